@@ -1,0 +1,39 @@
+# hostplate with its solver, mesher and compiler. Results go to the mounted folder /results:
+#   docker build -t hostplate .
+#   docker run --rm -u "$(id -u):$(id -g)" -v "$PWD:/results" hostplate run trilayer_cg --ranks 2
+FROM debian:trixie-slim
+
+# MPICH may not read another rank's memory under Docker's seccomp profile; one thread a rank.
+ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 \
+    MPIR_CVAR_CH4_CMA_ENABLE=0 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+      ca-certificates python3 python3-venv libpython3-dev gcc libc6-dev \
+      libglu1-mesa libgl1 libegl1 libxcursor1 libxft2 libxinerama1 libgomp1 \
+ && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /opt/hostplate
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY fem fem
+COPY geometries geometries
+COPY scripts/cases scripts/cases
+RUN python3 -m venv /opt/venv \
+ && /opt/venv/bin/pip install --no-cache-dir -c constraints.txt ".[wheel]"
+ENV PATH=/opt/venv/bin:$PATH
+
+# Compile the forms of a small case now, for any user id (the entry point copies them from a
+# read-only root).
+ENV XDG_CACHE_HOME=/opt/cache
+RUN hostplate run limiting_current --out /tmp/warm \
+ && rm -rf /tmp/warm \
+ && chmod -R a+rwX /opt/cache
+
+COPY scripts/batch/entrypoint /usr/local/bin/entrypoint
+RUN useradd --create-home hostplate \
+ && mkdir /results \
+ && chmod 1777 /results
+USER hostplate
+WORKDIR /results
+ENTRYPOINT ["entrypoint"]
+CMD ["--help"]

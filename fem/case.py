@@ -1,0 +1,501 @@
+"""The case file: what is solved, as checked data. Imports no solver and no mesher.
+
+A case is a TOML file (or the same nested dict in Python) with quantity strings; here it becomes a
+frozen `Case` holding plain SI floats. All problems are reported at once, one line each:
+
+    regions.host_top.sgima: '6 kS/cm': unknown name; did you mean 'sigma'?
+
+Precedence: file < environment variable HOSTPLATE_SET < ``--set path=value``.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.functional_validators import AfterValidator
+
+from fem.case_files import apply_override, case_names, find_case, read_toml, set_path, to_toml
+from fem.errors import CaseError, nearest
+from fem.properties import Along, Constant, Formula, Property, PropertyOf
+from fem.units import Quantity, format_quantity, unit_of
+
+__all__ = ["Along", "Case", "Constant", "Formula", "Property", "case_names"]
+
+#: Fields a probe may read, with their SI units; an expression may combine them.
+PROBE_FIELDS = {
+    "c": "mol/m^3",
+    "phi_s": "V",
+    "phi_l": "V",
+    "eta": "V",
+    "i_n": "A/m^2",
+    "coverage": "",
+    "film_thickness": "m",
+}
+SPACE = ("x", "y", "z", "depth")
+#: What each study solves.
+STUDIES = {
+    "primary": "ohmic potentials phi_s and phi_l, no kinetics, no salt gradient; one solve",
+    "secondary": "phi_s and phi_l with interface kinetics, no salt gradient; one solve",
+    "tertiary": "phi_s, phi_l and salt c with interface kinetics, in time",
+    "steady": "phi_s, phi_l and salt c with interface kinetics at steady state; one solve",
+}
+
+
+def _resolved_path(path: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder") or Path.cwd()
+    return str((Path(folder) / path).absolute())
+
+
+Time = Annotated[float, Quantity("s", gt=0)]
+Temperature = Annotated[float, Quantity("K", ge=150, le=1500)]
+Length = Annotated[float, Quantity("m", gt=0)]
+Position = Annotated[float, Quantity("m")]
+NegativeVoltage = Annotated[float, Quantity("V", lt=0)]
+PositiveVoltage = Annotated[float, Quantity("V", gt=0)]
+Concentration = Annotated[float, Quantity("mol/m^3", gt=0)]
+AreaCharge = Annotated[float, Quantity("C/m^2", gt=0)]
+Transfer = Annotated[float, Quantity("", gt=0, le=10)]
+Small = Annotated[float, Quantity("", gt=0, lt=0.1)]
+
+Current = Annotated[Property, PropertyOf("A/m^2", ("t",), gt=0, zero_in_curves=True)]
+SignedCurrent = Annotated[Property, PropertyOf("A/m^2", (*SPACE, "t"))]
+Voltage = Annotated[Property, PropertyOf("V", ("t",))]
+Conductivity = Annotated[Property, PropertyOf("S/m", (*SPACE, "T"), ge=0)]
+ConductivityOfC = Annotated[Property, PropertyOf("S/m", (*SPACE, "c", "T"), ge=0)]
+Diffusivity = Annotated[Property, PropertyOf("m^2/s", (*SPACE, "c", "T"), gt=0)]
+FractionOfC = Annotated[Property, PropertyOf("", (*SPACE, "c", "T"), ge=0, le=1)]
+Porosity = Annotated[Property, PropertyOf("", SPACE, gt=0, le=1)]
+Tortuosity = Annotated[Property, PropertyOf("", SPACE, ge=1)]
+ExchangeCurrent = Annotated[Property, PropertyOf("A/m^2", (*SPACE, "c", "T"), gt=0)]
+Overpotential = Annotated[Property, PropertyOf("V", (*SPACE, "T"), ge=0)]
+Resistance = Annotated[Property, PropertyOf("ohm*m^2", (*SPACE, "T"), ge=0)]
+ConcentrationInSpace = Annotated[Property, PropertyOf("mol/m^3", SPACE, gt=0)]
+
+PathText = Annotated[str, StringConstraints(min_length=1), AfterValidator(_resolved_path)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_\-]*$", max_length=60)]
+Glob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_*?][A-Za-z0-9_\-*?]*$", max_length=60)]
+Text = Annotated[str, StringConstraints(max_length=20000)]
+
+
+class _Table(BaseModel):
+    """Base of every table of a case: frozen, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class MeshFile(_Table):
+    """A user's own mesh, instead of a geometry family."""
+
+    file: PathText = Field(
+        description="mesh file (.msh, .vtu, .xdmf, .med, .nas), relative to the case"
+    )
+    unit: Literal["m", "mm", "um", "nm", "cm"] = Field(description="unit of its coordinates")
+    axisymmetric: StrictBool = Field(False, description="2D mesh whose x is the radius")
+    names: dict[Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")], Name] = Field(
+        default_factory=dict, description="names of numbered groups, e.g. 3 = 'collector'"
+    )
+
+
+class Region(_Table):
+    """What fills a region of the mesh."""
+
+    material: Name | None = Field(
+        None, description="name of a solid, electrolyte or separator (library or [materials])"
+    )
+    porosity: Porosity | None = Field(None, description="pore fraction of an averaged region")
+    tortuosity: Tortuosity | None = Field(
+        None, description="tortuosity factor of an averaged region, D_eff = D porosity/tortuosity"
+    )
+    sigma: Conductivity | None = Field(None, description="electronic conductivity, overrides")
+    kappa: ConductivityOfC | None = Field(None, description="ionic conductivity, overrides")
+    D: Diffusivity | None = Field(None, description="salt diffusivity, overrides")
+    t_plus: FractionOfC | None = Field(None, description="transference number, overrides")
+    bridge_sigma: Conductivity | None = Field(
+        None,
+        description="electrolyte regions only: effective electronic conductivity of a mat whose "
+        "fibres touch outside the plane of a 2D cut; default 0, fibres float",
+    )
+
+
+class Kinetics(_Table):
+    """Interface kinetics of the metal on a surface; later entries win over earlier ones."""
+
+    surface: Glob = Field(description="region of the solid side, or 'counter' or 'collector'")
+    law: Name = Field("butler_volmer", description="name of the kinetic law")
+    i0: ExchangeCurrent | None = Field(None, description="exchange current density")
+    alpha_a: Transfer | None = Field(None, description="anodic transfer coefficient")
+    alpha_c: Transfer | None = Field(None, description="cathodic transfer coefficient")
+    eta_nuc: Overpotential | None = Field(
+        None, description="nucleation overpotential of the bare wall"
+    )
+    film_resistance: Resistance | None = Field(None, description="of a film on the wall")
+    c_ref: Concentration | None = Field(None, description="concentration i0 refers to")
+    q_cov: AreaCharge | None = Field(
+        None, description="charge per wall area after which 63 % of the wall is covered"
+    )
+
+
+class Coating(_Table):
+    """A thin layer on the wall between a solid and the electrolyte, as an interface resistance."""
+
+    on: Glob = Field(description="region of the coated solid")
+    material: Name = Field(description="name of a solid with ionic conductivity")
+    thickness: Length = Field(description="film resistance is thickness/kappa")
+    blocks_electrons: StrictBool = Field(True, description="metal plates under the coating")
+    blocks_ions: StrictBool = Field(False, description="nothing plates")
+
+
+class Boundary(_Table):
+    """A condition on a named boundary; boundaries without one are insulated."""
+
+    phi_s: Voltage | None = Field(None, description="electronic potential")
+    phi_l: Voltage | None = Field(None, description="electrolyte potential")
+    current_density: SignedCurrent | None = Field(
+        None, description="out of the domain positive, as i_n"
+    )
+    c: ConcentrationInSpace | None = Field(None, description="salt concentration")
+    bath: StrictBool = Field(False, description="open to a bath: phi_l = 0 and c = c0")
+    contact_resistance: Resistance | None = Field(None, description="in series with phi_s")
+
+
+class Counter(_Table):
+    """The counter electrode, on the boundary `counter`."""
+
+    kind: Literal["metal", "ideal", "reservoir", "blocking"] = Field(
+        "metal",
+        description="metal: Butler-Volmer at phi_s = 0; ideal: phi_l = 0, no anion flux; "
+        "reservoir: phi_l = 0, c = c0; blocking: no current",
+    )
+
+
+Duration = Annotated[Time | None, Field(description="ends the step after this time")]
+Capacity = Annotated[AreaCharge | None, Field(description="ends the step after this charge")]
+Magnitude = Annotated[Current, Field(description="magnitude, per projected area")]
+
+
+class Plate(_Table):
+    """Metal is plated at constant (or tabulated) current."""
+
+    step: Literal["plate"]
+    current_density: Magnitude
+    duration: Duration = None
+    capacity: Capacity = None
+    cutoff: NegativeVoltage | None = Field(
+        None, description="ends the step when phi_s(collector) - phi_s(counter) falls to it"
+    )
+
+
+class Strip(_Table):
+    """Metal is stripped at constant (or tabulated) current."""
+
+    step: Literal["strip"]
+    current_density: Magnitude
+    duration: Duration = None
+    capacity: Capacity = None
+    cutoff: PositiveVoltage | None = Field(
+        None, description="ends the step when phi_s(collector) - phi_s(counter) rises to it"
+    )
+
+
+class Rest(_Table):
+    """No current."""
+
+    step: Literal["rest"]
+    duration: Time = Field(description="ends the step after this time")
+
+
+class Hold(_Table):
+    """The voltage is held."""
+
+    step: Literal["hold"]
+    voltage: Voltage = Field(description="phi_s(collector) - phi_s(counter)")
+    duration: Duration = None
+    capacity: Capacity = None
+
+
+Step = Annotated[Plate | Strip | Rest | Hold, Discriminator("step")]
+
+
+class Initial(_Table):
+    """The state the run starts from."""
+
+    c: ConcentrationInSpace | None = Field(
+        None, description="salt concentration; default the electrolyte's c0"
+    )
+    from_: PathText | None = Field(
+        None, alias="from", description="folder of a finished result to start from"
+    )
+
+
+class TimeControl(_Table):
+    """Time stepping."""
+
+    dt0: Time = Field(1.0, description="first step of each protocol step")
+    dt_min: Time = Field(1e-4, description="a smaller step ends the run")
+    dt_max: Time | None = Field(None, description="largest step; default no limit")
+    tolerance: Small = Field(1e-3, description="relative local error of one step")
+
+
+class SolverControl(_Table):
+    """Linear and nonlinear solver."""
+
+    kind: Literal["auto", "direct", "iterative"] = Field("auto", description="linear solver")
+    rtol: Small = Field(1e-9, description="relative residual at which Newton stops")
+    closure_limit: Small = Field(
+        1e-8,
+        description="largest relative error of the charge and mass balance before the run fails",
+    )
+
+
+class Output(_Table):
+    """What is written, and when."""
+
+    fields_every: Time | None = Field(
+        None, description="simulated time between fields; default the end of each protocol step"
+    )
+    checkpoint_wall: Time = Field(600.0, description="wall time between checkpoints")
+    pvd: StrictBool = Field(False, description="also write .pvd files")
+    figures: StrictBool = Field(True, description="draw figures at the end")
+
+
+Coordinate = Annotated[tuple[Position, ...], Field(min_length=2, max_length=3)]
+
+
+class Probe(_Table):
+    """A number or a profile that is recorded at each accepted step."""
+
+    name: Name = Field(description="column name in the results")
+    field: Text = Field(description=f"one of {', '.join(PROBE_FIELDS)}, or an expression of them")
+    point: Coordinate | None = Field(None, description="value at a point")
+    line: Annotated[tuple[Coordinate, ...], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="profile between two points"
+    )
+    samples: Annotated[StrictInt, Field(ge=2, le=10000)] = Field(
+        101, description="number of points on a line"
+    )
+    surface: Glob | None = Field(None, description="mean over a boundary or interface")
+    volume: Glob | None = Field(None, description="mean over a region")
+
+
+class Case(_Table):
+    """One simulation, checked, in SI.
+
+    Build it with `Case.load` (file or name of a catalogue case) or `Case.from_dict`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    schema_: Literal[1] = Field(alias="schema", description="version of this format")
+    title: Text = Field(description="one line for people")
+    source: Text = Field("", description="publication the case follows")
+    notes: Text = Field("", description="what was assumed and why, what must come out")
+    metal: Name = Field(description="plated metal, a library name")
+    electrolyte: Name = Field(description="fills every region 'electrolyte*' and separator pores")
+    temperature: Temperature = Field(298.15, description="of the whole cell")
+    study: Literal["primary", "secondary", "tertiary", "steady"] = Field(
+        "tertiary", description="; ".join(f"{name}: {text}" for name, text in STUDIES.items())
+    )
+    geometry: dict[str, Any] | None = Field(
+        None, description="family and its parameters (`hostplate list` names them); or [mesh]"
+    )
+    mesh: MeshFile | None = Field(None, description="own mesh; or [geometry]")
+    regions: dict[Glob, Region] = Field(
+        default_factory=dict, description="what fills each region, by name or pattern"
+    )
+    materials: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict, description="own materials, same keys as in the library"
+    )
+    kinetics: tuple[Kinetics, ...] = Field((), description="overrides; later entries win")
+    coatings: tuple[Coating, ...] = Field((), description="thin layers on walls")
+    boundaries: dict[Name, Boundary] = Field(
+        default_factory=dict, description="conditions on other boundaries than the electrodes"
+    )
+    counter: Counter = Field(default_factory=Counter, description="counter electrode")
+    protocol: tuple[Step, ...] = Field(min_length=1, description="steps, one after the other")
+    initial: Initial = Field(default_factory=Initial, description="start state")
+    time: TimeControl = Field(default_factory=TimeControl, description="time stepping")
+    solver: SolverControl = Field(default_factory=SolverControl, description="solver")
+    output: Output = Field(default_factory=Output, description="results")
+    probe: tuple[Probe, ...] = Field((), description="recorded values")
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        from fem.case_checks import cross_checks
+
+        problems = cross_checks({name: getattr(self, name) for name in type(self).model_fields})
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    # ------------------------------------------------------------------------------------ build
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, folder: Path | None = None) -> Case:
+        """Check a nested dict, with the same keys and quantity strings as a case file.
+
+        Args:
+            data: the case.
+            folder: what relative paths in it refer to; default the working directory.
+
+        Raises:
+            CaseError: lists all problems.
+        """
+        folder = Path.cwd() if folder is None else Path(folder).absolute()
+        from fem.case_checks import checked_sections, cross_checks
+
+        if not isinstance(data, Mapping):
+            raise CaseError(f"a case is a table of names and values, got {type(data).__name__}")
+        context = {"folder": folder}
+        sections, problems = checked_sections(cls, data, context)
+        problems += cross_checks(sections)
+        if problems:
+            raise CaseError("\n".join(dict.fromkeys(problems)))
+        case = cls.model_validate(dict(data), context=context)
+        case._folder = folder
+        return case
+
+    @classmethod
+    def load(cls, path_or_name: str | Path, overrides: Iterable[str] = ()) -> Case:
+        """Read a case file, or a case of the catalogue by name.
+
+        Args:
+            path_or_name: ``"my/case.toml"`` or ``"trilayer_cg"``.
+            overrides: ``"path=value"`` each, as ``"protocol.0.current_density=2 mA/cm^2"``;
+                applied after those in HOSTPLATE_SET (separated by ``;``).
+
+        Raises:
+            CaseError: no such case, or all its problems.
+        """
+        path = find_case(path_or_name)
+        data = read_toml(path)
+        environment = os.environ.get("HOSTPLATE_SET", "")
+        given = [part for part in re.split(r"[;\n]", environment) if part.strip()]
+        try:
+            for assignment in given:
+                apply_override(data, assignment)
+        except CaseError as error:
+            raise CaseError(f"environment variable HOSTPLATE_SET: {error}") from None
+        for assignment in overrides:
+            apply_override(data, assignment)
+        try:
+            return cls.from_dict(data, folder=path.parent)
+        except CaseError as error:
+            count = len(str(error).splitlines())
+            problems = "1 problem" if count == 1 else f"{count} problems"
+            raise CaseError(f"{path}: {problems}\n{error}") from None
+
+    def with_(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Case:
+        """A changed copy: ``case.with_({"protocol.0.duration": "2 h"}, study="steady")``.
+
+        Args:
+            changes: dotted path -> new value; a value of None removes the key.
+            more: the same for top-level names.
+
+        Raises:
+            CaseError: as `from_dict`.
+        """
+        data = self.to_dict()
+        for path, value in {**(changes or {}), **more}.items():
+            set_path(data, path, value)
+        return type(self).from_dict(data, folder=self._folder)
+
+    def run(self, folder: str | Path, **options: Any) -> Any:
+        """Solve the case into a results folder; see `fem.run.run`."""
+        from fem.run import run
+
+        return run(self, Path(folder), **options)
+
+    # ------------------------------------------------------------------------------------- give
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resolved case as a plain nested dict with quantity strings; reads back equal."""
+        return _written(self)
+
+    def to_toml(self) -> str:
+        """The resolved case as TOML: every default written out, tables read in, paths absolute."""
+        return to_toml(self.to_dict())
+
+    def physics_hash(self, mesh_hash: str = "") -> str:
+        """Digest of everything that defines the problem; guards restarts.
+
+        A new end of the last protocol step, other output, time or solver options keep it.
+
+        Args:
+            mesh_hash: content hash of the mesh (of the sidecar); the name of a mesh file is not
+                part of the digest.
+        """
+        data = self.to_dict()
+        for name in ("title", "source", "notes", "time", "solver", "output", "probe"):
+            data.pop(name, None)
+        for name in ("duration", "capacity", "cutoff"):
+            data["protocol"][-1].pop(name, None)
+        data.get("mesh", {}).pop("file", None)
+        data.get("initial", {}).pop("from", None)
+        if self.geometry is not None:
+            from fem.case_checks import geometry_parameters
+
+            data["geometry"] = geometry_parameters(self.geometry).model_dump(mode="json")
+            data["geometry"]["family"] = self.geometry["family"]
+        data["mesh_hash"] = mesh_hash
+        text = json.dumps(data, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+    def region(self, name: str) -> Region:
+        """What fills the mesh region `name`; ``electrolyte*`` defaults to the case's electrolyte.
+
+        Raises:
+            CaseError: no entry or more than one entry matches.
+        """
+        globs = [glob for glob in self.regions if fnmatch.fnmatchcase(name, glob)]
+        found = [self.regions[glob] for glob in globs]
+        if len(found) > 1:
+            shown = " and ".join(repr(glob) for glob in globs)
+            raise CaseError(f"regions: {name!r} is matched by {shown}; keep one of them")
+        is_electrolyte = name.startswith("electrolyte")
+        if not found and not is_electrolyte:
+            raise CaseError(
+                f"regions: the mesh has a region {name!r} but the case says not what fills it; add "
+                f"[regions.{name}] with a material; {nearest(name, self.regions)}"
+            )
+        region = found[0] if found else Region()
+        if region.material is None and is_electrolyte:
+            region = region.model_copy(update={"material": self.electrolyte})
+        return region
+
+
+def _written(value: Any, unit: str | None = None) -> Any:
+    """A part of a case as it would stand in a file; None for what is left out."""
+    if isinstance(value, Constant | Along | Formula):
+        return value.written()
+    if isinstance(value, BaseModel):
+        parts = {
+            field.alias or name: _written(getattr(value, name), unit_of(field))
+            for name, field in type(value).model_fields.items()
+        }
+        return {name: part for name, part in parts.items() if part not in (None, {}, [])}
+    if isinstance(value, Mapping):
+        return {name: _written(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list | tuple):
+        return [_written(part, unit) for part in value]
+    return format_quantity(value, unit) if unit and value is not None else value

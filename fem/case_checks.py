@@ -1,0 +1,357 @@
+"""The checks of a case: all problems in one go, one line each: ``path: value: reason; way out``."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from fem.errors import CaseError, nearest
+from fem.expressions import Expression, ExpressionError
+from fem.properties import Along, Property
+
+ELECTRODES = ("collector", "counter")
+
+
+# ------------------------------------------------------------------------- each table by itself
+
+
+def checked_sections(
+    model: type[BaseModel], data: Mapping[str, Any], context: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Check the top-level entries one by one, so that a fault in one hides none in another.
+
+    Args:
+        model: the case model.
+        data: as read from a file.
+        context: for the validators (``folder``: what relative paths refer to).
+
+    Returns:
+        The valid entries by field name (defaults filled in), and the problems.
+    """
+    names = {field.alias or name: name for name, field in model.model_fields.items()}
+    problems = [
+        f"{key}: {_short(value)}: unknown name; {nearest(str(key), names)}"
+        for key, value in data.items()
+        if key not in names
+    ]
+    sections: dict[str, Any] = {}
+    for key, name in names.items():
+        field = model.model_fields[name]
+        if key not in data:
+            if field.is_required():
+                problems.append(f"{key}: missing; {field.description}")
+            else:
+                sections[name] = field.get_default(call_default_factory=True)
+            continue
+        try:
+            sections[name] = _adapter(model, name).validate_python(data[key], context=context)
+        except ValidationError as error:
+            items = error.errors(include_url=False)
+            for item in items:
+                # a list is "too short" when its entries were refused: the entries say why
+                inner = [i for i in items if i["loc"][: len(item["loc"])] == item["loc"]]
+                if item["type"] != "too_short" or len(inner) == 1:
+                    problems += _lines(key, field.annotation, item)
+        except RecursionError:
+            problems.append(f"{key}: is nested too deeply")
+    return sections, problems
+
+
+@functools.cache
+def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    field = model.model_fields[name]
+    annotation: Any = field.annotation
+    return TypeAdapter(Annotated[annotation, *field.metadata] if field.metadata else annotation)
+
+
+_PLAIN = {  # pydantic's kind of error -> in our words
+    "string_type": "wants a text in quotes",
+    "bool_type": "wants true or false",
+    "int_type": "wants a whole number",
+    "model_type": "wants a table of names and values",
+    "dict_type": "wants a table of names and values",
+    "model_attributes_type": "wants a table of names and values",
+    "tuple_type": "wants a list",
+}
+
+
+def _lines(section: str, annotation: Any, item: ErrorDetails) -> list[str]:
+    loc, kind = item["loc"], item["type"]
+    tags = {"plate", "strip", "rest", "hold"}
+    parts = [section]
+    for k, step in enumerate(loc):
+        is_tag = section == "protocol" and k == 1 and step in tags
+        if not is_tag and step != "[key]":
+            parts.append(str(step))
+    path, value = ".".join(parts), _short(item["input"])
+    context = item.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = [name for table in _tables(annotation, loc[:-1]) for name in _keys(table)]
+        return [f"{path}: {value}: unknown name; {nearest(str(loc[-1]), known)}"]
+    if kind == "missing":
+        hints = [
+            field.description
+            for table in _tables(annotation, loc[:-1])
+            for name, field in table.model_fields.items()
+            if (field.alias or name) == loc[-1] and field.description
+        ]
+        return [f"{path}: missing; {hints[0] if hints else 'give a value'}"]
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        given = item["input"].get("step") if isinstance(item["input"], Mapping) else None
+        hint = nearest(given, tags) if isinstance(given, str) else nearest("", tags)
+        return [f"{path}.step: {_short(given)}: not a protocol step; {hint}"]
+    if kind == "literal_error":
+        expected = str(context.get("expected", ""))
+        choices = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
+        hint = nearest(item["input"], choices) if isinstance(item["input"], str) else ""
+        close = f"; {hint}" if hint.startswith("did you") else ""
+        return [f"{path}: {value}: must be {expected}{close}"]
+    if kind == "string_pattern_mismatch":
+        return [f"{path}: {value}: not a name; use letters, digits and _"]
+    if kind in _PLAIN:
+        return [f"{path}: {value}: {_PLAIN[kind]}"]
+    reason = item["msg"].removeprefix("Value error, ")
+    return [f"{path}: {reason}" if reason.startswith(value) else f"{path}: {value}: {reason}"]
+
+
+def _tables(annotation: Any, loc: tuple[int | str, ...]) -> Iterator[type[BaseModel]]:
+    """The models that describe the place `loc` below a field of this type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not loc:
+            yield annotation
+        for name, field in annotation.model_fields.items() if loc else ():
+            if (field.alias or name) == loc[0]:
+                yield from _tables(field.annotation, loc[1:])
+        return
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        yield from _tables(arguments[0], loc)
+    elif origin in (typing.Union, types.UnionType):
+        for option in arguments:
+            tag = _tag(option)
+            if tag is None:
+                yield from _tables(option, loc)
+            elif loc and loc[0] == tag:
+                yield from _tables(option, loc[1:])
+    elif origin in (tuple, dict) and loc:
+        yield from _tables(arguments[0 if origin is tuple else 1], loc[1:])
+
+
+def _tag(option: Any) -> Any:
+    """The value of ``step`` that selects a protocol step, None for other types."""
+    field = getattr(option, "model_fields", {}).get("step")
+    return typing.get_args(field.annotation)[0] if field else None
+
+
+def _keys(table: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+# ------------------------------------------------------------------------ tables against another
+
+
+def cross_checks(sections: Mapping[str, Any]) -> list[str]:
+    """Problems between entries; entries that are invalid by themselves are absent and skipped."""
+    checks = (_geometry, _names, _regions, _protocol, _boundaries, _initial, _time, _probes)
+    return [problem for check in checks for problem in check(sections)]
+
+
+def geometry_parameters(geometry: Mapping[str, Any]) -> BaseModel:
+    """The checked parameters of a [geometry] table, lengths in metres.
+
+    Raises:
+        CaseError: no such family, or its parameters are wrong; one line each.
+    """
+    problems, model = _geometry_problems(geometry)
+    if model is None:
+        raise CaseError("\n".join(problems))
+    return model
+
+
+def _geometry_problems(geometry: Mapping[str, Any]) -> tuple[list[str], BaseModel | None]:
+    from geometries import families
+
+    known = families()
+    family = geometry.get("family")
+    if family is None:
+        return [f"geometry.family: missing; one of {', '.join(known)}"], None
+    if not isinstance(family, str) or family not in known:
+        hint = nearest(str(family), known)
+        return [f"geometry.family: {_short(family)}: no such family; {hint}"], None
+    model = known[family]
+    try:
+        given = {name: value for name, value in geometry.items() if name != "family"}
+        return [], model.model_validate(given)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors(include_url=False):
+            if item["loc"] or not item["msg"].startswith("Value error, "):
+                lines += _lines("geometry", model, item)
+            else:  # a check of the whole family, which names its places itself
+                found = item["msg"].removeprefix("Value error, ").splitlines()
+                lines += [f"geometry.{line.strip()}" for line in found]
+        return lines, None
+
+
+def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
+    if not {"geometry", "mesh"} <= sections.keys():
+        return
+    geometry, mesh = sections["geometry"], sections["mesh"]
+    if geometry is None and mesh is None:
+        yield "geometry: missing; give [geometry] with a family, or [mesh] with a file"
+    if geometry is not None and mesh is not None:
+        yield "mesh: given together with [geometry]; keep one of them"
+    if geometry is not None:
+        yield from _not_toml("geometry", geometry)
+        yield from _geometry_problems(geometry)[0]
+    if mesh is not None:
+        yield from _missing_file("mesh.file", Path(mesh.file))
+
+
+def _names(sections: Mapping[str, Any]) -> Iterator[str]:
+    own = sections.get("materials", {})
+    for name, material in own.items():
+        yield from _not_toml(f"materials.{name}", material)
+
+
+def _regions(sections: Mapping[str, Any]) -> Iterator[str]:
+    for glob, region in sections.get("regions", {}).items():
+        electrolyte = glob.startswith("electrolyte")
+        if region.bridge_sigma is not None and not electrolyte:
+            yield (
+                f"regions.{glob}.bridge_sigma: only for electrolyte regions (the pores of a mat); "
+                "a solid has sigma"
+            )
+        if region.material is None and not electrolyte:
+            yield f"regions.{glob}.material: missing; say what fills the region"
+
+
+def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:
+    study, steps = sections.get("study"), sections.get("protocol")
+    if steps is None:
+        return
+    if study in ("primary", "secondary", "steady"):
+        if len(steps) != 1:
+            yield f"protocol: a {study} study is one solve and takes one step, not {len(steps)}"
+        elif steps[0].step == "rest":
+            yield f"protocol.0.step: 'rest': a {study} study needs plate, strip or hold"
+    for k, step in enumerate(steps):
+        stops = [getattr(step, name, None) for name in ("duration", "capacity", "cutoff")]
+        if study == "tertiary" and not any(stop is not None for stop in stops):
+            known = (
+                "duration or capacity" if step.step == "hold" else "duration, capacity or cutoff"
+            )
+            yield f"protocol.{k}: {step.step}: never ends; give {known}"
+        for name in ("current_density", "voltage"):
+            program: Property | None = getattr(step, name, None)
+            if isinstance(program, Along):
+                end = step.duration or program.curve.x[-1]
+                try:
+                    program.curve.require(0.0, end)
+                except CaseError as error:
+                    yield f"protocol.{k}.{name}: {error}"
+
+
+def _boundaries(sections: Mapping[str, Any]) -> Iterator[str]:
+    for name, condition in sections.get("boundaries", {}).items():
+        path = f"boundaries.{name}"
+        given = [key for key in type(condition).model_fields if getattr(condition, key)]
+        if not given:
+            yield f"{path}: empty; leave it out for insulation"
+        if name in ELECTRODES and given not in ([], ["contact_resistance"]):
+            home = "[[protocol]]" if name == "collector" else "[counter]"
+            yield f"{path}: electrodes are driven by {home}; only contact_resistance may stand here"
+        electric = [key for key in ("phi_l", "current_density", "bath") if key in given]
+        if len(electric) > 1 or {"phi_s", "current_density"} <= {*given}:
+            clash = electric if len(electric) > 1 else ["phi_s", "current_density"]
+            yield f"{path}: {' and '.join(clash)} contradict each other; keep one"
+        if {"bath", "c"} <= {*given}:
+            yield f"{path}.c: a bath already fixes c; keep one of bath and c"
+
+
+def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
+    initial = sections.get("initial")
+    if initial is None or initial.from_ is None:
+        return
+    if initial.c is not None:
+        yield "initial.c: the result named in initial.from already holds c; keep one of them"
+    if not Path(initial.from_).is_dir():
+        yield f"initial.from: {initial.from_!r}: no such folder"
+
+
+def _time(sections: Mapping[str, Any]) -> Iterator[str]:
+    time = sections.get("time")
+    if time is None:
+        return
+    if time.dt_min > time.dt0:
+        yield f"time.dt_min: {time.dt_min:g} s is above dt0 = {time.dt0:g} s; lower it"
+    if time.dt_max is not None and time.dt_max < time.dt0:
+        yield f"time.dt_max: {time.dt_max:g} s is below dt0 = {time.dt0:g} s; raise it"
+
+
+def _probes(sections: Mapping[str, Any]) -> Iterator[str]:
+    from fem.case import PROBE_FIELDS
+
+    seen: set[str] = set()
+    for k, probe in enumerate(sections.get("probe", ())):
+        path = f"probe.{k}"
+        if probe.name in seen:
+            yield f"{path}.name: {probe.name!r}: used twice; names must differ"
+        seen.add(probe.name)
+        places = [
+            p for p in ("point", "line", "surface", "volume") if getattr(probe, p) is not None
+        ]
+        if len(places) != 1:
+            got = " and ".join(places) or "none"
+            yield f"{path}: needs exactly one of point, line, surface, volume; got {got}"
+        if probe.line is not None and len(probe.line[0]) != len(probe.line[1]):
+            yield f"{path}.line: its two points have different numbers of coordinates"
+        try:
+            Expression.parse(probe.field, [*PROBE_FIELDS, "x", "y", "z", "depth", "T"])
+        except ExpressionError as error:
+            yield f"{path}.field: {error}"
+
+
+# -------------------------------------------------------------------------------------- helpers
+
+
+def _missing_file(path: str, file: Path) -> Iterator[str]:
+    try:
+        if file.is_file():
+            return
+        meshes = (".msh", ".vtu", ".xdmf", ".med", ".nas", ".bdf")
+        near = [p.name for p in file.parent.iterdir() if p.suffix in meshes]
+    except (OSError, ValueError):
+        near = []
+    hint = f"; {nearest(file.name, near)}" if near else ""
+    yield f"{path}: {_short(str(file))}: no such file{hint}"
+
+
+def _not_toml(path: str, value: Any) -> Iterator[str]:
+    """What a free-form table must not contain, since it could not be written back."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                yield f"{path}: {key!r}: names must be text"
+            else:
+                yield from _not_toml(f"{path}.{key}", part)
+    elif isinstance(value, list | tuple):
+        for k, part in enumerate(value):
+            yield from _not_toml(f"{path}.{k}", part)
+    elif isinstance(value, datetime.date | datetime.time) or not isinstance(
+        value, str | bool | int | float
+    ):
+        yield f"{path}: {_short(value)}: {type(value).__name__} is not a text, number or table"
+
+
+def _short(value: object, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

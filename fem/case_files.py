@@ -1,0 +1,178 @@
+"""Case files on disk: finding them by name, reading, overriding, writing."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fem.errors import CaseError, nearest
+
+
+def case_names() -> dict[str, Path]:
+    """The cases of the catalogue, name -> file; in a checkout as in an installed package."""
+    here = Path(__file__).resolve().parent
+    found: dict[str, Path] = {}
+    for folder in (here / "cases", here.parent / "scripts" / "cases"):
+        for path in sorted(folder.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def find_case(path_or_name: str | Path) -> Path:
+    """The file behind a path, or behind the name of a catalogue case.
+
+    Raises:
+        CaseError: neither; names the nearest cases.
+    """
+    text = str(path_or_name)
+    path = Path(text)
+    try:
+        if path.is_file():
+            return path.absolute()
+        if text in case_names():
+            return case_names()[text]
+        if path.is_dir():
+            raise CaseError(f"{text!r} is a folder, not a case file")
+    except (OSError, ValueError):  # a name that no file system takes
+        pass
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        near = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        hint = f"; {nearest(path.name, near)}" if near else ""
+        raise CaseError(f"case file {text!r} does not exist{hint}")
+    raise CaseError(f"no case {text!r} in the catalogue; {nearest(text, case_names())}")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises:
+        CaseError: unreadable, or not TOML (with line and column).
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise CaseError(f"{path}: is not valid TOML: {error}; strings need quotes") from None
+    except RecursionError:
+        raise CaseError(f"{path}: is nested too deeply") from None
+
+
+def apply_override(data: dict[str, Any], assignment: str) -> None:
+    """Apply ``"protocol.0.current_density=2 mA/cm^2"`` to a case's data, in place.
+
+    The value is read as TOML where it is TOML (``0.5``, ``true``, ``{...}``), else as a string.
+
+    Raises:
+        CaseError: no ``=``, or a path that leads nowhere.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals or not path.strip():
+        raise CaseError(f"{assignment!r} is not path=value, e.g. protocol.0.duration=2 h")
+    set_path(data, path.strip(), _value(text.strip()))
+
+
+def set_path(data: dict[str, Any], path: str, value: Any) -> None:
+    """Set (None: remove) the value at a dotted path; list entries by number from 0.
+
+    Raises:
+        CaseError: a list is addressed by a name or past its end, or a value has no parts.
+    """
+    *parents, last = path.split(".")
+    place: Any = data
+    for depth, key in enumerate(parents):
+        if isinstance(place, dict) and key not in place:
+            place[key] = {}
+        place = place[_key(place, key, path, ".".join(parents[:depth]))]
+    key_or_index = _key(place, last, path, ".".join(parents), append=True)
+    if isinstance(place, list) and key_or_index == len(place):
+        place.append(value)
+    elif value is not None:
+        place[key_or_index] = value
+    elif isinstance(place, list) or key_or_index in place:
+        del place[key_or_index]
+
+
+def _key(place: Any, key: str, path: str, where: str, append: bool = False) -> Any:
+    if isinstance(place, dict):
+        if not key:
+            raise CaseError(f"{path!r}: empty name in the path")
+        return key
+    if not isinstance(place, list):
+        raise CaseError(f"{path}: {where} is {place!r} and has no part {key!r}")
+    if not (key.isascii() and key.isdigit() and len(key) < 9 and int(key) < len(place) + append):
+        last = f"0 to {len(place) - 1}" if place else "none"
+        raise CaseError(f"{path}: {where} is a list; {key!r} is not one of its entries ({last})")
+    return int(key)
+
+
+def _value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+    value = parsed.get("value")
+    dates = datetime.date | datetime.time
+    return text if len(parsed) != 1 or isinstance(value, dates) else value
+
+
+def to_toml(data: Mapping[str, Any]) -> str:
+    """A case's nested dict as TOML text."""
+    import tomlkit
+
+    return tomlkit.dumps(_table(data))
+
+
+_INLINE = ("expression", "along")
+
+
+def _table(data: Mapping[str, Any]) -> Any:
+    import tomlkit
+
+    table = tomlkit.table()
+    # plain values first: TOML cannot return to a table once a sub-table has begun
+    for key, value in sorted(data.items(), key=lambda item: _is_table(item[1])):
+        if isinstance(value, Mapping) and _is_table(value):
+            table.add(key, _table(value))
+        elif _is_table(value):
+            array = tomlkit.aot()
+            for entry in value:
+                array.append(_table(entry))
+            table.add(key, array)
+        else:
+            table.add(key, _inline(value))
+    return table
+
+
+def _is_table(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return not any(key in value for key in _INLINE)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(entry, Mapping) and _is_table(entry) for entry in value)
+    )
+
+
+def _inline(value: Any) -> Any:
+    import tomlkit
+
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        for key, part in value.items():
+            table.append(key, _inline(part))
+        return table
+    return tomlkit.item(value)
+
+
+def tables_of(data: Any) -> list[str]:
+    """Names of the csv tables that a case's data refers to."""
+    if isinstance(data, Mapping):
+        own = [data["table"]] if isinstance(data.get("table"), str) else []
+        return list(dict.fromkeys([*own, *(t for part in data.values() for t in tables_of(part))]))
+    if isinstance(data, list):
+        return list(dict.fromkeys(t for part in data for t in tables_of(part)))
+    return []

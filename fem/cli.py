@@ -1,0 +1,399 @@
+"""The command line: ``hostplate COMMAND ...``; each command is imported only when called.
+
+Exit codes: 0 done, 1 configuration or input, 2 solver or runtime, 3 interrupted but resumable.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fem.errors import CaseError, HostplateError, nearest
+
+#: name, help, "module:function". The function receives the command's parser, adds its arguments
+#: and sets ``call``, which gets the parsed arguments and returns an exit code (None is 0).
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("new", "copy a case of the catalogue, with its comments, to start from", "fem.cli:_new"),
+    ("list", "cases, geometries, materials and physics that can be named", "fem.cli:_list"),
+    ("show", "a case with all defaults, or the case format itself", "fem.cli:_show"),
+    ("check", "all problems of a case at once; writes nothing", "fem.cli:_check"),
+    ("mesh", "build the mesh of a case into a folder", "fem.cli:_mesh"),
+    ("inspect", "numbers and a picture of a mesh", "fem.cli:_inspect"),
+    ("run", "solve a case", "fem.cli:_run"),
+    ("resume", "go on from the last checkpoint of a run", "fem.cli:_resume"),
+)
+
+_START = """
+start here:
+  hostplate list                        what there is
+  hostplate run sand                    solve a case of the catalogue into results/sand
+  hostplate new trilayer_cg mine.toml   take a case as a start
+  hostplate check mine.toml             before it goes to a cluster
+  hostplate run mine.toml --ranks 4 --set protocol.0.current_density="2 mA/cm^2"
+
+exit codes: 0 done, 1 input, 2 solver or runtime, 3 interrupted but resumable
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """A wrong option is wrong input: exit code 1, not argparse's 2."""
+        self.print_usage(sys.stderr)
+        self.exit(CaseError.exit_code, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        options = _parse(arguments)
+        return int(options.call(options) or 0)
+    except HostplateError as error:
+        return _leave(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("hostplate: interrupted\n")
+        return 3
+    except BrokenPipeError:  # `hostplate show ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        # A fault of the program: the hook of a parallel run ends all ranks.
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        return 2
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog="hostplate",
+        description="Metal plating and stripping in porous 3D hosts, by finite elements.",
+        epilog=_START,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    names = [name for name, _, _ in COMMANDS]
+    if asked is not None and asked not in names:
+        parser.error(f"no command {asked!r}; {nearest(asked, names)}")
+    for name, text, target in COMMANDS:
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == asked:
+            module, function = target.split(":")
+            configure: Callable[[argparse.ArgumentParser], None]
+            configure = getattr(importlib.import_module(module), function)
+            configure(command)
+    return parser.parse_args(arguments)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        import fem
+
+        print(f"hostplate {fem.__version__}")
+        parser.exit(0)
+
+
+def _leave(error: HostplateError) -> int:
+    """Say what went wrong, once; in a parallel run leave no rank waiting for this one."""
+    mpi = sys.modules.get("mpi4py.MPI")
+    message = f"hostplate: {error}\n"
+    if mpi is None or not mpi.Is_initialized() or mpi.Is_finalized() or mpi.COMM_WORLD.size == 1:
+        sys.stderr.write(message)
+        return error.exit_code
+    comm = mpi.COMM_WORLD
+    met, deadline = comm.Ibarrier(), time.monotonic() + 10.0
+    while not met.Test():
+        if time.monotonic() > deadline:  # only some ranks failed
+            sys.stderr.write(f"rank {comm.rank}: {message}")
+            sys.stderr.flush()
+            comm.Abort(error.exit_code)
+        time.sleep(0.01)
+    if comm.rank == 0:
+        sys.stderr.write(message)
+    return error.exit_code
+
+
+# ------------------------------------------------------------------------------- shared arguments
+
+
+def _case_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", help="case file, or name of a case of the catalogue")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change one value, e.g. protocol.0.duration='2 h'; may be repeated",
+    )
+
+
+def _load(options: argparse.Namespace) -> Any:
+    from fem.case import Case
+
+    return Case.load(options.case, options.overrides)
+
+
+# --------------------------------------------------------------------------------------- commands
+
+
+def _new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="name of a case of the catalogue, see `hostplate list cases`")
+    parser.add_argument("file", nargs="?", type=Path, help="file to write; default NAME.toml")
+    parser.epilog = "example:\n  hostplate new trilayer_cg mine.toml"
+    parser.set_defaults(call=_do_new)
+
+
+def _do_new(options: argparse.Namespace) -> None:
+    from fem.case_files import find_case, read_toml, tables_of
+
+    source = find_case(options.name)
+    target = options.file or Path(f"{source.stem}.toml")
+    copies = [(source, target)]
+    copies += [(source.parent / t, target.parent / t) for t in tables_of(read_toml(source))]
+    taken = [str(copy) for _, copy in copies if copy.exists()]
+    if taken:
+        raise CaseError(f"{', '.join(taken)} already there; nothing written: give another name")
+    try:
+        for original, copy in copies:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with copy.open("x", encoding="utf-8") as file:
+                file.write(original.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CaseError(f"{target} cannot be written: {error.strerror}") from None
+    print(f"wrote {', '.join(str(copy) for _, copy in copies)}; next: hostplate check {target}")
+
+
+def _list(parser: argparse.ArgumentParser) -> None:
+    kinds = ("cases", "geometries", "materials", "physics")
+    parser.add_argument("what", nargs="?", choices=kinds, help="only these; default all")
+    parser.epilog = "example:\n  hostplate list materials"
+    parser.set_defaults(call=_do_list)
+
+
+def _do_list(options: argparse.Namespace) -> None:
+    from fem.case import STUDIES
+    from fem.case_files import case_names, read_toml
+    from geometries import families
+
+    def cases() -> dict[str, str]:
+        return {name: str(read_toml(path).get("title", "")) for name, path in case_names().items()}
+
+    def geometries() -> dict[str, str]:
+        modules = {n: importlib.import_module(m.__module__).__doc__ for n, m in families().items()}
+        return {name: (text or "").strip().splitlines()[0] for name, text in modules.items()}
+
+    contents: dict[str, Callable[[], dict[str, str]]] = {
+        "cases": cases,
+        "geometries": geometries,
+        "materials": _materials,
+        "physics": lambda: STUDIES,
+    }
+    for what, content in contents.items():
+        if options.what in (None, what):
+            rows = content()
+            print(f"{what}:")
+            width = max((len(name) for name in rows), default=0)
+            for name, text in rows.items():
+                print(f"  {name:{width}}  {text}".rstrip())
+
+
+def _materials() -> dict[str, str]:
+    from fem.materials import library
+
+    raise NotImplementedError(library)
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    _case_arguments(parser)
+    parser.epilog = (
+        "examples:\n"
+        "  hostplate show trilayer_cg --set study=steady   the case as it would be solved\n"
+        "  hostplate show schema                           every key: unit, default, meaning"
+    )
+    parser.set_defaults(call=_do_show)
+
+
+def _do_show(options: argparse.Namespace) -> None:
+    if options.case == "schema":
+        from fem.case_schema import schema_text
+
+        print(schema_text())
+    else:
+        print(_load(options).to_toml(), end="")
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    _case_arguments(parser)
+    parser.epilog = (
+        "Builds no mesh and writes nothing.\n\nexample:\n"
+        "  hostplate check mine.toml && sbatch job.sh"
+    )
+    parser.set_defaults(call=_do_check)
+
+
+def _do_check(options: argparse.Namespace) -> None:
+    from fem.case_summary import summary
+
+    print(summary(_load(options)))
+
+
+def _mesh(parser: argparse.ArgumentParser) -> None:
+    _case_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder for mesh.msh, .xdmf, .json")
+    parser.epilog = "example:\n  hostplate mesh trilayer_cg --out mesh --set geometry.seed=7"
+    parser.set_defaults(call=_do_mesh)
+
+
+def _do_mesh(options: argparse.Namespace) -> None:
+    case = _load(options)
+    sidecar = _build(case, options.out)
+    regions = ", ".join(sidecar["regions"])
+    print(f"{options.out}: {sidecar['cells']} cells, {sidecar['nodes']} nodes; regions {regions}")
+
+
+def _build(case: Any, folder: Path) -> dict[str, Any]:
+    import geometries
+
+    if case.geometry is not None:
+        return geometries.build(case.geometry["family"], case.geometry, folder)
+    own = case.mesh
+    names = {int(number): name for number, name in own.names.items()}
+    return geometries.convert(
+        Path(own.file), folder, unit=own.unit, names=names, axisymmetric=own.axisymmetric
+    )
+
+
+def _inspect(parser: argparse.ArgumentParser) -> None:
+    _case_arguments(parser)
+    parser.add_argument("--png", type=Path, help="also draw the regions into this file")
+    parser.epilog = (
+        "CASE may also be a mesh folder.\n\nexamples:\n"
+        "  hostplate inspect mesh --png mesh.png\n"
+        "  hostplate inspect trilayer_cg --set geometry.seed=7"
+    )
+    parser.set_defaults(call=_do_inspect)
+
+
+def _do_inspect(options: argparse.Namespace) -> None:
+    import tempfile
+
+    import geometries
+
+    with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
+        folder = Path(options.case)
+        if not folder.is_dir():
+            folder = Path(scratch)
+            _build(_load(options), folder)
+        elif options.overrides:
+            raise CaseError("--set changes a case; the mesh folder is already built")
+        for name, value in geometries.inspect(folder).items():
+            print(f"{name}: {_number(value)}")
+        if options.png:
+            print(f"wrote {geometries.draw(folder, options.png)}")
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_number(part)}" for name, part in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return " ".join(_number(part) for part in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    _case_arguments(parser)
+    parser.add_argument("--out", type=Path, help="results folder; default results/<case>")
+    parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
+    parser.add_argument("--overwrite", action="store_true", help="replace results in the folder")
+    parser.add_argument("--quiet", action="store_true", help="no line per step")
+    parser.epilog = (
+        "examples:\n"
+        "  hostplate run sand\n"
+        "  hostplate run mine.toml --ranks 4 --out results/mine\n"
+        "  hostplate run mine.toml --set study=steady --set temperature='40 degC'"
+    )
+    parser.set_defaults(call=_do_run)
+
+
+def _do_run(options: argparse.Namespace) -> int | None:
+    case = _load(options)  # before any MPI: wrong input ends here
+    folder = options.out or Path("results") / Path(options.case).stem
+    if options.ranks:
+        command = ["run", options.case, "--out", str(folder)]
+        command += [f"--set={assignment}" for assignment in options.overrides]
+        command += ["--overwrite"] * options.overwrite + ["--quiet"] * options.quiet
+        _launch(options.ranks, command)
+    from fem.run import main_run
+
+    return main_run(case, folder, overwrite=options.overwrite, quiet=options.quiet)
+
+
+def _resume(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="results folder of the run")
+    parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
+    parser.add_argument("--quiet", action="store_true", help="no line per step")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="a new end, other output or solver options; the physics must stay",
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  hostplate resume results/mine --ranks 4\n"
+        "  hostplate resume results/mine --set protocol.0.duration='3 h'"
+    )
+    parser.set_defaults(call=_do_resume)
+
+
+def _do_resume(options: argparse.Namespace) -> int | None:
+    if not options.folder.is_dir():
+        raise CaseError(f"no results folder {str(options.folder)!r}; start with `hostplate run`")
+    if options.ranks:
+        command = ["resume", str(options.folder), *["--quiet"] * options.quiet]
+        _launch(options.ranks, [*command, *(f"--set={text}" for text in options.overrides)])
+    from fem.run import main_resume
+
+    return main_resume(options.folder, overrides=options.overrides, quiet=options.quiet)
+
+
+def _rank_count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of ranks")
+    return int(text)
+
+
+def _launch(ranks: int, command: list[str]) -> NoReturn:
+    """Become the mpirun that belongs to this Python, which passes exit code and signals through."""
+    under = next((n for n in ("PMI_RANK", "OMPI_COMM_WORLD_RANK") if n in os.environ), None)
+    if under:
+        raise CaseError(f"--ranks inside an MPI job ({under} is set); leave it out")
+    beside = [Path(sys.executable).with_name(name) for name in ("mpiexec", "mpirun")]
+    launcher = next((str(path) for path in beside if path.exists()), None)
+    launcher = launcher or shutil.which("mpiexec") or shutil.which("mpirun")
+    if launcher is None:
+        raise CaseError(
+            f"no mpiexec or mpirun beside {sys.executable} or on PATH; install the solver"
+        )
+    # one thread a rank, or the ranks fight for the cores
+    environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **os.environ}
+    sys.stdout.flush()
+    full = [launcher, "-n", str(ranks), sys.executable, "-m", "fem.cli", *command]
+    os.execve(launcher, full, environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The one room that knows how DOLFINx is packaged and where its releases differ.
+
+Everything else imports MPI, PETSc and DOLFINx from here, so that the pip wheel
+(`dolfinx_solver`, which must be imported before anything that links MPI) and a conda or
+FEniCS image (plain `dolfinx`) look the same to the rest of the code. Written for DOLFINx 0.11.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+with contextlib.suppress(ModuleNotFoundError):
+    import dolfinx_solver  # noqa: F401  (loads the wheel's MPI before PETSc does)
+
+import numpy as np
+import numpy.typing as npt
+from dolfinx import fem as dfem
+from dolfinx import la
+from dolfinx import mesh as dmesh
+from dolfinx.fem import petsc as dpetsc
+from dolfinx.io import XDMFFile
+from mpi4py import MPI
+from petsc4py import PETSc
+
+__all__ = [
+    "MPI",
+    "VERTEX_RULE",
+    "PETSc",
+    "XDMFFile",
+    "accumulate",
+    "cell_vertices",
+    "dfem",
+    "dmesh",
+    "dpetsc",
+    "la",
+    "owned_size",
+    "parent_cells",
+    "quiet_options",
+    "read_mesh",
+]
+
+# Wall integrals are lumped: every quantity on a wall then lives at the nodes, where the kinetic
+# law is evaluated exactly once.
+VERTEX_RULE = {"quadrature_rule": "vertex", "quadrature_degree": 1}
+
+
+def read_mesh(comm: MPI.Comm, path: str) -> tuple:
+    """Mesh, cell tags and facet tags of a `mesh.xdmf`, ghosted by shared facets (collective)."""
+    with XDMFFile(comm, path, "r") as file:
+        msh = file.read_mesh(name="mesh", ghost_mode=dmesh.GhostMode.shared_facet)
+        tdim = msh.topology.dim
+        msh.topology.create_entities(tdim - 1)
+        msh.topology.create_connectivity(tdim - 1, tdim)
+        msh.topology.create_connectivity(tdim, tdim - 1)
+        cell_tags = file.read_meshtags(msh, name="cell_tags")
+        facet_tags = file.read_meshtags(msh, name="facet_tags")
+    return msh, cell_tags, facet_tags
+
+
+def parent_cells(entity_map, sub_mesh) -> npt.NDArray[np.int32]:
+    """Parent cell of every local (owned and ghost) cell of a submesh."""
+    index_map = sub_mesh.topology.index_map(sub_mesh.topology.dim)
+    local = np.arange(index_map.size_local + index_map.num_ghosts, dtype=np.int32)
+    return np.asarray(entity_map.sub_topology_to_topology(local, False), dtype=np.int32)
+
+
+def owned_size(space: dfem.FunctionSpace) -> int:
+    """Number of degrees of freedom that this rank owns."""
+    return space.dofmap.index_map.size_local * space.dofmap.index_map_bs
+
+
+def cell_vertices(msh) -> npt.NDArray[np.int32]:
+    """Geometry node numbers of every local cell, shape (cells, vertices); affine meshes only."""
+    return msh.geometry.dofmaps[0]
+
+
+def accumulate(form) -> npt.NDArray[np.float64]:
+    """Assemble a linear form and add what the other ranks contributed; owned values only."""
+    vector = dfem.assemble_vector(form)
+    vector.scatter_reverse(la.InsertMode.add)
+    return vector.array[: owned_size(form.function_spaces[0])].copy()
+
+
+@contextlib.contextmanager
+def quiet_options(prefix: str, options: dict[str, object]):
+    """PETSc options that exist only inside the block (they would leak into later solvers)."""
+    database = PETSc.Options()
+    keys = [f"{prefix}{key}" for key in options]
+    given = {key for key in keys if database.hasName(key)}
+    for key, value in zip(keys, options.values(), strict=True):
+        if key not in given:  # what the user put on the command line wins
+            database.setValue(key, value)
+    try:
+        yield
+    finally:
+        for key in keys:
+            if key not in given:
+                database.delValue(key)

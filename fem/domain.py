@@ -1,0 +1,438 @@
+"""A tagged mesh as named regions, walls between them, and boundaries.
+
+`Domain` is where integers end: whoever comes after asks for `host_bottom`, for the wall between
+`host_bottom` and `electrolyte_bottom`, or for `collector`, and gets cells, measures or degrees of
+freedom. Every name is checked on all ranks together when the mesh is read, since a tag that does
+not exist would integrate to zero without a word.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from .compat import (
+    MPI,
+    VERTEX_RULE,
+    dfem,
+    dmesh,
+    la,
+    owned_size,
+    parent_cells,
+    read_mesh,
+)
+from .errors import CaseError, nearest
+from .parallel import on_root
+
+__all__ = ["Domain", "Subdomain"]
+
+
+@dataclass(frozen=True)
+class Subdomain:
+    """Some regions of the domain as a mesh of their own.
+
+    Attributes:
+        regions: names of the regions in it.
+        mesh: the submesh; its cells keep the parent's vertices.
+        entity_map: tells UFL forms how the two meshes belong together.
+        cells: parent cell of every local cell (owned, then ghosts).
+    """
+
+    regions: tuple[str, ...]
+    mesh: Any
+    entity_map: Any
+    cells: npt.NDArray[np.int32]
+
+    @cached_property
+    def inverse(self) -> npt.NDArray[np.int32]:
+        """Local cell of this submesh for every parent cell, -1 where there is none."""
+        out = np.full(self.parent_cell_count, -1, dtype=np.int32)
+        out[self.cells] = np.arange(len(self.cells), dtype=np.int32)
+        return out
+
+    parent_cell_count: int = 0
+
+
+@dataclass
+class Domain:
+    """Named regions, walls and boundaries of a mesh.
+
+    A wall is the set of facets between two regions. It has a `+` and a `-` side; `+` is the
+    region that comes first in `order` (the solid, as `fem.model` sets it).
+
+    Attributes:
+        mesh: the whole mesh, ghosted by shared facets.
+        cell_tags: region number of every cell.
+        regions: region name -> number.
+        boundaries: boundary name -> number (facet tags on the outer boundary).
+        axisymmetric: x is a radius; `weight` is then 2 pi x, otherwise 1.
+        host: coordinates of the top (separator side) and bottom of the host along the thickness.
+        sidecar: everything `mesh.json` says.
+    """
+
+    mesh: Any
+    cell_tags: Any
+    facet_tags: Any
+    regions: dict[str, int]
+    boundaries: dict[str, int]
+    axisymmetric: bool = False
+    host: tuple[float, float] | None = None
+    sidecar: dict[str, Any] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+
+    # -- construction --------------------------------------------------------------------------
+
+    @classmethod
+    def read(cls, folder: Path | str, comm: MPI.Comm = MPI.COMM_WORLD) -> Domain:
+        """Read `mesh.xdmf` and `mesh.json` of a mesh folder (collective).
+
+        Raises:
+            CaseError: a file is missing, a name has no cells or facets, or a cell has no name.
+        """
+        folder = Path(folder)
+
+        def sidecar() -> dict[str, Any]:
+            for name in ("mesh.json", "mesh.xdmf", "mesh.h5"):
+                if not (folder / name).is_file():
+                    raise CaseError(
+                        f"{folder}: {name} is missing; build the mesh with `hostplate mesh` or "
+                        "convert your own with [mesh] in the case"
+                    )
+            return json.loads((folder / "mesh.json").read_text())
+
+        info = on_root(comm, sidecar)
+        mesh, cell_tags, facet_tags = read_mesh(comm, str(folder / "mesh.xdmf"))
+        host = info.get("host")
+        domain = cls(
+            mesh,
+            cell_tags,
+            facet_tags,
+            {k: int(v) for k, v in info["regions"].items()},
+            {k: int(v) for k, v in info["boundaries"].items()},
+            bool(info.get("axisymmetric", False)),
+            (float(host["top"]), float(host["bottom"])) if host else None,
+            info,
+        )
+        domain.check()
+        return domain
+
+    def check(self) -> None:
+        """Every name has entities somewhere, every cell has a name (collective).
+
+        Raises:
+            CaseError: what is missing, with the tags that were found.
+        """
+        comm = self.mesh.comm
+        tdim = self.mesh.topology.dim
+        n_cells = self.mesh.topology.index_map(tdim).size_local
+        owned = self.cell_tags.values[self.cell_tags.indices < n_cells]
+        found = _gather_set(comm, owned)
+        problems = [
+            f"region {name!r}: no cell has its tag {tag}; tags in the mesh: {sorted(found)}"
+            for name, tag in self.regions.items()
+            if tag not in found
+        ]
+        problems += [
+            f"cell tag {tag} has no region name; names: {self.regions}"
+            for tag in sorted(found - set(self.regions.values()))
+        ]
+        untagged = comm.allreduce(n_cells - len(owned), op=MPI.SUM)
+        if untagged:
+            problems.append(f"{untagged} cells carry no region tag; tag every cell exactly once")
+        facets = _gather_set(comm, self.facet_tags.values)
+        problems += [
+            f"boundary {name!r}: no facet has its tag {tag}; tags in the mesh: {sorted(facets)}"
+            for name, tag in self.boundaries.items()
+            if tag not in facets
+        ]
+        if problems:
+            raise CaseError("the mesh does not fit its names:\n  " + "\n  ".join(problems))
+
+    # -- names ---------------------------------------------------------------------------------
+
+    @property
+    def comm(self) -> MPI.Comm:
+        """The communicator of the mesh."""
+        return self.mesh.comm
+
+    @property
+    def dim(self) -> int:
+        """Topological dimension, 2 or 3."""
+        return self.mesh.topology.dim
+
+    def match(self, pattern: str, where: str = "regions") -> list[str]:
+        """Region names that fit a name or glob.
+
+        Raises:
+            CaseError: nothing fits; the nearest names are given.
+        """
+        names = [name for name in self.regions if fnmatch.fnmatchcase(name, pattern)]
+        if not names:
+            raise CaseError(f"{where}: no region is called {pattern!r}; "
+                            f"{nearest(pattern, self.regions)}")
+        return names
+
+    def boundary_tag(self, name: str, where: str = "boundaries") -> int:
+        """Number of a boundary.
+
+        Raises:
+            CaseError: there is none of that name.
+        """
+        if name not in self.boundaries:
+            raise CaseError(f"{where}: no boundary is called {name!r}; "
+                            f"{nearest(name, self.boundaries)}")
+        return self.boundaries[name]
+
+    # -- coordinates ---------------------------------------------------------------------------
+
+    @cached_property
+    def x(self) -> Any:
+        """Spatial coordinate of the whole mesh (UFL)."""
+        return ufl.SpatialCoordinate(self.mesh)
+
+    @property
+    def weight(self) -> Any:
+        """2 pi r on an axisymmetric mesh, 1 otherwise; it stands in every measure."""
+        return 2 * np.pi * self.x[0] if self.axisymmetric else 1
+
+    def coordinates(self) -> dict[str, Any]:
+        """The variables of spatial expressions: x, y, z and depth (UFL, m)."""
+        names = dict(zip("xyz", (self.x[i] for i in range(self.dim)), strict=False))
+        if self.host is not None:
+            names["depth"] = self.host[0] - self.x[self.dim - 1]
+        return names
+
+    def depth_of(self, points: npt.NDArray) -> npt.NDArray:
+        """Depth below the separator side of the host, m; points have shape (n, 3)."""
+        if self.host is None:
+            height = points[:, self.dim - 1]
+            top = self.extent[1][self.dim - 1]
+            return top - height
+        return self.host[0] - points[:, self.dim - 1]
+
+    @cached_property
+    def extent(self) -> tuple[npt.NDArray, npt.NDArray]:
+        """Lowest and highest coordinate in each direction over all ranks, each of shape (3,)."""
+        x = self.mesh.geometry.x
+        low = x.min(axis=0) if len(x) else np.full(3, np.inf)
+        high = x.max(axis=0) if len(x) else np.full(3, -np.inf)
+        everyone = self.comm.allgather((low, high))
+        return np.min([a for a, _ in everyone], axis=0), np.max([b for _, b in everyone], axis=0)
+
+    # -- measures ------------------------------------------------------------------------------
+
+    @cached_property
+    def _dx(self) -> ufl.Measure:
+        return ufl.Measure("dx", domain=self.mesh, subdomain_data=self.cell_tags)
+
+    def dx(self, regions: Iterable[str], degree: int | None = None) -> Any:
+        """Volume measure over regions (apply `weight` to the integrand)."""
+        metadata = {} if degree is None else {"quadrature_degree": degree}
+        return self._dx(tuple(self.regions[name] for name in regions), metadata=metadata)
+
+    @cached_property
+    def walls(self) -> dict[tuple[str, str], int]:
+        """(region on the + side, region on the - side) -> number, for all that touch each other."""
+        return self._wall_data[0]
+
+    @cached_property
+    def _wall_data(self) -> tuple[dict[tuple[str, str], int], list[tuple[int, npt.NDArray]]]:
+        topology, tdim = self.mesh.topology, self.mesh.topology.dim
+        rank_of = {name: i for i, name in enumerate(self.order)}
+        priority = {
+            tag: rank_of.get(name, len(rank_of) + tag) for name, tag in self.regions.items()
+        }
+        owned = topology.index_map(tdim - 1).size_local
+        quads = _two_sided_facets(self.mesh)
+        tags = self.cell_tag_array
+        plus, minus = tags[quads[:, 0]], tags[quads[:, 2]]
+        differ = plus != minus
+        quads, plus, minus = quads[differ], plus[differ], minus[differ]
+        level = np.vectorize(priority.__getitem__, otypes=[int])
+        if len(quads):
+            swap = level(plus) > level(minus)
+            quads[swap, :4] = quads[swap][:, [2, 3, 0, 1]]
+            plus, minus = np.where(swap, minus, plus), np.where(swap, plus, minus)
+        pairs = sorted(
+            set().union(*self.comm.allgather(set(zip(plus.tolist(), minus.tolist(), strict=True))))
+        )
+        name_of = {tag: name for name, tag in self.regions.items()}
+        numbers: dict[tuple[str, str], int] = {}
+        data = []
+        mine = quads[:, 4] < owned
+        for number, (p, m) in enumerate(pairs, start=1):
+            numbers[name_of[p], name_of[m]] = number
+            chosen = mine & (plus == p) & (minus == m)
+            data.append((number, np.ascontiguousarray(quads[chosen, :4].ravel(), dtype=np.int32)))
+        self._all_wall_quads = {
+            key: quads[(plus == self.regions[key[0]]) & (minus == self.regions[key[1]])]
+            for key in numbers
+        }
+        return numbers, data
+
+    @cached_property
+    def _dS(self) -> ufl.Measure:
+        return ufl.Measure("dS", domain=self.mesh, subdomain_data=self._wall_data[1])
+
+    def dS(self, walls: Iterable[tuple[str, str]]) -> Any:
+        """Measure over walls; `+` is the solid. Lumped at the nodes (vertex rule)."""
+        return self._dS(tuple(self.walls[w] for w in walls), metadata=VERTEX_RULE)
+
+    @cached_property
+    def _boundary_data(self) -> tuple[dict[tuple[str, str], int], list[tuple[int, npt.NDArray]]]:
+        topology, tdim = self.mesh.topology, self.mesh.topology.dim
+        owned = topology.index_map(tdim - 1).size_local
+        name_of = {tag: name for name, tag in self.regions.items()}
+        tags = self.cell_tag_array
+        facet_cells = topology.connectivity(tdim - 1, tdim)
+        cell_facets = topology.connectivity(tdim, tdim - 1)
+        groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        for name, tag in self.boundaries.items():
+            for facet in self.facet_tags.find(tag):
+                if facet < owned:
+                    cell = facet_cells.links(facet)[0]
+                    local = int(np.flatnonzero(cell_facets.links(cell) == facet)[0])
+                    groups.setdefault((name, name_of[tags[cell]]), []).append((cell, local))
+        keys = sorted(set().union(*self.comm.allgather(set(groups))))
+        numbers = {key: number for number, key in enumerate(keys, start=1)}
+        data = [
+            (numbers[key], np.asarray(groups.get(key, []), dtype=np.int32).reshape(-1))
+            for key in keys
+        ]
+        return numbers, data
+
+    @property
+    def faces(self) -> dict[tuple[str, str], int]:
+        """(boundary, region it bounds) -> number."""
+        return self._boundary_data[0]
+
+    @cached_property
+    def _ds(self) -> ufl.Measure:
+        return ufl.Measure("ds", domain=self.mesh, subdomain_data=self._boundary_data[1])
+
+    def ds(self, faces: Iterable[tuple[str, str]]) -> Any:
+        """Measure over boundary faces, lumped at the nodes (vertex rule)."""
+        return self._ds(tuple(self.faces[f] for f in faces), metadata=VERTEX_RULE)
+
+    def faces_of(self, boundary: str, regions: Iterable[str]) -> list[tuple[str, str]]:
+        """Faces of a boundary that bound one of these regions; may be empty."""
+        return [(boundary, r) for r in regions if (boundary, r) in self.faces]
+
+    def area(self, boundary: str) -> float:
+        """Area of a boundary, m2 (2D: m2 per m out of plane, that is m; collective)."""
+        faces = [key for key in self.faces if key[0] == boundary]
+        if not faces:
+            return 0.0
+        form = dfem.form(self._one * self.weight * self.ds(faces))
+        return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
+
+    @cached_property
+    def _one(self) -> Any:
+        return dfem.Constant(self.mesh, 1.0)
+
+    @cached_property
+    def cell_tag_array(self) -> npt.NDArray[np.int32]:
+        """Region number of every local cell (owned and ghost)."""
+        index_map = self.mesh.topology.index_map(self.mesh.topology.dim)
+        out = np.zeros(index_map.size_local + index_map.num_ghosts, dtype=np.int32)
+        out[self.cell_tags.indices] = self.cell_tags.values
+        return out
+
+    def field(self, values: dict[str, float], name: str = "") -> Any:
+        """A number per region as a field, constant on each cell; 0 where none is given."""
+        function = dfem.Function(dfem.functionspace(self.mesh, ("DG", 0)), name=name or "field")
+        for region, value in values.items():
+            function.x.array[self.cell_tag_array == self.regions[region]] = value
+        return function
+
+    # -- parts ---------------------------------------------------------------------------------
+
+    def subdomain(self, regions: Sequence[str]) -> Subdomain:
+        """The regions as one mesh (collective)."""
+        wanted = np.isin(self.cell_tag_array, [self.regions[name] for name in regions])
+        return self._submesh(tuple(regions), np.flatnonzero(wanted))
+
+    def wall_layer(
+        self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]] = ()
+    ) -> Subdomain:
+        """The cells on the `-` side that touch these walls or faces (collective).
+
+        Wall quantities (plated charge, film current) live on the wall nodes of this thin mesh.
+        """
+        _ = self.walls
+        mark = dfem.Function(dfem.functionspace(self.mesh, ("DG", 0)))
+        for wall in walls:
+            mark.x.array[self._all_wall_quads[wall][:, 2]] = 1.0
+        data = dict(self._boundary_data[1])
+        for face in faces:
+            mark.x.array[data[self.faces[face]].reshape(-1, 2)[:, 0]] = 1.0
+        mark.x.scatter_forward()  # the owner has seen all facets of its cells
+        return self._submesh((), np.flatnonzero(mark.x.array > 0.5))
+
+    def _submesh(self, regions: tuple[str, ...], cells: npt.NDArray) -> Subdomain:
+        mesh, entity_map, _, _ = dmesh.create_submesh(
+            self.mesh, self.dim, np.asarray(cells, dtype=np.int32)
+        )
+        mesh.topology.create_connectivity(self.dim - 1, self.dim)
+        return Subdomain(
+            regions, mesh, entity_map, parent_cells(entity_map, mesh), len(self.cell_tag_array)
+        )
+
+    def nodes_on(
+        self,
+        space: dfem.FunctionSpace,
+        part: Subdomain,
+        *,
+        walls: Iterable[tuple[str, str]] = (),
+        faces: Iterable[tuple[str, str]] = (),
+        side: str = "-",
+    ) -> npt.NDArray[np.int32]:
+        """Degrees of freedom (owned and ghost) of a P1 space on walls or boundary faces."""
+        mark = dfem.Function(space)
+        column = 2 if side == "-" else 0
+        pairs = [self._owned_quads(w)[:, column : column + 2] for w in walls]
+        data = dict(self._boundary_data[1])
+        pairs += [data[self.faces[f]].reshape(-1, 2) for f in faces]
+        dofs = space.dofmap.list
+        for cells, local in (p.T for p in pairs if len(p)):
+            own = part.inverse[cells]
+            for corner in range(dofs.shape[1]):  # facet i of a simplex is opposite to vertex i
+                on = (local != corner) & (own >= 0)
+                mark.x.array[dofs[own[on], corner]] = 1.0
+        mark.x.scatter_reverse(la.InsertMode.add)
+        mark.x.scatter_forward()
+        return np.flatnonzero(mark.x.array > 0.5).astype(np.int32)
+
+    def _owned_quads(self, wall: tuple[str, str]) -> npt.NDArray[np.int32]:
+        return dict(self._wall_data[1])[self.walls[wall]].reshape(-1, 4)
+
+    def node_coordinates(self, space: dfem.FunctionSpace) -> npt.NDArray[np.float64]:
+        """Coordinates of the owned nodes of a P1 space, shape (n, 3)."""
+        return space.tabulate_dof_coordinates()[: owned_size(space)]
+
+
+def _gather_set(comm: MPI.Comm, values: npt.NDArray) -> set[int]:
+    return set().union(*comm.allgather(set(np.unique(values).tolist())))
+
+
+def _two_sided_facets(mesh: Any) -> npt.NDArray[np.int32]:
+    """All local facets between two cells: cell, local facet, cell, local facet, facet."""
+    tdim = mesh.topology.dim
+    mesh.topology.create_connectivity(tdim - 1, tdim)
+    mesh.topology.create_connectivity(tdim, tdim - 1)
+    facet_cells = mesh.topology.connectivity(tdim - 1, tdim)
+    cell_facets = mesh.topology.connectivity(tdim, tdim - 1).array.reshape(-1, tdim + 1)
+    offsets, cells = facet_cells.offsets, facet_cells.array
+    facets = np.flatnonzero(np.diff(offsets) == 2)
+    first, second = cells[offsets[facets]], cells[offsets[facets] + 1]
+    local = [np.argmax(cell_facets[c] == facets[:, None], axis=1) for c in (first, second)]
+    return np.stack([first, local[0], second, local[1], facets], axis=1).astype(np.int32)

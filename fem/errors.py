@@ -1,0 +1,62 @@
+"""What can go wrong, and the exit code each kind of failure ends with.
+
+| exit code | class         | meaning                                                  |
+|-----------|---------------|----------------------------------------------------------|
+| 0         |               | done                                                     |
+| 1         | `CaseError`   | the user's input: case file, mesh, option, folder        |
+| 2         | `RunError`    | the solver or the machine: no convergence, disk full ... |
+| 3         | `Interrupted` | stopped on request; `hostplate resume` goes on           |
+
+A message names the place, the value, the reason and the way out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HostplateError(Exception):
+    """Base of all errors that are meant for the reader, not for a debugger.
+
+    Attributes:
+        exit_code: what the process ends with when the error reaches the command line.
+    """
+
+    exit_code = 2
+
+
+class CaseError(HostplateError):
+    """The input cannot be run as written; nothing was started and nothing was written."""
+
+    exit_code = 1
+
+
+class RunError(HostplateError):
+    """The run failed although its input was accepted."""
+
+    exit_code = 2
+
+
+class Interrupted(HostplateError):  # noqa: N818  (a request, not a fault)
+    """The run was asked to stop; the last checkpoint is complete and can be resumed."""
+
+    exit_code = 3
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause such as ``did you mean 'Cu'?`` or ``known: 'Cu', 'Li'``, for use in messages.
+
+    Args:
+        name: what the user wrote.
+        known: the names that would have been valid.
+    """
+    choices = sorted(set(known))
+    if not choices:
+        return "none is known here"
+    lower = {choice.lower(): choice for choice in choices}
+    close = [lower[hit] for hit in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
+    if close:
+        return "did you mean " + " or ".join(repr(hit) for hit in close) + "?"
+    shown = ", ".join(repr(choice) for choice in choices[:20])
+    return f"known: {shown}" + (", ..." if len(choices) > 20 else "")

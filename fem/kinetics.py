@@ -1,0 +1,85 @@
+r"""Interface laws: current density i_n across a metal surface, A/m2, positive dissolves metal.
+
+The functions take floats, arrays or UFL expressions alike. `eta` is the overpotential, V; negative
+plates. i0 already carries its dependence on c and T (`fem.materials`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ufl
+
+from .constants import FARADAY, GAS_CONSTANT
+from .materials.ops import exp
+
+__all__ = ["PASSIVE_SHARE", "butler_volmer", "coverage", "linear_kinetics", "through_film", "wall"]
+
+# Conductance of a passive (bare, not yet nucleated) wall, as a share of the kinetic one at
+# equilibrium. Without it a floating conductor whose whole surface is passive has no potential.
+PASSIVE_SHARE = 1e-4
+
+
+def butler_volmer(eta: Any, i0: Any, alpha_a: float, alpha_c: float, temperature: Any) -> Any:
+    r"""Butler-Volmer: i0 [exp(alpha_a F eta/RT) - exp(-alpha_c F eta/RT)], A/m2.
+
+    Args:
+        eta: overpotential, V.
+        i0: exchange current density, A/m2.
+        alpha_a, alpha_c: transfer coefficients, alpha_a + alpha_c = z.
+        temperature: K.
+    """
+    f = FARADAY / (GAS_CONSTANT * temperature)
+    return i0 * (exp(alpha_a * f * eta) - exp(-alpha_c * f * eta))
+
+
+def linear_kinetics(eta: Any, i0: Any, alpha_a: float, alpha_c: float, temperature: Any) -> Any:
+    """The slope of Butler-Volmer at equilibrium, for small overpotentials; same arguments."""
+    return i0 * (alpha_a + alpha_c) * FARADAY / (GAS_CONSTANT * temperature) * eta
+
+
+def coverage(plated_charge: Any, q_cov: float) -> Any:
+    """Share of the wall that metal covers, 1 - exp(-q/q_cov); q and q_cov in C/m2, q >= 0."""
+    return 1 - exp(-ufl.max_value(plated_charge, 0.0) / q_cov)
+
+
+def wall(law: Callable[[Any], Any], eta: Any, eta_nuc: float, theta: Any, passive: Any) -> Any:
+    """Current of a partly covered foreign wall, A/m2 (physics.md section 2).
+
+    Plating needs eta < -eta_nuc (1 - theta); what is covered strips; between the two only the
+    passive conductance of the bare part remains. Continuous, with kinks at the two thresholds.
+
+    Args:
+        law: overpotential -> current density of fully covered metal.
+        eta: overpotential, V.
+        eta_nuc: nucleation overpotential of the bare wall, V, >= 0.
+        theta: coverage, 0 to 1.
+        passive: conductance of the bare wall, S/m2 (`PASSIVE_SHARE` of the kinetic one).
+    """
+    plating = ufl.min_value(law(eta + eta_nuc * (1 - theta)), 0.0)
+    stripping = ufl.max_value(law(eta), 0.0)
+    return plating + theta * stripping + (1 - theta) * passive * eta
+
+
+def through_film(law: Callable[[Any], Any], drive: Any, resistance: float, last: Any) -> Any:
+    r"""Current i that solves i = law(drive - i R): kinetics behind a film of resistance R.
+
+    One Newton step of the scalar equation, started from `last`,
+
+        i = (f + R f' i_last)/(1 + R f'),  f = law(e),  e = drive - R i_last
+
+    Once `last` has been set to i, this is the exact solution and so is its
+    derivative with respect to the drive, f'/(1 + R f'); so the outer Newton stays quadratic if it
+    refreshes `last` after each iteration.
+
+    Args:
+        law: overpotential -> current density, UFL.
+        drive: phi_s - phi_l - U, V.
+        resistance: film resistance, ohm m2.
+        last: the current of the previous iteration, A/m2.
+    """
+    e = ufl.variable(drive - resistance * last)
+    f = law(e)
+    slope = ufl.diff(f, e)
+    return (f + resistance * slope * last) / (1 + resistance * slope)

@@ -1,0 +1,89 @@
+"""What keeps several ranks together: one error for all, no job that hangs.
+
+The rule of the house: a rank that does something alone (reads a file, writes a figure) does it
+through `on_root`, whose outcome, result or error, reaches every rank. An exception that escapes on
+one rank ends the job (`install_abort_hook`) instead of leaving the others waiting.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .errors import CaseError, HostplateError, RunError
+
+T = TypeVar("T")
+
+_LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+
+
+def on_root(comm, action: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Do something on rank 0 only; every rank gets its result, or raises its error.
+
+    The result travels by pickle, so keep it small. Collective.
+
+    Raises:
+        HostplateError: the same class and message on every rank.
+        RunError: any other exception of rank 0, with its type named.
+    """
+    outcome: tuple[str, Any] = ("", None)
+    if comm.rank == 0:
+        try:
+            outcome = ("ok", action(*args, **kwargs))
+        except HostplateError as error:
+            outcome = (type(error).__name__, str(error))
+        except Exception as error:
+            outcome = ("RunError", f"{type(error).__name__}: {error}")
+            if os.environ.get("HOSTPLATE_DEBUG"):
+                traceback.print_exc()
+    kind, value = comm.bcast(outcome, root=0)
+    if kind == "ok":
+        return value
+    raise {"CaseError": CaseError}.get(kind, RunError)(value)
+
+
+def all_agree(comm, problem: str | None) -> None:
+    """Raise the first rank's problem on every rank; None means that this rank has none.
+
+    Raises:
+        RunError: at least one rank reported a problem.
+    """
+    problems = [(rank, p) for rank, p in enumerate(comm.allgather(problem)) if p]
+    if problems:
+        rank, text = problems[0]
+        more = f" ({len(problems)} ranks report one)" if len(problems) > 1 else ""
+        raise RunError(f"rank {rank}: {text}{more}")
+
+
+def install_abort_hook(comm) -> None:
+    """Let an exception that nobody caught end the whole job with exit code 2, not hang it."""
+
+    def hook(kind, value, trace):
+        sys.stderr.write(f"rank {comm.rank} of {comm.size} failed:\n")
+        traceback.print_exception(kind, value, trace)
+        sys.stderr.flush()
+        sys.stdout.flush()
+        if comm.size > 1:
+            comm.Abort(2)
+
+    sys.excepthook = hook
+
+
+def check_launcher(comm) -> None:
+    """Refuse N independent copies of one job, the usual sign of a foreign `mpirun`.
+
+    Raises:
+        CaseError: a launcher started N > 1 processes that do not see each other.
+    """
+    for name in _LAUNCHERS:
+        size = os.environ.get(name, "")
+        if size.isdigit() and int(size) > 1 and comm.size == 1:
+            raise CaseError(
+                f"the launcher started {size} processes ({name}={size}) but each of them is alone: "
+                "this mpirun belongs to another MPI than the solver's. Use the one beside this "
+                f"Python, {os.path.join(os.path.dirname(sys.executable), 'mpirun')}, or "
+                "`hostplate run --ranks N`, which finds it."
+            )

@@ -1,0 +1,1 @@
+"""One file a physics. Each is a frozen dataclass with data in, rows out (`fem.system.Physics`)."""

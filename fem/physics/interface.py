@@ -1,0 +1,203 @@
+"""Electrodes: the walls where electrons and ions meet, with kinetics, film and plated metal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import kinetics
+from ..compat import dfem
+from ..system import System
+
+__all__ = ["Electrode", "Interface"]
+
+Wall = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Electrode:
+    """One kind of surface: which facets, and what happens on them.
+
+    Numbers may be UFL fields on the solid side, so that walls which differ in numbers only are one
+    electrode (and one compiled kernel).
+
+    Attributes:
+        name: unique; for messages and film fields.
+        i0: exchange current density, a function of (c, T), A/m2.
+        walls: (solid region, electrolyte region) pairs whose facets belong to it.
+        faces: (boundary, electrolyte region) pairs; the metal is outside the mesh.
+        potential: `field` (phi_s of the solid), `driven` (the collector's voltage) or `ground`
+            (0 V, the counter electrode).
+        alpha_a, alpha_c: transfer coefficients.
+        eta_nuc: nucleation overpotential of the bare wall, V.
+        q_cov: plated charge at which the wall counts as covered, C/m2.
+        film_resistance: of SEI or coating, ohm m2; None without a film.
+        covered: the surface is the metal itself; it never runs bare.
+        law: (eta, i0, alpha_a, alpha_c, T) -> current density of covered metal, A/m2.
+    """
+
+    name: str
+    i0: Callable[[Any, Any], Any]
+    walls: tuple[Wall, ...] = ()
+    faces: tuple[Wall, ...] = ()
+    potential: str = "field"
+    alpha_a: Any = 0.5
+    alpha_c: Any = 0.5
+    eta_nuc: Any = 0.0
+    q_cov: Any = 1.0
+    film_resistance: Any = None
+    covered: bool = False
+    law: Callable[..., Any] = kinetics.butler_volmer
+
+    @property
+    def counts(self) -> bool:
+        """Its current flows through the collector (the counter electrode's does not)."""
+        return self.potential != "ground"
+
+
+@dataclass(frozen=True)
+class Interface:
+    r"""Reaction on resolved walls and on electrodes at the edge of the mesh.
+
+        i_n = law(eta),  eta = phi_s - phi_l - U - i_n R_film,  U = 0 for bulk metal
+        <i_n, v_s> enters phi_s,  -<i_n, v_l> enters phi_l                      [A]
+        dq/dt = -i_n on every wall: the plated charge per real area, C/m2       [A]
+
+    Wall integrals are lumped at the nodes, so that current, coverage and film current at a node
+    belong together exactly. Walls with a nucleation overpotential plate below
+    -eta_nuc (1 - coverage), coverage = 1 - exp(-q/q_cov), and strip only what is there.
+
+    Attributes:
+        electrodes: all surfaces that react.
+        state: carry q (transient studies); without it walls keep their initial coverage.
+        initial_charge: plated charge at the start, C/m2.
+        charge_scale: typical q_cov, C/m2, for error control.
+    """
+
+    electrodes: tuple[Electrode, ...]
+    state: bool = True
+    initial_charge: float = 0.0
+    charge_scale: float = 100.0
+    needs: tuple[str, ...] = ("phi_l", "c")
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Names that it defines."""
+        return ("q", "i_n")
+
+    @property
+    def plating(self) -> tuple[Electrode, ...]:
+        """The electrodes on which metal is followed: all but the counter electrode."""
+        return tuple(e for e in self.electrodes if e.counts)
+
+    def declare(self, s: System) -> None:
+        """Add q on the wall nodes, and the film currents."""
+        walls = [w for e in self.plating for w in e.walls]
+        faces = [f for e in self.plating for f in e.faces]
+        layer = s.domain.wall_layer(walls, faces)
+        if self.state:
+            q = s.add("q", layer, differential=True, scale=self.charge_scale)
+            on = np.zeros(len(q.value.x.array), dtype=bool)
+            on[s.domain.nodes_on(q.space, layer, walls=walls, faces=faces)] = True
+            if s.domain.axisymmetric:  # nothing is plated on the axis itself: its ring has no area
+                on &= q.space.tabulate_dof_coordinates()[:, 0] > 0.0
+            q.value.x.array[on] = self.initial_charge
+            q.fixed.append(np.flatnonzero(~on).astype(np.int32))
+        else:
+            s.define("q", dfem.Constant(s.domain.mesh, self.initial_charge), layer)
+        for e in self.electrodes:
+            if e.film_resistance is not None:
+                s.memory(f"film.{e.name}", s.domain.wall_layer(e.walls, e.faces))
+
+    def overpotential(self, s: System, e: Electrode, plus: str, minus: str) -> Any:
+        """phi_s - phi_l - U before the film takes its share, V."""
+        phi_l = _side(s["phi_l"], minus)
+        if e.potential == "field":
+            return _side(s["phi_s"], plus) - phi_l
+        return (_side(s.voltage, minus) if e.potential == "driven" else 0.0) - phi_l
+
+    def current_density(self, s: System, e: Electrode, on_wall: bool) -> Any:
+        """i_n of an electrode on its walls (inside the mesh) or faces (at its edge), A/m2."""
+        plus, minus = ("+", "-") if on_wall else ("", "")
+        T = s.temperature
+        i0 = e.i0(_side(s["c"], minus), T)
+        alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
+
+        def metal(eta: Any) -> Any:
+            return e.law(eta, i0, alpha_a, alpha_c, T)
+
+        law = metal
+        if not e.covered and e.counts:
+            theta = kinetics.coverage(_side(s["q"], minus), _side(e.q_cov, plus))
+            slope = kinetics.linear_kinetics(1.0, i0, alpha_a, alpha_c, T)
+            eta_nuc, passive = _side(e.eta_nuc, plus), kinetics.PASSIVE_SHARE * slope
+
+            def law(eta: Any) -> Any:
+                return kinetics.wall(metal, eta, eta_nuc, theta, passive)
+
+        drive = self.overpotential(s, e, plus, minus)
+        if e.film_resistance is not None:
+            last = _side(s[f"film.{e.name}"], minus)
+            return kinetics.through_film(law, drive, _side(e.film_resistance, plus), last)
+        return law(drive)
+
+    def pieces(self, s: System, e: Electrode) -> list[tuple[Any, Any, str, str]]:
+        """(i_n, weighted measure, side of the solid, side of the electrolyte) of an electrode."""
+        w = s.domain.weight
+        out = []
+        if e.walls:
+            weight = w if isinstance(w, int) else w("+")
+            out.append((self.current_density(s, e, True), weight, s.domain.dS(e.walls), "+", "-"))
+        if e.faces:
+            out.append((self.current_density(s, e, False), w, s.domain.ds(e.faces), "", ""))
+        return [(i, (weight, measure), p, m) for i, weight, measure, p, m in out]
+
+    def rows(self, s: System) -> None:
+        """Reaction current in the rows of phi_s, phi_l and q, and in the cell current."""
+        for e in self.electrodes:
+            for i_n, (weight, measure), plus, minus in self.pieces(s, e):
+                i_n = i_n * weight
+                if e.potential == "field":
+                    s.row("phi_s", i_n * _side(s.test("phi_s"), plus) * measure)
+                s.row("phi_l", -i_n * _side(s.test("phi_l"), minus) * measure)
+                if e.counts:
+                    s.drive(i_n * measure)
+                if e.counts and self.state:
+                    rate = _side(s.ddt(s["q"]), minus) * weight
+                    s.row("q", (rate + i_n) * _side(s.test("q"), minus) * measure)
+        self._remember_films(s)
+
+    def _remember_films(self, s: System) -> None:
+        """After each Newton iteration the film current of a node becomes its present i_n."""
+        import ufl
+
+        jobs = []
+        for e in self.electrodes:
+            if e.film_resistance is None:
+                continue
+            film = s.memories[f"film.{e.name}"]
+            v = ufl.TestFunction(film.function_space)
+            current = area = 0
+            for i_n, (weight, measure), _, minus in self.pieces(s, e):
+                area = area + weight * _side(v, minus) * measure
+                current = current + i_n * weight * _side(v, minus) * measure
+            areas = s.nodal(s.form(area))
+            jobs.append((film, s.form(current), np.where(areas > 0.0, areas, np.inf)))
+
+        def refresh() -> None:
+            for film, form, areas in jobs:
+                film.x.array[: len(areas)] = s.nodal(form) / areas
+                film.x.scatter_forward()
+
+        if jobs:
+            s.refreshers.append(refresh)
+
+
+def _side(expression: Any, side: str) -> Any:
+    """Restrict to a side of an interior facet; at the edge of the mesh there is only one."""
+    if not side or isinstance(expression, (int, float)):
+        return expression
+    return expression(side)

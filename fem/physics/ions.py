@@ -1,0 +1,157 @@
+"""Ions in everything that conducts them: the potential phi_l and the salt concentration c."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import ufl
+
+from ..constants import FARADAY, GAS_CONSTANT
+from ..system import System
+
+__all__ = ["Ions", "Medium"]
+
+
+@dataclass(frozen=True)
+class Medium:
+    """What some regions do to ions; functions of c (mol/m3) and T (K), UFL in and out.
+
+    Attributes:
+        regions: names of the regions that it fills.
+        kappa: ionic conductivity, S/m.
+        D: salt diffusivity, m2/s.
+        t_plus: transference number of the metal ion.
+        thermodynamic_factor: 1 + dlnf/dlnc.
+        salt: dissolves salt; if not, only the metal ion moves (t_plus = 1) and c does not exist.
+        porosity, tortuosity: of an averaged region (X_eff = X porosity/tortuosity); 1 if resolved.
+    """
+
+    regions: tuple[str, ...]
+    kappa: Callable[[Any, Any], Any]
+    D: Callable[[Any, Any], Any] | None = None
+    t_plus: Callable[[Any, Any], Any] | None = None
+    thermodynamic_factor: Callable[[Any, Any], Any] | None = None
+    salt: bool = True
+    porosity: Any = 1.0
+    tortuosity: Any = 1.0
+
+
+@dataclass(frozen=True)
+class Ions:
+    r"""Concentrated binary z:z electrolyte, electroneutral, and single-ion conductors.
+
+        Strong:  div i_l = 0
+                 i_l = -kappa grad phi_l + 2 kappa (RT/zF)(1 + dlnf/dlnc)(1 - t_plus) grad ln c
+                 d(porosity c)/dt + div N_an = 0
+                 N_an = -D grad c - (1 - t_plus) i_l/(zF)
+        Walls:   i_l . n_l = -i_n,  N_an . n_l = 0
+        Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                        [A]
+                 zF [ (d(porosity c)/dt, v) - (N_an, grad v) ] = 0          [A]
+
+    The salt is balanced through the anion, which no electrode touches: its natural condition is
+    zero flux, and the salt content is conserved to round-off. phi_l is the potential of a
+    reference electrode of the plated metal in the local solution.
+
+    Attributes:
+        media: what fills the ion-conducting regions.
+        z: charge number of the metal ion and of the anion.
+        c0: initial concentration, mol/m3.
+        frozen: keep c at c0 everywhere (primary and secondary distribution).
+        fixed_potential: boundary -> phi_l, V.
+        fixed_concentration: boundary -> c, mol/m3.
+        inflow: boundary -> ionic current density into the electrolyte, A/m2.
+    """
+
+    media: tuple[Medium, ...]
+    z: int = 1
+    c0: float = 1000.0
+    frozen: bool = False
+    fixed_potential: Mapping[str, float] = field(default_factory=dict)
+    fixed_concentration: Mapping[str, float] = field(default_factory=dict)
+    inflow: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def salty(self) -> tuple[str, ...]:
+        """Regions that dissolve salt."""
+        return tuple(name for medium in self.media if medium.salt for name in medium.regions)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """All regions that conduct ions."""
+        return tuple(name for medium in self.media for name in medium.regions)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Names that it defines."""
+        return ("phi_l", "c")
+
+    needs: tuple[str, ...] = ()
+
+    def declare(self, s: System) -> None:
+        """Add phi_l on all ion conductors and c where there is salt."""
+        domain = s.domain
+        part = domain.subdomain(self.regions)
+        phi = s.add("phi_l", part, scale=1e-2)
+        for boundary, value in self.fixed_potential.items():
+            faces = domain.faces_of(boundary, self.regions)
+            phi.fix(domain.nodes_on(phi.space, part, faces=faces), value, group=boundary)
+        if self.frozen or not self.salty:
+            s.define("c", ufl.as_ufl(self.c0))
+            return
+        same = set(self.salty) == set(self.regions)
+        brine = part if same else domain.subdomain(self.salty)
+        c = s.add("c", brine, differential=True, scale=self.c0, positive=True)
+        c.value.x.array[:] = self.c0
+        for boundary, value in self.fixed_concentration.items():
+            faces = domain.faces_of(boundary, self.salty)
+            c.fix(domain.nodes_on(c.space, brine, faces=faces), value, group=boundary)
+
+    def current(self, s: System, medium: Medium) -> Any:
+        """i_l in a region, A/m2 (vector)."""
+        phi, c, T = s["phi_l"], s["c"], s.temperature
+        spread = medium.porosity / medium.tortuosity
+        kappa = medium.kappa(c, T) * spread
+        i_l = -kappa * ufl.grad(phi)
+        if medium.salt and "c" in s.unknowns:
+            chi = (
+                2.0
+                * GAS_CONSTANT
+                * T
+                / (self.z * FARADAY)
+                * medium.thermodynamic_factor(c, T)
+                * (1 - medium.t_plus(c, T))
+            )
+            i_l += kappa * chi * ufl.grad(c) / c
+        return i_l
+
+    def anion_flux(self, s: System, medium: Medium) -> Any:
+        """N_an in a region with salt, mol/(m2 s) (vector)."""
+        c, T = s["c"], s.temperature
+        D = medium.D(c, T) * medium.porosity / medium.tortuosity
+        share = (1 - medium.t_plus(c, T)) / (self.z * FARADAY)
+        return -D * ufl.grad(c) - share * self.current(s, medium)
+
+    def rows(self, s: System) -> None:
+        """Charge and salt balance of every region."""
+        w = s.domain.weight
+        v = s.test("phi_l")
+        for medium in self.media:
+            dx = s.domain.dx(medium.regions, degree=QUADRATURE_DEGREE)
+            s.row("phi_l", -ufl.inner(self.current(s, medium), ufl.grad(v)) * w * dx)
+        for boundary, density in self.inflow.items():
+            s.row("phi_l", -density * v * w * s.domain.ds(s.domain.faces_of(boundary, self.regions)))
+        if "c" not in s.unknowns:
+            return
+        c, q, zF = s["c"], s.test("c"), self.z * FARADAY
+        for medium in (m for m in self.media if m.salt):
+            dx = s.domain.dx(medium.regions, degree=QUADRATURE_DEGREE)
+            stored = s.ddt(medium.porosity * c)
+            flux = self.anion_flux(s, medium)
+            s.row("c", zF * (stored * q - ufl.inner(flux, ufl.grad(q))) * w * dx)
+
+
+# kappa(c) and D(c) are no polynomials in x; this many degrees integrate them to 1e-5 and better
+# across an element whose concentration varies by a factor of two.
+QUADRATURE_DEGREE = 3

@@ -1,0 +1,187 @@
+"""Time steps: propose, solve, judge, accept or undo.
+
+The controller is a pure function (`judge`); the `Stepper` applies it to a system. A step that
+fails leaves no trace: fields, history, time and ledgers are restored before the next try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .errors import RunError
+from .solve import Control, Outcome, Stage
+from .system import System
+
+__all__ = ["Settings", "Step", "Stepper", "Verdict", "judge"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Step control.
+
+    Attributes:
+        dt0: first step after a jump of the control, s.
+        dt_min: a smaller step ends the run, s.
+        dt_max: largest step, s.
+        tolerance: local error of one step, in units of each field's scale.
+        max_newton: a step that needed more iterations than this does not grow.
+    """
+
+    dt0: float = 1.0
+    dt_min: float = 1e-4
+    dt_max: float = float("inf")
+    tolerance: float = 1e-3
+    max_newton: int = 8
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the controller says of a tried step."""
+
+    accept: bool
+    next_dt: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """An accepted step: its end time, size, cost and local error."""
+
+    t: float
+    dt: float
+    newton: int
+    linear: int
+    factored: int
+    rejected: int
+    error: float
+    residual: float
+
+
+def judge(
+    dt: float,
+    settings: Settings,
+    *,
+    converged: bool,
+    error: float,
+    newton: int,
+    order: int,
+    after_rejection: bool = False,
+) -> Verdict:
+    """Accept a step or not, and propose the next size.
+
+    Args:
+        dt: size tried, s.
+        settings: see `Settings`.
+        converged: the nonlinear solve converged.
+        error: local error in units of the field scales.
+        newton: iterations it took.
+        order: order of the formula, 1 or 2.
+        after_rejection: the previous try was rejected; then the step does not grow.
+    """
+    if not converged:
+        return Verdict(False, 0.4 * dt, "no convergence")
+    ratio = error / settings.tolerance
+    factor = 0.9 * max(ratio, 1e-6) ** (-1.0 / (order + 1))
+    if ratio > 1.0:
+        return Verdict(False, dt * min(max(factor, 0.2), 0.8), "error too large")
+    ceiling = 1.0 if after_rejection or newton > settings.max_newton else 2.0
+    return Verdict(True, min(dt * min(factor, ceiling), settings.dt_max), "accepted")
+
+
+class Stepper:
+    """Advances a system through its stages.
+
+    Args:
+        system: the unknowns.
+        stages: solved one after the other in each step.
+        settings: step control.
+        apply: called with the time at the end of the step; sets the control and returns it.
+    """
+
+    def __init__(self, system: System, stages: Sequence[Stage], settings: Settings):
+        self.system, self.stages, self.settings = system, tuple(stages), settings
+        self.dt = settings.dt0
+        self.rejections = 0
+        self._repeat = False
+
+    def restart(self) -> None:
+        """Begin anew after a jump of the control: first order, first step size."""
+        self.system.restart_formula()
+        self.dt = self.settings.dt0
+
+    def solve(self, control: Control, scale: float) -> Outcome:
+        """All stages once, from the present iterate; the first that fails ends it."""
+        newton = linear = factored = 0
+        worst = 0.0
+        for stage in self.stages:
+            outcome = stage.solve(control, scale)
+            newton += outcome.newton
+            linear += outcome.linear
+            factored += outcome.factored
+            worst = max(worst, outcome.residual)
+            if not outcome.converged:
+                return Outcome(False, outcome.reason, newton, linear, factored, worst)
+        return Outcome(True, "converged", newton, linear, factored, worst)
+
+    def advance(
+        self,
+        control: Callable[[float], Control],
+        scale: float,
+        limit: float,
+        refine: Callable[[], float | None] | None = None,
+    ) -> Step | None:
+        """One accepted step of at most `limit` seconds.
+
+        Args:
+            control: what is imposed at a given time.
+            scale: cell current that residuals are compared with.
+            limit: time left to the next event, s; the step lands on it exactly.
+            refine: after a solve, None if it may stand, or the smaller step at which an event
+                (a cut-off) is expected.
+
+        Returns:
+            The step, or None if even dt_min failed (the state before the step is restored).
+        """
+        s, settings = self.system, self.settings
+        saved = s.save()
+        rejected, repeat = 0, False
+        want = min(self.dt, settings.dt_max)
+        while True:
+            dt = min(want, limit)
+            if 0.0 < limit - dt < 0.3 * dt:
+                dt = limit if limit <= 1.3 * want else limit / 2
+            s.begin(dt)
+            outcome = self.solve(control(s.t + dt), scale)
+            error = s.error() if outcome.converged else 0.0
+            verdict = judge(
+                dt,
+                settings,
+                converged=outcome.converged,
+                error=error,
+                newton=outcome.newton,
+                order=min(s.history, 2),
+                after_rejection=repeat,
+            )
+            event = refine() if verdict.accept and refine else None
+            if verdict.accept and event is None:
+                s.accept()
+                # A step cut short by an event says nothing against the size before it.
+                self.dt = max(verdict.next_dt, want if dt < want and not repeat else 0.0)
+                return Step(
+                    s.t, dt, outcome.newton, outcome.linear, outcome.factored, rejected, error,
+                    outcome.residual,
+                )
+            s.restore(saved)
+            rejected += 1
+            self.rejections += 1
+            repeat = True
+            want = verdict.next_dt if event is None else event
+            if event is None and want < settings.dt_min:
+                self.dt = want
+                return None
+            if rejected > 60:
+                raise RunError(
+                    f"step at t = {s.t:.6g} s: rejected {rejected} times, last size {dt:.3g} s "
+                    f"({verdict.reason}); loosen [time] tolerance or lower dt_min"
+                )

@@ -1,0 +1,385 @@
+r"""Unknowns, their balance rows, and time: what all physics share.
+
+A physics declares unknowns (`System.add`) and adds terms to rows (`System.row`). A row is
+"residual = 0", tested with the row's test function:
+
+* storage is positive, fluxes that leave the domain are positive;
+* **every row is a current in ampere** (2D: ampere per metre out of plane). The salt row is
+  multiplied by zF to be one. Residuals of different rows can then be compared with one number, the
+  cell current, and one tolerance means the same for all.
+
+`System.ddt` is the only place that knows the time scheme, variable-step BDF1 or BDF2. It
+differentiates the stored quantity as a whole, never its factors apart; that is what closes the
+balances to round-off.
+
+Some unknowns are solved together and others after them: that is a list of stages, each a tuple of
+names (`fem.solve.Stage`). Unknowns of other stages stay at their latest value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from .compat import MPI, dfem, la, owned_size
+from .domain import Domain, Subdomain
+from .errors import RunError
+
+__all__ = ["Physics", "System", "Unknown"]
+
+
+@runtime_checkable
+class Physics(Protocol):
+    """What a physics is: a small object with data, that declares unknowns and adds rows.
+
+    Attributes:
+        provides: names that it defines.
+        needs: names that others must define.
+    """
+
+    @property
+    def provides(self) -> tuple[str, ...]: ...
+
+    @property
+    def needs(self) -> tuple[str, ...]: ...
+
+    def declare(self, s: System) -> None:
+        """Add the unknowns and define the names that `provides` promises."""
+
+    def rows(self, s: System) -> None:
+        """Add terms to rows; every name of `needs` is defined by now."""
+
+
+@dataclass
+class Unknown:
+    """One field to solve for, on its own function space.
+
+    Attributes:
+        name: as in the physics table, for example `phi_l`.
+        part: the submesh it lives on.
+        value: current iterate; `old[k]`, k = 0, 1, 2, are the last accepted states, newest first.
+        test, trial: UFL arguments of its space.
+        differential: has a time derivative (enters error control and history).
+        scale: size of a typical change, in the field's unit.
+        positive: must stay above zero (a concentration).
+    """
+
+    name: str
+    part: Subdomain
+    space: Any
+    value: Any
+    old: tuple[Any, Any, Any]
+    test: Any
+    trial: Any
+    differential: bool
+    scale: float
+    positive: bool = False
+    fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
+    groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
+
+    @property
+    def owned(self) -> npt.NDArray[np.float64]:
+        """View of the owned values."""
+        return self.value.x.array[: owned_size(self.space)]
+
+    def fixed_dofs(self) -> npt.NDArray[np.int32]:
+        """Degrees of freedom (owned and ghost) that keep their value during a solve."""
+        if not self.fixed:
+            return np.empty(0, dtype=np.int32)
+        return np.unique(np.concatenate(self.fixed)).astype(np.int32)
+
+    def fix(self, dofs: npt.NDArray[np.int32], value: float, group: str = "") -> None:
+        """Hold nodes at a value; `group` names them so that their current can be read."""
+        self.value.x.array[dofs] = value
+        self.fixed.append(dofs)
+        if group:
+            self.groups[group] = dofs
+
+
+class System:
+    """Unknowns on a domain and the rows that determine them.
+
+    Attributes:
+        domain: the mesh and its names.
+        unknowns: by name, in the order in which they were added.
+        forms: name of an unknown -> its row, a UFL form in ampere.
+        current: the cell current into the driven conductor, a UFL functional in ampere; it
+            follows i_n, so it is negative while plating.
+        voltage: the potential of the driven conductor, V; a field that is the same everywhere.
+        temperature: K.
+        t: time, s. dt: the present step, s.
+    """
+
+    def __init__(self, domain: Domain, temperature: float = 298.15):
+        self.domain = domain
+        self.unknowns: dict[str, Unknown] = {}
+        self.values: dict[str, Any] = {}
+        self.forms: dict[str, Any] = {}
+        self.current: Any = None
+        self.parts: list[Subdomain] = []
+        self.temperature = dfem.Constant(domain.mesh, float(temperature))
+        self.t, self.dt = 0.0, 0.0
+        self.past_dt = [0.0, 0.0]
+        self._rates = [dfem.Constant(domain.mesh, 0.0) for _ in range(3)]
+        self.history = 1
+        everywhere = dfem.functionspace(domain.mesh, ("DG", 0))
+        self.voltage = dfem.Function(everywhere, name="voltage")
+        self.unit_voltage = dfem.Function(everywhere)
+        self.unit_voltage.x.array[:] = 1.0
+        self.charges: dict[str, npt.NDArray[np.float64]] = {}
+        self.refreshers: list[Callable[[], None]] = []
+        self.memories: dict[str, Any] = {}
+        self._compiled: dict[tuple[int, int], Any] = {}
+
+    # -- what physics call ---------------------------------------------------------------------
+
+    def add(
+        self,
+        name: str,
+        part: Subdomain,
+        *,
+        differential: bool = False,
+        scale: float = 1.0,
+        positive: bool = False,
+    ) -> Unknown:
+        """Declare an unknown, linear on each cell of `part`.
+
+        Raises:
+            RunError: the name is taken (two physics provide the same unknown).
+        """
+        if name in self.unknowns:
+            raise RunError(f"two physics declare the unknown {name!r}")
+        space = dfem.functionspace(part.mesh, ("Lagrange", 1))
+        unknown = Unknown(
+            name,
+            part,
+            space,
+            dfem.Function(space, name=name),
+            (dfem.Function(space), dfem.Function(space), dfem.Function(space)),
+            ufl.TestFunction(space),
+            ufl.TrialFunction(space),
+            differential,
+            scale,
+            positive,
+        )
+        self.unknowns[name] = unknown
+        self.define(name, unknown.value, part)
+        return unknown
+
+    def define(self, name: str, value: Any, part: Subdomain | None = None) -> None:
+        """Give an expression a name that other physics can read."""
+        self.values[name] = value
+        if part is not None and not any(part is known for known in self.parts):
+            self.parts.append(part)
+
+    def memory(self, name: str, part: Subdomain) -> Any:
+        """A nodal field that is neither unknown nor constant, kept, restored and checkpointed."""
+        function = dfem.Function(dfem.functionspace(part.mesh, ("Lagrange", 1)), name=name)
+        self.memories[name] = function
+        self.define(name, function, part)
+        return function
+
+    def __getitem__(self, name: str) -> Any:
+        """The expression behind a name.
+
+        Raises:
+            RunError: nobody defined it.
+        """
+        try:
+            return self.values[name]
+        except KeyError:
+            raise RunError(f"no physics defines {name!r}; defined: {sorted(self.values)}") from None
+
+    def test(self, name: str) -> Any:
+        """Test function of an unknown's row."""
+        return self.unknowns[name].test
+
+    def row(self, name: str, form: Any) -> None:
+        """Add a term (ampere) to the row of an unknown."""
+        self.forms[name] = form if name not in self.forms else self.forms[name] + form
+
+    def drive(self, form: Any) -> None:
+        """Add a term (ampere, sign of i_n) to the cell current."""
+        self.current = form if self.current is None else self.current + form
+
+    def ddt(self, storage: Any) -> Any:
+        """Time derivative of a stored quantity, by the step's backward difference formula."""
+        known = {u.value: u.old for u in self.unknowns.values()}
+        past = [ufl.replace(storage, {v: old[k] for v, old in known.items()}) for k in (0, 1)]
+        now, then, before = self._rates
+        return now * storage + then * past[0] + before * past[1]
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def begin(self, dt: float) -> None:
+        """Set the step to be tried: the formula's weights and the extrapolated first guess.
+
+        Args:
+            dt: step, s; 0 freezes time (all rates vanish).
+        """
+        self.dt = dt
+        self._set_rates(dt)
+        ratio = dt / self.past_dt[0] if self.history > 1 else 0.0
+        for unknown in self.unknowns.values():
+            now, before = (f.x.array for f in unknown.old[:2])
+            guess = now + ratio * (now - before)
+            if unknown.positive:
+                guess = np.maximum(guess, 0.2 * now)
+            free = np.ones(len(guess), dtype=bool)
+            free[unknown.fixed_dofs()] = False
+            unknown.value.x.array[free] = guess[free]
+
+    def _set_rates(self, dt: float) -> None:
+        if dt <= 0:
+            weights = (0.0, 0.0, 0.0)
+        elif self.history == 1:
+            weights = (1 / dt, -1 / dt, 0.0)
+        else:
+            w = dt / self.past_dt[0]
+            weights = ((1 + 2 * w) / (1 + w) / dt, -(1 + w) / dt, w * w / (1 + w) / dt)
+        for constant, weight in zip(self._rates, weights, strict=True):
+            constant.value = weight
+
+    def integrate(self, rate: float, history: npt.NDArray[np.float64]) -> float:
+        """New value of a time integral by the formula of the fields, so that ledgers close."""
+        now, then, before = (float(c.value) for c in self._rates)
+        if now == 0.0:
+            return float(history[0])
+        return float((rate - then * history[0] - before * history[1]) / now)
+
+    def accept(self) -> None:
+        """Make the present iterate the newest accepted state and advance time."""
+        for unknown in self.unknowns.values():
+            newest, older, oldest = (f.x.array for f in unknown.old)
+            oldest[:], older[:], newest[:] = older, newest, unknown.value.x.array
+        self.past_dt = [self.dt, self.past_dt[0]]
+        self.t += self.dt
+        self.history = min(self.history + 1, 3)
+
+    def restart_formula(self) -> None:
+        """Forget history after a jump of the control; the next step is a BDF1 step."""
+        self.history = 1
+
+    def error(self) -> float:
+        """Local error of the step in units of each unknown's scale (root mean square, worst field).
+
+        Milne's device: the gap between the solution and the polynomial through as many old states
+        as there are, times K/(P + K), the error constants of formula and polynomial. Collective.
+        """
+        h, (h1, h2) = self.dt, self.past_dt
+        worst = 0.0
+        for unknown in self.unknowns.values():
+            if not unknown.differential:
+                continue
+            n = owned_size(unknown.space)
+            u, a, b, c = (f.x.array[:n] for f in (unknown.value, *unknown.old))
+            if self.history == 1:
+                gap, share = u - a, 0.5
+            elif self.history == 2:
+                gap, share = u - a - (a - b) * h / h1, 1.0 / 3.0
+            else:
+                slope, before = (a - b) / h1, (b - c) / h2
+                bend = (slope - before) / (h1 + h2)
+                gap = u - a - slope * h - bend * h * (h + h1)
+                formula = h * h * (h + h1) ** 2 / (2 * h + h1)
+                share = formula / (formula + h * (h + h1) * (h + h1 + h2))
+            local = np.array([gap @ gap, float(n)])
+            total = self.domain.comm.allreduce(local, op=MPI.SUM)
+            worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1.0)) / unknown.scale)
+        return float(worst)
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Every array that a step may change, by name (views, owned and ghost values)."""
+        out: dict[str, npt.NDArray[np.float64]] = {}
+        for name, unknown in self.unknowns.items():
+            out[name] = unknown.value.x.array
+            out[f"{name}.old"] = unknown.old[0].x.array
+            out[f"{name}.older"] = unknown.old[1].x.array
+            out[f"{name}.oldest"] = unknown.old[2].x.array
+        out |= {name: f.x.array for name, f in self.memories.items()}
+        out["voltage"] = self.voltage.x.array
+        out |= {f"charge.{name}": array for name, array in self.charges.items()}
+        return out
+
+    def clock(self) -> dict[str, float]:
+        """Time and step history, as a checkpoint keeps them."""
+        return {
+            "t": self.t,
+            "dt": self.dt,
+            "dt_1": self.past_dt[0],
+            "dt_2": self.past_dt[1],
+            "history": self.history,
+        }
+
+    def save(self) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, float]]:
+        """Copy of everything that a step may change."""
+        return {name: array.copy() for name, array in self.state().items()}, self.clock()
+
+    def restore(self, saved: tuple[dict[str, npt.NDArray[np.float64]], dict[str, float]]) -> None:
+        """Undo everything since `save`."""
+        arrays, clock = saved
+        for name, array in self.state().items():
+            array[:] = arrays[name]
+        self.t, self.dt = clock["t"], clock["dt"]
+        self.past_dt = [clock["dt_1"], clock["dt_2"]]
+        self.history = int(clock["history"])
+
+    def remember(self) -> None:
+        """Make the present values the whole history (after setting initial values)."""
+        for unknown in self.unknowns.values():
+            unknown.value.x.scatter_forward()
+            for old in unknown.old:
+                old.x.array[:] = unknown.value.x.array
+
+    def set_voltage(self, value: float) -> None:
+        """Set the potential of the driven conductor, V."""
+        self.voltage.x.array[:] = value
+
+    def get_voltage(self) -> float:
+        """Potential of the driven conductor, V, the same number on all ranks (collective)."""
+        array = self.voltage.x.array
+        return self.domain.comm.allreduce(array[0] if len(array) else -np.inf, op=MPI.MAX)
+
+    # -- forms ---------------------------------------------------------------------------------
+
+    @property
+    def entity_maps(self) -> list[Any]:
+        """How all submeshes lie in the mesh; every form needs them."""
+        return [part.entity_map for part in self.parts]
+
+    def form(self, form: Any) -> Any:
+        """Compile a form (collective; the code is cached on disk, the result here)."""
+        key = (hash(form), len(self.parts))
+        if key not in self._compiled:
+            self._compiled[key] = (form, dfem.form(form, entity_maps=self.entity_maps))
+        return self._compiled[key][1]
+
+    def integral(self, form: Any) -> float:
+        """Value of a compiled functional, summed over all ranks (collective)."""
+        return self.domain.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
+
+    def nodal(self, form: Any) -> npt.NDArray[np.float64]:
+        """Owned values of a compiled linear form, other ranks' shares added (collective)."""
+        vector = dfem.assemble_vector(form)
+        vector.scatter_reverse(la.InsertMode.add)
+        return vector.array[: owned_size(form.function_spaces[0])].copy()
+
+
+def check_needs(physics: Sequence[Physics], given: Iterable[str] = ()) -> None:
+    """Every name that a physics reads is provided by another one.
+
+    Raises:
+        RunError: which physics lacks what, and what there is.
+    """
+    have = {name for p in physics for name in p.provides} | set(given)
+    for p in physics:
+        missing = sorted(set(p.needs) - have)
+        if missing:
+            raise RunError(f"{type(p).__name__} needs {missing}; provided: {sorted(have)}")

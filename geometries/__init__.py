@@ -1,0 +1,39 @@
+"""Meshes of plating cells: builders by family, users' meshes, inspection and pictures.
+
+Families are built from the tables of a case; every mesh ends in a folder that the solver reads:
+
+    sidecar = geometries.build("planar", {"length": "100 um", "size": "1 um"}, Path("mesh"))
+    report = geometries.inspect(Path("mesh"))
+
+Thickness is the last axis, the collector at 0, the counter electrode at the top. Metres.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geometries.conversion import convert
+    from geometries.drawing import draw
+    from geometries.measures import inspect
+    from geometries.registry import build, cached, families
+    from geometries.writing import read
+
+_HOMES = {
+    "build": "registry",
+    "cached": "registry",
+    "families": "registry",
+    "convert": "conversion",
+    "cached_conversion": "conversion",
+    "inspect": "measures",
+    "draw": "drawing",
+    "read": "writing",
+}
+__all__ = ["build", "cached", "convert", "draw", "families", "inspect", "read"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'geometries' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"geometries.{_HOMES[name]}"), name)

@@ -1,0 +1,364 @@
+"""A user's mesh, converted once into a mesh folder."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fem.errors import CaseError, RunError
+
+from geometries.mesh import Built, Floats, Ints, TaggedMesh, assemble, facet_pairs
+
+# gmsh reads .msh (2.2 and 4.1) itself, meshio the others.
+FORMATS = (".msh", ".vtu", ".vtk", ".xdmf", ".med", ".nas", ".bdf", ".fem")
+SMALLEST, LARGEST = 1e-9, 0.1  # of the box diagonal in m: one atom row to a pouch cell
+_BOUNDARIES = ("collector", "counter", "sides", "axis")
+_TAG_NAMES = ("gmsh:physical", "cell_tags", "nastran:ref", "medit:ref", "CellEntityIds", "region",
+              "material", "tag", "tags")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+@dataclass
+class _Raw:
+    """What a file holds: corner nodes and tags of cells and facets, and names of (dim, tag)."""
+
+    points: Floats
+    cells: Ints
+    cell_tags: Ints
+    facets: Ints
+    facet_tags: Ints
+    names: dict[tuple[int, int], str]
+
+    @property
+    def dimension(self) -> int:
+        return int(self.cells.shape[1]) - 1
+
+
+def convert(
+    file: Path,
+    folder: Path,
+    *,
+    unit: str,
+    names: Mapping[Any, str] | None = None,
+    axisymmetric: bool = False,
+) -> dict[str, Any]:
+    """Convert a mesh of triangles or tetrahedra with one tag per cell into a mesh folder.
+
+    Regions and boundaries are named by physical groups of the file or by `names`. Without any
+    facet tags in the file the boundaries are the lowest (collector) and highest (counter) plane
+    along the last axis and the sides. Facet tags inside the mesh are dropped (interfaces follow
+    from the regions) and listed in the sidecar as `dropped_facets`; further tagged facets without
+    a name become `boundary_<tag>`. Second-order cells are read as straight ones.
+
+    Args:
+        file: .msh (2.2, 4.1), .vtu, .xdmf, .med, NASTRAN (.nas, .bdf).
+        folder: gets the mesh files.
+        unit: length unit of the file's coordinates, such as "um".
+        names: tag number (or name in the file) -> name. A number that tags both cells and facets
+            names the facets if the name is collector, counter, sides or axis, else the cells.
+        axisymmetric: 2D with x the radius, x >= 0.
+
+    Returns:
+        The sidecar, the content of mesh.json.
+
+    Raises:
+        CaseError: file missing or unreadable, cells untagged or unnamed, a name that matches
+            nothing, a size that shows a wrong unit, no collector or counter.
+    """
+    from geometries.writing import write
+
+    file = Path(file)
+    raw = _read(file)
+    scale = _scale(unit)
+    raw.points = _flat(raw, file) * scale
+    _check_size(raw.points[np.unique(raw.cells)], file, unit)
+    if axisymmetric and (raw.dimension != 2 or raw.points[:, 0].min() < -1e-9 * np.ptp(raw.points)):
+        raise CaseError(f"mesh {file}: axisymmetric needs a 2D mesh with x = r >= 0")
+    _rename(raw, names or {}, file)
+    mesh, dropped = _tagged(raw, axisymmetric, file)
+    host = [mesh.points[mesh.cells[mesh.region_mask(n)], -1]
+            for n in mesh.regions if n.startswith("host_")]
+    extent = (min(float(h.min()) for h in host), max(float(h.max()) for h in host)) if host else None
+    parameters = {
+        "file": file.name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "unit": unit,
+        "names": {str(k): v for k, v in (names or {}).items()},
+        "axisymmetric": axisymmetric,
+    }
+    built = Built(mesh, extent, [], {"dropped_facets": dropped} if dropped else {})
+    return write(built, Path(folder), "file", parameters)
+
+
+def cached_conversion(
+    file: Path,
+    cache_dir: Path,
+    *,
+    unit: str,
+    names: Mapping[Any, str] | None = None,
+    axisymmetric: bool = False,
+) -> Path:
+    """Folder of the converted mesh, made on the first call for this file content and options.
+
+    Raises:
+        CaseError: as `convert`.
+    """
+    from geometries.registry import VERSION, once
+
+    file = Path(file)
+    _check_file(file)
+    options = {"unit": unit, "names": {str(k): v for k, v in (names or {}).items()},
+               "axisymmetric": axisymmetric, "suffix": file.suffix.lower(), "version": VERSION}
+    h = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+    for part in _companions(file):
+        h.update(part.read_bytes())
+    return once(
+        Path(cache_dir) / f"file-{h.hexdigest()[:32]}",
+        lambda folder: convert(file, folder, unit=unit, names=names, axisymmetric=axisymmetric),
+    )
+
+
+def _companions(file: Path) -> list[Path]:
+    """The file, and for XDMF the .h5 files beside it that it names."""
+    if file.suffix.lower() != ".xdmf":
+        return [file]
+    named = sorted(set(re.findall(r"([\w.\-]+\.h5):", file.read_text(encoding="utf-8"))))
+    return [file, *(p for n in named if (p := file.parent / n).is_file())]
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        near = difflib.get_close_matches(
+            file.name, [f.name for f in file.parent.glob("*")] if file.parent.is_dir() else [], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise CaseError(f"mesh.file: {file} does not exist{hint}")
+    if file.suffix.lower() not in FORMATS:
+        raise CaseError(f"mesh.file: {file.name} has no known ending; known: {', '.join(FORMATS)}")
+
+
+def _read(file: Path) -> _Raw:
+    _check_file(file)
+    try:
+        return _read_msh(file) if file.suffix.lower() == ".msh" else _read_meshio(file)
+    except CaseError:
+        raise
+    except RunError as error:
+        raise CaseError(f"mesh {file}: cannot be read: {error}") from error
+    # Readers raise whatever a broken file makes them stumble over, and meshio even SystemExit.
+    except (Exception, SystemExit) as error:
+        raise CaseError(f"mesh {file}: cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _read_msh(file: Path) -> _Raw:
+    from geometries.gmsh_session import session
+
+    with session() as gmsh:
+        gmsh.merge(str(file))
+        tags, xyz, _ = gmsh.model.mesh.getNodes()
+        if not len(tags):
+            raise CaseError(f"mesh {file}: holds no nodes")
+        number = np.zeros(int(tags.max()) + 1, dtype=np.int64)
+        number[tags.astype(np.int64)] = np.arange(len(tags))
+        blocks: list[tuple[str, Ints, Ints]] = []
+        names = {}
+        for d, entity in gmsh.model.getEntities():
+            groups = gmsh.model.getPhysicalGroupsForEntity(d, entity)
+            if len(groups) > 1 and d >= 2:
+                raise CaseError(f"mesh {file}: entity {entity} of dimension {d} lies in physical "
+                                f"groups {', '.join(map(str, groups))}; leave it in one")
+            for kind in gmsh.model.mesh.getElementTypes(d, entity):
+                name, _, _, count, _, corners = gmsh.model.mesh.getElementProperties(kind)
+                _, nodes = gmsh.model.mesh.getElementsByType(kind, entity)
+                part = number[nodes.astype(np.int64)].reshape(-1, count)[:, :corners]
+                tag = int(groups[0]) if len(groups) else 0
+                blocks.append((name.split()[0].lower(), part, np.full(len(part), tag)))
+        for d, group in gmsh.model.getPhysicalGroups():
+            if gmsh.model.getPhysicalName(d, group):
+                names[d, int(group)] = gmsh.model.getPhysicalName(d, group)
+    return _collect(xyz.reshape(-1, 3), blocks, names, file)
+
+
+def _read_meshio(file: Path) -> _Raw:
+    import contextlib
+    import io
+
+    import meshio
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        mesh = meshio.read(file)
+    kind, tags = _tag_array(mesh, file)
+    names = {}
+    if kind == "cell_tags" and getattr(mesh, "cell_tags", None):  # MED: family number -> groups
+        names = {(d, int(k)): v[0] for k, v in mesh.cell_tags.items() for d in (1, 2, 3) if v}
+    for name, pair in mesh.field_data.items():
+        if np.size(pair) == 2:
+            names[int(pair[1]), int(pair[0])] = name
+    blocks = [(b.type, b.data.astype(np.int64), np.asarray(t).ravel().astype(np.int64))
+              for b, t in zip(mesh.cells, tags, strict=True)]
+    return _collect(mesh.points.astype(np.float64), blocks, names, file)
+
+
+def _tag_array(mesh: Any, file: Path) -> tuple[str, list[Any]]:
+    whole = {k: v for k, v in mesh.cell_data.items()
+             if all(np.asarray(a).size == len(a) and np.all(np.mod(a, 1) == 0) for a in v)}
+    for name in _TAG_NAMES:
+        if name in whole:
+            return name, whole[name]
+    if len(whole) == 1:
+        return next(iter(whole.items()))
+    found = ", ".join(mesh.cell_data) or "none"
+    raise CaseError(f"mesh {file}: no cell tags; one whole number per cell is needed, in a cell "
+                    f"array called region or cell_tags (arrays in the file: {found})")
+
+
+_LINEAR = {"line": "line", "triangle": "triangle", "tetrahedron": "tetra", "tetra": "tetra",
+           "line3": "line", "triangle6": "triangle", "tetra10": "tetra"}
+
+
+def _collect(
+    points: Floats, blocks: list[tuple[str, Ints, Ints]], names: dict[tuple[int, int], str],
+    file: Path,
+) -> _Raw:
+    sorts: dict[str, list[tuple[Ints, Ints]]] = {"line": [], "triangle": [], "tetra": []}
+    for kind, nodes, tags in blocks:
+        if kind in ("vertex", "point"):
+            continue
+        if kind not in _LINEAR:
+            raise CaseError(f"mesh {file}: cells of type {kind!r}; only triangles and tetrahedra "
+                            "are read, split the others when you mesh")
+        width = {"line": 2, "triangle": 3, "tetra": 4}[_LINEAR[kind]]
+        sorts[_LINEAR[kind]].append((nodes[:, :width], tags))
+    top, below = ("tetra", "triangle") if sorts["tetra"] else ("triangle", "line")
+    if not sorts[top]:
+        raise CaseError(f"mesh {file}: holds no triangles or tetrahedra")
+
+    def joined(kind: str, width: int) -> tuple[Ints, Ints]:
+        parts = [(n, t) for n, t in sorts[kind] if len(n)]
+        if not parts:
+            return np.empty((0, width), np.int64), np.empty(0, np.int64)
+        return np.concatenate([n for n, _ in parts]), np.concatenate([t for _, t in parts])
+
+    d = 3 if top == "tetra" else 2
+    cells, cell_tags = joined(top, d + 1)
+    facets, facet_tags = joined(below, d)
+    if not np.all(cell_tags != 0):
+        n = int(np.sum(cell_tags == 0))
+        raise CaseError(f"mesh {file}: {n} of {len(cells)} cells have no tag; put every cell into "
+                        "one physical group")
+    keep = facet_tags != 0
+    return _Raw(points, cells, cell_tags, facets[keep], facet_tags[keep], names)
+
+
+def _scale(unit: str) -> float:
+    from fem.units import parse_quantity
+
+    try:
+        return float(parse_quantity(f"1 {unit}", "m"))
+    except ValueError as error:
+        raise CaseError(f"mesh.unit: {unit!r} is no unit of length; write \"um\", \"mm\" or "
+                        f"\"m\" ({error})") from None
+
+
+def _flat(raw: _Raw, file: Path) -> Floats:
+    """Points with as many coordinates as the mesh has dimensions."""
+    d, points = raw.dimension, raw.points
+    if points.shape[1] == d:
+        return points
+    span = np.ptp(points[np.unique(raw.cells)], axis=0)
+    level = np.flatnonzero(span < 1e-9 * span.max())
+    if d != 2 or not len(level):
+        raise CaseError(f"mesh {file}: a 2D mesh must lie in a plane of two axes")
+    return np.delete(points, level[-1], axis=1)
+
+
+def _check_size(points: Floats, file: Path, unit: str) -> None:
+    diagonal = float(np.linalg.norm(np.ptp(points, axis=0)))
+    if not SMALLEST <= diagonal <= LARGEST:
+        raise CaseError(f"mesh.unit: {file.name} read in {unit!r} has a diagonal of {diagonal:.3g} "
+                        f"m, expected {SMALLEST:g} to {LARGEST:g} m; is the unit right?")
+
+
+def _rename(raw: _Raw, names: Mapping[Any, str], file: Path) -> None:
+    """Apply the user's names; refuses keys that match nothing and names that are not names."""
+    d = raw.dimension
+    present = {(d, int(t)) for t in np.unique(raw.cell_tags)}
+    present |= {(d - 1, int(t)) for t in np.unique(raw.facet_tags)}
+    old = {v: k for k, v in raw.names.items() if k in present}
+    wrong = []
+    for given, name in names.items():
+        text = str(given)
+        if not _NAME.fullmatch(name):
+            wrong.append(f"mesh.names.{text}: {name!r} is not a name; letters, digits, _")
+            continue
+        if text in old:
+            places = [old[text]]
+        elif re.fullmatch(r"-?\d+", text):
+            places = [(k, int(text)) for k in (d, d - 1) if (k, int(text)) in present]
+            if len(places) == 2:
+                places = [places[1] if name in _BOUNDARIES else places[0]]
+        else:
+            places = []
+        if not places:
+            known = [*old, *sorted({str(t) for _, t in present})]
+            near = difflib.get_close_matches(text, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            wrong.append(f"mesh.names.{text}: not in {file.name}; {hint}known: {', '.join(known)}")
+        for place in places:
+            raw.names[place] = name
+    unnamed = sorted({t for k, t in present if k == d and (k, t) not in raw.names})
+    if unnamed:
+        example = ", ".join(f'{t} = "host_{t}"' for t in unnamed)
+        wrong.append(f"mesh.names: regions {', '.join(map(str, unnamed))} have no name; write e.g. "
+                     f"names = {{ {example} }}")
+    for place in present:
+        name = raw.names.get(place, "ok")
+        if not _NAME.fullmatch(name):
+            wrong.append(f"mesh.names: {name!r} in {file.name} is not a name (letters, digits, _); "
+                         f"rename it: names = {{ {place[1]} = \"...\" }}")
+    if wrong:
+        raise CaseError(f"mesh {file}:\n  " + "\n  ".join(sorted(wrong)))
+
+
+def _tagged(raw: _Raw, axisymmetric: bool, file: Path) -> tuple[TaggedMesh, list[str]]:
+    d = raw.dimension
+    names = np.array([raw.names[d, int(t)] for t in np.unique(raw.cell_tags)], dtype=object)
+    region = names[np.searchsorted(np.unique(raw.cell_tags), raw.cell_tags)]
+    mesh = assemble(raw.points, raw.cells, region, axisymmetric=axisymmetric)
+    if not len(raw.facets):
+        return mesh, []
+    # The numbers that `compact` gives to nodes, to move the facets along.
+    used = np.unique(raw.cells)
+    if not np.isin(raw.facets, used).all():
+        raise CaseError(f"mesh {file}: tagged facets that belong to no cell")
+    facets = np.sort(np.searchsorted(used, raw.facets), axis=1)
+    exterior = facet_pairs(mesh.cells)[2][:, :-1]
+    both = np.concatenate([exterior, facets])
+    _, label = np.unique(both, axis=0, return_inverse=True)
+    label = label.ravel()
+    outside = np.isin(label[len(exterior):], label[: len(exterior)])
+    called = {int(t): raw.names.get((d - 1, int(t)), f"boundary_{int(t)}".replace("-", "m"))
+              for t in np.unique(raw.facet_tags)}
+    kept = list(dict.fromkeys(called[int(t)] for t in np.unique(raw.facet_tags[outside])))
+    dropped = sorted({called[int(t)] for t in np.unique(raw.facet_tags[~outside])})
+    for needed in ("collector", "counter"):
+        if needed not in kept:
+            near = difflib.get_close_matches(needed, kept, n=1, cutoff=0.5)
+            hint = f"is it {near[0]!r}? " if near else ""
+            raise CaseError(f"mesh {file}: no boundary {needed!r}; {hint}found: "
+                            f"{', '.join(kept) or 'none'}; name it by "
+                            f"names = {{ <tag> = \"{needed}\" }}")
+    numbers = {name: i + 1 for i, name in enumerate(sorted(kept))}
+    tags = np.array([numbers.get(called[int(t)], 0) for t in raw.facet_tags], dtype=np.int64)
+    chosen, first = np.unique(label[len(exterior):][outside], return_index=True)
+    mesh.facets = facets[outside][first]
+    mesh.facet_tags = tags[outside][first]
+    mesh.boundaries = numbers
+    assert len(chosen) == len(mesh.facets)
+    return mesh, dropped

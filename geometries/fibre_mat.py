@@ -1,0 +1,446 @@
+"""Family `fibre_mat`: layers of fibres between collector and separator.
+
+2D is a cross-section: fibres perpendicular to the cut are discs. Contacts that lie out of the cut
+would be lost, so by default thin bars join the discs to a tree rooted on the collector: every
+bonded fibre conducts to the collector and no pore is closed in. 3D fibres are straight cylinders
+in `fibre_network`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fem.errors import CaseError
+from pydantic import Field, model_validator
+
+from geometries.mesh import Built, Floats, TaggedMesh, assemble
+from geometries.parameters import Growth, Length, Name, Parameters
+
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+POROSITY_TOLERANCE = 0.01
+LEVEL_COST = 4.0  # of a step across against one along the thickness, for the bars
+
+
+class FibreLayer(Parameters):
+    """One layer of fibres.
+
+    Attributes:
+        name: pores become `electrolyte_<name>`, fibres `host_<name>` (or `host_<name>_<mix>`).
+        thickness: above the fibre diameter.
+        porosity: pore volume over layer volume, 0 to 1; dense random packings end near 0.6 in 2D.
+        fibre_diameter: > 0.
+        mix: share of fibres (by number) of each kind, sums to 1.
+        bonded: whether fibres join the conducting tree of a 2D cut; names of kinds to join only
+            those of a mix.
+    """
+
+    name: Name
+    thickness: Length
+    porosity: Fraction
+    fibre_diameter: Length
+    mix: dict[Name, Fraction] | None = None
+    bonded: bool | tuple[Name, ...] = True
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FibreLayer:
+        wrong = []
+        if self.thickness <= 1.2 * self.fibre_diameter:
+            wrong.append(
+                f"thickness: {self.thickness:g} m holds no fibre of {self.fibre_diameter:g} m; "
+                "at least 1.2 diameters"
+            )
+        if self.mix is not None and abs(sum(self.mix.values()) - 1.0) > 1e-6:
+            wrong.append(f"mix: fractions add up to {sum(self.mix.values()):g}, not 1")
+        kinds = list(self.mix or {})
+        if not isinstance(self.bonded, bool):
+            wrong += [
+                f"bonded: no kind {name!r} in the mix; known: {', '.join(kinds) or 'none'}"
+                for name in self.bonded if name not in kinds
+            ]
+        if wrong:
+            raise ValueError("\n  ".join(wrong))
+        return self
+
+    def region(self, kind: str | None) -> str:
+        """Region name of a fibre of one kind of the mix (None without a mix)."""
+        return f"host_{self.name}" + (f"_{kind}" if kind else "")
+
+    def joins(self, kind: str | None) -> bool:
+        """Whether a fibre of this kind joins the conducting tree."""
+        return self.bonded if isinstance(self.bonded, bool) else kind in self.bonded
+
+
+class FibreMat(Parameters):
+    """Parameters of a layered fibre host.
+
+    Attributes:
+        layers: from the collector upwards, 1 to 10.
+        width: along x.
+        breadth: along y, 3D only; default `width`.
+        gap: thickness of free electrolyte above the host, region `electrolyte_gap`.
+        separator: thickness of the separator, region `separator`.
+        dimension: 2 (cross-section) or 3.
+        seed: of the random positions, 0 to 2^32 - 1.
+        clearance: least distance between fibres and to planes, in fibre diameters, 2D;
+            0.02 to 1.
+        contacts: 2D: "tree" joins fibres by bars to the collector, "none" leaves them floating.
+        contact_width: width of these bars in fibre diameters, 0.05 to 0.4.
+        size: largest cell size; default the largest fibre diameter.
+        size_wall: cell size on fibres; default a tenth (3D: a third) of the smallest diameter.
+        size_counter: cell size at the counter electrode; default `size`.
+        growth: ratio of neighbouring cells, above 1 to 2.
+    """
+
+    layers: tuple[FibreLayer, ...] = Field(min_length=1, max_length=10)
+    width: Length
+    breadth: Length | None = None
+    gap: Length | None = None
+    separator: Length | None = None
+    dimension: Literal[2, 3] = 2
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    clearance: float = Field(default=0.1, ge=0.02, le=1.0)
+    contacts: Literal["tree", "none"] = "tree"
+    contact_width: float = Field(default=0.3, ge=0.05, le=0.4)
+    size: Length | None = None
+    size_wall: Length | None = None
+    size_counter: Length | None = None
+    growth: Growth = 1.3
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FibreMat:
+        wrong = []
+        names = [layer.name for layer in self.layers]
+        if len(set(names)) < len(names) or "gap" in names:
+            wrong.append(f"layers: names must be unique and not 'gap': {', '.join(names)}")
+        if self.dimension == 2 and self.breadth:
+            wrong.append("breadth: only with dimension = 3")
+        thickest = max(layer.fibre_diameter for layer in self.layers)
+        if self.width < 2 * thickest or (self.breadth or self.width) < 2 * thickest:
+            wrong.append(f"width, breadth: at least two diameters of the thickest fibre {thickest:g} m")
+        if wrong:
+            raise ValueError("\n  ".join(wrong))
+        return self
+
+    def bounds(self) -> list[tuple[str, float, float]]:
+        """(name, bottom, top) in m of each layer of fibres."""
+        tops = np.cumsum([layer.thickness for layer in self.layers]).tolist()
+        return [(layer.name, low, high) for layer, low, high in
+                zip(self.layers, [0.0, *tops[:-1]], tops, strict=True)]
+
+    def slabs(self) -> list[tuple[str, float, float]]:
+        """(electrolyte region, bottom, top) in m of each slab of the cell."""
+        out = [(f"electrolyte_{n}", b, t) for n, b, t in self.bounds()]
+        for region, thickness in (("electrolyte_gap", self.gap), ("separator", self.separator)):
+            if thickness:
+                out.append((region, out[-1][2], out[-1][2] + thickness))
+        return out
+
+    def sizes(self) -> tuple[float, float]:
+        """Largest cell size and cell size on fibres in m."""
+        diameters = [layer.fibre_diameter for layer in self.layers]
+        wall = self.size_wall or min(diameters) / (10 if self.dimension == 2 else 3)
+        return max(self.size or max(diameters), wall), wall
+
+
+@dataclass(frozen=True)
+class Disc:
+    """A fibre cut across: centre and radius in m, its region, whether it joins the tree."""
+
+    x: float
+    y: float
+    r: float
+    region: str
+    joins: bool
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A contact bar of `width` (m) from `start` to `end`, of the region of its upper disc."""
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    width: float
+    region: str
+    area: float
+
+
+def build(p: FibreMat) -> Built:
+    """The tagged mesh, with delivered porosity of each layer and connectivity in the sidecar."""
+    if p.dimension == 3:
+        from geometries.fibre_network import build as build_3d
+
+        return build_3d(p)
+    discs, bars = place(p)
+    mesh = _mesh(p, discs, bars)
+    return finish(p, mesh, len(discs))
+
+
+def finish(p: FibreMat, mesh: TaggedMesh, fibres: int) -> Built:
+    """Check the mesh's porosity against the order and tell what was delivered."""
+    from geometries.measures import floating_solids, slab_fractions
+
+    bounds = p.bounds()
+    host = (0.0, bounds[-1][2])
+    delivered = {
+        name: slab_fractions(mesh, [low, high])[0] for name, low, high in bounds
+    }
+    for layer in p.layers:
+        off = delivered[layer.name] - layer.porosity
+        if abs(off) > POROSITY_TOLERANCE:
+            raise CaseError(
+                f"layers.{layer.name}.porosity: {layer.porosity:g} asked, the mesh has "
+                f"{delivered[layer.name]:.4f}; refine size_wall or ask for what is reachable"
+            )
+    floating = floating_solids(mesh)
+    extra = {
+        "fibres": fibres,
+        "porosity": {k: round(v, 6) for k, v in delivered.items()},
+        "floating_solids": floating,
+        "connected": floating == 0,
+    }
+    return Built(mesh, host, bounds, extra)
+
+
+def place(p: FibreMat) -> tuple[list[Disc], list[Bar]]:
+    """Positions of the discs and the bars that join them, to the porosity asked for.
+
+    Raises:
+        CaseError: a porosity cannot be reached; names the reachable one.
+    """
+    sequences = [
+        _sequence(p, layer, low, high, np.random.default_rng([p.seed, i]))
+        for i, (layer, (_, low, high)) in enumerate(zip(p.layers, p.bounds(), strict=True))
+    ]
+    # A shorter sequence is the same draw stopped earlier: only the numbers are searched.
+    solid = [(1 - layer.porosity) * layer.thickness * p.width for layer in p.layers]
+    counts = [s / (math.pi / 4 * layer.fibre_diameter**2)
+              for s, layer in zip(solid, p.layers, strict=True)]
+    best: tuple[float, list[Disc], list[Bar], list[float]] | None = None
+    for _ in range(8):
+        chosen = [max(1, min(round(n), len(s))) for n, s in zip(counts, sequences, strict=True)]
+        discs = [d for n, s in zip(chosen, sequences, strict=True) for d in s[:n]]
+        bars = _tree(p, discs) if p.contacts == "tree" else []
+        got = [_solid_area(discs, bars, low, high) for _, low, high in p.bounds()]
+        misses = [(g - s) / (layer.thickness * p.width)
+                  for g, s, layer in zip(got, solid, p.layers, strict=True)]
+        worst = max(abs(m) for m in misses)
+        if best is None or worst < best[0]:
+            best = worst, discs, bars, misses
+        if worst < 0.3 * POROSITY_TOLERANCE:
+            break
+        counts = [n - 0.9 * (g - s) / (math.pi / 4 * layer.fibre_diameter**2)
+                  for n, g, s, layer in zip(chosen, got, solid, p.layers, strict=True)]
+    assert best is not None
+    wrong = []
+    for layer, miss, sequence in zip(p.layers, best[3], sequences, strict=True):
+        if abs(miss) > POROSITY_TOLERANCE:
+            disc = math.pi / 4 * layer.fibre_diameter**2 / layer.thickness
+            way = ("more room: thinner fibres, a smaller clearance or another seed"
+                   if miss < 0 and len(sequence) < 10_000 and disc / p.width < POROSITY_TOLERANCE
+                   else f"a width of {disc / POROSITY_TOLERANCE:.3g} m or more makes it possible")
+            wrong.append(
+                f"layers.{layer.name}.porosity: {layer.porosity:g} cannot be delivered within "
+                f"{POROSITY_TOLERANCE:g}; reachable here {layer.porosity - miss:.3f}; {way}"
+            )
+    if wrong:
+        raise CaseError("fibre_mat:\n  " + "\n  ".join(wrong))
+    return best[1], best[2]
+
+
+def _sequence(
+    p: FibreMat, layer: FibreLayer, low: float, high: float, rng: np.random.Generator
+) -> list[Disc]:
+    """Random sequential addition, a little beyond the number asked for or until it is full."""
+    r = layer.fibre_diameter / 2
+    free = p.clearance * layer.fibre_diameter
+    wanted = (1 - layer.porosity) * layer.thickness * p.width / (math.pi * r**2)
+    corner = np.array([r + free, low + r + free])
+    # Half of the clearance to the plane between two layers of fibres gives the full one across it.
+    ceiling = high - r - (free if high == p.bounds()[-1][2] else free / 2)
+    floor = low + r + (free if low == 0.0 else free / 2)
+    corner[1] = floor
+    room = np.array([p.width - r - free, ceiling]) - corner
+    if np.any(room <= 0):
+        return []
+    centres = np.empty((0, 2))
+    target = math.ceil(wanted) + 3
+    for _ in range(400):  # 400 batches of 500 draws: near the jamming density
+        for point in corner + room * rng.random((500, 2)):
+            if len(centres) == 0 or np.min(
+                np.sum((centres - point) ** 2, axis=1)
+            ) >= (2 * r + free) ** 2:
+                centres = np.vstack([centres, point])
+            if len(centres) == target:
+                break
+        if len(centres) == target:
+            break
+    kinds = kinds_of(layer, len(centres), rng)
+    return [Disc(float(x), float(y), r, layer.region(k), layer.joins(k))
+            for (x, y), k in zip(centres, kinds, strict=True)]
+
+
+def kinds_of(layer: FibreLayer, n: int, rng: np.random.Generator) -> list[str | None]:
+    """Kinds of n fibres: any prefix has shares close to the mix's, in random order."""
+    if not layer.mix:
+        return [None] * n
+    kinds, owed = list(layer.mix), dict.fromkeys(layer.mix, 0.0)
+    out: list[str | None] = []
+    while len(out) < n:
+        block = []
+        for _ in range(10):  # shares are exact over blocks, shuffled inside each
+            for k in kinds:
+                owed[k] += layer.mix[k]
+            most = max(kinds, key=lambda k: owed[k])
+            owed[most] -= 1.0
+            block.append(most)
+        out += [block[i] for i in rng.permutation(len(block))]
+    return out[:n]
+
+
+def _tree(p: FibreMat, discs: list[Disc]) -> list[Bar]:
+    """Bars of a shortest tree (Kruskal) over the joining discs and the collector.
+
+    A bar that would touch a third disc or another bar, or graze the plane between two slabs, is
+    left out, so no pore is closed in and no sliver left. Steep bars are preferred: level ones would
+    bar the way of the ions.
+    """
+    n = len(discs)
+    xy = np.array([[d.x, d.y] for d in discs])
+    radii = np.array([d.r for d in discs])
+    joins = np.array([d.joins for d in discs])
+    edges = []
+    for i in range(n):
+        if not joins[i]:
+            continue
+        edges.append((float(xy[i, 1]), i, -1))
+        cost = np.hypot(LEVEL_COST * (xy[:, 0] - xy[i, 0]), xy[:, 1] - xy[i, 1])
+        edges += [(float(cost[j]), i, int(j)) for j in np.argsort(cost)[1:25] if joins[j]]
+    parent = list(range(n + 1))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    planes = [bottom for _, bottom, _ in p.slabs()][1:]
+    taken: list[tuple[int, int, Floats, Floats]] = []
+    bars = []
+    for _, i, j in sorted(edges):
+        if root(i) == root(j if j >= 0 else n):
+            continue
+        a = xy[i]
+        b = xy[j] if j >= 0 else np.array([xy[i, 0], 0.0])
+        width = 2 * p.contact_width * min(radii[i], radii[j] if j >= 0 else radii[i])
+        others = np.ones(n, dtype=bool)
+        others[[i, j] if j >= 0 else [i]] = False
+        near = _distance_to_segment(xy, a, b) - radii - width / 2
+        if _grazes(a, b, width, planes):
+            continue
+        if np.any(near[others] < 0.5 * p.clearance * 2 * radii[others]):
+            continue
+        if any(_cross(a, b, c, d) for k, m, c, d in taken if not {i, j} & ({k, m} - {-1})):
+            continue
+        parent[root(i)] = root(j if j >= 0 else n)
+        taken.append((i, j, a, b))
+        ends = [radii[i], radii[j]] if j >= 0 else [radii[i]]
+        area = width * float(np.linalg.norm(b - a)) - sum(_cap(r, width / 2) for r in ends)
+        upper = discs[i] if j < 0 or discs[i].y >= discs[j].y else discs[j]
+        bars.append(Bar((a[0], a[1]), (b[0], b[1]), width, upper.region, area))
+    return bars
+
+
+def _grazes(a: Floats, b: Floats, width: float, planes: list[float]) -> bool:
+    """Whether a bar meets a plane under less than 30 degrees or runs close to it."""
+    low, high = sorted((a[1], b[1]))
+    steep = high - low > 0.5 * float(np.linalg.norm(b - a))
+    return not steep and any(low - width < y < high + width for y in planes)
+
+
+def _cap(r: float, b: float) -> float:
+    """Area of the part of a bar of half width b that lies in the disc where it starts."""
+    return b * math.sqrt(r * r - b * b) + r * r * math.asin(b / r)
+
+
+def _distance_to_segment(points: Floats, a: Floats, b: Floats) -> Floats:
+    along = np.clip((points - a) @ (b - a) / float((b - a) @ (b - a)), 0.0, 1.0)
+    out: Floats = np.linalg.norm(points - a - along[:, None] * (b - a), axis=1)
+    return out
+
+
+def _cross(a: Floats, b: Floats, c: Floats, d: Floats) -> bool:
+    def side(p: Floats, q: Floats, r: Floats) -> float:
+        return float((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
+
+    return side(a, b, c) * side(a, b, d) <= 0 and side(c, d, a) * side(c, d, b) <= 0
+
+
+def _solid_area(discs: list[Disc], bars: list[Bar], low: float, high: float) -> float:
+    """Solid area in m^2 between two heights; discs do not cross layers, bars may."""
+    area = sum(math.pi * d.r**2 for d in discs if low < d.y < high)
+    for bar in bars:
+        y0, y1 = sorted((bar.start[1], bar.end[1]))
+        if low == 0.0:
+            y0 = max(y0, 0.0)
+        share = 1.0 if low <= y0 and y1 <= high else (
+            max(0.0, min(y1, high) - max(y0, low)) / (y1 - y0) if y1 > y0 else 0.0)
+        area += share * bar.area
+    return area
+
+
+def _mesh(p: FibreMat, discs: list[Disc], bars: list[Bar]) -> TaggedMesh:
+    from geometries.gmsh_session import arrays, session, size_fields, snap
+
+    slabs = p.slabs()
+    total = slabs[-1][2]
+    unit = min(layer.fibre_diameter for layer in p.layers)  # the kernel's tolerance is absolute
+    size, wall = (s / unit for s in p.sizes())
+    with session() as gmsh:
+        occ = gmsh.model.occ
+        objects = [(2, occ.addDisk(d.x / unit, d.y / unit, 0, d.r / unit, d.r / unit))
+                   for d in discs]
+        regions = [d.region for d in discs]
+        if bars:
+            # Without their ends inside the discs, bars do not split discs into slivers.
+            whole = [(2, _bar(occ, bar, unit)) for bar in bars]
+            _, cut = occ.cut(whole, objects, removeTool=False)
+            for bar, found in zip(bars, cut, strict=False):
+                objects += found
+                regions += [bar.region] * len(found)
+        for region, low, high in slabs:
+            box = occ.addRectangle(0, low / unit, 0, p.width / unit, (high - low) / unit)
+            objects.append((2, box))
+            regions.append(region)
+        _, pieces = occ.fragment(objects, [])
+        occ.synchronize()
+        owner: dict[int, str] = {}
+        for region, found in zip(regions, pieces, strict=True):  # discs, then bars, then slabs
+            for _, tag in found:
+                owner.setdefault(tag, region)
+        for i, region in enumerate(sorted(set(owner.values()))):
+            tags = [t for t, r in owner.items() if r == region]
+            gmsh.model.addPhysicalGroup(2, tags, i + 1, region)
+        walls = []
+        for _, curve in gmsh.model.getEntities(1):
+            sides, _ = gmsh.model.getAdjacencies(1, curve)
+            kinds = {owner[s].startswith("host_") for s in sides if s in owner}
+            if kinds == {True, False}:
+                walls.append(curve)
+        planes = [(total / unit, (p.size_counter or p.size or 1e30) / unit)]
+        size_fields(gmsh, 2, size, p.growth, planes, [(walls, wall)])
+        gmsh.model.mesh.generate(2)
+        points, cells, names = arrays(gmsh, 2)
+    points = snap(points * unit, 1, [0.0, *(t for _, _, t in slabs)])
+    return assemble(snap(points, 0, [0.0, p.width]), cells, names)
+
+
+def _bar(occ: Any, bar: Bar, unit: float) -> int:
+    a, b = np.array(bar.start) / unit, np.array(bar.end) / unit
+    along = (b - a) / np.linalg.norm(b - a)
+    side = bar.width / unit / 2 * np.array([-along[1], along[0]])
+    corners = [occ.addPoint(*c, 0) for c in (a + side, b + side, b - side, a - side)]
+    lines = [occ.addLine(corners[i], corners[i - 3]) for i in range(4)]
+    return int(occ.addPlaneSurface([occ.addCurveLoop(lines)]))

@@ -1,0 +1,272 @@
+"""The tagged simplex mesh that every builder returns, and closed-form measures on it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass
+class TaggedMesh:
+    """Triangles (2D) or tetrahedra (3D) with one region per cell and named boundary facets.
+
+    Attributes:
+        points: (nodes, dimension) coordinates in m; the last axis is the thickness.
+        cells: (cells, dimension + 1) node numbers.
+        cell_tags: (cells,) region number of each cell.
+        facets: (facets, dimension) node numbers of tagged exterior facets.
+        facet_tags: (facets,) boundary number of each tagged facet.
+        regions: region name -> positive number.
+        boundaries: boundary name -> positive number.
+        axisymmetric: x is the radius r >= 0 and measures carry 2 pi r.
+    """
+
+    points: Floats
+    cells: Ints
+    cell_tags: Ints
+    facets: Ints
+    facet_tags: Ints
+    regions: dict[str, int]
+    boundaries: dict[str, int]
+    axisymmetric: bool = False
+
+    @property
+    def dimension(self) -> int:
+        """2 or 3."""
+        return int(self.points.shape[1])
+
+    def volumes(self) -> Floats:
+        """Volume of each cell: m^2 in 2D (per metre of depth), m^3 in 3D or axisymmetric."""
+        return simplex_measures(self.points, self.cells) * self._weight(self.cells)
+
+    def areas(self, facets: Ints | None = None) -> Floats:
+        """Area of each facet (tagged ones by default): m in 2D, m^2 in 3D or axisymmetric."""
+        facets = self.facets if facets is None else facets
+        return simplex_measures(self.points, facets) * self._weight(facets)
+
+    def _weight(self, simplices: Ints) -> Floats:
+        # The integral of 2 pi r over a straight simplex is its measure at the centroid: exact.
+        if not self.axisymmetric:
+            return np.ones(len(simplices))
+        return 2.0 * math.pi * self.points[simplices, 0].mean(axis=1)
+
+    def region_mask(self, *names: str) -> NDArray[np.bool_]:
+        """Cells of the regions with these names."""
+        return np.isin(self.cell_tags, [self.regions[n] for n in names])
+
+
+@dataclass
+class Built:
+    """What a family's builder returns: the mesh and what the sidecar says of the host.
+
+    Attributes:
+        mesh: the tagged mesh.
+        host: (bottom, top) of the host along the thickness in m, or None without a host.
+        layers: (name, bottom, top) of each host layer, from the collector upwards.
+        extra: further entries of the sidecar (delivered porosity, connectivity and so on).
+    """
+
+    mesh: TaggedMesh
+    host: tuple[float, float] | None = None
+    layers: list[tuple[str, float, float]] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def simplex_measures(points: Floats, simplices: Ints) -> Floats:
+    """Length, area or volume (m, m^2, m^3) of each simplex, unsigned."""
+    edges = points[simplices[:, 1:]] - points[simplices[:, :1]]
+    gram = edges @ edges.transpose(0, 2, 1)
+    if edges.shape[1] == edges.shape[2]:
+        return np.abs(np.linalg.det(edges)) / math.factorial(edges.shape[1])
+    return np.sqrt(np.maximum(np.linalg.det(gram), 0.0)) / math.factorial(edges.shape[1])
+
+
+def quality(points: Floats, cells: Ints) -> Floats:
+    """Inverse condition number of each cell against the regular simplex, in (0, 1].
+
+    gmsh calls it SICN (signed inverse condition number); the sign is dropped here.
+    """
+    n = cells.shape[1] - 1
+    edges = points[cells[:, 1:]] - points[cells[:, :1]]
+    jac = np.linalg.inv(_regular(n)) @ edges
+    inverse = np.linalg.inv(jac)
+    norms = np.linalg.norm(jac, axis=(1, 2)) * np.linalg.norm(inverse, axis=(1, 2))
+    return n / norms
+
+
+def _regular(n: int) -> Floats:
+    if n == 2:
+        return np.array([[1.0, 0.0], [0.5, math.sqrt(3) / 2]])
+    third = [0.5, math.sqrt(3) / 6, math.sqrt(2 / 3)]
+    return np.array([[1.0, 0.0, 0.0], [0.5, math.sqrt(3) / 2, 0.0], third])
+
+
+def all_facets(cells: Ints) -> tuple[Ints, Ints]:
+    """Facets of all cells (sorted nodes) with the cell each belongs to; shared ones appear twice."""
+    n = cells.shape[1]
+    keep = [[j for j in range(n) if j != i] for i in range(n)]
+    facets = np.sort(cells[:, keep].reshape(-1, n - 1), axis=1)
+    return facets, np.repeat(np.arange(len(cells)), n)
+
+
+def facet_pairs(cells: Ints) -> tuple[Ints, Ints, Ints]:
+    """Facets between cells and on the exterior.
+
+    Returns:
+        interior (n, dimension) nodes, pairs (n, 2) of the two cells, exterior (m, dimension + 1):
+        the nodes of each exterior facet followed by its cell.
+    """
+    facets, owner = all_facets(cells)
+    order = np.lexsort(facets.T[::-1])
+    facets, owner = facets[order], owner[order]
+    same = np.all(facets[1:] == facets[:-1], axis=1)
+    first = np.flatnonzero(same)
+    lonely = np.ones(len(facets), dtype=bool)
+    lonely[first] = lonely[first + 1] = False
+    pairs = np.column_stack([owner[first], owner[first + 1]])
+    return facets[first], pairs, np.column_stack([facets[lonely], owner[lonely]])
+
+
+def assemble(
+    points: Floats,
+    cells: Ints,
+    region_of_cell: list[str] | NDArray[Any],
+    *,
+    axisymmetric: bool = False,
+    collector: Callable[[Floats], NDArray[np.bool_]] | None = None,
+) -> TaggedMesh:
+    """A tagged mesh from raw arrays: unused nodes dropped, boundaries found and named.
+
+    Boundaries are `collector` (thickness minimum), `counter` (thickness maximum), `axis` (r = 0 of an
+    axisymmetric mesh) and `sides`.
+
+    Args:
+        points: (nodes, dimension) in m, thickness last.
+        cells: (cells, dimension + 1) node numbers.
+        region_of_cell: region name of each cell.
+        axisymmetric: x is the radius.
+        collector: marks further collector facets from their node coordinates
+            (facets, dimension, dimension), for protrusions.
+    """
+    points, cells = compact(points, cells)
+    names = np.asarray(region_of_cell)
+    present = list(dict.fromkeys(names.tolist()))
+    regions = {str(name): i + 1 for i, name in enumerate(sorted(present))}
+    cell_tags = np.array([regions[str(n)] for n in present], dtype=np.int64)
+    index = {n: i for i, n in enumerate(present)}
+    cell_tags = cell_tags[[index[n] for n in names.tolist()]]
+
+    exterior = facet_pairs(cells)[2][:, :-1]
+    xyz = points[exterior]
+    low, high = points[:, -1].min(), points[:, -1].max()
+    tol = 1e-9 * (high - low)
+    boundary = np.full(len(exterior), 3, dtype=np.int64)
+    if axisymmetric:
+        boundary[np.all(np.abs(xyz[..., 0]) < tol, axis=1)] = 4
+    if collector is not None:
+        boundary[(boundary == 3) & collector(xyz)] = 1
+    boundary[np.all(np.abs(xyz[..., -1] - high) < tol, axis=1)] = 2
+    boundary[np.all(np.abs(xyz[..., -1] - low) < tol, axis=1)] = 1
+    boundaries = {"collector": 1, "counter": 2, "sides": 3}
+    if axisymmetric and np.any(boundary == 4):
+        boundaries["axis"] = 4
+    return TaggedMesh(
+        points, cells, cell_tags, exterior, boundary, regions, boundaries, axisymmetric
+    )
+
+
+def compact(points: Floats, cells: Ints) -> tuple[Floats, Ints]:
+    """Nodes that cells use, numbered without gaps; every cell turned to positive volume."""
+    used, flat = np.unique(cells, return_inverse=True)
+    points = np.ascontiguousarray(points[used], dtype=np.float64)
+    cells = flat.reshape(cells.shape).astype(np.int64)
+    negative = np.linalg.det(points[cells[:, 1:]] - points[cells[:, :1]]) < 0
+    cells[negative] = cells[negative][:, [1, 0, *range(2, cells.shape[1])]]
+    return points, cells
+
+
+def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
+    """Simplices on a tensor grid.
+
+    Rectangles are cut into 2 triangles with alternating diagonals, boxes into 6 tetrahedra.
+
+    Args:
+        axes: increasing coordinates along each axis, thickness last, in m.
+
+    Returns:
+        points (nodes, dimension), cells, and the centre of the box of each cell.
+    """
+    shape = [len(a) for a in axes]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    number = np.arange(len(points)).reshape(shape)
+
+    def corner(offset: tuple[int, ...]) -> Ints:
+        return number[tuple(slice(o, n - 1 + o) for o, n in zip(offset, shape, strict=True))].ravel()
+
+    if len(axes) == 2:
+        c00, c10, c01, c11 = (corner(o) for o in ((0, 0), (1, 0), (0, 1), (1, 1)))
+        rising = np.stack([[c00, c10, c11], [c00, c11, c01]])
+        falling = np.stack([[c00, c10, c01], [c10, c11, c01]])
+        i, j = np.indices([n - 1 for n in shape]).reshape(2, -1)
+        boxes = np.where((i + j) % 2 == 0, rising, falling)
+    else:
+        boxes = []  # Kuhn: one tetrahedron for each order of walking the axes
+        for order in itertools.permutations(range(3)):
+            walk = [[0, 0, 0]]
+            for axis in order:
+                walk.append([a + (k == axis) for k, a in enumerate(walk[-1])])
+            boxes.append([corner((w[0], w[1], w[2])) for w in walk])
+        boxes = np.array(boxes)
+    cells = boxes.transpose(2, 0, 1).reshape(-1, len(axes) + 1)
+    middles = [0.5 * (a[1:] + a[:-1]) for a in axes]
+    centres = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    return points, cells.astype(np.int64), np.repeat(centres, len(boxes), axis=0)
+
+
+def graded(
+    stops: list[float],
+    size: list[float] | float,
+    *,
+    fine: list[tuple[float, float]] | None = None,
+    growth: float = 1.2,
+) -> Floats:
+    """Coordinates along an axis with given stops hit exactly and geometric grading.
+
+    The cell size at x is the smallest of the slab's size and, for each fine place (x0, h0),
+    h0 + (growth - 1)|x - x0|: neighbouring cells grow by `growth` away from x0.
+
+    Args:
+        stops: increasing coordinates that must be nodes (ends and interfaces), m.
+        size: largest cell size, one for all slabs or one each, m.
+        fine: places x0 with their cell size h0, m.
+        growth: ratio of neighbouring cells, > 1.
+    """
+    sizes = [size] * (len(stops) - 1) if isinstance(size, float | int) else size
+    nodes = [np.array([stops[0]])]
+    for low, high, limit in zip(stops[:-1], stops[1:], sizes, strict=True):
+        x = np.unique(
+            np.concatenate(
+                [np.linspace(low, high, 2001)]
+                + [x0 + s * np.geomspace(1e-3 * h0, 1e6 * h0, 2001)
+                   for x0, h0 in fine or [] for s in (-1, 1)]
+            ).clip(low, high)
+        )
+        h = np.full_like(x, min(limit, high - low))
+        for x0, h0 in fine or []:
+            h = np.minimum(h, h0 + (growth - 1.0) * np.abs(x - x0))
+        steps = np.diff(x) * 0.5 * (1 / h[1:] + 1 / h[:-1])
+        count = np.concatenate([[0.0], np.cumsum(steps)])
+        # 1e-6: a slab of exactly n sizes gets n cells whatever the rounding.
+        n = max(1, math.ceil(count[-1] - 1e-6))
+        inner = np.interp(np.arange(1, n) * count[-1] / n, count, x)
+        nodes.append(np.append(inner, high))
+    return np.concatenate(nodes)

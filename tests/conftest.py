@@ -1,0 +1,160 @@
+"""Fixtures for all tests: ``mpirun`` (a function on MPI ranks) and ``run_cli`` (the command)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_LAUNCHES = 60
+"""MPI launches that the CI tier may make; each costs 2 s of start-up."""
+FULL_TIMEOUT = 4 * 3600.0
+"""Seconds for a test of the full tier that sets no time limit of its own."""
+
+launches = 0
+
+
+def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """Surroundings of every child: one thread a rank, a traceback if it crashes, this checkout."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    ours = {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONPATH": path,
+    }
+    return os.environ | ours | (extra or {})
+
+
+def mpiexec(ranks: int) -> list[str]:
+    """Start of a command on `ranks` ranks, by the launcher that came with this Python."""
+    global launches
+    launches += 1
+    return [str(Path(sys.executable).with_name("mpiexec")), "-n", str(ranks)]
+
+
+def launch(
+    command: Sequence[str], *, timeout: float, cwd: Path, env: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; on a time-out or Ctrl-C kill all that it started."""
+    __tracebackhide__ = True
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except BaseException as reason:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        if isinstance(reason, subprocess.TimeoutExpired):
+            message = f"killed after {timeout} s: {show(command, out, err)}"
+            raise pytest.fail.Exception(message) from None
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def show(command: Sequence[str], out: str, err: str) -> str:
+    """Command and the ends of its outputs, for a failure's message."""
+    return f"{' '.join(command)}\n--- stdout\n{out[-4000:]}\n--- stderr\n{err[-8000:]}"
+
+
+@pytest.fixture(scope="session")
+def mpirun() -> Callable[..., Any]:
+    """Call a function on `n` ranks in a new job and return what rank 0's call returned.
+
+    ``mpirun(n, target, *args, timeout=120, cwd=None, env=None)``: `target` is a module-level
+    function or its import path ``"tests.parallel.test_x:work"``; arguments and result travel as
+    JSON (numpy scalars and arrays come back as numbers and lists). A failing rank fails the test
+    and shows the output.
+    """
+
+    def run(
+        n: int,
+        target: Callable[..., Any] | str,
+        *args: Any,
+        timeout: float = 120,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> Any:
+        __tracebackhide__ = True
+        name = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
+        arguments = json.dumps(args, default=str)
+        done = launch(
+            [*mpiexec(n), sys.executable, "-m", "tests.worker", name, arguments],
+            timeout=timeout,
+            cwd=cwd or ROOT,
+            env=environment({"HOSTPLATE_WORKER_TIMEOUT": str(timeout)} | (env or {})),
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+        if done.returncode or not lines:
+            pytest.fail(f"exit {done.returncode}: {show(done.args, done.stdout, done.stderr)}")
+        return json.loads(lines[-1].removeprefix("RESULT "))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the ``hostplate`` command in a new process and return it completed, whatever its code.
+
+    ``run_cli(*args, cwd=None, env=None, ranks=None, timeout=120)``: with `ranks`, under mpiexec.
+    """
+
+    def run(
+        *args: str | Path,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        ranks: int | None = None,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
+        start = "import sys; from fem.cli import main; sys.exit(main())"
+        command = [sys.executable, "-c", start, *map(str, args)]
+        return launch(
+            command if ranks is None else [*mpiexec(ranks), *command],
+            timeout=timeout,
+            cwd=cwd or ROOT,
+            env=environment(env),
+        )
+
+    return run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests of the full tier hours instead of minutes."""
+    for item in items:
+        if item.get_closest_marker("full") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(FULL_TIMEOUT))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a CI tier that has grown too slow."""
+    if too_many(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many MPI jobs the tests started, and whether that is too many."""
+    verdict = ": too many, move a test to the full tier" if too_many(config) else ""
+    terminalreporter.write_line(f"MPI launches: {launches} (CI tier: {MAX_LAUNCHES}){verdict}")
+
+
+def too_many(config: pytest.Config) -> bool:
+    """Tell whether a run of the CI tier passed its number of MPI launches."""
+    return config.option.markexpr == "not full" and launches > MAX_LAUNCHES
