@@ -34,5 +34,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__ and name != "__version__":
         return getattr(import_module("fem.errors"), name)
     if name == "__version__":
-        return metadata.version("hostplate")
+        try:
+            return metadata.version("hostplate")
+        except metadata.PackageNotFoundError:
+            return "(not installed)"
     raise AttributeError(f"module 'fem' has no attribute {name!r}")

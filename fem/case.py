@@ -24,7 +24,6 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    PrivateAttr,
     StrictBool,
     StrictInt,
     StringConstraints,
@@ -36,6 +35,7 @@ from pydantic.functional_validators import AfterValidator
 from fem.case_files import apply_override, case_names, find_case, read_toml, set_path, to_toml
 from fem.errors import CaseError, nearest
 from fem.properties import Along, Constant, Formula, Property, PropertyOf
+from fem.tables import as_profile
 from fem.units import Quantity, format_quantity, unit_of
 
 __all__ = ["Along", "Case", "Constant", "Formula", "Property", "case_names"]
@@ -63,6 +63,17 @@ STUDIES = {
 def _resolved_path(path: str, info: ValidationInfo) -> str:
     folder = (info.context or {}).get("folder") or Path.cwd()
     return str((Path(folder) / path).absolute())
+
+
+def _tables_read(value: Any, info: ValidationInfo) -> Any:
+    """An own material with its csv tables read in, so that it needs no other file."""
+    folder = Path((info.context or {}).get("folder") or Path.cwd())
+    if isinstance(value, Mapping):
+        if isinstance(value.get("table"), str) and isinstance(value.get("of"), str):
+            rest = {name: part for name, part in value.items() if name not in ("table", "of")}
+            return as_profile(folder / value["table"], value["of"]) | rest
+        return {name: _tables_read(part, info) for name, part in value.items()}
+    return [_tables_read(p, info) for p in value] if isinstance(value, list | tuple) else value
 
 
 Time = Annotated[float, Quantity("s", gt=0)]
@@ -187,6 +198,14 @@ class Counter(_Table):
     )
 
 
+class Collector(_Table):
+    """The driven electrode, on the boundary `collector`."""
+
+    material: Name | None = Field(
+        None, description="surface that plates where electrolyte touches it; default the metal"
+    )
+
+
 Duration = Annotated[Time | None, Field(description="ends the step after this time")]
 Capacity = Annotated[AreaCharge | None, Field(description="ends the step after this charge")]
 Magnitude = Annotated[Current, Field(description="magnitude, per projected area")]
@@ -240,6 +259,9 @@ class Initial(_Table):
 
     c: ConcentrationInSpace | None = Field(
         None, description="salt concentration; default the electrolyte's c0"
+    )
+    plated_charge: AreaCharge | None = Field(
+        None, description="metal already on all walls, charge per real wall area; default none"
     )
     from_: PathText | None = Field(
         None, alias="from", description="folder of a finished result to start from"
@@ -321,7 +343,7 @@ class Case(_Table):
     regions: dict[Glob, Region] = Field(
         default_factory=dict, description="what fills each region, by name or pattern"
     )
-    materials: dict[Name, dict[str, Any]] = Field(
+    materials: dict[Name, Annotated[dict[str, Any], AfterValidator(_tables_read)]] = Field(
         default_factory=dict, description="own materials, same keys as in the library"
     )
     kinetics: tuple[Kinetics, ...] = Field((), description="overrides; later entries win")
@@ -330,14 +352,13 @@ class Case(_Table):
         default_factory=dict, description="conditions on other boundaries than the electrodes"
     )
     counter: Counter = Field(default_factory=Counter, description="counter electrode")
+    collector: Collector = Field(default_factory=Collector, description="driven electrode")
     protocol: tuple[Step, ...] = Field(min_length=1, description="steps, one after the other")
     initial: Initial = Field(default_factory=Initial, description="start state")
     time: TimeControl = Field(default_factory=TimeControl, description="time stepping")
     solver: SolverControl = Field(default_factory=SolverControl, description="solver")
     output: Output = Field(default_factory=Output, description="results")
     probe: tuple[Probe, ...] = Field((), description="recorded values")
-
-    _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -371,9 +392,7 @@ class Case(_Table):
         problems += cross_checks(sections)
         if problems:
             raise CaseError("\n".join(dict.fromkeys(problems)))
-        case = cls.model_validate(dict(data), context=context)
-        case._folder = folder
-        return case
+        return cls.model_validate(dict(data), context=context)
 
     @classmethod
     def load(cls, path_or_name: str | Path, overrides: Iterable[str] = ()) -> Case:
@@ -418,13 +437,18 @@ class Case(_Table):
         data = self.to_dict()
         for path, value in {**(changes or {}), **more}.items():
             set_path(data, path, value)
-        return type(self).from_dict(data, folder=self._folder)
+        return type(self).from_dict(data)
 
     def run(self, folder: str | Path, **options: Any) -> Any:
         """Solve the case into a results folder; see `fem.run.run`."""
         from fem.run import run
 
         return run(self, Path(folder), **options)
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths would refer to; a checked case holds none (tables are read in)."""
+        return Path.cwd()
 
     # ------------------------------------------------------------------------------------- give
 

@@ -217,9 +217,36 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _names(sections: Mapping[str, Any]) -> Iterator[str]:
-    own = sections.get("materials", {})
-    for name, material in own.items():
-        yield from _not_toml(f"materials.{name}", material)
+    from fem.materials import names, parse_material
+
+    own: Mapping[str, Mapping[str, Any]] = sections.get("materials", {})
+    for name, table in own.items():
+        unwritable = [*_not_toml(f"materials.{name}", table)]
+        yield from unwritable
+        try:
+            parse_material(table, f"materials.{name}")
+        except CaseError as error:
+            yield from () if unwritable else str(error).splitlines()
+    solids = [*names("solid"), *_of_kind(own, "solid")]
+    electrolytes = [*names("electrolyte"), *_of_kind(own, "electrolyte")]
+    fillings = [*solids, *electrolytes, *names("separator"), *_of_kind(own, "separator")]
+    asked = [
+        ("metal", sections.get("metal"), names("metal")),
+        ("electrolyte", sections.get("electrolyte"), electrolytes),
+    ]
+    for glob, region in sections.get("regions", {}).items():
+        asked.append((f"regions.{glob}.material", region.material, fillings))
+    if "collector" in sections:
+        asked.append(("collector.material", sections["collector"].material, solids))
+    for k, coating in enumerate(sections.get("coatings", ())):
+        asked.append((f"coatings.{k}.material", coating.material, solids))
+    for path, wanted, known in asked:
+        if wanted is not None and wanted not in known:
+            yield f"{path}: {wanted!r}: not known; {nearest(wanted, known)}"
+
+
+def _of_kind(own: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:
+    return [name for name, table in own.items() if table.get("kind") == kind]
 
 
 def _regions(sections: Mapping[str, Any]) -> Iterator[str]:
@@ -281,8 +308,9 @@ def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
     initial = sections.get("initial")
     if initial is None or initial.from_ is None:
         return
-    if initial.c is not None:
-        yield "initial.c: the result named in initial.from already holds c; keep one of them"
+    for name in ("c", "plated_charge"):
+        if getattr(initial, name) is not None:
+            yield f"initial.{name}: the result named in initial.from holds it; keep one of them"
     if not Path(initial.from_).is_dir():
         yield f"initial.from: {initial.from_!r}: no such folder"
 

@@ -28,18 +28,19 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]
     for name, field in model.model_fields.items():
         path = prefix + (field.alias or name)
         nested = list(_models(field.annotation, path))
-        if not nested:
+        if not nested and name != "step":
             yield path, _kind(field) + _default(field), field.description or ""
         for inner, inner_path in nested:
             text = (inner.__doc__ or "").strip().splitlines()[0]
             yield inner_path, "table" + ("" if not field.is_required() else ", required"), text
-            yield from _rows(inner, inner_path + ".")
+            yield from _rows(inner, inner_path.split(" ")[0] + ".")
 
 
 def _models(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str]]:
     """The tables a field holds, with the path that leads into them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation, path
+        tag = annotation.model_fields.get("step")
+        yield annotation, path if tag is None else f"{path} ({typing.get_args(tag.annotation)[0]})"
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         yield from _models(arguments[0], path)

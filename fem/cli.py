@@ -209,9 +209,11 @@ def _do_list(options: argparse.Namespace) -> None:
 
 
 def _materials() -> dict[str, str]:
-    from fem.materials import library
+    from fem.materials import names
 
-    raise NotImplementedError(library)
+    kinds = {"metal": "metals", "electrolyte": "electrolytes", "solid": "solids"}
+    kinds |= {"separator": "separators", "pair": "pairs (metal/surface)"}
+    return {title: ", ".join(names(kind)) for kind, title in kinds.items()}
 
 
 def _show(parser: argparse.ArgumentParser) -> None:

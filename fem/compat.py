@@ -8,6 +8,8 @@ FEniCS image (plain `dolfinx`) look the same to the rest of the code. Written fo
 from __future__ import annotations
 
 import contextlib
+import time
+from pathlib import Path
 
 with contextlib.suppress(ModuleNotFoundError):
     import dolfinx_solver  # noqa: F401  (loads the wheel's MPI before PETSc does)
@@ -37,6 +39,7 @@ __all__ = [
     "parent_cells",
     "quiet_options",
     "read_mesh",
+    "sweep_jit_cache",
 ]
 
 # Wall integrals are lumped: every quantity on a wall then lives at the nodes, where the kinetic
@@ -96,3 +99,28 @@ def quiet_options(prefix: str, options: dict[str, object]):
         for key in keys:
             if key not in given:
                 database.delValue(key)
+
+
+def sweep_jit_cache(older_than: float = 120.0) -> list[str]:
+    """Remove locks that a killed run left in the JIT cache (rank 0 only).
+
+    An empty `<name>.c` without its `<name>.c.cached` partner says "being compiled"; if its writer is
+    dead, every later run with that form would wait for ever and fail.
+
+    Args:
+        older_than: age in seconds from which such a file counts as left behind.
+
+    Returns:
+        Names of the files removed.
+    """
+    from dolfinx import jit
+
+    folder = Path(str(jit.get_options()["cache_dir"]))
+    removed = []
+    for lock in folder.glob("*.c"):
+        with contextlib.suppress(OSError):
+            stale = time.time() - lock.stat().st_mtime > older_than
+            if stale and not lock.with_suffix(".c.cached").exists():
+                lock.unlink()
+                removed.append(lock.name)
+    return removed

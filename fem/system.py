@@ -122,6 +122,7 @@ class System:
         self.forms: dict[str, Any] = {}
         self.current: Any = None
         self.parts: list[Subdomain] = []
+        self.layer: Subdomain | None = None  # the cells along all reacting walls
         self.temperature = dfem.Constant(domain.mesh, float(temperature))
         self.t, self.dt = 0.0, 0.0
         self.past_dt = [0.0, 0.0]

@@ -114,13 +114,39 @@ def read_table(path: Path, of: str, of_unit: str, unit: str) -> Curve:
     Raises:
         TableError: file, header, unit, number of columns, a value, or the order is wrong.
     """
+    header, rows = _content(path, of)
+    columns: list[tuple[float, ...]] = []
+    for k, target in enumerate((of_unit, unit)):
+        name, given = header[k]
+        try:
+            slope, offset = conversion(given, target)
+        except ValueError as error:
+            where = f"table {path.name!r}, column {name!r}"
+            raise TableError(f"{where}: {error}, needs {target!r}") from None
+        columns.append(tuple(float(f"{row[k] * slope + offset:.15g}") for row in rows))
+    return Curve(columns[0], columns[1], of, f"table {path.name!r}")
+
+
+def as_profile(path: Path, of: str) -> dict[str, Any]:
+    """The same file as ``{ along, at, values }`` with quantity strings, to be kept in a case.
+
+    Raises:
+        TableError: as `read_table`, except for units, which are not looked at.
+    """
+    header, rows = _content(path, of)
+    at, values = ([f"{row[k]!r} {header[k][1]}".rstrip() for row in rows] for k in (0, 1))
+    return {"along": of, "at": at, "values": values}
+
+
+def _content(path: Path, of: str) -> tuple[list[tuple[str, str]], list[tuple[float, float]]]:
+    """Names and units of the two columns, and the rows."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         near = [p.name for p in path.parent.glob("*.csv")] if path.parent.is_dir() else []
         hint = f"; {nearest(path.name, near)}" if near else ""
         raise TableError(f"table {str(path)!r} does not exist{hint}") from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise TableError(f"table {str(path)!r} cannot be read: {error}") from None
     name = repr(path.name)
     lines = [
@@ -130,31 +156,21 @@ def read_table(path: Path, of: str, of_unit: str, unit: str) -> Curve:
     ]
     if not lines:
         raise TableError(f"table {name} is empty")
-    rows = [line.split(",") for _, line in lines]
-    header = [_HEADER.fullmatch(cell) for cell in rows[0]]
-    if len(header) != 2 or header[0] is None or header[1] is None:
+    header = [match for cell in lines[0][1].split(",") if (match := _HEADER.fullmatch(cell))]
+    if len(header) != 2 or lines[0][1].count(",") != 1:
         raise TableError(
             f"table {name}: the first line must name two columns with units, "
-            f'e.g. "{of} [{of_unit}],value [{unit}]", got {lines[0][1][:80]!r}'
+            f'e.g. "{of} [unit],value [unit]", got {lines[0][1][:80]!r}'
         )
     if header[0][1] != of:
         raise TableError(f"table {name}: the first column is {header[0][1]!r}, not {of!r}")
-    scales = []
-    for column, target in zip(header, (of_unit, unit), strict=True):
-        assert column is not None
-        try:
-            scales.append(conversion(column[2] or "", target))
-        except ValueError as error:
-            raise TableError(
-                f"table {name}, column {column[1]!r}: {error}, needs {target!r}"
-            ) from None
-    values: list[list[float]] = [[], []]
-    for (number, line), row in zip(lines[1:], rows[1:], strict=True):
-        if len(row) != 2:
+    rows: list[tuple[float, float]] = []
+    for number, line in lines[1:]:
+        cells = line.split(",")
+        if len(cells) != 2:
             raise TableError(f"table {name}, line {number}: two columns wanted, got {line[:80]!r}")
-        for column_values, cell, (slope, offset) in zip(values, row, scales, strict=True):
-            try:
-                column_values.append(float(f"{float(cell) * slope + offset:.15g}"))
-            except ValueError:
-                raise TableError(f"table {name}, line {number}: {cell!r} is not a number") from None
-    return Curve(tuple(values[0]), tuple(values[1]), of, f"table {name}")
+        try:
+            rows.append((float(cells[0]), float(cells[1])))
+        except ValueError:
+            raise TableError(f"table {name}, line {number}: {line!r} is not two numbers") from None
+    return [(match[1], match[2] or "") for match in header], rows

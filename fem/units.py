@@ -167,8 +167,8 @@ def format_quantity(value: float, unit: str) -> str:
         value: in `unit`.
         unit: an SI unit as given to `parse_quantity`; ``""`` for a dimensionless number.
     """
-    plain = f"{float(value)!r} {unit}".rstrip() if not float(value).is_integer() else ""
-    plain = plain or f"{float(value):.15g} {unit}".rstrip()
+    short = f"{value:.15g}"
+    plain = f"{short if float(short) == value else repr(float(value))} {unit}".rstrip()
     if not math.isfinite(value) or value == 0.0:
         return plain
     for name, factor in _FRIENDLY.get(unit, ()):

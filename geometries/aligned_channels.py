@@ -6,14 +6,23 @@ collector, randomly tilted finite sheets, and horizontal staggered sheets around
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fem.errors import CaseError
 from pydantic import Field, model_validator
 
-from geometries.mesh import Built, Floats, TaggedMesh, assemble, graded, tensor_mesh
+from fem.errors import CaseError
+from geometries.mesh import (
+    Built,
+    Segment,
+    TaggedMesh,
+    assemble,
+    graded,
+    segment_distance,
+    tensor_mesh,
+)
 from geometries.parameters import Growth, Length, Parameters
 
 
@@ -157,7 +166,7 @@ def _boxes(p: AlignedChannels, width: float, boxes: list[Box]) -> TaggedMesh:
     axes = []
     for stops in (xs, ys):
         # At least two cells across sheets and struts, graded away from every wall.
-        limits = [min(size, (b - a) / 2) for a, b in zip(stops[:-1], stops[1:], strict=True)]
+        limits = [min(size, (b - a) / 2) for a, b in itertools.pairwise(stops)]
         axes.append(graded(stops, limits, fine=[(s, wall) for s in stops], growth=p.growth))
     points, cells, centres = tensor_mesh(*axes)
     slab = np.searchsorted([t for _, _, t in slabs], centres[:, 1])
@@ -172,9 +181,6 @@ def _stops(ends: list[float], boxes: list[Box], axis: int) -> list[float]:
     values = sorted([*ends, *(b[axis + i] for b in boxes for i in (0, 1))])
     tol = 1e-9 * (values[-1] - values[0])
     return [v for i, v in enumerate(values) if i == 0 or v - values[i - 1] > tol]
-
-
-Segment = tuple[float, float, float, float]  # x, y of the lower end, x, y of the upper end
 
 
 def _tilted(p: AlignedChannels) -> TaggedMesh:
@@ -253,7 +259,7 @@ def _scatter(p: AlignedChannels, width: float) -> tuple[list[Segment], list[Segm
             if not (min(new[0], new[2]) > clear and max(new[0], new[2]) < width - clear
                     and new[1] > clear and new[3] < p.length - clear):
                 continue
-            if any(_segment_distance(new, s) <= clear for s in sheets + struts):
+            if any(segment_distance(new, s) <= clear for s in sheets + struts):
                 continue
             if p.contacts:
                 strut = _strut(p, new, sheets, struts)
@@ -301,24 +307,7 @@ def _strut(
         if under and min(abs(x - under[0]), abs(x - under[2])) < clear:
             continue
         if (best is None or y - foot < best[3] - best[1]) and all(
-            _segment_distance(strut, o) > clear for o in others
+            segment_distance(strut, o) > clear for o in others
         ):
             best = strut
     return best
-
-
-def _segment_distance(s: Segment, o: Segment) -> float:
-    """Distance of two segments: 0 if they cross, else that of an end to the other segment."""
-    a, b, c, d = (np.array(v) for v in (s[:2], s[2:], o[:2], o[2:]))
-
-    def side(p: Floats, q: Floats, r: Floats) -> float:
-        return float((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
-
-    if side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0:
-        return 0.0
-
-    def reach(p: Floats, q: Floats, r: Floats) -> float:
-        along = min(1.0, max(0.0, float((r - p) @ (q - p)) / float((q - p) @ (q - p))))
-        return float(np.linalg.norm(r - p - along * (q - p)))
-
-    return min(reach(a, b, c), reach(a, b, d), reach(c, d, a), reach(c, d, b))

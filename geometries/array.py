@@ -35,7 +35,7 @@ class Array(Parameters):
 def build(p: Array) -> Built:
     """The tagged mesh, regions `electrolyte` and `host_fibre`; the polygon has the disc's area."""
     points, cells, solid = _square(p)
-    all_points = np.concatenate([points + [0.0, i * p.pitch] for i in range(p.rows)])
+    all_points = np.concatenate([points + np.array([0.0, i * p.pitch]) for i in range(p.rows)])
     all_cells = np.concatenate([cells + i * len(points) for i in range(p.rows)])
     rounded = np.round(all_points / p.pitch, 9)
     _, first, merged = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
@@ -46,7 +46,7 @@ def build(p: Array) -> Built:
 
 
 def _square(p: Array) -> tuple[Floats, Ints, np.ndarray]:
-    """Rings of quadrilaterals, each cut in two, from the middle to the wall and on to the square."""
+    """Rings of quadrilaterals, each cut in two, from the middle over the wall to the square."""
     n = 2 * math.ceil(math.pi * p.cells_per_radius / 4)  # around one quarter, even
     around = 4 * n
     angle = 2 * math.pi * np.arange(around) / around - math.pi / 4

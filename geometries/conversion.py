@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fem.errors import CaseError, RunError
 
+from fem.errors import CaseError, RunError
 from geometries.mesh import Built, Floats, Ints, TaggedMesh, assemble, facet_pairs
 
 # gmsh reads .msh (2.2 and 4.1) itself, meshio the others.
@@ -85,7 +85,9 @@ def convert(
     mesh, dropped = _tagged(raw, axisymmetric, file)
     host = [mesh.points[mesh.cells[mesh.region_mask(n)], -1]
             for n in mesh.regions if n.startswith("host_")]
-    extent = (min(float(h.min()) for h in host), max(float(h.max()) for h in host)) if host else None
+    extent = None
+    if host:
+        extent = (min(float(h.min()) for h in host), max(float(h.max()) for h in host))
     parameters = {
         "file": file.name,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),

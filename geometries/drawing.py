@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from geometries.mesh import TaggedMesh, facet_pairs
 from geometries.measures import is_pore
+from geometries.mesh import TaggedMesh, facet_pairs
 
 _PORES = ("#dcebf7", "#c3dcf0", "#e8f3e4", "#f4f0dc", "#e3e3f3", "#d3e9e6")
 _SOLIDS = ("#4a4a4a", "#b5651d", "#8c564b", "#7f3c8d", "#2f6f4f", "#a33b3b", "#c99700", "#33548c")
@@ -55,7 +55,7 @@ def _draw_2d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
     for name, colour in _colours(mesh).items():
         cells = xy[mesh.cells[mesh.region_mask(name)]]
         axes.add_collection(PolyCollection(
-            cells, facecolors=colour, edgecolors="#00000060" if edges else colour,
+            list(cells), facecolors=colour, edgecolors="#00000060" if edges else colour,
             linewidths=0.2 if edges else 0.1))
         handles.append(Patch(color=colour, label=name))
     lines = {"collector": "#d62728", "counter": "#1f77b4"}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from fem.errors import CaseError, RunError
 
+from fem.errors import CaseError, RunError
 from geometries.mesh import Floats, Ints
 
 

@@ -1,6 +1,6 @@
-"""Family `laminate`: full-width films on one another, each solid or electrolyte, perforated or not.
+"""Family `laminate`: a stack of full-width films, solid or electrolyte, perforated or not.
 
-The mesh is structured, so films of nanometres under micrometres of electrolyte stay cheap and exact.
+The mesh is structured: films of nanometres under micrometres of electrolyte are cheap and exact.
 """
 
 from __future__ import annotations

@@ -84,9 +84,9 @@ class Built:
 def simplex_measures(points: Floats, simplices: Ints) -> Floats:
     """Length, area or volume (m, m^2, m^3) of each simplex, unsigned."""
     edges = points[simplices[:, 1:]] - points[simplices[:, :1]]
-    gram = edges @ edges.transpose(0, 2, 1)
     if edges.shape[1] == edges.shape[2]:
         return np.abs(np.linalg.det(edges)) / math.factorial(edges.shape[1])
+    gram = edges @ edges.transpose(0, 2, 1)
     return np.sqrt(np.maximum(np.linalg.det(gram), 0.0)) / math.factorial(edges.shape[1])
 
 
@@ -111,9 +111,9 @@ def _regular(n: int) -> Floats:
 
 
 def all_facets(cells: Ints) -> tuple[Ints, Ints]:
-    """Facets of all cells (sorted nodes) with the cell each belongs to; shared ones appear twice."""
+    """Facets of all cells (sorted nodes) and the cell of each; shared ones appear twice."""
     n = cells.shape[1]
-    keep = [[j for j in range(n) if j != i] for i in range(n)]
+    keep = np.array([[j for j in range(n) if j != i] for i in range(n)])
     facets = np.sort(cells[:, keep].reshape(-1, n - 1), axis=1)
     return facets, np.repeat(np.arange(len(cells)), n)
 
@@ -146,8 +146,8 @@ def assemble(
 ) -> TaggedMesh:
     """A tagged mesh from raw arrays: unused nodes dropped, boundaries found and named.
 
-    Boundaries are `collector` (thickness minimum), `counter` (thickness maximum), `axis` (r = 0 of an
-    axisymmetric mesh) and `sides`.
+    Boundaries are `collector` (least thickness), `counter` (greatest thickness), `axis` (r = 0 of
+    an axisymmetric mesh) and `sides`.
 
     Args:
         points: (nodes, dimension) in m, thickness last.
@@ -190,7 +190,7 @@ def compact(points: Floats, cells: Ints) -> tuple[Floats, Ints]:
     points = np.ascontiguousarray(points[used], dtype=np.float64)
     cells = flat.reshape(cells.shape).astype(np.int64)
     negative = np.linalg.det(points[cells[:, 1:]] - points[cells[:, :1]]) < 0
-    cells[negative] = cells[negative][:, [1, 0, *range(2, cells.shape[1])]]
+    cells[negative, 0], cells[negative, 1] = cells[negative, 1], cells[negative, 0]
     return points, cells
 
 
@@ -210,7 +210,8 @@ def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
     number = np.arange(len(points)).reshape(shape)
 
     def corner(offset: tuple[int, ...]) -> Ints:
-        return number[tuple(slice(o, n - 1 + o) for o, n in zip(offset, shape, strict=True))].ravel()
+        cut = tuple(slice(o, n - 1 + o) for o, n in zip(offset, shape, strict=True))
+        return number[cut].ravel()
 
     if len(axes) == 2:
         c00, c10, c01, c11 = (corner(o) for o in ((0, 0), (1, 0), (0, 1), (1, 1)))
@@ -219,13 +220,13 @@ def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
         i, j = np.indices([n - 1 for n in shape]).reshape(2, -1)
         boxes = np.where((i + j) % 2 == 0, rising, falling)
     else:
-        boxes = []  # Kuhn: one tetrahedron for each order of walking the axes
+        kuhn = []  # one tetrahedron for each order of walking the axes
         for order in itertools.permutations(range(3)):
             walk = [[0, 0, 0]]
             for axis in order:
                 walk.append([a + (k == axis) for k, a in enumerate(walk[-1])])
-            boxes.append([corner((w[0], w[1], w[2])) for w in walk])
-        boxes = np.array(boxes)
+            kuhn.append([corner(tuple(w)) for w in walk])
+        boxes = np.array(kuhn)
     cells = boxes.transpose(2, 0, 1).reshape(-1, len(axes) + 1)
     middles = [0.5 * (a[1:] + a[:-1]) for a in axes]
     centres = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1).reshape(-1, len(axes))
@@ -270,3 +271,22 @@ def graded(
         inner = np.interp(np.arange(1, n) * count[-1] / n, count, x)
         nodes.append(np.append(inner, high))
     return np.concatenate(nodes)
+
+
+Segment = tuple[float, float, float, float]  # x, y of one end, x, y of the other, m
+
+
+def segment_distance(s: Segment, o: Segment) -> float:
+    """Distance of two segments in the plane in m, 0 if they cross."""
+
+    def side(t: Segment, x: float, y: float) -> float:
+        return (t[2] - t[0]) * (y - t[1]) - (t[3] - t[1]) * (x - t[0])
+
+    def reach(t: Segment, x: float, y: float) -> float:
+        dx, dy = t[2] - t[0], t[3] - t[1]
+        along = min(1.0, max(0.0, ((x - t[0]) * dx + (y - t[1]) * dy) / (dx * dx + dy * dy)))
+        return math.hypot(x - t[0] - along * dx, y - t[1] - along * dy)
+
+    if side(s, *o[:2]) * side(s, *o[2:]) < 0 and side(o, *s[:2]) * side(o, *s[2:]) < 0:
+        return 0.0
+    return min(reach(s, *o[:2]), reach(s, *o[2:]), reach(o, *s[:2]), reach(o, *s[2:]))

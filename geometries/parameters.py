@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fem.errors import CaseError
 from fem.units import quantity
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 if TYPE_CHECKING:
     Length = float
@@ -23,10 +24,7 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-P = TypeVar("P", bound=BaseModel)
-
-
-def validated(model: type[P], family: str, parameters: dict[str, Any]) -> P:
+def validated[P: BaseModel](model: type[P], family: str, parameters: dict[str, Any]) -> P:
     """Parameters checked by the family's model.
 
     Raises:

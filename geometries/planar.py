@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, Literal
 
 import numpy as np
-from fem.errors import CaseError
 from pydantic import Field, model_validator
 
+from fem.errors import CaseError
 from geometries.mesh import Built, Floats, assemble, graded, tensor_mesh
 from geometries.parameters import Growth, Length, Name, Parameters
 
@@ -177,7 +178,7 @@ def _with_protrusions(p: Planar, stops: list[float], regions: list[str]) -> Any:
     with session() as gmsh:
         occ = gmsh.model.occ
         boxes, bumps = [], []
-        for low, high in zip(stops[:-1], stops[1:], strict=True):
+        for low, high in itertools.pairwise(stops):
             if dim == 2:
                 tag = occ.addRectangle(0, low / unit, 0, width / unit, (high - low) / unit)
             else:
@@ -191,8 +192,8 @@ def _with_protrusions(p: Planar, stops: list[float], regions: list[str]) -> Any:
         occ.synchronize()
         now = dict(zip(kept, pieces_now, strict=True))
         for i, region in enumerate(dict.fromkeys(regions)):
-            tags = [t for slab, pieces in zip(regions, origin[: len(boxes)], strict=True) if slab == region
-                    for piece in pieces for _, t in now[piece]]
+            tags = [t for slab, pieces in zip(regions, origin[: len(boxes)], strict=True)
+                    if slab == region for piece in pieces for _, t in now[piece]]
             if not tags:
                 raise CaseError(f"layers: the protrusions leave nothing of region {region!r}")
             gmsh.model.addPhysicalGroup(dim, sorted(set(tags)), i + 1, region)

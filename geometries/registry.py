@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fem.errors import CaseError
 from pydantic import BaseModel
 
+from fem.errors import CaseError
 from geometries.parameters import validated
 
 # Part of the cache key: raise it when a builder's output changes for the same parameters.
@@ -42,7 +42,8 @@ def model(family: str) -> type[BaseModel]:
     if family not in FAMILIES:
         near = difflib.get_close_matches(str(family), FAMILIES, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise CaseError(f"geometry.family: no family {family!r}; {hint}known: {', '.join(FAMILIES)}")
+        known = ", ".join(FAMILIES)
+        raise CaseError(f"geometry.family: no family {family!r}; {hint}known: {known}")
     found: type[BaseModel] = getattr(
         importlib.import_module(f"geometries.{family}"), FAMILIES[family]
     )

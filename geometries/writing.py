@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fem.errors import CaseError
 
+from fem.errors import CaseError
 from geometries.mesh import Built, TaggedMesh
 
 FILES = ("mesh.msh", "mesh.h5", "mesh.xdmf", "mesh.json")
@@ -159,7 +159,7 @@ def _xdmf(mesh: TaggedMesh) -> str:
 
 
 def _write_msh(mesh: TaggedMesh, path: Path) -> None:
-    """gmsh 4.1 with one discrete entity and one physical group for each region and boundary."""
+    """Format 4.1 of gmsh: an entity and a physical group for each region and boundary."""
     from geometries.gmsh_session import session
 
     dim = mesh.dimension

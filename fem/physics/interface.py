@@ -108,6 +108,8 @@ class Interface:
             q.fixed.append(np.flatnonzero(~on).astype(np.int32))
         else:
             s.define("q", dfem.Constant(s.domain.mesh, self.initial_charge), layer)
+        s.layer = layer
+        s.memory("i_n", layer)
         for e in self.electrodes:
             if e.film_resistance is not None:
                 s.memory(f"film.{e.name}", s.domain.wall_layer(e.walls, e.faces))

@@ -1,0 +1,251 @@
+"""What is computed from an accepted state: currents, charges, balances, profiles.
+
+The balances are part of every run, not only of tests: each accepted step computes them, writes them
+to the series, and the run stops if one exceeds the case's limit. Every current comes from its own
+place: the walls, the held nodes of the collector, the counter electrode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .compat import MPI, dfem, owned_size
+from .constants import FARADAY
+from .physics.interface import Interface, _side
+from .physics.ions import Ions
+from .solve import Stage
+from .system import System
+
+__all__ = ["Measure"]
+
+
+class Measure:
+    """Numbers of a state.
+
+    Args:
+        system: the unknowns.
+        ions, interface: the physics whose currents are read.
+        stages: hold the residuals from which boundary currents are read.
+    """
+
+    def __init__(
+        self, system: System, ions: Ions, interface: Interface, stages: Sequence[Stage]
+    ):
+        self.s, self.ions, self.interface, self.stages = system, ions, interface, stages
+        s = system
+        self.comm = s.domain.comm
+        self.space = s.memories["i_n"].function_space
+        self._compile()
+        s.charges["passed"] = np.zeros(2)
+        s.charges["absolute"] = np.zeros(2)
+        s.charges["salt_in"] = np.zeros(2)
+        self.start: dict[str, float] = {}
+
+    def _compile(self) -> None:
+        import ufl
+
+        s = self.s
+        v = ufl.TestFunction(self.space)
+        self.mask = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)))
+        nodal = area = regional = region_area = counter = driven = None
+
+        def plus(total: Any, term: Any) -> Any:
+            return term if total is None else total + term
+
+        for e in self.interface.electrodes:
+            for i_n, (weight, measure), solid, liquid in self.interface.pieces(s, e):
+                if not e.counts:
+                    counter = plus(counter, i_n * weight * measure)
+                    continue
+                test = _side(v, liquid)
+                nodal = plus(nodal, i_n * weight * test * measure)
+                area = plus(area, weight * test * measure)
+                if e.potential == "driven":
+                    driven = plus(driven, i_n * weight * measure)
+                else:
+                    regional = plus(
+                        regional, _side(self.mask, solid) * i_n * weight * measure
+                    )
+                    region_area = plus(region_area, _side(self.mask, solid) * weight * measure)
+        form = s.form
+        self.nodal_current = None if nodal is None else form(nodal)
+        self.counter = None if counter is None else form(counter)
+        self.driven = None if driven is None else form(driven)
+        self.regional = None if regional is None else form(regional)
+        self.region_area = None if region_area is None else form(region_area)
+        self.current = None if s.current is None else form(s.current)
+        self.area = np.zeros(owned_size(self.space)) if area is None else s.nodal(form(area))
+        self.salt = None
+        if "c" in s.unknowns:
+            w, c = s.domain.weight, s["c"]
+            content = None
+            for medium in self.ions.media:
+                if medium.salt:
+                    dx = s.domain.dx(medium.regions)
+                    content = plus(content, medium.porosity * c * w * dx)
+            self.salt = form(content)
+        self.walls_of = sorted({w[0] for e in self.interface.plating for w in e.walls})
+
+    # -- scalars -------------------------------------------------------------------------------
+
+    def _held_current(self, name: str) -> float:
+        total = 0.0
+        for stage in self.stages:
+            if name in stage.names:
+                for group in stage.system.unknowns[name].groups:
+                    total += stage.boundary_current(name, group)
+        return total
+
+    def begin(self) -> None:
+        """Take the present state as the reference of all balances (collective)."""
+        self.start = {"salt": self.salt_content(), "plated": self.plated()}
+
+    def salt_content(self) -> float:
+        """Salt in the electrolyte, mol (2D: mol/m; collective)."""
+        return 0.0 if self.salt is None else self.s.integral(self.salt)
+
+    def plated(self) -> float:
+        """Charge of the metal on all walls, C (2D: C/m; collective)."""
+        if "q" not in self.s.unknowns:
+            return 0.0
+        local = float(self.area @ self.s.unknowns["q"].owned)
+        return self.comm.allreduce(local, op=MPI.SUM)
+
+    def cell_current(self) -> float:
+        """Current through all driven walls, A (2D: A/m), sign of i_n (collective)."""
+        return 0.0 if self.current is None else self.s.integral(self.current)
+
+    def extrema(self, name: str) -> tuple[float, float]:
+        """Smallest and largest nodal value of an unknown (collective)."""
+        values = self.s.unknowns[name].owned
+        low = float(values.min()) if len(values) else np.inf
+        high = float(values.max()) if len(values) else -np.inf
+        return (
+            self.comm.allreduce(low, op=MPI.MIN),
+            self.comm.allreduce(high, op=MPI.MAX),
+        )
+
+    def step(self, scale: float) -> dict[str, float]:
+        """Ledgers and balances of the step just solved; call before `System.accept`.
+
+        Args:
+            scale: cell current that errors are compared with, A.
+
+        Returns:
+            Currents in A, charges in C (2D: per metre), balances as relative errors:
+            `balance` collector against counter, `collector` walls against collector nodes,
+            `faraday` plated charge against charge passed, `salt` content against its start.
+        """
+        s = self.s
+        current = self.cell_current()
+        ledger = s.charges
+        passed = s.integrate(current, ledger["passed"])
+        absolute = ledger["absolute"][0] + abs(current) * s.dt
+        inflow = self._held_current("c") / (self.ions.z * FARADAY) if self.salt else 0.0
+        salt_in = s.integrate(inflow, ledger["salt_in"])
+        self._pending = {"passed": passed, "absolute": absolute, "salt_in": salt_in}
+
+        if self.counter is not None:
+            opposite = s.integral(self.counter)
+        else:
+            opposite = self._held_current("phi_l")
+        at_collector = self._held_current("phi_s") if "phi_s" in s.unknowns else 0.0
+        if self.driven is not None:
+            at_collector += s.integral(self.driven)
+        out = {
+            "current": current,
+            "current_counter": opposite,
+            "charge": passed,
+            "balance": abs(current + opposite) / scale,
+            "collector": abs(current - at_collector) / scale,
+        }
+        if "q" in s.unknowns:
+            out["plated"] = self.plated()
+            gap = out["plated"] - self.start["plated"] + passed
+            out["faraday"] = abs(gap) / max(absolute, scale * s.dt)
+        if self.salt is not None:
+            out["c_min"], out["c_max"] = self.extrema("c")
+            content = self.salt_content()
+            gap = content - self.start["salt"] - salt_in
+            out["salt"] = abs(gap) / self.start["salt"]
+        return out
+
+    def accept(self) -> None:
+        """Make the ledgers of `step` the accepted ones."""
+        for name, value in self._pending.items():
+            history = self.s.charges[name]
+            history[1], history[0] = history[0], value
+
+    # -- walls ---------------------------------------------------------------------------------
+
+    def update_walls(self) -> npt.NDArray[np.float64]:
+        """Nodal i_n into the field `i_n`; returns the owned nodal currents, A (collective)."""
+        field = self.s.memories["i_n"]
+        if self.nodal_current is None:
+            return np.zeros(owned_size(self.space))
+        currents = self.s.nodal(self.nodal_current)
+        n = owned_size(self.space)
+        field.x.array[:n] = np.where(self.area > 0.0, currents / np.where(
+            self.area > 0.0, self.area, 1.0), 0.0)
+        field.x.scatter_forward()
+        return currents
+
+    def by_region(self) -> dict[str, dict[str, float]]:
+        """Current (A) and wall area (m2) of each reacting solid, and of the collector itself."""
+        out = {}
+        tags = self.s.domain.cell_tag_array
+        for name in self.walls_of:
+            self.mask.x.array[:] = tags == self.s.domain.regions[name]
+            out[name] = {
+                "current": self.s.integral(self.regional),
+                "area": self.s.integral(self.region_area),
+            }
+        if self.driven is not None:
+            faces = [f for e in self.interface.plating for f in e.faces]
+            area = sum(self.s.domain.area(b) for b in {b for b, _ in faces})
+            out["collector"] = {"current": self.s.integral(self.driven), "area": area}
+        return out
+
+    def depth_profile(self, bins: int = 24) -> dict[str, list[float]]:
+        """Wall current against depth.
+
+        Returns:
+            `depth` (bin centres, m), `current` (A in the bin, sign of i_n), `area` (wall m2 in the
+            bin), `plated` (C in the bin). The currents add up to the cell current.
+        """
+        domain = self.s.domain
+        currents = self.update_walls()
+        depth = domain.depth_of(domain.node_coordinates(self.space))
+        if domain.host is not None:
+            end = domain.host[0] - domain.host[1]
+        else:
+            end = domain.extent[1][domain.dim - 1] - domain.extent[0][domain.dim - 1]
+        edges = np.linspace(0.0, end, bins + 1)
+        index = np.clip(np.searchsorted(edges, depth, side="right") - 1, 0, bins - 1)
+        charge = (
+            self.area * self.s.unknowns["q"].owned
+            if "q" in self.s.unknowns
+            else np.zeros_like(currents)
+        )
+        local = np.stack(
+            [np.bincount(index, weights=x, minlength=bins) for x in (currents, self.area, charge)]
+        )
+        total = self.comm.allreduce(local, op=MPI.SUM)
+        return {
+            "depth": (0.5 * (edges[1:] + edges[:-1])).tolist(),
+            "current": total[0].tolist(),
+            "area": total[1].tolist(),
+            "plated": total[2].tolist(),
+        }
+
+    def thirds(self, profile: dict[str, list[float]], key: str = "current") -> list[float]:
+        """Shares of a profile in the top, middle and bottom third of the depth."""
+        values = np.abs(np.asarray(profile[key]))
+        parts = np.array_split(values, 3)
+        total = values.sum()
+        return [float(p.sum() / total) if total else 0.0 for p in parts]
+

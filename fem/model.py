@@ -1,0 +1,487 @@
+"""From a case and a mesh to a system of equations: who fills what, who reacts with whom.
+
+The roles come from the materials. A region conducts electrons if its sigma is positive, ions if its
+kappa is; it dissolves salt if its material does. A wall reacts if one side conducts electrons and
+the other ions, and the kinetic data of the pair (metal, surface) decide how fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import ufl
+
+from . import kinetics
+from .case import Case
+from .compat import dfem
+from .constants import GAS_CONSTANT, T_REF
+from .domain import Domain
+from .errors import CaseError
+from .materials import library
+from .materials.ops import exp
+from .physics.electrons import Electrons
+from .physics.interface import Electrode, Interface
+from .physics.ions import Ions, Medium
+from .system import Physics, System, check_needs
+
+__all__ = ["Model", "build"]
+
+# An electron conductor this much better than the electrolyte is a better one than any potential
+# difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
+CONDUCTIVITY_SHARE = 1e5
+
+
+@dataclass
+class Model:
+    """A case on its mesh, ready to be solved.
+
+    Attributes:
+        case, domain, system: what it was built from and into.
+        physics: in the order of their rows.
+        ions, interface: the two that are measured.
+        area: projected area of the collector, m2 (2D: m).
+        capped: regions whose sigma was lowered to `CONDUCTIVITY_SHARE` times the largest kappa,
+            with the value of the material, S/m.
+        floating: regions of electron conductors that no wall or boundary ties to anything.
+        deepest_nucleation: largest nucleation overpotential of any wall, V.
+    """
+
+    case: Case
+    domain: Domain
+    system: System
+    physics: tuple[Physics, ...]
+    electrons: Electrons | None
+    ions: Ions
+    interface: Interface
+    area: float
+    capped: dict[str, float]
+    deepest_nucleation: float
+
+
+@dataclass(frozen=True)
+class _Filling:
+    """What one region is made of."""
+
+    material: Any
+    sigma: Any  # number, Property or None
+    electrolyte: Any  # the electrolyte in it, a solid ion conductor, or None
+    porosity: Any
+    tortuosity: Any
+
+
+def build(case: Case, domain: Domain) -> Model:
+    """Read the regions, choose the physics, write the rows (collective).
+
+    Raises:
+        CaseError: a material, a pair or a region is missing, with the way out.
+    """
+    fillings = {name: _fill(case, name) for name in domain.regions}
+    conductors = [n for n, f in fillings.items() if f.sigma is not None]
+    solids = [n for n in conductors if fillings[n].electrolyte is None]
+    ionic = [n for n, f in fillings.items() if f.electrolyte is not None]
+    if not ionic:
+        raise CaseError("regions: nothing conducts ions; an `electrolyte*` region is needed")
+    domain.order = tuple(solids) + tuple(n for n in domain.regions if n not in ionic)
+
+    s = System(domain, case.temperature)
+    frozen = case.study in ("primary", "secondary")
+    c0 = _initial_concentration(case, fillings)
+    ions = _ions(case, domain, fillings, ionic, c0, frozen)
+    electrons, capped = _electrons(case, s, fillings, conductors, ionic, c0)
+    interface, deepest = _interface(case, domain, fillings, solids, ionic, c0)
+    physics: tuple[Physics, ...] = tuple(p for p in (electrons, ions, interface) if p is not None)
+    check_needs(physics)
+    for part in physics:
+        part.declare(s)
+    for part in physics:
+        part.rows(s)
+    if "c" in s.unknowns and case.initial.c is not None and case.initial.c.variables:
+        _interpolate(s, "c", case.initial.c)
+    s.remember()
+    return Model(
+        case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
+        deepest,
+    )
+
+
+# -- regions -----------------------------------------------------------------------------------
+
+
+def _fill(case: Case, name: str) -> _Filling:
+    spec = case.region(name)
+    where = f"regions.{name}"
+    if spec.material is None:
+        raise CaseError(f"{where}: no material; add `material = \"...\"`")
+    material = library.material(spec.material, case.materials, case.folder)
+    porosity, tortuosity = spec.porosity, spec.tortuosity
+    sigma, electrolyte = None, None
+    if isinstance(material, library.Electrolyte):
+        electrolyte, sigma = material, spec.bridge_sigma
+    elif isinstance(material, library.Separator):
+        electrolyte = library.material(case.electrolyte, case.materials, case.folder)
+        porosity = material.porosity if porosity is None else porosity
+        tortuosity = material.tortuosity if tortuosity is None else tortuosity
+    elif isinstance(material, library.Solid):
+        sigma = spec.sigma if spec.sigma is not None else material.sigma
+        if spec.kappa is not None or material.kappa > 0.0:
+            electrolyte = material
+    if _is_zero(sigma):
+        sigma = None
+    return _Filling(material, sigma, electrolyte, porosity, tortuosity)
+
+
+def _is_zero(value: Any) -> bool:
+    return value is None or (not _varies(value) and _number(value) == 0.0)
+
+
+def _varies(value: Any) -> bool:
+    return bool(getattr(value, "variables", ()))
+
+
+def _number(value: Any) -> float:
+    return float(value.at()) if hasattr(value, "at") else float(value)
+
+
+def _split(names: Iterable[str], value_of: Callable[[str], Any]) -> tuple[list[str], list[str]]:
+    """Regions whose value is a number, and those whose value varies in space."""
+    plain = [n for n in names if not _varies(value_of(n))]
+    return plain, [n for n in names if n not in plain]
+
+
+def _initial_concentration(case: Case, fillings: dict[str, _Filling]) -> float:
+    if case.initial.c is not None:
+        return 1000.0 if case.initial.c.variables else case.initial.c.at()
+    for filling in fillings.values():
+        if isinstance(filling.electrolyte, library.Electrolyte):
+            return float(filling.electrolyte.c0)
+    return 1000.0
+
+
+def _interpolate(s: System, name: str, value: Any) -> None:
+    """Set an unknown from a property of place."""
+    unknown = s.unknowns[name]
+    domain = s.domain
+
+    def at(x: Any) -> Any:
+        names = dict(zip("xyz", x, strict=True))
+        if domain.host is not None:
+            names["depth"] = domain.host[0] - x[domain.dim - 1]
+        return value.at(**names, c=0.0, T=0.0)
+
+    unknown.value.interpolate(at)
+
+
+# -- physics -----------------------------------------------------------------------------------
+
+
+def _electrons(
+    case: Case, s: System, fillings: dict[str, _Filling], conductors: list[str],
+    ionic: list[str], c0: float,
+) -> tuple[Electrons | None, dict[str, float]]:
+    if not conductors:
+        return None, {}
+    domain = s.domain
+    best = max(
+        float(_law(case, n, fillings[n], "kappa", domain)(c0, case.temperature)) for n in ionic
+    )
+    cap = CONDUCTIVITY_SHARE * best
+    plain, varied = _split(conductors, lambda n: fillings[n].sigma)
+    values = {n: _number(fillings[n].sigma) for n in plain}
+    capped = {n: v for n, v in values.items() if v > cap}
+    table: dict[tuple[str, ...], Any] = {}
+    if plain:
+        table[tuple(plain)] = domain.field({n: min(v, cap) for n, v in values.items()}, "sigma")
+    for n in varied:
+        table[(n,)] = ufl.min_value(
+            fillings[n].sigma.at(**domain.coordinates(), T=case.temperature), cap
+        )
+    spec = case.boundaries.get("collector")
+    contact = 0.0 if spec is None or spec.contact_resistance is None else (
+        _number(spec.contact_resistance))
+    fixed = {b: _number(v.phi_s) for b, v in case.boundaries.items() if v.phi_s is not None}
+    return Electrons(table, contact_resistance=contact, fixed=fixed), capped
+
+
+def _law(case: Case, name: str, filling: _Filling, prop: str, domain: Domain) -> Any:
+    """A transport property of a region as a function of (c, T); overrides of the case win."""
+    override = getattr(case.region(name), prop, None)
+    if override is not None:
+        return lambda c, T: override.at(**domain.coordinates(), c=c, T=T) if _varies(
+            override) else override.at()
+    if isinstance(filling.electrolyte, library.Electrolyte):
+        return getattr(filling.electrolyte, prop)
+    kappa = float(filling.electrolyte.kappa)
+    return lambda c, T: kappa
+
+
+def _ions(
+    case: Case, domain: Domain, fillings: dict[str, _Filling], ionic: list[str], c0: float,
+    frozen: bool,
+) -> Ions:
+    groups: dict[Any, list[str]] = {}
+    for n in ionic:
+        spec, f = case.region(n), fillings[n]
+        own = any(getattr(spec, p, None) is not None for p in ("kappa", "D", "t_plus"))
+        varied = _varies(f.porosity) or _varies(f.tortuosity)
+        salt = isinstance(f.electrolyte, library.Electrolyte)
+        groups.setdefault((n,) if own or varied else (f.electrolyte.name, salt), []).append(n)
+    media = []
+    z = 1
+    for names in groups.values():
+        first = fillings[names[0]]
+        salt = isinstance(first.electrolyte, library.Electrolyte)
+        spread = {}
+        for prop in ("porosity", "tortuosity"):
+            values = {n: getattr(fillings[n], prop) for n in names}
+            if all(v is None for v in values.values()):
+                spread[prop] = ufl.as_ufl(1.0)
+            elif any(_varies(v) for v in values.values()):
+                spread[prop] = values[names[0]].at(**domain.coordinates())
+            else:
+                numbers = {n: 1.0 if v is None else _number(v) for n, v in values.items()}
+                spread[prop] = domain.field(numbers, prop)
+        laws = {
+            prop: _law(case, names[0], first, prop, domain)
+            for prop in ("kappa", *(("D", "t_plus", "thermodynamic_factor") if salt else ()))
+        }
+        media.append(Medium(tuple(names), salt=salt, **laws, **spread))
+        if salt:
+            z = first.electrolyte.z
+    fixed_phi: dict[str, float] = {}
+    fixed_c: dict[str, float] = {}
+    if case.counter.kind in ("ideal", "reservoir"):
+        fixed_phi["counter"] = 0.0
+    if case.counter.kind == "reservoir":
+        fixed_c["counter"] = c0
+    inflow = {}
+    for boundary, spec in case.boundaries.items():
+        domain.boundary_tag(boundary, "boundaries")
+        if spec.bath:
+            fixed_phi[boundary], fixed_c[boundary] = 0.0, c0
+        if spec.phi_l is not None:
+            fixed_phi[boundary] = _number(spec.phi_l)
+        if spec.c is not None:
+            fixed_c[boundary] = _number(spec.c)
+        if spec.current_density is not None:
+            inflow[boundary] = -_number(spec.current_density)
+    return Ions(
+        tuple(media), z=z, c0=c0, frozen=frozen, fixed_potential=fixed_phi,
+        fixed_concentration={} if frozen else fixed_c, inflow=inflow,
+    )
+
+
+# -- walls -------------------------------------------------------------------------------------
+
+
+_KINETIC_NUMBERS = (
+    "i0", "alpha_a", "alpha_c", "eta_nuc", "film_resistance", "c_ref", "q_cov",
+)
+
+
+@dataclass(frozen=True)
+class _Reaction:
+    """Kinetic numbers of one surface."""
+
+    i0: Any  # function of (c, T) if varied, else None
+    i0_ref: float
+    c_ref: float
+    activation: float
+    alpha_a: float
+    alpha_c: float
+    eta_nuc: float
+    q_cov: float
+    film: float
+    covered: bool
+    law: str
+
+
+def _reaction(case: Case, domain: Domain, name: str, surface: str) -> _Reaction:
+    """Pair data of a surface, overridden by the case's [[kinetics]] entries in their order."""
+    given: dict[str, Any] = {}
+    law = "butler_volmer"
+    for entry in case.kinetics:
+        if fnmatchcase(name, entry.surface):
+            law = entry.law
+            for prop in _KINETIC_NUMBERS:
+                if getattr(entry, prop) is not None:
+                    given[prop] = getattr(entry, prop)
+    complete = {"i0", "alpha_a", "alpha_c"} <= given.keys()
+    try:
+        pair = library.pair(case.metal, surface, case.electrolyte, strict=not complete)
+    except CaseError as error:
+        raise CaseError(f"kinetics of {name!r}: {error} with surface = {name!r}") from None
+    values: dict[str, Any] = {"Ea": 0.0, "eta_nuc": 0.0, "film_resistance": 0.0, "c_ref": 1000.0}
+    values |= {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
+    values["i0"] = values.pop("i0_ref", None)
+    values |= given
+    own_i0 = None
+    if _varies(values["i0"]):
+        own_i0 = values["i0"]
+    return _Reaction(
+        None if own_i0 is None else _i0_of(own_i0, domain),
+        0.0 if own_i0 is not None else _number(values["i0"]),
+        _number(values["c_ref"]),
+        _number(values["Ea"]),
+        _number(values["alpha_a"]),
+        _number(values["alpha_c"]),
+        _number(values["eta_nuc"]),
+        _number(values["q_cov"]),
+        _number(values["film_resistance"]),
+        surface == case.metal,
+        law,
+    )
+
+
+def _i0_of(value: Any, domain: Domain) -> Callable[[Any, Any], Any]:
+    names = {k: v for k, v in domain.coordinates().items() if k in value.variables}
+    return lambda c, T: value.at(**names, c=c, T=T)
+
+
+def _coating(case: Case, name: str) -> tuple[float, bool]:
+    """Film resistance (ohm m2) that coatings add on a solid, and whether they stop ions."""
+    resistance, blocked = 0.0, False
+    for coating in case.coatings:
+        if not fnmatchcase(name, coating.on):
+            continue
+        material = library.material(coating.material, case.materials, case.folder)
+        kappa = float(getattr(material, "kappa", 0.0) or 0.0)
+        if coating.blocks_ions or kappa == 0.0:
+            blocked = True
+        else:
+            resistance += coating.thickness / kappa
+    return resistance, blocked
+
+
+def _interface(
+    case: Case, domain: Domain, fillings: dict[str, _Filling], solids: list[str],
+    ionic: list[str], c0: float,
+) -> tuple[Interface, float]:
+    primary = case.study == "primary"
+    walls: dict[str, list[tuple[str, str]]] = {}
+    for plus, minus in domain.walls:
+        if plus in solids and minus in ionic:
+            walls.setdefault(plus, []).append((plus, minus))
+    reactions: dict[str, _Reaction] = {}
+    for name in walls:
+        resistance, blocked = _coating(case, name)
+        if blocked:
+            continue
+        reaction = _reaction(case, domain, name, fillings[name].material.name)
+        reactions[name] = _with_film(reaction, resistance)
+    electrodes = []
+    groups: dict[Any, list[str]] = {}
+    for name, r in reactions.items():
+        key = (r.law, r.covered, r.film > 0.0, id(r.i0) if r.i0 is not None else None)
+        groups.setdefault(key, []).append(name)
+    for number, names in enumerate(groups.values()):
+        electrodes.append(
+            _electrode(
+                case, domain, f"walls_{number}", {n: reactions[n] for n in names}, primary, c0,
+                walls=tuple(w for n in names for w in walls[n]),
+            )
+        )
+    deepest = max((r.eta_nuc for r in reactions.values()), default=0.0)
+    charges = [r.q_cov for r in reactions.values()]
+    if case.counter.kind == "metal":
+        faces = tuple(domain.faces_of("counter", ionic))
+        reaction = _reaction(case, domain, "counter", case.metal)
+        electrodes.append(
+            _electrode(case, domain, "counter", {"counter": reaction}, primary, c0, faces=faces,
+                       potential="ground")
+        )
+    faces = tuple(domain.faces_of("collector", ionic))
+    if faces:
+        foil = case.collector.material or case.metal
+        reaction = _reaction(case, domain, "collector", foil)
+        deepest = max(deepest, reaction.eta_nuc)
+        charges.append(reaction.q_cov)
+        electrodes.append(
+            _electrode(case, domain, "collector", {"collector": reaction}, primary, c0,
+                       faces=faces, potential="driven")
+        )
+    if not any(e.counts for e in electrodes):
+        raise CaseError(
+            "nothing reacts: no electron conductor touches the electrolyte; give a region a "
+            "conducting material, or let the electrolyte touch the boundary `collector`"
+        )
+    scale = max(charges)
+    initial = case.initial.plated_charge or 0.0
+    return (
+        Interface(
+            tuple(electrodes), state=case.study == "tertiary", initial_charge=initial,
+            charge_scale=scale,
+        ),
+        deepest,
+    )
+
+
+def _with_film(reaction: _Reaction, resistance: float) -> _Reaction:
+    return replace(reaction, film=reaction.film + resistance)
+
+
+def _electrode(
+    case: Case, domain: Domain, name: str, reactions: dict[str, _Reaction], primary: bool,
+    c0: float, **place: Any,
+) -> Electrode:
+    """One electrode whose numbers are fields over the solids, or constants at a boundary."""
+    first = next(iter(reactions.values()))
+    side = "+" if place.get("walls") else ""
+
+    def number(prop: str) -> Any:
+        values = {n: getattr(r, prop) for n, r in reactions.items()}
+        if side:
+            return domain.field(values, prop)
+        return dfem.Constant(domain.mesh, float(values.popitem()[1]))
+
+    if primary:
+        conductance = 1e5 * 100.0  # far above any kappa/L of a cell: potential drop below 1e-5
+        i0: Any = lambda c, T: conductance * 1e-3  # noqa: E731
+        return Electrode(name, i0, covered=True, law=kinetics.linear_kinetics, **place)
+    i0_ref, c_ref, alpha_a, Ea = (
+        number("i0_ref"), number("c_ref"), number("alpha_a"), number("activation"),
+    )
+
+    def at(value: Any) -> Any:
+        return value(side) if side else value
+
+    def exchange(c: Any, T: Any) -> Any:
+        if first.i0 is not None:
+            return first.i0(c, T)
+        activity = ufl.max_value(c, 1e-9) / at(c_ref)
+        boost = exp(-(at(Ea) / GAS_CONSTANT) * (1.0 / T - 1.0 / T_REF))
+        return at(i0_ref) * activity ** at(alpha_a) * boost
+
+    return Electrode(
+        name,
+        exchange,
+        alpha_a=alpha_a,
+        alpha_c=number("alpha_c"),
+        eta_nuc=number("eta_nuc"),
+        q_cov=number("q_cov"),
+        film_resistance=number("film") if first.film > 0.0 else None,
+        covered=first.covered,
+        law=_find_law(first.law),
+        **place,
+    )
+
+
+def _find_law(name: str) -> Callable[..., Any]:
+    """A kinetic law by name: built in, or from an entry point of the group `hostplate.kinetics`.
+
+    Raises:
+        CaseError: unknown.
+    """
+    from importlib.metadata import entry_points
+
+    from .errors import nearest
+
+    known = {"butler_volmer": kinetics.butler_volmer, "linear": kinetics.linear_kinetics}
+    if name in known:
+        return known[name]
+    others = {e.name: e for e in entry_points(group="hostplate.kinetics")}
+    if name in others:
+        return others[name].load()
+    raise CaseError(f"kinetics: no law is called {name!r}; {nearest(name, [*known, *others])}")

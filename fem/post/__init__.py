@@ -1,0 +1,1 @@
+"""Pictures of finished runs; needs a result folder, not a solver."""

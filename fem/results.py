@@ -1,0 +1,351 @@
+"""Finished (or running) results as numpy arrays, without a solver.
+
+    from fem.results import Result
+
+    result = Result("results/trilayer_cg")
+    result.series["voltage"]                       # one value per accepted step
+    result.array("c")                              # nodal values at the last time
+    result.line((0, 0), (0, 60e-6), "c", t=3600)   # profile between two points
+
+Reads `series.csv`, `summary.json` and the XDMF + HDF5 files that `fem.output` writes, also while
+the run still writes them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import CaseError, nearest
+
+__all__ = ["Result", "read_series", "series_units"]
+
+Array = npt.NDArray[np.float64]
+
+_VTK_SIMPLEX = {2: 3, 3: 5, 4: 10}  # VTK's cell type by number of corners
+
+
+def _split(title: str) -> tuple[str, str]:
+    """`c_min [mol/m^3]` -> name and unit."""
+    match = re.fullmatch(r"(.*?) \[(.*)\]", title)
+    return (match[1], match[2]) if match else (title, "")
+
+
+def read_series(path: Path | str) -> dict[str, Array]:
+    """Columns of a `series.csv` by name (without unit); a last row cut short by a kill is left out.
+
+    Raises:
+        CaseError: there is no such file, or it is not a table of numbers.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CaseError(f"{path}: cannot be read: {error.strerror}") from None
+    lines = text.split("\n")[:-1]  # what follows the last line end is incomplete
+    rows = list(csv.reader(lines))
+    if not rows:
+        raise CaseError(f"{path}: no header line; is this a series.csv?")
+    names = [_split(title)[0] for title in rows[0]]
+    try:
+        data = np.array([[float(x) for x in row] for row in rows[1:]], dtype=float)
+        data = data.reshape(-1, len(names))
+    except ValueError as error:
+        raise CaseError(f"{path}: not a table of numbers: {error}") from None
+    return {name: data[:, i] for i, name in enumerate(names)}
+
+
+def series_units(path: Path | str) -> dict[str, str]:
+    """Unit of each column of a `series.csv`, empty for plain numbers."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return dict(_split(title) for title in next(csv.reader(file), []))
+
+
+@dataclass
+class _Step:
+    """One time of one block: where each array is, as (HDF5 file, path in it)."""
+
+    t: float
+    cells: tuple[Path, str]
+    points: tuple[Path, str]
+    fields: dict[str, tuple[str, Path, str]] = field(default_factory=dict)
+
+
+class Result:
+    """A result folder.
+
+    Attributes:
+        folder: the folder.
+
+    Raises:
+        CaseError: the folder is not there or holds no results.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise CaseError(f"{self.folder}: there is no such folder; start with `hostplate run`")
+        known = ("series.csv", "summary.json", "fields")
+        if not any((self.folder / name).exists() for name in known):
+            raise CaseError(f"{self.folder}: holds no results (none of {', '.join(known)})")
+        self._steps: dict[str, list[_Step]] = {}
+        self._grids: dict[tuple[str, str], Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Result({str(self.folder)!r})"
+
+    # -- numbers -------------------------------------------------------------------------------
+
+    @cached_property
+    def series(self) -> dict[str, Array]:
+        """Columns of `series.csv` by name, one value per accepted step, SI; empty without file."""
+        path = self.folder / "series.csv"
+        return read_series(path) if path.is_file() else {}
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Unit of each column of the series."""
+        path = self.folder / "series.csv"
+        return series_units(path) if path.is_file() else {}
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` says; empty while the run has not written it."""
+        path = self.folder / "summary.json"
+        if not path.is_file():
+            return {}
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CaseError(f"{path}: not JSON: {error}") from None
+
+    # -- fields --------------------------------------------------------------------------------
+
+    @property
+    def blocks(self) -> list[str]:
+        """Names of the blocks with fields: `pore`, `solid`, `walls`."""
+        files = (self.folder / "fields").glob("*.xdmf")
+        return sorted({re.sub(r"_\d{4,}$", "", file.stem) for file in files})
+
+    @property
+    def times(self) -> Array:
+        """Times at which fields are there, s."""
+        every = [step.t for block in self.blocks for step in self._read(block)]
+        return np.unique(np.array(every, dtype=float))
+
+    def fields(self, block: str = "pore") -> list[str]:
+        """Names of the fields of a block."""
+        return sorted({name for step in self._read(block) for name in step.fields})
+
+    def array(self, field: str, t: float | None = None, block: str | None = None) -> Array:
+        """Values of a field: (nodes,) or (nodes, 3); of a cell field (cells,) or (cells, 3).
+
+        Args:
+            field: name.
+            t: the stored time nearest to t, s; default the last one.
+            block: default the only (or first) block that has the field.
+
+        Raises:
+            CaseError: no such field or block, or a file is damaged.
+        """
+        step = self._step(self._block_of(field, block), t)
+        if field not in step.fields:
+            raise CaseError(f"{self.folder}: no field {field!r} at t = {step.t:g} s; "
+                            f"{nearest(field, step.fields)}")
+        _, path, where = step.fields[field]
+        return _load(path, where)
+
+    def points(self, block: str = "pore", t: float | None = None) -> Array:
+        """Coordinates of the nodes, m, shape (n, 3)."""
+        return _load(*self._step(block, t).points)
+
+    def cells(self, block: str = "pore", t: float | None = None) -> npt.NDArray[np.int64]:
+        """Corners of each cell, shape (n, 2), (n, 3) or (n, 4)."""
+        return _load(*self._step(block, t).cells).astype(np.int64)
+
+    def center(self, field: str, block: str | None = None) -> str:
+        """`Node` or `Cell`: where the values of a field belong."""
+        step = self._step(self._block_of(field, block), None)
+        return step.fields[field][0]
+
+    def time(self, t: float | None = None, block: str | None = None) -> float:
+        """The stored time nearest to t, s; the last one by default."""
+        return self._step(block or self._any_block(), t).t
+
+    # -- sampling ------------------------------------------------------------------------------
+
+    def grid(self, block: str = "pore", t: float | None = None) -> Any:
+        """A block with all its fields as `pyvista.UnstructuredGrid`."""
+        pv = _pyvista()
+        step = self._step(block, t)
+        key = (block, str(step.points))
+        if key not in self._grids:
+            cells, points = self.cells(block, t), self.points(block, t)
+            kind = np.full(len(cells), _VTK_SIMPLEX[cells.shape[1]], dtype=np.uint8)
+            sizes = np.full((len(cells), 1), cells.shape[1])
+            self._grids[key] = pv.UnstructuredGrid(np.hstack([sizes, cells]).ravel(), kind, points)
+        grid = self._grids[key].copy(deep=False)
+        for name, (center, path, where) in step.fields.items():
+            (grid.point_data if center == "Node" else grid.cell_data)[name] = _load(path, where)
+        return grid
+
+    def at(
+        self,
+        points: npt.ArrayLike,
+        t: float | None = None,
+        field: str = "c",
+        block: str | None = None,
+    ) -> Array:
+        """Field at points, interpolated on the mesh; NaN outside the block.
+
+        Args:
+            points: coordinates, m, shape (n, 2), (n, 3) or one point.
+            t: the stored time nearest to t, s; default the last one.
+            field: name.
+            block: default the first that has the field.
+
+        Returns:
+            Shape (n,), or (n, 3) for a vector.
+        """
+        where = np.atleast_2d(np.asarray(points, dtype=float))
+        where = np.pad(where, ((0, 0), (0, 3 - where.shape[1])))
+        block = self._block_of(field, block)
+        values = self.array(field, t, block)
+        grid = self.grid(block, t)
+        size = float(np.ptp(grid.points, axis=0).max())
+        # Cells that were found decide; VTK's own sampling would snap to the nearest one.
+        found = np.atleast_1d(grid.find_containing_cell(where))
+        lost = np.flatnonzero(found < 0)
+        if len(lost):  # on the very edge, by round-off
+            near, spot = grid.find_closest_cell(where[lost], return_closest_point=True)
+            gap = np.linalg.norm(np.atleast_2d(spot) - where[lost], axis=1)
+            found[lost] = np.where(gap <= 1e-9 * size, np.atleast_1d(near), -1)
+        out = np.full((len(where), *values.shape[1:]), np.nan)
+        inside = np.flatnonzero(found >= 0)
+        if self.center(field, block) == "Cell":
+            out[inside] = values[found[inside]]
+            return out
+        corners = self.cells(block, t)[found[inside]]
+        weights = _barycentric(self.points(block, t)[corners], where[inside])
+        out[inside] = np.einsum("nk,nk...->n...", weights, values[corners])
+        return out
+
+    def line(
+        self,
+        a: npt.ArrayLike,
+        b: npt.ArrayLike,
+        field: str = "c",
+        n: int = 101,
+        t: float | None = None,
+        block: str | None = None,
+    ) -> tuple[Array, Array]:
+        """Field along a straight line: distance from a (m) and values, n samples, NaN outside."""
+        start, end = (np.asarray(p, dtype=float) for p in (a, b))
+        share = np.linspace(0.0, 1.0, n)
+        values = self.at(start + share[:, None] * (end - start), t, field, block)
+        return share * float(np.linalg.norm(end - start)), values
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _any_block(self) -> str:
+        if not self.blocks:
+            raise CaseError(f"{self.folder}: no fields were written")
+        return "pore" if "pore" in self.blocks else self.blocks[0]
+
+    def _block_of(self, field: str, block: str | None) -> str:
+        if block is not None:
+            return block
+        names = self.blocks
+        for name in sorted(names, key=lambda name: name != "pore"):
+            if field in self.fields(name):
+                return name
+        known = {f for name in names for f in self.fields(name)}
+        raise CaseError(f"{self.folder}: no field {field!r}; {nearest(field, known)}")
+
+    def _step(self, block: str, t: float | None) -> _Step:
+        steps = self._read(block)
+        if t is None:
+            return steps[-1]
+        return min(steps, key=lambda step: abs(step.t - t))
+
+    def _read(self, block: str) -> list[_Step]:
+        """All times of a block over all series; a later series replaces what it overlaps."""
+        if block not in self._steps:
+            if block not in self.blocks:
+                raise CaseError(f"{self.folder}: no block {block!r} of fields; "
+                                f"{nearest(block, self.blocks)}")
+            folder = self.folder / "fields"
+            later = [p for p in folder.glob(f"{block}_*.xdmf") if p.stem[len(block) + 1 :].isdigit()]
+            files = [folder / f"{block}.xdmf", *sorted(later)]
+            steps: list[_Step] = []
+            for file in files:
+                new = _read_xdmf(file) if file.is_file() else []
+                if new:
+                    steps = [step for step in steps if step.t < new[0].t] + new
+            if not steps:
+                raise CaseError(f"{folder}: block {block!r} has no complete time")
+            self._steps[block] = steps
+        return self._steps[block]
+
+
+def _read_xdmf(file: Path) -> list[_Step]:
+    try:
+        root = ElementTree.parse(file).getroot()
+    except ElementTree.ParseError as error:
+        raise CaseError(f"{file}: damaged: {error}") from None
+
+    def item(parent: Any) -> tuple[Path, str]:
+        name, _, where = parent.find("DataItem").text.strip().partition(":")
+        return file.parent / name, where
+
+    steps = []
+    for grid in root.iterfind("Domain/Grid/Grid"):
+        step = _Step(
+            float(grid.find("Time").get("Value")),  # type: ignore[union-attr, arg-type]
+            item(grid.find("Topology")),
+            item(grid.find("Geometry")),
+        )
+        for attribute in grid.iterfind("Attribute"):
+            center = attribute.get("Center", "Node")
+            step.fields[attribute.get("Name", "")] = (center, *item(attribute))
+        steps.append(step)
+    return steps
+
+
+def _load(path: Path, where: str) -> Any:
+    import h5py
+
+    try:
+        with h5py.File(path, "r", locking=False) as h5:
+            return h5[where][()]
+    except (OSError, KeyError) as error:
+        raise CaseError(f"{path}: cannot read {where}: {error}") from None
+
+
+def _pyvista() -> Any:
+    try:
+        import pyvista
+    except ImportError as error:
+        raise CaseError(
+            f"interpolating fields needs pyvista, which does not load here ({error}); "
+            "install hostplate with its extra `wheel`"
+        ) from None
+    return pyvista
+
+
+def _barycentric(corners: Array, points: Array) -> Array:
+    """Weights of the corners, shape (n, k); least squares, so surfaces in 3D work as well."""
+    edges = corners[:, 1:] - corners[:, :1]
+    gram = np.einsum("nik,njk->nij", edges, edges)
+    right = np.einsum("nik,nk->ni", edges, points - corners[:, 0])
+    inner = np.linalg.solve(gram, right[..., None])[..., 0] if len(points) else right
+    return np.hstack([1.0 - inner.sum(axis=1, keepdims=True), inner])

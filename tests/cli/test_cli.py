@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fem
+from fem import cli
+from fem.case_files import case_names, to_toml
+from fem.errors import CaseError, Interrupted, RunError
+from tests.case.base import BASE, changed
+
+
+def _fresh(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in an interpreter of its own, as a user would call it."""
+    root = str(Path(__file__).parents[2])
+    return subprocess.run(
+        [sys.executable, "-m", "fem.cli", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": root, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def case_file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(to_toml(BASE), encoding="utf-8")
+    return path
+
+
+# ------------------------------------------------------------------------------ fresh interpreters
+
+
+def test_check_imports_no_solver_and_writes_nothing(case_file: Path) -> None:
+    probe = (
+        "import sys; from fem.cli import main; code = main(['check', 'mine.toml']); "
+        "heavy = {'mpi4py', 'petsc4py', 'dolfinx', 'dolfinx_solver', 'gmsh', 'vtk', 'pyvista', "
+        "'matplotlib', 'ufl'}; print(code, sorted(heavy & {m.split('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe],
+        cwd=case_file.parent,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "0 []"
+    assert "tertiary" in done.stdout
+    assert os.listdir(case_file.parent) == ["mine.toml"]
+
+
+def test_mistakes_end_with_1_and_no_traceback(case_file: Path) -> None:
+    done = _fresh("check", "mine.toml", "--set", "temperature=25", cwd=case_file.parent)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "temperature: 25 is not a quantity in K" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        f"'{sys.executable}' -m fem.cli show schema | head -1",
+        shell=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.startswith("schema")
+    assert done.stderr == ""
+
+
+def test_ranks_start_the_launcher_beside_this_python_and_pass_its_exit_code(
+    case_file: Path, tmp_path: Path
+) -> None:
+    """A stand-in interpreter folder, whose mpiexec only tells how it was called."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    launcher = folder / "mpiexec"
+    launcher.write_text('#!/bin/sh\nprintf "%s\\n" "$*"\necho "threads $OMP_NUM_THREADS"\nexit 3\n')
+    launcher.chmod(0o755)
+    command = (
+        "import sys; from fem import cli; sys.executable = sys.argv[1]; "
+        "sys.exit(cli.main(sys.argv[2:]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    for name in ("OMP_NUM_THREADS", "PMI_RANK", "OMPI_COMM_WORLD_RANK"):
+        environment.pop(name, None)
+    arguments = ["run", "mine.toml", "--ranks", "2", "--set", "title=a b", "--overwrite"]
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(folder / "python"), *arguments],
+        cwd=case_file.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    expected = f"-n 2 {folder}/python -m fem.cli run mine.toml --out results/mine"
+    assert done.stdout.splitlines()[0] == f"{expected} --set=title=a b --overwrite"
+    assert done.stdout.splitlines()[1] == "threads 1"
+
+
+# --------------------------------------------------------------------------------- in this process
+
+
+def _main(*arguments: str) -> int:
+    try:
+        return cli.main(arguments)
+    except SystemExit as stop:  # argparse: help and usage errors
+        return int(stop.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "required: COMMAND"),
+        (["rnu"], "no command 'rnu'; did you mean 'run'?"),
+        (["check"], "required: case"),
+        (["check", "a", "--sett", "x=1"], "unrecognized arguments"),
+        (["run", "sand", "--ranks", "0"], "'0' is not a number of ranks"),
+        (["check", "trilayr_cg"], "did you mean 'trilayer_cg'?"),
+        (["check", "nope.toml"], "case file 'nope.toml' does not exist"),
+        (["new", "sadn"], "did you mean 'sand'?"),
+        (["resume", "nowhere"], "no results folder 'nowhere'"),
+        (["list", "metals"], "invalid choice: 'metals'"),
+        (["mesh", "sand"], "required: --out"),
+    ],
+)
+def test_wrong_input_ends_with_1(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _main(*arguments) == 1
+    assert reason in capsys.readouterr().err
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _main("--help") == 0
+    text = capsys.readouterr().out
+    for name, summary, _ in cli.COMMANDS:
+        assert name in text and summary in text
+    for name, _, _ in cli.COMMANDS:
+        assert _main(name, "--help") == 0
+        assert f"hostplate {name}" in capsys.readouterr().out.split("example")[1]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _main("--version") == 0
+    assert capsys.readouterr().out.strip() == f"hostplate {fem.__version__}"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(CaseError("x"), 1), (RunError("x"), 2), (Interrupted("x"), 3)]
+)
+def test_exit_codes(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "_do_list", fail)
+    assert cli.main(["list"]) == code
+    assert capsys.readouterr().err == "hostplate: x\n"
+
+
+def test_a_fault_of_the_program_shows_its_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: Any) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(cli, "_do_list", fail)
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    assert cli.main(["list"]) == 2
+    assert "ZeroDivisionError: oops" in capsys.readouterr().err
+
+
+def test_new_copies_with_comments_and_never_overwrites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["new", "sand"]) == 0
+    assert (tmp_path / "sand.toml").read_text() == case_names()["sand"].read_text()
+    assert "next: hostplate check sand.toml" in capsys.readouterr().out
+    assert cli.main(["check", "sand.toml"]) == 0
+    (tmp_path / "sand.toml").write_text("mine")
+    assert cli.main(["new", "sand"]) == 1
+    assert (tmp_path / "sand.toml").read_text() == "mine"
+    assert "already there" in capsys.readouterr().err
+    assert cli.main(["new", "sand", "sub/other.toml"]) == 0
+    assert (tmp_path / "sub" / "other.toml").is_file()
+
+
+def test_new_takes_the_tables_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "from"
+    source.mkdir()
+    (source / "i.csv").write_text("t [s],i [mA/cm^2]\n0,0\n3600,1\n")
+    data = changed({"protocol.0.current_density": {"table": "i.csv"}})
+    (source / "ramp.toml").write_text(to_toml(data))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["new", "from/ramp.toml", "mine.toml"]) == 0
+    assert cli.main(["check", "mine.toml"]) == 0
+
+
+def test_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    text = capsys.readouterr().out
+    for word in ("trilayer_cg", "planar", "fibre_mat", "LiPF6_EC_EMC_3_7", "Cu", "tertiary"):
+        assert word in text
+    assert cli.main(["list", "geometries"]) == 0
+    assert "trilayer_cg" not in capsys.readouterr().out
+
+
+def test_show_gives_the_resolved_case(
+    case_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["show", str(case_file), "--set", "protocol.0.duration=2 h"]) == 0
+    shown = capsys.readouterr().out
+    assert 'duration = "2 h"' in shown and "checkpoint_wall" in shown
+    (tmp_path / "again.toml").write_text(shown)
+    assert cli.main(["show", str(tmp_path / "again.toml")]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_show_schema_names_units_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "schema"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split("  ")[0]: line for line in lines if not line.startswith(" ")}
+    assert "ohm*m^2" in rows["kinetics.<number>.film_resistance"]
+    assert "default 1 s" in rows["time.dt0"]
+    assert "metal | ideal | reservoir | blocking" in rows["counter.kind"]
+
+
+def test_check_tells_what_will_be_solved(
+    case_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", str(case_file)]) == 0
+    text = capsys.readouterr().out
+    assert "plate 1 mA/cm^2 for 1 h" in text
+    assert "host_bottom: Cu" in text
+    assert "checked" in text and "assumed" in text
+
+
+def test_mesh_and_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    coarse = to_toml(changed({"geometry.size": "10 um"}))
+    (tmp_path / "mine.toml").write_text(coarse)
+    assert cli.main(["mesh", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "mesh")]) == 0
+    assert "host_bottom" in capsys.readouterr().out
+    sidecar = json.loads((tmp_path / "mesh" / "mesh.json").read_text())
+    assert {"electrolyte", "host_bottom"} <= sidecar["regions"].keys()
+    png = tmp_path / "mesh.png"
+    assert cli.main(["inspect", str(tmp_path / "mesh"), "--png", str(png)]) == 0
+    from_folder = capsys.readouterr().out
+    assert png.stat().st_size > 1000
+    assert cli.main(["inspect", str(tmp_path / "mine.toml")]) == 0
+    assert f"hash: {sidecar['hash']}" in from_folder
+    assert f"hash: {sidecar['hash']}" in capsys.readouterr().out
+
+
+def test_run_checks_first_and_hands_over(
+    case_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: dict[str, Any] = {}
+
+    class Stub:
+        @staticmethod
+        def main_run(case: Any, folder: Path, **options: Any) -> int:
+            seen.update(options, title=case.title, folder=folder)
+            return 3
+
+    monkeypatch.setitem(sys.modules, "fem.run", Stub)  # type: ignore[arg-type]
+    assert cli.main(["run", str(case_file), "--set", "title=other", "--quiet"]) == 3
+    assert seen == {
+        "title": "other",
+        "folder": Path("results/mine"),
+        "overwrite": False,
+        "quiet": True,
+    }
+    seen.clear()
+    assert cli.main(["run", str(case_file), "--set", "title=3"]) == 1
+    assert not seen
+    assert "title: 3: wants a text" in capsys.readouterr().err
+
+
+def test_ranks_inside_an_mpi_job_are_refused(
+    case_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PMI_RANK", "0")
+    assert cli.main(["run", str(case_file), "--ranks", "2"]) == 1
+    assert "--ranks inside an MPI job" in capsys.readouterr().err

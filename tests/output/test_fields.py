@@ -1,0 +1,215 @@
+"""Fields written on several ranks, read back by our reader, PyVista and plain VTK XML."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem.errors import CaseError
+from fem.results import Result
+
+from tests.output.field import UM, exact
+
+# PyVista in a process of its own: VTK dies, rather than complains, over a bad file.
+READ = """
+import json, sys
+import numpy as np, pyvista as pv
+out = {}
+for path in sys.argv[1:]:
+    reader = pv.get_reader(path)
+    steps = []
+    for t in reader.time_values:
+        reader.set_active_time_value(t)
+        grid = reader.read()
+        if isinstance(grid, pv.MultiBlock):
+            grid = grid[0]
+        x = np.asarray(grid.points).T
+        name = "c" if "c" in grid.point_data else "q"
+        want = 1000.0 + 1e7 * x[0] - 2e6 * x[1] + 5e6 * x[2] + 3.0 * t
+        steps.append({
+            "t": t, "cells": grid.n_cells, "kind": sorted(set(map(int, grid.celltypes))),
+            "error": float(np.abs(grid.point_data[name] - want).max()),
+            "cell_data": {k: [float(v.min()), float(v.max())] for k, v in grid.cell_data.items()},
+        })
+    out[path.rsplit("/", 1)[-1]] = steps
+print(json.dumps(out))
+"""
+
+
+def pyvista_reads(*files: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", READ, *map(str, files)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def serial(mpirun, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("serial")
+    assert mpirun(1, "tests.output.workers:write_fields", folder, 2, True)["series"] == 1
+    return folder
+
+
+@pytest.fixture(scope="module")
+def parallel(mpirun, tmp_path_factory) -> Path:
+    """Written on two ranks, then gone on with from t = 10 in a second series."""
+    folder = tmp_path_factory.mktemp("parallel")
+    assert mpirun(2, "tests.output.workers:write_fields", folder, 3)["series"] == 1
+    assert mpirun(2, "tests.output.workers:write_fields", folder, 3)["series"] == 2
+    return folder
+
+
+def check(result: Result, block: str, field: str) -> None:
+    for t in result.times:
+        values, x = result.array(field, t, block), result.points(block)
+        assert values.shape == (len(x),)
+        assert np.abs(values - exact(x.T, t)).max() < 1e-9
+
+
+def test_serial_values_are_the_nodal_values(serial):
+    result = Result(serial)
+    assert result.times.tolist() == [0.0, 10.0, 20.0]
+    assert result.blocks == ["pore", "solid", "walls"]
+    assert result.fields("pore") == ["c", "flux", "region"]
+    check(result, "pore", "c")
+    check(result, "solid", "c")
+    check(result, "walls", "q")
+    assert set(result.array("region", block="solid")) == {2.0}
+    flux = result.array("flux", 10.0)
+    assert result.center("flux") == "Cell"
+    assert flux.shape == (len(result.cells("pore")), 3)
+    assert (flux == [10.0, 10.0, 0.0]).all()
+
+
+def test_no_cell_and_no_node_is_written_twice(serial, parallel):
+    pore, solid = Result(serial), Result(parallel)
+    corners = pore.points("pore")[pore.cells("pore")]
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = 0.5 * np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()
+    assert area == pytest.approx((40 * 60 - 20 * 30) * UM**2, rel=1e-12)
+    corners = solid.points("solid")[solid.cells("solid")]
+    volume = np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])).sum() / 6
+    assert volume == pytest.approx(40 * 20 * 30 * UM**3, rel=1e-12)
+    for result, block in ((pore, "pore"), (solid, "pore"), (solid, "walls")):
+        points = np.round(result.points(block) / (1e-3 * UM)).astype(int)
+        assert len(np.unique(points, axis=0)) == len(points)
+
+
+def test_wall_mesh_has_the_area_of_the_walls(serial):
+    result = Result(serial)
+    corners = result.points("walls")[result.cells("walls")]
+    length = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1).sum()
+    assert length == pytest.approx((30 + 20 + 30 + 40) * UM, rel=1e-12)  # the block, the counter
+
+
+def test_restart_goes_on_in_a_new_series(parallel):
+    names = {p.name for p in (parallel / "fields").iterdir()}
+    assert {"pore.xdmf", "pore.h5", "pore_0002.xdmf", "pore_0002.h5"} <= names
+    result = Result(parallel)
+    assert result.blocks == ["pore", "solid", "walls"]
+    assert result.times.tolist() == [0.0, 10.0, 15.0]  # 10 written again, 20 never happened
+    check(result, "pore", "c")
+    check(result, "walls", "q")
+
+
+def test_pyvista_reads_all_blocks_and_times(serial, parallel):
+    fields = serial / "fields"
+    files = [fields / f"{name}.xdmf" for name in ("pore", "solid", "walls")]
+    seen = pyvista_reads(*files, fields / "pore.pvd", fields / "walls.pvd")
+    kinds = {"pore": (5,), "solid": (5,), "walls": (3, 4)}  # a line, or XDMF's polyline of two
+    result = Result(serial)
+    for file, steps in seen.items():
+        block = file.split(".")[0]
+        assert [step["t"] for step in steps] == [0.0, 10.0, 20.0], file
+        for step in steps:
+            assert step["error"] < 1e-9
+            assert step["kind"][0] in kinds[block]
+            assert step["cells"] == len(result.cells(block))
+        if block != "walls":
+            number = 1.0 if block == "pore" else 2.0
+            assert steps[-1]["cell_data"]["region"] == [number, number]
+            assert steps[-1]["cell_data"]["flux"] == [0.0, 20.0]
+    fields = parallel / "fields"
+    seen = pyvista_reads(fields / "pore.xdmf", fields / "walls.xdmf", fields / "pore_0002.xdmf")
+    assert [step["t"] for step in seen["pore_0002.xdmf"]] == [10.0, 15.0]
+    assert seen["pore.xdmf"][0]["kind"] == [10]
+    assert seen["walls.xdmf"][0]["kind"] == [5]
+    assert max(step["error"] for steps in seen.values() for step in steps) < 1e-9
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_walls_get_the_values_of_the_layer(mpirun, ranks):
+    for dim in (2, 3) if ranks == 3 else (3,):
+        assert mpirun(ranks, "tests.output.workers:transfer_error", dim)["error"] == 0.0
+
+
+def test_sampling_interpolates_exactly_and_marks_the_outside(serial, parallel):
+    for folder, dim in ((serial, 2), (parallel, 3)):
+        result = Result(folder)
+        rng = np.random.default_rng(7)
+        points = np.zeros((40, 3))
+        points[:, :dim] = rng.uniform(31 * UM, 39 * UM, (40, dim))
+        got = result.at(points, 10.0)
+        assert np.abs(got - exact(points.T, 10.0)).max() < 1e-9
+        corner = np.array([[40.0] * (dim - 1) + [60.0]]) * UM
+        assert np.isfinite(result.at(corner, 0.0)).all()  # the outermost corner belongs to it
+        inside_the_solid = [[20 * UM] * (dim - 1) + [5 * UM]]
+        assert np.isnan(result.at(inside_the_solid, 0.0, block="pore")).all()
+        assert np.isfinite(result.at(inside_the_solid, 0.0, block="solid")).all()
+        assert np.isnan(result.at([[41 * UM] * dim], 0.0)).all()
+    distance, values = Result(serial).line((35 * UM, 0), (35 * UM, 60 * UM), n=13, t=0.0)
+    assert distance[-1] == pytest.approx(60 * UM)
+    assert np.abs(values - (1000 + 350 - 2e6 * distance)).max() < 1e-9
+    assert Result(serial).at([[35 * UM, 5 * UM]], 20.0, "flux").tolist() == [[20.0, 20.0, 0.0]]
+
+
+def test_errors_name_what_there_is(serial, tmp_path):
+    result = Result(serial)
+    with pytest.raises(CaseError, match="did you mean 'flux'"):
+        result.array("fluxx")
+    with pytest.raises(CaseError, match="did you mean 'pore'"):
+        result.points("pores")
+    with pytest.raises(CaseError, match="no results"):
+        Result(tmp_path)
+    with pytest.raises(CaseError, match="no such folder"):
+        Result(tmp_path / "nowhere")
+
+
+KILLED = """
+import sys
+import numpy as np
+from pathlib import Path
+from fem.output import _BlockFile
+cells, points = np.array([[0, 1, 2]]), np.zeros((50000, 3))
+file = _BlockFile(Path(sys.argv[1]), "pore", cells, points, {}, False)
+print("ready", flush=True)
+for k in range(100000):
+    file.append(float(k), {f"f{i}": ("Node", np.full(50000, float(k))) for i in range(4)})
+"""
+
+
+def test_a_killed_writer_leaves_complete_times(tmp_path):
+    rng = np.random.default_rng(1)
+    for attempt in range(4):
+        fields = tmp_path / str(attempt) / "fields"
+        fields.mkdir(parents=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(fields / "pore")], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        time.sleep(rng.uniform(0.2, 0.6))
+        process.kill()
+        process.wait()
+        result = Result(fields.parent)
+        assert len(result.times) > 2
+        for t in result.times:
+            for i in range(4):
+                assert (result.array(f"f{i}", t) == t).all()
