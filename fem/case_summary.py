@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from fem.units import format_quantity
 
 if TYPE_CHECKING:
     from fem.materials import Material
+
+
+_NEEDED = {"i0", "alpha_a", "alpha_c"}
 
 
 def summary(case: Case) -> str:
@@ -75,8 +79,33 @@ def _lines(case: Case) -> Iterator[str]:
         yield f"  step {k}     {' '.join(part for part in parts if part)}"
     counts = status_counts(*used_materials(case))
     told = ", ".join(f"{number} {status}" for status, number in counts.items())
-    yield f"  numbers    {told} (what [[kinetics]] and [regions] override counts no more)"
+    yield f"  numbers    {told} (library and own materials; overridden ones included)"
+    yield from (f"  note       {note}" for note in notes(case))
     yield "no problem found; whether names match the mesh is seen when it is read"
+
+
+def notes(case: Case) -> Iterator[str]:
+    """What is no error, or cannot be known without the mesh, but may surprise."""
+    from fem.materials import Electrolyte, Solid, material, pair
+
+    for glob, region in case.regions.items():
+        filling = material(region.material or case.electrolyte, case.materials)
+        own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(glob, entry.surface)]
+        known = {name for e in own for name in _NEEDED if getattr(e, name) is not None}
+        conducts = region.sigma is not None or isinstance(filling, Solid) and filling.sigma > 0.0
+        if isinstance(filling, Solid) and conducts and known != _NEEDED:
+            try:
+                pair(case.metal, filling.name, case.electrolyte)
+            except CaseError as error:
+                yield f"regions.{glob}: if it touches the electrolyte it needs kinetics: {error}"
+    electrolyte = material(case.electrolyte, case.materials)
+    if isinstance(electrolyte, Electrolyte):
+        yield from electrolyte.outside(electrolyte.c0, electrolyte.c0, case.temperature)
+    if case.study != "tertiary":
+        stops = ("duration", "capacity", "cutoff")
+        given = [name for name in stops if getattr(case.protocol[0], name, None) is not None]
+        if given:
+            yield f"a {case.study} study is one solve: {', '.join(given)} not used"
 
 
 def _shown(value: Property) -> str:

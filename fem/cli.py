@@ -30,6 +30,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("resume", "go on from the last checkpoint of a run", "fem.cli:_resume"),
 )
 
+#: Seconds a failing rank waits for the others to fail alike before it ends the job.
+_PATIENCE = 10.0
+
 _START = """
 start here:
   hostplate list                        what there is
@@ -111,7 +114,7 @@ def _leave(error: HostplateError) -> int:
         sys.stderr.write(message)
         return error.exit_code
     comm = mpi.COMM_WORLD
-    met, deadline = comm.Ibarrier(), time.monotonic() + 10.0
+    met, deadline = comm.Ibarrier(), time.monotonic() + _PATIENCE
     while not met.Test():
         if time.monotonic() > deadline:  # only some ranks failed
             sys.stderr.write(f"rank {comm.rank}: {message}")

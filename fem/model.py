@@ -115,13 +115,13 @@ def _fill(case: Case, name: str) -> _Filling:
     where = f"regions.{name}"
     if spec.material is None:
         raise CaseError(f"{where}: no material; add `material = \"...\"`")
-    material = library.material(spec.material, case.materials, case.folder)
+    material = library.material(spec.material, case.materials)
     porosity, tortuosity = spec.porosity, spec.tortuosity
     sigma, electrolyte = None, None
     if isinstance(material, library.Electrolyte):
         electrolyte, sigma = material, spec.bridge_sigma
     elif isinstance(material, library.Separator):
-        electrolyte = library.material(case.electrolyte, case.materials, case.folder)
+        electrolyte = library.material(case.electrolyte, case.materials)
         porosity = material.porosity if porosity is None else porosity
         tortuosity = material.tortuosity if tortuosity is None else tortuosity
     elif isinstance(material, library.Solid):
@@ -346,7 +346,7 @@ def _coating(case: Case, name: str) -> tuple[float, bool]:
     for coating in case.coatings:
         if not fnmatchcase(name, coating.on):
             continue
-        material = library.material(coating.material, case.materials, case.folder)
+        material = library.material(coating.material, case.materials)
         kappa = float(getattr(material, "kappa", 0.0) or 0.0)
         if coating.blocks_ions or kappa == 0.0:
             blocked = True

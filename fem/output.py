@@ -328,17 +328,9 @@ class FieldWriter:
             geometry = numbering.geometry()
             static = {k: numbering.values(k, f) for k, f in block.static.items()}
 
-            def start(block=block, geometry=geometry, static=static) -> bool:
-                cells, points = geometry
-                if not len(cells):
-                    return False
-                path = Path(folder) / "fields" / f"{block.name}{suffix}"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                opened.append(_BlockFile(path, block.name, cells, points, static, pvd))
-                return True
-
             opened: list[_BlockFile] = []
-            if on_root(comm, start):
+            path = Path(folder) / "fields" / f"{block.name}{suffix}"
+            if on_root(comm, _open_block, opened, path, block.name, geometry, static, pvd):
                 self._files.append((block, numbering, opened[0] if opened else None))
 
     def write(self, t: float) -> None:
@@ -350,10 +342,7 @@ class FieldWriter:
             block.refresh()
             values = {k: numbering.values(k, f) for k, f in block.fields.items()}
 
-            def append(file=file, values=values) -> None:
-                file.append(float(t), values)
-
-            on_root(self.comm, append)
+            on_root(self.comm, _BlockFile.append, file, float(t), values)
 
     @staticmethod
     def next_series(comm: Any, folder: Path | str) -> int:
@@ -367,6 +356,18 @@ class FieldWriter:
             return max(found)
 
         return on_root(comm, count)
+
+
+def _open_block(
+    opened: list[_BlockFile], path: Path, name: str, geometry: Any, static: Any, pvd: bool
+) -> bool:
+    """Start a block's files, unless it has no cells."""
+    cells, points = geometry
+    if not len(cells):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    opened.append(_BlockFile(path, name, cells, points, static, pvd))
+    return True
 
 
 class _BlockFile:
@@ -722,7 +723,8 @@ class FolderLock:
             with os.fdopen(handle, "w") as file:
                 json.dump(mine, file)
         self._stop = threading.Event()
-        threading.Thread(target=_touch, args=(self.path, self._stop, self.PULSE), daemon=True).start()
+        pulse = (self.path, self._stop, self.PULSE)
+        threading.Thread(target=_touch, args=pulse, daemon=True).start()
         return self.message
 
     def _owner_or_error(self) -> dict[str, Any]:

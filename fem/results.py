@@ -159,8 +159,10 @@ class Result:
         """
         step = self._step(self._block_of(field, block), t)
         if field not in step.fields:
-            raise CaseError(f"{self.folder}: no field {field!r} at t = {step.t:g} s; "
-                            f"{nearest(field, step.fields)}")
+            raise CaseError(
+                f"{self.folder}: no field {field!r} at t = {step.t:g} s; "
+                f"{nearest(field, step.fields)}"
+            )
         _, path, where = step.fields[field]
         return _load(path, where)
 
@@ -281,10 +283,13 @@ class Result:
         """All times of a block over all series; a later series replaces what it overlaps."""
         if block not in self._steps:
             if block not in self.blocks:
-                raise CaseError(f"{self.folder}: no block {block!r} of fields; "
-                                f"{nearest(block, self.blocks)}")
+                raise CaseError(
+                    f"{self.folder}: no block {block!r} of fields; {nearest(block, self.blocks)}"
+                )
             folder = self.folder / "fields"
-            later = [p for p in folder.glob(f"{block}_*.xdmf") if p.stem[len(block) + 1 :].isdigit()]
+            later = [
+                p for p in folder.glob(f"{block}_*.xdmf") if p.stem[len(block) + 1 :].isdigit()
+            ]
             files = [folder / f"{block}.xdmf", *sorted(later)]
             steps: list[_Step] = []
             for file in files:

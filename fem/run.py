@@ -15,10 +15,9 @@ import logging
 import math
 import os
 import signal
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from . import checkpoint
 from .case import Case
 from .compat import MPI, dfem, sweep_jit_cache
 from .domain import Domain
-from .errors import CaseError, HostplateError, Interrupted, RunError
+from .errors import CaseError, Interrupted, RunError
 from .measure import Measure
 from .model import Model, build
 from .output import (
@@ -89,12 +88,15 @@ def run(
     domain = Domain.read(mesh_folder, comm)
     model = build(case, domain)
     folder = Path(folder)
-    with claim_folder(comm, folder, overwrite) as lock:
+    lock = claim_folder(comm, folder, overwrite)
+    try:
         simulation = Simulation(model, folder, quiet=quiet)
         if lock.message:
             simulation.say(lock.message)
         simulation.begin()
         simulation.go()
+    finally:
+        lock.release()
     return Result(folder)
 
 
@@ -126,11 +128,14 @@ def resume(
             "again with `hostplate run`"
         )
     model = build(case, domain)
-    with FolderLock(folder, comm):
+    lock = FolderLock(folder, comm).acquire()
+    try:
         series = FieldWriter.next_series(comm, folder)
         simulation = Simulation(model, folder, quiet=quiet, series=series)
         simulation.continue_from(state, manifest)
         simulation.go()
+    finally:
+        lock.release()
     return Result(folder)
 
 
@@ -448,7 +453,7 @@ class Simulation:
         if control.current:
             out["sand_time"] = float(
                 theory.sand_time(
-                    abs(control.current), float(medium.D(c0, T)), c0,
+                    abs(control.current), c0, float(medium.D(c0, T)),
                     float(medium.t_plus(c0, T)), self.model.ions.z,
                 )
             )
@@ -704,26 +709,15 @@ class _Progress:
 # -- command line ------------------------------------------------------------------------------
 
 
-def _guarded(action: Callable[[], Any]) -> int:
-    """Run with the abort hook; known errors become a message and an exit code on every rank."""
-    comm = MPI.COMM_WORLD
-    install_abort_hook(comm)
-    try:
-        action()
-    except HostplateError as error:
-        if comm.rank == 0:
-            print(error, file=sys.stderr, flush=True)
-        return error.exit_code
+def main_run(case: Case, folder: Path, *, overwrite: bool = False, quiet: bool = False) -> int:
+    """What `hostplate run` calls on every rank; errors go to the command line's own handler."""
+    install_abort_hook(MPI.COMM_WORLD)
+    run(case, folder, overwrite=overwrite, quiet=quiet)
     return 0
 
 
-def main_run(case: Case, folder: Path, *, overwrite: bool = False, quiet: bool = False) -> int:
-    """What `hostplate run` calls on every rank; returns the exit code."""
-    return _guarded(lambda: run(case, folder, overwrite=overwrite, quiet=quiet))
-
-
 def main_resume(folder: Path, *, overrides: Sequence[str] = (), quiet: bool = False) -> int:
-    """What `hostplate resume` calls on every rank; returns the exit code."""
-    return _guarded(lambda: resume(folder, overrides=overrides, quiet=quiet))
-
-
+    """What `hostplate resume` calls on every rank; errors go to the command line's own handler."""
+    install_abort_hook(MPI.COMM_WORLD)
+    resume(folder, overrides=overrides, quiet=quiet)
+    return 0

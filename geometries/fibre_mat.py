@@ -250,8 +250,8 @@ def place(p: FibreMat) -> tuple[list[Disc], list[Bar]]:
         counts = [n - 0.9 * (g - s) / (math.pi / 4 * layer.fibre_diameter**2)
                   for n, g, s, layer in zip(chosen, got, solid, p.layers, strict=True)]
     if best is None:
-        raise CaseError("fibre_mat: no room for the bars of the contact tree; thinner contact_width, "
-                        "smaller clearance, higher porosity or contacts = \"none\"")
+        raise CaseError("fibre_mat: no room for the bars of the contact tree; take a thinner "
+                        "contact_width, a higher porosity or contacts = \"none\"")
     wrong = []
     for layer, miss, sequence in zip(p.layers, best[3], sequences, strict=True):
         if abs(miss) > POROSITY_TOLERANCE:
@@ -281,14 +281,13 @@ def _sequence(
         return []
     centres = np.empty((0, 2))
     target = math.ceil(1.1 * wanted) + 5
+    apart = (2 * r + free) ** 2
     for _ in range(400):  # 400 batches of 500 draws: near the jamming density
-        for point in corner + room * rng.random((500, 2)):
-            if len(centres) == 0 or np.min(
-                np.sum((centres - point) ** 2, axis=1)
-            ) >= (2 * r + free) ** 2:
+        batch = corner + room * rng.random((500, 2))
+        squares = np.sum((batch[:, None] - centres[None]) ** 2, axis=2)
+        for point in batch[np.all(squares >= apart, axis=1)]:  # clear of all earlier batches
+            if len(centres) < target and np.all(np.sum((centres - point) ** 2, axis=1) >= apart):
                 centres = np.vstack([centres, point])
-            if len(centres) == target:
-                break
         if len(centres) == target:
             break
     kinds = kinds_of(layer, len(centres), rng)

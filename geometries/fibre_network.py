@@ -57,13 +57,18 @@ def build(p: FibreMat) -> Built:
     """The tagged mesh; a fibre beside a bad cell is drawn anew, a few times.
 
     Raises:
-        CaseError: a porosity cannot be reached.
+        CaseError: no draw reaches the porosities.
         RunError: the mesher fails for every draw; names the place.
     """
     breadth = p.breadth or p.width
     report = ""
+    refusal: CaseError | None = None
     for attempt in range(ATTEMPTS):
-        fibres = _draw(p, breadth, np.random.default_rng([p.seed, attempt]))
+        try:
+            fibres = _draw(p, breadth, np.random.default_rng([p.seed, attempt]))
+        except CaseError as error:
+            refusal = refusal or error
+            continue
         swell = [_swell(layer.fibre_diameter, p.sizes()[1]) for layer in p.layers]
         try:
             mesh = _mesh(p, breadth, fibres, swell)
@@ -85,6 +90,8 @@ def build(p: FibreMat) -> Built:
             return built
         place = mesh.points[mesh.cells[q.argmin()]].mean(axis=0)
         report = f"worst cell {q.min():.3g} at " + ", ".join(f"{v:.3g}" for v in place) + " m"
+    if refusal and not report:
+        raise refusal
     raise RunError(f"fibre_mat: no good mesh in {ATTEMPTS} draws ({report}); try another seed or a "
                    "smaller size_wall")
 
@@ -128,7 +135,7 @@ def _draw(p: FibreMat, breadth: float, rng: np.random.Generator) -> list[Fibre]:
         one = math.pi / 4 * layer.fibre_diameter**2 / (layer.thickness * breadth)
         misses, turn = 0, 0
         # Bottom-up once, then round and round, so that all levels fill alike.
-        while misses < 60 * len(mine):
+        while misses < 15 * len(mine):
             solid = sample.solid(i)
             if solid >= target - 0.3 * one:
                 break

@@ -118,9 +118,10 @@ def once(folder: Path, make: Any) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
     try:
-        make(aside)
+        made = aside / "mesh"  # a plain folder inside: mkdtemp's own is closed to other users
+        make(made)
         try:
-            os.replace(aside, folder)
+            os.replace(made, folder)
         except OSError:
             if not (folder / "mesh.json").is_file():  # not the work of a quicker process
                 raise

@@ -1,10 +1,12 @@
 """Numbers that know where they come from: value, unit, source and status.
 
     sigma = { value = "5.8e7 S/m", source = "IEC 60028 (IACS)", status = "checked" }
-    D = { law = "nyman2008", source = "Nyman et al. 2008", status = "checked", Ea = "17 kJ/mol" }
+    D = { law = "nyman2008", source = "Nyman et al. 2008", status = "checked" }
+
+A law or table may carry ``Ea = { value, source, status }``, an activation energy of its own origin.
 
 `status` is ``checked`` (seen in the source or in two independent carriers), ``cited`` (attributed,
-not seen) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` will do; it then counts as
+not seen) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` will do; it counts as
 assumed.
 """
 
@@ -23,11 +25,10 @@ from fem.errors import nearest
 from fem.materials.laws import LAWS, LOWEST_C, arrhenius, constant
 from fem.materials.ops import floor, is_ufl
 from fem.properties import Along, Constant, PropertyOf
-from fem.units import parse_quantity
 
 Status = Literal["checked", "cited", "assumed"]
 STATUSES: tuple[str, ...] = get_args(Status)
-_OWN_SOURCE = "given by the user"
+OWN_SOURCE = "given by the user"
 
 
 class Origin(NamedTuple):
@@ -49,7 +50,7 @@ class Number(float):
 
     unit: str = ""
     given: str = ""
-    source: str = _OWN_SOURCE
+    source: str = OWN_SOURCE
     status: str = "assumed"
 
     @classmethod
@@ -73,16 +74,18 @@ class Dependent:
         variables: those of ``c`` and ``T`` that matter.
         c_table: the concentrations that a table covers, mol/m3; None for everything else.
         T_table: the same for temperatures, K.
+        Ea: activation energy that multiplies the function by `laws.arrhenius`, J/mol, or None.
     """
 
     function: Callable[[Any, Any], Any]
     unit: str
     given: str
-    source: str = _OWN_SOURCE
+    source: str = OWN_SOURCE
     status: str = "assumed"
     variables: frozenset[str] = frozenset()
     c_table: tuple[float, float] | None = None
     T_table: tuple[float, float] | None = None
+    Ea: Number | None = None
 
     def __call__(self, c: Any, T: Any = T_REF) -> Any:
         """The value in SI.
@@ -173,12 +176,16 @@ class In:
             if isinstance(prop, Along):
                 ends = (prop.curve.x[0], prop.curve.x[-1])
                 c_table, T_table = (ends, None) if prop.along == "c" else (None, ends)
+        Ea = None
         if "Ea" in body:
-            function = _activated(function, parse_quantity(body["Ea"], "J/mol"))
-            shown += f", Ea = {body['Ea']}"
+            try:
+                Ea = In("J/mol", ge=0).number(body["Ea"])
+            except ValueError as error:
+                raise ValueError(f"Ea: {error}") from None
+            function = _activated(function, float(Ea))
             variables.add("T")
         return Dependent(
-            function, self.unit, shown, *origin, frozenset(variables), c_table, T_table
+            function, self.unit, shown, *origin, frozenset(variables), c_table, T_table, Ea
         )
 
 
@@ -189,7 +196,7 @@ def _activated(function: Callable[[Any, Any], Any], Ea: float) -> Callable[[Any,
 def _origin(given: object, allowed: set[str]) -> tuple[Mapping[str, Any], Origin]:
     """Split ``{ value, source, status }``; anything else is a user's plain value."""
     if not isinstance(given, Mapping) or not {"value", "law"} & given.keys():
-        return {"value": given}, Origin(_OWN_SOURCE, "assumed")
+        return {"value": given}, Origin(OWN_SOURCE, "assumed")
     known = {*allowed, "source", "status"}
     for name in given:
         if name not in known:

@@ -144,7 +144,7 @@ _LANDESFEIND_EC_EMC_3_7: dict[str, tuple[float, ...]] = {
 }
 
 
-# ------------------------------------------------ Valoen and Reimers 2005: LiPF6 in PC:EC:DMC 10:27:63
+# --------------------------------------------- Valoen and Reimers 2005: LiPF6 in PC:EC:DMC 10:27:63
 
 
 def valoen_reimers2005_kappa(c: Any, T: Any) -> Any:

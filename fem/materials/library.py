@@ -19,15 +19,15 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 from pydantic_core import ErrorDetails
 
 from fem.constants import FARADAY, T_REF
 from fem.errors import CaseError, nearest
-from fem.materials.data import _OWN_SOURCE, STATUSES, Dependent, In, Number, Origin
 from fem.materials import laws
+from fem.materials.data import OWN_SOURCE, STATUSES, Dependent, In, Number, Origin
 from fem.materials.laws import LOWEST_C, arrhenius, constant
 from fem.materials.ops import floor
 
@@ -70,11 +70,13 @@ class Material(BaseModel):
         return self.__dict__.get(name) is not None
 
     def numbers(self) -> dict[str, Number | Dependent]:
-        """Every known number by name; the ends of a range are ``c_range.0`` and ``c_range.1``."""
+        """Every known number by name; parts as ``c_range.0``, ``c_range.1`` or ``D.Ea``."""
         found: dict[str, Number | Dependent] = {}
         for name, value in self.__dict__.items():
             if isinstance(value, Number | Dependent):
                 found[name] = value
+                if isinstance(value, Dependent) and value.Ea is not None:
+                    found[f"{name}.Ea"] = value.Ea
             elif isinstance(value, tuple):
                 found |= {f"{name}.{k}": part for k, part in enumerate(value)}
         return found
@@ -298,7 +300,6 @@ class Pair(Material):
 _KINDS: dict[str, type[Material]] = {
     model.kind: model for model in (Metal, Solid, Electrolyte, Separator, Pair)
 }
-_Model = TypeVar("_Model", bound=Material)
 
 
 # ------------------------------------------------------------------------------------------- read
@@ -322,13 +323,18 @@ def parse_material(
     """
     if not isinstance(data, Mapping):
         raise CaseError(f"{where}: {data!r} is not a table of names and values")
-    kind = data.get("kind")
+    if "name" in data:
+        raise CaseError(f"{where}.name: {data['name']!r}: the name of the table is the name")
+    return _parse({**data}, where, where.rsplit(".", 1)[-1], folder)
+
+
+def _parse(body: dict[str, Any], where: str, name: str, folder: Path | None) -> Material:
+    kind = body.pop("kind", None)
     if not isinstance(kind, str) or kind not in _KINDS:
         reason = "missing" if kind is None else f"{kind!r}: unknown"
         raise CaseError(f"{where}.kind: {reason}; one of {', '.join(_KINDS)}")
     model = _KINDS[kind]
-    body = {"name": where.rsplit(".", 1)[-1], **data}
-    del body["kind"]
+    body["name"] = name
     try:
         if model is Electrolyte:
             body = _ideal(body, folder or Path.cwd())
@@ -358,14 +364,12 @@ def _ideal(body: dict[str, Any], folder: Path) -> dict[str, Any]:
         return {**body, "kappa": "1 S/m"}
     if t_plus.variables == frozenset() and not 0.0 < t_plus(1.0) < 1.0:
         return {**body, "kappa": "Nernst-Einstein with t_plus of 0 or 1"}
-    origin = {key: kappa.get(key) for key in ("source", "status")}
-    if origin["status"] not in STATUSES or not origin["source"]:
-        origin = {"source": _OWN_SOURCE, "status": "assumed"}
+    origin = Origin(str(kappa.get("source") or OWN_SOURCE), str(kappa.get("status", "assumed")))
+    if origin.status not in STATUSES:
+        origin = Origin(origin.source, "assumed")
     function = functools.partial(_nernst_einstein, D, t_plus, z)
     variables = frozenset({"c", "T"})
-    made = Dependent(
-        function, "S/m", "law nernst_einstein", origin["source"], origin["status"], variables
-    )
+    made = Dependent(function, "S/m", "law nernst_einstein", *origin, variables)
     return {**body, "kappa": made}
 
 
@@ -426,10 +430,10 @@ def _load(kind: str, name: str) -> Material:
     if name not in entries:
         raise CaseError(f"{kind} {name!r} is not in the library; {nearest(name, entries)}")
     table, folder, where = entries[name]
-    return parse_material({"name": name, **table}, where, folder)
+    return _parse({**table}, where, name, folder)
 
 
-def _get(kind: str, model: type[_Model], name: str) -> _Model:
+def _get[M: Material](kind: str, model: type[M], name: str) -> M:
     found = _load(kind, name)
     assert isinstance(found, model)
     return found
@@ -554,9 +558,7 @@ def pair(
             f"pair {keys[-1]!r}: no kinetic data of {metal_name} on {surface!r}; {close}; or give "
             "i0, alpha_a, alpha_c and eta_nuc in [[kinetics]]"
         )
-    return Pair(
-        name=keys[-1], metal=metal_name, surface=surface, q_cov=_covering_charge(base)
-    )
+    return Pair(name=keys[-1], metal=metal_name, surface=surface, q_cov=_covering_charge(base))
 
 
 @functools.cache
@@ -574,10 +576,10 @@ def _pair(key: str) -> Pair:
                 why = f"taken from {model}, since what grows is {metal_name}: {number.source}"
                 body[name] = Number.of(number, number.unit, number.given, Origin(why, "assumed"))
     body |= own
-    body |= {"name": key, "metal": metal_name, "surface": surface}
+    body |= {"metal": metal_name, "surface": surface}
     if rest:
         body["electrolyte"] = rest[0]
-    found = parse_material(body, where, folder)
+    found = _parse(body, where, key, folder)
     assert isinstance(found, Pair)
     return found
 

@@ -256,6 +256,22 @@ def test_check_tells_what_will_be_solved(
     assert "checked" in text and "assumed" in text
 
 
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"regions.host_bottom.material": "PVDF", "regions.host_bottom.sigma": "1 S/m"}, "Li/PVDF"),
+        ({"temperature": "80 degC"}, "its laws extrapolate"),
+        ({"study": "steady"}, "a steady study is one solve: duration not used"),
+    ],
+)
+def test_check_notes_what_may_surprise(
+    changes: dict[str, Any], note: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.toml").write_text(to_toml(changed(changes)))
+    assert cli.main(["check", str(tmp_path / "mine.toml")]) == 0
+    assert note in capsys.readouterr().out
+
+
 def test_mesh_and_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     coarse = to_toml(changed({"geometry.size": "10 um"}))
     (tmp_path / "mine.toml").write_text(coarse)
@@ -303,3 +319,28 @@ def test_ranks_inside_an_mpi_job_are_refused(
     monkeypatch.setenv("PMI_RANK", "0")
     assert cli.main(["run", str(case_file), "--ranks", "2"]) == 1
     assert "--ranks inside an MPI job" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------ on two ranks
+
+
+def _fail_on(ranks: list[int]) -> int:
+    """The command on each rank of a job; it fails on some."""
+    from fem.compat import MPI
+
+    def fail(_: Any) -> None:
+        raise CaseError("a mistake")
+
+    cli._do_list, cli._PATIENCE = fail, 0.5  # type: ignore[assignment]
+    code = cli.main(["list"]) if MPI.COMM_WORLD.rank in ranks else 0
+    MPI.COMM_WORLD.Barrier()
+    return code
+
+
+def test_a_mistake_seen_by_all_ranks_ends_all(mpirun: Any) -> None:
+    assert mpirun(2, _fail_on, [0, 1]) == 1
+
+
+def test_a_mistake_seen_by_one_rank_leaves_none_waiting(mpirun: Any) -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)exit 1:.*rank 1: hostplate: a mistake"):
+        mpirun(2, _fail_on, [1], timeout=60)

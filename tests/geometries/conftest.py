@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import geometries
 import pytest
+
+import geometries
 
 MAT = {
     "layers": [

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import geometries
 import numpy as np
 import pytest
+
+import geometries
 from geometries.mesh import all_facets, facet_pairs
 from geometries.writing import read
 
@@ -259,3 +260,18 @@ def test_the_same_hash_in_another_process(which, request, tmp_path):
                          capture_output=True, text=True, check=True,
                          cwd=Path(__file__).parents[2])
     assert out.stdout.split()[-1] == sidecar(folder)["hash"]
+
+
+@pytest.mark.parametrize("corners", [3, 4])
+def test_share_of_a_cell_below_a_height(corners):
+    from geometries.measures import _share_below
+
+    rng = np.random.default_rng(3)
+    heights = rng.random((400, corners))
+    weights = rng.dirichlet(np.ones(corners), 20_000)  # uniform points of a simplex
+    counted = np.mean(heights @ weights.T < 0.5, axis=1)
+    share = _share_below(heights, 0.5)
+    assert np.max(np.abs(share - counted)) < 0.02
+    assert share == pytest.approx(1 - _share_below(1 - heights, 0.5), abs=1e-12)
+    flat = np.array([[0.0, 0.0, *[1.0] * (corners - 2)]])
+    assert _share_below(flat, 0.5) == pytest.approx(0.75 if corners == 3 else 0.5)

@@ -14,7 +14,6 @@ import pytest
 
 from fem.errors import CaseError
 from fem.results import Result
-
 from tests.output.field import UM, exact
 
 # PyVista in a process of its own: VTK dies, rather than complains, over a bad file.

@@ -1,0 +1,529 @@
+"""Figures of a result folder: `python -m fem.post.figures FOLDER`.
+
+| file                | shows                                                               |
+|---------------------|---------------------------------------------------------------------|
+| `series.png`        | voltage, smallest and largest concentration, charge against time    |
+| `salt.png`          | c in the pores                                                      |
+| `potentials.png`    | phi_s in the solids, phi_l in the pores                             |
+| `local_current.png` | i_n along the walls, magnitude                                      |
+| `plated.png`        | film thickness on the walls (or plated charge)                      |
+| `depth.png`         | reaction current against depth, and its share by region             |
+
+A figure whose data are not there is left out. Three-dimensional pictures are rendered in a
+process of their own, since a missing graphics driver ends a process rather than raise.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fem.errors import CaseError, HostplateError
+from fem.results import Result
+
+from .style import (
+    FAINT,
+    FIELDS,
+    INK,
+    LINES,
+    LOOK,
+    PORE,
+    SOLID,
+    Scaled,
+    caption,
+    scaled,
+    show_time,
+    time_label,
+)
+
+__all__ = ["draw"]
+
+log = logging.getLogger("hostplate.figures")
+
+UM = 1e6  # shown micrometres per metre
+
+
+def draw(folder: Path | str, comm: Any = None, t: float | None = None) -> list[Path]:
+    """Draw all figures that the results allow into `<folder>/figures`.
+
+    What cannot be drawn costs one warning in the log, never the run.
+
+    Args:
+        folder: a result folder, finished or not.
+        comm: if given, rank 0 draws and all ranks get the list (collective).
+        t: time of the fields, s; default the last one.
+
+    Returns:
+        The files written.
+
+    Raises:
+        CaseError: the folder holds no results.
+    """
+    if comm is not None:
+        from fem.parallel import on_root
+
+        return on_root(comm, draw, folder, None, t)
+    result = Result(folder)
+    try:
+        import matplotlib
+    except ImportError as error:
+        log.warning("no figures: matplotlib does not load (%s)", error)
+        return []
+    out = Path(folder) / "figures"
+    written = []
+    with matplotlib.rc_context(LOOK):
+        for name, make in FIGURES.items():
+            try:
+                figure = make(result, t)
+                if figure is not None:
+                    out.mkdir(exist_ok=True)
+                    figure.savefig(out / f"{name}.png", bbox_inches="tight", pad_inches=0.08)
+                    written.append(out / f"{name}.png")
+            except Exception as error:  # a figure is never worth a run
+                log.warning("%s.png was not drawn: %s", name, _one_line(error))
+    return written
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HostplateError) else f"{type(error).__name__}: {text}"
+
+
+def _caption(result: Result, t: float | None, *more: str) -> str:
+    title = str(result.summary.get("title") or result.folder.resolve().name)
+    return " · ".join([title, *([f"t = {show_time(t)}"] if t is not None else []), *more])
+
+
+# -- fields ------------------------------------------------------------------------------------
+
+
+def _salt(result: Result, t: float | None) -> Any:
+    return _panels(result, t, ("c",))
+
+
+def _potentials(result: Result, t: float | None) -> Any:
+    return _panels(result, t, ("phi_s", "phi_l"))
+
+
+def _local_current(result: Result, t: float | None) -> Any:
+    return _panels(result, t, ("i_n",), _direction)
+
+
+def _plated(result: Result, t: float | None) -> Any:
+    known = _fields(result)
+    return _panels(result, t, ("film_thickness" if "film_thickness" in known else "q",))
+
+
+def _direction(result: Result, t: float | None) -> str:
+    total = float(result.array("i_n", t).sum())
+    return "plating" if total < 0 else "dissolving" if total > 0 else "no current"
+
+
+def _fields(result: Result) -> set[str]:
+    return {name for block in result.blocks for name in result.fields(block)}
+
+
+def _panels(
+    result: Result,
+    t: float | None,
+    names: tuple[str, ...],
+    remark: Callable[[Result, float | None], str] | None = None,
+) -> Any:
+    """One panel for each field that is there, side by side; None if there is none."""
+    names = tuple(name for name in names if name in _fields(result))
+    if not names:
+        return None
+    from matplotlib.figure import Figure
+
+    block = _block(result, names[0])
+    if any(result.cells(b, t).shape[1] == 4 for b in result.blocks):
+        return _panels_3d(result, t, names, remark)
+    points = np.vstack([result.points(b, t) for b in result.blocks]) * UM
+    low, high = points.min(axis=0), points.max(axis=0)
+    wide, tall = (high - low)[:2]
+    ratio = tall / wide if wide > 0 else 1.0
+    to_scale = 1 / 5 <= ratio <= 5
+    height = float(np.clip(3.4 * ratio, 2.2, 4.6)) if to_scale else 3.4
+    width = height / ratio if to_scale else 3.4
+    figure = Figure(figsize=((width + 1.5) * len(names), height + 0.5), layout="constrained")
+    axes = figure.subplots(1, len(names), squeeze=False, sharey=True)
+    for ax, name in zip(axes[0], names, strict=True):
+        drawn, scale = _panel(ax, result, t, name)
+        ax.set_aspect("equal" if to_scale else "auto")
+        ax.set_xlim(low[0], high[0])
+        ax.set_ylim(low[1], high[1])
+        if _block(result, name) == "walls":  # lines on the edge are not cut in half
+            pad = 0.012 * (np.array([wide, tall]) if not to_scale else np.full(2, max(wide, tall)))
+            ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
+            ax.set_ylim(low[1] - pad[1], high[1] + pad[1])
+        ax.set_xlabel("x (µm)")
+        ax.spines[["top", "right"]].set_visible(True)
+        ax.locator_params(axis="x", nbins=5)
+        _colour_bar(figure, ax, drawn, scale)
+    axes[0, 0].set_ylabel("y (µm)")
+    more = [remark(result, t)] if remark else []
+    more += [] if to_scale else ["not to scale"]
+    caption(figure, _caption(result, result.time(t, block), *more))
+    return figure
+
+
+def _block(result: Result, name: str) -> str:
+    """Block in which a field is shown: the walls if it lives there."""
+    blocks = [block for block in result.blocks if name in result.fields(block)]
+    return "walls" if "walls" in blocks else blocks[0]
+
+
+def _colour_bar(figure: Any, ax: Any, drawn: Any, scale: Scaled) -> None:
+    bar = figure.colorbar(drawn, ax=ax, pad=0.03, fraction=0.05, aspect=28)
+    bar.set_label(scale.label)
+    bar.outline.set_linewidth(0.5)
+    bar.ax.tick_params(width=0.5, length=2.5)
+    if hasattr(bar.formatter, "set_useOffset"):
+        bar.formatter.set_useOffset(False)
+
+
+def _norm(values: Any, scale: Scaled) -> Any:
+    """Linear colours, or logarithmic ones for a magnitude that spans over two decades."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    low, high = scale.low, scale.high
+    if scale.magnitude:
+        positive = values[values > 0]
+        if len(positive) and high > 100 * np.quantile(positive, 0.05):
+            return LogNorm(max(float(np.quantile(positive, 0.01)), 1e-5 * high), high)
+        low = min(low, 0.0) if low < 0.3 * high else low
+    return Normalize(low, high)
+
+
+def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Scaled]:
+    from matplotlib.collections import LineCollection
+
+    style = FIELDS[name]
+    block = _block(result, name)
+    values = result.array(name, t, block)
+    scale = scaled(values, style)
+    shown = scale(values)
+    # The pores last: where electrons cross a mat, the solid's block holds pores as well.
+    for other, colour in (("solid", SOLID), ("pore", PORE), ("salt", PORE)):
+        if other in result.blocks and (other != block):
+            _faint(ax, result, t, other, colour)
+    points, cells = result.points(block, t) * UM, result.cells(block, t)
+    if block != "walls":
+        drawn = ax.tripcolor(
+            points[:, 0],
+            points[:, 1],
+            cells,
+            shown,
+            shading="gouraud",
+            cmap=style.colours,
+            norm=_norm(shown, scale),
+            rasterized=True,
+        )
+        return drawn, scale
+    lines = LineCollection(
+        points[cells][:, :, :2].tolist(),
+        array=shown[cells].mean(axis=1),
+        cmap=style.colours,
+        norm=_norm(shown, scale),
+        linewidths=2.4,
+        capstyle="round",
+    )
+    ax.add_collection(lines)
+    return lines, scale
+
+
+def _faint(ax: Any, result: Result, t: float | None, block: str, colour: str) -> None:
+    from matplotlib.colors import ListedColormap
+
+    points, cells = result.points(block, t) * UM, result.cells(block, t)
+    ax.tripcolor(
+        points[:, 0],
+        points[:, 1],
+        cells,
+        facecolors=np.zeros(len(cells)),
+        cmap=ListedColormap([colour]),
+        edgecolors="face",
+        linewidth=0.2,
+        rasterized=True,
+        zorder=0,
+    )
+
+
+def _panels_3d(
+    result: Result,
+    t: float | None,
+    names: tuple[str, ...],
+    remark: Callable[[Result, float | None], str] | None,
+) -> Any:
+    """Pictures rendered elsewhere, with our own colour bars and caption."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    jobs, marks = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in names:
+            style, block = FIELDS[name], _block(result, name)
+            values = result.array(name, t, block)
+            scale = scaled(values, style)
+            norm = _norm(scale(values), scale)
+            marks.append((ScalarMappable(norm, style.colours), scale))
+            jobs.append(
+                {
+                    "folder": str(result.folder),
+                    "t": result.time(t, block),
+                    "block": block,
+                    "field": name,
+                    "factor": scale.factor,
+                    "offset": scale.offset,
+                    "magnitude": scale.magnitude,
+                    "limits": [float(norm.vmin), float(norm.vmax)],
+                    "log": isinstance(norm, LogNorm),
+                    "colours": style.colours,
+                    "file": str(Path(scratch) / f"{name}.png"),
+                }
+            )
+        _render(jobs)
+        images = [_cropped(imread(str(job["file"]))) for job in jobs]
+    height = 3.8
+    widths = [height * image.shape[1] / image.shape[0] + 1.0 for image in images]
+    figure = Figure(figsize=(sum(widths), height), layout="constrained")
+    axes = figure.subplots(1, len(images), squeeze=False, width_ratios=widths)
+    for ax, image, (mappable, scale) in zip(axes[0], images, marks, strict=True):
+        ax.imshow(image, interpolation="antialiased")
+        ax.axis("off")
+        _colour_bar(figure, ax, mappable, scale)
+    points = np.vstack([result.points(b, t) for b in result.blocks])
+    size = " × ".join(f"{s:.3g}" for s in np.ptp(points, axis=0) * UM)
+    more = [f"box {size} µm, z up", *([remark(result, t)] if remark else [])]
+    caption(figure, _caption(result, result.time(t, _block(result, names[0])), *more))
+    return figure
+
+
+def _render(jobs: list[dict[str, Any]]) -> None:
+    """Render in a new process.
+
+    Raises:
+        CaseError: it could not; says why in one line.
+    """
+    # A child of an MPI rank must not take part in its job.
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_", "PMIX"))
+    }
+    root = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [root, environment.get("PYTHONPATH", "")])
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "fem.post.render", json.dumps(jobs)],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        raise CaseError("rendering in 3D took more than 10 minutes") from None
+    if done.returncode or not all(Path(job["file"]).is_file() for job in jobs):
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = lines[-1].strip() if lines and done.returncode > 0 else "the process died"
+        raise CaseError(
+            f"VTK cannot render here ({reason}); a graphics library (libEGL, libGL or OSMesa) is "
+            f"missing or broken. Draw elsewhere: python -m fem.post.figures {jobs[0]['folder']}"
+        )
+
+
+def _cropped(image: Any) -> Any:
+    """The picture without its white margin."""
+    ink = (image[:, :, :3] < 0.995).any(axis=2)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return image
+    pad = 6
+    return image[
+        max(rows[0] - pad, 0) : rows[-1] + pad + 1, max(columns[0] - pad, 0) : columns[-1] + pad + 1
+    ]
+
+
+# -- numbers -----------------------------------------------------------------------------------
+
+
+def _depth(result: Result, t: float | None) -> Any:
+    """Where the current goes: against depth, and by region."""
+    from matplotlib.figure import Figure
+
+    profile = result.summary.get("depth_profile") or {}
+    regions = result.summary.get("current_by_region") or {}
+    depth = np.asarray(profile.get("depth") or [], dtype=float) * UM
+    current = np.asarray(
+        profile.get("current") or profile.get("current_per_depth") or [], dtype=float
+    )
+    shares = {
+        name: abs(float(v["current"] if isinstance(v, dict) else v)) for name, v in regions.items()
+    }
+    with_profile = (
+        len(depth) > 1
+        and len(depth) == len(current)
+        and np.count_nonzero(np.abs(current) > 1e-6 * np.abs(current).sum()) > 1
+    )
+    with_shares = len(shares) > 1 and sum(shares.values()) > 0
+    if not with_profile and not with_shares:
+        return None
+    count = int(with_profile) + int(with_shares)
+    figure = Figure(figsize=(3.4 * count, 3.2), layout="constrained")
+    axes = figure.subplots(1, count, squeeze=False)
+    panels = list(axes[0])
+    if with_profile:
+        ax = panels.pop(0)
+        step = float(depth[1] - depth[0])
+        share = 100 * np.abs(current) / np.abs(current).sum()
+        ax.barh(depth, share, height=0.86 * step, color=LINES[0], linewidth=0)
+        ax.set_ylim(depth[-1] + step / 2, depth[0] - step / 2)  # the separator is on top
+        ax.set_xlim(0, None)
+        ax.set_xlabel(f"reaction current (% per {step:.3g} µm)")
+        ax.set_ylabel("depth below the separator side (µm)")
+        ax.grid(axis="x")
+        _mark_layers(ax, result)
+    if with_shares:
+        ax = panels.pop(0)
+        total = sum(shares.values())
+        names = list(shares)
+        percent = [100 * shares[name] / total for name in names]
+        ax.barh(
+            range(len(names)),
+            percent,
+            height=0.62,
+            color=[LINES[i % len(LINES)] for i in range(len(names))],
+            linewidth=0,
+        )
+        for i, value in enumerate(percent):
+            ax.text(value + 1.5, i, f"{value:.3g} %", va="center", fontsize=8, color=INK)
+        ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(names) - 0.4, -0.6)
+        ax.set_xlim(0, min(1.22 * max(percent), 122))
+        ax.set_xlabel("share of the current (%)")
+        ax.grid(axis="x")
+    end = result.summary.get("t")
+    caption(figure, _caption(result, None if end is None else float(end)))
+    return figure
+
+
+def _mark_layers(ax: Any, result: Result) -> None:
+    """Borders and names of the host's layers, if the mesh says where they are."""
+    try:
+        mesh = json.loads((result.folder / "mesh.json").read_text())
+        top = float(mesh["host"]["top"])
+        layers = [(str(x["name"]), float(x["top"]), float(x["bottom"])) for x in mesh["layers"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for name, above, below in layers:
+        if below > float(mesh["host"]["bottom"]) * (1 + 1e-9):
+            ax.axhline((top - below) * UM, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+        ax.annotate(
+            name.replace("_", " "),
+            (1.0, (top - above) * UM),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, -3),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=7.5,
+            color=FAINT,
+        )
+
+
+def _series(result: Result, t: float | None) -> Any:
+    """Voltage, concentrations and charge against time."""
+    from matplotlib.figure import Figure
+
+    data, units = result.series, result.units
+    if "t" not in data or len(data["t"]) < 2:
+        return None
+    charge = ("plated",) if "plated" in data else ("charge",)  # opposite, as Faraday's law says
+    panels = [
+        group
+        for group in (("voltage",), ("c_min", "c_max"), charge)
+        if any(name in data for name in group)
+    ]
+    if not panels:
+        return None
+    size, unit = time_label(float(data["t"].max()))
+    figure = Figure(figsize=(5.2, 1.6 * len(panels) + 0.5), layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
+    for ax, group in zip(axes[:, 0], panels, strict=True):
+        names = [name for name in group if name in data]
+        factor, label = _series_unit(names[0], units.get(names[0], ""), data)
+        for i, name in enumerate(names):
+            ax.plot(
+                data["t"] / size,
+                data[name] * factor,
+                color=LINES[i],
+                label=_SERIES_NAMES.get(name, name),
+            )
+        ax.set_ylabel(label)
+        ax.grid(True)
+        ax.margins(x=0.01, y=0.08)
+        if len(names) > 1:
+            ax.legend(loc="best", ncols=len(names), handlelength=1.6)
+    axes[-1, 0].set_xlabel(f"time ({unit})")
+    figure.align_ylabels(axes[:, 0])
+    caption(figure, _caption(result, None))
+    return figure
+
+
+_SERIES_NAMES = {"c_min": "smallest $c$", "c_max": "largest $c$"}
+
+
+def _series_unit(name: str, unit: str, data: dict[str, Any]) -> tuple[float, str]:
+    """Factor from the file's unit to the shown one, and the axis label."""
+    if unit == "C/m^2":
+        word = "plated" if name == "plated" else "charge"
+        return 1 / 36000.0, f"{word} (mAh/cm²)"
+    if unit == "mol/m^3":
+        return 1e-3, "salt (mol/L)"
+    if name == "voltage":
+        small = float(np.abs(data[name]).max()) < 0.5
+        return (1e3, "cell voltage (mV)") if small else (1.0, "cell voltage (V)")
+    return 1.0, f"{name} ({unit})" if unit else name
+
+
+FIGURES: dict[str, Callable[[Result, float | None], Any]] = {
+    "series": _series,
+    "salt": _salt,
+    "potentials": _potentials,
+    "local_current": _local_current,
+    "plated": _plated,
+    "depth": _depth,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Draw the figures of the folders named on the command line."""
+    logging.basicConfig(format="%(message)s")
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: python -m fem.post.figures FOLDER ...")
+        return 0 if arguments else 1
+    try:
+        for folder in arguments:
+            for file in draw(folder):
+                print(file)
+    except HostplateError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

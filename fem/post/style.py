@@ -1,0 +1,148 @@
+"""How fields look: names, units, colours and fonts, the same in every figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FIELDS", "LOOK", "Scaled", "Style", "scaled", "time_label"]
+
+INK, FAINT, RULE = "#222222", "#8a8a8a", "#d9d9d9"
+PORE, SOLID = "#eef3f7", "#c9c6c1"
+
+LOOK: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 9.0,
+    "axes.labelsize": 9.0,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": RULE,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.5,
+    "lines.solid_capstyle": "round",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "mathtext.fontset": "dejavusans",
+    "savefig.dpi": 220,
+    "figure.dpi": 110,
+}
+"""Matplotlib settings of all figures."""
+
+LINES = ("#20567a", "#c8553d", "#5b8c5a", "#8d6a9f", "#c9a227")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one field is shown.
+
+    Attributes:
+        label: words and symbol (matplotlib's mathtext).
+        unit: shown unit, before an SI prefix.
+        factor: from SI to that unit.
+        colours: name of a perceptually uniform colour map.
+        magnitude: show the absolute value.
+        offset: the level is of no interest if the spread is much smaller; show the difference.
+    """
+
+    label: str
+    unit: str
+    factor: float = 1.0
+    colours: str = "viridis"
+    magnitude: bool = False
+    offset: bool = False
+
+
+FIELDS = {
+    "c": Style("salt concentration $c$", "mol/L", 1e-3, "viridis"),
+    "phi_l": Style(r"electrolyte potential $\varphi_\mathrm{l}$", "V", 1.0, "cividis", offset=True),
+    "phi_s": Style(r"electronic potential $\varphi_\mathrm{s}$", "V", 1.0, "plasma", offset=True),
+    "i_n": Style(r"local current density $|i_\mathrm{n}|$", "A/cm²", 1e-4, "inferno", True),
+    "film_thickness": Style("plated film thickness", "m", 1.0, "magma", True),
+    "q": Style("plated charge per wall area", "C/cm²", 1e-4, "magma", True),
+}
+"""Fields that figures know, by name."""
+
+_PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"))
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Numbers in a readable unit: shown = (value - offset) * factor, or its magnitude."""
+
+    factor: float
+    offset: float
+    label: str
+    low: float
+    high: float
+    magnitude: bool
+
+    def __call__(self, values: npt.NDArray) -> npt.NDArray:
+        """Convert SI values."""
+        shown = (np.asarray(values) - self.offset) * self.factor
+        return np.abs(shown) if self.magnitude else shown
+
+
+def scaled(values: npt.NDArray, style: Style) -> Scaled:
+    """Unit and limits in which these SI values of a field read well."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        values = np.zeros(1)
+    low, high = float(values.min()), float(values.max())
+    offset, label = 0.0, style.label
+    if style.offset and high - low < 1e-2 * max(abs(low), abs(high)):
+        offset = float(values.mean()) if high - low > 1e-13 * abs(high) else 0.0
+    shown = (values - offset) * style.factor
+    if style.magnitude:
+        shown = np.abs(shown)
+    size = float(np.abs(shown).max())
+    if style.unit == "mol/L" and size >= 0.1:
+        scale, prefix = 1.0, ""
+    else:
+        fits = [(s, p) for s, p in _PREFIXES if size >= 0.9999 * s]
+        scale, prefix = fits[-1] if fits and size > 0 else (1.0, "")
+    if offset:
+        symbol = label[label.index("$") + 1 : label.rindex("$")]
+        label = f"{label} $-\\ \\langle {symbol}\\rangle$"
+    low, high = float(shown.min()) / scale, float(shown.max()) / scale
+    if high - low < 1e-3 * high and style.magnitude:  # the same everywhere: compare with zero
+        low, high = 0.0, 1.25 * high
+    elif high - low <= 1e-9 * max(abs(low), abs(high)):
+        pad = 0.5 * abs(high) or 0.5
+        low, high = low - pad, high + pad
+    unit = f"{prefix}{style.unit}"
+    return Scaled(style.factor / scale, offset, f"{label} ({unit})", low, high, style.magnitude)
+
+
+def time_label(t: float) -> tuple[float, str]:
+    """Seconds per shown unit and the unit, for times up to t."""
+    for size, unit in ((3600.0, "h"), (60.0, "min"), (1.0, "s")):
+        if t >= (0.5 if unit == "s" else 1.5) * size:
+            return size, unit
+    return 1e-3, "ms"
+
+
+def show_time(t: float) -> str:
+    """A time in words, such as `1.5 h`."""
+    if t == 0:
+        return "0 s"
+    size, unit = time_label(t)
+    return f"{t / size:.4g} {unit}"
+
+
+def caption(figure: Any, text: str) -> None:
+    """A line below the figure, in place of a title."""
+    figure.text(0.01, -0.005, text, ha="left", va="top", fontsize=7.5, color=FAINT)
