@@ -344,6 +344,16 @@ class FieldWriter:
 
             on_root(self.comm, _BlockFile.append, file, float(t), values)
 
+    def truncate(self, after_t: float) -> None:
+        """After a restart: what earlier series hold later than `after_t`, s, did not happen.
+
+        Their files stay as they are; the new `.xdmf` says from when on it counts, and
+        `fem.results.Result` obeys.
+        """
+        for _, _, file in self._files:
+            if file is not None:
+                file.start = float(after_t)
+
     @staticmethod
     def next_series(comm: Any, folder: Path | str) -> int:
         """Number of the first series that has no file yet (collective)."""
@@ -386,6 +396,7 @@ class _BlockFile:
         self.cells, self.points, self.static = cells, points, dict(static)
         self.times: list[tuple[float, str, str]] = []  # time, attributes (XML), name of the .vtu
         self.count = 0
+        self.start: float | None = None
         self.h5 = path.with_name(path.name + ".h5")
         _forget(path)
         with _hdf5(self.h5, "w") as h5:
@@ -446,6 +457,11 @@ class _BlockFile:
 
     def _xdmf(self) -> str:
         name = quoteattr(self.name)
+        start = (
+            f'<Information Name="start" Value="{self.start!r}"/>\n'
+            if self.start is not None
+            else ""
+        )
         grids = "".join(
             f'<Grid Name={name} GridType="Uniform">\n<Time Value="{t!r}"/>\n{self.grid}'
             f"{attributes}</Grid>\n"
@@ -453,7 +469,7 @@ class _BlockFile:
         )
         return (
             '<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
-            f'<Grid Name={name} GridType="Collection" CollectionType="Temporal">\n'
+            f'{start}<Grid Name={name} GridType="Collection" CollectionType="Temporal">\n'
             f"{grids}</Grid>\n</Domain>\n</Xdmf>\n"
         )
 
@@ -669,6 +685,7 @@ class FolderLock:
         self.path = Path(folder) / ".lock"
         self.comm = comm
         self.message = ""
+        self._held = False  # on all ranks; the thread that touches the file is on rank 0
         self._stop: threading.Event | None = None
 
     def acquire(self) -> FolderLock:
@@ -681,10 +698,12 @@ class FolderLock:
             self._acquire()
         else:
             self.message = on_root(self.comm, self._acquire)
+        self._held = True
         return self
 
     def release(self) -> None:
         """Give the lock back; harmless if this process does not have it."""
+        self._held = False
         if self._stop is not None:
             self._stop.set()
             self._stop = None
@@ -696,7 +715,7 @@ class FolderLock:
         Raises:
             CaseError: a live run has it.
         """
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._owner_or_error()
 
     def _acquire(self) -> str:
@@ -749,7 +768,7 @@ class FolderLock:
         )
 
     def __enter__(self) -> FolderLock:
-        return self.acquire() if self._stop is None else self
+        return self if self._held else self.acquire()
 
     def __exit__(self, *_: object) -> None:
         self.release()
@@ -797,6 +816,7 @@ def claim_folder(comm: Any, folder: Path | str, overwrite: bool = False) -> Fold
         return told or lock.message
 
     lock.message = on_root(comm, claim)
+    lock._held = True
     return lock
 
 

@@ -174,6 +174,12 @@ class Result:
         """Corners of each cell, shape (n, 2), (n, 3) or (n, 4)."""
         return _load(*self._step(block, t).cells).astype(np.int64)
 
+    def extent(self, t: float | None = None) -> Array:
+        """Lowest and highest coordinates, m, shape (2, 3); walls lie within the other blocks."""
+        blocks = [name for name in self.blocks if name != "walls"] or [self._any_block()]
+        points = np.vstack([self.points(name, t) for name in blocks])
+        return np.array([points.min(axis=0), points.max(axis=0)])
+
     def center(self, field: str, block: str | None = None) -> str:
         """`Node` or `Cell`: where the values of a field belong."""
         step = self._step(self._block_of(field, block), None)
@@ -293,16 +299,17 @@ class Result:
             files = [folder / f"{block}.xdmf", *sorted(later)]
             steps: list[_Step] = []
             for file in files:
-                new = _read_xdmf(file) if file.is_file() else []
+                start, new = _read_xdmf(file) if file.is_file() else (np.inf, [])
                 if new:
-                    steps = [step for step in steps if step.t < new[0].t] + new
+                    steps = [s for s in steps if s.t <= start and s.t < new[0].t] + new
             if not steps:
                 raise CaseError(f"{folder}: block {block!r} has no complete time")
             self._steps[block] = steps
         return self._steps[block]
 
 
-def _read_xdmf(file: Path) -> list[_Step]:
+def _read_xdmf(file: Path) -> tuple[float, list[_Step]]:
+    """When the series began (infinity if it does not say), and its times."""
     try:
         root = ElementTree.parse(file).getroot()
     except ElementTree.ParseError as error:
@@ -323,7 +330,8 @@ def _read_xdmf(file: Path) -> list[_Step]:
             center = attribute.get("Center", "Node")
             step.fields[attribute.get("Name", "")] = (center, *item(attribute))
         steps.append(step)
-    return steps
+    start = root.find("Domain/Information[@Name='start']")
+    return (np.inf if start is None else float(start.get("Value", "inf"))), steps
 
 
 def _load(path: Path, where: str) -> Any:

@@ -143,7 +143,9 @@ def test_metal_thickness_and_front_speed():
         )
     # catalogue: 1 mAh/cm2 of Li is 4.85 um
     assert theory.faraday_thickness(36000.0, 1.2998e-5) == pytest.approx(4.85e-6, rel=1e-3)
-    assert theory.faraday_thickness(36000.0, 1e-5, z=2) == pytest.approx(36000e-5 / 2 / FARADAY)
+    assert theory.faraday_thickness(36000.0, 1e-5, z=2) == pytest.approx(
+        36000e-5 / 2 / FARADAY, rel=1e-12, abs=0
+    )
 
 
 def test_stability_of_a_flat_front():
@@ -162,7 +164,7 @@ def test_stability_of_a_flat_front():
     unit = 1.2998e-5 / FARADAY
     coth = 1 / math.tanh(k * 4e-5)
     exact = unit * k * coth * (10.0 - 0.5 * unit * k**2) / (1 + rho * k * coth)
-    assert theory.front_growth_rate(k, **data) == pytest.approx(exact, rel=1e-12)
+    assert theory.front_growth_rate(k, **data) == pytest.approx(exact, rel=1e-12, abs=0)
 
 
 def test_resistive_column():
@@ -218,6 +220,16 @@ def test_square_array_of_insulating_cylinders():
         theory.cylinder_array(0.79)
 
 
+def test_lattice_sums_are_those_of_a_direct_summation():
+    m, n = np.meshgrid(np.arange(-60, 61), np.arange(-60, 61))
+    points = (m + 1j * n)[(m != 0) | (n != 0)]
+    sums = theory._lattice_sums(24)
+    for k in (8, 12, 16, 24):
+        assert sums[k] == pytest.approx(np.sum(points ** (-float(k))).real, rel=1e-9)
+    assert sums[4] == pytest.approx(np.sum(points**-4.0).real, rel=1e-3)
+    assert sums[6] == sums[10] == 0.0
+
+
 def test_mixture_rules():
     # verification set: spheres 2 e/(3 - e)
     e = 0.9
@@ -232,6 +244,8 @@ def test_mixture_rules():
         np.testing.assert_allclose([low[0], high[0], low[2], high[2]], [2, 2, 10, 10])
         assert 2 < low[1] < high[1] < 10
         assert low[1] == pytest.approx(2.0 * rule(0.4, 5.0))
+    low, high = theory.hashin_shtrikman(0.0, 3.0, np.array([0.0, 1.0]))
+    np.testing.assert_allclose([low, high], [[0, 3], [0, 3]], atol=1e-15)
     with pytest.raises(ValueError, match="dimension"):
         theory.hashin_shtrikman(1.0, 2.0, 0.5, 4)
 
@@ -249,7 +263,7 @@ def test_nucleation():
     # it is the maximum of -(4/3) pi r^3 zF|eta|/V_m + 4 pi r^2 gamma, at the critical radius
     r = theory.critical_radius(-0.05, 0.5, 1.2998e-5)
     work = lambda r: 4 * math.pi * r**2 * (0.5 - r * FARADAY * 0.05 / (3 * 1.2998e-5))  # noqa: E731
-    assert work(r) == pytest.approx(barrier, rel=1e-12)
+    assert work(r) == pytest.approx(barrier, rel=1e-12, abs=0)
     assert work(r) > max(work(0.99 * r), work(1.01 * r))
     angles = np.radians([0.0, 60.0, 90.0, 180.0])
     np.testing.assert_allclose(
@@ -319,7 +333,7 @@ def test_space_charge():
     exact = math.sqrt(8 * 78.5 * EPSILON_0 * GAS_CONSTANT * T_REF * 1.0) * math.sinh(phi / 2 / RT_F)
     assert theory.grahame_charge(phi, 1.0, 78.5) == pytest.approx(exact)
     assert theory.grahame_charge(1e-5, 1.0, 78.5) == pytest.approx(
-        78.5 * EPSILON_0 * 1e-5 / lengths[0], rel=1e-6
+        78.5 * EPSILON_0 * 1e-5 / lengths[0], rel=1e-6, abs=0
     )
     # Gouy-Chapman solves Poisson-Boltzmann, and its slope at the wall is Grahame's charge
     x = np.linspace(0, 5 * lengths[0], 20001)

@@ -145,10 +145,9 @@ def _panels(
     from matplotlib.figure import Figure
 
     block = _block(result, names[0])
-    if any(result.cells(b, t).shape[1] == 4 for b in result.blocks):
+    low, high = result.extent(t) * UM
+    if high[2] > low[2]:
         return _panels_3d(result, t, names, remark)
-    points = np.vstack([result.points(b, t) for b in result.blocks]) * UM
-    low, high = points.min(axis=0), points.max(axis=0)
     wide, tall = (high - low)[:2]
     ratio = tall / wide if wide > 0 else 1.0
     to_scale = 1 / 5 <= ratio <= 5
@@ -234,7 +233,7 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
         array=shown[cells].mean(axis=1),
         cmap=style.colours,
         norm=_norm(shown, scale),
-        linewidths=2.4,
+        linewidths=1.9,
         capstyle="round",
     )
     ax.add_collection(lines)
@@ -251,8 +250,8 @@ def _faint(ax: Any, result: Result, t: float | None, block: str, colour: str) ->
         cells,
         facecolors=np.zeros(len(cells)),
         cmap=ListedColormap([colour]),
-        edgecolors="face",
-        linewidth=0.2,
+        antialiased=False,  # no seams between the cells
+        linewidth=0,
         rasterized=True,
         zorder=0,
     )
@@ -303,8 +302,7 @@ def _panels_3d(
         ax.imshow(image, interpolation="antialiased")
         ax.axis("off")
         _colour_bar(figure, ax, mappable, scale)
-    points = np.vstack([result.points(b, t) for b in result.blocks])
-    size = " × ".join(f"{s:.3g}" for s in np.ptp(points, axis=0) * UM)
+    size = " × ".join(f"{s:.3g}" for s in np.ptp(result.extent(t), axis=0) * UM)
     more = [f"box {size} µm, z up", *([remark(result, t)] if remark else [])]
     caption(figure, _caption(result, result.time(t, _block(result, names[0])), *more))
     return figure

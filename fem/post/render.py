@@ -34,7 +34,8 @@ def render(job: dict[str, Any]) -> None:
     shown = (grid.point_data[job["field"]] - job["offset"]) * job["factor"]
     grid.clear_data()
     grid.point_data["shown"] = np.abs(shown) if job["magnitude"] else shown
-    middle = _box(result, t).mean(axis=0)
+    low, high = result.extent(t)
+    middle = 0.5 * (low + high)
     plotter = pv.Plotter(off_screen=True, window_size=(1500, 1500))
     plotter.set_background("white")
     walls = block == "walls"
@@ -46,8 +47,8 @@ def render(job: dict[str, Any]) -> None:
         log_scale=job["log"],
         show_scalar_bar=False,
         smooth_shading=False,
-        ambient=0.35,
-        diffuse=0.7,
+        ambient=0.72,  # enough shade to see the shape, little enough to read the colours
+        diffuse=0.3,
         specular=0.0,
     )
     if not walls and block != "solid" and "solid" in result.blocks:
@@ -55,8 +56,9 @@ def render(job: dict[str, Any]) -> None:
         solid.clear_data()
         solid = solid.clip((0, -1, 0), origin=middle)
         if solid.n_cells:
-            plotter.add_mesh(solid.extract_surface(algorithm=None), color=SOLID, ambient=0.4)
-    low, high = _box(result, t)
+            plotter.add_mesh(
+                solid.extract_surface(algorithm=None), color=SOLID, ambient=0.72, diffuse=0.3
+            )
     box = pv.Box([x for pair in zip(low, high, strict=True) for x in pair])
     plotter.add_mesh(box, style="wireframe", color=FAINT, line_width=1.5, lighting=False)
     plotter.enable_parallel_projection()
@@ -69,11 +71,6 @@ def render(job: dict[str, Any]) -> None:
     plotter.enable_anti_aliasing("ssaa")
     plotter.screenshot(job["file"])
     plotter.close()
-
-
-def _box(result: Result, t: float) -> Any:
-    points = np.vstack([result.points(block, t) for block in result.blocks])
-    return np.array([points.min(axis=0), points.max(axis=0)])
 
 
 if __name__ == "__main__":

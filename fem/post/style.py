@@ -68,10 +68,10 @@ class Style:
 FIELDS = {
     "c": Style("salt concentration $c$", "mol/L", 1e-3, "viridis"),
     "phi_l": Style(r"electrolyte potential $\varphi_\mathrm{l}$", "V", 1.0, "cividis", offset=True),
-    "phi_s": Style(r"electronic potential $\varphi_\mathrm{s}$", "V", 1.0, "plasma", offset=True),
-    "i_n": Style(r"local current density $|i_\mathrm{n}|$", "A/cm²", 1e-4, "inferno", True),
-    "film_thickness": Style("plated film thickness", "m", 1.0, "magma", True),
-    "q": Style("plated charge per wall area", "C/cm²", 1e-4, "magma", True),
+    "phi_s": Style(r"electronic potential $\varphi_\mathrm{s}$", "V", 1.0, "cividis", offset=True),
+    "i_n": Style(r"local current density $|i_\mathrm{n}|$", "A/cm²", 1e-4, "plasma", True),
+    "film_thickness": Style("plated film thickness", "m", 1.0, "plasma", True),
+    "q": Style("plated charge per wall area", "C/cm²", 1e-4, "plasma", True),
 }
 """Fields that figures know, by name."""
 
@@ -118,8 +118,8 @@ def scaled(values: npt.NDArray, style: Style) -> Scaled:
         symbol = label[label.index("$") + 1 : label.rindex("$")]
         label = f"{label} $-\\ \\langle {symbol}\\rangle$"
     low, high = float(shown.min()) / scale, float(shown.max()) / scale
-    if high - low < 1e-3 * high and style.magnitude:  # the same everywhere: compare with zero
-        low, high = 0.0, 1.25 * high
+    if high - low <= 1e-3 * high and style.magnitude:  # the same everywhere: compare with zero
+        low, high = 0.0, 1.25 * high or 1.0
     elif high - low <= 1e-9 * max(abs(low), abs(high)):
         pad = 0.5 * abs(high) or 0.5
         low, high = low - pad, high + pad

@@ -9,7 +9,16 @@ import numpy as np
 
 from fem.compat import MPI, dfem, dmesh
 from fem.domain import Domain
-from fem.output import Block, FieldWriter, region_field, wall_block
+from fem.output import (
+    Block,
+    FieldWriter,
+    FolderLock,
+    Series,
+    claim_folder,
+    region_field,
+    wall_block,
+    write_json,
+)
 from tests.output.field import UM, exact
 
 
@@ -55,9 +64,17 @@ def domain_of(dim: int, n: int) -> Domain:
 
 
 def write_fields(folder: str, dim: int = 2, pvd: bool = False) -> dict[str, Any]:
-    """Three times of three blocks; a second series from t = 10 on when one is there already."""
+    """Three times of three blocks; a second series from t = 5 on when one is there already."""
     domain = domain_of(dim, n={2: 6, 3: 8}[dim])  # the solid ends where cells end
     comm = domain.mesh.comm
+    series = FieldWriter.next_series(comm, folder)
+    with claim_folder(comm, folder) if series == 1 else FolderLock(folder, comm):
+        written = _write(domain, folder, series, pvd)
+    return {"series": series, "written": written, "locked": Path(folder, ".lock").exists()}
+
+
+def _write(domain: Domain, folder: str, series: int, pvd: bool) -> list[str]:
+    comm, dim = domain.mesh.comm, domain.dim
     walls = [("host_a", "electrolyte")]
     faces = domain.faces_of("counter", ["electrolyte"])
     blocks = []
@@ -72,15 +89,21 @@ def write_fields(folder: str, dim: int = 2, pvd: bool = False) -> dict[str, Any]
     q = dfem.Function(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
     surface = wall_block(domain, walls, faces, layer)
     surface.carry("q", q)
-    series = FieldWriter.next_series(comm, folder)
     writer = FieldWriter(comm, folder, [*blocks, surface], series, pvd)
-    for t in (0.0, 10.0, 20.0) if series == 1 else (10.0, 15.0):
+    path = Path(folder, "series.csv")
+    table = Series(comm, path, {"t": "s", "double": "s"}, resume=series > 1)
+    table.truncate(5.0)
+    writer.truncate(5.0)
+    for t in (0.0, 10.0, 20.0) if series == 1 else (15.0, 25.0):
         for block in blocks:
             block.fields["c"].interpolate(lambda x, t=t: exact(x, t))
             block.fields["flux"].interpolate(lambda x, t=t: t * np.ones((dim, x.shape[1])))
         q.interpolate(lambda x, t=t: exact(x, t))
         writer.write(t)
-    return {"series": series, "written": sorted(p.name for p in Path(folder, "fields").iterdir())}
+        table.add({"t": t, "double": 2 * t})
+    table.close()
+    write_json(comm, Path(folder, "summary.json"), {"series": series})
+    return sorted(p.name for p in Path(folder, "fields").iterdir())
 
 
 def transfer_error(dim: int) -> dict[str, float]:

@@ -1,0 +1,209 @@
+"""Figures of small made-up results: what is drawn, what is left out, and that nothing crashes."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fem.compat import MPI
+from fem.errors import CaseError
+from fem.output import FieldWriter, Series, _BlockFile, write_json
+from fem.post import figures
+from fem.post.style import FIELDS, scaled, show_time
+
+COMM = MPI.COMM_SELF
+UM = 1e-6
+
+
+def triangles(n: int, wide: float, tall: float) -> tuple[np.ndarray, np.ndarray]:
+    """A rectangle of 2 n n triangles; coordinates in metres."""
+    x, y = np.meshgrid(np.linspace(0, wide, n + 1), np.linspace(0, tall, n + 1))
+    points = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1)
+    i = np.arange((n + 1) * n).reshape(n, n + 1)[:, :-1].ravel()
+    up = np.stack([i, i + 1, i + n + 2], axis=1)
+    return np.vstack([up, np.stack([i, i + n + 2, i + n + 1], axis=1)]), points
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """What a run leaves behind, made by hand: pore above, solid below, a wall between."""
+    fields = tmp_path / "fields"
+    fields.mkdir()
+    cells, points = triangles(12, 40 * UM, 30 * UM)
+    above = points + np.array([0, 30 * UM, 0])
+    y = above[:, 1]
+    pore = {"c": ("Node", 1e3 + 1e7 * y), "phi_l": ("Node", -0.03 + 300 * y)}
+    _BlockFile(fields / "pore", "pore", cells, above, {}, False).append(3600.0, pore)
+    solid = {"phi_s": ("Node", -0.06 + 1e-4 * points[:, 1])}
+    _BlockFile(fields / "solid", "solid", cells, points, {}, False).append(3600.0, solid)
+    line = np.stack([np.linspace(0, 40, 21), np.full(21, 30.0), np.zeros(21)], axis=1) * UM
+    ends = np.stack([np.arange(20), np.arange(1, 21)], axis=1)
+    walls = {
+        "i_n": ("Node", -10 * np.exp(line[:, 0] / (4 * UM))),
+        "film_thickness": ("Node", 1e-7 * (1 + line[:, 0] / (40 * UM))),
+    }
+    _BlockFile(fields / "walls", "walls", ends, line, {}, False).append(3600.0, walls)
+    units = {"t": "s", "voltage": "V", "c_min": "mol/m^3", "c_max": "mol/m^3", "charge": "C/m^2"}
+    with Series(COMM, tmp_path / "series.csv", units) as series:
+        for t in np.linspace(0, 3600, 40):
+            row = (t, -0.05 - 0.01 * np.exp(-t / 300), 900, 1100 + t / 36, -10 * t)
+            series.add(dict(zip(units, row, strict=True)))
+    depth = (np.arange(24) + 0.5) * 90 * UM / 24
+    summary = {
+        "title": "Three-layer host",
+        "t": 3600.0,
+        "current_by_region": {"host_bottom": -6.0, "host_middle": -3.0, "collector": -1.0},
+        "depth_profile": {
+            "depth": depth,
+            "current": -np.exp(depth / (30 * UM)),
+            "area": np.ones(24),
+        },
+    }
+    write_json(COMM, tmp_path / "summary.json", summary)
+    layers = [
+        {"name": n, "bottom": b * UM, "top": (b + 30) * UM}
+        for n, b in (("bottom", 0), ("middle", 30), ("top", 60))
+    ]
+    mesh = {"host": {"top": 90 * UM, "bottom": 0.0}, "layers": layers}
+    write_json(COMM, tmp_path / "mesh.json", mesh)
+    return tmp_path
+
+
+def picture(path: Path) -> np.ndarray:
+    from matplotlib.image import imread
+
+    return imread(str(path))
+
+
+def test_every_figure_is_drawn_and_shows_something(folder, caplog):
+    files = figures.draw(folder)
+    assert [f.name for f in files] == [f"{name}.png" for name in figures.FIGURES]
+    assert not caplog.records
+    for file in files:
+        image = picture(file)
+        assert min(image.shape[:2]) > 300, file.name
+        colours = np.unique((image[:, :, :3] * 255).astype(int).reshape(-1, 3), axis=0)
+        assert len(colours) > 50, file.name
+
+
+def test_colours_follow_the_field(folder):
+    """The salt rises upwards: the picture's pore goes from dark blue to yellow."""
+    figures.draw(folder)
+    image = picture(folder / "figures" / "salt.png")[:, :, :3]
+    column = image[:, image.shape[1] // 3]
+    yellow = np.flatnonzero((column[:, 0] > 0.8) & (column[:, 1] > 0.8) & (column[:, 2] < 0.4))
+    violet = np.flatnonzero((column[:, 0] < 0.35) & (column[:, 1] < 0.2) & (column[:, 2] > 0.3))
+    assert len(yellow) and len(violet) and yellow.max() < violet.min()
+
+
+def test_what_is_missing_is_left_out_without_a_word(folder, caplog):
+    (folder / "summary.json").unlink()
+    (folder / "mesh.json").unlink()
+    for name in ("solid", "walls"):
+        for ending in (".xdmf", ".h5"):
+            (folder / "fields" / (name + ending)).unlink()
+    drawn = [file.stem for file in figures.draw(folder)]
+    assert drawn == ["series", "salt", "potentials"] and not caplog.records
+
+
+def test_a_damaged_file_costs_its_figures_only(folder, caplog):
+    (folder / "fields" / "walls.h5").write_bytes(b"not HDF5")
+    with caplog.at_level(logging.WARNING, "hostplate.figures"):
+        drawn = {file.stem for file in figures.draw(folder)}
+    assert drawn == set(figures.FIGURES) - {"local_current", "plated"}
+    assert caplog.records and all("\n" not in r.getMessage() for r in caplog.records)
+    assert any("walls.h5" in r.getMessage() for r in caplog.records)
+
+
+def test_missing_matplotlib_is_one_warning(folder, caplog, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with caplog.at_level(logging.WARNING, "hostplate.figures"):
+        assert figures.draw(folder) == []
+    assert len(caplog.records) == 1 and "matplotlib" in caplog.text
+
+
+def test_numbers_come_in_readable_units():
+    shown = scaled(np.array([-5.0, -20.0]), FIELDS["i_n"])  # A/m2
+    assert shown.label.endswith("(mA/cm²)") and (shown.low, shown.high) == (0.5, 2.0)
+    shown = scaled(np.array([2e-7, 4e-7]), FIELDS["film_thickness"])
+    assert shown.label.endswith("(nm)") and shown.high == pytest.approx(400.0)
+    shown = scaled(np.array([0.06, 0.06 + 2e-9]), FIELDS["phi_s"])
+    assert shown.label.endswith("(nV)") and shown.high == pytest.approx(1.0, rel=1e-6)
+    shown = scaled(np.full(3, 1000.0), FIELDS["c"])
+    assert shown.label.endswith("(mol/L)") and shown.low < 1.0 < shown.high
+    shown = scaled(np.zeros(3), FIELDS["i_n"])
+    assert shown.low == 0.0 and np.isfinite(shown.high) and shown.high > shown.low
+    assert [show_time(t) for t in (0, 1.5, 90, 3600, 9000)] == [
+        "0 s", "1.5 s", "1.5 min", "60 min", "2.5 h",
+    ]  # fmt: skip
+
+
+def test_command_line(folder, tmp_path):
+    for arguments, code, text in (
+        ([str(folder)], 0, "salt.png"),
+        ([str(tmp_path / "nowhere")], 1, "no such folder"),
+        ([], 1, "usage"),
+    ):
+        command = [sys.executable, "-m", "fem.post.figures", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code and text in done.stdout + done.stderr
+    heavy = "import sys, fem.post.figures; print([m for m in ('dolfinx', 'mpi4py', 'petsc4py')"
+    done = subprocess.run(
+        [sys.executable, "-c", heavy + " if m in sys.modules])"], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.fixture(scope="module")
+def solid_folder(tmp_path_factory) -> Path:
+    """Three-dimensional results, from a real mesh on this one rank."""
+    from fem.compat import dfem
+    from fem.output import Block, wall_block
+    from tests.output.workers import domain_of
+
+    folder = tmp_path_factory.mktemp("solid")
+    domain = domain_of(3, 8)
+    layer = domain.wall_layer([("host_a", "electrolyte")])
+    walls = wall_block(domain, [("host_a", "electrolyte")], (), layer)
+    blocks: list[Block] = [walls]
+    current = dfem.Function(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
+    current.interpolate(lambda x: -10.0 * np.exp(x[2] / (20 * UM)))
+    walls.carry("i_n", current)
+    for name, region, field in (("pore", "electrolyte", "c"), ("solid", "host_a", "phi_s")):
+        part = domain.subdomain([region])
+        f = dfem.Function(dfem.functionspace(part.mesh, ("Lagrange", 1)))
+        f.interpolate(lambda x: 1000 + 1e7 * x[2])
+        blocks.append(Block(name, part.mesh, {field: f}))
+    FieldWriter(MPI.COMM_SELF, folder, blocks).write(60.0)
+    return folder
+
+
+def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog):
+    with caplog.at_level(logging.WARNING, "hostplate.figures"):
+        drawn = {file.stem for file in figures.draw(solid_folder)}
+    if not drawn and "cannot render" in caplog.text:
+        pytest.skip("no off-screen graphics on this machine")
+    assert drawn == {"salt", "potentials", "local_current"}
+    image = picture(solid_folder / "figures" / "local_current.png")[:, :, :3]
+    orange = (image[..., 0] > 0.7) & (image[..., 2] < 0.3)
+    assert orange.mean() > 0.01  # the wall is there, not only the colour bar
+
+
+def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    for file in (solid_folder / "figures").glob("*.png"):
+        file.unlink()
+    with caplog.at_level(logging.WARNING, "hostplate.figures"):
+        assert figures.draw(solid_folder) == []
+    assert len(caplog.records) == 3
+    assert all("VTK cannot render here" in r.getMessage() for r in caplog.records)
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(CaseError, match="no results"):
+        figures.draw(tmp_path)
