@@ -104,6 +104,12 @@ ConcentrationInSpace = Annotated[Property, PropertyOf("mol/m^3", SPACE, gt=0)]
 PathText = Annotated[str, StringConstraints(min_length=1), AfterValidator(_resolved_path)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_\-]*$", max_length=60)]
 Glob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_*?][A-Za-z0-9_\-*?]*$", max_length=60)]
+Place = Annotated[  # a boundary, a region or glob, or two regions: host_top/electrolyte_top
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z_*?][A-Za-z0-9_\-*?]*(/[A-Za-z_][A-Za-z0-9_\-]*)?$", max_length=121
+    ),
+]
 Text = Annotated[str, StringConstraints(max_length=20000)]
 
 
@@ -178,10 +184,14 @@ class Coating(_Table):
 class Boundary(_Table):
     """A condition on a named boundary; boundaries without one are insulated."""
 
-    phi_s: Voltage | None = Field(None, description="electronic potential")
+    phi_s: Voltage | None = Field(
+        None, description="electronic potential behind contact_resistance (default 1e-8 ohm*m^2)"
+    )
     phi_l: Voltage | None = Field(None, description="electrolyte potential")
     current_density: SignedCurrent | None = Field(
-        None, description="out of the domain positive, as i_n"
+        None,
+        description="out of the domain positive, as i_n; ionic where the boundary touches an "
+        "electrolyte, else electronic",
     )
     c: ConcentrationInSpace | None = Field(None, description="salt concentration")
     bath: StrictBool = Field(False, description="open to a bath: phi_l = 0 and c = c0")
@@ -314,8 +324,20 @@ class Probe(_Table):
     samples: Annotated[StrictInt, Field(ge=2, le=10000)] = Field(
         101, description="number of points on a line"
     )
-    surface: Glob | None = Field(None, description="mean over a boundary or interface")
+    surface: Place | None = Field(
+        None,
+        description="mean over a boundary, over all walls of a solid region, or over the wall "
+        "between two regions, 'host_top/electrolyte_top'",
+    )
     volume: Glob | None = Field(None, description="mean over a region")
+
+
+class Hooks(_Table):
+    """Own Python beside the case; see `fem.hooks`."""
+
+    module: PathText = Field(
+        description="file with kinetic laws named in `law`, and perhaps physics(case, domain)"
+    )
 
 
 class Case(_Table):
@@ -359,6 +381,7 @@ class Case(_Table):
     solver: SolverControl = Field(default_factory=SolverControl, description="solver")
     output: Output = Field(default_factory=Output, description="results")
     probe: tuple[Probe, ...] = Field((), description="recorded values")
+    hooks: Hooks | None = Field(None, description="own Python: kinetic laws and physics")
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -476,6 +499,10 @@ class Case(_Table):
             data["protocol"][-1].pop(name, None)
         data.get("mesh", {}).pop("file", None)
         data.get("initial", {}).pop("from", None)
+        if not data.get("initial"):
+            data.pop("initial", None)
+        if self.hooks is not None:  # what the module says, not where it is
+            data["hooks"] = Path(self.hooks.module).read_text(encoding="utf-8")
         if self.geometry is not None:
             from fem.case_checks import geometry_parameters
 

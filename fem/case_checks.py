@@ -160,7 +160,7 @@ def _keys(table: type[BaseModel]) -> list[str]:
 
 def cross_checks(sections: Mapping[str, Any]) -> list[str]:
     """Problems between entries; entries that are invalid by themselves are absent and skipped."""
-    checks = (_geometry, _names, _regions, _protocol, _boundaries, _initial, _time, _probes)
+    checks = (_geometry, _names, _regions, _protocol, _boundaries, _initial, _time, _probes, _hooks)
     return [problem for check in checks for problem in check(sections)]
 
 
@@ -346,6 +346,25 @@ def _probes(sections: Mapping[str, Any]) -> Iterator[str]:
             Expression.parse(probe.field, [*PROBE_FIELDS, "x", "y", "z", "depth", "T"])
         except ExpressionError as error:
             yield f"{path}.field: {error}"
+
+
+def _hooks(sections: Mapping[str, Any]) -> Iterator[str]:
+    from fem.hooks import known_laws
+
+    if not {"hooks", "kinetics"} <= sections.keys():
+        return
+    hooks = sections["hooks"]
+    if hooks is not None and not Path(hooks.module).is_file():
+        yield f"hooks.module: {hooks.module!r}: no such file"
+        return
+    try:
+        known = known_laws(hooks.module if hooks else None)
+    except CaseError as error:
+        yield str(error)
+        return
+    for k, entry in enumerate(sections["kinetics"]):
+        if entry.law not in known:
+            yield f"kinetics.{k}.law: {entry.law!r}: no such law; {nearest(entry.law, known)}"
 
 
 # -------------------------------------------------------------------------------------- helpers

@@ -62,7 +62,8 @@ def _lines(case: Case) -> Iterator[str]:
     for glob, region in case.regions.items():
         own = [name for name in type(region).model_fields if getattr(region, name) is not None]
         extra = [f"{name} {_shown(getattr(region, name))}" for name in own if name != "material"]
-        yield f"  region     {', '.join([f'{glob}: {region.material or case.electrolyte}', *extra])}"
+        filling = region.material or case.electrolyte
+        yield f"  region     {', '.join([f'{glob}: {filling}', *extra])}"
     for k, step in enumerate(case.protocol, 1):
         drive: Property | None = getattr(step, "current_density", getattr(step, "voltage", None))
         stops = [
@@ -92,7 +93,7 @@ def notes(case: Case) -> Iterator[str]:
         filling = material(region.material or case.electrolyte, case.materials)
         own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(glob, entry.surface)]
         known = {name for e in own for name in _NEEDED if getattr(e, name) is not None}
-        conducts = region.sigma is not None or isinstance(filling, Solid) and filling.sigma > 0.0
+        conducts = region.sigma is not None or (isinstance(filling, Solid) and filling.sigma > 0.0)
         if isinstance(filling, Solid) and conducts and known != _NEEDED:
             try:
                 pair(case.metal, filling.name, case.electrolyte)

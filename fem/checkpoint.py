@@ -4,6 +4,9 @@ A checkpoint is a folder `checkpoints/state.<k>` with one `rank<r>.npz` per rank
 `manifest.json` (time, step history, place in the protocol, hashes). It is written under another
 name, flushed to disk and renamed; `latest.json` is then replaced atomically, and the two newest are
 kept. A job killed at any moment leaves the previous one valid.
+
+Each nodal field goes with the numbers that its nodes have in the mesh file, so a state can be taken
+up by another number of ranks, or as the start of another run on the same mesh.
 """
 
 from __future__ import annotations
@@ -13,17 +16,28 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from .compat import cell_vertices
 from .errors import CaseError
 from .parallel import all_agree, on_root
 from .system import System
 
-__all__ = ["latest", "load", "save"]
+__all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "take_nodes"]
 
 KEPT = 2
+Array = npt.NDArray[np.float64]
+
+
+class Found(NamedTuple):
+    """A checkpoint: its folder, its manifest, and newer ones that were found damaged."""
+
+    state: Path
+    manifest: dict[str, Any]
+    damaged: list[str]
 
 
 def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
@@ -59,7 +73,8 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
     try:
         path = temporary / f"rank{comm.rank}.npz"
         with path.open("wb") as file:
-            np.savez(file, cells=_cells(system), **system.state())
+            numbers = {f"nodes.{name}": ids for name, ids in node_numbers(system).items()}
+            np.savez(file, cells=_cells(system), **numbers, **system.state())  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -85,16 +100,16 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
     return Path(on_root(comm, finish))
 
 
-def latest(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """The newest checkpoint that is whole, and its manifest (no communication).
+def latest(folder: Path) -> Found:
+    """The newest checkpoint that is whole (no communication).
 
     Raises:
         CaseError: there is none.
     """
     base = folder / "checkpoints"
-    for state in sorted(base.glob("state.[0-9]*"), key=_number, reverse=True):
-        if state.suffix == ".tmp":
-            continue
+    damaged: list[str] = []
+    states = [p for p in base.glob("state.[0-9]*") if p.suffix != ".tmp"]
+    for state in sorted(states, key=_number, reverse=True):
         try:
             manifest = json.loads((state / "manifest.json").read_text())
             whole = all(
@@ -102,39 +117,119 @@ def latest(folder: Path) -> tuple[Path, dict[str, Any]]:
                 for r, digest in enumerate(manifest["sha256"])
             )
         except (OSError, ValueError, KeyError):
-            continue
+            whole = False
         if whole:
-            return state, manifest
+            return Found(state, manifest, damaged)
+        damaged.append(state.name)
+    told = f" ({', '.join(damaged)} damaged)" if damaged else ""
     raise CaseError(
-        f"{folder}: no checkpoint that is whole; start again with `hostplate run ... --overwrite`"
+        f"{folder}: no checkpoint that is whole{told}; start again with "
+        "`hostplate run ... --overwrite`"
     )
 
 
-def load(state: Path, manifest: dict[str, Any], system: System) -> None:
+def load(state: Path, manifest: dict[str, Any], system: System) -> bool:
     """Put a checkpoint into a freshly built system (collective).
 
+    Returns:
+        True if bit by bit; False if node by node, since the mesh is distributed in another way.
+
     Raises:
-        CaseError: another number of ranks.
-        RunError: the mesh was distributed in another way.
+        CaseError: the fields are not those of this system.
     """
     comm = system.domain.comm
-    if manifest["ranks"] != comm.size:
-        raise CaseError(
-            f"{state}: written on {manifest['ranks']} ranks, now {comm.size}; "
-            f"resume with `--ranks {manifest['ranks']}`"
-        )
+    same = manifest["ranks"] == comm.size
+    if same:
+        with np.load(state / f"rank{comm.rank}.npz") as file:
+            same = np.array_equal(file["cells"], _cells(system))
+            arrays = {n: file[n] for n in file.files if n != "cells" and not n.startswith("nodes.")}
+    if all(comm.allgather(same)):
+        odd = sorted(set(system.state()) ^ set(arrays))
+        problem = f"{state}: fields differ from this case: {odd}" if odd else None
+        all_agree(comm, problem)
+        system.restore((arrays, manifest["clock"]))
+        return True
+    nodal, plain = by_node(state, manifest)
     problem = None
-    with np.load(state / f"rank{comm.rank}.npz") as file:
-        if not np.array_equal(file["cells"], _cells(system)):
-            problem = f"{state}: the mesh was distributed in another way; run again from the start"
-        else:
-            arrays = {name: file[name] for name in file.files if name != "cells"}
-            missing = sorted(set(system.state()) ^ set(arrays))
-            if missing:
-                problem = f"{state}: fields differ from this case: {missing}"
-            else:
-                system.restore((arrays, manifest["clock"]))
+    try:
+        lost = take_nodes(system, nodal, list(system.state()))
+        if any(lost.values()):
+            problem = f"{state}: nodes of {sorted(n for n, k in lost.items() if k)} are missing"
+    except KeyError as error:
+        problem = f"{state}: field {error} is missing"
     all_agree(comm, problem)
+    for name, array in system.state().items():
+        if name in plain:
+            array[:] = plain[name] if name.startswith("charge.") else plain[name][0]
+    saved = system.save()[0]
+    system.restore((saved, manifest["clock"]))
+    return False
+
+
+def by_node(
+    state: Path, manifest: dict[str, Any]
+) -> tuple[dict[str, tuple[npt.NDArray[np.int64], Array]], dict[str, Array]]:
+    """All ranks' nodal fields, name -> (node numbers, values), and the other arrays."""
+    nodal: dict[str, tuple[list[Any], list[Any]]] = {}
+    plain: dict[str, Array] = {}
+    for rank in range(manifest["ranks"]):
+        with np.load(state / f"rank{rank}.npz") as file:
+            numbers = {n.removeprefix("nodes."): file[n] for n in file.files if n[:6] == "nodes."}
+            for name in file.files:
+                owner = _owner(name, numbers)
+                if owner is not None:
+                    ids, values = nodal.setdefault(name, ([], []))
+                    ids.append(numbers[owner])
+                    values.append(file[name])
+                elif name != "cells" and not name.startswith("nodes.") and len(file[name]):
+                    plain[name] = file[name]
+    return {n: (np.concatenate(i), np.concatenate(v)) for n, (i, v) in nodal.items()}, plain
+
+
+def take_nodes(system: System, nodal: dict[str, Any], names: list[str]) -> dict[str, int]:
+    """Fill fields of a system from `by_node`; returns how many nodes of each were not there.
+
+    Raises:
+        KeyError: a field is not there at all.
+    """
+    numbers, state = node_numbers(system), system.state()
+    lost = {}
+    for name in names:
+        owner = _owner(name, numbers)
+        if owner is None:
+            continue
+        ids, values = nodal[name]
+        table = np.full(max(ids.max(initial=-1), numbers[owner].max(initial=-1)) + 1, np.nan)
+        table[ids] = values
+        new = table[numbers[owner]]
+        known = np.isfinite(new)
+        state[name][known] = new[known]
+        lost[name] = int(np.count_nonzero(~known))
+    return lost
+
+
+def node_numbers(system: System) -> dict[str, npt.NDArray[np.int64]]:
+    """Number in the mesh file of the node behind each (owned or ghost) value, by field."""
+    geometry = system.domain.mesh.geometry
+    corners = cell_vertices(system.domain.mesh)
+    spaces = {name: u.space for name, u in system.unknowns.items()}
+    spaces |= {name: f.function_space for name, f in system.memories.items()}
+    out = {}
+    for name, space in spaces.items():
+        part = next(p for p in system.parts if p.mesh is space.mesh)
+        dofs = space.dofmap.list[: len(part.cells)]
+        node = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, int)
+        node[dofs.ravel()] = corners[part.cells].ravel()
+        out[name] = np.asarray(geometry.input_global_indices, dtype=np.int64)[node]
+    return out
+
+
+def _owner(name: str, numbers: dict[str, Any]) -> str | None:
+    """The unknown or memory whose nodes an array of the state has."""
+    for ending in ("", ".old", ".older", ".oldest"):
+        if name.endswith(ending) and name.removesuffix(ending) in numbers:
+            return name.removesuffix(ending)
+    return None
 
 
 def _cells(system: System) -> Any:

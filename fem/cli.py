@@ -28,6 +28,10 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("inspect", "numbers and a picture of a mesh", "fem.cli:_inspect"),
     ("run", "solve a case", "fem.cli:_run"),
     ("resume", "go on from the last checkpoint of a run", "fem.cli:_resume"),
+    ("converge", "three meshes and three time tolerances: observed orders", "fem.cli:_converge"),
+    ("compare", "numbers of two results side by side", "fem.cli:_compare"),
+    ("post", "draw the figures of a result again", "fem.cli:_post"),
+    ("view", "open the fields of a result in ParaView", "fem.cli:_view"),
 )
 
 #: Seconds a failing rank waits for the others to fail alike before it ends the job.
@@ -373,6 +377,76 @@ def _do_resume(options: argparse.Namespace) -> int | None:
     from fem.run import main_resume
 
     return main_resume(options.folder, overrides=options.overrides, quiet=options.quiet)
+
+
+def _converge(parser: argparse.ArgumentParser) -> None:
+    _case_arguments(parser)
+    parser.add_argument("--out", type=Path, help="folder; default results/<case>_converge")
+    parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
+    parser.add_argument(
+        "--quick", action="store_true", help="sizes times 4, 2, 1 instead of 2, 1, 1/2"
+    )
+    parser.epilog = "example:\n  hostplate converge limiting_current --quick"
+    parser.set_defaults(call=_do_converge)
+
+
+def _do_converge(options: argparse.Namespace) -> int | None:
+    case = _load(options)
+    folder = options.out or Path("results") / f"{Path(options.case).stem}_converge"
+    if options.ranks:
+        command = ["converge", options.case, "--out", str(folder), *["--quick"] * options.quick]
+        _launch(options.ranks, [*command, *(f"--set={text}" for text in options.overrides)])
+    from fem.converge import main_converge
+
+    return main_converge(case, folder, quick=options.quick)
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", type=Path, help="a result folder")
+    parser.add_argument("b", type=Path, help="another one")
+    parser.epilog = "example:\n  hostplate compare results/coarse results/fine"
+    parser.set_defaults(call=_do_compare)
+
+
+def _do_compare(options: argparse.Namespace) -> None:
+    from fem.comparison import compare
+
+    print("\n".join(compare(options.a, options.b)))
+
+
+def _post(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="a result folder, finished or not")
+    parser.epilog = "example:\n  hostplate post results/sand"
+    parser.set_defaults(call=_do_post)
+
+
+def _do_post(options: argparse.Namespace) -> None:
+    from fem.post.figures import draw
+
+    for file in draw(options.folder):
+        print(file)
+
+
+def _view(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="a result folder, finished or not")
+    parser.epilog = "example:\n  hostplate view results/sand"
+    parser.set_defaults(call=_do_view)
+
+
+def _do_view(options: argparse.Namespace) -> None:
+    from fem.results import Result
+
+    blocks = Result(options.folder).blocks
+    files = [str(options.folder / "fields" / f"{block}.xdmf") for block in blocks]
+    if not files:
+        raise CaseError(f"{options.folder}: no fields were written yet")
+    viewer = shutil.which("paraview")
+    if viewer is None:
+        print("ParaView is not on PATH; open these files with its reader `XDMF Reader`:")
+        print("\n".join(files))
+        return
+    sys.stdout.flush()
+    os.execv(viewer, [viewer, *files])
 
 
 def _rank_count(text: str) -> int:

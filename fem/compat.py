@@ -104,8 +104,8 @@ def quiet_options(prefix: str, options: dict[str, object]):
 def sweep_jit_cache(older_than: float = 120.0) -> list[str]:
     """Remove locks that a killed run left in the JIT cache (rank 0 only).
 
-    An empty `<name>.c` without its `<name>.c.cached` partner says "being compiled"; if its writer is
-    dead, every later run with that form would wait for ever and fail.
+    An empty `<name>.c` without its `<name>.c.cached` partner says "being compiled"; if its writer
+    is dead, every later run with that form would wait for ever and fail.
 
     Args:
         older_than: age in seconds from which such a file counts as left behind.

@@ -27,7 +27,8 @@ def butler_volmer(eta: Any, i0: Any, alpha_a: float, alpha_c: float, temperature
     Args:
         eta: overpotential, V.
         i0: exchange current density, A/m2.
-        alpha_a, alpha_c: transfer coefficients, alpha_a + alpha_c = z.
+        alpha_a: anodic transfer coefficient.
+        alpha_c: cathodic transfer coefficient; alpha_a + alpha_c = z.
         temperature: K.
     """
     f = FARADAY / (GAS_CONSTANT * temperature)

@@ -7,31 +7,36 @@ the other ions, and the kinetic data of the pair (metal, surface) decide how fas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import ufl
 
-from . import kinetics
+from . import boundaries, kinetics
+from .boundaries import Edges
 from .case import Case
-from .compat import dfem
+from .compat import MPI, dfem
 from .constants import GAS_CONSTANT, T_REF
 from .domain import Domain
-from .errors import CaseError
+from .errors import CaseError, RunError
+from .hooks import find_law, own_physics
 from .materials import library
 from .materials.ops import exp
 from .physics.electrons import Electrons
 from .physics.interface import Electrode, Interface
 from .physics.ions import Ions, Medium
+from .properties import Along
 from .system import Physics, System, check_needs
 
 __all__ = ["Model", "build"]
 
 # An electron conductor this much better than the electrolyte is a better one than any potential
 # difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
-CONDUCTIVITY_SHARE = 1e5
+CONDUCTIVITY_SHARE = 1e4
 
 
 @dataclass
@@ -41,12 +46,14 @@ class Model:
     Attributes:
         case, domain, system: what it was built from and into.
         physics: in the order of their rows.
-        ions, interface: the two that are measured.
+        electrons, ions, interface: those whose currents are measured.
         area: projected area of the collector, m2 (2D: m).
         capped: regions whose sigma was lowered to `CONDUCTIVITY_SHARE` times the largest kappa,
             with the value of the material, S/m.
-        floating: regions of electron conductors that no wall or boundary ties to anything.
         deepest_nucleation: largest nucleation overpotential of any wall, V.
+        electrolytes: those that fill a region.
+        c_tables: measured curves over c that a region uses, with their place in the case.
+        clock: time since the start of the protocol step, s, for conditions that depend on it.
     """
 
     case: Case
@@ -59,6 +66,31 @@ class Model:
     area: float
     capped: dict[str, float]
     deepest_nucleation: float
+    electrolytes: tuple[library.Electrolyte, ...] = ()
+    c_tables: dict[str, Along] = field(default_factory=dict)
+    clock: Any = None
+    timed: list[Along] = field(default_factory=list)
+    held: list[tuple[Any, Any, Any]] = field(default_factory=list)
+
+    def set_time(self, t: float) -> None:
+        """Bring boundary conditions to a time since the start of the protocol step, s.
+
+        Raises:
+            RunError: a table ends before it.
+        """
+        self.clock.value = t
+        try:
+            for table in self.timed:
+                table.curve.require(t, t)
+            for values, nodes, condition in self.held:
+                values[nodes] = condition.at(t=t)
+        except CaseError as error:
+            raise RunError(str(error)) from None
+
+    @property
+    def knots(self) -> list[float]:
+        """Times at which a boundary condition has a kink, since the start of a protocol step, s."""
+        return sorted({x for table in self.timed for x in table.curve.x})
 
 
 @dataclass(frozen=True)
@@ -76,7 +108,7 @@ def build(case: Case, domain: Domain) -> Model:
     """Read the regions, choose the physics, write the rows (collective).
 
     Raises:
-        CaseError: a material, a pair or a region is missing, with the way out.
+        CaseError: a material, a pair, a region or a boundary is missing, with the way out.
     """
     fillings = {name: _fill(case, name) for name in domain.regions}
     conductors = [n for n, f in fillings.items() if f.sigma is not None]
@@ -87,23 +119,29 @@ def build(case: Case, domain: Domain) -> Model:
     domain.order = tuple(solids) + tuple(n for n in domain.regions if n not in ionic)
 
     s = System(domain, case.temperature)
+    clock = dfem.Constant(domain.mesh, 0.0)
     frozen = case.study in ("primary", "secondary")
     c0 = _initial_concentration(case, fillings)
-    ions = _ions(case, domain, fillings, ionic, c0, frozen)
-    electrons, capped = _electrons(case, s, fillings, conductors, ionic, c0)
+    edges = boundaries.read(case, domain, ionic, conductors, c0, clock)
+    ions = _ions(case, domain, fillings, ionic, c0, frozen, edges)
+    electrons, capped = _electrons(case, domain, fillings, conductors, ionic, c0, edges)
     interface, deepest = _interface(case, domain, fillings, solids, ionic, c0)
-    physics: tuple[Physics, ...] = tuple(p for p in (electrons, ions, interface) if p is not None)
+    known: tuple[Physics, ...] = tuple(p for p in (electrons, ions, interface) if p is not None)
+    physics = known + own_physics(case, domain)
     check_needs(physics)
     for part in physics:
         part.declare(s)
     for part in physics:
         part.rows(s)
     if "c" in s.unknowns and case.initial.c is not None and case.initial.c.variables:
-        _interpolate(s, "c", case.initial.c)
+        _set_in_space(s, "c", case.initial.c, "initial.c")
+    held = edges.hold(s)
     s.remember()
+    brines = {f.electrolyte.name: f.electrolyte for f in fillings.values()
+              if isinstance(f.electrolyte, library.Electrolyte)}
     return Model(
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
-        deepest,
+        deepest, tuple(brines.values()), _tables_of_c(case, ionic), clock, edges.timed, held,
     )
 
 
@@ -116,8 +154,10 @@ def _fill(case: Case, name: str) -> _Filling:
     if spec.material is None:
         raise CaseError(f"{where}: no material; add `material = \"...\"`")
     material = library.material(spec.material, case.materials)
-    porosity, tortuosity = spec.porosity, spec.tortuosity
-    sigma, electrolyte = None, None
+    porosity: Any = spec.porosity
+    tortuosity: Any = spec.tortuosity
+    sigma: Any = None
+    electrolyte: Any = None
     if isinstance(material, library.Electrolyte):
         electrolyte, sigma = material, spec.bridge_sigma
     elif isinstance(material, library.Separator):
@@ -152,42 +192,51 @@ def _split(names: Iterable[str], value_of: Callable[[str], Any]) -> tuple[list[s
 
 
 def _initial_concentration(case: Case, fillings: dict[str, _Filling]) -> float:
-    if case.initial.c is not None:
-        return 1000.0 if case.initial.c.variables else case.initial.c.at()
+    if case.initial.c is not None and not case.initial.c.variables:
+        return float(case.initial.c.at())
     for filling in fillings.values():
         if isinstance(filling.electrolyte, library.Electrolyte):
             return float(filling.electrolyte.c0)
     return 1000.0
 
 
-def _interpolate(s: System, name: str, value: Any) -> None:
-    """Set an unknown from a property of place."""
-    unknown = s.unknowns[name]
-    domain = s.domain
+def _set_in_space(s: System, name: str, value: Any, where: str) -> None:
+    """Set an unknown from a property of place.
 
-    def at(x: Any) -> Any:
-        names = dict(zip("xyz", x, strict=True))
-        if domain.host is not None:
-            names["depth"] = domain.host[0] - x[domain.dim - 1]
-        return value.at(**names, c=0.0, T=0.0)
+    Raises:
+        CaseError: a value that is not positive (collective).
+    """
+    unknown, domain = s.unknowns[name], s.domain
+    points = unknown.space.tabulate_dof_coordinates()
+    places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+    values = np.broadcast_to(value.at(**places), len(points))
+    lowest = domain.comm.allreduce(float(np.min(values, initial=math.inf)), op=MPI.MIN)
+    if not lowest > 0.0:
+        raise CaseError(f"{where}: falls to {lowest:g} mol/m^3 on this mesh; it must stay above 0")
+    unknown.value.x.array[:] = values
 
-    unknown.value.interpolate(at)
+
+def _tables_of_c(case: Case, ionic: list[str]) -> dict[str, Along]:
+    """Tables over c that the case gives for regions in use."""
+    found = {}
+    for name in ionic:
+        for prop in ("kappa", "D", "t_plus"):
+            value = getattr(case.region(name), prop)
+            if isinstance(value, Along) and value.along == "c":
+                found[f"regions.{name}.{prop}"] = value
+    return found
 
 
 # -- physics -----------------------------------------------------------------------------------
 
 
 def _electrons(
-    case: Case, s: System, fillings: dict[str, _Filling], conductors: list[str],
-    ionic: list[str], c0: float,
+    case: Case, domain: Domain, fillings: dict[str, _Filling], conductors: list[str],
+    ionic: list[str], c0: float, edges: Edges,
 ) -> tuple[Electrons | None, dict[str, float]]:
     if not conductors:
         return None, {}
-    domain = s.domain
-    best = max(
-        float(_law(case, n, fillings[n], "kappa", domain)(c0, case.temperature)) for n in ionic
-    )
-    cap = CONDUCTIVITY_SHARE * best
+    cap = CONDUCTIVITY_SHARE * max(_typical_kappa(case, n, fillings[n], c0) for n in ionic)
     plain, varied = _split(conductors, lambda n: fillings[n].sigma)
     values = {n: _number(fillings[n].sigma) for n in plain}
     capped = {n: v for n, v in values.items() if v > cap}
@@ -198,11 +247,19 @@ def _electrons(
         table[(n,)] = ufl.min_value(
             fillings[n].sigma.at(**domain.coordinates(), T=case.temperature), cap
         )
-    spec = case.boundaries.get("collector")
-    contact = 0.0 if spec is None or spec.contact_resistance is None else (
-        _number(spec.contact_resistance))
-    fixed = {b: _number(v.phi_s) for b, v in case.boundaries.items() if v.phi_s is not None}
-    return Electrons(table, contact_resistance=contact, fixed=fixed), capped
+    return Electrons(
+        table, contact_resistance=edges.collector_contact, fixed=edges.phi_s,
+        resistances=edges.contacts, inflow=edges.into_solid,
+    ), capped
+
+
+def _typical_kappa(case: Case, name: str, filling: _Filling, c0: float) -> float:
+    """Ionic conductivity of a region at c0, S/m; that of the material where it varies in space."""
+    override, T = case.region(name).kappa, case.temperature
+    if override is not None and override.variables <= {"c", "T"}:
+        return float(override.at(c=c0, T=T))
+    kappa = filling.electrolyte.kappa
+    return float(kappa(c0, T)) if callable(kappa) else float(kappa)
 
 
 def _law(case: Case, name: str, filling: _Filling, prop: str, domain: Domain) -> Any:
@@ -219,7 +276,7 @@ def _law(case: Case, name: str, filling: _Filling, prop: str, domain: Domain) ->
 
 def _ions(
     case: Case, domain: Domain, fillings: dict[str, _Filling], ionic: list[str], c0: float,
-    frozen: bool,
+    frozen: bool, edges: Edges,
 ) -> Ions:
     groups: dict[Any, list[str]] = {}
     for n in ionic:
@@ -250,26 +307,10 @@ def _ions(
         media.append(Medium(tuple(names), salt=salt, **laws, **spread))
         if salt:
             z = first.electrolyte.z
-    fixed_phi: dict[str, float] = {}
-    fixed_c: dict[str, float] = {}
-    if case.counter.kind in ("ideal", "reservoir"):
-        fixed_phi["counter"] = 0.0
-    if case.counter.kind == "reservoir":
-        fixed_c["counter"] = c0
-    inflow = {}
-    for boundary, spec in case.boundaries.items():
-        domain.boundary_tag(boundary, "boundaries")
-        if spec.bath:
-            fixed_phi[boundary], fixed_c[boundary] = 0.0, c0
-        if spec.phi_l is not None:
-            fixed_phi[boundary] = _number(spec.phi_l)
-        if spec.c is not None:
-            fixed_c[boundary] = _number(spec.c)
-        if spec.current_density is not None:
-            inflow[boundary] = -_number(spec.current_density)
     return Ions(
-        tuple(media), z=z, c0=c0, frozen=frozen, fixed_potential=fixed_phi,
-        fixed_concentration={} if frozen else fixed_c, inflow=inflow,
+        tuple(media), z=z, c0=c0, frozen=frozen, fixed_potential=dict.fromkeys(edges.phi_l, 0.0),
+        fixed_concentration={} if frozen else dict.fromkeys(edges.c, c0),
+        inflow=edges.into_electrolyte,
     )
 
 
@@ -387,7 +428,9 @@ def _interface(
     charges = [r.q_cov for r in reactions.values()]
     if case.counter.kind == "metal":
         faces = tuple(domain.faces_of("counter", ionic))
-        reaction = _reaction(case, domain, "counter", case.metal)
+        reaction = _with_film(
+            _reaction(case, domain, "counter", case.metal), boundaries.counter_contact(case)
+        )
         electrodes.append(
             _electrode(case, domain, "counter", {"counter": reaction}, primary, c0, faces=faces,
                        potential="ground")
@@ -463,25 +506,6 @@ def _electrode(
         q_cov=number("q_cov"),
         film_resistance=number("film") if first.film > 0.0 else None,
         covered=first.covered,
-        law=_find_law(first.law),
+        law=find_law(first.law, case.hooks.module if case.hooks else None),
         **place,
     )
-
-
-def _find_law(name: str) -> Callable[..., Any]:
-    """A kinetic law by name: built in, or from an entry point of the group `hostplate.kinetics`.
-
-    Raises:
-        CaseError: unknown.
-    """
-    from importlib.metadata import entry_points
-
-    from .errors import nearest
-
-    known = {"butler_volmer": kinetics.butler_volmer, "linear": kinetics.linear_kinetics}
-    if name in known:
-        return known[name]
-    others = {e.name: e for e in entry_points(group="hostplate.kinetics")}
-    if name in others:
-        return others[name].load()
-    raise CaseError(f"kinetics: no law is called {name!r}; {nearest(name, [*known, *others])}")

@@ -11,16 +11,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from .errors import CaseError, HostplateError, RunError
-
-T = TypeVar("T")
 
 _LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
-def on_root(comm, action: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+def on_root[T](comm: Any, action: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Do something on rank 0 only; every rank gets its result, or raises its error.
 
     The result travels by pickle, so keep it small. Collective.

@@ -5,12 +5,19 @@ Currents here follow i_n: plating is negative. Densities refer to the projected 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from .properties import Along, Constant
 from .solve import Control
 
-__all__ = ["Segment", "segments"]
+__all__ = ["Segment", "next_stop", "segments"]
+
+VOLTAGE_SLACK = 1e-3
+"""V; a step may pass a cut-off by this much."""
+CHARGE_SLACK = 1e-6
+"""Share of a capacity by which a step may pass it, where its end is not known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +27,7 @@ class Segment:
     Attributes:
         name: `plate`, `strip`, `rest` or `hold`.
         density: imposed current density as a function of the time since the start of the segment,
-            A/m2, sign of i_n; None if the voltage is imposed.
+            A/m2, a magnitude; None if the voltage is imposed.
         voltage: imposed voltage in the same way, V; None if the current is.
         duration: s, or None.
         capacity: charge per projected area that ends it, C/m2, or None.
@@ -39,6 +46,12 @@ class Segment:
         """-1 plating, +1 stripping, 0 otherwise."""
         return {"plate": -1.0, "strip": 1.0}.get(self.name, 0.0)
 
+    @property
+    def knots(self) -> list[float]:
+        """Times at which the table that drives it has a kink, since its start, s."""
+        drive = self.voltage if self.density is None else self.density
+        return list(drive.curve.x) if isinstance(drive, Along) else []
+
     def control(self, time: float, area: float) -> Control:
         """What is imposed at a time since the start of the segment."""
         if self.density is None:
@@ -51,7 +64,7 @@ class Segment:
         constant = self.density is not None and not self.density.variables
         if self.capacity is not None and constant and self.sign:
             ends.append(self.capacity / self.density.at())
-        return min(ends, default=float("inf"))
+        return min([*ends, *self.knots[-1:]], default=float("inf"))
 
     def stop(self, voltage: float, charge: float) -> str | None:
         """The event that has been reached, if any.
@@ -62,9 +75,31 @@ class Segment:
         """
         if self.cutoff is not None and self.sign * (voltage - self.cutoff) >= 0.0:
             return "cutoff"
-        if self.capacity is not None and abs(charge) >= self.capacity * (1 - 1e-12):
+        if self.capacity is not None and abs(charge) >= self.capacity * (1 - CHARGE_SLACK):
             return "capacity"
         return None
+
+    def overshoot(
+        self, voltage: tuple[float, float], charge: tuple[float, float]
+    ) -> float | None:
+        """Share of a tried step that would land on a stop; None if the step may stand.
+
+        Args:
+            voltage: before and after the step, V.
+            charge: before and after, per projected area since the start of the segment, C/m2.
+        """
+        shares = []
+        if self.cutoff is not None:
+            past = self.sign * (voltage[1] - self.cutoff)
+            if past > VOLTAGE_SLACK:
+                room = max(self.sign * (self.cutoff - voltage[0]), 0.0) + 0.5 * VOLTAGE_SLACK
+                shares.append(room / (room + past))
+        if self.capacity is not None:
+            past = abs(charge[1]) - self.capacity
+            if past > CHARGE_SLACK * self.capacity:
+                room = self.capacity - abs(charge[0])
+                shares.append(room / (room + past))
+        return min(max(min(shares), 0.05), 0.999) if shares else None
 
 
 def segments(case: Any) -> list[Segment]:
@@ -75,8 +110,11 @@ def segments(case: Any) -> list[Segment]:
                ("current_density", "voltage", "duration", "capacity", "cutoff")}
         density = get.pop("current_density")
         if step.step == "rest":
-            from .properties import Constant
-
             density = Constant(0.0, "A/m^2")
         out.append(Segment(step.step, density, **get))
     return out
+
+
+def next_stop(time: float, knots: Iterable[float]) -> float:
+    """The first knot after a time, infinite if there is none; both since the segment's start, s."""
+    return min((k for k in knots if k > time * (1 + 1e-12) + 1e-12), default=float("inf"))

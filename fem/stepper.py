@@ -150,7 +150,8 @@ class Stepper:
         while True:
             dt = min(want, limit)
             if 0.0 < limit - dt < 0.3 * dt:
-                dt = limit if limit <= 1.3 * want else limit / 2
+                # No sliver is left before the event; a step that was rejected is not stretched.
+                dt = limit if limit <= 1.3 * want and not repeat else limit / 2
             s.begin(dt)
             outcome = self.solve(control(s.t + dt), scale)
             error = s.error() if outcome.converged else 0.0

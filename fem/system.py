@@ -43,10 +43,12 @@ class Physics(Protocol):
     """
 
     @property
-    def provides(self) -> tuple[str, ...]: ...
+    def provides(self) -> tuple[str, ...]:
+        """Names that it defines."""
 
     @property
-    def needs(self) -> tuple[str, ...]: ...
+    def needs(self) -> tuple[str, ...]:
+        """Names that it reads."""
 
     def declare(self, s: System) -> None:
         """Add the unknowns and define the names that `provides` promises."""
@@ -67,6 +69,8 @@ class Unknown:
         differential: has a time derivative (enters error control and history).
         scale: size of a typical change, in the field's unit.
         positive: must stay above zero (a concentration).
+        same_node: given for an unknown whose row couples a node to itself only; (row, column) ->
+            lumped form that is positive where two fields share one of its nodes.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Unknown:
     differential: bool
     scale: float
     positive: bool = False
+    same_node: Callable[[str, str], Any] | None = None
     fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
     groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -103,9 +104,11 @@ class Interface:
             on = np.zeros(len(q.value.x.array), dtype=bool)
             on[s.domain.nodes_on(q.space, layer, walls=walls, faces=faces)] = True
             if s.domain.axisymmetric:  # nothing is plated on the axis itself: its ring has no area
-                on &= q.space.tabulate_dof_coordinates()[:, 0] > 0.0
+                radius = s.domain.extent[1][0]
+                on &= q.space.tabulate_dof_coordinates()[:, 0] > 1e-9 * radius
             q.value.x.array[on] = self.initial_charge
             q.fixed.append(np.flatnonzero(~on).astype(np.int32))
+            q.same_node = functools.partial(self.same_node, s)
         else:
             s.define("q", dfem.Constant(s.domain.mesh, self.initial_charge), layer)
         s.layer = layer
@@ -171,6 +174,20 @@ class Interface:
                     rate = _side(s.ddt(s["q"]), minus) * weight
                     s.row("q", (rate + i_n) * _side(s.test("q"), minus) * measure)
         self._remember_films(s)
+
+    def same_node(self, s: System, row: str, column: str) -> Any:
+        """Lumped form whose entries are positive exactly where two fields share a wall node."""
+        total = None
+        for e in self.plating:
+            for i_n, (weight, measure), plus, minus in self.pieces(s, e):
+                del i_n
+                if "phi_s" in (row, column) and e.potential != "field":
+                    continue
+                v = _side(s.test(row), plus if row == "phi_s" else minus)
+                u = _side(s.unknowns[column].trial, plus if column == "phi_s" else minus)
+                term = weight * u * v * measure
+                total = term if total is None else total + term
+        return total
 
     def _remember_films(self, s: System) -> None:
         """After each Newton iteration the film current of a node becomes its present i_n."""

@@ -134,7 +134,7 @@ def _main(*arguments: str) -> int:
         (["check"], "required: case"),
         (["check", "a", "--sett", "x=1"], "unrecognized arguments"),
         (["run", "sand", "--ranks", "0"], "'0' is not a number of ranks"),
-        (["check", "trilayr_cg"], "did you mean 'trilayer_cg'?"),
+        (["check", "trilayr_cg"], "did you mean 'trilayer_cg'"),
         (["check", "nope.toml"], "case file 'nope.toml' does not exist"),
         (["new", "sadn"], "did you mean 'sand'?"),
         (["resume", "nowhere"], "no results folder 'nowhere'"),

@@ -1,0 +1,172 @@
+"""Conditions on named boundaries: counter electrode, `[boundaries]`, and who pins the potential.
+
+Conditions may depend on the time since the start of the protocol step: fluxes through one
+`dfem.Constant`, the clock; held values are set before each solve. Boundaries without a condition
+are insulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .case import Case
+from .compat import dfem
+from .domain import Domain
+from .errors import CaseError
+from .properties import Along, Constant, Property
+from .system import System
+
+__all__ = ["Edges", "counter_contact", "insulated", "read"]
+
+
+@dataclass
+class Edges:
+    """What happens at the edge of the mesh, by boundary, SI.
+
+    Attributes:
+        phi_l, c: held values (a property, or a number).
+        phi_s: potential behind a contact, V (number or UFL); contacts: its resistance, ohm m2.
+        into_electrolyte, into_solid: current density into the domain, A/m2 (UFL).
+        collector_contact: contact resistance at the collector, ohm m2; 0 for none.
+        timed: tables over time.
+    """
+
+    phi_l: dict[str, Property | float] = field(default_factory=dict)
+    c: dict[str, Property | float] = field(default_factory=dict)
+    phi_s: dict[str, Any] = field(default_factory=dict)
+    contacts: dict[str, Any] = field(default_factory=dict)
+    into_electrolyte: dict[str, Any] = field(default_factory=dict)
+    into_solid: dict[str, Any] = field(default_factory=dict)
+    collector_contact: Any = 0.0
+    timed: list[Along] = field(default_factory=list)
+
+    def hold(self, s: System) -> list[tuple[Any, Any, Any]]:
+        """Set held values; returns (array, nodes, property) of those that change in time."""
+        moving = []
+        for name, conditions in (("phi_l", self.phi_l), ("c", self.c)):
+            if name not in s.unknowns:
+                continue
+            u = s.unknowns[name]
+            points = u.space.tabulate_dof_coordinates()
+            for boundary, condition in conditions.items():
+                nodes, values = u.groups[boundary], u.value.x.array
+                if not isinstance(condition, int | float) and "t" in condition.variables:
+                    moving.append((values, nodes, condition))
+                    values[nodes] = condition.at(t=0.0)
+                else:
+                    values[nodes] = _in_space(condition, s.domain, points[nodes])
+        return moving
+
+
+def read(
+    case: Case, domain: Domain, ionic: Sequence[str], conductors: Sequence[str], c0: float,
+    clock: Any,
+) -> Edges:
+    """The conditions of a case on its mesh.
+
+    Raises:
+        CaseError: a boundary does not exist or touches nothing that could carry the condition, or
+            no potential is pinned.
+    """
+    edges = Edges()
+    if case.counter.kind in ("ideal", "reservoir"):
+        edges.phi_l["counter"] = 0.0
+    if case.counter.kind == "reservoir":
+        edges.c["counter"] = c0
+
+    def ufl_of(value: Property) -> Any:
+        if isinstance(value, Constant):
+            return dfem.Constant(domain.mesh, float(value.value))
+        return value.at(**domain.coordinates(), t=clock, T=case.temperature)
+
+    for name, spec in case.boundaries.items():
+        domain.boundary_tag(name, "boundaries")
+        wet, metallic = domain.faces_of(name, ionic), domain.faces_of(name, conductors)
+
+        def need(faces: Sequence[Any], key: str, what: str, name: str = name) -> None:
+            if not faces:
+                raise CaseError(f"boundaries.{name}.{key}: the boundary touches no {what}")
+
+        if spec.bath:
+            need(wet, "bath", "electrolyte")
+            edges.phi_l[name], edges.c[name] = 0.0, c0
+        if spec.phi_l is not None:
+            need(wet, "phi_l", "electrolyte")
+            edges.phi_l[name] = spec.phi_l
+        if spec.c is not None:
+            need(wet, "c", "electrolyte")
+            edges.c[name] = spec.c
+        if spec.phi_s is not None:
+            need(metallic, "phi_s", "electron conductor")
+            edges.phi_s[name] = ufl_of(spec.phi_s)
+        if spec.current_density is not None:
+            need([*wet, *metallic], "current_density", "conductor")
+            target = edges.into_electrolyte if wet else edges.into_solid
+            target[name] = -ufl_of(spec.current_density)
+        if spec.contact_resistance is not None and name == "collector":
+            edges.collector_contact = _resistance(spec.contact_resistance, ufl_of)
+        elif spec.contact_resistance is not None and name != "counter":
+            if spec.phi_s is None:
+                raise CaseError(
+                    f"boundaries.{name}.contact_resistance: in series with phi_s; give phi_s too"
+                )
+            resistance = _resistance(spec.contact_resistance, ufl_of)
+            if not isinstance(resistance, float) or resistance > 0.0:
+                edges.contacts[name] = resistance
+        edges.timed += [
+            value for value in (spec.phi_s, spec.phi_l, spec.current_density)
+            if isinstance(value, Along) and value.along == "t"
+        ]
+    _require_a_pin(case, domain, ionic, edges)
+    return edges
+
+
+def _require_a_pin(case: Case, domain: Domain, ionic: Sequence[str], edges: Edges) -> None:
+    """One potential must be held: currents know only differences."""
+    kind = case.counter.kind
+    if kind != "blocking":
+        if not domain.faces_of("counter", ionic):
+            raise CaseError(
+                f"counter.kind: {kind!r}: the mesh has no boundary `counter` that touches an "
+                "electrolyte; name it in the mesh, or use kind = \"blocking\""
+            )
+        return
+    if not (edges.phi_l or edges.phi_s):
+        raise CaseError(
+            "counter.kind: 'blocking': then no potential is pinned and none is defined; give "
+            "phi_l, phi_s or bath at one of [boundaries], or another counter electrode"
+        )
+
+
+def counter_contact(case: Case) -> float:
+    """Contact resistance at a metal counter electrode, ohm m2; 0 for none.
+
+    Raises:
+        CaseError: it varies.
+    """
+    spec = case.boundaries.get("counter")
+    if spec is None or spec.contact_resistance is None:
+        return 0.0
+    if spec.contact_resistance.variables:
+        raise CaseError("boundaries.counter.contact_resistance: must be one number here")
+    return float(spec.contact_resistance.at())
+
+
+def insulated(case: Case, domain: Domain) -> list[str]:
+    """Boundaries of the mesh without any condition."""
+    return [b for b in domain.boundaries if b not in {*case.boundaries, "collector", "counter"}]
+
+
+def _resistance(value: Property, ufl_of: Any) -> Any:
+    return ufl_of(value) if value.variables else float(value.at())
+
+
+def _in_space(condition: Any, domain: Domain, points: Any) -> Any:
+    if isinstance(condition, int | float):
+        return condition
+    places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+    return np.broadcast_to(condition.at(**places), len(points))

@@ -1,0 +1,79 @@
+"""Which cell a point lies in, and with which weights its corners count; any rank, any submesh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from dolfinx import geometry
+
+from .compat import cell_vertices
+
+__all__ = ["Places", "find_cells"]
+
+#: Slack of "inside", as a share of the cell: a point on a face belongs to both sides.
+SLACK = 1e-8
+
+
+def find_cells(
+    mesh: Any, points: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """The owned cell that holds each point, -1 for none, and the weights of its corners.
+
+    Args:
+        mesh: of simplices with straight edges, as wide as the space it lies in.
+        points: shape (n, 3).
+
+    Returns:
+        Cells (n,) and weights (n, dim + 1). No communication.
+    """
+    dim = mesh.topology.dim
+    cells = np.full(len(points), -1, dtype=np.int32)
+    weights = np.zeros((len(points), dim + 1))
+    owned = mesh.topology.index_map(dim).size_local
+    if not owned or not len(points):
+        return cells, weights
+    x, corners = mesh.geometry.x, cell_vertices(mesh)
+    slack = 1e-6 * float(np.ptp(x, axis=0).max())
+    tree = geometry.bb_tree(
+        mesh, dim, padding=slack, entities=np.arange(owned, dtype=np.int32)
+    )
+    near = geometry.compute_collisions_points(tree, points)
+    for k, point in enumerate(points):
+        candidates = near.links(k)
+        if not len(candidates):
+            continue
+        vertices = x[corners[candidates]][:, :, :dim]
+        edges = (vertices[:, 1:] - vertices[:, :1]).transpose(0, 2, 1)
+        inner = np.linalg.solve(edges, (point[:dim] - vertices[:, 0])[..., None])[..., 0]
+        shares = np.hstack([1.0 - inner.sum(axis=1, keepdims=True), inner])
+        best = int(np.argmax(shares.min(axis=1)))
+        if shares[best].min() >= -SLACK:
+            cells[k] = candidates[best]
+            weights[k] = np.clip(shares[best], 0.0, 1.0)
+    return cells, weights
+
+
+class Places:
+    """Points on a distributed mesh, each looked after by one rank (collective).
+
+    Attributes:
+        found: which of the points lie in some cell, on any rank, shape (n,).
+    """
+
+    def __init__(self, mesh: Any, points: npt.NDArray[np.float64]):
+        self.comm = mesh.comm
+        self.cells, self.weights = find_cells(mesh, points)
+        rank = np.where(self.cells >= 0, self.comm.rank, self.comm.size)
+        first = np.min(self.comm.allgather(rank), axis=0)
+        self.found = first < self.comm.size
+        self.mine = np.flatnonzero(first == self.comm.rank)
+
+    def values(self, function: Any) -> npt.NDArray[np.float64]:
+        """A linear field at the points, NaN where there is no cell (collective)."""
+        local = np.zeros(len(self.found))
+        dofs = function.function_space.dofmap.list[self.cells[self.mine]]
+        local[self.mine] = np.einsum("nk,nk->n", self.weights[self.mine], function.x.array[dofs])
+        total = np.sum(self.comm.allgather(local), axis=0)
+        return np.where(self.found, total, np.nan)

@@ -1,0 +1,307 @@
+"""Probes: what a case's `[[probe]]` entries record.
+
+| place     | what                                             | where it is kept                |
+|-----------|--------------------------------------------------|---------------------------------|
+| `point`   | value at a point                                 | column `probe.<name>`, each step|
+| `surface` | mean over a boundary, or over walls              | column `probe.<name>`, each step|
+| `volume`  | mean over regions                                | column `probe.<name>`, each step|
+| `line`    | profile; empty where the field is not defined    | `probes/<name>.csv`, with fields|
+
+A probe reads one field or an expression of fields, x, y, z, depth and T. eta, i_n, coverage and
+film_thickness live on walls only. Everything here is collective.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from . import kinetics
+from .case import PROBE_FIELDS, Probe
+from .errors import CaseError, nearest
+from .expressions import Expression, is_ufl
+from .locate import Places
+from .model import Model
+from .output import write_text
+from .parallel import on_root
+from .physics.interface import Electrode
+from .remarks import film_per_charge
+
+__all__ = ["Probes"]
+
+WALL_FIELDS = ("eta", "i_n", "coverage", "film_thickness")
+VARIABLES = ("x", "y", "z", "depth", "T")
+
+
+class Probes:
+    """All probes of a model, found on its mesh.
+
+    Raises:
+        CaseError: a place that does not exist, or where the field is not defined.
+    """
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.units: dict[str, str] = {}
+        self._scalars: dict[str, Callable[[], float]] = {}
+        self._lines: dict[str, tuple[Probe, Callable[[], npt.NDArray], npt.NDArray]] = {}
+        for number, probe in enumerate(model.case.probe):
+            where = f"probe.{number} ({probe.name})"
+            expression = Expression.parse(probe.field, [*PROBE_FIELDS, *VARIABLES])
+            if probe.line is not None:
+                a, b = (self._padded(p, where) for p in probe.line)
+                points = a + np.linspace(0.0, 1.0, probe.samples)[:, None] * (b - a)
+                self._lines[probe.name] = probe, self._sampler(expression, points, where), points
+                continue
+            if probe.point is not None:
+                points = self._padded(probe.point, where)[None]
+                self._scalars[probe.name] = _first_of(self._sampler(expression, points, where))
+            elif probe.surface is not None:
+                self._scalars[probe.name] = self._surface(expression, probe.surface, where)
+            else:
+                assert probe.volume is not None
+                self._scalars[probe.name] = self._volume(expression, probe.volume, where)
+            self.units[f"probe.{probe.name}"] = PROBE_FIELDS.get(probe.field.strip(), "")
+
+    def values(self) -> dict[str, float]:
+        """Points and means of the present state, by column."""
+        return {f"probe.{name}": get() for name, get in self._scalars.items()}
+
+    # -- points and lines ----------------------------------------------------------------------
+
+    def _padded(self, point: tuple[float, ...], where: str) -> npt.NDArray[np.float64]:
+        dim = self.model.domain.dim
+        if len(point) != dim:
+            raise CaseError(f"{where}: {_shown(point)} has {len(point)} coordinates in {dim}D")
+        return np.array([*point, *[0.0] * (3 - dim)])
+
+    def _sampler(
+        self, expression: Expression, points: npt.NDArray[np.float64], where: str
+    ) -> Callable[[], npt.NDArray[np.float64]]:
+        """A function that gives the expression at the points, NaN where a field is not defined."""
+        s, domain = self.model.system, self.model.domain
+        on_walls = sorted(expression.names & {*WALL_FIELDS})
+        if on_walls:
+            raise CaseError(f"{where}: {', '.join(on_walls)} live on walls; give a surface")
+        fixed: dict[str, Any] = dict(zip("xyz"[: domain.dim], points.T, strict=False))
+        fixed |= {"depth": domain.depth_of(points), "T": self.model.case.temperature}
+        places: dict[str, tuple[Any, Places]] = {}
+        inside = Places(domain.mesh, points).found
+        for name in sorted(expression.names & {*PROBE_FIELDS}):
+            if name == "c" and "c" not in s.unknowns:
+                fixed["c"] = self.model.ions.c0
+                continue
+            if name not in s.unknowns:
+                raise CaseError(f"{where}: {name!r} is not solved for in this case")
+            unknown = s.unknowns[name]
+            places[name] = unknown.value, Places(unknown.part.mesh, points)
+            inside = inside & places[name][1].found
+        if not inside.any():
+            self._refuse(expression, points, places, where)
+
+        def sample() -> npt.NDArray[np.float64]:
+            found = {name: place.values(field) for name, (field, place) in places.items()}
+            if "phi_s" in found:  # the unknown is phi_s - voltage
+                found["phi_s"] = found["phi_s"] + s.get_voltage()
+            here = {
+                name: np.broadcast_to(value, len(points))[inside]
+                for name, value in {**fixed, **found}.items()
+            }
+            out = np.full(len(points), np.nan)
+            out[inside] = expression.evaluate(here)
+            return out
+
+        return sample
+
+    def _refuse(self, expression: Expression, points: Any, places: Any, where: str) -> None:
+        domain = self.model.domain
+        low, high = (_shown(end[: domain.dim]) for end in domain.extent)
+        shown = _shown(points[0][: domain.dim])
+        if len(points) > 1:
+            shown = f"the line {shown} to {_shown(points[-1][: domain.dim])}"
+        missing = sorted(name for name, (_, place) in places.items() if not place.found.any())
+        if Places(domain.mesh, points).found.any() and missing:
+            raise CaseError(f"{where}: {shown}: no {', '.join(missing)} in the region there")
+        raise CaseError(f"{where}: {shown} lies in no cell; the mesh spans {low} to {high}")
+
+    def write_lines(self, folder: Path, t: float) -> None:
+        """Append the profiles of time t to `probes/<name>.csv`."""
+        for name, (probe, sample, points) in self._lines.items():
+            on_root(
+                self.model.domain.comm, self._append, folder / "probes" / f"{name}.csv", probe, t,
+                points, sample(),
+            )
+
+    def _append(self, path: Path, probe: Probe, t: float, points: Any, values: Any) -> None:
+        dim = self.model.domain.dim
+        unit = PROBE_FIELDS.get(probe.field.strip(), "")
+        title = f"{probe.name} [{unit}]" if unit else probe.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not path.exists()
+        distance = np.linalg.norm(points - points[0], axis=1)
+        with path.open("a", newline="") as file:
+            if fresh:
+                axes = [f"{axis} [m]" for axis in "xyz"[:dim]]
+                file.write(",".join(["t [s]", "distance [m]", *axes, title]) + "\n")
+            for d, point, value in zip(distance, points[:, :dim], values, strict=True):
+                file.write(",".join(repr(float(v)) for v in (t, d, *point, value)) + "\n")
+
+    def truncate(self, folder: Path, after_t: float) -> None:
+        """Drop profiles at or later than a time: a resumed run writes them again."""
+        on_root(self.model.domain.comm, _truncate, [folder / "probes" / f"{n}.csv"
+                                                    for n in self._lines], after_t)
+
+    # -- means ---------------------------------------------------------------------------------
+
+    def _mean(self, terms: list[tuple[Any, Any, Any]]) -> Callable[[], float]:
+        """Mean of (expression, weight, measure) terms."""
+        s, one = self.model.system, self.model.domain._one
+        above = s.form(_total(value * weight * measure for value, weight, measure in terms))
+        below = s.integral(s.form(_total(one * weight * measure for _, weight, measure in terms)))
+        return lambda: s.integral(above) / below
+
+    def _in_space(self, side: str = "") -> dict[str, Any]:
+        domain = self.model.domain
+        x = [domain.x[i](side) if side else domain.x[i] for i in range(domain.dim)]
+        top = domain.host[0] if domain.host else float(domain.extent[1][domain.dim - 1])
+        return {**dict(zip("xyz", x, strict=False)), "depth": top - x[-1],
+                "T": self.model.system.temperature}
+
+    def _volume(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
+        model, s = self.model, self.model.system
+        on_walls = sorted(expression.names & {*WALL_FIELDS})
+        if on_walls:
+            raise CaseError(f"{where}: {', '.join(on_walls)} live on walls; give a surface")
+        fields: dict[str, Any] = {
+            name: s.values[name] for name in ("c", "phi_l", "phi_s") if name in s.values
+        }
+        regions = [
+            name for name in model.domain.match(pattern, f"{where}.volume")
+            if all(name in self._home(field) for field in expression.names & {*PROBE_FIELDS})
+        ]
+        if not regions:
+            raise CaseError(f"{where}: {expression.text!r} is not defined in {pattern!r}")
+        value = _evaluated(expression, fields | self._in_space())
+        return self._mean([(value, model.domain.weight, model.domain.dx(regions, degree=3))])
+
+    def _home(self, field: str) -> tuple[str, ...]:
+        """Regions in which a field is defined."""
+        model = self.model
+        electrons = model.electrons.regions if model.electrons else ()
+        return {"c": model.ions.salty, "phi_l": model.ions.regions, "phi_s": electrons}[field]
+
+    def _surface(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
+        domain, interface = self.model.domain, self.model.interface
+        walls, faces = self._facets(pattern, where)
+        electrode_of = {w: e for e in interface.electrodes for w in (*e.walls, *e.faces)}
+        groups: dict[Any, tuple[Electrode | None, bool, list[Any]]] = {}
+        for place, on_wall in [*((w, True) for w in walls), *((f, False) for f in faces)]:
+            electrode = electrode_of.get(place)
+            kind = (electrode.name if electrode else "", on_wall, self._sides(place, on_wall))
+            groups.setdefault(kind, (electrode, on_wall, []))[2].append(place)
+        terms = []
+        for (_, _, sides), (electrode, on_wall, places) in groups.items():
+            values = self._on_surface(electrode, on_wall, sides)
+            if expression.names <= values.keys():
+                weight = domain.weight
+                if on_wall and not isinstance(weight, int):
+                    weight = weight("+")
+                measure = domain.dS(places) if on_wall else domain.ds(places)
+                terms.append((_evaluated(expression, values), weight, measure))
+        if not terms:
+            raise CaseError(f"{where}: {expression.text!r} is not defined on {pattern!r}")
+        return self._mean(terms)
+
+    def _facets(self, pattern: str, where: str) -> tuple[list[Any], list[Any]]:
+        """Walls and boundary faces that a surface names."""
+        domain = self.model.domain
+        if pattern in domain.boundaries:
+            return [], [face for face in domain.faces if face[0] == pattern]
+        if "/" in pattern:
+            pair = tuple(pattern.split("/"))
+            for wall in (pair, pair[::-1]):
+                if wall in domain.walls:
+                    return [wall], []
+            touching = [f"{a}/{b}" for a, b in domain.walls]
+            hint = nearest(pattern, touching)
+            raise CaseError(f"{where}.surface: {pattern!r} do not touch; {hint}")
+        try:
+            names = domain.match(pattern)
+        except CaseError:
+            known = [*domain.boundaries, *domain.regions]
+            raise CaseError(
+                f"{where}.surface: no boundary or region is called {pattern!r}; "
+                f"{nearest(pattern, known)}"
+            ) from None
+        walls = [w for w in domain.walls if w[0] in names and w[1] in self.model.ions.regions]
+        if not walls:
+            raise CaseError(f"{where}.surface: {pattern!r} has no wall to an electrolyte")
+        return walls, []
+
+    def _sides(self, place: tuple[str, str], on_wall: bool) -> tuple[bool, bool, bool]:
+        """Whether phi_s, phi_l and c are defined beside a wall or face."""
+        plus, minus = place if on_wall else (place[1], place[1])
+        return plus in self._home("phi_s"), minus in self._home("phi_l"), minus in self._home("c")
+
+    def _on_surface(
+        self, e: Electrode | None, on_wall: bool, sides: tuple[bool, bool, bool]
+    ) -> dict[str, Any]:
+        """All names that an expression may use there."""
+        s, interface = self.model.system, self.model.interface
+        plus, minus = ("+", "-") if on_wall else ("", "")
+
+        def at(value: Any, side: str) -> Any:
+            return value(side) if side and is_ufl(value) else value
+
+        out = self._in_space(plus)
+        for name, side, there in zip(
+            ("phi_s", "phi_l", "c"), (plus, minus, minus), sides, strict=True
+        ):
+            if there and name in s.values:
+                out[name] = at(s[name], side)
+        if e is None:
+            return out
+        if e.potential != "field":
+            out["phi_s"] = at(s.voltage, minus) if e.potential == "driven" else ufl.as_ufl(0.0)
+        out["i_n"] = interface.current_density(s, e, on_wall)
+        out["eta"] = interface.overpotential(s, e, plus, minus)
+        if e.film_resistance is not None:
+            out["eta"] = out["eta"] - out["i_n"] * at(e.film_resistance, plus)
+        if e.counts:
+            q = at(s["q"], minus)
+            share = kinetics.coverage(q, at(e.q_cov, plus))
+            out["coverage"] = ufl.as_ufl(1.0) if e.covered else share
+            out["film_thickness"] = q * film_per_charge(self.model.case.metal)
+        return out
+
+
+def _first_of(sample: Callable[[], npt.NDArray]) -> Callable[[], float]:
+    return lambda: float(sample()[0])
+
+
+def _total(forms: Iterable[Any]) -> Any:
+    return functools.reduce(operator.add, forms)
+
+
+def _evaluated(expression: Expression, values: Mapping[str, Any]) -> Any:
+    return ufl.as_ufl(expression.evaluate(values))
+
+
+def _shown(point: Any) -> str:
+    return "(" + ", ".join(f"{1e6 * float(x):g}" for x in point) + ") um"
+
+
+def _truncate(paths: list[Path], last: float) -> None:
+    for path in paths:
+        if path.is_file():
+            head, *rows = list(csv.reader(path.read_text().splitlines()))
+            kept = [r for r in rows if len(r) == len(head) and float(r[0]) <= last * (1 + 1e-12)]
+            write_text(path, "".join(",".join(row) + "\n" for row in [head, *kept]))

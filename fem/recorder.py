@@ -1,0 +1,184 @@
+"""What a run leaves behind: fields, the series, probes, the summary. Knows no equations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .case_summary import used_materials
+from .compat import dfem
+from .measure import Measure
+from .model import Model
+from .output import Block, FieldWriter, Series, region_field, wall_block
+from .probes import Probes
+from .stepper import Step
+
+__all__ = ["Recorder", "Tally"]
+
+CLOSURES = ("balance", "collector", "faraday", "salt")
+
+
+@dataclass
+class Tally:
+    """What a run has cost so far, and its worst relative balance errors."""
+
+    steps: int = 0
+    newton: int = 0
+    linear: int = 0
+    rejected: int = 0
+    worst: dict[str, float] = field(default_factory=dict)
+
+    def add(self, step: Step, numbers: dict[str, float]) -> None:
+        """Count an accepted step."""
+        self.steps += 1
+        self.newton += step.newton
+        self.linear += step.linear
+        self.rejected += step.rejected
+        for key in CLOSURES:
+            if key in numbers:
+                self.worst[key] = max(self.worst.get(key, 0.0), numbers[key])
+
+
+class Recorder:
+    """Writers of one run.
+
+    Args:
+        model: its fields are written.
+        measure: its numbers are.
+        probes: of the model.
+        folder: claimed.
+        series: number of the field series; a resumed run opens a new one.
+    """
+
+    def __init__(
+        self, model: Model, measure: Measure, probes: Probes, folder: Path, series: int = 1
+    ):
+        self.model, self.measure, self.probes = model, measure, probes
+        self.folder, self.series = folder, series
+        self.comm = model.domain.comm
+        self.last: float | None = None
+        self.writer = FieldWriter(
+            self.comm, folder, self._blocks(), series, pvd=model.case.output.pvd
+        )
+        self.table = Series(self.comm, folder / "series.csv", self._columns(), resume=series > 1)
+
+    def _blocks(self) -> list[Block]:
+        """Fields of the pores, of the salt if it lives elsewhere, of solids and walls."""
+        model, s, interface = self.model, self.model.system, self.model.interface
+        parts: dict[int, tuple[Any, dict[str, Any]]] = {}
+        for name, u in s.unknowns.items():
+            if name not in ("phi_s", "q"):
+                parts.setdefault(id(u.part), (u.part, {}))[1][name] = u.value
+        blocks = []
+        for part, fields in parts.values():
+            name = "pore" if "phi_l" in fields else "salt" if "c" in fields else min(fields)
+            static = {"region": region_field(model.domain, part)}
+            blocks.append(Block(name, part.mesh, fields, static))
+        if "phi_s" in s.unknowns:
+            u = s.unknowns["phi_s"]
+            self.phi_s = dfem.Function(u.space, name="phi_s")
+            static = {"region": region_field(model.domain, u.part)}
+            blocks.append(Block("solid", u.part.mesh, {"phi_s": self.phi_s}, static))
+        walls = [w for e in interface.plating for w in e.walls]
+        faces = [f for e in interface.plating for f in e.faces]
+        block = wall_block(model.domain, walls, faces, s.layer)
+        block.carry("i_n", s.memories["i_n"])
+        if "q" in s.unknowns:
+            block.carry("q", s.unknowns["q"].value)
+        return [*blocks, block]
+
+    def _columns(self) -> dict[str, str]:
+        """Columns of `series.csv` with their units."""
+        out = {"t": "s", "dt": "s", "voltage": "V", "current_density": "A/m^2", "charge": "C/m^2"}
+        unknowns = self.model.system.unknowns
+        if "q" in unknowns:
+            out["plated"] = "C/m^2"
+        if "c" in unknowns:
+            out |= {"c_min": "mol/m^3", "c_max": "mol/m^3"}
+        out |= {"balance": "", "collector": ""}
+        out |= {"faraday": ""} if "q" in unknowns else {}
+        out |= {"salt": ""} if "c" in unknowns else {}
+        out |= dict.fromkeys(("segment", "newton", "krylov", "rejected", "error"), "")
+        return out | self.probes.units
+
+    def truncate(self, t: float) -> None:
+        """Forget what an interrupted run wrote later than the checkpoint that is taken up."""
+        self.table.truncate(t)
+        self.probes.truncate(self.folder, t)
+        self.last = t
+
+    def fields(self) -> None:
+        """Fields and profiles of the accepted state (collective)."""
+        s = self.model.system
+        self.measure.update_walls()
+        if "phi_s" in s.unknowns:
+            self.phi_s.x.array[:] = s.unknowns["phi_s"].value.x.array + s.get_voltage()
+        self.writer.write(s.t)
+        if self.last != s.t:
+            self.probes.write_lines(self.folder, s.t)
+        self.last = s.t
+
+    def step(self, step: Step, numbers: dict[str, float], segment: int) -> None:
+        """A row of the series (collective)."""
+        area, s = self.model.area, self.model.system
+        values = {
+            **numbers,
+            **self.probes.values(),
+            "t": s.t,
+            "dt": step.dt,
+            "voltage": s.get_voltage(),
+            "current_density": numbers["current"] / area,
+            "charge": numbers["charge"] / area,
+            "plated": numbers.get("plated", 0.0) / area,
+            "segment": segment,
+            "newton": step.newton,
+            "krylov": step.linear,
+            "rejected": step.rejected,
+            "error": step.error,
+        }
+        self.table.add({name: values[name] for name in self.table.names})
+
+    def summary(self, tally: Tally) -> dict[str, Any]:
+        """The numbers that characterise the present state (collective)."""
+        from .materials import status_counts
+
+        model, s, area = self.model, self.model.system, self.model.area
+        measure, mesh_hash = self.measure, model.domain.sidecar.get("hash", "")
+        profile, regions = measure.depth_profile(), measure.by_region()
+        currents = {k: v["current"] for k, v in regions.items()}
+        total = sum(currents.values())
+        thirds = ("top", "middle", "bottom")
+        out: dict[str, Any] = {
+            "title": model.case.title,
+            "study": model.case.study,
+            "t": s.t,
+            "voltage": s.get_voltage(),
+            "current_density": measure.cell_current() / area,
+            "charge": float(s.charges["passed"][0]) / area,
+            "current_by_region": currents,
+            "share_by_region": {k: v / total if total else 0.0 for k, v in currents.items()},
+            "area_by_region": {k: v["area"] for k, v in regions.items()},
+            "depth_profile": profile,
+            "current_by_third": dict(zip(thirds, measure.thirds(profile), strict=True)),
+            "closures": tally.worst,
+            "projected_area": area,
+            "unknowns": {n: int(u.space.dofmap.index_map.size_global)
+                         for n, u in s.unknowns.items()},
+            **{k: v for k, v in asdict(tally).items() if k not in ("worst", "linear")},
+            "krylov": tally.linear,
+            "ranks": self.comm.size,
+            "mesh_hash": mesh_hash,
+            "physics_hash": model.case.physics_hash(mesh_hash),
+            "sigma_capped": model.capped,
+            "data_status": status_counts(*used_materials(model.case)),
+        }
+        if "c" in s.unknowns:
+            out["c_min"], out["c_max"] = measure.extrema("c")
+        if "q" in s.unknowns:
+            out["plated"] = measure.plated() / area
+            shares = measure.thirds(profile, "plated")
+            out["plated_by_third"] = dict(zip(thirds, shares, strict=True))
+        if self.probes.units:
+            out["probes"] = {k.removeprefix("probe."): v for k, v in self.probes.values().items()}
+        return out

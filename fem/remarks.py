@@ -1,0 +1,128 @@
+"""What is no error but should be known: collected, said once, kept in `summary.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from . import boundaries
+from .compat import MPI
+from .constants import FARADAY
+from .errors import CaseError
+from .materials import library
+from .model import CONDUCTIVITY_SHARE, Model
+
+__all__ = ["Remarks", "film_per_charge"]
+
+THICK_FILM = 0.1
+"""Share of the smallest pore or fibre above which a film moves the walls; here they stand still."""
+STEEP_CELL = 0.2
+"""Change of c across one cell, as a share of c0, from which a mesh counts as too coarse."""
+_DIAMETERS = ("fibre_diameter", "pore_diameter", "wire_diameter")
+
+
+def film_per_charge(metal: str) -> float:
+    """Thickness of dense metal per plated charge density, V_m/(zF), m per C/m2."""
+    data = library.metal(metal)
+    return float(data.molar_volume) / (data.z * FARADAY)
+
+
+class Remarks:
+    """Warnings of one run.
+
+    Args:
+        model: what is solved.
+        say: prints a line.
+    """
+
+    def __init__(self, model: Model, say: Callable[[str], None]):
+        self.model, self.say = model, say
+        self.said: dict[str, str] = {}
+        self.diameter = min(_lengths(model.domain.sidecar.get("parameters", {})), default=None)
+        self.film = film_per_charge(model.case.metal)
+        self.c_low, self.c_high = np.inf, -np.inf
+        for key, text in self._of_the_model():
+            self.add(key, text)
+
+    @property
+    def texts(self) -> list[str]:
+        """All of them, in the order in which they came up."""
+        return list(self.said.values())
+
+    def add(self, key: str, text: str) -> None:
+        """A warning; said when its key is new, brought up to date later."""
+        if key not in self.said:
+            self.say(f"warning: {text}")
+        self.said[key] = text
+
+    def _of_the_model(self) -> Iterator[tuple[str, str]]:
+        model = self.model
+        if model.capped:
+            yield "sigma", (
+                f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
+                "the ionic conductivity; no potential changes visibly"
+            )
+        bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]
+        if bare:
+            yield "insulated", f"boundaries without a condition are insulated: {', '.join(bare)}"
+
+    def require(self, c_low: float, c_high: float) -> None:
+        """Check a state against all measured tables, which are never extrapolated.
+
+        Raises:
+            CaseError: what lies outside which table.
+        """
+        for electrolyte in self.model.electrolytes:
+            electrolyte.require(c_low, c_high, self.model.case.temperature)
+        for place, table in self.model.c_tables.items():
+            try:
+                table.curve.require(c_low, c_high)
+            except CaseError as error:
+                raise CaseError(f"{place}: {error}") from None
+
+    def look(self, c_low: float, c_high: float) -> None:
+        """Compare an accepted state with the ranges in which the data were measured."""
+        self.c_low, self.c_high = min(c_low, self.c_low), max(c_high, self.c_high)
+        T = self.model.case.temperature
+        for electrolyte in self.model.electrolytes:
+            for c in (self.c_low, self.c_high):
+                for text in electrolyte.outside(c, c, T):
+                    symbol = text.split(" = ")[0]
+                    end = "" if symbol.endswith("T") else f" {c == self.c_low}"
+                    self.add(symbol + end, text)
+
+    def look_closely(self) -> None:
+        """What costs a pass over the mesh: film thickness, salt across cells (collective)."""
+        s, comm = self.model.system, self.model.domain.comm
+        if "q" in s.unknowns and self.diameter is not None:
+            q = comm.allreduce(float(np.max(s.unknowns["q"].owned, initial=0.0)), op=MPI.MAX)
+            if self.film * q > THICK_FILM * self.diameter:
+                self.add("film", (
+                    f"the metal film reaches {1e6 * self.film * q:.3g} um, above "
+                    f"{THICK_FILM:.0%} of the smallest diameter {1e6 * self.diameter:.3g} um: the "
+                    "walls would have moved"
+                ))
+        if "c" in s.unknowns:
+            u = s.unknowns["c"]
+            rise = np.ptp(u.value.x.array[u.space.dofmap.list], axis=1)
+            worst = comm.allreduce(float(rise.max(initial=0.0)), op=MPI.MAX) / self.model.ions.c0
+            if worst > STEEP_CELL:
+                self.add("coarse", (
+                    f"the salt changes by {worst:.0%} of c0 across one cell: the mesh is too "
+                    "coarse there; compare with `hostplate converge`"
+                ))
+
+
+def _lengths(parameters: Any) -> Iterator[float]:
+    """Diameters anywhere in the parameters of a mesh, m."""
+    if isinstance(parameters, dict):
+        for key, value in parameters.items():
+            if key in _DIAMETERS and isinstance(value, int | float):
+                yield float(value)
+            else:
+                yield from _lengths(value)
+    elif isinstance(parameters, list):
+        for value in parameters:
+            yield from _lengths(value)

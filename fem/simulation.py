@@ -1,0 +1,409 @@
+"""One run from its first to its last step: start, loop, events, checkpoints, summary.
+
+A step is tried by the stepper, measured, recorded and judged; between two steps the run may write a
+checkpoint or stop on a signal. `fem.run` builds a `Simulation` and gives it a folder.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from . import checkpoint, events, start
+from .errors import CaseError, Interrupted, RunError
+from .measure import Measure
+from .model import Model
+from .output import FieldWriter, write_json, write_text
+from .parallel import on_root
+from .probes import Probes
+from .progress import Progress
+from .protocol import Segment, next_stop, segments
+from .recorder import CLOSURES, Recorder, Tally
+from .remarks import Remarks
+from .solve import Control, Options, Stage
+from .stepper import Settings, Step, Stepper
+from .units import format_quantity
+
+__all__ = ["Simulation"]
+
+SMALLEST_DENSITY = 1e-2
+"""A/m2; currents below count as rest when residuals are compared with the cell current."""
+DEPLETED = 1e-2
+"""Share of c0 below which a step that cannot be taken means that the salt has run out."""
+
+
+class Simulation:
+    """One run: model, stages, loop. Writes nothing before `begin` or `continue_from`.
+
+    Args:
+        model: from `fem.model.build`.
+        folder: of the results.
+        quiet: no line per step.
+    """
+
+    recorder: Recorder
+    remarks: Remarks
+
+    def __init__(self, model: Model, folder: Path, *, quiet: bool = True):
+        self.model, self.folder, self.quiet = model, folder, quiet
+        self.case, self.s = model.case, model.system
+        self.comm = model.domain.comm
+        self.wall_start = time.perf_counter()
+        options = Options(kind=self.case.solver.kind, rtol=self.case.solver.rtol)
+        names = tuple(self.s.unknowns)
+        potentials = tuple(n for n in names if not self.s.unknowns[n].differential)
+        self.main = Stage(self.s, names, options)
+        self.potentials = self.main if potentials == names else Stage(self.s, potentials, options)
+        t = self.case.time
+        self.settings = Settings(t.dt0, t.dt_min, t.dt_max or math.inf, t.tolerance)
+        self.stepper = Stepper(self.s, (self.main,), self.settings)
+        self.measure = Measure(
+            self.s, model.ions, model.interface, (self.main,), model.electrons
+        )
+        self.probes = Probes(model)
+        self.segments = segments(self.case)
+        self.number, self.segment_start, self.segment_charge = 0, 0.0, 0.0
+        self.next_output = 0.0
+        self.events: list[dict[str, Any]] = []
+        self.tally = Tally()
+        self.stop = events.StopRequest(self.comm)
+        self.origin = ""
+
+    # -- begin and go on -----------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Set the initial state and compare it with measured tables.
+
+        Raises:
+            CaseError: it lies outside, or the result to start from does not fit.
+        """
+        if self.case.initial.from_ is not None:
+            self.origin = start.take_over(self.model, Path(self.case.initial.from_))
+        end = [segment.end() for segment in self.segments]
+        for table in self.model.timed:
+            table.curve.require(0.0, max((e for e in end if math.isfinite(e)), default=0.0))
+        Remarks(self.model, lambda _: None).require(*self._c_range())
+
+    def begin(self) -> None:
+        """Write the resolved case and a checkpoint at t = 0."""
+        on_root(self.comm, write_text, self.folder / "case.toml", self.case.to_toml())
+        write_json(self.comm, self.folder / "mesh.json", self.model.domain.sidecar)
+        self.measure.begin()
+        self.save()
+        self._open(1)
+
+    def continue_from(self, found: checkpoint.Found) -> None:
+        """Take up a checkpoint."""
+        state, kept, damaged = found
+        on_root(self.comm, _sweep, self.folder)
+        exact = checkpoint.load(state, kept, self.s)
+        self.measure.start = dict(kept["start"])
+        self.number = int(kept["segment"])
+        self.segment_start = float(kept["segment_start"])
+        self.segment_charge = float(kept["segment_charge"])
+        self.events = [e for e in kept["events"] if e["event"] != "depletion"]
+        self.stepper.dt = float(kept["next_dt"])
+        self.tally = Tally(**kept["tally"])
+        self.next_output = float(kept["next_output"])
+        for name in damaged:
+            self.say(f"checkpoint {name} is damaged; taking the one before")
+        self.say(f"resumed at t = {self.s.t:g} s from {state.name}")
+        if not exact:
+            self.say(f"written on {kept['ranks']} ranks, now {self.comm.size}: equal to rounding")
+        fresh = not (self.folder / "series.csv").exists()  # killed right after the first checkpoint
+        fresh = self.comm.bcast(fresh)
+        self._open(1 if fresh else max(2, FieldWriter.next_series(self.comm, self.folder)))
+        self.recorder.truncate(self.s.t if self.tally.steps else -1.0)
+
+    def _open(self, series: int) -> None:
+        self.recorder = Recorder(self.model, self.measure, self.probes, self.folder, series)
+        self.remarks = Remarks(self.model, self.say)
+        if self.origin:
+            self.say(self.origin)
+            if "interpolated" in self.origin:
+                self.remarks.add("initial", self.origin)
+
+    def save(self) -> None:
+        """Checkpoint now (collective)."""
+        checkpoint.save(self.folder, self.s, {
+            "physics": self.case.physics_hash(self.model.domain.sidecar["hash"]),
+            "start": self.measure.start,
+            "segment": self.number,
+            "segment_start": self.segment_start,
+            "segment_charge": self.segment_charge,
+            "events": self.events,
+            "next_dt": self.stepper.dt,
+            "tally": vars(self.tally),
+            "next_output": self.next_output,
+        })  # fmt: skip
+
+    # -- the loop ------------------------------------------------------------------------------
+
+    def go(self) -> None:
+        """Run what is left of the protocol, then write summary and figures."""
+        if self.case.study in ("primary", "secondary"):
+            self._single()
+        elif self.case.study == "steady":
+            self._steady()
+        else:
+            for k in range(self.number, len(self.segments)):
+                fresh = k > self.number or self.s.t == self.segment_start
+                if fresh:
+                    self.number, self.segment_start = k, self.s.t
+                    self.segment_charge = float(self.s.charges["passed"][0])
+                self._segment(self.segments[k], fresh)
+                if self.events and self.events[-1]["event"] == "depletion":
+                    break
+        self.finish()
+
+    def _segment(self, segment: Segment, fresh: bool) -> None:
+        s, every = self.s, self.case.output.fields_every
+        if fresh:
+            self._consistent(segment)
+            self.stepper.restart()
+            self.next_output = s.t + every if every else math.inf
+            if s.t == 0.0:
+                self.recorder.fields()
+        elif segment.stop(s.get_voltage(), self._charge()):
+            return  # resumed where an event had ended it
+        end = self.segment_start + segment.end()
+        knots = [self.segment_start + t for t in (*segment.knots, *self.model.knots)]
+        progress = Progress(s.t, end)
+        saved = time.monotonic()
+        while s.t < end * (1 - 1e-12):
+            step, numbers = self._step(segment, min(end, self.next_output, next_stop(s.t, knots)))
+            if step is None:
+                self._gave_up(segment)
+                return
+            progress.note(s.t)
+            self._record(step, numbers, progress)
+            if s.t >= self.next_output * (1 - 1e-12):
+                self.recorder.fields()
+                self.next_output += every or math.inf
+            event = segment.stop(s.get_voltage(), self._charge())
+            if event == "cutoff" or (event and segment.end() > s.t - self.segment_start):
+                self._event(event, segment)
+                break
+            saved = self._save_if_due(saved)
+        self.recorder.fields()
+
+    def _step(self, segment: Segment, until: float) -> tuple[Step | None, dict[str, float]]:
+        """One accepted step that ends at `until` at the latest."""
+        s = self.s
+        numbers: dict[str, float] = {}
+
+        def control(t: float) -> Control:
+            inside = min(t, until) - self.segment_start
+            self.model.set_time(inside)
+            if segment.voltage is not None:
+                s.set_voltage(float(segment.voltage.at(t=inside)))
+            return segment.control(inside, self.model.area)
+
+        ahead = control(min(s.t + self.stepper.dt, until))
+        scale = max(self._scale(ahead), self._scale(control(s.t)))
+        before = s.get_voltage(), self._charge()
+
+        def refine() -> float | None:
+            numbers.clear()
+            numbers.update(self.measure.step(scale))
+            if s.dt <= 10 * self.settings.dt_min:
+                return None
+            charge = numbers["charge"] / self.model.area - self.segment_charge / self.model.area
+            share = segment.overshoot((before[0], s.get_voltage()), (before[1], charge))
+            return None if share is None else share * s.dt
+
+        step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine)
+        if step is not None:
+            self.measure.accept()
+        return step, numbers
+
+    def _charge(self) -> float:
+        """Charge since the start of the protocol step, C/m2 of projected area."""
+        return (float(self.s.charges["passed"][0]) - self.segment_charge) / self.model.area
+
+    def _scale(self, control: Control) -> float:
+        return max(abs(control.current or 0.0), SMALLEST_DENSITY * self.model.area)
+
+    def _consistent(self, segment: Segment) -> None:
+        control = segment.control(0.0, self.model.area)
+        start.consistent(self.model, self.potentials, segment, self._scale(control))
+
+    def _gave_up(self, segment: Segment) -> None:
+        """The smallest step failed: depletion is a result, anything else is an error."""
+        s = self.s
+        low = self._c_range()[0]
+        self.recorder.fields()
+        if low < DEPLETED * self.model.ions.c0:
+            self._event("depletion", segment, c_min=low)
+            return
+        self.save()
+        raise RunError(
+            f"{segment.name} at t = {s.t:.6g} s: no step above dt_min = {self.settings.dt_min:g} s "
+            f"converged (lowest c = {low:.3g} mol/m^3); the last good state is in "
+            f"{self.folder / 'checkpoints'}. Refine the mesh at the walls or lower [time] dt_min"
+        )
+
+    def _event(self, name: str, segment: Segment, **more: Any) -> None:
+        entry = events.entry(name, segment, self.number, self.model, self.segment_start, **more)
+        if name == "depletion":
+            imposed = segment.control(self.s.t - self.segment_start, 1.0).current
+            entry |= events.depletion(self.model, imposed)
+        self.events.append(entry)
+        shown = ", ".join(
+            f"{k} = {v:.6g}" if isinstance(v, float) else f"{k} = {v}"
+            for k, v in entry.items() if k != "event"
+        )
+        self.say(f"event {name}: {shown}")
+
+    def _save_if_due(self, last: float) -> float:
+        """Checkpoint by wall time (rank 0 decides) or on a signal; returns when it was last done.
+
+        Raises:
+            Interrupted: a signal asked to stop.
+        """
+        number = self.stop.agreed()
+        if number:
+            self.save()
+            raise Interrupted(
+                f"stopped by signal {number} at t = {self.s.t:g} s; go on with "
+                f"`hostplate resume {self.folder}`"
+            )
+        if not self.comm.bcast(time.monotonic() - last > self.case.output.checkpoint_wall):
+            return last
+        self.save()
+        return time.monotonic()
+
+    # -- other studies -------------------------------------------------------------------------
+
+    def _single(self) -> None:
+        """Primary and secondary distribution: one solve, no time."""
+        segment = self.segments[0]
+        self._consistent(segment)
+        control = segment.control(0.0, self.model.area)
+        self.s.begin(0.0)
+        done = self.main.solve(control, self._scale(control))
+        if not done.converged:
+            raise RunError(f"{self.case.study}: {done.reason}, residual {done.residual:.1e}")
+        numbers = self.measure.step(self._scale(control))
+        self.measure.accept()
+        self._record(
+            Step(0.0, 0.0, done.newton, done.linear, done.factored, 0, 0.0, done.residual), numbers
+        )
+        self.recorder.fields()
+
+    def _steady(self) -> None:
+        """Steady state by implicit Euler steps that grow until nothing changes.
+
+        The salt content, which the steady equations leave open, is kept by the time steps.
+        """
+        segment, s = self.segments[0], self.s
+        self._consistent(segment)
+        control = segment.control(0.0, self.model.area)
+        scale, dt, saved = self._scale(control), self.settings.dt0, time.monotonic()
+        for _attempt in range(200):
+            before = s.save()
+            s.restart_formula()
+            s.begin(dt)
+            done = self.main.solve(control, scale)
+            if not done.converged:
+                s.restore(before)
+                dt *= 0.3
+                if dt < self.settings.dt_min:
+                    self._gave_up(segment)
+                    return
+                continue
+            change = s.error()
+            numbers = self.measure.step(scale)
+            s.accept()
+            self.measure.accept()
+            step = Step(s.t, dt, done.newton, done.linear, done.factored, 0, change, done.residual)
+            self._record(step, numbers)
+            if change < 1e-10 and dt > 1e4 * self.settings.dt0:
+                break
+            saved = self._save_if_due(saved)
+            dt *= 3.0
+        else:
+            raise RunError("no steady state: the salt still changes after 200 growing steps")
+        self.recorder.fields()
+
+    # -- recording -----------------------------------------------------------------------------
+
+    def _record(
+        self, step: Step, numbers: dict[str, float], progress: Progress | None = None
+    ) -> None:
+        """Count, write and judge an accepted step.
+
+        Raises:
+            RunError: a balance does not close, or the salt left a measured table.
+        """
+        self.tally.add(step, numbers)
+        self.recorder.step(step, numbers, self.number)
+        voltage = self.s.get_voltage()
+        if progress is not None:
+            c = numbers.get("c_min", self.model.ions.c0) / self.model.ions.c0
+            closures = [numbers.get(name, 0.0) for name in CLOSURES if name != "collector"]
+            self.say(progress.line(self.tally.steps, step, voltage, c, closures))
+        else:
+            self.say(
+                f"newton {step.newton}  krylov {step.linear}  "
+                f"voltage {format_quantity(voltage, 'V')}"
+            )
+        limit = self.case.solver.closure_limit
+        bad = [f"{k} {v:.2e}" for k, v in self.tally.worst.items() if not v <= limit]
+        problem = (
+            f"balances do not close: {', '.join(bad)}, limit {limit:.0e}; lower [solver] rtol or "
+            "raise closure_limit" if bad else ""
+        )
+        if "c_min" in numbers:
+            self.remarks.look(numbers["c_min"], numbers["c_max"])
+            try:
+                self.remarks.require(numbers["c_min"], numbers["c_max"])
+            except CaseError as error:
+                problem = problem or str(error)
+        if problem:
+            self.recorder.fields()
+            self.save()
+            raise RunError(f"t = {self.s.t:.6g} s: {problem}")
+
+    def _c_range(self) -> tuple[float, float]:
+        if "c" in self.s.unknowns:
+            return self.measure.extrema("c")
+        return self.model.ions.c0, self.model.ions.c0
+
+    def finish(self) -> None:
+        """Checkpoint, summary, figures."""
+        self.save()
+        self.remarks.look_closely()
+        write_json(self.comm, self.folder / "summary.json", self.summary())
+        if self.case.output.figures:
+            from .post.figures import draw
+
+            drawn = on_root(self.comm, lambda: len(draw(self.folder)))
+            self.say(f"{drawn} figures in {self.folder / 'figures'}")
+        worst = ", ".join(f"{k} {v:.1e}" for k, v in self.tally.worst.items())
+        self.say(
+            f"done: {self.tally.steps} steps, {self.tally.newton} Newton, {self.tally.linear} "
+            f"Krylov iterations, {self.tally.rejected} rejected; closures: {worst}; "
+            f"{time.perf_counter() - self.wall_start:.1f} s"
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers that characterise the run (collective)."""
+        return self.recorder.summary(self.tally) | {
+            "events": self.events,
+            "warnings": self.remarks.texts,
+            "wall_seconds": time.perf_counter() - self.wall_start,
+        }
+
+    def say(self, text: str) -> None:
+        """A line for the user, from rank 0."""
+        if self.comm.rank == 0 and not self.quiet:
+            print(text, flush=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove drafts of files that a killed run was just about to replace; the lock is ours."""
+    for draft in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):
+        draft.unlink(missing_ok=True)

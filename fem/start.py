@@ -1,0 +1,172 @@
+"""The state a run starts from: potentials that fit, and the fields of another result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import basix.ufl
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from . import checkpoint
+from .compat import MPI, cell_vertices, dmesh
+from .errors import CaseError, RunError
+from .locate import find_cells
+from .model import Model
+from .parallel import on_root
+from .protocol import Segment
+from .results import Result
+from .solve import Control, Stage
+
+__all__ = ["consistent", "take_over"]
+
+#: Volts beyond the deepest nucleation overpotential from which the first solve starts: every wall
+#: conducts there.
+BEYOND_NUCLEATION = 0.05
+
+
+def consistent(model: Model, stage: Stage, segment: Segment, scale: float) -> None:
+    """Potentials that fit salt and walls at the start of a protocol step; time stands still.
+
+    Args:
+        model: its potentials are solved for, salt and walls stay.
+        stage: holds the potentials.
+        segment: what is imposed.
+        scale: cell current that residuals are compared with, A.
+
+    Raises:
+        RunError: nothing carries the current.
+    """
+    s = model.system
+    control = segment.control(0.0, model.area)
+    if segment.voltage is None and s.t == 0.0 and s.get_voltage() == 0.0:
+        s.set_voltage(segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION))
+    for share in (1.0, 0.01, 0.1, 0.3, 1.0):
+        saved = s.save()
+        s.begin(0.0)
+        model.set_time(0.0)
+        part = Control(None if control.current is None else share * control.current)
+        if segment.voltage is not None:
+            s.set_voltage(float(segment.voltage.at(t=0.0)))
+        outcome = stage.solve(part, scale)
+        if outcome.converged and share == 1.0:
+            break
+        if not outcome.converged:
+            s.restore(saved)
+    else:
+        raise RunError(
+            f"start of {segment.name} at t = {s.t:g} s: no potentials carry the current "
+            f"({outcome.reason}, residual {outcome.residual:.1e} of the cell current); lower "
+            "the current, or check that the electrolyte connects the electrodes"
+        )
+    for name in stage.names:
+        u = s.unknowns[name]
+        for old in u.old:
+            old.x.array[:] = u.value.x.array
+
+
+def take_over(model: Model, folder: Path) -> str:
+    """Start from the last state of another result (collective).
+
+    On the same mesh the fields are taken exactly, from its checkpoint. On another mesh salt and
+    plated charge are interpolated, which conserves neither; potentials follow from them.
+
+    Returns:
+        What was done, for the log.
+
+    Raises:
+        CaseError: the folder holds nothing to start from.
+    """
+    comm = model.domain.comm
+
+    def other_hash() -> str:
+        try:
+            return str(json.loads((folder / "mesh.json").read_text())["hash"])
+        except (OSError, ValueError, KeyError) as error:
+            raise CaseError(f"initial.from: {folder}: mesh.json cannot be read ({error})") from None
+
+    same = on_root(comm, other_hash) == model.domain.sidecar["hash"]
+    keep = {
+        name: (u.fixed_dofs(), u.value.x.array[u.fixed_dofs()])
+        for name, u in model.system.unknowns.items()
+    }
+    told = _exactly(model, folder) if same else _interpolated(model, folder)
+    for name, (nodes, values) in keep.items():  # held values are this case's
+        model.system.unknowns[name].value.x.array[nodes] = values
+    model.system.remember()
+    return f"initial state from {folder}: {told}"
+
+
+def _exactly(model: Model, folder: Path) -> str:
+    s, comm = model.system, model.domain.comm
+    found = on_root(comm, checkpoint.latest, folder)
+    nodal, plain = checkpoint.by_node(found.state, found.manifest)
+    wanted = [*s.unknowns, *s.memories]
+    names = [name for name in wanted if name in nodal]
+    lost = checkpoint.take_nodes(s, nodal, names)
+    s.set_voltage(float(plain["voltage"][0]))
+    gone = comm.allreduce(sum(lost[n] for n in names if n in s.unknowns), op=MPI.SUM)
+    absent = [name for name in s.unknowns if name not in nodal]
+    told = f"same mesh, {', '.join(names)} taken exactly from {found.state.name}"
+    told += f"; {gone} nodes keep the default" if gone else ""
+    return told + (f"; not there: {', '.join(absent)}" if absent else "")
+
+
+def _interpolated(model: Model, folder: Path) -> str:
+    s, comm, dim = model.system, model.domain.comm, model.domain.dim
+    result = Result(folder)
+    told = []
+    blocks = {field: block for block in result.blocks for field in result.fields(block)}
+    if "c" in s.unknowns and "c" in blocks:
+        u = s.unknowns["c"]
+        points = u.space.tabulate_dof_coordinates()
+        values, outside = _sampled(result, blocks["c"], "c", points, dim)
+        u.value.x.array[:] = values
+        lost = comm.allreduce(int(np.count_nonzero(outside)), op=MPI.SUM)
+        told.append(f"c interpolated, {lost} nodes outside took the nearest value")
+    if "q" in s.unknowns and "q" in blocks:
+        u = s.unknowns["q"]
+        nearest, _ = _nearest(
+            result.points(blocks["q"]), u.space.tabulate_dof_coordinates()
+        )
+        u.value.x.array[:] = np.maximum(result.array("q", block=blocks["q"])[nearest], 0.0)
+        told.append("q from the nearest wall node")
+    if not told:
+        raise CaseError(f"initial.from: {folder} has no field c or q that this case could take")
+    s.set_voltage(float(result.summary.get("voltage", 0.0)))
+    return "another mesh, " + "; ".join(told) + "; neither salt nor metal is conserved by this"
+
+
+def _sampled(
+    result: Result, block: str, field: str, points: npt.NDArray[np.float64], dim: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """A field of a result at points, and which of them lay outside and took the nearest value."""
+    cells, nodes, values = result.cells(block), result.points(block), result.array(field)
+    if cells.shape[1] != dim + 1:
+        raise CaseError(
+            f"initial.from: {result.folder} is {cells.shape[1] - 1}D, this case is {dim}D"
+        )
+    shape = {2: "triangle", 3: "tetrahedron"}[dim]
+    element = basix.ufl.element("Lagrange", shape, 1, shape=(dim,))
+    mesh = dmesh.create_mesh(
+        MPI.COMM_SELF, cells, ufl.Mesh(element), np.ascontiguousarray(nodes[:, :dim])
+    )
+    found, weights = find_cells(mesh, points)
+    at_node = values[mesh.geometry.input_global_indices]
+    inside = found >= 0
+    out = np.empty(len(points))
+    corners = cell_vertices(mesh)[found[inside]]
+    out[inside] = np.einsum("nk,nk->n", weights[inside], at_node[corners])
+    if not inside.all():
+        out[~inside] = values[_nearest(nodes, points[~inside])[0]]
+    return out, ~inside
+
+
+def _nearest(nodes: Any, points: Any) -> tuple[Any, Any]:
+    from scipy.spatial import cKDTree
+
+    distance, index = cKDTree(nodes).query(points)
+    return index, distance

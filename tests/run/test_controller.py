@@ -1,0 +1,130 @@
+"""Step control, protocol arithmetic, progress: pure functions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fem.comparison import numbers, order
+from fem.progress import Progress
+from fem.properties import Along, Constant
+from fem.protocol import Segment, next_stop
+from fem.stepper import Settings, judge
+from fem.tables import Curve
+
+steps = st.floats(1e-9, 1e6)
+errors = st.floats(0.0, 1e12)
+SETTINGS = Settings(dt0=1.0, dt_min=1e-4, dt_max=100.0, tolerance=1e-3)
+
+
+@given(steps, errors, st.integers(0, 40), st.sampled_from([1, 2]), st.booleans())
+def test_judge_accepts_within_tolerance_only(
+    dt: float, error: float, newton: int, order: int, after: bool
+) -> None:
+    verdict = judge(
+        dt, SETTINGS, converged=True, error=error, newton=newton, order=order, after_rejection=after
+    )
+    assert verdict.accept == (error <= SETTINGS.tolerance)
+    assert 0.0 < verdict.next_dt
+    if verdict.accept:
+        ceiling = 1.0 if after or newton > SETTINGS.max_newton else 2.0
+        assert verdict.next_dt <= min(ceiling * dt, SETTINGS.dt_max) * (1 + 1e-12)
+    else:
+        assert 0.2 * dt * (1 - 1e-12) <= verdict.next_dt <= 0.8 * dt * (1 + 1e-12)
+
+
+@given(steps, errors, st.integers(0, 40), st.sampled_from([1, 2]))
+def test_judge_cuts_back_without_convergence(dt: float, error: float, n: int, order: int) -> None:
+    verdict = judge(dt, SETTINGS, converged=False, error=error, newton=n, order=order)
+    assert not verdict.accept
+    assert verdict.next_dt == pytest.approx(0.4 * dt)
+
+
+@given(
+    st.floats(1e-9, SETTINGS.dt_max),
+    st.floats(1e-9, 1e3),
+    st.floats(1.0, 1e3),
+    st.sampled_from([1, 2]),
+)
+def test_a_larger_error_never_gives_a_larger_step(
+    dt: float, error: float, more: float, order: int
+) -> None:
+    first, second = (
+        judge(dt, SETTINGS, converged=True, error=e, newton=3, order=order)
+        for e in (error, error * more)
+    )
+    assert second.next_dt <= first.next_dt * (1 + 1e-12)
+
+
+def test_segments_know_their_ends() -> None:
+    constant = Constant(10.0, "A/m^2")
+    assert Segment("plate", constant, duration=100.0, capacity=500.0).end() == 50.0
+    assert Segment("plate", constant, cutoff=-1.0).end() == math.inf
+    assert Segment("rest", Constant(0.0, "A/m^2"), duration=7.0).end() == 7.0
+    table = Along("t", Curve((0.0, 10.0, 30.0), (1.0, 2.0, 2.0)), "A/m^2")
+    driven = Segment("strip", table, capacity=20.0)
+    assert driven.end() == 30.0  # never beyond its table
+    assert driven.knots == [0.0, 10.0, 30.0]
+    assert driven.control(5.0, 2.0).current == pytest.approx(3.0)
+    assert Segment("plate", table).control(5.0, 2.0).current == pytest.approx(-3.0)
+
+
+def test_stops_and_their_signs() -> None:
+    plate = Segment("plate", Constant(1.0, "A/m^2"), cutoff=-0.5, capacity=10.0)
+    assert plate.stop(-0.4, -5.0) is None
+    assert plate.stop(-0.5, -5.0) == "cutoff"
+    assert plate.stop(-0.4, -10.0) == "capacity"
+    strip = Segment("strip", Constant(1.0, "A/m^2"), cutoff=0.5)
+    assert strip.stop(-0.6, 5.0) is None
+    assert strip.stop(0.6, 5.0) == "cutoff"
+
+
+@given(st.floats(0.0, 0.5), st.floats(0.5011, 2.0), st.sampled_from([-1.0, 1.0]))
+def test_overshoot_points_into_the_slack(before: float, after: float, sign: float) -> None:
+    name = "plate" if sign < 0 else "strip"
+    segment = Segment(name, Constant(1.0, "A/m^2"), cutoff=sign * 0.5)
+    share = segment.overshoot((sign * before, sign * after), (0.0, 0.0))
+    assert share is not None and 0.05 <= share < 1.0
+    if 0.05 < share < 0.999:  # a straight voltage then lands between cut-off and 1 mV beyond
+        landed = before + share * (after - before)
+        assert 0.5 <= landed <= 0.501
+    assert segment.overshoot((sign * before, sign * 0.5005), (0.0, 0.0)) is None
+
+
+@given(st.lists(st.floats(0.0, 100.0), max_size=5), st.floats(0.0, 100.0))
+def test_next_stop_lies_ahead(knots: list[float], time: float) -> None:
+    found = next_stop(time, knots)
+    assert found > time
+    assert found in [*knots, math.inf]
+
+
+def test_time_left_waits_for_a_third_of_the_way() -> None:
+    progress = Progress(0.0, 100.0)
+    progress.note(10.0)
+    assert progress.left() == "estimating"
+    progress.note(50.0)
+    assert progress.left().endswith(" s")
+    assert Progress(0.0, math.inf).left() == "estimating"
+
+
+@given(st.floats(0.5, 4.0), st.floats(-1e3, 1e3), st.floats(0.01, 10.0))
+def test_order_recovers_a_power_law(p: float, limit: float, size: float) -> None:
+    values = [limit + size * h**p for h in (2.0, 1.0, 0.5)]
+    found = order(*values)
+    assert found["verdict"] == "converges"
+    assert found["order"] == pytest.approx(p, abs=1e-6)
+    assert found["limit"] == pytest.approx(limit, abs=1e-6 * (1 + abs(limit)))
+
+
+def test_order_says_what_it_cannot_tell() -> None:
+    assert order(1.0, 1.0, 1.0)["verdict"] == "equal"
+    assert order(1.0, 2.0, 1.5)["verdict"] == "oscillates"
+    assert order(1.0, 1.1, 1.3)["verdict"] == "diverges"
+
+
+def test_numbers_are_the_floats() -> None:
+    summary = {"voltage": -0.1, "steps": 3, "wall_seconds": 1.0, "c": {"a": 2.0, "b": [1.0]}}
+    assert numbers(summary) == {"voltage": -0.1, "c.a": 2.0}

@@ -1,0 +1,185 @@
+"""Own laws and physics, the tutorial, and the commands around results."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fem.case import Case
+from fem.errors import CaseError
+from tests.conftest import ROOT, environment
+
+from .cases import small
+
+LAW = """
+from fem.constants import FARADAY, GAS_CONSTANT
+from fem.materials.ops import exp
+
+def twice(eta, i0, alpha_a, alpha_c, T):
+    f = FARADAY / (GAS_CONSTANT * T)
+    return 2 * i0 * (exp(alpha_a * f * eta) - exp(-alpha_c * f * eta))
+
+def restless(eta, i0, alpha_a, alpha_c, T):
+    return i0 * (eta + 1)
+
+def broken(eta, i0):
+    return i0 * eta
+"""
+
+PHYSICS = """
+from dataclasses import dataclass
+import ufl
+
+@dataclass(frozen=True)
+class Additive:
+    '''An additive that the wall consumes at a rate proportional to its concentration.'''
+
+    provides = ("additive",)
+    needs = ("c",)
+
+    def declare(self, s):
+        part = s.unknowns["c"].part
+        a = s.add("additive", part, differential=True, scale=1.0)
+        a.value.x.array[:] = 1.0
+
+    def rows(self, s):
+        a, v, dx = s["additive"], s.test("additive"), s.domain.dx(["electrolyte"])
+        F = 96485.33
+        s.row("additive", F * (s.ddt(a) * v + 1e-2 * a * v) * dx)
+
+def physics(case, domain):
+    return [Additive()]
+"""
+
+
+def _with(tmp_path: Path, text: str, **changes: Any) -> Case:
+    (tmp_path / "mine.py").write_text(text)
+    return small(hooks={"module": str(tmp_path / "mine.py")}, **changes)
+
+
+def _law(name: str) -> dict[str, Any]:
+    return {"kinetics": [{"surface": "host_bottom", "law": name}], "study": "steady"}
+
+
+def test_an_own_law_is_used(tmp_path: Path) -> None:
+    """Twice Butler-Volmer is Butler-Volmer at twice the exchange current density."""
+    entry = {"surface": "host_bottom", "i0": "10 A/m^2"}
+    changes: dict[str, Any] = {"kinetics": [entry | {"law": "twice"}], "study": "steady"}
+    own = _with(tmp_path, LAW, **changes).run(tmp_path / "a").summary
+    changes["kinetics"] = [entry | {"i0": "20 A/m^2"}]
+    plain = small(**changes).run(tmp_path / "b").summary
+    # up to the conductance of the bare wall, 1e-4 of what i0 alone would give
+    assert own["voltage"] == pytest.approx(plain["voltage"], rel=1e-4)
+    changes["kinetics"] = [entry]
+    single = small(**changes).run(tmp_path / "c").summary
+    assert abs(own["voltage"]) < 0.9 * abs(single["voltage"])
+    assert max(own["closures"].values()) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("twise", "kinetics.0.law: 'twise': no such law; did you mean 'twice'"),
+        ("restless", "gives 1 A/m2 at eta = 0"),
+        ("broken", "law 'broken' fails: TypeError"),
+    ],
+)
+def test_a_wrong_law_is_told(name: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match=re.escape(reason)):
+        _with(tmp_path, LAW, **_law(name)).run(tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_module_that_is_not_python(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="line 1"):
+        _with(tmp_path, "def (:")
+    with pytest.raises(CaseError, match="no such file"):
+        small(hooks={"module": str(tmp_path / "nowhere.py")})
+
+
+def test_the_module_is_part_of_the_physics(tmp_path: Path) -> None:
+    first = _with(tmp_path, LAW).physics_hash()
+    assert _with(tmp_path, LAW + "\nx = 1\n").physics_hash() != first
+
+
+def test_own_physics_is_solved_and_written(tmp_path: Path) -> None:
+    case = _with(tmp_path, PHYSICS, time__dt_max="5 s", time__tolerance=1e-5,
+                 protocol=[{"step": "plate", "current_density": "1 mA/cm^2", "duration": "50 s"}])
+    result = case.run(tmp_path / "r")
+    assert "additive" in result.fields("pore")
+    left = result.array("additive")
+    assert left == pytest.approx(0.60653, rel=1e-3)  # exp(-0.5)
+
+
+def test_the_tutorial_runs_as_printed(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "tutorial.md").read_text()
+    blocks = re.findall(r"```python *(\S*)\n(.*?)```", text, re.DOTALL)
+    files = {name: body for name, body in blocks if name}
+    for name, body in files.items():
+        (tmp_path / name).write_text(body)
+    script = "\n".join(body for name, body in blocks if not name)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment({"MPLBACKEND": "Agg"}),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    voltage, c_top, *_ = done.stdout.split()
+    assert -0.2 < float(voltage) < 0.0
+    assert float(c_top) > 1000.0
+    assert (tmp_path / "profiles.png").stat().st_size > 5000
+
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+def _main(*arguments: str | Path) -> int:
+    from fem.cli import main
+
+    return main([str(a) for a in arguments])
+
+
+def test_converge_compare_post_view(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A salt layer that is still growing: the voltage depends on mesh and step.
+    case = small(geometry={"family": "planar", "length": "40 um", "size": "1 um"}, regions={},
+                 protocol=[{"step": "plate", "current_density": "5 mA/cm^2", "duration": "2 s"}],
+                 time={"dt0": "10 ms"})
+    path = tmp_path / "c.toml"
+    path.write_text(case.to_toml())
+    assert _main("converge", path, "--quick", "--out", tmp_path / "k") == 0
+    table = capsys.readouterr().out
+    found = json.loads((tmp_path / "k" / "converge.json").read_text())
+    assert found["mesh_cells"] == sorted(found["mesh_cells"])
+    assert found["mesh"]["c_min"]["verdict"] == "converges"
+    assert 1.5 < found["mesh"]["c_min"]["order"] < 2.5
+    assert found["mesh"]["charge"]["verdict"] == "equal"
+    assert {"values", "order", "limit", "error"} <= found["time"]["voltage"].keys()
+    assert "c_min" in table and "order" in table
+    assert len(list((tmp_path / "k").glob("*/summary.json"))) == 5
+
+    assert _main("compare", tmp_path / "k" / "mesh_1", tmp_path / "k" / "mesh_3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith("charge")]
+    assert line.split()[1:3] == ["-100", "-100"]
+    assert _main("post", tmp_path / "k" / "mesh_3") == 0
+    assert "salt.png" in capsys.readouterr().out
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _main("view", tmp_path / "k" / "mesh_3") == 0
+    assert "pore.xdmf" in capsys.readouterr().out
+    assert _main("compare", tmp_path, tmp_path) == 1
+
+
+def test_an_own_mesh_is_not_refined(tmp_path: Path) -> None:
+    from fem.converge import variants
+
+    (tmp_path / "own.msh").write_text("")
+    case = small(geometry=None, mesh={"file": str(tmp_path / "own.msh"), "unit": "um"})
+    with pytest.raises(CaseError, match="own mesh, which cannot be coarsened"):
+        variants(case)

@@ -1,0 +1,101 @@
+"""Protocol steps on a small cell: where they stop, what they impose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem.errors import RunError
+
+from .cases import small
+
+
+def _run(folder: Path, steps: list[dict[str, Any]], **changes: Any) -> Any:
+    return small(protocol=steps, **changes).run(folder)
+
+
+def test_capacity_is_met_and_the_balances_close(tmp_path: Path) -> None:
+    result = _run(
+        tmp_path / "r",
+        [{"step": "plate", "current_density": "2 mA/cm^2", "capacity": "0.1 mAh/cm^2"}],
+    )
+    assert result.summary["charge"] == pytest.approx(-3600.0, rel=1e-9)
+    assert result.summary["plated"] == pytest.approx(3600.0, rel=1e-9)
+    assert result.summary["t"] == pytest.approx(180.0)
+    assert max(result.summary["closures"].values()) < 1e-9
+    assert result.summary["data_status"]["checked"] > 0
+
+
+def test_plate_rest_strip_to_the_cutoff_within_a_millivolt(tmp_path: Path) -> None:
+    steps = [
+        {"step": "plate", "current_density": "1 mA/cm^2", "duration": "5 min"},
+        {"step": "rest", "duration": "10 min"},
+        {"step": "strip", "current_density": "1 mA/cm^2", "cutoff": "0.3 V", "duration": "1 h"},
+    ]
+    result = _run(tmp_path / "r", steps)
+    series, summary = result.series, result.summary
+    resting = series["segment"] == 1
+    assert np.abs(series["current_density"][resting]).max() < 1e-8
+    assert abs(series["voltage"][resting][-1]) < 1e-4
+    (event,) = summary["events"]
+    assert event["event"] == "cutoff" and event["segment"] == "strip"
+    assert 0.3 <= event["voltage"] <= 0.301
+    assert event["t_in_segment"] == pytest.approx(300.0, rel=0.02)  # what was plated is gone
+    assert summary["plated"] < 0.02 * 3000.0
+
+
+def test_hold_keeps_its_voltage_and_stops_at_its_capacity(tmp_path: Path) -> None:
+    steps = [{"step": "hold", "voltage": "-80 mV", "capacity": "0.02 mAh/cm^2"}]
+    result = _run(tmp_path / "r", steps, time__dt_max="5 s")
+    assert np.allclose(result.series["voltage"], -0.08, atol=1e-12)
+    (event,) = result.summary["events"]
+    assert event["event"] == "capacity"
+    assert result.summary["charge"] == pytest.approx(-720.0, rel=2e-6)
+
+
+def test_a_tabulated_current_lands_on_its_knots(tmp_path: Path) -> None:
+    knots = ["0 s", "33 s", "35 s", "100 s"]
+    density = {"along": "t", "at": knots,
+               "values": ["1 mA/cm^2", "1 mA/cm^2", "3 mA/cm^2", "0 mA/cm^2"]}
+    steps = [{"step": "plate", "current_density": density, "duration": "100 s"}]
+    result = _run(tmp_path / "r", steps)
+    series = result.series
+    for knot in (33.0, 35.0, 100.0):
+        assert np.abs(series["t"] - knot).min() < 1e-9
+    at = dict(zip(series["t"].round(9), series["current_density"], strict=True))
+    assert at[33.0] == pytest.approx(-10.0) and at[35.0] == pytest.approx(-30.0)
+    area = 10.0 * 33.0 + 20.0 * 2.0 + 15.0 * 65.0
+    assert result.summary["charge"] == pytest.approx(-area, rel=1e-2)
+
+
+def test_a_cell_at_rest_stays_at_rest(tmp_path: Path) -> None:
+    """From an exact equilibrium: every residual is zero, and that is convergence."""
+    summary = _run(tmp_path / "r", [{"step": "rest", "duration": "1 min"}]).summary
+    assert summary["voltage"] == pytest.approx(0.0, abs=1e-12)
+    assert summary["c_max"] == summary["c_min"] == pytest.approx(1000.0)
+
+
+def test_a_voltage_program_is_followed(tmp_path: Path) -> None:
+    ramp = {"expression": "-0.06 - v*t", "unit": "V", "v": "1 mV/s"}
+    result = _run(tmp_path / "r", [{"step": "hold", "voltage": ramp, "duration": "20 s"}])
+    series = result.series
+    assert np.allclose(series["voltage"], -0.06 - 1e-3 * series["t"], atol=1e-12)
+
+
+def test_a_balance_that_does_not_close_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fem.measure import Measure
+
+    step = Measure.step
+
+    def leaky(self: Measure, scale: float) -> dict[str, float]:
+        return step(self, scale) | {"balance": 1e-3}
+
+    monkeypatch.setattr(Measure, "step", leaky)
+    with pytest.raises(RunError, match=r"balances do not close: balance 1\.00e-03"):
+        small().run(tmp_path / "r")
+    assert (tmp_path / "r" / "checkpoints" / "latest.json").is_file()

@@ -1,0 +1,253 @@
+"""Killed, stopped and damaged runs go on to the same end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem import checkpoint
+from fem.case_files import to_toml
+from fem.errors import CaseError, Interrupted
+from fem.events import StopRequest
+from fem.results import Result, read_series
+from fem.run import resume
+from tests.conftest import environment, mpiexec
+
+from .cases import SMALL, small, state_of
+
+# Some 70 steps of 10 ms: long enough to be hit by a signal.
+LONG: dict[str, Any] = {
+    **SMALL,
+    "protocol": [
+        {"step": "plate", "current_density": "2 mA/cm^2", "duration": "15 s"},
+        {"step": "strip", "current_density": "1 mA/cm^2", "duration": "15 s"},
+    ],
+    "time": {"dt0": "0.1 s", "dt_max": "0.8 s"},
+    "output": {"figures": False, "fields_every": "10 s", "checkpoint_wall": "150 ms"},
+}
+
+
+def _same(a: Path, b: Path, rtol: float) -> None:
+    """Two result folders hold the same state and the same series."""
+    one, other = state_of(a), state_of(b)
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        scale = np.abs(values).max() if np.size(values) else 0.0
+        np.testing.assert_allclose(other[name], values, rtol=rtol, atol=rtol * scale, err_msg=name)
+    first, second = (read_series(folder / "series.csv") for folder in (a, b))
+    assert len(first["t"]) == len(second["t"])
+    for name in ("t", "voltage", "charge", "plated", "c_min"):
+        np.testing.assert_allclose(second[name], first[name], rtol=rtol, atol=rtol, err_msg=name)
+    assert Result(a).times.tolist() == pytest.approx(Result(b).times.tolist())
+    left = [p.name for p in b.rglob("*") if p.name.endswith(".tmp")]
+    assert left == []
+    assert not (b / ".lock").exists()
+
+
+def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """As if a signal came during a step."""
+    asked = iter(range(10**6))
+    monkeypatch.setattr(
+        StopRequest, "agreed", lambda self: signal.SIGUSR1 if next(asked) == steps else 0
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("whole") / "r"
+    small(**{name: LONG[name] for name in ("protocol", "time", "output")}).run(folder)
+    return folder
+
+
+@pytest.mark.parametrize("steps", [3, 51])
+def test_serial_restart_is_bitwise(
+    steps: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = small(**{name: LONG[name] for name in ("protocol", "time", "output")})
+    _stop_after(monkeypatch, steps)
+    with pytest.raises(Interrupted, match=r"stopped by signal 10 at .*hostplate resume"):
+        case.run(tmp_path / "r")
+    assert not (tmp_path / "r" / "summary.json").exists()
+    monkeypatch.undo()
+    resume(tmp_path / "r")
+    _same(whole, tmp_path / "r", 0.0)
+
+
+def test_a_damaged_checkpoint_falls_back(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = small(**{name: LONG[name] for name in ("protocol", "time", "output")})
+    _stop_after(monkeypatch, 30)
+    with pytest.raises(Interrupted):
+        case.run(tmp_path / "r")
+    monkeypatch.undo()
+    newest = checkpoint.latest(tmp_path / "r").state
+    data = (newest / "rank0.npz").read_bytes()
+    (newest / "rank0.npz").write_bytes(data[: len(data) // 2])
+    resume(tmp_path / "r", quiet=False)
+    assert f"checkpoint {newest.name} is damaged; taking the one before" in capsys.readouterr().out
+    _same(whole, tmp_path / "r", 0.0)
+
+
+def test_before_the_first_step_there_is_a_checkpoint(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fem.simulation import Simulation
+
+    def killed(self: Simulation) -> None:
+        raise KeyboardInterrupt
+
+    case = small(**{name: LONG[name] for name in ("protocol", "time", "output")})
+    monkeypatch.setattr(Simulation, "go", killed)
+    with pytest.raises(KeyboardInterrupt):
+        case.run(tmp_path / "r")
+    monkeypatch.undo()
+    resume(tmp_path / "r")
+    _same(whole, tmp_path / "r", 0.0)
+
+
+def test_what_cannot_be_resumed(tmp_path: Path) -> None:
+    step = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 s"}
+    small(protocol=[step]).run(tmp_path / "r")
+    with pytest.raises(CaseError, match="the case or its mesh is not the one of the checkpoint"):
+        resume(tmp_path / "r", overrides=["temperature=310 K"])
+    longer = resume(tmp_path / "r", overrides=["protocol.0.duration=2 s"])
+    assert longer.summary["t"] == pytest.approx(2.0)
+    for file in (tmp_path / "r" / "checkpoints").glob("*/manifest.json"):
+        file.write_text("{")
+    with pytest.raises(CaseError, match=r"no checkpoint that is whole \(state"):
+        resume(tmp_path / "r")
+
+
+def test_an_event_is_not_passed_by_resuming(tmp_path: Path) -> None:
+    steps = [{"step": "plate", "current_density": "1 mA/cm^2", "cutoff": "-85 mV",
+              "duration": "1 h"}]
+    small(protocol=steps).run(tmp_path / "r")
+    before = state_of(tmp_path / "r")
+    again = resume(tmp_path / "r").summary
+    assert len(again["events"]) == 1
+    assert again["t"] == before["t"]
+
+
+# -- real processes ----------------------------------------------------------------------------
+
+
+def _start(folder: Path, ranks: int, *more: str) -> subprocess.Popen[str]:
+    (folder / "long.toml").write_text(to_toml(LONG))
+    command = [sys.executable, "-m", "fem.cli", "run", "long.toml", "--out", "r", *more]
+    return subprocess.Popen(
+        command if ranks == 1 else [*mpiexec(ranks), *command],
+        cwd=folder, env=environment(), text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def _wait_for_rows(folder: Path, rows: int) -> None:
+    path, end = folder / "r" / "series.csv", time.monotonic() + 90
+    while time.monotonic() < end:
+        if path.is_file() and path.read_text().count("\n") > rows:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"no {rows} rows in {path}")
+
+
+def test_a_signal_ends_a_serial_run_with_3(whole: Path, run_cli: Any, tmp_path: Path) -> None:
+    process = _start(tmp_path, 1)
+    _wait_for_rows(tmp_path, 15)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 3, told
+    assert "stopped by signal 15" in told and "hostplate resume" in told
+    assert run_cli("resume", "r", cwd=tmp_path).returncode == 0
+    _same(whole, tmp_path / "r", 0.0)
+
+
+def test_kill_9_then_resume(whole: Path, tmp_path: Path) -> None:
+    process = _start(tmp_path, 1)
+    _wait_for_rows(tmp_path, 45)
+    process.kill()
+    process.communicate(timeout=60)
+    assert (tmp_path / "r" / ".lock").exists()
+    (tmp_path / "r" / "fields" / ".pore.xdmf.1.tmp").write_text("killed while it was written")
+    resume(tmp_path / "r")  # takes over the lock of the dead process
+    _same(whole, tmp_path / "r", 0.0)
+
+
+@pytest.fixture(scope="module")
+def whole_on_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    process = _start(folder, 2)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    return folder / "r"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 3), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_two_ranks_go_on(
+    number: int, code: int, whole_on_two: Path, run_cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    process = _start(tmp_path, 2)
+    _wait_for_rows(tmp_path, 30)
+    os.kill(process.pid, number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == code, told
+    done = run_cli("resume", "r", cwd=tmp_path, ranks=2)
+    assert done.returncode == 0, done.stderr
+    _same(whole_on_two, tmp_path / "r", 1e-12)
+
+
+def test_another_number_of_ranks_takes_up_the_state(
+    whole: Path, tmp_path: Path, run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = small(**{name: LONG[name] for name in ("protocol", "time", "output")})
+    _stop_after(monkeypatch, 30)
+    with pytest.raises(Interrupted):
+        case.run(tmp_path / "r")
+    done = run_cli("resume", "r", cwd=tmp_path, ranks=2)
+    assert done.returncode == 0, done.stderr
+    assert "written on 1 ranks, now 2" in done.stdout
+    one, two = Result(whole).summary, Result(tmp_path / "r").summary
+    for name in ("voltage", "charge", "plated", "c_min", "c_max"):
+        assert two[name] == pytest.approx(one[name], rel=1e-9), name
+
+
+def _full_disk(folder: str) -> list[int]:
+    """Exit codes of runs whose disk is full, on one rank only: for a checkpoint, for the series."""
+    import errno
+
+    from fem.cli import main
+    from fem.compat import MPI
+    from fem.output import Series
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    codes = []
+    (Path(folder) / "long.toml").write_text(to_toml(LONG))
+    with pytest.MonkeyPatch.context() as patch:
+        if MPI.COMM_WORLD.rank == 1:
+            patch.setattr(np, "savez", full)
+        codes.append(main(["run", f"{folder}/long.toml", "--out", f"{folder}/a"]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Series, "_add", full)
+        codes.append(main(["run", f"{folder}/long.toml", "--out", f"{folder}/b"]))
+    return codes
+
+
+def test_a_full_disk_ends_both_ranks_with_2(mpirun: Any, tmp_path: Path) -> None:
+    assert mpirun(2, _full_disk, str(tmp_path)) == [2, 2]
+    assert not list(tmp_path.glob("*/.lock"))
+    assert not list((tmp_path / "a" / "checkpoints").glob("state.[0-9]"))
+    assert checkpoint.latest(tmp_path / "b").manifest["clock"]["t"] == 0.0
