@@ -60,7 +60,7 @@ def run(
     if not isinstance(case, Case):
         case = Case.load(str(case))
     check_launcher(comm)
-    domain = Domain.read(on_root(comm, _mesh_folder, case), comm)
+    domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     simulation = Simulation(build(case, domain), Path(folder), quiet=quiet)
     simulation.check()
     lock = claim_folder(comm, folder, overwrite)
@@ -93,7 +93,7 @@ def resume(
     check_launcher(comm)
     case = on_root(comm, _stored_case, folder, overrides)
     found = on_root(comm, checkpoint.latest, folder)
-    domain = Domain.read(on_root(comm, _mesh_folder, case), comm)
+    domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     digest, stored = case.physics_hash(domain.sidecar["hash"]), found.manifest["physics"]
     if digest != stored:
         raise CaseError(
@@ -123,7 +123,8 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "hostplate"
 
 
-def _mesh_folder(case: Case) -> Path:
+def mesh_folder(case: Case) -> Path:
+    """Folder of the mesh of a case, built or converted on the first call (rank 0 only)."""
     import geometries
 
     sweep_jit_cache()

@@ -120,10 +120,10 @@ class Simulation:
     def _open(self, series: int) -> None:
         self.recorder = Recorder(self.model, self.measure, self.probes, self.folder, series)
         self.remarks = Remarks(self.model, self.say)
-        if self.origin:
+        if "conserved" in self.origin:
+            self.remarks.add("initial", self.origin)
+        elif self.origin:
             self.say(self.origin)
-            if "interpolated" in self.origin:
-                self.remarks.add("initial", self.origin)
 
     def save(self) -> None:
         """Checkpoint now (collective)."""

@@ -198,7 +198,7 @@ class Stage:
         x = self._get(self.solution[k])
         if self.condensed is not None:
             x = self.condensed.expand(x, rhs)
-        good = int(self.ksp.getConvergedReason()) > 0
+        good = self.ksp.getConvergedReason() > 0  # type: ignore[operator]
         return x, self.ksp.getIterationNumber(), good
 
     def _configure(self) -> None:

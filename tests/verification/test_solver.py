@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from fem.compat import MPI
-from fem.errors import RunError
 from fem.solve import Control, Options, Outcome, Stage
 from fem.stepper import Settings, Stepper
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
@@ -266,10 +265,6 @@ class Solved:
         return Outcome(True, "converged", 3, 6, 3, 0.0)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=RunError,
-    reason="Stepper.advance stretches a rejected step back to the limit when the limit is near",
-)
 def test_rejected_step_before_an_event_gets_smaller():
     """Error 5 % above the tolerance on the step that would land on the event: try a smaller one."""
     clock = Clock(lambda dt: 1.05e-3 * dt**3)

@@ -1,0 +1,91 @@
+"""What a Newton iteration of the 3D main job costs, in reference Laplace problems.
+
+    mpirun -n 2 python scripts/bench/trilayer_3d.py [STEPS]
+
+Runs the first steps of `trilayer_cg_3d` with the iterative solver and prints one row a step; the
+reference problem is timed before and after in the same process. Ratios are of wall time of the
+slowest rank, so run it on a quiet machine, or read them as upper bounds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.laplace import describe, pore_of, reference
+
+from fem.case import Case
+from fem.compat import MPI
+from fem.domain import Domain
+from fem.model import build
+from fem.parallel import on_root
+from fem.run import mesh_folder
+from fem.solve import Control, Options, Stage
+
+
+def main(steps: int = 6, name: str = "trilayer_cg_3d") -> None:
+    """Print the table."""
+    comm = MPI.COMM_WORLD
+
+    def say(text: str) -> None:
+        if comm.rank == 0:
+            print(text, flush=True)
+
+    case = Case.load(name)
+    domain = Domain.read(on_root(comm, mesh_folder, case), comm)
+    model = build(case, domain)
+    s = model.system
+    options = Options(kind="iterative", rtol=case.solver.rtol)
+    potentials = [n for n, u in s.unknowns.items() if not u.differential]
+    start, main_stage = Stage(s, potentials, options), Stage(s, list(s.unknowns), options)
+    sizes = {n: u.space.dofmap.index_map.size_global for n, u in s.unknowns.items()}
+    say(f"{comm.size} ranks; unknowns {sizes}, {sum(sizes.values())} in all")
+    before = reference(domain, pore_of(model), 3)
+    say(describe(before))
+
+    current = -10.0 * model.area
+    s.set_voltage(-(model.deepest_nucleation + 0.05))
+    s.begin(0.0)
+    rows = []
+
+    def timed(label: str, stage: Stage) -> bool:
+        comm.Barrier()
+        begin = time.perf_counter()
+        outcome = stage.solve(Control(current), abs(current))
+        seconds = comm.allreduce(time.perf_counter() - begin, op=MPI.MAX)
+        each = seconds / max(outcome.newton, 1) / before.seconds
+        say(
+            f"{label:>10} {outcome.newton:7d} {outcome.linear:7d} {outcome.factored:8d} "
+            f"{seconds:9.2f} {each:9.2f}  {outcome.reason}"
+        )
+        rows.append((outcome.newton, outcome.linear, seconds))
+        return outcome.converged
+
+    say("      step  newton  krylov  set-ups   seconds  Laplace problems a Newton iteration")
+    timed("start", start)
+    for name_ in potentials:
+        u = s.unknowns[name_]
+        for old in u.old:
+            old.x.array[:] = u.value.x.array
+    dt = 1.0
+    for _ in range(steps):
+        s.begin(dt)
+        if not timed(f"{dt:g} s", main_stage):
+            break
+        s.accept()
+        dt *= 1.5
+    after = reference(domain, pore_of(model), 3)
+    say(describe(after))
+    newton, krylov, seconds = (sum(column) for column in zip(*rows[1:], strict=True))
+    pace = 0.5 * (before.seconds + after.seconds)
+    say(
+        f"{newton} Newton iterations, {krylov / max(newton, 1):.1f} Krylov each, "
+        f"{seconds / max(newton, 1) / pace:.2f} Laplace problems each"
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 6)
