@@ -14,10 +14,18 @@ import ufl
 from .constants import FARADAY, GAS_CONSTANT
 from .materials.ops import exp
 
-__all__ = ["PASSIVE_SHARE", "butler_volmer", "coverage", "linear_kinetics", "through_film", "wall"]
+__all__ = [
+    "PASSIVE_SHARE",
+    "butler_volmer",
+    "coverage",
+    "linear_kinetics",
+    "side_reaction",
+    "through_film",
+    "wall",
+]
 
-# Conductance of a passive (bare, not yet nucleated) wall, as a share of the kinetic one at
-# equilibrium. Without it a floating conductor whose whole surface is passive has no potential.
+# Conductance of a bare wall for side reactions, as a share of that of the metal at equilibrium.
+# Without it a floating conductor whose whole surface is passive has no potential.
 PASSIVE_SHARE = 1e-4
 
 
@@ -45,22 +53,31 @@ def coverage(plated_charge: Any, q_cov: float) -> Any:
     return 1 - exp(-ufl.max_value(plated_charge, 0.0) / q_cov)
 
 
-def wall(law: Callable[[Any], Any], eta: Any, eta_nuc: float, theta: Any, passive: Any) -> Any:
-    """Current of a partly covered foreign wall, A/m2 (physics.md section 2).
+def wall(law: Callable[[Any], Any], eta: Any, eta_nuc: Any, theta: Any) -> Any:
+    """Current that makes or takes metal on a partly covered foreign wall, A/m2.
 
-    Plating needs eta < -eta_nuc (1 - theta); what is covered strips; between the two only the
-    passive conductance of the bare part remains. Continuous, with kinks at the two thresholds.
+    Plating needs eta < -eta_nuc (1 - theta); what is covered strips; nothing happens between.
+    Continuous, with kinks at the two thresholds (physics.md, section 2).
 
     Args:
         law: overpotential -> current density of fully covered metal.
         eta: overpotential, V.
         eta_nuc: nucleation overpotential of the bare wall, V, >= 0.
         theta: coverage, 0 to 1.
-        passive: conductance of the bare wall, S/m2 (`PASSIVE_SHARE` of the kinetic one).
     """
     plating = ufl.min_value(law(eta + eta_nuc * (1 - theta)), 0.0)
-    stripping = ufl.max_value(law(eta), 0.0)
-    return plating + theta * stripping + (1 - theta) * passive * eta
+    return plating + theta * ufl.max_value(law(eta), 0.0)
+
+
+def side_reaction(eta: Any, slope: Any, theta: Any) -> Any:
+    """Current that a bare wall passes without making metal, A/m2: (1 - theta) share slope eta.
+
+    Args:
+        eta: overpotential, V.
+        slope: conductance of the metal at equilibrium, S/m2.
+        theta: coverage, 0 to 1.
+    """
+    return (1 - theta) * PASSIVE_SHARE * slope * eta
 
 
 def through_film(law: Callable[[Any], Any], drive: Any, resistance: float, last: Any) -> Any:

@@ -51,6 +51,7 @@ class Measure:
         s.charges["reacted"] = np.zeros(2)  # through the walls; others leave through boundaries
         s.charges["absolute"] = np.zeros(2)
         s.charges["salt_in"] = np.zeros(2)
+        s.charges["side"] = np.zeros(2)
         self.start: dict[str, float] = {}
 
     def _compile(self) -> None:
@@ -59,17 +60,19 @@ class Measure:
         s = self.s
         v = ufl.TestFunction(self.space)
         self.mask = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)))
-        nodal = area = regional = region_area = counter = driven = None
+        nodal = area = regional = region_area = counter = driven = losses = None
 
         def plus(total: Any, term: Any) -> Any:
             return term if total is None else total + term
 
         for e in self.interface.electrodes:
-            for i_n, (weight, measure), solid, liquid in self.interface.pieces(s, e):
+            for i_n, side, (weight, measure), solid, liquid in self.interface.pieces(s, e):
                 if not e.counts:
                     counter = plus(counter, i_n * weight * measure)
                     continue
                 test = _side(v, liquid)
+                if not e.covered:
+                    losses = plus(losses, side * weight * measure)
                 nodal = plus(nodal, i_n * weight * test * measure)
                 area = plus(area, weight * test * measure)
                 if e.potential == "driven":
@@ -83,6 +86,7 @@ class Measure:
         self.nodal_current = None if nodal is None else form(nodal)
         self.counter = None if counter is None else form(counter)
         self.driven = None if driven is None else form(driven)
+        self.losses = None if losses is None else form(losses)
         self.regional = None if regional is None else form(regional)
         self.region_area = None if region_area is None else form(region_area)
         self.current = None if s.current is None else form(s.current)
@@ -153,7 +157,8 @@ class Measure:
             Currents in A, charges in C (2D: per metre), balances as relative errors:
             `balance` collector against counter (and other boundaries), `collector` walls against
             collector nodes,
-            `faraday` plated charge against charge passed, `salt` content against its start.
+            `faraday` plated charge against charge passed less side reactions, `salt` content
+            against its start.
         """
         s = self.s
         current = self.cell_current()
@@ -164,8 +169,11 @@ class Measure:
         absolute = ledger["absolute"][0] + abs(current - outflow) * s.dt
         inflow = self._held_current("c") / (self.ions.z * FARADAY) if self.salt else 0.0
         salt_in = s.integrate(inflow, ledger["salt_in"])
+        lost = 0.0 if self.losses is None else s.integral(self.losses)
+        side = s.integrate(lost, ledger["side"])
         self._pending = {
-            "passed": passed, "reacted": reacted, "absolute": absolute, "salt_in": salt_in,
+            "side": side, "passed": passed, "reacted": reacted, "absolute": absolute,
+            "salt_in": salt_in,
         }
         opposite = self._held_current("phi_l") - outflow
         opposite += sum(s.integral(f) for f in (self.counter, self.inflow) if f is not None)
@@ -180,7 +188,7 @@ class Measure:
         }
         if "q" in s.unknowns:
             out["plated"] = self.plated()
-            gap = out["plated"] - self.start["plated"] + reacted
+            gap = out["plated"] - self.start["plated"] + reacted - side
             # Metal that was there before counts too: its last digit is no leak of a short rest.
             out["faraday"] = abs(gap) / max(absolute, scale * s.dt, 1e-6 * self.start["plated"])
         if self.salt is not None:

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import ufl
 
-from . import boundaries, kinetics
+from . import boundaries
 from .boundaries import Edges
 from .case import Case
 from .compat import MPI, dfem
 from .constants import GAS_CONSTANT, T_REF
 from .domain import Domain
-from .errors import CaseError, RunError
+from .errors import CaseError, RunError, nearest
 from .hooks import find_law, own_physics
 from .materials import library
 from .materials.ops import exp
@@ -381,37 +381,70 @@ def _i0_of(value: Any, domain: Domain) -> Callable[[Any, Any], Any]:
     return lambda c, T: value.at(**names, c=c, T=T)
 
 
-def _coating(case: Case, name: str) -> tuple[float, bool]:
-    """Film resistance (ohm m2) that coatings add on a solid, and whether they stop ions."""
-    resistance, blocked = 0.0, False
-    for coating in case.coatings:
+def _coated(case: Case, domain: Domain, name: str, surface: str) -> _Reaction | None:
+    """The reaction of a surface under its coatings; None if one of them stops the ions.
+
+    Under a coating that blocks electrons the metal plates on `surface` and the ions pass the film,
+    resistance thickness/kappa. A coating that conducts electrons is itself the surface.
+    """
+    resistance = 0.0
+    for k, coating in enumerate(case.coatings):
         if not fnmatchcase(name, coating.on):
             continue
         material = library.material(coating.material, case.materials)
-        kappa = float(getattr(material, "kappa", 0.0) or 0.0)
-        if coating.blocks_ions or kappa == 0.0:
-            blocked = True
+        if not isinstance(material, library.Solid):
+            raise CaseError(
+                f"coatings.{k}.material: {coating.material!r} is a {material.kind}; a coating is a "
+                "solid"
+            )
+        if not coating.blocks_electrons:
+            surface = material.name
+        elif coating.blocks_ions or material.kappa == 0.0:
+            return None
         else:
-            resistance += coating.thickness / kappa
-    return resistance, blocked
+            resistance += coating.thickness / float(material.kappa)
+    return _with_film(_reaction(case, domain, name, surface), resistance)
+
+
+def _check_surfaces(case: Case, surfaces: Iterable[str]) -> None:
+    """Every [[kinetics]] and [[coatings]] entry fits a surface that reacts, or could.
+
+    Raises:
+        CaseError: all entries that fit none, with the nearest names.
+    """
+    known = sorted(surfaces)
+    entries = [(f"kinetics.{k}.surface", e.surface) for k, e in enumerate(case.kinetics)]
+    entries += [(f"coatings.{k}.on", c.on) for k, c in enumerate(case.coatings)]
+    lost = [
+        f"{place}: {glob!r} fits no surface; {nearest(glob, known)}"
+        for place, glob in entries
+        if not any(fnmatchcase(name, glob) for name in known)
+    ]
+    if lost:
+        raise CaseError("\n".join(lost))
 
 
 def _interface(
     case: Case, domain: Domain, fillings: dict[str, _Filling], solids: list[str],
     ionic: list[str], c0: float,
 ) -> tuple[Interface, float]:
-    primary = case.study == "primary"
+    primary = 0.0
+    if case.study == "primary":  # a wall that drops 1e-6 of what the electrolyte drops
+        best = max(
+            float(_law(case, n, fillings[n], "kappa", domain)(c0, case.temperature)) for n in ionic
+        )
+        low, high = (end[domain.dim - 1] for end in domain.extent)
+        primary = 1e6 * best / (high - low)
     walls: dict[str, list[tuple[str, str]]] = {}
     for plus, minus in domain.walls:
         if plus in solids and minus in ionic:
             walls.setdefault(plus, []).append((plus, minus))
+    _check_surfaces(case, {*domain.regions, "collector", "counter"})
     reactions: dict[str, _Reaction] = {}
     for name in walls:
-        resistance, blocked = _coating(case, name)
-        if blocked:
-            continue
-        reaction = _reaction(case, domain, name, fillings[name].material.name)
-        reactions[name] = _with_film(reaction, resistance)
+        found = _coated(case, domain, name, fillings[name].material.name)
+        if found is not None:
+            reactions[name] = found
     electrodes = []
     groups: dict[Any, list[str]] = {}
     for name, r in reactions.items():
@@ -436,9 +469,10 @@ def _interface(
                        potential="ground")
         )
     faces = tuple(domain.faces_of("collector", ionic))
-    if faces:
-        foil = case.collector.material or case.metal
-        reaction = _reaction(case, domain, "collector", foil)
+    foil = case.collector.material or case.metal
+    bare = _coated(case, domain, "collector", foil) if faces else None
+    if bare is not None:
+        reaction = bare
         deepest = max(deepest, reaction.eta_nuc)
         charges.append(reaction.q_cov)
         electrodes.append(
@@ -466,7 +500,7 @@ def _with_film(reaction: _Reaction, resistance: float) -> _Reaction:
 
 
 def _electrode(
-    case: Case, domain: Domain, name: str, reactions: dict[str, _Reaction], primary: bool,
+    case: Case, domain: Domain, name: str, reactions: dict[str, _Reaction], primary: float,
     c0: float, **place: Any,
 ) -> Electrode:
     """One electrode whose numbers are fields over the solids, or constants at a boundary."""
@@ -480,9 +514,11 @@ def _electrode(
         return dfem.Constant(domain.mesh, float(values.popitem()[1]))
 
     if primary:
-        conductance = 1e5 * 100.0  # far above any kappa/L of a cell: potential drop below 1e-5
-        i0: Any = lambda c, T: conductance * 1e-3  # noqa: E731
-        return Electrode(name, i0, covered=True, law=kinetics.linear_kinetics, **place)
+
+        def no_resistance(eta: Any, i0: Any, *_: Any) -> Any:
+            return primary * eta
+
+        return Electrode(name, lambda c, T: 1.0, covered=True, law=no_resistance, **place)
     i0_ref, c_ref, alpha_a, Ea = (
         number("i0_ref"), number("c_ref"), number("alpha_a"), number("activation"),
     )

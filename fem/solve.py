@@ -298,7 +298,7 @@ class Stage:
             self.history.append(worst)
             if not math.isfinite(worst):
                 return Outcome(False, "residual is not finite", iteration, linear, factored, worst)
-            if worst <= options.rtol and iteration > 0:
+            if worst <= options.rtol and (iteration > 0 or worst == 0.0):
                 return Outcome(True, "converged", iteration, linear, factored, worst)
             stalled = stalled + 1 if worst > 0.5 * best else 0
             best = min(best, worst)

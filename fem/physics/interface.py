@@ -65,7 +65,7 @@ class Interface:
 
         i_n = law(eta),  eta = phi_s - phi_l - U - i_n R_film,  U = 0 for bulk metal
         <i_n, v_s> enters phi_s,  -<i_n, v_l> enters phi_l                      [A]
-        dq/dt = -i_n on every wall: the plated charge per real area, C/m2       [A]
+        dq/dt = -i_n (less side reactions): plated charge per real area, C/m2   [A]
 
     Wall integrals are lumped at the nodes, so that current, coverage and film current at a node
     belong together exactly. Walls with a nucleation overpotential plate below
@@ -124,47 +124,55 @@ class Interface:
             return _side(s["phi_s"], plus) - phi_l
         return (_side(s.voltage, minus) if e.potential == "driven" else 0.0) - phi_l
 
-    def current_density(self, s: System, e: Electrode, on_wall: bool) -> Any:
-        """i_n of an electrode on its walls (inside the mesh) or faces (at its edge), A/m2."""
+    def current_density(self, s: System, e: Electrode, on_wall: bool) -> tuple[Any, Any]:
+        """i_n on walls (inside the mesh) or faces (at its edge), and the part that makes no metal.
+
+        Both in A/m2; the second is the side reaction of a bare wall (`kinetics.side_reaction`).
+        """
         plus, minus = ("+", "-") if on_wall else ("", "")
         T = s.temperature
         i0 = e.i0(_side(s["c"], minus), T)
         alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
+        bare = not e.covered and e.counts
 
         def metal(eta: Any) -> Any:
             return e.law(eta, i0, alpha_a, alpha_c, T)
 
-        law = metal
-        if not e.covered and e.counts:
+        if bare:
             theta = kinetics.coverage(_side(s["q"], minus), _side(e.q_cov, plus))
             slope = kinetics.linear_kinetics(1.0, i0, alpha_a, alpha_c, T)
-            eta_nuc, passive = _side(e.eta_nuc, plus), kinetics.PASSIVE_SHARE * slope
+            eta_nuc = _side(e.eta_nuc, plus)
 
-            def law(eta: Any) -> Any:
-                return kinetics.wall(metal, eta, eta_nuc, theta, passive)
+        def side(eta: Any) -> Any:
+            return kinetics.side_reaction(eta, slope, theta) if bare else 0.0
+
+        def law(eta: Any) -> Any:
+            return kinetics.wall(metal, eta, eta_nuc, theta) + side(eta) if bare else metal(eta)
 
         drive = self.overpotential(s, e, plus, minus)
-        if e.film_resistance is not None:
-            last = _side(s[f"film.{e.name}"], minus)
-            return kinetics.through_film(law, drive, _side(e.film_resistance, plus), last)
-        return law(drive)
+        if e.film_resistance is None:
+            return law(drive), side(drive)
+        last, R = _side(s[f"film.{e.name}"], minus), _side(e.film_resistance, plus)
+        i_n = kinetics.through_film(law, drive, R, last)
+        return i_n, side(drive - R * i_n)
 
-    def pieces(self, s: System, e: Electrode) -> list[tuple[Any, Any, str, str]]:
-        """(i_n, weighted measure, side of the solid, side of the electrolyte) of an electrode."""
+    def pieces(self, s: System, e: Electrode) -> list[tuple[Any, Any, Any, str, str]]:
+        """(i_n, its side reaction, (weight, measure), solid's side, electrolyte's side)."""
         w = s.domain.weight
         out = []
         if e.walls:
             weight = w if isinstance(w, int) else w("+")
-            out.append((self.current_density(s, e, True), weight, s.domain.dS(e.walls), "+", "-"))
+            currents = self.current_density(s, e, True)
+            out.append((*currents, (weight, s.domain.dS(e.walls)), "+", "-"))
         if e.faces:
-            out.append((self.current_density(s, e, False), w, s.domain.ds(e.faces), "", ""))
-        return [(i, (weight, measure), p, m) for i, weight, measure, p, m in out]
+            out.append((*self.current_density(s, e, False), (w, s.domain.ds(e.faces)), "", ""))
+        return out
 
     def rows(self, s: System) -> None:
         """Reaction current in the rows of phi_s, phi_l and q, and in the cell current."""
         for e in self.electrodes:
-            for i_n, (weight, measure), plus, minus in self.pieces(s, e):
-                i_n = i_n * weight
+            for i_n, side, (weight, measure), plus, minus in self.pieces(s, e):
+                i_n, side = i_n * weight, side * weight
                 if e.potential == "field":
                     s.row("phi_s", i_n * _side(s.test("phi_s"), plus) * measure)
                 s.row("phi_l", -i_n * _side(s.test("phi_l"), minus) * measure)
@@ -172,15 +180,14 @@ class Interface:
                     s.drive(i_n * measure)
                 if e.counts and self.state:
                     rate = _side(s.ddt(s["q"]), minus) * weight
-                    s.row("q", (rate + i_n) * _side(s.test("q"), minus) * measure)
+                    s.row("q", (rate + i_n - side) * _side(s.test("q"), minus) * measure)
         self._remember_films(s)
 
     def same_node(self, s: System, row: str, column: str) -> Any:
         """Lumped form whose entries are positive exactly where two fields share a wall node."""
         total = None
         for e in self.plating:
-            for i_n, (weight, measure), plus, minus in self.pieces(s, e):
-                del i_n
+            for _i_n, _, (weight, measure), plus, minus in self.pieces(s, e):
                 if "phi_s" in (row, column) and e.potential != "field":
                     continue
                 v = _side(s.test(row), plus if row == "phi_s" else minus)
@@ -200,7 +207,7 @@ class Interface:
             film = s.memories[f"film.{e.name}"]
             v = ufl.TestFunction(film.function_space)
             current = area = 0
-            for i_n, (weight, measure), _, minus in self.pieces(s, e):
+            for i_n, _, (weight, measure), _, minus in self.pieces(s, e):
                 area = area + weight * _side(v, minus) * measure
                 current = current + i_n * weight * _side(v, minus) * measure
             areas = s.nodal(s.form(area))

@@ -255,11 +255,6 @@ def test_separator_over_free_electrolyte():
     print("join voltage", (-cell.voltage - sum(ends)) / voltage - 1)
 
 
-KNOWN = pytest.mark.xfail(
-    strict=True,
-    reason="fem.model gives primary electrodes 3.9e5 S/m2, not far above kappa/L of a cell",
-)
-
 # -- from primary to uniform -------------------------------------------------------------------
 
 BUMP = {
@@ -314,14 +309,12 @@ def test_wagner_number():
     assert primary > 1.05 * by_area  # the bump really gets more than its area
 
 
-@KNOWN
 def test_primary_study_gives_the_primary_distribution():
     """The share of the bump in a primary study, 1 %."""
     found, _ = shares(study="primary")
     assert abs(found / primary_share() - 1) < 0.01
 
 
-@KNOWN
 def test_primary_distribution_has_no_kinetics():
     """A planar cell in the primary study: voltage i L/kappa, 0.1 %, however short the cell."""
     for length in (100e-6, 10e-6):

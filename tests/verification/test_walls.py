@@ -235,8 +235,9 @@ def test_plate_rest_strip(tmp_path):
     assert max(worst.values()) < 1e-9
     t, plated = result.series["t"], result.series["plated"]
     exact = np.where(t <= 10, 20 * t, np.where(t <= 15, 200, 200 - 20 * (t - 15)))
-    assert np.abs(plated - exact).max() < 1e-6 * 200
-    assert abs(result.summary["plated"] - 80.0) < 1e-6 * 80
+    # up to the side reaction, which takes PASSIVE_SHARE of the current of a bare wall
+    assert np.abs(plated - exact).max() < PASSIVE_SHARE * 200
+    assert abs(result.summary["plated"] - 80.0) < 2 * PASSIVE_SHARE * 80
     # the rest potential of a covered wall is 0, the first plating potential lies beyond -eta_nuc
     voltage = result.series["voltage"]
     assert voltage[0] < -ETA_NUC
@@ -244,10 +245,9 @@ def test_plate_rest_strip(tmp_path):
 
 
 def test_stripping_runs_bare(tmp_path):
-    """What was plated comes back, then the wall lets nothing through but the passive share.
+    """What was plated comes back, and q stays at zero while a bare wall passes its side reaction.
 
-    The passive conductance of a bare wall carries current at positive overpotential too; in an hour
-    it takes q below zero by what is computed here, 10 % of the 200 C/m2 that were plated.
+    The side reaction is charge that makes no metal: the ledger holds it apart.
     """
     data = bare(
         study="tertiary",
@@ -258,9 +258,11 @@ def test_stripping_runs_bare(tmp_path):
         time={"dt0": "0.1 s", "dt_min": "1e-7 s"},
     )
     result = run(Case.from_dict(data), tmp_path / "r")
-    passive = PASSIVE_SHARE * I0 / RT_F * 0.08
+    side = PASSIVE_SHARE * I0 / RT_F * 0.08
     residue, current = result.summary["plated"], result.summary["current_density"]
-    print("residue", residue, "current", current, "passive", passive)
-    assert current < 1.5 * passive
-    assert -1.01 * passive * 3000 < residue < 0.0  # of 200 C/m2
-    assert abs(result.summary["charge"] + residue) < 1e-6 * 200
+    print("residue", residue, "current", current, "side", side)
+    assert abs(residue) < 1e-3 * 200.0
+    assert 0.5 * side < current < 1.5 * side
+    # plated and stripped 200 C/m2; the rest of the charge is the side reaction of 3000 s
+    assert 0.5 * side * 3000 < result.summary["charge"] < 1.05 * side * 3000
+    assert result.summary["closures"]["faraday"] < 1e-9
