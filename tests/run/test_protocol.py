@@ -23,7 +23,8 @@ def test_capacity_is_met_and_the_balances_close(tmp_path: Path) -> None:
         [{"step": "plate", "current_density": "2 mA/cm^2", "capacity": "0.1 mAh/cm^2"}],
     )
     assert result.summary["charge"] == pytest.approx(-3600.0, rel=1e-9)
-    assert result.summary["plated"] == pytest.approx(3600.0, rel=1e-9)
+    # less the side reaction before the wall is covered; the ledger itself closes to 1e-9
+    assert result.summary["plated"] == pytest.approx(3600.0, rel=1e-5)
     assert result.summary["t"] == pytest.approx(180.0)
     assert max(result.summary["closures"].values()) < 1e-9
     assert result.summary["data_status"]["checked"] > 0
