@@ -41,7 +41,7 @@ _START = """
 start here:
   hostplate list                        what there is
   hostplate run sand                    solve a case of the catalogue into results/sand
-  hostplate new trilayer_cg mine.toml   take a case as a start
+  hostplate new mine.toml --from trilayer_cg   take a case as a start
   hostplate check mine.toml             before it goes to a cluster
   hostplate run mine.toml --ranks 4 --set protocol.0.current_density="2 mA/cm^2"
 
@@ -155,9 +155,15 @@ def _load(options: argparse.Namespace) -> Any:
 
 
 def _new(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="name of a case of the catalogue, see `hostplate list cases`")
-    parser.add_argument("file", nargs="?", type=Path, help="file to write; default NAME.toml")
-    parser.epilog = "example:\n  hostplate new trilayer_cg mine.toml"
+    parser.add_argument("file", type=Path, help="file to write")
+    parser.add_argument(
+        "--from",
+        dest="name",
+        metavar="CASE",
+        required=True,
+        help="case file, or name of a case of the catalogue (see `hostplate list cases`)",
+    )
+    parser.epilog = "example:\n  hostplate new mine.toml --from trilayer_cg"
     parser.set_defaults(call=_do_new)
 
 
@@ -165,7 +171,7 @@ def _do_new(options: argparse.Namespace) -> None:
     from fem.case_files import find_case, read_toml, tables_of
 
     source = find_case(options.name)
-    target = options.file or Path(f"{source.stem}.toml")
+    target = options.file
     copies = [(source, target)]
     copies += [(source.parent / t, target.parent / t) for t in tables_of(read_toml(source))]
     taken = [str(copy) for _, copy in copies if copy.exists()]

@@ -136,7 +136,7 @@ def _main(*arguments: str) -> int:
         (["run", "sand", "--ranks", "0"], "'0' is not a number of ranks"),
         (["check", "trilayr_cg"], "did you mean 'trilayer_cg'"),
         (["check", "nope.toml"], "case file 'nope.toml' does not exist"),
-        (["new", "sadn"], "did you mean 'sand'?"),
+        (["new", "x.toml", "--from", "sadn"], "did you mean 'sand'?"),
         (["resume", "nowhere"], "no results folder 'nowhere'"),
         (["list", "metals"], "invalid choice: 'metals'"),
         (["mesh", "sand"], "required: --out"),
@@ -194,15 +194,15 @@ def test_new_copies_with_comments_and_never_overwrites(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["new", "sand"]) == 0
+    assert cli.main(["new", "sand.toml", "--from", "sand"]) == 0
     assert (tmp_path / "sand.toml").read_text() == case_names()["sand"].read_text()
     assert "next: hostplate check sand.toml" in capsys.readouterr().out
     assert cli.main(["check", "sand.toml"]) == 0
     (tmp_path / "sand.toml").write_text("mine")
-    assert cli.main(["new", "sand"]) == 1
+    assert cli.main(["new", "sand.toml", "--from", "sand"]) == 1
     assert (tmp_path / "sand.toml").read_text() == "mine"
     assert "already there" in capsys.readouterr().err
-    assert cli.main(["new", "sand", "sub/other.toml"]) == 0
+    assert cli.main(["new", "sub/other.toml", "--from", "sand"]) == 0
     assert (tmp_path / "sub" / "other.toml").is_file()
 
 
@@ -213,7 +213,7 @@ def test_new_takes_the_tables_along(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     data = changed({"protocol.0.current_density": {"table": "i.csv"}})
     (source / "ramp.toml").write_text(to_toml(data))
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["new", "from/ramp.toml", "mine.toml"]) == 0
+    assert cli.main(["new", "mine.toml", "--from", "from/ramp.toml"]) == 0
     assert cli.main(["check", "mine.toml"]) == 0
 
 
