@@ -96,7 +96,6 @@ class Stepper:
         system: the unknowns.
         stages: solved one after the other in each step.
         settings: step control.
-        apply: called with the time at the end of the step; sets the control and returns it.
     """
 
     def __init__(self, system: System, stages: Sequence[Stage], settings: Settings):
