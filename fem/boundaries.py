@@ -108,6 +108,8 @@ def read(
             target = edges.into_electrolyte if wet else edges.into_solid
             target[name] = -ufl_of(spec.current_density)
         if spec.contact_resistance is not None and name == "collector":
+            need(metallic, "contact_resistance", "electron conductor; a film on the foil is "
+                 'film_resistance in [[kinetics]] with surface = "collector"')
             edges.collector_contact = _resistance(spec.contact_resistance, ufl_of)
         elif spec.contact_resistance is not None and name != "counter":
             if spec.phi_s is None:

@@ -49,6 +49,7 @@ PROBE_FIELDS = {
     "i_n": "A/m^2",
     "coverage": "",
     "film_thickness": "m",
+    "xi": "",
 }
 SPACE = ("x", "y", "z", "depth")
 #: What each study solves.
@@ -57,6 +58,7 @@ STUDIES = {
     "secondary": "phi_s and phi_l with interface kinetics, no salt gradient; one solve",
     "tertiary": "phi_s, phi_l and salt c with interface kinetics, in time",
     "steady": "phi_s, phi_l and salt c with interface kinetics at steady state; one solve",
+    "growth": "phi_s, phi_l, salt c and the metal xi that fills the pores, in time",
 }
 
 
@@ -84,6 +86,7 @@ NegativeVoltage = Annotated[float, Quantity("V", lt=0)]
 PositiveVoltage = Annotated[float, Quantity("V", gt=0)]
 Concentration = Annotated[float, Quantity("mol/m^3", gt=0)]
 AreaCharge = Annotated[float, Quantity("C/m^2", gt=0)]
+Angle = Annotated[float, Quantity("rad", gt=0, lt=3.1416)]
 Transfer = Annotated[float, Quantity("", gt=0, le=10)]
 Small = Annotated[float, Quantity("", gt=0, lt=0.1)]
 
@@ -130,6 +133,9 @@ class MeshFile(_Table):
     names: dict[Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")], Name] = Field(
         default_factory=dict, description="names of numbered groups, e.g. 3 = 'collector'"
     )
+    refine: Annotated[StrictInt, Field(ge=0, le=6)] = Field(
+        0, description="halve its cells this many times; walls stay as they are drawn"
+    )
 
 
 class Region(_Table):
@@ -151,6 +157,11 @@ class Region(_Table):
         description="electrolyte regions only: effective electronic conductivity of a mat whose "
         "fibres touch outside the plane of a 2D cut; default 0, fibres float",
     )
+    connected: StrictBool = Field(
+        False,
+        description="2D cuts of a conducting host: its parts touch the collector outside the "
+        "plane and share its potential",
+    )
 
 
 class Kinetics(_Table):
@@ -168,6 +179,14 @@ class Kinetics(_Table):
     c_ref: Concentration | None = Field(None, description="concentration i0 refers to")
     q_cov: AreaCharge | None = Field(
         None, description="charge per wall area after which 63 % of the wall is covered"
+    )
+    wall: Literal["film", "nucleating"] | None = Field(
+        None,
+        description="growth study: metal covers a film wall (the default) by itself, and a "
+        "nucleating wall from nuclei only",
+    )
+    contact_angle: Angle | None = Field(
+        None, description="growth study: of the metal on the wall, through the metal, e.g. '60 deg'"
     )
 
 
@@ -264,6 +283,23 @@ class Hold(_Table):
 Step = Annotated[Plate | Strip | Rest | Hold, Discriminator("step")]
 
 
+class Growth(_Table):
+    """The metal front of a growth study; see `fem.physics.metal`."""
+
+    interface_width: Length = Field(
+        description="lambda of the phase field; the mesh needs h <= lambda/2 where metal grows"
+    )
+    mobility: Annotated[float, Quantity("", ge=1, le=4)] = Field(
+        2.0, description="speed of the relaxation over that of the fastest point of the front"
+    )
+    max_change: Annotated[float, Quantity("", gt=0, le=0.5)] = Field(
+        0.25, description="largest change of xi anywhere in one step"
+    )
+    surface_energy: Annotated[float, Quantity("J/m^2", ge=0)] | None = Field(
+        None, description="of the metal in the electrolyte; default the library's"
+    )
+
+
 class Initial(_Table):
     """The state the run starts from."""
 
@@ -272,6 +308,9 @@ class Initial(_Table):
     )
     plated_charge: AreaCharge | None = Field(
         None, description="metal already on all walls, charge per real wall area; default none"
+    )
+    metal_layer: Length | None = Field(
+        None, description="growth study: thickness of metal on the collector at the start"
     )
     from_: PathText | None = Field(
         None, alias="from", description="folder of a finished result to start from"
@@ -355,7 +394,7 @@ class Case(_Table):
     metal: Name = Field(description="plated metal, a library name")
     electrolyte: Name = Field(description="fills every region 'electrolyte*' and separator pores")
     temperature: Temperature = Field(298.15, description="of the whole cell")
-    study: Literal["primary", "secondary", "tertiary", "steady"] = Field(
+    study: Literal["primary", "secondary", "tertiary", "steady", "growth"] = Field(
         "tertiary", description="; ".join(f"{name}: {text}" for name, text in STUDIES.items())
     )
     geometry: dict[str, Any] | None = Field(
@@ -377,6 +416,7 @@ class Case(_Table):
     collector: Collector = Field(default_factory=Collector, description="driven electrode")
     protocol: tuple[Step, ...] = Field(min_length=1, description="steps, one after the other")
     initial: Initial = Field(default_factory=Initial, description="start state")
+    growth: Growth | None = Field(None, description="the metal front of a growth study")
     time: TimeControl = Field(default_factory=TimeControl, description="time stepping")
     solver: SolverControl = Field(default_factory=SolverControl, description="solver")
     output: Output = Field(default_factory=Output, description="results")
@@ -497,7 +537,8 @@ class Case(_Table):
             data.pop(name, None)
         for name in ("duration", "capacity", "cutoff"):
             data["protocol"][-1].pop(name, None)
-        data.get("mesh", {}).pop("file", None)
+        for name in ("file", "refine"):  # the content hash says what came out
+            data.get("mesh", {}).pop(name, None)
         data.get("initial", {}).pop("from", None)
         if not data.get("initial"):
             data.pop("initial", None)

@@ -160,7 +160,10 @@ def _keys(table: type[BaseModel]) -> list[str]:
 
 def cross_checks(sections: Mapping[str, Any]) -> list[str]:
     """Problems between entries; entries that are invalid by themselves are absent and skipped."""
-    checks = (_geometry, _names, _regions, _protocol, _boundaries, _initial, _time, _probes, _hooks)
+    checks = (
+        _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _time,
+        _probes, _hooks,
+    )
     return [problem for check in checks for problem in check(sections)]
 
 
@@ -272,7 +275,7 @@ def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"protocol.0.step: 'rest': a {study} study needs plate, strip or hold"
     for k, step in enumerate(steps):
         stops = [getattr(step, name, None) for name in ("duration", "capacity", "cutoff")]
-        if study == "tertiary" and not any(stop is not None for stop in stops):
+        if study in ("tertiary", "growth") and not any(stop is not None for stop in stops):
             known = (
                 "duration or capacity" if step.step == "hold" else "duration, capacity or cutoff"
             )
@@ -304,6 +307,34 @@ def _boundaries(sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path}.c: a bath already fixes c; keep one of bath and c"
 
 
+def _counter(sections: Mapping[str, Any]) -> Iterator[str]:
+    """What the counter electrode would ignore."""
+    kind = getattr(sections.get("counter"), "kind", "metal")
+    contact = getattr(sections.get("boundaries", {}).get("counter"), "contact_resistance", None)
+    if contact is not None and (kind != "metal" or sections.get("study") == "primary"):
+        who, way_out = (
+            (f"one of kind {kind!r}", 'counter.kind = "metal"') if kind != "metal" else
+            ("a primary study", 'study = "secondary"')
+        )  # fmt: skip
+        yield (
+            f"boundaries.counter.contact_resistance: {_short(contact.written())}: is in series "
+            f"with the reaction of the counter electrode, and {who} has none; leave it out or give "
+            f"{way_out}"
+        )
+    for k, entry in enumerate(sections.get("kinetics", ())):
+        if kind != "metal" and entry.surface == "counter":
+            yield (
+                f"kinetics.{k}.surface: 'counter': nothing reacts at a counter electrode of kind "
+                f'{kind!r}; leave the entry out or give counter.kind = "metal"'
+            )
+    for k, coating in enumerate(sections.get("coatings", ())):
+        if coating.on == "counter":
+            yield (
+                f"coatings.{k}.on: 'counter': the counter electrode takes no coating; give "
+                "boundaries.counter.contact_resistance, its thickness over its kappa"
+            )
+
+
 def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
     initial = sections.get("initial")
     if initial is None or initial.from_ is None:
@@ -313,6 +344,29 @@ def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"initial.{name}: the result named in initial.from holds it; keep one of them"
     if not Path(initial.from_).is_dir():
         yield f"initial.from: {initial.from_!r}: no such folder"
+
+
+def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
+    growing = sections.get("study") == "growth"
+    if growing and sections.get("growth") is None:
+        yield "growth: missing; a growth study needs [growth] with interface_width"
+    if growing:
+        initial = sections.get("initial")
+        if initial is not None and initial.plated_charge is not None:
+            yield "initial.plated_charge: a growth study has metal, not films; give metal_layer"
+        for k, entry in enumerate(sections.get("kinetics", ())):
+            if entry.q_cov is not None:
+                yield f"kinetics.{k}.q_cov: metal covers the walls of a growth study; leave it out"
+        return
+    study = sections.get("study")
+    if sections.get("growth") is not None:
+        yield f"growth: only for study = 'growth', not {study!r}; change one of them"
+    if sections.get("initial") is not None and sections["initial"].metal_layer is not None:
+        yield "initial.metal_layer: only in a growth study; else give plated_charge"
+    for k, entry in enumerate(sections.get("kinetics", ())):
+        for name in ("wall", "contact_angle"):
+            if getattr(entry, name) is not None:
+                yield f"kinetics.{k}.{name}: only in a growth study"
 
 
 def _time(sections: Mapping[str, Any]) -> Iterator[str]:

@@ -60,7 +60,8 @@ def _lines(case: Case) -> Iterator[str]:
         dimension = getattr(geometry_parameters(case.geometry), "dimension", 2)
         yield f"  geometry   {case.geometry['family']}, {dimension}D"
     for glob, region in case.regions.items():
-        own = [name for name in type(region).model_fields if getattr(region, name) is not None]
+        fields = type(region).model_fields
+        own = [name for name in fields if getattr(region, name) not in (None, False)]
         extra = [f"{name} {_shown(getattr(region, name))}" for name in own if name != "material"]
         filling = region.material or case.electrolyte
         yield f"  region     {', '.join([f'{glob}: {filling}', *extra])}"
@@ -75,7 +76,7 @@ def _lines(case: Case) -> Iterator[str]:
             )
             if (value := getattr(step, name, None)) is not None
         ]
-        until = " or ".join(stops) if case.study == "tertiary" else ""
+        until = " or ".join(stops) if case.study in ("tertiary", "growth") else ""
         parts = [step.step, _shown(drive) if drive is not None else "", until]
         yield f"  step {k}     {' '.join(part for part in parts if part)}"
     counts = status_counts(*used_materials(case))
@@ -99,17 +100,47 @@ def notes(case: Case) -> Iterator[str]:
                 pair(case.metal, filling.name, case.electrolyte)
             except CaseError as error:
                 yield f"regions.{glob}: if it touches the electrolyte it needs kinetics: {error}"
+    yield from assumed_zero(case)
     electrolyte = material(case.electrolyte, case.materials)
     if isinstance(electrolyte, Electrolyte):
         yield from electrolyte.outside(electrolyte.c0, electrolyte.c0, case.temperature)
-    if case.study != "tertiary":
+    if case.study not in ("tertiary", "growth"):
         stops = ("duration", "capacity", "cutoff")
         given = [name for name in stops if getattr(case.protocol[0], name, None) is not None]
         if given:
             yield f"a {case.study} study is one solve: {', '.join(given)} not used"
 
 
-def _shown(value: Property) -> str:
+def assumed_zero(case: Case) -> Iterator[str]:
+    """Kinetic data that neither the case nor the library gives, and what their 0 means."""
+    from fem.materials import Solid, material, pair
+
+    surfaces = {"collector": case.collector.material or case.metal}
+    for glob, region in case.regions.items():
+        filling = material(region.material or case.electrolyte, case.materials)
+        if isinstance(filling, Solid) and (region.sigma is not None or filling.sigma > 0.0):
+            surfaces[glob] = filling.name
+    for name, surface in surfaces.items() if case.study != "primary" else ():
+        own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(name, entry.surface)]
+        given = {key for e in own for key in type(e).model_fields if getattr(e, key) is not None}
+        known = pair(case.metal, surface, case.electrolyte, strict=False)
+        if not (known.has("i0_ref") or given >= _NEEDED):
+            continue  # an error if it reacts
+        meaning = {}
+        if "eta_nuc" not in given and not known.has("eta_nuc"):
+            meaning["eta_nuc"] = "no nucleation barrier"
+        if not known.has("Ea") and not any(e.i0 and "T" in e.i0.variables for e in own):
+            meaning["the activation energy of i0"] = "the same i0 at every temperature"
+        if meaning:
+            yield (
+                f"kinetics of {name} ({case.metal} on {surface}): {' and '.join(meaning)} "
+                f"unknown, assumed 0: {', '.join(meaning.values())}"
+            )
+
+
+def _shown(value: Property | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Constant):
         return format_quantity(value.value, value.unit)
     if isinstance(value, Along):

@@ -285,7 +285,8 @@ def _build(case: Any, folder: Path) -> dict[str, Any]:
     own = case.mesh
     names = {int(number): name for number, name in own.names.items()}
     return geometries.convert(
-        Path(own.file), folder, unit=own.unit, names=names, axisymmetric=own.axisymmetric
+        Path(own.file), folder, unit=own.unit, names=names, axisymmetric=own.axisymmetric,
+        refine=own.refine,
     )
 
 

@@ -44,7 +44,7 @@ __all__ = [
 
 # Wall integrals are lumped: every quantity on a wall then lives at the nodes, where the kinetic
 # law is evaluated exactly once.
-VERTEX_RULE = {"quadrature_rule": "vertex", "quadrature_degree": 1}
+VERTEX_RULE: dict[str, object] = {"quadrature_rule": "vertex", "quadrature_degree": 1}
 
 
 def read_mesh(comm: MPI.Comm, path: str) -> tuple:

@@ -1,7 +1,9 @@
 """Does the answer depend on mesh or step? `hostplate converge`.
 
 Three meshes (every size of the geometry times 2, 1, 1/2) at the case's time tolerance, and three
-time tolerances at the case's mesh. From three values of a number follow the observed order
+time tolerances at the case's mesh. An own mesh cannot be coarsened: it is the coarsest of three,
+the others halve its cells; `DRAWN` says what that leaves out. From three values of a number follow
+the observed order
 
     p = log2 |a - b| / |b - c|        a coarse, b middle, c fine
 
@@ -30,6 +32,10 @@ from .units import parse_quantity
 __all__ = ["converge", "main_converge", "table", "variants"]
 
 LARGEST_TOLERANCE = 0.099
+DRAWN = (
+    "the own mesh is refined as it is drawn: corners of curved walls stay, so limit and error hold "
+    "for the drawn shape; how far that is from the curved one, only a finer drawn mesh can tell"
+)
 
 
 def sizes(geometry: Mapping[str, Any], path: str = "geometry") -> dict[str, str]:
@@ -52,27 +58,29 @@ def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
 
     Args:
         case: the centre; with `quick` the finest.
-        quick: coarser by one level everywhere: 4, 2, 1 instead of 2, 1, 1/2.
+        quick: coarser by one level everywhere: 4, 2, 1 instead of 2, 1, 1/2. Own meshes: in time
+            only.
 
     Raises:
-        CaseError: an own mesh, or a geometry that gives no size.
+        CaseError: a geometry that gives no size.
     """
-    if case.geometry is None:
-        raise CaseError(
-            "converge: the case has its own mesh, which cannot be coarsened here, and refining its "
-            "cells would keep the corners of curved walls; mesh it three times, run each, and use "
-            "`hostplate compare`"
-        )
-    given = sizes(case.geometry)
-    if not given:
-        raise CaseError("converge: [geometry] gives no size; set geometry.size (and size_wall ...)")
     plain = {"output.figures": False, "output.fields_every": None, "output.pvd": False}
     factors = (4.0, 2.0, 1.0) if quick else (2.0, 1.0, 0.5)
-    out = {"mesh": [
-        case.with_(plain | {path: f"{f * parse_quantity(text, 'm'):.12g} m" if f != 1.0 else text
-                            for path, text in given.items()})
-        for f in factors
-    ]}  # fmt: skip
+    changes: list[dict[str, Any]]
+    if case.mesh is not None:
+        changes = [{"mesh.refine": case.mesh.refine + k} if k else {} for k in range(3)]
+    else:
+        given = sizes(case.geometry or {})
+        if not given:
+            raise CaseError(
+                "converge: [geometry] gives no size; set geometry.size (and size_wall ...)"
+            )
+        changes = [
+            {path: f"{f * parse_quantity(text, 'm'):.12g} m" if f != 1.0 else text
+             for path, text in given.items()}
+            for f in factors
+        ]  # fmt: skip
+    out = {"mesh": [case.with_(plain | change) for change in changes]}
     if case.study == "tertiary":
         t = case.time
         out["time"] = [
@@ -124,6 +132,8 @@ def converge(
         found[f"{kind}_cells" if kind == "mesh" else f"{kind}_steps"] = (
             cells if kind == "mesh" else [int(summary["steps"]) for summary in results]
         )
+    if case.mesh is not None:
+        found["note"] = DRAWN
     write_json(comm, folder / "converge.json", found)
     return found
 
@@ -147,6 +157,8 @@ def _cells(folder: Path) -> int:
 
 def table(found: Mapping[str, Any]) -> Iterator[str]:
     """The answer of `converge` as lines of text."""
+    if "note" in found:
+        yield f"note: {found['note']}"
     for kind, what in (("mesh", "cells"), ("time", "steps")):
         if kind not in found:
             continue

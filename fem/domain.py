@@ -88,6 +88,7 @@ class Domain:
     host: tuple[float, float] | None = None
     sidecar: dict[str, Any] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    _wall_weights: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     # -- construction --------------------------------------------------------------------------
 
@@ -234,9 +235,15 @@ class Domain:
     def _dx(self) -> ufl.Measure:
         return ufl.Measure("dx", domain=self.mesh, subdomain_data=self.cell_tags)
 
-    def dx(self, regions: Iterable[str], degree: int | None = None) -> Any:
-        """Volume measure over regions (apply `weight` to the integrand)."""
-        metadata = {} if degree is None else {"quadrature_degree": degree}
+    def dx(
+        self, regions: Iterable[str], degree: int = 2, *, lumped: bool = False
+    ) -> Any:
+        """Volume measure over regions (apply `weight` to the integrand); lumped: vertex rule.
+
+        Degree 2 is exact for products of two fields. A one-point rule beside another one is
+        refused by `System.form`.
+        """
+        metadata = VERTEX_RULE if lumped else {"quadrature_degree": degree}
         return self._dx(tuple(self.regions[name] for name in regions), metadata=metadata)
 
     @cached_property
@@ -323,9 +330,48 @@ class Domain:
         """Measure over boundary faces, lumped at the nodes (vertex rule)."""
         return self._ds(tuple(self.faces[f] for f in faces), metadata=VERTEX_RULE)
 
+    def wall_weight(
+        self,
+        walls: Iterable[tuple[str, str]] = (),
+        faces: Iterable[tuple[str, str]] = (),
+    ) -> Any:
+        """`weight` for integrals over walls or faces that are lumped at the nodes (collective).
+
+        With 2 pi r at the node itself, a node on the axis would have no wall at all, and c there
+        would be wrong at first order. Each node gets instead what makes the rule exact for a
+        linear field: the integral of 2 pi r times its hat function over its share of the facets.
+
+        Returns:
+            1, or a field (on walls its `+` side, which is also the other's).
+        """
+        key = tuple(walls), tuple(faces)
+        if not self.axisymmetric:
+            return 1
+        if key not in self._wall_weights:
+            radius = dfem.Function(dfem.functionspace(self.mesh, ("Lagrange", 1)), name="weight")
+            v = ufl.TestFunction(radius.function_space)
+            side, lumped = (v("+"), self.dS(key[0])) if key[0] else (v, self.ds(key[1]))
+            exact = lumped(metadata={"quadrature_degree": 2})
+            shares = []
+            for form in (self.weight * side * exact, side * lumped):
+                vector = dfem.assemble_vector(dfem.form(form))
+                vector.scatter_reverse(la.InsertMode.add)
+                vector.scatter_forward()
+                shares.append(vector.array)
+            radius.x.array[:] = shares[0] / np.where(shares[1] > 0.0, shares[1], 1.0)
+            self._wall_weights[key] = radius("+") if key[0] else radius
+        return self._wall_weights[key]
+
     def faces_of(self, boundary: str, regions: Iterable[str]) -> list[tuple[str, str]]:
         """Faces of a boundary that bound one of these regions; may be empty."""
         return [(boundary, r) for r in regions if (boundary, r) in self.faces]
+
+    def cells_along(self, boundary: str) -> npt.NDArray[np.int32]:
+        """Local cells with an owned facet on a boundary."""
+        data = dict(self._boundary_data[1])
+        numbers = [number for key, number in self.faces.items() if key[0] == boundary]
+        found = [data[number].reshape(-1, 2)[:, 0] for number in numbers]
+        return np.unique(np.concatenate([*found, np.empty(0, dtype=np.int32)]))
 
     def area(self, boundary: str) -> float:
         """Area of a boundary, m2 (2D: m2 per m out of plane, that is m; collective)."""
@@ -398,22 +444,61 @@ class Domain:
     ) -> npt.NDArray[np.int32]:
         """Degrees of freedom (owned and ghost) of a P1 space on walls or boundary faces."""
         mark = dfem.Function(space)
-        column = 2 if side == "-" else 0
-        pairs = [self._owned_quads(w)[:, column : column + 2] for w in walls]
-        data = dict(self._boundary_data[1])
-        pairs += [data[self.faces[f]].reshape(-1, 2) for f in faces]
-        dofs = space.dofmap.list
-        for cells, local in (p.T for p in pairs if len(p)):
-            own = part.inverse[cells]
-            for corner in range(dofs.shape[1]):  # facet i of a simplex is opposite to vertex i
-                on = (local != corner) & (own >= 0)
-                mark.x.array[dofs[own[on], corner]] = 1.0
+        cells, local = self.facets(walls, faces, side).T
+        dofs, own = space.dofmap.list, part.inverse[cells]
+        for corner in range(dofs.shape[1]):  # facet i of a simplex is opposite to vertex i
+            on = (local != corner) & (own >= 0)
+            mark.x.array[dofs[own[on], corner]] = 1.0
         mark.x.scatter_reverse(la.InsertMode.add)
         mark.x.scatter_forward()
         return np.flatnonzero(mark.x.array > 0.5).astype(np.int32)
 
-    def _owned_quads(self, wall: tuple[str, str]) -> npt.NDArray[np.int32]:
-        return dict(self._wall_data[1])[self.walls[wall]].reshape(-1, 4)
+    def nodes_in(
+        self, space: dfem.FunctionSpace, part: Subdomain, regions: Iterable[str]
+    ) -> npt.NDArray[np.int32]:
+        """Degrees of freedom (owned and ghost) of a P1 space in regions, their walls included."""
+        mark = dfem.Function(space)
+        tags = [self.regions[name] for name in regions]
+        mark.x.array[space.dofmap.list[np.isin(self.cell_tag_array[part.cells], tags)]] = 1.0
+        mark.x.scatter_reverse(la.InsertMode.add)
+        mark.x.scatter_forward()
+        return np.flatnonzero(mark.x.array > 0.5).astype(np.int32)
+
+    def facets(
+        self,
+        walls: Iterable[tuple[str, str]] = (),
+        faces: Iterable[tuple[str, str]] = (),
+        side: str = "-",
+    ) -> npt.NDArray[np.int32]:
+        """Owned facets of walls, seen from one side, and of boundary faces.
+
+        Returns:
+            Cell and its local facet, of shape (n, 2).
+        """
+        column = 2 if side == "-" else 0
+        on_walls, on_faces = dict(self._wall_data[1]), dict(self._boundary_data[1])
+        pairs = [on_walls[self.walls[w]].reshape(-1, 4)[:, column : column + 2] for w in walls]
+        pairs += [on_faces[self.faces[f]].reshape(-1, 2) for f in faces]
+        return np.concatenate([*pairs, np.empty((0, 2), dtype=np.int32)])
+
+    def same_nodes(
+        self, space: dfem.FunctionSpace, part: Subdomain, other: dfem.FunctionSpace,
+        other_part: Subdomain,
+    ) -> npt.NDArray[np.int32]:
+        """For every local node of a P1 space the same point's local node in another one, else -1.
+
+        Both live on parts of this mesh; nodes are compared within the cells that they share.
+        """
+        here = part.cells
+        there = other_part.inverse[here]
+        mine = space.dofmap.list[there >= 0]
+        theirs = other.dofmap.list[there[there >= 0]]
+        x, y = space.tabulate_dof_coordinates(), other.tabulate_dof_coordinates()
+        apart = np.linalg.norm(x[mine][:, :, None] - y[theirs][:, None], axis=-1)
+        nearest_one = apart.argmin(axis=2)
+        out = np.full(len(x), -1, dtype=np.int32)
+        out[mine] = np.take_along_axis(theirs, nearest_one, axis=1)
+        return out
 
     def node_coordinates(self, space: dfem.FunctionSpace) -> npt.NDArray[np.float64]:
         """Coordinates of the owned nodes of a P1 space, shape (n, 3)."""

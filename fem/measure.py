@@ -45,7 +45,7 @@ class Measure:
         self.electrons = electrons
         s = system
         self.comm = s.domain.comm
-        self.space = s.memories["i_n"].function_space
+        self.space = s.memories["i_n"].function_space  # of wall nodes
         self._compile()
         s.charges["passed"] = np.zeros(2)  # through the collector
         s.charges["reacted"] = np.zeros(2)  # through the walls; others leave through boundaries
@@ -99,12 +99,12 @@ class Measure:
         self.area = np.zeros(owned_size(self.space)) if area is None else s.nodal(form(area))
         self.salt = None
         if "c" in s.unknowns:
-            w, c = s.domain.weight, s["c"]
+            w = s.domain.weight
             content = None
             for medium in self.ions.media:
                 if medium.salt:
-                    dx = s.domain.dx(medium.regions)
-                    content = plus(content, medium.porosity * c * w * dx)
+                    stored, dx = medium.stored(s)
+                    content = plus(content, stored * w * dx)
             self.salt = form(content)
         self.walls_of = sorted({w[0] for e in self.interface.plating for w in e.walls})
 
@@ -136,6 +136,10 @@ class Measure:
     def cell_current(self) -> float:
         """Current through all driven walls, A (2D: A/m), sign of i_n (collective)."""
         return 0.0 if self.current is None else self.s.integral(self.current)
+
+    def counter_current(self) -> float:
+        """What nodal reactions carry at the counter electrode, A; here none."""
+        return 0.0
 
     def extrema(self, name: str) -> tuple[float, float]:
         """Smallest and largest nodal value of an unknown (collective)."""
@@ -177,6 +181,7 @@ class Measure:
         }
         opposite = self._held_current("phi_l") - outflow
         opposite += sum(s.integral(f) for f in (self.counter, self.inflow) if f is not None)
+        opposite += self.counter_current()
         at_collector = self._held_current("phi_s") if "phi_s" in s.unknowns else 0.0
         at_collector += sum(s.integral(f) for f in (self.driven, self.contact) if f is not None)
         out = {
@@ -186,7 +191,7 @@ class Measure:
             "balance": abs(current + opposite) / scale,
             "collector": abs(current - at_collector) / scale,
         }
-        if "q" in s.unknowns:
+        if "q" in s.unknowns or "xi" in s.unknowns:
             out["plated"] = self.plated()
             gap = out["plated"] - self.start["plated"] + reacted - side
             # Metal that was there before counts too: its last digit is no leak of a short rest.

@@ -197,13 +197,8 @@ def wall_block(
     cell_facets = topology.connectivity(tdim, fdim)
     table = cell_facets.array.reshape(-1, tdim + 1)
     mark = la.vector(index_map, 1, dtype=np.float64)
-    for wall in walls:
-        quads = domain._owned_quads(wall)
-        mark.array[table[quads[:, 2], quads[:, 3]]] = 1.0
-    data = dict(domain._boundary_data[1])
-    for face in faces:
-        pairs = data[domain.faces[face]].reshape(-1, 2)
-        mark.array[table[pairs[:, 0], pairs[:, 1]]] = 1.0
+    cells, local = domain.facets(walls, faces).T
+    mark.array[table[cells, local]] = 1.0
     mark.scatter_forward()  # ranks must agree on their ghost facets too
     facets = np.flatnonzero(mark.array > 0.5).astype(np.int32)
     mesh, _, _, nodes = dmesh.create_submesh(domain.mesh, fdim, facets)

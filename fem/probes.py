@@ -211,10 +211,10 @@ class Probes:
         for (_, _, sides), (electrode, on_wall, places) in groups.items():
             values = self._on_surface(electrode, on_wall, sides)
             if expression.names <= values.keys():
-                weight = domain.weight
-                if on_wall and not isinstance(weight, int):
-                    weight = weight("+")
-                measure = domain.dS(places) if on_wall else domain.ds(places)
+                if on_wall:
+                    weight, measure = domain.wall_weight(walls=places), domain.dS(places)
+                else:
+                    weight, measure = domain.wall_weight(faces=places), domain.ds(places)
                 terms.append((_evaluated(expression, values), weight, measure))
         if not terms:
             raise CaseError(f"{where}: {expression.text!r} is not defined on {pattern!r}")

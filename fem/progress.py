@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 
+from .protocol import Segment
 from .stepper import Step
 
 __all__ = ["Progress"]
 
 SURE = 0.3
-"""Share of a protocol step before which no time is guessed: the first steps are the small ones."""
+"""Share of the way before which no time is guessed: the first steps are the small ones."""
+MANY = 1000
+"""Steps that are foreseen one by one; further ones are taken to be alike."""
 
 _HEADER = (
     "  step           t          dt  newton krylov  voltage     c_min/c0  balance  faraday  salt"
@@ -20,28 +24,91 @@ _HEADER = (
 
 
 class Progress:
-    """One line per accepted step of a protocol step.
+    """One line per accepted step of a run, with the wall time that is left.
+
+    The rest of a protocol step costs its number of steps, foreseen from the present size and
+    growth, times what a step costs now. Protocol steps to come cost what those of their kind did.
+    An event (a cut-off, depletion) that ends a protocol step early is not foreseen.
 
     Args:
-        start: time at which it begins (or is resumed), s.
-        end: time at which it ends, s; infinite if only an event ends it.
+        protocol: its steps.
+        longest: largest time step, s.
+        every: simulated time between outputs, on which steps land, s.
+        clock: wall time, s.
     """
 
-    def __init__(self, start: float, end: float):
-        self.start, self.end = start, end
-        self.pace: deque[tuple[float, float]] = deque([(time.perf_counter(), start)], maxlen=12)
+    def __init__(
+        self, protocol: Sequence[Segment], longest: float = math.inf, every: float = math.inf,
+        clock: Callable[[], float] = time.perf_counter,
+    ):
+        self.protocol, self.longest, self.every, self.clock = protocol, longest, every, clock
+        self.start: float | None = None
+        self.took: dict[str, list[float]] = {}
         self.told = False
 
-    def note(self, t: float) -> None:
-        """A step was accepted."""
-        self.pace.append((time.perf_counter(), t))
+    def begin(self, number: int, start: float, t: float, output: float) -> None:
+        """A protocol step begins or is resumed.
+
+        Args:
+            number: which, from 0.
+            start: when it began, s.
+            t: now, s.
+            output: when fields are written next, s.
+        """
+        self.kind, self.whole = self.protocol[number].name, t == start
+        self.t0, self.t, self.end, self.output = t, t, start + self.protocol[number].end(), output
+        self.later = self.protocol[number + 1 :]
+        self.start = t if self.start is None else self.start
+        self.w0 = self.w = self.clock()
+        self.costs: deque[float] = deque(maxlen=3)
+
+    def note(self, t: float, next_dt: float) -> None:
+        """A step was accepted, and the size of the next one proposed, s."""
+        now = self.clock()
+        self.costs.append(now - self.w)
+        self.growth = min(max(next_dt / (t - self.t), 1.0), 2.0)
+        self.t, self.w, self.next_dt = t, now, next_dt
+        while self.output <= t * (1 + 1e-12):
+            self.output += self.every
+
+    def finish(self) -> None:
+        """The protocol step has ended."""
+        if self.whole:
+            self.took.setdefault(self.kind, []).append(self.clock() - self.w0)
+
+    def seconds(self) -> float | None:
+        """Wall time left, s; None while it cannot be known."""
+        assert self.start is not None
+        whole = self.end - self.start + sum(segment.end() for segment in self.later)
+        if not self.t - self.start >= SURE * whole > 0.0:
+            return None
+        spent, took = self.w - self.w0, dict(self.took)
+        if self.t - self.t0 >= SURE * (self.end - self.t0):
+            # The cheapest of the last: rejected tries and the writing of fields are no rule.
+            here = self._steps() * min(self.costs)
+            took[self.kind] = [*took.get(self.kind, []), spent + here]
+        elif took:
+            here = max(_usual(took, self.kind) - spent, 0.0)
+        else:
+            return None
+        return here + sum(_usual(took, segment.name) for segment in self.later)
+
+    def _steps(self) -> float:
+        """Steps to the end, if their size grows on as in the last one; they land on outputs."""
+        t, dt, output, steps = self.t, self.next_dt, self.output, 0
+        while t < self.end * (1 - 1e-12) and steps < MANY:
+            stop, dt, steps = min(self.end, output), min(dt, self.longest), steps + 1
+            if t + 1.3 * dt < stop:  # else it is stretched or cut to land there, see `Stepper`
+                t, dt = t + dt, dt * self.growth
+            else:
+                t, output = stop, output + (self.every if stop == output else 0.0)
+        return steps + max(self.end - t, 0.0) / dt
 
     def left(self) -> str:
-        """Time left, from the pace of the last steps; `estimating` before `SURE` of the way."""
-        (w0, t0), (w1, t1) = self.pace[0], self.pace[-1]
-        if not math.isfinite(self.end) or t1 - self.start < SURE * (self.end - self.start):
+        """Time left in words."""
+        seconds = self.seconds()
+        if seconds is None:
             return "estimating"
-        seconds = (self.end - t1) * (w1 - w0) / max(t1 - t0, 1e-300)
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
     def line(self, number: int, step: Step, voltage: float, c: float, closures: list[float]) -> str:
@@ -61,3 +128,9 @@ class Progress:
             f"{header}{number:6d} {step.t:11.5g} {step.dt:11.4g} {step.newton:7d} {step.linear:6d}"
             f"  {1e3 * voltage:8.3f} mV {c:8.4f}  {errors}  {self.left()}"
         )
+
+
+def _usual(took: Mapping[str, Sequence[float]], kind: str) -> float:
+    """Mean of what protocol steps of a kind took, or of all if none of it is known."""
+    times = took.get(kind) or [w for known in took.values() for w in known]
+    return sum(times) / len(times)

@@ -253,3 +253,13 @@ def _needed(value: Along | Formula, given: Mapping[str, Any]) -> dict[str, Any]:
             f"a value depends on {', '.join(missing)}, known here: {', '.join(sorted(given))}"
         )
     return {name: given[name] for name in value.variables}
+
+
+def varies(value: Any) -> bool:
+    """It depends on something."""
+    return bool(getattr(value, "variables", ()))
+
+
+def number(value: Any) -> float:
+    """Value (SI) of a property that depends on nothing, or of a plain number."""
+    return float(value.at()) if hasattr(value, "at") else float(value)

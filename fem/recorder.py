@@ -68,7 +68,7 @@ class Recorder:
         model, s, interface = self.model, self.model.system, self.model.interface
         parts: dict[int, tuple[Any, dict[str, Any]]] = {}
         for name, u in s.unknowns.items():
-            if name not in ("phi_s", "q"):
+            if name not in ("phi_s", "q", "xi"):
                 parts.setdefault(id(u.part), (u.part, {}))[1][name] = u.value
         blocks = []
         for part, fields in parts.values():
@@ -80,6 +80,10 @@ class Recorder:
             self.phi_s = dfem.Function(u.space, name="phi_s")
             static = {"region": region_field(model.domain, u.part)}
             blocks.append(Block("solid", u.part.mesh, {"phi_s": self.phi_s}, static))
+        if model.metal is not None:
+            u = s.unknowns["xi"]
+            fields = {"xi": u.value, "i_n": s.memories["i_n"], "dead": s.memories["dead"]}
+            return [*blocks, Block("metal", u.part.mesh, fields, {})]
         walls = [w for e in interface.plating for w in e.walls]
         faces = [f for e in interface.plating for f in e.faces]
         block = wall_block(model.domain, walls, faces, s.layer)
@@ -92,12 +96,16 @@ class Recorder:
         """Columns of `series.csv` with their units."""
         out = {"t": "s", "dt": "s", "voltage": "V", "current_density": "A/m^2", "charge": "C/m^2"}
         unknowns = self.model.system.unknowns
-        if "q" in unknowns:
+        growing = "xi" in unknowns
+        if "q" in unknowns or growing:
             out["plated"] = "C/m^2"
+        if growing:
+            out |= {"tip": "m", "dead": "C/m^2", "islands": "", "floor": ""}
+            out |= {"xi_min": "", "xi_max": ""}
         if "c" in unknowns:
             out |= {"c_min": "mol/m^3", "c_max": "mol/m^3"}
         out |= {"balance": "", "collector": ""}
-        out |= {"faraday": ""} if "q" in unknowns else {}
+        out |= {"faraday": ""} if "plated" in out else {}
         out |= {"salt": ""} if "c" in unknowns else {}
         out |= dict.fromkeys(("segment", "newton", "krylov", "rejected", "error"), "")
         return out | self.probes.units
@@ -131,6 +139,7 @@ class Recorder:
             "current_density": numbers["current"] / area,
             "charge": numbers["charge"] / area,
             "plated": numbers.get("plated", 0.0) / area,
+            "dead": numbers.get("dead", 0.0) / area,
             "segment": segment,
             "newton": step.newton,
             "krylov": step.linear,
@@ -175,7 +184,7 @@ class Recorder:
         }
         if "c" in s.unknowns:
             out["c_min"], out["c_max"] = measure.extrema("c")
-        if "q" in s.unknowns:
+        if "plated" in self.table.names:
             out["plated"] = measure.plated() / area
             shares = measure.thirds(profile, "plated")
             out["plated_by_third"] = dict(zip(thirds, shares, strict=True))

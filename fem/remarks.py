@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import boundaries
+from .case_summary import assumed_zero
 from .compat import MPI
 from .constants import FARADAY
 from .errors import CaseError
@@ -64,6 +65,8 @@ class Remarks:
                 f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
                 "the ionic conductivity; no potential changes visibly"
             )
+        for text in assumed_zero(model.case):
+            yield text, text
         bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]
         if bare:
             yield "insulated", f"boundaries without a condition are insulated: {', '.join(bare)}"

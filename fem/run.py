@@ -131,7 +131,7 @@ def mesh_folder(case: Case) -> Path:
     if case.mesh is not None:
         return geometries.cached_conversion(
             case.mesh.file, cache_folder(), unit=case.mesh.unit, names=case.mesh.names,
-            axisymmetric=case.mesh.axisymmetric,
+            axisymmetric=case.mesh.axisymmetric, refine=case.mesh.refine,
         )
     assert case.geometry is not None
     return geometries.cached(case.geometry["family"], dict(case.geometry), cache_folder())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import checkpoint, events, start
+from .deposit import Deposit
 from .errors import CaseError, Interrupted, RunError
 from .measure import Measure
 from .model import Model
@@ -22,7 +23,7 @@ from .progress import Progress
 from .protocol import Segment, next_stop, segments
 from .recorder import CLOSURES, Recorder, Tally
 from .remarks import Remarks
-from .solve import Control, Options, Stage
+from .solve import Control, Options, Outcome, Stage
 from .stepper import Settings, Step, Stepper
 from .units import format_quantity
 
@@ -54,13 +55,19 @@ class Simulation:
         options = Options(kind=self.case.solver.kind, rtol=self.case.solver.rtol)
         names = tuple(self.s.unknowns)
         potentials = tuple(n for n in names if not self.s.unknowns[n].differential)
-        self.main = Stage(self.s, names, options)
-        self.potentials = self.main if potentials == names else Stage(self.s, potentials, options)
+        self.stages = tuple(
+            Stage(self.s, together, options, drives=k == 0)
+            for k, together in enumerate(model.plan)
+        )
+        self.main = self.stages[0]
+        same = potentials == self.main.names
+        self.potentials = self.main if same else Stage(self.s, potentials, options)
         t = self.case.time
         self.settings = Settings(t.dt0, t.dt_min, t.dt_max or math.inf, t.tolerance)
-        self.stepper = Stepper(self.s, (self.main,), self.settings)
-        self.measure = Measure(
-            self.s, model.ions, model.interface, (self.main,), model.electrons
+        self.stepper = _Stepper(self.s, self.stages, self.settings)
+        parts = (self.s, model.ions, model.interface, self.stages, model.electrons)
+        self.measure = (
+            Measure(*parts) if model.metal is None else Deposit(*parts, metal=model.metal)
         )
         self.probes = Probes(model)
         self.segments = segments(self.case)
@@ -70,6 +77,8 @@ class Simulation:
         self.tally = Tally()
         self.stop = events.StopRequest(self.comm)
         self.origin = ""
+        every = self.case.output.fields_every or math.inf
+        self.progress = Progress(self.segments, self.settings.dt_max, every)
 
     # -- begin and go on -----------------------------------------------------------------------
 
@@ -170,15 +179,16 @@ class Simulation:
             return  # resumed where an event had ended it
         end = self.segment_start + segment.end()
         knots = [self.segment_start + t for t in (*segment.knots, *self.model.knots)]
-        progress = Progress(s.t, end)
+        self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
         saved = time.monotonic()
         while s.t < end * (1 - 1e-12):
             step, numbers = self._step(segment, min(end, self.next_output, next_stop(s.t, knots)))
             if step is None:
-                self._gave_up(segment)
+                assert self.stepper.outcome is not None
+                self._gave_up(segment, self.stepper.outcome)
                 return
-            progress.note(s.t)
-            self._record(step, numbers, progress)
+            self.progress.note(s.t, self.stepper.dt)
+            self._record(step, numbers, self.progress)
             if s.t >= self.next_output * (1 - 1e-12):
                 self.recorder.fields()
                 self.next_output += every or math.inf
@@ -188,6 +198,7 @@ class Simulation:
                 break
             saved = self._save_if_due(saved)
         self.recorder.fields()
+        self.progress.finish()
 
     def _step(self, segment: Segment, until: float) -> tuple[Step | None, dict[str, float]]:
         """One accepted step that ends at `until` at the latest."""
@@ -230,19 +241,32 @@ class Simulation:
         control = segment.control(0.0, self.model.area)
         start.consistent(self.model, self.potentials, segment, self._scale(control))
 
-    def _gave_up(self, segment: Segment) -> None:
-        """The smallest step failed: depletion is a result, anything else is an error."""
-        s = self.s
+    def _gave_up(self, segment: Segment, last: Outcome) -> None:
+        """The smallest step failed: depletion is a result, anything else is an error.
+
+        Args:
+            segment: in which it happened.
+            last: how the last try ended; if it converged, its local error was too large.
+        """
+        s, t = self.s, self.settings
         low = self._c_range()[0]
         self.recorder.fields()
         if low < DEPLETED * self.model.ions.c0:
             self._event("depletion", segment, c_min=low)
             return
         self.save()
+        if last.converged:
+            limits = f"[time] tolerance = {t.tolerance:g}"
+            limits += " or changes a field too much" if self.case.study == "growth" else ""
+            why = f"is accurate: each converges, but its local error is above {limits}"
+            way_out = "Lower [time] dt_min or raise tolerance"
+        else:
+            why = f"converged ({last.reason}, residual {last.residual:.1e})"
+            way_out = "Refine the mesh at the walls or lower [time] dt_min"
         raise RunError(
-            f"{segment.name} at t = {s.t:.6g} s: no step above dt_min = {self.settings.dt_min:g} s "
-            f"converged (lowest c = {low:.3g} mol/m^3); the last good state is in "
-            f"{self.folder / 'checkpoints'}. Refine the mesh at the walls or lower [time] dt_min"
+            f"{segment.name} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
+            f"lowest c = {low:.3g} mol/m^3; the last good state is in "
+            f"{self.folder / 'checkpoints'}. {way_out}"
         )
 
     def _event(self, name: str, segment: Segment, **more: Any) -> None:
@@ -311,7 +335,7 @@ class Simulation:
                 s.restore(before)
                 dt *= 0.3
                 if dt < self.settings.dt_min:
-                    self._gave_up(segment)
+                    self._gave_up(segment, done)
                     return
                 continue
             change = s.error()
@@ -401,6 +425,16 @@ class Simulation:
         """A line for the user, from rank 0."""
         if self.comm.rank == 0 and not self.quiet:
             print(text, flush=True)
+
+
+class _Stepper(Stepper):
+    """Remembers how its last try ended, so that a run that gives up can say why."""
+
+    outcome: Outcome | None = None
+
+    def solve(self, control: Control, scale: float) -> Outcome:
+        self.outcome = super().solve(control, scale)
+        return self.outcome
 
 
 def _sweep(folder: Path) -> None:

@@ -16,6 +16,10 @@ from .system import System
 __all__ = ["Settings", "Step", "Stepper", "Verdict", "judge"]
 
 
+OVER = 1.3
+"""A step may exceed the change it aims at by this factor."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Step control.
@@ -66,6 +70,7 @@ def judge(
     error: float,
     newton: int,
     order: int,
+    change: float = 0.0,
     after_rejection: bool = False,
 ) -> Verdict:
     """Accept a step or not, and propose the next size.
@@ -77,6 +82,7 @@ def judge(
         error: local error in units of the field scales.
         newton: iterations it took.
         order: order of the formula, 1 or 2.
+        change: largest change of a field over what it may change in one step.
         after_rejection: the previous try was rejected; then the step does not grow.
     """
     if not converged:
@@ -85,6 +91,9 @@ def judge(
     factor = 0.9 * max(ratio, 1e-6) ** (-1.0 / (order + 1))
     if ratio > 1.0:
         return Verdict(False, dt * min(max(factor, 0.2), 0.8), "error too large")
+    if change > OVER:
+        return Verdict(False, dt * max(0.9 / change, 0.2), "change too large")
+    factor = min(factor, 0.9 / max(change, 0.1))
     ceiling = 1.0 if after_rejection or newton > settings.max_newton else 2.0
     return Verdict(True, min(dt * min(factor, ceiling), settings.dt_max), "accepted")
 
@@ -161,6 +170,7 @@ class Stepper:
                 error=error,
                 newton=outcome.newton,
                 order=min(s.history, 2),
+                change=s.change() if outcome.converged else 0.0,
                 after_rejection=repeat,
             )
             event = refine() if verdict.accept and refine else None

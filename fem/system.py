@@ -69,6 +69,8 @@ class Unknown:
         differential: has a time derivative (enters error control and history).
         scale: size of a typical change, in the field's unit.
         positive: must stay above zero (a concentration).
+        largest_change: that one step may make, in the field's unit.
+        gap: instead of extrapolation in time, what the error of a step is judged by.
         same_node: given for an unknown whose row couples a node to itself only; (row, column) ->
             lumped form that is positive where two fields share one of its nodes.
     """
@@ -83,6 +85,8 @@ class Unknown:
     differential: bool
     scale: float
     positive: bool = False
+    largest_change: float = np.inf
+    gap: Callable[[], float] | None = None
     same_node: Callable[[str, str], Any] | None = None
     fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
     groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
@@ -139,6 +143,8 @@ class System:
         self.unit_voltage.x.array[:] = 1.0
         self.charges: dict[str, npt.NDArray[np.float64]] = {}
         self.refreshers: list[Callable[[], None]] = []
+        self.reactions: list[Any] = []  # `fem.local.NodalReaction`s
+        self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.memories: dict[str, Any] = {}
         self._compiled: dict[tuple[int, int], Any] = {}
 
@@ -239,6 +245,8 @@ class System:
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False
             unknown.value.x.array[free] = guess[free]
+        for prepare in self.preparers:
+            prepare()
 
     def _set_rates(self, dt: float) -> None:
         if dt <= 0:
@@ -282,6 +290,9 @@ class System:
         for unknown in self.unknowns.values():
             if not unknown.differential:
                 continue
+            if unknown.gap is not None:
+                worst = max(worst, unknown.gap() / unknown.scale)
+                continue
             n = owned_size(unknown.space)
             u, a, b, c = (f.x.array[:n] for f in (unknown.value, *unknown.old))
             if self.history == 1:
@@ -298,6 +309,15 @@ class System:
             total = self.domain.comm.allreduce(local, op=MPI.SUM)
             worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1.0)) / unknown.scale)
         return float(worst)
+
+    def change(self) -> float:
+        """Largest change of the step over what its field allows (collective)."""
+        worst = 0.0
+        for unknown in self.unknowns.values():
+            if np.isfinite(unknown.largest_change):
+                step = np.abs(unknown.value.x.array - unknown.old[0].x.array).max(initial=0.0)
+                worst = max(worst, float(step) / unknown.largest_change)
+        return self.domain.comm.allreduce(worst, op=MPI.MAX)
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -361,9 +381,14 @@ class System:
         return [part.entity_map for part in self.parts]
 
     def form(self, form: Any) -> Any:
-        """Compile a form (collective; the code is cached on disk, the result here)."""
+        """Compile a form (collective; the code is cached on disk, the result here).
+
+        Raises:
+            RunError: a cell integral mixes a one-point rule with another one.
+        """
         key = (hash(form), len(self.parts))
         if key not in self._compiled:
+            check_rules(form)
             self._compiled[key] = (form, dfem.form(form, entity_maps=self.entity_maps))
         return self._compiled[key][1]
 
@@ -376,6 +401,28 @@ class System:
         vector = dfem.assemble_vector(form)
         vector.scatter_reverse(la.InsertMode.add)
         return vector.array[: owned_size(form.function_spaces[0])].copy()
+
+
+def check_rules(form: Any) -> None:
+    """Refuse a one-point rule beside another rule on the same cells.
+
+    FFCx 0.11 then takes the values of the one point for those of the other rule, and the sum is
+    wrong without a word (seen by comparing a form with the sum of its terms).
+
+    Raises:
+        RunError: it does.
+    """
+    rules: dict[Any, set[tuple[Any, Any]]] = {}
+    for integral in form.integrals():
+        if integral.integral_type() == "cell":
+            given = integral.metadata()
+            rule = given.get("quadrature_rule", "default"), given.get("quadrature_degree", 0)
+            ids = integral.subdomain_id()
+            for one in ids if isinstance(ids, tuple) else (ids,):
+                rules.setdefault(one, set()).add(rule)
+    for where, found in rules.items():
+        if len(found) > 1 and any(name == "default" and degree < 2 for name, degree in found):
+            raise RunError(f"cells {where}: rules {sorted(found)} must not stand in one form")
 
 
 def check_needs(physics: Sequence[Physics], given: Iterable[str] = ()) -> None:

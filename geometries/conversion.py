@@ -7,14 +7,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fem.errors import CaseError, RunError
-from geometries.mesh import Built, Floats, Ints, TaggedMesh, assemble, facet_pairs
+from geometries.mesh import Built, Floats, Ints, TaggedMesh, assemble, compact, facet_pairs
 
 # gmsh reads .msh (2.2 and 4.1) itself, meshio the others.
 FORMATS = (".msh", ".vtu", ".vtk", ".xdmf", ".med", ".nas", ".bdf", ".fem")
@@ -48,6 +48,7 @@ def convert(
     unit: str,
     names: Mapping[Any, str] | None = None,
     axisymmetric: bool = False,
+    refine: int = 0,
 ) -> dict[str, Any]:
     """Convert a mesh of triangles or tetrahedra with one tag per cell into a mesh folder.
 
@@ -64,6 +65,7 @@ def convert(
         names: tag number (or name in the file) -> name. A number that tags both cells and facets
             names the facets if the name is collector, counter, sides or axis, else the cells.
         axisymmetric: 2D with x the radius, x >= 0.
+        refine: halve the cells this many times, see `refined`.
 
     Returns:
         The sidecar, the content of mesh.json.
@@ -83,6 +85,8 @@ def convert(
         raise CaseError(f"mesh {file}: axisymmetric needs a 2D mesh with x = r >= 0")
     _rename(raw, names or {}, file)
     mesh, dropped = _tagged(raw, axisymmetric, file)
+    for _ in range(refine):
+        mesh = refined(mesh)
     host = [mesh.points[mesh.cells[mesh.region_mask(n)], -1]
             for n in mesh.regions if n.startswith("host_")]
     extent = None
@@ -94,6 +98,7 @@ def convert(
         "unit": unit,
         "names": {str(k): v for k, v in (names or {}).items()},
         "axisymmetric": axisymmetric,
+        "refine": refine,
     }
     built = Built(mesh, extent, [], {"dropped_facets": dropped} if dropped else {})
     return write(built, Path(folder), "file", parameters)
@@ -106,6 +111,7 @@ def cached_conversion(
     unit: str,
     names: Mapping[Any, str] | None = None,
     axisymmetric: bool = False,
+    refine: int = 0,
 ) -> Path:
     """Folder of the converted mesh, made on the first call for this file content and options.
 
@@ -117,13 +123,15 @@ def cached_conversion(
     file = Path(file)
     _check_file(file)
     options = {"unit": unit, "names": {str(k): v for k, v in (names or {}).items()},
-               "axisymmetric": axisymmetric, "suffix": file.suffix.lower(), "version": VERSION}
+               "axisymmetric": axisymmetric, "suffix": file.suffix.lower(), "version": VERSION,
+               "refine": refine}
     h = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     for part in _companions(file):
         h.update(part.read_bytes())
     return once(
         Path(cache_dir) / f"file-{h.hexdigest()[:32]}",
-        lambda folder: convert(file, folder, unit=unit, names=names, axisymmetric=axisymmetric),
+        lambda folder: convert(file, folder, unit=unit, names=names, axisymmetric=axisymmetric,
+                               refine=refine),
     )
 
 
@@ -364,3 +372,53 @@ def _tagged(raw: _Raw, axisymmetric: bool, file: Path) -> tuple[TaggedMesh, list
     mesh.boundaries = numbers
     assert len(chosen) == len(mesh.facets)
     return mesh, dropped
+
+
+# Children of an edge, a triangle, a tetrahedron: 12 is the middle of the corners 1 and 2, 11 the
+# corner 1. The octahedron in the middle of a tetrahedron is cut along the diagonal from 02 to 13.
+_CUTS = {
+    2: ("00 01", "01 11"),
+    3: ("00 01 02", "01 11 12", "02 12 22", "01 12 02"),
+    4: ("00 01 02 03", "01 11 12 13", "02 12 22 23", "03 13 23 33",
+        "01 02 03 13", "01 02 12 13", "02 03 13 23", "02 12 13 23"),
+}
+
+
+def refined(mesh: TaggedMesh) -> TaggedMesh:
+    """Every edge halved: 4 triangles or 8 tetrahedra of each, with the tags of their parents.
+
+    Walls stay as the coarse mesh draws them: its corners are kept, not rounded.
+    """
+    n, corners = len(mesh.points), range(mesh.dimension + 1)
+    pairs = np.array([(i, j) for i in corners for j in corners if i < j])
+    edges = np.unique(np.sort(mesh.cells[:, pairs].reshape(-1, 2), axis=1), axis=0)
+    code = edges @ [n, 1]
+
+    def node(simplices: Ints, i: int, j: int) -> Ints:
+        if i == j:
+            return simplices[:, i]
+        return n + np.searchsorted(code, np.sort(simplices[:, [i, j]], axis=1) @ [n, 1])
+
+    def cut(simplices: Ints) -> Ints:
+        width = simplices.shape[1]
+        children = [[node(simplices, int(ij[0]), int(ij[1])) for ij in child.split()]
+                    for child in _CUTS[width]]
+        return np.array(children).transpose(2, 0, 1).reshape(-1, width)
+
+    cells = mesh.cells if mesh.dimension == 2 else _shortest_diagonal(mesh.points, mesh.cells)
+    points = np.concatenate([mesh.points, mesh.points[edges].mean(axis=1)])
+    points, cells = compact(points, cut(cells))
+    return replace(
+        mesh, points=points, cells=cells,
+        cell_tags=np.repeat(mesh.cell_tags, len(_CUTS[mesh.dimension + 1])),
+        facets=np.sort(cut(mesh.facets), axis=1),
+        facet_tags=np.repeat(mesh.facet_tags, len(_CUTS[mesh.dimension])),
+    )
+
+
+def _shortest_diagonal(points: Floats, cells: Ints) -> Ints:
+    """Tetrahedra with their corners in an order that makes 02 to 13 the shortest diagonal."""
+    orders = np.array([[0, 1, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2]])
+    a, b, c, d = np.moveaxis(points[cells[:, orders]], 2, 0)  # (cells, orders, 3) each
+    lengths = np.linalg.norm(a + c - b - d, axis=-1)
+    return np.take_along_axis(cells, orders[lengths.argmin(axis=1)], axis=1)

@@ -1,4 +1,6 @@
-"""Fixtures for all tests: ``mpirun`` (a function on MPI ranks) and ``run_cli`` (the command)."""
+"""Fixtures for all tests: ``mpirun`` (a function on MPI ranks), ``run_cli`` (the command) and
+``reached`` (a number and its bound, for the table of the full tier).
+"""
 
 from __future__ import annotations
 
@@ -132,6 +134,35 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def reached(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Hold a number against its bound and record both for ``tests/full-results.md``.
+
+    ``reached(what, number, *, least=None, most=None, unit="")``: fails unless least <= number <=
+    most. Every test of the full tier calls it, once for each number that its verdict hangs on.
+    """
+
+    def hold(
+        what: str,
+        number: float,
+        *,
+        least: float | None = None,
+        most: float | None = None,
+        unit: str = "",
+    ) -> None:
+        __tracebackhide__ = True
+        number = float(number)
+        ends = [("≥", least), ("≤", most)]
+        bound = ", ".join(f"{sign} {end:.6g}" for sign, end in ends if end is not None)
+        assert bound, f"{what}: needs least, most or both"
+        value = f"{number:.6g} {unit}".strip()
+        request.node.user_properties.append(("reached", (what, value, bound)))
+        held = (least is None or number >= least) and (most is None or number <= most)
+        assert held, f"{what}: {value}, bound {bound}"
+
+    return hold
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import ufl
 
 from ..system import System
@@ -33,9 +34,11 @@ class Electrons:
     current, without any further equation.
 
     Attributes:
-        sigma: regions -> electronic conductivity, S/m (UFL: a field, or a function of place).
+        sigma: regions -> electronic conductivity, S/m (UFL: a field, or a function of place; or
+            a name that another physics defines).
         collector: name of the driven boundary, or None if all conductors float.
         contact_resistance: between collector and what touches it, ohm m2 (number or UFL).
+        connected: regions of a 2D cut that touch the collector outside its plane.
         fixed: other boundaries that touch a conductor held at a potential, V.
         resistances: contact resistance there, ohm m2; `CONTACT` if none is given.
         inflow: boundary -> current density into the solid, A/m2.
@@ -44,6 +47,7 @@ class Electrons:
     sigma: Mapping[tuple[str, ...], Any]
     collector: str | None = "collector"
     contact_resistance: Any = 0.0
+    connected: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     resistances: Mapping[str, Any] = field(default_factory=dict)
     inflow: Mapping[str, Any] = field(default_factory=dict)
@@ -72,9 +76,9 @@ class Electrons:
         s.define("phi_s", phi.value + s.voltage)
         if self.collector is not None and not self._resists:
             faces = s.domain.faces_of(self.collector, self.regions)
-            if faces:
-                nodes = s.domain.nodes_on(phi.space, part, faces=faces)
-                phi.fix(nodes, 0.0, group="collector")
+            nodes = s.domain.nodes_on(phi.space, part, faces=faces)
+            nodes = np.union1d(nodes, s.domain.nodes_in(phi.space, part, self.connected))
+            phi.fix(nodes.astype(np.int32), 0.0, group="collector")
 
     @property
     def _resists(self) -> bool:
@@ -85,8 +89,10 @@ class Electrons:
     def rows(self, s: System) -> None:
         """Ohm's law, and what leaves through contacts and other boundaries."""
         phi, v, w = s.unknowns["phi_s"].value, s.test("phi_s"), s.domain.weight
-        for regions, sigma in self.sigma.items():
-            s.row("phi_s", sigma * ufl.inner(ufl.grad(phi), ufl.grad(v)) * w * s.domain.dx(regions))
+        for regions, given in self.sigma.items():
+            moving = isinstance(given, str)
+            sigma, dx = s[given] if moving else given, s.domain.dx(regions, lumped=moving)
+            s.row("phi_s", sigma * ufl.inner(ufl.grad(phi), ufl.grad(v)) * w * dx)
         inward, measure = self._supply(s)
         if measure is not None:
             s.row("phi_s", -inward * v * measure)

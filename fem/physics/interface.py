@@ -82,7 +82,7 @@ class Interface:
     state: bool = True
     initial_charge: float = 0.0
     charge_scale: float = 100.0
-    needs: tuple[str, ...] = ("phi_l", "c")
+    needs: tuple[str, ...] = ("phi_l", "c_seen")
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -96,6 +96,9 @@ class Interface:
 
     def declare(self, s: System) -> None:
         """Add q on the wall nodes, and the film currents."""
+        self._declare_films(s)
+        if not self.plating:
+            return
         walls = [w for e in self.plating for w in e.walls]
         faces = [f for e in self.plating for f in e.faces]
         layer = s.domain.wall_layer(walls, faces)
@@ -103,9 +106,6 @@ class Interface:
             q = s.add("q", layer, differential=True, scale=self.charge_scale)
             on = np.zeros(len(q.value.x.array), dtype=bool)
             on[s.domain.nodes_on(q.space, layer, walls=walls, faces=faces)] = True
-            if s.domain.axisymmetric:  # nothing is plated on the axis itself: its ring has no area
-                radius = s.domain.extent[1][0]
-                on &= q.space.tabulate_dof_coordinates()[:, 0] > 1e-9 * radius
             q.value.x.array[on] = self.initial_charge
             q.fixed.append(np.flatnonzero(~on).astype(np.int32))
             q.same_node = functools.partial(self.same_node, s)
@@ -113,6 +113,8 @@ class Interface:
             s.define("q", dfem.Constant(s.domain.mesh, self.initial_charge), layer)
         s.layer = layer
         s.memory("i_n", layer)
+
+    def _declare_films(self, s: System) -> None:
         for e in self.electrodes:
             if e.film_resistance is not None:
                 s.memory(f"film.{e.name}", s.domain.wall_layer(e.walls, e.faces))
@@ -131,7 +133,7 @@ class Interface:
         """
         plus, minus = ("+", "-") if on_wall else ("", "")
         T = s.temperature
-        i0 = e.i0(_side(s["c"], minus), T)
+        i0 = e.i0(_side(s["c_seen"], minus), T)
         alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
         bare = not e.covered and e.counts
 
@@ -158,14 +160,13 @@ class Interface:
 
     def pieces(self, s: System, e: Electrode) -> list[tuple[Any, Any, Any, str, str]]:
         """(i_n, its side reaction, (weight, measure), solid's side, electrolyte's side)."""
-        w = s.domain.weight
-        out = []
+        domain, out = s.domain, []
         if e.walls:
-            weight = w if isinstance(w, int) else w("+")
-            currents = self.current_density(s, e, True)
-            out.append((*currents, (weight, s.domain.dS(e.walls)), "+", "-"))
+            where = domain.wall_weight(walls=e.walls), domain.dS(e.walls)
+            out.append((*self.current_density(s, e, True), where, "+", "-"))
         if e.faces:
-            out.append((*self.current_density(s, e, False), (w, s.domain.ds(e.faces)), "", ""))
+            where = domain.wall_weight(faces=e.faces), domain.ds(e.faces)
+            out.append((*self.current_density(s, e, False), where, "", ""))
         return out
 
     def rows(self, s: System) -> None:

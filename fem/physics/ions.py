@@ -30,7 +30,8 @@ class Medium:
         t_plus: transference number of the metal ion.
         thermodynamic_factor: 1 + dlnf/dlnc.
         salt: dissolves salt; if not, only the metal ion moves (t_plus = 1) and c does not exist.
-        porosity, tortuosity: of an averaged region (X_eff = X porosity/tortuosity); 1 if resolved.
+        porosity, tortuosity: of an averaged region (X_eff = X porosity/tortuosity); 1 if resolved;
+            a porosity may be a name that another physics defines (the pore that metal leaves).
     """
 
     regions: tuple[str, ...]
@@ -41,6 +42,19 @@ class Medium:
     salt: bool = True
     porosity: Any = 1.0
     tortuosity: Any = 1.0
+
+    @property
+    def moving(self) -> bool:
+        """Metal moves through."""
+        return isinstance(self.porosity, str)
+
+    def pore(self, s: System) -> Any:
+        """Share of the volume that is electrolyte."""
+        return s[self.porosity] if self.moving else self.porosity
+
+    def stored(self, s: System) -> tuple[Any, Any]:
+        """Salt per volume, mol/m3, and its measure: lumped at nodes where metal moves through."""
+        return self.pore(s) * s["c"], s.domain.dx(self.regions, lumped=self.moving)
 
 
 @dataclass(frozen=True)
@@ -90,7 +104,7 @@ class Ions:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("phi_l", "c")
+        return ("phi_l", "c", "c_seen")
 
     needs: tuple[str, ...] = ()
 
@@ -104,10 +118,12 @@ class Ions:
             phi.fix(domain.nodes_on(phi.space, part, faces=faces), value, group=boundary)
         if self.frozen or not self.salty:
             s.define("c", ufl.as_ufl(self.c0))
+            s.define("c_seen", s["c"])
             return
         same = set(self.salty) == set(self.regions)
         brine = part if same else domain.subdomain(self.salty)
         c = s.add("c", brine, differential=True, scale=self.c0, positive=True)
+        s.define("c_seen", c.value)
         c.value.x.array[:] = self.c0
         for boundary, value in self.fixed_concentration.items():
             faces = domain.faces_of(boundary, self.salty)
@@ -115,8 +131,8 @@ class Ions:
 
     def current(self, s: System, medium: Medium) -> Any:
         """i_l in a region, A/m2 (vector)."""
-        phi, c, T = s["phi_l"], s["c"], s.temperature
-        spread = medium.porosity / medium.tortuosity
+        phi, c, T = s["phi_l"], s["c_seen"], s.temperature
+        spread = medium.pore(s) / medium.tortuosity
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
@@ -133,15 +149,16 @@ class Ions:
 
     def anion_flux(self, s: System, medium: Medium) -> Any:
         """N_an in a region with salt, mol/(m2 s) (vector)."""
-        c, T = s["c"], s.temperature
-        D = medium.D(c, T) * medium.porosity / medium.tortuosity
+        c, T = s["c_seen"], s.temperature
+        D = medium.D(c, T) * medium.pore(s) / medium.tortuosity
         share = (1 - medium.t_plus(c, T)) / (self.z * FARADAY)
-        return -D * ufl.grad(c) - share * self.current(s, medium)
+        return -D * ufl.grad(s["c"]) - share * self.current(s, medium)
 
     def _supply(self, s: System) -> list[tuple[Any, Any]]:
         """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""
-        faces, w = {b: s.domain.faces_of(b, self.regions) for b in self.inflow}, s.domain.weight
-        return [(self.inflow[b] * w, s.domain.ds(f)) for b, f in faces.items() if f]
+        faces = {b: s.domain.faces_of(b, self.regions) for b in self.inflow}
+        return [(self.inflow[b] * s.domain.wall_weight(faces=f), s.domain.ds(f))
+                for b, f in faces.items() if f]
 
     def supply(self, s: System) -> Any:
         """Current into the electrolyte through all boundaries of `inflow`, A (UFL), or None."""
@@ -153,21 +170,14 @@ class Ions:
         w = s.domain.weight
         v = s.test("phi_l")
         for medium in self.media:
-            dx = s.domain.dx(medium.regions, degree=FLUX_DEGREE)
+            dx = s.domain.dx(medium.regions, lumped=medium.moving)
             s.row("phi_l", -ufl.inner(self.current(s, medium), ufl.grad(v)) * w * dx)
         for density, measure in self._supply(s):
             s.row("phi_l", -density * v * measure)
         if "c" not in s.unknowns:
             return
-        c, q, zF = s["c"], s.test("c"), self.z * FARADAY
+        q, zF = s.test("c"), self.z * FARADAY
         for medium in (m for m in self.media if m.salt):
-            dx = s.domain.dx(medium.regions, degree=FLUX_DEGREE)
-            mass = s.domain.dx(medium.regions, degree=2)
-            stored = s.ddt(medium.porosity * c)
+            stored, dx = medium.stored(s)
             flux = self.anion_flux(s, medium)
-            s.row("c", zF * stored * q * w * mass - zF * ufl.inner(flux, ufl.grad(q)) * w * dx)
-
-
-# Gradients of linear fields are constant on a cell, so the midpoint is as accurate as they are: the
-# error of kappa(c) there is of second order, like the discretisation itself.
-FLUX_DEGREE = 1
+            s.row("c", zF * (s.ddt(stored) * q - ufl.inner(flux, ufl.grad(q))) * w * dx)

@@ -100,7 +100,18 @@ def _one_line(error: Exception) -> str:
 
 def _caption(result: Result, t: float | None, *more: str) -> str:
     title = str(result.summary.get("title") or result.folder.resolve().name)
-    return " · ".join([title, *([f"t = {show_time(t)}"] if t is not None else []), *more])
+    state = _timeless(result)
+    when = [] if t is None else [state or f"t = {show_time(t)}"]
+    return " · ".join([title, *when, *more])
+
+
+def _timeless(result: Result) -> str:
+    """What the result shows if its study has no time, or the `t` of a search for a steady state."""
+    return {
+        "primary": "primary distribution",
+        "secondary": "secondary distribution",
+        "steady": "steady state",
+    }.get(str(result.summary.get("study")), "")
 
 
 # -- fields ------------------------------------------------------------------------------------
@@ -447,7 +458,7 @@ def _series(result: Result, t: float | None) -> Any:
     from matplotlib.figure import Figure
 
     data, units = result.series, result.units
-    if "t" not in data or len(data["t"]) < 2:
+    if "t" not in data or len(data["t"]) < 2 or _timeless(result):
         return None
     charge = ("plated",) if "plated" in data else ("charge",)  # opposite, as Faraday's law says
     panels = [

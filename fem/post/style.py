@@ -144,5 +144,5 @@ def show_time(t: float) -> str:
 
 
 def caption(figure: Any, text: str) -> None:
-    """A line below the figure, in place of a title."""
-    figure.text(0.01, -0.005, text, ha="left", va="top", fontsize=7.5, color=FAINT)
+    """Lines below the figure, no wider than it, in place of a title."""
+    figure.text(0.01, -0.005, text, ha="left", va="top", fontsize=7.5, color=FAINT, wrap=True)

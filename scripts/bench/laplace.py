@@ -40,13 +40,14 @@ def reference(domain: Domain, pore: Subdomain, repeats: int = 5) -> Reference:
     space = dfem.functionspace(mesh, ("Lagrange", 1))
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
     # Scaled by the thickness, so that the matrix is of order one whatever the unit of length.
-    low, high = domain.extent[0][axis], domain.extent[1][axis]
+    heights = space.tabulate_dof_coordinates()[:, axis]
+    low = comm.allreduce(heights.min(initial=np.inf), op=MPI.MIN)
+    high = comm.allreduce(heights.max(initial=-np.inf), op=MPI.MAX)
     a = dfem.form(ufl.inner(ufl.grad(u), ufl.grad(v)) / (high - low) ** (domain.dim - 2) * ufl.dx)
     tiny = 1e-6 * (high - low)
-    x = space.tabulate_dof_coordinates()[:, axis]
     value = dfem.Function(space)
-    value.x.array[:] = np.where(x > high - tiny, 1.0, 0.0)
-    fixed = np.flatnonzero((x < low + tiny) | (x > high - tiny)).astype(np.int32)
+    value.x.array[:] = np.where(heights > high - tiny, 1.0, 0.0)
+    fixed = np.flatnonzero((heights < low + tiny) | (heights > high - tiny)).astype(np.int32)
     bc = dfem.dirichletbc(value, fixed)
     L = dfem.form(dfem.Constant(mesh, 0.0) * v * ufl.dx)
     A = dpetsc.create_matrix(a)
@@ -63,7 +64,7 @@ def reference(domain: Domain, pore: Subdomain, repeats: int = 5) -> Reference:
         dpetsc.apply_lifting(b, [a], [[bc]])
         b.ghostUpdate(PETSc.InsertMode.ADD, PETSc.ScatterMode.REVERSE)
         dpetsc.set_bc(b, [bc])
-        ksp = PETSc.KSP().create(comm)
+        ksp = PETSc.KSP().create(comm)  # type: ignore[arg-type]
         ksp.setOptionsPrefix(f"reference_{k}_")
         ksp.setOperators(A)
         with quiet_options(
@@ -74,7 +75,7 @@ def reference(domain: Domain, pore: Subdomain, repeats: int = 5) -> Reference:
         ksp.solve(b, solution.x.petsc_vec)
         elapsed = comm.allreduce(time.perf_counter() - start, op=MPI.MAX)
         iterations = ksp.getIterationNumber()
-        if ksp.getConvergedReason() <= 0:
+        if ksp.getConvergedReason() <= 0:  # type: ignore[operator]
             raise RuntimeError(f"reference problem did not converge in {iterations} iterations")
         if k:
             seconds.append(elapsed)

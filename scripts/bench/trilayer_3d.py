@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.laplace import describe, pore_of, reference
+from bench.laplace import describe, pore_of, reference  # type: ignore[import-not-found]
 
 from fem.case import Case
 from fem.compat import MPI

@@ -248,6 +248,25 @@ RULES = [
         {"boundaries.wall": {"phi_l": "0 V", "current_density": "1 A/m^2"}}, "contradict each other"
     ),
     Rule({"counter": {"kind": "metall"}}, "counter.kind: 'metall': must be"),
+    Rule(
+        {"counter.kind": "ideal", "boundaries.counter.contact_resistance": "2 ohm*m^2"},
+        "boundaries.counter.contact_resistance: '2 ohm*m^2': is in series with the reaction of the "
+        "counter electrode, and one of kind 'ideal' has none; leave it out or give "
+        'counter.kind = "metal"',
+    ),
+    Rule(
+        {"study": "primary", "boundaries.counter.contact_resistance": "2 ohm*m^2"},
+        'and a primary study has none; leave it out or give study = "secondary"',
+    ),
+    Rule(
+        {"counter.kind": "blocking", "kinetics": [{"surface": "counter"}]},
+        "kinetics.0.surface: 'counter': nothing reacts at a counter electrode of kind 'blocking'; "
+        'leave the entry out or give counter.kind = "metal"',
+    ),
+    Rule(
+        {"coatings": [{"on": "counter", "material": "Li2O", "thickness": "1 nm"}]},
+        "coatings.0.on: 'counter': the counter electrode takes no coating; give",
+    ),
     # protocol
     Rule({"protocol": None}, "protocol: missing; steps"),
     Rule({"protocol": []}, "protocol"),

@@ -260,6 +260,15 @@ def test_check_tells_what_will_be_solved(
     ("changes", "note"),
     [
         ({"regions.host_bottom.material": "PVDF", "regions.host_bottom.sigma": "1 S/m"}, "Li/PVDF"),
+        (
+            {
+                "regions.host_bottom": {"material": "PVDF", "sigma": "1 S/m"},
+                "kinetics": [
+                    {"surface": "host_*", "i0": "1 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}
+                ],
+            },
+            "note       kinetics of host_bottom (Li on PVDF): eta_nuc and the activation energy",
+        ),
         ({"temperature": "80 degC"}, "its laws extrapolate"),
         ({"study": "steady"}, "a steady study is one solve: duration not used"),
     ],

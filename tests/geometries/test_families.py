@@ -217,6 +217,9 @@ def test_laminate_with_a_round_hole(meshes):
     assert report["tortuosity"] == pytest.approx(1.0, rel=1e-9)
 
 
+SPHERE = {"dimension": 3, "pitch": "10 um", "solid_fraction": 0.1, "cells_per_radius": 8}
+
+
 @pytest.mark.parametrize(("solid", "known"), [(0.1, 0.81818), (0.3, 0.53758), (0.5, 0.32466)])
 def test_square_array_of_insulating_cylinders(meshes, solid, known):
     # Perrins, McKenzie and McPhedran 1979.
@@ -225,11 +228,21 @@ def test_square_array_of_insulating_cylinders(meshes, solid, known):
     assert report["porosity"] / report["tortuosity"] == pytest.approx(known, rel=1e-3)
 
 
+def test_an_eighth_of_a_cube_with_a_sphere(meshes):
+    """Its volume is exact, its wall to the polyhedron; the cut planes carry no wall."""
+    report = geometries.inspect(meshes.get("array", SPHERE))
+    assert report["porosity"] == pytest.approx(0.9, rel=1e-12)
+    radius = 10e-6 * (0.1 * 3 / (4 * math.pi)) ** (1 / 3)
+    wall = (math.pi / 2 * radius**2) / (5e-6) ** 3
+    assert report["wall_area"]["host_sphere"] == pytest.approx(wall, rel=0.01)
+
+
 # ---------------------------------------------------------------- every mesh
 
 
 def test_tags_and_boundaries_are_complete(mat, mat_3d, meshes):
-    for folder in (mat, mat_3d, meshes.get("planar", {"length": "10 um", "size": "1 um"})):
+    planar = meshes.get("planar", {"length": "10 um", "size": "1 um"})
+    for folder in (mat, mat_3d, planar, meshes.get("array", SPHERE)):
         mesh, side = read(folder)
         assert set(np.unique(mesh.cell_tags)) == set(mesh.regions.values())
         assert np.array_equal(np.unique(mesh.cells), np.arange(len(mesh.points)))

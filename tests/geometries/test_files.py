@@ -11,6 +11,7 @@ import pytest
 import geometries
 from fem.errors import CaseError
 from geometries import registry
+from geometries.mesh import facet_pairs, quality
 from geometries.writing import read
 
 PLANAR = {"layers": [{"name": "a", "thickness": "6 um", "region": "electrolyte"},
@@ -264,7 +265,45 @@ def test_all_problems_at_once():
                                "fibre_diameter": "1 um", "mix": {"x": 0.5, "y": 0.4}}],
                    "width": "9 um"}, "add up to 0.9"),
     ("array", {"pitch": "1 um", "solid_fraction": 0.79}, "solid_fraction"),
+    ("array", {"dimension": 3, "pitch": "1 um", "solid_fraction": 0.6}, "spheres take 0.5 at most"),
+    ("array", {"dimension": 3, "pitch": "1 um", "solid_fraction": 0.2, "rows": 2}, "rows: 2: only"),
 ])
 def test_refusals(family, parameters, reason):
     with pytest.raises(CaseError, match=reason):
         geometries.build(family, parameters, Path("never"))
+
+
+@pytest.mark.parametrize("which", ["mat", "mat_3d"])
+def test_a_refined_mesh_keeps_its_tags_walls_and_shape(which, request, tmp_path):
+    """Two halvings: every volume, boundary and interface as before, no hanging node, no sliver."""
+    from geometries.conversion import refined
+
+    mesh, _ = read(request.getfixturevalue(which))
+    finer = refined(refined(mesh))
+    each = 4**mesh.dimension
+    assert len(finer.cells) == each * len(mesh.cells)
+    assert len(finer.facets) == each // 4 * len(mesh.facets)
+    for number in mesh.regions.values():
+        parts = [m.volumes()[m.cell_tags == number].sum() for m in (mesh, finer)]
+        assert parts[1] == pytest.approx(parts[0], rel=1e-12)
+    for number in mesh.boundaries.values():
+        parts = [m.areas()[m.facet_tags == number].sum() for m in (mesh, finer)]
+        assert parts[1] == pytest.approx(parts[0], rel=1e-12)
+    walls = []
+    for m in (mesh, finer):
+        inside, pairs, outside = facet_pairs(m.cells)
+        assert {*map(tuple, outside[:, :-1])} == {*map(tuple, m.facets)}
+        a, b = np.sort(m.cell_tags[pairs].T, axis=0)
+        keys = a * 100 + b
+        walls.append({k: m.areas(inside[keys == k]).sum() for k in np.unique(keys[a != b])})
+    assert walls[1] == pytest.approx(walls[0], rel=1e-12)
+    worst = [quality(m.points, m.cells).min() for m in (mesh, finer)]
+    print(which, "worst quality", worst)
+    assert worst[1] > 0.5 * worst[0]
+
+
+def test_a_users_mesh_is_refined_when_it_is_converted(mat, tmp_path):
+    plain = geometries.convert(mat / "mesh.msh", tmp_path / "a", unit="m")
+    finer = geometries.convert(mat / "mesh.msh", tmp_path / "b", unit="m", refine=1)
+    assert finer["cells"] == 4 * plain["cells"] and finer["parameters"]["refine"] == 1
+    assert (finer["regions"], finer["host"]) == (plain["regions"], plain["host"])

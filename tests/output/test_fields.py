@@ -216,3 +216,18 @@ def test_a_killed_writer_leaves_complete_times(tmp_path):
         for t in result.times:
             for i in range(4):
                 assert (result.array(f"f{i}", t) == t).all()
+
+
+def test_facets_are_seen_from_the_side_that_is_asked_for():
+    """The block is 20 um wide and 30 um high, with cells 3.3 um wide and 3.3 um high."""
+    from tests.output.workers import domain_of
+
+    domain = domain_of(2, 6)
+    wall, face = ("host_a", "electrolyte"), ("counter", "electrolyte")
+    tags = domain.cell_tag_array
+    for side, region in (("+", "host_a"), ("-", "electrolyte")):
+        cells, local = domain.facets([wall], side=side).T
+        assert len(cells) == 6 + 2 * 9 and set(local) <= {0, 1, 2}
+        assert set(tags[cells]) == {domain.regions[region]}
+    assert len(domain.facets([wall], [face])) == 6 + 2 * 9 + 12
+    assert domain.facets().shape == (0, 2)

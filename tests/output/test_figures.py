@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from fem.errors import CaseError
 from fem.output import FieldWriter, Series, _BlockFile, write_json
 from fem.post import figures
 from fem.post.style import FIELDS, scaled, show_time
+from fem.results import Result
 
 COMM = MPI.COMM_SELF
 UM = 1e-6
@@ -101,6 +103,33 @@ def test_colours_follow_the_field(folder):
     assert len(yellow) and len(violet) and yellow.max() < violet.min()
 
 
+@pytest.mark.parametrize(
+    ("study", "when"),
+    [
+        ("tertiary", "t = 60 min"),
+        ("steady", "steady state"),
+        ("secondary", "secondary distribution"),
+        ("primary", "primary distribution"),
+    ],
+)
+def test_captions_give_a_time_only_where_there_is_one(folder, study, when):
+    summary = json.loads((folder / "summary.json").read_text()) | {"study": study}
+    write_json(COMM, folder / "summary.json", summary)
+    result = Result(folder)
+    said = {}
+    for name, make in figures.FIGURES.items():
+        figure = make(result, None)
+        said[name] = figure and figure.texts[-1].get_text()
+    assert said == {
+        "series": "Three-layer host" if study == "tertiary" else None,
+        "salt": f"Three-layer host · {when}",
+        "potentials": f"Three-layer host · {when}",
+        "local_current": f"Three-layer host · {when} · plating",
+        "plated": f"Three-layer host · {when}",
+        "depth": f"Three-layer host · {when}",
+    }
+
+
 def test_what_is_missing_is_left_out_without_a_word(folder, caplog):
     (folder / "summary.json").unlink()
     (folder / "mesh.json").unlink()
@@ -180,6 +209,8 @@ def solid_folder(tmp_path_factory) -> Path:
         f.interpolate(lambda x: 1000 + 1e7 * x[2])
         blocks.append(Block(name, part.mesh, {field: f}))
     FieldWriter(MPI.COMM_SELF, folder, blocks).write(60.0)
+    title = "Three-layer host in 3D: copper / copper and cellulose / cellulose and silica"
+    write_json(COMM, folder / "summary.json", {"title": title})
     return folder
 
 
@@ -192,6 +223,13 @@ def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog):
     image = picture(solid_folder / "figures" / "local_current.png")[:, :, :3]
     orange = (image[..., 0] > 0.7) & (image[..., 2] < 0.3)
     assert orange.mean() > 0.01  # the wall is there, not only the colour bar
+    for name in drawn:
+        image = picture(solid_folder / "figures" / f"{name}.png")[:, :, :3]
+        above_the_caption = image[: int(0.85 * len(image))]
+        ink = (above_the_caption < 0.99).any(axis=(0, 2))
+        print(name, "blank columns", 1 - ink.mean())
+        assert ink.mean() > 0.75  # it was 0.48 with a caption wider than the picture
+        assert ink[-len(ink) // 20 :].any()
 
 
 def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, monkeypatch):

@@ -79,6 +79,12 @@ def test_a_side_bath_and_a_moving_potential(tmp_path: Path) -> None:
         ({"counter__kind": "blocking"}, "no potential is pinned"),
         ({SIDES: {"contact_resistance": "1 ohm*m^2"}}, "in series with phi_s; give phi_s too"),
         (
+            {"geometry": {"family": "planar", "length": "50 um", "size": "5 um"}, "regions": None,
+             "boundaries__collector": {"contact_resistance": "1 ohm*m^2"}},
+            "boundaries.collector.contact_resistance: the boundary touches no electron conductor; "
+            "a film on the foil is film_resistance",
+        ),
+        (
             {"initial__c": {"expression": "a*(1 - x/w)", "unit": "mol/m^3", "a": "1 mol/L",
                             "w": "10 um"}},
             "it must stay above 0",
@@ -134,11 +140,14 @@ def test_warnings_are_collected(tmp_path: Path, capsys: pytest.CaptureFixture[st
         }},
         protocol=[{"step": "plate", "current_density": "1 mA/cm^2", "duration": "20 s"}],
         geometry__size="25 um",
+        regions__host_bottom={"material": "PVDF", "sigma": "6e7 S/m"},
+        kinetics=[{"surface": "host_*", "i0": "1 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}],
     )  # fmt: skip
     warnings = case.run(tmp_path / "r", quiet=False).summary["warnings"]
     text = "\n".join(warnings)
     assert "outside the measured 500 to 1500 mol/m^3" in text
-    assert "sigma" in text and "host_bottom" in text
+    assert "sigma of host_bottom was lowered" in text
+    assert "kinetics of host_bottom (Li on PVDF): eta_nuc and the activation energy" in text
     said = capsys.readouterr().out
     assert said.count("outside the measured") == len([w for w in warnings if "measured" in w])
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fem.comparison import numbers, order
-from fem.progress import Progress
 from fem.properties import Along, Constant
 from fem.protocol import Segment, next_stop
 from fem.stepper import Settings, judge
@@ -99,15 +98,6 @@ def test_next_stop_lies_ahead(knots: list[float], time: float) -> None:
     found = next_stop(time, knots)
     assert found > time
     assert found in [*knots, math.inf]
-
-
-def test_time_left_waits_for_a_third_of_the_way() -> None:
-    progress = Progress(0.0, 100.0)
-    progress.note(10.0)
-    assert progress.left() == "estimating"
-    progress.note(50.0)
-    assert progress.left().endswith(" s")
-    assert Progress(0.0, math.inf).left() == "estimating"
 
 
 @given(st.floats(0.5, 4.0), st.floats(-1e3, 1e3), st.floats(0.01, 10.0))

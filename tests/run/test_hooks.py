@@ -176,10 +176,28 @@ def test_converge_compare_post_view(
     assert _main("compare", tmp_path, tmp_path) == 1
 
 
-def test_an_own_mesh_is_not_refined(tmp_path: Path) -> None:
-    from fem.converge import variants
+def test_converge_refines_an_own_mesh(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The given mesh is the coarsest of three; the salt at the foil converges with order 2."""
+    import geometries
 
-    (tmp_path / "own.msh").write_text("")
-    case = small(geometry=None, mesh={"file": str(tmp_path / "own.msh"), "unit": "um"})
-    with pytest.raises(CaseError, match="own mesh, which cannot be coarsened"):
-        variants(case)
+    flat = {"family": "planar", "length": "40 um", "width": "12 um", "size": "4 um"}
+    geometries.build("planar", flat, tmp_path / "mesh")
+    case = small(
+        geometry=None, regions={}, mesh={"file": str(tmp_path / "mesh" / "mesh.msh"), "unit": "m"},
+        protocol=[{"step": "plate", "current_density": "5 mA/cm^2", "duration": "2 s"}],
+        time={"dt0": "1 ms", "dt_min": "1 us", "tolerance": 1e-5},
+    )  # fmt: skip
+    path = tmp_path / "c.toml"
+    path.write_text(case.to_toml())
+    assert _main("converge", path, "--quick", "--out", tmp_path / "k") == 0
+    assert "refined as it is drawn: corners of curved walls stay" in capsys.readouterr().out
+    found = json.loads((tmp_path / "k" / "converge.json").read_text())
+    assert found["mesh_cells"] == [60, 240, 960]
+    assert found["mesh"]["c_min"]["verdict"] == "converges"
+    assert 1.5 < found["mesh"]["c_min"]["order"] < 2.5
+    assert found["mesh"]["charge"]["verdict"] == "equal"
+    assert len(list((tmp_path / "k").glob("*/summary.json"))) == 5
+    fine = json.loads((tmp_path / "k" / "mesh_3" / "mesh.json").read_text())
+    assert fine["boundaries"].keys() == {"collector", "counter", "sides"}

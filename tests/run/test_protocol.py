@@ -100,3 +100,29 @@ def test_a_balance_that_does_not_close_ends_the_run(
     with pytest.raises(RunError, match=r"balances do not close: balance 1\.00e-03"):
         small().run(tmp_path / "r")
     assert (tmp_path / "r" / "checkpoints" / "latest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("time", "current", "why"),
+    [
+        (
+            {"dt0": "1 s", "dt_min": "0.5 s", "tolerance": 1e-9},
+            "1 mA/cm^2",
+            "no step above dt_min = 0.5 s is accurate: each converges, but its local error is "
+            "above [time] tolerance = 1e-09; lowest c = 1e+03 mol/m^3;",
+        ),
+        (
+            {"dt0": "1 s", "dt_min": "0.5 s"},
+            "1 A/cm^2",
+            "no step above dt_min = 0.5 s converged (",
+        ),
+    ],
+)
+def test_a_run_that_gives_up_says_which_test_failed(
+    tmp_path: Path, time: dict[str, Any], current: str, why: str
+) -> None:
+    step = {"step": "plate", "current_density": current, "duration": "10 s"}
+    with pytest.raises(RunError) as caught:
+        _run(tmp_path / "r", [step], time=time)
+    assert str(caught.value).startswith(f"plate at t = 0 s: {why}")
+    assert ("raise tolerance" in str(caught.value)) == ("tolerance" in time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -256,6 +257,9 @@ class Clock:
     def error(self):
         return self.law(self.dt)
 
+    def change(self):
+        return 0.0
+
     def accept(self):
         self.t += self.dt
 
@@ -267,8 +271,9 @@ class Solved:
 
 def test_rejected_step_before_an_event_gets_smaller():
     """Error 5 % above the tolerance on the step that would land on the event: try a smaller one."""
-    clock = Clock(lambda dt: 1.05e-3 * dt**3)
-    stepper = Stepper(clock, (Solved(),), Settings(1.0, 1e-6, tolerance=1e-3))
+    clock: Any = Clock(lambda dt: 1.05e-3 * dt**3)
+    stages: Any = (Solved(),)
+    stepper = Stepper(clock, stages, Settings(1.0, 1e-6, tolerance=1e-3))
     step = stepper.advance(lambda t: Control(0.0), 1.0, 1.0)
     assert step is not None and step.dt < 1.0
     assert all(b < a for a, b in itertools.pairwise(clock.tried))

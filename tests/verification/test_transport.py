@@ -214,7 +214,7 @@ def test_khoo_neutral():
     c_worst = eta1_worst = eta0_worst = 0.0
     roots = np.sqrt([0.0, *TIMES])  # c(1) falls as sqrt(t): equal steps of sqrt(t)
     for k in range(len(TIMES)):
-        for a, b in itertools.pairwise(np.linspace(*roots[k : k + 2], STEPS[k] + 1)):
+        for a, b in itertools.pairwise(np.linspace(roots[k], roots[k + 1], STEPS[k] + 1)):
             cell.step(-SHARE * limit, (b * b - a * a) * sand)
         c_1 = cell.at_height("c", 0.0) / C0
         eta_1 = (cell.voltage - cell.at_height("phi_l", 0.0)) / RT_F

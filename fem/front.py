@@ -1,0 +1,168 @@
+r"""The metal front of the step at hand: where it is, which way it faces, how it bends.
+
+All of it is computed once a step from the extrapolated phase field and then held, while the
+potentials, the front and the salt are solved for one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from .compat import MPI, dfem, dpetsc
+from .system import System, Unknown
+
+__all__ = ["Front"]
+
+#: xi and 1 - xi below this say nothing of where the front is.
+TAIL = 1e-6
+#: A front does not move further than this many lambda in a step; what changes more has just appeared.
+FAR = 2.0
+#: |grad psi| below this is no front; there the normal goes to zero.
+FLAT = 0.5
+
+Array = npt.NDArray[np.float64]
+
+
+class Front:
+    r"""Lagged front of a phase field xi with resting profile 1/(1 + exp(-x/lambda)).
+
+    The normal comes from the distance psi = lambda ln(xi/(1 - xi)), which is linear across a
+    resting front, where xi itself bends; its gradient is averaged to the nodes:
+
+        g = <grad psi>,  nhat = g/max(|g|, 1/2)          from electrolyte to metal
+        (K, w) = (nhat, grad w) - <cos(theta_c), w>      K > 0 where the metal is convex
+        A = (nhat.grad xi, w)                            nodal areas of the front
+
+    With D_k = (d u/dx_k, w), lumped, these are products with sparse matrices made once:
+    g_k = D_k psi/V, (nhat, grad w) = sum D_k^T nhat_k, A = sum nhat_k D_k xi.
+
+    Attributes:
+        xi: extrapolated phase field.
+        normal: nhat (UFL vector of nodal fields), zero away from the front.
+        curvature: K, sum of principal curvatures, 1/m.
+        mobility: M, m/s.
+    """
+
+    def __init__(
+        self,
+        s: System,
+        unknown: Unknown,
+        regions: Sequence[str],
+        width: float,
+        cos_contact: Mapping[tuple[str, str], float],
+    ):
+        self.s, self.unknown, self.width = s, unknown, width
+        space, domain = unknown.space, s.domain
+        self.xi = dfem.Function(space, name="xi_front")
+        self.distance = dfem.Function(space)
+        self.components = [dfem.Function(space) for _ in range(domain.dim)]
+        self.normal = ufl.as_vector(self.components)
+        self.curvature = dfem.Function(space, name="curvature")
+        self.mobility = dfem.Constant(domain.mesh, 0.0)
+        u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
+        w, dx = domain.weight, domain.dx(regions, lumped=True)
+        self._slopes = [u.dx(k) * v * w * dx for k in range(domain.dim)]
+        self._volume_form = v * w * dx
+        wall: Any = None
+        for (a, b), cosine in cos_contact.items():
+            if (a, b) in domain.walls:
+                weight = w if isinstance(w, int) else w("-")
+                term = cosine * weight * v("-") * domain.dS([(a, b)])
+            else:
+                term = cosine * w * v * domain.ds([(a, b)])
+            wall = term if wall is None else wall + term
+        self._wall_form = wall
+        self._ready = False
+        s.preparers.append(self.update)
+
+    def _prepare(self) -> None:
+        """Assemble what depends on the mesh only."""
+        s = self.s
+        self.slopes = []
+        for form in self._slopes:
+            matrix = dpetsc.assemble_matrix(s.form(form))
+            matrix.assemble()
+            self.slopes.append(matrix)
+        self.volume = s.nodal(s.form(self._volume_form))
+        self.wetting = 0.0 if self._wall_form is None else s.nodal(s.form(self._wall_form))
+        self._out = self.slopes[0].createVecLeft()
+        self._ready = True
+
+    def update(self) -> None:
+        """Take the present values of the phase field (collective)."""
+        if not self._ready:
+            self._prepare()
+        xi = self.xi.x.array
+        xi[:] = self._extrapolated()
+        self.unknown.value.x.array[:] = xi
+        self.distance.x.array[:] = self.width * _logit(xi)
+        n = len(self.volume)
+        slopes = np.stack([self._apply(D, self.distance) / self.volume for D in self.slopes])
+        slopes /= np.maximum(np.sqrt((slopes**2).sum(axis=0)), FLAT)
+        bend = -self.wetting * np.ones(n)
+        for component, values, D in zip(self.components, slopes, self.slopes, strict=True):
+            component.x.array[:n] = values
+            component.x.scatter_forward()
+            bend += self._apply(D, component, transpose=True)
+        self.curvature.x.array[:n] = bend / self.volume
+        self.curvature.x.scatter_forward()
+
+    def _apply(self, matrix: Any, function: Any, transpose: bool = False) -> Array:
+        multiply = matrix.multTranspose if transpose else matrix.mult
+        multiply(function.x.petsc_vec, self._out)
+        return np.array(self._out.array_r)
+
+    def areas(self) -> Array:
+        """(nhat.grad xi, w): area of the front at every owned node, m2 (2D: m)."""
+        n = len(self.volume)
+        parts = zip(self.components, self.slopes, strict=True)
+        return np.asarray(sum(f.x.array[:n] * self._apply(D, self.xi) for f, D in parts))
+
+    def gap(self) -> float:
+        """How far the front went from where it was seen, root mean square of xi over the front."""
+        n = len(self.volume)
+        now, seen = self.unknown.value.x.array[:n], self.xi.x.array[:n]
+        on = self.volume * (np.abs(now - 0.5) < 0.49)
+        local = np.array([on @ (now - seen) ** 2, on.sum()])
+        total = self.s.domain.comm.allreduce(local, op=MPI.SUM)
+        return float(np.sqrt(total[0] / total[1])) if total[1] > 0.0 else 0.0
+
+    def _extrapolated(self) -> Array:
+        """Field at the end of the step.
+
+        A front that moves is linear in time in its distance, metal that appears is linear in xi;
+        every node takes the rule that would have foretold its present value better.
+        """
+        s = self.s
+        now, before, first = (f.x.array for f in self.unknown.old)
+        ratio = s.dt / s.past_dt[0] if s.history > 1 else 0.0
+        grown = _grow(before, now, ratio)
+        if s.history < 3 or ratio == 0.0:
+            return grown
+        past = s.past_dt[0] / s.past_dt[1]
+        miss = np.abs(_travel(first, before, past) - now), np.abs(_grow(first, before, past) - now)
+        travelled = _travel(before, now, ratio)
+        moves = (miss[0] < miss[1]) & (np.abs(_logit(travelled) - _logit(now)) < FAR)
+        return np.where(moves, travelled, grown)
+
+
+def _grow(before: Array, now: Array, ratio: float) -> Array:
+    """Linear in xi, within 0 and 1."""
+    return np.asarray(now + np.clip(ratio * (now - before), -now, 1.0 - now))
+
+
+def _travel(before: Array, now: Array, ratio: float) -> Array:
+    """Linear in the distance from the front."""
+    here = _logit(now)
+    return np.asarray(1.0 / (1.0 + np.exp(-(here + ratio * (here - _logit(before))))))
+
+
+def _logit(xi: Array) -> Array:
+    """ln(xi/(1 - xi)), bounded: distance from the front in units of lambda."""
+    inside = np.clip(xi, TAIL, 1.0 - TAIL)
+    return np.asarray(np.log(inside / (1.0 - inside)))

@@ -1,0 +1,120 @@
+"""From a case to its growing metal: which pores it fills, on which walls it starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .case import Case
+from .domain import Domain
+from .errors import CaseError
+from .materials import library
+from .physics.metal import Counter, Film, Metal
+from .surfaces import Reaction, Surfaces, bulk_metal
+from .system import System
+
+__all__ = ["counter", "metal", "pores", "set_initial"]
+
+#: Conductivity of an empty pore for electrons over that of the best electrolyte for ions. What
+#: leaks through it is measured in every step.
+FLOOR_SHARE = 1e-8
+
+
+def pores(fillings: Mapping[str, Any]) -> list[str]:
+    """Regions that metal can fill: electrolyte by itself, not in an averaged medium.
+
+    Raises:
+        CaseError: there is none.
+    """
+    out = [
+        name for name, filling in fillings.items()
+        if isinstance(filling.material, library.Electrolyte) and filling.porosity is None
+    ]
+    if not out:
+        raise CaseError("regions: a growth study needs a region of plain electrolyte to grow into")
+    return out
+
+
+def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:
+    """Points -> law of a bare wall there."""
+
+    def at(points: Any) -> Any:
+        places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+        return reaction.at(case, places, bare=True)
+
+    return at
+
+
+def counter(case: Case, found: Surfaces) -> Counter | None:
+    """The counter electrode of a growth study, if it is metal."""
+    if found.counter is None:
+        return None
+    law = found.reactions["counter"].at(case, {}, bare=False)
+    return Counter(law, found.faces["counter"])
+
+
+def metal(
+    case: Case, domain: Domain, found: Surfaces, bridges: Mapping[str, float], kappa: float,
+    share: float,
+) -> Metal:
+    """The metal of a case.
+
+    Args:
+        case: what is asked for.
+        domain: its mesh.
+        found: surfaces on which it may start.
+        bridges: the pores, with the conductivity of the mat that bridges them out of the plane of a
+            2D cut, S/m; 0 without one.
+        kappa: largest ionic conductivity, S/m.
+        share: times kappa is enough conductivity for any solid.
+
+    Raises:
+        CaseError: data are missing.
+    """
+    assert case.growth is not None
+    data, energy = library.metal(case.metal), case.growth.surface_energy
+    films = []
+    cosines: dict[tuple[str, str], float] = {}
+    for name, reaction in found.reactions.items():
+        walls = tuple(w for w in found.walls.get(name, ()) if w[1] in bridges)
+        faces = tuple(f for f in found.faces.get(name, ()) if f[1] in bridges)
+        if name == "counter":
+            continue
+        if not reaction.nucleating:
+            films.append(Film(name, _law_of(reaction, case, domain), walls, faces))
+        if reaction.contact_angle is not None:
+            cosines |= dict.fromkeys((*walls, *faces), math.cos(reaction.contact_angle))
+    floor, best = FLOOR_SHARE * kappa, share * kappa
+    sigma_floor = domain.field(
+        {name: min(max(bridge, floor), best) for name, bridge in bridges.items()}, "sigma_floor"
+    )
+    return Metal(
+        tuple(bridges),
+        bulk_metal(case).at(case, {}, bare=False),
+        float(data.molar_volume),
+        case.growth.interface_width,
+        sigma=min(float(data.sigma), best),
+        sigma_floor=sigma_floor,
+        z=data.z,
+        surface_energy=float(data.surface_energy) if energy is None else energy,
+        mobility=case.growth.mobility,
+        max_change=case.growth.max_change,
+        films=tuple(f for f in films if f.walls or f.faces),
+        bridged=tuple(name for name, bridge in bridges.items() if bridge > floor),
+        cos_contact=cosines,
+    )
+
+
+def set_initial(case: Case, domain: Domain, s: System) -> None:
+    """Metal that is there at the start: a layer on the collector, with the resting profile."""
+    thickness = case.initial.metal_layer
+    if thickness is None:
+        return
+    assert case.growth is not None
+    xi = s.unknowns["xi"]
+    height = xi.space.tabulate_dof_coordinates()[:, domain.dim - 1]
+    above = height - domain.extent[0][domain.dim - 1] - thickness
+    xi.value.x.array[:] = 1.0 / (1.0 + np.exp(above / case.growth.interface_width))

@@ -1,0 +1,253 @@
+r"""Metal that grows and dissolves in the pores of a host: the phase field xi.
+
+Two potentials, one front. phi_s and phi_l both live in the pores; the metal, xi = 1, carries
+electrons, the electrolyte, xi = 0, carries ions, and they meet where xi changes. What the front
+looks like never decides how much metal there is: the reaction moves charge and metal together, and
+the relaxation that keeps the profile moves metal along but makes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from ..compat import MPI, dfem, owned_size
+from ..constants import FARADAY
+from ..expressions import is_ufl
+from ..front import Front
+from ..local import NodalReaction
+from ..system import System
+
+__all__ = ["Counter", "Film", "Metal"]
+
+#: Share of the electrolyte's conductivity, diffusivity and volume that is left inside the metal.
+PORE_FLOOR = 1e-6
+#: Below this xi there is no path for electrons: the tails of two pieces of metal do not touch.
+TAIL = 2e-4
+#: Share of the largest nodal front area above which a node counts when the fastest is looked for.
+FRONT = 0.05
+
+Array = npt.NDArray[np.float64]
+Law = Callable[[Array, Array], Array]
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Film:
+    """A surface that metal covers from the first atom on.
+
+    Attributes:
+        name: of the surface.
+        law: points (n, 3) -> (eta, c) -> i_n on the wall, A/m2, eta_nuc included.
+        walls: (solid, pore) pairs.
+        faces: (boundary, pore) pairs, for a foil behind the mesh.
+    """
+
+    name: str
+    law: Callable[[Array], Law]
+    walls: tuple[Pair, ...] = ()
+    faces: tuple[Pair, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counter:
+    """The counter electrode: metal at ground behind a boundary of the electrolyte.
+
+    Attributes:
+        law: (eta, c) -> i_n, A/m2.
+        faces: (boundary, region) pairs.
+    """
+
+    law: Law
+    faces: tuple[Pair, ...]
+    needs: tuple[str, ...] = ("phi_l", "c_seen")
+    provides: tuple[str, ...] = ()
+
+    def declare(self, s: System) -> None:
+        """Nothing of its own."""
+
+    def rows(self, s: System) -> None:
+        """Reaction current into the electrolyte."""
+        u, domain = s.unknowns["phi_l"], s.domain
+        area = ufl.TestFunction(u.space) * domain.weight * domain.ds(self.faces)
+        s.reactions.append(
+            nodal(s, "counter", "phi_l", s.nodal(s.form(area)), self.law, {"phi_l": -1.0},
+                  drives=False, sees=("phi_l", "c"))
+        )
+
+
+@dataclass(frozen=True)
+class Metal:
+    r"""Plated metal as a phase field with conservative relaxation.
+
+        Strong:  dxi/dt + div q = r,     r = v |grad xi|,     v = -i_n V_m/(zF)
+                 q = -M [ lambda grad xi - xi (1 - xi) nhat ]
+                 div( sigma grad phi_s ) = div i_l = -(zF/V_m) r
+                 d[(1 - xi) c]/dt + div N_an - div(c q) = 0
+        Walls:   -q.n = (1 - xi) i_w V_m/(zF): a film wall plates until metal covers it
+        Weak:    zF/V_m [ (dxi/dt, w) - (q, grad w) ] + (i_n |grad xi|, w) - <(1 - xi) i_w, w> = 0
+                 (i_n |grad xi|, v_s) - <(1 - xi) i_w, v_s>  enters phi_s, its negative phi_l   [A]
+
+    |grad xi| = nhat.grad xi, nhat and the curvature K are those of the extrapolated front
+    (`fem.front`), so that the reaction is one and the same number when the potentials and when the
+    front are solved for: charge and metal then agree to round-off. Reactions are lumped at the
+    nodes (`fem.local`), and so is storage.
+
+    Attributes:
+        regions: the pores that metal can fill.
+        law: (eta, c) -> i_n of metal on metal, A/m2.
+        molar_volume: m3/mol.
+        interface_width: lambda; the resting profile is 1/(1 + exp(-x/lambda)), m.
+        sigma: electronic conductivity of the metal, S/m (capped by the model).
+        sigma_floor: what is left of it in the empty pore, S/m (number or field).
+        z: charge number.
+        surface_energy: gamma, J/m2.
+        mobility: M over the largest front speed, 1 to 4.
+        max_change: of xi in one step.
+        films: surfaces on which it starts.
+        bridged: pores that a mat bridges out of the plane; its conductivity is their sigma_floor.
+        cos_contact: (wall or face) -> cosine of the contact angle through the metal.
+    """
+
+    regions: tuple[str, ...]
+    law: Law
+    molar_volume: float
+    interface_width: float
+    sigma: float
+    sigma_floor: Any
+    z: int = 1
+    surface_energy: float = 0.0
+    mobility: float = 2.0
+    max_change: float = 0.25
+    films: tuple[Film, ...] = ()
+    bridged: tuple[str, ...] = ()
+    cos_contact: Mapping[Pair, float] = field(default_factory=dict)
+
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "c")
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Names that it defines."""
+        return ("xi", "pore", "sigma_pore", "front")
+
+    @property
+    def charge_density(self) -> float:
+        """Charge of the metal per volume, zF/V_m, C/m3."""
+        return self.z * FARADAY / self.molar_volume
+
+    def declare(self, s: System) -> None:
+        """Add xi, and the names through which it changes pores and conductivity."""
+        part = s.domain.subdomain(self.regions)
+        xi = s.add("xi", part, differential=True)
+        xi.largest_change = self.max_change
+        s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
+        s.define("sigma_pore", self.sigma_floor + self.conductivity(xi.value), part)
+        front = Front(s, xi, self.regions, self.interface_width, self.cos_contact)
+        xi.gap = front.gap
+        s.define("front", front)
+        if "c" in s.unknowns:
+            # The salt is solved for last; until then, and for the ledgers, others see this copy.
+            c = s.unknowns["c"]
+            seen = dfem.Function(c.space, name="c_seen")
+            s.define("c_seen", seen, c.part)
+
+            def copy() -> None:
+                seen.x.array[:] = c.value.x.array
+
+            s.preparers.append(copy)
+
+    def conductivity(self, xi: Any) -> Any:
+        """Of metal for electrons, S/m; the outermost tail of the front conducts nothing."""
+        core = ufl.max_value(xi - TAIL, 0.0) if is_ufl(xi) else np.maximum(xi - TAIL, 0.0)
+        return self.sigma * core * core
+
+    def relaxation(self, s: System) -> Any:
+        """q, m/s (vector): keeps the profile, adds no metal. Affine in the new xi."""
+        xi, front = s["xi"], s["front"]
+        seen = front.xi
+        keep = (seen * (1.0 - seen) + (1.0 - 2.0 * seen) * (xi - seen)) * front.normal
+        return -front.mobility * (self.interface_width * ufl.grad(xi) - keep)
+
+    def rows(self, s: System) -> None:
+        """Metal, charge in both potentials, and the salt that the relaxation takes along."""
+        w, zF_V = s.domain.weight, self.charge_density
+        test, dx, q = s.test("xi"), s.domain.dx(self.regions, lumped=True), self.relaxation(s)
+        s.row("xi", zF_V * (s.ddt(s["xi"]) * test - ufl.inner(q, ufl.grad(test))) * w * dx)
+        if "c" in s.unknowns:
+            zF = self.z * FARADAY
+            s.row("c", zF * s["c"] * ufl.inner(q, ufl.grad(s.test("c"))) * w * dx)
+        self._react(s)
+
+    def _react(self, s: System) -> None:
+        """Front and film walls as reactions at the nodes of xi."""
+        front, domain, space = s["front"], s.domain, s.unknowns["xi"].space
+        rows = {"xi": 1.0, "phi_s": 1.0, "phi_l": -1.0}
+        n = owned_size(space)
+        growing = nodal(s, "front", "xi", np.ones(n), self.law, rows, whole=True)
+        films = []
+        v, w = ufl.TestFunction(space), domain.weight
+        points = space.tabulate_dof_coordinates()[:n]
+        for film in self.films:
+            area: Any = 0
+            if film.walls:
+                area += v("-") * (w if isinstance(w, int) else w("-")) * domain.dS(film.walls)
+            if film.faces:
+                area += v * w * domain.ds(film.faces)
+            sizes = s.nodal(s.form(area))
+            law = film.law(points[sizes > 0.0])
+            films.append((nodal(s, film.name, "xi", sizes, law, rows), sizes[sizes > 0.0]))
+        s.reactions += [growing, *(film for film, _ in films)]
+
+        def prepare() -> None:
+            growing.area = front.areas()
+            if self.surface_energy:
+                bent = self.surface_energy / self.charge_density * front.curvature.x.array
+                growing.shift = bent[growing.nodes["xi"]]
+            fastest = _fastest(growing, growing.area)
+            for film, size in films:
+                film.area = size * np.maximum(1.0 - front.xi.x.array[film.nodes["xi"]], 0.0)
+                fastest = max(fastest, _fastest(film, film.area))
+            fastest = domain.comm.allreduce(fastest, op=MPI.MAX)
+            front.mobility.value = self.mobility * fastest / self.charge_density
+
+        s.preparers.append(prepare)
+
+
+def _fastest(reaction: NodalReaction, area: Array) -> float:
+    """Largest current density where there is enough front to speak of it, A/m2."""
+    size = reaction.system.domain.comm.allreduce(float(area.max(initial=0.0)), op=MPI.MAX)
+    on = area > FRONT * size
+    return float(np.abs(reaction.density()[on]).max(initial=0.0)) if on.any() else 0.0
+
+
+def nodal(
+    s: System, name: str, home: str, area: Array, law: Law, rows: Mapping[str, float], *,
+    drives: bool = True, sees: tuple[str, ...] = ("xi", "phi_s", "phi_l", "c"),
+    whole: bool = False,
+) -> NodalReaction:
+    """A reaction at the owned nodes of an unknown's space, found again in other spaces.
+
+    Args:
+        s: the system.
+        name: of the reaction.
+        home: unknown whose nodes are meant.
+        area: of every owned node; nodes without are left out unless `whole`.
+        law: (eta, c) -> i_n.
+        rows: unknown -> sign.
+        drives: see `NodalReaction`.
+        sees: unknowns whose values it needs.
+        whole: take all nodes.
+    """
+    here = np.flatnonzero((area > 0.0) | whole).astype(np.int32)
+    own = s.unknowns[home]
+    nodes = {home: here}
+    for other in sees:
+        if other != home and other in s.unknowns:
+            u = s.unknowns[other]
+            nodes[other] = s.domain.same_nodes(own.space, own.part, u.space, u.part)[here]
+    return NodalReaction(s, name, law, nodes, dict(rows), area[here], drives=drives)

@@ -1,0 +1,347 @@
+"""Surfaces: which walls react, under which coating, with the kinetic data of which pair.
+
+The kinetic numbers of a surface come from the library's pair (metal, surface, electrolyte), and
+from the case's `[[kinetics]]` entries, of which later ones win. Surfaces that differ in numbers
+only become one `Electrode`, with fields for numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import ufl
+
+from . import boundaries
+from .case import Case
+from .compat import MPI, dfem
+from .constants import GAS_CONSTANT, T_REF
+from .domain import Domain
+from .errors import CaseError, nearest
+from .hooks import find_law
+from .kinetics import behind_film
+from .materials import library
+from .materials.ops import exp
+from .physics.interface import Electrode
+from .properties import number, varies
+
+__all__ = ["Reaction", "Surfaces", "bulk_metal", "read"]
+
+
+_KINETIC_NUMBERS = (
+    "i0", "alpha_a", "alpha_c", "eta_nuc", "film_resistance", "c_ref", "q_cov",
+)
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """Kinetic numbers of one surface, SI."""
+
+    i0: Any  # property of place, c and T if it varies, else None
+    i0_ref: float
+    c_ref: float
+    activation: float
+    alpha_a: float
+    alpha_c: float
+    eta_nuc: Any  # number, or a property of place
+    q_cov: float
+    film: float
+    covered: bool
+    law: str
+    nucleating: bool = False
+    contact_angle: float | None = None
+
+    @property
+    def varied(self) -> bool:
+        """Something depends on place: an electrode of its own."""
+        return self.i0 is not None or varies(self.eta_nuc)
+
+    def exchange_current(self, c: Any, T: float, places: dict[str, Any]) -> Any:
+        """i0 at points, A/m2.
+
+        Args:
+            c: mol/m3, of shape (n,).
+            T: K.
+            places: x, y, z and depth of the points.
+        """
+        if self.i0 is not None:
+            known = {k: v for k, v in places.items() if k in self.i0.variables}
+            return self.i0.at(**known, c=c, T=T)
+        boost = np.exp(-(self.activation / GAS_CONSTANT) * (1.0 / T - 1.0 / T_REF))
+        return self.i0_ref * (np.maximum(c, 1e-9) / self.c_ref) ** self.alpha_a * boost
+
+    def at(self, case: Case, places: dict[str, Any], *, bare: bool) -> Callable[[Any, Any], Any]:
+        """The law of this surface at points: (eta, c) -> i_n, A/m2, arrays of shape (n,).
+
+        Args:
+            case: gives temperature and own laws.
+            places: x, y, z and depth of the points.
+            bare: plating on the foreign wall, beyond eta_nuc, and nothing else.
+        """
+        law, T = find_law(self.law, case.hooks.module if case.hooks else None), case.temperature
+        known = {k: v for k, v in places.items() if k in getattr(self.eta_nuc, "variables", ())}
+        eta_nuc = self.eta_nuc.at(**known, T=T) if varies(self.eta_nuc) else self.eta_nuc
+
+        def current_density(eta: Any, c: Any) -> Any:
+            i0 = self.exchange_current(c, T, places)
+
+            def free(drive: Any) -> Any:
+                if not bare:
+                    return law(drive, i0, self.alpha_a, self.alpha_c, T)
+                return np.minimum(law(drive + eta_nuc, i0, self.alpha_a, self.alpha_c, T), 0.0)
+
+            return behind_film(free, eta, self.film) if self.film > 0.0 else free(eta)
+
+        return current_density
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """All surfaces of a cell.
+
+    Attributes:
+        plating: on which metal is plated: walls of the host, and the foil behind the mesh.
+        counter: the counter electrode, if metal.
+        deepest_nucleation: largest nucleation overpotential, V (that of place at its worst).
+        covering_charge: largest q_cov, C/m2.
+        reactions: surface -> its numbers; the counter electrode's too.
+        walls: surface -> (solid, electrolyte) pairs.
+        faces: `collector` and `counter` -> (boundary, electrolyte) pairs.
+    """
+
+    plating: tuple[Electrode, ...]
+    counter: Electrode | None
+    deepest_nucleation: float
+    covering_charge: float
+    reactions: dict[str, Reaction] = field(default_factory=dict)
+    walls: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    faces: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+
+def _reaction(case: Case, name: str, surface: str) -> Reaction:
+    """Pair data of a surface, overridden by the case's [[kinetics]] entries in their order."""
+    given: dict[str, Any] = {}
+    law, wall, angle = "butler_volmer", None, None
+    for entry in case.kinetics:
+        if fnmatchcase(name, entry.surface):
+            law, wall = entry.law, entry.wall or wall
+            angle = angle if entry.contact_angle is None else entry.contact_angle
+            for prop in _KINETIC_NUMBERS:
+                if getattr(entry, prop) is not None:
+                    given[prop] = getattr(entry, prop)
+    complete = {"i0", "alpha_a", "alpha_c"} <= given.keys()
+    try:
+        pair = library.pair(case.metal, surface, case.electrolyte, strict=not complete)
+    except CaseError as error:
+        raise CaseError(f"kinetics of {name!r}: {error} with surface = {name!r}") from None
+    values: dict[str, Any] = {"Ea": 0.0, "eta_nuc": 0.0, "film_resistance": 0.0, "c_ref": 1000.0}
+    values |= {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
+    values["i0"] = values.pop("i0_ref", None)
+    values |= given
+    own_i0 = None
+    if varies(values["i0"]):
+        own_i0 = values["i0"]
+    return Reaction(
+        own_i0,
+        0.0 if own_i0 is not None else number(values["i0"]),
+        number(values["c_ref"]),
+        number(values["Ea"]),
+        number(values["alpha_a"]),
+        number(values["alpha_c"]),
+        values["eta_nuc"] if varies(values["eta_nuc"]) else number(values["eta_nuc"]),
+        number(values["q_cov"]),
+        number(values["film_resistance"]),
+        surface == case.metal,
+        law,
+        wall == "nucleating",
+        angle,
+    )
+
+
+def _coated(case: Case, name: str, surface: str) -> Reaction | None:
+    """The reaction of a surface under its coatings; None if one of them stops the ions.
+
+    Under a coating that blocks electrons the metal plates on `surface` and the ions pass the film,
+    resistance thickness/kappa. A coating that conducts electrons is itself the surface.
+    """
+    resistance = 0.0
+    for k, coating in enumerate(case.coatings):
+        if not fnmatchcase(name, coating.on):
+            continue
+        material = library.material(coating.material, case.materials)
+        if not isinstance(material, library.Solid):
+            raise CaseError(
+                f"coatings.{k}.material: {coating.material!r} is a {material.kind}; a coating is a "
+                "solid"
+            )
+        if not coating.blocks_electrons:
+            surface = material.name
+        elif coating.blocks_ions or material.kappa == 0.0:
+            return None
+        else:
+            resistance += coating.thickness / float(material.kappa)
+    return _with_film(_reaction(case, name, surface), resistance)
+
+
+def _check_surfaces(case: Case, surfaces: Iterable[str]) -> None:
+    """Every [[kinetics]] and [[coatings]] entry fits a surface that reacts, or could.
+
+    Raises:
+        CaseError: all entries that fit none, with the nearest names.
+    """
+    known = sorted(surfaces)
+    entries = [(f"kinetics.{k}.surface", e.surface) for k, e in enumerate(case.kinetics)]
+    entries += [(f"coatings.{k}.on", c.on) for k, c in enumerate(case.coatings)]
+    lost = [
+        f"{place}: {glob!r} fits no surface; {nearest(glob, known)}"
+        for place, glob in entries
+        if not any(fnmatchcase(name, glob) for name in known)
+    ]
+    if lost:
+        raise CaseError("\n".join(lost))
+
+
+def read(
+    case: Case, domain: Domain, materials: dict[str, str], solids: list[str], ionic: list[str],
+    c0: float, primary: float = 0.0,
+) -> Surfaces:
+    """All surfaces that react.
+
+    Args:
+        case: what is asked for.
+        domain: its mesh.
+        materials: name of the material of every solid region.
+        solids: regions that conduct electrons.
+        ionic: regions that conduct ions.
+        c0: initial concentration, mol/m3.
+        primary: conductance that stands for no kinetics, S/m2; 0 for kinetics.
+
+    Raises:
+        CaseError: an entry fits no surface, a pair is unknown, or nothing reacts.
+    """
+    _check_surfaces(case, {*domain.regions, "collector", "counter", "metal"})
+    walls: dict[str, list[tuple[str, str]]] = {}
+    for plus, minus in domain.walls:
+        if plus in solids and minus in ionic:
+            walls.setdefault(plus, []).append((plus, minus))
+    reactions = {
+        name: found
+        for name in walls
+        if (found := _coated(case, name, materials[name])) is not None
+    }
+    groups: dict[Any, list[str]] = {}
+    for name, r in reactions.items():
+        key = (r.law, r.covered, r.film > 0.0, name if r.varied else None)
+        groups.setdefault(key, []).append(name)
+    plating = [
+        _electrode(
+            case, domain, f"walls_{order}", {n: reactions[n] for n in names}, primary,
+            walls=tuple(w for n in names for w in walls[n]),
+        )
+        for order, names in enumerate(groups.values())
+    ]
+    counter, faces = None, {}
+    if case.counter.kind == "metal":
+        faces["counter"] = tuple(domain.faces_of("counter", ionic))
+        reaction = _with_film(
+            _reaction(case, "counter", case.metal), boundaries.counter_contact(case)
+        )
+        counter = _electrode(
+            case, domain, "counter", {"counter": reaction}, primary, faces=faces["counter"],
+            potential="ground",
+        )
+    touching = tuple(domain.faces_of("collector", ionic))
+    foil = _coated(case, "collector", case.collector.material or case.metal)
+    if touching and foil is not None:
+        reactions["collector"], faces["collector"] = foil, touching
+        plating.append(
+            _electrode(case, domain, "collector", {"collector": foil}, primary, faces=touching,
+                       potential="driven")
+        )
+    if not plating:
+        raise CaseError(
+            "nothing reacts: no electron conductor touches the electrolyte; give a region a "
+            "conducting material, or let the electrolyte touch the boundary `collector`"
+        )
+    return Surfaces(
+        tuple(plating), counter,
+        max(_largest(domain, r.eta_nuc) for r in reactions.values()),
+        max(r.q_cov for r in reactions.values()),
+        reactions | ({"counter": reaction} if counter else {}),
+        {n: tuple(found) for n, found in walls.items()},
+        faces,
+    )
+
+
+def bulk_metal(case: Case) -> Reaction:
+    """The reaction of the metal on itself; `[[kinetics]]` calls that surface `metal`."""
+    return _reaction(case, "metal", case.metal)
+
+
+def _largest(domain: Domain, value: Any) -> float:
+    """Largest value of a property of place at the nodes of the mesh (collective)."""
+    if not varies(value):
+        return number(value)
+    points = domain.mesh.geometry.x
+    places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+    known = {k: v for k, v in places.items() if k in value.variables}
+    here = float(np.max(value.at(**known, T=T_REF), initial=0.0))
+    return domain.comm.allreduce(here, op=MPI.MAX)
+
+
+def _with_film(reaction: Reaction, resistance: float) -> Reaction:
+    return replace(reaction, film=reaction.film + resistance)
+
+
+def _electrode(
+    case: Case, domain: Domain, name: str, reactions: dict[str, Reaction], primary: float,
+    **place: Any,
+) -> Electrode:
+    """One electrode whose numbers are fields over the solids, or constants at a boundary."""
+    first = next(iter(reactions.values()))
+    side = "+" if place.get("walls") else ""
+
+    def value(prop: str) -> Any:
+        values = {n: getattr(r, prop) for n, r in reactions.items()}
+        if varies(getattr(first, prop)):
+            return getattr(first, prop).at(**domain.coordinates(), T=case.temperature)
+        if side:
+            return domain.field(values, prop)
+        return dfem.Constant(domain.mesh, float(values.popitem()[1]))
+
+    if primary:
+
+        def no_resistance(eta: Any, i0: Any, *_: Any) -> Any:
+            return primary * eta
+
+        return Electrode(name, lambda c, T: 1.0, covered=True, law=no_resistance, **place)
+    i0_ref, c_ref, alpha_a, Ea = (
+        value("i0_ref"), value("c_ref"), value("alpha_a"), value("activation"),
+    )
+
+    def at(quantity: Any) -> Any:
+        return quantity(side) if side else quantity
+
+    def exchange(c: Any, T: Any) -> Any:
+        if first.i0 is not None:
+            names = {k: v for k, v in domain.coordinates().items() if k in first.i0.variables}
+            return first.i0.at(**names, c=c, T=T)
+        activity = ufl.max_value(c, 1e-9) / at(c_ref)
+        boost = exp(-(at(Ea) / GAS_CONSTANT) * (1.0 / T - 1.0 / T_REF))
+        return at(i0_ref) * activity ** at(alpha_a) * boost
+
+    return Electrode(
+        name,
+        exchange,
+        alpha_a=alpha_a,
+        alpha_c=value("alpha_c"),
+        eta_nuc=value("eta_nuc"),
+        q_cov=value("q_cov"),
+        film_resistance=value("film") if first.film > 0.0 else None,
+        covered=first.covered,
+        law=find_law(first.law, case.hooks.module if case.hooks else None),
+        **place,
+    )

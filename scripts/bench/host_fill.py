@@ -1,0 +1,91 @@
+"""What a growth run costs, in reference Laplace problems: the whole job and each step.
+
+    mpirun -n 2 python scripts/bench/host_fill.py [CASE] [SECONDS] [PATH=VALUE ...]
+
+Steps through the first protocol step of a growth case (default `host_fill`, whole), rejected tries
+included, outputs and figures excluded. The reference problem is timed in the same process before
+and after. Ratios are of wall time of the slowest rank.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.laplace import Reference, describe, reference  # type: ignore[import-not-found]
+
+from fem.case import Case
+from fem.compat import MPI
+from fem.domain import Domain
+from fem.model import build
+from fem.parallel import on_root
+from fem.run import mesh_folder
+from fem.simulation import Simulation
+
+
+def main(name: str = "host_fill", seconds: float = 0.0, overrides: tuple[str, ...] = ()) -> None:
+    """Print the table."""
+    comm = MPI.COMM_WORLD
+
+    def say(text: str) -> None:
+        if comm.rank == 0:
+            print(text, flush=True)
+
+    case = Case.load(name, overrides=overrides)
+    domain = Domain.read(on_root(comm, mesh_folder, case), comm)
+    model = build(case, domain)
+    s = model.system
+    sizes = {n: u.space.dofmap.index_map.size_global for n, u in s.unknowns.items()}
+    say(f"{comm.size} ranks; unknowns {sizes}, {sum(sizes.values())} in all")
+    first: Reference = reference(domain, s.unknowns["xi"].part, 5)
+    say(describe(first))
+    run = Simulation(model, Path(tempfile.mkdtemp()))
+    run.measure.begin()
+    segment = run.segments[0]
+    run._consistent(segment)
+    end = seconds or segment.end()
+    spent = 0.0
+    numbers: dict[str, float] = {}
+    newton = krylov = tries = steps = 0
+    say("       t      dt  newton  krylov  rejected  voltage/mV   tip/um  seconds  Laplace problems")
+    while s.t < end * (1 - 1e-9):
+        comm.Barrier()
+        begin = time.perf_counter()
+        step, numbers = run._step(segment, end)
+        took = comm.allreduce(time.perf_counter() - begin, op=MPI.MAX)
+        if step is None:
+            say(f"no step at t = {s.t:g} s")
+            break
+        spent += took
+        newton, krylov = newton + step.newton, krylov + step.linear
+        steps, tries = steps + 1, tries + 1 + step.rejected
+        say(
+            f"{s.t:8.1f} {step.dt:7.2f} {step.newton:7d} {step.linear:7d} {step.rejected:9d} "
+            f"{1e3 * s.get_voltage():11.4f} {1e6 * numbers['tip']:8.3f} {took:8.2f} "
+            f"{took / first.seconds:8.2f}"
+        )
+    last: Reference = reference(domain, s.unknowns["xi"].part, 5)
+    say(describe(last))
+    pace = 0.5 * (first.seconds + last.seconds)
+    thirds = run.measure.thirds(run.measure.depth_profile(), "plated")
+    say(
+        f"{steps} steps, {tries} tries, {newton} Newton, {krylov} Krylov iterations; {spent:.1f} s = "
+        f"{spent / pace:.0f} Laplace problems, {spent / pace / max(tries, 1):.2f} a try"
+    )
+    say(
+        f"voltage {1e3 * s.get_voltage():.5f} mV, tip {1e6 * numbers['tip']:.4f} um, metal in "
+        f"top, middle, bottom third {', '.join(f'{x:.5f}' for x in thirds)}"
+    )
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    main(
+        words[0] if words else "host_fill",
+        float(words[1]) if len(words) > 1 else 0.0,
+        tuple(words[2:]),
+    )

@@ -1,0 +1,47 @@
+"""What `check` remarks on a case that is no error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fem.case import Case
+from fem.case_summary import assumed_zero
+
+from .base import changed
+
+GIVEN = {"surface": "host_bottom", "i0": "1 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}
+OF_T = {"expression": "a*T/300", "unit": "A/m^2", "a": 1}
+ON = "kinetics of host_bottom (Li on PVDF): "
+BOTH = (
+    "eta_nuc and the activation energy of i0 unknown, assumed 0: no nucleation barrier, the same "
+    "i0 at every temperature"
+)
+
+
+@pytest.mark.parametrize(
+    ("kinetics", "remarks"),
+    [
+        (GIVEN, [ON + BOTH]),
+        (
+            GIVEN | {"eta_nuc": "20 mV"},
+            [ON + "the activation energy of i0 unknown, assumed 0: the same i0 at every "
+             "temperature"],
+        ),
+        (GIVEN | {"i0": OF_T}, [ON + "eta_nuc unknown, assumed 0: no nucleation barrier"]),
+        (GIVEN | {"i0": OF_T, "eta_nuc": "0 V"}, []),
+        (GIVEN | {"surface": "collector"}, []),  # then the pair itself is missing: another note
+    ],
+)  # fmt: skip
+def test_kinetic_data_that_nobody_gives_are_told(
+    kinetics: dict[str, Any], remarks: list[str]
+) -> None:
+    host = {"material": "PVDF", "sigma": "1 S/m"}
+    case = Case.from_dict(changed({"regions.host_bottom": host, "kinetics": [kinetics]}))
+    assert list(assumed_zero(case)) == remarks
+
+
+def test_a_pair_of_the_library_needs_no_remark() -> None:
+    case = Case.from_dict(changed({"kinetics": [GIVEN], "collector.material": "Ni"}))
+    assert list(assumed_zero(case)) == []

@@ -1,0 +1,64 @@
+"""The guess of the time left, on the steps of real runs.
+
+`recorded_runs.json` holds, per accepted step, (t, proposed next dt, wall seconds since the start),
+recorded on two cores; its `origin` says from which case.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fem.progress import SURE, Progress
+from fem.protocol import Segment
+
+RUNS = json.loads(Path(__file__).with_name("recorded_runs.json").read_text())
+
+
+def replay(run: dict) -> Iterator[tuple[float, float | None, float]]:
+    """Share of the protocol done, guess and truth of the wall time left after every step, s."""
+    protocol = [Segment(part["step"], duration=part["duration"]) for part in run["protocol"]]
+    every, wall = run["every"] or math.inf, 0.0
+    progress = Progress(protocol, run["dt_max"] or math.inf, every, lambda: wall)
+    end = run["protocol"][-1]["rows"][-1]
+    for number, part in enumerate(run["protocol"]):
+        (start, _, wall), *rows = part["rows"]
+        progress.begin(number, start, start, start + every)
+        for t, next_dt, wall in rows:
+            progress.note(t, next_dt)
+            yield t / end[0], progress.seconds(), end[2] - wall
+        progress.finish()
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_time_left_is_right_within_a_factor(name: str) -> None:
+    """1.5 from 30 % of the protocol to its last step; the steps grow 20 to 50,000 times."""
+    steps = list(replay(RUNS[name]))
+    assert all(guess is None for share, guess, _ in steps if share < SURE)
+    sure = [(guess, truth) for share, guess, truth in steps if share >= SURE and truth > 0.0]
+    assert len(sure) >= 3
+    for guess, truth in sure:
+        assert guess is not None and truth / 1.5 < guess < 1.5 * truth
+    assert steps[-1][1] == 0.0
+
+
+def test_an_open_end_is_not_guessed() -> None:
+    progress = Progress([Segment("hold")])
+    progress.begin(0, 0.0, 0.0, math.inf)
+    progress.note(1e6, 1e6)
+    assert progress.seconds() is None and progress.left() == "estimating"
+
+
+def test_time_left_in_words() -> None:
+    wall = 0.0
+    progress = Progress([Segment("plate", duration=100.0)], 10.0, clock=lambda: wall)
+    progress.begin(0, 0.0, 0.0, math.inf)
+    for k in range(1, 10):
+        wall = 60.0 * k
+        progress.note(10.0 * k, 10.0)
+        left = "estimating" if k < 3 else f"{10 - k} min" if k < 9 else "60 s"
+        assert progress.left() == left
