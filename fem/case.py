@@ -30,7 +30,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
-from pydantic.functional_validators import AfterValidator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
 
 from fem.case_files import apply_override, case_names, find_case, read_toml, set_path, to_toml
 from fem.errors import CaseError, nearest
@@ -82,6 +82,7 @@ Time = Annotated[float, Quantity("s", gt=0)]
 Temperature = Annotated[float, Quantity("K", ge=150, le=1500)]
 Length = Annotated[float, Quantity("m", gt=0)]
 Position = Annotated[float, Quantity("m")]
+Coordinate = Annotated[tuple[Position, ...], Field(min_length=2, max_length=3)]
 NegativeVoltage = Annotated[float, Quantity("V", lt=0)]
 PositiveVoltage = Annotated[float, Quantity("V", gt=0)]
 Concentration = Annotated[float, Quantity("mol/m^3", gt=0)]
@@ -89,6 +90,7 @@ AreaCharge = Annotated[float, Quantity("C/m^2", gt=0)]
 Angle = Annotated[float, Quantity("rad", gt=0, lt=3.1416)]
 Transfer = Annotated[float, Quantity("", gt=0, le=10)]
 Small = Annotated[float, Quantity("", gt=0, lt=0.1)]
+Count = Annotated[StrictInt, Field(ge=1, le=100_000)]
 
 Current = Annotated[Property, PropertyOf("A/m^2", ("t",), gt=0, zero_in_curves=True)]
 SignedCurrent = Annotated[Property, PropertyOf("A/m^2", (*SPACE, "t"))]
@@ -103,6 +105,7 @@ ExchangeCurrent = Annotated[Property, PropertyOf("A/m^2", (*SPACE, "c", "T"), gt
 Overpotential = Annotated[Property, PropertyOf("V", (*SPACE, "T"), ge=0)]
 Resistance = Annotated[Property, PropertyOf("ohm*m^2", (*SPACE, "T"), ge=0)]
 ConcentrationInSpace = Annotated[Property, PropertyOf("mol/m^3", SPACE, gt=0)]
+LengthInSpace = Annotated[Property, PropertyOf("m", SPACE)]
 
 PathText = Annotated[str, StringConstraints(min_length=1), AfterValidator(_resolved_path)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_\-]*$", max_length=60)]
@@ -280,7 +283,41 @@ class Hold(_Table):
     capacity: Capacity = None
 
 
-Step = Annotated[Plate | Strip | Rest | Hold, Discriminator("step")]
+class Pulse(_Table):
+    """Current on and off in turn."""
+
+    step: Literal["pulse"]
+    direction: Literal["plate", "strip"] = Field(
+        "plate", description="of the current while it is on"
+    )
+    current_density: Annotated[float, Quantity("A/m^2", gt=0)] = Field(
+        description="magnitude while it is on, per projected area"
+    )
+    on: Time = Field(description="time with current")
+    off: Time = Field(description="time without current after each pulse")
+    cycles: Count | None = Field(None, description="ends the step after this many pulses")
+    capacity: Annotated[
+        AreaCharge | None,
+        Field(description="ends the step after this charge; the last pulse is cut short"),
+    ] = None
+    cutoff: Annotated[float, Quantity("V")] | None = Field(
+        None,
+        description="ends the step when the voltage falls (plate, below 0) or rises (strip, above "
+        "0) to it",
+    )
+
+
+class Cycle(_Table):
+    """Steps that are repeated."""
+
+    step: Literal["cycle"]
+    cycles: Count = Field(description="how many times")
+    steps: tuple[
+        Annotated[Plate | Strip | Rest | Hold | Pulse, Discriminator("step")], ...
+    ] = Field(min_length=1, description="plate, strip, rest, hold and pulse steps, as above")
+
+
+Step = Annotated[Plate | Strip | Rest | Hold | Pulse | Cycle, Discriminator("step")]
 
 
 class Growth(_Table):
@@ -298,6 +335,58 @@ class Growth(_Table):
     surface_energy: Annotated[float, Quantity("J/m^2", ge=0)] | None = Field(
         None, description="of the metal in the electrolyte; default the library's"
     )
+    short_circuit: Literal["stop", "note"] = Field(
+        "stop",
+        description="metal that joins collector and counter electrode ends the run, or is noted "
+        "and grows on as if a thin film insulated the counter electrode",
+    )
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+class Nuclei(_Table):
+    """Sites on nucleating walls where metal can appear; see `fem.physics.nucleation`."""
+
+    surface: Glob = Field(description="nucleating walls: region of the solid side, or 'collector'")
+    at: Annotated[tuple[Coordinate, ...], Field(min_length=1)] | None = Field(
+        None, description="places; each stands for the nearest wall node"
+    )
+    density: Annotated[float, Quantity("1/m^2", gt=0)] | None = Field(
+        None,
+        description="places drawn at random, per wall area; in a 2D cut those whose nuclei the "
+        "plane cuts, density times 2 radius per wall length",
+    )
+    rate: Annotated[float, Quantity("1/m^2/s", gt=0)] | None = Field(
+        None,
+        description="J_0 of nuclei that form at random, J_0 exp(-barrier/(k_B T)) per wall area "
+        "(2D: as density); no theory gives it, so say where it is from",
+    )
+    threshold: Annotated[
+        tuple[Annotated[float, Quantity("V", ge=0)], ...],
+        BeforeValidator(_as_list),
+        Field(min_length=1),
+    ] | None = Field(
+        None,
+        description="a place nucleates at an overpotential below minus this; one value, or one "
+        "for each place; '0 V': from the start",
+    )
+    spread: Annotated[float, Quantity("V", ge=0)] = Field(
+        0.0, description="standard deviation of thresholds (normal distribution, cut off at 0)"
+    )
+    seed: Annotated[StrictInt, Field(ge=0)] = Field(
+        0, description="of what is drawn at random, the same on any number of ranks"
+    )
+    p_site: Annotated[Property, PropertyOf("", SPACE, ge=0, le=1)] | None = Field(
+        None, description="what density or rate are multiplied with from place to place"
+    )
+    radius: Length | None = Field(
+        None, description="of the inserted cap; default (and least) 4 interface widths"
+    )
+    surface_energy: Annotated[float, Quantity("J/m^2", gt=0)] | None = Field(
+        None, description="with rate: of the critical nucleus; default that of the metal"
+    )
 
 
 class Initial(_Table):
@@ -309,8 +398,10 @@ class Initial(_Table):
     plated_charge: AreaCharge | None = Field(
         None, description="metal already on all walls, charge per real wall area; default none"
     )
-    metal_layer: Length | None = Field(
-        None, description="growth study: thickness of metal on the collector at the start"
+    metal_layer: LengthInSpace | None = Field(
+        None,
+        description="growth study: thickness of metal on the collector at the start; an expression "
+        "of place makes any shape: metal is where the height above the collector is less",
     )
     from_: PathText | None = Field(
         None, alias="from", description="folder of a finished result to start from"
@@ -346,9 +437,6 @@ class Output(_Table):
     checkpoint_wall: Time = Field(600.0, description="wall time between checkpoints")
     pvd: StrictBool = Field(False, description="also write .pvd files")
     figures: StrictBool = Field(True, description="draw figures at the end")
-
-
-Coordinate = Annotated[tuple[Position, ...], Field(min_length=2, max_length=3)]
 
 
 class Probe(_Table):
@@ -417,6 +505,7 @@ class Case(_Table):
     protocol: tuple[Step, ...] = Field(min_length=1, description="steps, one after the other")
     initial: Initial = Field(default_factory=Initial, description="start state")
     growth: Growth | None = Field(None, description="the metal front of a growth study")
+    nuclei: tuple[Nuclei, ...] = Field((), description="where metal appears on nucleating walls")
     time: TimeControl = Field(default_factory=TimeControl, description="time stepping")
     solver: SolverControl = Field(default_factory=SolverControl, description="solver")
     output: Output = Field(default_factory=Output, description="results")
@@ -535,10 +624,11 @@ class Case(_Table):
         data = self.to_dict()
         for name in ("title", "source", "notes", "time", "solver", "output", "probe"):
             data.pop(name, None)
-        for name in ("duration", "capacity", "cutoff"):
+        for name in ("duration", "capacity", "cutoff", "cycles"):
             data["protocol"][-1].pop(name, None)
         for name in ("file", "refine"):  # the content hash says what came out
             data.get("mesh", {}).pop(name, None)
+        data.get("growth", {}).pop("short_circuit", None)
         data.get("initial", {}).pop("from", None)
         if not data.get("initial"):
             data.pop("initial", None)

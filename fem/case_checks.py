@@ -15,9 +15,14 @@ from pydantic_core import ErrorDetails
 
 from fem.errors import CaseError, nearest
 from fem.expressions import Expression, ExpressionError
-from fem.properties import Along, Property
+from fem.properties import Along, Constant, Property
+from fem.units import format_quantity
 
 ELECTRODES = ("collector", "counter")
+LEAST_WIDTHS = 4
+"""Interface widths; the front of a smaller nucleus is not resolved."""
+MANY_PULSES = 100_000
+"""More of them are a slip of the pen."""
 
 
 # ------------------------------------------------------------------------- each table by itself
@@ -85,10 +90,10 @@ _PLAIN = {  # pydantic's kind of error -> in our words
 
 def _lines(section: str, annotation: Any, item: ErrorDetails) -> list[str]:
     loc, kind = item["loc"], item["type"]
-    tags = {"plate", "strip", "rest", "hold"}
+    tags = {"plate", "strip", "rest", "hold", "pulse", "cycle"}
     parts = [section]
     for k, step in enumerate(loc):
-        is_tag = section == "protocol" and k == 1 and step in tags
+        is_tag = section == "protocol" and k % 3 == 1 and step in tags
         if not is_tag and step != "[key]":
             parts.append(str(step))
     path, value = ".".join(parts), _short(item["input"])
@@ -106,6 +111,8 @@ def _lines(section: str, annotation: Any, item: ErrorDetails) -> list[str]:
         return [f"{path}: missing; {hints[0] if hints else 'give a value'}"]
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         given = item["input"].get("step") if isinstance(item["input"], Mapping) else None
+        if "steps" in parts:
+            tags.remove("cycle")  # none inside another one
         hint = nearest(given, tags) if isinstance(given, str) else nearest("", tags)
         return [f"{path}.step: {_short(given)}: not a protocol step; {hint}"]
     if kind == "literal_error":
@@ -161,8 +168,8 @@ def _keys(table: type[BaseModel]) -> list[str]:
 def cross_checks(sections: Mapping[str, Any]) -> list[str]:
     """Problems between entries; entries that are invalid by themselves are absent and skipped."""
     checks = (
-        _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _time,
-        _probes, _hooks,
+        _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _nuclei,
+        _time, _probes, _hooks,
     )
     return [problem for check in checks for problem in check(sections)]
 
@@ -271,23 +278,43 @@ def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:
     if study in ("primary", "secondary", "steady"):
         if len(steps) != 1:
             yield f"protocol: a {study} study is one solve and takes one step, not {len(steps)}"
-        elif steps[0].step == "rest":
-            yield f"protocol.0.step: 'rest': a {study} study needs plate, strip or hold"
+        elif steps[0].step not in ("plate", "strip", "hold"):
+            name = steps[0].step
+            yield f"protocol.0.step: {name!r}: a {study} study needs plate, strip or hold"
     for k, step in enumerate(steps):
-        stops = [getattr(step, name, None) for name in ("duration", "capacity", "cutoff")]
-        if study in ("tertiary", "growth") and not any(stop is not None for stop in stops):
-            known = (
-                "duration or capacity" if step.step == "hold" else "duration, capacity or cutoff"
-            )
-            yield f"protocol.{k}: {step.step}: never ends; give {known}"
-        for name in ("current_density", "voltage"):
-            program: Property | None = getattr(step, name, None)
-            if isinstance(program, Along):
-                end = step.duration or program.curve.x[-1]
-                try:
-                    program.curve.require(0.0, end)
-                except CaseError as error:
-                    yield f"protocol.{k}.{name}: {error}"
+        if step.step == "cycle":
+            for n, inner in enumerate(step.steps):
+                yield from _step(f"protocol.{k}.steps.{n}", inner, study, step.cycles)
+        else:
+            yield from _step(f"protocol.{k}", step, study)
+
+
+def _step(path: str, step: Any, study: Any, rounds: int = 1) -> Iterator[str]:
+    """Problems of one protocol step, which a cycle repeats."""
+    pulsed = step.step == "pulse"
+    ends = ("cycles", "capacity") if pulsed else ("duration", "capacity", "cutoff")
+    if study in ("tertiary", "growth") and all(getattr(step, end, None) is None for end in ends):
+        known = [end for end in ends if end in type(step).model_fields]
+        yield f"{path}: {step.step}: never ends; give {', '.join(known[:-1])} or {known[-1]}"
+    elif pulsed:
+        from fem.protocol import pulses
+
+        if (count := rounds * pulses(step)) > MANY_PULSES:
+            yield f"{path}: pulse: {count} pulses; at most {MANY_PULSES}: give longer ones"
+    if pulsed and step.cutoff is not None and (step.cutoff < 0.0) != (step.direction == "plate"):
+        sense = "below" if step.direction == "plate" else "above"
+        yield (
+            f"{path}.cutoff: {step.cutoff:g} V: must be {sense} 0 V where direction = "
+            f"{step.direction!r}"
+        )
+    for name in ("current_density", "voltage"):
+        program: Property | None = getattr(step, name, None)
+        if isinstance(program, Along):
+            end = step.duration or program.curve.x[-1]
+            try:
+                program.curve.require(0.0, end)
+            except CaseError as error:
+                yield f"{path}.{name}: {error}"
 
 
 def _boundaries(sections: Mapping[str, Any]) -> Iterator[str]:
@@ -354,6 +381,12 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
         initial = sections.get("initial")
         if initial is not None and initial.plated_charge is not None:
             yield "initial.plated_charge: a growth study has metal, not films; give metal_layer"
+        layer = getattr(initial, "metal_layer", None)
+        if isinstance(layer, Constant) and not layer.value > 0.0:
+            yield (
+                f"initial.metal_layer: {_short(layer.written())}: must be above 0 m; leave it out "
+                "for bare walls"
+            )
         for k, entry in enumerate(sections.get("kinetics", ())):
             if entry.q_cov is not None:
                 yield f"kinetics.{k}.q_cov: metal covers the walls of a growth study; leave it out"
@@ -367,6 +400,59 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
         for name in ("wall", "contact_angle"):
             if getattr(entry, name) is not None:
                 yield f"kinetics.{k}.{name}: only in a growth study"
+
+
+def _nuclei(sections: Mapping[str, Any]) -> Iterator[str]:
+    entries = sections.get("nuclei", ())
+    if entries and sections.get("study") not in ("growth", None):
+        yield f"nuclei: only for study = 'growth', not {sections['study']!r}; change one of them"
+        return
+    walls = any(e.wall == "nucleating" for e in sections.get("kinetics", ()))
+    for k, entry in enumerate(entries):
+        path = f"nuclei.{k}"
+        if "kinetics" in sections and not walls:
+            yield (
+                f"{path}.surface: {entry.surface!r}: no [[kinetics]] entry says wall = "
+                "'nucleating'; metal covers other walls without nuclei"
+            )
+        yield from _sites(path, entry)
+        growth = sections.get("growth")
+        if growth is not None and entry.radius is not None:
+            least = LEAST_WIDTHS * growth.interface_width
+            if entry.radius < least * (1 - 1e-9):
+                yield (
+                    f"{path}.radius: {format_quantity(entry.radius, 'm')}: below {LEAST_WIDTHS} "
+                    f"interface widths, {format_quantity(least, 'm')}; raise it or lower "
+                    "growth.interface_width"
+                )
+
+
+def _sites(path: str, entry: Any) -> Iterator[str]:
+    """What a [[nuclei]] entry says of its sites, and what it would ignore."""
+    kinds = [kind for kind in ("at", "density", "rate") if getattr(entry, kind) is not None]
+    if len(kinds) != 1:
+        got = " and ".join(kinds) or "none"
+        yield f"{path}: needs exactly one of at, density, rate; got {got}"
+        return
+    (kind,) = kinds
+    count = len(entry.threshold or ())
+    if kind == "rate":
+        for name in ("threshold", "spread"):
+            if getattr(entry, name):
+                yield f"{path}.{name}: nuclei that form at a rate have none; leave it out"
+    elif not count:
+        yield f"{path}.threshold: missing; '0 V' for metal that starts to grow at once"
+    elif kind == "density" and count > 1:
+        yield f"{path}.threshold: {count} values; give one, and spread"
+    elif kind == "at" and count not in (1, len(entry.at)):
+        yield (
+            f"{path}.threshold: {count} values for {len(entry.at)} places; give one for each, or "
+            "one for all"
+        )
+    if kind == "at" and entry.p_site is not None:
+        yield f"{path}.p_site: the places are given; leave it out"
+    if kind != "rate" and entry.surface_energy is not None:
+        yield f"{path}.surface_energy: only for the barrier of a rate; leave it out"
 
 
 def _time(sections: Mapping[str, Any]) -> Iterator[str]:

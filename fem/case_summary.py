@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fem.case import STUDIES, Along, Case, Constant, Property
+from fem.case import STUDIES, Along, Case, Constant, Cycle, Property, Pulse
 from fem.case_checks import geometry_parameters
 from fem.errors import CaseError
 from fem.units import format_quantity
@@ -65,25 +65,41 @@ def _lines(case: Case) -> Iterator[str]:
         extra = [f"{name} {_shown(getattr(region, name))}" for name in own if name != "material"]
         filling = region.material or case.electrolyte
         yield f"  region     {', '.join([f'{glob}: {filling}', *extra])}"
+    timed = case.study in ("tertiary", "growth")
     for k, step in enumerate(case.protocol, 1):
-        drive: Property | None = getattr(step, "current_density", getattr(step, "voltage", None))
-        stops = [
-            f"{word} {format_quantity(value, unit)}"
-            for name, word, unit in (
-                ("duration", "for", "s"),
-                ("capacity", "up to", "C/m^2"),
-                ("cutoff", "until the voltage is", "V"),
-            )
-            if (value := getattr(step, name, None)) is not None
-        ]
-        until = " or ".join(stops) if case.study in ("tertiary", "growth") else ""
-        parts = [step.step, _shown(drive) if drive is not None else "", until]
-        yield f"  step {k}     {' '.join(part for part in parts if part)}"
+        if isinstance(step, Cycle):
+            yield f"  step {k}     cycle, {step.cycles} times:"
+            for n, inner in enumerate(step.steps, 1):
+                yield f"  step {k}.{n}   {_step(inner, timed)}"
+        else:
+            yield f"  step {k}     {_step(step, timed)}"
     counts = status_counts(*used_materials(case))
     told = ", ".join(f"{number} {status}" for status, number in counts.items())
     yield f"  numbers    {told} (library and own materials; overridden ones included)"
     yield from (f"  note       {note}" for note in notes(case))
     yield "no problem found; whether names match the mesh is seen when it is read"
+
+
+def _step(step: Any, timed: bool) -> str:
+    """What a protocol step does and, in a study in time, what ends it."""
+    stops = [
+        f"{word} {format_quantity(value, unit)}"
+        for name, word, unit in (
+            ("duration", "for", "s"),
+            ("capacity", "up to", "C/m^2"),
+            ("cutoff", "until the voltage is", "V"),
+        )
+        if (value := getattr(step, name, None)) is not None
+    ]
+    if isinstance(step, Pulse):
+        on, off = (format_quantity(value, "s") for value in (step.on, step.off))
+        density = format_quantity(step.current_density, "A/m^2")
+        drive = f"{step.direction} {density}, {on} on and {off} off,"
+        stops = [f"{step.cycles} times"] * (step.cycles is not None) + stops
+    else:
+        given = getattr(step, "current_density", getattr(step, "voltage", None))
+        drive = _shown(given) if given is not None else ""
+    return " ".join(part for part in (step.step, drive, " or ".join(stops) * timed) if part)
 
 
 def notes(case: Case) -> Iterator[str]:

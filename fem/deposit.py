@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import ufl
 
-from .compat import MPI, owned_size
+from .compat import MPI, PETSc, cell_vertices, dfem, dmesh, owned_size
 from .components import components
 from .measure import Measure
 from .physics.electrons import Electrons
@@ -27,7 +29,12 @@ class Deposit(Measure):
 
     Attributes:
         metal: the physics.
-        parts: see `look`.
+        tip_place: where the highest metal is, m; empty without any.
+        pieces: dead metal, largest first: `charge` (C), `volume` (m3), `place` of its middle (m).
+        shorted: where metal (xi > 1/2) that hangs together with the collector meets the counter
+            electrode, m; empty if nowhere.
+        joined: floating solids that metal has joined to the collector, by number.
+        driven_cells: local cells that conduct electrons from the collector.
     """
 
     def __init__(
@@ -42,20 +49,52 @@ class Deposit(Measure):
 
     def _compile(self) -> None:
         super()._compile()
-        self.node_label = np.full(len(self.s.unknowns["xi"].value.x.array), -1)
-        self.dead_parts = np.empty(0, dtype=np.int64)
         s, metal = self.s, self.metal
-        w, v = s.domain.weight, ufl.TestFunction(self.space)
-        self.volumes = s.nodal(s.form(v * w * s.domain.dx(metal.regions, lumped=True)))
+        self.node_label = np.full(len(s.unknowns["xi"].value.x.array), -1)
+        self.dead_parts = np.empty(0, dtype=np.int64)
+        self.tip_place: tuple[float, ...] = ()
+        self.pieces: list[dict[str, Any]] = []
+        self.shorted: tuple[float, ...] = ()
+        self.joined: frozenset[int] = frozenset()
+        v, weight = ufl.TestFunction(self.space), s.domain.node_weight(metal.regions)
+        self.volumes = s.nodal(s.form(v * weight * s.domain.dx(metal.regions, lumped=True)))
         self.walls_of = [t.name for t in s.reactions if t.drives and t.name != "front"]
         floor = metal.sigma_floor
         lowest = floor if isinstance(floor, float) else floor.x.array[floor.x.array > 0.0].min()
         self.threshold = CONDUCTING * self.comm.allreduce(float(lowest), op=MPI.MIN)
         thickness = s.domain.dim - 1
         part = s.unknowns["xi"].part
-        self.height = s.unknowns["xi"].space.tabulate_dof_coordinates()[:, thickness]
+        self.points = s.unknowns["xi"].space.tabulate_dof_coordinates()
+        self.height = self.points[:, thickness]
         self.corners = s.unknowns["xi"].space.dofmap.list
         self.cells = part.cells
+        there = s.domain.cells_along("counter")
+        self.at_counter = there[part.inverse[there] >= 0]
+        self.corners_there = self.corners[part.inverse[self.at_counter]]
+        self.work = dfem.Function(s.unknowns["xi"].space)
+        self._find_solids()
+
+    def _find_solids(self) -> None:
+        """What conducts whatever the metal does, and which of it floats (collective)."""
+        domain, metal = self.s.domain, self.metal
+        conductors = self.electrons.regions if self.electrons else ()
+        always = {*conductors} - {*metal.regions} | {*metal.bridged}
+        tags = domain.cell_tag_array
+        self.always = np.isin(tags, [domain.regions[name] for name in always])
+        self.tied = np.isin(tags, [domain.regions[n] for n in getattr(
+            self.electrons, "connected", ())])
+        self.driven_cells = np.zeros(len(tags), dtype=bool)
+        label, count = components(domain.mesh, self.always)
+        floats = ~self._driven(label, count)
+        self.floating = np.flatnonzero(floats)
+        self.solid = np.where(np.append(floats, False)[label], label, -1)
+        name_of = {tag: name for name, tag in domain.regions.items()}
+        here = np.flatnonzero(self.solid >= 0)
+        pairs = {*zip(self.solid[here].tolist(), tags[here].tolist(), strict=True)}
+        self.solid_names: dict[int, str] = {}
+        for number, tag in sorted(set().union(*self.comm.allgather(pairs))):
+            known = self.solid_names.get(number)
+            self.solid_names[number] = f"{known}, {name_of[tag]}" if known else name_of[tag]
 
     # -- scalars -------------------------------------------------------------------------------
 
@@ -84,10 +123,10 @@ class Deposit(Measure):
 
     def tip(self) -> float:
         """Distance of the highest point of the contour xi = 1/2 from the collector, m."""
-        xi = self.s.unknowns["xi"].value.x.array
+        xi, points = self.s.unknowns["xi"].value.x.array, self.points
         dim = self.s.domain.dim
-        bottom = self.s.domain.extent[0][dim - 1]
-        best = 0.0
+        bottom = float(self.s.domain.extent[0][dim - 1])
+        best: tuple[float, tuple[float, ...]] = (bottom, ())
         for a in range(dim + 1):
             for b in range(dim + 1):
                 i, j = self.corners[:, a], self.corners[:, b]
@@ -97,55 +136,120 @@ class Deposit(Measure):
                 i, j = i[on], j[on]
                 share = (xi[i] - 0.5) / (xi[i] - xi[j])
                 at = self.height[i] + share * (self.height[j] - self.height[i])
-                best = max(best, float(at.max()) - bottom)
-        return self.comm.allreduce(best, op=MPI.MAX)
+                k = int(np.argmax(at))
+                place = points[i[k]] + share[k] * (points[j[k]] - points[i[k]])
+                best = max(best, (float(at[k]), tuple(place[:dim].tolist())))
+        height, self.tip_place = max(self.comm.allgather(best))
+        return height - bottom
 
     def look(self, scale: float) -> dict[str, float]:
         """Which metal hangs together, and which of it is cut off from the collector (collective).
 
-        A part is what conducts electrons: solids, and pores above `CONDUCTING` times their empty
-        conductivity. Metal (xi > 1/2) in a part that does not touch the collector is dead.
+        Args:
+            scale: cell current, A.
         """
-        s, metal, domain = self.s, self.metal, self.s.domain
-        xi, mesh = s.unknowns["xi"].value.x.array, domain.mesh
-        in_pores = np.zeros(len(domain.cell_tag_array))
-        in_pores[self.cells] = xi[self.corners].min(axis=1)
-        conductors = self.electrons.regions if self.electrons else ()
-        always = {*conductors} - {*metal.regions} | {*metal.bridged}
-        conducts = np.isin(domain.cell_tag_array, [domain.regions[n] for n in always])
-        conducts |= metal.conductivity(in_pores) > self.threshold
-        label, count = components(mesh, conducts)
-        driven = self._touching(label, count, "collector")
-        counter = self._touching(label, count, "counter")
-        node = np.full(len(xi), -1)
-        here = label[self.cells]
-        node[self.corners[here >= 0]] = here[here >= 0, None]
-        self.node_label = node
-        n = owned_size(self.space)
-        mine, heavy = node[:n], (self.xi > 0.5) & (node[:n] >= 0)
-        current = self.nodal_currents()
-        table = np.stack([
-            np.bincount(mine[mine >= 0], weights=values[mine >= 0], minlength=count)
-            for values in (current, self.volumes * self.xi, self.volumes * heavy)
-        ]) if count else np.zeros((3, 0))
-        table = self.comm.allreduce(table, op=MPI.SUM)
-        dead = ~driven & (table[2] > 0.0)
-        self.dead_parts = np.flatnonzero(dead)
+        self.connect()
+        mine, current = self.node_label[: len(self.volumes)], self.nodal_currents()
+        on = mine >= 0
+        sums = np.bincount(mine[on], weights=current[on], minlength=len(self.alive))
+        sums = self.comm.allreduce(sums, op=MPI.SUM)
         return {
-            "dead": float(table[1][dead].sum()) * metal.charge_density,
-            "islands": float(dead.sum()),
-            "floor": float(np.abs(table[0][~driven]).sum()) / scale,
-            "shorted": float((driven & counter).any()),
+            "dead": sum(piece["charge"] for piece in self.pieces),
+            "islands": float(len(self.pieces)),
+            "floor": float(np.abs(sums[~self.alive]).sum()) / scale,
+            "shorted": float(bool(self.shorted)),
         }
 
-    def _touching(
-        self, label: npt.NDArray[np.int64], count: int, boundary: str
-    ) -> npt.NDArray[np.bool_]:
-        """Which parts touch a boundary."""
-        found = label[self.s.domain.cells_along(boundary)]
+    def connect(self) -> None:
+        """Find the parts that conduct electrons, and what they touch (collective).
+
+        A part is made of solids, and of pores above `CONDUCTING` times their empty conductivity.
+        Metal (xi > 1/2) in a part that does not reach the collector is dead.
+        """
+        s, metal, domain = self.s, self.metal, self.s.domain
+        xi = s.unknowns["xi"].value.x.array
+        sigma = metal.conductivity(xi)
+        in_pores = np.zeros(len(domain.cell_tag_array))
+        in_pores[self.cells] = sigma[self.corners].mean(axis=1)  # as the vertex rule takes it
+        conducts = self.always | (in_pores > self.threshold)
+        label, count = components(domain.mesh, conducts)
+        self.alive = self._driven(label, count)
+        self.driven_cells = np.append(self.alive, False)[label]  # -1, no part: the last entry
+        self.shorted = self._first(self.at_counter[
+            self.driven_cells[self.at_counter] & (xi[self.corners_there] >= 0.5).any(axis=1)
+        ])  # fmt: skip
+        if len(self.floating):
+            joined = {*self.solid[(self.solid >= 0) & self.driven_cells].tolist()}
+            self.joined = frozenset().union(*self.comm.allgather(joined))
+        self.node_label = self._to_nodes(label[self.cells])
+        self.pieces = self._dead(count)
+
+    def _driven(self, label: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
+        """Which parts reach the collector, in the plane or outside it."""
+        if not count:  # MPI.MAX takes no empty arrays
+            return np.zeros(0, dtype=bool)
+        found = np.concatenate([label[self.s.domain.cells_along("collector")], label[self.tied]])
         touched = np.zeros(count, dtype=np.int64)
         touched[found[found >= 0]] = 1
         return self.comm.allreduce(touched, op=MPI.MAX) > 0
+
+    def _to_nodes(self, label: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Part of every local node of the pores, -1 for none; cells of other ranks count, too."""
+        work = self.work
+        work.x.array[:] = -1.0
+        on = label >= 0
+        work.x.array[self.corners[on]] = label[on, None]
+        vector = work.x.petsc_vec
+        vector.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
+        work.x.scatter_forward()
+        return work.x.array.astype(np.int64)
+
+    def _dead(self, count: int) -> list[dict[str, Any]]:
+        """The pieces of metal without electronic contact, largest first."""
+        mine, dim = self.node_label[: len(self.volumes)], self.s.domain.dim
+        on = mine >= 0
+        amount, here = (self.volumes * self.xi)[on], self.points[: len(mine)][on]
+        heavy = (self.volumes * (self.xi > 0.5))[on]
+        weights = (heavy, amount, *(amount * here[:, k] for k in range(dim)))
+        sums = np.stack([np.bincount(mine[on], weights=w, minlength=count) for w in weights])
+        sums = self.comm.allreduce(sums, op=MPI.SUM)
+        self.dead_parts = np.flatnonzero(~self.alive & (sums[0] > 0.0))
+        pieces = [
+            {
+                "charge": float(volume) * self.metal.charge_density,
+                "volume": float(volume),
+                "place": (moment / volume).tolist(),
+            }
+            for volume, *moment in sums[1:, self.dead_parts].T
+        ]
+        return sorted(pieces, key=lambda piece: -piece["volume"])
+
+    def _first(self, cells: npt.NDArray[np.int32]) -> tuple[float, ...]:
+        """Middle of one of these cells, the same whatever the ranks; empty without any."""
+        mesh, dim = self.s.domain.mesh, self.s.domain.dim
+        middles = dmesh.compute_midpoints(mesh, dim, cells)[:, :dim].tolist() if len(cells) else []
+        found = [row for rows in self.comm.allgather(sorted(middles)[:1]) for row in rows]
+        return tuple(min(found)) if found else ()
+
+    def approach(self, solid: int, before: npt.NDArray[np.bool_]) -> tuple[float, ...]:
+        """Point of a floating solid that is nearest to what was driven before, m (collective).
+
+        Args:
+            solid: number of the solid.
+            before: `driven_cells` of that time.
+        """
+        from scipy.spatial import cKDTree
+
+        mesh, dim = self.s.domain.mesh, self.s.domain.dim
+        x, corners = mesh.geometry.x[:, :dim], cell_vertices(mesh)
+        driven = np.concatenate(self.comm.allgather(x[np.unique(corners[before])]))
+        own = x[np.unique(corners[self.solid == solid])]
+        if len(driven):
+            away = cKDTree(driven).query(own)[0] if len(own) else np.empty(0)
+        else:
+            away = own[:, dim - 1]
+        near = sorted(zip(away.tolist(), own.tolist(), strict=True))[:1]
+        return tuple(min(row for rows in self.comm.allgather(near) for row in rows)[1])
 
     # -- fields and profiles -------------------------------------------------------------------
 

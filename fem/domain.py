@@ -348,19 +348,45 @@ class Domain:
         if not self.axisymmetric:
             return 1
         if key not in self._wall_weights:
-            radius = dfem.Function(dfem.functionspace(self.mesh, ("Lagrange", 1)), name="weight")
-            v = ufl.TestFunction(radius.function_space)
+            space = dfem.functionspace(self.mesh, ("Lagrange", 1))
+            v = ufl.TestFunction(space)
             side, lumped = (v("+"), self.dS(key[0])) if key[0] else (v, self.ds(key[1]))
             exact = lumped(metadata={"quadrature_degree": 2})
-            shares = []
-            for form in (self.weight * side * exact, side * lumped):
-                vector = dfem.assemble_vector(dfem.form(form))
-                vector.scatter_reverse(la.InsertMode.add)
-                vector.scatter_forward()
-                shares.append(vector.array)
-            radius.x.array[:] = shares[0] / np.where(shares[1] > 0.0, shares[1], 1.0)
+            radius = self._lumped_weight(space, self.weight * side * exact, side * lumped)
             self._wall_weights[key] = radius("+") if key[0] else radius
         return self._wall_weights[key]
+
+    def node_weight(self, regions: Iterable[str]) -> Any:
+        """`weight` for integrals over regions that are lumped at the nodes (collective).
+
+        As `wall_weight`: the integral of 2 pi r times a node's hat function over that of the hat,
+        so that a node on the axis has the volume around it.
+
+        Returns:
+            1, or a field.
+        """
+        key = tuple(regions)
+        if not self.axisymmetric:
+            return 1
+        if key not in self._wall_weights:
+            space = dfem.functionspace(self.mesh, ("Lagrange", 1))
+            v = ufl.TestFunction(space)
+            self._wall_weights[key] = self._lumped_weight(
+                space, self.weight * v * self.dx(key), v * self.dx(key)
+            )
+        return self._wall_weights[key]
+
+    def _lumped_weight(self, space: Any, exact: Any, lumped: Any) -> Any:
+        """Quotient of two linear forms of a space, as a field of it."""
+        radius = dfem.Function(space, name="weight")
+        shares = []
+        for form in (exact, lumped):
+            vector = dfem.assemble_vector(dfem.form(form))
+            vector.scatter_reverse(la.InsertMode.add)
+            vector.scatter_forward()
+            shares.append(vector.array)
+        radius.x.array[:] = shares[0] / np.where(shares[1] > 0.0, shares[1], 1.0)
+        return radius
 
     def faces_of(self, boundary: str, regions: Iterable[str]) -> list[tuple[str, str]]:
         """Faces of a boundary that bound one of these regions; may be empty."""

@@ -1,21 +1,23 @@
-"""What ends a protocol step before its time, and what asks the whole run to stop."""
+"""What ends a protocol step before its time, what happens to growing metal, what stops a run."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from . import theory
 from .compat import MPI
+from .deposit import Deposit
+from .measure import Measure
 from .model import Model
 from .protocol import Segment
 
-__all__ = ["StopRequest", "depletion", "entry"]
+__all__ = ["StopRequest", "Watch", "depletion", "entry"]
 
 
 def entry(
@@ -24,7 +26,7 @@ def entry(
     """An event as the summary keeps it: what, in which protocol step, when, at which voltage.
 
     Args:
-        name: `cutoff`, `capacity` or `depletion`.
+        name: `cutoff`, `capacity`, `depletion`, or one of `Watch`.
         segment: the protocol step.
         number: of the protocol step.
         model: in its present state.
@@ -33,7 +35,7 @@ def entry(
     """
     s = model.system
     return {
-        "event": name, "segment": segment.name, "number": number,
+        "event": name, "segment": segment.name, "number": number, **segment.place,
         "t": s.t, "t_in_segment": s.t - start, "voltage": s.get_voltage(), **more,
     }  # fmt: skip
 
@@ -65,6 +67,65 @@ def depletion(model: Model, density: float | None) -> dict[str, Any]:
                 )
             )
     return out
+
+
+class Watch:
+    """What happens to growing metal, told from one accepted step to the next.
+
+    `short_circuit`: metal joins collector and counter electrode. `overflow`: its tip passes the
+    top of the host. Both are told once a run. `bridge`: metal joins a solid that floated to the
+    collector. `island`: the number of pieces without electronic contact has changed.
+
+    Args:
+        model: whose metal is watched; nothing is told if none grows.
+        measure: of the model.
+    """
+
+    def __init__(self, model: Model, measure: Measure):
+        self.model = model
+        self.deposit = measure if isinstance(measure, Deposit) else None
+        self.noted: set[str] = set()
+
+    def begin(self, told: Iterable[dict[str, Any]] = ()) -> None:
+        """Take the present state as known, and the events that were told before (collective)."""
+        self.noted = {entry["event"] for entry in told}
+        if self.deposit is not None:
+            self.deposit.connect()
+            self._remember(self.deposit)
+
+    def _remember(self, deposit: Deposit) -> None:
+        self.joined, self.islands = deposit.joined, len(deposit.pieces)
+        self.before = deposit.driven_cells
+
+    def news(self) -> list[tuple[str, dict[str, Any]]]:
+        """Names and numbers of what the last accepted step has brought (collective).
+
+        Places are in m, charges in C per m2 of projected area.
+        """
+        deposit, domain = self.deposit, self.model.domain
+        if deposit is None:
+            return []
+        charge = float(self.model.system.charges["passed"][0]) / self.model.area
+        found: list[tuple[str, dict[str, Any]]] = []
+        if deposit.shorted and "short_circuit" not in self.noted:
+            found.append(("short_circuit", {"place": list(deposit.shorted)}))
+        place = deposit.tip_place
+        if domain.host and place and "overflow" not in self.noted and place[-1] > domain.host[0]:
+            found.append(("overflow", {"place": list(place)}))
+        for solid in sorted(deposit.joined - self.joined):
+            at = deposit.approach(solid, self.before)
+            found.append(("bridge", {"place": list(at), "region": deposit.solid_names[solid]}))
+        found = [(name, more | {"charge": charge}) for name, more in found]
+        if len(deposit.pieces) != self.islands:
+            charges = [piece["charge"] / self.model.area for piece in deposit.pieces]
+            found.append(("island", {
+                "place": deposit.pieces[0]["place"] if charges else None,
+                "pieces": len(charges), "before": self.islands, "charge": sum(charges),
+                "largest": max(charges, default=0.0),
+            }))  # fmt: skip
+        self.noted |= {name for name, _ in found}
+        self._remember(deposit)
+        return found
 
 
 class StopRequest:

@@ -20,7 +20,7 @@ __all__ = ["Front"]
 
 #: xi and 1 - xi below this say nothing of where the front is.
 TAIL = 1e-6
-#: A front does not move further than this many lambda in a step; what changes more has just appeared.
+#: A front does not move further than this many lambda in a step; what changes more is new.
 FAR = 2.0
 #: |grad psi| below this is no front; there the normal goes to zero.
 FLAT = 0.5
@@ -39,7 +39,8 @@ class Front:
         A = (nhat.grad xi, w)                            nodal areas of the front
 
     With D_k = (d u/dx_k, w), lumped, these are products with sparse matrices made once:
-    g_k = D_k psi/V, (nhat, grad w) = sum D_k^T nhat_k, A = sum nhat_k D_k xi.
+    g_k = D_k psi/V, (nhat, grad w) = sum D_k^T nhat_k, A = sum nhat_k D_k xi. (Around an axis the
+    nodes of V and A carry the volume around them, `Domain.node_weight`.)
 
     Attributes:
         xi: extrapolated phase field.
@@ -65,16 +66,18 @@ class Front:
         self.curvature = dfem.Function(space, name="curvature")
         self.mobility = dfem.Constant(domain.mesh, 0.0)
         u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-        w, dx = domain.weight, domain.dx(regions, lumped=True)
-        self._slopes = [u.dx(k) * v * w * dx for k in range(domain.dim)]
-        self._volume_form = v * w * dx
+        here, dx = domain.node_weight(regions), domain.dx(regions, lumped=True)
+        self._slopes = [u.dx(k) * v * here * dx for k in range(domain.dim)]
+        # A uniform normal has no curvature: that asks for the weight of the cell, not of the node.
+        self._bends = [u.dx(k) * v * domain.weight * dx for k in range(domain.dim)]
+        self._volume_form = v * here * dx
+        self._mass_form = u * v * domain.weight * domain.dx(regions)
         wall: Any = None
         for (a, b), cosine in cos_contact.items():
             if (a, b) in domain.walls:
-                weight = w if isinstance(w, int) else w("-")
-                term = cosine * weight * v("-") * domain.dS([(a, b)])
+                term = cosine * domain.wall_weight([(a, b)]) * v("-") * domain.dS([(a, b)])
             else:
-                term = cosine * w * v * domain.ds([(a, b)])
+                term = cosine * domain.wall_weight(faces=[(a, b)]) * v * domain.ds([(a, b)])
             wall = term if wall is None else wall + term
         self._wall_form = wall
         self._ready = False
@@ -83,11 +86,10 @@ class Front:
     def _prepare(self) -> None:
         """Assemble what depends on the mesh only."""
         s = self.s
-        self.slopes = []
-        for form in self._slopes:
-            matrix = dpetsc.assemble_matrix(s.form(form))
-            matrix.assemble()
-            self.slopes.append(matrix)
+        self.slopes = [_matrix(s, form) for form in self._slopes]
+        bends = self._bends if s.domain.axisymmetric else []
+        self.bends = [_matrix(s, form) for form in bends] or self.slopes
+        self.mass = _matrix(s, self._mass_form)
         self.volume = s.nodal(s.form(self._volume_form))
         self.wetting = 0.0 if self._wall_form is None else s.nodal(s.form(self._wall_form))
         self._out = self.slopes[0].createVecLeft()
@@ -105,7 +107,7 @@ class Front:
         slopes = np.stack([self._apply(D, self.distance) / self.volume for D in self.slopes])
         slopes /= np.maximum(np.sqrt((slopes**2).sum(axis=0)), FLAT)
         bend = -self.wetting * np.ones(n)
-        for component, values, D in zip(self.components, slopes, self.slopes, strict=True):
+        for component, values, D in zip(self.components, slopes, self.bends, strict=True):
             component.x.array[:n] = values
             component.x.scatter_forward()
             bend += self._apply(D, component, transpose=True)
@@ -135,8 +137,10 @@ class Front:
     def _extrapolated(self) -> Array:
         """Field at the end of the step.
 
-        A front that moves is linear in time in its distance, metal that appears is linear in xi;
-        every node takes the rule that would have foretold its present value better.
+        A front that moves is linear in time in its distance, metal that appears is linear in xi.
+        The rule that would have foretold the present values around a node better has more say
+        there. (Nodes that decide alone, for one rule or the other, differ from their neighbours,
+        and steps of nearly lambda then tear the front.)
         """
         s = self.s
         now, before, first = (f.x.array for f in self.unknown.old)
@@ -145,10 +149,29 @@ class Front:
         if s.history < 3 or ratio == 0.0:
             return grown
         past = s.past_dt[0] / s.past_dt[1]
-        miss = np.abs(_travel(first, before, past) - now), np.abs(_grow(first, before, past) - now)
         travelled = _travel(before, now, ratio)
-        moves = (miss[0] < miss[1]) & (np.abs(_logit(travelled) - _logit(now)) < FAR)
-        return np.where(moves, travelled, grown)
+        near = np.abs(_logit(travelled) - _logit(now)) < FAR
+        moved, appeared = (
+            self._around((rule(first, before, past) - now) ** 2) for rule in (_travel, _grow)
+        )
+        share = near * appeared**2 / np.maximum(moved**2 + appeared**2, 1e-300)
+        return np.asarray(grown + share * (travelled - grown))
+
+    def _around(self, values: Array) -> Array:
+        """Mean over the nodes around each, and over theirs."""
+        work = self.distance
+        for _ in range(2):
+            work.x.array[:] = values
+            work.x.array[: len(self.volume)] = self._apply(self.mass, work) / self.volume
+            work.x.scatter_forward()
+            values = work.x.array.copy()
+        return values
+
+
+def _matrix(s: System, form: Any) -> Any:
+    matrix = dpetsc.assemble_matrix(s.form(form))
+    matrix.assemble()
+    return matrix
 
 
 def _grow(before: Array, now: Array, ratio: float) -> Array:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
+from . import theory
 from .case import Case
+from .case import Nuclei as Entry
+from .case_checks import LEAST_WIDTHS
+from .constants import BOLTZMANN
 from .domain import Domain
-from .errors import CaseError
+from .errors import CaseError, nearest
 from .materials import library
 from .physics.metal import Counter, Film, Metal
+from .physics.nucleation import Nuclei, Seeds, Surface
 from .surfaces import Reaction, Surfaces, bulk_metal
 from .system import System
 
-__all__ = ["counter", "metal", "pores", "set_initial"]
+__all__ = ["counter", "metal", "nuclei", "pores", "set_initial"]
 
 #: Conductivity of an empty pore for electrons over that of the best electrolyte for ions. What
 #: leaks through it is measured in every step.
@@ -108,13 +114,74 @@ def metal(
     )
 
 
+def nuclei(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Nuclei | None:
+    """The nuclei of a case, None if it has none.
+
+    Raises:
+        CaseError: an entry fits no nucleating surface.
+    """
+    seeds, problems = [], []
+    for k, entry in enumerate(case.nuclei):
+        fitting = {n: r for n, r in found.reactions.items() if fnmatchcase(n, entry.surface)}
+        chosen = {n: r for n, r in fitting.items() if r.nucleating and n != "counter"}
+        if not chosen:
+            known = sorted({*found.reactions} - {"counter"})
+            reason = (
+                "is no nucleating wall; give it wall = 'nucleating' in [[kinetics]]"
+                if fitting else f"fits no surface; {nearest(entry.surface, known)}"
+            )
+            problems.append(f"nuclei.{k}.surface: {entry.surface!r}: {reason}")
+        surfaces = tuple(
+            Surface(
+                tuple(w for w in found.walls.get(n, ()) if w[1] in metal.regions),
+                tuple(f for f in found.faces.get(n, ()) if f[1] in metal.regions),
+                math.pi / 2 if r.contact_angle is None else r.contact_angle,
+            )
+            for n, r in chosen.items()
+        )
+        seeds.append(_seeds(f"nuclei.{k}", entry, surfaces, case, domain, metal))
+    if problems:
+        raise CaseError("\n".join(problems))
+    return Nuclei(metal, seeds) if seeds else None
+
+
+def _seeds(
+    place: str, entry: Entry, surfaces: tuple[Surface, ...], case: Case, domain: Domain,
+    metal: Metal,
+) -> Seeds:
+    """One entry in SI."""
+    energy = metal.surface_energy if entry.surface_energy is None else entry.surface_energy
+
+    def barrier(angle: float) -> float:
+        if energy == 0.0:
+            return 0.0
+        work = theory.nucleation_barrier(1.0, energy, metal.molar_volume, metal.z)
+        share = theory.heterogeneous_factor(angle)
+        return float(work * share) / (BOLTZMANN * case.temperature)
+
+    def share(points: Any) -> Any:
+        if entry.p_site is None:
+            return 1.0
+        places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+        known = {name: v for name, v in places.items() if name in entry.p_site.variables}
+        return np.asarray(entry.p_site.at(**known))
+
+    return Seeds(
+        place, surfaces, entry.radius or LEAST_WIDTHS * metal.interface_width, entry.at or (),
+        entry.density or 0.0, entry.threshold or (0.0,), entry.spread, entry.rate or 0.0, barrier,
+        entry.seed, share,
+    )
+
+
 def set_initial(case: Case, domain: Domain, s: System) -> None:
     """Metal that is there at the start: a layer on the collector, with the resting profile."""
-    thickness = case.initial.metal_layer
-    if thickness is None:
+    layer = case.initial.metal_layer
+    if layer is None:
         return
     assert case.growth is not None
     xi = s.unknowns["xi"]
-    height = xi.space.tabulate_dof_coordinates()[:, domain.dim - 1]
-    above = height - domain.extent[0][domain.dim - 1] - thickness
-    xi.value.x.array[:] = 1.0 / (1.0 + np.exp(above / case.growth.interface_width))
+    points = xi.space.tabulate_dof_coordinates()
+    places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+    thickness = layer.at(**{k: v for k, v in places.items() if k in layer.variables})
+    above = points[:, domain.dim - 1] - domain.extent[0][domain.dim - 1] - thickness
+    xi.value.x.array[:] = 0.5 - 0.5 * np.tanh(0.5 * above / case.growth.interface_width)

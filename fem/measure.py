@@ -99,24 +99,22 @@ class Measure:
         self.area = np.zeros(owned_size(self.space)) if area is None else s.nodal(form(area))
         self.salt = None
         if "c" in s.unknowns:
-            w = s.domain.weight
             content = None
             for medium in self.ions.media:
                 if medium.salt:
-                    stored, dx = medium.stored(s)
-                    content = plus(content, stored * w * dx)
+                    stored, weight, dx = medium.stored(s)
+                    content = plus(content, stored * weight * dx)
             self.salt = form(content)
         self.walls_of = sorted({w[0] for e in self.interface.plating for w in e.walls})
 
     # -- scalars -------------------------------------------------------------------------------
 
     def _held_current(self, name: str) -> float:
-        total = 0.0
-        for stage in self.stages:
-            if name in stage.names:
-                for group in stage.system.unknowns[name].groups:
-                    total += stage.boundary_current(name, group)
-        return total
+        stage = next((s for s in reversed(self.stages) if name in s.names), None)
+        if stage is None:
+            return 0.0
+        groups = stage.system.unknowns[name].groups
+        return sum(stage.boundary_current(name, group) for group in groups)
 
     def begin(self) -> None:
         """Take the present state as the reference of all balances (collective)."""

@@ -27,6 +27,7 @@ from .physics.electrons import Electrons
 from .physics.interface import Interface
 from .physics.ions import Ions, Medium
 from .physics.metal import Metal
+from .physics.nucleation import Nuclei
 from .properties import Along, number, varies
 from .system import Physics, System, check_needs
 
@@ -45,7 +46,7 @@ class Model:
         case, domain, system: what it was built from and into.
         physics: in the order of their rows.
         electrons, ions, interface: those whose currents are measured.
-        metal: the growing metal of a growth study.
+        metal: the growing metal of a growth study. nuclei: where it appears on walls.
         area: projected area of the collector, m2 (2D: m).
         capped: regions whose sigma was lowered to `CONDUCTIVITY_SHARE` times the largest kappa,
             with the value of the material, S/m.
@@ -69,17 +70,19 @@ class Model:
     c_tables: dict[str, Along] = field(default_factory=dict)
     clock: Any = None
     metal: Metal | None = None
+    nuclei: Nuclei | None = None
     timed: list[Along] = field(default_factory=list)
     held: list[tuple[Any, Any, Any]] = field(default_factory=list)
 
     @property
     def plan(self) -> tuple[tuple[str, ...], ...]:
-        """Unknowns that are solved for together, in the order of the stages of a step."""
+        """Rows that are solved together, in the order of the stages of a step."""
         names = tuple(self.system.unknowns)
         if self.metal is None:
             return (names,)
-        salt = (("c",),) if "c" in names else ()
-        return (("phi_s", "phi_l"), ("xi",), *salt)
+        if "c" not in names:
+            return (("phi_s", "phi_l"), ("xi",))
+        return (("phi_s", "phi_l", "c"), ("xi",), ("c.settled",))
 
     def set_time(self, t: float) -> None:
         """Bring boundary conditions to a time since the start of the protocol step, s.
@@ -149,7 +152,8 @@ def build(case: Case, domain: Domain) -> Model:
         charge_scale=found.covering_charge,
     )
     opposite = growth.counter(case, found) if pores else None
-    parts = (electrons, ions, metal, interface, opposite)
+    nuclei = None if metal is None else growth.nuclei(case, domain, found, metal)
+    parts = (electrons, ions, metal, nuclei, interface, opposite)
     known: tuple[Physics, ...] = tuple(p for p in parts if p is not None)
     physics = known + own_physics(case, domain)
     check_needs(physics)
@@ -168,7 +172,7 @@ def build(case: Case, domain: Domain) -> Model:
     return Model(
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
         found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic), clock,
-        metal, edges.timed, held,
+        metal, nuclei, edges.timed, held,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
 from .protocol import Segment
@@ -27,8 +27,9 @@ class Progress:
     """One line per accepted step of a run, with the wall time that is left.
 
     The rest of a protocol step costs its number of steps, foreseen from the present size and
-    growth, times what a step costs now. Protocol steps to come cost what those of their kind did.
-    An event (a cut-off, depletion) that ends a protocol step early is not foreseen.
+    growth, times what a step costs now. Segments to come cost what those of their kind did. An
+    event (a cut-off, depletion) that ends a protocol step early is not foreseen; one that has no
+    other end, as in a cycle, is taken to come when it came before.
 
     Args:
         protocol: its steps.
@@ -44,10 +45,11 @@ class Progress:
         self.protocol, self.longest, self.every, self.clock = protocol, longest, every, clock
         self.start: float | None = None
         self.took: dict[str, list[float]] = {}
+        self.lasted: dict[str, list[float]] = {}
         self.told = False
 
     def begin(self, number: int, start: float, t: float, output: float) -> None:
-        """A protocol step begins or is resumed.
+        """A segment begins or is resumed.
 
         Args:
             number: which, from 0.
@@ -56,8 +58,11 @@ class Progress:
             output: when fields are written next, s.
         """
         self.kind, self.whole = self.protocol[number].name, t == start
-        self.t0, self.t, self.end, self.output = t, t, start + self.protocol[number].end(), output
-        self.later = self.protocol[number + 1 :]
+        self.t0, self.t, self.output, self.begun = t, t, output, start
+        self.end = start + self._span(self.protocol[number])
+        later = self.protocol[number + 1 :]
+        self.later = Counter(segment.name for segment in later)
+        self.ahead = sum(map(self._span, later))
         self.start = t if self.start is None else self.start
         self.w0 = self.w = self.clock()
         self.costs: deque[float] = deque(maxlen=3)
@@ -72,14 +77,20 @@ class Progress:
             self.output += self.every
 
     def finish(self) -> None:
-        """The protocol step has ended."""
+        """The segment has ended."""
         if self.whole:
             self.took.setdefault(self.kind, []).append(self.clock() - self.w0)
+            self.lasted.setdefault(self.kind, []).append(self.t - self.begun)
+
+    def _span(self, segment: Segment) -> float:
+        """Simulated time that it takes or, where only an event ends it, that its kind took, s."""
+        end, known = segment.end(), self.lasted.get(segment.name)
+        return end if math.isfinite(end) or not known else sum(known) / len(known)
 
     def seconds(self) -> float | None:
         """Wall time left, s; None while it cannot be known."""
         assert self.start is not None
-        whole = self.end - self.start + sum(segment.end() for segment in self.later)
+        whole = self.end - self.start + self.ahead
         if not self.t - self.start >= SURE * whole > 0.0:
             return None
         spent, took = self.w - self.w0, dict(self.took)
@@ -91,7 +102,7 @@ class Progress:
             here = max(_usual(took, self.kind) - spent, 0.0)
         else:
             return None
-        return here + sum(_usual(took, segment.name) for segment in self.later)
+        return here + sum(count * _usual(took, kind) for kind, count in self.later.items())
 
     def _steps(self) -> float:
         """Steps to the end, if their size grows on as in the last one; they land on outputs."""

@@ -1,18 +1,22 @@
-"""What is done to the cell: plate, strip, rest, hold, each with its stops.
+"""What is done to the cell: plate, strip, rest, hold, pulse, cycle, each with its stops.
+
+A case's steps become a flat list of segments, in each of which one thing is imposed: a pulse is
+current and rest in turn, a cycle the same steps again. Time steps land on the ends of segments.
 
 Currents here follow i_n: plating is negative. Densities refer to the projected cell area.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .properties import Along, Constant
 from .solve import Control
 
-__all__ = ["Segment", "next_stop", "segments"]
+__all__ = ["Segment", "Turnover", "after", "next_stop", "pulses", "segments"]
 
 VOLTAGE_SLACK = 1e-3
 """V; a step may pass a cut-off by this much."""
@@ -22,7 +26,7 @@ CHARGE_SLACK = 1e-6
 
 @dataclass(frozen=True)
 class Segment:
-    """One step of a protocol, in SI.
+    """One thing that is imposed, in SI.
 
     Attributes:
         name: `plate`, `strip`, `rest` or `hold`.
@@ -32,6 +36,9 @@ class Segment:
         duration: s, or None.
         capacity: charge per projected area that ends it, C/m2, or None.
         cutoff: voltage that ends it, V, or None.
+        part: number of the protocol step that it belongs to; all pulses of a step share it.
+        cycle: from 1 on in a `cycle` step, counted through the whole protocol; else 0.
+        pulse: from 1 on in a `pulse` step, else 0.
     """
 
     name: str
@@ -40,6 +47,20 @@ class Segment:
     duration: float | None = None
     capacity: float | None = None
     cutoff: float | None = None
+    part: int = 0
+    cycle: int = 0
+    pulse: int = 0
+
+    @property
+    def place(self) -> dict[str, int]:
+        """Its numbers, those that it has: `cycle`, `pulse`."""
+        return {k: v for k in ("cycle", "pulse") if (v := getattr(self, k))}
+
+    @property
+    def label(self) -> str:
+        """Name and numbers for messages, as `plate (cycle 2, pulse 3)`."""
+        numbers = ", ".join(f"{k} {v}" for k, v in self.place.items())
+        return f"{self.name} ({numbers})" if numbers else self.name
 
     @property
     def sign(self) -> float:
@@ -103,16 +124,90 @@ class Segment:
 
 
 def segments(case: Any) -> list[Segment]:
-    """The protocol of a case."""
-    out = []
+    """The protocol of a case: cycles and pulses one after the other."""
+    out: list[Segment] = []
+    part = cycle = 0
     for step in case.protocol:
-        get = {name: getattr(step, name, None) for name in
-               ("current_density", "voltage", "duration", "capacity", "cutoff")}
-        density = get.pop("current_density")
-        if step.step == "rest":
-            density = Constant(0.0, "A/m^2")
-        out.append(Segment(step.step, density, **get))
+        rounds = step.cycles if step.step == "cycle" else 1
+        for _ in range(rounds):
+            cycle += step.step == "cycle"
+            for inner in step.steps if step.step == "cycle" else (step,):
+                number = cycle if step.step == "cycle" else 0
+                out += [replace(s, part=part, cycle=number) for s in _parts(inner)]
+                part += 1
     return out
+
+
+def _parts(step: Any) -> Iterator[Segment]:
+    """The segments of one step that is no cycle."""
+    if step.step == "pulse":
+        density = Constant(step.current_density, "A/m^2")
+        for k in range(1, pulses(step) + 1):
+            share = math.inf  # of this pulse that the capacity leaves
+            if step.capacity is not None:
+                share = step.capacity / (step.current_density * step.on) - (k - 1)
+            on = step.on if share > 1.0 - CHARGE_SLACK else share * step.on
+            yield Segment(step.direction, density, duration=on, cutoff=step.cutoff, pulse=k)
+            if share > 1.0 + CHARGE_SLACK:
+                yield Segment("rest", Constant(0.0, "A/m^2"), duration=step.off, pulse=k)
+        return
+    rest = Constant(0.0, "A/m^2") if step.step == "rest" else None
+    ends = ("voltage", "duration", "capacity", "cutoff")
+    given: dict[str, Any] = {name: getattr(step, name, None) for name in ends}
+    yield Segment(step.step, getattr(step, "current_density", rest), **given)
+
+
+def pulses(step: Any) -> int:
+    """How many pulses a `pulse` step has; the last one may be cut short by its capacity."""
+    counts = [step.cycles] if step.cycles is not None else []
+    if step.capacity is not None:
+        counts.append(math.ceil(step.capacity / (step.current_density * step.on) - CHARGE_SLACK))
+    return max(min(counts), 1)
+
+
+def after(protocol: Sequence[Segment], number: int, *, whole: bool) -> int:
+    """Number of the segment that follows one; `whole`: the rest of its protocol step is left out.
+
+    Args:
+        protocol: all segments.
+        number: of the one that ended.
+        whole: an event ended the protocol step that it belongs to.
+    """
+    part = protocol[number].part
+    number += 1
+    while whole and number < len(protocol) and protocol[number].part == part:
+        number += 1
+    return number
+
+
+class Turnover:
+    """Charge plated and stripped in each cycle.
+
+    Attributes:
+        cycles: a row per cycle that has begun: `cycle`, `plated` and `stripped` (charge through
+            the collector per projected area, C/m2), `coulombic_efficiency` (stripped over plated,
+            None without plating), and what `add` was told of its end.
+    """
+
+    def __init__(self, cycles: Iterable[dict[str, Any]] = ()):
+        self.cycles = [dict(row) for row in cycles]
+
+    def add(self, cycle: int, charge: float, **state: float) -> None:
+        """Count a step.
+
+        Args:
+            cycle: in which it lies; 0 for none.
+            charge: that passed in it per projected area, C/m2; negative plates.
+            state: numbers of its end that the last step of a cycle decides.
+        """
+        if not cycle:
+            return
+        if not self.cycles or self.cycles[-1]["cycle"] != cycle:
+            self.cycles.append({"cycle": cycle, "plated": 0.0, "stripped": 0.0})
+        row = self.cycles[-1]
+        row["plated" if charge < 0.0 else "stripped"] += abs(charge)
+        out = row["stripped"] / row["plated"] if row["plated"] > 0.0 else None
+        row |= {"coulombic_efficiency": out, **state}
 
 
 def next_stop(time: float, knots: Iterable[float]) -> float:

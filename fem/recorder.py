@@ -49,13 +49,15 @@ class Recorder:
         probes: of the model.
         folder: claimed.
         series: number of the field series; a resumed run opens a new one.
+        cycles: how many cycles the protocol has; their number is recorded if there are several.
     """
 
     def __init__(
-        self, model: Model, measure: Measure, probes: Probes, folder: Path, series: int = 1
+        self, model: Model, measure: Measure, probes: Probes, folder: Path, series: int = 1,
+        *, cycles: int = 0,
     ):
         self.model, self.measure, self.probes = model, measure, probes
-        self.folder, self.series = folder, series
+        self.folder, self.series, self.cycles = folder, series, cycles
         self.comm = model.domain.comm
         self.last: float | None = None
         self.writer = FieldWriter(
@@ -102,12 +104,14 @@ class Recorder:
         if growing:
             out |= {"tip": "m", "dead": "C/m^2", "islands": "", "floor": ""}
             out |= {"xi_min": "", "xi_max": ""}
+            out |= {} if self.model.nuclei is None else {"nuclei": ""}
         if "c" in unknowns:
             out |= {"c_min": "mol/m^3", "c_max": "mol/m^3"}
         out |= {"balance": "", "collector": ""}
         out |= {"faraday": ""} if "plated" in out else {}
         out |= {"salt": ""} if "c" in unknowns else {}
-        out |= dict.fromkeys(("segment", "newton", "krylov", "rejected", "error"), "")
+        out |= {"segment": ""} | ({"cycle": ""} if self.cycles > 1 else {})
+        out |= dict.fromkeys(("newton", "krylov", "rejected", "error"), "")
         return out | self.probes.units
 
     def truncate(self, t: float) -> None:
@@ -127,8 +131,8 @@ class Recorder:
             self.probes.write_lines(self.folder, s.t)
         self.last = s.t
 
-    def step(self, step: Step, numbers: dict[str, float], segment: int) -> None:
-        """A row of the series (collective)."""
+    def step(self, step: Step, numbers: dict[str, float], segment: int, cycle: int = 0) -> None:
+        """A row of the series, with the numbers of segment and cycle (collective)."""
         area, s = self.model.area, self.model.system
         values = {
             **numbers,
@@ -140,7 +144,9 @@ class Recorder:
             "charge": numbers["charge"] / area,
             "plated": numbers.get("plated", 0.0) / area,
             "dead": numbers.get("dead", 0.0) / area,
+            "nuclei": 0 if self.model.nuclei is None else self.model.nuclei.count,
             "segment": segment,
+            "cycle": cycle,
             "newton": step.newton,
             "krylov": step.linear,
             "rejected": step.rejected,

@@ -20,7 +20,7 @@ from .output import FieldWriter, write_json, write_text
 from .parallel import on_root
 from .probes import Probes
 from .progress import Progress
-from .protocol import Segment, next_stop, segments
+from .protocol import Segment, Turnover, after, next_stop, segments
 from .recorder import CLOSURES, Recorder, Tally
 from .remarks import Remarks
 from .solve import Control, Options, Outcome, Stage
@@ -33,6 +33,10 @@ SMALLEST_DENSITY = 1e-2
 """A/m2; currents below count as rest when residuals are compared with the cell current."""
 DEPLETED = 1e-2
 """Share of c0 below which a step that cannot be taken means that the salt has run out."""
+LAST = ("depletion", "short_circuit")
+"""Events that end the run."""
+JUMPS = ("island", "bridge")
+"""Events at which rates jump: what was cut off would go on for half a step by BDF2's memory."""
 
 
 class Simulation:
@@ -72,8 +76,10 @@ class Simulation:
         self.probes = Probes(model)
         self.segments = segments(self.case)
         self.number, self.segment_start, self.segment_charge = 0, 0.0, 0.0
-        self.next_output = 0.0
+        self.next_output = self.flowing = 0.0
         self.events: list[dict[str, Any]] = []
+        self.turnover = Turnover()
+        self.watch = events.Watch(model, self.measure)
         self.tally = Tally()
         self.stop = events.StopRequest(self.comm)
         self.origin = ""
@@ -100,6 +106,7 @@ class Simulation:
         on_root(self.comm, write_text, self.folder / "case.toml", self.case.to_toml())
         write_json(self.comm, self.folder / "mesh.json", self.model.domain.sidecar)
         self.measure.begin()
+        self.watch.begin()
         self.save()
         self._open(1)
 
@@ -113,7 +120,10 @@ class Simulation:
         self.segment_start = float(kept["segment_start"])
         self.segment_charge = float(kept["segment_charge"])
         self.events = [e for e in kept["events"] if e["event"] != "depletion"]
+        self.watch.begin(self.events)
+        self.turnover = Turnover(kept.get("cycles", ()))
         self.stepper.dt = float(kept["next_dt"])
+        self.flowing = float(kept.get("flowing", 0.0))
         self.tally = Tally(**kept["tally"])
         self.next_output = float(kept["next_output"])
         for name in damaged:
@@ -127,7 +137,10 @@ class Simulation:
         self.recorder.truncate(self.s.t if self.tally.steps else -1.0)
 
     def _open(self, series: int) -> None:
-        self.recorder = Recorder(self.model, self.measure, self.probes, self.folder, series)
+        cycles = max(segment.cycle for segment in self.segments)
+        self.recorder = Recorder(
+            self.model, self.measure, self.probes, self.folder, series, cycles=cycles
+        )
         self.remarks = Remarks(self.model, self.say)
         if "conserved" in self.origin:
             self.remarks.add("initial", self.origin)
@@ -143,7 +156,9 @@ class Simulation:
             "segment_start": self.segment_start,
             "segment_charge": self.segment_charge,
             "events": self.events,
+            "cycles": self.turnover.cycles,
             "next_dt": self.stepper.dt,
+            "flowing": self.flowing,
             "tally": vars(self.tally),
             "next_output": self.next_output,
         })  # fmt: skip
@@ -157,48 +172,73 @@ class Simulation:
         elif self.case.study == "steady":
             self._steady()
         else:
-            for k in range(self.number, len(self.segments)):
+            k = self.number
+            while k < len(self.segments) and not self._over():
                 fresh = k > self.number or self.s.t == self.segment_start
                 if fresh:
                     self.number, self.segment_start = k, self.s.t
                     self.segment_charge = float(self.s.charges["passed"][0])
-                self._segment(self.segments[k], fresh)
-                if self.events and self.events[-1]["event"] == "depletion":
-                    break
+                cut = self._segment(self.segments[k], fresh)
+                k = after(self.segments, k, whole=cut)
         self.finish()
 
-    def _segment(self, segment: Segment, fresh: bool) -> None:
+    def _over(self) -> bool:
+        """An event has ended the run."""
+        growth = self.case.growth
+        last = LAST if growth is None or growth.short_circuit == "stop" else LAST[:1]
+        return any(e["event"] in last for e in self.events)
+
+    def _segment(self, segment: Segment, fresh: bool) -> bool:
+        """Run a segment to its end; True if an event ended the protocol step it belongs to."""
         s, every = self.s, self.case.output.fields_every
+        begins, ends = self._borders(segment)
         if fresh:
             self._consistent(segment)
             self.stepper.restart()
-            self.next_output = s.t + every if every else math.inf
+            if begins:
+                self.next_output = s.t + every if every else math.inf
             if s.t == 0.0:
                 self.recorder.fields()
         elif segment.stop(s.get_voltage(), self._charge()):
-            return  # resumed where an event had ended it
+            return True  # resumed where an event had ended it
         end = self.segment_start + segment.end()
         knots = [self.segment_start + t for t in (*segment.knots, *self.model.knots)]
         self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
-        saved = time.monotonic()
+        saved, cut = time.monotonic(), False
         while s.t < end * (1 - 1e-12):
             step, numbers = self._step(segment, min(end, self.next_output, next_stop(s.t, knots)))
             if step is None:
                 assert self.stepper.outcome is not None
                 self._gave_up(segment, self.stepper.outcome)
-                return
+                return True
             self.progress.note(s.t, self.stepper.dt)
             self._record(step, numbers, self.progress)
             if s.t >= self.next_output * (1 - 1e-12):
                 self.recorder.fields()
                 self.next_output += every or math.inf
+            for name, more in self.watch.news():
+                self._event(name, segment, **more)
+                if name in JUMPS:
+                    s.restart_formula()
+            if self._over():
+                cut = True
+                break
             event = segment.stop(s.get_voltage(), self._charge())
             if event == "cutoff" or (event and segment.end() > s.t - self.segment_start):
                 self._event(event, segment)
+                cut = True
                 break
             saved = self._save_if_due(saved)
-        self.recorder.fields()
+        if cut or ends:
+            self.recorder.fields()
         self.progress.finish()
+        return cut
+
+    def _borders(self, segment: Segment) -> tuple[bool, bool]:
+        """Whether a segment is the first and the last of its protocol step."""
+        near = [k for k in (self.number - 1, self.number + 1) if 0 <= k < len(self.segments)]
+        same = {k - self.number for k in near if self.segments[k].part == segment.part}
+        return -1 not in same, 1 not in same
 
     def _step(self, segment: Segment, until: float) -> tuple[Step | None, dict[str, float]]:
         """One accepted step that ends at `until` at the latest."""
@@ -222,12 +262,17 @@ class Simulation:
             if s.dt <= 10 * self.settings.dt_min:
                 return None
             charge = numbers["charge"] / self.model.area - self.segment_charge / self.model.area
-            share = segment.overshoot((before[0], s.get_voltage()), (before[1], charge))
-            return None if share is None else share * s.dt
+            shares = [segment.overshoot((before[0], s.get_voltage()), (before[1], charge))]
+            if self.model.nuclei is not None:
+                shares.append(self.model.nuclei.overshoot())
+            return min((share * s.dt for share in shares if share is not None), default=None)
 
         step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine)
         if step is not None:
             self.measure.accept()
+            self.flowing = numbers["current"]
+            dead = {"dead": numbers["dead"] / self.model.area} if "dead" in numbers else {}
+            self.turnover.add(segment.cycle, self._charge() - before[1], **dead)
         return step, numbers
 
     def _charge(self) -> float:
@@ -235,11 +280,14 @@ class Simulation:
         return (float(self.s.charges["passed"][0]) - self.segment_charge) / self.model.area
 
     def _scale(self, control: Control) -> float:
-        return max(abs(control.current or 0.0), SMALLEST_DENSITY * self.model.area)
+        """Cell current that residuals are compared with, A; that of the last step if none is set."""
+        current = self.flowing if control.current is None else control.current
+        return max(abs(current), SMALLEST_DENSITY * self.model.area)
 
     def _consistent(self, segment: Segment) -> None:
         control = segment.control(0.0, self.model.area)
         start.consistent(self.model, self.potentials, segment, self._scale(control))
+        self.flowing = self.measure.cell_current()
 
     def _gave_up(self, segment: Segment, last: Outcome) -> None:
         """The smallest step failed: depletion is a result, anything else is an error.
@@ -264,7 +312,7 @@ class Simulation:
             why = f"converged ({last.reason}, residual {last.residual:.1e})"
             way_out = "Refine the mesh at the walls or lower [time] dt_min"
         raise RunError(
-            f"{segment.name} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
+            f"{segment.label} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
             f"lowest c = {low:.3g} mol/m^3; the last good state is in "
             f"{self.folder / 'checkpoints'}. {way_out}"
         )
@@ -363,7 +411,7 @@ class Simulation:
             RunError: a balance does not close, or the salt left a measured table.
         """
         self.tally.add(step, numbers)
-        self.recorder.step(step, numbers, self.number)
+        self.recorder.step(step, numbers, self.number, self.segments[self.number].cycle)
         voltage = self.s.get_voltage()
         if progress is not None:
             c = numbers.get("c_min", self.model.ions.c0) / self.model.ions.c0
@@ -415,11 +463,17 @@ class Simulation:
 
     def summary(self) -> dict[str, Any]:
         """The numbers that characterise the run (collective)."""
-        return self.recorder.summary(self.tally) | {
-            "events": self.events,
+        cycles = {"cycles": self.turnover.cycles} if self.turnover.cycles else {}
+        return self.recorder.summary(self.tally) | cycles | {
+            "events": self._all_events(),
             "warnings": self.remarks.texts,
             "wall_seconds": time.perf_counter() - self.wall_start,
         }
+
+    def _all_events(self) -> list[dict[str, Any]]:
+        """What has happened, nuclei included, in the order of time."""
+        formed = [] if self.model.nuclei is None else self.model.nuclei.events()
+        return sorted([*self.events, *formed], key=lambda entry: float(entry["t"]))
 
     def say(self, text: str) -> None:
         """A line for the user, from rank 0."""

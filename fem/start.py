@@ -44,6 +44,7 @@ def consistent(model: Model, stage: Stage, segment: Segment, scale: float) -> No
     control = segment.control(0.0, model.area)
     if segment.voltage is None and s.t == 0.0 and s.get_voltage() == 0.0:
         s.set_voltage(segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION))
+    _need_carriers(model, segment, control)
     for share in (1.0, 0.01, 0.1, 0.3, 1.0):
         saved = s.save()
         s.begin(0.0)
@@ -62,10 +63,43 @@ def consistent(model: Model, stage: Stage, segment: Segment, scale: float) -> No
             f"({outcome.reason}, residual {outcome.residual:.1e} of the cell current); lower "
             "the current, or check that the electrolyte connects the electrodes"
         )
-    for name in stage.names:
-        u = s.unknowns[name]
+    _hold(stage)
+    while model.nuclei is not None and model.nuclei.wake_next():
+        s.begin(0.0)
+        outcome = stage.solve(control, scale)
+        if not outcome.converged:
+            raise RunError(
+                f"start of {segment.name} at t = {s.t:g} s: no potentials with "
+                f"{model.nuclei.count} nuclei ({outcome.reason}, residual {outcome.residual:.1e} "
+                "of the cell current)"
+            )
+        _hold(stage)
+
+
+def _hold(stage: Stage) -> None:
+    """Make the present potentials the only ones known."""
+    for u in stage.unknowns:
         for old in u.old:
             old.x.array[:] = u.value.x.array
+
+
+def _need_carriers(model: Model, segment: Segment, control: Control) -> None:
+    """Refuse a current where growing metal has no place to begin (collective).
+
+    Raises:
+        RunError: there is none.
+    """
+    s = model.system
+    if model.metal is None or not control.current:
+        return
+    s.begin(0.0)
+    area = sum(float(np.abs(t.area).sum()) for t in s.reactions if t.drives)
+    if s.domain.comm.allreduce(area, op=MPI.SUM) <= 1e-12 * model.area:
+        raise RunError(
+            f"start of {segment.name} at t = {s.t:g} s: nothing carries the current: there is no "
+            "metal, and all walls are nucleating ones, where only nuclei react; give a [[nuclei]] "
+            "place threshold = '0 V', or initial.metal_layer, or hold the voltage first"
+        )
 
 
 def take_over(model: Model, folder: Path) -> str:

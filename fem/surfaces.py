@@ -26,7 +26,7 @@ from .kinetics import behind_film
 from .materials import library
 from .materials.ops import exp
 from .physics.interface import Electrode
-from .properties import number, varies
+from .properties import Along, number, varies
 
 __all__ = ["Reaction", "Surfaces", "bulk_metal", "read"]
 
@@ -285,6 +285,8 @@ def _largest(domain: Domain, value: Any) -> float:
     """Largest value of a property of place at the nodes of the mesh (collective)."""
     if not varies(value):
         return number(value)
+    if isinstance(value, Along):
+        return float(np.max(value.curve.y))
     points = domain.mesh.geometry.x
     places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
     known = {k: v for k, v in places.items() if k in value.variables}

@@ -143,8 +143,10 @@ class System:
         self.unit_voltage.x.array[:] = 1.0
         self.charges: dict[str, npt.NDArray[np.float64]] = {}
         self.refreshers: list[Callable[[], None]] = []
+        self.schur: dict[str, Any] = {}  # unknown -> what is left of its block, see `fem.solve`
         self.reactions: list[Any] = []  # `fem.local.NodalReaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
+        self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved
         self.memories: dict[str, Any] = {}
         self._compiled: dict[tuple[int, int], Any] = {}
 
@@ -215,9 +217,22 @@ class System:
         """Add a term (ampere) to the row of an unknown."""
         self.forms[name] = form if name not in self.forms else self.forms[name] + form
 
+    def salt_rows(self) -> list[tuple[str, Any]]:
+        """The rows of the salt, each with the c whose gradient drives i_l in it (None: c itself).
+
+        Where salt is settled after the potentials, its second row takes the current as it is.
+        """
+        settled = [("c.settled", self["c_star"])] if "c_star" in self.values else []
+        return [("c", None), *settled]
+
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""
         self.current = form if self.current is None else self.current + form
+
+    @property
+    def rate(self) -> Any:
+        """Derivative of `ddt` by what is stored, 1/s."""
+        return self._rates[0]
 
     def ddt(self, storage: Any) -> Any:
         """Time derivative of a stored quantity, by the step's backward difference formula."""

@@ -24,6 +24,7 @@ FAMILIES = {  # family (and module) name -> parameter model in that module
     "fibre_mat": "FibreMat",
     "aligned_channels": "AlignedChannels",
     "laminate": "Laminate",
+    "lamella": "Lamella",
     "array": "Array",
 }
 

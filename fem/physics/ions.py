@@ -52,9 +52,11 @@ class Medium:
         """Share of the volume that is electrolyte."""
         return s[self.porosity] if self.moving else self.porosity
 
-    def stored(self, s: System) -> tuple[Any, Any]:
-        """Salt per volume, mol/m3, and its measure: lumped at nodes where metal moves through."""
-        return self.pore(s) * s["c"], s.domain.dx(self.regions, lumped=self.moving)
+    def stored(self, s: System) -> tuple[Any, Any, Any]:
+        """Salt per volume, mol/m3, its weight and measure: lumped where metal moves through."""
+        domain, lumped = s.domain, self.moving
+        weight = domain.node_weight(self.regions) if lumped else domain.weight
+        return self.pore(s) * s["c"], weight, domain.dx(self.regions, lumped=lumped)
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,10 @@ class Ions:
             faces = domain.faces_of(boundary, self.salty)
             c.fix(domain.nodes_on(c.space, brine, faces=faces), value, group=boundary)
 
-    def current(self, s: System, medium: Medium) -> Any:
-        """i_l in a region, A/m2 (vector)."""
+    def current(self, s: System, medium: Medium, spreading: Any = None) -> Any:
+        """i_l in a region, A/m2 (vector), with the gradient of `spreading` (c itself if None)."""
         phi, c, T = s["phi_l"], s["c_seen"], s.temperature
+        spreading = s["c"] if spreading is None else spreading
         spread = medium.pore(s) / medium.tortuosity
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
@@ -144,15 +147,15 @@ class Ions:
                 * medium.thermodynamic_factor(c, T)
                 * (1 - medium.t_plus(c, T))
             )
-            i_l += kappa * chi * ufl.grad(c) / c
+            i_l += kappa * chi * ufl.grad(spreading) / c
         return i_l
 
-    def anion_flux(self, s: System, medium: Medium) -> Any:
+    def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """N_an in a region with salt, mol/(m2 s) (vector)."""
         c, T = s["c_seen"], s.temperature
         D = medium.D(c, T) * medium.pore(s) / medium.tortuosity
         share = (1 - medium.t_plus(c, T)) / (self.z * FARADAY)
-        return -D * ufl.grad(s["c"]) - share * self.current(s, medium)
+        return -D * ufl.grad(s["c"]) - share * self.current(s, medium, spreading)
 
     def _supply(self, s: System) -> list[tuple[Any, Any]]:
         """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""
@@ -176,8 +179,17 @@ class Ions:
             s.row("phi_l", -density * v * measure)
         if "c" not in s.unknowns:
             return
-        q, zF = s.test("c"), self.z * FARADAY
+        q, zF, schur = s.test("c"), self.z * FARADAY, 0
+        trial = s.unknowns["c"].trial
         for medium in (m for m in self.media if m.salt):
-            stored, dx = medium.stored(s)
-            flux = self.anion_flux(s, medium)
-            s.row("c", zF * (s.ddt(stored) * q - ufl.inner(flux, ufl.grad(q))) * w * dx)
+            stored, here, dx = medium.stored(s)
+            rate = s.ddt(stored) * here
+            for row, spreading in s.salt_rows():
+                flux = self.anion_flux(s, medium, spreading)
+                s.row(row, zF * (rate * q - ufl.inner(flux, ufl.grad(q)) * w) * dx)
+            # Once phi_l has followed, the diffusion potential moves no salt: only D is left.
+            D = medium.D(s["c_seen"], s.temperature) * medium.pore(s) / medium.tortuosity
+            left = s.rate * medium.pore(s) * trial * q + D * ufl.inner(ufl.grad(trial), ufl.grad(q))
+            schur += zF * left * w * dx
+        if "c_star" in s.values:
+            s.schur["c"] = schur

@@ -74,7 +74,8 @@ class Counter:
     def rows(self, s: System) -> None:
         """Reaction current into the electrolyte."""
         u, domain = s.unknowns["phi_l"], s.domain
-        area = ufl.TestFunction(u.space) * domain.weight * domain.ds(self.faces)
+        weight = domain.wall_weight(faces=self.faces)
+        area = ufl.TestFunction(u.space) * weight * domain.ds(self.faces)
         s.reactions.append(
             nodal(s, "counter", "phi_l", s.nodal(s.form(area)), self.law, {"phi_l": -1.0},
                   drives=False, sees=("phi_l", "c"))
@@ -151,15 +152,16 @@ class Metal:
         xi.gap = front.gap
         s.define("front", front)
         if "c" in s.unknowns:
-            # The salt is solved for last; until then, and for the ledgers, others see this copy.
+            # The potentials need the salt of the same time, or the two swing against each other;
+            # the salt needs the new front, or it is not conserved. So it is solved for twice:
+            # with the potentials (c_star), and last, with currents as they are. Properties and
+            # kinetics are those of the extrapolated c_seen.
             c = s.unknowns["c"]
-            seen = dfem.Function(c.space, name="c_seen")
+            seen, star = (dfem.Function(c.space, name=n) for n in ("c_seen", "c_star"))
             s.define("c_seen", seen, c.part)
-
-            def copy() -> None:
-                seen.x.array[:] = c.value.x.array
-
-            s.preparers.append(copy)
+            s.define("c_star", star, c.part)
+            s.preparers.append(lambda: _copy(c.value, seen))
+            s.settlers.append(lambda: _copy(c.value, star))
 
     def conductivity(self, xi: Any) -> Any:
         """Of metal for electrons, S/m; the outermost tail of the front conducts nothing."""
@@ -177,10 +179,12 @@ class Metal:
         """Metal, charge in both potentials, and the salt that the relaxation takes along."""
         w, zF_V = s.domain.weight, self.charge_density
         test, dx, q = s.test("xi"), s.domain.dx(self.regions, lumped=True), self.relaxation(s)
-        s.row("xi", zF_V * (s.ddt(s["xi"]) * test - ufl.inner(q, ufl.grad(test))) * w * dx)
+        stored = s.ddt(s["xi"]) * test * s.domain.node_weight(self.regions)
+        s.row("xi", zF_V * (stored - ufl.inner(q, ufl.grad(test)) * w) * dx)
         if "c" in s.unknowns:
             zF = self.z * FARADAY
-            s.row("c", zF * s["c"] * ufl.inner(q, ufl.grad(s.test("c"))) * w * dx)
+            for row, _ in s.salt_rows():
+                s.row(row, zF * s["c"] * ufl.inner(q, ufl.grad(s.test("c"))) * w * dx)
         self._react(s)
 
     def _react(self, s: System) -> None:
@@ -190,14 +194,14 @@ class Metal:
         n = owned_size(space)
         growing = nodal(s, "front", "xi", np.ones(n), self.law, rows, whole=True)
         films = []
-        v, w = ufl.TestFunction(space), domain.weight
+        v = ufl.TestFunction(space)
         points = space.tabulate_dof_coordinates()[:n]
         for film in self.films:
             area: Any = 0
             if film.walls:
-                area += v("-") * (w if isinstance(w, int) else w("-")) * domain.dS(film.walls)
+                area += v("-") * domain.wall_weight(film.walls) * domain.dS(film.walls)
             if film.faces:
-                area += v * w * domain.ds(film.faces)
+                area += v * domain.wall_weight(faces=film.faces) * domain.ds(film.faces)
             sizes = s.nodal(s.form(area))
             law = film.law(points[sizes > 0.0])
             films.append((nodal(s, film.name, "xi", sizes, law, rows), sizes[sizes > 0.0]))
@@ -216,6 +220,10 @@ class Metal:
             front.mobility.value = self.mobility * fastest / self.charge_density
 
         s.preparers.append(prepare)
+
+
+def _copy(source: Any, target: Any) -> None:
+    target.x.array[:] = source.x.array
 
 
 def _fastest(reaction: NodalReaction, area: Array) -> float:

@@ -8,6 +8,8 @@
 | `local_current.png` | i_n along the walls, magnitude                                      |
 | `plated.png`        | film thickness on the walls (or plated charge)                      |
 | `depth.png`         | reaction current against depth, and its share by region             |
+| `metal.png`         | growth study: the metal at five times                               |
+| `fill.png`          | growth study: filled share of the pores by depth; tip and dead metal|
 
 A figure whose data are not there is left out. Three-dimensional pictures are rendered in a
 process of their own, since a missing graphics driver ends a process rather than raise.
@@ -30,6 +32,7 @@ import numpy as np
 from fem.errors import CaseError, HostplateError
 from fem.results import Result
 
+from . import growth
 from .style import (
     FAINT,
     FIELDS,
@@ -515,6 +518,8 @@ FIGURES: dict[str, Callable[[Result, float | None], Any]] = {
     "local_current": _local_current,
     "plated": _plated,
     "depth": _depth,
+    "metal": growth.metal,
+    "fill": growth.fill,
 }
 
 

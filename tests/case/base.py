@@ -71,6 +71,23 @@ EVERYTHING: dict[str, Any] = {
         {"step": "rest", "duration": "10 min"},
         {"step": "strip", "current_density": "1 mA/cm^2", "cutoff": "1 V", "duration": "1 h"},
         {"step": "hold", "voltage": "-50 mV", "duration": "100 s"},
+        {
+            "step": "cycle",
+            "cycles": 3,
+            "steps": [
+                {
+                    "step": "pulse",
+                    "direction": "strip",
+                    "current_density": "1 mA/cm^2",
+                    "on": "1 s",
+                    "off": "2 s",
+                    "cycles": 5,
+                    "capacity": "1 mAh/cm^2",
+                    "cutoff": "1 V",
+                },
+                {"step": "rest", "duration": "10 min"},
+            ],
+        },
     ],
     "initial": {"c": "1 mol/L"},
     "time": {"dt0": "0.5 s", "dt_max": "2 min", "dt_min": "1 us", "tolerance": 1e-4},

@@ -182,6 +182,8 @@ class Rule:
     reason: str
 
 
+PULSE = {"step": "pulse", "current_density": "1 mA/cm^2", "on": "10 s", "off": "5 s"}
+CYCLE = {"step": "cycle", "cycles": 3}
 RULES = [
     # top level
     Rule({"schema": 2}, "schema: 2: must be 1"),
@@ -271,7 +273,7 @@ RULES = [
     Rule({"protocol": None}, "protocol: missing; steps"),
     Rule({"protocol": []}, "protocol"),
     Rule({"protocol.0.step": "plat"}, "protocol.0.step: 'plat': not a protocol step; did you mean"),
-    Rule({"protocol.0.step": None}, "protocol.0.step: None: not a protocol step; known: 'hold'"),
+    Rule({"protocol.0.step": None}, "protocol.0.step: None: not a protocol step; known: 'cycle'"),
     Rule(
         {"protocol.0.current_density": "-1 mA/cm^2"},
         "current_density: '-1 mA/cm^2' is out of range",
@@ -295,6 +297,47 @@ RULES = [
     Rule(
         {"study": "primary", "protocol.0": {"step": "rest", "duration": "1 s"}},
         "needs plate, strip",
+    ),
+    Rule({"protocol.0": PULSE}, "protocol.0: pulse: never ends; give cycles or capacity"),
+    Rule({"protocol.0": PULSE | {"cycles": 0}}, "protocol.0.cycles: 0: Input should be greater"),
+    Rule({"protocol.0": PULSE | {"cycles": 2.5}}, "protocol.0.cycles: 2.5: wants a whole number"),
+    Rule(
+        {"protocol.0": PULSE | {"cycles": 9, "direction": "up"}},
+        "protocol.0.direction: 'up': must be 'plate' or 'strip'",
+    ),
+    Rule(
+        {"protocol.0": PULSE | {"cycles": 9, "cutoff": "0.1 V"}},
+        "protocol.0.cutoff: 0.1 V: must be below 0 V where direction = 'plate'",
+    ),
+    Rule(
+        {"protocol.0": PULSE | {"cycles": 9, "cutoff": "-0.1 V", "direction": "strip"}},
+        "protocol.0.cutoff: -0.1 V: must be above 0 V where direction = 'strip'",
+    ),
+    Rule(
+        {"protocol.0": PULSE | {"on": "1 us", "capacity": "1 mAh/cm^2"}},
+        "protocol.0: pulse: 3600000000 pulses; at most 100000: give longer ones",
+    ),
+    Rule(
+        {"protocol.0": CYCLE | {"cycles": 51, "steps": [PULSE | {"cycles": 2000}]}},
+        "protocol.0.steps.0: pulse: 102000 pulses; at most 100000",
+    ),
+    Rule(
+        {"study": "steady", "protocol.0": PULSE | {"cycles": 2}},
+        "protocol.0.step: 'pulse': a steady study needs plate, strip or hold",
+    ),
+    Rule({"protocol.0": {"step": "cycle", "steps": [PULSE]}}, "protocol.0.cycles: missing; how"),
+    Rule({"protocol.0": CYCLE | {"steps": []}}, "protocol.0.steps: []: "),
+    Rule(
+        {"protocol.0": CYCLE | {"steps": [{"step": "rest", "duration": "1 s"}, CYCLE]}},
+        "protocol.0.steps.1.step: 'cycle': not a protocol step; known: 'hold', 'plate', 'pulse'",
+    ),
+    Rule(
+        {"protocol.0": CYCLE | {"steps": [{"step": "hold", "voltage": "1 V"}]}},
+        "protocol.0.steps.0: hold: never ends; give duration or capacity",
+    ),
+    Rule(
+        {"protocol.0": CYCLE | {"steps": [{"step": "rest", "durations": "1 s"}]}},
+        "protocol.0.steps.0.durations: '1 s': unknown name; did you mean 'duration'?",
     ),
     Rule({"protocol.0.current_density": {"table": "nope.csv"}}, "nope.csv' does not exist"),
     Rule(

@@ -62,3 +62,23 @@ def test_time_left_in_words() -> None:
         progress.note(10.0 * k, 10.0)
         left = "estimating" if k < 3 else f"{10 - k} min" if k < 9 else "60 s"
         assert progress.left() == left
+
+
+def test_cycles_that_events_end_are_taken_to_last_as_before() -> None:
+    """Each cycle: 100 s of plating in 10 s of wall time, stripping ended after 50 s in 20 s."""
+    protocol = [Segment(name, duration=100.0 if name == "plate" else None, cutoff=1.0)
+                for _ in range(4) for name in ("plate", "strip")]
+    wall = t = 0.0
+    progress = Progress(protocol, clock=lambda: wall)
+    guesses = []
+    for number, segment in enumerate(protocol):
+        progress.begin(number, t, t, math.inf)
+        span, cost = (100.0, 10.0) if segment.name == "plate" else (50.0, 20.0)
+        for _ in range(5):
+            t, wall = t + span / 5, wall + cost / 5
+            progress.note(t, span / 5)
+        guesses.append((progress.seconds(), 4 * 30.0 - wall))
+        progress.finish()
+    assert guesses[0][0] is None and guesses[1][0] is None  # no cycle has ended yet
+    for guess, truth in guesses[3:]:
+        assert guess == pytest.approx(truth, abs=1e-9)

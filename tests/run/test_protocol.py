@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from fem.errors import RunError
+from fem.protocol import after, segments
+from fem.results import Result
 
 from .cases import small
+
+PULSE = {"step": "pulse", "current_density": "2 mA/cm^2", "on": "7 s", "off": "3 s"}
 
 
 def _run(folder: Path, steps: list[dict[str, Any]], **changes: Any) -> Any:
@@ -84,6 +88,96 @@ def test_a_voltage_program_is_followed(tmp_path: Path) -> None:
     result = _run(tmp_path / "r", [{"step": "hold", "voltage": ramp, "duration": "20 s"}])
     series = result.series
     assert np.allclose(series["voltage"], -0.06 - 1e-3 * series["t"], atol=1e-12)
+
+
+def test_pulses_land_on_their_switches_and_end_at_their_charge(tmp_path: Path) -> None:
+    """350 C/m2 at 20 A/m2 are two pulses of 7 s and half of a third; no rest follows it."""
+    result = _run(tmp_path / "r", [PULSE | {"capacity": "350 C/m^2"}])
+    series = result.series
+    switches = np.array([7.0, 10.0, 17.0, 20.0, 23.5])
+    steps = np.array([np.abs(series["t"] - t).min() for t in switches])
+    assert steps.max() < 1e-12
+    on = np.searchsorted(switches, series["t"] - 1e-9) % 2 == 0
+    np.testing.assert_allclose(series["current_density"][on], -20.0, rtol=1e-9)
+    assert np.abs(series["current_density"][~on]).max() < 1e-8
+    assert result.summary["charge"] == pytest.approx(-350.0, rel=1e-9)
+    assert result.summary["t"] == pytest.approx(23.5, rel=1e-12)
+    assert result.summary["events"] == [] and "cycle" not in series
+    assert result.times.tolist() == pytest.approx([0.0, 23.5])  # no fields at each switch
+    assert max(result.summary["closures"].values()) < 1e-9
+
+
+def test_fields_are_written_at_their_times_through_pulses(tmp_path: Path) -> None:
+    result = _run(tmp_path / "r", [PULSE | {"cycles": 3}], output__fields_every="8 s")
+    assert result.times.tolist() == pytest.approx([0.0, 8.0, 16.0, 24.0, 30.0])
+
+
+def test_a_cutoff_ends_all_pulses_of_its_step(tmp_path: Path) -> None:
+    """1000 C/m2 of metal last for seven pulses of 140 and a part of the eighth."""
+    steps = [
+        {"step": "plate", "current_density": "1 mA/cm^2", "duration": "100 s"},
+        PULSE | {"direction": "strip", "cycles": 40, "cutoff": "0.3 V"},
+        {"step": "rest", "duration": "5 s"},
+    ]
+    result = _run(tmp_path / "r", steps)
+    (event,) = result.summary["events"]
+    assert event["event"] == "cutoff" and event["segment"] == "strip"
+    assert event["pulse"] == 8 and event["number"] == 1 + 2 * 7
+    assert 0.3 <= event["voltage"] <= 0.301
+    assert result.summary["t"] == pytest.approx(event["t"] + 5.0, rel=1e-12)
+    assert result.series["segment"][-1] == 81  # the rest, after 80 segments of pulses
+
+
+CYCLES = [
+    {"step": "plate", "current_density": "1 mA/cm^2", "duration": "5 s"},
+    {
+        "step": "cycle",
+        "cycles": 3,
+        "steps": [
+            {"step": "plate", "current_density": "2 mA/cm^2", "duration": "20 s"},
+            {"step": "rest", "duration": "2 s"},
+            PULSE | {"direction": "strip", "current_density": "1 mA/cm^2", "cycles": 4},
+        ],
+    },
+]
+
+
+def test_cycles_are_numbered_and_accounted_for(tmp_path: Path) -> None:
+    result = _run(tmp_path / "r", CYCLES)
+    series, table = result.series, result.summary["cycles"]
+    assert series["cycle"][0] == 0.0 and series["cycle"][-1] == 3.0
+    assert [row["cycle"] for row in table] == [1, 2, 3]
+    for row in table:
+        assert row["plated"] == pytest.approx(400.0, rel=1e-9)
+        assert row["stripped"] == pytest.approx(280.0, rel=1e-9)
+        assert row["coulombic_efficiency"] == pytest.approx(0.7, rel=1e-9)
+        assert "dead" not in row  # walls of fixed geometry have none
+    ends = 5.0 + 62.0 * np.arange(1, 4)
+    last = [series["t"][series["cycle"] == n].max() for n in (1, 2, 3)]
+    np.testing.assert_allclose(last, ends, rtol=1e-12)
+    plate = [s for s in segments(small(protocol=CYCLES)) if s.name == "plate"]
+    assert [s.label for s in plate] == ["plate", *(f"plate (cycle {n})" for n in (1, 2, 3))]
+
+
+def test_more_cycles_go_on_where_the_run_had_ended(tmp_path: Path) -> None:
+    from fem.run import resume
+
+    whole = _run(tmp_path / "whole", CYCLES)
+    fewer = [CYCLES[0], CYCLES[1] | {"cycles": 2}]
+    _run(tmp_path / "r", fewer)
+    resume(tmp_path / "r", overrides=["protocol.1.cycles=3"])
+    again = Result(tmp_path / "r")
+    assert again.summary["cycles"] == whole.summary["cycles"]
+    for name in ("t", "voltage", "cycle"):
+        np.testing.assert_array_equal(again.series[name], whole.series[name])
+
+
+def test_what_follows_a_step_that_an_event_ended() -> None:
+    steps = [PULSE | {"cycles": 2}, {"step": "rest", "duration": "1 s"}]
+    protocol = segments(small(protocol=[{"step": "cycle", "cycles": 2, "steps": steps}]))
+    assert len(protocol) == 10  # two pulses of two segments and a rest, twice
+    assert after(protocol, 0, whole=False) == 1
+    assert [after(protocol, k, whole=True) for k in (0, 3, 4, 6, 9)] == [4, 4, 5, 9, 10]
 
 
 def test_a_balance_that_does_not_close_ends_the_run(

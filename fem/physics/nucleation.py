@@ -1,0 +1,537 @@
+r"""Nuclei: how metal appears on a wall that it does not cover by itself.
+
+A wall of kind `nucleating` carries no current; metal appears there at sites only. A site wakes when
+its overpotential falls below its threshold, or, where a rate is given, at a random time. From then
+on a cap of metal is plated around it, with the metal's own kinetics:
+
+    G = v (S/V) max(chi - xi, 0),    chi = 1/(1 + exp((|x - x_c| - R)/lambda))
+    x_c = x_site - R cos(theta_c) n,    V = int chi dV,    S = int chi (1 - chi)/lambda dV
+
+n is the normal of the wall into the pore. V and S are volume and surface of the cap, cut by the
+wall; what is missing of the cap reacts with the share of its surface that is missing, and the front
+of what is there, |grad xi|, makes up the rest. So a nucleus carries from its first moment the
+current of a finished one, and nothing jumps when it is complete. The cap conducts electrons from
+the start. G is a reaction like that of the front: its charge is in all balances, and at eta >= 0
+nothing happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+from scipy.spatial import cKDTree
+
+from ..compat import MPI, cell_vertices, dfem, la, owned_size
+from ..components import components
+from ..errors import CaseError
+from ..system import System
+from ..units import format_quantity
+from .metal import TAIL, Metal, nodal
+
+__all__ = ["Nuclei", "Seeds", "Surface", "generators", "poisson_sites"]
+
+#: V; how far beyond its threshold a site may be when it wakes (it may be more at `dt_min`).
+SLACK = 1e-3
+#: A nucleus is complete when this share of its cap is missing.
+MISSING = 0.05
+#: xi of a wall above which no nucleus forms there, and below which a grown one has been dissolved.
+COVERED, DISSOLVED = 0.5, 0.1
+#: Share of new nuclei that a step may expect, besides one.
+CROWD = 0.1
+
+Array = npt.NDArray[np.float64]
+Pair = tuple[str, str]
+
+_SITE = np.dtype([
+    ("entry", int), ("order", int), ("x", float, 3), ("normal", float, 3), ("radius", float),
+    ("cosine", float), ("threshold", float), ("attempts", float), ("barrier", float),
+    ("rank", int), ("node", int),
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A nucleating surface.
+
+    Attributes:
+        walls: (solid, pore) pairs.
+        faces: (boundary, pore) pairs.
+        contact_angle: through the metal, rad.
+    """
+
+    walls: tuple[Pair, ...] = ()
+    faces: tuple[Pair, ...] = ()
+    contact_angle: float = np.pi / 2
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Where nuclei may form and what it takes: places, a density of places, or a rate.
+
+    In a 2D cut a nucleus is a ridge. It stands for the nuclei that the plane cuts, whose centres
+    lie within a radius of it: densities and rates per area count 2 R of wall out of the plane.
+
+    Attributes:
+        place: in the case, for messages.
+        surfaces: on which they form.
+        radius: R of the caps, m.
+        at: places; each stands for the wall node next to it, m.
+        density: of places, drawn from a Poisson process, 1/m2.
+        thresholds: of each place, or one for all: it wakes below minus this overpotential, V.
+        spread: standard deviation of thresholds, which stay at 0 or above, V.
+        rate: J_0 of J_0 exp(-barrier/eta^2) (1 - xi), 1/(m2 s).
+        barrier: contact angle -> barrier over k_B T, times eta^2, V2.
+        seed: of all draws.
+        share: points (n, 3) -> what the density or rate is multiplied with.
+    """
+
+    place: str
+    surfaces: tuple[Surface, ...]
+    radius: float
+    at: tuple[tuple[float, ...], ...] = ()
+    density: float = 0.0
+    thresholds: tuple[float, ...] = (0.0,)
+    spread: float = 0.0
+    rate: float = 0.0
+    barrier: Callable[[float], float] = lambda angle: 0.0
+    seed: int = 0
+    share: Callable[[Array], Array | float] = lambda points: 1.0
+
+
+def generators(seed: Sequence[int], *keys: npt.ArrayLike) -> Iterator[np.random.Generator]:
+    """A stream of random numbers for every place, fixed by the place and not by when it is asked.
+
+    Args:
+        seed: whole numbers that all share.
+        keys: arrays with a row per place; equal rows give equal streams.
+    """
+    table = np.column_stack(keys).astype(np.float64) + 0.0  # -0.0 becomes 0.0
+    for row in np.ascontiguousarray(table).view(np.uint32):
+        yield np.random.default_rng([*seed, *row.tolist()])
+
+
+def poisson_sites(
+    points: Array, expected: Array, seed: Sequence[int], threshold: float = 0.0,
+    spread: float = 0.0,
+) -> tuple[npt.NDArray[np.int64], Array]:
+    """Sites of a Poisson process on the nodes of a wall.
+
+    Args:
+        points: nodes, (n, 3), m.
+        expected: mean number of sites at each.
+        seed: equal seeds give equal sites on equal nodes, in whatever order they come.
+        threshold: mean, V.
+        spread: standard deviation, V; thresholds below 0 become 0.
+
+    Returns:
+        Index of the node of every site, and its threshold, V.
+    """
+    where: list[int] = []
+    thresholds: list[float] = []
+    for k, draw in enumerate(generators(seed, points)):
+        count = int(draw.poisson(expected[k]))
+        where += [k] * count
+        thresholds += np.maximum(draw.normal(threshold, spread, count), 0.0).tolist()
+    return np.array(where, dtype=np.int64), np.array(thresholds)
+
+
+class Nuclei:
+    """Sites, which of them are awake, and the reaction that plates their caps.
+
+    All ranks hold the same list of sites and the same state of each; the owner of a wall node
+    looks up what holds there. The state is decided at the beginning of a step from the last
+    accepted one, so a step that is rejected begins again with the same nuclei; draws belong to
+    places, whenever and wherever they are asked for.
+
+    Args:
+        metal: what grows.
+        seeds: where it may begin.
+    """
+
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "xi", "front")
+    provides: tuple[str, ...] = ("cap",)
+
+    def __init__(self, metal: Metal, seeds: Sequence[Seeds]):
+        self.metal, self.seeds = metal, tuple(seeds)
+
+    def declare(self, s: System) -> None:
+        """Add the caps, through which pores conduct electrons."""
+        self.s, xi = s, s.unknowns["xi"]
+        self.space, self.part = xi.space, xi.part
+        self.cap = dfem.Function(xi.space, name="cap")
+        s.define("cap", self.cap, xi.part)
+        core = self.metal.conductivity(ufl.max_value(xi.value, self.cap))
+        s.define("sigma_pore", self.metal.sigma_floor + core, xi.part)
+
+    def rows(self, s: System) -> None:
+        """Place the sites, and plate caps at the nodes in reach of one.
+
+        Raises:
+            CaseError: a place lies on no wall.
+        """
+        self.sites = self._place()
+        n = len(self.sites)
+        state = s.charges["nuclei"] = np.zeros((8, n))
+        self.clock = s.charges["nuclei.clock"] = np.array([-1.0])
+        self.born, self.done, self.eta, self.charge = state[:4]
+        self.births, self.hazard, self.rate, self.budget = state[4:]
+        self.born[:] = self.done[:] = np.inf
+        self.chance = np.flatnonzero(self.sites["attempts"] > 0.0)
+        self._draw(self.chance)
+
+        far = -self.metal.interface_width * np.log(TAIL)
+        self.reach = self.sites["radius"] + far
+        self.centres = (
+            self.sites["x"]
+            - (self.sites["radius"] * self.sites["cosine"])[:, None] * self.sites["normal"]
+        )
+        nodes = _coordinates(s, self.space, self.part)
+        near = np.zeros(len(nodes))
+        if n and len(nodes):
+            apart, _ = cKDTree(self.centres).query(nodes)
+            near[apart < self.reach.max()] = 1.0
+        law, rows = self.metal.law, {"xi": 1.0, "phi_s": 1.0, "phi_l": -1.0}
+        self.reaction = nodal(
+            s, "nuclei", "xi", near, lambda eta, c: np.minimum(law(eta, c), 0.0), rows
+        )
+        s.reactions.append(self.reaction)
+        self.nodes = self.reaction.nodes["xi"]
+        self.points = nodes[self.nodes]
+        self.tree = cKDTree(self.points)
+        self.pace = np.zeros(len(self.nodes))
+        self.owner = np.full(len(self.nodes), -1)
+        self.shown = np.zeros(n, dtype=bool)
+        self.here = np.flatnonzero(self.sites["rank"] == s.domain.comm.rank)
+        own = self.sites["node"][self.here]
+        self.at = {"xi": own} | {
+            name: s.domain.same_nodes(self.space, self.part, u.space, u.part)[own]
+            for name in ("phi_s", "phi_l") for u in [s.unknowns[name]]
+        }
+        self.before = np.zeros(n)
+        s.preparers.append(self.prepare)
+
+    @property
+    def volume(self) -> Array:
+        """Of every owned node of the pores, m3 (2D: m2)."""
+        volume: Array = self.s["front"].volume
+        return volume
+
+    # -- where ---------------------------------------------------------------------------------
+
+    def _place(self) -> Any:
+        """All sites, the same list on every rank; by entry, then as given or by coordinates."""
+        comm = self.s.domain.comm
+        points = _coordinates(self.s, self.space, self.part)
+        mine = []
+        for k, seeds in enumerate(self.seeds):
+            nodes, area, normal, angle = self._walls(seeds)
+            x = points[nodes]
+            if seeds.at:
+                index, order = self._nearest(seeds, x)
+                given = np.broadcast_to(seeds.thresholds, len(seeds.at))[order]
+                draws = generators((seeds.seed, k), x[index], order)
+                thresholds = np.array([
+                    max(d.normal(mean, seeds.spread), 0.0)
+                    for d, mean in zip(draws, given, strict=True)
+                ])
+            else:
+                # In a plane cut: nuclei whose centre lies within a radius of the plane.
+                flat = self.s.domain.dim == 2 and not self.s.domain.axisymmetric
+                area = area * np.broadcast_to(seeds.share(x), len(x))
+                area = area * (2.0 * seeds.radius if flat else 1.0)
+                if seeds.density:
+                    index, thresholds = poisson_sites(
+                        x, seeds.density * area, (seeds.seed, k), seeds.thresholds[0],
+                        seeds.spread,
+                    )
+                else:
+                    index = np.flatnonzero(area > 0.0)
+                    thresholds = np.full(len(index), np.inf)
+                order = np.zeros(len(index), dtype=int)
+            rows = np.zeros(len(index), dtype=_SITE)
+            rows["entry"], rows["order"], rows["radius"] = k, order, seeds.radius
+            rows["x"], rows["normal"] = x[index], normal[index]
+            rows["cosine"], rows["threshold"] = np.cos(angle[index]), thresholds
+            if seeds.rate:
+                rows["attempts"] = seeds.rate * area[index]
+                rows["barrier"] = [seeds.barrier(a) for a in angle[index]]
+            rows["rank"], rows["node"] = comm.rank, nodes[index]
+            mine.append(rows)
+        empty = np.zeros(0, dtype=_SITE)
+        found = np.concatenate(comm.allgather(np.concatenate([*mine, empty])))
+        x, y, z = found["x"].T
+        return found[np.lexsort((found["threshold"], z, y, x, found["order"], found["entry"]))]
+
+    def _walls(self, seeds: Seeds) -> tuple[Any, Array, Array, Array]:
+        """Owned nodes on the surfaces: index, area, normal into the pore, contact angle."""
+        s, domain = self.s, self.s.domain
+        v, w, n = ufl.TestFunction(self.space), domain.weight, ufl.FacetNormal(domain.mesh)
+        count = owned_size(self.space)
+        length, area, angle = np.zeros(count), np.zeros(count), np.zeros(count)
+        normal = np.zeros((count, 3))
+        for surface in seeds.surfaces:
+            def integral(
+                on_wall: Any, on_face: Any, weight: Any, surface: Surface = surface
+            ) -> Array:
+                form: Any = 0
+                if surface.walls:
+                    side = weight if isinstance(weight, int) else weight("-")
+                    form += v("-") * on_wall * side * domain.dS(surface.walls)
+                if surface.faces:
+                    form += v * on_face * weight * domain.ds(surface.faces)
+                return s.nodal(s.form(form))
+
+            here = integral(1.0, 1.0, 1)
+            angle[(here > 0.0) & (length == 0.0)] = surface.contact_angle
+            length += here
+            area += integral(1.0, 1.0, w)
+            for k in range(domain.dim):  # n("+") leaves the solid
+                normal[:, k] += integral(n("+")[k], -n[k], 1)
+        nodes = np.flatnonzero(length > 0.0)
+        size = np.linalg.norm(normal[nodes], axis=1)
+        return nodes, area[nodes], normal[nodes] / np.maximum(size, 1e-300)[:, None], angle[nodes]
+
+    def _nearest(self, seeds: Seeds, x: Array) -> tuple[Any, Any]:
+        """Which of this rank's wall nodes are given places, and the numbers of these places.
+
+        Raises:
+            CaseError: a place is further from the walls than a radius (on all ranks).
+        """
+        dim, comm = self.s.domain.dim, self.s.domain.comm
+        index, order = [], []
+        for k, given in enumerate(seeds.at):
+            shown = ", ".join(format_quantity(c, "m") for c in given)
+            if len(given) != dim:
+                raise CaseError(
+                    f"{seeds.place}.at.{k}: ({shown}): {len(given)} coordinates, but the mesh is "
+                    f"{dim}D"
+                )
+            apart = np.linalg.norm(x[:, :dim] - given, axis=1)
+            best = np.lexsort((*x.T[::-1], apart))[:1]  # ties by coordinates
+            offers = comm.allgather([(apart[j], *x[j], comm.rank) for j in best.tolist()])
+            winner = min(offer for offers_of_one in offers for offer in offers_of_one)
+            if winner[0] > seeds.radius:
+                raise CaseError(
+                    f"{seeds.place}.at.{k}: ({shown}): {winner[0] * 1e6:.3g} um from the nearest "
+                    f"of its walls, more than the radius of a nucleus "
+                    f"({format_quantity(seeds.radius, 'm')}); move it"
+                )
+            if winner[-1] == comm.rank:
+                index.append(int(best[0]))
+                order.append(k)
+        return np.array(index, dtype=int), np.array(order, dtype=int)
+
+    def _draw(self, which: Any) -> None:
+        """How much hazard each of these sites outlives: exponential, mean 1."""
+        entries = self.sites["entry"][which]
+        for k in np.unique(entries):
+            chosen = which[entries == k]
+            seed = self.seeds[k].seed, int(k)
+            draws = generators(seed, self.sites["x"][chosen], self.births[chosen])
+            self.budget[chosen] = [draw.exponential() for draw in draws]
+
+    # -- when ----------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Decide which sites are awake, and with which areas their caps react (collective)."""
+        s = self.s
+        self._show()
+        eta, xi, bare = self._look(accepted=True)
+        self.before = eta
+        self._settle(xi)
+        self._age(eta, bare)
+        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED)
+        ready = asleep & (self.sites["threshold"] <= 0.0)
+        if s.dt > 0.0:
+            ready |= asleep & (eta < -self.sites["threshold"])
+            ready[self.chance] |= (asleep & (self.hazard >= self.budget))[self.chance]
+        self._wake(ready, eta if s.dt > 0.0 else np.zeros_like(eta))
+        self._show()
+        seen = s["front"].xi.x.array[self.nodes]
+        missing = np.maximum(self.cap.x.array[self.nodes] - seen, 0.0)
+        self.reaction.area = self.volume[self.nodes] * missing * self.pace
+
+    def wake_next(self) -> bool:
+        """Wake the easiest site that the present potentials would wake; False if there is none.
+
+        After a jump of the control the voltage of a real cell passes the thresholds one after the
+        other, and what wakes first relieves the rest. Collective.
+        """
+        self._show()
+        eta, _, bare = self._look(accepted=False)
+        ready = np.isinf(self.born) & (bare > 1.0 - COVERED) & (eta < -self.sites["threshold"])
+        if not ready.any():
+            return False
+        easiest = self.sites["threshold"][ready].min()
+        self._wake(ready & (self.sites["threshold"] <= easiest + SLACK), eta)
+        return True
+
+    def overshoot(self) -> float | None:
+        """Share of the step just solved at which the next site wakes; None if it may stand.
+
+        A site may be `SLACK` beyond its threshold. Where nuclei form at random, a step should not
+        expect more than one of them, or a tenth of those there are. Collective.
+        """
+        eta, _, bare = self._look(accepted=False)
+        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED)
+        past = -self.sites["threshold"] - eta
+        over = asleep & (past > SLACK) & np.isfinite(self.sites["threshold"])
+        room = np.maximum(self.before + self.sites["threshold"], 0.0) + 0.5 * SLACK
+        shares = (room[over] / (room[over] + past[over])).tolist()
+        expected = 0.5 * self.s.dt * float((self.rate + self._rate(eta, bare)).sum())
+        most = 1.0 + CROWD * self.count
+        shares += [most / expected] if expected > 1.5 * most else []
+        return min(max(min(shares), 0.05), 0.999) if shares else None
+
+    def _look(self, accepted: bool) -> tuple[Array, Array, Array]:
+        """Overpotential (V), xi, and what is free of metal and caps, at all sites (collective)."""
+        s, own = self.s, np.zeros((2, len(self.sites)))
+        phi_s, phi_l, xi = (
+            (s.unknowns[n].old[0] if accepted else s.unknowns[n].value).x.array[self.at[n]]
+            for n in ("phi_s", "phi_l", "xi")
+        )
+        voltage = s.voltage.x.array
+        own[0, self.here] = phi_s - phi_l + (voltage[0] if len(voltage) else 0.0)
+        own[1, self.here] = xi
+        covered = np.zeros(len(self.sites))
+        covered[self.here] = np.maximum(xi, self.cap.x.array[self.at["xi"]])
+        eta, metal, hidden = s.domain.comm.allreduce(np.vstack([own, covered]), op=MPI.SUM)
+        return eta, metal, np.clip(1.0 - hidden, 0.0, 1.0)
+
+    def _rate(self, eta: Array, bare: Array) -> Array:
+        """Nuclei per second at every site where they form at random and none is."""
+        drive = np.minimum(eta, -1e-12) ** 2
+        rate = self.sites["attempts"] * bare * np.exp(-self.sites["barrier"] / drive)
+        return np.where(np.isinf(self.born) & (eta < 0.0), rate, 0.0)
+
+    def _age(self, eta: Array, bare: Array) -> None:
+        """Count the hazard of the time since this was asked last, by the trapezoidal rule."""
+        now, t = self._rate(eta, bare), self.s.t
+        if 0.0 <= self.clock[0] < t:
+            self.hazard += 0.5 * (t - self.clock[0]) * (self.rate + now)
+        self.rate[:] = now
+        self.clock[0] = t
+
+    def _wake(self, ready: npt.NDArray[np.bool_], eta: Array) -> None:
+        """Sites begin to grow, the easiest first; its cap covers others."""
+        order = np.flatnonzero(ready)
+        order = order[np.argsort(self.sites["threshold"][order], kind="stable")]
+        awake: list[int] = []
+        for k in order.tolist():
+            apart = np.linalg.norm(self.centres[awake] - self.sites["x"][k], axis=1)
+            if (apart >= self.sites["radius"][awake]).all():
+                awake.append(k)
+        self.born[awake], self.eta[awake] = self.s.t, eta[awake]
+        self.births[awake] += 1.0
+        self.charge[awake] = 0.0
+
+    def _settle(self, xi: Array) -> None:
+        """Note which caps are complete, and which grown nuclei have been dissolved."""
+        s = self.s
+        mine = self.owner >= 0
+        at, node = self.owner[mine], self.nodes[mine]
+        cap = self.cap.x.array[node]
+        there = np.minimum(s.unknowns["xi"].old[0].x.array[node], cap)
+        sums = np.stack([
+            np.bincount(at, weights=self.volume[node] * values, minlength=len(self.sites))
+            for values in (cap, there)
+        ]) if len(at) else np.zeros((2, len(self.sites)))
+        whole, grown = s.domain.comm.allreduce(sums, op=MPI.SUM)
+        complete = self.shown & (grown >= (1.0 - MISSING) * whole)
+        self.done[complete] = s.t
+        self.charge[self.shown] = grown[self.shown] * self.metal.charge_density
+        again = np.flatnonzero(np.isfinite(self.done) & ~complete & (xi < DISSOLVED))
+        self.born[again] = self.done[again] = np.inf
+        self.hazard[again] = 0.0
+        self._draw(again[self.sites["attempts"][again] > 0.0])
+
+    # -- the caps that are growing -------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Bring the field of caps to the sites that grow (collective)."""
+        growing = np.isfinite(self.born) & np.isinf(self.done)
+        if np.array_equal(growing, self.shown):
+            return
+        width, chosen = self.metal.interface_width, np.flatnonzero(growing)
+        self.shown = growing
+        best, owner = np.zeros(len(self.nodes)), np.full(len(self.nodes), -1)
+        sums = np.zeros((2, len(self.sites)))
+        for k in chosen.tolist():
+            near = self.tree.query_ball_point(self.centres[k], self.reach[k])
+            distance = np.linalg.norm(self.points[near] - self.centres[k], axis=1)
+            chi = 1.0 / (1.0 + np.exp((distance - self.sites["radius"][k]) / width))
+            volume = self.volume[self.nodes[near]]
+            sums[:, k] = volume @ chi, volume @ (chi * (1.0 - chi)) / width
+            higher = chi > best[near]
+            best[np.array(near, dtype=int)[higher]] = chi[higher]
+            owner[np.array(near, dtype=int)[higher]] = k
+        size, surface = self.s.domain.comm.allreduce(sums, op=MPI.SUM)
+        cap = self.cap.x.array
+        cap[:] = 0.0
+        cap[self.nodes] = best
+        self.cap.x.scatter_forward()
+        if len(chosen):
+            cap[~self._attached(chosen)] = 0.0
+            self.cap.x.scatter_forward()
+        self.owner = np.where(cap[self.nodes] > 0.0, owner, -1)
+        ratio = np.divide(surface, size, out=np.zeros_like(size), where=size > 0.0)
+        self.pace = np.where(self.owner >= 0, ratio[self.owner] if len(ratio) else 0.0, 0.0)
+
+    def _attached(self, chosen: Any) -> npt.NDArray[np.bool_]:
+        """Nodes from which a cap leads to its site, not through the solid to the other side."""
+        domain, corners = self.s.domain, self.space.dofmap.list
+        cap = self.cap.x.array
+        on = np.zeros(len(domain.cell_tag_array), dtype=bool)
+        on[self.part.cells] = cap[corners[: len(self.part.cells)]].min(axis=1) > TAIL
+        label, _ = components(domain.mesh, on)
+        node = np.full(len(cap), -1)
+        here = label[self.part.cells]
+        node[corners[: len(here)][here >= 0]] = here[here >= 0, None]
+        labels = np.full(len(self.sites), -1)
+        labels[self.here] = node[self.at["xi"]]
+        kept = domain.comm.allreduce(labels, op=MPI.MAX)[chosen]
+        mark = dfem.Function(self.space)
+        mark.x.array[:] = np.isin(node, kept[kept >= 0])
+        mark.x.scatter_reverse(la.InsertMode.add)
+        mark.x.scatter_forward()
+        return mark.x.array > 0.5
+
+    # -- what is told --------------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """Nuclei that have formed so far; a site that was stripped bare may form another one."""
+        return int(self.births.sum())
+
+    def events(self) -> list[dict[str, Any]]:
+        """What became of the sites that woke, in the order of time.
+
+        Each with `t` (s), `place` (m), `eta` (V) at which it woke, `radius` (m), `charge` (C, 2D:
+        C/m) of the metal in its cap, and `complete`, when that was the whole cap (s, or None).
+        """
+        dim = self.s.domain.dim
+        awake = np.flatnonzero(np.isfinite(self.born))
+        return [
+            {
+                "event": "nucleus", "t": float(self.born[k]),
+                "place": self.sites["x"][k][:dim].tolist(), "eta": float(self.eta[k]),
+                "radius": float(self.sites["radius"][k]), "charge": float(self.charge[k]),
+                "complete": float(self.done[k]) if np.isfinite(self.done[k]) else None,
+            }
+            for k in awake[np.argsort(self.born[awake], kind="stable")]
+        ]  # fmt: skip
+
+
+def _coordinates(s: System, space: Any, part: Any) -> Array:
+    """Owned nodes as they stand in the mesh: bit by bit the same on any number of ranks."""
+    corners = cell_vertices(s.domain.mesh)
+    index_map = space.dofmap.index_map
+    node = np.zeros(index_map.size_local + index_map.num_ghosts, dtype=int)
+    node[space.dofmap.list[: len(part.cells)].ravel()] = corners[part.cells].ravel()
+    points: Array = s.domain.mesh.geometry.x[node[: index_map.size_local]]
+    return points
