@@ -56,6 +56,7 @@ class Deposit(Measure):
         self.pieces: list[dict[str, Any]] = []
         self.shorted: tuple[float, ...] = ()
         self.joined: frozenset[int] = frozenset()
+        self.metal_of_c: npt.NDArray[np.int32] | None = None
         v, weight = ufl.TestFunction(self.space), s.domain.node_weight(metal.regions)
         self.volumes = s.nodal(s.form(v * weight * s.domain.dx(metal.regions, lumped=True)))
         self.walls_of = [t.name for t in s.reactions if t.drives and t.name != "front"]
@@ -142,6 +143,30 @@ class Deposit(Measure):
         height, self.tip_place = max(self.comm.allgather(best))
         return height - bottom
 
+    def extrema(self, name: str) -> tuple[float, float]:
+        """As `Measure.extrema`; inside metal c means nothing and is left out."""
+        if name != "c":
+            return super().extrema(name)
+        values = self.s.unknowns["c"].owned[self.wet()]
+        low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+        return self.comm.allreduce(low, op=MPI.MIN), self.comm.allreduce(high, op=MPI.MAX)
+
+    def wet(self) -> npt.NDArray[np.bool_]:
+        """Owned nodes of c outside metal."""
+        if self.metal_of_c is None:
+            c, xi = (self.s.unknowns[n] for n in ("c", "xi"))
+            found = self.s.domain.same_nodes(c.space, c.part, xi.space, xi.part)
+            self.metal_of_c = found[: owned_size(c.space)]
+        there = self.metal_of_c
+        return (there < 0) | (self.s.unknowns["xi"].value.x.array[there] < 0.5)
+
+    def stripped_bare(self) -> bool:
+        """No metal (xi > 1/2) hangs together with the collector (collective)."""
+        self.connect()
+        mine = self.node_label[: len(self.volumes)]
+        here = bool((np.append(self.alive, False)[mine] & (self.xi > 0.5)).any())
+        return not self.comm.allreduce(here, op=MPI.LOR)
+
     def look(self, scale: float) -> dict[str, float]:
         """Which metal hangs together, and which of it is cut off from the collector (collective).
 
@@ -186,12 +211,10 @@ class Deposit(Measure):
 
     def _driven(self, label: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
         """Which parts reach the collector, in the plane or outside it."""
-        if not count:  # MPI.MAX takes no empty arrays
-            return np.zeros(0, dtype=bool)
         found = np.concatenate([label[self.s.domain.cells_along("collector")], label[self.tied]])
         touched = np.zeros(count, dtype=np.int64)
         touched[found[found >= 0]] = 1
-        return self.comm.allreduce(touched, op=MPI.MAX) > 0
+        return self.comm.allreduce(touched, op=MPI.SUM) > 0  # MPI.MAX takes no arrays
 
     def _to_nodes(self, label: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Part of every local node of the pores, -1 for none; cells of other ranks count, too."""

@@ -40,15 +40,18 @@ def entry(
     }  # fmt: skip
 
 
-def depletion(model: Model, density: float | None) -> dict[str, Any]:
+def depletion(model: Model, density: float | None, measure: Measure) -> dict[str, Any]:
     """Where the salt runs out, and Sand's time for a flat electrode (collective).
 
     Args:
         model: in its present state.
         density: imposed current density, A/m2; None if the voltage is held.
+        measure: of the model.
     """
     domain, u = model.domain, model.system.unknowns["c"]
     values = u.owned
+    if isinstance(measure, Deposit):
+        values = np.where(measure.wet(), values, np.inf)
     k = int(np.argmin(values)) if len(values) else -1
     mine = (float(values[k]) if k >= 0 else math.inf, domain.comm.rank)
     _, owner = min(domain.comm.allgather(mine))

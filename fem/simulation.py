@@ -35,6 +35,10 @@ DEPLETED = 1e-2
 """Share of c0 below which a step that cannot be taken means that the salt has run out."""
 LAST = ("depletion", "short_circuit")
 """Events that end the run."""
+LEAK = 1e-4
+"""Share of the cell current that may pass through empty pores; with more a step is too large."""
+LEAK_TRIES = 6
+"""How often it is made smaller; then there is no metal left in contact that could carry it."""
 JUMPS = ("island", "bridge")
 """Events at which rates jump: what was cut off would go on for half a step by BDF2's memory."""
 
@@ -79,6 +83,7 @@ class Simulation:
         self.next_output = self.flowing = 0.0
         self.events: list[dict[str, Any]] = []
         self.turnover = Turnover()
+        self.leaking = False
         self.watch = events.Watch(model, self.measure)
         self.tally = Tally()
         self.stop = events.StopRequest(self.comm)
@@ -122,6 +127,7 @@ class Simulation:
         self.events = [e for e in kept["events"] if e["event"] != "depletion"]
         self.watch.begin(self.events)
         self.turnover = Turnover(kept.get("cycles", ()))
+        self.leaking = bool(kept.get("leaking", False))
         self.stepper.dt = float(kept["next_dt"])
         self.flowing = float(kept.get("flowing", 0.0))
         self.tally = Tally(**kept["tally"])
@@ -157,6 +163,7 @@ class Simulation:
             "segment_charge": self.segment_charge,
             "events": self.events,
             "cycles": self.turnover.cycles,
+            "leaking": self.leaking,
             "next_dt": self.stepper.dt,
             "flowing": self.flowing,
             "tally": vars(self.tally),
@@ -224,10 +231,11 @@ class Simulation:
                 cut = True
                 break
             event = segment.stop(s.get_voltage(), self._charge())
-            if event == "cutoff" or (event and segment.end() > s.t - self.segment_start):
+            if event == "cutoff" or (event and s.t < end * (1 - 1e-9)):
                 self._event(event, segment)
                 cut = True
                 break
+            self._exhausted(segment, numbers)
             saved = self._save_if_due(saved)
         if cut or ends:
             self.recorder.fields()
@@ -255,6 +263,7 @@ class Simulation:
         ahead = control(min(s.t + self.stepper.dt, until))
         scale = max(self._scale(ahead), self._scale(control(s.t)))
         before = s.get_voltage(), self._charge()
+        leaks: list[float] = []
 
         def refine() -> float | None:
             numbers.clear()
@@ -265,6 +274,9 @@ class Simulation:
             shares = [segment.overshoot((before[0], s.get_voltage()), (before[1], charge))]
             if self.model.nuclei is not None:
                 shares.append(self.model.nuclei.overshoot())
+            if self._leaks(numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
+                leaks.append(s.dt)  # what lost its contact within the step still carried current
+                shares.append(0.4)
             return min((share * s.dt for share in shares if share is not None), default=None)
 
         step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine)
@@ -275,12 +287,32 @@ class Simulation:
             self.turnover.add(segment.cycle, self._charge() - before[1], **dead)
         return step, numbers
 
+    def _leaks(self, numbers: dict[str, float]) -> bool:
+        """Empty pores carry more of the current than their floor conductivity is meant for."""
+        return numbers.get("floor", 0.0) > LEAK
+
+    def _exhausted(self, segment: Segment, numbers: dict[str, float]) -> None:
+        """Remember whether pores leak; two such steps in a row need a cut-off that ends them.
+
+        Raises:
+            RunError: there is none.
+        """
+        before, self.leaking = self.leaking, self._leaks(numbers)
+        if before and self.leaking and segment.cutoff is None:
+            self.recorder.fields()
+            self.save()
+            raise RunError(
+                f"{segment.label} at t = {self.s.t:.6g} s: {numbers['floor']:.1e} of the current "
+                f"passes through empty pores, limit {LEAK:.0e}: no metal is left in contact that "
+                "could carry it; give the step a cutoff"
+            )
+
     def _charge(self) -> float:
         """Charge since the start of the protocol step, C/m2 of projected area."""
         return (float(self.s.charges["passed"][0]) - self.segment_charge) / self.model.area
 
     def _scale(self, control: Control) -> float:
-        """Cell current that residuals are compared with, A; that of the last step if none is set."""
+        """Cell current that residuals are compared with, A; the last one if none is set."""
         current = self.flowing if control.current is None else control.current
         return max(abs(current), SMALLEST_DENSITY * self.model.area)
 
@@ -311,6 +343,9 @@ class Simulation:
         else:
             why = f"converged ({last.reason}, residual {last.residual:.1e})"
             way_out = "Refine the mesh at the walls or lower [time] dt_min"
+        seen = self.measure
+        if segment.sign > 0.0 and isinstance(seen, Deposit) and seen.stripped_bare():
+            way_out = "No metal is left in contact with the collector: give the step a cutoff"
         raise RunError(
             f"{segment.label} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
             f"lowest c = {low:.3g} mol/m^3; the last good state is in "
@@ -321,7 +356,7 @@ class Simulation:
         entry = events.entry(name, segment, self.number, self.model, self.segment_start, **more)
         if name == "depletion":
             imposed = segment.control(self.s.t - self.segment_start, 1.0).current
-            entry |= events.depletion(self.model, imposed)
+            entry |= events.depletion(self.model, imposed, self.measure)
         self.events.append(entry)
         shown = ", ".join(
             f"{k} = {v:.6g}" if isinstance(v, float) else f"{k} = {v}"

@@ -71,6 +71,7 @@ class Unknown:
         positive: must stay above zero (a concentration).
         largest_change: that one step may make, in the field's unit.
         gap: instead of extrapolation in time, what the error of a step is judged by.
+        weight: of each owned node in the error; all alike without.
         same_node: given for an unknown whose row couples a node to itself only; (row, column) ->
             lumped form that is positive where two fields share one of its nodes.
     """
@@ -87,6 +88,7 @@ class Unknown:
     positive: bool = False
     largest_change: float = np.inf
     gap: Callable[[], float] | None = None
+    weight: Callable[[], npt.NDArray[np.float64]] | None = None
     same_node: Callable[[str, str], Any] | None = None
     fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
     groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
@@ -320,9 +322,10 @@ class System:
                 gap = u - a - slope * h - bend * h * (h + h1)
                 formula = h * h * (h + h1) ** 2 / (2 * h + h1)
                 share = formula / (formula + h * (h + h1) * (h + h1 + h2))
-            local = np.array([gap @ gap, float(n)])
+            weight = np.ones(n) if unknown.weight is None else unknown.weight()
+            local = np.array([weight @ gap**2, weight.sum()])
             total = self.domain.comm.allreduce(local, op=MPI.SUM)
-            worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1.0)) / unknown.scale)
+            worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1e-300)) / unknown.scale)
         return float(worst)
 
     def change(self) -> float:

@@ -162,6 +162,16 @@ class Metal:
             s.define("c_star", star, c.part)
             s.preparers.append(lambda: _copy(c.value, seen))
             s.settlers.append(lambda: _copy(c.value, star))
+            # Inside the metal there is no salt to be wrong about.
+            nodes = s.domain.same_nodes(c.space, c.part, xi.space, part)[: owned_size(c.space)]
+            covered = nodes >= 0
+
+            def weight() -> Array:
+                pore = np.ones(len(nodes))
+                pore[covered] -= front.xi.x.array[nodes[covered]]
+                return np.maximum(pore, PORE_FLOOR)
+
+            c.weight = weight
 
     def conductivity(self, xi: Any) -> Any:
         """Of metal for electrons, S/m; the outermost tail of the front conducts nothing."""

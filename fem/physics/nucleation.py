@@ -2,23 +2,27 @@ r"""Nuclei: how metal appears on a wall that it does not cover by itself.
 
 A wall of kind `nucleating` carries no current; metal appears there at sites only. A site wakes when
 its overpotential falls below its threshold, or, where a rate is given, at a random time. From then
-on a cap of metal is plated around it, with the metal's own kinetics:
+on a cap of metal grows around it, with the metal's own kinetics:
 
-    G = v (S/V) max(chi - xi, 0),    chi = 1/(1 + exp((|x - x_c| - R)/lambda))
-    x_c = x_site - R cos(theta_c) n,    V = int chi dV,    S = int chi (1 - chi)/lambda dV
+    dxi/dt + div q = v |grad xi| + G,    G ~ v [S w/(int w dV) - |grad xi|]+
+    w = [chi(r) - xi]+,    chi(r) = 1/(1 + exp((|x - x_c| - r)/lambda)),    x_c = x_site - r cos n
+    S = int chi(R) (1 - chi(R))/lambda dV
 
-n is the normal of the wall into the pore. V and S are volume and surface of the cap, cut by the
-wall; what is missing of the cap reacts with the share of its surface that is missing, and the front
-of what is there, |grad xi|, makes up the rest. So a nucleus carries from its first moment the
-current of a finished one, and nothing jumps when it is complete. The cap conducts electrons from
-the start. G is a reaction like that of the front: its charge is in all balances, and at eta >= 0
-nothing happens.
+n is the normal of the wall into the pore, cos that of the contact angle; chi(r) is a cap of radius
+r, cut by the wall, with the front's resting profile. r is a little ahead of the radius of the metal
+that is there, and R is its end. S is the surface of the cap of radius R: what the front of the
+small cap lacks of it reacts in G. So a nucleus carries from its first moment the current of a
+finished one, its own small size (of no meaning below some lambda) makes no overpotential, nothing
+jumps when it is complete, and it is complete after its volume over v S. (A cap that is filled as a
+whole takes as long, but decays: the relaxation sharpens every plateau of xi.) The final cap
+conducts electrons from the start. G is a reaction like that of the front: its charge is in all
+balances, and at eta >= 0 nothing happens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +43,10 @@ __all__ = ["Nuclei", "Seeds", "Surface", "generators", "poisson_sites"]
 SLACK = 1e-3
 #: A nucleus is complete when this share of its cap is missing.
 MISSING = 0.05
+#: The cap that a growing one is filled up to, beyond its present radius, and the least, in lambda.
+AHEAD, SMALLEST = 0.5, 2.0
+#: Radii between which a volume is interpolated; the first is a trace of metal (in lambda, below 0).
+RADII, EARLY = 64, 12.0
 #: xi of a wall above which no nucleus forms there, and below which a grown one has been dissolved.
 COVERED, DISSOLVED = 0.5, 0.1
 #: Share of new nuclei that a step may expect, besides one.
@@ -140,6 +148,41 @@ def poisson_sites(
     return np.array(where, dtype=np.int64), np.array(thresholds)
 
 
+@dataclass
+class Cap:
+    """A cap that grows, as this rank's nodes see it.
+
+    Attributes:
+        index: of its nodes among those of the reaction.
+        offset: of its nodes from the site, m, (n, 3).
+        normal: of the wall, into the pore.
+        cosine: of the contact angle.
+        final: the profile when it is complete.
+        radii, volumes: volume (m3, 2D: m2, all ranks) by radius (m).
+        surface: of the complete cap, m2 (2D: m).
+    """
+
+    index: npt.NDArray[np.int64]
+    offset: Array
+    normal: Array
+    cosine: float
+    final: Array = field(default_factory=lambda: np.empty(0))
+    radii: Array = field(default_factory=lambda: np.empty(0))
+    volumes: Array = field(default_factory=lambda: np.empty(0))
+    surface: float = 0.0
+
+    def at(self, radius: float, width: float) -> Array:
+        """Resting profile of a cap of this radius; below 0 it is but a trace of metal."""
+        centre = -max(radius, 0.0) * self.cosine * self.normal
+        distance = np.linalg.norm(self.offset - centre, axis=1)
+        return np.asarray(1.0 / (1.0 + np.exp((distance - radius) / width)))
+
+    def keep(self, which: npt.NDArray[np.bool_]) -> None:
+        """Forget the other nodes."""
+        self.index, self.offset = self.index[which], self.offset[which]
+        self.final = self.final[which]
+
+
 class Nuclei:
     """Sites, which of them are awake, and the reaction that plates their caps.
 
@@ -203,7 +246,8 @@ class Nuclei:
         self.nodes = self.reaction.nodes["xi"]
         self.points = nodes[self.nodes]
         self.tree = cKDTree(self.points)
-        self.pace = np.zeros(len(self.nodes))
+        self.front = next(t for t in s.reactions if t.name == "front")
+        self.growing: dict[int, Cap] = {}
         self.owner = np.full(len(self.nodes), -1)
         self.shown = np.zeros(n, dtype=bool)
         self.here = np.flatnonzero(self.sites["rank"] == s.domain.comm.rank)
@@ -311,7 +355,7 @@ class Nuclei:
                     f"{seeds.place}.at.{k}: ({shown}): {len(given)} coordinates, but the mesh is "
                     f"{dim}D"
                 )
-            apart = np.linalg.norm(x[:, :dim] - given, axis=1)
+            apart = np.linalg.norm(x[:, :dim] - given, axis=1).round(15)
             best = np.lexsort((*x.T[::-1], apart))[:1]  # ties by coordinates
             offers = comm.allgather([(apart[j], *x[j], comm.rank) for j in best.tolist()])
             winner = min(offer for offers_of_one in offers for offer in offers_of_one)
@@ -352,9 +396,7 @@ class Nuclei:
             ready[self.chance] |= (asleep & (self.hazard >= self.budget))[self.chance]
         self._wake(ready, eta if s.dt > 0.0 else np.zeros_like(eta))
         self._show()
-        seen = s["front"].xi.x.array[self.nodes]
-        missing = np.maximum(self.cap.x.array[self.nodes] - seen, 0.0)
-        self.reaction.area = self.volume[self.nodes] * missing * self.pace
+        self.reaction.area = self._areas()
 
     def wake_next(self) -> bool:
         """Wake the easiest site that the present potentials would wake; False if there is none.
@@ -452,35 +494,71 @@ class Nuclei:
 
     # -- the caps that are growing -------------------------------------------------------------
 
+    def _areas(self) -> Array:
+        """What the growing caps lack of their final surface, where they grow next (collective)."""
+        comm, width = self.s.domain.comm, self.metal.interface_width
+        seen = self.s["front"].xi.x.array[self.nodes]
+        volume, present = self.volume[self.nodes], self.front.area[self.nodes]
+        growing = self.growing.items()
+
+        def total(parts: dict[int, Array]) -> Array:
+            sums = np.zeros(len(self.sites))
+            for k, values in parts.items():
+                sums[k] = values.sum()
+            return np.asarray(comm.allreduce(sums, op=MPI.SUM))
+
+        there = total({k: volume[c.index] * np.minimum(seen[c.index], c.final) for k, c in growing})
+        gaps = {}
+        for k, cap in growing:
+            radius = np.interp(there[k], cap.volumes, cap.radii)
+            radius = min(max(radius + AHEAD * width, SMALLEST * width), self.sites["radius"][k])
+            gaps[k] = volume[cap.index] * np.maximum(cap.at(radius, width) - seen[cap.index], 0.0)
+        whole = total(gaps)
+        more = {
+            k: np.maximum(cap.surface * gaps[k] / max(whole[k], 1e-300) - present[cap.index], 0.0)
+            for k, cap in growing
+        }
+        front, added = total({k: present[c.index] for k, c in growing}), total(more)
+        out = np.zeros(len(self.nodes))
+        for k, cap in growing:
+            lacking = max(cap.surface - front[k], 0.0)
+            out[cap.index] = more[k] * lacking / max(added[k], 1e-300)
+        return out
+
     def _show(self) -> None:
         """Bring the field of caps to the sites that grow (collective)."""
         growing = np.isfinite(self.born) & np.isinf(self.done)
         if np.array_equal(growing, self.shown):
             return
         width, chosen = self.metal.interface_width, np.flatnonzero(growing)
-        self.shown = growing
+        self.shown, self.growing = growing, {}
         best, owner = np.zeros(len(self.nodes)), np.full(len(self.nodes), -1)
-        sums = np.zeros((2, len(self.sites)))
         for k in chosen.tolist():
-            near = self.tree.query_ball_point(self.centres[k], self.reach[k])
-            distance = np.linalg.norm(self.points[near] - self.centres[k], axis=1)
-            chi = 1.0 / (1.0 + np.exp((distance - self.sites["radius"][k]) / width))
-            volume = self.volume[self.nodes[near]]
-            sums[:, k] = volume @ chi, volume @ (chi * (1.0 - chi)) / width
-            higher = chi > best[near]
-            best[np.array(near, dtype=int)[higher]] = chi[higher]
-            owner[np.array(near, dtype=int)[higher]] = k
-        size, surface = self.s.domain.comm.allreduce(sums, op=MPI.SUM)
-        cap = self.cap.x.array
-        cap[:] = 0.0
-        cap[self.nodes] = best
+            site = self.sites[k]
+            near = np.array(self.tree.query_ball_point(self.centres[k], self.reach[k]), dtype=int)
+            cap = Cap(near, self.points[near] - site["x"], site["normal"], site["cosine"])
+            cap.final = cap.at(site["radius"], width)
+            self.growing[k] = cap
+            higher = cap.final > best[near]
+            best[near[higher]], owner[near[higher]] = cap.final[higher], k
+        cap_field = self.cap.x.array
+        cap_field[:] = 0.0
+        cap_field[self.nodes] = best
         self.cap.x.scatter_forward()
         if len(chosen):
-            cap[~self._attached(chosen)] = 0.0
+            cap_field[~self._attached(chosen)] = 0.0
             self.cap.x.scatter_forward()
-        self.owner = np.where(cap[self.nodes] > 0.0, owner, -1)
-        ratio = np.divide(surface, size, out=np.zeros_like(size), where=size > 0.0)
-        self.pace = np.where(self.owner >= 0, ratio[self.owner] if len(ratio) else 0.0, 0.0)
+        self.owner = np.where(cap_field[self.nodes] > 0.0, owner, -1)
+        table = np.zeros((len(chosen), RADII + 1))
+        volume = self.volume[self.nodes]
+        for row, (k, cap) in zip(table, self.growing.items(), strict=True):
+            cap.keep(self.owner[cap.index] == k)
+            cap.radii = np.linspace(-EARLY * width, self.sites["radius"][k], RADII)
+            row[:RADII] = [volume[cap.index] @ cap.at(r, width) for r in cap.radii]
+            row[RADII] = volume[cap.index] @ (cap.final * (1.0 - cap.final)) / width
+        table = self.s.domain.comm.allreduce(table, op=MPI.SUM)
+        for row, cap in zip(table, self.growing.values(), strict=True):
+            cap.volumes, cap.surface = row[:RADII], row[RADII]
 
     def _attached(self, chosen: Any) -> npt.NDArray[np.bool_]:
         """Nodes from which a cap leads to its site, not through the solid to the other side."""
@@ -492,9 +570,9 @@ class Nuclei:
         node = np.full(len(cap), -1)
         here = label[self.part.cells]
         node[corners[: len(here)][here >= 0]] = here[here >= 0, None]
-        labels = np.full(len(self.sites), -1)
-        labels[self.here] = node[self.at["xi"]]
-        kept = domain.comm.allreduce(labels, op=MPI.MAX)[chosen]
+        labels = np.zeros(len(self.sites), dtype=int)
+        labels[self.here] = node[self.at["xi"]] + 1
+        kept = domain.comm.allreduce(labels, op=MPI.SUM)[chosen] - 1
         mark = dfem.Function(self.space)
         mark.x.array[:] = np.isin(node, kept[kept >= 0])
         mark.x.scatter_reverse(la.InsertMode.add)

@@ -36,7 +36,7 @@ def metal(result: Result, t: float | None) -> Any:
     )
     axes = figure.subplots(1, len(chosen), squeeze=False, sharey=True)[0]
     colours = LinearSegmentedColormap.from_list("metal", [PORE, METAL])
-    drawn = None
+    drawn: Any = None
     for ax, now in zip(axes, chosen, strict=True):
         if "solid" in result.blocks:
             points, cells = result.points("solid", now) * UM, result.cells("solid", now)

@@ -51,7 +51,7 @@ def main(name: str = "host_fill", seconds: float = 0.0, overrides: tuple[str, ..
     spent = 0.0
     numbers: dict[str, float] = {}
     newton = krylov = tries = steps = 0
-    say("       t      dt  newton  krylov  rejected  voltage/mV   tip/um  seconds  Laplace problems")
+    say("       t      dt  newton  krylov  rejected  voltage/mV   tip/um  seconds  Laplace")
     while s.t < end * (1 - 1e-9):
         comm.Barrier()
         begin = time.perf_counter()
@@ -73,8 +73,9 @@ def main(name: str = "host_fill", seconds: float = 0.0, overrides: tuple[str, ..
     pace = 0.5 * (first.seconds + last.seconds)
     thirds = run.measure.thirds(run.measure.depth_profile(), "plated")
     say(
-        f"{steps} steps, {tries} tries, {newton} Newton, {krylov} Krylov iterations; {spent:.1f} s = "
-        f"{spent / pace:.0f} Laplace problems, {spent / pace / max(tries, 1):.2f} a try"
+        f"{steps} steps, {tries} tries, {newton} Newton, {krylov} Krylov iterations; "
+        f"{spent:.1f} s = {spent / pace:.0f} Laplace problems, "
+        f"{spent / pace / max(tries, 1):.2f} a try"
     )
     say(
         f"voltage {1e3 * s.get_voltage():.5f} mV, tip {1e6 * numbers['tip']:.4f} um, metal in "

@@ -70,7 +70,7 @@ def test_potential_of_a_floating_particle(curvatures):
 def test_growth_begins_at_the_resting_potential(curvatures):
     """At 5 % less than the resting potential a particle of 20 lambda shrinks, at 5 % more it grows.
 
-    Seen in the contour and in the volume, after 30 steps.
+    Seen in the contour and in the volume, after 20 steps.
     """
     R, h, width = 20.0, 0.5, WIDTH
     exact = resting_potential(R * width, curvatures)
@@ -84,9 +84,9 @@ def test_growth_begins_at_the_resting_potential(curvatures):
         )  # fmt: skip
         growth.rest(voltage=share * exact)
         radius, volume = growth.radius(), growth.volume
-        for _ in range(30):
+        for _ in range(20):
             growth.step(dt)
-        expected = BY_CURVATURE * curvatures / (R * width) * (share - 1) * 30 * dt
+        expected = BY_CURVATURE * curvatures / (R * width) * (share - 1) * 20 * dt
         moved = growth.radius() - radius
         swollen = (growth.volume / volume - 1) * R * width / (curvatures + 1)
         print("fixed potential", curvatures, share, moved / expected, swollen / expected)
@@ -99,11 +99,10 @@ def test_growth_begins_at_the_resting_potential(curvatures):
 def test_the_smaller_of_two_cylinders_dissolves():
     """Connected by the collector, no net current: the larger one takes it all."""
     small, large, h, width = 5.0, 9.0, 0.5, WIDTH
+    both = [ball(R * width, width, (x * width,)) for R, x in ((small, 8), (large, 27))]
     growth = Growth(
         box((0, 0), (40 * width, 18 * width), (40, 18)),
-        lambda x: np.maximum(
-            ball(small * width, width, (8 * width,))(x), ball(large * width, width, (27 * width,))(x)
-        ),
+        lambda x: np.maximum(both[0](x), both[1](x)),
         width=width, kappa=KAPPA, gamma=GAMMA, scale=0.1 * large * width, rtol=1e-8,
     )  # fmt: skip
     growth.rest(0.0, voltage=resting_potential(large * width, 1))
@@ -131,7 +130,7 @@ def test_the_smaller_of_two_cylinders_dissolves():
 
 
 def ripple(share: float, *, across: float, travel: float, thinness: float = 0.05,
-           resistance: float = 2.0) -> tuple[float, float]:  # fmt: skip
+           resistance: float = 2.0, step: float = 0.2) -> tuple[float, float]:  # fmt: skip
     """ln of the growth of a ripple while the front moves on by `travel` lambda: found, expected.
 
     Args:
@@ -139,8 +138,9 @@ def ripple(share: float, *, across: float, travel: float, thinness: float = 0.05
         across: size of the elements along the front, in lambda; lambda/2 across it.
         thinness: k lambda.
         resistance: kappa rho at the neutral wave number: kinetics against electrolyte.
+        step: way of the front in a step, in lambda.
     """
-    width, J, h = WIDTH, 100.0, 0.5
+    width, J, h = WIDTH, 1.0, 0.5
     k = thinness / width
     half, below, high = np.pi / k, 12 * width, 1.5 / k
     gamma = J / (KAPPA * PER_CHARGE * (k / share) ** 2)
@@ -150,10 +150,10 @@ def ripple(share: float, *, across: float, travel: float, thinness: float = 0.05
     high = rows * 2 * h * width - below
     growth = Growth(
         box((0, -below), (half, high), (round(half / (across * width)), rows)),
-        lambda x: profile(x[1] - 2 * width * np.cos(k * x[0]), width),
+        lambda x: profile(x[1] - 0.1 / k * np.cos(k * x[0]), width),
         width=width, kappa=KAPPA, sigma=1e4, i0=i0, gamma=gamma, scale=J * half, rtol=1e-9,
     )  # fmt: skip
-    growth.rest(-J * half, voltage=-0.01)
+    growth.rest(-J * half, voltage=-1e-3)
 
     def amplitude() -> float:
         x, y, _ = growth.contour()[np.argsort(growth.contour()[:, 0])].T
@@ -163,9 +163,9 @@ def ripple(share: float, *, across: float, travel: float, thinness: float = 0.05
     v = speed(-J)
     time = travel * width / v
     begin = amplitude()
-    assert begin <= 0.11 / k
+    assert begin == pytest.approx(0.1 / k, rel=0.01)
     # A whole number of elements: what the mesh does to the contour is the same in the end.
-    growth.march(time, 0.2 * width / v, -J * half)
+    growth.march(time, step * width / v, -J * half)
     assert growth.bounded
 
     def rate(t: float, a: Array) -> list[float]:
@@ -189,9 +189,9 @@ def test_ripples_and_the_neutral_wavelength(reached):
     shares = np.array([0.5, 0.8, 1.2, 2.0])
     found, expected = np.array([ripple(q, across=2.0, travel=6.0) for q in shares]).T
     for q, a, b in zip(shares, found, expected, strict=True):
-        reached(f"growth of a ripple at {q:g} of the neutral wave number", abs(a / b - 1), most=0.05)
-    zero = brentq(lambda q: np.interp(q, shares[1:3], (found / expected * (1 - shares**2))[1:3]),
-                  0.8, 1.2)  # fmt: skip
+        reached(f"growth of a ripple at {q:g} neutral wave numbers", abs(a / b - 1), most=0.05)
+    rates = (found / expected * (1 - shares**2))[1:3]
+    zero = brentq(lambda q: np.interp(q, shares[1:3], rates), *shares[1:3])
     reached("neutral wavelength", abs(1 / zero - 1), most=0.05)
 
 
@@ -204,9 +204,11 @@ def test_ripples_where_kinetics_are_fast(reached):
     """
     errors = [
         abs(a / b - 1)
-        for a, b in (ripple(0.5, across=2.0, travel=4.0, resistance=0.5, thinness=kl)
-                     for kl in (0.1, 0.05))
-    ]  # fmt: skip
+        for a, b in (
+            ripple(0.5, across=2.0, travel=4.0, resistance=0.5, thinness=kl, step=0.05)
+            for kl in (0.1, 0.05)
+        )
+    ]
     reached("error at half the width over that at the whole", errors[1] / errors[0], most=0.5)
     reached("growth, kappa rho = 10 lambda", errors[1], most=0.05)
 
@@ -222,7 +224,7 @@ def angle_of(growth: Growth) -> float:
 
 
 def settled(angle: float, radius: float, growth_time: float) -> tuple[float, float]:
-    """Angle and relative change of the area of a cap that began with 90 degrees; radius in lambda."""
+    """Angle of a cap that began with 90 degrees, and relative change of its area; radius/lambda."""
     h, width = 0.5, WIDTH
     across, up = round(2.4 * radius / (2 * h)), round(1.8 * radius / (2 * h))
     growth = Growth(
@@ -231,7 +233,7 @@ def settled(angle: float, radius: float, growth_time: float) -> tuple[float, flo
         angle=angle, scale=I0 * radius * width, rtol=1e-8,
     )  # fmt: skip
     growth.rest(0.0)
-    area, dt = growth.volume, 5.0 * (h * width) ** 2 / BY_CURVATURE
+    area, dt = growth.volume, 6.0 * (h * width) ** 2 / BY_CURVATURE
     time = growth_time * (radius * width) ** 2 / BY_CURVATURE
     growth.march(time, dt, 0.0)
     assert growth.bounded
@@ -241,7 +243,7 @@ def settled(angle: float, radius: float, growth_time: float) -> tuple[float, flo
 @pytest.mark.parametrize("angle", [60.0, 90.0, 120.0])
 def test_young(angle):
     """A cap of 12 lambda dissolves and replates, without net current, until its angle is right."""
-    found, gained = settled(angle, 12.0, 1.5)
+    found, gained = settled(angle, 12.0, 1.2)
     print("Young", angle, found, gained)
     assert found == pytest.approx(angle, abs=3.0)
     assert abs(gained) <= 1e-6

@@ -1,0 +1,140 @@
+"""Metal that begins on a bare wall: none at rest, and then as fast as its current says.
+
+Numbers: verification.md, "Phase field". eta is fixed, the electrolyte has no ohmic drop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.verification.fronts import (
+    FLOOR,
+    HOST,
+    UM,
+    Growth,
+    box,
+    density,
+    film,
+    speed,
+    strip,
+)
+
+ETA = -0.1
+V = speed(density(ETA))
+
+
+def bare(eta_nuc: float, width: float = UM) -> Growth:
+    """A strip over a bare foil behind the mesh."""
+    h = 0.5 * width
+    return Growth(
+        strip(20 * width, h), None, width=width, films=[film(10.0, eta_nuc, faces=FLOOR)],
+        scale=10.0 * 4 * h,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("eta", "eta_nuc"), [(0.0, 0.0), (0.02, 0.0), (-0.02, 0.05), (-0.0499, 0.05), (0.05, 0.05)]
+)
+def test_nothing_happens(eta, eta_nuc):
+    """At rest, under anodic eta and between 0 and the nucleation overpotential: no metal at all.
+
+    For 1e6 s, in which 10 A/m2 would plate 1.3 mm; the gate is 1e-6 lambda.
+    """
+    growth = bare(eta_nuc)
+    growth.rest(voltage=eta)
+    growth.march(1e6, 1e5)
+    height = growth.volume / (2 * growth.width)
+    print("bare wall", eta, eta_nuc, height / growth.width, growth.current)
+    assert abs(height) <= 1e-6 * growth.width
+    assert growth.bounded
+
+
+def test_beyond_the_nucleation_overpotential():
+    """The same foil plates 10 mV beyond, first with what is beyond and then with all of eta."""
+    growth = bare(0.05)
+    growth.rest(voltage=-0.06)
+    assert growth.current == pytest.approx(density(-0.01) * 2 * growth.width, rel=1e-6)
+    covered = 14.0 * growth.width / speed(density(-0.06))
+    growth.march(covered, 0.01 * covered)
+    assert growth.current == pytest.approx(density(-0.06) * 2 * growth.width, rel=5e-3)
+    assert growth.bounded
+
+
+def ramped(growth: Growth, end: float, record: Callable[[float], None]) -> None:
+    """Steps that grow by 30 % to 0.4 lambda each, until v t = end lambda."""
+    longest = 0.4 * growth.width / V
+    dt, time = 0.01 * longest, end * growth.width / V
+    while growth.s.t < time * (1 - 1e-9):
+        growth.step(min(dt, time - growth.s.t))
+        dt = min(1.3 * dt, longest)
+        way = V * growth.s.t
+        if way > 4 * growth.width:
+            record(way)
+
+
+@pytest.mark.parametrize("width", [UM, 0.5 * UM])
+def test_film_on_a_flat_wall(width):
+    """v t within 0.5 % once v t > 4 lambda, on a solid in the mesh."""
+    h = 0.5 * width
+    domain = box((0, -4 * h), (4 * h, 24 * width), (2, 26), host=lambda x: x[1] < 0.0)
+    growth = Growth(
+        domain, None, width=width, films=[film(10.0, walls=HOST)], scale=abs(density(ETA)) * 4 * h
+    )
+    growth.rest(voltage=ETA)
+    errors: list[float] = []
+    ramped(growth, 10.0, lambda way: errors.append(growth.volume / (4 * h) / way - 1))
+    print("film on a flat wall", width, np.abs(errors).max())
+    assert growth.bounded
+    assert np.abs(errors).max() <= 5e-3
+
+
+def filled(radius: float, width: float, end: float) -> tuple[float, float]:
+    """Errors of a film inside a cylinder: worst of its height by area, height of its last contour.
+
+    A contour near the wall is lower than the metal there is: xi of the wall is not yet 1.
+
+    Args:
+        radius: of the pore, in lambda.
+        width: lambda, m.
+        end: v t at the end, in lambda.
+    """
+    h, R, core, wedge = 0.5, radius * width, 0.4 * radius * width, np.pi / 8
+    around, through = round(wedge * radius / (4 * h)), round(0.6 * radius / (2 * h))
+
+    def bend(x: np.ndarray) -> np.ndarray:
+        r, angle = R - x[:, 1], x[:, 0]
+        return np.stack([r * np.cos(angle), r * np.sin(angle), 0.0 * r], axis=1)
+
+    growth = Growth(
+        box((0, 0), (wedge, R - core), (around, through), bend=bend), None, width=width,
+        films=[film(10.0, faces=FLOOR)], scale=abs(density(ETA)) * R,
+    )  # fmt: skip
+    growth.rest(voltage=ETA)
+    errors: list[float] = []
+
+    def record(way: float) -> None:
+        errors.append((R - np.sqrt(R * R - 2 / wedge * growth.volume)) / way - 1)
+
+    ramped(growth, end, record)
+    assert growth.bounded
+    return max(map(abs, errors)), abs((R - growth.radius()) / (end * width) - 1)
+
+
+@pytest.mark.parametrize("width", [UM, 0.5 * UM])
+def test_film_inside_a_cylinder(width):
+    """v t within 0.5 % once v t > 4 lambda, in a pore of 40 um."""
+    area, contour = filled(40 * UM / width, width, 8.0)
+    print("film inside a cylinder", width, area, contour)
+    assert area <= 5e-3
+    assert contour <= 5e-3
+
+
+@pytest.mark.full
+def test_film_inside_a_narrow_cylinder(reached):
+    """20 lambda: curvature costs the film (lambda/R)^2, about 1 %."""
+    area, contour = filled(20.0, UM, 8.0)
+    reached("height by area of a film in a pore of 20 lambda", area, most=1.5e-2)
+    reached("height of its contour", contour, most=1.5e-2)

@@ -1,0 +1,267 @@
+"""The front moves as fast as its current says, whatever its width, mobility, mesh and shape.
+
+Numbers: verification.md, "Phase field". eta is fixed and the electrolyte has no ohmic drop, so that
+the speed v is known; at an imposed current it would be an identity.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+from tests.verification.fronts import (
+    EQUAL,
+    KAPPA,
+    UM,
+    Growth,
+    ball,
+    box,
+    density,
+    layer,
+    profile,
+    quarter,
+    speed,
+    strip,
+)
+
+#: xi may change so much in a step: four lambda are one.
+SHORT, FINE = 0.1, 0.05
+
+
+def duration(change: float, width: float, v: float) -> float:
+    """Step, s, in which xi changes by at most this much."""
+    return 4 * change * width / abs(v)
+
+
+# -- flat --------------------------------------------------------------------------------------
+
+
+def flat(width: float, eta: float, *, h: float = 0.5, mobility: float = 2.0, travel: float = 12.0,
+         change: float = SHORT) -> tuple[float, Growth]:  # fmt: skip
+    """Relative error of the way of a flat front, by its volume, and the cell; h in lambda."""
+    begin = 10.0 if eta < 0 else 10.0 + travel
+    v, domain = speed(density(eta)), strip((20.0 + travel) * width, h * width)
+    growth = Growth(
+        domain, layer(begin * width, width), width=width, mobility=mobility,
+        scale=abs(density(eta)) * 4 * h * width,
+    )  # fmt: skip
+    growth.rest(voltage=eta)
+    before = growth.volume
+    time = travel * width / abs(v)
+    growth.march(time, duration(change, width, v))
+    return (growth.volume - before) / (4 * h * width * v * time) - 1, growth
+
+
+@pytest.mark.parametrize("eta", [-0.1, 0.05])
+@pytest.mark.parametrize("width", [UM, 0.5 * UM])
+def test_flat_front(width, eta):
+    """0.1 % for three mobilities and two widths, plating and stripping."""
+    for mobility in (1.0, 2.0, 4.0):
+        error, growth = flat(width, eta, mobility=mobility)
+        print("flat", width, eta, mobility, error)
+        assert abs(error) <= 1e-3
+        assert growth.bounded
+
+
+def test_long_steps():
+    """Steps of 0.9 lambda, the longest that a run takes, do not tear the front: 0.1 %."""
+    for h in (0.5, 0.25):
+        error, growth = flat(UM, -0.1, h=h, change=0.22, travel=16.0)
+        print("long steps", h, growth.travel, error)
+        assert abs(error) <= 1e-3
+        assert growth.bounded
+
+
+def test_order_in_space():
+    """Way of a flat front on three meshes: second order in h."""
+    sizes = 0.625, 0.4, 0.25
+    errors = [abs(flat(UM, -0.1, h=h, change=0.02, travel=5.0)[0]) for h in sizes]
+    pairs = zip(pairwise(errors), pairwise(sizes), strict=True)
+    orders = [np.log(a / b) / np.log(c / d) for (a, b), (c, d) in pairs]
+    print("order in h", errors, orders)
+    assert all(abs(order - 2.0) <= 0.2 for order in orders)
+
+
+def test_order_in_time():
+    """Height of the contour of a front that speeds up by 18 %, steps halved: second order."""
+    width, h = 0.5 * UM, 0.25 * UM
+    heights = []
+    for n in (20, 40, 80, 160):
+        growth = Growth(
+            strip(40 * width, h), layer(8 * width, width), width=width, kappa=2e-3, sigma=1e4,
+            scale=12.0 * 4 * h,
+        )  # fmt: skip
+        growth.rest(voltage=-0.1)
+        begin = growth.current
+        growth.march(2200.0, 2200.0 / n)
+        heights.append(growth.height())
+    assert growth.current / begin == pytest.approx(1.18, abs=0.01)
+    steps = np.diff(heights)
+    orders = np.log2(steps[:-1] / steps[1:])
+    print("order in time", steps / width, orders)
+    assert np.all(np.abs(orders - 2.0) <= 0.25)
+
+
+# -- ohmic drop --------------------------------------------------------------------------------
+
+
+def drop(width: float, i0: float, h: float, travel: float = 3.0) -> float:
+    """Relative error of the current with 40 um of electrolyte to a reference, -100 mV."""
+    top = 64 * UM if width < 2 * UM else 80 * UM
+
+    def exact(gap: float) -> float:
+        return float(brentq(lambda i: density(-0.1 + i * gap / KAPPA, i0) + i, 0.0, 1e3))
+
+    i = exact(40 * UM)
+    if i0 == 10.0:
+        assert i == pytest.approx(58.49, abs=0.005)  # verification.md
+    area = 4 * h * width
+    growth = Growth(
+        strip(top, h * width), layer(top - 40 * UM - travel * width, width), width=width,
+        kappa=KAPPA, sigma=1e4, i0=i0, scale=i * area,
+    )  # fmt: skip
+    growth.rest(voltage=-0.1)
+    growth.march(travel * width / speed(-i), duration(FINE, width, speed(-i)))
+    gap = top - growth.height()
+    assert gap == pytest.approx(40 * UM, rel=0.02)
+    assert growth.bounded
+    return -growth.current / area / exact(gap) - 1
+
+
+def test_current_over_an_ohmic_drop():
+    """58.49 A/m2 within 0.2 %. What is left is the mesh's: it falls with h, not with lambda."""
+    errors = {(w, h): drop(w * UM, 10.0, h) for w, h in ((1.0, 0.5), (0.5, 0.5), (0.5, 0.25))}
+    print("58.49 A/m2", errors)
+    assert all(abs(error) <= 2e-3 for error in errors.values())
+    assert abs(errors[0.5, 0.25]) < 0.6 * abs(errors[0.5, 0.5])
+
+
+def test_fast_kinetics():
+    """The front's width matters where kinetics are fast, as (lambda i0 F/(kappa RT))^2.
+
+    i0 = 1000 A/m2: kinetics resist as 7.7 um of electrolyte do.
+    """
+    errors = [drop(w * UM, 1000.0, 0.5) for w in (2.0, 1.0, 0.5)]
+    orders = [np.log2(a / b) for a, b in pairwise(errors)]
+    print("fast kinetics", errors, orders)
+    assert errors[-1] <= 4e-3
+    assert all(order >= 1.8 for order in orders)
+
+
+# -- round -------------------------------------------------------------------------------------
+
+
+def grown(eta: float, begin: float, *, h: float = 0.25, axisymmetric: bool = False,
+          mobility: float = 2.0, travel: float = 5.0) -> float:  # fmt: skip
+    """Relative error of the way of a cylinder's or sphere's contour; radii in lambda."""
+    width, v = UM, speed(density(eta))
+    side = begin + 5.0 + (travel if eta < 0 else 0.0)
+    growth = Growth(
+        quarter(side * width, h * width, axisymmetric=axisymmetric),
+        ball(begin * width, width), width=width, mobility=mobility,
+        scale=abs(density(eta)) * begin * width * (begin * width if axisymmetric else 1.0),
+    )  # fmt: skip
+    growth.rest(voltage=eta)
+    before, time = growth.radius(), travel * width / abs(v)
+    growth.march(time, duration(FINE, width, v))
+    assert growth.bounded
+    return (growth.radius() - before) / (v * time) - 1
+
+
+@pytest.mark.parametrize("shape", ["cylinder", "sphere"])
+def test_round_front(shape):
+    """Radius of the 0.5 contour under a uniform speed, R0 = 10 lambda, h = lambda/4: 0.5 %."""
+    for eta, begin in ((-0.1, 10.0), (0.1, 15.0)):
+        error = grown(eta, begin, axisymmetric=shape == "sphere")
+        print(shape, eta, error)
+        assert abs(error) <= 5e-3
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("mobility", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("shape", ["cylinder", "sphere"])
+def test_round_front_and_mobility(shape, mobility, reached):
+    for eta, begin in ((-0.1, 10.0), (0.1, 15.0)):
+        error = grown(eta, begin, axisymmetric=shape == "sphere", mobility=mobility)
+        name = "plating" if eta < 0 else "stripping"
+        reached(f"way of a {shape}, m = {mobility:g}, {name}", abs(error), most=5e-3)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("eta", [-0.1, 0.1])
+def test_sphere_in_three_dimensions(eta, reached):
+    """An octant on tetrahedra, h = lambda/2: twice the gate's element and four times its bound."""
+    width, v, travel = UM, speed(density(eta)), 3.0
+    begin, side = (7.0 if eta < 0 else 10.0), 14.0
+    growth = Growth(
+        box((0, 0, 0), (side * width,) * 3, (28, 28, 28)), ball(begin * width, width),
+        width=width, scale=abs(density(eta)) * (begin * width) ** 2, kind="iterative", rtol=1e-9,
+    )  # fmt: skip
+    growth.rest(voltage=eta)
+    before, time = growth.radius(), travel * width / abs(v)
+    growth.march(time, duration(FINE, width, v))
+    error = (growth.radius() - before) / (v * time) - 1
+    assert growth.bounded
+    reached(f"way of a 3D sphere, {eta:g} V", abs(error), most=2e-2)
+
+
+def test_resting_circle():
+    """Relaxation alone, for 20 lambda/M: area exact, radius within 2 (lambda/R)^2."""
+    width, R, M = UM, 10.0, 1e-8
+    growth = Growth(
+        quarter(16 * width, 0.25 * width), ball(R * width, width), width=width, scale=1e-3, i0=1e-12
+    )
+
+    def hold() -> None:
+        growth.s["front"].mobility.value = M
+
+    growth.s.preparers.append(hold)
+    growth.rest(voltage=0.0)
+    radius, area = growth.radius(), growth.volume
+    growth.march(20 * width / M, width / M)
+    moved = growth.radius() / radius - 1
+    print("resting circle", growth.volume / area - 1, moved)
+    assert growth.bounded
+    assert growth.volume == pytest.approx(area, rel=1e-11)
+    assert abs(moved) <= 2 / R**2
+
+
+# -- ends --------------------------------------------------------------------------------------
+
+
+def test_two_fronts_close_their_gap():
+    """Two flat fronts, 12 lambda apart, meet: the gap is full and the current has stopped."""
+    width, h, gap, side = 0.5 * UM, 0.25 * UM, 12.0, 30.0
+    i, length = density(-0.1), side * width
+    edge = 0.5 * (side - gap) * width
+    growth = Growth(
+        box((0, 0), (length, 4 * h), (30, 2)),
+        lambda x: np.maximum(profile(x[0] - edge, width), profile(length - x[0] - edge, width)),
+        width=width, scale=abs(i) * 4 * h,
+    )  # fmt: skip
+    growth.rest(voltage=-0.1)
+    growth.march(2 * gap * width / speed(i), duration(SHORT, width, speed(i)))
+    lowest, current = growth.range[0], growth.current / (2 * i * 4 * h)
+    print("two fronts", 1 - lowest, current)
+    assert growth.bounded
+    assert lowest >= 0.999
+    assert abs(current) <= 1e-3
+
+
+@pytest.mark.parametrize("width", [UM, 0.5 * UM])
+def test_nothing_is_left_of_stripped_metal(width):
+    """Residue below lambda per area (reached: below 1e-3 lambda) after twice the time needed."""
+    h, i, thick = 0.5 * width, density(0.05), 10.0
+    growth = Growth(
+        strip(30 * width, h), layer(thick * width, width), width=width, kappa=EQUAL,
+        scale=i * 4 * h,
+    )  # fmt: skip
+    growth.rest(voltage=0.05)
+    growth.march(2 * thick * width / -speed(i), duration(SHORT, width, speed(i)))
+    left = growth.volume / (4 * h * width)
+    print("residue", width, left)
+    assert growth.bounded
+    assert 0.0 <= left <= 1e-3
