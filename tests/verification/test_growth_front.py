@@ -155,8 +155,11 @@ def test_fast_kinetics():
 
 
 def grown(eta: float, begin: float, *, h: float = 0.25, axisymmetric: bool = False,
-          mobility: float = 2.0, travel: float = 5.0) -> float:  # fmt: skip
-    """Relative error of the way of a cylinder's or sphere's contour; radii in lambda."""
+          mobility: float = 2.0, travel: float = 5.0) -> tuple[float, float]:  # fmt: skip
+    """Relative error of the way of a cylinder's or sphere's contour; how far it is from round.
+
+    Radii, and what is returned of them, in lambda.
+    """
     width, v = UM, speed(density(eta))
     side = begin + 5.0 + (travel if eta < 0 else 0.0)
     growth = Growth(
@@ -168,16 +171,21 @@ def grown(eta: float, begin: float, *, h: float = 0.25, axisymmetric: bool = Fal
     before, time = growth.radius(), travel * width / abs(v)
     growth.march(time, duration(FINE, width, v))
     assert growth.bounded
-    return (growth.radius() - before) / (v * time) - 1
+    out = np.linalg.norm(growth.contour(), axis=1) - growth.radius()
+    return (growth.radius() - before) / (v * time) - 1, float(np.abs(out).max() / width)
 
 
 @pytest.mark.parametrize("shape", ["cylinder", "sphere"])
 def test_round_front(shape):
-    """Radius of the 0.5 contour under a uniform speed, R0 = 10 lambda, h = lambda/4: 0.5 %."""
-    for eta, begin in ((-0.1, 10.0), (0.1, 15.0)):
-        error = grown(eta, begin, axisymmetric=shape == "sphere")
-        print(shape, eta, error)
+    """Radius of the 0.5 contour under a uniform speed, R0 = 10 lambda, h = lambda/4: 0.5 %.
+
+    It stays round within a quarter of lambda; a sphere is worst at its pole, on the axis.
+    """
+    for eta, begin, bump in ((-0.1, 10.0, 0.25), (0.1, 15.0, 0.15)):
+        error, out = grown(eta, begin, axisymmetric=shape == "sphere")
+        print(shape, eta, error, out)
         assert abs(error) <= 5e-3
+        assert out <= bump
 
 
 @pytest.mark.full
@@ -185,7 +193,7 @@ def test_round_front(shape):
 @pytest.mark.parametrize("shape", ["cylinder", "sphere"])
 def test_round_front_and_mobility(shape, mobility, reached):
     for eta, begin in ((-0.1, 10.0), (0.1, 15.0)):
-        error = grown(eta, begin, axisymmetric=shape == "sphere", mobility=mobility)
+        error, _ = grown(eta, begin, axisymmetric=shape == "sphere", mobility=mobility)
         name = "plating" if eta < 0 else "stripping"
         reached(f"way of a {shape}, m = {mobility:g}, {name}", abs(error), most=5e-3)
 
