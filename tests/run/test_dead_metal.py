@@ -132,7 +132,6 @@ def test_two_ranks_find_the_same(
     assert _same(mpirun(2, necked, str(tmp_path / "r"), timeout=400), alone) < 1e-5
 
 
-@pytest.mark.full
 def test_three_ranks_find_the_same(
     alone: dict[str, Any], mpirun: Callable[..., Any], reached: Callable[..., None], tmp_path: Path
 ) -> None:
