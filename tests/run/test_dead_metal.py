@@ -39,7 +39,7 @@ NECKED: dict[str, Any] = {
     "solver": {"rtol": 1e-8, "closure_limit": 1e-6},
     "output": {"figures": False},
 }  # fmt: skip
-LAYER, BULB = 1e-6, 14.6e-6  # heights that stay metal all the time, m
+LAYER, BULB = 0.5e-6, 14.6e-6  # heights that stay metal all the time, m
 LAMBDA = 1e-7  # of the states set by hand, m
 
 
