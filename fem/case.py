@@ -67,6 +67,23 @@ def _resolved_path(path: str, info: ValidationInfo) -> str:
     return str((Path(folder) / path).absolute())
 
 
+def _files_resolved(value: Any, info: ValidationInfo) -> Any:
+    """A geometry with the paths of its files (images, drawings) made absolute."""
+    if isinstance(value, Mapping):
+        return {
+            name: _resolved_path(part, info) if name == "file" and isinstance(part, str)
+            else _files_resolved(part, info)
+            for name, part in value.items()
+        }
+    return [_files_resolved(p, info) for p in value] if isinstance(value, list | tuple) else value
+
+
+def _without_files(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_files(part) for name, part in value.items() if name != "file"}
+    return [_without_files(p) for p in value] if isinstance(value, list) else value
+
+
 def _tables_read(value: Any, info: ValidationInfo) -> Any:
     """An own material with its csv tables read in, so that it needs no other file."""
     folder = Path((info.context or {}).get("folder") or Path.cwd())
@@ -485,7 +502,7 @@ class Case(_Table):
     study: Literal["primary", "secondary", "tertiary", "steady", "growth"] = Field(
         "tertiary", description="; ".join(f"{name}: {text}" for name, text in STUDIES.items())
     )
-    geometry: dict[str, Any] | None = Field(
+    geometry: Annotated[dict[str, Any], AfterValidator(_files_resolved)] | None = Field(
         None, description="family and its parameters (`hostplate list` names them); or [mesh]"
     )
     mesh: MeshFile | None = Field(None, description="own mesh; or [geometry]")
@@ -637,7 +654,8 @@ class Case(_Table):
         if self.geometry is not None:
             from fem.case_checks import geometry_parameters
 
-            data["geometry"] = geometry_parameters(self.geometry).model_dump(mode="json")
+            found = geometry_parameters(self.geometry).model_dump(mode="json")
+            data["geometry"] = _without_files(found)  # their content's digest is beside them
             data["geometry"]["family"] = self.geometry["family"]
         data["mesh_hash"] = mesh_hash
         text = json.dumps(data, sort_keys=True, default=str)

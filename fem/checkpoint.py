@@ -5,8 +5,8 @@ A checkpoint is a folder `checkpoints/state.<k>` with one `rank<r>.npz` per rank
 name, flushed to disk and renamed; `latest.json` is then replaced atomically, and the two newest are
 kept. A job killed at any moment leaves the previous one valid.
 
-Each nodal field goes with the numbers that its nodes have in the mesh file, so a state can be taken
-up by another number of ranks, or as the start of another run on the same mesh.
+Each nodal field goes with the numbers that its owned nodes have in the mesh file, so a state can be
+taken up by another number of ranks, or as the start of another run on the same mesh.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .compat import cell_vertices
+from .compat import cell_vertices, owned_size
 from .errors import CaseError
 from .parallel import all_agree, on_root
 from .system import System
@@ -73,7 +73,7 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
     try:
         path = temporary / f"rank{comm.rank}.npz"
         with path.open("wb") as file:
-            numbers = {f"nodes.{name}": ids for name, ids in node_numbers(system).items()}
+            numbers = {f"nodes.{name}": ids for name, ids in _owned_nodes(system).items()}
             np.savez(file, cells=_cells(system), **numbers, **system.state())  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
@@ -158,9 +158,14 @@ def load(state: Path, manifest: dict[str, Any], system: System) -> bool:
     except KeyError as error:
         problem = f"{state}: field {error} is missing"
     all_agree(comm, problem)
-    for name, array in system.state().items():
-        if name in plain:
-            array[:] = plain[name] if name.startswith("charge.") else plain[name][0]
+    state_now = system.state()
+    odd = [name for name, kept in plain.items() if name not in state_now or (
+        name.startswith("charge.") and kept.shape != state_now[name].shape)]
+    if odd:
+        problem = f"{state}: {', '.join(odd)} are not those of this case"
+    all_agree(comm, problem)
+    for name, kept in plain.items():
+        state_now[name][:] = kept if name.startswith("charge.") else kept[0]
     saved = system.save()[0]
     system.restore((saved, manifest["clock"]))
     return False
@@ -177,10 +182,10 @@ def by_node(
             numbers = {n.removeprefix("nodes."): file[n] for n in file.files if n[:6] == "nodes."}
             for name in file.files:
                 owner = _owner(name, numbers)
-                if owner is not None:
+                if owner is not None:  # ghosts, which stand last, are their owner's business
                     ids, values = nodal.setdefault(name, ([], []))
                     ids.append(numbers[owner])
-                    values.append(file[name])
+                    values.append(file[name][: len(numbers[owner])])
                 elif name != "cells" and not name.startswith("nodes.") and len(file[name]):
                     plain[name] = file[name]
     return {n: (np.concatenate(i), np.concatenate(v)) for n, (i, v) in nodal.items()}, plain
@@ -222,6 +227,14 @@ def node_numbers(system: System) -> dict[str, npt.NDArray[np.int64]]:
         node[dofs.ravel()] = corners[part.cells].ravel()
         out[name] = np.asarray(geometry.input_global_indices, dtype=np.int64)[node]
     return out
+
+
+def _owned_nodes(system: System) -> dict[str, npt.NDArray[np.int64]]:
+    """`node_numbers` without ghosts."""
+    spaces = {name: u.space for name, u in system.unknowns.items()}
+    spaces |= {name: f.function_space for name, f in system.memories.items()}
+    numbers = node_numbers(system)
+    return {name: ids[: owned_size(spaces[name])] for name, ids in numbers.items()}
 
 
 def _owner(name: str, numbers: dict[str, Any]) -> str | None:

@@ -35,7 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
 )
 
 #: Seconds a failing rank waits for the others to fail alike before it ends the job.
-_PATIENCE = 10.0
+_PATIENCE = 5.0
 
 _START = """
 start here:
@@ -142,6 +142,12 @@ def _case_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="change one value, e.g. protocol.0.duration='2 h'; may be repeated",
+    )
+
+
+def _hooks_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--hooks", action="store_true", help="execute the Python that the case names in [hooks]"
     )
 
 
@@ -331,7 +337,10 @@ def _run(parser: argparse.ArgumentParser) -> None:
     _case_arguments(parser)
     parser.add_argument("--out", type=Path, help="results folder; default results/<case>")
     parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
-    parser.add_argument("--overwrite", action="store_true", help="replace results in the folder")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="move results in the folder aside first"
+    )
+    _hooks_argument(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per step")
     parser.epilog = (
         "examples:\n"
@@ -348,16 +357,19 @@ def _do_run(options: argparse.Namespace) -> int | None:
     if options.ranks:
         command = ["run", options.case, "--out", str(folder)]
         command += [f"--set={assignment}" for assignment in options.overrides]
-        command += ["--overwrite"] * options.overwrite + ["--quiet"] * options.quiet
-        _launch(options.ranks, command)
+        command += ["--overwrite"] * options.overwrite + ["--hooks"] * options.hooks
+        _launch(options.ranks, command + ["--quiet"] * options.quiet)
     from fem.run import main_run
 
-    return main_run(case, folder, overwrite=options.overwrite, quiet=options.quiet)
+    return main_run(
+        case, folder, overwrite=options.overwrite, hooks=options.hooks, quiet=options.quiet
+    )
 
 
 def _resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="results folder of the run")
     parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
+    _hooks_argument(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per step")
     parser.add_argument(
         "--set",
@@ -379,17 +391,22 @@ def _do_resume(options: argparse.Namespace) -> int | None:
     if not options.folder.is_dir():
         raise CaseError(f"no results folder {str(options.folder)!r}; start with `hostplate run`")
     if options.ranks:
-        command = ["resume", str(options.folder), *["--quiet"] * options.quiet]
+        command = ["resume", str(options.folder), *["--hooks"] * options.hooks]
+        command += ["--quiet"] * options.quiet
         _launch(options.ranks, [*command, *(f"--set={text}" for text in options.overrides)])
     from fem.run import main_resume
 
-    return main_resume(options.folder, overrides=options.overrides, quiet=options.quiet)
+    return main_resume(
+        options.folder, overrides=options.overrides, hooks=options.hooks, quiet=options.quiet
+    )
 
 
 def _converge(parser: argparse.ArgumentParser) -> None:
     _case_arguments(parser)
     parser.add_argument("--out", type=Path, help="folder; default results/<case>_converge")
     parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
+    parser.add_argument("--overwrite", action="store_true", help="move an earlier answer aside")
+    _hooks_argument(parser)
     parser.add_argument(
         "--quick", action="store_true", help="sizes times 4, 2, 1 instead of 2, 1, 1/2"
     )
@@ -402,10 +419,13 @@ def _do_converge(options: argparse.Namespace) -> int | None:
     folder = options.out or Path("results") / f"{Path(options.case).stem}_converge"
     if options.ranks:
         command = ["converge", options.case, "--out", str(folder), *["--quick"] * options.quick]
+        command += ["--overwrite"] * options.overwrite + ["--hooks"] * options.hooks
         _launch(options.ranks, [*command, *(f"--set={text}" for text in options.overrides)])
     from fem.converge import main_converge
 
-    return main_converge(case, folder, quick=options.quick)
+    return main_converge(
+        case, folder, quick=options.quick, overwrite=options.overwrite, hooks=options.hooks
+    )
 
 
 def _compare(parser: argparse.ArgumentParser) -> None:

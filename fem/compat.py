@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import traceback
 from pathlib import Path
 
 with contextlib.suppress(ModuleNotFoundError):
@@ -34,6 +35,8 @@ __all__ = [
     "dfem",
     "dmesh",
     "dpetsc",
+    "is_of_compiler",
+    "jit_folder",
     "la",
     "owned_size",
     "parent_cells",
@@ -101,6 +104,20 @@ def quiet_options(prefix: str, options: dict[str, object]):
                 database.delValue(key)
 
 
+def jit_folder() -> Path:
+    """Where compiled forms are kept."""
+    from dolfinx import jit
+
+    return Path(str(jit.get_options()["cache_dir"]))
+
+
+def is_of_compiler(error: BaseException) -> bool:
+    """A form could not be compiled or loaded; with several ranks all of them raise this."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(Path(file).parts[-2:] in (("dolfinx", "jit.py"), ("codegeneration", "jit.py"))
+               for file in files)
+
+
 def sweep_jit_cache(older_than: float = 120.0) -> list[str]:
     """Remove locks that a killed run left in the JIT cache (rank 0 only).
 
@@ -113,11 +130,8 @@ def sweep_jit_cache(older_than: float = 120.0) -> list[str]:
     Returns:
         Names of the files removed.
     """
-    from dolfinx import jit
-
-    folder = Path(str(jit.get_options()["cache_dir"]))
     removed = []
-    for lock in folder.glob("*.c"):
+    for lock in jit_folder().glob("*.c"):
         with contextlib.suppress(OSError):
             stale = time.time() - lock.stat().st_mtime > older_than
             if stale and not lock.with_suffix(".c.cached").exists():

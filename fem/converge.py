@@ -15,7 +15,6 @@ tolerance (and 2 in dt0 and dt_max) halves them.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from .case import Case
 from .comparison import numbers, order
 from .compat import MPI
 from .errors import CaseError
-from .output import write_json
+from .folder import move_aside, write_json
 from .parallel import install_abort_hook, on_root
 from .results import Result
 from .units import parse_quantity
@@ -95,27 +94,36 @@ def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
 
 
 def converge(
-    case: Case, folder: Path, *, quick: bool = False, comm: MPI.Comm = MPI.COMM_WORLD
+    case: Case, folder: Path, *, quick: bool = False, overwrite: bool = False, hooks: bool = False,
+    comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> dict[str, Any]:
     """Solve all variants into sub-folders and write `converge.json` (collective).
+
+    Args:
+        case: the centre of the variants.
+        folder: of the answer.
+        quick: see `variants`.
+        overwrite: move an earlier answer aside first.
+        hooks: the Python that `[hooks]` names may be executed.
+        comm: the ranks that take part.
 
     Returns:
         For `mesh` and `time`: number -> values from coarse to fine, order, limit, error, verdict.
 
     Raises:
-        CaseError: see `variants`, or the meshes do not refine.
+        CaseError: see `variants`, the folder is not empty, or the meshes do not refine.
         RunError: one of the runs failed.
     """
     found: dict[str, Any] = {}
     done: dict[str, Path] = {}
-    on_root(comm, lambda: shutil.rmtree(folder, ignore_errors=True) if _ours(folder) else None)
+    on_root(comm, _make_room, folder, overwrite)
     for kind, cases in variants(case, quick).items():
         results, cells = [], []
         for k, variant in enumerate(cases):
             key = variant.to_toml()
             if key not in done:  # the middle one belongs to both
                 done[key] = folder / f"{kind}_{k + 1}"
-                variant.run(done[key], comm=comm)
+                variant.run(done[key], comm=comm, hooks=hooks)
             results.append(Result(done[key]).summary)
             cells.append(_cells(done[key]))
         if kind == "mesh" and not cells[0] * 1.3 < cells[1] < cells[2] / 1.3:
@@ -138,17 +146,22 @@ def converge(
     return found
 
 
-def _ours(folder: Path) -> bool:
-    """An earlier answer of this command, which may be replaced.
+def _make_room(folder: Path, overwrite: bool) -> None:
+    """An earlier answer is moved aside if that is asked for.
 
     Raises:
-        CaseError: something else is there.
+        CaseError: something is there that may not be moved.
     """
     if not folder.exists() or not any(folder.iterdir()):
-        return False
-    if (folder / "mesh_1").is_dir():
-        return True
-    raise CaseError(f"{folder} holds something else; choose another folder with --out")
+        return
+    if not (folder / "mesh_1").is_dir():
+        raise CaseError(f"{folder} holds something else; choose another folder with --out")
+    if not overwrite:
+        raise CaseError(
+            f"{folder} holds an earlier answer; choose another folder with --out, or move it aside "
+            "with --overwrite"
+        )
+    move_aside(folder)
 
 
 def _cells(folder: Path) -> int:
@@ -176,11 +189,11 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {name:{width}}  {values}{shown_p}{shown_limit}{row['error']:9.1e}{said}"
 
 
-def main_converge(case: Case, folder: Path, *, quick: bool = False) -> int:
+def main_converge(case: Case, folder: Path, **options: Any) -> int:
     """What `hostplate converge` calls on every rank."""
     comm = MPI.COMM_WORLD
     install_abort_hook(comm)
-    found = converge(case, folder, quick=quick)
+    found = converge(case, folder, **options)
     if comm.rank == 0:
         print("\n".join(table(found)))
         print(f"wrote {folder / 'converge.json'}", flush=True)

@@ -1,10 +1,8 @@
-"""Result folders: fields for ParaView, a series of numbers, a summary, and who may write there.
+"""Fields for ParaView, time after time.
 
-    case.toml                 what was run, every default written out
-    series.csv                one row per accepted step: `t [s]`, `voltage [V]`, ...
-    fields/pore.xdmf, .h5     fields of the pores; solid, walls likewise
-    fields/pore_0002.xdmf     what followed after a restart
-    summary.json              the numbers that a reader asks for first
+    fields/pore.xdmf          all times of the pores, over all restarts; solid, walls likewise
+    fields/pore.h5            their data
+    fields/pore_0002.h5       data of what followed after a restart
 
 Fields are gathered and written by rank 0. The data of a time are complete on disk before the
 `.xdmf` that names them is replaced in one move, so a job killed at any moment leaves a file that
@@ -16,219 +14,26 @@ DOLFINx writes crashes VTK).
 from __future__ import annotations
 
 import base64
-import contextlib
-import csv
-import json
-import os
 import shutil
-import socket
-import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import numpy.typing as npt
 
-from .compat import cell_vertices, dfem, dmesh, la
-from .domain import Domain, Subdomain
-from .errors import CaseError, RunError
+from .blocks import Block
+from .compat import cell_vertices
+from .errors import RunError
+from .folder import write_text
 from .parallel import all_agree, on_root
-from .results import read_series
 
-__all__ = [
-    "Block",
-    "FieldWriter",
-    "FolderLock",
-    "Series",
-    "WallBlock",
-    "claim_folder",
-    "read_series",
-    "region_field",
-    "wall_block",
-    "write_json",
-    "write_text",
-]
-
-# What tells a folder of results from any other folder.
-RESULTS = ("series.csv", "summary.json", "fields", "checkpoints")
+__all__ = ["FieldWriter"]
 
 # XDMF's and VTK's names of a simplex by its number of corners.
 _SHAPES = {2: ("Polyline", 3), 3: ("Triangle", 5), 4: ("Tetrahedron", 10)}
-
-
-# -- blocks ------------------------------------------------------------------------------------
-
-
-@dataclass
-class Block:
-    """Fields that share a mesh and a file.
-
-    Attributes:
-        name: file name without ending: `pore`, `solid`, `walls`.
-        mesh: a mesh of simplices, or a submesh.
-        fields: name -> Function on this mesh, continuous and linear (written at the nodes) or
-            constant on each cell; scalar or vector. Read anew at each write.
-        static: fields that never change, such as region numbers; stored once.
-    """
-
-    name: str
-    mesh: Any
-    fields: dict[str, Any] = field(default_factory=dict)
-    static: dict[str, Any] = field(default_factory=dict)
-
-    def refresh(self) -> None:
-        """Bring the fields up to date; called before each write (collective)."""
-
-
-@dataclass
-class WallBlock(Block):
-    """The reacting walls as a surface mesh (lines in 2D), and the way onto it.
-
-    Wall quantities are solved on a thin layer of cells (`Domain.wall_layer`). `carry` shows one
-    of them on the wall itself; `transfer` copies values whenever you like.
-    """
-
-    layer: Subdomain | None = None
-    parent_nodes: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
-    parent_vertices: Any = None
-    _space: Any = None
-    _carried: dict[str, tuple[Any, Subdomain | None]] = field(default_factory=dict)
-    _routes: dict[int, tuple[Any, npt.NDArray, npt.NDArray, npt.NDArray]] = field(
-        default_factory=dict
-    )
-
-    def function(self, name: str = "") -> Any:
-        """A new linear field on the walls, zero everywhere."""
-        if self._space is None:
-            self._space = dfem.functionspace(self.mesh, ("Lagrange", 1))
-        return dfem.Function(self._space, name=name or "wall_field")
-
-    def carry(self, name: str, source: Any, part: Subdomain | None = None) -> Any:
-        """Add a field of the layer to this block; each write transfers its newest values."""
-        self.fields[name] = self.function(name)
-        self._carried[name] = (source, part)
-        return self.fields[name]
-
-    def refresh(self) -> None:
-        """Transfer all carried fields (collective)."""
-        for name, (source, part) in self._carried.items():
-            self.transfer(source, self.fields[name], part)
-
-    def transfer(self, source: Any, target: Any = None, part: Subdomain | None = None) -> Any:
-        """Nodal values of a linear scalar field next to the walls, on the walls (collective).
-
-        Args:
-            source: Function on `part`; its ghost values are brought up to date.
-            target: from `function`; a new one by default.
-            part: where `source` lives, any submesh that has all wall nodes; default the layer.
-
-        Raises:
-            RunError: `part` does not reach some wall nodes.
-        """
-        target = self.function() if target is None else target
-        part = self.layer if part is None else part
-        if part is None:
-            raise RunError("this wall block has no layer: name the part that the field lives on")
-        if id(part) not in self._routes:
-            self._routes[id(part)] = (part, *self._route(part, source.function_space))
-        _, to, origin, weight = self._routes[id(part)]
-        source.x.scatter_forward()
-        target.x.array[:] = 0.0
-        target.x.array[to] = weight * source.x.array[origin]
-        target.x.scatter_reverse(la.InsertMode.add)
-        target.x.scatter_forward()
-        return target
-
-    def _route(self, part: Subdomain, space: Any) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
-        """(wall dof, dof of the part, weight): who contributes what to which wall node.
-
-        The owner of a wall node may not have the part's cell beside it (it may only see the
-        solid's side); then the ranks that have it share the work in equal weights.
-        """
-        vertices = self.parent_vertices[part.cells]
-        dof_at = np.full(int(self.parent_vertices.max(initial=-1)) + 1, -1, dtype=np.int32)
-        dof_at[vertices.ravel()] = space.dofmap.list[: len(vertices)].ravel()
-        node_of = _node_of_dof(self.function())
-        origin = dof_at[self.parent_nodes[node_of]]
-        to = np.flatnonzero(origin >= 0)
-
-        share = self.function()
-        owned = share.function_space.dofmap.index_map.size_local
-        share.x.array[to] = 1.0
-        share.x.array[owned:] = 0.0
-        share.x.scatter_forward()
-        owner_has_it = share.x.array > 0.5
-        share.x.array[:] = 0.0
-        share.x.array[to] = 1.0
-        share.x.scatter_reverse(la.InsertMode.add)
-        share.x.scatter_forward()
-        missing = int(np.count_nonzero(share.x.array[:owned] < 0.5))
-        problem = f"{missing} wall nodes do not touch the part that the field lives on"
-        all_agree(self.mesh.comm, problem if missing else None)
-        weight = 1.0 / share.x.array
-        weight[owner_has_it] = 1.0
-        weight[owned:][owner_has_it[owned:]] = 0.0
-        return to, origin[to], weight[to]
-
-
-def wall_block(
-    domain: Domain,
-    walls: Iterable[tuple[str, str]],
-    faces: Iterable[tuple[str, str]] = (),
-    layer: Subdomain | None = None,
-    name: str = "walls",
-) -> WallBlock:
-    """Surface mesh of walls and boundary faces, with transfer from the layer (collective).
-
-    Args:
-        domain: the mesh.
-        walls: (solid, electrolyte) pairs as in `Domain.walls`.
-        faces: (boundary, region) pairs as in `Domain.faces`.
-        layer: `Domain.wall_layer` of (at least) the same walls and faces.
-        name: of the block and its file.
-    """
-    fdim, tdim = domain.dim - 1, domain.dim
-    topology = domain.mesh.topology
-    index_map = topology.index_map(fdim)
-    cell_facets = topology.connectivity(tdim, fdim)
-    table = cell_facets.array.reshape(-1, tdim + 1)
-    mark = la.vector(index_map, 1, dtype=np.float64)
-    cells, local = domain.facets(walls, faces).T
-    mark.array[table[cells, local]] = 1.0
-    mark.scatter_forward()  # ranks must agree on their ghost facets too
-    facets = np.flatnonzero(mark.array > 0.5).astype(np.int32)
-    mesh, _, _, nodes = dmesh.create_submesh(domain.mesh, fdim, facets)
-    block = WallBlock(name, mesh, layer=layer)
-    block.parent_nodes = np.asarray(nodes, dtype=np.int32)
-    block.parent_vertices = cell_vertices(domain.mesh)
-    return block
-
-
-def region_field(domain: Domain, part: Subdomain | None = None) -> Any:
-    """Region number of every cell, for `Block.static`; of the whole mesh without a part."""
-    mesh = domain.mesh if part is None else part.mesh
-    function = dfem.Function(dfem.functionspace(mesh, ("DG", 0)), name="region")
-    tags = domain.cell_tag_array if part is None else domain.cell_tag_array[part.cells]
-    cells = function.function_space.dofmap.list[: len(tags)].ravel()
-    function.x.array[cells] = tags
-    return function
-
-
-def _node_of_dof(function: Any) -> npt.NDArray[np.int32]:
-    """Geometry node of every local degree of freedom of a linear field."""
-    space = function.function_space
-    index_map = space.dofmap.index_map
-    out = np.full(index_map.size_local + index_map.num_ghosts, -1, dtype=np.int32)
-    nodes = cell_vertices(space.mesh)
-    out[space.dofmap.list[: len(nodes)].ravel()] = nodes.ravel()
-    return out
-
-
-# -- fields ------------------------------------------------------------------------------------
 
 
 class _Numbering:
@@ -300,7 +105,8 @@ class FieldWriter:
         comm: all ranks of it take part.
         folder: result folder; files go into its `fields`.
         blocks: what to write; a block without cells is left out.
-        series: 1 for a new run; each restart opens the next number (see `next_series`).
+        series: 1 for a new run; each restart writes into the next `.h5` (see `next_series`), and
+            the one `.xdmf` goes on.
         pvd: write `.pvd` and `.vtu` beside the XDMF, for tools that know only VTK's XML.
 
     Raises:
@@ -317,21 +123,20 @@ class FieldWriter:
     ):
         self.comm = comm
         self._files: list[tuple[Block, _Numbering, _BlockFile | None]] = []
-        suffix = "" if series == 1 else f"_{series:04d}"
         for block in blocks:
             numbering = _Numbering(block)
             geometry = numbering.geometry()
             static = {k: numbering.values(k, f) for k, f in block.static.items()}
 
             opened: list[_BlockFile] = []
-            path = Path(folder) / "fields" / f"{block.name}{suffix}"
-            if on_root(comm, _open_block, opened, path, block.name, geometry, static, pvd):
+            path = Path(folder) / "fields" / block.name
+            if on_root(comm, _open_block, opened, path, block.name, geometry, static, pvd, series):
                 self._files.append((block, numbering, opened[0] if opened else None))
 
     def write(self, t: float) -> None:
         """Append the present values as time t, s (collective).
 
-        A time equal to the last one replaces it.
+        Times at or after it are replaced.
         """
         for block, numbering, file in self._files:
             block.refresh()
@@ -340,14 +145,9 @@ class FieldWriter:
             on_root(self.comm, _BlockFile.append, file, float(t), values)
 
     def truncate(self, after_t: float) -> None:
-        """After a restart: what earlier series hold later than `after_t`, s, did not happen.
-
-        Their files stay as they are; the new `.xdmf` says from when on it counts, and
-        `fem.results.Result` obeys.
-        """
+        """Forget times later than `after_t`, s: a restart writes them again (collective)."""
         for _, _, file in self._files:
-            if file is not None:
-                file.start = float(after_t)
+            on_root(self.comm, _BlockFile.truncate, file, float(after_t))
 
     @staticmethod
     def next_series(comm: Any, folder: Path | str) -> int:
@@ -364,19 +164,29 @@ class FieldWriter:
 
 
 def _open_block(
-    opened: list[_BlockFile], path: Path, name: str, geometry: Any, static: Any, pvd: bool
+    opened: list[_BlockFile], path: Path, name: str, geometry: Any, static: Any, pvd: bool,
+    series: int,
 ) -> bool:
     """Start a block's files, unless it has no cells."""
     cells, points = geometry
     if not len(cells):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    opened.append(_BlockFile(path, name, cells, points, static, pvd))
+    opened.append(_BlockFile(path, name, cells, points, static, pvd, series))
     return True
 
 
 class _BlockFile:
-    """The files of one block in one series; rank 0 only."""
+    """The files of one block; rank 0 only.
+
+    Args:
+        path: without ending.
+        name: of the collection.
+        cells, points: the mesh.
+        static: written once.
+        pvd: also `.pvd` and `.vtu`.
+        series: from 2 on the times that an earlier part of the run wrote are kept.
+    """
 
     def __init__(
         self,
@@ -386,14 +196,19 @@ class _BlockFile:
         points: npt.NDArray,
         static: Mapping[str, Any],
         pvd: bool,
+        series: int = 1,
     ):
         self.path, self.name, self.pvd = path, name, pvd
         self.cells, self.points, self.static = cells, points, dict(static)
-        self.times: list[tuple[float, str, str]] = []  # time, attributes (XML), name of the .vtu
+        self.times: list[tuple[float, str, str]] = []  # time, its grid (XML), name of the .vtu
         self.count = 0
-        self.start: float | None = None
-        self.h5 = path.with_name(path.name + ".h5")
-        _forget(path)
+        self.xdmf, self.collection = (path.with_name(path.name + e) for e in (".xdmf", ".pvd"))
+        self.data = path if series == 1 else path.with_name(f"{path.name}_{series:04d}")
+        self.h5 = self.data.with_name(self.data.name + ".h5")
+        if series == 1:
+            _forget(path)
+        else:
+            self.times = _earlier(self.xdmf, self.collection)
         with _hdf5(self.h5, "w") as h5:
             h5["mesh/topology"] = cells.astype(np.int64)
             h5["mesh/geometry"] = points
@@ -416,24 +231,53 @@ class _BlockFile:
                 f"{self.path.parent}: only {free / 1e6:.0f} MB free on the disk, the fields of "
                 f"t = {t:g} s need {size / 1e6:.0f} MB; make room and `hostplate resume`"
             )
-        if self.times and self.times[-1][0] == t:
+        while self.times and self.times[-1][0] >= t:
             self.times.pop()
         group, self.count = f"{self.count:06d}", self.count + 1
         with _hdf5(self.h5, "r+") as h5:
             for key, (_, values) in fields.items():
                 h5[f"{group}/{key}"] = values
-        attributes = [self._attribute(k, f"{group}/{k}", v) for k, v in fields.items()]
-        self.times.append((t, "".join(attributes), f"{self.path.name}/{group}.vtu"))
-        write_text(self.path.with_name(self.path.name + ".xdmf"), self._xdmf())
+        grid = (
+            f'<Grid Name={quoteattr(self.name)} GridType="Uniform">\n<Time Value="{t!r}"/>\n'
+            + self.grid
+            + "".join(self._attribute(k, f"{group}/{k}", v) for k, v in fields.items())
+            + "</Grid>\n"
+        )
+        vtu = ""
         if self.pvd:
-            self.path.mkdir(exist_ok=True)
+            vtu = f"{self.data.name}/{group}.vtu"
+            self.data.mkdir(exist_ok=True)
             _write_vtu(
-                self.path.with_name(self.times[-1][2].split("/")[0]) / f"{group}.vtu",
-                self.cells,
-                self.points,
-                {**self.static, **fields},
+                self.data / f"{group}.vtu", self.cells, self.points, {**self.static, **fields}
             )
-            write_text(self.path.with_name(self.path.name + ".pvd"), self._collection())
+        self.times.append((t, grid, vtu))
+        self._list()
+
+    def truncate(self, after_t: float) -> None:
+        kept = [entry for entry in self.times if entry[0] <= after_t]
+        if len(kept) < len(self.times):
+            self.times = kept
+            self._list()
+
+    def _list(self) -> None:
+        """Name all times in the files that readers open."""
+        grids = "".join(grid for _, grid, _ in self.times)
+        write_text(
+            self.xdmf,
+            f'<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
+            f'<Grid Name={quoteattr(self.name)} GridType="Collection" CollectionType="Temporal">\n'
+            f"{grids}</Grid>\n</Domain>\n</Xdmf>\n",
+        )
+        if self.pvd:
+            sets = "".join(
+                f'<DataSet timestep="{t!r}" file={quoteattr(vtu)}/>\n'
+                for t, _, vtu in self.times if vtu
+            )
+            write_text(
+                self.collection,
+                '<?xml version="1.0"?>\n<VTKFile type="Collection" version="1.0">\n<Collection>\n'
+                f"{sets}</Collection>\n</VTKFile>\n",
+            )
 
     def _item(self, where: str, values: npt.NDArray, kind: str = "Float") -> str:
         shape = " ".join(str(n) for n in values.shape)
@@ -450,37 +294,47 @@ class _BlockFile:
             f"{self._item(where, values)}</Attribute>\n"
         )
 
-    def _xdmf(self) -> str:
-        name = quoteattr(self.name)
-        start = (
-            f'<Information Name="start" Value="{self.start!r}"/>\n'
-            if self.start is not None
-            else ""
-        )
-        grids = "".join(
-            f'<Grid Name={name} GridType="Uniform">\n<Time Value="{t!r}"/>\n{self.grid}'
-            f"{attributes}</Grid>\n"
-            for t, attributes, _ in self.times
-        )
-        return (
-            '<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
-            f'{start}<Grid Name={name} GridType="Collection" CollectionType="Temporal">\n'
-            f"{grids}</Grid>\n</Domain>\n</Xdmf>\n"
-        )
-
-    def _collection(self) -> str:
-        sets = "".join(f'<DataSet timestep="{t!r}" file="{vtu}"/>\n' for t, _, vtu in self.times)
-        return (
-            '<?xml version="1.0"?>\n<VTKFile type="Collection" version="1.0">\n<Collection>\n'
-            f"{sets}</Collection>\n</VTKFile>\n"
-        )
-
 
 def _hdf5(path: Path, mode: str) -> Any:
     import h5py
 
     # Without a lock: someone who looks at the results must not stop the run.
     return h5py.File(path, mode, locking=False)
+
+
+def _earlier(xdmf: Path, collection: Path) -> list[tuple[float, str, str]]:
+    """What an earlier part of the run wrote and can still be read, as `_BlockFile.times`."""
+    vtus = {
+        float(entry.get("timestep", "nan")): entry.get("file", "")
+        for entry in _parsed(collection).iterfind("Collection/DataSet")
+    }
+    whole: dict[str, bool] = {}
+    times = []
+    for grid in _parsed(xdmf).iterfind("Domain/Grid/Grid"):
+        files = {(item.text or "").partition(":")[0] for item in grid.iter("DataItem")}
+        for name in files - whole.keys():
+            whole[name] = _opens(xdmf.with_name(name))
+        if all(whole[name] for name in files):
+            t = float(grid.find("Time").get("Value"))  # type: ignore[union-attr, arg-type]
+            times.append((t, ElementTree.tostring(grid, encoding="unicode"), vtus.get(t, "")))
+    return times
+
+
+def _parsed(path: Path) -> ElementTree.Element:
+    """Root of an XML file, empty if there is none."""
+    try:
+        return ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError):
+        return ElementTree.Element("none")
+
+
+def _opens(path: Path) -> bool:
+    """A job killed while it wrote may have left a file that HDF5 cannot read."""
+    try:
+        with _hdf5(path, "r") as h5:
+            return "mesh" in h5
+    except OSError:
+        return False
 
 
 def _forget(path: Path) -> None:
@@ -524,334 +378,3 @@ def _write_vtu(
         f"<PointData>\n{data['Node']}</PointData>\n<CellData>\n{data['Cell']}</CellData>\n"
         "</Piece>\n</UnstructuredGrid>\n</VTKFile>\n",
     )
-
-
-# -- numbers -----------------------------------------------------------------------------------
-
-
-class Series:
-    """`series.csv`: one row per accepted step; rank 0 writes, the others may call.
-
-    Args:
-        comm: all ranks of it construct and close; `add` and `truncate` are collective too.
-        path: the file.
-        units: column -> unit, in order, `t` first; an empty unit for plain numbers.
-        resume: keep the rows that are there and append; otherwise start anew.
-
-    Raises:
-        CaseError: the columns of the file to be resumed are others.
-    """
-
-    def __init__(
-        self, comm: Any, path: Path | str, units: Mapping[str, str], *, resume: bool = False
-    ):
-        self.comm, self.path = comm, Path(path)
-        self.names = list(units)
-        self.header = [f"{name} [{unit}]" if unit else name for name, unit in units.items()]
-        self._file: TextIO | None = None
-        on_root(comm, self._open, resume)
-
-    def _open(self, resume: bool) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if resume and self.path.is_file():
-            with open(self.path, newline="") as file:
-                found = next(csv.reader(file), [])
-            if found != self.header:
-                odd = sorted(set(found) ^ set(self.header)) or "their order"
-                raise CaseError(
-                    f"{self.path}: cannot go on with other columns than before ({odd}); keep the "
-                    "probes of the case as they were, or start a new run"
-                )
-            self._keep(np.inf)
-        else:
-            self._write_all([])
-
-    def add(self, row: Mapping[str, float]) -> None:
-        """Append a row; every column must be there.
-
-        Raises:
-            RunError: a column is missing, or the disk is full; on all ranks.
-        """
-        on_root(self.comm, self._add, row)
-
-    def _add(self, row: Mapping[str, float]) -> None:
-        missing = [name for name in self.names if name not in row]
-        if missing or len(row) != len(self.names):
-            extra = [name for name in row if name not in self.names]
-            raise RunError(f"{self.path}: row lacks {missing}, has unknown {extra}")
-        assert self._file is not None
-        self._file.write(",".join(repr(float(row[name])) for name in self.names) + "\n")
-        self._file.flush()
-
-    def truncate(self, after_t: float) -> None:
-        """Drop the rows later than `after_t`, s: a restart writes them again (collective)."""
-        on_root(self.comm, self._keep, after_t)
-
-    def _keep(self, last: float) -> None:
-        columns = read_series(self.path)
-        rows = np.column_stack([columns[name] for name in self.names])
-        tiny = 1e-12 * abs(last) if np.isfinite(last) else 0.0
-        self._write_all(rows[rows[:, 0] <= last + tiny].tolist())
-
-    def _write_all(self, rows: list[list[float]]) -> None:
-        self._shut()
-        lines = [",".join(map(repr, row)) for row in rows]
-        write_text(self.path, "\n".join([",".join(self.header), *lines]) + "\n")
-        self._file = open(self.path, "a")
-
-    def _shut(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def close(self) -> None:
-        """Bring everything to the disk."""
-        if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._shut()
-
-    def __enter__(self) -> Series:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def write_text(path: Path | str, text: str) -> None:
-    """Replace a file in one move; readers see the old one or the new one, never a part."""
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(draft, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-def write_json(comm: Any, path: Path | str, content: Mapping[str, Any]) -> None:
-    """Write a dict as JSON in one move, on rank 0 (collective).
-
-    Numpy numbers and arrays become numbers and lists; NaN and infinities become null, which
-    JSON lacks.
-
-    Raises:
-        RunError: the disk refuses, or a value has no JSON form; on all ranks.
-    """
-
-    def write() -> None:
-        write_text(path, json.dumps(_plain(content), indent=2, allow_nan=False) + "\n")
-
-    on_root(comm, write)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return str(value) if isinstance(value, Path) else value
-
-
-# -- folders -----------------------------------------------------------------------------------
-
-
-class FolderLock:
-    """One run at a time in a folder: the file `.lock` says who.
-
-    The lock of a process of this machine that no longer runs is taken over with a message. A
-    process of another machine cannot be asked; it counts as dead when its lock has not been
-    touched for `PATIENCE` seconds (a thread touches it every minute) or when it was an earlier
-    start of the same batch job.
-    """
-
-    PATIENCE = 900.0
-    PULSE = 60.0
-
-    def __init__(self, folder: Path | str, comm: Any = None):
-        self.path = Path(folder) / ".lock"
-        self.comm = comm
-        self.message = ""
-        self._held = False  # on all ranks; the thread that touches the file is on rank 0
-        self._stop: threading.Event | None = None
-
-    def acquire(self) -> FolderLock:
-        """Take the lock (collective if there is a communicator).
-
-        Raises:
-            CaseError: a live run has it.
-        """
-        if self.comm is None:
-            self._acquire()
-        else:
-            self.message = on_root(self.comm, self._acquire)
-        self._held = True
-        return self
-
-    def release(self) -> None:
-        """Give the lock back; harmless if this process does not have it."""
-        self._held = False
-        if self._stop is not None:
-            self._stop.set()
-            self._stop = None
-            self.path.unlink(missing_ok=True)
-
-    def check(self) -> None:
-        """Tell whether the lock could be had.
-
-        Raises:
-            CaseError: a live run has it.
-        """
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            self._owner_or_error()
-
-    def _acquire(self) -> str:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        mine = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "started": time.strftime("%Y-%m-%d %H:%M:%S"),
-            "process_start": _process_start(os.getpid()),
-            "job": os.environ.get("SLURM_JOB_ID", ""),
-        }
-        with _one_at_a_time(self.path.parent):
-            with contextlib.suppress(FileNotFoundError):
-                owner = self._owner_or_error()
-                self.message = (
-                    f"{self.path.parent}: taking over from process {owner.get('pid')} on "
-                    f"{owner.get('host')} (started {owner.get('started')}), which no longer runs"
-                )
-                self.path.unlink()
-            try:
-                handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-            except FileExistsError:
-                raise CaseError(f"{self.path.parent}: another run started here just now") from None
-            with os.fdopen(handle, "w") as file:
-                json.dump(mine, file)
-        self._stop = threading.Event()
-        pulse = (self.path, self._stop, self.PULSE)
-        threading.Thread(target=_touch, args=pulse, daemon=True).start()
-        return self.message
-
-    def _owner_or_error(self) -> dict[str, Any]:
-        """Who left the lock behind; an error if it still runs or may do so."""
-        try:
-            owner = json.loads(self.path.read_text())
-        except ValueError:  # killed between creating and filling the file
-            owner = {}
-        age = time.time() - self.path.stat().st_mtime
-        if owner.get("host") == socket.gethostname():
-            start = _process_start(int(owner["pid"]))
-            dead = start is None or start != owner.get("process_start", start)
-        else:
-            job = os.environ.get("SLURM_JOB_ID", "")
-            dead = age > self.PATIENCE or bool(job and owner.get("job") == job)
-        if dead:
-            return owner
-        raise CaseError(
-            f"{self.path.parent} is in use by process {owner.get('pid')} on {owner.get('host')} "
-            f"since {owner.get('started')}; choose another folder with --out, or, if that run is "
-            f"surely over, delete {self.path}"
-        )
-
-    def __enter__(self) -> FolderLock:
-        return self if self._held else self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-def claim_folder(comm: Any, folder: Path | str, overwrite: bool = False) -> FolderLock:
-    """Make a folder ready for a new run and lock it (collective).
-
-    With `overwrite` the results that are there are moved to `<name>.old-N` beside it, never
-    deleted.
-
-    Returns:
-        The lock, held; its `message` is not empty if there is something to tell the user.
-
-    Raises:
-        CaseError: results are there and `overwrite` is not set, a live run uses the folder, or it
-            cannot be moved. Nothing was touched.
-    """
-    folder = Path(folder)
-    lock = FolderLock(folder)
-
-    def claim() -> str:
-        if folder.exists() and not folder.is_dir():
-            raise CaseError(f"{folder} is a file; choose another folder with --out")
-        lock.check()
-        held = [name for name in RESULTS if (folder / name).exists()]
-        if held and not overwrite:
-            raise CaseError(
-                f"{folder} already holds results ({', '.join(held)}); choose another folder with "
-                "--out, go on with `hostplate resume`, or move them aside with --overwrite"
-            )
-        told = ""
-        if held:
-            here = folder.resolve()
-            if here == Path.cwd() or here in Path.cwd().parents:
-                raise CaseError(f"{folder} cannot be moved aside: it is the working folder")
-            aside = next(p for p in _aside(here) if not p.exists())
-            os.rename(here, aside)
-            told = f"earlier results moved to {aside}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CaseError(f"{folder}: cannot be created: {error.strerror}") from None
-        lock.acquire()
-        return told or lock.message
-
-    lock.message = on_root(comm, claim)
-    lock._held = True
-    return lock
-
-
-def _aside(folder: Path) -> Iterator[Path]:
-    number = 1
-    while True:
-        yield folder.with_name(f"{folder.name}.old-{number}")
-        number += 1
-
-
-def _process_start(pid: int) -> str | None:
-    """Start time of a live process of this machine ("" where it cannot be told), None if dead."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    try:  # numbers of processes are used again; their start times are not
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return None if fields[0] == "Z" else fields[19]
-
-
-@contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Two processes do not judge the same stale lock together; as far as the disk supports it."""
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _touch(path: Path, stop: threading.Event, every: float) -> None:
-    while not stop.wait(every):
-        with contextlib.suppress(OSError):
-            os.utime(path)

@@ -25,7 +25,7 @@ def on_root[T](comm: Any, action: Callable[..., T], *args: Any, **kwargs: Any) -
 
     Raises:
         HostplateError: the same class and message on every rank.
-        RunError: any other exception of rank 0, with its type named.
+        RunError: any other exception of rank 0, with rank and type named.
     """
     outcome: tuple[str, Any] = ("", None)
     if comm.rank == 0:
@@ -34,7 +34,7 @@ def on_root[T](comm: Any, action: Callable[..., T], *args: Any, **kwargs: Any) -
         except HostplateError as error:
             outcome = (type(error).__name__, str(error))
         except Exception as error:
-            outcome = ("RunError", f"{type(error).__name__}: {error}")
+            outcome = ("RunError", f"rank 0: {type(error).__name__}: {error}")
             if os.environ.get("HOSTPLATE_DEBUG"):
                 traceback.print_exc()
     kind, value = comm.bcast(outcome, root=0)

@@ -28,9 +28,9 @@ from . import kinetics
 from .case import PROBE_FIELDS, Probe
 from .errors import CaseError, nearest
 from .expressions import Expression, is_ufl
+from .folder import write_text
 from .locate import Places
 from .model import Model
-from .output import write_text
 from .parallel import on_root
 from .physics.interface import Electrode
 from .remarks import film_per_charge

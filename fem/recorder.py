@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .blocks import Block, region_field, wall_block
 from .case_summary import used_materials
 from .compat import dfem
 from .measure import Measure
 from .model import Model
-from .output import Block, FieldWriter, Series, region_field, wall_block
+from .output import FieldWriter
 from .probes import Probes
+from .series import Series
 from .stepper import Step
 
 __all__ = ["Recorder", "Tally"]
@@ -117,6 +119,7 @@ class Recorder:
     def truncate(self, t: float) -> None:
         """Forget what an interrupted run wrote later than the checkpoint that is taken up."""
         self.table.truncate(t)
+        self.writer.truncate(t)
         self.probes.truncate(self.folder, t)
         self.last = t
 

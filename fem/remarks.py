@@ -58,6 +58,18 @@ class Remarks:
             self.say(f"warning: {text}")
         self.said[key] = text
 
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        low, high = (float(c) if np.isfinite(c) else None for c in (self.c_low, self.c_high))
+        return {"said": self.said, "c_low": low, "c_high": high}
+
+    def take(self, kept: dict[str, Any]) -> None:
+        """Go on from `state`; nothing is said again."""
+        self.said = kept.get("said", {}) | self.said
+        low, high = kept.get("c_low"), kept.get("c_high")
+        if low is not None and high is not None:
+            self.c_low, self.c_high = min(low, self.c_low), max(high, self.c_high)
+
     def _of_the_model(self) -> Iterator[tuple[str, str]]:
         model = self.model
         if model.capped:

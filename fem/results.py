@@ -133,8 +133,7 @@ class Result:
     @property
     def blocks(self) -> list[str]:
         """Names of the blocks with fields: `pore`, `solid`, `walls`."""
-        files = (self.folder / "fields").glob("*.xdmf")
-        return sorted({re.sub(r"_\d{4,}$", "", file.stem) for file in files})
+        return sorted(file.stem for file in (self.folder / "fields").glob("*.xdmf"))
 
     @property
     def times(self) -> Array:
@@ -286,30 +285,22 @@ class Result:
         return min(steps, key=lambda step: abs(step.t - t))
 
     def _read(self, block: str) -> list[_Step]:
-        """All times of a block over all series; a later series replaces what it overlaps."""
+        """All times of a block."""
         if block not in self._steps:
             if block not in self.blocks:
                 raise CaseError(
                     f"{self.folder}: no block {block!r} of fields; {nearest(block, self.blocks)}"
                 )
-            folder = self.folder / "fields"
-            later = [
-                p for p in folder.glob(f"{block}_*.xdmf") if p.stem[len(block) + 1 :].isdigit()
-            ]
-            files = [folder / f"{block}.xdmf", *sorted(later)]
-            steps: list[_Step] = []
-            for file in files:
-                start, new = _read_xdmf(file) if file.is_file() else (np.inf, [])
-                if new:
-                    steps = [s for s in steps if s.t <= start and s.t < new[0].t] + new
+            file = self.folder / "fields" / f"{block}.xdmf"
+            steps = _read_xdmf(file)
             if not steps:
-                raise CaseError(f"{folder}: block {block!r} has no complete time")
+                raise CaseError(f"{file}: block {block!r} has no complete time")
             self._steps[block] = steps
         return self._steps[block]
 
 
-def _read_xdmf(file: Path) -> tuple[float, list[_Step]]:
-    """When the series began (infinity if it does not say), and its times."""
+def _read_xdmf(file: Path) -> list[_Step]:
+    """The times of a block."""
     try:
         root = ElementTree.parse(file).getroot()
     except ElementTree.ParseError as error:
@@ -330,8 +321,7 @@ def _read_xdmf(file: Path) -> tuple[float, list[_Step]]:
             center = attribute.get("Center", "Node")
             step.fields[attribute.get("Name", "")] = (center, *item(attribute))
         steps.append(step)
-    start = root.find("Domain/Information[@Name='start']")
-    return (np.inf if start is None else float(start.get("Value", "inf"))), steps
+    return steps
 
 
 def _load(path: Path, where: str) -> Any:

@@ -18,12 +18,12 @@ from typing import Any
 
 from . import checkpoint
 from .case import Case
-from .case_files import apply_override, read_toml
-from .compat import MPI, sweep_jit_cache
+from .case_files import apply_override, read_toml, to_toml
+from .compat import MPI, is_of_compiler, jit_folder, sweep_jit_cache
 from .domain import Domain
-from .errors import CaseError
+from .errors import CaseError, RunError
+from .folder import FolderLock, claim_folder, refuse_folder, write_text
 from .model import build
-from .output import FolderLock, claim_folder
 from .parallel import check_launcher, install_abort_hook, on_root
 from .simulation import Simulation
 
@@ -36,6 +36,7 @@ def run(
     *,
     comm: MPI.Comm = MPI.COMM_WORLD,
     overwrite: bool = False,
+    hooks: bool = False,
     quiet: bool = True,
 ) -> Any:
     """Solve a case into a folder (collective).
@@ -45,6 +46,7 @@ def run(
         folder: made by the run; must not hold results already.
         comm: the ranks that take part.
         overwrite: move results that are there aside first.
+        hooks: the Python that `[hooks]` names may be executed.
         quiet: no line per step.
 
     Returns:
@@ -60,8 +62,10 @@ def run(
     if not isinstance(case, Case):
         case = Case.load(str(case))
     check_launcher(comm)
+    _may_execute(case, hooks)
+    on_root(comm, refuse_folder, folder, overwrite)  # before minutes of meshing and compiling
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
-    simulation = Simulation(build(case, domain), Path(folder), quiet=quiet)
+    simulation = _compiled(case, domain, Path(folder), quiet)
     simulation.check()
     lock = claim_folder(comm, folder, overwrite)
     try:
@@ -80,18 +84,29 @@ def resume(
     *,
     comm: MPI.Comm = MPI.COMM_WORLD,
     overrides: Sequence[str] = (),
+    hooks: bool = False,
     quiet: bool = True,
 ) -> Any:
     """Go on from the newest whole checkpoint of a result folder (collective).
 
+    Args:
+        folder: of the results.
+        comm: the ranks that take part; any number of them.
+        overrides: `path=value`: a new end, other output, time or solver options.
+        hooks: the Python that `[hooks]` names may be executed.
+        quiet: no line per step.
+
     Raises:
         CaseError: no checkpoint, or other physics.
+        RunError: the solver gave up again.
+        Interrupted: a signal asked to stop.
     """
     from .results import Result
 
     folder = Path(folder)
     check_launcher(comm)
-    case = on_root(comm, _stored_case, folder, overrides)
+    case, text = on_root(comm, _stored_case, folder, overrides)
+    _may_execute(case, hooks)
     found = on_root(comm, checkpoint.latest, folder)
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     digest, stored = case.physics_hash(domain.sidecar["hash"]), found.manifest["physics"]
@@ -101,11 +116,13 @@ def resume(
             f"{digest[:12]}, checkpoint {stored[:12]}); undo the change, or start "
             "again with `hostplate run`"
         )
-    simulation = Simulation(build(case, domain), folder, quiet=quiet)
+    simulation = _compiled(case, domain, folder, quiet)
     lock = FolderLock(folder, comm).acquire()
     try:
         if lock.message:
             simulation.say(lock.message)
+        if overrides:  # a run that dies once more goes on with them
+            on_root(comm, write_text, folder / "case.toml", text)
         with simulation.stop.listening():
             simulation.continue_from(found)
             simulation.go()
@@ -137,27 +154,62 @@ def mesh_folder(case: Case) -> Path:
     return geometries.cached(case.geometry["family"], dict(case.geometry), cache_folder())
 
 
-def _stored_case(folder: Path, overrides: Sequence[str]) -> Case:
-    """The case of a result; where it started from is in its checkpoints by now."""
+def _stored_case(folder: Path, overrides: Sequence[str]) -> tuple[Case, str]:
+    """The case of a result, and its text; where it started from is in its checkpoints by now."""
     data = read_toml(folder / "case.toml")
     for assignment in overrides:
         apply_override(data, assignment)
+    text = to_toml(data)
     data.get("initial", {}).pop("from", None)
-    return Case.from_dict(data, folder=folder)
+    return Case.from_dict(data, folder=folder), text
+
+
+def _may_execute(case: Case, hooks: bool) -> None:
+    """A case file is data; Python beside it runs only if the user says so.
+
+    Raises:
+        CaseError: the case names a module and `hooks` is not set.
+    """
+    if case.hooks is not None and not hooks:
+        raise CaseError(
+            f"hooks.module: {case.hooks.module!r}: this Python would be executed; read it, then "
+            "allow it with --hooks (in Python: hooks=True)"
+        )
+
+
+def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Simulation:
+    """Model and stages with all forms compiled; a lock that a killed compiler left is removed.
+
+    Raises:
+        RunError: a form cannot be compiled.
+    """
+    for _attempt in range(10):  # more than one compiler may have been killed
+        try:
+            return Simulation(build(case, domain), folder, quiet=quiet)
+        except Exception as error:
+            if not is_of_compiler(error):
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            if not on_root(domain.comm, sweep_jit_cache, 8.0):
+                break
+    raise RunError(
+        f"the forms cannot be compiled: {on_root(domain.comm, lambda: reason)}; a C compiler and "
+        f"space in {jit_folder()} are needed (another folder: XDG_CACHE_HOME)"
+    )
 
 
 # -- command line ------------------------------------------------------------------------------
 
 
-def main_run(case: Case, folder: Path, *, overwrite: bool = False, quiet: bool = False) -> int:
+def main_run(case: Case, folder: Path, **options: Any) -> int:
     """What `hostplate run` calls on every rank; errors go to the command line's own handler."""
     install_abort_hook(MPI.COMM_WORLD)
-    run(case, folder, overwrite=overwrite, quiet=quiet)
+    run(case, folder, **options)
     return 0
 
 
-def main_resume(folder: Path, *, overrides: Sequence[str] = (), quiet: bool = False) -> int:
+def main_resume(folder: Path, *, overrides: Sequence[str] = (), **options: Any) -> int:
     """What `hostplate resume` calls on every rank; errors go to the command line's own handler."""
     install_abort_hook(MPI.COMM_WORLD)
-    resume(folder, overrides=overrides, quiet=quiet)
+    resume(folder, overrides=overrides, **options)
     return 0

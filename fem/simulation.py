@@ -13,10 +13,12 @@ from typing import Any
 
 from . import checkpoint, events, start
 from .deposit import Deposit
+from .diagnosis import Trouble
 from .errors import CaseError, Interrupted, RunError
+from .folder import write_json, write_text
 from .measure import Measure
 from .model import Model
-from .output import FieldWriter, write_json, write_text
+from .output import FieldWriter
 from .parallel import on_root
 from .probes import Probes
 from .progress import Progress
@@ -73,6 +75,7 @@ class Simulation:
         t = self.case.time
         self.settings = Settings(t.dt0, t.dt_min, t.dt_max or math.inf, t.tolerance)
         self.stepper = _Stepper(self.s, self.stages, self.settings)
+        self.stepper.model = model
         parts = (self.s, model.ions, model.interface, self.stages, model.electrons)
         self.measure = (
             Measure(*parts) if model.metal is None else Deposit(*parts, metal=model.metal)
@@ -88,6 +91,9 @@ class Simulation:
         self.tally = Tally()
         self.stop = events.StopRequest(self.comm)
         self.origin = ""
+        self.saved = time.monotonic()  # when there was a checkpoint last
+        self.done_before = 0  # steps of what is resumed
+        self.settled = False  # a steady study has come to its end
         every = self.case.output.fields_every or math.inf
         self.progress = Progress(self.segments, self.settings.dt_max, every)
 
@@ -120,6 +126,9 @@ class Simulation:
         state, kept, damaged = found
         on_root(self.comm, _sweep, self.folder)
         exact = checkpoint.load(state, kept, self.s)
+        loaded = self.s.save()
+        self.s.begin(self.s.dt)  # what follows from the state and is kept in no checkpoint
+        self.s.restore(loaded)
         self.measure.start = dict(kept["start"])
         self.number = int(kept["segment"])
         self.segment_start = float(kept["segment_start"])
@@ -131,16 +140,23 @@ class Simulation:
         self.stepper.dt = float(kept["next_dt"])
         self.flowing = float(kept.get("flowing", 0.0))
         self.tally = Tally(**kept["tally"])
+        self.done_before = self.tally.steps
         self.next_output = float(kept["next_output"])
+        self.settled = bool(kept.get("settled", False))
+        every = self.case.output.fields_every or math.inf
+        if every != kept.get("fields_every", every):
+            self.next_output = self.s.t + every
+        if self.case.study in ("primary", "secondary"):  # one solve, done again
+            self.tally, self.done_before = Tally(), 0
         for name in damaged:
             self.say(f"checkpoint {name} is damaged; taking the one before")
         self.say(f"resumed at t = {self.s.t:g} s from {state.name}")
         if not exact:
             self.say(f"written on {kept['ranks']} ranks, now {self.comm.size}: equal to rounding")
-        fresh = not (self.folder / "series.csv").exists()  # killed right after the first checkpoint
-        fresh = self.comm.bcast(fresh)
+        fresh = not self._has("series.csv")  # killed right after the first checkpoint
         self._open(1 if fresh else max(2, FieldWriter.next_series(self.comm, self.folder)))
         self.recorder.truncate(self.s.t if self.tally.steps else -1.0)
+        self.remarks.take(kept.get("remarks", {}))
 
     def _open(self, series: int) -> None:
         cycles = max(segment.cycle for segment in self.segments)
@@ -154,7 +170,10 @@ class Simulation:
             self.say(self.origin)
 
     def save(self) -> None:
-        """Checkpoint now (collective)."""
+        """Checkpoint now; what the series says so far goes to the disk first (collective)."""
+        begun = hasattr(self, "recorder")
+        if begun:
+            self.recorder.table.sync()
         checkpoint.save(self.folder, self.s, {
             "physics": self.case.physics_hash(self.model.domain.sidecar["hash"]),
             "start": self.measure.start,
@@ -168,7 +187,11 @@ class Simulation:
             "flowing": self.flowing,
             "tally": vars(self.tally),
             "next_output": self.next_output,
+            "fields_every": self.case.output.fields_every or math.inf,
+            "settled": self.settled,
+            "remarks": self.remarks.state() if begun else {},
         })  # fmt: skip
+        self.saved = time.monotonic()
 
     # -- the loop ------------------------------------------------------------------------------
 
@@ -209,21 +232,23 @@ class Simulation:
         elif segment.stop(s.get_voltage(), self._charge()):
             return True  # resumed where an event had ended it
         end = self.segment_start + segment.end()
+        if s.t >= end * (1 - 1e-12):
+            return False  # resumed at its end
         knots = [self.segment_start + t for t in (*segment.knots, *self.model.knots)]
         self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
-        saved, cut = time.monotonic(), False
+        cut = False
         while s.t < end * (1 - 1e-12):
             step, numbers = self._step(segment, min(end, self.next_output, next_stop(s.t, knots)))
             if step is None:
-                assert self.stepper.outcome is not None
-                self._gave_up(segment, self.stepper.outcome)
+                self._gave_up(segment)
                 return True
             self.progress.note(s.t, self.stepper.dt)
             self._record(step, numbers, self.progress)
             if s.t >= self.next_output * (1 - 1e-12):
                 self.recorder.fields()
                 self.next_output += every or math.inf
-            for name, more in self.watch.news():
+            news = self.watch.news()
+            for name, more in news:
                 self._event(name, segment, **more)
                 if name in JUMPS:
                     s.restart_formula()
@@ -236,10 +261,12 @@ class Simulation:
                 cut = True
                 break
             self._exhausted(segment, numbers)
-            saved = self._save_if_due(saved)
+            if s.t < end * (1 - 1e-12):
+                self._save_if_due(event=bool(news))
         if cut or ends:
             self.recorder.fields()
         self.progress.finish()
+        self._save_if_due(event=cut or ends)
         return cut
 
     def _borders(self, segment: Segment) -> tuple[bool, bool]:
@@ -279,7 +306,11 @@ class Simulation:
                 shares.append(0.4)
             return min((share * s.dt for share in shares if share is not None), default=None)
 
-        step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine)
+        try:
+            step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine)
+        except RunError:
+            self.save()
+            raise
         if step is not None:
             self.measure.accept()
             self.flowing = numbers["current"]
@@ -321,34 +352,39 @@ class Simulation:
         start.consistent(self.model, self.potentials, segment, self._scale(control))
         self.flowing = self.measure.cell_current()
 
-    def _gave_up(self, segment: Segment, last: Outcome) -> None:
+    def _gave_up(self, segment: Segment, trouble: Trouble | None = None) -> None:
         """The smallest step failed: depletion is a result, anything else is an error.
 
         Args:
             segment: in which it happened.
-            last: how the last try ended; if it converged, its local error was too large.
+            trouble: how the last try ended; default that of the stepper.
         """
-        s, t = self.s, self.settings
+        s, t, trouble = self.s, self.settings, trouble or self.stepper.trouble
+        assert trouble is not None
         low = self._c_range()[0]
-        self.recorder.fields()
         if low < DEPLETED * self.model.ions.c0:
+            self.recorder.fields()
             self._event("depletion", segment, c_min=low)
             return
         self.save()
-        if last.converged:
+        self.recorder.fields()
+        write_json(self.comm, self.folder / "diagnosis.json", {
+            "t": s.t, "dt": trouble.dt, "segment": segment.label, **trouble.content()
+        })
+        if trouble.converged:
             limits = f"[time] tolerance = {t.tolerance:g}"
             limits += " or changes a field too much" if self.case.study == "growth" else ""
             why = f"is accurate: each converges, but its local error is above {limits}"
-            way_out = "Lower [time] dt_min or raise tolerance"
+            way_out = "Lower [time] dt_min or raise tolerance, or refine the mesh there"
         else:
-            why = f"converged ({last.reason}, residual {last.residual:.1e})"
-            way_out = "Refine the mesh at the walls or lower [time] dt_min"
+            why = f"converged ({trouble.reason}, residual {trouble.residual:.1e})"
+            way_out = "Refine the mesh there or lower [time] dt_min"
         seen = self.measure
         if segment.sign > 0.0 and isinstance(seen, Deposit) and seen.stripped_bare():
             way_out = "No metal is left in contact with the collector: give the step a cutoff"
         raise RunError(
             f"{segment.label} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
-            f"lowest c = {low:.3g} mol/m^3; the last good state is in "
+            f"{trouble.where}; lowest c = {low:.3g} mol/m^3; the last good state is in "
             f"{self.folder / 'checkpoints'}. {way_out}"
         )
 
@@ -364,8 +400,8 @@ class Simulation:
         )
         self.say(f"event {name}: {shown}")
 
-    def _save_if_due(self, last: float) -> float:
-        """Checkpoint by wall time (rank 0 decides) or on a signal; returns when it was last done.
+    def _save_if_due(self, event: bool = False) -> None:
+        """Checkpoint at an event, by wall time (rank 0 decides) or on a signal.
 
         Raises:
             Interrupted: a signal asked to stop.
@@ -377,10 +413,9 @@ class Simulation:
                 f"stopped by signal {number} at t = {self.s.t:g} s; go on with "
                 f"`hostplate resume {self.folder}`"
             )
-        if not self.comm.bcast(time.monotonic() - last > self.case.output.checkpoint_wall):
-            return last
-        self.save()
-        return time.monotonic()
+        late = time.monotonic() - self.saved > self.case.output.checkpoint_wall
+        if self.comm.bcast(event or late):
+            self.save()
 
     # -- other studies -------------------------------------------------------------------------
 
@@ -406,9 +441,12 @@ class Simulation:
         The salt content, which the steady equations leave open, is kept by the time steps.
         """
         segment, s = self.segments[0], self.s
-        self._consistent(segment)
+        if self.settled:
+            return
+        if s.t == 0.0:
+            self._consistent(segment)
         control = segment.control(0.0, self.model.area)
-        scale, dt, saved = self._scale(control), self.settings.dt0, time.monotonic()
+        scale, dt = self._scale(control), self.stepper.dt
         for _attempt in range(200):
             before = s.save()
             s.restart_formula()
@@ -418,7 +456,7 @@ class Simulation:
                 s.restore(before)
                 dt *= 0.3
                 if dt < self.settings.dt_min:
-                    self._gave_up(segment, done)
+                    self._gave_up(segment, Trouble.of(self.model, (self.main,), done))
                     return
                 continue
             change = s.error()
@@ -428,9 +466,11 @@ class Simulation:
             step = Step(s.t, dt, done.newton, done.linear, done.factored, 0, change, done.residual)
             self._record(step, numbers)
             if change < 1e-10 and dt > 1e4 * self.settings.dt0:
+                self.settled = True
                 break
-            saved = self._save_if_due(saved)
             dt *= 3.0
+            self.stepper.dt = dt
+            self._save_if_due()
         else:
             raise RunError("no steady state: the salt still changes after 200 growing steps")
         self.recorder.fields()
@@ -481,9 +521,10 @@ class Simulation:
 
     def finish(self) -> None:
         """Checkpoint, summary, figures."""
-        self.save()
-        self.remarks.look_closely()
-        write_json(self.comm, self.folder / "summary.json", self.summary())
+        if self.tally.steps > self.done_before or not self._has("summary.json"):
+            self.save()
+            self.remarks.look_closely()
+            write_json(self.comm, self.folder / "summary.json", self.summary())
         if self.case.output.figures:
             from .post.figures import draw
 
@@ -495,6 +536,10 @@ class Simulation:
             f"Krylov iterations, {self.tally.rejected} rejected; closures: {worst}; "
             f"{time.perf_counter() - self.wall_start:.1f} s"
         )
+
+    def _has(self, name: str) -> bool:
+        """The result folder has such a file (collective)."""
+        return self.comm.bcast((self.folder / name).exists())
 
     def summary(self) -> dict[str, Any]:
         """The numbers that characterise the run (collective)."""
@@ -517,13 +562,16 @@ class Simulation:
 
 
 class _Stepper(Stepper):
-    """Remembers how its last try ended, so that a run that gives up can say why."""
+    """Remembers how a last, small try ended, so that a run that gives up can say why."""
 
-    outcome: Outcome | None = None
+    model: Model
+    trouble: Trouble | None = None
 
     def solve(self, control: Control, scale: float) -> Outcome:
-        self.outcome = super().solve(control, scale)
-        return self.outcome
+        outcome = super().solve(control, scale)
+        if self.system.dt <= 10 * self.settings.dt_min:
+            self.trouble = Trouble.of(self.model, self.stages, outcome)
+        return outcome
 
 
 def _sweep(folder: Path) -> None:

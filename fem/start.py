@@ -77,7 +77,8 @@ def consistent(model: Model, stage: Stage, segment: Segment, scale: float) -> No
 
 
 def _hold(stage: Stage) -> None:
-    """Make the present potentials the only ones known."""
+    """Make the present potentials, and the voltage, the only ones known."""
+    stage.system.past_voltages[:] = stage.system.get_voltage()
     for u in stage.unknowns:
         for old in u.old:
             old.x.array[:] = u.value.x.array

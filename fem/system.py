@@ -72,6 +72,7 @@ class Unknown:
         largest_change: that one step may make, in the field's unit.
         gap: instead of extrapolation in time, what the error of a step is judged by.
         weight: of each owned node in the error; all alike without.
+        relative: where the field exceeds its scale, an error is compared with the field itself.
         same_node: given for an unknown whose row couples a node to itself only; (row, column) ->
             lumped form that is positive where two fields share one of its nodes.
     """
@@ -89,6 +90,7 @@ class Unknown:
     largest_change: float = np.inf
     gap: Callable[[], float] | None = None
     weight: Callable[[], npt.NDArray[np.float64]] | None = None
+    relative: bool = False
     same_node: Callable[[str, str], Any] | None = None
     fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
     groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
@@ -143,6 +145,7 @@ class System:
         self.voltage = dfem.Function(everywhere, name="voltage")
         self.unit_voltage = dfem.Function(everywhere)
         self.unit_voltage.x.array[:] = 1.0
+        self.past_voltages = np.zeros(3)  # at the last accepted states, newest first, V
         self.charges: dict[str, npt.NDArray[np.float64]] = {}
         self.refreshers: list[Callable[[], None]] = []
         self.schur: dict[str, Any] = {}  # unknown -> what is left of its block, see `fem.solve`
@@ -253,17 +256,29 @@ class System:
         """
         self.dt = dt
         self._set_rates(dt)
-        ratio = dt / self.past_dt[0] if self.history > 1 else 0.0
+        if self.history > 1 and dt > 0:  # an imposed voltage is set anew after this
+            self.set_voltage(float(self._foreseen(*self.past_voltages)))
         for unknown in self.unknowns.values():
-            now, before = (f.x.array for f in unknown.old[:2])
-            guess = now + ratio * (now - before)
+            past = [f.x.array for f in unknown.old]
+            guess = self._foreseen(*past)
             if unknown.positive:
-                guess = np.maximum(guess, 0.2 * now)
+                guess = np.maximum(guess, 0.2 * past[0])
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False
             unknown.value.x.array[free] = guess[free]
         for prepare in self.preparers:
             prepare()
+
+    def _foreseen(self, now: Any, before: Any, earlier: Any) -> Any:
+        """Value at the end of the step by the polynomial through the states that there are."""
+        h, (h1, h2) = self.dt, self.past_dt
+        if self.history == 1:
+            return now
+        slope = (now - before) / h1
+        if self.history == 2:
+            return now + slope * h
+        bend = (slope - (before - earlier) / h2) / (h1 + h2)
+        return now + slope * h + bend * h * (h + h1)
 
     def _set_rates(self, dt: float) -> None:
         if dt <= 0:
@@ -288,6 +303,7 @@ class System:
         for unknown in self.unknowns.values():
             newest, older, oldest = (f.x.array for f in unknown.old)
             oldest[:], older[:], newest[:] = older, newest, unknown.value.x.array
+        self.past_voltages[:] = self.get_voltage(), *self.past_voltages[:2]
         self.past_dt = [self.dt, self.past_dt[0]]
         self.t += self.dt
         self.history = min(self.history + 1, 3)
@@ -312,20 +328,17 @@ class System:
                 continue
             n = owned_size(unknown.space)
             u, a, b, c = (f.x.array[:n] for f in (unknown.value, *unknown.old))
-            if self.history == 1:
-                gap, share = u - a, 0.5
-            elif self.history == 2:
-                gap, share = u - a - (a - b) * h / h1, 1.0 / 3.0
-            else:
-                slope, before = (a - b) / h1, (b - c) / h2
-                bend = (slope - before) / (h1 + h2)
-                gap = u - a - slope * h - bend * h * (h + h1)
+            gap = (u - self._foreseen(a, b, c)) / unknown.scale
+            if unknown.relative:
+                gap /= np.maximum(1.0, np.abs(u) / unknown.scale)
+            share = (0.5, 1.0 / 3.0, 0.0)[self.history - 1]
+            if self.history == 3:
                 formula = h * h * (h + h1) ** 2 / (2 * h + h1)
                 share = formula / (formula + h * (h + h1) * (h + h1 + h2))
             weight = np.ones(n) if unknown.weight is None else unknown.weight()
             local = np.array([weight @ gap**2, weight.sum()])
             total = self.domain.comm.allreduce(local, op=MPI.SUM)
-            worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1e-300)) / unknown.scale)
+            worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1e-300)))
         return float(worst)
 
     def change(self) -> float:
@@ -349,6 +362,7 @@ class System:
             out[f"{name}.oldest"] = unknown.old[2].x.array
         out |= {name: f.x.array for name, f in self.memories.items()}
         out["voltage"] = self.voltage.x.array
+        out["voltage.past"] = self.past_voltages
         out |= {f"charge.{name}": array for name, array in self.charges.items()}
         return out
 

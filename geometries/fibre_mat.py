@@ -3,7 +3,8 @@
 2D is a cross-section: fibres perpendicular to the cut are discs. Contacts that lie out of the cut
 would be lost, so by default thin bars join the discs to a tree rooted on the collector: every
 bonded fibre conducts to the collector and no pore is closed in. 3D fibres are straight cylinders
-in `fibre_network`.
+in `fibre_network`. Hollow fibres, fibres with a skin and fibres in any direction are made of parts,
+in `fibres`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,63 @@ from pydantic import Field, model_validator
 
 from fem.errors import CaseError
 from geometries.mesh import Built, Floats, TaggedMesh, assemble, segment_distance
-from geometries.parameters import Growth, Length, Name, Parameters
+from geometries.parameters import Growth, Length, Name, Parameters, Skin
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 POROSITY_TOLERANCE = 0.01
 LEVEL_COST = 4.0  # of a step across against one along the thickness, for the bars
+
+
+class Lumen(Parameters):
+    """The inside of hollow fibres, region `electrolyte_lumen`.
+
+    Attributes:
+        open: share of a fibre's cross-section that is open, 0.02 to 0.8; 3D: to 0.36, so that
+            channels end before the contacts.
+        channels: 1 for a tube, 2 to 7 for parallel channels (7: one in the middle).
+        mouth: width of a slit that leads out of each channel (7: of each but the middle one) over
+            the fibre's diameter, 0.02 to 0.3, 2D; without it ions reach it only through the wall.
+    """
+
+    open: Annotated[float, Field(ge=0.02, le=0.8)]
+    channels: Annotated[int, Field(ge=1, le=7)] = 1
+    mouth: Annotated[float, Field(ge=0.02, le=0.3)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Lumen:
+        wrong = []
+        if self.rim(1.0) < 0.04:
+            wrong.append(f"open: {self.open:g} leaves no wall between {self.channels} channels; "
+                         "take less or fewer")
+        if self.mouth and self.mouth > 0.8 * self.places(1.0)[1]:
+            wrong.append("mouth: at most 0.8 of a channel's radius over the fibre's, "
+                         f"{0.8 * self.places(1.0)[1]:.3f}")
+        if wrong:
+            raise ValueError("\n  ".join(wrong))
+        return self
+
+    def places(self, radius: float) -> tuple[list[tuple[float, float]], float]:
+        """(angle, distance from the axis over the radius) of each channel, and their radius in m.
+
+        Walls between channels and outside are equally thick.
+        """
+        a = math.sqrt(self.open / self.channels)
+        if self.channels == 1:
+            return [(0.0, 0.0)], a * radius
+        around = 6 if self.channels == 7 else self.channels
+        half = 0.5 if self.channels == 7 else math.sin(math.pi / around)
+        reach = (1 + a) / (1 + 2 * half)
+        ring = [(2 * math.pi * k / around, reach) for k in range(around)]
+        return ring + ([(0.0, 0.0)] if self.channels == 7 else []), a * radius
+
+    def rim(self, radius: float) -> float:
+        """Thickness of the thinnest wall in m."""
+        return radius - self.outline(radius)
+
+    def outline(self, radius: float) -> float:
+        """Radius of the circle around all channels in m."""
+        ring, a = self.places(radius)
+        return ring[0][1] * radius + a
 
 
 class FibreLayer(Parameters):
@@ -35,6 +88,9 @@ class FibreLayer(Parameters):
         mix: share of fibres (by number) of each kind, sums to 1.
         bonded: whether fibres join the conducting tree of a 2D cut; names of kinds to join only
             those of a mix.
+        lumen: makes the fibres hollow; its volume counts as pore.
+        skin: a film around the fibres, region `coating_<skin's name>`; counts as solid.
+        orientation: 3D: fibres lie in the plane or in any direction ("isotropic").
     """
 
     name: Name
@@ -43,6 +99,9 @@ class FibreLayer(Parameters):
     fibre_diameter: Length
     mix: dict[Name, Fraction] | None = None
     bonded: bool | tuple[Name, ...] = True
+    lumen: Lumen | None = None
+    skin: Skin | None = None
+    orientation: Literal["plane", "isotropic"] = "plane"
 
     @model_validator(mode="after")
     def _consistent(self) -> FibreLayer:
@@ -60,9 +119,29 @@ class FibreLayer(Parameters):
                 f"bonded: no kind {name!r} in the mix; known: {', '.join(kinds) or 'none'}"
                 for name in self.bonded if name not in kinds
             ]
+        if self.skin and max(self.skin.thickness) > 0.25 * self.fibre_diameter:
+            wrong.append("skin.thickness: at most a quarter of the fibre's diameter, "
+                         f"{0.25 * self.fibre_diameter:g} m")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
+
+    @property
+    def plain(self) -> bool:
+        """Whether fibres are full, bare and in the plane."""
+        return not self.lumen and not self.skin and self.orientation == "plane"
+
+    def unfit(self, dimension: int) -> list[str]:
+        """What this dimension cannot have, each as `field: reason`."""
+        wrong = []
+        if dimension == 2 and self.orientation != "plane":
+            wrong.append("orientation: only with dimension = 3")
+        if dimension == 3 and self.lumen and self.lumen.mouth:
+            wrong.append("lumen.mouth: only with dimension = 2")
+        if dimension == 3 and self.lumen and self.lumen.outline(1.0) > 0.61:
+            wrong.append("lumen.open: channels must lie within 0.6 of the radius in 3D, here "
+                         f"{self.lumen.outline(1.0):.2f}; one channel up to 0.36")
+        return wrong
 
     def region(self, kind: str | None) -> str:
         """Region name of a fibre of one kind of the mix (None without a mix)."""
@@ -117,6 +196,8 @@ class FibreMat(Parameters):
             wrong.append(f"layers: names must be unique and not 'gap': {', '.join(names)}")
         if self.dimension == 2 and self.breadth:
             wrong.append("breadth: only with dimension = 3")
+        wrong += [f"layers.{layer.name}.{w}" for layer in self.layers
+                  for w in layer.unfit(self.dimension)]
         thickest = max(layer.fibre_diameter for layer in self.layers)
         if self.width < 2 * thickest or (self.breadth or self.width) < 2 * thickest:
             wrong.append(f"width, breadth: at least two diameters of the thickest fibre, "
@@ -174,6 +255,10 @@ class Bar:
 
 def build(p: FibreMat) -> Built:
     """The tagged mesh, with delivered porosity of each layer and connectivity in the sidecar."""
+    if not all(layer.plain for layer in p.layers):
+        from geometries.fibres import build as build_parts
+
+        return build_parts(p)
     if p.dimension == 3:
         from geometries.fibre_network import build as build_3d
 
@@ -215,7 +300,9 @@ def finish(p: FibreMat, mesh: TaggedMesh, fibres: int, unbonded: int = 0) -> Bui
     return Built(mesh, host, bounds, extra)
 
 
-def place(p: FibreMat) -> tuple[list[Disc], list[Bar]]:
+def place(
+    p: FibreMat, tolerance: float = POROSITY_TOLERANCE
+) -> tuple[list[Disc], list[Bar]]:
     """Positions of the discs and the bars that join them, to the porosity asked for.
 
     Raises:
@@ -245,7 +332,7 @@ def place(p: FibreMat) -> tuple[list[Disc], list[Bar]]:
         worst = max(abs(m) for m in misses)
         if best is None or worst < best[0]:
             best = worst, discs, bars, misses
-        if worst < 0.4 * POROSITY_TOLERANCE or tried == 8:
+        if worst < 0.4 * tolerance or tried == 8:
             break
         counts = [n - 0.9 * (g - s) / (math.pi / 4 * layer.fibre_diameter**2)
                   for n, g, s, layer in zip(chosen, got, solid, p.layers, strict=True)]
@@ -254,14 +341,14 @@ def place(p: FibreMat) -> tuple[list[Disc], list[Bar]]:
                         "contact_width, a higher porosity or contacts = \"none\"")
     wrong = []
     for layer, miss, sequence in zip(p.layers, best[3], sequences, strict=True):
-        if abs(miss) > POROSITY_TOLERANCE:
+        if abs(miss) > tolerance:
             disc = math.pi / 4 * layer.fibre_diameter**2 / layer.thickness
             way = ("more room: thinner fibres, a smaller clearance or another seed"
-                   if miss < 0 and len(sequence) < 10_000 and disc / p.width < POROSITY_TOLERANCE
-                   else f"a width of {disc / POROSITY_TOLERANCE:.3g} m or more makes it possible")
+                   if miss < 0 and len(sequence) < 10_000 and disc / p.width < tolerance
+                   else f"a width of {disc / tolerance:.3g} m or more makes it possible")
             wrong.append(
                 f"layers.{layer.name}.porosity: {layer.porosity:g} cannot be delivered within "
-                f"{POROSITY_TOLERANCE:g}; reachable here {layer.porosity - miss:.3f}; {way}"
+                f"{tolerance:g}; reachable here {layer.porosity - miss:.3f}; {way}"
             )
     if wrong:
         raise CaseError("fibre_mat:\n  " + "\n  ".join(wrong))

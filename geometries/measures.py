@@ -145,28 +145,65 @@ def components(mesh: TaggedMesh, chosen: NDArray[np.bool_]) -> tuple[int, Ints]:
     return int(count), number
 
 
+def touching(
+    mesh: TaggedMesh, chosen: NDArray[np.bool_], boundary: str
+) -> tuple[Ints, NDArray[np.bool_]]:
+    """Bodies of the chosen cells, and which of them have a facet on a boundary.
+
+    Returns:
+        the body of each cell (-1 for a cell that was not chosen), and one flag for each body.
+    """
+    count, body = components(mesh, chosen)
+    flags = np.zeros(count, dtype=bool)
+    flags[_bodies_at(mesh, body, boundary)] = True
+    return body, flags
+
+
 def _bodies_at(mesh: TaggedMesh, body: Ints, boundary: str) -> Ints:
     """Bodies with a facet on a boundary."""
     if boundary not in mesh.boundaries:
         return np.empty(0, dtype=np.int64)
     exterior = facet_pairs(mesh.cells)[2]
     facets = np.sort(mesh.facets[mesh.facet_tags == mesh.boundaries[boundary]], axis=1)
-    base = len(mesh.points)
-    weights = base ** np.arange(mesh.dimension, dtype=object)
-    wanted = set((facets @ weights).tolist())
-    found = [int(c) for c, k in zip(exterior[:, -1], exterior[:, :-1] @ weights, strict=True)
-             if k in wanted]
-    touched = np.unique(body[found])
+    row = np.dtype((np.void, 8 * mesh.dimension))  # a facet's nodes as one value
+    all_of_them = np.ascontiguousarray(exterior[:, :-1]).view(row).ravel()
+    wanted = np.isin(all_of_them, np.ascontiguousarray(facets, dtype=np.int64).view(row).ravel())
+    touched: Ints = np.unique(body[exterior[:, -1][wanted]])
     return touched[touched >= 0]
 
 
 def floating_solids(mesh: TaggedMesh) -> int:
     """Number of solid bodies that have no facet on the collector."""
+    return int(floating_conductors(mesh)["count"])
+
+
+def floating_conductors(mesh: TaggedMesh, listed: int = 20) -> dict[str, Any]:
+    """Solid bodies without a facet on the collector.
+
+    Returns:
+        count: their number; bodies: the largest `listed` ones, each with its regions, volume
+        (m^2 or m^3) and centre (m).
+    """
     solids = [n for n in mesh.regions if not is_pore(n)]
     if not solids:
-        return 0
-    count, body = components(mesh, mesh.region_mask(*solids))
-    return count - len(_bodies_at(mesh, body, "collector"))
+        return {"count": 0, "bodies": []}
+    body, grounded = touching(mesh, mesh.region_mask(*solids), "collector")
+    inside = body >= 0
+    volumes = mesh.volumes()
+    size = np.bincount(body[inside], volumes[inside], minlength=len(grounded))
+    order = np.argsort(-size, kind="stable")
+    loose = order[~grounded[order]]
+    label = {tag: name for name, tag in mesh.regions.items()}
+    bodies = []
+    for k in loose[:listed]:
+        cells = np.flatnonzero(body == k)
+        centre = np.average(mesh.points[mesh.cells[cells]].mean(axis=1), axis=0,
+                            weights=volumes[cells])
+        bodies.append({
+            "regions": sorted(label[int(t)] for t in np.unique(mesh.cell_tags[cells])),
+            "volume": float(size[k]), "centre": [float(x) for x in centre],
+        })
+    return {"count": len(loose), "bodies": bodies}
 
 
 def pore_connectivity(mesh: TaggedMesh) -> tuple[bool, float]:

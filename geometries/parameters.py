@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from fem.errors import CaseError
 from fem.units import quantity
@@ -18,10 +18,46 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 Growth = Annotated[float, Field(gt=1.0, le=2.0)]
 
 
+# From the separator side downwards: one value, or several at equal distances, linear in between.
+Graded = Annotated[
+    tuple[Length, ...],
+    BeforeValidator(lambda v: v if isinstance(v, list | tuple) else (v,)),
+    Field(min_length=1, max_length=20),
+]
+
+
+def at_depth(graded: tuple[float, ...], share: float) -> float:
+    """Value of a graded quantity at a share of the layer's depth: 0 at its top, 1 at its bottom."""
+    place = share * (len(graded) - 1)
+    i = min(int(place), len(graded) - 2)
+    if len(graded) == 1:
+        return graded[0]
+    return graded[i] + (place - i) * (graded[i + 1] - graded[i])
+
+
 class Parameters(BaseModel):
     """Base of every family's parameters: frozen, unknown names refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Skin(Parameters):
+    """A resolved film on the walls of a host, region `coating_<name>`.
+
+    Films much thinner than the cells on a wall are better marked in the case's [[coatings]].
+
+    Attributes:
+        name: of the film.
+        thickness: > 0; several values: linear in between, from the separator side downwards.
+    """
+
+    name: Name
+    thickness: Graded
+
+    @property
+    def region(self) -> str:
+        """Name of the region."""
+        return f"coating_{self.name}"
 
 
 def validated[P: BaseModel](model: type[P], family: str, parameters: dict[str, Any]) -> P:

@@ -26,6 +26,13 @@ FAMILIES = {  # family (and module) name -> parameter model in that module
     "laminate": "Laminate",
     "lamella": "Lamella",
     "array": "Array",
+    "particle_bed": "ParticleBed",
+    "pore_array": "PoreArray",
+    "tpms": "Tpms",
+    "foam": "Foam",
+    "image": "Image",
+    "grains": "Grains",
+    "cad": "Cad",
 }
 
 

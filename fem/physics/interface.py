@@ -104,6 +104,7 @@ class Interface:
         layer = s.domain.wall_layer(walls, faces)
         if self.state:
             q = s.add("q", layer, differential=True, scale=self.charge_scale)
+            q.relative = True
             on = np.zeros(len(q.value.x.array), dtype=bool)
             on[s.domain.nodes_on(q.space, layer, walls=walls, faces=faces)] = True
             q.value.x.array[on] = self.initial_charge

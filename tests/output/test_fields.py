@@ -110,9 +110,9 @@ def test_wall_mesh_has_the_area_of_the_walls(serial):
     assert length == pytest.approx((30 + 20 + 30 + 40) * UM, rel=1e-12)  # the block, the counter
 
 
-def test_restart_goes_on_in_a_new_series(parallel):
+def test_restart_goes_on_in_the_same_collection(parallel):
     names = {p.name for p in (parallel / "fields").iterdir()}
-    assert {"pore.xdmf", "pore.h5", "pore_0002.xdmf", "pore_0002.h5"} <= names
+    assert {"pore.xdmf", "pore.h5", "pore_0002.h5"} <= names and "pore_0002.xdmf" not in names
     result = Result(parallel)
     assert result.blocks == ["pore", "solid", "walls"]
     assert result.times.tolist() == [0.0, 15.0, 25.0]  # 10 and 20 did not happen
@@ -141,8 +141,9 @@ def test_pyvista_reads_all_blocks_and_times(serial, parallel):
             assert steps[-1]["cell_data"]["region"] == [number, number]
             assert steps[-1]["cell_data"]["flux"] == [0.0, 20.0]
     fields = parallel / "fields"
-    seen = pyvista_reads(fields / "pore.xdmf", fields / "walls.xdmf", fields / "pore_0002.xdmf")
-    assert [step["t"] for step in seen["pore_0002.xdmf"]] == [15.0, 25.0]
+    seen = pyvista_reads(fields / "pore.xdmf", fields / "walls.xdmf")
+    for steps in seen.values():  # the first part of the run and what followed its restart
+        assert [step["t"] for step in steps] == [0.0, 15.0, 25.0]
     assert seen["pore.xdmf"][0]["kind"] == [10]
     assert seen["walls.xdmf"][0]["kind"] == [5]
     assert max(step["error"] for steps in seen.values() for step in steps) < 1e-9

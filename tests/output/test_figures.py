@@ -13,10 +13,12 @@ import pytest
 
 from fem.compat import MPI
 from fem.errors import CaseError
-from fem.output import FieldWriter, Series, _BlockFile, write_json
+from fem.folder import write_json
+from fem.output import FieldWriter, _BlockFile
 from fem.post import figures
 from fem.post.style import FIELDS, scaled, show_time
 from fem.results import Result
+from fem.series import Series
 
 COMM = MPI.COMM_SELF
 UM = 1e-6
@@ -196,8 +198,8 @@ def test_command_line(folder, tmp_path):
 @pytest.fixture(scope="module")
 def solid_folder(tmp_path_factory) -> Path:
     """Three-dimensional results, from a real mesh on this one rank."""
+    from fem.blocks import Block, wall_block
     from fem.compat import dfem
-    from fem.output import Block, wall_block
     from tests.output.workers import domain_of
 
     folder = tmp_path_factory.mktemp("solid")

@@ -14,8 +14,9 @@ import pytest
 
 from fem.compat import MPI
 from fem.errors import CaseError, RunError
-from fem.output import FolderLock, Series, claim_folder, write_json, write_text
+from fem.folder import FolderLock, claim_folder, write_json, write_text
 from fem.results import Result, read_series, series_units
+from fem.series import Series
 
 COMM = MPI.COMM_SELF
 UNITS = {"t": "s", "voltage": "V", "newton": ""}
@@ -73,10 +74,24 @@ def test_a_row_cut_short_by_a_kill_is_dropped(table):
     assert read_series(table)["voltage"][-1] == row(0.5)["voltage"]
 
 
-def test_series_refuses_other_columns_and_incomplete_rows(table):
-    with pytest.raises(CaseError, match="c_min"):
-        Series(COMM, table, {**UNITS, "c_min": "mol/m^3"}, resume=True)
-    assert len(read_series(table)["t"]) == 5
+def test_other_columns_after_a_restart_leave_gaps_and_lose_nothing(table):
+    """A probe was taken out, another one added: NaN where there is no number."""
+    before = read_series(table)
+    units = {"t": "s", "voltage": "V", "c_min": "mol/m^3"}
+    with Series(COMM, table, units, resume=True) as series:
+        series.truncate(0.3)
+        series.add({"t": 0.4, "voltage": -1.0, "c_min": 900.0})
+    found = read_series(table)
+    assert series_units(table) == {**units, "newton": ""}
+    assert found["voltage"].tolist() == [*before["voltage"][:4], -1.0]
+    np.testing.assert_array_equal(found["newton"], [3, 3, 3, 3, np.nan])
+    np.testing.assert_array_equal(found["c_min"], [np.nan] * 4 + [900.0])
+    with Series(COMM, table, UNITS, resume=True) as series:  # and back again
+        series.add(row(0.5))
+    assert read_series(table)["newton"][-1] == 3 and np.isnan(read_series(table)["c_min"][-1])
+
+
+def test_series_refuses_incomplete_rows(table):
     with Series(COMM, table, UNITS, resume=True) as series:
         with pytest.raises(RunError, match="lacks \\['newton'\\]"):
             series.add({"t": 1.0, "voltage": 0.0})
@@ -120,7 +135,7 @@ def test_failed_write_leaves_no_draft(tmp_path):
 
 HOLD = """
 import sys, time
-from fem.output import FolderLock
+from fem.folder import FolderLock
 FolderLock(sys.argv[1]).acquire()
 print("held", flush=True)
 time.sleep(60)

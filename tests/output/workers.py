@@ -7,18 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from fem.blocks import Block, region_field, wall_block
 from fem.compat import MPI, dfem, dmesh
 from fem.domain import Domain
-from fem.output import (
-    Block,
-    FieldWriter,
-    FolderLock,
-    Series,
-    claim_folder,
-    region_field,
-    wall_block,
-    write_json,
-)
+from fem.folder import FolderLock, claim_folder, write_json
+from fem.output import FieldWriter
+from fem.series import Series
 from tests.output.field import UM, exact
 
 

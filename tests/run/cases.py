@@ -28,6 +28,50 @@ SMALL: dict[str, Any] = {
     "output": {"figures": False},
 }
 
+# Metal on a part of a wall, a floating ball of it (dead), and nuclei that form at random.
+GROWING: dict[str, Any] = {
+    "schema": 1,
+    "title": "growing",
+    "metal": "Li",
+    "electrolyte": "LiPF6_EC_EMC_3_7",
+    "study": "growth",
+    "geometry": {
+        "family": "planar",
+        "width": "4.8 um",
+        "size": "0.2 um",
+        "layers": [
+            {"name": "bottom", "thickness": "0.5 um", "region": "host_bottom"},
+            {"name": "free", "thickness": "15 um", "region": "electrolyte"},
+        ],
+    },
+    "regions": {"host_bottom": {"material": "Cu"}},
+    "kinetics": [
+        {"surface": "host_bottom", "wall": "nucleating", "contact_angle": "90 deg"}
+    ],
+    "growth": {"interface_width": "0.4 um", "max_change": 0.5},
+    "nuclei": [{
+        "surface": "host_bottom", "rate": "1e11 1/m^2/s", "radius": "1.6 um", "seed": 3,
+        "surface_energy": "0.02 J/m^2",
+    }],
+    "initial": {
+        "metal_layer": {
+            "expression": "y + max(min(h - y, w - x), r - sqrt((x - a)^2 + (y - b)^2))",
+            "unit": "m", "h": "1.7 um", "w": "2 um", "r": "1.2 um", "a": "2.4 um", "b": "12 um",
+        }
+    },
+    "protocol": [{
+        "step": "cycle",
+        "cycles": 2,
+        "steps": [
+            {"step": "plate", "current_density": "1 mA/cm^2", "duration": "16 s"},
+            {"step": "strip", "current_density": "1 mA/cm^2", "duration": "8 s", "cutoff": "0.5 V"},
+        ],
+    }],
+    "time": {"dt0": "2 s", "tolerance": 0.05},
+    "solver": {"rtol": 1e-8, "closure_limit": 1e-6},
+    "output": {"figures": False},
+}  # fmt: skip
+
 
 def small(**changes: Any) -> Case:
     """The small cell with changes; two underscores stand for a dot."""

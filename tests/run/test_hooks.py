@@ -71,7 +71,7 @@ def test_an_own_law_is_used(tmp_path: Path) -> None:
     """Twice Butler-Volmer is Butler-Volmer at twice the exchange current density."""
     entry = {"surface": "host_bottom", "i0": "10 A/m^2"}
     changes: dict[str, Any] = {"kinetics": [entry | {"law": "twice"}], "study": "steady"}
-    own = _with(tmp_path, LAW, **changes).run(tmp_path / "a").summary
+    own = _with(tmp_path, LAW, **changes).run(tmp_path / "a", hooks=True).summary
     changes["kinetics"] = [entry | {"i0": "20 A/m^2"}]
     plain = small(**changes).run(tmp_path / "b").summary
     # up to the conductance of the bare wall, 1e-4 of what i0 alone would give
@@ -92,8 +92,25 @@ def test_an_own_law_is_used(tmp_path: Path) -> None:
 )
 def test_a_wrong_law_is_told(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=re.escape(reason)):
-        _with(tmp_path, LAW, **_law(name)).run(tmp_path / "r")
+        _with(tmp_path, LAW, **_law(name)).run(tmp_path / "r", hooks=True)
     assert not (tmp_path / "r").exists()
+
+
+def test_hooks_are_off_unless_they_are_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither checking nor running executes a line of the module, on the command line either."""
+    mark = tmp_path / "executed"
+    case = _with(tmp_path, f"open({str(mark)!r}, 'w')\n" + LAW, **_law("twice"))
+    with pytest.raises(CaseError, match=r"hooks.module: .*mine.py.* allow it with --hooks"):
+        case.run(tmp_path / "r")
+    path = tmp_path / "c.toml"
+    path.write_text(case.to_toml())
+    assert _main("check", path) == 0
+    for command in ("run", "converge"):
+        assert _main(command, path, "--out", tmp_path / "r") == 1
+        assert "this Python would be executed" in capsys.readouterr().err
+    assert not mark.exists() and not (tmp_path / "r").exists()
 
 
 def test_a_module_that_is_not_python(tmp_path: Path) -> None:
@@ -111,7 +128,7 @@ def test_the_module_is_part_of_the_physics(tmp_path: Path) -> None:
 def test_own_physics_is_solved_and_written(tmp_path: Path) -> None:
     case = _with(tmp_path, PHYSICS, time__dt_max="5 s", time__tolerance=1e-5,
                  protocol=[{"step": "plate", "current_density": "1 mA/cm^2", "duration": "50 s"}])
-    result = case.run(tmp_path / "r")
+    result = case.run(tmp_path / "r", hooks=True)
     assert "additive" in result.fields("pore")
     left = result.array("additive")
     assert left == pytest.approx(0.60653, rel=1e-3)  # exp(-0.5)

@@ -229,7 +229,7 @@ def _full_disk(folder: str) -> list[int]:
 
     from fem.cli import main
     from fem.compat import MPI
-    from fem.output import Series
+    from fem.series import Series
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

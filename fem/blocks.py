@@ -1,0 +1,182 @@
+"""What fields are written of: the pores, the solids, and the reacting walls as a surface mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .compat import cell_vertices, dfem, dmesh, la
+from .domain import Domain, Subdomain
+from .errors import RunError
+from .parallel import all_agree
+
+__all__ = ["Block", "WallBlock", "region_field", "wall_block"]
+
+
+@dataclass
+class Block:
+    """Fields that share a mesh and a file.
+
+    Attributes:
+        name: file name without ending: `pore`, `solid`, `walls`.
+        mesh: a mesh of simplices, or a submesh.
+        fields: name -> Function on this mesh, continuous and linear (written at the nodes) or
+            constant on each cell; scalar or vector. Read anew at each write.
+        static: fields that never change, such as region numbers; stored once.
+    """
+
+    name: str
+    mesh: Any
+    fields: dict[str, Any] = field(default_factory=dict)
+    static: dict[str, Any] = field(default_factory=dict)
+
+    def refresh(self) -> None:
+        """Bring the fields up to date; called before each write (collective)."""
+
+
+@dataclass
+class WallBlock(Block):
+    """The reacting walls as a surface mesh (lines in 2D), and the way onto it.
+
+    Wall quantities are solved on a thin layer of cells (`Domain.wall_layer`). `carry` shows one
+    of them on the wall itself; `transfer` copies values whenever you like.
+    """
+
+    layer: Subdomain | None = None
+    parent_nodes: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    parent_vertices: Any = None
+    _space: Any = None
+    _carried: dict[str, tuple[Any, Subdomain | None]] = field(default_factory=dict)
+    _routes: dict[int, tuple[Any, npt.NDArray, npt.NDArray, npt.NDArray]] = field(
+        default_factory=dict
+    )
+
+    def function(self, name: str = "") -> Any:
+        """A new linear field on the walls, zero everywhere."""
+        if self._space is None:
+            self._space = dfem.functionspace(self.mesh, ("Lagrange", 1))
+        return dfem.Function(self._space, name=name or "wall_field")
+
+    def carry(self, name: str, source: Any, part: Subdomain | None = None) -> Any:
+        """Add a field of the layer to this block; each write transfers its newest values."""
+        self.fields[name] = self.function(name)
+        self._carried[name] = (source, part)
+        return self.fields[name]
+
+    def refresh(self) -> None:
+        """Transfer all carried fields (collective)."""
+        for name, (source, part) in self._carried.items():
+            self.transfer(source, self.fields[name], part)
+
+    def transfer(self, source: Any, target: Any = None, part: Subdomain | None = None) -> Any:
+        """Nodal values of a linear scalar field next to the walls, on the walls (collective).
+
+        Args:
+            source: Function on `part`; its ghost values are brought up to date.
+            target: from `function`; a new one by default.
+            part: where `source` lives, any submesh that has all wall nodes; default the layer.
+
+        Raises:
+            RunError: `part` does not reach some wall nodes.
+        """
+        target = self.function() if target is None else target
+        part = self.layer if part is None else part
+        if part is None:
+            raise RunError("this wall block has no layer: name the part that the field lives on")
+        if id(part) not in self._routes:
+            self._routes[id(part)] = (part, *self._route(part, source.function_space))
+        _, to, origin, weight = self._routes[id(part)]
+        source.x.scatter_forward()
+        target.x.array[:] = 0.0
+        target.x.array[to] = weight * source.x.array[origin]
+        target.x.scatter_reverse(la.InsertMode.add)
+        target.x.scatter_forward()
+        return target
+
+    def _route(self, part: Subdomain, space: Any) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
+        """(wall dof, dof of the part, weight): who contributes what to which wall node.
+
+        The owner of a wall node may not have the part's cell beside it (it may only see the
+        solid's side); then the ranks that have it share the work in equal weights.
+        """
+        vertices = self.parent_vertices[part.cells]
+        dof_at = np.full(int(self.parent_vertices.max(initial=-1)) + 1, -1, dtype=np.int32)
+        dof_at[vertices.ravel()] = space.dofmap.list[: len(vertices)].ravel()
+        node_of = _node_of_dof(self.function())
+        origin = dof_at[self.parent_nodes[node_of]]
+        to = np.flatnonzero(origin >= 0)
+
+        share = self.function()
+        owned = share.function_space.dofmap.index_map.size_local
+        share.x.array[to] = 1.0
+        share.x.array[owned:] = 0.0
+        share.x.scatter_forward()
+        owner_has_it = share.x.array > 0.5
+        share.x.array[:] = 0.0
+        share.x.array[to] = 1.0
+        share.x.scatter_reverse(la.InsertMode.add)
+        share.x.scatter_forward()
+        missing = int(np.count_nonzero(share.x.array[:owned] < 0.5))
+        problem = f"{missing} wall nodes do not touch the part that the field lives on"
+        all_agree(self.mesh.comm, problem if missing else None)
+        weight = 1.0 / share.x.array
+        weight[owner_has_it] = 1.0
+        weight[owned:][owner_has_it[owned:]] = 0.0
+        return to, origin[to], weight[to]
+
+
+def wall_block(
+    domain: Domain,
+    walls: Iterable[tuple[str, str]],
+    faces: Iterable[tuple[str, str]] = (),
+    layer: Subdomain | None = None,
+    name: str = "walls",
+) -> WallBlock:
+    """Surface mesh of walls and boundary faces, with transfer from the layer (collective).
+
+    Args:
+        domain: the mesh.
+        walls: (solid, electrolyte) pairs as in `Domain.walls`.
+        faces: (boundary, region) pairs as in `Domain.faces`.
+        layer: `Domain.wall_layer` of (at least) the same walls and faces.
+        name: of the block and its file.
+    """
+    fdim, tdim = domain.dim - 1, domain.dim
+    topology = domain.mesh.topology
+    index_map = topology.index_map(fdim)
+    cell_facets = topology.connectivity(tdim, fdim)
+    table = cell_facets.array.reshape(-1, tdim + 1)
+    mark = la.vector(index_map, 1, dtype=np.float64)
+    cells, local = domain.facets(walls, faces).T
+    mark.array[table[cells, local]] = 1.0
+    mark.scatter_forward()  # ranks must agree on their ghost facets too
+    facets = np.flatnonzero(mark.array > 0.5).astype(np.int32)
+    mesh, _, _, nodes = dmesh.create_submesh(domain.mesh, fdim, facets)
+    block = WallBlock(name, mesh, layer=layer)
+    block.parent_nodes = np.asarray(nodes, dtype=np.int32)
+    block.parent_vertices = cell_vertices(domain.mesh)
+    return block
+
+
+def region_field(domain: Domain, part: Subdomain | None = None) -> Any:
+    """Region number of every cell, for `Block.static`; of the whole mesh without a part."""
+    mesh = domain.mesh if part is None else part.mesh
+    function = dfem.Function(dfem.functionspace(mesh, ("DG", 0)), name="region")
+    tags = domain.cell_tag_array if part is None else domain.cell_tag_array[part.cells]
+    cells = function.function_space.dofmap.list[: len(tags)].ravel()
+    function.x.array[cells] = tags
+    return function
+
+
+def _node_of_dof(function: Any) -> npt.NDArray[np.int32]:
+    """Geometry node of every local degree of freedom of a linear field."""
+    space = function.function_space
+    index_map = space.dofmap.index_map
+    out = np.full(index_map.size_local + index_map.num_ghosts, -1, dtype=np.int32)
+    nodes = cell_vertices(space.mesh)
+    out[space.dofmap.list[: len(nodes)].ravel()] = nodes.ravel()
+    return out

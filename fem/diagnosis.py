@@ -1,0 +1,131 @@
+"""Why a step could not be taken: which field, in which row, where, and what happens there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .compat import cell_vertices
+from .model import Model
+from .solve import Outcome, Stage
+from .system import Unknown
+from .units import format_quantity
+
+__all__ = ["Trouble"]
+
+#: Unknown -> what its row balances.
+ROWS = {
+    "phi_s": "electron balance",
+    "phi_l": "ion balance",
+    "c": "salt balance",
+    "q": "charge of the film",
+    "xi": "metal of the front",
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """How a try to make a step ended, and the node that stands out.
+
+    Attributes:
+        converged: then the step was given up because of its local error or change.
+        reason: of the nonlinear solver, one phrase.
+        residual: largest row residual over the cell current.
+        dt: size of the step, s.
+        field: unknown whose row (or error) is the worst.
+        place: coordinates of its node, m; empty without one.
+        regions: around the node; two of them meet at a wall.
+        value, change: of the field there and what the step added, in the field's unit.
+        reaction: current of the reaction at the node, A (2D: A/m).
+        rest: residual less the reaction, A: fluxes and storage.
+    """
+
+    converged: bool
+    reason: str
+    residual: float
+    dt: float
+    field: str = ""
+    place: tuple[float, ...] = ()
+    regions: tuple[str, ...] = ()
+    value: float = float("nan")
+    change: float = float("nan")
+    reaction: float = 0.0
+    rest: float = 0.0
+
+    @classmethod
+    def of(cls, model: Model, stages: Sequence[Stage], outcome: Outcome) -> Trouble:
+        """Look at the iterate that is there now, before it is undone (collective)."""
+        s = model.system
+        comm: Any = model.domain.comm
+        best: tuple[float, int, tuple[Any, ...]] = (-1.0, comm.rank, ())
+        for stage in stages:
+            reactions = stage.local.residual() if stage.local else {}
+            for k, name in enumerate(stage.names):
+                u = s.unknowns[name]
+                if outcome.converged and not u.differential:
+                    continue
+                raw = stage.raw.get(name)
+                if raw is None:  # an earlier stage failed
+                    continue
+                if outcome.converged:
+                    size = np.abs(u.value.x.array - u.old[0].x.array)[: len(raw)] / u.scale
+                else:
+                    size = np.abs(raw)
+                    size[stage.fixed[k]] = 0.0
+                size = np.where(np.isfinite(size), size, np.inf)
+                if not len(size) or not size.max() > best[0]:
+                    continue
+                node = int(np.argmax(size))
+                there = reactions[name][node] if reactions else 0.0
+                value, old = (f.x.array[node] for f in (u.value, u.old[0]))
+                best = (float(size[node]), comm.rank, (
+                    name, *_place(model, u, node), float(value), float(value - old),
+                    float(there), float(raw[node] - there),
+                ))  # fmt: skip
+        worst = max(comm.allgather(best), key=lambda entry: entry[:2])
+        return cls(outcome.converged, outcome.reason, outcome.residual, s.dt, *worst[2])
+
+    @property
+    def where(self) -> str:
+        """Field, row, place and terms as one clause."""
+        if not self.field:
+            return "no field stands out"
+        at = ", ".join(format_quantity(x, "m") for x in self.place)
+        between = " and ".join(self.regions)
+        side = f"between {between}" if len(self.regions) > 1 else f"in {between}"
+        row = ROWS.get(self.field, "its row")
+        what = "changes most" if self.converged else f"has the largest residual ({row})"
+        told = (
+            f"{self.field} {what} at ({at}), {side}, where it is {self.value:.4g} and the step of "
+            f"{self.dt:.3g} s adds {self.change:.2g}"
+        )
+        if self.converged or not self.reaction:
+            return told
+        return (
+            f"{told}; there the reaction gives {self.reaction:.2g} A, fluxes and storage "
+            f"{self.rest:.2g} A"
+        )
+
+    def content(self) -> dict[str, Any]:
+        """As `diagnosis.json` keeps it."""
+        return {
+            "converged": self.converged, "reason": self.reason, "residual": self.residual,
+            "field": self.field, "row": ROWS.get(self.field, ""), "place": list(self.place),
+            "regions": list(self.regions), "value": self.value, "change": self.change,
+            "reaction": self.reaction, "fluxes_and_storage": self.rest,
+        }  # fmt: skip
+
+
+def _place(model: Model, u: Unknown, node: int) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Coordinates of a node and the names of the regions around it, of this rank's cells."""
+    domain = model.domain
+    corners, tags = cell_vertices(domain.mesh), domain.cell_tag_array
+    here, corner = np.argwhere(u.space.dofmap.list[: len(u.part.cells)] == node)[0]
+    vertex = corners[u.part.cells[here], corner]
+    around = np.unique(tags[(corners == vertex).any(axis=1)])
+    names = sorted(name for name, tag in domain.regions.items() if tag in around)
+    place = tuple(domain.mesh.geometry.x[vertex][: domain.dim].tolist())
+    return place, tuple(names)
