@@ -26,6 +26,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("check", "all problems of a case at once; writes nothing", "fem.cli:_check"),
     ("mesh", "build the mesh of a case into a folder", "fem.cli:_mesh"),
     ("inspect", "numbers and a picture of a mesh", "fem.cli:_inspect"),
+    ("gallery", "small examples of all geometries, with pictures", "fem.cli:_gallery"),
     ("run", "solve a case", "fem.cli:_run"),
     ("resume", "go on from the last checkpoint of a run", "fem.cli:_resume"),
     ("converge", "three meshes and three time tolerances: observed orders", "fem.cli:_converge"),
@@ -299,9 +300,19 @@ def _build(case: Any, folder: Path) -> dict[str, Any]:
 def _inspect(parser: argparse.ArgumentParser) -> None:
     _case_arguments(parser)
     parser.add_argument("--png", type=Path, help="also draw the regions into this file")
+    parser.add_argument("--plots", type=Path, help="also draw the numbers by depth into this file")
+    parser.add_argument(
+        "--density",
+        metavar="REGION=VALUE",
+        action="append",
+        default=[],
+        help="of solid regions, for the mass: 'host_*=8.96 g/cm^3' or 'host_*=Cu'; of a case the "
+        "densities of its materials are taken where the library has them",
+    )
+    parser.add_argument("--metal", help="metal that fills the pores, for the capacity; default Li")
     parser.epilog = (
         "CASE may also be a mesh folder.\n\nexamples:\n"
-        "  hostplate inspect mesh --png mesh.png\n"
+        "  hostplate inspect mesh --png mesh.png --plots numbers.png --density 'host_*=Cu'\n"
         "  hostplate inspect trilayer_cg --set geometry.seed=7"
     )
     parser.set_defaults(call=_do_inspect)
@@ -312,17 +323,74 @@ def _do_inspect(options: argparse.Namespace) -> None:
 
     import geometries
 
+    densities = dict(_density(text) for text in options.density)
     with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
-        folder = Path(options.case)
+        folder, metal = Path(options.case), options.metal
         if not folder.is_dir():
+            case = _load(options)
             folder = Path(scratch)
-            _build(_load(options), folder)
+            _build(case, folder)
+            densities |= {n: d for n, d in _case_densities(case).items() if n not in densities}
+            metal = metal or case.metal
         elif options.overrides:
             raise CaseError("--set changes a case; the mesh folder is already built")
-        for name, value in geometries.inspect(folder).items():
-            print(f"{name}: {_number(value)}")
+        report = geometries.inspect(folder, densities=densities, metal=metal or "Li")
+        for name, value in report.items():
+            print(f"{name}: {_number(value)}{_UNITS.get(name, '')}")
         if options.png:
             print(f"wrote {geometries.draw(folder, options.png)}")
+        if options.plots:
+            print(f"wrote {geometries.plot(report, options.plots)}")
+
+
+_UNITS = {"wall_area": " 1/m", "wall_area_by_depth": " 1/m", "pore_size": " m",
+          "host_mass": " kg/m^2", "capacity": " C/m^2"}
+
+
+def _density(text: str) -> tuple[str, float]:
+    """Region pattern and density in kg/m^3 of ``host_*=8.96 g/cm^3`` or ``host_*=Cu``."""
+    from fem.materials import solid
+    from fem.units import parse_quantity
+
+    region, _, value = text.partition("=")
+    if not region or not value:
+        raise CaseError(f"--density {text!r}: write REGION=VALUE, as 'host_*=8.96 g/cm^3'")
+    if value[0].isdigit():
+        try:
+            return region, parse_quantity(value, "kg/m^3")
+        except ValueError as error:
+            raise CaseError(f"--density {text!r}: {error}") from None
+    found = solid(value)
+    if not found.has("density"):
+        raise CaseError(f"--density {text!r}: the library has no density of {value}; give a "
+                        "quantity, as '8.96 g/cm^3'")
+    return region, float(found.density)
+
+
+def _case_densities(case: Any) -> dict[str, float]:
+    """Densities of the case's solids by region pattern, where they are known."""
+    from fem.materials import Solid, material
+
+    found = {}
+    for region, entry in case.regions.items():
+        filling = material(entry.material, case.materials) if entry.material else None
+        if isinstance(filling, Solid) and filling.has("density"):
+            found[region] = float(filling.density)
+    return found
+
+
+def _gallery(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--family", action="append", default=[], help="only this one; repeatable")
+    parser.epilog = "example:\n  hostplate gallery --out gallery"
+    parser.set_defaults(call=_do_gallery)
+
+
+def _do_gallery(options: argparse.Namespace) -> None:
+    from geometries.gallery import gallery
+
+    for file in gallery(options.out, options.family):
+        print(file, flush=True)
 
 
 def _number(value: Any) -> str:

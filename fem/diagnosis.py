@@ -12,7 +12,6 @@ from .compat import cell_vertices
 from .model import Model
 from .solve import Outcome, Stage
 from .system import Unknown
-from .units import format_quantity
 
 __all__ = ["Trouble"]
 
@@ -93,14 +92,14 @@ class Trouble:
         """Field, row, place and terms as one clause."""
         if not self.field:
             return "no field stands out"
-        at = ", ".join(format_quantity(x, "m") for x in self.place)
+        at = ", ".join(f"{1e6 * x:.4g}" for x in self.place)
         between = " and ".join(self.regions)
         side = f"between {between}" if len(self.regions) > 1 else f"in {between}"
         row = ROWS.get(self.field, "its row")
         what = "changes most" if self.converged else f"has the largest residual ({row})"
         told = (
-            f"{self.field} {what} at ({at}), {side}, where it is {self.value:.4g} and the step of "
-            f"{self.dt:.3g} s adds {self.change:.2g}"
+            f"{self.field} {what} at ({at}) um, {side}, where it is {self.value:.4g} and the step "
+            f"of {self.dt:.3g} s adds {self.change:.2g}"
         )
         if self.converged or not self.reaction:
             return told

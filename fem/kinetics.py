@@ -55,19 +55,19 @@ def coverage(plated_charge: Any, q_cov: float) -> Any:
     return 1 - exp(-ufl.max_value(plated_charge, 0.0) / q_cov)
 
 
-def wall(law: Callable[[Any], Any], eta: Any, eta_nuc: Any, theta: Any) -> Any:
+def wall(law: Callable[[Any], Any], eta: Any, barrier: Any, theta: Any) -> Any:
     """Current that makes or takes metal on a partly covered foreign wall, A/m2.
 
-    Plating needs eta < -eta_nuc (1 - theta); what is covered strips; nothing happens between.
-    Continuous, with kinks at the two thresholds (physics.md, section 2).
+    Plating needs eta < -barrier; what is covered strips; nothing happens between. Continuous, with
+    kinks at the two thresholds (physics.md, section 2).
 
     Args:
         law: overpotential -> current density of fully covered metal.
         eta: overpotential, V.
-        eta_nuc: nucleation overpotential of the bare wall, V, >= 0.
+        barrier: nucleation overpotential times the bare share, eta_nuc (1 - theta), V, >= 0.
         theta: coverage, 0 to 1.
     """
-    plating = ufl.min_value(law(eta + eta_nuc * (1 - theta)), 0.0)
+    plating = ufl.min_value(law(eta + barrier), 0.0)
     return plating + theta * ufl.max_value(law(eta), 0.0)
 
 

@@ -57,11 +57,16 @@ def all_agree(comm, problem: str | None) -> None:
 
 
 def install_abort_hook(comm) -> None:
-    """Let an exception that nobody caught end the whole job with exit code 2, not hang it."""
+    """Let an exception that nobody caught end the whole job with exit code 2, not hang it.
+
+    What the machine refuses (a file, memory) is told in one line; anything else is a fault of the
+    program, and its traceback is shown.
+    """
 
     def hook(kind, value, trace):
-        sys.stderr.write(f"rank {comm.rank} of {comm.size} failed:\n")
-        traceback.print_exception(kind, value, trace)
+        sys.stderr.write(f"rank {comm.rank} of {comm.size} failed: {kind.__name__}: {value}\n")
+        if not issubclass(kind, OSError | MemoryError) or os.environ.get("HOSTPLATE_DEBUG"):
+            traceback.print_exception(kind, value, trace)
         sys.stderr.flush()
         sys.stdout.flush()
         if comm.size > 1:

@@ -26,7 +26,7 @@ from .protocol import Segment, Turnover, after, next_stop, segments
 from .recorder import CLOSURES, Recorder, Tally
 from .remarks import Remarks
 from .solve import Control, Options, Outcome, Stage
-from .stepper import Settings, Step, Stepper
+from .stepper import Settings, Step, Stepper, Stuck
 from .units import format_quantity
 
 __all__ = ["Simulation"]
@@ -308,7 +308,7 @@ class Simulation:
 
         try:
             step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine)
-        except RunError:
+        except Stuck:
             self.save()
             raise
         if step is not None:
@@ -384,7 +384,7 @@ class Simulation:
             way_out = "No metal is left in contact with the collector: give the step a cutoff"
         raise RunError(
             f"{segment.label} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
-            f"{trouble.where}; lowest c = {low:.3g} mol/m^3; the last good state is in "
+            f"lowest c = {low:.3g} mol/m^3; {trouble.where}; the last good state is in "
             f"{self.folder / 'checkpoints'}. {way_out}"
         )
 
@@ -575,6 +575,7 @@ class _Stepper(Stepper):
 
 
 def _sweep(folder: Path) -> None:
-    """Remove drafts of files that a killed run was just about to replace; the lock is ours."""
+    """Remove drafts of files that a killed run was just about to replace, and its diagnosis."""
+    (folder / "diagnosis.json").unlink(missing_ok=True)
     for draft in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):
         draft.unlink(missing_ok=True)

@@ -31,6 +31,10 @@ from .system import System, Unknown
 __all__ = ["Control", "Options", "Outcome", "Stage"]
 
 
+OVERSHOOT, RETREATS = 2.0, 6
+"""A Newton step may multiply the residual by the first; it is halved at most so many times."""
+
+
 @dataclass
 class Control:
     """What is imposed on the driven conductor.
@@ -346,12 +350,11 @@ class Stage:
         self._scatter()
         for settle in s.settlers if self.rows != self.names else ():
             settle()
-        for refresh in s.refreshers:
-            refresh()
         if self.parts is not None:
             self.parts.begin()
-        residual, norm = self._residual()
-        gap = self._gap(control) if seek else 0.0
+        residual, norm, gap = self._state(control, seek)
+        if max(norm, abs(gap)) > scale and s.history > 1:
+            residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
         best, stalled = math.inf, 0
         for iteration in range(options.max_newton + 1):
             worst = max(norm, abs(gap)) / scale
@@ -371,9 +374,9 @@ class Stage:
             if self.linear:  # the sum of a row may exceed its Euclidean norm
                 self.ksp.rtol = min(max(0.03 * options.rtol / worst, 1e-13), 1e-2)
             else:
-                pace = 0.1 if iteration == 0 else self.history[-1] / self.history[-2]
+                pace = 0.02 if iteration == 0 else self.history[-1] / self.history[-2]
                 tightness = max(pace**2, 0.3 * options.rtol / worst, options.linear_rtol)
-                self.ksp.rtol = min(tightness, 1e-2)
+                self.ksp.rtol = min(tightness, 1e-3)
             factored += self._assemble()
             steps, iterations, good = self._direction(residual, gap, seek)
             linear += iterations
@@ -384,13 +387,44 @@ class Stage:
                 linear += iterations
             if not good:
                 return Outcome(False, "linear solver failed", iteration, linear, factored, worst)
-            self._update(steps)
-            self._scatter()
-            for refresh in s.refreshers:
-                refresh()
-            residual, norm = self._residual()
-            gap = self._gap(control) if seek else 0.0
+            share = self._share(steps)
+            self._move(steps, share)
+            residual, norm, gap = self._state(control, seek)
+            for _ in range(RETREATS):
+                if max(norm, abs(gap)) / scale <= OVERSHOOT * worst:
+                    break
+                share /= 2  # exponentials far from the solution: go back half of the way
+                self._move(steps, -share)
+                residual, norm, gap = self._state(control, seek)
         return Outcome(False, "too many iterations", iteration, linear, factored, worst)
+
+    def _older_guess(
+        self, control: Control, seek: bool, foreseen: float
+    ) -> tuple[list[npt.NDArray[np.float64]], float, float]:
+        """The potentials of the last step, where those foreseen miss the current by all of it."""
+        potentials = [u for u in self.unknowns if not u.differential]
+        guess = [u.value.x.array.copy() for u in potentials]
+        voltage = self.system.voltage.x.array.copy()
+        for u in potentials:
+            u.value.x.array[:] = u.old[0].x.array
+        if seek:
+            self.system.set_voltage(float(self.system.past_voltages[0]))
+        residual, norm, gap = self._state(control, seek)
+        if max(norm, abs(gap)) < foreseen:
+            return residual, norm, gap
+        for u, values in zip(potentials, guess, strict=True):
+            u.value.x.array[:] = values
+        self.system.voltage.x.array[:] = voltage
+        return self._state(control, seek)
+
+    def _state(
+        self, control: Control, seek: bool
+    ) -> tuple[list[npt.NDArray[np.float64]], float, float]:
+        """Row residuals (A), their size and the gap in the cell current at the present iterate."""
+        self._scatter()
+        for refresh in self.system.refreshers:
+            refresh()
+        return *self._residual(), self._gap(control) if seek else 0.0
 
     def _gap(self, control: Control) -> float:
         s = self.system
@@ -480,8 +514,8 @@ class Stage:
             for n, form in zip(self.sizes, forms, strict=True)
         ]
 
-    def _update(self, steps: tuple[list[npt.NDArray[np.float64]], float]) -> None:
-        """Take the step, shortened where a potential would jump or c turn negative."""
+    def _share(self, steps: tuple[list[npt.NDArray[np.float64]], float]) -> float:
+        """Share of the step that lets no potential jump and no c turn negative (collective)."""
         fields, dE = steps
         share = 1.0
         for u, step in zip(self.unknowns, fields, strict=True):
@@ -498,7 +532,11 @@ class Stage:
                     share = min(share, self.options.max_potential_step / largest)
         if abs(dE) > 0.0:
             share = min(share, self.options.max_potential_step / abs(dE))
-        share = self.system.domain.comm.allreduce(share, op=MPI.MIN)
+        return self.system.domain.comm.allreduce(share, op=MPI.MIN)
+
+    def _move(self, steps: tuple[list[npt.NDArray[np.float64]], float], share: float) -> None:
+        """Move the iterate by a share of the step."""
+        fields, dE = steps
         for u, step in zip(self.unknowns, fields, strict=True):
             u.owned[:] += share * step
         if dE:

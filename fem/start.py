@@ -21,7 +21,7 @@ from .protocol import Segment
 from .results import Result
 from .solve import Control, Stage
 
-__all__ = ["consistent", "take_over"]
+__all__ = ["consistent", "hold", "take_over"]
 
 #: Volts beyond the deepest nucleation overpotential from which the first solve starts: every wall
 #: conducts there.
@@ -63,7 +63,7 @@ def consistent(model: Model, stage: Stage, segment: Segment, scale: float) -> No
             f"({outcome.reason}, residual {outcome.residual:.1e} of the cell current); lower "
             "the current, or check that the electrolyte connects the electrodes"
         )
-    _hold(stage)
+    hold(stage)
     while model.nuclei is not None and model.nuclei.wake_next():
         s.begin(0.0)
         outcome = stage.solve(control, scale)
@@ -73,10 +73,10 @@ def consistent(model: Model, stage: Stage, segment: Segment, scale: float) -> No
                 f"{model.nuclei.count} nuclei ({outcome.reason}, residual {outcome.residual:.1e} "
                 "of the cell current)"
             )
-        _hold(stage)
+        hold(stage)
 
 
-def _hold(stage: Stage) -> None:
+def hold(stage: Stage) -> None:
     """Make the present potentials, and the voltage, the only ones known."""
     stage.system.past_voltages[:] = stage.system.get_voltage()
     for u in stage.unknowns:

@@ -13,11 +13,15 @@ from .errors import RunError
 from .solve import Control, Outcome, Stage
 from .system import System
 
-__all__ = ["Settings", "Step", "Stepper", "Verdict", "judge"]
+__all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 
 
 OVER = 1.3
 """A step may exceed the change it aims at by this factor."""
+
+
+class Stuck(RunError):  # noqa: N818  (what happened, not a fault of the code)
+    """A step was rejected again and again, on all ranks."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class Stepper:
                 self.dt = want
                 return None
             if rejected > 60:
-                raise RunError(
+                raise Stuck(
                     f"step at t = {s.t:.6g} s: rejected {rejected} times, last size {dt:.3g} s "
                     f"({verdict.reason}); loosen [time] tolerance or lower dt_min"
                 )

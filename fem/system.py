@@ -257,10 +257,10 @@ class System:
         self.dt = dt
         self._set_rates(dt)
         if self.history > 1 and dt > 0:  # an imposed voltage is set anew after this
-            self.set_voltage(float(self._foreseen(*self.past_voltages)))
+            self.set_voltage(float(self._guess(*self.past_voltages)))
         for unknown in self.unknowns.values():
             past = [f.x.array for f in unknown.old]
-            guess = self._foreseen(*past)
+            guess = self._guess(*past)
             if unknown.positive:
                 guess = np.maximum(guess, 0.2 * past[0])
             free = np.ones(len(guess), dtype=bool)
@@ -269,16 +269,25 @@ class System:
         for prepare in self.preparers:
             prepare()
 
-    def _foreseen(self, now: Any, before: Any, earlier: Any) -> Any:
-        """Value at the end of the step by the polynomial through the states that there are."""
+    def _foreseen(self, now: Any, before: Any, earlier: Any) -> tuple[Any, Any]:
+        """Change from `now` to the end of the step by the polynomial through the states there are.
+
+        Returns:
+            Its linear and its quadratic part; 0 where there are not enough states.
+        """
         h, (h1, h2) = self.dt, self.past_dt
         if self.history == 1:
-            return now
+            return 0.0, 0.0
         slope = (now - before) / h1
         if self.history == 2:
-            return now + slope * h
+            return slope * h, 0.0
         bend = (slope - (before - earlier) / h2) / (h1 + h2)
-        return now + slope * h + bend * h * (h + h1)
+        return slope * h, bend * h * (h + h1)
+
+    def _guess(self, now: Any, before: Any, earlier: Any) -> Any:
+        """First guess; after a jump the quadratic part is not to be trusted beyond the linear."""
+        straight, bend = self._foreseen(now, before, earlier)
+        return now + straight + np.clip(bend, -np.abs(straight), np.abs(straight))
 
     def _set_rates(self, dt: float) -> None:
         if dt <= 0:
@@ -328,7 +337,7 @@ class System:
                 continue
             n = owned_size(unknown.space)
             u, a, b, c = (f.x.array[:n] for f in (unknown.value, *unknown.old))
-            gap = (u - self._foreseen(a, b, c)) / unknown.scale
+            gap = (u - a - sum(self._foreseen(a, b, c))) / unknown.scale
             if unknown.relative:
                 gap /= np.maximum(1.0, np.abs(u) / unknown.scale)
             share = (0.5, 1.0 / 3.0, 0.0)[self.history - 1]
@@ -391,6 +400,7 @@ class System:
 
     def remember(self) -> None:
         """Make the present values the whole history (after setting initial values)."""
+        self.past_voltages[:] = self.get_voltage()
         for unknown in self.unknowns.values():
             unknown.value.x.scatter_forward()
             for old in unknown.old:

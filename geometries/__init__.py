@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from geometries.conversion import convert
-    from geometries.drawing import draw
+    from geometries.drawing import draw, plot
     from geometries.measures import inspect
     from geometries.registry import build, cached, families
     from geometries.writing import read
@@ -28,9 +28,10 @@ _HOMES = {
     "cached_conversion": "conversion",
     "inspect": "measures",
     "draw": "drawing",
+    "plot": "drawing",
     "read": "writing",
 }
-__all__ = ["build", "cached", "convert", "draw", "families", "inspect", "read"]
+__all__ = ["build", "cached", "convert", "draw", "families", "inspect", "plot", "read"]
 
 
 def __getattr__(name: str) -> Any:

@@ -194,6 +194,10 @@ def _drawings(p: Cad) -> tuple[TaggedMesh, dict[str, float]]:
                         - {r for r, _, _ in slabs}) > 0]
         size_fields(gmsh, dim, 1.0, p.growth, [], [(walls, (p.size_wall or unit) / unit)])
         gmsh.model.mesh.generate(dim)
+        for method in ("Netgen", "Relocate3D") if dim == 3 else ():
+            tags = gmsh.model.mesh.getElementsByType(4)[0]
+            if gmsh.model.mesh.getElementQualities(tags, "minSICN").min() < 0.1:
+                gmsh.model.mesh.optimize(method)
         points, cells, names = arrays(gmsh, dim)
     if len(cells) > p.cells_max:
         raise CaseError(f"cad: {len(cells)} cells, cells_max is {p.cells_max}; take a larger size "

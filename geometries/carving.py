@@ -14,7 +14,7 @@ import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from geometries.mesh import Floats, TaggedMesh, assemble, quality
 from geometries.primitives import Ball, Bore, Primitive, Rod
 
 NEAR = 0.1  # two walls closer to touching than this share of the sum of radii are refused
-STEEP = math.sin(math.radians(25))  # least sine between merging rods, and of rods with planes
+STEEP = math.sin(math.radians(30))  # least sine between merging rods, and of rods with planes
 QUALITY, QUALITY_1_PERCENT = 0.05, 0.2  # least SICN accepted, of the worst cell and of 1 %
 ATTEMPTS = 6
 SKIN, BAR, HOST, INNER, CORE = 1, 2, 3, 4, 5  # priorities
@@ -42,6 +42,7 @@ class Part:
         priority: the highest owns a place.
         body: parts of one body (core, shell, skin) are shifted together; None: fixed.
         span: heights (m) to which it is cut.
+        spare: may be left out where it gives a bad cell.
     """
 
     region: str
@@ -50,6 +51,7 @@ class Part:
     priority: int = HOST
     body: int | None = None
     span: tuple[float, float] = (-math.inf, math.inf)
+    spare: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def carve(room: Room, parts: list[Part]) -> tuple[TaggedMesh, list[Part], dict[s
             places = mesh.points[mesh.cells[q < QUALITY]].mean(axis=1)
             at = ", ".join(f"{v:.3g}" for v in mesh.points[mesh.cells[q.argmin()]].mean(axis=0))
             report = f"worst cell {worst:.3g} at ({at}) m, 1 % of the cells below {low:.3g}"
-        parts = _shifted(room, parts, places, rng)
+        fewer = _without_spares(parts, places)
+        parts = fewer if len(fewer) < len(parts) else _shifted(room, parts, places, rng)
     raise RunError(f"no good mesh in {ATTEMPTS} attempts ({report}); try another seed or a smaller "
                    "size_wall")
 
@@ -137,10 +140,16 @@ class Crowd:
         n = len(box)
         self.starts, self.ends = np.empty((0, n)), np.empty((0, n))
         self.radii, self.skins, self.hollows = np.empty(0), np.empty(0), np.empty(0)
+        self.contacts = np.empty((0, n))  # of rods: the places where their axes are nearest
 
     def add(self, axis: tuple[Any, Any], radius: float, skin: float = 0.0,
             hollow: float = 0.0) -> None:
         """Place a body: radius of its host, thickness of its skin, radius of its inside."""
+        a, b = np.asarray(axis[0], dtype=float), np.asarray(axis[1], dtype=float)
+        if len(self.radii) and np.any(a != b):
+            near = nearest(a, b, self.starts, self.ends)
+            self.contacts = np.vstack([self.contacts, self._meeting(a, b, near)[
+                near.apart <= (1 - NEAR) * (self.radii + radius)]])
         self.starts = np.vstack([self.starts, axis[0]])
         self.ends = np.vstack([self.ends, axis[1]])
         self.radii = np.append(self.radii, radius)
@@ -148,7 +157,7 @@ class Crowd:
         self.hollows = np.append(self.hollows, hollow)
 
     def without(self, i: int) -> Crowd:
-        """A crowd that lacks one body."""
+        """A crowd that lacks one body; it knows no contacts."""
         other = Crowd(self.box, self.ground, self.ceiling, self.cut, self.open_top)
         for name in ("starts", "ends", "radii", "skins", "hollows"):
             setattr(other, name, np.delete(getattr(self, name), i, axis=0))
@@ -160,10 +169,8 @@ class Crowd:
         a, b = np.asarray(axis[0], dtype=float), np.asarray(axis[1], dtype=float)
         if not self._clear_of_planes(a, b, radius, skin):
             return None
-        if len(self.radii):
-            apart, sine, along = segment_distances(a, b, self.starts, self.ends)
-        else:
-            apart = sine = along = np.empty(0)
+        near = nearest(a, b, self.starts, self.ends)
+        apart = near.apart
         sums = self.radii + radius
         hit = apart <= (1 - NEAR) * sums
         if np.any(~hit & (apart < (1 + NEAR) * (sums + self.skins + skin))):
@@ -172,18 +179,30 @@ class Crowd:
         least = np.maximum(least, 0.4 * sums)
         for inner, outer in ((self.hollows, radius), (np.full(1, hollow), self.radii)):
             least = np.maximum(least, np.where(inner > 0, (1 + NEAR) * (inner + outer), 0.0))
-        if np.any(hit & ((apart < least) | (sine < STEEP))):
+        if np.any(hit & ((apart < least) | (near.sine < STEEP))):
             return None
-        if np.any(b != a):  # contacts of rods are not cut by a plane
-            at = a + along[hit][:, None] * (b - a)
+        if np.any(b != a) and np.any(hit):  # contacts of rods: whole, and clear of one another
+            at = self._meeting(a, b, near)[hit]
             low, high = np.zeros(len(a)), self.box.copy()
             low[-1], high[-1] = self.ground, self.ceiling
-            if np.any((at < low + 1.3 * radius) | (at > high - 1.3 * radius)):
+            edge = 1.3 * radius / near.sine[hit][:, None]
+            if np.any((at < low + edge) | (at > high - edge)):
+                return None
+            free = (1 + NEAR) * sums[hit]
+            others = np.vstack([self.contacts, at])
+            apart = np.linalg.norm(at[:, None] - others[None], axis=2)
+            if np.any(np.sum(apart < free[:, None], axis=1) > 1):  # itself is the one
                 return None
         if not self._clear_of_edges(a, b, radius, skin):
             return None
         found: NDArray[np.intp] = np.flatnonzero(hit)
         return found
+
+    def _meeting(self, a: Floats, b: Floats, near: Nearest) -> Floats:
+        """Middle between the nearest points of an axis and those of all bodies."""
+        there = self.starts + near.there[:, None] * (self.ends - self.starts)
+        out: Floats = (a + near.here[:, None] * (b - a) + there) / 2
+        return out
 
     def _clear_of_planes(self, a: Floats, b: Floats, radius: float, skin: float) -> bool:
         """Well inside or clearly cut by ground, ceiling and sides."""
@@ -218,22 +237,32 @@ class Crowd:
         edges = [(np.append(c, self.ground), np.append(c, self.ceiling)) for c in corners]
         edges += [(np.append(c, z), np.append(d, z)) for z in (self.ground, self.ceiling)
                   for c, d in itertools.combinations(corners, 2) if np.sum(c != d) == 1]
-        apart, _, _ = segment_distances(a, b, *(np.array(e) for e in zip(*edges, strict=True)))
+        apart = nearest(a, b, *(np.array(e) for e in zip(*edges, strict=True))).apart
         return not np.any((apart > (1 - 2 * NEAR) * radius)
                           & (apart < (1 + 2 * NEAR) * (radius + skin)))
 
 
-def segment_distances(
-    a: Floats, b: Floats, starts: Floats, ends: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Distance of a segment from each of others in m, sine between them, share along the first.
+class Nearest(NamedTuple):
+    """Where a segment is nearest to each of others.
 
-    Segments of no length are points; the sine is then 1. (Ericson, Real-Time Collision Detection,
-    2005, 5.1.9.)
+    Attributes:
+        apart: distances in m.
+        sine: of the angles between them; 1 if one is a point.
+        here: shares along the first segment.
+        there: shares along the others.
     """
+
+    apart: Floats
+    sine: Floats
+    here: Floats
+    there: Floats
+
+
+def nearest(a: Floats, b: Floats, starts: Floats, ends: Floats) -> Nearest:
+    """Distances of a segment from others (Ericson, Real-Time Collision Detection, 2005, 5.1.9)."""
     if not np.any(ends - starts) and not np.any(b - a):
-        ones = np.ones(len(starts))
-        return np.linalg.norm(a - starts, axis=1), ones, ones
+        one, zero = np.ones(len(starts)), np.zeros(len(starts))
+        return Nearest(np.linalg.norm(a - starts, axis=1), one, zero, zero)
     u, v, w = b - a, ends - starts, a - starts
     uu, vv, uv = float(u @ u), np.sum(v * v, axis=1), v @ u
     uw, vw = w @ u, np.sum(v * w, axis=1)
@@ -248,7 +277,7 @@ def segment_distances(
                      np.clip((uv * inside - uw) / max(uu, 1e-300), 0.0, 1.0), s)
         sine = np.where((uu > 0) & (vv > 0), np.sqrt(np.maximum(across, 0) / (uu * some)), 1.0)
     apart: Floats = np.linalg.norm(w + s[:, None] * u - inside[:, None] * v, axis=1)
-    return apart, sine, s
+    return Nearest(apart, sine, s, inside)
 
 
 class Sample:
@@ -287,6 +316,17 @@ class Sample:
         self.priority[cuts][mine] = part.priority
         self.solid[cuts][mine] = not part.region.startswith(("electrolyte", "separator"))
         self.share = float(self.solid.mean())
+
+
+def _without_spares(parts: list[Part], places: Floats | None) -> list[Part]:
+    """Parts without the spare ones beside bad places."""
+    spares = [i for i, p in enumerate(parts) if p.spare]
+    if places is None or not spares:
+        return parts
+    off = np.array([np.abs(parts[i].shape.distance(places)) for i in spares])
+    near = off < np.array([parts[i].shape.radius for i in spares])[:, None]
+    bad = {spares[k] for k in np.flatnonzero(near.any(axis=1))}
+    return [p for i, p in enumerate(parts) if i not in bad]
 
 
 def _shifted(
@@ -356,7 +396,7 @@ def _mesh(room: Room, parts: list[Part]) -> TaggedMesh:
     axes, h = _sizes(room, parts)
     # The kernel's tolerances are absolute: its unit is the smallest radius.
     unit = min([p.shape.radius for p in parts], default=room.size)
-    shapes = [replace(p, shape=p.shape.swollen(p.size)) for p in parts]
+    shapes = _seamed(room, [replace(p, shape=p.shape.swollen(p.size)) for p in parts])
     with session() as gmsh, tempfile.TemporaryDirectory() as folder:
         occ = gmsh.model.occ
         owners, objects = _carved(occ, room, shapes, unit)
@@ -384,6 +424,73 @@ def _mesh(room: Room, parts: list[Part]) -> TaggedMesh:
     for axis, length in enumerate(room.corner[:-1]):
         points = snap(points, axis, [0.0, float(length)])
     return assemble(points, cells, names, axisymmetric=room.axisymmetric)
+
+
+def _seamed(room: Room, parts: list[Part]) -> list[Part]:
+    """Parts with the seams of their surfaces turned away from where other walls graze them.
+
+    A seam close to the curve in which two walls meet leaves edges too short for good cells.
+    """
+    round_ones = [p.shape for p in parts if isinstance(p.shape, Ball | Rod)]
+    if not round_ones:
+        return parts
+    starts, ends = (np.array(v) for v in zip(*(s.axis() for s in round_ones), strict=True))
+    radii = np.array([s.radius for s in round_ones])
+    rng = np.random.default_rng(0)
+    out = []
+    for p in parts:
+        shape = p.shape
+        if not isinstance(shape, Ball | Rod) or (isinstance(shape, Rod) and room.dimension == 2):
+            out.append(p)
+            continue
+        a, b = (np.array(end) for end in shape.axis())
+        r, near = shape.radius, nearest(a, b, starts, ends)
+        meet = (near.apart < r + radii) & (near.apart > np.abs(radii - r) + 1e-9 * r)
+        d = near.apart[meet]
+        here = a + near.here[meet][:, None] * (b - a)
+        to = (starts + near.there[:, None] * (ends - starts))[meet] - here
+        ways = to / d[:, None]
+        spans = np.arccos(np.clip((d**2 + r**2 - radii[meet] ** 2) / (2 * d * r), -1.0, 1.0))
+        if isinstance(shape, Ball):
+            low, high = np.zeros(room.dimension), room.corner.copy()
+            low[-1], high[-1] = max(0.0, p.span[0]), min(float(high[-1]), p.span[1])
+            for k, sign in itertools.product(range(room.dimension), (-1.0, 1.0)):
+                off = (high[k] - a[k]) if sign > 0 else (a[k] - low[k])
+                if abs(off) < r:
+                    ways = np.vstack([ways, sign * np.eye(room.dimension)[k]])
+                    spans = np.append(spans, math.acos(off / r))
+        out.append(replace(p, shape=_turned(shape, ways, spans, rng)) if len(ways) else p)
+    return out
+
+
+def _turned(
+    shape: Ball | Rod, ways: Floats, spans: Floats, rng: np.random.Generator
+) -> Ball | Rod:
+    """The seam farthest from grazing the caps around `ways` (unit vectors) of half angle `spans`."""
+
+    def slack(seam: Floats) -> float:
+        """Least angle between any point of a seam (a row each) and the rim of a cap."""
+        angles = np.arccos(np.clip(seam @ ways.T, -1.0, 1.0))
+        ends = np.abs(angles[[0, -1]] - spans).min() if len(seam) > 1 else math.inf
+        return float(min(np.abs(angles.min(axis=0) - spans).min(), ends))
+
+    if isinstance(shape, Rod) or len(shape.centre) == 2:
+        turns = np.linspace(0.0, 2 * math.pi, 73)[:-1]
+        if isinstance(shape, Rod):
+            along = np.array(shape.end) - np.array(shape.start)
+            x = np.cross(along, np.eye(3)[np.abs(along).argmin()])
+            x /= np.linalg.norm(x)
+            y = np.cross(along / np.linalg.norm(along), x)
+        else:
+            x, y = np.eye(2)
+        seams = [math.cos(t) * x + math.sin(t) * y for t in turns]
+        best = max(seams, key=lambda s: slack(s[None]))
+        return replace(shape, seam=tuple(float(v) for v in best))
+    frames = [np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(60)]
+    arc = np.linspace(-math.pi / 2, math.pi / 2, 19)[:, None]
+    x, _, z = max((f.T for f in frames),
+                  key=lambda f: slack(np.cos(arc) * f[0] + np.sin(arc) * f[2]))
+    return replace(shape, seam=tuple(map(float, x)), pole=tuple(map(float, z)))
 
 
 def _carved(
@@ -485,7 +592,3 @@ def _set_sizes(gmsh: Any, axes: list[Floats], h: Floats, unit: float, file: Path
     field.setAsBackgroundMesh(table)
     for option in ("MeshSizeFromPoints", "MeshSizeFromCurvature", "MeshSizeExtendFromBoundary"):
         gmsh.option.setNumber(f"Mesh.{option}", 0)
-
-
-__all__ = ["BAR", "CORE", "HOST", "INNER", "SKIN", "Ball", "Crowd", "Part", "Rod", "Room", "Sample",
-           "carve", "segment_distances"]

@@ -79,7 +79,9 @@ def convert(
     file = Path(file)
     raw = _read(file)
     scale = _scale(unit)
+    _check_numbers(raw, file)
     raw.points = _flat(raw, file) * scale
+    _check_cells(raw, file)
     _check_size(raw.points[np.unique(raw.cells)], file, unit)
     if axisymmetric and (raw.dimension != 2 or raw.points[:, 0].min() < -1e-9 * np.ptp(raw.points)):
         raise CaseError(f"mesh {file}: axisymmetric needs a 2D mesh with x = r >= 0")
@@ -286,6 +288,36 @@ def _flat(raw: _Raw, file: Path) -> Floats:
     if d != 2 or not len(level):
         raise CaseError(f"mesh {file}: a 2D mesh must lie in a plane of two axes")
     return np.delete(points, level[-1], axis=1)
+
+
+def _check_numbers(raw: _Raw, file: Path) -> None:
+    used = np.unique(raw.cells)
+    if used[0] < 0 or used[-1] >= len(raw.points):
+        raise CaseError(f"mesh {file}: a cell has a node that is not there")
+    odd = used[~np.isfinite(raw.points[used]).all(axis=1)]
+    if len(odd):
+        raise CaseError(f"mesh {file}: {len(odd)} nodes without a place: a coordinate is "
+                        f"{raw.points[odd[0]].tolist()}")
+
+
+def _check_cells(raw: _Raw, file: Path) -> None:
+    """Cells of some size, each there once, at most two on a facet; places in m."""
+    d, points, cells = raw.dimension, raw.points, raw.cells
+    edges = points[cells[:, 1:]] - points[cells[:, :1]]
+    longest = np.linalg.norm(edges, axis=2).max(axis=1)
+    flat = np.flatnonzero(np.abs(np.linalg.det(edges)) <= 1e-9 * longest**d)
+    sides = np.sort(np.concatenate([np.delete(cells, k, axis=1) for k in range(d + 1)]), axis=1)
+    found, count = np.unique(sides, axis=0, return_counts=True)
+    crowded = found[count > 2]
+    _, first = np.unique(np.sort(cells, axis=1), axis=0, return_index=True)
+    twice = np.setdiff1d(np.arange(len(cells)), first)
+    size = "area" if d == 2 else "volume"
+    for what, odd in ((f"cells of no {size}", cells[flat]), ("cells that are there twice",
+                      cells[twice]), ("facets with more than two cells", crowded)):
+        if len(odd):
+            place = ", ".join(f"{x:.4g}" for x in points[odd[0]].mean(axis=0))
+            raise CaseError(f"mesh {file}: {len(odd)} {what}, the first at ({place}) m; mend the "
+                            "mesh")
 
 
 def _check_size(points: Floats, file: Path, unit: str) -> None:

@@ -1,17 +1,19 @@
-"""A picture of the regions of a mesh."""
+"""Pictures of a mesh: its regions, and its numbers by depth."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fem.errors import CaseError
 from geometries.measures import is_pore
 from geometries.mesh import TaggedMesh, facet_pairs
 
 _PORES = ("#dcebf7", "#c3dcf0", "#e8f3e4", "#f4f0dc", "#e3e3f3", "#d3e9e6")
-_SOLIDS = ("#4a4a4a", "#b5651d", "#8c564b", "#7f3c8d", "#2f6f4f", "#a33b3b", "#c99700", "#33548c")
+_SOLIDS = ("#6b6f76", "#b5651d", "#8c564b", "#7f3c8d", "#2f6f4f", "#a33b3b", "#c99700", "#33548c")
 
 
 def draw(folder: Path, png: Path, *, edges: bool = False) -> Path:
@@ -32,9 +34,10 @@ def draw(folder: Path, png: Path, *, edges: bool = False) -> Path:
     return Path(png)
 
 
-def _colours(mesh: TaggedMesh) -> dict[str, str]:
-    pores = [n for n in mesh.regions if is_pore(n)]
-    solids = [n for n in mesh.regions if not is_pore(n)]
+def _palette(regions: Iterable[str]) -> dict[str, str]:
+    names = list(regions)
+    pores = [n for n in names if is_pore(n)]
+    solids = [n for n in names if not is_pore(n)]
     table = {n: _PORES[i % len(_PORES)] for i, n in enumerate(pores)}
     return table | {n: _SOLIDS[i % len(_SOLIDS)] for i, n in enumerate(solids)}
 
@@ -52,7 +55,7 @@ def _draw_2d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     handles: list[Any] = []
-    for name, colour in _colours(mesh).items():
+    for name, colour in _palette(mesh.regions).items():
         cells = xy[mesh.cells[mesh.region_mask(name)]]
         axes.add_collection(PolyCollection(
             list(cells), facecolors=colour, edgecolors="#00000060" if edges else colour,
@@ -78,20 +81,21 @@ def _draw_3d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
 
     xyz = mesh.points * 1e6
     plotter = pyvista.Plotter(off_screen=True, window_size=[1100, 900])
+    style = {"show_edges": edges, "edge_color": "black", "edge_opacity": 0.3}
     facets, pairs, exterior = facet_pairs(mesh.cells)
     legend = []
-    for name, colour in _colours(mesh).items():
+    for name, colour in _palette(mesh.regions).items():
         if is_pore(name):
             continue
         inside = mesh.region_mask(name)
         shared = inside[pairs[:, 0]] != inside[pairs[:, 1]]
         skin = np.concatenate([facets[shared], exterior[inside[exterior[:, -1]], :-1]])
         surface = pyvista.PolyData.from_regular_faces(xyz, skin).clean()
-        plotter.add_mesh(surface, color=colour, show_edges=edges, smooth_shading=False)
+        plotter.add_mesh(surface, color=colour, smooth_shading=False, ambient=0.25, **style)
         legend.append((name, colour))
     collector = mesh.facets[mesh.facet_tags == mesh.boundaries["collector"]]
     plotter.add_mesh(pyvista.PolyData.from_regular_faces(xyz, collector), color="#d9a08a",
-                     show_edges=edges)
+                     ambient=0.25, **style)
     legend.append(("collector", "#d9a08a"))
     box = pyvista.Box(bounds=[float(v) for pair in zip(xyz.min(0), xyz.max(0), strict=True)
                               for v in pair])
@@ -102,3 +106,71 @@ def _draw_3d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
     plotter.view_vector((1.0, -1.6, 0.7))
     plotter.screenshot(str(png))
     plotter.close()
+
+
+def plot(report: dict[str, Any], png: Path) -> Path:
+    """Picture of a report's numbers: fractions, wall area and pore sizes, and the mesh by region.
+
+    Args:
+        report: from `geometries.inspect`, of a mesh with a host.
+        png: file to write.
+
+    Raises:
+        CaseError: the mesh has no host.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if report["porosity"] is None:
+        raise CaseError("plots: the mesh has no host, nothing varies by depth")
+    figure = Figure(figsize=(11.0, 8.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    fractions, walls, pores, text = figure.subplots(2, 2).ravel()
+    bins = len(report["porosity_by_depth"])
+    depth = (np.arange(bins) + 0.5) / bins
+    names = list(report["fractions_by_depth"])
+    colours = _palette(names)
+    fractions.stackplot(depth, list(report["fractions_by_depth"].values()), labels=names,
+                        colors=[colours[n] for n in names])
+    fractions.set(xlabel="depth / host thickness", ylabel="volume fraction", xlim=(0, 1),
+                  ylim=(0, 1))
+    fractions.legend(fontsize=7)
+    for name, area in report["wall_area_by_depth"].items():
+        walls.step(depth, np.array(area) * 1e-6, where="mid", label=name,
+                   color=colours.get(name))
+    walls.set(xlabel="depth / host thickness", ylabel="wall area per volume (1/um)", xlim=(0, 1))
+    walls.set_ylim(bottom=0)
+    if report["wall_area_by_depth"]:
+        walls.legend(fontsize=7)
+    sizes = report["pore_size"]
+    if sizes:
+        pores.stairs(sizes["shares"], np.array(sizes["edges"]) * 1e6, fill=True, color="#5b8db8")
+        pores.axvline(sizes["d50"] * 1e6, color="black", lw=0.8, ls="--")
+    pores.set(xlabel="pore diameter (um)", ylabel="share of the pore volume")
+    text.axis("off")
+    text.text(0.0, 1.0, "\n".join(_lines(report)), va="top", family="monospace", fontsize=8)
+    figure.savefig(png, dpi=110)
+    return Path(png)
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    def shown(value: float | None) -> str:
+        return "-" if value is None else f"{value:.4g}"
+
+    electronic = report["electronic"]
+    lines = [
+        f"porosity             {report['porosity']:.4f}",
+        f"tortuosity           {shown(report['tortuosity'])}",
+        *(f"  {' '.join(f'{shown(v):>9}' for v in row)}" for row in
+          report["tortuosity_tensor"] or []),
+        f"solid conductivity   {shown(electronic['conductivity'])} of the bulk",
+        f"floating conductors  {report['floating_solids']}",
+        f"capacity             {report['capacity'] / 36000:.4g} mAh/cm^2",
+        *(f"mass {name:15} {1e2 * mass:.4g} mg/cm^2" for name, mass in
+          (report["host_mass"] or {}).items()),
+        "",
+        f"{'region':26} {'cells':>8} {'edge (um)':>9} {'quality':>8}",
+    ]
+    lines += [f"{name[:26]:26} {r['cells']:8d} {1e6 * r['edge']:9.3g} {r['quality_min']:8.3f}"
+              for name, r in report["by_region"].items()]
+    return lines

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from fem.errors import CaseError
 from geometries.mesh import Built, Floats, TaggedMesh, assemble, segment_distance
-from geometries.parameters import Growth, Length, Name, Parameters, Skin
+from geometries.parameters import Growth, Length, Name, Parameters, Skin, Whiskers
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 POROSITY_TOLERANCE = 0.01
@@ -90,6 +90,7 @@ class FibreLayer(Parameters):
             those of a mix.
         lumen: makes the fibres hollow; its volume counts as pore.
         skin: a film around the fibres, region `coating_<skin's name>`; counts as solid.
+        whiskers: thin rods on the fibres.
         orientation: 3D: fibres lie in the plane or in any direction ("isotropic").
     """
 
@@ -101,6 +102,7 @@ class FibreLayer(Parameters):
     bonded: bool | tuple[Name, ...] = True
     lumen: Lumen | None = None
     skin: Skin | None = None
+    whiskers: Whiskers | None = None
     orientation: Literal["plane", "isotropic"] = "plane"
 
     @model_validator(mode="after")
@@ -119,6 +121,8 @@ class FibreLayer(Parameters):
                 f"bonded: no kind {name!r} in the mix; known: {', '.join(kinds) or 'none'}"
                 for name in self.bonded if name not in kinds
             ]
+        if self.skin and self.whiskers:
+            wrong.append("whiskers: not together with a skin")
         if self.skin and max(self.skin.thickness) > 0.25 * self.fibre_diameter:
             wrong.append("skin.thickness: at most a quarter of the fibre's diameter, "
                          f"{0.25 * self.fibre_diameter:g} m")
@@ -129,7 +133,8 @@ class FibreLayer(Parameters):
     @property
     def plain(self) -> bool:
         """Whether fibres are full, bare and in the plane."""
-        return not self.lumen and not self.skin and self.orientation == "plane"
+        special = self.lumen or self.skin or self.whiskers
+        return not special and self.orientation == "plane"
 
     def unfit(self, dimension: int) -> list[str]:
         """What this dimension cannot have, each as `field: reason`."""

@@ -25,7 +25,7 @@ from geometries.carving import (
     Crowd,
     Part,
     Sample,
-    segment_distances,
+    nearest,
 )
 from geometries.fibre_mat import (
     POROSITY_TOLERANCE,
@@ -102,7 +102,7 @@ def _cut(run: Sequence[tuple[MatLayer, Site]]) -> list[Part]:
     layers = [FibreLayer.model_construct(**{k: getattr(layer, k) for k in fields})
               for layer, _ in run]
     parts = _placed(run, layers)
-    if all(layer.plain for layer, _ in run):
+    if not any(layer.lumen or layer.skin for layer, _ in run):
         return parts
     # Discs were counted full and bare: count what they are, and ask for more or fewer.
     wanted = [layer.porosity for layer, _ in run]
@@ -157,8 +157,8 @@ def _placed(run: Sequence[tuple[MatLayer, Site]], layers: list[FibreLayer]) -> l
     layers = [layer.model_copy(update={"fibre_diameter": d})
               for layer, d in zip(layers, diameters, strict=True)]
     mat = FibreMat.model_construct(layers=tuple(layers), width=cell.width, seed=seed, **more)
-    plain = all(layer.plain for layer, _ in run)
-    discs, bars = place(mat) if plain else place(mat, 0.04)
+    counted = any(layer.lumen or layer.skin for layer, _ in run)
+    discs, bars = place(mat, 0.04) if counted else place(mat)
     up = np.array([0.0, first.low])
     parts: list[Part] = []
     for disc in discs:
@@ -256,11 +256,13 @@ def _network(layer: MatLayer, site: Site) -> list[Part]:
         if axis is None:
             continue
         skin = at_depth(film, site.depth((axis[0][-1] + axis[1][-1]) / 2))
-        grounded = site.rooted and min(axis[0][-1], axis[1][-1]) < site.low + (1 - NEAR) * r
+        grounded = min(axis[0][-1], axis[1][-1]) < site.low + (1 - NEAR) * r
         hits = crowd.judge(axis, r, skin, inside)
         if hits is None or not (grounded or len(hits)):
             continue
-        inner = (1 - open_share) * math.pi * r**2 * float(np.linalg.norm(axis[1] - axis[0]))
+        way = (axis[1] - axis[0]) / np.linalg.norm(axis[1] - axis[0])
+        ends = _chord(axis[0], way, np.array([0.0, 0.0, site.low]), crowd.box)
+        inner = (1 - open_share) * math.pi * r**2 * float((ends[1] - ends[0]) @ way)
         if inner > missing + 0.5 * shortest:
             continue
         misses = 0
@@ -297,15 +299,14 @@ def _drawn(
     axis = _chord(point, way / np.linalg.norm(way), low, high)
     if not len(crowd.radii):
         return axis
-    apart, _, share = segment_distances(*axis, crowd.starts, crowd.ends)
-    free = apart - overlap * (r + crowd.radii)
+    near = nearest(*axis, crowd.starts, crowd.ends)
+    free = near.apart - overlap * (r + crowd.radii)
     i = int(np.argmin(np.abs(free)))
-    if apart[i] < 1e-3 * r:
+    if near.apart[i] < 1e-3 * r:
         return None
-    mine = axis[0] + share[i] * (axis[1] - axis[0])
-    _, _, back = segment_distances(crowd.starts[i], crowd.ends[i], *(a[None] for a in axis))
-    other = crowd.starts[i] + back[0] * (crowd.ends[i] - crowd.starts[i])
-    shift = -free[i] * (mine - other) / apart[i]
+    mine = axis[0] + near.here[i] * (axis[1] - axis[0])
+    other = crowd.starts[i] + near.there[i] * (crowd.ends[i] - crowd.starts[i])
+    shift = -free[i] * (mine - other) / near.apart[i]
     return axis[0] + shift, axis[1] + shift
 
 

@@ -21,9 +21,9 @@ from geometries.mesh import Built, Floats
 
 RANGE = {
     ("opal", 2): (0.92, 0.98), ("opal", 3): (0.78, 0.92),
-    ("bubbles", 2): (0.75, 0.9), ("bubbles", 3): (0.65, 0.9),
-    ("struts", 2): (0.8, 0.97), ("struts", 3): (0.85, 0.97),
-    ("sponge", 2): (0.65, 0.9), ("sponge", 3): (0.4, 0.85),
+    ("bubbles", 2): (0.83, 0.92), ("bubbles", 3): (0.65, 0.9),
+    ("struts", 2): (0.8, 0.95), ("struts", 3): (0.85, 0.95),
+    ("sponge", 2): (0.65, 0.9), ("sponge", 3): (0.4, 0.75),
 }
 """Porosities at which the pores lead through and, in 3D, the solid is one body."""
 WAVES = 200

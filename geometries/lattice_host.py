@@ -24,6 +24,8 @@ TOLERANCE = 0.01
 """Of a porosity or another share."""
 SAMPLES = 50_000
 """Places at which the distribution of a function over the host is taken."""
+TRIES = 8
+"""Meshes that are made to deliver a share."""
 STRETCH = 4.0
 """Longest cell of gap and separator over the lattice spacing."""
 
@@ -320,14 +322,25 @@ def tuned(
         CaseError: no shift delivers it +- 0.01.
     """
     shift, best = 0.0, (np.inf, 0.0)
-    for _ in range(5):
+    below: tuple[float, float] | None = None  # shift and error, too little and too much delivered
+    above: tuple[float, float] | None = None
+    for tries in range(TRIES):
         mesh = made(shift)
         error = target - measure(mesh)
         if abs(error) < abs(best[0]):
             best, nearest = (error, shift), mesh
         if abs(error) < 0.3 * TOLERANCE:
             break
-        shift += error
+        if error > 0:
+            below = shift, error
+        else:
+            above = shift, error
+        if below and above:
+            # Pockets that open or close make steps: keep away from the ends.
+            share = np.clip(below[1] / (below[1] - above[1]), 0.15, 0.85)
+            shift = below[0] + share * (above[0] - below[0])
+        else:
+            shift += float(np.clip(2**tries * error, -0.05, 0.05))
     if abs(best[0]) > TOLERANCE:
         raise CaseError(
             f"{what} {target:.4g} cannot be delivered, {target - best[0]:.3f} is the nearest; take "

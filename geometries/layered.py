@@ -22,7 +22,7 @@ from geometries.mesh import Built, TaggedMesh, facet_pairs
 from geometries.parameters import Growth, Length, Name, Parameters
 
 POROSITY_TOLERANCE = 0.01
-ADJUST = 0.03  # largest change of radii to meet a porosity
+ADJUST = 0.04  # largest change of radii to meet a porosity
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
@@ -193,28 +193,30 @@ def build(cell: Cell) -> Built:
     """
     numbers = itertools.count()
     parts: list[Part] = []
-    spans: list[tuple[int, int]] = []  # parts of each run of layers
-    runs = []
     sites = [
         (layer, Site(cell, low, high, np.random.default_rng([cell.seed, i]),
                      i == 0 or cell.layers[i - 1].full, [], numbers))
         for i, (layer, (_, low, high)) in enumerate(zip(cell.layers, cell.bounds(), strict=True))
     ]
+    whiskers: dict[str, str] = {}  # region of the whiskers of a layer
     for kind, group in itertools.groupby(sites, key=lambda pair: type(pair[0])):
         run = list(group)
         for _, site in run:
             site.below = list(parts)
-        before = len(parts)
         parts += kind.fill(run)
-        spans.append((before, len(parts)))
-        runs.append(run)
+        for layer, site in run:
+            if getattr(layer, "whiskers", None):
+                from geometries.whiskers import grown_on
+
+                parts += grown_on(layer.whiskers, site, parts, cell.wall(layer))
+                whiskers[layer.name] = layer.whiskers.region
     room = cell.room()
     mesh, parts, report = carve(room, parts)
-    off = _misses(cell, mesh)
+    off = _misses(cell, mesh, whiskers)
     if off and max(map(abs, off.values())) > 0.6 * POROSITY_TOLERANCE:
         parts = _corrected(cell, mesh, parts, off)
         mesh, parts, report = carve(room, parts)
-        off = _misses(cell, mesh)
+        off = _misses(cell, mesh, whiskers)
     wrong = [
         f"layers.{name}.porosity: {_asked(cell)[name]:g} asked, the mesh has "
         f"{_asked(cell)[name] + miss:.4f}; refine size_wall or ask for what is reachable"
@@ -228,7 +230,7 @@ def build(cell: Cell) -> Built:
 def fitted(
     parts: list[Part], name: str, asked: float, reached: float, power: int, one: float
 ) -> list[Part]:
-    """Parts of a layer with all radii scaled by up to 3 %, so that its porosity is met.
+    """Parts of a layer with all radii scaled by up to 4 %, so that its porosity is met.
 
     Args:
         parts: of the layer.
@@ -276,11 +278,19 @@ def _asked(cell: Cell) -> dict[str, float]:
             if layer.porosity_asked and getattr(layer, layer.porosity_asked) is not None}
 
 
-def _misses(cell: Cell, mesh: TaggedMesh) -> dict[str, float]:
-    """Delivered less asked porosity of each layer that asks for one."""
+def _misses(cell: Cell, mesh: TaggedMesh, whiskers: dict[str, str]) -> dict[str, float]:
+    """Delivered less asked porosity of each layer that asks for one; whiskers count as pore."""
     asked = _asked(cell)
-    return {n: slab_fractions(mesh, [b, t])[0] - asked[n] for n, b, t in cell.bounds()
-            if n in asked}
+    volumes = mesh.volumes()
+    missed = {}
+    for name, low, high in cell.bounds():
+        if name in asked:
+            got = slab_fractions(mesh, [low, high])[0]
+            if whiskers.get(name) in mesh.regions:
+                share = float(volumes[mesh.region_mask(whiskers[name])].sum())
+                got += share / (math.prod(cell.across) * (high - low))
+            missed[name] = got - asked[name]
+    return missed
 
 
 def _corrected(

@@ -29,8 +29,8 @@ LONG, SHORT = 0.24999, 0.41189
 """Share of an edge along an axis, and of a diagonal one, within which its node moves to the cut."""
 FLAT = 0.04
 """Least determinant of a warped cell's edges over the power of its longest; 0.5 in the lattice."""
-MARGIN = 0.2
-"""Least share of an edge on either side of a cut (only near points of three phases it matters)."""
+MARGIN = 0.15
+"""Least share of an edge on either side of a cut that leaves a plane or a point of three phases."""
 
 
 def lattice(axes: list[Floats], planes: list[float]) -> tuple[Floats, Ints, NDArray[np.bool_]]:
@@ -133,7 +133,8 @@ def warp(
 ) -> Floats:
     """Points with those near an interface moved onto it; their `phases` gain the other side.
 
-    A node of a plane that has no cut of its plane near it stays and counts as on the interface.
+    A node of a plane moves along the plane only. If a cut off the plane is closer than `MARGIN`, it
+    stays and counts as on the interface.
     """
     points = points.copy()
     edges = _cut_edges(cells, phases)
@@ -145,11 +146,13 @@ def warp(
         limit = np.where((np.abs(step) > 1e-9 * np.abs(step).max()).sum(axis=1) == 1, LONG, SHORT)
         node = np.concatenate([edges[:, 0], edges[:, 1]])
         other = np.concatenate([edges[:, 1], edges[:, 0]])
-        near = np.concatenate([share < limit, 1 - share < limit])
+        leaves = np.any(fixed[node] & (np.abs(points[other] - points[node]) > 0), axis=1)
+        limit = np.where(leaves, MARGIN, np.concatenate([limit, limit]))
+        near = np.concatenate([share, 1 - share]) < limit
         node, other, at = node[near], other[near], np.concatenate([at, at])[near]
+        leaves = leaves[near]
         if not len(node):
             break
-        leaves = np.any(fixed[node] & (np.abs(points[other] - points[node]) > 0), axis=1)
         away = np.linalg.norm(at - points[node], axis=1)
         order = np.lexsort((other, away, leaves, node))
         first = order[np.unique(node[order], return_index=True)[1]]
@@ -159,11 +162,14 @@ def warp(
         moved[node] = True
         phases[node] |= phases[other]
         edges = edges[(phases[edges[:, 0]] & phases[edges[:, 1]]) == 0]
-    # A cell that became flat gets its nodes back; they still count as on the interface.
+    # Of a cell that became flat the node that went farthest returns; it still counts as on the
+    # interface.
     touched = cells[moved[cells].any(axis=1)]
     sense = np.sign(_fullness(lattice_points, touched))
     while np.any(flat := _fullness(points, touched) * sense < FLAT):
-        back = np.unique(touched[flat])
+        cells = touched[flat]
+        went = np.linalg.norm((points - lattice_points)[cells], axis=2)
+        back = cells[np.arange(len(cells)), went.argmax(axis=1)]
         points[back] = lattice_points[back]
     return points
 

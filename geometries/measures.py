@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +20,42 @@ def is_pore(region: str) -> bool:
     return region.startswith(("electrolyte", "separator"))
 
 
-def inspect(folder: Path) -> dict[str, Any]:
-    """Numbers of a mesh folder.
+def inspect(
+    folder: Path, *, densities: Mapping[str, float] | None = None, metal: str = "Li"
+) -> dict[str, Any]:
+    """Numbers of a mesh folder. Lists by depth have 20 bins, the first at the separator side.
+
+    Args:
+        folder: a mesh folder.
+        densities: kg/m^3 of solid regions, by name or pattern; the first that fits counts.
+        metal: library name of the metal whose capacity is given.
 
     Returns:
         volumes: of each region (m^2 in 2D, m^3 in 3D and axisymmetric).
         porosity: of the host, or None without a host; `porosity_by_layer` by layer name;
-            `porosity_by_depth`: 20 bins, the first at the separator side.
-        wall_area: area of each solid region's wall to the pores, per host (else cell) volume, 1/m.
-        floating_solids: connected solid bodies without a facet on the collector.
+            `porosity_by_depth`; `fractions_by_depth` by region.
+        wall_area: area of each solid region's wall to the pores, per host (else cell) volume, 1/m;
+            `wall_area_by_depth` of each bin's volume, by region.
+        pore_size: diameter of the largest ball in the pores around a place (local thickness), m:
+            `mean`, `d10`, `d50`, `d90` of the pore volume, `edges` and `shares` of a histogram.
+        floating_solids: connected solid bodies without a facet on the collector;
+            `floating_conductors` lists the largest of them with regions, volume and centre.
         pore_connected: the pores reach from the counter electrode to the collector.
-        pore_reached: share of the pore volume that is connected with the counter electrode.
+        pore_reached: share of the pore volume that is connected with the counter electrode;
+            `cut_off` names the regions that hold the rest, with their volume shares.
         tortuosity: of the pores of the host along the thickness, D_eff = D porosity/tortuosity;
-            None without a host or without a path through it.
+            None without a host or without a path through it. `tortuosity_tensor`: of all axes,
+            D_eff = D porosity inverse(tensor), rows and columns without a path None.
+        electronic: of the solids: `bodies`, `share_connected` to the collector by volume, and
+            `conductivity` along the host over that of the solid (None: no path).
+        host_mass: kg/m^2 of projected area by region, for regions with a density.
+        capacity: of `metal` that fills the pores of the host, C/m^2 of projected area.
+        by_region: cells, nodes, mean edge (m) and least quality of each region.
         quality_min, quality_1_percent: inverse condition number of cells (gmsh's SICN).
         cells, nodes, hash: as in mesh.json.
 
     Raises:
-        CaseError: the folder holds no complete mesh.
+        CaseError: the folder holds no complete mesh, or the metal is not known.
     """
     from geometries.writing import read
 
@@ -43,6 +63,7 @@ def inspect(folder: Path) -> dict[str, Any]:
     volumes = mesh.volumes()
     host = sidecar["host"]
     cell_quality = quality(mesh.points, mesh.cells)
+    loose = floating_conductors(mesh)
     report: dict[str, Any] = {
         "family": sidecar["family"],
         "cells": len(mesh.cells),
@@ -55,28 +76,53 @@ def inspect(folder: Path) -> dict[str, Any]:
             for layer in sidecar["layers"]
         },
         "porosity_by_depth": None,
+        "fractions_by_depth": None,
         "wall_area": wall_areas(mesh, host),
-        "floating_solids": floating_solids(mesh),
+        "wall_area_by_depth": None,
+        "pore_size": None,
+        "floating_solids": loose["count"],
+        "floating_conductors": loose["bodies"],
         "tortuosity": None,
+        "tortuosity_tensor": None,
+        "electronic": None,
+        "host_mass": None,
+        "capacity": None,
+        "by_region": by_region(mesh, cell_quality),
         "quality_min": float(cell_quality.min()),
         "quality_1_percent": float(np.quantile(cell_quality, 0.01)),
     }
     report["pore_connected"], report["pore_reached"] = pore_connectivity(mesh)
+    report["cut_off"] = cut_off(mesh)
     if host:
-        edges = np.linspace(host["bottom"], host["top"], BINS + 1)
-        report["porosity"] = slab_fractions(mesh, [host["bottom"], host["top"]])[0]
-        report["porosity_by_depth"] = slab_fractions(mesh, edges.tolist())[::-1]
-        report["tortuosity"] = tortuosity(mesh, host["bottom"], host["top"])
+        from geometries.porosimetry import pore_sizes
+
+        low, high = host["bottom"], host["top"]
+        edges = np.linspace(low, high, BINS + 1).tolist()
+        report["porosity"] = slab_fractions(mesh, [low, high])[0]
+        report["porosity_by_depth"] = slab_fractions(mesh, edges)[::-1]
+        report["fractions_by_depth"] = {
+            name: parts for name in mesh.regions
+            if any(parts := slab_fractions(mesh, edges, name)[::-1])
+        }
+        report["wall_area_by_depth"] = wall_areas_by_depth(mesh, edges)
+        report["tortuosity"] = tortuosity(mesh, low, high)
+        report["tortuosity_tensor"] = tortuosity_tensor(mesh, low, high)
+        report["electronic"] = electronic(mesh, low, high)
+        report["pore_size"] = pore_sizes(mesh, low, high)
+        report["host_mass"] = host_mass(mesh, densities or {})
+        report["capacity"] = report["porosity"] * (high - low) * capacity_density(metal)
     return report
 
 
-def slab_fractions(mesh: TaggedMesh, edges: list[float]) -> list[float]:
-    """Pore share of the volume between consecutive heights (m), exact for straight cells.
+def slab_fractions(
+    mesh: TaggedMesh, edges: list[float], region: str | None = None
+) -> list[float]:
+    """Pore (or a region's) share of the volume between heights (m), exact for straight cells.
 
     Axisymmetric cells that cross a height are weighted by their centroid's radius.
     """
     volumes = mesh.volumes()
-    names = [n for n in mesh.regions if is_pore(n)]
+    names = [n for n in mesh.regions if is_pore(n)] if region is None else [region]
     pore = mesh.region_mask(*names)
     height = mesh.points[mesh.cells, -1]
     below = np.array([volumes * _share_below(height, e) for e in edges])
@@ -108,20 +154,114 @@ def _share_below(height: Floats, level: float) -> Floats:
     return share
 
 
-def wall_areas(mesh: TaggedMesh, host: dict[str, float] | None) -> dict[str, float]:
-    """Wall between each solid region and the pores over the volume of the host (or cell), 1/m."""
+def walls(mesh: TaggedMesh) -> tuple[Ints, Ints]:
+    """Facets between solids and pores, and the region number of the solid."""
     facets, pairs, _ = facet_pairs(mesh.cells)
     pore = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
     wall = pore[pairs[:, 0]] != pore[pairs[:, 1]]
-    areas = mesh.areas(facets[wall])
     solid = np.where(pore[pairs[wall, 0]], pairs[wall, 1], pairs[wall, 0])
+    return facets[wall], mesh.cell_tags[solid]
+
+
+def wall_areas(mesh: TaggedMesh, host: dict[str, float] | None) -> dict[str, float]:
+    """Wall between each solid region and the pores over the volume of the host (or cell), 1/m."""
+    facets, solid = walls(mesh)
+    areas = mesh.areas(facets)
     volume = float(mesh.volumes().sum())
     if host:
         height = float(np.ptp(mesh.points[:, -1]))
         volume *= (host["top"] - host["bottom"]) / height
     return {
-        n: float(areas[mesh.cell_tags[solid] == t].sum()) / volume
+        n: float(areas[solid == t].sum()) / volume
         for n, t in mesh.regions.items() if not is_pore(n)
+    }
+
+
+def wall_areas_by_depth(mesh: TaggedMesh, edges: list[float]) -> dict[str, list[float]]:
+    """Wall of each solid region between heights (m) over the slab's volume, 1/m, downwards."""
+    facets, solid = walls(mesh)
+    areas, height = mesh.areas(facets), mesh.points[facets, -1]
+    parts = np.diff([areas * _share_below(height, e) for e in edges], axis=0)
+    slab = section(mesh) * np.diff(edges)
+    return {
+        n: (parts[:, solid == t].sum(axis=1) / slab)[::-1].tolist()
+        for n, t in mesh.regions.items() if not is_pore(n) and np.any(solid == t)
+    }
+
+
+def section(mesh: TaggedMesh) -> float:
+    """Projected area of the cell: m in 2D, m^2 in 3D and axisymmetric."""
+    if mesh.axisymmetric:
+        r = mesh.points[:, 0]
+        return float(np.pi * (r.max() ** 2 - r.min() ** 2))
+    return float(np.prod(np.ptp(mesh.points[:, :-1], axis=0)))
+
+
+def by_region(mesh: TaggedMesh, cell_quality: Floats) -> dict[str, dict[str, float]]:
+    """Cells, nodes, mean edge (m) and least quality of each region."""
+    found: dict[str, dict[str, float]] = {}
+    for name in mesh.regions:
+        chosen = mesh.region_mask(name)
+        corners = mesh.points[mesh.cells[chosen]]
+        edges = corners - np.roll(corners, 1, axis=1)
+        found[name] = {
+            "cells": int(chosen.sum()),
+            "nodes": len(np.unique(mesh.cells[chosen])),
+            "edge": float(np.linalg.norm(edges, axis=2).mean()),
+            "quality_min": float(cell_quality[chosen].min()),
+        }
+    return found
+
+
+def cut_off(mesh: TaggedMesh) -> dict[str, float]:
+    """Pore regions with a part that the counter electrode does not reach, and that share."""
+    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
+    if not pores.any():
+        return {}
+    body, reached = touching(mesh, pores, "counter")
+    lost = pores & ~reached[body]
+    volumes = mesh.volumes()
+    return {
+        n: float(volumes[lost & mesh.region_mask(n)].sum() / volumes[mesh.region_mask(n)].sum())
+        for n in mesh.regions if (lost & mesh.region_mask(n)).any()
+    }
+
+
+def host_mass(mesh: TaggedMesh, densities: Mapping[str, float]) -> dict[str, float]:
+    """Mass of solid regions over the projected area, kg/m^2, where a density (kg/m^3) is given."""
+    volumes, area = mesh.volumes(), section(mesh)
+    found = {}
+    for name in mesh.regions:
+        density = next((d for p, d in densities.items() if fnmatch.fnmatchcase(name, p)), None)
+        if density is not None and not is_pore(name):
+            found[name] = density * float(volumes[mesh.region_mask(name)].sum()) / area
+    return found
+
+
+def capacity_density(metal: str) -> float:
+    """Charge of a metal's ions over its volume, C/m^3.
+
+    Raises:
+        CaseError: the library has no such metal.
+    """
+    from fem.constants import FARADAY
+    from fem.materials import metal as metal_of
+
+    data = metal_of(metal)
+    return float(data.z * FARADAY / data.molar_volume)
+
+
+def electronic(mesh: TaggedMesh, bottom: float, top: float) -> dict[str, Any]:
+    """How the solids hang together and conduct between two heights, see `inspect`."""
+    chosen = mesh.region_mask(*[n for n in mesh.regions if not is_pore(n)])
+    if not chosen.any():
+        return {"bodies": 0, "share_connected": None, "conductivity": None}
+    body, grounded = touching(mesh, chosen, "collector")
+    volumes = mesh.volumes()
+    return {
+        "bodies": len(grounded),
+        "share_connected": float(volumes[chosen & grounded[body]].sum() / volumes[chosen].sum()),
+        "conductivity": conductance(mesh, chosen & _between(mesh, bottom, top), bottom, top),
     }
 
 
@@ -219,20 +359,56 @@ def pore_connectivity(mesh: TaggedMesh) -> tuple[bool, float]:
     return len(through) > 0, float(volumes[reached].sum() / volumes[pores].sum())
 
 
+def _between(mesh: TaggedMesh, bottom: float, top: float) -> NDArray[np.bool_]:
+    """Cells between two heights that are planes of the mesh."""
+    mean = mesh.points[mesh.cells, -1].mean(axis=1)
+    inside: NDArray[np.bool_] = (mean > bottom) & (mean < top)
+    return inside
+
+
 def tortuosity(mesh: TaggedMesh, bottom: float, top: float) -> float | None:
     """Tortuosity of the pores between two heights that are planes of the mesh.
 
     P1 Laplace problem with potential 0 at the bottom plane and 1 at the top plane; the convention
     is D_eff = D porosity / tortuosity. None if no pore leads through.
     """
-    mean = mesh.points[mesh.cells, -1].mean(axis=1)
-    inside = (mean > bottom) & (mean < top)
+    inside = _between(mesh, bottom, top)
     pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)]) & inside
     ratio = conductance(mesh, pores, bottom, top)
     if ratio is None:
         return None
     volumes = mesh.volumes()
     return float(volumes[pores].sum() / volumes[inside].sum() / ratio)
+
+
+def tortuosity_tensor(
+    mesh: TaggedMesh, bottom: float, top: float
+) -> list[list[float | None]] | None:
+    """Tortuosity tensor T of the pores between two heights: D_eff = D porosity inverse(T).
+
+    Row i of D_eff is the mean flux for a potential difference between the two faces normal to axis
+    i, the other faces insulating; off the diagonal the mean of both orders. None: axisymmetric.
+    """
+    if mesh.axisymmetric:
+        return None
+    inside = _between(mesh, bottom, top)
+    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)]) & inside
+    ends = [(float(x.min()), float(x.max())) for x in mesh.points.T[:-1]] + [(bottom, top)]
+    box = float(np.prod([high - low for low, high in ends]))
+    rows = [conduction(mesh, pores, axis, low, high, box / (high - low))
+            for axis, (low, high) in enumerate(ends)]
+    open_ = [axis for axis, row in enumerate(rows) if row is not None]
+    tensor: list[list[float | None]] = [[None] * mesh.dimension for _ in rows]
+    if not open_:
+        return tensor
+    matrix = np.array([row[open_] for row in rows if row is not None])
+    volumes = mesh.volumes()
+    share = float(volumes[pores].sum() / volumes[inside].sum())
+    inverse = share * np.linalg.inv(0.5 * (matrix + matrix.T))
+    for a, i in enumerate(open_):
+        for b, j in enumerate(open_):
+            tensor[i][j] = float(inverse[a, b])
+    return tensor
 
 
 def conductance(
@@ -242,6 +418,28 @@ def conductance(
 
     The reference is a full cross-section of the cell; insulating walls elsewhere.
     """
+    row = conduction(mesh, chosen, mesh.dimension - 1, bottom, top, section(mesh))
+    return None if row is None else float(row[-1])
+
+
+def conduction(
+    mesh: TaggedMesh, chosen: NDArray[np.bool_], axis: int, bottom: float, top: float, area: float
+) -> Floats | None:
+    """Mean flux vector over bulk conductivity and mean gradient along an axis.
+
+    P1 with potential 0 at the plane `bottom` (m) and 1 at `top`, insulating walls elsewhere.
+
+    Args:
+        mesh: the mesh.
+        chosen: cells that conduct.
+        axis: normal of the two planes.
+        bottom: place of one, m.
+        top: place of the other, m.
+        area: cross-section that the flux is referred to (m, m^2).
+
+    Returns:
+        one component for each axis, or None if nothing leads through.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.linalg import LinearOperator, cg, spsolve
 
@@ -249,27 +447,27 @@ def conductance(
         return None
     tol = 1e-9 * (top - bottom)
     _, body = components(mesh, chosen)
-    height = mesh.points[mesh.cells, -1]
-    low = np.unique(body[chosen & (np.abs(height - bottom) < tol).any(axis=1)])
-    high = np.unique(body[chosen & (np.abs(height - top) < tol).any(axis=1)])
-    carrying = np.isin(body, np.intersect1d(low, high))
+    place = mesh.points[mesh.cells, axis]
+    low = np.unique(body[chosen & (np.abs(place - bottom) < tol).any(axis=1)])
+    high = np.unique(body[chosen & (np.abs(place - top) < tol).any(axis=1)])
+    carrying = np.isin(body, np.intersect1d(low, high)) & chosen
     if not carrying.any():
         return None
     used, local = np.unique(mesh.cells[carrying], return_inverse=True)
     local = local.reshape(-1, mesh.dimension + 1)
     points = mesh.points[used]
+    along = points[:, axis]
     edges = points[local[:, 1:]] - points[local[:, :1]]
     inner = np.linalg.inv(edges).transpose(0, 2, 1)
     gradients = np.concatenate([-inner.sum(axis=1, keepdims=True), inner], axis=1)
-    matrices = (gradients @ gradients.transpose(0, 2, 1)) * mesh.volumes()[carrying, None, None]
+    volumes = mesh.volumes()[carrying]
+    matrices = (gradients @ gradients.transpose(0, 2, 1)) * volumes[:, None, None]
     rows = np.repeat(local, local.shape[1], axis=1).ravel()
     columns = np.tile(local, (1, local.shape[1])).ravel()
     n = len(points)
     matrix = coo_array((matrices.ravel(), (rows, columns)), shape=(n, n)).tocsr()
-    potential = np.where(np.abs(points[:, -1] - top) < tol, 1.0, 0.0)
-    free = np.flatnonzero(
-        (np.abs(points[:, -1] - top) >= tol) & (np.abs(points[:, -1] - bottom) >= tol)
-    )
+    potential = np.where(np.abs(along - top) < tol, 1.0, 0.0)
+    free = np.flatnonzero((np.abs(along - top) >= tol) & (np.abs(along - bottom) >= tol))
     if len(free):
         inner_matrix = matrix[free][:, free]
         right = -(matrix @ potential)[free]
@@ -278,8 +476,9 @@ def conductance(
         else:
             diagonal = inner_matrix.diagonal()
             jacobi = LinearOperator(inner_matrix.shape, matvec=lambda v: v / diagonal)
-            guess = (points[free, -1] - bottom) / (top - bottom)
+            guess = (along[free] - bottom) / (top - bottom)
             potential[free] = cg(inner_matrix, right, guess, rtol=1e-9, maxiter=20_000, M=jacobi)[0]
-    energy = float(potential @ (matrix @ potential))
-    section = float(mesh.volumes().sum()) / float(np.ptp(mesh.points[:, -1]))
-    return energy * (top - bottom) / section
+    slopes = np.einsum("ck,ckd->cd", potential[local], gradients)
+    row: Floats = volumes @ slopes
+    row[axis] = float(potential @ (matrix @ potential)) * (top - bottom)
+    return row / area

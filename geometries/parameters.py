@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fem.errors import CaseError
 from fem.units import quantity
@@ -58,6 +58,42 @@ class Skin(Parameters):
     def region(self) -> str:
         """Name of the region."""
         return f"coating_{self.name}"
+
+
+class Whiskers(Parameters):
+    """Thin rods that stand on the walls of a host, region `host_<name>`.
+
+    They stay clear of other walls and of one another; where there is no room there is none. They
+    are not counted in a layer's porosity.
+
+    Attributes:
+        name: of the whiskers.
+        length: > 0.
+        diameter: > 0, at most a third of the length.
+        spacing: mean distance on the wall, at least 2 diameters; several values: linear in between,
+            from the separator side downwards.
+    """
+
+    name: Name = "whiskers"
+    length: Length
+    diameter: Length
+    spacing: Graded
+
+    @model_validator(mode="after")
+    def _slender(self) -> Self:
+        wrong = []
+        if self.diameter > self.length / 3:
+            wrong.append(f"diameter: at most a third of the length, {self.length / 3:g} m")
+        if min(self.spacing) < 2 * self.diameter:
+            wrong.append(f"spacing: at least two diameters, {2 * self.diameter:g} m")
+        if wrong:
+            raise ValueError("\n  ".join(wrong))
+        return self
+
+    @property
+    def region(self) -> str:
+        """Name of the region."""
+        return f"host_{self.name}"
 
 
 def validated[P: BaseModel](model: type[P], family: str, parameters: dict[str, Any]) -> P:

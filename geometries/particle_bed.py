@@ -5,7 +5,7 @@ Sintered beds grow from the ground: a particle is drawn at random, falls on its 
 the ground. In 2D it touches one neighbour only: loops would close pores in. Separate particles are
 added at random and float.
 
-To meet the porosity all diameters of a layer are scaled by up to 3 %.
+To meet the porosity all diameters of a layer are scaled by up to 4 %.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from geometries.layered import (
     fitted,
 )
 from geometries.mesh import Floats
-from geometries.parameters import Graded, Parameters, Skin, at_depth
+from geometries.parameters import Graded, Parameters, Skin, Whiskers, at_depth
 from geometries.primitives import Ball, Point, Rod
 
 DRAWS = 20_000  # in a row without success, then the bed is full
@@ -76,6 +76,7 @@ class ParticleLayer(Layer):
         overlap: of sintered neighbours, share of the sum of radii, 0.12 to 0.3.
         core: of core-shell and yolk-shell particles.
         skin: a film around the particles.
+        whiskers: thin rods on the particles.
     """
 
     porosity_asked = "porosity"
@@ -86,6 +87,7 @@ class ParticleLayer(Layer):
     overlap: Annotated[float, Field(ge=0.12, le=0.3)] = 0.15
     core: Core | None = None
     skin: Skin | None = None
+    whiskers: Whiskers | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -101,6 +103,8 @@ class ParticleLayer(Layer):
                              "diameter with this overlap, or contact = \"separate\"")
             if self.spread or len(set(self.diameter)) > 1:
                 wrong.append("core: sintered shells need equal diameters; take spread = 0")
+        if self.skin and self.whiskers:
+            wrong.append("whiskers: not together with a skin")
         if self.skin and max(self.skin.thickness) > 0.25 * min(self.diameter):
             wrong.append("skin.thickness: at most a quarter of the diameter, "
                          f"{0.25 * min(self.diameter):g} m")
@@ -187,7 +191,8 @@ class ParticleLayer(Layer):
             if fallen is None:
                 return None
             centre = fallen
-        on_ground = site.rooted and centre[-1] - site.low < (1 - NEAR) * radius
+        on_ground = centre[-1] - site.low < (1 - NEAR) * radius
+        on_ground &= site.rooted or not sintered
         found = crowd.judge((centre, centre), radius, skin, hollow)
         if found is None or (not sintered and (len(found) or on_ground)):
             return None

@@ -6,6 +6,7 @@ All lie in a cell whose thickness is the last axis, y in 2D and z in 3D. Lengths
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,10 +20,19 @@ Point = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Ball:
-    """A ball, in 2D a disc (a fibre cut across)."""
+    """A ball, in 2D a disc (a fibre cut across).
+
+    Attributes:
+        centre: of the ball.
+        radius: of the ball.
+        seam: direction of the circle's own node; in 3D of the middle of the surface's seam.
+        pole: 3D: direction in which the seam ends.
+    """
 
     centre: Point
     radius: float
+    seam: Point | None = None
+    pole: Point | None = None
 
     def grown(self, by: float) -> Ball:
         """The same with a larger radius."""
@@ -58,23 +68,40 @@ class Ball:
         """Tag of the shape in the CAD kernel."""
         centre, r = np.array(self.centre) * scale, self.radius * scale
         if len(centre) == 2:
-            return int(occ.addDisk(*centre, 0, r, r))
-        return int(occ.addSphere(*centre, r))
+            x, y = self.seam or (1.0, 0.0)
+            return int(occ.addDisk(*centre, 0, r, r, xAxis=[x, y, 0.0], zAxis=[0.0, 0.0, 1.0]))
+        tag = int(occ.addSphere(*centre, r))
+        if self.seam and self.pole:
+            x, z = np.array(self.seam), np.array(self.pole)
+            turn = np.column_stack([x, np.cross(z, x), z])
+            way = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0],
+                            turn[1, 0] - turn[0, 1]])
+            angle = math.atan2(float(np.linalg.norm(way)), float(np.trace(turn)) - 1.0)
+            occ.rotate([(3, tag)], *centre, *way, angle)
+        return tag
 
 
 @dataclass(frozen=True)
 class Rod:
-    """A cylinder with flat ends, in 2D a bar of width `2 radius`."""
+    """A cylinder with flat ends, in 2D a bar of width `2 radius`.
+
+    Attributes:
+        start: one end of the axis.
+        end: the other one.
+        radius: of the cylinder.
+        seam: 3D: direction of the surface's seam, across the axis.
+    """
 
     start: Point
     end: Point
     radius: float
+    seam: Point | None = None
 
     def grown(self, by: float) -> Rod:
         """The same, thicker and longer by this at each end."""
         a, b = np.array(self.start), np.array(self.end)
         along = (b - a) / np.linalg.norm(b - a) * by
-        return Rod(_point(a - along), _point(b + along), self.radius + by)
+        return Rod(_point(a - along), _point(b + along), self.radius + by, self.seam)
 
     def moved(self, by: Floats) -> Rod:
         """The same elsewhere."""
@@ -110,6 +137,10 @@ class Rod:
         """Tag of the shape in the CAD kernel."""
         a, b = np.array(self.start) * scale, np.array(self.end) * scale
         r = self.radius * scale
+        if len(a) == 3 and self.seam:
+            disc = occ.addDisk(*a, r, r, zAxis=(b - a).tolist(), xAxis=list(self.seam))
+            drawn = occ.extrude([(2, disc)], *(b - a))
+            return int(next(tag for dim, tag in drawn if dim == 3))
         if len(a) == 3:
             return int(occ.addCylinder(*a, *(b - a), r))
         along = (b - a) / np.linalg.norm(b - a)
@@ -270,7 +301,61 @@ class Prism:
         return int(next(tag for dim, tag in drawn if dim == 3))
 
 
-Primitive = Ball | Rod | Bore | Prism
+@dataclass(frozen=True)
+class Wire:
+    """A round wire along a smooth curve through points, 3D.
+
+    Attributes:
+        points: that the middle line goes through; the ends are cut square.
+        radius: of the wire.
+    """
+
+    points: tuple[Point, ...]
+    radius: float
+
+    def grown(self, by: float) -> Wire:
+        """The same, thicker."""
+        return replace(self, radius=self.radius + by)
+
+    def moved(self, by: Floats) -> Wire:
+        """The same elsewhere."""
+        return replace(self, points=tuple(_add(p, by) for p in self.points))
+
+    def axis(self) -> tuple[Point, Point]:
+        """Ends of the middle line."""
+        return self.points[0], self.points[-1]
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Lowest and highest corner."""
+        p = np.array(self.points)
+        return p.min(axis=0) - self.radius, p.max(axis=0) + self.radius
+
+    def distance(self, points: Floats) -> Floats:
+        """Distance of points (..., 3) to the surface, negative inside, by chords of the curve."""
+        square = np.full(points.shape[:-1], np.inf)
+        p = np.array(self.points)
+        for a, b in itertools.pairwise(p):
+            along = np.clip((points - a) @ (b - a) / float((b - a) @ (b - a)), 0.0, 1.0)
+            square = np.minimum(square, np.sum((points - a - along[..., None] * (b - a)) ** 2, -1))
+        out: Floats = np.sqrt(square) - self.radius
+        return out
+
+    def swollen(self, size: float) -> Wire:
+        """With the radius that gives the flat-faced mesh of this cell size the true volume."""
+        return replace(self, radius=self.radius + min(size, self.radius) ** 2 / (16 * self.radius))
+
+    def shape(self, occ: Any, scale: float) -> int:
+        """Tag of the shape in the CAD kernel."""
+        p = np.array(self.points) * scale
+        curve = occ.addSpline([occ.addPoint(*x) for x in p])
+        line = occ.addWire([curve])
+        way = p[1] - p[0]
+        disc = occ.addDisk(*p[0], self.radius * scale, self.radius * scale, zAxis=way.tolist())
+        drawn = occ.addPipe([(2, disc)], line, "DiscreteTrihedron")
+        return int(next(tag for dim, tag in drawn if dim == 3))
+
+
+Primitive = Ball | Rod | Bore | Prism | Wire
 
 
 def _polygon(occ: Any, corners: list[Floats]) -> int:

@@ -16,8 +16,21 @@ from geometries.lattice_host import Lengths, OnLattice, Shares
 from geometries.mesh import Built, Floats
 from geometries.parameters import Length
 
-RANGE = {"network": (0.3, 0.85), "sheet": (0.3, 0.9)}
-"""Porosities that every surface allows with pores and solid in one piece each."""
+AREA = {"gyroid": 3.0915, "primitive": 2.3451, "diamond": 3.8378}
+"""Area of the minimal surface in a unit cell of side 1 (Schwarz, Schoen; checked in the tests)."""
+CUT = {"gyroid": 0.0, "primitive": 0.25, "diamond": 0.0}
+"""Default place of a plane cut, in unit cells: the pores of a network lead through it."""
+
+
+RANGE = {
+    ("gyroid", "network", 2): (0.35, 0.85), ("gyroid", "network", 3): (0.3, 0.85),
+    ("primitive", "network", 2): (0.6, 0.85), ("primitive", "network", 3): (0.3, 0.75),
+    ("diamond", "network", 2): (0.6, 0.85), ("diamond", "network", 3): (0.3, 0.8),
+    ("gyroid", "sheet", 2): (0.45, 0.85), ("gyroid", "sheet", 3): (0.35, 0.85),
+    ("primitive", "sheet", 3): (0.5, 0.85), ("diamond", "sheet", 3): (0.4, 0.85),
+}
+"""Porosities at which the pores lead through and, in 3D, the solid is one body. A plane cut of a
+primitive or diamond sheet closes all pores."""
 
 
 class Tpms(OnLattice):
@@ -27,12 +40,13 @@ class Tpms(OnLattice):
         surface: "gyroid", "primitive" (Schwarz P) or "diamond" (Schwarz D).
         kind: "network" or "sheet".
         unit_cell: period of the surface; the width is best a multiple of it.
-        porosity: 0.3 to 0.85 (network) or 0.9 (sheet), one or several values from the collector
-            upwards; the mean is delivered +- 0.01. Or give
-        wall_thickness: of a sheet, one or several values, 0.05 to 0.4 of the unit cell.
+        porosity: one or several values from the collector upwards, within `RANGE` of surface, kind
+            and dimension; the mean is delivered +- 0.01. Or give
+        wall_thickness: of a sheet, one or several values, 0.08 to 0.4 of the unit cell.
         coating: thickness of a region `coating_<layer>` on the pore walls, inside the solid, one
             or several values; at least 1.5 `size`.
-        cut: 2D: place of the cut along the second axis in unit cells, 0 to 1.
+        cut: 2D: place of the cut along the second axis in unit cells, 0 to 1; default one where
+            pores lead through.
         size: default a sixteenth of the unit cell, finer where walls or coating are thin.
     """
 
@@ -42,7 +56,7 @@ class Tpms(OnLattice):
     porosity: Shares | None = None
     wall_thickness: Lengths | None = None
     coating: Lengths | None = None
-    cut: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    cut: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Tpms:
@@ -51,12 +65,16 @@ class Tpms(OnLattice):
             wrong.append("porosity: give either it or wall_thickness")
         if self.wall_thickness and self.kind == "network":
             wrong.append("wall_thickness: only of a sheet; a network has a porosity")
-        low, high = RANGE[self.kind]
-        wrong += [f"porosity: {e:g} lies outside {low:g} to {high:g} of a {self.kind}"
-                  for e in self.porosity or () if not low <= e <= high]
-        wrong += [f"wall_thickness: {w:g} m lies outside 0.05 to 0.4 of the unit cell"
+        low, high = RANGE.get((self.surface, self.kind, self.dimension), (1.0, 0.0))
+        if low > high:
+            wrong.append(f"kind: a plane cut closes all pores of a {self.surface} sheet; take the "
+                         "gyroid or dimension = 3")
+        wrong += [f"porosity: {e:g} lies outside {low:g} to {high:g} of a {self.surface} "
+                  f"{self.kind} in {self.dimension}D"
+                  for e in self.porosity or () if low < high and not low <= e <= high]
+        wrong += [f"wall_thickness: {w:g} m lies outside 0.08 to 0.4 of the unit cell"
                   for w in self.wall_thickness or ()
-                  if not 0.05 <= w / self.unit_cell <= 0.4]
+                  if not 0.08 <= w / self.unit_cell <= 0.4]
         if self.coating and self.wall_thickness:
             wrong.append("coating: give porosity instead of wall_thickness with it")
         if wrong:
@@ -67,9 +85,14 @@ class Tpms(OnLattice):
 
     def spacing(self) -> float:
         """Spacing of the lattice in m."""
-        thin = min(self.wall_thickness or (self.unit_cell,))
-        thin = min(thin, 1.25 * min(self.coating or (self.unit_cell,)))
-        return self.size or min(self.unit_cell / 16, thin / 2)
+        if self.size:
+            return self.size
+        thin = [self.unit_cell / 16]
+        if self.kind == "sheet":
+            thickest = 1 - max(self.porosity or (0.0,))
+            sheet = min(self.wall_thickness or (thickest * self.unit_cell / AREA[self.surface],))
+            thin.append(0.8 * sheet)
+        return min([*thin, *(0.6 * t for t in self.coating or ())])
 
 
 def build(p: Tpms) -> Built:
@@ -103,10 +126,11 @@ def build(p: Tpms) -> Built:
 def _function(p: Tpms) -> levelset.Field:
     """The surface's function, zero on it; its value has no unit."""
     turn = 2 * np.pi / p.unit_cell
+    cut = CUT[p.surface] if p.cut is None else p.cut
 
     def function(points: Floats) -> Floats:
         x, z = turn * points[:, 0], turn * points[:, -1]
-        y = turn * points[:, 1] if p.dimension == 3 else np.full(len(x), 2 * np.pi * p.cut)
+        y = turn * points[:, 1] if p.dimension == 3 else np.full(len(x), 2 * np.pi * cut)
         if p.surface == "gyroid":
             out = np.sin(x) * np.cos(y) + np.sin(y) * np.cos(z) + np.sin(z) * np.cos(x)
         elif p.surface == "primitive":

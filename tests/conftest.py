@@ -165,6 +165,48 @@ def reached(request: pytest.FixtureRequest) -> Callable[..., None]:
     return hold
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--recover`: every run of a case is stopped twice on its way and resumed."""
+    parser.addoption("--recover", action="store_true", help="stop and resume every run")
+
+
+@pytest.fixture(autouse=True)
+def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `--recover`: runs end by a signal after 3 steps, again after 5 more, and go on."""
+    if not request.config.getoption("--recover"):
+        return
+    from fem import run as module
+    from fem.errors import Interrupted
+    from fem.events import StopRequest
+
+    begin, agreed = module.run, StopRequest.agreed
+
+    def run(case: Any, folder: Path, **options: Any) -> Any:
+        stops, asked = iter((3, 5, 0)), 0
+
+        def stop(self: StopRequest) -> int:
+            nonlocal asked
+            asked -= 1
+            return signal.SIGUSR1 if asked == 0 else agreed(self)
+
+        def interrupted(go: Callable[..., Any], *args: Any, **more: Any) -> Any:
+            nonlocal asked
+            asked = next(stops)
+            with monkeypatch.context() as patch:
+                patch.setattr(StopRequest, "agreed", stop)
+                try:
+                    return go(*args, **more)
+                except Interrupted:
+                    if asked < 0:
+                        raise
+            more.pop("overwrite", None)
+            return interrupted(module.resume, folder, **more)
+
+        return interrupted(begin, case, folder, **options)
+
+    monkeypatch.setattr(module, "run", run)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests of the full tier hours instead of minutes."""
     for item in items:

@@ -111,6 +111,7 @@ class Solid(Material):
         kappa: ionic conductivity, S/m; 0 if no ion moves in it.
         salt: True if salt moves in it as in a liquid electrolyte; False: only the cation does.
         eps_r: relative permittivity.
+        density: kg/m3, for the mass of a host.
     """
 
     kind = "solid"
@@ -118,6 +119,7 @@ class Solid(Material):
     kappa: Annotated[Number, In("S/m", ge=0)] = _assumed(0.0, "S/m", "conducts no ions")
     salt: StrictBool = False
     eps_r: Annotated[Number, In("", ge=1)] = _UNKNOWN
+    density: Annotated[Number, In("kg/m^3", gt=0)] = _UNKNOWN
 
 
 class Electrolyte(Material):
@@ -474,7 +476,7 @@ def solid(name: str) -> Solid:
     if name not in _entries("solid"):
         if name in _entries("metal"):
             found = metal(name)
-            return Solid(name=name, sigma=found.sigma, notes=found.notes)
+            return Solid(name=name, sigma=found.sigma, density=found.density, notes=found.notes)
         raise CaseError(f"solid {name!r} is not in the library; {nearest(name, names('solid'))}")
     return _get("solid", Solid, name)
 

@@ -110,8 +110,13 @@ class Interface:
             q.value.x.array[on] = self.initial_charge
             q.fixed.append(np.flatnonzero(~on).astype(np.int32))
             q.same_node = functools.partial(self.same_node, s)
+            # Metal lowers the barrier to more metal. With q of the same time a long step may have
+            # several solutions or none, and Newton's method goes in circles.
+            seen = s.memory("q_seen", layer)
+            s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), q.value.x.array))
         else:
             s.define("q", dfem.Constant(s.domain.mesh, self.initial_charge), layer)
+            s.define("q_seen", s["q"], layer)
         s.layer = layer
         s.memory("i_n", layer)
 
@@ -142,15 +147,17 @@ class Interface:
             return e.law(eta, i0, alpha_a, alpha_c, T)
 
         if bare:
-            theta = kinetics.coverage(_side(s["q"], minus), _side(e.q_cov, plus))
+            theta, seen = (
+                kinetics.coverage(_side(s[q], minus), _side(e.q_cov, plus)) for q in ("q", "q_seen")
+            )
             slope = kinetics.linear_kinetics(1.0, i0, alpha_a, alpha_c, T)
-            eta_nuc = _side(e.eta_nuc, plus)
+            barrier = _side(e.eta_nuc, plus) * (1 - seen)
 
         def side(eta: Any) -> Any:
             return kinetics.side_reaction(eta, slope, theta) if bare else 0.0
 
         def law(eta: Any) -> Any:
-            return kinetics.wall(metal, eta, eta_nuc, theta) + side(eta) if bare else metal(eta)
+            return kinetics.wall(metal, eta, barrier, theta) + side(eta) if bare else metal(eta)
 
         drive = self.overpotential(s, e, plus, minus)
         if e.film_resistance is None:

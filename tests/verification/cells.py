@@ -20,6 +20,7 @@ from fem.measure import Measure
 from fem.model import build
 from fem.parallel import on_root
 from fem.solve import Control, Options, Outcome, Stage
+from fem.start import hold
 from fem.stepper import Settings, Step, Stepper
 
 T = 298.15
@@ -119,9 +120,7 @@ class Cell:
         """Potentials that fit the salt; time stands still."""
         self.s.begin(0.0)
         self.solve(density, self.start, scale)
-        for name in self.start.names:
-            for old in self.s.unknowns[name].old:
-                old.x.array[:] = self.s.unknowns[name].value.x.array
+        hold(self.start)
 
     def step(self, density: float | None, dt: float) -> dict[str, float]:
         """One time step of a given size."""

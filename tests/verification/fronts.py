@@ -23,6 +23,7 @@ from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
 from fem.physics.metal import Counter, Film, Metal
 from fem.solve import Control, Options, Outcome, Stage
+from fem.start import hold
 from fem.stepper import Settings, Stepper
 from fem.system import System
 from tests.verification.cells import RT_F, T
@@ -268,9 +269,7 @@ class Growth:
         s.begin(0.0)
         outcome = self.start.solve(Control(current), self.scale)
         assert outcome.converged, outcome
-        for name in self.start.names:
-            for old in s.unknowns[name].old:
-                old.x.array[:] = s.unknowns[name].value.x.array
+        hold(self.start)
 
     def solve(self, dt: float, current: float | None = None) -> None:
         """All stages of a step, not yet accepted."""

@@ -128,7 +128,7 @@ def depletion(share: float, folder) -> dict:
         geometry=FINE,
         protocol=[{"step": "plate", "current_density": f"{share * LIMIT} A/m^2",
                    "duration": "200 s"}],
-        time={"dt0": "0.1 ms", "dt_min": "0.1 us", "tolerance": 2e-5},
+        time={"dt0": "0.1 ms", "dt_min": "0.1 us", "tolerance": 1e-5},
     )
     result = run(_checked(data), folder)
     assert len(result.summary["events"]) == 1

@@ -1,0 +1,69 @@
+"""Faults put into a run from outside: one rank fails at a named stage. The product knows nothing.
+
+`python -m tests.faults.injection STAGE RANK MARK COMMAND ...` runs a `hostplate` command with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fem.errors import RunError
+
+#: Stage -> module, attribute, calls that go well before the one that fails, the error.
+STAGES: dict[str, tuple[str, str, int, Exception]] = {
+    "mesh reading": ("fem.domain", "read_mesh", 0, OSError("mesh.h5: truncated")),
+    "JIT": ("ffcx.codegeneration.jit", "compile_forms", 4, RuntimeError("the compiler died")),
+    "assembly": ("fem.solve", "Stage._residual", 6, MemoryError("no room for a vector")),
+    "solve": ("fem.solve", "Stage._apply_inverse", 9, ValueError("the factors are gone")),
+    "a rank alone": ("fem.solve", "Stage._apply_inverse", 9, RunError("this rank sees no way")),
+    "writing": ("fem.output", "_Numbering.values", 12, OSError(errno.ENOSPC, "No space left")),
+    "checkpoint": ("numpy", "savez", 2, OSError(errno.ENOSPC, "No space left")),
+}
+
+
+@contextlib.contextmanager
+def fault(stage: str, rank: int, mark: Path) -> Iterator[None]:
+    """Inside the block a rank fails at a stage, once, and leaves the time in a file."""
+    import importlib
+
+    from fem.compat import MPI
+
+    module, name, good, error = STAGES[stage]
+    owner: Any = importlib.import_module(module)
+    *parents, last = name.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    original, calls = getattr(owner, last), 0
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == good + 1:
+            mark.write_text(repr(time.time()))
+            raise error
+        return original(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if MPI.COMM_WORLD.rank == rank:
+            patch.setattr(owner, last, failing)
+        yield
+
+
+def main(stage: str, rank: str, mark: str, *command: str) -> int:
+    """Run a command with a fault in it."""
+    from fem.cli import main as hostplate
+
+    with fault(stage, int(rank), Path(mark)):
+        return hostplate(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

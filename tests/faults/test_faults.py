@@ -1,0 +1,156 @@
+"""One rank fails at any stage: all ranks end within seconds, with exit code 2, rank and reason.
+
+Nothing that a failed step did is written, and what was written before goes on by `resume`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fem import checkpoint
+from fem.case import Case
+from fem.case_files import to_toml
+from fem.results import Result, read_series
+from fem.run import resume
+from tests.conftest import environment, mpiexec, show
+from tests.run.cases import SMALL
+
+from .injection import STAGES, fault
+
+SECONDS = 12.0
+"""From the fault to the end of the job, on a busy machine."""
+SHORT: dict[str, Any] = {
+    **SMALL,
+    "protocol": [{"step": "plate", "current_density": "2 mA/cm^2", "duration": "2 s"}],
+    "time": {"dt0": "0.2 s", "dt_max": "0.2 s"},
+    "solver": {"rtol": 1e-10},
+    "output": {"figures": False, "fields_every": "0.4 s", "checkpoint_wall": "1 ms"},
+}
+
+
+def case_file(folder: Path) -> Path:
+    path = folder / "short.toml"
+    path.write_text(to_toml(SHORT))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The run without a fault."""
+    result: Result = Case.from_dict(SHORT).run(tmp_path_factory.mktemp("whole") / "r")
+    return result
+
+
+def ends(ranks: int, stage: str, rank: int, folder: Path, whole: Result) -> float:
+    """Run a job with a fault in it; seconds from the fault to its end."""
+    mark = folder / "mark"
+    command = [sys.executable, "-m", "tests.faults.injection", stage, str(rank), str(mark)]
+    command += ["run", str(case_file(folder)), "--out", str(folder / "r"), "--quiet"]
+    done = subprocess.run(
+        command if ranks == 1 else [*mpiexec(ranks), *command],
+        env=environment(), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    told = show(command, done.stdout, done.stderr)
+    took = time.time() - float(mark.read_text())
+    assert done.returncode == 2, told
+    assert f"rank {rank}" in done.stderr, told
+    assert str(STAGES[stage][3]) in done.stderr, told
+    assert took < SECONDS, told
+    if stage in ("mesh reading", "JIT"):
+        assert not (folder / "r").exists()
+    else:
+        goes_on(folder / "r", whole)
+    return took
+
+
+def goes_on(folder: Path, whole: Result) -> None:
+    """A whole checkpoint, rows up to it or beyond, no draft; the run comes to its end."""
+    t = checkpoint.latest(folder).manifest["clock"]["t"]
+    if (folder / "series.csv").exists():
+        assert read_series(folder / "series.csv")["t"].max(initial=0.0) >= t
+    resume(folder)
+    result = Result(folder)
+    for column in ("t", "voltage", "charge", "plated"):
+        assert result.series[column] == pytest.approx(whole.series[column], rel=1e-9), column
+    assert result.times == pytest.approx(whole.times)
+    assert not [p for p in folder.rglob("*") if p.name.endswith(".tmp") or p.name == ".lock"]
+
+
+@pytest.mark.parametrize("stage", list(STAGES))
+def test_on_one_rank(
+    stage: str, whole: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process: the command ends with 2 and says why."""
+    from fem.cli import main
+
+    hook = sys.excepthook
+    try:
+        with fault(stage, 0, tmp_path / "mark"):
+            code = main(["run", str(case_file(tmp_path)), "--out", str(tmp_path / "r"), "--quiet"])
+    finally:
+        sys.excepthook = hook
+    told = capsys.readouterr().err
+    assert code == 2 and str(STAGES[stage][3]) in told, told
+    assert ("Traceback" in told) == (stage == "solve")  # a ValueError is a fault of the program
+    if stage in ("mesh reading", "JIT"):
+        assert not (tmp_path / "r").exists()
+    else:
+        goes_on(tmp_path / "r", whole)
+
+
+def together(folder: str) -> list[Any]:
+    """Faults that all ranks notice together: the job goes on, here with the next of them."""
+    from fem.cli import main
+    from fem.compat import MPI
+
+    codes = []
+    for stage in ("JIT", "checkpoint"):
+        here = Path(folder) / stage
+        if MPI.COMM_WORLD.rank == 0:
+            here.mkdir()
+            case_file(here)
+        MPI.COMM_WORLD.Barrier()
+        with fault(stage, 1, here / "mark"):
+            command = ["run", str(here / "short.toml"), "--out", str(here / "r"), "--quiet"]
+            codes.append(main(command))
+    return codes
+
+
+def test_all_ranks_notice_together(
+    mpirun: Callable[..., Any], whole: Result, tmp_path: Path
+) -> None:
+    assert mpirun(2, together, str(tmp_path)) == [2, 2]
+    assert not (tmp_path / "JIT" / "r").exists()
+    goes_on(tmp_path / "checkpoint" / "r", whole)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "stage"),
+    [(2, "mesh reading"), (2, "a rank alone"), (2, "writing"), (3, "solve")],
+)
+def test_the_last_rank_fails(ranks: int, stage: str, whole: Result, tmp_path: Path) -> None:
+    ends(ranks, stage, ranks - 1, tmp_path, whole)
+
+
+@pytest.mark.full
+def test_each_rank_at_each_stage(
+    whole: Result, tmp_path: Path, reached: Callable[..., None]
+) -> None:
+    """Each rank of 1, 2 and 3 at each stage."""
+    slowest, jobs = 0.0, 0
+    for ranks in (1, 2, 3):
+        for rank in range(ranks):
+            for stage in STAGES:
+                folder = tmp_path / f"{ranks}.{rank}.{stage}"
+                folder.mkdir()
+                slowest = max(slowest, ends(ranks, stage, rank, folder, whole))
+                jobs += 1
+    reached("jobs that ended with 2, rank and reason", jobs, least=42)
+    reached("longest time from the fault to the end", slowest, most=SECONDS, unit="s")

@@ -1,0 +1,43 @@
+"""SIGKILL at any moment: the campaign of `scripts/campaigns/kill9.py`, small and whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import ROOT, environment
+
+
+def _campaign(kills: int, seed: int, timeout: float) -> tuple[int, str]:
+    """Exit code and what was printed."""
+    command = [sys.executable, str(ROOT / "scripts" / "campaigns" / "kill9.py")]
+    done = subprocess.run(
+        [*command, "--kills", str(kills), "--seed", str(seed)], env=environment(),
+        capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_five_kills() -> None:
+    """Three at uniform times, one inside a checkpoint, one inside the compiler."""
+    code, told = _campaign(5, 2, 280)
+    assert re.search(r"^5 kills, \d resumed from a checkpoint, 0 went wrong", told, re.M), told
+    assert told.count("checkpoint: ") == 1 and told.count("in the compilation of form") == 1
+    assert code == 0, told
+
+
+@pytest.mark.full
+def test_a_hundred_kills(reached: Callable[..., None]) -> None:
+    _, told = _campaign(100, 1, 3600)
+    found = re.search(
+        r"^(\d+) kills, (\d+) resumed from a checkpoint, (\d+) went wrong", told, re.M
+    )
+    assert found, told
+    kills, resumed, wrong = map(int, found.groups())
+    reached("runs that were killed", kills, least=100)
+    reached("resumed from a checkpoint", resumed, least=70)
+    reached("other end or leftovers", wrong, most=0)

@@ -1,0 +1,129 @@
+"""A run that gives up: what it says and leaves behind; of the failed step, nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem import checkpoint
+from fem.errors import RunError
+from fem.results import read_series
+from fem.run import resume
+from fem.solve import Outcome, Stage
+
+from .cases import small, state_of
+
+STEPS = [
+    {"step": "plate", "current_density": "1 mA/cm^2", "duration": "5 s"},
+    {"step": "plate", "current_density": "2 mA/cm^2", "duration": "10 s"},
+]
+TIME = {"dt0": "0.1 s", "dt_min": "1 ms"}
+PLACE = np.array([10e-6, 60e-6])
+"""Where Newton's last iterate is made wrong."""
+
+
+def stuck(self: Stage, control: Any, scale: float) -> Outcome:
+    """Newton that ends with too much salt at one node."""
+    if self.system.t < 5.0 or self.system.dt == 0.0 or "c" not in self.names:
+        return SOLVE(self, control, scale)
+    c = self.system.unknowns["c"]
+    away = np.linalg.norm(c.space.tabulate_dof_coordinates()[:, :2] - PLACE, axis=1)
+    c.value.x.array[np.argmin(away)] += 1e3
+    _, norm = self._residual()
+    return Outcome(False, "too many iterations", 30, 60, 30, norm / scale)
+
+
+SOLVE = Stage.solve
+
+
+@pytest.fixture(scope="module")
+def given_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("given_up") / "r"
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RunError) as caught:
+        patch.setattr(Stage, "solve", stuck)
+        small(protocol=STEPS, time=TIME).run(folder)
+    return folder, str(caught.value)
+
+
+def test_it_names_field_row_place_and_a_way_out(given_up: tuple[Path, str]) -> None:
+    _, told = given_up
+    assert told.startswith("plate at t = 5 s: no step above dt_min = 0.001 s converged (")
+    found = re.search(
+        r"; (\w+) has the largest residual \((.+?)\) at \((.+?), (.+?)\) um, (in|between) "
+        r"(.+?), where it is (\S+) and the step of (\S+) s adds (\S+);", told,
+    )
+    assert found, told
+    assert found[1] in ("phi_l", "c") and found[6] == "electrolyte"
+    place = 1e-6 * np.array([float(found[3]), float(found[4])])
+    assert np.linalg.norm(place - PLACE) < 5e-6  # a cell
+    assert "Refine the mesh there or lower [time] dt_min" in told
+
+
+def test_the_same_is_in_a_file(given_up: tuple[Path, str]) -> None:
+    folder, told = given_up
+    kept = json.loads((folder / "diagnosis.json").read_text())
+    assert kept["t"] == 5.0 and kept["segment"] == "plate" and not kept["converged"]
+    assert f"{kept['field']} has the largest residual ({kept['row']})" in told
+    assert len(kept["place"]) == 2 and kept["regions"]
+    assert 0.0 < kept["dt"] < 5.0
+
+
+def test_the_state_before_it_is_a_checkpoint_and_nothing_else_was_written(
+    given_up: tuple[Path, str],
+) -> None:
+    """The last two checkpoints are the end of the first step and the moment of the failure."""
+    folder, _ = given_up
+    series = read_series(folder / "series.csv")
+    assert series["t"][-1] == 5.0 and set(series["segment"]) == {0.0}
+    before, after = state_of(folder, -2), state_of(folder, -1)
+    assert before["t"] == after["t"] == 5.0
+    for name in ("0.c", "0.q"):  # potentials of the new current are already there, salt is not
+        assert np.array_equal(before[name], after[name]), name
+    assert not [p for p in folder.rglob("*") if p.name.endswith(".tmp") or p.name == ".lock"]
+    assert not (folder / "summary.json").exists()
+
+
+def test_the_state_of_a_failed_try_is_undone_bit_by_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newton leaves NaN behind, again and again; checkpoint and series know nothing of it."""
+    solve, tries = Stage.solve, [0]
+
+    def breaks(self: Stage, control: Any, scale: float) -> Outcome:
+        if self.system.t < 2.0 or "c" not in self.names:
+            return solve(self, control, scale)
+        tries[0] += 1
+        for unknown in self.unknowns:
+            unknown.value.x.array[:] = np.nan
+        return Outcome(False, "residual is not finite", 1, 1, 1, np.nan)
+
+    case = small(protocol=STEPS[:1], time=TIME | {"dt_max": "1 s"})
+    monkeypatch.setattr(Stage, "solve", breaks)
+    with pytest.raises(RunError, match="residual is not finite"):
+        case.run(tmp_path / "r")
+    assert tries[0] >= 1
+    monkeypatch.undo()
+    arrays = state_of(tmp_path / "r")
+    assert all(np.isfinite(values).all() for values in arrays.values())
+    assert checkpoint.latest(tmp_path / "r").manifest["clock"]["t"] == arrays["t"] >= 2.0
+    resume(tmp_path / "r")
+    case.run(tmp_path / "whole")
+    one, other = (read_series(tmp_path / name / "series.csv") for name in ("whole", "r"))
+    assert other["voltage"][-1] == pytest.approx(one["voltage"][-1], rel=1e-3)
+    assert not (tmp_path / "r" / "diagnosis.json").exists()
+
+
+def test_a_lower_dt_min_goes_on_from_there(tmp_path: Path) -> None:
+    """The way out that the message names is a resume with other time options."""
+    steps = [{"step": "plate", "current_density": "20 mA/cm^2", "duration": "1 s"}]
+    rough = {"dt0": "0.5 s", "dt_min": "0.4 s", "tolerance": 1e-6}
+    with pytest.raises(RunError, match=r"changes most at .* Lower \[time\] dt_min or raise tol"):
+        small(protocol=steps, time=rough).run(tmp_path / "r")
+    done = resume(tmp_path / "r", overrides=["time.dt_min=0.1 ms", "time.tolerance=1e-3"])
+    assert done.summary["t"] == pytest.approx(1.0)
+    assert (tmp_path / "r" / "summary.json").exists()

@@ -1,0 +1,99 @@
+"""Every case of the catalogue, stopped after some steps and resumed, is where it would have been.
+
+`python -m pytest --recover` does the same to every other test that solves a case in its process:
+the run is stopped twice on its way and resumed, and the test's own verdict must stand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fem.case import Case, case_names
+from fem.converge import sizes
+from fem.errors import Interrupted
+from fem.events import StopRequest
+from fem.results import read_series
+from fem.run import resume
+from fem.units import parse_quantity
+
+from .cases import state_of
+
+#: Steps until the interruption, and until the comparison.
+HALF, WHOLE = 4, 8
+#: Compared bit by bit, in seconds.
+EXACT = ("limiting_current", "sand")
+
+
+@contextlib.contextmanager
+def stop_after(steps: int) -> Iterator[None]:
+    """As if a signal came during a step."""
+    asked = iter(range(1, 10**6))
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Interrupted):
+        patch.setattr(
+            StopRequest, "agreed", lambda self: signal.SIGUSR1 if next(asked) == steps else 0
+        )
+        yield
+
+
+def coarse(name: str) -> Case:
+    """A case of the catalogue with cells of twice the size; a front keeps what resolves it."""
+    case = Case.load(name)
+    changes: dict[str, object] = {"output.figures": False}
+    if case.study != "growth":
+        changes |= {
+            path: f"{2 * parse_quantity(text, 'm'):.12g} m"
+            for path, text in sizes(case.geometry or {}).items()
+        }
+    return case.with_(changes)
+
+
+def largest_gap(a: Path, b: Path) -> float:
+    """Relative to the largest value of its field, over all arrays of the last checkpoint."""
+    one, other = state_of(a), state_of(b)
+    assert one.keys() == other.keys()
+    worst = 0.0
+    for name, values in one.items():
+        finite = np.isfinite(values)
+        assert np.array_equal(finite, np.isfinite(other[name])), name
+        gap = np.abs(np.where(finite, other[name] - np.asarray(values), 0.0)).max(initial=0.0)
+        worst = max(worst, float(gap / max(np.abs(values[finite]).max(initial=0.0), 1e-300))
+                    if gap else 0.0)
+    rows, others = (read_series(folder / "series.csv") for folder in (a, b))
+    assert rows.keys() == others.keys() and len(rows["t"]) >= 2
+    for name in ("t", "dt", "segment", "newton"):
+        assert np.allclose(rows[name], others[name], rtol=1e-9, atol=0.0), name
+    return worst
+
+
+def recovered(name: str, folder: Path) -> tuple[float, Case]:
+    """How far a case that was interrupted is from one that was not."""
+    case = coarse(name)
+    with stop_after(WHOLE):
+        case.run(folder / "whole")
+    with stop_after(HALF):
+        case.run(folder / "parts")
+    with stop_after(WHOLE - HALF):
+        resume(folder / "parts")
+    return largest_gap(folder / "whole", folder / "parts"), case
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_recovered_bit_by_bit(name: str, tmp_path: Path) -> None:
+    gap, _ = recovered(name, tmp_path)
+    assert gap == 0.0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", [name for name in case_names() if name not in EXACT])
+def test_recovered(name: str, tmp_path: Path, reached: Callable[..., None]) -> None:
+    """1e-12 with a direct solver; an iterative one begins with a new preconditioner, so 1e-9."""
+    gap, case = recovered(name, tmp_path)
+    direct = case.solver.kind != "iterative"
+    reached(f"largest change of a field, {'direct' if direct else 'iterative'}", gap,
+            most=1e-12 if direct else 1e-9)
