@@ -10,7 +10,7 @@ import numpy as np
 
 from fem.errors import CaseError
 from geometries.measures import is_pore
-from geometries.mesh import TaggedMesh, facet_pairs
+from geometries.mesh import TaggedMesh
 
 _PORES = ("#dcebf7", "#c3dcf0", "#e8f3e4", "#f4f0dc", "#e3e3f3", "#d3e9e6")
 _SOLIDS = ("#6b6f76", "#b5651d", "#8c564b", "#7f3c8d", "#2f6f4f", "#a33b3b", "#c99700", "#33548c")
@@ -82,7 +82,7 @@ def _draw_3d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
     xyz = mesh.points * 1e6
     plotter = pyvista.Plotter(off_screen=True, window_size=[1100, 900])
     style = {"show_edges": edges, "edge_color": "black", "edge_opacity": 0.3}
-    facets, pairs, exterior = facet_pairs(mesh.cells)
+    facets, pairs, exterior = mesh.neighbours
     legend = []
     for name, colour in _palette(mesh.regions).items():
         if is_pore(name):

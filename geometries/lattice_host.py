@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from fem.errors import CaseError
 from geometries import levelset
-from geometries.mesh import Built, Floats, TaggedMesh, assemble, facet_pairs, graded
+from geometries.mesh import Built, Floats, TaggedMesh, assemble, graded
 from geometries.parameters import Growth, Length, Name, Parameters
 
 TOLERANCE = 0.01
@@ -238,7 +238,7 @@ def absorbed(mesh: TaggedMesh, *, drop_floating: bool) -> TaggedMesh:
         lost = (body >= 0) & ~kept[body]
         if not lost.any() or not kept.any():
             continue
-        facets, pairs, _ = facet_pairs(mesh.cells)
+        facets, pairs, _ = mesh.neighbours
         wall = mesh.areas(facets)
         votes = np.zeros((len(kept), max(mesh.regions.values()) + 1))
         for mine, other in ((0, 1), (1, 0)):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geometries.mesh import Floats, Ints, TaggedMesh, facet_pairs, quality
+from geometries.mesh import Floats, Ints, TaggedMesh, quality
 
 BINS = 20
 
@@ -156,7 +156,7 @@ def _share_below(height: Floats, level: float) -> Floats:
 
 def walls(mesh: TaggedMesh) -> tuple[Ints, Ints]:
     """Facets between solids and pores, and the region number of the solid."""
-    facets, pairs, _ = facet_pairs(mesh.cells)
+    facets, pairs, _ = mesh.neighbours
     pore = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
     wall = pore[pairs[:, 0]] != pore[pairs[:, 1]]
     solid = np.where(pore[pairs[wall, 0]], pairs[wall, 1], pairs[wall, 0])
@@ -274,7 +274,7 @@ def components(mesh: TaggedMesh, chosen: NDArray[np.bool_]) -> tuple[int, Ints]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    _, pairs, _ = facet_pairs(mesh.cells)
+    _, pairs, _ = mesh.neighbours
     number = np.full(len(mesh.cells), -1, dtype=np.int64)
     number[chosen] = np.arange(int(chosen.sum()))
     linked = number[pairs[chosen[pairs].all(axis=1)]]
@@ -303,7 +303,7 @@ def _bodies_at(mesh: TaggedMesh, body: Ints, boundary: str) -> Ints:
     """Bodies with a facet on a boundary."""
     if boundary not in mesh.boundaries:
         return np.empty(0, dtype=np.int64)
-    exterior = facet_pairs(mesh.cells)[2]
+    exterior = mesh.neighbours[2]
     facets = np.sort(mesh.facets[mesh.facet_tags == mesh.boundaries[boundary]], axis=1)
     row = np.dtype((np.void, 8 * mesh.dimension))  # a facet's nodes as one value
     all_of_them = np.ascontiguousarray(exterior[:, :-1]).view(row).ravel()

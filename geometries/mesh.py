@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,11 @@ class TaggedMesh:
         """Area of each facet (tagged ones by default): m in 2D, m^2 in 3D or axisymmetric."""
         facets = self.facets if facets is None else facets
         return simplex_measures(self.points, facets) * self._weight(facets)
+
+    @cached_property
+    def neighbours(self) -> tuple[Ints, Ints, Ints]:
+        """`facet_pairs` of the cells, found once."""
+        return facet_pairs(self.cells)
 
     def _weight(self, simplices: Ints) -> Floats:
         # The integral of 2 pi r over a straight simplex is its measure at the centroid: exact.
@@ -126,7 +132,11 @@ def facet_pairs(cells: Ints) -> tuple[Ints, Ints, Ints]:
         the nodes of each exterior facet followed by its cell.
     """
     facets, owner = all_facets(cells)
-    order = np.lexsort(facets.T[::-1])
+    base = int(cells.max()) + 1
+    if base ** facets.shape[1] < 2**63:  # one number for each facet sorts faster, in the same order
+        order = np.argsort(facets @ base ** np.arange(facets.shape[1])[::-1], kind="stable")
+    else:
+        order = np.lexsort(facets.T[::-1])
     facets, owner = facets[order], owner[order]
     same = np.all(facets[1:] == facets[:-1], axis=1)
     first = np.flatnonzero(same)

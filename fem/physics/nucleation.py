@@ -437,8 +437,7 @@ class Nuclei:
             (s.unknowns[n].old[0] if accepted else s.unknowns[n].value).x.array[self.at[n]]
             for n in ("phi_s", "phi_l", "xi")
         )
-        voltage = s.voltage.x.array
-        own[0, self.here] = phi_s - phi_l + (voltage[0] if len(voltage) else 0.0)
+        own[0, self.here] = phi_s - phi_l + (s.past_voltages[0] if accepted else s.get_voltage())
         own[1, self.here] = xi
         covered = np.zeros(len(self.sites))
         covered[self.here] = np.maximum(xi, self.cap.x.array[self.at["xi"]])

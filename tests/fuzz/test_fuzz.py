@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.conftest import ROOT, environment
 
 from .texts import fuzz
 
@@ -31,3 +37,37 @@ def test_ten_thousand_case_texts(cwd: Path, reached: Callable[..., None]) -> Non
     reached("share that stayed valid and was compared",
             (found["the same case"] + found["compared"]) / 10_000, least=0.2)
     reached("slowest", found["slowest"] / 1e3, most=5.0, unit="s")
+
+
+def meshes(count: int, seed: int, folder: Path, timeout: float) -> list[dict[str, Any]]:
+    """What became of mutated meshes; none hangs, crashes, shows a traceback or touches results."""
+    command = [sys.executable, "-m", "tests.fuzz.meshes", str(count), str(seed), str(folder)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == count
+    wrong = [row for row in rows if row["problem"]]
+    assert not wrong, f"{wrong}; the files are in {folder}"
+    return rows
+
+
+def test_meshes(tmp_path: Path) -> None:
+    rows = meshes(15, 11, tmp_path / "m", 280)
+    assert sum(row["same"] for row in rows) >= 3
+    assert len({row["what"] for row in rows}) >= 8
+    assert {0, 1} <= {row["code"] for row in rows}
+
+
+@pytest.mark.full
+def test_five_hundred_meshes(tmp_path: Path, reached: Callable[..., None]) -> None:
+    rows = meshes(500, 7, tmp_path / "m", 3.9 * 3600)
+    valid = [row for row in rows if row["code"] == 0]
+    same = [row for row in rows if row["same"]]
+    reached("meshes without hang, crash, traceback or touched results", len(rows), least=500)
+    reached("share that stayed valid and was compared", len(valid) / len(rows), least=0.2)
+    reached("largest relative change where the mesh is the same", max(r["gap"] for r in same),
+            most=1e-9)
+    reached("slowest", max(row["seconds"] for row in rows), most=20.0, unit="s")

@@ -168,7 +168,7 @@ OUTSIDE: list[tuple[str, Drawn, str]] = [
               "dimension": 3}, "cells_max is 1000000; take .* m or more"),
     ("foam", {"pore_diameter": "20 um", "width": "30 um", "thickness": "60 um", "porosity": 0.8},
      "fits less than twice into the width"),
-    ("foam", {"pore_diameter": "5 um", "width": "30 um", "thickness": "30 um", "porosity": 0.8,
+    ("foam", {"pore_diameter": "5 um", "width": "30 um", "thickness": "30 um", "porosity": 0.85,
               "coating": "50 nm"}, r"thinner than 1\.5 times the lattice spacing"),
     ("grains", {"grain_diameter": "5 um", "width": "30 um", "thickness": "30 um",
                 "boundary_width": "4 um"}, "boundary_width: .* lies outside"),

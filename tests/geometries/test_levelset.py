@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_minimal_surfaces_have_their_known_area(name: str, per_cell: float) -> N
     surface = _function(p)
 
     def field(x: Floats) -> Floats:
-        value = surface(x + [0.013, 0.027, 0.041])
+        value = surface(x + np.array([0.013, 0.027, 0.041]))
         return np.column_stack([value, -value])
 
     volumes, area = volumes_and_wall(*cut(field, 3, 18))
@@ -111,8 +112,8 @@ def test_many_phases_fill_the_cube_without_gaps() -> None:
 
 SMALL: list[tuple[str, dict[str, Any]]] = [
     ("tpms", {"unit_cell": "10 um", "porosity": [0.7, 0.5], "width": "20 um", "gap": "2 um",
-              "layers": [{"name": "low", "thickness": "10 um"}, {"name": "up", "thickness": "6 um"}],
-              "separator": "4 um", "kind": "sheet"}),
+              "layers": [{"name": "low", "thickness": "10 um"},
+                         {"name": "up", "thickness": "6 um"}], "separator": "4 um", "kind": "sheet"}),
     ("tpms", {"unit_cell": "10 um", "porosity": 0.6, "width": "10 um", "thickness": "10 um",
               "dimension": 3, "size": "1.2 um", "gap": "1 um", "separator": "4 um"}),
     ("foam", {"kind": "struts", "pore_diameter": "6 um", "porosity": 0.85, "width": "24 um",
@@ -124,7 +125,7 @@ SMALL: list[tuple[str, dict[str, Any]]] = [
     ("foam", {"kind": "sponge", "pore_diameter": "4 um", "porosity": 0.7, "width": "24 um",
               "thickness": "20 um", "coating": "0.8 um", "separator": "4 um"}),
     ("grains", EXAMPLES["grains"][0]),
-    ("grains", EXAMPLES["grains"][1] | {"size": "1.6 um"}),
+    ("grains", EXAMPLES["grains"][1] | {"size": "1.5 um"}),
     ("cad", {"dimension": 2}),
     ("cad", {"dimension": 3}),
 ]
@@ -137,7 +138,9 @@ def made(meshes: Meshes, family: str, given: dict[str, Any]) -> Path:
 
 
 @pytest.mark.parametrize(("family", "given"), SMALL)
-def test_every_family_keeps_its_promises(family: str, given: dict[str, Any], meshes: Meshes) -> None:
+def test_every_family_keeps_its_promises(
+    family: str, given: dict[str, Any], meshes: Meshes
+) -> None:
     mesh, side = read(made(meshes, family, given))
     grade = quality(mesh.points, mesh.cells)
     assert grade.min() >= 0.05 and np.quantile(grade, 0.01) >= 0.2
@@ -177,7 +180,7 @@ def test_pores_follow_the_depth(meshes: Meshes) -> None:
     sizes = []
     for ends in (["4 um", "8 um"], ["8 um", "4 um"]):
         folder = meshes.get("foam", {"kind": "bubbles", "pore_diameter": ends, "porosity": 0.85,
-                                     "width": "60 um", "thickness": "40 um"})
+                                     "width": "40 um", "thickness": "40 um"})
         report = geometries.inspect(folder)
         walls = report["wall_area_by_depth"]["host_foam"]
         sizes.append(sum(walls[1:9]) / sum(walls[11:19]))
@@ -216,7 +219,7 @@ def mushroom(meshes: Meshes) -> dict[str, Any]:
     file = meshes.folder / "mushroom.npy"
     np.save(file, inside.astype(np.uint8))
     image = {"file": str(file), "voxel": "0.5 um", "axes": "xyz", "separator": "5 um",
-             "regions": {0: "electrolyte", 1: "host_mushroom"}, "coarsen": 2.0}
+             "regions": {0: "electrolyte", 1: "host_mushroom"}, "coarsen": 2.5}
     return {"cad": given, "image": image}
 
 
@@ -249,7 +252,7 @@ def test_a_stack_of_pages_equals_its_array(meshes: Meshes, tmp_path: Path) -> No
     pages = np.pad(grey, ((0, 0), (0, 0), (0, 3)))[:, :, ::-1].transpose(2, 1, 0)  # z, y, x
     stack = [Image.fromarray(page.astype(np.uint8)) for page in pages]
     stack[0].save(tmp_path / "stack.tif", save_all=True, append_images=stack[1:])
-    common = {"voxel": ["1 um", "1 um", "2 um"], "regions": {0: "electrolyte", 1: "host"}}
+    common: dict[str, Any] = {"voxel": ["1 um", "1 um", "2 um"], "regions": {0: "electrolyte", 1: "host"}}
     plain = geometries.build("image", common | {"file": str(tmp_path / "plain.npy"),
                                                 "axes": "xyz"}, tmp_path / "a")
     stacked = geometries.build("image", common | {
@@ -258,7 +261,7 @@ def test_a_stack_of_pages_equals_its_array(meshes: Meshes, tmp_path: Path) -> No
     assert plain["hash"] == stacked["hash"]
     assert plain["voxels"] == [10, 12, 14]
     assert plain["floating_conductors"][0]["centre"] == pytest.approx(
-        [4.5e-6, 6.5e-6, 15e-6], abs=0.1e-6)
+        [4.5e-6, 6.5e-6, 15e-6], abs=0.2e-6)
 
 
 def test_images_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
@@ -311,10 +314,8 @@ def test_names_in_a_drawing_become_regions(tmp_path: Path) -> None:
         occ.synchronize()
         gmsh.write(str(file))
     text = file.read_text()
-    for number, name in ((1, "post"), (2, "lid")):  # gmsh writes no names of its own
-        text = text.replace(f"PRODUCT('Open CASCADE STEP translator 7.8 1.{number}'",
-                            f"PRODUCT('{name}'")
-    file.write_text(text)
+    names = iter(("both", "post", "lid"))  # gmsh writes no names of its own
+    file.write_text(re.sub(r"PRODUCT\('[^']*'", lambda _: f"PRODUCT('{next(names)}'", text))
     given = {"dimension": 3, "width": "10 um", "thickness": "10 um", "size": "2 um",
              "parts": [{"file": str(file), "unit": "1 um",
                         "names": {"post": "host_post", "li*": "coating_lid"}}]}
@@ -322,7 +323,7 @@ def test_names_in_a_drawing_become_regions(tmp_path: Path) -> None:
     assert side["drawn_volumes"] == pytest.approx(
         {"host_post": 54e-18, "coating_lid": 18e-18, "electrolyte": 928e-18}, rel=1e-9, abs=0)
     given["parts"][0]["names"] = {"pst": "host_post"}  # type: ignore[index]
-    with pytest.raises(CaseError, match="no region for the body 'post' .* did you mean 'pst'"):
+    with pytest.raises(CaseError, match=r"no region for the body 'post' .* did you mean 'pst'"):
         geometries.build("cad", given, tmp_path / "mesh")
 
 
@@ -339,7 +340,7 @@ def test_an_stl_goes_through_the_lattice(meshes: Meshes, mushroom: dict[str, Any
         gmsh.model.mesh.generate(2)
         gmsh.write(str(file))
     side = geometries.build("cad", {
-        "dimension": 3, "width": "20 nm", "thickness": "20 nm", "size": "1.25 nm",
+        "dimension": 3, "width": "20 nm", "thickness": "20 nm", "size": "1.6 nm",
         "parts": [{"file": str(file), "unit": "1 nm", "region": "host_mushroom",
                    "shift": ["-1 nm", "1 nm", "0 nm"]}]}, tmp_path / "mesh")
     drawn = geometries.inspect(meshes.get("cad", mushroom["cad"]))
