@@ -552,7 +552,7 @@ class Case(_Table):
             CaseError: lists all problems.
         """
         folder = Path.cwd() if folder is None else Path(folder).absolute()
-        from fem.case_checks import checked_sections, cross_checks
+        from fem.case_checks import checked_sections, clipped, cross_checks
 
         if not isinstance(data, Mapping):
             raise CaseError(f"a case is a table of names and values, got {type(data).__name__}")
@@ -560,7 +560,7 @@ class Case(_Table):
         sections, problems = checked_sections(cls, data, context)
         problems += cross_checks(sections)
         if problems:
-            raise CaseError("\n".join(dict.fromkeys(problems)))
+            raise CaseError("\n".join(clipped(line) for line in dict.fromkeys(problems)))
         return cls.model_validate(dict(data), context=context)
 
     @classmethod

@@ -539,6 +539,11 @@ def _not_toml(path: str, value: Any) -> Iterator[str]:
         yield f"{path}: {_short(value)}: {type(value).__name__} is not a text, number or table"
 
 
+def clipped(line: str, limit: int = 600) -> str:
+    """A problem without the middle of what would fill the screen."""
+    return line if len(line) <= limit else f"{line[: limit - 200]} ... {line[-190:]}"
+
+
 def _short(value: object, limit: int = 60) -> str:
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."

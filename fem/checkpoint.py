@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from .compat import cell_vertices, owned_size
 from .errors import CaseError
-from .parallel import all_agree, on_root
+from .parallel import all_agree, on_root, refusal
 from .system import System
 
 __all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "take_nodes"]
@@ -79,7 +79,7 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
             os.fsync(file.fileno())
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        problem = f"checkpoint {temporary}: {error}; free disk space or choose another --out"
+        problem = f"checkpoint {refusal(error, temporary)}"
     all_agree(comm, problem)
     digests = comm.gather(digest, root=0)
 

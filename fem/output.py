@@ -6,7 +6,7 @@
 
 Fields are gathered and written by rank 0. The data of a time are complete on disk before the
 `.xdmf` that names them is replaced in one move, so a job killed at any moment leaves a file that
-opens. The `.xdmf` is one temporal collection whose grids all repeat topology and geometry: the one
+opens; with very many times it may lack the last 2 % of them until the run is resumed. The `.xdmf` is one temporal collection whose grids all repeat topology and geometry: the one
 form that ParaView's four XDMF readers and VTK's Python reader agree on (the XInclude form that
 DOLFINx writes crashes VTK).
 """
@@ -14,11 +14,11 @@ DOLFINx writes crashes VTK).
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -26,11 +26,13 @@ import numpy.typing as npt
 
 from .blocks import Block
 from .compat import cell_vertices
-from .errors import RunError
 from .folder import write_text
 from .parallel import all_agree, on_root
 
 __all__ = ["FieldWriter"]
+
+# The list of times is written anew when this share of it has been added; all of it at the end.
+OFTEN = 64
 
 # XDMF's and VTK's names of a simplex by its number of corners.
 _SHAPES = {2: ("Polyline", 3), 3: ("Triangle", 5), 4: ("Tetrahedron", 10)}
@@ -144,6 +146,12 @@ class FieldWriter:
 
             on_root(self.comm, _BlockFile.append, file, float(t), values)
 
+    def flush(self) -> None:
+        """Name all times in the files that readers open; no communication."""
+        for _, _, file in self._files:
+            if file is not None and file.listed < len(file.times):
+                file.list()
+
     def truncate(self, after_t: float) -> None:
         """Forget times later than `after_t`, s: a restart writes them again (collective)."""
         for _, _, file in self._files:
@@ -176,6 +184,56 @@ def _open_block(
     return True
 
 
+class _Source:
+    """One `.h5` of a block, and how the XDMF refers to it.
+
+    Attributes:
+        path: of the file.
+        times: (t in s, group) of what is whole in it, in the order of writing.
+        start: times of earlier files that are later than this, s, did not happen.
+        fields: name -> (`Node` or `Cell`, shape), the same at all times.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        with _hdf5(path, "r") as h5:
+            self.start = float(h5.attrs.get("start", np.inf))
+            self.mesh = {name: _kind(data) for name, data in h5["mesh"].items()}
+            groups = [(name, group) for name, group in h5.items() if "t" in group.attrs]
+            self.times = [(float(group.attrs["t"]), name) for name, group in groups]
+            first = groups[0][1] if groups else {}
+            self.fields = {name: _kind(data) for name, data in first.items()}
+
+    def grid(self, name: str, t: float, group: str) -> str:
+        """XML of one time; topology and geometry are repeated, for readers without XInclude."""
+        cells, points = (self.mesh[k][1] for k in ("topology", "geometry"))
+        static = {k: v for k, v in self.mesh.items() if k not in ("topology", "geometry")}
+        shape, _ = _SHAPES[cells[1]]
+        return (
+            f'<Grid Name={quoteattr(name)} GridType="Uniform">\n<Time Value="{t!r}"/>\n'
+            f'<Topology TopologyType="{shape}" NumberOfElements="{cells[0]}" '
+            f'NodesPerElement="{cells[1]}">{self._item("mesh/topology", cells, "Int")}'
+            f'</Topology>\n<Geometry GeometryType="XYZ">'
+            f"{self._item('mesh/geometry', points)}</Geometry>\n"
+            + "".join(self._attribute(k, f"mesh/{k}", *v) for k, v in static.items())
+            + "".join(self._attribute(k, f"{group}/{k}", *v) for k, v in self.fields.items())
+            + "</Grid>\n"
+        )
+
+    def _item(self, where: str, shape: tuple[int, ...], kind: str = "Float") -> str:
+        return (
+            f'<DataItem Dimensions="{" ".join(map(str, shape))}" NumberType="{kind}" '
+            f'Precision="8" Format="HDF">{self.path.name}:/{where}</DataItem>'
+        )
+
+    def _attribute(self, name: str, where: str, center: str, shape: tuple[int, ...]) -> str:
+        kind = "Scalar" if len(shape) == 1 else "Vector"
+        return (
+            f'<Attribute Name={quoteattr(name)} AttributeType="{kind}" Center="{center}">'
+            f"{self._item(where, shape)}</Attribute>\n"
+        )
+
+
 class _BlockFile:
     """The files of one block; rank 0 only.
 
@@ -185,7 +243,7 @@ class _BlockFile:
         cells, points: the mesh.
         static: written once.
         pvd: also `.pvd` and `.vtu`.
-        series: from 2 on the times that an earlier part of the run wrote are kept.
+        series: from 2 on the times that earlier parts of the run wrote are kept.
     """
 
     def __init__(
@@ -200,99 +258,95 @@ class _BlockFile:
     ):
         self.path, self.name, self.pvd = path, name, pvd
         self.cells, self.points, self.static = cells, points, dict(static)
-        self.times: list[tuple[float, str, str]] = []  # time, its grid (XML), name of the .vtu
-        self.count = 0
-        self.xdmf, self.collection = (path.with_name(path.name + e) for e in (".xdmf", ".pvd"))
-        self.data = path if series == 1 else path.with_name(f"{path.name}_{series:04d}")
+        self.times: list[tuple[float, _Source, str]] = []  # time, file, group
+        self.count = self.listed = 0
+        self.data = _part(path, series)
         self.h5 = self.data.with_name(self.data.name + ".h5")
         if series == 1:
             _forget(path)
-        else:
-            self.times = _earlier(self.xdmf, self.collection)
+        for number in range(1, series):
+            self._take(_part(path, number))
+        _reserve(self.h5, cells.size * 8 + points.nbytes)
         with _hdf5(self.h5, "w") as h5:
             h5["mesh/topology"] = cells.astype(np.int64)
             h5["mesh/geometry"] = points
-            for key, (_, values) in static.items():
+            for key, (center, values) in static.items():
                 h5[f"mesh/{key}"] = values
-        shape, _ = _SHAPES[cells.shape[1]]
-        self.grid = (
-            f'<Topology TopologyType="{shape}" NumberOfElements="{len(cells)}" '
-            f'NodesPerElement="{cells.shape[1]}">{self._item("mesh/topology", cells, "Int")}'
-            f'</Topology>\n<Geometry GeometryType="XYZ">'
-            f"{self._item('mesh/geometry', points)}</Geometry>\n"
-            + "".join(self._attribute(k, f"mesh/{k}", v) for k, v in static.items())
-        )
+                h5[f"mesh/{key}"].attrs["center"] = center
+        self.source = _Source(self.h5)
 
-    def append(self, t: float, fields: Mapping[str, tuple[str, npt.NDArray]]) -> None:
-        size = sum(values.nbytes for _, values in fields.values())
-        free = shutil.disk_usage(self.path.parent).free
-        if free < 2 * size + 2**20:  # HDF5 does not survive a disk that fills up half-way
-            raise RunError(
-                f"{self.path.parent}: only {free / 1e6:.0f} MB free on the disk, the fields of "
-                f"t = {t:g} s need {size / 1e6:.0f} MB; make room and `hostplate resume`"
-            )
+    def _take(self, part: Path) -> None:
+        """What an earlier part of the run wrote; a file that a kill has torn is left out."""
+        try:
+            source = _Source(part.with_name(part.name + ".h5"))
+        except (OSError, KeyError):
+            return
+        self.times = [entry for entry in self.times if entry[0] <= source.start]
+        for t, group in source.times:
+            self._note(t, source, group)
+
+    def _note(self, t: float, source: _Source, group: str) -> None:
         while self.times and self.times[-1][0] >= t:
             self.times.pop()
+        self.times.append((t, source, group))
+
+    def append(self, t: float, fields: Mapping[str, tuple[str, npt.NDArray]]) -> None:
+        _reserve(self.h5, sum(values.nbytes for _, values in fields.values()))
         group, self.count = f"{self.count:06d}", self.count + 1
         with _hdf5(self.h5, "r+") as h5:
-            for key, (_, values) in fields.items():
+            for key, (center, values) in fields.items():
                 h5[f"{group}/{key}"] = values
-        grid = (
-            f'<Grid Name={quoteattr(self.name)} GridType="Uniform">\n<Time Value="{t!r}"/>\n'
-            + self.grid
-            + "".join(self._attribute(k, f"{group}/{k}", v) for k, v in fields.items())
-            + "</Grid>\n"
-        )
-        vtu = ""
+                h5[f"{group}/{key}"].attrs["center"] = center
+            h5[group].attrs["t"] = t
+        self.source.fields = {key: (center, v.shape) for key, (center, v) in fields.items()}
         if self.pvd:
-            vtu = f"{self.data.name}/{group}.vtu"
             self.data.mkdir(exist_ok=True)
             _write_vtu(
                 self.data / f"{group}.vtu", self.cells, self.points, {**self.static, **fields}
             )
-        self.times.append((t, grid, vtu))
-        self._list()
+        self._note(t, self.source, group)
+        if len(self.times) - self.listed > len(self.times) // OFTEN:
+            self.list()
 
     def truncate(self, after_t: float) -> None:
-        kept = [entry for entry in self.times if entry[0] <= after_t]
-        if len(kept) < len(self.times):
-            self.times = kept
-            self._list()
+        with _hdf5(self.h5, "r+") as h5:
+            h5.attrs["start"] = after_t
+        self.times = [entry for entry in self.times if entry[0] <= after_t]
+        self.list()
 
-    def _list(self) -> None:
+    def list(self) -> None:
         """Name all times in the files that readers open."""
-        grids = "".join(grid for _, grid, _ in self.times)
+        self.listed = len(self.times)
+        grids = "".join(source.grid(self.name, t, group) for t, source, group in self.times)
         write_text(
-            self.xdmf,
+            self.path.with_name(self.path.name + ".xdmf"),
             f'<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
             f'<Grid Name={quoteattr(self.name)} GridType="Collection" CollectionType="Temporal">\n'
             f"{grids}</Grid>\n</Domain>\n</Xdmf>\n",
         )
         if self.pvd:
+            files = [
+                (t, f"{source.path.stem}/{group}.vtu") for t, source, group in self.times
+                if source is self.source or source.path.with_suffix("").is_dir()
+            ]
             sets = "".join(
-                f'<DataSet timestep="{t!r}" file={quoteattr(vtu)}/>\n'
-                for t, _, vtu in self.times if vtu
+                f'<DataSet timestep="{t!r}" file={quoteattr(vtu)}/>\n' for t, vtu in files
             )
             write_text(
-                self.collection,
+                self.path.with_name(self.path.name + ".pvd"),
                 '<?xml version="1.0"?>\n<VTKFile type="Collection" version="1.0">\n<Collection>\n'
                 f"{sets}</Collection>\n</VTKFile>\n",
             )
 
-    def _item(self, where: str, values: npt.NDArray, kind: str = "Float") -> str:
-        shape = " ".join(str(n) for n in values.shape)
-        return (
-            f'<DataItem Dimensions="{shape}" NumberType="{kind}" Precision="8" Format="HDF">'
-            f"{self.h5.name}:/{where}</DataItem>"
-        )
 
-    def _attribute(self, name: str, where: str, field: tuple[str, npt.NDArray]) -> str:
-        center, values = field
-        kind = "Scalar" if values.ndim == 1 else "Vector"
-        return (
-            f'<Attribute Name={quoteattr(name)} AttributeType="{kind}" Center="{center}">'
-            f"{self._item(where, values)}</Attribute>\n"
-        )
+def _part(path: Path, series: int) -> Path:
+    """Name, without ending, of the data of a part of a run."""
+    return path if series == 1 else path.with_name(f"{path.name}_{series:04d}")
+
+
+def _kind(data: Any) -> tuple[str, tuple[int, ...]]:
+    """`Node`, `Cell` or nothing, and the shape of a dataset."""
+    return str(data.attrs.get("center", "")), data.shape
 
 
 def _hdf5(path: Path, mode: str) -> Any:
@@ -302,39 +356,22 @@ def _hdf5(path: Path, mode: str) -> Any:
     return h5py.File(path, mode, locking=False)
 
 
-def _earlier(xdmf: Path, collection: Path) -> list[tuple[float, str, str]]:
-    """What an earlier part of the run wrote and can still be read, as `_BlockFile.times`."""
-    vtus = {
-        float(entry.get("timestep", "nan")): entry.get("file", "")
-        for entry in _parsed(collection).iterfind("Collection/DataSet")
-    }
-    whole: dict[str, bool] = {}
-    times = []
-    for grid in _parsed(xdmf).iterfind("Domain/Grid/Grid"):
-        files = {(item.text or "").partition(":")[0] for item in grid.iter("DataItem")}
-        for name in files - whole.keys():
-            whole[name] = _opens(xdmf.with_name(name))
-        if all(whole[name] for name in files):
-            t = float(grid.find("Time").get("Value"))  # type: ignore[union-attr, arg-type]
-            times.append((t, ElementTree.tostring(grid, encoding="unicode"), vtus.get(t, "")))
-    return times
+def _reserve(path: Path, size: int) -> None:
+    """Room for `size` bytes more at the end of a file; HDF5 does not survive a disk that fills up.
 
-
-def _parsed(path: Path) -> ElementTree.Element:
-    """Root of an XML file, empty if there is none."""
+    Raises:
+        OSError: there is no room, by whatever limit; the file is as it was.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        return ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError):
-        return ElementTree.Element("none")
-
-
-def _opens(path: Path) -> bool:
-    """A job killed while it wrote may have left a file that HDF5 cannot read."""
-    try:
-        with _hdf5(path, "r") as h5:
-            return "mesh" in h5
-    except OSError:
-        return False
+        there = os.fstat(handle).st_size
+        try:
+            os.posix_fallocate(handle, there, 2 * size + 2**16)
+        except OSError as error:
+            os.ftruncate(handle, there)
+            raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        os.close(handle)
 
 
 def _forget(path: Path) -> None:

@@ -7,7 +7,9 @@ one rank ends the job (`install_abort_hook`) instead of leaving the others waiti
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -34,13 +36,31 @@ def on_root[T](comm: Any, action: Callable[..., T], *args: Any, **kwargs: Any) -
         except HostplateError as error:
             outcome = (type(error).__name__, str(error))
         except Exception as error:
-            outcome = ("RunError", f"rank 0: {type(error).__name__}: {error}")
+            kind = type(error).__name__
+            told = refusal(error) if isinstance(error, OSError) else f"{kind}: {error}"
+            outcome = ("RunError", f"rank 0: {told}")
             if os.environ.get("HOSTPLATE_DEBUG"):
                 traceback.print_exc()
     kind, value = comm.bcast(outcome, root=0)
     if kind == "ok":
         return value
     raise {"CaseError": CaseError}.get(kind, RunError)(value)
+
+
+def refusal(error: OSError, place: object = "") -> str:
+    """What the machine refuses, where (`place`, if the error does not say), and the way out."""
+    text = " ".join(str(error).split())
+    number = error.errno
+    if number is None and (found := re.search(r"errno = (\d+)", text)):  # HDF5 buries it
+        number = int(found[1])
+    what = os.strerror(number) if number else text
+    place = error.filename or (m[1] if (m := re.search(r"filename = '([^']*)'", text)) else place)
+    way_out = ""
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        way_out = "; make room, then `hostplate resume`"
+    elif number in (errno.EROFS, errno.EACCES, errno.EPERM):
+        way_out = "; make it writable, or choose another folder"
+    return f"{place}: {what}{way_out}" if place else f"{what}{way_out}"
 
 
 def all_agree(comm, problem: str | None) -> None:

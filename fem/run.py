@@ -75,6 +75,7 @@ def run(
             simulation.begin()
             simulation.go()
     finally:
+        simulation.close()
         lock.release()
     return Result(folder)
 
@@ -127,6 +128,7 @@ def resume(
             simulation.continue_from(found)
             simulation.go()
     finally:
+        simulation.close()
         lock.release()
     return Result(folder)
 

@@ -64,8 +64,11 @@ class Series:
             raise RunError(f"{self.path}: row lacks {missing}, has unknown {extra}")
         assert self._file is not None
         values = [*(float(row[name]) for name in self.names), *(np.nan for _ in self._gone)]
-        self._file.write(",".join(map(repr, values)) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(",".join(map(repr, values)) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def truncate(self, after_t: float) -> None:
         """Drop the rows later than `after_t`, s: a restart writes them again (collective)."""
@@ -86,9 +89,9 @@ class Series:
         self._file = open(self.path, "a")
 
     def _shut(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     def sync(self) -> None:
         """Bring all rows to the disk (collective)."""
@@ -101,8 +104,10 @@ class Series:
 
     def close(self) -> None:
         """Bring everything to the disk and let go of the file."""
-        self._sync()
-        self._shut()
+        try:
+            self._sync()
+        finally:
+            self._shut()
 
     def __enter__(self) -> Series:
         return self

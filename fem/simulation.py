@@ -6,6 +6,7 @@ checkpoint or stop on a signal. `fem.run` builds a `Simulation` and gives it a f
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -554,6 +555,14 @@ class Simulation:
         """What has happened, nuclei included, in the order of time."""
         formed = [] if self.model.nuclei is None else self.model.nuclei.events()
         return sorted([*self.events, *formed], key=lambda entry: float(entry["t"]))
+
+    def close(self) -> None:
+        """Let go of open files; all that could be written is written by now."""
+        if hasattr(self, "recorder"):
+            with contextlib.suppress(OSError):  # a full disk has been told already
+                self.recorder.writer.flush()
+            with contextlib.suppress(OSError):
+                self.recorder.table.close()
 
     def say(self, text: str) -> None:
         """A line for the user, from rank 0."""

@@ -69,6 +69,7 @@ class Options:
     patience: float = 1.6
     direct_limit_2d: int = 400_000
     direct_limit_3d: int = 40_000
+    direct_limit_growth: int = 60_000
     max_linear: int = 200
     overrides: dict[str, object] = field(default_factory=dict)
 
@@ -161,6 +162,8 @@ class Stage:
         limit = (
             self.options.direct_limit_2d if s.domain.dim == 2 else self.options.direct_limit_3d
         )
+        if s.reactions:  # matrices change little from step to step, and so preconditioners last
+            limit = min(limit, self.options.direct_limit_growth)
         kind = self.options.kind
         self.direct = kind == "direct" or (kind == "auto" and self.total_size <= limit)
         self.bcs = []
@@ -445,13 +448,10 @@ class Stage:
             self.matrix.assemble()
         if self.condensed is not None:
             self.condensed.update()
-        for form, matrix in self.schur.values():
-            matrix.zeroEntries()
-            dpetsc.assemble_matrix(matrix, form, bcs=self.bcs)
-            matrix.assemble()
         if not self.schur:
             self.for_preconditioner = self.operator
         if not self.ready:
+            self._assemble_schur()
             self._configure()
             self.ready = self.new = True
             return 1
@@ -463,8 +463,15 @@ class Stage:
             self._renew()
         return int(self.new)
 
+    def _assemble_schur(self) -> None:
+        for form, matrix in self.schur.values():
+            matrix.zeroEntries()
+            dpetsc.assemble_matrix(matrix, form, bcs=self.bcs)
+            matrix.assemble()
+
     def _renew(self) -> None:
         """Let the next solve set up its preconditioner from the present matrix."""
+        self._assemble_schur()
         self.ksp.getPC().setReusePreconditioner(False)
         self.new, self.tired = True, False
 

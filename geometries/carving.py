@@ -466,7 +466,7 @@ def _seamed(room: Room, parts: list[Part]) -> list[Part]:
 def _turned(
     shape: Ball | Rod, ways: Floats, spans: Floats, rng: np.random.Generator
 ) -> Ball | Rod:
-    """The seam farthest from grazing the caps around `ways` (unit vectors) of half angle `spans`."""
+    """With the seam farthest from grazing the caps around unit vectors of these half angles."""
 
     def slack(seam: Floats) -> float:
         """Least angle between any point of a seam (a row each) and the rim of a cap."""

@@ -296,7 +296,8 @@ def _drawn(
         angle = math.radians(111.2) * level + math.radians(20) * (2 * rng.random() - 1)
         return _chord(point, np.array([math.cos(angle), math.sin(angle), 0.0]), low, high)
     way = rng.normal(size=3)
-    axis = _chord(point, way / np.linalg.norm(way), low, high)
+    way /= np.linalg.norm(way)
+    axis = _chord(point, way, low, high)
     if not len(crowd.radii):
         return axis
     near = nearest(*axis, crowd.starts, crowd.ends)
@@ -306,8 +307,8 @@ def _drawn(
         return None
     mine = axis[0] + near.here[i] * (axis[1] - axis[0])
     other = crowd.starts[i] + near.there[i] * (crowd.ends[i] - crowd.starts[i])
-    shift = -free[i] * (mine - other) / near.apart[i]
-    return axis[0] + shift, axis[1] + shift
+    moved = _chord(point - free[i] * (mine - other) / near.apart[i], way, low, high)
+    return moved if float((moved[1] - moved[0]) @ way) > r else None
 
 
 def _chord(point: Floats, way: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:

@@ -209,12 +209,22 @@ def _coloured(seeds: Floats) -> Ints:
 
 
 def _by_colour(seeds: Floats, colours: Ints) -> PlaceField:
-    """For each colour the distance to its nearest seed, squared."""
+    """For each colour the distance to its nearest seed, squared; those far away count as equal."""
     from scipy.spatial import cKDTree
 
-    trees = [cKDTree(seeds[colours == k]) for k in range(int(colours.max()) + 1)]
-    # Differences of squares are linear: bisectors are hit exactly.
-    return lambda points: np.column_stack([tree.query(points)[0] ** 2 for tree in trees])
+    tree = cKDTree(seeds)
+    count = int(colours.max()) + 1
+
+    def field(points: Floats) -> Floats:
+        far, which = tree.query(points, k=min(12, len(seeds)))
+        # Differences of squares are linear: bisectors are hit exactly.
+        value = np.repeat(far[:, -1:] ** 2, count, axis=1)
+        rows = np.arange(len(points))
+        for k in range(far.shape[1] - 1, -1, -1):  # the nearest of a colour comes last
+            value[rows, colours[which[:, k]]] = far[:, k] ** 2
+        return value
+
+    return field
 
 
 def _boundary(seeds: Floats, width: float) -> PlaceField:

@@ -161,7 +161,8 @@ def build(p: Image) -> Built:
 
     target = float(pores.mean())
     mesh = lattice_host.tuned(
-        made, target, lambda mesh: lattice_host.porosity_of(mesh, 0.0, room.top), "image: porosity")
+        made, target, lambda mesh: lattice_host.porosity_of(mesh, 0.0, room.top),
+        "image: porosity", close=0.1 * lattice_host.TOLERANCE)
     extra = {"voxels": list(labels.shape), "voxel_porosity": target,
              "voxel_porosity_closed": float(pore[phases].mean()) - target}
     return lattice_host.finished(mesh, room.host_layers("image"), "image", connected=False,

@@ -309,6 +309,7 @@ def tuned(
     target: float,
     measure: Callable[[TaggedMesh], float],
     what: str,
+    close: float = 0.4 * TOLERANCE,
 ) -> TaggedMesh:
     """The mesh that delivers a porosity or another share, found by shifting what `made` aims at.
 
@@ -317,6 +318,7 @@ def tuned(
         target: the share asked.
         measure: the share delivered.
         what: for messages.
+        close: error that is small enough to stop at.
 
     Raises:
         CaseError: no shift delivers it +- 0.01.
@@ -329,7 +331,7 @@ def tuned(
         error = target - measure(mesh)
         if abs(error) < abs(best[0]):
             best, nearest = (error, shift), mesh
-        if abs(error) < 0.3 * TOLERANCE:
+        if abs(error) < close:
             break
         if error > 0:
             below = shift, error

@@ -245,10 +245,11 @@ def fitted(
     """
     scale = 1 + (reached - asked) / (power * max(1 - reached, 1e-9))
     if abs(scale - 1) > ADJUST:
-        way = ("a wider or thicker layer makes it possible" if one > 2 * POROSITY_TOLERANCE else
-               "no room for more; take a higher porosity or another seed")
-        raise CaseError(f"layers.{name}.porosity: {asked:g} cannot be delivered within "
-                        f"{POROSITY_TOLERANCE:g}; reachable here {reached:.3f}; {way}")
+        raise CaseError(
+            f"layers.{name}.porosity: {asked:g} cannot be delivered within {POROSITY_TOLERANCE:g}; "
+            f"reachable here {reached:.3f}; take a higher porosity, another seed or a larger cell "
+            f"(one body is {100 * one:.2g} % of the layer)"
+        )
     return [replace(p, shape=p.shape.grown((scale - 1) * p.shape.radius)) for p in parts]
 
 

@@ -68,16 +68,16 @@ class Ball:
         """Tag of the shape in the CAD kernel."""
         centre, r = np.array(self.centre) * scale, self.radius * scale
         if len(centre) == 2:
-            x, y = self.seam or (1.0, 0.0)
-            return int(occ.addDisk(*centre, 0, r, r, xAxis=[x, y, 0.0], zAxis=[0.0, 0.0, 1.0]))
+            x_axis = [*(self.seam or (1.0, 0.0)), 0.0]
+            return int(occ.addDisk(*centre, 0, r, r, zAxis=[0.0, 0.0, 1.0], xAxis=x_axis))
         tag = int(occ.addSphere(*centre, r))
         if self.seam and self.pole:
             x, z = np.array(self.seam), np.array(self.pole)
             turn = np.column_stack([x, np.cross(z, x), z])
-            way = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0],
-                            turn[1, 0] - turn[0, 1]])
-            angle = math.atan2(float(np.linalg.norm(way)), float(np.trace(turn)) - 1.0)
-            occ.rotate([(3, tag)], *centre, *way, angle)
+            about = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0],
+                              turn[1, 0] - turn[0, 1]])
+            angle = math.atan2(float(np.linalg.norm(about)), float(np.trace(turn)) - 1.0)
+            occ.rotate([(3, tag)], *centre, *about, angle)
         return tag
 
 
@@ -137,12 +137,13 @@ class Rod:
         """Tag of the shape in the CAD kernel."""
         a, b = np.array(self.start) * scale, np.array(self.end) * scale
         r = self.radius * scale
-        if len(a) == 3 and self.seam:
-            disc = occ.addDisk(*a, r, r, zAxis=(b - a).tolist(), xAxis=list(self.seam))
-            drawn = occ.extrude([(2, disc)], *(b - a))
-            return int(next(tag for dim, tag in drawn if dim == 3))
         if len(a) == 3:
-            return int(occ.addCylinder(*a, *(b - a), r))
+            tag = int(occ.addCylinder(*a, *(b - a), r))
+            if self.seam:
+                way, x = (b - a) / np.linalg.norm(b - a), _across(b - a)
+                angle = math.atan2(np.cross(way, x) @ self.seam, x @ self.seam)
+                occ.rotate([(3, tag)], *a, *way, angle)
+            return tag
         along = (b - a) / np.linalg.norm(b - a)
         side = r * np.array([-along[1], along[0]])
         return _polygon(occ, [a + side, b + side, b - side, a - side])
@@ -356,6 +357,16 @@ class Wire:
 
 
 Primitive = Ball | Rod | Bore | Prism | Wire
+
+
+def _across(way: Floats) -> Floats:
+    """Direction of the seam of the kernel's cylinders (its gp_Ax2)."""
+    least = min((1, 0, 2), key=lambda k: abs(way[k]))
+    mid, high = sorted({0, 1, 2} - {least}, key=lambda k: abs(way[k]))
+    out = np.zeros(3)
+    out[mid], out[high] = way[high], -way[mid]
+    out /= np.linalg.norm(out)
+    return out
 
 
 def _polygon(occ: Any, corners: list[Floats]) -> int:
