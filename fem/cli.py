@@ -26,7 +26,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("check", "all problems of a case at once; writes nothing", "fem.cli:_check"),
     ("mesh", "build the mesh of a case into a folder", "fem.cli:_mesh"),
     ("inspect", "numbers and a picture of a mesh", "fem.cli:_inspect"),
-    ("gallery", "small examples of all geometries, with pictures", "fem.cli:_gallery"),
+    ("gallery", "every kind of geometry in small, with pictures", "fem.cli:_gallery"),
     ("run", "solve a case", "fem.cli:_run"),
     ("resume", "go on from the last checkpoint of a run", "fem.cli:_resume"),
     ("converge", "three meshes and three time tolerances: observed orders", "fem.cli:_converge"),

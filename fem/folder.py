@@ -135,12 +135,15 @@ class FolderLock:
                     f"{owner.get('host')} (started {owner.get('started')}), which no longer runs"
                 )
                 self.path.unlink()
-            try:
-                handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            draft = self.path.with_name(f".lock.{os.getpid()}.tmp")
+            draft.write_text(json.dumps(mine))
+            try:  # a lock that is there is whole, even if its owner is killed right now
+                os.link(draft, self.path)
             except FileExistsError:
                 raise CaseError(f"{self.path.parent}: another run started here just now") from None
-            with os.fdopen(handle, "w") as file:
-                json.dump(mine, file)
+            except OSError:  # no links on this file system
+                os.replace(draft, self.path)
+            draft.unlink(missing_ok=True)
         self._stop = threading.Event()
         pulse = (self.path, self._stop, self.PULSE)
         threading.Thread(target=_touch, args=pulse, daemon=True).start()
@@ -148,13 +151,10 @@ class FolderLock:
 
     def _owner_or_error(self) -> dict[str, Any]:
         """Who left the lock behind; an error if it still runs or may do so."""
-        try:
-            owner = json.loads(self.path.read_text())
-        except ValueError:  # killed between creating and filling the file
-            owner = {}
+        owner = _parsed(self.path)
         age = time.time() - self.path.stat().st_mtime
         if owner.get("host") == socket.gethostname():
-            start = _process_start(int(owner["pid"]))
+            start = _process_start(owner["pid"])
             dead = start is None or start != owner.get("process_start", start)
         else:
             job = os.environ.get("SLURM_JOB_ID", "")
@@ -172,6 +172,16 @@ class FolderLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """What a lock says; nothing if it is not one of ours."""
+    try:
+        owner = json.loads(path.read_text())
+    except ValueError:
+        return {}
+    ours = isinstance(owner, dict) and isinstance(owner.get("pid"), int)
+    return owner if ours else {}
 
 
 def claim_folder(comm: Any, folder: Path | str, overwrite: bool = False) -> FolderLock:

@@ -25,7 +25,7 @@ __all__ = ["LocalTerms", "NodalReaction"]
 Array = npt.NDArray[np.float64]
 
 #: V; half the distance of the two currents from which a slope is taken.
-PROBE = 1e-5
+PROBE = 1e-7
 
 
 @dataclass

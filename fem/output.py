@@ -6,9 +6,10 @@
 
 Fields are gathered and written by rank 0. The data of a time are complete on disk before the
 `.xdmf` that names them is replaced in one move, so a job killed at any moment leaves a file that
-opens; with very many times it may lack the last 2 % of them until the run is resumed. The `.xdmf` is one temporal collection whose grids all repeat topology and geometry: the one
-form that ParaView's four XDMF readers and VTK's Python reader agree on (the XInclude form that
-DOLFINx writes crashes VTK).
+opens; with very many times it may lack the last 2 % of them until the run is resumed. The `.xdmf`
+is one temporal collection whose grids all repeat topology and geometry: the one form that
+ParaView's four XDMF readers and VTK's Python reader agree on (the XInclude form that DOLFINx writes
+crashes VTK).
 """
 
 from __future__ import annotations
@@ -288,6 +289,7 @@ class _BlockFile:
     def _note(self, t: float, source: _Source, group: str) -> None:
         while self.times and self.times[-1][0] >= t:
             self.times.pop()
+        self.listed = min(self.listed, len(self.times))
         self.times.append((t, source, group))
 
     def append(self, t: float, fields: Mapping[str, tuple[str, npt.NDArray]]) -> None:

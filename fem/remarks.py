@@ -13,7 +13,7 @@ from .compat import MPI
 from .constants import FARADAY
 from .errors import CaseError
 from .materials import library
-from .model import CONDUCTIVITY_SHARE, Model
+from .model import Model
 
 __all__ = ["Remarks", "film_per_charge"]
 
@@ -74,7 +74,7 @@ class Remarks:
         model = self.model
         if model.capped:
             yield "sigma", (
-                f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
+                f"sigma of {', '.join(model.capped)} was lowered to {model.share:g} times "
                 "the ionic conductivity; no potential changes visibly"
             )
         for text in assumed_zero(model.case):

@@ -85,7 +85,7 @@ def hold(stage: Stage) -> None:
 
 
 def _need_carriers(model: Model, segment: Segment, control: Control) -> None:
-    """Refuse a current where growing metal has no place to begin (collective).
+    """Give a current a place where metal can begin: on bare walls the easiest site (collective).
 
     Raises:
         RunError: there is none.
@@ -93,13 +93,18 @@ def _need_carriers(model: Model, segment: Segment, control: Control) -> None:
     s = model.system
     if model.metal is None or not control.current:
         return
-    s.begin(0.0)
-    area = sum(float(np.abs(t.area).sum()) for t in s.reactions if t.drives)
-    if s.domain.comm.allreduce(area, op=MPI.SUM) <= 1e-12 * model.area:
+
+    def bare() -> bool:
+        s.begin(0.0)
+        area = sum(float(np.abs(t.area).sum()) for t in s.reactions if t.drives)
+        return bool(s.domain.comm.allreduce(area, op=MPI.SUM) <= 1e-12 * model.area)
+
+    plates = segment.sign < 0
+    if bare() and not (plates and model.nuclei and model.nuclei.wake_first() and not bare()):
         raise RunError(
             f"start of {segment.name} at t = {s.t:g} s: nothing carries the current: there is no "
-            "metal, and all walls are nucleating ones, where only nuclei react; give a [[nuclei]] "
-            "place threshold = '0 V', or initial.metal_layer, or hold the voltage first"
+            "metal, and all walls are nucleating ones, where only nuclei react; give [[nuclei]] a "
+            "threshold, or initial.metal_layer, or hold the voltage first"
         )
 
 

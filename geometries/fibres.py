@@ -28,7 +28,6 @@ from geometries.carving import (
     nearest,
 )
 from geometries.fibre_mat import (
-    POROSITY_TOLERANCE,
     Bar,
     Disc,
     FibreLayer,
@@ -36,12 +35,14 @@ from geometries.fibre_mat import (
     kinds_of,
     place,
 )
-from geometries.layered import Cell, Layer, Site, fitted
+from geometries.layered import ADJUST, Cell, Layer, Site, fitted
 from geometries.layered import build as build_cell
 from geometries.mesh import Built, Floats
 from geometries.parameters import at_depth
 from geometries.primitives import Ball, Rod
 
+TRIES = 12
+"""Placements of a 2D cut."""
 DRAWS = 6_000
 """Fibres drawn in a row without success, then the mat is full."""
 
@@ -71,7 +72,13 @@ class MatLayer(FibreLayer, Layer):
         parts: list[Part] = []
         for layer, site in run:
             site.below = site.below + parts
-            parts += _network(layer, site)
+            for last in (False, False, True):  # another draw may end closer to the porosity
+                try:
+                    parts += _network(layer, site)
+                    break
+                except CaseError:
+                    if last:
+                        raise
         return parts
 
 
@@ -101,30 +108,32 @@ def _cut(run: Sequence[tuple[MatLayer, Site]]) -> list[Part]:
     fields = set(FibreLayer.model_fields)
     layers = [FibreLayer.model_construct(**{k: getattr(layer, k) for k in fields})
               for layer, _ in run]
-    parts = _placed(run, layers)
-    if not any(layer.lumen or layer.skin for layer, _ in run):
-        return parts
-    # Discs were counted full and bare: count what they are, and ask for more or fewer.
+    # `place` counts full and bare discs: count what they are, and ask for more or fewer.
     wanted = [layer.porosity for layer, _ in run]
     asked = list(wanted)
     best: tuple[float, list[Part], list[float]] | None = None
-    for _ in range(6):
+    refusal: CaseError | None = None
+    for k in range(TRIES):
+        if k % 3 == 0:  # another draw
+            asked = list(wanted)
+        try:
+            parts = _placed(run, [
+                layer.model_copy(update={"porosity": min(0.99, max(0.05, a))})
+                for layer, a in zip(layers, asked, strict=True)
+            ], k // 3)
+        except CaseError as error:
+            refusal = refusal or error
+            continue
         got = [_porosity(parts, layer, site) for layer, site in run]
-        off = max(abs(g - w) for g, w in zip(got, wanted, strict=True))
+        off = max(abs(g - w) / (1 - w) for g, w in zip(got, wanted, strict=True))
         if best is None or off < best[0]:
             best = off, parts, got
-        if off < 0.2 * POROSITY_TOLERANCE:
+        if off < ADJUST:
             break
         asked = [1 - (1 - a) * (1 - w) / max(1 - g, 1e-3)
                  for a, w, g in zip(asked, wanted, got, strict=True)]
-        layers = [layer.model_copy(update={"porosity": min(0.99, max(0.05, a))})
-                  for layer, a in zip(layers, asked, strict=True)]
-        try:
-            parts = _placed(run, layers)
-        except CaseError as error:
-            raise CaseError("layers: with lumen and skin the porosities cannot be met; for full "
-                            f"and bare fibres this means: {error}") from None
-    assert best is not None
+    if best is None:
+        raise refusal or CaseError("fibre_mat: no room for the fibres")
     out: list[Part] = []
     for (layer, site), reached in zip(run, best[2], strict=True):
         one = math.pi / 4 * layer.fibre_diameter**2 / layer.thickness / cell.width
@@ -141,12 +150,15 @@ def _porosity(parts: list[Part], layer: MatLayer, site: Site) -> float:
     return 1 - sample.share
 
 
-def _placed(run: Sequence[tuple[MatLayer, Site]], layers: list[FibreLayer]) -> list[Part]:
+def _placed(
+    run: Sequence[tuple[MatLayer, Site]], layers: list[FibreLayer], draw: int
+) -> list[Part]:
+    """Parts of one draw, to porosities of full and bare fibres near those of these layers."""
     first = run[0][1]
     cell = first.cell
     more = {k: getattr(cell, k) for k in ("clearance", "contacts", "contact_width")
             if hasattr(cell, k)}
-    seed = int(np.random.default_rng([cell.seed, round(1e9 * first.low)]).integers(2**32))
+    seed = int(np.random.default_rng([cell.seed, draw, len(first.below)]).integers(2**32))
     # Discs and bars are placed with their skins on.
     films = [max(layer.skin.thickness) if layer.skin else 0.0 for layer in layers]
     diameters = [layer.fibre_diameter + 2 * film for layer, film in zip(layers, films, strict=True)]
@@ -157,8 +169,7 @@ def _placed(run: Sequence[tuple[MatLayer, Site]], layers: list[FibreLayer]) -> l
     layers = [layer.model_copy(update={"fibre_diameter": d})
               for layer, d in zip(layers, diameters, strict=True)]
     mat = FibreMat.model_construct(layers=tuple(layers), width=cell.width, seed=seed, **more)
-    counted = any(layer.lumen or layer.skin for layer, _ in run)
-    discs, bars = place(mat, 0.04) if counted else place(mat)
+    discs, bars = place(mat, 0.04)
     up = np.array([0.0, first.low])
     parts: list[Part] = []
     for disc in discs:

@@ -12,7 +12,14 @@ from fem.errors import CaseError, nearest
 
 _HOST = {"width": "30 um", "thickness": "30 um", "gap": "3 um", "separator": "8 um"}
 _CUBE = {"width": "20 um", "thickness": "20 um", "separator": "5 um", "dimension": 3}
-_MAT = {"name": "mat", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "3 um"}
+_MAT = {"name": "mat", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "4 um"}
+_BED = {"name": "bed", "thickness": "20 um", "porosity": 0.75, "diameter": "6 um"}
+_PORES = {"name": "wood", "thickness": "20 um", "diameter": ["6 um", "3 um"], "pitch": "8 um"}
+_NET = {"name": "net", "thickness": "14 um", "wire": "4 um", "pitch": "10 um"}
+_WHISKERS = {"name": "sic", "thickness": "9 um", "length": "8 um", "diameter": "1.5 um",
+             "spacing": "5 um"}
+_FLAT = {"width": "40 um", "separator": "5 um", "growth": 1.6}
+_DEEP = {"dimension": 3, "width": "20 um", "separator": "5 um", "growth": 1.8}
 _CHANNELS = {"sheet_thickness": "1 um", "spacing": "5 um", "length": "30 um", "separator": "6 um"}
 _LAMELLA = {"layers": [{"name": "pan", "thickness": "6 um", "opening": 0.4, "pitch": "10 um"},
                        {"name": "cnf", "thickness": "4 um", "opening": 0.4, "pitch": "10 um"}],
@@ -25,9 +32,37 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
                     {"name": "free", "thickness": "10 um", "region": "electrolyte"}],
          "dimension": 3, "width": "15 um", "breadth": "15 um", "size": "3 um"}],
     "fibre_mat": [
-        {"layers": [_MAT], "width": "30 um", "separator": "6 um"},
-        {"layers": [_MAT], "width": "30 um", "separator": "6 um", "dimension": 3, "size": "6 um",
-         "size_wall": "1.5 um", "growth": 1.8}],
+        {**_FLAT, "layers": [_MAT]},
+        {**_FLAT, "layers": [_MAT | {"lumen": {"open": 0.4, "mouth": 0.1}}]},
+        {**_DEEP, "width": "30 um", "layers": [_MAT]},
+        {**_DEEP, "width": "24 um", "layers": [_MAT | {"porosity": 0.85,
+                                                      "orientation": "isotropic"}]}],
+    "particle_bed": [
+        {**_FLAT, "layers": [_BED | {"porosity": 0.65, "spread": 0.1}]},
+        {**_FLAT, "layers": [_BED | {
+            "thickness": "25 um", "contact": "separate", "porosity": 0.82, "diameter": "7 um",
+            "core": {"diameter": 0.5, "gap": 0.75, "neck": 0.3, "mouth": 0.3}}]},
+        {**_DEEP, "layers": [_BED]}],
+    "pore_array": [{**_FLAT, "layers": [_PORES]},
+                   {**_DEEP, "width": "16 um", "layers": [_PORES]}],
+    "stack": [
+        {**_FLAT, "gap": "2 um", "layers": [
+            {"family": "fibre_mat", **_MAT, "name": "rgo"},
+            {"family": "particle_bed", **_BED, "name": "sio2", "contact": "separate"},
+            {"family": "fibre_mat", **_MAT, "name": "rgo_top"},
+            {"family": "slab", "name": "pvdf", "thickness": "3 um", "region": "electrolyte_pvdf"}]},
+        {**_DEEP, "width": "16 um", "layers": [
+            {"family": "slab", "name": "au", "thickness": "2 um", "region": "coating_au"},
+            {"family": "pore_array", **_PORES, "name": "ni", "thickness": "10 um"},
+            {"family": "pore_array", **_PORES, "name": "al2o3", "thickness": "4 um"}]}],
+    "grid": [{**_FLAT, "layers": [_NET | {"skin": {"name": "zno", "thickness": "0.5 um"}}]},
+             {**_DEEP, "layers": [_NET]}, {**_DEEP, "layers": [_NET | {"weave": "woven"}]}],
+    "whiskers": [{**_FLAT, "layers": [_WHISKERS]}, {**_DEEP, "layers": [_WHISKERS]}],
+    "rough": [
+        {"length": "20 um", "width": "60 um", "roughness": "1.5 um", "correlation": "8 um",
+         "size_surface": "0.5 um"},
+        {"length": "20 um", "width": "24 um", "roughness": "0.8 um", "correlation": "8 um",
+         "dimension": 3, "skin": {"name": "gfo", "thickness": "1 um"}}],
     "aligned_channels": [{"arrangement": "vertical", "channels": 4, **_CHANNELS},
                          {"arrangement": "horizontal", "sheet_length": "20 um",
                           "opening": "4 um", **_CHANNELS}],
@@ -97,21 +132,21 @@ def gallery(folder: Path, families: Sequence[str] = ()) -> Iterator[Path]:
     yield sheet(pictures, folder / "gallery.png")
 
 
-def sheet(pictures: list[tuple[str, Path]], png: Path, columns: int = 4) -> Path:
+def sheet(pictures: list[tuple[str, Path]], png: Path, columns: int = 6) -> Path:
     """One picture of many with their titles."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.image import imread
 
     rows = max(1, -(-len(pictures) // columns))
-    figure = Figure(figsize=(4.0 * columns, 3.4 * rows), layout="constrained")
+    figure = Figure(figsize=(3.2 * columns, 2.8 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).ravel()):
         axes.axis("off")
         if i < len(pictures):
             axes.imshow(imread(pictures[i][1]))
             axes.set_title(pictures[i][0], fontsize=8)
-    figure.savefig(png, dpi=130)
+    figure.savefig(png, dpi=85)
     return png
 
 

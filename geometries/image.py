@@ -23,6 +23,7 @@ from geometries.parameters import Growth, Length, Name, Parameters
 
 Labels = NDArray[np.uint8]
 Axis = Literal["x", "y", "z"]
+Label = Annotated[int, Field(ge=0, le=255)]
 VOXELS = 2_000_000_000
 """Largest image that is opened."""
 
@@ -56,7 +57,7 @@ class Image(Parameters):
     flip: tuple[Axis, ...] = ()
     voxel: Annotated[tuple[Length, ...], BeforeValidator(_lengths), Field(min_length=1,
                                                                           max_length=3)]
-    regions: Annotated[dict[int, Name], Field(min_length=2, max_length=60)]
+    regions: Annotated[dict[Label, Name], Field(min_length=2, max_length=60)]
     threshold: tuple[float, ...] = Field(default=(), max_length=60)
     crop: dict[Axis, tuple[int, int]] = Field(default_factory=dict)
     coarsen: Annotated[float, Field(ge=0.5, le=20.0)] = 1.0
@@ -189,39 +190,46 @@ def _open(phases: Labels, present: list[str]) -> NDArray[np.bool_]:
 
 
 def _shape(path: Path) -> tuple[int, ...]:
-    """Shape of the image, without reading it whole.
+    """Shape of the image, its pages first, without reading them.
 
     Raises:
         ValueError: it cannot be read.
     """
-    array = _opened(path)
-    return tuple(int(n) for n in array.shape) if not isinstance(array, list) else (
-        len(array), *array[0].shape)
-
-
-def _opened(path: Path) -> Any:
     try:
-        if path.suffix == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                return arrays[arrays.files[0]]
+        if path.suffix in (".npy", ".npz"):
+            return tuple(int(n) for n in _array(path).shape)
         from PIL import Image as Picture
-        from PIL import ImageSequence
 
         with Picture.open(path) as stack:
-            count = getattr(stack, "n_frames", 1) * stack.width * stack.height
-            if count > VOXELS:
-                raise ValueError(f"{count:.3g} voxels, at most {VOXELS:.3g}; cut it")
-            pages = [np.asarray(page) for page in ImageSequence.Iterator(stack)]
-        return pages[0] if len(pages) == 1 else np.stack(pages)
+            if stack.mode in ("RGB", "RGBA", "CMYK", "LAB", "HSV", "YCbCr"):
+                raise ValueError("it is in colour; save grey values or labels")
+            pages = getattr(stack, "n_frames", 1)
+            return ((pages,) if pages > 1 else ()) + (stack.height, stack.width)
     except Exception as error:
         raise ValueError(f"file: {path.name} cannot be read as an image: {error}") from None
 
 
+def _array(path: Path) -> Any:
+    if path.suffix == ".npy":
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[arrays.files[0]]
+    from PIL import Image as Picture
+    from PIL import ImageSequence
+
+    with Picture.open(path) as stack:
+        pages = [np.asarray(page) for page in ImageSequence.Iterator(stack)]
+    return pages[0] if len(pages) == 1 else np.stack(pages)
+
+
 def _labels(p: Image) -> Labels:
     """The labels with axes x, (y,) z upwards."""
-    array = np.asarray(_opened(Path(p.file)))
+    try:
+        array = np.asarray(_array(Path(p.file)))
+    except Exception as error:  # the pages of a damaged stack
+        raise CaseError(f"image: {p.file} cannot be read: {error}") from None
+    array = array.astype(np.uint8) if array.dtype == bool else array
     order = p.order(array.ndim)
     names = "xyz"[:: 1 if array.ndim == 3 else 2]
     array = array[tuple(slice(*p.crop[a]) if a in p.crop else slice(None) for a in order)]  # type: ignore[index]

@@ -20,6 +20,7 @@ from geometries.carving import HOST, Crowd, Part, Room, carve
 from geometries.measures import components, is_pore, pore_connectivity, slab_fractions
 from geometries.mesh import Built, TaggedMesh, facet_pairs
 from geometries.parameters import Growth, Length, Name, Parameters
+from geometries.primitives import Ball, Rod
 
 POROSITY_TOLERANCE = 0.01
 ADJUST = 0.04  # largest change of radii to meet a porosity
@@ -53,10 +54,10 @@ class Site:
         return min(1.0, max(0.0, (self.high - height) / (self.high - self.low)))
 
     def crowd(self, cut: bool, open_top: bool = False) -> Crowd:
-        """An empty crowd, but for the balls and rods of the layers below."""
+        """A crowd of the balls and rods of the layers below."""
         crowd = Crowd(np.array([*self.cell.across, self.high]), self.low, self.high, cut, open_top)
         for p in self.below:
-            if p.priority == HOST and p.body is not None:
+            if p.priority == HOST and isinstance(p.shape, Ball | Rod):
                 crowd.add(p.shape.axis(), p.shape.radius)
         return crowd
 

@@ -3,7 +3,8 @@
 A field gives a number for each phase at any point, such as a signed distance that is negative
 inside; the phase with the least number is there. The mesh is made in three steps:
 
-1. `lattice`: simplices on a body-centred lattice, with the planes of the layers as lattice planes.
+1. `lattice`: simplices on a body-centred lattice, with the planes of the layers as lattice planes;
+   `refined` halves its cells at the interfaces, if asked.
 2. `warp`: nodes close to an interface move onto it, along an edge of the lattice.
 3. `bisect`: each edge that still joins two phases is cut where they meet; all cells around the edge
    are cut with it, so the mesh stays conforming, with any number of phases at a point.
@@ -26,7 +27,7 @@ Field = Callable[[Floats], Floats]
 """(n, dimension) points in m -> (n, phases) numbers; the phase with the least one is there."""
 
 LONG, SHORT = 0.24999, 0.41189
-"""Share of an edge along an axis, and of a diagonal one, within which its node moves to the cut."""
+"""Share of the longest edges of cells, and of others, within which a node moves to their cut."""
 FLAT = 0.04
 """Least determinant of a warped cell's edges over the power of its longest; 0.5 in the lattice."""
 MARGIN = 0.15
@@ -95,6 +96,75 @@ def lattice(axes: list[Floats], planes: list[float]) -> tuple[Floats, Ints, NDAr
     return points, np.concatenate([c.reshape(-1, dim + 1) for c in cells]), fixed
 
 
+def refined(
+    points: Floats, cells: Ints, fixed: NDArray[np.bool_], field: Field, levels: int,
+    top: float = np.inf,
+) -> tuple[Floats, Ints, NDArray[np.bool_]]:
+    """The lattice with its cells halved `levels` times, in length, along the interfaces.
+
+    Two rings of cells around each interface that the nodes see are bisected at their longest edge,
+    as often as there are axes for each level; cells beside them follow where they must (Rivara,
+    Int. J. Numer. Meth. Eng. 20 (1984) 745).
+    """
+    dim = points.shape[1]
+    pairs = np.array(list(itertools.combinations(range(dim + 1), 2)))
+    scale = float(np.ptp(points, axis=0).max())
+    age = np.zeros(len(cells), dtype=np.int64)
+    for level in range(1, levels + 1):
+        inside = points[:, -1] <= top
+        phase = np.full(len(points), -1, dtype=np.int64)
+        phase[inside] = field(points[inside]).argmin(axis=1)
+        wanted = (phase[cells] != phase[cells[:, :1]]).any(axis=1) & inside[cells].all(axis=1)
+        for _ in range(2):
+            near = np.zeros(len(points), dtype=bool)
+            near[cells[wanted]] = True
+            wanted = near[cells].any(axis=1)
+        due = wanted & (age < dim * level)
+        while due.any():
+            # Edges in order of length; first of a cell is its longest.
+            busy = np.flatnonzero(_around(points, cells, due))
+            ends = np.sort(cells[busy][:, pairs], axis=2)
+            edges, number = np.unique(ends.reshape(-1, 2), axis=0, return_inverse=True)
+            number = number.reshape(len(busy), len(pairs))
+            length = np.linalg.norm(points[edges[:, 1]] - points[edges[:, 0]], axis=1)
+            rank = np.empty(len(edges), dtype=np.int64)
+            rank[np.lexsort((edges[:, 1], edges[:, 0], np.round(length / scale, 9)))] = (
+                np.arange(len(edges)))
+            first = rank[number].argmax(axis=1)
+            longest = number[np.arange(len(busy)), first]
+            asked = np.zeros(len(edges), dtype=bool)
+            asked[longest[due[busy]]] = True
+            # An edge is cut if it is the longest of all cells around it; else these come first.
+            ready = asked & (np.bincount(longest, minlength=len(edges))
+                             == np.bincount(number.ravel(), minlength=len(edges)))
+            due[busy] |= asked[number].any(axis=1)
+            new = np.full(len(edges), -1)
+            new[ready] = len(points) + np.arange(int(ready.sum()))
+            start, end = edges[ready].T
+            # The middle of an edge stays on the planes that hold both of its ends.
+            flat = np.abs(points[start] - points[end]) < 1e-12 * scale
+            fixed = np.concatenate([fixed, fixed[start] & fixed[end] & flat])
+            points = np.concatenate([points, 0.5 * (points[start] + points[end])])
+            split = ready[longest]
+            cut, rest = busy[split], np.ones(len(cells), dtype=bool)
+            rest[cut] = False
+            halves = _halves(cells[cut], pairs[first[split]], new[longest[split]])
+            cells = np.concatenate([cells[rest], halves])
+            older, kept = np.tile(age[cut] + 1, 2), np.tile(wanted[cut], 2)
+            age = np.concatenate([age[rest], older])
+            wanted = np.concatenate([wanted[rest], kept])
+            due = np.concatenate([due[rest], kept & (older < dim * level)])
+    return points, cells, fixed
+
+
+def _around(points: Floats, cells: Ints, due: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells that share an edge with a cell that is due."""
+    near = np.zeros(len(points), dtype=bool)
+    near[cells[due]] = True
+    out: NDArray[np.bool_] = near[cells].sum(axis=1) >= 2
+    return out
+
+
 def stuff(
     points: Floats, cells: Ints, fixed: NDArray[np.bool_], field: Field, top: float = np.inf
 ) -> tuple[Floats, Ints, Ints]:
@@ -136,18 +206,17 @@ def warp(
     A node of a plane moves along the plane only. If a cut off the plane is closer than `MARGIN`, it
     stays and counts as on the interface.
     """
+    lattice_points, lattice_phases = points, phases.copy()
     points = points.copy()
     edges = _cut_edges(cells, phases)
-    lattice_points = points.copy()
+    limits = np.where(_longest(points, cells, edges), LONG, SHORT)
     moved = np.zeros(len(points), dtype=bool)
     while len(edges):
         at, share = _meetings(points, edges, phases, field)
-        step = lattice_points[edges[:, 1]] - lattice_points[edges[:, 0]]
-        limit = np.where((np.abs(step) > 1e-9 * np.abs(step).max()).sum(axis=1) == 1, LONG, SHORT)
         node = np.concatenate([edges[:, 0], edges[:, 1]])
         other = np.concatenate([edges[:, 1], edges[:, 0]])
         leaves = np.any(fixed[node] & (np.abs(points[other] - points[node]) > 0), axis=1)
-        limit = np.where(leaves, MARGIN, np.concatenate([limit, limit]))
+        limit = np.where(leaves, MARGIN, np.concatenate([limits, limits]))
         near = np.concatenate([share, 1 - share]) < limit
         node, other, at = node[near], other[near], np.concatenate([at, at])[near]
         leaves = leaves[near]
@@ -161,17 +230,28 @@ def warp(
         points[node[goes]] = np.where(fixed[node[goes]], points[node[goes]], at[goes])
         moved[node] = True
         phases[node] |= phases[other]
-        edges = edges[(phases[edges[:, 0]] & phases[edges[:, 1]]) == 0]
-    # Of a cell that became flat the node that went farthest returns; it still counts as on the
-    # interface.
+        cut = (phases[edges[:, 0]] & phases[edges[:, 1]]) == 0
+        edges, limits = edges[cut], limits[cut]
+    # Of a cell that became flat the node that went farthest returns; its edges are cut instead.
     touched = cells[moved[cells].any(axis=1)]
     sense = np.sign(_fullness(lattice_points, touched))
     while np.any(flat := _fullness(points, touched) * sense < FLAT):
         cells = touched[flat]
         went = np.linalg.norm((points - lattice_points)[cells], axis=2)
         back = cells[np.arange(len(cells)), went.argmax(axis=1)]
-        points[back] = lattice_points[back]
+        points[back], phases[back] = lattice_points[back], lattice_phases[back]
     return points
+
+
+def _longest(points: Floats, cells: Ints, edges: Ints) -> NDArray[np.bool_]:
+    """Which edges (i < j) are the longest of a cell."""
+    pairs = np.array(list(itertools.combinations(range(cells.shape[1]), 2)))
+    near = np.zeros(len(points), dtype=bool)
+    near[edges] = True
+    ends = np.sort(cells[near[cells].sum(axis=1) >= 2][:, pairs], axis=2)
+    length = np.linalg.norm(points[ends[..., 0]] - points[ends[..., 1]], axis=2)
+    found = ends[length > 0.999 * length.max(axis=1, keepdims=True)]
+    return np.isin(edges @ [len(points), 1], found @ [len(points), 1])
 
 
 def _fullness(points: Floats, cells: Ints) -> Floats:
@@ -216,12 +296,17 @@ def bisect(
         phases = np.concatenate([phases, phases[chosen[:, 0]] | phases[chosen[:, 1]]])
         split = ready[best]
         which = pairs[ranks.argmax(axis=1)[split]]
-        halves = []
-        for side in (0, 1):
-            half = cells[split].copy()
-            half[np.arange(len(half)), which[:, side]] = new[best[split]]
-            halves.append(half)
-        cells = np.concatenate([cells[~split], *halves])
+        cells = np.concatenate([cells[~split], _halves(cells[split], which, new[best[split]])])
+
+
+def _halves(cells: Ints, which: Ints, new: Ints) -> Ints:
+    """Cells cut at an edge between two of their corners `which`, where a new node lies."""
+    halves = []
+    for side in (0, 1):
+        half = cells.copy()
+        half[np.arange(len(half)), which[:, side]] = new
+        halves.append(half)
+    return np.concatenate(halves)
 
 
 def _least(value: Floats, phases: Ints) -> Floats:

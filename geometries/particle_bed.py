@@ -16,7 +16,17 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from geometries.carving import CORE, HOST, INNER, NEAR, SKIN, Crowd, Part, Sample
+from geometries.carving import (
+    CORE,
+    HOST,
+    INNER,
+    NEAR,
+    SKIN,
+    Crowd,
+    Part,
+    Sample,
+    nearest,
+)
 from geometries.layered import (
     Cell,
     Fraction,
@@ -143,15 +153,17 @@ class ParticleLayer(Layer):
         target, layer_volume = 1.0 - self.porosity, site.high - site.low
         layer_volume *= math.prod(site.cell.across)
         parts: list[Part] = []
-        misses = 0
+        misses, first = 0, 0  # the first body that particles may fall on
         while misses < DRAWS:
             missing = (target - sample.share) * layer_volume
             one = self._volume(min(self.diameter) / 2, dimension)
             if missing < 0.5 * one:
                 break
-            found = self._candidate(site, crowd, sintered)
+            found = self._candidate(site, crowd, sintered, first)
             if found is None:
                 misses += 1
+                if not parts and misses == DRAWS // 10:  # nothing below is in reach: it floats
+                    first = len(crowd.radii)
                 continue
             centre, radius, skin = found
             if self._volume(radius, dimension) > missing + 0.5 * one:
@@ -174,7 +186,7 @@ class ParticleLayer(Layer):
         return ball
 
     def _candidate(
-        self, site: Site, crowd: Crowd, sintered: bool
+        self, site: Site, crowd: Crowd, sintered: bool, first: int
     ) -> tuple[Floats, float, float] | None:
         """A particle that clearly merges with what it falls on and clearly misses all else."""
         rng, n = site.rng, site.cell.dimension
@@ -187,7 +199,7 @@ class ParticleLayer(Layer):
         skin = at_depth(self.skin.thickness, share) if self.skin else 0.0
         hollow = radius * ((self.core.gap or self.core.diameter) if self.core else 0.0)
         if sintered:
-            fallen = self._fallen(site, crowd, centre, radius)
+            fallen = self._fallen(site, crowd, centre, radius, first)
             if fallen is None:
                 return None
             centre = fallen
@@ -201,24 +213,25 @@ class ParticleLayer(Layer):
         return centre, radius, skin
 
     def _fallen(
-        self, site: Site, crowd: Crowd, centre: Floats, radius: float
+        self, site: Site, crowd: Crowd, centre: Floats, radius: float, first: int
     ) -> Floats | None:
         """The place where a particle rests on its nearest neighbour or the ground."""
         sink = 1 - self.overlap
         ground = centre[-1] - site.low - 0.6 * radius if site.rooted else math.inf
-        if not len(crowd.radii):  # the first of a layer that stands on nothing floats
+        if first == len(crowd.radii):  # the first of a layer that stands on nothing floats
             if math.isinf(ground):
                 return centre
             return np.append(centre[:-1], site.low + 0.6 * radius)
-        rays = centre - crowd.starts
-        reach = np.linalg.norm(rays, axis=1)
-        free = reach - sink * (radius + crowd.radii)
+        near = nearest(centre, centre, crowd.starts[first:], crowd.ends[first:])
+        free = near.apart - sink * (radius + crowd.radii[first:])
         i = int(free.argmin())
         if free[i] < 0:
             return None
         if ground < free[i]:
             return np.append(centre[:-1], site.low + 0.6 * radius)
-        out: Floats = centre - free[i] / reach[i] * rays[i]
+        start, end = crowd.starts[first + i], crowd.ends[first + i]
+        ray = centre - start - near.there[i] * (end - start)
+        out: Floats = centre - free[i] / near.apart[i] * ray
         return out
 
     def _particle(self, site: Site, centre: Floats, radius: float, skin: float) -> list[Part]:

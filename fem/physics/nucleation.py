@@ -409,9 +409,26 @@ class Nuclei:
         ready = np.isinf(self.born) & (bare > 1.0 - COVERED) & (eta < -self.sites["threshold"])
         if not ready.any():
             return False
+        self._wake_easiest(ready, eta)
+        return True
+
+    def wake_first(self) -> bool:
+        """Wake the easiest site of a bare wall; False if there is none with a threshold.
+
+        An imposed current that finds nothing to react on drives the voltage down until the easiest
+        site wakes. Collective.
+        """
+        self._show()
+        _, _, bare = self._look(accepted=False)
+        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED)
+        ready = asleep & np.isfinite(self.sites["threshold"])
+        if ready.any():
+            self._wake_easiest(ready, -self.sites["threshold"])
+        return bool(ready.any())
+
+    def _wake_easiest(self, ready: npt.NDArray[np.bool_], eta: Array) -> None:
         easiest = self.sites["threshold"][ready].min()
         self._wake(ready & (self.sites["threshold"] <= easiest + SLACK), eta)
-        return True
 
     def overshoot(self) -> float | None:
         """Share of the step just solved at which the next site wakes; None if it may stand.

@@ -19,8 +19,8 @@ shift 2
 [ -z "${HOSTPLATE_BIN:-}" ] || PATH=$HOSTPLATE_BIN:$PATH
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-# A folder that an earlier job of this name left is continued, never written over.
-if [ -e "$folder" ]; then
+# What an earlier job left is continued, never written over.
+if ls "$folder"/checkpoints/state.*/manifest.json >/dev/null 2>&1; then
   command=(hostplate resume "$folder")
 else
   command=(hostplate run "$case_name" --out "$folder" "$@")

@@ -88,7 +88,8 @@ def reference(domain: Domain, pore: Subdomain, repeats: int = 5) -> Reference:
 def describe(r: Reference) -> str:
     """One line for the head of a table."""
     return (
-        f"reference Laplace: {r.unknowns} unknowns, {r.seconds:.3f} CPU s, {r.iterations} CG iterations"
+        f"reference Laplace: {r.unknowns} unknowns, {r.seconds:.3f} CPU s, "
+        f"{r.iterations} CG iterations"
     )
 
 

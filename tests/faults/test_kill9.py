@@ -12,19 +12,19 @@ import pytest
 from tests.conftest import ROOT, environment
 
 
-def _campaign(kills: int, seed: int, timeout: float) -> tuple[int, str]:
+def _campaign(kills: int, cycles: int, seed: int, timeout: float) -> tuple[int, str]:
     """Exit code and what was printed."""
     command = [sys.executable, str(ROOT / "scripts" / "campaigns" / "kill9.py")]
     done = subprocess.run(
-        [*command, "--kills", str(kills), "--seed", str(seed)], env=environment(),
-        capture_output=True, text=True, timeout=timeout, check=False,
+        [*command, f"--kills={kills}", f"--cycles={cycles}", f"--seed={seed}"],
+        env=environment(), capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
 
 def test_five_kills() -> None:
     """Three at uniform times, one inside a checkpoint, one inside the compiler."""
-    code, told = _campaign(5, 2, 280)
+    code, told = _campaign(5, 2, 2, 280)
     assert re.search(r"^5 kills, \d resumed from a checkpoint, 0 went wrong", told, re.M), told
     assert told.count("checkpoint: ") == 1 and told.count("in the compilation of form") == 1
     assert code == 0, told
@@ -32,7 +32,7 @@ def test_five_kills() -> None:
 
 @pytest.mark.full
 def test_a_hundred_kills(reached: Callable[..., None]) -> None:
-    _, told = _campaign(100, 1, 3600)
+    _, told = _campaign(100, 6, 1, 3600)
     found = re.search(
         r"^(\d+) kills, (\d+) resumed from a checkpoint, (\d+) went wrong", told, re.M
     )

@@ -267,11 +267,14 @@ def test_a_stack_of_pages_equals_its_array(meshes: Meshes, tmp_path: Path) -> No
 
 
 def test_images_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    from PIL import Image
+
     labels = np.zeros((8, 9), dtype=np.uint8)
     labels[:, -1] = 2
     np.save(tmp_path / "a.npy", labels)
     np.save(tmp_path / "grey.npy", np.random.default_rng(0).random((20, 20)))
     (tmp_path / "broken.tif").write_bytes(b"II*\0nothing")
+    Image.new("RGB", (20, 20)).save(tmp_path / "colour.png")
     regions = {0: "electrolyte", 1: "host"}
     refused: list[tuple[dict[str, Any], str]] = [
         ({"file": "a.npy"}, "label 2 has no region; labels 0 to 255 found: 0, 2"),
@@ -279,6 +282,8 @@ def test_images_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
          "no pore reaches the separator; turn z over"),
         ({"file": "grey.npy"}, "are no labels; give threshold"),
         ({"file": "broken.tif"}, "broken.tif cannot be read as an image"),
+        ({"file": "colour.png"}, "it is in colour; save grey values or labels"),
+        ({"file": "a.npy", "regions": {0: "electrolyte", 300: "host"}}, "less than or equal"),
         ({"file": "a.npy", "crop": {"x": [0, 12]}}, r"crop\.x: \[0, 12\] lies outside 0 to 9"),
         ({"file": "a.npy", "coarsen": 5.0}, "at most 2"),
         ({"file": "grey.npy", "cells_max": 1000, "coarsen": 0.5}, "cells_max is 1000; take"),

@@ -194,6 +194,18 @@ def test_run_on_another_machine_is_believed_while_its_lock_is_fresh(tmp_path, mo
         assert "node17" in lock.message
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', "\x00\x01"])
+def test_a_lock_that_says_nothing_is_believed_while_it_is_fresh(text, tmp_path):
+    path = tmp_path / ".lock"
+    path.write_text(text)
+    with pytest.raises(CaseError, match=r"in use by process None.*delete .*lock"):
+        FolderLock(tmp_path).acquire()
+    os.utime(path, (1.0, 1.0))
+    with FolderLock(tmp_path) as lock:
+        assert "taking over" in lock.message
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_lock_is_touched_while_held(tmp_path, monkeypatch):
     monkeypatch.setattr(FolderLock, "PULSE", 0.02)
     with FolderLock(tmp_path) as lock:

@@ -58,16 +58,17 @@ def largest_gap(a: Path, b: Path) -> float:
     one, other = state_of(a), state_of(b)
     assert one.keys() == other.keys()
     worst = 0.0
-    for name, values in one.items():
+    for name in one:
+        values, others = (np.atleast_1d(state[name]) for state in (one, other))
         finite = np.isfinite(values)
-        assert np.array_equal(finite, np.isfinite(other[name])), name
-        gap = np.abs(np.where(finite, other[name] - np.asarray(values), 0.0)).max(initial=0.0)
-        worst = max(worst, float(gap / max(np.abs(values[finite]).max(initial=0.0), 1e-300))
-                    if gap else 0.0)
-    rows, others = (read_series(folder / "series.csv") for folder in (a, b))
-    assert rows.keys() == others.keys() and len(rows["t"]) >= 2
+        assert np.array_equal(finite, np.isfinite(others)), name
+        gap = np.abs(values[finite] - others[finite]).max(initial=0.0)
+        if gap:
+            worst = max(worst, float(gap / np.abs(values[finite]).max()))
+    rows, more = (read_series(folder / "series.csv") for folder in (a, b))
+    assert rows.keys() == more.keys() and len(rows["t"]) >= 2
     for name in ("t", "dt", "segment", "newton"):
-        assert np.allclose(rows[name], others[name], rtol=1e-9, atol=0.0), name
+        assert np.allclose(rows[name], more[name], rtol=1e-9, atol=0.0), name
     return worst
 
 

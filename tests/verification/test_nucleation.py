@@ -308,6 +308,12 @@ class Run:
         if accept:
             self.s.accept()
 
+    def awake(self) -> list[float]:
+        """Where nuclei grow, x in m, sorted."""
+        sites = self.model.nuclei
+        assert sites is not None
+        return sorted(sites.sites["x"][np.isfinite(sites.born), 0].tolist())
+
 
 def test_two_ranks_place_and_wake_the_same_sites(mpirun: Callable[..., Any]) -> None:
     """Lists bit by bit, what the solver makes of them to its tolerance."""
@@ -477,14 +483,22 @@ def test_a_nucleus_that_was_stripped_can_form_again(tmp_path: Path) -> None:
 
 
 def test_a_current_without_any_site_is_refused_before_the_first_solve() -> None:
-    sites = nuclei(at=[["20 um", "0 um"]], threshold="1 mV")
     with pytest.raises(RunError) as error:
-        Run(case(nuclei=[sites], protocol=[plate(1.0, 10)]))
+        Run(case(protocol=[plate(1.0, 10)]))
     assert str(error.value) == (
         "start of plate at t = 0 s: nothing carries the current: there is no metal, and all walls "
-        "are nucleating ones, where only nuclei react; give a [[nuclei]] place threshold = '0 V', "
-        "or initial.metal_layer, or hold the voltage first"
+        "are nucleating ones, where only nuclei react; give [[nuclei]] a threshold, or "
+        "initial.metal_layer, or hold the voltage first"
     )
+
+
+def test_a_current_on_a_bare_wall_wakes_the_easiest_site() -> None:
+    """And more of them, in the order of their thresholds, only if one is not enough."""
+    at = [["8 um", "0 um"], ["20 um", "0 um"], ["32 um", "0 um"]]
+    sites = nuclei(at=at, threshold=["0.3 V", "0.2 V", "0.4 V"])
+    for current, expected in ((0.5, [20e-6]), (2000.0, [8e-6, 20e-6])):
+        run = Run(case(nuclei=[sites], protocol=[plate(current, 10)]))
+        assert run.awake() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -277,3 +277,63 @@ def test_rejected_step_before_an_event_gets_smaller():
     step = stepper.advance(lambda t: Control(0.0), 1.0, 1.0)
     assert step is not None and step.dt < 1.0
     assert all(b < a for a, b in itertools.pairwise(clock.tried))
+
+
+# -- first guess -------------------------------------------------------------------------------
+
+
+def test_the_first_guess_is_the_polynomial_through_the_old_states():
+    """Exact for a parabola in time, uneven steps; after a jump the bend is no more than the slope.
+
+    The voltage is foreseen with the fields.
+    """
+    cell = Cell(block(), rtol=1e-10)
+    s, phi = cell.s, cell.s.unknowns["phi_l"]
+    past, steps = (0.0, 1.0, 3.0), (1.0, 2.0)  # s: three states, then a step of 1.5 s
+    shapes = (lambda t: 1e-3 * (2 + t + t * t), True), (lambda t: 0.3 * (t > 2), False)
+    for parabola, exact in shapes:
+        s.history, s.past_dt = 3, [steps[1], steps[0]]
+        for old, t in zip(phi.old, reversed(past), strict=True):
+            old.x.array[:] = parabola(t)
+        s.past_voltages[:] = [-parabola(t) for t in reversed(past)]
+        s.begin(1.5)
+        foreseen = parabola(4.5) if exact else 0.3 + 2 * 1.5 * 0.3 / 2
+        free = np.setdiff1d(np.arange(len(phi.owned)), phi.fixed_dofs())
+        np.testing.assert_allclose(phi.owned[free], foreseen, rtol=1e-12)
+        assert s.get_voltage() == pytest.approx(-foreseen, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["direct", "iterative"])
+def test_a_first_guess_far_off_does_no_harm(kind):
+    """Potentials foreseen 0.3 V off: those of the last step are taken, with the same solution."""
+    voltages = []
+    for off in (0.0, 0.3):
+        cell = Cell(block(), kind=kind, rtol=1e-9)
+        cell.s.set_voltage(-0.1)
+        cell.rest(-100.0)
+        for dt in (0.1, 0.1, 0.1):
+            cell.step(-100.0, dt)
+        cell.s.past_voltages[2] += off
+        for name in ("phi_s", "phi_l"):
+            cell.s.unknowns[name].old[2].x.array[:] += off
+        cell.step(-100.0, 0.2)
+        assert cell.outcome.newton <= 8
+        voltages.append(cell.voltage)
+    assert voltages[1] == pytest.approx(voltages[0], rel=1e-8)
+
+
+def test_the_error_of_plated_charge_is_relative_where_there_is_much():
+    """Below q_cov it is compared with q_cov, above with q."""
+    s = Cell(block(), rtol=1e-10).s
+    q = s.unknowns["q"]
+    errors = []
+    for charge in (0.0, 4.0):  # in q_cov
+        for old in q.old:
+            old.x.array[:] = charge * q.scale
+        s.history, s.dt = 1, 1.0
+        q.value.x.array[:] = (charge + 0.01) * q.scale
+        s.unknowns["c"].value.x.array[:] = s.unknowns["c"].old[0].x.array
+        errors.append(s.error())
+    assert errors[0] == pytest.approx(0.005, rel=1e-6)
+    assert errors[1] == pytest.approx(0.005 / 4.01, rel=1e-6)
+

@@ -1,0 +1,134 @@
+"""Every rule between the tables of a case has a broken case, and none of them is forgotten.
+
+`test_case.py` holds most of the table; here are the rules of growing metal, hooks and starts, names
+that would lead out of the result folder, and the test that finds a rule without a broken case.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fem import case_checks
+from fem.case import Case
+from fem.errors import CaseError
+
+from . import test_nuclei
+from .base import changed
+from .test_case import RULES, Rule
+
+GROWTH: dict[str, Any] = {"study": "growth", "growth": {"interface_width": "1 um"}}
+HOST = "host_bottom"
+MORE = [
+    Rule({"study": "growth"}, "growth: missing; a growth study needs [growth] with interface_wid"),
+    Rule(GROWTH | {"study": "tertiary"}, "growth: only for study = 'growth', not 'tertiary'"),
+    Rule(
+        GROWTH | {"initial": {"plated_charge": "1 C/m^2"}},
+        "initial.plated_charge: a growth study has metal, not films; give metal_layer",
+    ),
+    Rule(
+        GROWTH | {"initial": {"metal_layer": "-1 um"}},
+        "initial.metal_layer: '-1 um': must be above 0 m; leave it out",
+    ),
+    Rule(
+        GROWTH | {"kinetics": [{"surface": HOST, "q_cov": "1 C/m^2"}]},
+        "kinetics.0.q_cov: metal covers the walls of a growth study",
+    ),
+    Rule({"initial": {"metal_layer": "1 um"}}, "initial.metal_layer: only in a growth study"),
+    Rule({"kinetics": [{"surface": HOST, "wall": "film"}]}, "kinetics.0.wall: only in a growth st"),
+    Rule(
+        {"kinetics": [{"surface": HOST, "contact_angle": "60 deg"}]},
+        "kinetics.0.contact_angle: only in a growth study",
+    ),
+    Rule(
+        {"initial": {"from": ".", "c": "1 mol/L"}},
+        "initial.c: the result named in initial.from holds it; keep one of them",
+    ),
+    Rule(
+        {"probe": [{"name": "a", "field": "c", "line": [["0 m", "0 m"], ["0 m", "0 m", "1 m"]]}]},
+        "probe.0.line: its two points have different numbers of coordinates",
+    ),
+    Rule({"nuclei": [test_nuclei.PLACES]}, "nuclei: only for study = 'growth', not 'tertiary'"),
+    Rule(
+        GROWTH | {"nuclei": [test_nuclei.PLACES]},
+        "nuclei.0.surface: 'collector': no [[kinetics]] entry says wall = 'nucleating'",
+    ),
+    Rule({"hooks": {"module": "nowhere.py"}}, "nowhere.py': no such file"),
+    Rule({"hooks": {"module": "broken.py"}}, "broken.py': is not Python: line 1"),
+    Rule(
+        {"kinetics": [{"surface": HOST, "law": "butler_volmr"}]},
+        "kinetics.0.law: 'butler_volmr': no such law; did you mean 'butler_volmer'?",
+    ),
+    Rule({"materials": {"my": {"kind": "solid", "sigma": {3: 4}}}}, "sigma: 3: names must be text"),
+    # names that would become files or folders
+    Rule(
+        {"probe": [{"name": "../out", "field": "c", "surface": "collector"}]},
+        "probe.0.name: '../out'",
+    ),
+    Rule({"probe": [{"name": "/tmp/x", "field": "c", "surface": "collector"}]}, "probe.0.name"),
+    Rule({"probe": [{"name": "a\n", "field": "c", "surface": "collector"}]}, "probe.0.name: 'a"),
+    Rule({"probe": [{"name": "x" * 61, "field": "c", "surface": "collector"}]}, "probe.0.name"),
+    Rule({"metal": "../../Li"}, "metal: '../../Li'"),
+    Rule({"electrolyte": "a/b"}, "electrolyte: 'a/b'"),
+    Rule({"materials": {"../my": {"kind": "solid", "sigma": "1 S/m"}}}, "materials.../my"),
+    Rule({"geometry.family": "../planar"}, "geometry.family: '../planar': no such family"),
+    Rule({"regions.../x": {"material": "Cu"}}, "regions."),
+]  # fmt: skip
+
+
+def _problems(rule: Rule, folder: Path) -> list[str]:
+    (folder / "broken.py").write_text("def (:\n")
+    data = changed({k: v for k, v in rule.changes.items() if not k.startswith("regions...")})
+    if "regions.../x" in rule.changes:
+        data["regions"]["../x"] = rule.changes["regions.../x"]
+    with pytest.raises(CaseError) as caught:
+        Case.from_dict(data, folder=folder)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("rule", MORE, ids=[rule.reason[:40] for rule in MORE])
+def test_each_rule(rule: Rule, tmp_path: Path) -> None:
+    problems = _problems(rule, tmp_path)
+    assert any(rule.reason in line for line in problems), problems
+    assert len(problems) <= 3, problems
+
+
+def test_what_is_no_table_is_refused() -> None:
+    with pytest.raises(CaseError, match="a case is a table of names and values, got list"):
+        Case.from_dict([])  # type: ignore[arg-type]
+
+
+def test_no_rule_is_without_a_broken_case(tmp_path: Path) -> None:
+    """Every line of the cross checks that reports a problem is reached by the tables."""
+    file = case_checks.__file__
+    seen: set[int] = set()
+    monitor, tool = sys.monitoring, sys.monitoring.PROFILER_ID
+
+    def note(code: Any, line: int) -> Any:
+        if code.co_filename == file:
+            seen.add(line)
+        return monitor.DISABLE
+
+    monitor.use_tool_id(tool, "rules")
+    try:
+        monitor.register_callback(tool, monitor.events.LINE, note)
+        monitor.set_events(tool, monitor.events.LINE)
+        for rule in [*RULES, *MORE]:
+            _problems(rule, tmp_path)
+        (table,) = test_nuclei.test_a_wrong_entry_is_refused.pytestmark
+        for entry, _ in table.args[1]:
+            with pytest.raises(CaseError):
+                Case.from_dict(test_nuclei.growing(entry))
+    finally:
+        monitor.set_events(tool, 0)
+        monitor.free_tool_id(tool)
+    text = Path(file).read_text()
+    rules = [node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Yield)
+             and isinstance(node.value, ast.JoinedStr | ast.Constant)]
+    assert len(rules) > 40
+    lines = text.splitlines()
+    assert not [lines[n - 1].strip() for n in rules if n not in seen]

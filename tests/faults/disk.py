@@ -1,0 +1,100 @@
+"""A disk that is full, or may not be written: `python -m tests.faults.disk FOLDER` prints JSON.
+
+Mounts a small tmpfs on the folder; run it under `unshare --map-root-user --mount`, so that nobody
+else sees it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from fem.case_files import to_toml
+from tests.run.cases import SMALL
+
+CASE: dict[str, Any] = {
+    **SMALL,
+    "protocol": [{"step": "plate", "current_density": "2 mA/cm^2", "duration": "4 s"}],
+    "time": {"dt0": "0.1 s", "dt_max": "0.1 s"},
+    "output": {"figures": False, "fields_every": "1 s", "checkpoint_wall": "1 ms"},
+}
+INSIDE = ("unshare", "--map-root-user", "--mount")
+
+
+def mount(*options: str) -> None:
+    """Mount, or change a mount."""
+    subprocess.run(["mount", *options], check=True)
+
+
+def hostplate(*command: str) -> dict[str, Any]:
+    """Exit code and what was said."""
+    from fem.cli import main
+
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        code = main(command)
+    return {"code": code, "told": said.getvalue()}
+
+
+def fill(disk: Path, after: int) -> None:
+    """Somebody else's file takes all space once the run has made some steps."""
+    series = disk / "r" / "series.csv"
+    while not series.is_file() or series.read_text().count("\n") <= after:
+        time.sleep(0.002)
+    with open(disk / "ballast", "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1024))
+
+
+def files(folder: Path) -> dict[str, int]:
+    """Sizes of all files."""
+    return {str(p.relative_to(folder)): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+
+
+def main(root: str) -> dict[str, Any]:
+    """Full while it runs, read-only, then room again."""
+    from fem import checkpoint
+
+    disk = Path(root) / "disk"
+    disk.mkdir()
+    case = Path(root) / "case.toml"
+    case.write_text(to_toml(CASE))
+    out: dict[str, Any] = {"whole": hostplate("run", str(case), "--out", f"{root}/whole")}
+    mount("-t", "tmpfs", "-o", "size=8m", "none", str(disk))
+    os.environ["TMPDIR"] = root
+
+    threading.Thread(target=fill, args=(disk, 10), daemon=True).start()
+    out["full"] = hostplate("run", str(case), "--out", f"{disk}/r")
+    found = checkpoint.latest(disk / "r")
+    out["kept"] = {"t": found.manifest["clock"]["t"], "damaged": found.damaged}
+    out["still full"] = hostplate("resume", f"{disk}/r")
+    out["kept still"] = checkpoint.latest(disk / "r").manifest["clock"]["t"]
+    (disk / "ballast").unlink()
+
+    mount("-o", "remount,ro", str(disk))
+    before = files(disk)
+    out["read-only"] = hostplate("resume", f"{disk}/r")
+    out["read-only, new"] = hostplate("run", str(case), "--out", f"{disk}/new")
+    out["read-only, again"] = hostplate("run", str(case), "--out", f"{disk}/r", "--overwrite")
+    out["untouched"] = files(disk) == before
+    mount("-o", "remount,rw", str(disk))
+
+    out["resumed"] = hostplate("resume", f"{disk}/r")
+    out["left"] = [name for name in files(disk) if name.endswith((".tmp", ".lock"))]
+    out["same"] = (disk / "r" / "series.csv").read_text() == (
+        Path(root) / "whole" / "series.csv").read_text()
+
+    return out
+
+
+if __name__ == "__main__":
+    result = main(sys.argv[1])
+    print(f"RESULT {json.dumps(result)}", flush=True)
