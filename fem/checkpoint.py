@@ -84,14 +84,12 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
     digests = comm.gather(digest, root=0)
 
     def finish() -> str:
-        text = json.dumps(
-            {**manifest, "clock": system.clock(), "ranks": comm.size, "sha256": digests}, indent=1
-        )
-        _write_synced(temporary / "manifest.json", text)
+        kept = {**manifest, "clock": system.clock(), "ranks": comm.size, "sha256": digests}
+        _write_synced(temporary / "manifest.json", kept)
         final = base / f"state.{number}"
         temporary.rename(final)
         pointer = base / "latest.json.tmp"
-        _write_synced(pointer, json.dumps({"state": final.name}))
+        _write_synced(pointer, {"state": final.name})
         pointer.replace(base / "latest.json")
         for old in sorted(base.glob("state.*"), key=_number)[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
@@ -255,9 +253,9 @@ def _number(path: Path) -> int:
     return int(path.name.split(".")[1])
 
 
-def _write_synced(path: Path, text: str) -> None:
+def _write_synced(path: Path, content: dict[str, Any]) -> None:
     with path.open("w") as file:
-        file.write(text)
+        json.dump(content, file, indent=1)  # piece by piece: thousands of cycles make a long text
         file.flush()
         os.fsync(file.fileno())
 

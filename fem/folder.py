@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,18 @@ __all__ = ["FolderLock", "claim_folder", "move_aside", "refuse_folder", "write_j
 RESULTS = ("series.csv", "summary.json", "fields", "checkpoints")
 
 
-def write_text(path: Path | str, text: str) -> None:
-    """Replace a file in one move; readers see the old one or the new one, never a part."""
+def write_text(path: Path | str, text: str | Iterable[str]) -> None:
+    """Replace a file in one move; readers see the old one or the new one, never a part.
+
+    Args:
+        path: of the file.
+        text: its content, in one piece or in many.
+    """
     path = Path(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(draft, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)

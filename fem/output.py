@@ -15,6 +15,7 @@ crashes VTK).
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -190,7 +191,7 @@ class _Source:
 
     Attributes:
         path: of the file.
-        times: (t in s, group) of what is whole in it, in the order of writing.
+        times: (t in s, number of its group) of what is whole in it, in the order of writing.
         start: times of earlier files that are later than this, s, did not happen.
         fields: name -> (`Node` or `Cell`, shape), the same at all times.
     """
@@ -201,11 +202,11 @@ class _Source:
             self.start = float(h5.attrs.get("start", np.inf))
             self.mesh = {name: _kind(data) for name, data in h5["mesh"].items()}
             groups = [(name, group) for name, group in h5.items() if "t" in group.attrs]
-            self.times = [(float(group.attrs["t"]), name) for name, group in groups]
+            self.times = [(float(group.attrs["t"]), int(name)) for name, group in groups]
             first = groups[0][1] if groups else {}
             self.fields = {name: _kind(data) for name, data in first.items()}
 
-    def grid(self, name: str, t: float, group: str) -> str:
+    def grid(self, name: str, t: float, number: int) -> str:
         """XML of one time; topology and geometry are repeated, for readers without XInclude."""
         cells, points = (self.mesh[k][1] for k in ("topology", "geometry"))
         static = {k: v for k, v in self.mesh.items() if k not in ("topology", "geometry")}
@@ -217,7 +218,9 @@ class _Source:
             f'</Topology>\n<Geometry GeometryType="XYZ">'
             f"{self._item('mesh/geometry', points)}</Geometry>\n"
             + "".join(self._attribute(k, f"mesh/{k}", *v) for k, v in static.items())
-            + "".join(self._attribute(k, f"{group}/{k}", *v) for k, v in self.fields.items())
+            + "".join(
+                self._attribute(k, f"{_group(number)}/{k}", *v) for k, v in self.fields.items()
+            )
             + "</Grid>\n"
         )
 
@@ -259,7 +262,7 @@ class _BlockFile:
     ):
         self.path, self.name, self.pvd = path, name, pvd
         self.cells, self.points, self.static = cells, points, dict(static)
-        self.times: list[tuple[float, _Source, str]] = []  # time, file, group
+        self.times: list[tuple[float, _Source, int]] = []  # time, file, number of the group
         self.count = self.listed = 0
         self.data = _part(path, series)
         self.h5 = self.data.with_name(self.data.name + ".h5")
@@ -283,18 +286,19 @@ class _BlockFile:
         except (OSError, KeyError):
             return
         self.times = [entry for entry in self.times if entry[0] <= source.start]
-        for t, group in source.times:
-            self._note(t, source, group)
+        for t, number in source.times:
+            self._note(t, source, number)
 
-    def _note(self, t: float, source: _Source, group: str) -> None:
+    def _note(self, t: float, source: _Source, number: int) -> None:
         while self.times and self.times[-1][0] >= t:
             self.times.pop()
         self.listed = min(self.listed, len(self.times))
-        self.times.append((t, source, group))
+        self.times.append((t, source, number))
 
     def append(self, t: float, fields: Mapping[str, tuple[str, npt.NDArray]]) -> None:
         _reserve(self.h5, sum(values.nbytes for _, values in fields.values()))
-        group, self.count = f"{self.count:06d}", self.count + 1
+        number, self.count = self.count, self.count + 1
+        group = _group(number)
         with _hdf5(self.h5, "r+") as h5:
             for key, (center, values) in fields.items():
                 h5[f"{group}/{key}"] = values
@@ -306,7 +310,7 @@ class _BlockFile:
             _write_vtu(
                 self.data / f"{group}.vtu", self.cells, self.points, {**self.static, **fields}
             )
-        self._note(t, self.source, group)
+        self._note(t, self.source, number)
         if len(self.times) - self.listed > len(self.times) // OFTEN:
             self.list()
 
@@ -319,16 +323,16 @@ class _BlockFile:
     def list(self) -> None:
         """Name all times in the files that readers open."""
         self.listed = len(self.times)
-        grids = "".join(source.grid(self.name, t, group) for t, source, group in self.times)
-        write_text(
-            self.path.with_name(self.path.name + ".xdmf"),
-            f'<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
-            f'<Grid Name={quoteattr(self.name)} GridType="Collection" CollectionType="Temporal">\n'
-            f"{grids}</Grid>\n</Domain>\n</Xdmf>\n",
-        )
+        name = quoteattr(self.name)
+        write_text(self.path.with_name(self.path.name + ".xdmf"), itertools.chain(
+            ['<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
+             f'<Grid Name={name} GridType="Collection" CollectionType="Temporal">\n'],
+            (source.grid(self.name, t, number) for t, source, number in self.times),
+            ["</Grid>\n</Domain>\n</Xdmf>\n"],
+        ))  # fmt: skip
         if self.pvd:
             files = [
-                (t, f"{source.path.stem}/{group}.vtu") for t, source, group in self.times
+                (t, f"{source.path.stem}/{_group(k)}.vtu") for t, source, k in self.times
                 if source is self.source or source.path.with_suffix("").is_dir()
             ]
             sets = "".join(
@@ -344,6 +348,10 @@ class _BlockFile:
 def _part(path: Path, series: int) -> Path:
     """Name, without ending, of the data of a part of a run."""
     return path if series == 1 else path.with_name(f"{path.name}_{series:04d}")
+
+
+def _group(number: int) -> str:
+    return f"{number:06d}"
 
 
 def _kind(data: Any) -> tuple[str, tuple[int, ...]]:

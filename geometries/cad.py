@@ -93,8 +93,10 @@ class Cad(OnLattice):
             wrong.append("parts: STL and drawings of the CAD kernel cannot be mixed")
         if kinds == {True} and self.dimension == 2:
             wrong.append("dimension: STL is a surface in space; take 3")
+        if kinds != {True} and self.refine:
+            wrong.append("refine: a drawing is not meshed on a lattice; give size_wall")
         if kinds == {True} and self.size_wall:
-            wrong.append("size_wall: an STL is meshed on an even lattice; give size")
+            wrong.append("size_wall: an STL is meshed on a lattice; give size and refine")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         self.budget(self.spacing())

@@ -451,6 +451,12 @@ def _seamed(room: Room, parts: list[Part]) -> list[Part]:
         to = (starts + near.there[:, None] * (ends - starts))[meet] - here
         ways = to / d[:, None]
         spans = np.arccos(np.clip((d**2 + r**2 - radii[meet] ** 2) / (2 * d * r), -1.0, 1.0))
+        # Rods that begin inside and end outside: necks, mouths, whiskers.
+        feet, tips = _radial(a, b, starts), _radial(a, b, ends)
+        reach = np.linalg.norm(tips, axis=1)
+        out_of = (np.linalg.norm(feet, axis=1) < r) & (reach > r) & (radii < 0.7 * r) & ~meet
+        ways = np.vstack([ways, tips[out_of] / reach[out_of][:, None]])
+        spans = np.append(spans, np.arcsin(radii[out_of] / r))
         if isinstance(shape, Ball):
             low, high = np.zeros(room.dimension), room.corner.copy()
             low[-1], high[-1] = max(0.0, p.span[0]), min(float(high[-1]), p.span[1])
@@ -460,6 +466,14 @@ def _seamed(room: Room, parts: list[Part]) -> list[Part]:
                     ways = np.vstack([ways, sign * np.eye(room.dimension)[k]])
                     spans = np.append(spans, math.acos(off / r))
         out.append(replace(p, shape=_turned(shape, ways, spans, rng)) if len(ways) else p)
+    return out
+
+
+def _radial(a: Floats, b: Floats, points: Floats) -> Floats:
+    """From the nearest point of a segment to each point."""
+    u = b - a
+    along = np.clip((points - a) @ u / max(float(u @ u), 1e-300), 0.0, 1.0)
+    out: Floats = points - a - along[:, None] * u
     return out
 
 

@@ -40,7 +40,7 @@ class Foam(OnLattice):
         porosity: one or several values from the collector upwards, within `RANGE` of kind and
             dimension; the mean is delivered +- 0.01.
         coating: thickness of a region `coating_<layer>` on the pore walls, inside the solid, one
-            or several values; at least 1.5 `size`.
+            or several values; at least 1.5 `size` / 2^`refine`.
         floating: bits of solid without contact to the collector: "drop" or "keep"; default drop
             in 3D, where they are ends cut off by the sides, keep in 2D.
         seed: of the random places, 0 to 2^32 - 1.
@@ -71,7 +71,7 @@ class Foam(OnLattice):
                   if largest > 0.5001 * length]
         if wrong:
             raise ValueError("\n  ".join(wrong))
-        lattice_host.check_coating(self.coating, self.spacing())
+        lattice_host.check_coating(self.coating, self.spacing() / 2**self.refine)
         self.budget(self.spacing())
         return self
 
@@ -80,7 +80,7 @@ class Foam(OnLattice):
         pore = min(self.pore_diameter)
         # Struts of the solid share 1 - e are about sqrt(1 - e)/2 of the pore thick.
         fine = pore * min(0.125, 0.35 * (1 - max(self.porosity)) ** 0.5)
-        return self.size or min(fine, 0.6 * min(self.coating or (pore,)))
+        return self.size or min(fine, 0.6 * 2**self.refine * min(self.coating or (pore,)))
 
 
 def build(p: Foam) -> Built:

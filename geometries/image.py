@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from fem.errors import CaseError
 from geometries import lattice_host
+from geometries.lattice_host import Refine
 from geometries.mesh import Built, Floats
 from geometries.parameters import Growth, Length, Name, Parameters
 
@@ -47,7 +48,7 @@ class Image(Parameters):
         crop: axis -> [first, last + 1] voxel kept, before `flip`.
         coarsen: lattice spacing in voxels (of the largest edge), 0.5 to 20; coarser is smoother.
         smooth: standard deviation of the smoothing in lattice spacings, 0.3 to 3.
-        gap, separator, growth, cells_max: as of all hosts on a lattice.
+        gap, separator, refine, growth, cells_max: as of all hosts on a lattice.
         floating: "keep" or "drop" solid bodies without contact to the collector.
         content: sha256 of the file; found, or checked if given.
     """
@@ -64,6 +65,7 @@ class Image(Parameters):
     smooth: Annotated[float, Field(ge=0.3, le=3.0)] = 0.7
     gap: Length | None = None
     separator: Length | None = None
+    refine: Refine = 0
     growth: Growth = 1.5
     cells_max: Annotated[int, Field(ge=1000, le=20_000_000)] = 1_000_000
     floating: Literal["keep", "drop"] = "keep"

@@ -43,6 +43,9 @@ Shares = Annotated[tuple[Share, ...], BeforeValidator(_several), Field(min_lengt
 """One share, or several from the collector to the top of the host, linear between them."""
 
 
+Refine = Annotated[int, Field(ge=0, le=4)]
+
+
 class Layer(Parameters):
     """A part of the host with its own region names.
 
@@ -67,6 +70,7 @@ class OnLattice(Parameters):
         separator: thickness of the separator, region `separator`.
         dimension: 2 or 3.
         size: spacing of the lattice in the host.
+        refine: how often cells at walls are halved in length, 0 to 4.
         growth: ratio of neighbouring cells in gap and separator, above 1 to 2.
         cells_max: budget of cells, 1000 to 2e7; a finer lattice is refused.
     """
@@ -79,6 +83,7 @@ class OnLattice(Parameters):
     separator: Length | None = None
     dimension: Literal[2, 3] = 2
     size: Length | None = None
+    refine: Refine = 0
     growth: Growth = 1.5
     cells_max: Annotated[int, Field(ge=1000, le=20_000_000)] = 1_000_000
 
@@ -135,7 +140,8 @@ def extent_of(p: Any, extent: list[float]) -> OnLattice:
     return OnLattice.model_construct(
         thickness=extent[-1], layers=(), width=extent[0],
         breadth=extent[1] if len(extent) == 3 else None, gap=p.gap, separator=p.separator,
-        dimension=2 if len(extent) == 2 else 3, size=None, growth=p.growth, cells_max=p.cells_max,
+        dimension=2 if len(extent) == 2 else 3, size=None, refine=p.refine,
+        growth=p.growth, cells_max=p.cells_max,
     )
 
 
@@ -148,7 +154,8 @@ def check_coating(coating: tuple[float, ...] | None, size: float) -> None:
     if coating and min(coating) < 1.5 * size:
         raise ValueError(
             f"coating: {min(coating):g} m is thinner than 1.5 times the lattice spacing {size:g} "
-            "m; take a finer size, or name it in [[coatings]] of the case, which needs no cells"
+            "m at walls; take a finer size, more refine, or name it in [[coatings]] of the case, "
+            "which needs no cells"
         )
 
 
@@ -198,12 +205,20 @@ def host_mesh(
         regions: region of each phase, `{}` stands for the layer's name; "" leaves a void.
         drop_floating: solid bodies without contact to the collector become pore.
         collector: marks further collector facets, as in `assemble`.
+
+    Raises:
+        CaseError: refinement leads beyond `cells_max`.
     """
     axes = axes_of(p, size, layers)
     planes = [0.0, *(high for _, _, high in layers)]
     if p.gap and p.separator:
         planes.append(p.top + p.gap)
     points, cells, fixed = levelset.lattice(axes, planes)
+    if p.refine:
+        points, cells, fixed = levelset.refined(points, cells, fixed, field, p.refine, p.top)
+        if len(cells) > p.cells_max:
+            raise CaseError(f"refine: {p.refine} makes {len(cells)} cells, cells_max is "
+                            f"{p.cells_max}; take a larger size or less refine")
     points, cells, phase = levelset.stuff(points, cells, fixed, field, p.top)
     middle = points[cells, -1].mean(axis=1)
     names = np.empty(len(cells), dtype=object)

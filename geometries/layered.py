@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.errors import CaseError
-from geometries.carving import HOST, Crowd, Part, Room, carve
+from geometries.carving import HOST, Crowd, Part, Room, carve, nearest
 from geometries.measures import components, is_pore, pore_connectivity, slab_fractions
 from geometries.mesh import Built, TaggedMesh, facet_pairs
 from geometries.parameters import Growth, Length, Name, Parameters
@@ -264,6 +264,7 @@ def finish(cell: Cell, mesh: TaggedMesh, parts: list[Part], report: dict[str, An
     extra: dict[str, Any] = {
         "porosity": {n: round(slab_fractions(mesh, [b, t])[0], 6) for n, b, t in bounds},
         "bodies": len({p.body for p in parts} - {None}),
+        "contacts": _contacts(parts),
         "floating_solids": sum(floating.values()),
         "floating": floating,
         "connected": not floating,
@@ -273,6 +274,19 @@ def finish(cell: Cell, mesh: TaggedMesh, parts: list[Part], report: dict[str, An
     }
     host = (hosts[0][1], hosts[-1][2]) if hosts else None
     return Built(mesh, host, bounds, extra)
+
+
+def _contacts(parts: list[Part]) -> int:
+    """Number of pairs of balls and rods of the host that merge (2D: without contact bars)."""
+    shapes = [p.shape for p in parts if p.priority == HOST and isinstance(p.shape, Ball | Rod)]
+    if not shapes:
+        return 0
+    starts, ends = (np.array(v) for v in zip(*(s.axis() for s in shapes), strict=True))
+    radii = np.array([s.radius for s in shapes])
+    return sum(
+        int(np.sum(nearest(starts[i], ends[i], starts[:i], ends[:i]).apart < radii[:i] + radii[i]))
+        for i in range(1, len(shapes))
+    )
 
 
 def _asked(cell: Cell) -> dict[str, float]:

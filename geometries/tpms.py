@@ -44,7 +44,7 @@ class Tpms(OnLattice):
             and dimension; the mean is delivered +- 0.01. Or give
         wall_thickness: of a sheet, one or several values, 0.08 to 0.4 of the unit cell.
         coating: thickness of a region `coating_<layer>` on the pore walls, inside the solid, one
-            or several values; at least 1.5 `size`.
+            or several values; at least 1.5 `size` / 2^`refine`.
         cut: 2D: place of the cut along the second axis in unit cells, 0 to 1; default one where
             pores lead through.
         size: default a sixteenth of the unit cell, finer where walls or coating are thin.
@@ -79,7 +79,7 @@ class Tpms(OnLattice):
             wrong.append("coating: give porosity instead of wall_thickness with it")
         if wrong:
             raise ValueError("\n  ".join(wrong))
-        lattice_host.check_coating(self.coating, self.spacing())
+        lattice_host.check_coating(self.coating, self.spacing() / 2**self.refine)
         self.budget(self.spacing())
         return self
 
@@ -92,7 +92,7 @@ class Tpms(OnLattice):
             thickest = 1 - max(self.porosity or (0.0,))
             sheet = min(self.wall_thickness or (thickest * self.unit_cell / AREA[self.surface],))
             thin.append(0.8 * sheet)
-        return min([*thin, *(0.6 * t for t in self.coating or ())])
+        return min([*thin, *(0.6 * 2**self.refine * t for t in self.coating or ())])
 
 
 def build(p: Tpms) -> Built:

@@ -173,7 +173,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `--recover`: runs end by a signal after 3 steps, again after 5 more, and go on."""
-    if not request.config.getoption("--recover"):
+    disturbed = request.node.get_closest_marker("undisturbed") is None
+    if not disturbed or not request.config.getoption("--recover"):
         return
     from fem import run as module
     from fem.errors import Interrupted

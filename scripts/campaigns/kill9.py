@@ -1,7 +1,7 @@
 """Kill a run with SIGKILL, again and again; resume it; the end must be the same bit by bit.
 
-    python scripts/campaigns/kill9.py                              100 kills, a line each and a table at the end
-    python scripts/campaigns/kill9.py --kills 5 --cycles 2         the size of the CI tier
+    python scripts/campaigns/kill9.py                          100 kills, a line each, then a table
+    python scripts/campaigns/kill9.py --kills 5 --cycles 2     the size of the CI tier
 
 Most kill times are uniform over the life of the run. A fifth are placed where a kill hurts most:
 half of these inside a checkpoint (between its file and its manifest, before it gets its name, or
@@ -311,10 +311,10 @@ def _pause_in_checkpoint(which: str, at: int, mark: Path) -> None:
 
     write, rename, replace = checkpoint._write_synced, Path.rename, Path.replace
 
-    def written(path: Path, text: str) -> None:
+    def written(path: Path, content: dict[str, Any]) -> None:
         if which == WINDOWS[0] and path.parent.name == f"state.{at}.tmp":
             _pause(mark)
-        write(path, text)
+        write(path, content)
 
     def renamed(self: Path, target: Any) -> Path:
         if which == WINDOWS[1] and self.name == f"state.{at}.tmp":

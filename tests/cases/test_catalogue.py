@@ -27,10 +27,14 @@ CASES = (
     "aligned_channels_vertical",
     "four_layer_lno",
     "limiting_current",
+    "host_fill",
+    "lamella_pan_cnf",
     "mof_thickness",
     "nanowire_li2o_bare",
     "nanowire_li2o_coated",
+    "nucleation_regimes",
     "sand",
+    "stripping_dead_metal",
     "trilayer_cg",
 )
 SURFACES = '[{{surface="host_*", {0}}}, {{surface="collector", {0}}}]'
@@ -379,3 +383,72 @@ def test_the_thicker_the_carbon_the_more_it_plates_at_the_top(
         reached(f"share of the top, {thick} um (0.2 + {thin} um)", high, least=low + 0.2)
     slow = [top(h, SLOW) for h in (10, 20, 40)]
     reached("largest less smallest share, slow kinetics", max(slow) - min(slow), most=0.05)
+
+
+# ------------------------------------------------------------------------ growing metal, full tier
+
+
+def formed(result: Result, kind: str) -> list[dict[str, Any]]:
+    """Events of a kind, in the order of time."""
+    return [e for e in result.summary["events"] if e["event"] == kind]
+
+
+@pytest.mark.full
+def test_lamellae_are_reached_one_after_the_other(solve: Solve, reached: Reached) -> None:
+    """Control: layers in contact with the collector outside the cut, which plate on top at once.
+
+    Quantity: tip of the metal when the first layer is reached, and with contacts after 60 s; the
+    voltage falls in size as each layer joins.
+    """
+    alone = solve("lamella_pan_cnf")
+    joined = formed(alone, "bridge")
+    order = [e["region"] for e in joined]
+    reached("layers joined out of order", float(order != sorted(order)), most=0.0)
+    reached("layers joined", float(len(set(order))), least=2.0)
+    series = alone.series
+    for event in (joined[0], joined[-1]):
+        before = np.interp(event["t"] - 100.0, series["t"], series["voltage"])
+        after = np.interp(event["t"] + 300.0, series["t"], series["voltage"])
+        reached(f"relief of the voltage by {event['region']}", after - before, least=2e-3)
+    inside = np.interp(joined[0]["t"] - 1.0, series["t"], series["tip"])
+    reached("tip before the first layer is reached", inside, most=4e-6)
+    tied = solve(
+        "lamella_pan_cnf", "regions.host_cnf_*.connected=true", "protocol.0.capacity=0.1 mAh/cm^2"
+    )
+    reached("tip with contacts", float(tied.series["tip"][-1]), least=11e-6)
+
+
+@pytest.mark.full
+def test_a_bulb_on_a_thin_neck_is_lost_and_found_again(solve: Solve, reached: Reached) -> None:
+    """Control: a neck of 16 um; quantity: dead metal and voltage when the strip ends."""
+    thin = solve("stripping_dead_metal")
+    lost, found = formed(thin, "island")
+    reached("pieces cut off", lost["pieces"], least=1, most=1)
+    reached("pieces after plating", found["pieces"], most=0)
+    strip = thin.series["segment"] == 0
+    dead = thin.series["dead"][strip & (thin.series["islands"] == 1)]
+    reached("dead charge", dead[-1], least=5000.0)
+    reached("its change while the rest strips", float(np.ptp(dead) / dead[0]), most=1e-3)
+    thick = solve(
+        "stripping_dead_metal", "initial.metal_layer.neck=8 um",
+        "protocol.1.capacity=0.1 mAh/cm^2",
+    )
+    lost_late = thick.series["dead"][thick.series["segment"] == 0].max()
+    reached("dead charge with a thick neck", float(lost_late), most=0.5 * dead[-1])
+
+
+@pytest.mark.full
+def test_more_current_more_and_smaller_nuclei(solve: Solve, reached: Reached) -> None:
+    """Control: a tenth of the current; quantity: nuclei, 2, 11 and 18, and height of the metal."""
+    currents = ("0.1", "1", "3")
+    runs = [
+        solve("nucleation_regimes", f"protocol.0.current_density={i} mA/cm^2",
+              "protocol.0.capacity=0.05 mAh/cm^2")
+        for i in currents
+    ]
+    for slow, fast, current in zip(runs, runs[1:], currents[1:], strict=False):
+        count, height = (float(slow.series[name][-1]) for name in ("nuclei", "tip"))
+        reached(f"nuclei at {current} mA/cm^2 (1.5 x slower)", float(fast.series["nuclei"][-1]),
+                least=1.5 * count)
+        reached(f"height at {current} mA/cm^2 (0.8 x slower)", float(fast.series["tip"][-1]),
+                most=0.8 * height)

@@ -29,6 +29,12 @@ STAGES: dict[str, tuple[str, str, int, Exception]] = {
 }
 
 
+def reason(stage: str) -> str:
+    """What must be told of it."""
+    error = STAGES[stage][3]
+    return str(getattr(error, "strerror", None) or error)
+
+
 @contextlib.contextmanager
 def fault(stage: str, rank: int, mark: Path) -> Iterator[None]:
     """Inside the block a rank fails at a stage, once, and leaves the time in a file."""

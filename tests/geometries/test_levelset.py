@@ -108,6 +108,30 @@ def test_many_phases_fill_the_cube_without_gaps() -> None:
     assert simplex_measures(points, exterior[:, :-1]).sum() == pytest.approx(6.0, rel=1e-12)
 
 
+@pytest.mark.parametrize(("dim", "levels"), [(2, 2), (3, 1)])
+def test_refined_walls_are_as_good_as_a_finer_lattice(dim: int, levels: int) -> None:
+    """Half the spacing at the wall, planes kept, conforming; far fewer cells."""
+    sphere = ball(0.3, [0.51, 0.48, 0.493][:dim])
+    axes = [np.linspace(0.0, 1.0, 9)] * dim
+    points, cells, fixed = levelset.refined(*levelset.lattice(axes, [0.25]), sphere, levels)
+    assert np.all(points[fixed[:, -1], -1] * 4 % 1 == 0)
+    height = points[cells, -1]
+    assert np.all((height <= 0.25).all(axis=1) | (height >= 0.25).all(axis=1))
+    points, cells, phase = levelset.stuff(points, cells, fixed, sphere)
+    grade = quality(points, cells)
+    assert grade.min() > 0.1 and np.quantile(grade, 0.01) > 0.3
+    _, pairs, exterior = facet_pairs(cells)
+    assert 2 * len(pairs) + len(exterior) == (dim + 1) * len(cells)
+    assert simplex_measures(points, exterior[:, :-1]).sum() == pytest.approx(2 * dim, rel=1e-12)
+    fine = cut(sphere, dim, 8 * 2**levels)
+    coarse = cut(sphere, dim, 8)
+    exact = 2 * math.pi * 0.3 if dim == 2 else 4 * math.pi * 0.09
+    errors = [abs(volumes_and_wall(*mesh)[1] / exact - 1)
+              for mesh in (coarse, (points, cells, phase), fine)]
+    assert errors[1] < 0.4 * errors[0] and errors[1] < 2 * errors[2]
+    assert len(cells) < 0.9 * len(fine[1])
+
+
 # ---------------------------------------------------------------- every family, small, 2D and 3D
 
 SMALL: list[tuple[str, dict[str, Any]]] = [
@@ -295,6 +319,32 @@ def test_images_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
         with pytest.raises(CaseError, match=reason):
             geometries.build("image", full, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_a_case_lie_beside_it(tmp_path: Path) -> None:
+    """A relative path is that of the case; the digest of the problem follows the content."""
+    from fem.case import Case
+
+    case: dict[str, Any] = {
+            "schema": 1, "title": "image", "metal": "Li", "electrolyte": "LiPF6_EC_EMC_3_7",
+            "study": "steady", "regions": {"host": {"material": "Cu"}},
+            "geometry": {"family": "image", "file": "a.npy", "voxel": "1 um",
+                         "regions": {"0": "electrolyte", "1": "host"}},
+            "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 h"}]}
+    labels = np.zeros((9, 9), dtype=np.uint8)
+    hashes = []
+    for folder, label in (("a", 0), ("b", 0), ("c", 1)):
+        (tmp_path / folder).mkdir()
+        labels[4, :4] = label
+        np.save(tmp_path / folder / "a.npy", labels)
+        found = Case.from_dict(case, folder=tmp_path / folder)
+        assert found.geometry is not None
+        assert found.geometry["file"] == str(tmp_path / folder / "a.npy")
+        hashes.append(found.physics_hash())
+    assert hashes[0] == hashes[1] != hashes[2]
+    with pytest.raises(CaseError, match=r"geometry.*no file .*nowhere.npy"):
+        Case.from_dict(case | {"geometry": case["geometry"] | {"file": "nowhere.npy"}},
+                       folder=tmp_path)
 
 
 def test_pores_that_the_separator_cannot_reach_are_filled(tmp_path: Path) -> None:

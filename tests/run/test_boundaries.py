@@ -99,6 +99,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.undisturbed
 def test_start_from_another_result(tmp_path: Path) -> None:
     first = small().run(tmp_path / "a")
     rest = [{"step": "rest", "duration": "1 s"}]

@@ -18,6 +18,8 @@ from fem.solve import Outcome, Stage
 
 from .cases import small, state_of
 
+pytestmark = pytest.mark.undisturbed
+
 STEPS = [
     {"step": "plate", "current_density": "1 mA/cm^2", "duration": "5 s"},
     {"step": "plate", "current_density": "2 mA/cm^2", "duration": "10 s"},

@@ -110,6 +110,7 @@ def test_a_short_circuit_ends_the_run_and_resuming_tells_nothing_again(grown: Re
     assert again.summary["events"] == events and again.series["t"][-1] == t
 
 
+@pytest.mark.undisturbed
 def test_a_restart_tells_each_event_once(
     grown: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

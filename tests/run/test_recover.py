@@ -24,6 +24,8 @@ from fem.units import parse_quantity
 
 from .cases import state_of
 
+pytestmark = pytest.mark.undisturbed
+
 #: Steps until the interruption, and until the comparison.
 HALF, WHOLE = 4, 8
 #: Compared bit by bit, in seconds.

@@ -24,6 +24,8 @@ from tests.conftest import environment, mpiexec
 
 from .cases import SMALL, small, state_of
 
+pytestmark = pytest.mark.undisturbed
+
 # Some 70 steps of 10 ms: long enough to be hit by a signal.
 LONG: dict[str, Any] = {
     **SMALL,
@@ -31,7 +33,7 @@ LONG: dict[str, Any] = {
         {"step": "plate", "current_density": "2 mA/cm^2", "duration": "15 s"},
         {"step": "strip", "current_density": "1 mA/cm^2", "duration": "15 s"},
     ],
-    "time": {"dt0": "0.1 s", "dt_max": "0.8 s"},
+    "time": {"dt0": "0.1 s", "dt_max": "0.5 s"},
     "output": {"figures": False, "fields_every": "10 s", "checkpoint_wall": "150 ms"},
 }
 
