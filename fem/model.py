@@ -50,8 +50,8 @@ class Model:
         electrons, ions, interface: those whose currents are measured.
         metal: the growing metal of a growth study. nuclei: where it appears on walls.
         area: projected area of the collector, m2 (2D: m).
-        capped: regions whose sigma was lowered to `share` times the largest kappa, with the value of
-            the material, S/m.
+        capped: regions whose sigma was lowered to `share` times the largest kappa, with the value
+            of the material, S/m.
         deepest_nucleation: largest nucleation overpotential of any wall, V.
         electrolytes: those that fill a region.
         c_tables: measured curves over c that a region uses, with their place in the case.
@@ -176,8 +176,8 @@ def build(case: Case, domain: Domain) -> Model:
     brines = {f.electrolyte.name: f.electrolyte for f in fillings.values()
               if isinstance(f.electrolyte, library.Electrolyte)}
     return Model(
-        case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped, share,
-        found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic), clock,
+        case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
+        share, found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic), clock,
         metal, nuclei, edges.timed, held,
     )
 

@@ -83,8 +83,8 @@ def image(rng: np.random.Generator, folder: Path) -> Drawn:
 
     dim = int(rng.integers(2, 4))
     shape = rng.integers(40, 90, size=2) if dim == 2 else rng.integers(14, 24, size=3)
-    noise = gaussian_filter(rng.random(tuple(shape)), rng.uniform(1.5, 3))
-    porosity = rng.uniform(0.3, 0.9)
+    noise = gaussian_filter(rng.random(tuple(shape)), rng.uniform(2, 3))
+    porosity = rng.uniform(0.65 if dim == 2 else 0.4, 0.85)
     labels = (noise > np.quantile(noise, porosity)).astype(np.uint8)
     if rng.random() < 0.5:
         other = gaussian_filter(rng.random(tuple(shape)), 3)
@@ -92,7 +92,7 @@ def image(rng: np.random.Generator, folder: Path) -> Drawn:
     file = folder / f"{rng.integers(2**60)}.npy"
     np.save(file, labels)
     return {"file": str(file), "voxel": um(rng.uniform(0.1, 5)),
-            "coarsen": float(rng.uniform(1, 2)), "smooth": float(rng.uniform(0.5, 1.5)),
+            "coarsen": float(rng.uniform(0.7, 1.5)), "smooth": float(rng.uniform(0.4, 1.0)),
             "regions": {0: "electrolyte", 1: "host_a", 2: "host_b"}, **around(rng, 10, dim)}
 
 

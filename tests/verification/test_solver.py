@@ -317,7 +317,7 @@ def test_a_first_guess_far_off_does_no_harm(kind):
         for name in ("phi_s", "phi_l"):
             cell.s.unknowns[name].old[2].x.array[:] += off
         cell.step(-100.0, 0.2)
-        assert cell.outcome.newton <= 8
+        assert cell.outcome and cell.outcome.newton <= 8
         voltages.append(cell.voltage)
     assert voltages[1] == pytest.approx(voltages[0], rel=1e-8)
 
