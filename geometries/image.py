@@ -36,9 +36,9 @@ def _lengths(value: Any) -> Any:
 class Image(Parameters):
     """Parameters of a host from an image.
 
-    The mesh has the voxels' open porosity +- 0.01 or is refused. That needs necks and walls of about
-    three lattice spacings and, for random pores, a porosity of 0.4 to 0.85 (2D: from 0.65), as below
-    a neck decides what is open; a smaller `coarsen` resolves more.
+    The mesh has the voxels' open porosity +- 0.01 or is refused. That needs necks and walls of
+    about three lattice spacings and, for random pores, a porosity of 0.4 to 0.85 (2D: from 0.65),
+    as below a neck decides what is open; a smaller `coarsen` resolves more.
 
     Attributes:
         file: .npy, .npz (its first array), .tif, .tiff (all pages) or .png; relative to the case.

@@ -18,6 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MAX_LAUNCHES = 60
 """MPI launches that the CI tier may make; each costs 2 s of start-up."""
+CI_TIER = "not full and not campaign"
+"""Marks of the CI tier, as in pyproject.toml."""
 FULL_TIMEOUT = 4 * 3600.0
 """Seconds for a test of the full tier that sets no time limit of its own."""
 
@@ -209,9 +211,10 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests of the full tier hours instead of minutes."""
+    """Give tests outside the CI tier hours instead of minutes."""
     for item in items:
-        if item.get_closest_marker("full") and not item.get_closest_marker("timeout"):
+        slow = item.get_closest_marker("full") or item.get_closest_marker("campaign")
+        if slow and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(FULL_TIMEOUT))
 
 
@@ -231,4 +234,4 @@ def pytest_terminal_summary(
 
 def too_many(config: pytest.Config) -> bool:
     """Tell whether a run of the CI tier passed its number of MPI launches."""
-    return config.option.markexpr == "not full" and launches > MAX_LAUNCHES
+    return config.option.markexpr == CI_TIER and launches > MAX_LAUNCHES

@@ -314,6 +314,7 @@ def test_run_checks_first_and_hands_over(
         "title": "other",
         "folder": Path("results/mine"),
         "overwrite": False,
+        "hooks": False,
         "quiet": True,
     }
     seen.clear()

@@ -30,7 +30,7 @@ def test_five_kills() -> None:
     assert code == 0, told
 
 
-@pytest.mark.full
+@pytest.mark.campaign
 def test_a_hundred_kills(reached: Callable[..., None]) -> None:
     _, told = _campaign(100, 6, 1, 3600)
     found = re.search(

@@ -29,7 +29,7 @@ def test_forty_cycles() -> None:
     assert found["growth"] <= 0.01 and found["more_files"] <= 0, found
 
 
-@pytest.mark.full
+@pytest.mark.campaign
 @pytest.mark.parametrize(("kind", "count"), [("cycles", 2000), ("steps", 10_000)])
 def test_long_runs(kind: str, count: int, reached: Callable[..., None]) -> None:
     found = _soak(kind, count, 3 * 3600)

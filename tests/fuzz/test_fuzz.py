@@ -29,7 +29,7 @@ def test_case_texts(cwd: Path) -> None:
     assert found["valid"] >= 60 and found["slowest"] < 5000, found
 
 
-@pytest.mark.full
+@pytest.mark.campaign
 def test_ten_thousand_case_texts(cwd: Path, reached: Callable[..., None]) -> None:
     found = fuzz(10_000, 2, cwd)
     reached("texts that were refused or are a case", found["valid"] + found["refused"],
@@ -61,7 +61,7 @@ def test_meshes(tmp_path: Path) -> None:
     assert {0, 1} <= {row["code"] for row in rows}
 
 
-@pytest.mark.full
+@pytest.mark.campaign
 def test_five_hundred_meshes(tmp_path: Path, reached: Callable[..., None]) -> None:
     rows = meshes(500, 7, tmp_path / "m", 3.9 * 3600)
     valid = [row for row in rows if row["code"] == 0]

@@ -146,7 +146,7 @@ def outcome(family: str, given: Drawn) -> str:
     return ""
 
 
-@pytest.mark.full
+@pytest.mark.campaign
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("family", ["tpms", "foam", "image", "grains", "cad"])
 def test_draws_are_built(family: str, tmp_path: Path, reached: Any) -> None:

@@ -174,7 +174,7 @@ def draw(family: str, seed: int) -> Given:
     return more | {"layers": [one], "width": um(width), "separator": um(0.1 * width)}
 
 
-@pytest.mark.full
+@pytest.mark.campaign
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("family", [*LAYERS, "rough"])
 def test_the_documented_range_is_built(family, reached):
