@@ -25,7 +25,9 @@ CASES = (
     "aligned_channels_horizontal",
     "aligned_channels_random",
     "aligned_channels_vertical",
+    "dual_gradient_ni",
     "four_layer_lno",
+    "gradient_pores",
     "limiting_current",
     "host_fill",
     "lamella_pan_cnf",
@@ -36,6 +38,7 @@ CASES = (
     "sand",
     "stripping_dead_metal",
     "trilayer_cg",
+    "wood_channels",
 )
 SURFACES = '[{{surface="host_*", {0}}}, {{surface="collector", {0}}}]'
 NO_NUCLEATION = "kinetics=" + SURFACES.format('eta_nuc="0 V"')
@@ -383,6 +386,56 @@ def test_the_thicker_the_carbon_the_more_it_plates_at_the_top(
         reached(f"share of the top, {thick} um (0.2 + {thin} um)", high, least=low + 0.2)
     slow = [top(h, SLOW) for h in (10, 20, 40)]
     reached("largest less smallest share, slow kinetics", max(slow) - min(slow), most=0.05)
+
+
+@pytest.mark.full
+def test_pores_plate_at_their_mouth_whatever_their_taper(solve: Solve, reached: Reached) -> None:
+    """Controls: straight and reversed pores; quantity: share of the top third, 0.578 to 0.601.
+
+    The taper orders the bottoms, 0.189, 0.171 and 0.131, as it orders their areas; margin 0.01.
+    """
+    runs = [
+        solve("gradient_pores", NO_NUCLEATION, f"geometry.layers.0.diameter={d}")
+        for d in ('["3 um", "8 um"]', '["5.5 um"]', '["8 um", "3 um"]')
+    ]
+    for name, result in zip(("widening", "straight", "narrowing"), runs, strict=True):
+        reached(f"share of the top, {name} downwards", top_third(result), least=0.5)
+    bottoms = [float(r.summary["current_by_third"]["bottom"]) for r in runs]
+    for wide, narrow in pairwise(bottoms):
+        reached("bottom of the wider one (0.01 + narrower)", wide, least=narrow + 0.01)
+    nucleating = solve("gradient_pores")
+    reached("share of the top with 40 mV", top_third(nucleating), least=0.99)
+
+
+@pytest.mark.full
+def test_silver_at_the_bottom_of_wood_draws_the_metal_there(solve: Solve, reached: Reached) -> None:
+    """Control: no silver; quantity: share of the bottom third, 0.871 against 0.000; margin 0.5."""
+    bottom = [
+        float(solve("wood_channels", *more).summary["current_by_third"]["bottom"])
+        for more in ((), ("kinetics.0.eta_nuc=14 mV",), ("kinetics.0.eta_nuc=0 V",))
+    ]
+    reached("share of the bottom with silver", bottom[0], least=bottom[1] + 0.5)
+    reached("share of the bottom, no overpotential at all", bottom[2], least=0.2, most=1 / 3)
+
+
+@pytest.mark.full
+def test_gold_decides_and_alumina_where_there_is_none(solve: Solve, reached: Reached) -> None:
+    """Controls: without gold, without Al2O3, without both; -15 degC, where gold alone is not enough.
+
+    Quantity: share of a third, 1.0 against 0.0; margin 0.9.
+    """
+
+    def thirds(*more: str) -> dict[str, float]:
+        return dict(solve("dual_gradient_ni", *more).summary["current_by_third"])
+
+    reached("bottom, gold and Al2O3", thirds()["bottom"], least=0.9)
+    reached("bottom at 5 degC", thirds("temperature=5 degC")["bottom"], least=0.9)
+    reached("middle, no gold", thirds("kinetics=[]")["middle"], least=0.9)
+    reached("bottom, no Al2O3", thirds("coatings=[]")["bottom"], least=0.9)
+    reached("top, neither", thirds("kinetics=[]", "coatings=[]")["top"], least=0.9)
+    cold = thirds("temperature=-15 degC")
+    reached("bottom at -15 degC", cold["bottom"], least=0.4, most=0.7)
+    reached("top at -15 degC", cold["top"], most=1e-3)
 
 
 # ------------------------------------------------------------------------ growing metal, full tier
