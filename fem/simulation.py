@@ -93,6 +93,7 @@ class Simulation:
         self.stop = events.StopRequest(self.comm)
         self.origin = ""
         self.saved = time.monotonic()  # when there was a checkpoint last
+        self.saved_as: tuple[float, int, bool, int] | None = None
         self.done_before = 0  # steps of what is resumed
         self.settled = False  # a steady study has come to its end
         every = self.case.output.fields_every or math.inf
@@ -192,7 +193,11 @@ class Simulation:
             "settled": self.settled,
             "remarks": self.remarks.state() if begun else {},
         })  # fmt: skip
-        self.saved = time.monotonic()
+        self.saved, self.saved_as = time.monotonic(), self._place()
+
+    def _place(self) -> tuple[float, int, bool, int]:
+        """What tells two checkpoints of a run apart."""
+        return self.s.t, self.number, self.settled, len(self.events)
 
     # -- the loop ------------------------------------------------------------------------------
 
@@ -523,7 +528,8 @@ class Simulation:
     def finish(self) -> None:
         """Checkpoint, summary, figures."""
         if self.tally.steps > self.done_before or not self._has("summary.json"):
-            self.save()
+            if self.saved_as != self._place():  # else it would push out an older one for nothing
+                self.save()
             self.remarks.look_closely()
             write_json(self.comm, self.folder / "summary.json", self.summary())
         if self.case.output.figures:

@@ -409,7 +409,10 @@ class Stage:
         guess = [u.value.x.array.copy() for u in potentials]
         voltage = self.system.voltage.x.array.copy()
         for u in potentials:
+            held = u.fixed_dofs()  # these follow the time
+            at = u.value.x.array[held]
             u.value.x.array[:] = u.old[0].x.array
+            u.value.x.array[held] = at
         if seek:
             self.system.set_voltage(float(self.system.past_voltages[0]))
         residual, norm, gap = self._state(control, seek)

@@ -420,7 +420,7 @@ def test_silver_at_the_bottom_of_wood_draws_the_metal_there(solve: Solve, reache
 
 @pytest.mark.full
 def test_gold_decides_and_alumina_where_there_is_none(solve: Solve, reached: Reached) -> None:
-    """Controls: without gold, without Al2O3, without both; -15 degC, where gold alone is not enough.
+    """Controls: without gold, without Al2O3, without both; -15 degC, where gold is not enough.
 
     Quantity: share of a third, 1.0 against 0.0; margin 0.9.
     """
