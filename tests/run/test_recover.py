@@ -44,9 +44,14 @@ def stop_after(steps: int) -> Iterator[None]:
 
 
 def coarse(name: str) -> Case:
-    """A case of the catalogue with cells of twice the size; a front keeps what resolves it."""
+    """A case of the catalogue with cells of twice the size; a front keeps what resolves it.
+
+    By a direct solver, unless the case asks for an iterative one.
+    """
     case = Case.load(name)
     changes: dict[str, object] = {"output.figures": False}
+    if case.solver.kind == "auto":
+        changes["solver.kind"] = "direct"
     if case.study != "growth":
         changes |= {
             path: f"{2 * parse_quantity(text, 'm'):.12g} m"
