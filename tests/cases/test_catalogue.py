@@ -28,9 +28,11 @@ CASES = (
     "dual_gradient_ni",
     "four_layer_lno",
     "gradient_pores",
-    "limiting_current",
+    "hollow_fibres",
     "host_fill",
     "lamella_pan_cnf",
+    "lgh_as",
+    "limiting_current",
     "mof_thickness",
     "nanowire_li2o_bare",
     "nanowire_li2o_coated",
@@ -436,6 +438,28 @@ def test_gold_decides_and_alumina_where_there_is_none(solve: Solve, reached: Rea
     cold = thirds("temperature=-15 degC")
     reached("bottom at -15 degC", cold["bottom"], least=0.4, most=0.7)
     reached("top at -15 degC", cold["top"], most=1e-3)
+
+
+@pytest.mark.full
+def test_hollow_fibres_lower_the_local_current(solve: Solve, reached: Reached) -> None:
+    """Control: solid fibres, the same porosity; quantity: i_n on the fibres, 0.70 against 2.14."""
+    layer = 'name="mat", thickness="50 um", porosity=0.85, fibre_diameter="8 um"'
+    hollow = solve("hollow_fibres")
+    solid = solve("hollow_fibres", f"geometry.layers=[{{{layer}}}]")
+    several = solve("hollow_fibres", "geometry.layers.0.lumen={open=0.4, channels=4, mouth=0.08}")
+    bound = 0.5 * density(solid, "host_mat")
+    reached("i_n, hollow (half of solid)", density(hollow, "host_mat"), most=bound, unit="A/m^2")
+    reached("i_n, four channels", density(several, "host_mat"), most=bound, unit="A/m^2")
+
+
+@pytest.mark.full
+def test_an_insulating_interlayer_is_filled_from_below(solve: Solve, reached: Reached) -> None:
+    """Control: an interlayer that conducts; quantity: share of the lower rGO, 1.0 against 0.0."""
+    stack = solve("lgh_as")
+    bridged = solve("lgh_as", 'regions.electrolyte_sio2={bridge_sigma="1 kS/m"}')
+    reached("share of the lower rGO", share(stack, "host_rgo"), least=0.9)
+    reached("share of the upper rGO, floating", share(stack, "host_top"), most=1e-9)
+    reached("share of the lower rGO, bridged", share(bridged, "host_rgo"), most=0.1)
 
 
 # ------------------------------------------------------------------------ growing metal, full tier
