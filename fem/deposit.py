@@ -21,7 +21,7 @@ from .system import System
 __all__ = ["Deposit"]
 
 #: A pore conducts from this multiple of its empty conductivity on.
-CONDUCTING = 1e3
+CONDUCTING = 30.0
 
 
 class Deposit(Measure):

