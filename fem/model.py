@@ -36,6 +36,8 @@ __all__ = ["Model", "build"]
 # An electron conductor this much better than the electrolyte is a better one than any potential
 # difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
 CONDUCTIVITY_SHARE = 1e4
+# Less where metal grows: pieces float tens of mV from the collector, and round-off grows with both.
+GROWTH_SHARE = 1e3
 
 
 @dataclass
@@ -137,7 +139,7 @@ def build(case: Case, domain: Domain) -> Model:
     c0 = _initial_concentration(case, fillings)
     edges = boundaries.read(case, domain, ionic, conductors, c0, clock)
     pores = growth.pores(fillings) if case.study == "growth" else []
-    share = CONDUCTIVITY_SHARE
+    share = GROWTH_SHARE if pores else CONDUCTIVITY_SHARE
     ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, pores)
     electrons, capped = _electrons(
         case, domain, fillings, conductors, ionic, c0, edges, pores, share
