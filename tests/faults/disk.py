@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import subprocess
 import sys
-import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from fem.case_files import to_toml
 from tests.run.cases import SMALL
@@ -44,14 +46,23 @@ def hostplate(*command: str) -> dict[str, Any]:
     return {"code": code, "told": said.getvalue()}
 
 
-def fill(disk: Path, after: int) -> None:
+@contextlib.contextmanager
+def filled(disk: Path, after: int) -> Iterator[None]:
     """Somebody else's file takes all space once the run has made some steps."""
-    series = disk / "r" / "series.csv"
-    while not series.is_file() or series.read_text().count("\n") <= after:
-        time.sleep(0.002)
-    with open(disk / "ballast", "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(1024))
+    from fem.recorder import Recorder
+
+    step, steps = Recorder.step, itertools.count(1)
+
+    def noted(self: Recorder, *args: Any, **more: Any) -> None:
+        step(self, *args, **more)
+        if next(steps) == after:
+            with open(disk / "ballast", "wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(1024))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recorder, "step", noted)
+        yield
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -71,8 +82,8 @@ def main(root: str) -> dict[str, Any]:
     mount("-t", "tmpfs", "-o", "size=8m", "none", str(disk))
     os.environ["TMPDIR"] = root
 
-    threading.Thread(target=fill, args=(disk, 10), daemon=True).start()
-    out["full"] = hostplate("run", str(case), "--out", f"{disk}/r")
+    with filled(disk, 10):
+        out["full"] = hostplate("run", str(case), "--out", f"{disk}/r")
     found = checkpoint.latest(disk / "r")
     out["kept"] = {"t": found.manifest["clock"]["t"], "damaged": found.damaged}
     out["still full"] = hostplate("resume", f"{disk}/r")
