@@ -184,7 +184,7 @@ def _stops(ends: list[float], boxes: list[Box], axis: int) -> list[float]:
 
 
 def _tilted(p: AlignedChannels) -> TaggedMesh:
-    from geometries.gmsh_session import arrays, session, size_fields, snap
+    from geometries.gmsh_session import arrays, name_regions, session, size_fields, snap
 
     assert p.sheet_length is not None
     width = p.width or 2 * p.sheet_length
@@ -201,14 +201,8 @@ def _tilted(p: AlignedChannels) -> TaggedMesh:
                  for _, lo, hi in slabs]
         _, pieces = occ.fragment(solids + boxes, [])
         occ.synchronize()
-        owner: dict[int, str] = {}
         regions = ["host_sheets"] * len(solids) + [r for r, _, _ in slabs]
-        for region, found in zip(regions, pieces, strict=True):
-            for _, tag in found:
-                owner.setdefault(tag, region)
-        for i, region in enumerate(sorted(set(owner.values()))):
-            gmsh.model.addPhysicalGroup(2, [t for t, r in owner.items() if r == region], i + 1,
-                                        region)
+        owner = name_regions(gmsh, 2, regions, pieces)
         walls = []
         for _, curve in gmsh.model.getEntities(1):
             beside = {owner[s] for s in gmsh.model.getAdjacencies(1, curve)[0]}

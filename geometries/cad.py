@@ -152,7 +152,7 @@ def _surfaces(p: Cad) -> TaggedMesh:
 
 def _drawings(p: Cad) -> tuple[TaggedMesh, dict[str, float]]:
     """Bodies and slabs cut by one another in the CAD kernel; volumes of the regions as drawn."""
-    from geometries.gmsh_session import arrays, session, size_fields, snap
+    from geometries.gmsh_session import arrays, name_regions, session, size_fields, snap
 
     dim = p.dimension
     unit = p.spacing()  # the kernel's tolerance is absolute
@@ -182,15 +182,10 @@ def _drawings(p: Cad) -> tuple[TaggedMesh, dict[str, float]]:
         boxes = [(dim, _box(occ, p, low, high, unit)) for _, low, high in slabs]
         _, pieces = occ.fragment(solids + boxes, [])
         occ.synchronize()
-        owner: dict[int, str] = {}
-        for region, found in zip(owner_of_body + [r for r, _, _ in slabs], pieces, strict=True):
-            for _, tag in found:
-                owner.setdefault(tag, region)
-        drawn: dict[str, float] = {}
-        for i, region in enumerate(sorted(set(owner.values()))):
-            tags = [t for t, r in owner.items() if r == region]
-            drawn[region] = sum(occ.getMass(dim, t) for t in tags) * unit**dim
-            gmsh.model.addPhysicalGroup(dim, tags, i + 1, region)
+        owner = name_regions(gmsh, dim, owner_of_body + [r for r, _, _ in slabs], pieces)
+        drawn = dict.fromkeys(sorted(set(owner.values())), 0.0)
+        for tag, region in owner.items():
+            drawn[region] += occ.getMass(dim, tag) * unit**dim
         walls = [tag for _, tag in gmsh.model.getEntities(dim - 1)
                  if len({owner[t] for t in gmsh.model.getAdjacencies(dim - 1, tag)[0]}
                         - {r for r, _, _ in slabs}) > 0]

@@ -389,7 +389,7 @@ def _shifted(
 
 
 def _mesh(room: Room, parts: list[Part]) -> TaggedMesh:
-    from geometries.gmsh_session import arrays, session, snap
+    from geometries.gmsh_session import arrays, name_regions, session, snap
 
     n = room.dimension
     heights = [0.0, *(t for _, _, t in room.slabs)]
@@ -407,13 +407,7 @@ def _mesh(room: Room, parts: list[Part]) -> TaggedMesh:
         if len(objects) > 1:
             _, pieces = occ.fragment(objects, [])
         occ.synchronize()
-        owner: dict[int, str] = {}
-        for region, found in zip(owners, pieces, strict=True):
-            for _, tag in found:
-                owner.setdefault(tag, region)
-        for i, region in enumerate(sorted(set(owner.values()))):
-            tags = [t for t, r in owner.items() if r == region]
-            gmsh.model.addPhysicalGroup(n, tags, i + 1, region)
+        name_regions(gmsh, n, owners, pieces)
         _set_sizes(gmsh, axes, h, unit, Path(folder) / "sizes")
         gmsh.option.setNumber("Mesh.Algorithm3D", 10)
         gmsh.option.setNumber("Mesh.Optimize", 1)

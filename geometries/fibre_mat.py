@@ -509,7 +509,7 @@ def _solid_area(discs: list[Disc], bars: list[Bar], low: float, high: float) -> 
 
 
 def _mesh(p: FibreMat, discs: list[Disc], bars: list[Bar]) -> TaggedMesh:
-    from geometries.gmsh_session import arrays, session, size_fields, snap
+    from geometries.gmsh_session import arrays, name_regions, session, size_fields, snap
 
     slabs = p.slabs()
     total = slabs[-1][2]
@@ -541,13 +541,7 @@ def _mesh(p: FibreMat, discs: list[Disc], bars: list[Bar]) -> TaggedMesh:
             regions.append(region)
         _, pieces = occ.fragment(objects, [])
         occ.synchronize()
-        owner: dict[int, str] = {}
-        for region, found in zip(regions, pieces, strict=True):  # discs, then bars, then slabs
-            for _, tag in found:
-                owner.setdefault(tag, region)
-        for i, region in enumerate(sorted(set(owner.values()))):
-            tags = [t for t, r in owner.items() if r == region]
-            gmsh.model.addPhysicalGroup(2, tags, i + 1, region)
+        owner = name_regions(gmsh, 2, regions, pieces)  # discs, then bars, then slabs
         walls = []
         for _, curve in gmsh.model.getEntities(1):
             sides, _ = gmsh.model.getAdjacencies(1, curve)

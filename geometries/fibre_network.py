@@ -268,7 +268,7 @@ class _Sample:
 def _mesh(
     p: FibreMat, breadth: float, fibres: list[Fibre], swell: list[float]
 ) -> TaggedMesh:
-    from geometries.gmsh_session import arrays, session, size_fields, snap
+    from geometries.gmsh_session import arrays, name_regions, session, size_fields, snap
 
     slabs = p.slabs()
     unit = min(layer.fibre_diameter for layer in p.layers)
@@ -299,13 +299,7 @@ def _mesh(
                                    (hi - lo) / unit)) for _, lo, hi in slabs]
         _, pieces = occ.fragment(objects, [])
         occ.synchronize()
-        owner: dict[int, str] = {}
-        for region, found in zip(owners, pieces, strict=True):
-            for _, tag in found:
-                owner.setdefault(tag, region)
-        for i, region in enumerate(sorted(set(owner.values()))):
-            gmsh.model.addPhysicalGroup(3, [t for t, r in owner.items() if r == region], i + 1,
-                                        region)
+        owner = name_regions(gmsh, 3, owners, pieces)
         walls = []
         for _, face in gmsh.model.getEntities(2):
             beside = [owner[s] for s in gmsh.model.getAdjacencies(2, face)[0] if s in owner]

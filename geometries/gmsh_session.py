@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,30 @@ def session() -> Iterator[Any]:
         gmsh.model.remove()
         if not was_open:
             gmsh.finalize()
+
+
+def name_regions(
+    gmsh: Any, dimension: int, owners: Sequence[str], pieces: Sequence[Any]
+) -> dict[int, str]:
+    """Give what `occ.fragment` made of each object the region of that object.
+
+    Args:
+        gmsh: the module of an open session, synchronised.
+        dimension: 2 or 3.
+        owners: region of each object that was fragmented.
+        pieces: its pieces, (dimension, tag) each; of a shared piece the first owner takes it.
+
+    Returns:
+        Region of each entity of the top dimension; each region is a physical group.
+    """
+    owner: dict[int, str] = {}
+    for region, found in zip(owners, pieces, strict=True):
+        for _, tag in found:
+            owner.setdefault(tag, region)
+    for i, region in enumerate(sorted(set(owner.values()))):
+        tags = [t for t, r in owner.items() if r == region]
+        gmsh.model.addPhysicalGroup(dimension, tags, i + 1, region)
+    return owner
 
 
 def arrays(gmsh: Any, dimension: int) -> tuple[Floats, Ints, list[str]]:

@@ -79,13 +79,7 @@ class GridLayer(Layer):
     def misfits(self, cell: Cell) -> list[str]:
         """Width against pitch."""
         unit = self.pitch * (2 if self.weave == "woven" else 1)
-        wrong = []
-        for which, length in zip(("width", "breadth"), cell.across, strict=False):
-            count = max(1, round(length / unit))
-            if abs(length / unit - count) > 1e-6:
-                wrong.append(f"pitch: the cell's {which} {length:g} m is not a multiple of "
-                             f"{unit:g} m; nearest {count * unit:g} m")
-        return wrong
+        return cell.off_pitch([unit] * len(cell.across), 1e-6)
 
     @classmethod
     def fill(cls, run: list[tuple[Self, Site]]) -> list[Part]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -93,13 +94,13 @@ class Layer(Parameters):
         return []
 
     @classmethod
+    @abstractmethod
     def fill(cls, run: list[tuple[Self, Site]]) -> list[Part]:
         """Parts of neighbouring layers of this kind, from below.
 
         Raises:
             CaseError: what was asked for cannot be placed.
         """
-        raise NotImplementedError
 
 
 class Cell(Parameters):
@@ -156,6 +157,16 @@ class Cell(Parameters):
     def across(self) -> list[float]:
         """Width, in 3D width and breadth, in m."""
         return [self.width] if self.dimension == 2 else [self.width, self.breadth or self.width]
+
+    def off_pitch(self, units: Sequence[float], tolerance: float) -> list[str]:
+        """What is wrong where the cell is not a multiple of a unit (m) along x and y."""
+        wrong = []
+        for which, length, unit in zip(("width", "breadth"), self.across, units, strict=False):
+            count = max(1, round(length / unit))
+            if abs(length / unit - count) > tolerance:
+                wrong.append(f"pitch: the cell's {which} {length:g} m is not a multiple of "
+                             f"{unit:g} m; nearest {count * unit:g} m")
+        return wrong
 
     def bounds(self) -> list[tuple[str, float, float]]:
         """(name, bottom, top) in m of each layer."""

@@ -91,13 +91,7 @@ class PoreLayer(Layer):
         units = [self.pitch] * (cell.dimension - 1)
         if self.arrangement == "hexagonal":
             units[1] *= math.sqrt(3)
-        wrong = []
-        for which, length, unit in zip(("width", "breadth"), cell.across, units, strict=False):
-            count = max(1, round(length / unit))
-            if abs(length / unit - count) > 1e-3:
-                wrong.append(f"pitch: the cell's {which} {length:g} m is not a multiple of "
-                             f"{unit:g} m; nearest {count * unit:g} m")
-        return wrong
+        return cell.off_pitch(units, 1e-3)  # sqrt(3) pitches are written with some digits
 
     @classmethod
     def fill(cls, run: list[tuple[Self, Site]]) -> list[Part]:
