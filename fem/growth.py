@@ -64,7 +64,7 @@ def counter(case: Case, found: Surfaces) -> Counter | None:
 
 def metal(
     case: Case, domain: Domain, found: Surfaces, bridges: Mapping[str, float], kappa: float,
-    share: float,
+    cap: float,
 ) -> Metal:
     """The metal of a case.
 
@@ -75,7 +75,7 @@ def metal(
         bridges: the pores, with the conductivity of the mat that bridges them out of the plane of a
             2D cut, S/m; 0 without one.
         kappa: largest ionic conductivity, S/m.
-        share: times kappa is enough conductivity for any solid.
+        cap: conductivity that is enough for any solid, S/m.
 
     Raises:
         CaseError: data are missing.
@@ -93,16 +93,16 @@ def metal(
             films.append(Film(name, _law_of(reaction, case, domain), walls, faces))
         if reaction.contact_angle is not None:
             cosines |= dict.fromkeys((*walls, *faces), math.cos(reaction.contact_angle))
-    floor, best = FLOOR_SHARE * kappa, share * kappa
+    floor = FLOOR_SHARE * kappa
     sigma_floor = domain.field(
-        {name: min(max(bridge, floor), best) for name, bridge in bridges.items()}, "sigma_floor"
+        {name: min(max(bridge, floor), cap) for name, bridge in bridges.items()}, "sigma_floor"
     )
     return Metal(
         tuple(bridges),
         bulk_metal(case).at(case, {}, bare=False),
         float(data.molar_volume),
         case.growth.interface_width,
-        sigma=min(float(data.sigma), best),
+        sigma=min(float(data.sigma), cap),
         sigma_floor=sigma_floor,
         z=data.z,
         surface_energy=float(data.surface_energy) if energy is None else energy,

@@ -36,8 +36,6 @@ __all__ = ["Model", "build"]
 # An electron conductor this much better than the electrolyte is a better one than any potential
 # difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
 CONDUCTIVITY_SHARE = 1e4
-# Less where metal grows: pieces float tens of mV from the collector, and round-off grows with both.
-GROWTH_SHARE = 1e3
 
 
 @dataclass
@@ -50,8 +48,8 @@ class Model:
         electrons, ions, interface: those whose currents are measured.
         metal: the growing metal of a growth study. nuclei: where it appears on walls.
         area: projected area of the collector, m2 (2D: m).
-        capped: regions whose sigma was lowered to `share` times the largest kappa, with the value
-            of the material, S/m.
+        capped: regions (and `metal`, if it grows) whose sigma was lowered to `CONDUCTIVITY_SHARE`
+            times the largest kappa, with the value of the material, S/m.
         deepest_nucleation: largest nucleation overpotential of any wall, V.
         electrolytes: those that fill a region.
         c_tables: measured curves over c that a region uses, with their place in the case.
@@ -67,7 +65,6 @@ class Model:
     interface: Interface
     area: float
     capped: dict[str, float]
-    share: float
     deepest_nucleation: float
     electrolytes: tuple[library.Electrolyte, ...] = ()
     c_tables: dict[str, Along] = field(default_factory=dict)
@@ -131,7 +128,7 @@ def build(case: Case, domain: Domain) -> Model:
     ionic = [n for n, f in fillings.items() if f.electrolyte is not None]
     if not ionic:
         raise CaseError("regions: nothing conducts ions; an `electrolyte*` region is needed")
-    domain.order = tuple(solids) + tuple(n for n in domain.regions if n not in ionic)
+    domain.order = (*solids, *(n for n in domain.regions if n not in (*solids, *ionic)))
 
     s = System(domain, case.temperature)
     clock = dfem.Constant(domain.mesh, 0.0)
@@ -139,18 +136,18 @@ def build(case: Case, domain: Domain) -> Model:
     c0 = _initial_concentration(case, fillings)
     edges = boundaries.read(case, domain, ionic, conductors, c0, clock)
     pores = growth.pores(fillings) if case.study == "growth" else []
-    share = GROWTH_SHARE if pores else CONDUCTIVITY_SHARE
+    kappa = max(_typical_kappa(case, n, fillings[n], c0) for n in ionic)
+    cap = CONDUCTIVITY_SHARE * kappa
     ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, pores)
-    electrons, capped = _electrons(
-        case, domain, fillings, conductors, ionic, c0, edges, pores, share
-    )
+    electrons, capped = _electrons(case, domain, fillings, conductors, edges, pores, cap)
     found = _surfaces(case, domain, fillings, solids, ionic, c0)
     counter = (found.counter,) if found.counter else ()
     metal = None
     if pores:
-        best = max(_typical_kappa(case, n, fillings[n], c0) for n in ionic)
         bridges = {n: 0.0 if (f := fillings[n].sigma) is None else number(f) for n in pores}
-        metal = growth.metal(case, domain, found, bridges, best, share)
+        metal = growth.metal(case, domain, found, bridges, kappa, cap)
+        full = float(library.metal(case.metal).sigma)
+        capped |= {"metal": full} if full > cap else {}
     interface = Interface(
         () if pores else (*found.plating, *counter),
         state=case.study == "tertiary",
@@ -177,7 +174,7 @@ def build(case: Case, domain: Domain) -> Model:
               if isinstance(f.electrolyte, library.Electrolyte)}
     return Model(
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
-        share, found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic), clock,
+        found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic), clock,
         metal, nuclei, edges.timed, held,
     )
 
@@ -261,11 +258,10 @@ def _tables_of_c(case: Case, ionic: list[str]) -> dict[str, Along]:
 
 def _electrons(
     case: Case, domain: Domain, fillings: dict[str, _Filling], conductors: list[str],
-    ionic: list[str], c0: float, edges: Edges, pores: list[str], share: float,
+    edges: Edges, pores: list[str], cap: float,
 ) -> tuple[Electrons | None, dict[str, float]]:
     if not (conductors or pores):
         return None, {}
-    cap = share * max(_typical_kappa(case, n, fillings[n], c0) for n in ionic)
     solid = [n for n in conductors if n not in pores]  # in pores the metal's physics says sigma
     plain, varied = _split(solid, lambda n: fillings[n].sigma)
     values = {n: number(fillings[n].sigma) for n in plain}

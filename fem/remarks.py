@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from .compat import MPI
 from .constants import FARADAY
 from .errors import CaseError
 from .materials import library
-from .model import Model
+from .model import CONDUCTIVITY_SHARE, Model
 
 __all__ = ["Remarks", "film_per_charge"]
 
@@ -21,6 +22,9 @@ THICK_FILM = 0.1
 """Share of the smallest pore or fibre above which a film moves the walls; here they stand still."""
 STEEP_CELL = 0.2
 """Change of c across one cell, as a share of c0, from which a mesh counts as too coarse."""
+WIDE_CELL = 0.75
+"""Size of a cell over lambda from which a front is not resolved; of a mesh of lambda/2 all are
+below it."""
 _DIAMETERS = ("fibre_diameter", "pore_diameter", "wire_diameter")
 
 
@@ -74,14 +78,17 @@ class Remarks:
         model = self.model
         if model.capped:
             yield "sigma", (
-                f"sigma of {', '.join(model.capped)} was lowered to {model.share:g} times "
-                "the ionic conductivity; no potential changes visibly"
+                f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
+                "the ionic conductivity; "
+                + ("only necks of metal thinner than the interface notice" if model.metal
+                   else "no potential changes visibly")
             )
         for text in assumed_zero(model.case):
             yield text, text
         bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]
         if bare:
             yield "insulated", f"boundaries without a condition are insulated: {', '.join(bare)}"
+        yield from self._wide_cells(walls=True)
 
     def require(self, c_low: float, c_high: float) -> None:
         """Check a state against all measured tables, which are never extrapolated.
@@ -109,8 +116,10 @@ class Remarks:
                     self.add(symbol + end, text)
 
     def look_closely(self) -> None:
-        """What costs a pass over the mesh: film thickness, salt across cells (collective)."""
+        """What costs a pass over the mesh: films, fronts, salt across cells (collective)."""
         s, comm = self.model.system, self.model.domain.comm
+        for key, text in self._wide_cells(walls=False):
+            self.add(key, text)
         if "q" in s.unknowns and self.diameter is not None:
             q = comm.allreduce(float(np.max(s.unknowns["q"].owned, initial=0.0)), op=MPI.MAX)
             if self.film * q > THICK_FILM * self.diameter:
@@ -128,6 +137,35 @@ class Remarks:
                     f"the salt changes by {worst:.0%} of c0 across one cell: the mesh is too "
                     "coarse there; compare with `hostplate converge`"
                 ))
+
+    def _wide_cells(self, walls: bool) -> Iterator[tuple[str, str]]:
+        """Whether cells are too wide for a front, where metal may start or where it is now."""
+        metal, nuclei, domain = self.model.metal, self.model.nuclei, self.model.domain
+        if metal is None:
+            return
+        xi = self.model.system.unknowns["xi"]
+        nodes, at = xi.space.dofmap.list, xi.value.x.array
+        if walls:
+            starts: list[Any] = [*metal.films, *(s for n in (nuclei.seeds if nuclei else ())
+                                      for s in n.surfaces)]
+            on = np.zeros(len(at))
+            on[domain.nodes_on(xi.space, xi.part, walls={w for f in starts for w in f.walls},
+                               faces={w for f in starts for w in f.faces})] = 1.0
+            here = on[nodes].any(axis=1)
+        else:
+            here = np.ptp(at[nodes], axis=1) > 0.1
+        x = xi.space.tabulate_dof_coordinates()[nodes[here]][..., : domain.dim]
+        measure = np.abs(np.linalg.det(x[:, 1:] - x[:, :1])) / math.sqrt(domain.dim + 1)
+        h = math.sqrt(2) * measure ** (1 / domain.dim)  # side of the regular simplex
+        worst = domain.comm.allreduce(float(h.max(initial=0.0)), op=MPI.MAX)
+        if worst > WIDE_CELL * metal.interface_width:
+            half = 0.5e6 * metal.interface_width
+            yield "front", (
+                f"{'where metal may start' if walls else 'the front of the metal'} has cells of "
+                f"{1e6 * worst:.3g} um, above interface_width/2 = {half:.3g} um: it is not "
+                f"resolved; take geometry sizes (size, size_wall) of {half:.3g} um, or a larger "
+                "growth.interface_width"
+            )
 
 
 def _lengths(parameters: Any) -> Iterator[float]:

@@ -7,7 +7,8 @@ i(u, E), each Newton iteration solves
     [ J    b ] [du]     [  F    ]          J = dF/du,   b = dF/dE (one vector)
     [ g^T  d ] [dE] = - [ i - I ]          g = di/du,   d = di/dE
 
-by two solves with J alone: J y = -F, J w = b; dE = -(i - I + g.y)/(d - g.w), du = y - w dE. The
+by two solves with J alone: J y = -F, J w = b; dE = -(i - I + g.y)/(d - g.w), du = y - w dE.
+(While Newton goes fast an iterative solver keeps w: what it lacks is multiplied by a small dE.) The
 dense row never enters a matrix, so direct and iterative solvers see the same sparse J and give
 the same current. (SNES has no place for the second right-hand side; hence our own loop.)
 """
@@ -35,6 +36,10 @@ OVERSHOOT, RETREATS = 2.0, 6
 """A Newton step may multiply the residual by the first; it is halved at most so many times."""
 
 
+KEEP = 0.1
+"""While a Newton step leaves less of the residual than this, dF/dE is not solved for again."""
+
+
 @dataclass
 class Control:
     """What is imposed on the driven conductor.
@@ -57,6 +62,8 @@ class Options:
         max_potential_step: largest change of a potential in one iteration, V.
         linear_rtol: tightest relative tolerance of the iterative linear solver; far from the
             solution it is looser (Eisenstat and Walker, SIAM J. Sci. Comput. 17 (1996) 16).
+        direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly.
+        direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
         patience: the preconditioner is kept until a solve needs this many times the iterations it
             needed when it was new.
     """
@@ -134,6 +141,7 @@ class Stage:
         self.affine = bool(s.reactions)
         self.jacobian = [[self._block(row, column) for column in self.unknowns]
                          for row in self.rows]
+        self.constant = [self._at_zero(row) if self.affine else None for row in self.rows]
         if self.drives:
             e, one = s.voltage, s.unit_voltage
             self.border = [_form_or_none(s, s.forms[row], e, one) for row in self.rows]
@@ -154,6 +162,12 @@ class Stage:
         self.affine = self.affine and not own & {*derivative.coefficients()}
         return self.system.form(derivative)
 
+    def _at_zero(self, row: str) -> Any:
+        """Row where all unknowns of the stage are zero; None if nothing is left of it."""
+        zero = {u.value: ufl.zero() for u in self.unknowns}
+        form = ufl.algorithms.expand_derivatives(ufl.replace(self.system.forms[row], zero))
+        return None if form.empty() else self.system.form(form)
+
     def _allocate(self) -> None:
         s = self.system
         comm: Any = s.domain.comm
@@ -162,10 +176,12 @@ class Stage:
         limit = (
             self.options.direct_limit_2d if s.domain.dim == 2 else self.options.direct_limit_3d
         )
+        size = self.total_size
         if s.reactions:  # matrices change little from step to step, and so preconditioners last
             limit = min(limit, self.options.direct_limit_growth)
+            size = sum(u.space.dofmap.index_map.size_global for u in s.unknowns.values())
         kind = self.options.kind
-        self.direct = kind == "direct" or (kind == "auto" and self.total_size <= limit)
+        self.direct = kind == "direct" or (kind == "auto" and size <= limit)
         self.bcs = []
         self.fixed = []
         for u in self.unknowns:
@@ -198,6 +214,7 @@ class Stage:
         self.ksp.setOptionsPrefix(self.prefix)
         self.ready = self.new = self.tired = False
         self.best_pace = 1.0
+        self.by_voltage: list[npt.NDArray[np.float64]] | None = None
 
     def _allocate_schur(self) -> None:
         """Matrix for the preconditioner: blocks in which earlier fields are taken as solved for."""
@@ -274,7 +291,7 @@ class Stage:
             }
             for name in self.outer_names:
                 inside = "" if self.alone else f"fieldsplit_{name}_"
-                chosen = _FIELD_SOLVER[name]
+                chosen = _FIELD_SOLVER.get(name, _GAMG)
                 if chosen is _GAMG and self.system.domain.dim == 2:
                     chosen = _GAMG_2D
                 if name == "phi_l" and self.schur:
@@ -305,10 +322,11 @@ class Stage:
         """Row residuals (A), zero at held nodes, and their size.
 
         The size is the larger of a row's Euclidean norm and the absolute value of its sum, which is
-        the gap in that balance.
+        the gap in that balance. A norm below what the last bit of the potentials makes of it says
+        nothing and counts as zero; the sum does not know that noise (see `Differences`).
         """
         out = []
-        sums = np.zeros((2, len(self.names)))
+        sums = np.zeros((3, len(self.names)))
         rows = [*self.names]
         smooth = self.parts.residual() if self.parts else None
         extra = self.local.residual() if self.local else {}
@@ -317,10 +335,12 @@ class Stage:
             r = r + extra[name] if extra else r
             self.raw[name] = r.copy()
             r[self.fixed[k]] = 0.0
-            sums[:, k] = r @ r, r.sum()
+            noise = self.parts.noise(name) if self.parts else r[:0]
+            sums[:, k] = r @ r, noise @ noise, r.sum()
             out.append(r)
-        squares, gaps = self.system.domain.comm.allreduce(sums, op=MPI.SUM)
-        return out, float(max(np.sqrt(squares).max(), np.abs(gaps).max()))
+        squares, noises, gaps = self.system.domain.comm.allreduce(sums, op=MPI.SUM)
+        norms = np.sqrt(squares[squares > noises])
+        return out, float(max(norms.max(initial=0.0), np.abs(gaps).max()))
 
     def boundary_current(self, name: str, group: str) -> float:
         """Current that leaves through nodes held at a value, A, from the row's own residual.
@@ -359,6 +379,7 @@ class Stage:
         if max(norm, abs(gap)) > scale and s.history > 1:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
         best, stalled = math.inf, 0
+        self.by_voltage = None
         for iteration in range(options.max_newton + 1):
             worst = max(norm, abs(gap)) / scale
             self.history.append(worst)
@@ -378,6 +399,8 @@ class Stage:
                 self.ksp.rtol = min(max(0.03 * options.rtol / worst, 1e-13), 1e-2)
             else:
                 pace = 0.02 if iteration == 0 else self.history[-1] / self.history[-2]
+                if pace > KEEP:
+                    self.by_voltage = None
                 tightness = max(pace**2, 0.3 * options.rtol / worst, options.linear_rtol)
                 self.ksp.rtol = min(tightness, 1e-3)
             factored += self._assemble()
@@ -386,6 +409,7 @@ class Stage:
             if not good and not self.direct and not self.new:
                 self._renew()
                 factored += 1
+                self.by_voltage = None
                 steps, iterations, good = self._direction(residual, gap, seek)
                 linear += iterations
             if not good:
@@ -497,7 +521,7 @@ class Stage:
         if not seek:
             return (y, 0.0), iterations, good
         s = self.system
-        border, gradient = self._by_voltage(self.border), self._by_voltage(self.total_gradient)
+        border, gradient = self.nodal_or_zero(self.border), self.nodal_or_zero(self.total_gradient)
         slope = 0.0 if self.total_slope is None else s.integral(self.total_slope)
         if self.local:
             for k, name in enumerate(self.names):
@@ -506,8 +530,11 @@ class Stage:
             slope += s.domain.comm.allreduce(self.local.voltage_slope(), op=MPI.SUM)
         for k, held in enumerate(self.fixed):
             border[k][held] = gradient[k][held] = 0.0
-        w, more, fine = self._apply_inverse(1, border)
-        iterations, good = iterations + more, good and fine
+        w = self.by_voltage
+        if w is None or self.direct:
+            w, more, fine = self._apply_inverse(1, border)
+            iterations, good = iterations + more, good and fine
+            self.by_voltage = w
         local = np.array([
             sum(float(g @ a) for g, a in zip(gradient, y, strict=True)),
             sum(float(g @ a) for g, a in zip(gradient, w, strict=True)),
@@ -518,7 +545,8 @@ class Stage:
         dE = -(gap + gy) / (slope - gw)
         return ([a - dE * b for a, b in zip(y, w, strict=True)], dE), iterations, good
 
-    def _by_voltage(self, forms: Sequence[Any]) -> list[npt.NDArray[np.float64]]:
+    def nodal_or_zero(self, forms: Sequence[Any]) -> list[npt.NDArray[np.float64]]:
+        """Owned values of a linear form a row, zero where it is None (collective)."""
         return [
             np.zeros(n) if form is None else self.system.nodal(form)
             for n, form in zip(self.sizes, forms, strict=True)
@@ -561,8 +589,9 @@ class Stage:
 class Parts:
     """The matrix of a stage with nodal reactions: a smooth part, and what reactions add to it.
 
-    Where the smooth part is affine in the stage's unknowns it is assembled once a solve; an
-    iteration then costs the kinetics at the nodes and products with sparse matrices.
+    Where the smooth part is affine in the stage's unknowns, F = A u + f with f the row at u = 0,
+    it is assembled once a solve; an iteration then costs the kinetics at the nodes and products
+    with sparse matrices.
 
     Args:
         stage: whose forms are assembled.
@@ -588,15 +617,24 @@ class Parts:
         self.nest.assemble()
         self.filled = False
         self._flat: Any = None
+        self.flows = {
+            name: Differences(self.smooth[k][k])
+            for k, name in enumerate(names)
+            if stage.affine and name == "phi_s"
+        }
 
     def begin(self) -> None:
         """Start a solve from the present iterate."""
-        stage, s = self.stage, self.stage.system
+        stage = self.stage
         self.filled = False
         if stage.affine:
-            self.origin = [u.owned.copy() for u in stage.unknowns]
-            self.rest = [s.nodal(form) for form in stage.residuals]
+            self.rest = stage.nodal_or_zero(stage.constant)
+            self.border = stage.nodal_or_zero(stage.border) if stage.drives else []
+            self.voltage = stage.system.get_voltage()
             self._assemble()
+            for k, name in enumerate(stage.names):
+                if name in self.flows:
+                    self.flows[name].take(self.smooth[k][k])
 
     def _assemble(self) -> None:
         stage = self.stage
@@ -612,17 +650,28 @@ class Parts:
         stage = self.stage
         if not stage.affine:
             return [stage.system.nodal(form) for form in stage.residuals]
+        rise = stage.system.get_voltage() - self.voltage
         out = [r.copy() for r in self.rest]
+        for r, slope in zip(out, self.border, strict=False):
+            r += rise * slope
         for i, row in enumerate(self.smooth):
             for j, matrix in enumerate(row):
-                if matrix is not None:
-                    step, change = matrix.createVecs()
-                    step.array_w[:] = stage.unknowns[j].owned - self.origin[j]
-                    matrix.mult(step, change)
-                    out[i] += change.array_r
-                    step.destroy()
-                    change.destroy()
+                if i == j and stage.names[i] in self.flows:
+                    out[i] += self.flows[stage.names[i]].times(stage.unknowns[i].owned)
+                elif matrix is not None:
+                    x, y = matrix.createVecs()
+                    x.array_w[:] = stage.unknowns[j].owned
+                    matrix.mult(x, y)
+                    out[i] += y.array_r
+                    x.destroy()
+                    y.destroy()
         return out
+
+    def noise(self, name: str) -> npt.NDArray[np.float64]:
+        """What the last bit of an unknown may change in its row, A, at owned nodes."""
+        if name not in self.flows:
+            return np.empty(0)
+        return self.flows[name].noise(self.stage.system.unknowns[name].owned)
 
     def fill(self) -> None:
         """Bring the matrix to the present iterate."""
@@ -673,6 +722,51 @@ class Parts:
         self._flat = PETSc.Mat()
         self.nest.convert("aij", self._flat)
         return self._flat
+
+
+class Differences:
+    """The product of a stiffness matrix with potentials, from differences between neighbours.
+
+        (A x)_i = sum_j A_ij (x_j - x_i) + x_i sum_j A_ij
+
+    What leaves one node then enters its neighbour to the last bit, whatever sigma and potential
+    are: no current is lost to round-off in a piece of metal that floats far from the collector.
+    The last sum is zero but for contacts; where it is round-off it is left out.
+
+    Args:
+        matrix: gives the pattern, which must stay as it is.
+    """
+
+    def __init__(self, matrix: Any):
+        pointer, columns, _ = matrix.getValuesCSR()
+        self.row = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
+        seen, self.column = np.unique(columns, return_inverse=True)
+        self.all, _ = matrix.createVecs()
+        self.needed = PETSc.Vec().createSeq(len(seen))
+        self.gather = PETSc.Scatter().create(
+            self.all, PETSc.IS().createGeneral([*seen], comm=PETSc.COMM_SELF), self.needed,
+            PETSc.IS().createStride(len(seen), comm=PETSc.COMM_SELF),
+        )
+
+    def take(self, matrix: Any) -> None:
+        """Take the values of a matrix of the same pattern."""
+        _, _, self.values = matrix.getValuesCSR()
+        n = len(self.all.array_r)
+        total = np.bincount(self.row, self.values, n)
+        size = np.bincount(self.row, np.abs(self.values), n)
+        self.total = np.where(np.abs(total) > 1e-13 * size, total, 0.0)
+        self.diagonal = 0.5 * size
+
+    def noise(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """What the last bit of x may change in A x, at owned nodes."""
+        return np.finfo(float).eps * self.diagonal * x
+
+    def times(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """A x at owned nodes (collective)."""
+        self.all.array_w[:] = x
+        self.gather.scatter(self.all, self.needed)
+        flow = self.values * (self.needed.array_r[self.column] - x[self.row])
+        return np.bincount(self.row, flow, len(x)) + self.total * x
 
 
 class Condensed:

@@ -10,6 +10,7 @@ import pytest
 
 from fem.compat import MPI, cell_vertices, dmesh
 from fem.components import components
+from fem.solve import Differences
 from tests.verification.fronts import (
     FLOOR,
     HOST,
@@ -91,6 +92,44 @@ def test_taylor():
         orders = np.log2(np.array(values[:-1]) / values[1:])
         print("taylor", name, orders)
         assert np.all(np.abs(orders - 2.0) < 0.1), name
+
+
+def test_an_affine_residual_is_the_assembled_one():
+    """A u + f, made once a solve, against the forms at another iterate: round-off apart, the same."""
+    growth = cell()
+    growth.rest(CURRENT, voltage=-0.05)
+    growth.step(10.0, CURRENT)
+    s = growth.s
+    s.begin(20.0)
+    rng = np.random.default_rng(4)
+    for stage in growth.stages:
+        assert stage.parts is not None
+        stage.parts.begin()
+        for u, size in zip(stage.unknowns, (2e-3, 2e-3, 50.0), strict=False):
+            u.owned[:] += size * rng.uniform(-1, 1, len(u.owned))
+        s.set_voltage(s.get_voltage() + 1e-3)
+        stage._scatter()
+        for made, form in zip(stage.parts.residual(), stage.residuals, strict=True):
+            assert np.abs(made - s.nodal(form)).max() < 1e-12 * np.abs(made).max()
+
+
+def test_a_floating_conductor_loses_no_current_to_round_off():
+    """1e7 kappa far from the collector's potential: what leaves nodes enters their neighbours."""
+    growth = cell()
+    growth.rest(CURRENT, voltage=-0.05)
+    stage = growth.stages[0]
+    assert stage.parts is not None
+    stage.parts.begin()
+    stiff = 1e3 * stage.parts.smooth[stage.names.index("phi_s")][stage.names.index("phi_s")]
+    flow = Differences(stiff)
+    flow.take(stiff)
+    rng = np.random.default_rng(5)
+    phi = 0.06 + 1e-9 * rng.uniform(-1, 1, stiff.getLocalSize()[0])
+    x, y = stiff.createVecs()
+    x.array_w[:] = phi
+    stiff.mult(x, y)
+    assert abs(y.sum()) > 1e-10 * abs(CURRENT), "the plain product should show the loss"
+    assert abs(flow.times(phi).sum()) < 1e-13 * abs(CURRENT)
 
 
 # -- connected parts ---------------------------------------------------------------------------
