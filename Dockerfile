@@ -18,6 +18,7 @@ COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY fem fem
 COPY geometries geometries
 COPY scripts/cases scripts/cases
+COPY scripts/hosts scripts/hosts
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir -c constraints.txt ".[wheel]"
 ENV PATH=/opt/venv/bin:$PATH

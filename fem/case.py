@@ -124,6 +124,7 @@ Resistance = Annotated[Property, PropertyOf("ohm*m^2", (*SPACE, "T"), ge=0)]
 ConcentrationInSpace = Annotated[Property, PropertyOf("mol/m^3", SPACE, gt=0)]
 LengthInSpace = Annotated[Property, PropertyOf("m", SPACE)]
 
+Geometry = Annotated[dict[str, Any], AfterValidator(_files_resolved)]
 PathText = Annotated[str, StringConstraints(min_length=1), AfterValidator(_resolved_path)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_\-]*$", max_length=60)]
 Glob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_*?][A-Za-z0-9_\-*?]*$", max_length=60)]
@@ -502,7 +503,7 @@ class Case(_Table):
     study: Literal["primary", "secondary", "tertiary", "steady", "growth"] = Field(
         "tertiary", description="; ".join(f"{name}: {text}" for name, text in STUDIES.items())
     )
-    geometry: Annotated[dict[str, Any], AfterValidator(_files_resolved)] | None = Field(
+    geometry: Geometry | None = Field(
         None, description="family and its parameters (`hostplate list` names them); or [mesh]"
     )
     mesh: MeshFile | None = Field(None, description="own mesh; or [geometry]")
@@ -654,12 +655,22 @@ class Case(_Table):
         if self.geometry is not None:
             from fem.case_checks import geometry_parameters
 
-            found = geometry_parameters(self.geometry).model_dump(mode="json")
+            found = geometry_parameters(self.sized_geometry or {}).model_dump(mode="json")
             data["geometry"] = _without_files(found)  # their content's digest is beside them
             data["geometry"]["family"] = self.geometry["family"]
         data["mesh_hash"] = mesh_hash
         text = json.dumps(data, sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+    @property
+    def sized_geometry(self) -> dict[str, Any] | None:
+        """[geometry] as it is meshed: with the sizes that the physics asks for where it has none.
+
+        In a growth study they are half of `growth.interface_width`.
+        """
+        from fem.case_checks import sized
+
+        return None if self.geometry is None else sized(self.geometry, vars(self))
 
     def region(self, name: str) -> Region:
         """What fills the mesh region `name`; ``electrolyte*`` defaults to the case's electrolyte.

@@ -21,6 +21,8 @@ from fem.units import format_quantity
 ELECTRODES = ("collector", "counter")
 LEAST_WIDTHS = 4
 """Interface widths; the front of a smaller nucleus is not resolved."""
+FRONT_SIZES = ("size", "size_wall", "size_surface")
+"""Sizes of a [geometry] that a growing metal sets where they are not given."""
 MANY_PULSES = 100_000
 """More of them are a slip of the pen."""
 
@@ -186,6 +188,24 @@ def geometry_parameters(geometry: Mapping[str, Any]) -> BaseModel:
     return model
 
 
+def sized(geometry: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
+    """A [geometry] table with the sizes that the physics asks for where it gives none.
+
+    A growing metal needs h <= interface_width/2 wherever its front goes (`docs/growth.md`).
+
+    Args:
+        geometry: as in a case.
+        sections: the case's other entries by field name.
+    """
+    from geometries import families
+
+    growth, model = sections.get("growth"), families().get(str(geometry.get("family")))
+    if sections.get("study") != "growth" or growth is None or model is None:
+        return dict(geometry)
+    fine = format_quantity(growth.interface_width / 2, "m")
+    return {name: fine for name in FRONT_SIZES if name in model.model_fields} | dict(geometry)
+
+
 def _geometry_problems(geometry: Mapping[str, Any]) -> tuple[list[str], BaseModel | None]:
     from geometries import families
 
@@ -221,7 +241,7 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
         yield "mesh: given together with [geometry]; keep one of them"
     if geometry is not None:
         yield from _not_toml("geometry", geometry)
-        yield from _geometry_problems(geometry)[0]
+        yield from _geometry_problems(sized(geometry, sections))[0]
     if mesh is not None:
         yield from _missing_file("mesh.file", Path(mesh.file))
 

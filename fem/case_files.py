@@ -13,27 +13,41 @@ from fem.errors import CaseError, nearest
 
 def case_names() -> dict[str, Path]:
     """The cases of the catalogue, name -> file; in a checkout as in an installed package."""
+    return _shipped("cases")
+
+
+def host_names() -> dict[str, Path]:
+    """The hosts of the catalogue that have no case yet, name -> file."""
+    return {name: path for name, path in _shipped("hosts").items() if name not in case_names()}
+
+
+def _shipped(kind: str) -> dict[str, Path]:
     here = Path(__file__).resolve().parent
     found: dict[str, Path] = {}
-    for folder in (here / "cases", here.parent / "scripts" / "cases"):
+    for folder in (here / kind, here.parent / "scripts" / kind):
         for path in sorted(folder.glob("*.toml")):
             found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
 
 
-def find_case(path_or_name: str | Path) -> Path:
+def find_case(path_or_name: str | Path, known: Mapping[str, Path] | None = None) -> Path:
     """The file behind a path, or behind the name of a catalogue case.
+
+    Args:
+        path_or_name: of a file, or a name.
+        known: names with their files; default the cases.
 
     Raises:
         CaseError: neither; names the nearest cases.
     """
     text = str(path_or_name)
+    known = case_names() if known is None else known
     path = Path(text)
     try:
         if path.is_file():
             return path.absolute()
-        if text in case_names():
-            return case_names()[text]
+        if text in known:
+            return known[text]
         if path.is_dir():
             raise CaseError(f"{text!r} is a folder, not a case file")
     except (OSError, ValueError):  # a name that no file system takes
@@ -42,7 +56,10 @@ def find_case(path_or_name: str | Path) -> Path:
         near = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         hint = f"; {nearest(path.name, near)}" if near else ""
         raise CaseError(f"case file {text!r} does not exist{hint}")
-    raise CaseError(f"no case {text!r} in the catalogue; {nearest(text, case_names())}")
+    if text in host_names():
+        raise CaseError(f"{text!r} is a host and no case: `hostplate mesh` and `inspect` take it; "
+                        f"to solve on it copy its [geometry] from {host_names()[text]}")
+    raise CaseError(f"no case {text!r} in the catalogue; {nearest(text, known)}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

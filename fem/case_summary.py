@@ -57,7 +57,7 @@ def _lines(case: Case) -> Iterator[str]:
     if case.mesh is not None:
         yield f"  mesh       {case.mesh.file}, in {case.mesh.unit}"
     elif case.geometry is not None:
-        dimension = getattr(geometry_parameters(case.geometry), "dimension", 2)
+        dimension = getattr(geometry_parameters(case.sized_geometry or {}), "dimension", 2)
         yield f"  geometry   {case.geometry['family']}, {dimension}D"
     for glob, region in case.regions.items():
         fields = type(region).model_fields

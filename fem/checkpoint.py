@@ -1,9 +1,9 @@
 """Checkpoints: the whole state of a run, complete or not there at all.
 
-A checkpoint is a folder `checkpoints/state.<k>` with one `rank<r>.npz` per rank and a
-`manifest.json` (time, step history, place in the protocol, hashes). It is written under another
-name, flushed to disk and renamed; `latest.json` is then replaced atomically, and the two newest are
-kept. A job killed at any moment leaves the previous one valid.
+A checkpoint is a folder `checkpoints/state.<k>` with one `rank<r>.npz` per rank, a `manifest.json`
+(time, step history, place in the protocol, hashes) and the hash of the manifest. It is written
+under another name, flushed to disk and renamed; `latest.json` is then replaced atomically, and the
+two newest are kept. A job killed at any moment leaves the previous one valid.
 
 Each nodal field goes with the numbers that its owned nodes have in the mesh file, so a state can be
 taken up by another number of ranks, or as the start of another run on the same mesh.
@@ -11,6 +11,7 @@ taken up by another number of ranks, or as the start of another run on the same 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,9 +27,11 @@ from .errors import CaseError
 from .parallel import all_agree, on_root, refusal
 from .system import System
 
-__all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "take_nodes"]
+__all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "set_aside", "take_nodes"]
 
 KEPT = 2
+HASH = "sha256.json"
+"""File with the hash of the manifest; the manifest has those of the other files."""
 Array = npt.NDArray[np.float64]
 
 
@@ -77,7 +80,7 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
             np.savez(file, cells=_cells(system), **numbers, **system.state())  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = _digest(path)
     except OSError as error:
         problem = f"checkpoint {refusal(error, temporary)}"
     all_agree(comm, problem)
@@ -85,12 +88,16 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
 
     def finish() -> str:
         kept = {**manifest, "clock": system.clock(), "ranks": comm.size, "sha256": digests}
-        _write_synced(temporary / "manifest.json", kept)
+        manifest_file = temporary / "manifest.json"
+        _write_synced(manifest_file, kept)
+        _write_synced(temporary / HASH, {"manifest.json": _digest(manifest_file)})
         final = base / f"state.{number}"
+        _sync_folder(temporary)
         temporary.rename(final)
         pointer = base / "latest.json.tmp"
         _write_synced(pointer, {"state": final.name})
         pointer.replace(base / "latest.json")
+        _sync_folder(base)  # the new names last before the oldest goes
         for old in sorted(base.glob("state.*"), key=_number)[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
         return str(final)
@@ -108,15 +115,8 @@ def latest(folder: Path) -> Found:
     damaged: list[str] = []
     states = [p for p in base.glob("state.[0-9]*") if p.suffix != ".tmp"]
     for state in sorted(states, key=_number, reverse=True):
-        try:
-            manifest = json.loads((state / "manifest.json").read_text())
-            whole = all(
-                hashlib.sha256((state / f"rank{r}.npz").read_bytes()).hexdigest() == digest
-                for r, digest in enumerate(manifest["sha256"])
-            )
-        except (OSError, ValueError, KeyError):
-            whole = False
-        if whole:
+        manifest = _whole(state)
+        if manifest is not None:
             return Found(state, manifest, damaged)
         damaged.append(state.name)
     told = f" ({', '.join(damaged)} damaged)" if damaged else ""
@@ -124,6 +124,28 @@ def latest(folder: Path) -> Found:
         f"{folder}: no checkpoint that is whole{told}; start again with "
         "`hostplate run ... --overwrite`"
     )
+
+
+def _whole(state: Path) -> dict[str, Any] | None:
+    """The manifest of a checkpoint whose files all have their hash, else None."""
+    try:
+        manifest: dict[str, Any] = json.loads((state / "manifest.json").read_text())
+        hashes = {f"rank{r}.npz": digest for r, digest in enumerate(manifest["sha256"])}
+        with contextlib.suppress(FileNotFoundError):  # written before there was one
+            hashes |= json.loads((state / HASH).read_text())
+        good = all(_digest(state / name) == digest for name, digest in hashes.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return manifest if good else None
+
+
+def set_aside(found: Found) -> None:
+    """Rename damaged checkpoints to `damaged.<k>`: only whole ones count among those kept."""
+    for name in found.damaged:
+        state = found.state.with_name(name)
+        aside = state.with_name(name.replace("state", "damaged"))
+        shutil.rmtree(aside, ignore_errors=True)
+        state.rename(aside)
 
 
 def load(state: Path, manifest: dict[str, Any], system: System) -> bool:
@@ -157,13 +179,14 @@ def load(state: Path, manifest: dict[str, Any], system: System) -> bool:
         problem = f"{state}: field {error} is missing"
     all_agree(comm, problem)
     state_now = system.state()
+    # The voltage stands once a cell, all the same; other arrays are not spread over the mesh.
     odd = [name for name, kept in plain.items() if name not in state_now or (
-        name.startswith("charge.") and kept.shape != state_now[name].shape)]
+        name != "voltage" and kept.shape != state_now[name].shape)]
     if odd:
         problem = f"{state}: {', '.join(odd)} are not those of this case"
     all_agree(comm, problem)
     for name, kept in plain.items():
-        state_now[name][:] = kept if name.startswith("charge.") else kept[0]
+        state_now[name][:] = kept[0] if name == "voltage" else kept
     saved = system.save()[0]
     system.restore((saved, manifest["clock"]))
     return False
@@ -251,6 +274,20 @@ def _cells(system: System) -> Any:
 
 def _number(path: Path) -> int:
     return int(path.name.split(".")[1])
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring names to the disk, where the file system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _write_synced(path: Path, content: dict[str, Any]) -> None:

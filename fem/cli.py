@@ -21,7 +21,7 @@ from fem.errors import CaseError, HostplateError, nearest
 #: and sets ``call``, which gets the parsed arguments and returns an exit code (None is 0).
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("new", "copy a case of the catalogue, with its comments, to start from", "fem.cli:_new"),
-    ("list", "cases, geometries, materials and physics that can be named", "fem.cli:_list"),
+    ("list", "cases, hosts, geometries, materials and physics", "fem.cli:_list"),
     ("show", "a case with all defaults, or the case format itself", "fem.cli:_show"),
     ("check", "all problems of a case at once; writes nothing", "fem.cli:_check"),
     ("mesh", "build the mesh of a case into a folder", "fem.cli:_mesh"),
@@ -164,6 +164,12 @@ def _load(options: argparse.Namespace) -> Any:
     return Case.load(options.case, options.overrides)
 
 
+def _load_host(options: argparse.Namespace) -> Any:
+    from fem.host_files import load
+
+    return load(options.case, options.overrides)
+
+
 # --------------------------------------------------------------------------------------- commands
 
 
@@ -201,7 +207,7 @@ def _do_new(options: argparse.Namespace) -> None:
 
 
 def _list(parser: argparse.ArgumentParser) -> None:
-    kinds = ("cases", "geometries", "materials", "physics")
+    kinds = ("cases", "hosts", "geometries", "materials", "physics")
     parser.add_argument("what", nargs="?", choices=kinds, help="only these; default all")
     parser.epilog = "example:\n  hostplate list materials"
     parser.set_defaults(call=_do_list)
@@ -209,18 +215,19 @@ def _list(parser: argparse.ArgumentParser) -> None:
 
 def _do_list(options: argparse.Namespace) -> None:
     from fem.case import STUDIES
-    from fem.case_files import case_names, read_toml
+    from fem.case_files import case_names, host_names, read_toml
     from geometries import families
 
-    def cases() -> dict[str, str]:
-        return {name: str(read_toml(path).get("title", "")) for name, path in case_names().items()}
+    def titles(files: dict[str, Path]) -> dict[str, str]:
+        return {name: str(read_toml(path).get("title", "")) for name, path in files.items()}
 
     def geometries() -> dict[str, str]:
         modules = {n: importlib.import_module(m.__module__).__doc__ for n, m in families().items()}
         return {name: (text or "").strip().splitlines()[0] for name, text in modules.items()}
 
     contents: dict[str, Callable[[], dict[str, str]]] = {
-        "cases": cases,
+        "cases": lambda: titles(case_names()),
+        "hosts": lambda: titles(host_names()),
         "geometries": geometries,
         "materials": _materials,
         "physics": lambda: STUDIES,
@@ -279,12 +286,15 @@ def _do_check(options: argparse.Namespace) -> None:
 def _mesh(parser: argparse.ArgumentParser) -> None:
     _case_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for mesh.msh, .xdmf, .json")
-    parser.epilog = "example:\n  hostplate mesh trilayer_cg --out mesh --set geometry.seed=7"
+    parser.epilog = (
+        "CASE may also be a host (see `hostplate list hosts`): a file with a [geometry].\n\n"
+        "example:\n  hostplate mesh trilayer_cg --out mesh --set geometry.seed=7"
+    )
     parser.set_defaults(call=_do_mesh)
 
 
 def _do_mesh(options: argparse.Namespace) -> None:
-    case = _load(options)
+    case = _load_host(options)
     sidecar = _build(case, options.out)
     regions = ", ".join(sidecar["regions"])
     print(f"{options.out}: {sidecar['cells']} cells, {sidecar['nodes']} nodes; regions {regions}")
@@ -293,8 +303,9 @@ def _do_mesh(options: argparse.Namespace) -> None:
 def _build(case: Any, folder: Path) -> dict[str, Any]:
     import geometries
 
-    if case.geometry is not None:
-        return geometries.build(case.geometry["family"], case.geometry, folder)
+    geometry = case.sized_geometry
+    if geometry is not None:
+        return geometries.build(geometry["family"], geometry, folder)
     own = case.mesh
     names = {int(number): name for number, name in own.names.items()}
     return geometries.convert(
@@ -317,7 +328,7 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metal", help="metal that fills the pores, for the capacity; default Li")
     parser.epilog = (
-        "CASE may also be a mesh folder.\n\nexamples:\n"
+        "CASE may also be a host (see `hostplate list hosts`) or a mesh folder.\n\nexamples:\n"
         "  hostplate inspect mesh --png mesh.png --plots numbers.png --density 'host_*=Cu'\n"
         "  hostplate inspect trilayer_cg --set geometry.seed=7"
     )
@@ -333,11 +344,12 @@ def _do_inspect(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
         folder, metal = Path(options.case), options.metal
         if not folder.is_dir():
-            case = _load(options)
+            case = _load_host(options)
             folder = Path(scratch)
             _build(case, folder)
-            densities |= {n: d for n, d in _case_densities(case).items() if n not in densities}
-            metal = metal or case.metal
+            if hasattr(case, "metal"):
+                densities = _case_densities(case) | densities
+                metal = metal or case.metal
         elif options.overrides:
             raise CaseError("--set changes a case; the mesh folder is already built")
         report = geometries.inspect(folder, densities=densities, metal=metal or "Li")
@@ -388,14 +400,23 @@ def _case_densities(case: Any) -> dict[str, float]:
 def _gallery(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--family", action="append", default=[], help="only this one; repeatable")
+    parser.add_argument("--hosts", action="store_true", help="the published hosts instead")
     parser.epilog = "example:\n  hostplate gallery --out gallery"
     parser.set_defaults(call=_do_gallery)
 
 
 def _do_gallery(options: argparse.Namespace) -> None:
-    from geometries.gallery import gallery
+    from geometries.gallery import gallery, named
 
-    for file in gallery(options.out, options.family):
+    if not options.hosts:
+        files = gallery(options.out, options.family)
+    elif options.family:
+        raise CaseError("--family chooses among the families; leave it or --hosts out")
+    else:
+        from fem.host_files import published
+
+        files = named(published(), options.out)
+    for file in files:
         print(file, flush=True)
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "XDMFFile",
     "accumulate",
     "cell_vertices",
+    "compiler_failure",
     "dfem",
     "dmesh",
     "dpetsc",
@@ -116,6 +117,31 @@ def is_of_compiler(error: BaseException) -> bool:
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     return any(Path(file).parts[-2:] in (("dolfinx", "jit.py"), ("codegeneration", "jit.py"))
                for file in files)
+
+
+def compiler_failure(comm: MPI.Comm, error: BaseException, told: str) -> str:
+    """Which rank could not compile or load a form, and why; the same on all ranks (collective).
+
+    Rank 0 compiles for all and the others load what it made. DOLFINx keeps both reasons to the rank
+    that failed: of a load it prints it and raises another error.
+
+    Args:
+        comm: the ranks.
+        error: for which `is_of_compiler` holds.
+        told: what was printed meanwhile.
+    """
+    text = f"{type(error).__name__}: {error}"
+    if comm.size == 1:
+        return text
+    compiles, loads = "Failed JIT compilation of form: ", f"load failed on rank {comm.rank}: "
+    mine = ""
+    if compiles in text:
+        mine = f"rank {comm.rank}, which compiles for all: {text.partition(compiles)[2]}"
+    elif loads in told:
+        reason = told.partition(loads)[2].splitlines()[0]
+        mine = f"rank {comm.rank} cannot load what rank 0 compiled: {reason}"
+    reasons = [reason for reason in comm.allgather(mine) if reason]
+    return "; ".join(reasons) or f"all ranks: {text}"
 
 
 def sweep_jit_cache(older_than: float = 120.0) -> list[str]:

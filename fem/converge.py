@@ -69,7 +69,7 @@ def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
     if case.mesh is not None:
         changes = [{"mesh.refine": case.mesh.refine + k} if k else {} for k in range(3)]
     else:
-        given = sizes(case.geometry or {})
+        given = sizes(case.sized_geometry or {})
         if not given:
             raise CaseError(
                 "converge: [geometry] gives no size; set geometry.size (and size_wall ...)"

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import ufl
 
-from .compat import cell_vertices
+from .compat import cell_vertices, is_of_compiler
 from .model import Model
 from .solve import Outcome, Stage
 from .system import Unknown
 
 __all__ = ["Trouble"]
 
+Array = npt.NDArray[np.float64]
 #: Unknown -> what its row balances.
 ROWS = {
     "phi_s": "electron balance",
@@ -38,8 +41,8 @@ class Trouble:
         place: coordinates of its node, m; empty without one.
         regions: around the node; two of them meet at a wall.
         value, change: of the field there and what the step added, in the field's unit.
-        reaction: current of the reaction at the node, A (2D: A/m).
-        rest: residual less the reaction, A: fluxes and storage.
+        reaction, fluxes, storage: what the row's residual there is made of, A (2D: A/m); reactions
+            and other currents through walls and boundaries, transport, change in time.
     """
 
     converged: bool
@@ -52,7 +55,8 @@ class Trouble:
     value: float = float("nan")
     change: float = float("nan")
     reaction: float = 0.0
-    rest: float = 0.0
+    fluxes: float = 0.0
+    storage: float = 0.0
 
     @classmethod
     def of(cls, model: Model, stages: Sequence[Stage], outcome: Outcome) -> Trouble:
@@ -60,8 +64,7 @@ class Trouble:
         s = model.system
         comm: Any = model.domain.comm
         best: tuple[float, int, tuple[Any, ...]] = (-1.0, comm.rank, ())
-        for stage in stages:
-            reactions = stage.local.residual() if stage.local else {}
+        for number, stage in enumerate(stages):
             for k, name in enumerate(stage.names):
                 u = s.unknowns[name]
                 if outcome.converged and not u.differential:
@@ -78,14 +81,21 @@ class Trouble:
                 if not len(size) or not size.max() > best[0]:
                     continue
                 node = int(np.argmax(size))
-                there = reactions[name][node] if reactions else 0.0
                 value, old = (f.x.array[node] for f in (u.value, u.old[0]))
                 best = (float(size[node]), comm.rank, (
-                    name, *_place(model, u, node), float(value), float(value - old),
-                    float(there), float(raw[node] - there),
+                    number, k, node,
+                    (name, *_place(model, u, node), float(value), float(value - old)),
                 ))  # fmt: skip
-        worst = max(comm.allgather(best), key=lambda entry: entry[:2])
-        return cls(outcome.converged, outcome.reason, outcome.residual, s.dt, *worst[2])
+        _, owner, found = max(comm.allgather(best), key=lambda entry: entry[:2])
+        if not found:
+            return cls(outcome.converged, outcome.reason, outcome.residual, s.dt)
+        number, k, node, seen = found
+        there: tuple[float, ...] = ()
+        if not outcome.converged:
+            terms = _terms(stages[number], k)
+            mine = tuple(float(term[node]) for term in terms) if comm.rank == owner else ()
+            there = comm.bcast(mine, root=owner)
+        return cls(outcome.converged, outcome.reason, outcome.residual, s.dt, *seen, *there)
 
     @property
     def where(self) -> str:
@@ -101,12 +111,9 @@ class Trouble:
             f"{self.field} {what} at ({at}) um, {side}, where it is {self.value:.4g} and the step "
             f"of {self.dt:.3g} s adds {self.change:.2g}"
         )
-        if self.converged or not self.reaction:
-            return told
-        return (
-            f"{told}; there the reaction gives {self.reaction:.2g} A, fluxes and storage "
-            f"{self.rest:.2g} A"
-        )
+        terms = {"reaction": self.reaction, "fluxes": self.fluxes, "storage": self.storage}
+        given = ", ".join(f"{name} {value:.2g} A" for name, value in terms.items() if value)
+        return f"{told}; its terms there: {given}" if given else told
 
     def content(self) -> dict[str, Any]:
         """As `diagnosis.json` keeps it."""
@@ -114,8 +121,33 @@ class Trouble:
             "converged": self.converged, "reason": self.reason, "residual": self.residual,
             "field": self.field, "row": ROWS.get(self.field, ""), "place": list(self.place),
             "regions": list(self.regions), "value": self.value, "change": self.change,
-            "reaction": self.reaction, "fluxes_and_storage": self.rest,
+            "reaction": self.reaction, "fluxes": self.fluxes, "storage": self.storage,
         }  # fmt: skip
+
+
+def _terms(stage: Stage, k: int) -> tuple[Array, Array, Array]:
+    """Reactions (and boundaries), fluxes and storage in a row's residual, A at owned nodes.
+
+    Collective. NaN for the first two where the form of the first cannot be compiled.
+    """
+    s = stage.system
+    row: Any = s.forms[stage.rows[k]]
+    walls = ufl.Form([i for i in row.integrals() if i.integral_type() != "cell"])
+    with s.at_rest():
+        still = s.nodal(stage.residuals[k])
+        reaction = np.zeros(len(still))
+        if walls.integrals():
+            try:
+                reaction = s.nodal(s.form(walls))
+            except Exception as error:
+                if not is_of_compiler(error):
+                    raise
+                reaction[:] = np.nan
+    storage = s.nodal(stage.residuals[k]) - still
+    fluxes = still - reaction
+    if stage.local:
+        reaction = reaction + stage.local.residual()[stage.names[k]]
+    return reaction, fluxes, storage
 
 
 def _place(model: Model, u: Unknown, node: int) -> tuple[tuple[float, ...], tuple[str, ...]]:

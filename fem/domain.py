@@ -167,7 +167,7 @@ class Domain:
 
     @property
     def dim(self) -> int:
-        """Topological dimension, 2 or 3."""
+        """Topological dimension, 2 or 3 (1 in tests)."""
         return self.mesh.topology.dim
 
     def match(self, pattern: str, where: str = "regions") -> list[str]:
@@ -472,9 +472,10 @@ class Domain:
         mark = dfem.Function(space)
         cells, local = self.facets(walls, faces, side).T
         dofs, own = space.dofmap.list, part.inverse[cells]
-        for corner in range(dofs.shape[1]):  # facet i of a simplex is opposite to vertex i
-            on = (local != corner) & (own >= 0)
-            mark.x.array[dofs[own[on], corner]] = 1.0
+        for facet in np.unique(local):
+            corners = space.dofmap.dof_layout.entity_closure_dofs(self.dim - 1, int(facet))
+            on = (local == facet) & (own >= 0)
+            mark.x.array[dofs[own[on]][:, corners]] = 1.0
         mark.x.scatter_reverse(la.InsertMode.add)
         mark.x.scatter_forward()
         return np.flatnonzero(mark.x.array > 0.5).astype(np.int32)

@@ -181,7 +181,7 @@ class Probes:
         if on_walls:
             raise CaseError(f"{where}: {', '.join(on_walls)} live on walls; give a surface")
         fields: dict[str, Any] = {
-            name: s.values[name] for name in ("c", "phi_l", "phi_s") if name in s.values
+            name: s.values[name] for name in ("c", "phi_l", "phi_s", "xi") if name in s.values
         }
         regions = [
             name for name in model.domain.match(pattern, f"{where}.volume")
@@ -195,8 +195,12 @@ class Probes:
     def _home(self, field: str) -> tuple[str, ...]:
         """Regions in which a field is defined."""
         model = self.model
-        electrons = model.electrons.regions if model.electrons else ()
-        return {"c": model.ions.salty, "phi_l": model.ions.regions, "phi_s": electrons}[field]
+        return {
+            "c": model.ions.salty,
+            "phi_l": model.ions.regions,
+            "phi_s": model.electrons.regions if model.electrons else (),
+            "xi": model.metal.regions if model.metal else (),
+        }[field]
 
     def _surface(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         domain, interface = self.model.domain, self.model.interface

@@ -11,7 +11,10 @@ t = 0, so that a run killed at any later moment can be resumed.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from typing import Any
 from . import checkpoint
 from .case import Case
 from .case_files import apply_override, read_toml, to_toml
-from .compat import MPI, is_of_compiler, jit_folder, sweep_jit_cache
+from .compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from .domain import Domain
 from .errors import CaseError, RunError
 from .folder import FolderLock, claim_folder, refuse_folder, write_text
@@ -106,6 +109,7 @@ def resume(
 
     folder = Path(folder)
     check_launcher(comm)
+    on_root(comm, FolderLock(folder).check)  # before minutes of compiling
     case, text = on_root(comm, _stored_case, folder, overrides)
     _may_execute(case, hooks)
     found = on_root(comm, checkpoint.latest, folder)
@@ -122,6 +126,8 @@ def resume(
     try:
         if lock.message:
             simulation.say(lock.message)
+        found = on_root(comm, checkpoint.latest, folder)  # now nobody writes a newer one
+        on_root(comm, checkpoint.set_aside, found)
         if overrides:  # a run that dies once more goes on with them
             on_root(comm, write_text, folder / "case.toml", text)
         with simulation.stop.listening():
@@ -152,8 +158,9 @@ def mesh_folder(case: Case) -> Path:
             case.mesh.file, cache_folder(), unit=case.mesh.unit, names=case.mesh.names,
             axisymmetric=case.mesh.axisymmetric, refine=case.mesh.refine,
         )
-    assert case.geometry is not None
-    return geometries.cached(case.geometry["family"], dict(case.geometry), cache_folder())
+    geometry = case.sized_geometry
+    assert geometry is not None
+    return geometries.cached(geometry["family"], geometry, cache_folder())
 
 
 def _stored_case(folder: Path, overrides: Sequence[str]) -> tuple[Case, str]:
@@ -183,20 +190,24 @@ def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Simulati
     """Model and stages with all forms compiled; a lock that a killed compiler left is removed.
 
     Raises:
-        RunError: a form cannot be compiled.
+        RunError: a form cannot be compiled, or not be loaded by a rank.
     """
     for _attempt in range(10):  # more than one compiler may have been killed
+        told = io.StringIO()
         try:
-            return Simulation(build(case, domain), folder, quiet=quiet)
+            with contextlib.redirect_stdout(told):
+                return Simulation(build(case, domain), folder, quiet=quiet)
         except Exception as error:
             if not is_of_compiler(error):
                 raise
-            reason = f"{type(error).__name__}: {error}"
+            reason = compiler_failure(domain.comm, error, told.getvalue())
             if not on_root(domain.comm, sweep_jit_cache, 8.0):
                 break
+        finally:
+            sys.stdout.write(told.getvalue())
     raise RunError(
-        f"the forms cannot be compiled: {on_root(domain.comm, lambda: reason)}; a C compiler and "
-        f"space in {jit_folder()} are needed (another folder: XDG_CACHE_HOME)"
+        f"the forms cannot be compiled: {reason}; a C compiler and space in {jit_folder()} are "
+        "needed (another folder: XDG_CACHE_HOME)"
     )
 
 

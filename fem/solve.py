@@ -141,7 +141,7 @@ class Stage:
         self.affine = bool(s.reactions)
         self.jacobian = [[self._block(row, column) for column in self.unknowns]
                          for row in self.rows]
-        self.constant = [self._at_zero(row) if self.affine else None for row in self.rows]
+        self.rest = [self._without_potentials(row) if self.affine else None for row in self.rows]
         if self.drives:
             e, one = s.voltage, s.unit_voltage
             self.border = [_form_or_none(s, s.forms[row], e, one) for row in self.rows]
@@ -162,9 +162,9 @@ class Stage:
         self.affine = self.affine and not own & {*derivative.coefficients()}
         return self.system.form(derivative)
 
-    def _at_zero(self, row: str) -> Any:
-        """Row where all unknowns of the stage are zero; None if nothing is left of it."""
-        zero = {u.value: ufl.zero() for u in self.unknowns}
+    def _without_potentials(self, row: str) -> Any:
+        """Row where the potentials of the stage are zero; None if nothing is left of it."""
+        zero = {u.value: ufl.zero() for u in self.unknowns if u.name.startswith("phi")}
         form = ufl.algorithms.expand_derivatives(ufl.replace(self.system.forms[row], zero))
         return None if form.empty() else self.system.form(form)
 
@@ -589,9 +589,9 @@ class Stage:
 class Parts:
     """The matrix of a stage with nodal reactions: a smooth part, and what reactions add to it.
 
-    Where the smooth part is affine in the stage's unknowns, F = A u + f with f the row at u = 0,
-    it is assembled once a solve; an iteration then costs the kinetics at the nodes and products
-    with sparse matrices.
+    Where the smooth part is affine in the stage's unknowns, F(phi, c) = F(0, c0) + A (phi, c - c0)
+    with c0 the first iterate, it is assembled once a solve; an iteration then costs the kinetics
+    at the nodes and products with sparse matrices.
 
     Args:
         stage: whose forms are assembled.
@@ -620,7 +620,7 @@ class Parts:
         self.flows = {
             name: Differences(self.smooth[k][k])
             for k, name in enumerate(names)
-            if stage.affine and name == "phi_s"
+            if stage.affine and name.startswith("phi")
         }
 
     def begin(self) -> None:
@@ -628,7 +628,10 @@ class Parts:
         stage = self.stage
         self.filled = False
         if stage.affine:
-            self.rest = stage.nodal_or_zero(stage.constant)
+            self.origin = [
+                0.0 if u.name in self.flows else u.owned.copy() for u in stage.unknowns
+            ]
+            self.rest = stage.nodal_or_zero(stage.rest)
             self.border = stage.nodal_or_zero(stage.border) if stage.drives else []
             self.voltage = stage.system.get_voltage()
             self._assemble()
@@ -660,7 +663,7 @@ class Parts:
                     out[i] += self.flows[stage.names[i]].times(stage.unknowns[i].owned)
                 elif matrix is not None:
                     x, y = matrix.createVecs()
-                    x.array_w[:] = stage.unknowns[j].owned
+                    x.array_w[:] = stage.unknowns[j].owned - self.origin[j]
                     matrix.mult(x, y)
                     out[i] += y.array_r
                     x.destroy()

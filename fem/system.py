@@ -18,7 +18,8 @@ names (`fem.solve.Stage`). Unknowns of other stages stay at their latest value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -299,6 +300,17 @@ class System:
             weights = ((1 + 2 * w) / (1 + w) / dt, -(1 + w) / dt, w * w / (1 + w) / dt)
         for constant, weight in zip(self._rates, weights, strict=True):
             constant.value = weight
+
+    @contextlib.contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Inside the block nothing changes in time: all rates vanish."""
+        weights = [float(constant.value) for constant in self._rates]
+        self._set_rates(0.0)
+        try:
+            yield
+        finally:
+            for constant, weight in zip(self._rates, weights, strict=True):
+                constant.value = weight
 
     def integrate(self, rate: float, history: npt.NDArray[np.float64]) -> float:
         """New value of a time integral by the formula of the fields, so that ledgers close."""

@@ -13,17 +13,23 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fem.errors import CaseError
+from fem.errors import CaseError, RunError
 from geometries.mesh import (
     Built,
     Segment,
     TaggedMesh,
     assemble,
+    cells_needed,
     graded,
+    quality,
     segment_distance,
     tensor_mesh,
+    too_many,
 )
 from geometries.parameters import Growth, Length, Parameters
+
+QUALITY = 0.05  # least SICN accepted
+ATTEMPTS = 6
 
 
 class AlignedChannels(Parameters):
@@ -88,6 +94,9 @@ class AlignedChannels(Parameters):
                 wrong.append("sheet_length: sheets must overlap; longer than the opening")
             if self.length < self.spacing + self.sheet_thickness:
                 wrong.append("length: holds no sheet with its spacing")
+        if kind == "random" and not wrong:
+            area = (self.width or 2 * (self.sheet_length or 0.0)) * self.slabs()[-1][2]
+            wrong += too_many(cells_needed(2, area, self.sizes()[0], self.growth))
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -184,11 +193,30 @@ def _stops(ends: list[float], boxes: list[Box], axis: int) -> list[float]:
 
 
 def _tilted(p: AlignedChannels) -> TaggedMesh:
+    """The mesh of randomly tilted sheets; one with a bad cell is drawn anew, a few times.
+
+    Raises:
+        RunError: all have one; names the place.
+    """
+    report = ""
+    for attempt in range(ATTEMPTS):
+        seed = [p.seed, attempt] if attempt else p.seed
+        mesh = _scattered(p, np.random.default_rng(seed))
+        q = quality(mesh.points, mesh.cells)
+        if q.min() >= QUALITY:
+            return mesh
+        at = ", ".join(f"{v:.3g}" for v in mesh.points[mesh.cells[q.argmin()]].mean(axis=0))
+        report = f"worst cell {q.min():.3g} at ({at}) m"
+    raise RunError(f"aligned_channels: no good mesh in {ATTEMPTS} draws ({report}); try another "
+                   "seed or a smaller size_wall")
+
+
+def _scattered(p: AlignedChannels, rng: np.random.Generator) -> TaggedMesh:
     from geometries.gmsh_session import arrays, name_regions, session, size_fields, snap
 
     assert p.sheet_length is not None
     width = p.width or 2 * p.sheet_length
-    sheets, struts = _scatter(p, width)
+    sheets, struts = _scatter(p, width, rng)
     slabs = p.slabs()
     unit = p.spacing
     size, wall = (s / unit for s in p.sizes())
@@ -224,7 +252,9 @@ def _strip(occ: Any, s: Segment, thickness: float, unit: float) -> int:
     return int(occ.addPlaneSurface([occ.addCurveLoop(lines)]))
 
 
-def _scatter(p: AlignedChannels, width: float) -> tuple[list[Segment], list[Segment]]:
+def _scatter(
+    p: AlignedChannels, width: float, rng: np.random.Generator
+) -> tuple[list[Segment], list[Segment]]:
     """Sheets at random places and angles with the struts they stand on, stratum by stratum upwards.
 
     None comes closer to another or to an edge than a clearance.
@@ -237,7 +267,6 @@ def _scatter(p: AlignedChannels, width: float) -> tuple[list[Segment], list[Segm
     solid = t / (t + p.spacing) * width * p.length  # area of sheets and struts in m^2
     strata = max(1, round(p.length / half))
     clear = t + max(0.5 * t, 0.1 * p.spacing)
-    rng = np.random.default_rng(p.seed)
     sheets: list[Segment] = []
     struts: list[Segment] = []
     area = 0.0

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from geometries.mesh import Built, Floats, Ints, assemble
+from geometries.mesh import MOST_CELLS, Built, Floats, Ints, assemble
 from geometries.parameters import Length, Parameters
 
 
@@ -45,9 +45,22 @@ class Array(Parameters):
             wrong.append(f"solid_fraction: {self.solid_fraction:g}: spheres take 0.5 at most")
         if self.dimension == 3 and self.rows > 1:
             wrong.append(f"rows: {self.rows}: only for dimension = 2")
+        count = self.about()
+        if count > MOST_CELLS:
+            wrong.append(f"cells_per_radius: {self.cells_per_radius}: about {count:.2g} cells, "
+                         f"{MOST_CELLS:.2g} allowed; take fewer")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
+
+    def about(self) -> float:
+        """About how many cells there will be."""
+        k = self.cells_per_radius
+        if self.dimension == 2:
+            side = 0.5 * math.sqrt(math.pi / self.solid_fraction)  # half of it, in radii
+            return self.rows * 4 * math.pi * k**2 * max(3 * side - 2, math.sqrt(2) * side)
+        side = (math.pi / 6 / self.solid_fraction) ** (1 / 3)
+        return 18 * (math.pi * k / 4) ** 2 * math.sqrt(3) * side * k
 
 
 def build(p: Array) -> Built:

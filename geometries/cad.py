@@ -19,13 +19,14 @@ from fem.errors import CaseError, nearest
 from fem.units import quantity
 from geometries import lattice_host
 from geometries.lattice_host import OnLattice
-from geometries.mesh import Built, Floats, TaggedMesh, assemble
+from geometries.mesh import Built, Floats, TaggedMesh, assemble, quality
 from geometries.parameters import Length, Name, Parameters
 
 if TYPE_CHECKING:
     Position = float
 else:
     Position = quantity("m")
+QUALITY = 0.05  # least SICN accepted
 KERNEL, SURFACE = (".step", ".stp", ".brep", ".iges", ".igs"), (".stl",)
 
 
@@ -189,19 +190,23 @@ def _drawings(p: Cad) -> tuple[TaggedMesh, dict[str, float]]:
         walls = [tag for _, tag in gmsh.model.getEntities(dim - 1)
                  if len({owner[t] for t in gmsh.model.getAdjacencies(dim - 1, tag)[0]}
                         - {r for r, _, _ in slabs}) > 0]
-        size_fields(gmsh, dim, 1.0, p.growth, [], [(walls, (p.size_wall or unit) / unit)])
+        size_fields(gmsh, dim, 1.0, p.growth, [], [(walls, (p.size_wall or unit) / unit)],
+                    budget=(p.cells_max, "cells_max"))
         gmsh.model.mesh.generate(dim)
         for method in ("Netgen", "Relocate3D") if dim == 3 else ():
             tags = gmsh.model.mesh.getElementsByType(4)[0]
             if gmsh.model.mesh.getElementQualities(tags, "minSICN").min() < 0.1:
                 gmsh.model.mesh.optimize(method)
         points, cells, names = arrays(gmsh, dim)
-    if len(cells) > p.cells_max:
-        raise CaseError(f"cad: {len(cells)} cells, cells_max is {p.cells_max}; take a larger size "
-                        "or size_wall")
     points = snap(points * unit, dim - 1, [0.0, *(high for _, _, high in slabs)])
     for axis, length in enumerate(p.across):
         points = snap(points, axis, [0.0, length])
+    q = quality(points, cells)
+    if q.min() < QUALITY:
+        at = ", ".join(f"{v:.3g}" for v in points[cells[q.argmin()]].mean(axis=0))
+        raise CaseError(f"cad: worst cell {q.min():.3g} (SICN, least {QUALITY}) at ({at}) m, where "
+                        "faces nearly touch; take another shift, width or thickness, or a smaller "
+                        "size_wall")
     return assemble(points, cells, names), drawn
 
 

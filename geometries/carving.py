@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fem.errors import CaseError, RunError
-from geometries.mesh import Floats, TaggedMesh, assemble, quality
+from fem.errors import RunError
+from geometries.mesh import REGULAR, Floats, TaggedMesh, assemble, quality, within_budget
 from geometries.primitives import Ball, Bore, Primitive, Rod
 
 NEAR = 0.1  # two walls closer to touching than this share of the sum of radii are refused
@@ -575,11 +575,8 @@ def _sizes(room: Room, parts: list[Part]) -> tuple[list[Floats], Floats]:
         if points.size:
             off = np.maximum(np.abs(p.shape.distance(points)) - slack, 0.0)
             h[cuts] = np.minimum(h[cuts], p.size + slope * off)
-    # Volume of a regular simplex of side 1; measured: within 30 % of the mesh's number.
-    count = float(np.mean(h ** -float(n)) * np.prod(room.corner)) / {2: 0.433, 3: 0.118}[n]
-    if count > room.budget:
-        raise CaseError(f"budget: about {count:.2g} cells needed, {room.budget:.2g} allowed; "
-                        "take a larger size_wall, size, growth or budget, or a smaller cell")
+    count = float(np.mean(h ** -float(n)) * np.prod(room.corner)) / REGULAR[n]
+    within_budget(count, room.budget)
     return axes, h
 
 

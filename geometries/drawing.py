@@ -16,13 +16,14 @@ _PORES = ("#dcebf7", "#c3dcf0", "#e8f3e4", "#f4f0dc", "#e3e3f3", "#d3e9e6")
 _SOLIDS = ("#6b6f76", "#b5651d", "#8c564b", "#7f3c8d", "#2f6f4f", "#a33b3b", "#c99700", "#33548c")
 
 
-def draw(folder: Path, png: Path, *, edges: bool = False) -> Path:
+def draw(folder: Path, png: Path, *, edges: bool = False, legend: bool = True) -> Path:
     """Picture of the regions: the plane in 2D, solids and the far pore walls in 3D.
 
     Args:
         folder: a mesh folder.
         png: file to write.
         edges: also draw the cells' edges.
+        legend: also name the regions.
 
     Raises:
         CaseError: the folder holds no complete mesh.
@@ -30,7 +31,7 @@ def draw(folder: Path, png: Path, *, edges: bool = False) -> Path:
     from geometries.writing import read
 
     mesh, _ = read(folder)
-    (_draw_2d if mesh.dimension == 2 else _draw_3d)(mesh, Path(png), edges)
+    (_draw_2d if mesh.dimension == 2 else _draw_3d)(mesh, Path(png), edges, legend)
     return Path(png)
 
 
@@ -42,7 +43,7 @@ def _palette(regions: Iterable[str]) -> dict[str, str]:
     return table | {n: _SOLIDS[i % len(_SOLIDS)] for i, n in enumerate(solids)}
 
 
-def _draw_2d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
+def _draw_2d(mesh: TaggedMesh, png: Path, edges: bool, legend: bool) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.figure import Figure
@@ -72,18 +73,19 @@ def _draw_2d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
         axes.set_aspect("equal")
     axes.set_xlabel("r (um)" if mesh.axisymmetric else "x (um)")
     axes.set_ylabel("thickness (um)")
-    figure.legend(handles=handles, loc="outside right upper", fontsize=8)
+    if legend:
+        figure.legend(handles=handles, loc="outside right upper", fontsize=8)
     figure.savefig(png, dpi=120)
 
 
-def _draw_3d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
+def _draw_3d(mesh: TaggedMesh, png: Path, edges: bool, legend: bool) -> None:
     import pyvista
 
     xyz = mesh.points * 1e6
     plotter = pyvista.Plotter(off_screen=True, window_size=[1100, 900])
     style = {"show_edges": edges, "edge_color": "black", "edge_opacity": 0.3}
     facets, pairs, exterior = mesh.neighbours
-    legend = []
+    names = []
     for name, colour in _palette(mesh.regions).items():
         if is_pore(name):
             continue
@@ -92,15 +94,15 @@ def _draw_3d(mesh: TaggedMesh, png: Path, edges: bool) -> None:
         skin = np.concatenate([facets[shared], exterior[inside[exterior[:, -1]], :-1]])
         surface = pyvista.PolyData.from_regular_faces(xyz, skin).clean()
         plotter.add_mesh(surface, color=colour, smooth_shading=False, ambient=0.25, **style)
-        legend.append((name, colour))
+        names.append((name, colour))
     collector = mesh.facets[mesh.facet_tags == mesh.boundaries["collector"]]
     plotter.add_mesh(pyvista.PolyData.from_regular_faces(xyz, collector), color="#d9a08a",
                      ambient=0.25, **style)
-    legend.append(("collector", "#d9a08a"))
+    names.append(("collector", "#d9a08a"))
     box = pyvista.Box(bounds=[float(v) for pair in zip(xyz.min(0), xyz.max(0), strict=True)
                               for v in pair])
     plotter.add_mesh(box, style="wireframe", color="black")
-    for i, (name, colour) in enumerate(legend):
+    for i, (name, colour) in enumerate(names if legend else []):
         plotter.add_text(name, position=(20, 20 + 26 * i), font_size=11, color=colour)
     plotter.set_background("white")
     plotter.view_vector((1.0, -1.6, 0.7))

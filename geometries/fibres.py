@@ -351,7 +351,7 @@ def _rod(
         for angle, reach in ring:
             by = reach * r * (math.cos(angle) * across + math.sin(angle) * up)
             hole = Rod(tuple(map(float, a + by)), tuple(map(float, b + by)), radius)
-            parts.append(Part("electrolyte_lumen", hole, min(wall, radius / 1.5), INNER, body,
-                              span))
+            fine = radius / (1.5 if len(ring) == 1 else 1.0)  # many narrow ones: hexagons
+            parts.append(Part("electrolyte_lumen", hole, min(wall, fine), INNER, body, span))
     return parts
 

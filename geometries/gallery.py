@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +132,30 @@ def gallery(folder: Path, families: Sequence[str] = ()) -> Iterator[Path]:
     yield sheet(pictures, folder / "gallery.png")
 
 
+def named(given: Mapping[str, Mapping[str, Any]], folder: Path) -> Iterator[Path]:
+    """Build and draw given hosts; the last file is the sheet of all, hosts.png.
+
+    Args:
+        given: name -> [geometry] of a case.
+        folder: gets a mesh folder and a picture for each, and hosts.png.
+    """
+    import geometries
+
+    pictures = []
+    for name, geometry in given.items():
+        sidecar = geometries.build(geometry["family"], dict(geometry), folder / name)
+        picture = geometries.draw(folder / name, folder / f"{name}.png", legend=False)
+        pictures.append((f"{name}\n{sidecar['family']}, {sidecar['cells']} cells", picture))
+        yield picture
+    yield sheet(pictures, folder / "hosts.png", columns=8)
+
+
 def sheet(pictures: list[tuple[str, Path]], png: Path, columns: int = 6) -> Path:
     """One picture of many with their titles."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.image import imread
+    from PIL import Image
 
     rows = max(1, -(-len(pictures) // columns))
     figure = Figure(figsize=(3.2 * columns, 2.8 * rows), layout="constrained")
@@ -147,6 +166,9 @@ def sheet(pictures: list[tuple[str, Path]], png: Path, columns: int = 6) -> Path
             axes.imshow(imread(pictures[i][1]))
             axes.set_title(pictures[i][0], fontsize=8)
     figure.savefig(png, dpi=85)
+    with Image.open(png) as image:  # few colours: a third of the size
+        few = image.convert("RGB").quantize(255)
+    few.save(png, optimize=True)
     return png
 
 

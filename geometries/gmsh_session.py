@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fem.errors import CaseError, RunError
-from geometries.mesh import Floats, Ints
+from geometries.mesh import MOST_CELLS, Floats, Ints, cells_needed, within_budget
 
 
 @contextlib.contextmanager
@@ -99,6 +99,7 @@ def size_fields(
     planes: list[tuple[float, float]],
     surfaces: list[tuple[list[int], float]],
     sampling: int = 40,
+    budget: tuple[float, str] = (MOST_CELLS, "budget"),
 ) -> None:
     """Set the cell size: fine at planes and surfaces, growing linearly with distance to `size`.
 
@@ -110,7 +111,18 @@ def size_fields(
         planes: (coordinate along the thickness, cell size there).
         surfaces: (tags of curves in 2D or surfaces in 3D, cell size there).
         sampling: points on each curve or surface from which distances are taken.
+        budget: most cells, and the name of the parameter that says so.
+
+    Raises:
+        CaseError: more cells than the budget.
     """
+    mass = gmsh.model.occ.getMass
+    volume = sum(mass(d, tag) for d, tag in gmsh.model.occ.getEntities(dimension))
+    low, high = np.array(gmsh.model.getBoundingBox(-1, -1)).reshape(2, 3)[:, dimension - 1]
+    across = volume / (high - low)
+    areas = [(across, fine) for _, fine in planes]
+    areas += [(2 * sum(mass(dimension - 1, tag) for tag in tags), fine) for tags, fine in surfaces]
+    within_budget(cells_needed(dimension, volume, size, growth, areas), *budget)
     field = gmsh.model.mesh.field
     axis = "xyz"[dimension - 1]
     slope = growth - 1.0

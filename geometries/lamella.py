@@ -192,8 +192,10 @@ def stack(p: Lamella) -> list[Slab]:
         if all(_sound(p, slabs, axis) for axis in range(p.dimension - 1)):
             break
     else:
-        raise CaseError(f"lamella: {DRAWS} draws of seed {p.seed} left slivers between the rims of "
-                        "two layers; take a finer size_wall, or equal openings")
+        drawn = "" if rng is None else f" in {DRAWS} draws of seed {p.seed}"
+        raise CaseError(f"lamella: rims of two layers lie closer than a third of size_wall, "
+                        f"{p.sizes()[1] / 3:.3g} m{drawn}; take a finer size_wall, or equal "
+                        "openings")
     for region, thickness in (("electrolyte_gap", p.gap), ("separator", p.separator)):
         if thickness:
             slabs.append(_above(slabs, region, thickness))

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from fem.errors import CaseError
 from geometries.carving import HOST, Crowd, Part, Room, carve, nearest
 from geometries.measures import components, is_pore, pore_connectivity, slab_fractions
-from geometries.mesh import Built, TaggedMesh, facet_pairs
+from geometries.mesh import Built, TaggedMesh, cells_needed, facet_pairs, too_many
 from geometries.parameters import Growth, Length, Name, Parameters
 from geometries.primitives import Ball, Rod
 
@@ -144,6 +144,10 @@ class Cell(Parameters):
             wrong.append("breadth: only with dimension = 3")
         for layer in self.layers:
             wrong += [f"layers.{layer.name}.{w}" for w in layer.misfits(self)]
+        if not wrong:  # what the largest cells need; the rest is known once parts are placed
+            room = self.room()
+            wrong += too_many(cells_needed(self.dimension, float(np.prod(room.corner)), room.size,
+                                           self.growth), self.budget)
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self

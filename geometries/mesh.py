@@ -12,8 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fem.errors import CaseError
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST_CELLS = 10_000_000
+"""Budget of the families that have no parameter for it."""
+REGULAR = {2: 0.433, 3: 0.118}
+"""Area or volume of a regular simplex of side 1; meshes have within 30 % of the cells it gives."""
 
 
 @dataclass
@@ -94,6 +100,47 @@ def simplex_measures(points: Floats, simplices: Ints) -> Floats:
         return np.abs(np.linalg.det(edges)) / math.factorial(edges.shape[1])
     gram = edges @ edges.transpose(0, 2, 1)
     return np.sqrt(np.maximum(np.linalg.det(gram), 0.0)) / math.factorial(edges.shape[1])
+
+
+def too_many(cells: float, budget: float = MOST_CELLS, name: str = "budget") -> list[str]:
+    """What is wrong with a mesh of about so many cells, if they are more than the budget."""
+    return [] if cells <= budget else [
+        f"{name}: about {cells:.2g} cells needed, {budget:.2g} allowed; take larger sizes (size, "
+        "size_wall ...) or a smaller cell"
+    ]
+
+
+def within_budget(cells: float, budget: float = MOST_CELLS, name: str = "budget") -> None:
+    """Refuse a mesh that is far too fine, before it is made.
+
+    Raises:
+        CaseError: more cells than the budget.
+    """
+    for wrong in too_many(cells, budget, name):
+        raise CaseError(wrong)
+
+
+def cells_needed(
+    dimension: int, volume: float, size: float, growth: float,
+    fine: list[tuple[float, float]] | None = None,
+) -> float:
+    """About how many cells a graded mesh has.
+
+    Args:
+        dimension: 2 or 3.
+        volume: of the cell (2D: area).
+        size: largest cell size.
+        growth: ratio of neighbouring cells.
+        fine: area (2D: length) of surfaces, each side counted, and the cell size there.
+    """
+    n, c = dimension, REGULAR[dimension]
+    count = volume / (c * size**n)
+    for area, h in fine or []:
+        if h < size:  # the integral of dx/h^n over h = h0 + (growth - 1) x
+            rise = (h ** (1 - n) - size ** (1 - n)) / ((n - 1) * (growth - 1))
+            count += area * rise / c
+    finest = min([size, *(h for _, h in fine or [])])
+    return min(count, volume / (c * finest**n))
 
 
 def quality(points: Floats, cells: Ints) -> Floats:
@@ -214,7 +261,11 @@ def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
 
     Returns:
         points (nodes, dimension), cells, and the centre of the box of each cell.
+
+    Raises:
+        CaseError: more than `MOST_CELLS` cells.
     """
+    within_budget({2: 2.0, 3: 6.0}[len(axes)] * math.prod(len(a) - 1 for a in axes))
     shape = [len(a) for a in axes]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
     number = np.arange(len(points)).reshape(shape)
@@ -260,6 +311,9 @@ def graded(
         size: largest cell size, one for all slabs or one each, m.
         fine: places x0 with their cell size h0, m.
         growth: ratio of neighbouring cells, > 1.
+
+    Raises:
+        CaseError: more than `MOST_CELLS` cells.
     """
     sizes = [size] * (len(stops) - 1) if isinstance(size, float | int) else size
     nodes = [np.array([stops[0]])]
@@ -277,6 +331,7 @@ def graded(
         steps = np.diff(x) * 0.5 * (1 / h[1:] + 1 / h[:-1])
         count = np.concatenate([[0.0], np.cumsum(steps)])
         # 1e-6: a slab of exactly n sizes gets n cells whatever the rounding.
+        within_budget(count[-1])
         n = max(1, math.ceil(count[-1] - 1e-6))
         inner = np.interp(np.arange(1, n) * count[-1] / n, count, x)
         nodes.append(np.append(inner, high))

@@ -78,8 +78,9 @@ class ParticleLayer(Layer):
     Attributes:
         name: pores are `electrolyte_<name>`.
         thickness: above 1.5 diameters.
-        porosity: of the layer, gaps inside particles included; reachable: separate from about
-            0.7 (2D 0.55), sintered from about 0.45 (2D 0.5).
+        porosity: of the layer, gaps inside particles included; reachable with equal particles:
+            separate from 0.64 (3D 0.78), sintered from 0.48 (3D 0.60; 0.62 with the least
+            overlap).
         diameter: mean; may be graded with depth.
         spread: standard deviation of ln(diameter), 0 to 0.3.
         contact: sintered or separate.

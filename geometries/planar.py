@@ -10,7 +10,16 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.errors import CaseError
-from geometries.mesh import Built, Floats, assemble, graded, tensor_mesh
+from geometries.mesh import (
+    Built,
+    Floats,
+    assemble,
+    cells_needed,
+    graded,
+    tensor_mesh,
+    too_many,
+    within_budget,
+)
 from geometries.parameters import Growth, Length, Name, Parameters
 
 
@@ -106,6 +115,10 @@ class Planar(Parameters):
             wrong.append("width: missing; protrusions need it")
         if self.protrusions and self.dimension == 3 and self.breadth is None:
             wrong.append("breadth: missing; protrusions in 3D need it")
+        if self.protrusions and not wrong:
+            across = (self.width or 0.0) * ((self.breadth or 0.0) if self.dimension == 3 else 1.0)
+            wrong += too_many(cells_needed(
+                self.dimension, across * thickness, self.size, self.growth))
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -166,6 +179,7 @@ def _fine(p: Planar, stops: list[float]) -> list[tuple[float, float]]:
 
 
 def _even(length: float, size: float) -> Floats:
+    within_budget(length / size)
     return np.linspace(0.0, length, max(1, round(length / size)) + 1)
 
 

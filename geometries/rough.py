@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from fem.errors import CaseError
-from geometries.mesh import Built, Floats, assemble, graded, quality, tensor_mesh
+from geometries.mesh import (
+    Built,
+    Floats,
+    assemble,
+    graded,
+    quality,
+    tensor_mesh,
+    within_budget,
+)
 from geometries.parameters import Growth, Length, Parameters, Skin
 
 QUALITY = 0.05
@@ -98,6 +106,7 @@ def build(p: Rough) -> Built:
     size = max(p.size or p.correlation, fine)
     first = min(fine, film / 3) if film else fine
     z = graded(stops, size, fine=[(s, first) for s in stops[: 2 if film else 1]], growth=p.growth)
+    within_budget(max(p.across) / fine)
     axes = [np.linspace(0.0, v, math.ceil(v / fine) + 1) for v in p.across]
     points, cells, centres = tensor_mesh(*axes, z)
     names = np.array(regions, dtype=object)[np.searchsorted(stops, centres[:, -1]) - 1]

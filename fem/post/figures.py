@@ -5,6 +5,7 @@
 | `series.png`        | voltage, smallest and largest concentration, charge against time    |
 | `salt.png`          | c in the pores                                                      |
 | `potentials.png`    | phi_s in the solids, phi_l in the pores                             |
+| `field.png`         | 2D: the gradient of phi_l in the pores, magnitude                   |
 | `local_current.png` | i_n along the walls, magnitude                                      |
 | `plated.png`        | film thickness on the walls (or plated charge)                      |
 | `depth.png`         | reaction current against depth, and its share by region             |
@@ -36,6 +37,7 @@ from . import growth
 from .style import (
     FAINT,
     FIELDS,
+    GRADIENTS,
     INK,
     LINES,
     LOOK,
@@ -128,6 +130,11 @@ def _potentials(result: Result, t: float | None) -> Any:
     return _panels(result, t, ("phi_s", "phi_l"))
 
 
+def _field(result: Result, t: float | None) -> Any:
+    low, high = result.extent(t)
+    return None if high[2] > low[2] else _panels(result, t, ("E_l",))
+
+
 def _local_current(result: Result, t: float | None) -> Any:
     return _panels(result, t, ("i_n",), _direction)
 
@@ -143,7 +150,27 @@ def _direction(result: Result, t: float | None) -> str:
 
 
 def _fields(result: Result) -> set[str]:
-    return {name for block in result.blocks for name in result.fields(block)}
+    known = {name for block in result.blocks for name in result.fields(block)}
+    return known | {name for name, source in GRADIENTS.items() if source in known}
+
+
+def _values(result: Result, name: str, t: float | None, block: str) -> Any:
+    """Nodal values of a field, or the magnitude of another one's gradient (2D).
+
+    The gradient of a linear element, averaged by area at the nodes.
+    """
+    if name not in GRADIENTS:
+        return result.array(name, t, block)
+    values = result.array(GRADIENTS[name], t, block)
+    points, cells = result.points(block, t), result.cells(block, t)
+    edges = (points[cells[:, 1:]] - points[cells[:, :1]])[:, :, :2]
+    rise = values[cells[:, 1:]] - values[cells[:, :1]]
+    slope = np.linalg.solve(edges, rise[:, :, None])[:, :, 0]
+    area = np.abs(np.linalg.det(edges))
+    total = np.zeros((len(points), 3))  # of slope and area
+    for corner in cells.T:
+        np.add.at(total, corner, np.column_stack([slope * area[:, None], area]))
+    return np.linalg.norm(total[:, :2], axis=1) / np.maximum(total[:, 2], 1e-300)
 
 
 def _panels(
@@ -191,7 +218,8 @@ def _panels(
 
 def _block(result: Result, name: str) -> str:
     """Block in which a field is shown: the walls if it lives there."""
-    blocks = [block for block in result.blocks if name in result.fields(block)]
+    source = GRADIENTS.get(name, name)
+    blocks = [block for block in result.blocks if source in result.fields(block)]
     return "walls" if "walls" in blocks else blocks[0]
 
 
@@ -222,7 +250,7 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
 
     style = FIELDS[name]
     block = _block(result, name)
-    values = result.array(name, t, block)
+    values = _values(result, name, t, block)
     scale = scaled(values, style)
     shown = scale(values)
     # The pores last: where electrons cross a mat, the solid's block holds pores as well.
@@ -515,6 +543,7 @@ FIGURES: dict[str, Callable[[Result, float | None], Any]] = {
     "series": _series,
     "salt": _salt,
     "potentials": _potentials,
+    "field": _field,
     "local_current": _local_current,
     "plated": _plated,
     "depth": _depth,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FIELDS", "LOOK", "Scaled", "Style", "scaled", "time_label"]
+__all__ = ["FIELDS", "GRADIENTS", "LOOK", "Scaled", "Style", "scaled", "time_label"]
 
 INK, FAINT, RULE = "#222222", "#8a8a8a", "#d9d9d9"
 PORE, SOLID = "#eef3f7", "#c9c6c1"
@@ -69,11 +69,15 @@ FIELDS = {
     "c": Style("salt concentration $c$", "mol/L", 1e-3, "viridis"),
     "phi_l": Style(r"electrolyte potential $\varphi_\mathrm{l}$", "V", 1.0, "cividis", offset=True),
     "phi_s": Style(r"electronic potential $\varphi_\mathrm{s}$", "V", 1.0, "cividis", offset=True),
+    "E_l": Style(r"field $|\nabla\varphi_\mathrm{l}|$", "V/m", 1.0, "magma", True),
     "i_n": Style(r"local current density $|i_\mathrm{n}|$", "A/cm²", 1e-4, "plasma", True),
     "film_thickness": Style("plated film thickness", "m", 1.0, "plasma", True),
     "q": Style("plated charge per wall area", "C/cm²", 1e-4, "plasma", True),
 }
 """Fields that figures know, by name."""
+
+GRADIENTS = {"E_l": "phi_l"}
+"""Fields that are the magnitude of another one's gradient, with that other one."""
 
 _PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"))
 

@@ -25,6 +25,7 @@ CASES = (
     "aligned_channels_horizontal",
     "aligned_channels_random",
     "aligned_channels_vertical",
+    "cdg_sponge",
     "dual_gradient_ni",
     "four_layer_lno",
     "gradient_pores",
@@ -34,13 +35,19 @@ CASES = (
     "lgh_as",
     "limiting_current",
     "mof_thickness",
+    "multichannel_fibre",
     "nanowire_li2o_bare",
     "nanowire_li2o_coated",
     "nucleation_regimes",
+    "pore_gradient_3layer",
     "sand",
+    "separator_seeds",
+    "separator_seeds_growth",
     "stripping_dead_metal",
     "trilayer_cg",
     "wood_channels",
+    "yolk_shell",
+    "yolk_shell_growth",
 )
 SURFACES = '[{{surface="host_*", {0}}}, {{surface="collector", {0}}}]'
 NO_NUCLEATION = "kinetics=" + SURFACES.format('eta_nuc="0 V"')
@@ -103,6 +110,30 @@ def unevenness(result: Result) -> float:
     top, bottom = depth < 1 / 3, (depth > 2 / 3) & (depth < 1 - 1e-9)  # without the foil
     means = [(current * length)[part].sum() / length[part].sum() for part in (top, bottom)]
     return float(means[0] / means[1])
+
+
+def met(result: Result) -> float:
+    """Current density on the host's walls, averaged over the current, A/m2: what metal sees."""
+    cells = result.cells("walls")
+    ends = result.points("walls")[cells]
+    length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+    density = np.abs(result.array("i_n", block="walls"))[cells].mean(axis=1)
+    host = ends[:, :, 1].mean(axis=1) > 1e-9  # without the foil
+    current = (density * length)[host]
+    return float((current * density[host]).sum() / current.sum())
+
+
+def slope(result: Result, field: str, low: float, high: float) -> tuple[float, float]:
+    """Gradient of a field in the pores between two heights: mean along y, and mean magnitude."""
+    cells = result.cells("pore")
+    corners, values = result.points("pore")[cells][:, :, :2], result.array(field, block="pore")
+    edges = corners[:, 1:] - corners[:, :1]
+    rise = values[cells[:, 1:]] - values[cells[:, :1]]
+    gradient = np.linalg.solve(edges, rise[:, :, None])[:, :, 0]
+    y = corners[:, :, 1].mean(axis=1)
+    area = np.abs(np.linalg.det(edges)) * ((y > low) & (y < high))
+    mean = (gradient * area[:, None]).sum(axis=0)[1] / area.sum()
+    return float(mean), float((np.linalg.norm(gradient, axis=1) * area).sum() / area.sum())
 
 
 def salt_drop(result: Result, top: float) -> float:
@@ -462,6 +493,155 @@ def test_an_insulating_interlayer_is_filled_from_below(solve: Solve, reached: Re
     reached("share of the lower rGO, bridged", share(bridged, "host_rgo"), most=0.1)
 
 
+@pytest.mark.full
+def test_yolks_are_plated_before_their_shells(solve: Solve, reached: Reached) -> None:
+    """Control: cores as hard to nucleate on as shells; quantity: share of the cores.
+
+    0.979 against 0.142; margin 0.5. Halving h moves them by 0.005 and 0.001, halving dt by 0.000.
+    Without any nucleation overpotential it is about the cores' share of the walls, 0.209; without
+    the bar a core floats, without the slit no ion comes in.
+    """
+    core = 'kinetics=[{surface="host_bed_core", eta_nuc="14 mV"}]'
+    as_is = share(solve("yolk_shell"), "host_bed_core")
+    alike = share(solve("yolk_shell", core), "host_bed_core")
+    reached("share of the cores (0.5 + cores like shells)", as_is, least=alike + 0.5)
+    none = share(solve("yolk_shell", NO_NUCLEATION), "host_bed_core")
+    reached("share of the cores, no nucleation", none, least=0.15, most=0.25)
+    for part, rest in (("bar", "mouth=0.5"), ("slit", "neck=0.25")):
+        changed = f"geometry.layers.0.core={{diameter=0.4, gap=0.8, {rest}}}"
+        cut_off = share(solve("yolk_shell", changed), "host_bed_core")
+        reached(f"share of the cores without {part}", abs(cut_off), most=1e-6)
+
+
+@pytest.mark.full
+def test_particles_on_the_separator_take_part_only_in_contact(
+    solve: Solve, reached: Reached
+) -> None:
+    """Controls: particles that float, a better and a worse foil; quantity: their share.
+
+    0.541 in contact with lithium, 0.532 of the area; 0.851 against lithium under a film and 1.000
+    against copper; margin 0.2 for both. Halving h moves the first by 0.0003, a tenth of the
+    tolerance of time by 0.0000.
+    """
+    touching = share(solve("separator_seeds"), "host_seeds")
+    floating = solve("separator_seeds", "regions.host_seeds.connected=false")
+    reached("share of particles in contact", touching, least=0.45, most=0.6)
+    reached("share of particles that float", abs(share(floating, "host_seeds")), most=1e-6)
+    film = 'kinetics=[{surface="collector", film_resistance="0.01 ohm*m^2"}]'
+    aged = share(solve("separator_seeds", film), "host_seeds")
+    reached("share, lithium under a film (0.2 + lithium)", aged, least=touching + 0.2)
+    copper = share(solve("separator_seeds", "collector.material=Cu"), "host_seeds")
+    reached("share, copper foil (0.2 + lithium)", copper, least=touching + 0.2)
+    alike = solve("separator_seeds", "collector.material=Cu", "regions.host_seeds.material=Cu")
+    gap = abs(share(alike, "host_seeds") - touching)
+    reached("change of the share, all of copper", gap, most=0.01)
+
+
+@pytest.mark.full
+def test_channels_lower_the_local_current_of_fibres_if_ions_reach_them(
+    solve: Solve, reached: Reached
+) -> None:
+    """Controls: solid fibres, the same porosity and as many; no ZnO. Quantity: i_n met by metal.
+
+    0.430 against 1.485, 0.905 and 1.53 A/m2; margins a factor of 2, 1.5 and 2. Half of dt moves
+    the last by 0.04, the others by 0.0000; 45 % more nodes move the first two by 0.0002 and 0.0001.
+    Channels without mouths leave 0.898, the 0.905 of as many solid fibres, whose outlines are 1 %
+    smaller.
+    """
+    layer = 'name="mat", thickness="24 um", fibre_diameter="2 um", '
+    layer += 'skin={name="shell", thickness="0.1 um"}, porosity='
+    fibres = met(solve("multichannel_fibre"))
+    reached("i_n", fibres, most=0.5, unit="A/m^2")
+    solid = met(solve("multichannel_fibre", f"geometry.layers=[{{{layer}0.85}}]"))
+    reached("i_n, solid (2 x channels)", solid, least=2.0 * fibres, unit="A/m^2")
+    many = met(solve("multichannel_fibre", f"geometry.layers=[{{{layer}0.75}}]"))
+    reached("i_n, as many solid (1.5 x channels)", many, least=1.5 * fibres, unit="A/m^2")
+    closed = met(solve(
+        "multichannel_fibre", "geometry.layers.0.lumen={open=0.4, channels=4}",
+        "geometry.layers.0.porosity=0.83",
+    ))
+    reached("i_n, channels closed, over as many solid", closed / many, least=0.97, most=1.03)
+    bare = met(solve("multichannel_fibre", "coatings=[]"))
+    reached("i_n, no ZnO (2 x with)", bare, least=2.0 * fibres, unit="A/m^2")
+    inside = solve("multichannel_fibre", "coatings.1.material=carbon_fibre")
+    reached("share of the channels, ZnO in them only", share(inside, "host_mat"), least=0.95)
+
+
+@pytest.mark.full
+def test_pores_that_narrow_downwards_raise_the_salt_gradient_at_the_top(
+    solve: Solve, reached: Reached
+) -> None:
+    """Controls: uniform and widening pores; quantity: mean dc/dy in the top layer, mol/m3/um.
+
+    0.353 against 0.317 and 0.334; margin 5 %. Halving h or dt moves each by less than
+    0.0001. The bottom layer takes 0.454 against 0.264. A host that insulates: 0.398 whatever its
+    pores. Porosity that falls downwards, at one pitch, lowers it to 0.284.
+    """
+    name = "pore_gradient_3layer"
+    widths = ("diameter", "pitch")
+
+    def layers(*pores: tuple[float, float]) -> list[str]:
+        return [
+            f"geometry.layers.{k}.{what}={value} um"
+            for k, pore in zip((0, 1, 2), pores, strict=True)
+            for what, value in zip(widths, pore, strict=True)
+        ]
+
+    def gradient(*overrides: str) -> float:
+        return 1e-6 * slope(solve(name, *overrides), "c", 80e-6, 120e-6)[0]
+
+    fine, middle, coarse = (12.5, 16), (25, 32), (50, 64)
+    uniform, widening = layers(middle, middle, middle), layers(coarse, middle, fine)
+    unit = "mol/m^3/um"
+    even = gradient(*uniform)
+    reached("dc/dy, narrowing (1.05 x uniform)", gradient(), least=1.05 * even, unit=unit)
+    reached("dc/dy, widening (1.03 x uniform)", gradient(*widening), least=1.03 * even, unit=unit)
+    bottoms = [share(solve(name, *more), "host_bottom") for more in ((), uniform)]
+    reached("share of the bottom (0.1 + uniform)", bottoms[0], least=bottoms[1] + 0.1)
+    dead = ('regions={"host_*"={material="SiO2"}, separator={material="polyolefin"}}',
+            "kinetics=[]")
+    off = gradient(*dead) / gradient(*dead, *uniform)
+    reached("dc/dy, insulating, over uniform", off, least=0.999, most=1.001)
+    open_top = gradient(*layers((18, 32), (25, 32), (28.5, 32)))
+    reached("dc/dy, more porous at the top (0.95 x uniform)", open_top, most=0.95 * even, unit=unit)
+
+
+@pytest.mark.full
+def test_a_sponge_plates_where_its_coat_ends(solve: Solve, reached: Reached) -> None:
+    """Controls: nickel everywhere, nowhere; a whole coat that thins 1e5 times. Quantity: thirds.
+
+    Top 0.778 against 0.000 (graded), bottom 0.000 against 0.456; margin 0.3. Half of dt moves the
+    first by 0.022, the last by 0.015; h twice as large by 0.015 and 0.044. The field in the bottom
+    third, 0.06, 3.2 and 16 V/m, follows the current that the electrolyte still carries.
+    """
+    nickel = '"host_*"={material="Ni", sigma='
+    pores, rest = '}, "electrolyte_*"={bridge_sigma=', '}, separator={material="polyolefin"}}'
+    thin = [f'{{expression="{e}*exp(depth/h)", unit="S/m", h="7.8 um"}}'
+            for e in ("1 + 10", "0.03 + 0.3")]
+    runs = {
+        "graded": solve("cdg_sponge"),
+        "conductive": solve("cdg_sponge",
+                            f'regions={{{nickel}"1e6 S/m"{pores}"3e4 S/m"{rest}'),
+        "dielectric": solve("cdg_sponge", f'regions={{"host_*"={{material="melamine"{rest}'),
+        "coat below": solve("cdg_sponge", 'regions.host_middle={material="melamine"}',
+                            "regions.electrolyte_middle={}"),
+        "thinning": solve("cdg_sponge", f"regions={{{nickel}{thin[0]}{pores}{thin[1]}{rest}"),
+    }
+    thirds = {name: run.summary["current_by_third"] for name, run in runs.items()}
+    least = thirds["graded"]["top"] + 0.3
+    reached("top, conductive (0.3 + graded)", thirds["conductive"]["top"], least=least)
+    reached("top, a whole coat that thins (0.3 + graded)", thirds["thinning"]["top"], least=least)
+    least = thirds["conductive"]["bottom"] + 0.3
+    reached("bottom, graded (0.3 + conductive)", thirds["graded"]["bottom"], least=least)
+    reached("bottom, coat below", thirds["coat below"]["bottom"], least=0.99)
+    reached("share of the foil, dielectric", share(runs["dielectric"], "collector"), least=1 - 1e-9)
+    fields = {name: slope(run, "phi_l", 0.0, 30e-6)[1] for name, run in runs.items()}
+    reached("field at the bottom, graded (0.5 x dielectric)", fields["graded"],
+            most=0.5 * fields["dielectric"], unit="V/m")
+    reached("field at the bottom, conductive (0.1 x graded)", fields["conductive"],
+            most=0.1 * fields["graded"], unit="V/m")
+
+
 # ------------------------------------------------------------------------ growing metal, full tier
 
 
@@ -529,3 +709,53 @@ def test_more_current_more_and_smaller_nuclei(solve: Solve, reached: Reached) ->
                 least=1.5 * count)
         reached(f"height at {current} mA/cm^2 (0.8 x slower)", float(fast.series["tip"][-1]),
                 most=0.8 * height)
+
+
+@pytest.mark.full
+def test_a_cavity_fills_before_the_room_between_particles(solve: Solve, reached: Reached) -> None:
+    """Control: a core as hard to nucleate on as its shell; quantity: fill of the cavity when 1 %
+    of the room between particles is full, 0.950 against 0.063.
+
+    Margin 0.5. Halving h moves the first by 0.002, a tenth of the tolerance of time by 0.000.
+    """
+    filled = []
+    for core, capacity in (("5 mV", "0.45"), ("14 mV", "0.1")):
+        series = solve(
+            "yolk_shell_growth", f'kinetics=[{{surface="host_bed_core", eta_nuc="{core}"}}]',
+            f"protocol.0.capacity={capacity} mAh/cm^2",
+        ).series
+        reached(f"fill between particles, core {core}", series["probe.between"][-1], least=0.01)
+        filled.append(float(np.interp(0.01, series["probe.between"], series["probe.cavity"])))
+    reached("fill of the cavity (0.5 + core like shell)", filled[0], least=filled[1] + 0.5)
+    reached("fill of the cavity, core like shell", filled[1], most=0.1)
+
+
+@pytest.mark.full
+def test_metal_grows_from_particles_on_the_separator_if_they_are_in_contact(
+    solve: Solve, reached: Reached
+) -> None:
+    """Controls: particles that float, a foil of copper; quantity: how full of metal their layer and
+    the electrolyte below are after 0.25 mAh/cm2, the lithium of the start left out.
+
+    Layer 0.154, 0.000, 0.248, below 0.051, 0.122, 0.007; margins 0.1 and a factor of 2. Halving h
+    moves the first of each by 0.0001, a tenth of the tolerance of time by 0.0001.
+    """
+    short = "protocol.0.capacity=0.25 mAh/cm^2"
+    floats = "regions.host_seeds.connected=false"
+    runs = {
+        "in contact": solve("separator_seeds_growth", short),
+        "floating": solve("separator_seeds_growth", short, floats),
+        "copper foil": solve(
+            "separator_seeds_growth", short, "collector.material=Cu", "initial={}"
+        ),
+    }
+    layer = {name: float(run.series["probe.seeds"][-1]) for name, run in runs.items()}
+    below = {name: float(run.series["probe.free"][-1]) for name, run in runs.items()}
+    below |= {name: below[name] - 0.15 for name in ("in contact", "floating")}
+    reached("layer, in contact (0.1 + floating)", layer["in contact"],
+            least=layer["floating"] + 0.1)
+    reached("layer, floating", layer["floating"], most=1e-4)
+    reached("below, in contact (half of floating)", below["in contact"],
+            most=0.5 * below["floating"])
+    reached("below, copper foil (half of in contact)", below["copper foil"],
+            most=0.5 * below["in contact"])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -28,6 +30,9 @@ STAGES: dict[str, tuple[str, str, int, Exception]] = {
     "checkpoint": ("numpy", "savez", 2, OSError(errno.ENOSPC, "No space left")),
 }
 
+#: Instead of an error the rank gets SIGKILL.
+KILLED = "killed"
+
 
 def reason(stage: str) -> str:
     """What must be told of it."""
@@ -42,7 +47,7 @@ def fault(stage: str, rank: int, mark: Path) -> Iterator[None]:
 
     from fem.compat import MPI
 
-    module, name, good, error = STAGES[stage]
+    module, name, good, error = STAGES["solve" if stage == KILLED else stage]
     owner: Any = importlib.import_module(module)
     *parents, last = name.split(".")
     for parent in parents:
@@ -54,6 +59,8 @@ def fault(stage: str, rank: int, mark: Path) -> Iterator[None]:
         calls += 1
         if calls == good + 1:
             mark.write_text(repr(time.time()))
+            if stage == KILLED:
+                os.kill(os.getpid(), signal.SIGKILL)
             raise error
         return original(*args, **kwargs)
 

@@ -74,6 +74,19 @@ def small(request, meshes) -> tuple[str, Path]:
     return request.param, meshes.get(*SMALL[request.param])
 
 
+def test_fibres_have_several_channels_in_3d(meshes):
+    """Each channel is a body of its own, closed at both ends, with the share asked."""
+    layer = {**FIBRES, "porosity": 0.85, "lumen": {"open": 0.08, "channels": 2}}
+    folder = meshes.get("fibre_mat", {**DEEP, "layers": [layer]})
+    mesh, side = read(folder)[0], sidecar(folder)
+    assert side["cut_off_pores"] == {"electrolyte_lumen": 2 * side["bodies"]}
+    volumes = mesh.volumes()
+    lumen, host = (float(volumes[mesh.region_mask(n)].sum())
+                   for n in ("electrolyte_lumen", "host_cu"))
+    # Fibres share their contacts, channels do not.
+    assert 0.08 < lumen / (lumen + host) < 0.09
+
+
 def test_every_family_keeps_its_promises(small):
     """Whole cell tagged, porosity as asked, quality, pores and conductors as the sidecar says."""
     name, folder = small

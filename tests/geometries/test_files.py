@@ -207,7 +207,8 @@ def test_convert_refuses(tmp_path):
     assert 'names = { 12 = "host_12" }' in refused(names={})
     message = refused(names={**good, "colector": "counter", 99: "host_x"})
     assert "did you mean 'collector'" in message and "mesh.names.99" in message
-    assert "is not a name" in refused(names={12: "free electrolyte"})
+    for name in ("free electrolyte", "../../out", "/tmp/out"):
+        assert "is not a name" in refused(names={12: name})
     assert "no boundary 'collector'" in refused(names={**good, "collector": "wall"})
     text = tmp_path / "broken.msh"
     text.write_text("$MeshFormat\nnothing\n")

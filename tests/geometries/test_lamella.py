@@ -146,5 +146,5 @@ def test_slivers_are_refused_where_no_draw_avoids_them(tmp_path: Path) -> None:
     layers = [PAN | {"name": f"l{k}", "pitch": "10 um", "opening": 0.1 + 0.037 * k}
               for k in range(12)]
     crowded = {"layers": layers, "seed": 1, "size_wall": "1 um", "spacing": "2 um"}
-    with pytest.raises(CaseError, match="500 draws of seed 1 left slivers between the rims"):
+    with pytest.raises(CaseError, match=r"rims of two layers .* in 500 draws of seed 1;"):
         geometries.build("lamella", crowded, tmp_path / "never")

@@ -90,14 +90,14 @@ def fibres(rng: Rng, deep: bool) -> tuple[Given, float]:
     kind = rng.integers(4)
     if kind == 0:
         channels = int(rng.integers(1, 5))
-        most = {1: 0.36, 2: 0.08, 3: 0.08, 4: 0.06} if deep else {1: 0.6, 2: 0.3, 3: 0.3, 4: 0.3}
-        if deep and channels > 1:
-            channels = 1
-        layer["lumen"] = {"open": round(rng.uniform(0.1, most[channels]), 3), "channels": channels}
+        least = 0.1 if channels == 1 or not deep else 0.05
+        most = {1: 0.36, 2: 0.08, 3: 0.09, 4: 0.07} if deep else {1: 0.6, 2: 0.3, 3: 0.3, 4: 0.3}
+        layer["lumen"] = {"open": round(rng.uniform(least, most[channels]), 3),
+                          "channels": channels}
         layer["porosity"] = round(rng.uniform(0.86, 0.93), 4)
     elif kind == 1:
         layer["skin"] = _skin(rng, d, deep)
-    elif kind == 2 or not deep:
+    elif kind == 2:
         layer["whiskers"] = {"name": "sic", "length": um(0.6 * d), "diameter": um(0.15 * d),
                              "spacing": um(d * rng.uniform(0.7, 1.5) * (2 if deep else 1))}
     if deep and _some(rng, 0.5):

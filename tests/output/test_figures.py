@@ -108,6 +108,12 @@ def test_colours_follow_the_field(folder):
     assert len(yellow) and len(violet) and yellow.max() < violet.min()
 
 
+def test_the_field_is_the_gradient_of_the_potential(folder):
+    """300 V/m everywhere in the pore, the boundary included."""
+    found = figures._values(Result(folder), "E_l", None, "pore")
+    assert np.abs(found / 300.0 - 1.0).max() < 1e-9
+
+
 @pytest.mark.parametrize(
     ("study", "when"),
     [
@@ -131,6 +137,7 @@ def test_captions_give_a_time_only_where_there_is_one(folder, study, when):
         "series": "Three-layer host" if study == "tertiary" else None,
         "salt": f"Three-layer host · {when}",
         "potentials": f"Three-layer host · {when}",
+        "field": f"Three-layer host · {when}",
         "local_current": f"Three-layer host · {when} · plating",
         "plated": f"Three-layer host · {when}",
         "depth": f"Three-layer host · {when}",
@@ -144,7 +151,7 @@ def test_what_is_missing_is_left_out_without_a_word(folder, caplog):
         for ending in (".xdmf", ".h5"):
             (folder / "fields" / (name + ending)).unlink()
     drawn = [file.stem for file in figures.draw(folder)]
-    assert drawn == ["series", "salt", "potentials"] and not caplog.records
+    assert drawn == ["series", "salt", "potentials", "field"] and not caplog.records
 
 
 def test_a_damaged_file_costs_its_figures_only(folder, caplog):

@@ -169,6 +169,46 @@ def test_live_run_keeps_its_folder_and_a_dead_one_does_not(tmp_path, other_run):
     lock.release()  # harmless
 
 
+RACE = """
+import sys, time
+from pathlib import Path
+from fem.errors import CaseError
+from fem.folder import FolderLock
+print("ready", flush=True)
+while not (Path(sys.argv[1]) / "go").exists():
+    time.sleep(0.001)
+try:
+    FolderLock(Path(sys.argv[1]) / "r").acquire()
+    print("held", flush=True)
+except CaseError as error:
+    print(error, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("left", ["", "a dead run's lock"])
+def test_of_runs_that_start_together_one_gets_the_folder(left, tmp_path, other_run):
+    if left:
+        (tmp_path / "r").mkdir()
+        os.link(tmp_path / ".lock", tmp_path / "r" / ".lock")
+        other_run.kill()
+        other_run.wait()
+    command = [sys.executable, "-c", RACE, str(tmp_path)]
+    runs = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = [run.stdout for run in runs if run.stdout]
+    assert [out.readline() for out in said] == ["ready\n"] * 4
+    (tmp_path / "go").touch()
+    told = [out.readline() for out in said]
+    refused = [line for line in told if line != "held\n"]
+    assert len(refused) == 3
+    assert all("in use by process" in line or "started here just now" in line for line in refused)
+    for run in runs:
+        run.communicate(timeout=30)
+
+
 def test_number_of_a_process_that_was_used_again_does_not_count(tmp_path):
     with FolderLock(tmp_path) as lock:
         owner = json.loads(lock.path.read_text())

@@ -42,13 +42,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_case_is_inside(names: set[str]) -> None:
+@pytest.mark.parametrize("kind", ["cases", "hosts"])
+def test_every_case_and_host_is_inside(names: set[str], kind: str) -> None:
     """Whatever the catalogue holds is package data."""
-    assert CASES
-    files = {p for p in (ROOT / "scripts" / "cases").rglob("*") if p.is_file()}
-    ours = {f"fem/cases/{p.relative_to(ROOT / 'scripts' / 'cases').as_posix()}" for p in files}
-    ours = {name for name in ours if "__pycache__" not in name}
-    assert ours == {name for name in names if name.startswith("fem/cases/")}
+    folder = ROOT / "scripts" / kind
+    files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    ours = {f"fem/{kind}/{name}" for name in files if "__pycache__" not in name}
+    assert ours
+    assert ours == {name for name in names if name.startswith(f"fem/{kind}/")}
 
 
 def test_material_library_is_inside(names: set[str]) -> None:

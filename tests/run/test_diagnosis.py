@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ STEPS = [
 TIME = {"dt0": "0.1 s", "dt_min": "1 ms"}
 PLACE = np.array([10e-6, 60e-6])
 """Where Newton's last iterate is made wrong."""
+WALL = np.array([10e-6, 30e-6])
+"""Or a node of the wall."""
 
 
 def stuck(self: Stage, control: Any, scale: float) -> Outcome:
@@ -64,6 +67,43 @@ def test_it_names_field_row_place_and_a_way_out(given_up: tuple[Path, str]) -> N
     place = 1e-6 * np.array([float(found[3]), float(found[4])])
     assert np.linalg.norm(place - PLACE) < 5e-6  # a cell
     assert "Refine the mesh there or lower [time] dt_min" in told
+    assert re.search(r"; its terms there: fluxes \S+ A, storage \S+ A;", told), told
+
+
+def wrong_wall(self: Stage, control: Any, scale: float) -> Outcome:
+    """Newton that ends with a wrong potential at a node of the wall; the reaction is huge there."""
+    if self.system.t < 5.0 or self.system.dt == 0.0 or "phi_l" not in self.names:
+        return SOLVE(self, control, scale)
+    phi = self.system.unknowns["phi_l"]
+    away = np.linalg.norm(phi.space.tabulate_dof_coordinates()[:, :2] - WALL, axis=1)
+    if away.min() < 1e-9:
+        phi.value.x.array[np.argmin(away)] += 0.8
+    phi.value.x.scatter_forward()
+    _, norm = self._residual()
+    return Outcome(False, "too many iterations", 30, 60, 30, norm / scale)
+
+
+def diagnosed(folder: str) -> dict[str, Any]:
+    """What is kept of a wrong wall (collective)."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RunError):
+        patch.setattr(Stage, "solve", wrong_wall)
+        small(protocol=STEPS, time=TIME).run(Path(folder))
+    kept: dict[str, Any] = json.loads((Path(folder) / "diagnosis.json").read_text())
+    return kept
+
+
+def test_it_names_the_term(tmp_path: Path, mpirun: Callable[..., Any]) -> None:
+    """At a wall it is the reaction; terms add up to the residual, and two ranks say the same."""
+    kept = diagnosed(str(tmp_path / "one"))
+    assert kept["field"] in ("phi_s", "phi_l", "q")
+    assert kept["regions"] == ["electrolyte", "host_bottom"]
+    assert kept["place"] == pytest.approx(WALL)
+    terms = {name: abs(kept[name]) for name in ("reaction", "fluxes", "storage")}
+    assert max(terms, key=lambda name: terms[name]) == "reaction"
+    again = mpirun(2, diagnosed, str(tmp_path / "two"))
+    assert again["place"] == pytest.approx(kept["place"])
+    for name in terms:
+        assert again[name] == pytest.approx(kept[name], rel=1e-6, abs=1e-9 * terms["reaction"])
 
 
 def test_the_same_is_in_a_file(given_up: tuple[Path, str]) -> None:

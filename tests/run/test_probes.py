@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.case import Case
 from fem.errors import CaseError
 
-from .cases import SMALL, small
+from .cases import GROWING, SMALL, small
 
 PROBES: list[dict[str, Any]] = [
     {"name": "here", "field": "c", "point": ["10 um", "60 um"]},
@@ -91,6 +92,18 @@ def test_two_ranks_see_the_same(
     np.testing.assert_allclose(one, other, rtol=1e-8)
 
 
+def test_metal_in_a_region_is_what_was_plated(tmp_path: Path) -> None:
+    """Pores 15 um high; charge of the metal in them per area, of 12.998e-6 m3/mol."""
+    from fem.results import read_series
+
+    step = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "4 s"}
+    fill = {"name": "fill", "field": "xi", "volume": "electrolyte"}
+    Case.from_dict({**GROWING, "protocol": [step], "probe": [fill]}).run(tmp_path / "r")
+    series = read_series(tmp_path / "r" / "series.csv")
+    plated = series["probe.fill"] * 15e-6 * 96485.33 / 12.998e-6
+    assert plated == pytest.approx(series["plated"], rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("probe", "reason"),
     [
@@ -105,6 +118,7 @@ def test_two_ranks_see_the_same(
         ({"field": "coverage", "surface": "counter"}, "is not defined on 'counter'"),
         ({"field": "c", "volume": "host_bottom"}, "is not defined in 'host_bottom'"),
         ({"field": "c", "volume": "separator"}, "no region is called 'separator'"),
+        ({"field": "xi", "volume": "electrolyte"}, "'xi' is not defined in 'electrolyte'"),
     ],
 )  # fmt: skip
 def test_a_wrong_place_is_refused_before_anything_is_written(

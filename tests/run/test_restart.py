@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -88,16 +89,27 @@ def test_serial_restart_is_bitwise(
 def test_a_damaged_checkpoint_falls_back(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """With a word; it no longer counts as one of the two that are kept."""
     case = small(**{name: LONG[name] for name in ("protocol", "time", "output")})
     _stop_after(monkeypatch, 30)
     with pytest.raises(Interrupted):
         case.run(tmp_path / "r")
     monkeypatch.undo()
     newest = checkpoint.latest(tmp_path / "r").state
-    data = (newest / "rank0.npz").read_bytes()
-    (newest / "rank0.npz").write_bytes(data[: len(data) // 2])
-    resume(tmp_path / "r", quiet=False)
+    manifest, fields = ((newest / name).read_bytes() for name in ("manifest.json", "rank0.npz"))
+    (newest / "manifest.json").write_bytes(manifest.replace(b'"history": 3', b'"history": 2'))
+    assert checkpoint.latest(tmp_path / "r").damaged == [newest.name]
+    (newest / "manifest.json").write_bytes(manifest)
+    assert checkpoint.latest(tmp_path / "r").damaged == []
+    (newest / "rank0.npz").write_bytes(fields[: len(fields) // 2])
+    _stop_after(monkeypatch, 1)
+    with pytest.raises(Interrupted):
+        resume(tmp_path / "r", quiet=False)
+    monkeypatch.undo()
     assert f"checkpoint {newest.name} is damaged; taking the one before" in capsys.readouterr().out
+    kept = sorted((tmp_path / "r" / "checkpoints").glob("state.*"))
+    assert [checkpoint._whole(state) is not None for state in kept] == [True, True]
+    resume(tmp_path / "r")
     _same(whole, tmp_path / "r", 0.0)
 
 
@@ -172,6 +184,30 @@ def test_a_signal_ends_a_serial_run_with_3(whole: Path, run_cli: Any, tmp_path: 
     assert "stopped by signal 15" in told and "hostplate resume" in told
     assert run_cli("resume", "r", cwd=tmp_path).returncode == 0
     _same(whole, tmp_path / "r", 0.0)
+
+
+def test_the_other_signal_comes_in_the_middle_of_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The step is finished and written, then the run ends with 3."""
+    from fem.cli import main
+    from fem.solve import Stage
+
+    inverse, calls = Stage._apply_inverse, itertools.count(1)
+
+    def disturbed(self: Stage, *args: Any) -> Any:
+        if next(calls) == 40:
+            signal.raise_signal(signal.SIGUSR1)
+        return inverse(self, *args)
+
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(Stage, "_apply_inverse", disturbed)
+    (tmp_path / "long.toml").write_text(to_toml(LONG))
+    assert main(["run", f"{tmp_path}/long.toml", f"--out={tmp_path}/r", "--quiet"]) == 3
+    assert "stopped by signal 10 at t = " in capsys.readouterr().err
+    t = read_series(tmp_path / "r" / "series.csv")["t"]
+    assert checkpoint.latest(tmp_path / "r").manifest["clock"]["t"] == t[-1]
+    assert 3 <= len(t) <= 40 and not (tmp_path / "r" / ".lock").exists()
 
 
 def test_kill_9_then_resume(whole: Path, tmp_path: Path) -> None:

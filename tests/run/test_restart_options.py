@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +17,10 @@ import pytest
 
 from fem import checkpoint
 from fem.case_files import read_toml
+from fem.cli import main
 from fem.errors import CaseError, Interrupted
-from fem.events import StopRequest
+from fem.events import StopRequest, Watch
+from fem.folder import FolderLock
 from fem.results import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation
@@ -28,14 +35,26 @@ NEVER = {"figures": False, "checkpoint_wall": "10 h"}
 TIME = {"dt0": "0.5 s", "dt_max": "0.5 s", "tolerance": 0.05}
 
 
-def stopped(folder: Path, steps: int, **changes: Any) -> None:
-    """A run that a signal ends after some steps."""
+@contextlib.contextmanager
+def until(steps: int) -> Iterator[None]:
+    """A signal comes after some steps."""
     asked = iter(range(1, 10**6))
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             StopRequest, "agreed", lambda self: signal.SIGTERM if next(asked) == steps else 0
         )
+        yield
+
+
+def stopped(folder: Path, steps: int, **changes: Any) -> None:
+    """A run that a signal ends after some steps."""
+    with until(steps), pytest.raises(Interrupted):
         small(**{"protocol": [PLATE], "time": TIME, "output": NEVER} | changes).run(folder)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """All files."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def saves(monkeypatch: pytest.MonkeyPatch) -> list[float]:
@@ -51,18 +70,21 @@ def saves(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return times
 
 
-def test_checkpoints_at_the_start_at_the_ends_of_protocol_steps_and_at_the_end(
+def test_checkpoints_at_the_start_at_events_at_the_ends_of_protocol_steps_and_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And where something happens to the metal; pulses are one step."""
     times = saves(monkeypatch)
+    happens = iter([[], [], [("island", {"place": None, "pieces": 1})]])
+    monkeypatch.setattr(Watch, "news", lambda self: next(happens, []))
     pulse = {"step": "pulse", "current_density": "2 mA/cm^2", "on": "1 s", "off": "1 s",
              "cycles": 2}
     cut = {"step": "strip", "current_density": "2 mA/cm^2", "cutoff": "20 mV", "duration": "1 h"}
     small(protocol=[PLATE, pulse, cut], time=TIME, output=NEVER).run(tmp_path / "r")
-    end = read_series(tmp_path / "r" / "series.csv")["t"][-1]
-    assert times == pytest.approx([0.0, 6.0, 10.0, end])  # pulses are one step
+    t = read_series(tmp_path / "r" / "series.csv")["t"]
+    assert times == pytest.approx([0.0, t[2], 6.0, 10.0, t[-1]])
     kept = sorted(p.name for p in (tmp_path / "r" / "checkpoints").glob("state.*"))
-    assert kept == ["state.3", "state.4"]
+    assert kept == ["state.4", "state.5"]
 
 
 def test_checkpoints_by_wall_time_do_not_forget_at_the_border_of_protocol_steps(
@@ -78,26 +100,42 @@ def test_checkpoints_by_wall_time_do_not_forget_at_the_border_of_protocol_steps(
     clock = types.SimpleNamespace(monotonic=lambda: 0.3 * next(looks), perf_counter=lambda: 0.0)
     monkeypatch.setattr(simulation, "time", clock)
     pulse = {"step": "pulse", "current_density": "2 mA/cm^2", "on": "0.5 s", "off": "0.5 s",
-             "cycles": 20}
-    small(protocol=[pulse], time=TIME, output={"figures": False, "checkpoint_wall": "2.9 s"}).run(
+             "cycles": 10}
+    small(protocol=[pulse], time=TIME, output={"figures": False, "checkpoint_wall": "1.4 s"}).run(
         tmp_path / "r")
     assert len(times) >= 5
     gaps = np.diff(times[:-1])
-    assert gaps.max() <= 5.0 < 20.0
+    assert gaps.max() <= 2.5 < 10.0
 
 
-def test_a_signal_at_a_checkpoint_leaves_two_whole_ones(tmp_path: Path) -> None:
-    stopped(tmp_path / "r", 5)
-    states = sorted((tmp_path / "r" / "checkpoints").glob("state.*"))
+OLD = {"name": "old", "field": "c", "surface": "host_bottom/electrolyte"}
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stopped after 5 steps; for tests that leave it alone."""
+    folder = tmp_path_factory.mktemp("begun") / "r"
+    stopped(folder, 5, protocol=[PLATE, STRIP], probe=[OLD])
+    return folder
+
+
+@pytest.fixture
+def copied(begun: Path, tmp_path: Path) -> Path:
+    """The parent of a copy `r` of it."""
+    shutil.copytree(begun, tmp_path / "r")
+    return tmp_path
+
+
+def test_a_signal_at_a_checkpoint_leaves_two_whole_ones(begun: Path) -> None:
+    states = sorted((begun / "checkpoints").glob("state.*"))
     assert len(states) == 2
-    t = read_series(tmp_path / "r" / "series.csv")["t"]
+    t = read_series(begun / "series.csv")["t"]
     assert len(t) == 5
-    assert checkpoint.latest(tmp_path / "r").manifest["clock"]["t"] == t[-1]
+    assert checkpoint.latest(begun).manifest["clock"]["t"] == t[-1]
 
 
-def test_new_output_probes_solver_and_time_options_are_taken(tmp_path: Path) -> None:
-    probes = [{"name": "old", "field": "c", "surface": "host_bottom/electrolyte"}]
-    stopped(tmp_path / "r", 5, probe=probes)
+def test_new_output_probes_solver_and_time_options_are_taken(copied: Path) -> None:
+    tmp_path = copied
     result = resume(tmp_path / "r", overrides=[
         "output.fields_every=1 s", "solver.rtol=1e-8", "time.dt0=0.1 s", "time.dt_max=0.25 s",
         "output.pvd=true",
@@ -108,16 +146,9 @@ def test_new_output_probes_solver_and_time_options_are_taken(tmp_path: Path) -> 
     assert np.isfinite(series["probe.old"][:5]).all() and np.isnan(series["probe.old"][5:]).all()
     assert np.diff(series["t"])[5:].max() <= 0.2501
     t = series["t"][4]
-    assert result.times.tolist() == pytest.approx([0.0, t + 1, t + 2, t + 3, 6.0])
+    assert result.times.tolist() == pytest.approx([0.0, t + 1, t + 2, t + 3, 6.0, *range(7, 13)])
     assert (tmp_path / "r" / "fields" / "pore.pvd").exists()
-    assert series["t"][-1] == pytest.approx(6.0)
-
-
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("begun") / "r"
-    stopped(folder, 2)
-    return folder
+    assert series["t"][-1] == pytest.approx(12.0)
 
 
 @pytest.mark.parametrize(
@@ -127,37 +158,48 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
      'kinetics=[{surface = "host_bottom", i0 = "1 A/m^2"}]'],
 )  # fmt: skip
 def test_other_physics_is_refused_and_nothing_is_touched(change: str, begun: Path) -> None:
-    before = {p: p.read_bytes() for p in begun.rglob("*") if p.is_file()}
+    before = contents(begun)
     with pytest.raises(CaseError, match="is not the one of the checkpoint"):
         resume(begun, overrides=[change])
-    assert {p: p.read_bytes() for p in begun.rglob("*") if p.is_file()} == before
+    assert contents(begun) == before
 
 
-def test_a_new_end_outlives_another_interruption(tmp_path: Path) -> None:
+def test_a_folder_in_use_is_refused(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither another run nor a resume touches what a live run writes to."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    folder = str(copied / "r")
+    with FolderLock(folder):
+        before = contents(copied)
+        for command in (["resume", folder], ["run", f"{folder}/case.toml", f"--out={folder}"]):
+            assert main(command) == 1
+            assert f"in use by process {os.getpid()} on" in capsys.readouterr().err
+        assert main(["run", f"{folder}/case.toml", f"--out={folder}", "--overwrite"]) == 1
+        assert contents(copied) == before
+
+
+def test_a_new_end_outlives_another_interruption(copied: Path) -> None:
     """The case that is kept has it; without overrides it is the end of the next resume, too."""
-    stopped(tmp_path / "r", 3)
-    asked = iter(range(1, 10**6))
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(
-            StopRequest, "agreed", lambda self: signal.SIGTERM if next(asked) == 3 else 0
-        )
-        resume(tmp_path / "r", overrides=["protocol.0.duration=8 s"])
-    assert read_toml(tmp_path / "r" / "case.toml")["protocol"][0]["duration"] == "8 s"
-    assert resume(tmp_path / "r").summary["t"] == pytest.approx(8.0)
-    t = Result(tmp_path / "r").series["t"]
+    folder = copied / "r"
+    with until(12), pytest.raises(Interrupted):
+        resume(folder, overrides=["protocol.1.duration=2 s"])
+    assert read_toml(folder / "case.toml")["protocol"][1]["duration"] == "2 s"
+    assert resume(folder).summary["t"] == pytest.approx(8.0)
+    t = Result(folder).series["t"]
     assert np.diff(t).min() > 0.0 and np.diff(t).max() <= 0.5001  # no double row, no gap
 
 
-def test_what_was_warned_of_is_still_in_the_summary(tmp_path: Path) -> None:
-    """Said before the interruption, not again after it, and kept."""
-    case: dict[str, Any] = {"protocol": [PLATE, STRIP], "time": TIME, "output": NEVER}
-    small(**case).run(tmp_path / "whole")
-    stopped(tmp_path / "r", 5, protocol=[PLATE, STRIP])
-    manifest = checkpoint.latest(tmp_path / "r").manifest
-    done = resume(tmp_path / "r")
-    assert done.summary["warnings"] == Result(tmp_path / "whole").summary["warnings"] != []
-    assert {*manifest["remarks"]["said"].values()} <= {*done.summary["warnings"]}
-    assert json.dumps(manifest["remarks"])
+def test_what_was_warned_of_is_still_in_the_summary(copied: Path) -> None:
+    """Each warning once, also those that only what happened before the interruption called for."""
+    file = checkpoint.latest(copied / "r").state / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["remarks"]["said"]["then"] = "it was warm"
+    file.write_text(json.dumps(manifest))
+    file.with_name(checkpoint.HASH).unlink()
+    kept = resume(copied / "r").summary["warnings"]
+    assert len(kept) >= 2
+    assert all(kept.count(text) == 1 for text in manifest["remarks"]["said"].values())
 
 
 @pytest.mark.parametrize("study", ["primary", "secondary", "steady"])

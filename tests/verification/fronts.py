@@ -55,12 +55,12 @@ def box(
     axisymmetric: bool = False,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Domain:
-    """A rectangle (crossed triangles) or a box, collector below and counter above.
+    """An interval, a rectangle (crossed triangles) or a box; collector below, counter above.
 
     Args:
         low: lowest corner, m.
         high: highest corner, m.
-        cells: squares or cubes in each direction.
+        cells: intervals, squares or cubes in each direction.
         host: where the region `host` is, by the middle of cells, (3, n) -> bool; elsewhere it is
             `electrolyte`.
         bend: moves the points, (n, 3) -> (n, 3), once boundaries and regions have their names.
@@ -69,7 +69,9 @@ def box(
     """
     dim, ghosts = len(low), dmesh.GhostMode.shared_facet
     corners = [np.asarray(low, dtype=float), np.asarray(high, dtype=float)]
-    if dim == 2:
+    if dim == 1:
+        mesh = dmesh.create_interval(comm, cells[0], [low[0], high[0]], ghost_mode=ghosts)
+    elif dim == 2:
         mesh = dmesh.create_rectangle(
             comm, corners, list(cells), dmesh.CellType.triangle, ghost_mode=ghosts,
             diagonal=dmesh.DiagonalType.crossed,

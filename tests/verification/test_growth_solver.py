@@ -95,7 +95,7 @@ def test_taylor():
 
 
 def test_an_affine_residual_is_the_assembled_one():
-    """A u + f, made once a solve, against the forms at another iterate: round-off apart, the same."""
+    """Made once a solve, against the forms at another iterate: the same but for round-off."""
     growth = cell()
     growth.rest(CURRENT, voltage=-0.05)
     growth.step(10.0, CURRENT)
@@ -120,7 +120,9 @@ def test_a_floating_conductor_loses_no_current_to_round_off():
     stage = growth.stages[0]
     assert stage.parts is not None
     stage.parts.begin()
-    stiff = 1e3 * stage.parts.smooth[stage.names.index("phi_s")][stage.names.index("phi_s")]
+    at = stage.names.index("phi_s")
+    block: Any = stage.parts.smooth[at][at]
+    stiff = 1e3 * block
     flow = Differences(stiff)
     flow.take(stiff)
     rng = np.random.default_rng(5)

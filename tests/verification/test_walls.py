@@ -136,6 +136,24 @@ def test_insulating_wall_to_wall():
     assert abs(found["film"] / exact - 1) < 1e-9
 
 
+def test_every_wall_reacts_whatever_the_number_of_solids():
+    """Three conductors on one another: the uppermost, last of its kind, meets the electrolyte."""
+    names = ("host_a", "host_b", "host_c")
+    layers = [{"region": n, "thickness": "4 um", "cells": 2} for n in names]
+    found = {}
+    for count in (1, 3):
+        geometry = STACK | {"layers": [*layers[:count], STACK["layers"][1]]}
+        data = stack("steel", geometry=geometry, regions={"host_*": {"material": "steel"}},
+                     kinetics=[kinetics(surface, I0) for surface in ("host_*", "counter")])
+        found[count], cell = held(data, -0.1)
+        walls = {name: part["area"] for name, part in cell.measure.by_region().items()}
+        assert walls == {names[count - 1]: pytest.approx(cell.area)}
+    exact = in_series(-0.1, butler_volmer)
+    print("one and three solids", found[1] / exact - 1, found[3] / exact - 1)
+    # What a bare wall passes besides.
+    assert max(abs(i / exact - 1) for i in found.values()) < PASSIVE_SHARE
+
+
 # -- films on walls ----------------------------------------------------------------------------
 
 
