@@ -27,7 +27,8 @@ NECKED: dict[str, Any] = {
         "metal_layer": {
             "expression": "y + max(base - y, radius - sqrt(x^2 + (y - middle)^2), "
             "min(neck - x, middle - y))",
-            "unit": "m", "base": "7.3 um", "radius": "5.6 um", "middle": "14.6 um", "neck": "0.2 um",
+            "unit": "m", "base": "7.3 um", "radius": "5.6 um", "middle": "14.6 um",
+            "neck": "0.2 um",
         }
     },
     "protocol": [

@@ -347,6 +347,7 @@ def test_a_rejected_step_begins_again_with_the_same_nuclei() -> None:
     assert undone.s.get_voltage() == pytest.approx(straight.s.get_voltage(), rel=1e-9)
 
 
+@pytest.mark.undisturbed
 def test_a_killed_run_goes_on_with_its_nuclei(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
