@@ -36,6 +36,8 @@ OVERSHOOT, RETREATS = 2.0, 6
 """A Newton step may multiply the residual by the first; it is halved at most so many times."""
 
 
+FACTORED = 20
+"""Matrices that are factorised after the iterative solver has failed, before it is tried again."""
 KEEP = 0.1
 """While a Newton step leaves less of the residual than this, dF/dE is not solved for again."""
 
@@ -214,6 +216,8 @@ class Stage:
         self.ksp.setOptionsPrefix(self.prefix)
         self.ready = self.new = self.tired = False
         self.best_pace = 1.0
+        self.factored_left = 0
+        self.factors: Any = None
         self.by_voltage: list[npt.NDArray[np.float64]] | None = None
 
     def _allocate_schur(self) -> None:
@@ -261,25 +265,47 @@ class Stage:
         """Solve J x = rhs, starting from the last solution of the same kind k."""
         outer = list(rhs) if self.condensed is None else self.condensed.reduce(rhs)
         self._put(self.rhs[k], outer)
-        self.ksp.setInitialGuessNonzero(k == 1 and not self.direct)
-        self.ksp.solve(self.rhs[k], self.solution[k])
+        iterations, good = 0, False
+        if not self.factored_left:
+            self.ksp.setInitialGuessNonzero(k == 1 and not self.direct)
+            self.ksp.solve(self.rhs[k], self.solution[k])
+            iterations = self.ksp.getIterationNumber()
+            good = self.ksp.getConvergedReason() > 0  # type: ignore[operator]
+            if not good and self.new and not self.direct:
+                self.factored_left = FACTORED
+        if self.factored_left:
+            good = self._factorise(k)
         x = self._get(self.solution[k])
         if self.condensed is not None:
             x = self.condensed.expand(x, rhs)
-        good = self.ksp.getConvergedReason() > 0  # type: ignore[operator]
-        return x, self.ksp.getIterationNumber(), good
+        return x, iterations, good
+
+    def _factorise(self, k: int) -> bool:
+        """Solve by a factorisation, where the iterative solver failed a moment ago (collective)."""
+        if self.factors is None:
+            flat = PETSc.Mat()
+            if self.alone:
+                flat = self.operator.copy()
+            else:
+                self.operator.convert("aij", flat)
+            comm: Any = self.system.domain.comm
+            self.factors = PETSc.KSP().create(comm)
+            self.factors.setOptionsPrefix(f"{self.prefix}factors_")
+            self.factors.setOperators(flat)
+            options: dict[str, object] = dict(_LU)
+            with quiet_options(f"{self.prefix}factors_", options):
+                self.factors.setFromOptions()
+            flat.destroy()
+        self.factors.solve(self.rhs[k], self.solution[k])
+        reason: int = self.factors.getConvergedReason()
+        return reason > 0
 
     def _configure(self) -> None:
         """Choose the linear solver; PETSc's command line wins."""
         ksp = self.ksp
         ksp.setOperators(self.operator, self.for_preconditioner)
         if self.direct:
-            options: dict[str, object] = {
-                "ksp_type": "preonly",
-                "pc_type": "lu",
-                "pc_factor_mat_solver_type": "mumps",
-                "mat_mumps_icntl_14": 60,
-            }
+            options: dict[str, object] = dict(_LU)
         else:
             options = {
                 "ksp_type": "fgmres",
@@ -465,6 +491,10 @@ class Stage:
 
     def _assemble(self) -> int:
         """Fill the matrix; returns 1 if the solver was set up anew, 0 if it kept its set-up."""
+        if self.factors is not None:
+            self.factors.destroy()
+            self.factors = None
+            self.factored_left -= 1
         if self.parts is not None:
             self.parts.fill()
             if self.direct:
@@ -516,7 +546,7 @@ class Stage:
         self, residual: list[npt.NDArray[np.float64]], gap: float, seek: bool
     ) -> tuple[tuple[list[npt.NDArray[np.float64]], float], int, bool]:
         y, iterations, good = self._apply_inverse(0, [-r for r in residual])
-        if not self.direct:
+        if not self.direct and not self.factored_left:
             self._watch(iterations)
         if not seek:
             return (y, 0.0), iterations, good
@@ -887,6 +917,12 @@ def _form_or_none(s: System, form: Any, coefficient: Any, direction: Any) -> Any
     return None if derivative.empty() else s.form(derivative)
 
 
+_LU: dict[str, object] = {
+    "ksp_type": "preonly",
+    "pc_type": "lu",
+    "pc_factor_mat_solver_type": "mumps",
+    "mat_mumps_icntl_14": 60,
+}
 # One V-cycle of unsmoothed aggregation. In a fibre mat smoothed prolongators fill the coarse levels
 # (91,000 pore nodes: 13 s to set up, 0.14 s an iteration; unsmoothed 0.3 s and 0.02 s, for 16
 # iterations instead of 9). Threshold 0 drops the structural zeros of lumped walls from the graph.

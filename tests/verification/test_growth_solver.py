@@ -10,7 +10,7 @@ import pytest
 
 from fem.compat import MPI, cell_vertices, dmesh
 from fem.components import components
-from fem.solve import Differences
+from fem.solve import Differences, Options
 from tests.verification.fronts import (
     FLOOR,
     HOST,
@@ -132,6 +132,21 @@ def test_a_floating_conductor_loses_no_current_to_round_off():
     stiff.mult(x, y)
     assert abs(y.sum()) > 1e-10 * abs(CURRENT), "the plain product should show the loss"
     assert abs(flow.times(phi).sum()) < 1e-13 * abs(CURRENT)
+
+
+def test_where_krylov_fails_matrices_are_factorised():
+    """One iteration is never enough: the steps are those of the direct solver all the same."""
+    found = []
+    for options in (Options("direct", 1e-11), Options("iterative", 1e-11, max_linear=1)):
+        growth = cell(kind=options.kind)
+        for stage in growth.stages:
+            stage.options = options
+        growth.rest(CURRENT, voltage=-0.05)
+        for dt in (5.0, 10.0):
+            growth.step(dt, CURRENT)
+        found.append((growth.s.get_voltage(), growth.volume))
+    assert growth.stages[0].factored_left > 0
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
 
 
 # -- connected parts ---------------------------------------------------------------------------
