@@ -80,9 +80,11 @@ class FolderLock:
     The lock of a process of this machine that no longer runs is taken over with a message. A
     process of another machine cannot be asked; it counts as dead when its lock has not been
     touched for `PATIENCE` seconds (a thread touches it every minute) or when it was an earlier
-    start of the same batch job.
+    start of the same batch job. Ranks of a run that has just failed may need a moment to go: a live
+    process of this machine is asked again for `GRACE` seconds.
     """
 
+    GRACE = 5.0
     PATIENCE = 900.0
     PULSE = 60.0
 
@@ -156,16 +158,22 @@ class FolderLock:
 
     def _owner_or_error(self) -> dict[str, Any]:
         """Who left the lock behind; an error if it still runs or may do so."""
-        owner = _parsed(self.path)
-        age = time.time() - self.path.stat().st_mtime
-        if owner.get("host") == socket.gethostname():
-            start = _process_start(owner["pid"])
-            dead = start is None or start != owner.get("process_start", start)
-        else:
-            job = os.environ.get("SLURM_JOB_ID", "")
-            dead = age > self.PATIENCE or bool(job and owner.get("job") == job)
-        if dead:
-            return owner
+        until = time.monotonic() + self.GRACE
+        while True:
+            owner = _parsed(self.path)
+            age = time.time() - self.path.stat().st_mtime
+            here = owner.get("host") == socket.gethostname()
+            if here:
+                start = _process_start(owner["pid"])
+                dead = start is None or start != owner.get("process_start", start)
+            else:
+                job = os.environ.get("SLURM_JOB_ID", "")
+                dead = age > self.PATIENCE or bool(job and owner.get("job") == job)
+            if dead:
+                return owner
+            if not here or owner["pid"] == os.getpid() or time.monotonic() > until:
+                break
+            time.sleep(0.1)
         raise CaseError(
             f"{self.path.parent} is in use by process {owner.get('pid')} on {owner.get('host')} "
             f"since {owner.get('started')}; choose another folder with --out, or, if that run is "
