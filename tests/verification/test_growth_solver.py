@@ -10,7 +10,8 @@ import pytest
 
 from fem.compat import MPI, cell_vertices, dmesh
 from fem.components import components
-from fem.solve import Differences, Options
+from fem.matrices import Differences
+from fem.solve import Options
 from tests.verification.fronts import (
     FLOOR,
     HOST,

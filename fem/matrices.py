@@ -1,0 +1,317 @@
+"""Matrices of a stage beyond plain assembly: what is kept, conserved exactly, or eliminated.
+
+`Parts` keeps the smooth part of a stage with nodal reactions, `Differences` multiplies potentials
+without losing current to round-off, `Condensed` eliminates an unknown that couples node by node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .compat import PETSc, dpetsc
+from .system import System
+
+if TYPE_CHECKING:
+    from .solve import Stage
+
+__all__ = ["Condensed", "Differences", "Parts"]
+
+
+class Parts:
+    """The matrix of a stage with nodal reactions: a smooth part, and what reactions add to it.
+
+    Where the smooth part is affine in the stage's unknowns, F(phi, c) = F(0, c0) + A (phi, c - c0)
+    with c0 the first iterate, it is assembled once a solve; an iteration then costs the kinetics
+    at the nodes and products with sparse matrices.
+
+    Args:
+        stage: whose forms are assembled.
+    """
+
+    def __init__(self, stage: Stage):
+        self.stage = stage
+        jacobian, names, local = stage.jacobian, stage.names, stage.local
+        self.smooth = [
+            [None if form is None else dpetsc.create_matrix(form) for form in row]
+            for row in jacobian
+        ]
+        self._assemble()  # fills the sparsity patterns
+        self.blocks: list[list[Any]] = [
+            [None if m is None else m.duplicate(copy=True) for m in row] for row in self.smooth
+        ]
+        for row, column in local.pairs if local else ():
+            i, j = names.index(row), names.index(column)
+            assert self.blocks[i][j] is None, "a coupling is either smooth or nodal"
+            self.blocks[i][j] = local.coupling(row, column)
+        comm: Any = stage.system.domain.comm
+        self.nest = PETSc.Mat().createNest(self.blocks, comm=comm)
+        self.nest.assemble()
+        self.filled = False
+        self._flat: Any = None
+        self.flows = {
+            name: Differences(self.smooth[k][k])
+            for k, name in enumerate(names)
+            if stage.affine and name.startswith("phi")
+        }
+
+    def begin(self) -> None:
+        """Start a solve from the present iterate."""
+        stage = self.stage
+        self.filled = False
+        if stage.affine:
+            self.origin = [
+                0.0 if u.name in self.flows else u.owned.copy() for u in stage.unknowns
+            ]
+            self.rest = stage.nodal_or_zero(stage.rest)
+            self.border = stage.nodal_or_zero(stage.border) if stage.drives else []
+            self.voltage = stage.system.get_voltage()
+            self._assemble()
+            for k, name in enumerate(stage.names):
+                if name in self.flows:
+                    self.flows[name].take(self.smooth[k][k])
+
+    def _assemble(self) -> None:
+        stage = self.stage
+        for i, row in enumerate(self.smooth):
+            for j, matrix in enumerate(row):
+                if matrix is not None:
+                    matrix.zeroEntries()
+                    dpetsc.assemble_matrix(matrix, stage.jacobian[i][j])
+                    matrix.assemble()
+
+    def residual(self) -> list[npt.NDArray[np.float64]]:
+        """The smooth part of every row, A, at owned nodes."""
+        stage = self.stage
+        if not stage.affine:
+            return [stage.system.nodal(form) for form in stage.residuals]
+        rise = stage.system.get_voltage() - self.voltage
+        out = [r.copy() for r in self.rest]
+        for r, slope in zip(out, self.border, strict=False):
+            r += rise * slope
+        for i, row in enumerate(self.smooth):
+            for j, matrix in enumerate(row):
+                if i == j and stage.names[i] in self.flows:
+                    out[i] += self.flows[stage.names[i]].times(stage.unknowns[i].owned)
+                elif matrix is not None:
+                    x, y = matrix.createVecs()
+                    x.array_w[:] = stage.unknowns[j].owned - self.origin[j]
+                    matrix.mult(x, y)
+                    out[i] += y.array_r
+                    x.destroy()
+                    y.destroy()
+        return out
+
+    def noise(self, name: str) -> npt.NDArray[np.float64]:
+        """What the last bit of an unknown may change in its row, A, at owned nodes."""
+        if name not in self.flows:
+            return np.empty(0)
+        return self.flows[name].noise(self.stage.system.unknowns[name].owned)
+
+    def fill(self) -> None:
+        """Bring the matrix to the present iterate."""
+        stage = self.stage
+        if not (self.filled and stage.affine):
+            if not stage.affine:
+                self._assemble()
+            for i, row in enumerate(self.smooth):
+                for j, matrix in enumerate(row):
+                    if matrix is not None:
+                        self._hold(i, j, matrix)
+            self.diagonal = []
+            for k, held in enumerate(stage.fixed):
+                diagonal = self.blocks[k][k].getDiagonal()
+                diagonal.array_w[held] = 1.0
+                self.diagonal.append(diagonal)
+            self.filled = True
+        if stage.local:
+            stage.local.linearise()
+        for k, name in enumerate(stage.names):
+            vec = self.diagonal[k].copy()
+            if stage.local:
+                vec.array_w[:] += stage.local.diagonal(name)
+            self.blocks[k][k].setDiagonal(vec)
+            vec.destroy()
+        if stage.local:
+            for row, column in stage.local.pairs:
+                block = self.blocks[stage.names.index(row)][stage.names.index(column)]
+                stage.local.couple(row, column, block)
+        self.nest.assemble()
+
+    def _hold(self, i: int, j: int, matrix: Any) -> None:
+        """Copy a smooth block and take rows and columns of held nodes out of it."""
+        block = self.blocks[i][j]
+        matrix.copy(block, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        right, left = matrix.createVecs()
+        for vec, held in ((left, self.stage.fixed[i]), (right, self.stage.fixed[j])):
+            vec.set(1.0)
+            vec.array_w[held] = 0.0
+        block.diagonalScale(left, right)
+        left.destroy()
+        right.destroy()
+
+    def flat(self) -> Any:
+        """The matrix in one piece, for a direct solver."""
+        if self._flat is not None:
+            self._flat.destroy()
+        self._flat = PETSc.Mat()
+        self.nest.convert("aij", self._flat)
+        return self._flat
+
+
+class Differences:
+    """The product of a stiffness matrix with potentials, from differences between neighbours.
+
+        (A x)_i = sum_j A_ij (x_j - x_i) + x_i sum_j A_ij
+
+    What leaves one node then enters its neighbour to the last bit, whatever sigma and potential
+    are: no current is lost to round-off in a piece of metal that floats far from the collector.
+    The last sum is zero but for contacts; where it is round-off it is left out.
+
+    Args:
+        matrix: gives the pattern, which must stay as it is.
+    """
+
+    def __init__(self, matrix: Any):
+        pointer, columns, _ = matrix.getValuesCSR()
+        self.row = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
+        seen, self.column = np.unique(columns, return_inverse=True)
+        self.all, _ = matrix.createVecs()
+        self.needed = PETSc.Vec().createSeq(len(seen))
+        self.gather = PETSc.Scatter().create(
+            self.all, PETSc.IS().createGeneral([*seen], comm=PETSc.COMM_SELF), self.needed,
+            PETSc.IS().createStride(len(seen), comm=PETSc.COMM_SELF),
+        )
+
+    def take(self, matrix: Any) -> None:
+        """Take the values of a matrix of the same pattern."""
+        _, _, self.values = matrix.getValuesCSR()
+        n = len(self.all.array_r)
+        total = np.bincount(self.row, self.values, n)
+        size = np.bincount(self.row, np.abs(self.values), n)
+        self.total = np.where(np.abs(total) > 1e-13 * size, total, 0.0)
+        self.diagonal = 0.5 * size
+
+    def noise(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """What the last bit of x may change in A x, at owned nodes."""
+        return np.finfo(float).eps * self.diagonal * x
+
+    def times(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """A x at owned nodes (collective)."""
+        self.all.array_w[:] = x
+        self.gather.scatter(self.all, self.needed)
+        flow = self.values * (self.needed.array_r[self.column] - x[self.row])
+        return np.bincount(self.row, flow, len(x)) + self.total * x
+
+
+class Condensed:
+    """A block matrix from which an unknown that couples node by node has been eliminated.
+
+    Its diagonal block D is diagonal, and its blocks A_iq and A_qj hold one entry a node; so does
+    A_iq D^-1 A_qj, which is subtracted from A_ij in place. Exact, and no matrix products.
+
+    Args:
+        system: gives the forms that tell which nodes are the same.
+        matrix: nest of all blocks; its blocks are changed by `update`.
+        names: of all unknowns.
+        local: index of the unknown to be eliminated.
+    """
+
+    def __init__(self, system: System, matrix: Any, names: Sequence[str], local: int):
+        self.q, self.full = local, matrix
+        self.keep = [k for k in range(len(names)) if k != local]
+        self.names = tuple(names[k] for k in self.keep)
+        block = matrix.getNestSubMatrix
+        comm: Any = system.domain.comm
+        self.matrix = PETSc.Mat().createNest(
+            [[block(i, j) for j in self.keep] for i in self.keep], comm=comm
+        )
+        self.column = [block(i, local) for i in self.keep]
+        self.row = [block(local, j) for j in self.keep]
+        self.diagonal = block(local, local)
+        self.sizes = [block(i, i).getLocalSize()[0] for i in self.keep]
+        same = system.unknowns[names[local]].same_node
+        assert same is not None
+        self.pairs = {}
+        for a, i in enumerate(self.keep):
+            for b, j in enumerate(self.keep):
+                if self.column[a] and self.row[b]:
+                    form = same(names[i], names[j])
+                    if form is not None:
+                        self.pairs[a, b] = _matches(system.form(form))
+        self.inverse = self.diagonal.createVecRight()
+
+    def update(self) -> None:
+        """Subtract A_iq D^-1 A_qj from every block; call after each assembly."""
+        self.diagonal.getDiagonal(self.inverse)
+        self.inverse.reciprocal()
+        ones = {b: m.createVecRight() for b, m in enumerate(self.row) if m}
+        for vec in ones.values():
+            vec.set(1.0)
+        for (a, b), (rows, columns) in self.pairs.items():
+            g = self.row[b].createVecLeft()
+            self.row[b].mult(ones[b], g)
+            g.pointwiseMult(g, self.inverse)
+            v = self.column[a].createVecLeft()
+            self.column[a].mult(g, v)
+            start, _ = v.getOwnershipRange()
+            block = self.full.getNestSubMatrix(self.keep[a], self.keep[b])
+            pointer = np.arange(len(rows) + 1, dtype=np.int32)
+            block.setValuesIJV(
+                pointer, columns, -v.array_r[rows - start], addv=True, rowmap=rows
+            )
+            block.assemble()
+            g.destroy()
+            v.destroy()
+        for vec in ones.values():
+            vec.destroy()
+        self.matrix.assemble()
+
+    def reduce(self, rhs: Sequence[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
+        """Right-hand side of the kept unknowns: r_i - A_iq D^-1 r_q."""
+        g = self.inverse.duplicate()
+        g.array_w[:] = rhs[self.q] * self.inverse.array_r
+        out = []
+        for a, i in enumerate(self.keep):
+            r = rhs[i]
+            if self.column[a]:
+                v = self.column[a].createVecLeft()
+                self.column[a].mult(g, v)
+                r = r - v.array_r
+                v.destroy()
+            out.append(r)
+        g.destroy()
+        return out
+
+    def expand(
+        self, x: Sequence[npt.NDArray[np.float64]], rhs: Sequence[npt.NDArray[np.float64]]
+    ) -> list[npt.NDArray[np.float64]]:
+        """All unknowns: the eliminated one is D^-1 (r_q - sum A_qj x_j)."""
+        rest = rhs[self.q].copy()
+        for b, part in enumerate(x):
+            if self.row[b]:
+                u, v = self.row[b].createVecs()
+                u.array_w[:] = part
+                self.row[b].mult(u, v)
+                rest -= v.array_r
+                u.destroy()
+                v.destroy()
+        out = list(x)
+        out.insert(self.q, rest * self.inverse.array_r)
+        return out
+
+
+def _matches(form: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Global (row, column) numbers of the positive entries of a lumped form, owned rows."""
+    matrix = dpetsc.assemble_matrix(form)
+    matrix.assemble()
+    pointer, columns, values = matrix.getValuesCSR()
+    start, _ = matrix.getOwnershipRange()
+    rows = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
+    largest = np.abs(values).max() if len(values) else 0.0
+    hit = values > 1e-9 * largest
+    matrix.destroy()
+    return (rows[hit] + start).astype(np.int32), columns[hit].astype(np.int32)
