@@ -80,7 +80,7 @@ class Remarks:
             yield "sigma", (
                 f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
                 "the ionic conductivity; "
-                + ("only necks of metal thinner than the interface notice" if model.metal
+                + ("thin necks and narrow gaps of metal notice, see docs/growth.md" if model.metal
                    else "no potential changes visibly")
             )
         for text in assumed_zero(model.case):

@@ -496,6 +496,7 @@ class Stage:
             self.factors.destroy()
             self.factors = None
             self.factored_left -= 1
+            self.tired = self.factored_left == 0  # the preconditioner is old by now
         if self.parts is not None:
             self.parts.fill()
             if self.direct:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.errors import CaseError, RunError
 from geometries.mesh import Built, TaggedMesh, quality
 from geometries.registry import resolve
+from tests.geometries.draws import each
 
 DRAWS = 200
 Rng = np.random.Generator
@@ -184,15 +184,9 @@ def by_gmsh(p: Any) -> bool:
 @pytest.mark.parametrize("family", DRAW)
 def test_the_documented_range_is_built(family: str, reached: Any) -> None:
     """Of 200 draws 95 % are built with the volumes asked; a refusal names its limit."""
-    built, refusals, worst, low, miss = 0, [], 1.0, 1.0, 0.0
-    for seed in range(DRAWS):
-        given = draw(family, seed)
-        try:
-            p = resolve(family, given)
-            made = importlib.import_module(f"geometries.{family}").build(p)
-        except (CaseError, RunError) as error:
-            refusals.append(f"{seed}: {error}")
-            continue
+    refusals: list[str] = []
+    built, worst, low, miss = 0, 1.0, 1.0, 0.0
+    for _, p, made in each(family, draw, DRAWS, refusals):
         built += 1
         miss = max(miss, off(family, p, made))
         if by_gmsh(p):

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.errors import CaseError, RunError
+from fem.errors import CaseError
 from geometries.mesh import quality
 from geometries.registry import resolve
+from tests.geometries.draws import each
 
 DRAWS = 200
 Rng = np.random.Generator
@@ -176,15 +177,9 @@ def draw(family: str, seed: int) -> Given:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_documented_range_is_built(family, reached):
     """Of 200 draws 95 % are built with the quality promised; a refusal names its limit."""
-    built, refusals, worst, low, off = 0, [], 1.0, 1.0, 0.0
-    for seed in range(DRAWS):
-        given = draw(family, seed)
-        try:
-            p = resolve(family, given)
-            made = importlib.import_module(f"geometries.{family}").build(p)
-        except (CaseError, RunError) as error:
-            refusals.append(f"{seed}: {type(error).__name__}: {error}")
-            continue
+    refusals: list[str] = []
+    built, worst, low, off = 0, 1.0, 1.0, 0.0
+    for given, _, made in each(family, draw, DRAWS, refusals):
         built += 1
         q = quality(made.mesh.points, made.mesh.cells)
         worst, low = min(worst, float(q.min())), min(low, float(np.quantile(q, 0.01)))
