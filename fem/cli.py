@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fem.errors import CaseError, HostplateError, nearest
+from fem.parallel import abort
 
 #: name, help, "module:function". The function receives the command's parser, adds its arguments
 #: and sets ``call``, which gets the parsed arguments and returns an exit code (None is 0).
@@ -72,7 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, "1")
     try:
         options = _parse(arguments)
-        return int(options.call(options) or 0)
+        code = int(options.call(options) or 0)
+        sys.stdout.flush()  # a pipe that was closed shows here, not when Python ends
+        return code
     except HostplateError as error:
         return _leave(error)
     except KeyboardInterrupt:
@@ -129,8 +132,7 @@ def _leave(error: HostplateError) -> int:
     while not met.Test():
         if time.monotonic() > deadline:  # only some ranks failed
             sys.stderr.write(f"rank {comm.rank}: {message}")
-            sys.stderr.flush()
-            comm.Abort(error.exit_code)
+            abort(comm, error.exit_code)
         time.sleep(0.01)
     if comm.rank == 0:
         sys.stderr.write(message)

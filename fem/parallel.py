@@ -11,9 +11,10 @@ import errno
 import os
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from .errors import CaseError, HostplateError, RunError
 
@@ -87,12 +88,28 @@ def install_abort_hook(comm) -> None:
         sys.stderr.write(f"rank {comm.rank} of {comm.size} failed: {kind.__name__}: {value}\n")
         if not issubclass(kind, OSError | MemoryError) or os.environ.get("HOSTPLATE_DEBUG"):
             traceback.print_exception(kind, value, trace)
+        if comm.size > 1:
+            abort(comm, 2)
         sys.stderr.flush()
         sys.stdout.flush()
-        if comm.size > 1:
-            comm.Abort(2)
 
     sys.excepthook = hook
+
+
+FORWARDED = 0.5
+"""Seconds in which a launcher passes on what a rank has written."""
+
+
+def abort(comm: Any, code: int) -> NoReturn:
+    """End all ranks with an exit code, after the last words of this one have left.
+
+    What a launcher has not yet read when it is told of the abort is lost with the ranks.
+    """
+    sys.stderr.flush()
+    sys.stdout.flush()
+    time.sleep(FORWARDED)
+    comm.Abort(code)
+    os._exit(code)  # not reached
 
 
 def check_launcher(comm) -> None:

@@ -33,6 +33,9 @@ from .errors import RunError
 
 __all__ = ["Physics", "System", "Unknown"]
 
+BEND = 0.5
+"""A first guess trusts the quadratic part no further than this share of the linear one."""
+
 
 @runtime_checkable
 class Physics(Protocol):
@@ -286,9 +289,10 @@ class System:
         return slope * h, bend * h * (h + h1)
 
     def _guess(self, now: Any, before: Any, earlier: Any) -> Any:
-        """First guess; after a jump the quadratic part is not to be trusted beyond the linear."""
+        """First guess: after a jump fields run like sqrt(t), and a parabola through them turns."""
         straight, bend = self._foreseen(now, before, earlier)
-        return now + straight + np.clip(bend, -np.abs(straight), np.abs(straight))
+        most = BEND * np.abs(straight)
+        return now + straight + np.clip(bend, -most, most)
 
     def _set_rates(self, dt: float) -> None:
         if dt <= 0:

@@ -55,7 +55,7 @@ def test_the_runner_records_what_was_reached(tmp_path: Path) -> None:
     copy = tmp_path / "checkout"
     for name in ("scripts", "tests"):
         (copy / name).mkdir(parents=True)
-    for name in ("pyproject.toml", "scripts/full_tier", "tests/conftest.py"):
+    for name in (".gitignore", "pyproject.toml", "scripts/full_tier", "tests/conftest.py"):
         shutil.copy(ROOT / name, copy / name)
     file, table = copy / "tests" / "test_numbers.py", copy / "tests" / "full-results.md"
     file.write_text(NUMBERS)
