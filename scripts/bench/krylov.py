@@ -1,0 +1,102 @@
+"""Krylov iterations of a growth run on meshes, contrasts and ranks: do they stay as they are?
+
+    mpirun -n 2 python scripts/bench/krylov.py CASE SECONDS SIZES CONTRASTS [PATH=VALUE ...]
+    python scripts/bench/krylov.py host_fill_3d 600 1,0.5,0.25 1e4 geometry.width="10 um"
+
+SIZES are cell sizes in um, CONTRASTS the conductivity of metal (and the largest of the host) over
+that of the electrolyte; an empty pore has 1e-8 of the latter. Plates for SECONDS with the
+iterative solver whatever the size, then solves the last matrix of potentials and salt for dF/dE
+(`fem.solve`) with a new preconditioner, from zero to a relative 1e-6. One row a pair:
+
+    first     iterations of the first linear solve of a step, to about 1e-5, mean and most
+    decade    iterations a decade of tolerance, mean over all solves of potentials and salt
+    dF/dE     iterations of that last solve
+    salt      most iterations of a solve for the salt alone
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fem.model
+from fem.case import Case
+from fem.compat import MPI
+from fem.domain import Domain
+from fem.parallel import on_root
+from fem.run import mesh_folder
+from fem.simulation import Simulation
+from fem.solve import Stage
+
+
+def watch(stage: Stage) -> list[tuple[int, float, int]]:
+    """(kind of right-hand side, tolerance, iterations) of every solve from now on."""
+    solves: list[tuple[int, float, int]] = []
+    solve = stage._apply_inverse
+
+    def counted(k: int, rhs: Any) -> Any:
+        x, iterations, good = solve(k, rhs)
+        solves.append((k, float(stage.ksp.rtol), iterations))
+        return x, iterations, good
+
+    stage._apply_inverse = counted  # type: ignore[method-assign]
+    return solves
+
+
+def row(case: Case, seconds: float, comm: Any) -> str:
+    """Run a case and count."""
+    model = fem.model.build(case, Domain.read(on_root(comm, mesh_folder, case), comm))
+    s = model.system
+    run = Simulation(model, Path(tempfile.mkdtemp()))
+    run.measure.begin()
+    segment = run.segments[0]
+    run._consistent(segment)
+    potentials, salt = run.stages[0], run.stages[-1]
+    solves, settled = watch(potentials), watch(salt)
+    first, steps, factorised = [], 0, 0
+    while s.t < seconds * (1 - 1e-9):
+        before = len(solves)
+        step, _ = run._step(segment, seconds)
+        if step is None:
+            return f"no step at t = {s.t:g} s"
+        steps += 1
+        factorised += potentials.factored_left > 0
+        first.append(solves[before][2])
+    decades = sum(-math.log10(rtol) for _, rtol, _ in solves)
+    border = [part.copy() for part in potentials._get(potentials.rhs[1])]
+    potentials._renew()
+    potentials.factored_left, potentials.ksp.rtol = 0, 1e-6
+    _, fresh, good = potentials._apply_inverse(0, border)
+    size = sum(u.space.dofmap.index_map.size_global for u in s.unknowns.values())
+    return (
+        f"{size:9d} {steps:6d} {factorised:10d} {np.mean(first):10.1f} {max(first):4d} "
+        f"{sum(n for *_, n in solves) / decades:7.2f} {fresh:6d}{'' if good else ' failed'} "
+        f"{max(n for *_, n in settled):5d}"
+    )
+
+
+def main(name: str, seconds: float, sizes: str, contrasts: str, *overrides: str) -> None:
+    """Print the table."""
+    comm = MPI.COMM_WORLD
+    head = "ranks size/um contrast  unknowns  steps factorised first/mean most  decade  dF/dE  salt"
+    if comm.rank == 0:
+        print(head, flush=True)
+    for size in sizes.split(","):
+        for contrast in contrasts.split(","):
+            fem.model.CONDUCTIVITY_SHARE = float(contrast)
+            case = Case.load(name, overrides=(
+                *(f"geometry.{key}={size} um" for key in ("size", "size_wall")),
+                "solver.kind=iterative", *overrides,
+            ))
+            found = row(case, seconds, comm)
+            if comm.rank == 0:
+                print(f"{comm.size:5d} {size:>7s} {contrast:>8s} {found}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]), *sys.argv[3:])
