@@ -18,7 +18,12 @@ from .system import System
 if TYPE_CHECKING:
     from .solve import Stage
 
-__all__ = ["Condensed", "Differences", "Parts"]
+__all__ = ["AMPERE", "Condensed", "Differences", "Parts"]
+
+#: Rows reach the linear solver in this unit, A. PETSc takes any pivot below 2e-14 for zero, but on
+#: coarse levels in 3D entries of 1e-19 A/V are sound: in ampere, multigrid does nothing there or
+#: fails.
+AMPERE = 1e-15
 
 
 class Parts:
@@ -132,19 +137,21 @@ class Parts:
         for k, name in enumerate(stage.names):
             vec = self.diagonal[k].copy()
             if stage.local:
-                vec.array_w[:] += stage.local.diagonal(name)
+                vec.array_w[:] += stage.local.diagonal(name) / AMPERE
             self.blocks[k][k].setDiagonal(vec)
             vec.destroy()
         if stage.local:
             for row, column in stage.local.pairs:
                 block = self.blocks[stage.names.index(row)][stage.names.index(column)]
                 stage.local.couple(row, column, block)
+                block.scale(1 / AMPERE)
         self.nest.assemble()
 
     def _hold(self, i: int, j: int, matrix: Any) -> None:
         """Copy a smooth block and take rows and columns of held nodes out of it."""
         block = self.blocks[i][j]
         matrix.copy(block, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        block.scale(1 / AMPERE)
         right, left = matrix.createVecs()
         for vec, held in ((left, self.stage.fixed[i]), (right, self.stage.fixed[j])):
             vec.set(1.0)

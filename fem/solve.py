@@ -28,7 +28,7 @@ import ufl
 
 from .compat import MPI, PETSc, dfem, dpetsc, owned_size, quiet_options
 from .local import LocalTerms
-from .matrices import Condensed, Parts
+from .matrices import AMPERE, Condensed, Parts
 from .system import System, Unknown
 
 __all__ = ["Control", "Options", "Outcome", "Stage"]
@@ -269,6 +269,7 @@ class Stage:
         self, k: int, rhs: Sequence[npt.NDArray[np.float64]]
     ) -> tuple[list[npt.NDArray[np.float64]], int, bool]:
         """Solve J x = rhs, starting from the last solution of the same kind k."""
+        rhs = [r / AMPERE for r in rhs]
         outer = list(rhs) if self.condensed is None else self.condensed.reduce(rhs)
         self._put(self.rhs[k], outer)
         iterations, good = 0, False
@@ -547,6 +548,7 @@ class Stage:
             self.matrix.zeroEntries()
             dpetsc.assemble_matrix(self.matrix, self.jacobian, bcs=self.bcs)
             self.matrix.assemble()
+            self.matrix.scale(1 / AMPERE)
         if self.condensed is not None:
             self.condensed.update()
         if not self.schur:
@@ -569,6 +571,7 @@ class Stage:
             matrix.zeroEntries()
             dpetsc.assemble_matrix(matrix, form, bcs=self.bcs)
             matrix.assemble()
+            matrix.scale(1 / AMPERE)
 
     def _renew(self) -> None:
         """Let the next solve set up its preconditioner from the present matrix."""

@@ -45,8 +45,8 @@ class Rough(Parameters):
         separator: thickness of the separator on top, region `separator`.
         dimension: 2 or 3.
         seed: of the random phases, 0 to 2^32 - 1.
-        size_surface: cell size on the surface; default an eighth of L. Waves shorter than six
-            cells are left out.
+        size_surface: cell size on the surface; default an eighth of L, with a film at most 1.5 of
+            its thickness (it has three cells across). Waves shorter than six cells are left out.
         size: largest cell size; default L.
         growth: ratio of neighbouring cells, above 1 to 2.
     """
@@ -89,7 +89,8 @@ class Rough(Parameters):
 
     def fine(self) -> float:
         """Cell size on the surface in m."""
-        return self.size_surface or self.correlation / 8
+        thin = 1.5 * self.skin.thickness[0] if self.skin else math.inf
+        return self.size_surface or min(self.correlation / 8, thin)
 
 
 def build(p: Rough) -> Built:

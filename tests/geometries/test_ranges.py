@@ -192,7 +192,7 @@ def test_the_documented_range_is_built(family, reached):
     reached("refusals without a number", sum(not any(c.isdigit() for c in r.split(":", 1)[1])
                                              for r in refusals), most=0)
     reached("worst cell (SICN)", worst, least=0.05)
-    reached("1 % quantile, worst mesh", low, least=0.0 if family == "rough" else 0.2)
+    reached("1 % quantile, worst mesh", low, least=0.2)
     reached("largest miss of a porosity", off, most=0.01)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from fem.compat import MPI, cell_vertices, dmesh
 from fem.components import components
-from fem.matrices import Differences
+from fem.matrices import AMPERE, Differences
 from fem.solve import Options
 from tests.verification.fronts import (
     FLOOR,
@@ -71,6 +71,7 @@ def test_taylor():
     x, y = stage.operator.createVecRight(), stage.operator.createVecLeft()
     stage._put(x, direction)
     stage.operator.mult(x, y)
+    y.scale(AMPERE)
     slope, border, gradient = stage._get(y), local.border(), local.gradient()
     i_slope = dE * local.voltage_slope()
     for k, name in enumerate(stage.names):

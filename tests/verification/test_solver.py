@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fem.compat import MPI
+from fem.matrices import AMPERE
 from fem.solve import Control, Options, Outcome, Stage
 from fem.stepper import Settings, Stepper
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
@@ -88,6 +89,7 @@ def test_taylor():
     x, y = stage.matrix.createVecs()
     stage._put(x, direction)
     stage.matrix.mult(x, y)
+    y.scale(AMPERE)
     slope = stage._get(y)
     for k, form in enumerate(stage.border):
         border = np.zeros(stage.sizes[k]) if form is None else s.nodal(form)
