@@ -17,7 +17,8 @@ import numpy as np
 from .errors import CaseError
 from .parallel import on_root
 
-__all__ = ["FolderLock", "claim_folder", "move_aside", "refuse_folder", "write_json", "write_text"]
+__all__ = ["FolderLock", "claim_folder", "move_aside", "refuse_folder", "write_bytes",
+           "write_json", "write_text"]
 
 # What tells a folder of results from any other folder.
 RESULTS = ("series.csv", "summary.json", "fields", "checkpoints")
@@ -30,11 +31,16 @@ def write_text(path: Path | str, text: str | Iterable[str]) -> None:
         path: of the file.
         text: its content, in one piece or in many.
     """
+    write_bytes(path, (part.encode() for part in ([text] if isinstance(text, str) else text)))
+
+
+def write_bytes(path: Path | str, content: bytes | Iterable[bytes]) -> None:
+    """As `write_text`, with bytes."""
     path = Path(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(draft, "w", encoding="utf-8") as file:
-            file.writelines([text] if isinstance(text, str) else text)
+        with open(draft, "wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)

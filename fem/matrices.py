@@ -293,6 +293,25 @@ class Condensed:
         g.destroy()
         return out
 
+    def fold(
+        self, row: Sequence[npt.NDArray[np.float64]]
+    ) -> tuple[list[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+        """A row g of all unknowns as one of the kept: g_j - A_qj^T D^-1 g_q, and D^-1 g_q."""
+        g = self.inverse.duplicate()
+        g.array_w[:] = row[self.q] * self.inverse.array_r
+        out = []
+        for b, j in enumerate(self.keep):
+            r = row[j]
+            if self.row[b]:
+                v = self.row[b].createVecRight()
+                self.row[b].multTranspose(g, v)
+                r = r - v.array_r
+                v.destroy()
+            out.append(r)
+        weights = g.array_r.copy()
+        g.destroy()
+        return out, weights
+
     def expand(
         self, x: Sequence[npt.NDArray[np.float64]], rhs: Sequence[npt.NDArray[np.float64]]
     ) -> list[npt.NDArray[np.float64]]:

@@ -1,24 +1,25 @@
 """Fields for ParaView, time after time.
 
     fields/pore.xdmf          all times of the pores, over all restarts; solid, walls likewise
-    fields/pore.h5            their data
-    fields/pore_0002.h5       data of what followed after a restart
+    fields/pore_mesh.h5       their mesh (after a restart: pore_mesh_0002.h5)
+    fields/pore_000000.h5     their values at the first time
 
-Fields are gathered and written by rank 0. The data of a time are complete on disk before the
-`.xdmf` that names them is replaced in one move, so a job killed at any moment leaves a file that
-opens; with very many times it may lack the last 2 % of them until the run is resumed. The `.xdmf`
-is one temporal collection whose grids all repeat topology and geometry: the one form that
-ParaView's four XDMF readers and VTK's Python reader agree on (the XInclude form that DOLFINx writes
-crashes VTK).
+Fields are gathered and written by rank 0. Every file comes into being in one move, whole, and is
+never changed; HDF5 that is killed while it adds to a file may tear all of it. Data come before the
+`.xdmf` that names them, so a job killed at any moment leaves a file that opens; with very many
+times it may lack the last 2 % of them until the run is resumed. The `.xdmf` is one temporal
+collection whose grids all repeat topology and geometry: the one form that ParaView's four XDMF
+readers and VTK's Python reader agree on (the XInclude form that DOLFINx writes crashes VTK).
 """
 
 from __future__ import annotations
 
 import base64
 import itertools
-import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -28,7 +29,7 @@ import numpy.typing as npt
 
 from .blocks import Block
 from .compat import cell_vertices
-from .folder import write_text
+from .folder import write_bytes, write_text
 from .parallel import all_agree, on_root
 
 __all__ = ["FieldWriter"]
@@ -109,8 +110,8 @@ class FieldWriter:
         comm: all ranks of it take part.
         folder: result folder; files go into its `fields`.
         blocks: what to write; a block without cells is left out.
-        series: 1 for a new run; each restart writes into the next `.h5` (see `next_series`), and
-            the one `.xdmf` goes on.
+        series: 1 for a new run; each restart has the next (see `next_series`), with a mesh file
+            of its own, as ranks may number nodes otherwise. The one `.xdmf` goes on.
         pvd: write `.pvd` and `.vtu` beside the XDMF, for tools that know only VTK's XML.
 
     Raises:
@@ -165,7 +166,7 @@ class FieldWriter:
 
         def count() -> int:
             found = [1]
-            for path in (Path(folder) / "fields").glob("*.h5"):
+            for path in (Path(folder) / "fields").glob("*_mesh*.h5"):
                 _, _, number = path.stem.rpartition("_")
                 found.append((int(number) if number.isdigit() else 1) + 1)
             return max(found)
@@ -186,56 +187,56 @@ def _open_block(
     return True
 
 
-class _Source:
-    """One `.h5` of a block, and how the XDMF refers to it.
+Kind = tuple[str, tuple[int, ...]]
+"""`Node`, `Cell` or nothing, and the shape of a dataset."""
+
+
+@dataclass(frozen=True)
+class _Time:
+    """One time of a block.
 
     Attributes:
-        path: of the file.
-        times: (t in s, number of its group) of what is whole in it, in the order of writing.
-        start: times of earlier files that are later than this, s, did not happen.
-        fields: name -> (`Node` or `Cell`, shape), the same at all times.
+        t: in s.
+        file: with its values. fields: what is in it.
+        mesh: file with its mesh. parts: what is in that.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
-        with _hdf5(path, "r") as h5:
-            self.start = float(h5.attrs.get("start", np.inf))
-            self.mesh = {name: _kind(data) for name, data in h5["mesh"].items()}
-            groups = [(name, group) for name, group in h5.items() if "t" in group.attrs]
-            self.times = [(float(group.attrs["t"]), int(name)) for name, group in groups]
-            first = groups[0][1] if groups else {}
-            self.fields = {name: _kind(data) for name, data in first.items()}
+    t: float
+    file: Path
+    fields: Mapping[str, Kind]
+    mesh: Path
+    parts: Mapping[str, Kind]
 
-    def grid(self, name: str, t: float, number: int) -> str:
-        """XML of one time; topology and geometry are repeated, for readers without XInclude."""
-        cells, points = (self.mesh[k][1] for k in ("topology", "geometry"))
-        static = {k: v for k, v in self.mesh.items() if k not in ("topology", "geometry")}
+    def grid(self, name: str) -> str:
+        """XML of it; topology and geometry are repeated, for readers without XInclude."""
+        cells, points = (self.parts[k][1] for k in ("topology", "geometry"))
+        static = {k: v for k, v in self.parts.items() if k not in ("topology", "geometry")}
         shape, _ = _SHAPES[cells[1]]
         return (
-            f'<Grid Name={quoteattr(name)} GridType="Uniform">\n<Time Value="{t!r}"/>\n'
+            f'<Grid Name={quoteattr(name)} GridType="Uniform">\n<Time Value="{self.t!r}"/>\n'
             f'<Topology TopologyType="{shape}" NumberOfElements="{cells[0]}" '
-            f'NodesPerElement="{cells[1]}">{self._item("mesh/topology", cells, "Int")}'
+            f'NodesPerElement="{cells[1]}">{_item(self.mesh, "topology", cells, "Int")}'
             f'</Topology>\n<Geometry GeometryType="XYZ">'
-            f"{self._item('mesh/geometry', points)}</Geometry>\n"
-            + "".join(self._attribute(k, f"mesh/{k}", *v) for k, v in static.items())
-            + "".join(
-                self._attribute(k, f"{_group(number)}/{k}", *v) for k, v in self.fields.items()
-            )
+            f"{_item(self.mesh, 'geometry', points)}</Geometry>\n"
+            + "".join(_attribute(self.mesh, k, *kind) for k, kind in static.items())
+            + "".join(_attribute(self.file, k, *kind) for k, kind in self.fields.items())
             + "</Grid>\n"
         )
 
-    def _item(self, where: str, shape: tuple[int, ...], kind: str = "Float") -> str:
-        return (
-            f'<DataItem Dimensions="{" ".join(map(str, shape))}" NumberType="{kind}" '
-            f'Precision="8" Format="HDF">{self.path.name}:/{where}</DataItem>'
-        )
 
-    def _attribute(self, name: str, where: str, center: str, shape: tuple[int, ...]) -> str:
-        kind = "Scalar" if len(shape) == 1 else "Vector"
-        return (
-            f'<Attribute Name={quoteattr(name)} AttributeType="{kind}" Center="{center}">'
-            f"{self._item(where, shape)}</Attribute>\n"
-        )
+def _item(file: Path, where: str, shape: tuple[int, ...], kind: str = "Float") -> str:
+    return (
+        f'<DataItem Dimensions="{" ".join(map(str, shape))}" NumberType="{kind}" '
+        f'Precision="8" Format="HDF">{file.name}:/{where}</DataItem>'
+    )
+
+
+def _attribute(file: Path, name: str, center: str, shape: tuple[int, ...]) -> str:
+    kind = "Scalar" if len(shape) == 1 else "Vector"
+    return (
+        f'<Attribute Name={quoteattr(name)} AttributeType="{kind}" Center="{center}">'
+        f"{_item(file, name, shape)}</Attribute>\n"
+    )
 
 
 class _BlockFile:
@@ -262,132 +263,123 @@ class _BlockFile:
     ):
         self.path, self.name, self.pvd = path, name, pvd
         self.cells, self.points, self.static = cells, points, dict(static)
-        self.times: list[tuple[float, _Source, int]] = []  # time, file, number of the group
+        self.times: list[_Time] = []
+        self.stale: list[Path] = []  # named by the last list of times, but not by the next
         self.count = self.listed = 0
-        self.data = _part(path, series)
-        self.h5 = self.data.with_name(self.data.name + ".h5")
         if series == 1:
             _forget(path)
-        for number in range(1, series):
-            self._take(_part(path, number))
-        _reserve(self.h5, cells.size * 8 + points.nbytes)
-        with _hdf5(self.h5, "w") as h5:
-            h5["mesh/topology"] = cells.astype(np.int64)
-            h5["mesh/geometry"] = points
-            for key, (center, values) in static.items():
-                h5[f"mesh/{key}"] = values
-                h5[f"mesh/{key}"].attrs["center"] = center
-        self.source = _Source(self.h5)
+        else:
+            self._take_over()
+        parts = {"topology": ("", cells.astype(np.int64)), "geometry": ("", points), **static}
+        self.mesh = self._file("_mesh" if series == 1 else f"_mesh_{series:04d}")
+        self.parts = _write_hdf5(self.mesh, parts)
 
-    def _take(self, part: Path) -> None:
-        """What an earlier part of the run wrote; a file that a kill has torn is left out."""
-        try:
-            source = _Source(part.with_name(part.name + ".h5"))
-        except (OSError, KeyError):
-            return
-        self.times = [entry for entry in self.times if entry[0] <= source.start]
-        for t, number in source.times:
-            self._note(t, source, number)
+    def _file(self, ending: str) -> Path:
+        return self.path.with_name(f"{self.path.name}{ending}.h5")
 
-    def _note(self, t: float, source: _Source, number: int) -> None:
-        while self.times and self.times[-1][0] >= t:
-            self.times.pop()
+    def _take_over(self) -> None:
+        """What earlier parts of the run wrote, in the order of writing."""
+        known: dict[str, dict[str, Kind]] = {}
+        for file in sorted(self.path.parent.glob(f"{self.path.name}_*.h5")):
+            if not re.fullmatch(r"_\d{6,}", file.stem.removeprefix(self.path.name)):
+                continue
+            try:
+                fields, attributes = _read_hdf5(file)
+                mesh = file.with_name(str(attributes["mesh"]))
+                if mesh.name not in known:
+                    known[mesh.name], _ = _read_hdf5(mesh)
+            except (OSError, KeyError):
+                continue  # damaged by somebody else
+            self._note(_Time(float(attributes["t"]), file, fields, mesh, known[mesh.name]))
+            self.count = int(file.stem.rpartition("_")[2]) + 1
+
+    def _note(self, time: _Time) -> None:
+        """Add a time; those at or after it did not happen."""
+        while self.times and self.times[-1].t >= time.t:
+            self.stale.append(self.times.pop().file)
         self.listed = min(self.listed, len(self.times))
-        self.times.append((t, source, number))
+        self.times.append(time)
 
     def append(self, t: float, fields: Mapping[str, tuple[str, npt.NDArray]]) -> None:
-        _reserve(self.h5, sum(values.nbytes for _, values in fields.values()))
-        number, self.count = self.count, self.count + 1
-        group = _group(number)
-        with _hdf5(self.h5, "r+") as h5:
-            for key, (center, values) in fields.items():
-                h5[f"{group}/{key}"] = values
-                h5[f"{group}/{key}"].attrs["center"] = center
-            h5[group].attrs["t"] = t
-        self.source.fields = {key: (center, v.shape) for key, (center, v) in fields.items()}
+        file, self.count = self._file(f"_{self.count:06d}"), self.count + 1
+        kinds = _write_hdf5(file, fields, t=t, mesh=self.mesh.name)
         if self.pvd:
-            self.data.mkdir(exist_ok=True)
-            _write_vtu(
-                self.data / f"{group}.vtu", self.cells, self.points, {**self.static, **fields}
-            )
-        self._note(t, self.source, number)
+            self.path.mkdir(exist_ok=True)
+            _write_vtu(self._vtu(file), self.cells, self.points, {**self.static, **fields})
+        self._note(_Time(t, file, kinds, self.mesh, self.parts))
         if len(self.times) - self.listed > len(self.times) // OFTEN:
             self.list()
 
     def truncate(self, after_t: float) -> None:
-        with _hdf5(self.h5, "r+") as h5:
-            h5.attrs["start"] = after_t
-        self.times = [entry for entry in self.times if entry[0] <= after_t]
+        self.stale += [time.file for time in self.times if time.t > after_t]
+        self.times = [time for time in self.times if time.t <= after_t]
         self.list()
 
     def list(self) -> None:
-        """Name all times in the files that readers open."""
+        """Name all times in the files that readers open, and remove those that did not happen."""
         self.listed = len(self.times)
         name = quoteattr(self.name)
         write_text(self.path.with_name(self.path.name + ".xdmf"), itertools.chain(
             ['<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
              f'<Grid Name={name} GridType="Collection" CollectionType="Temporal">\n'],
-            (source.grid(self.name, t, number) for t, source, number in self.times),
+            (time.grid(self.name) for time in self.times),
             ["</Grid>\n</Domain>\n</Xdmf>\n"],
         ))  # fmt: skip
         if self.pvd:
-            files = [
-                (t, f"{source.path.stem}/{_group(k)}.vtu") for t, source, k in self.times
-                if source is self.source or source.path.with_suffix("").is_dir()
-            ]
             sets = "".join(
-                f'<DataSet timestep="{t!r}" file={quoteattr(vtu)}/>\n' for t, vtu in files
+                f'<DataSet timestep="{time.t!r}" file={quoteattr(f"{vtu.parent.name}/{vtu.name}")}'
+                "/>\n" for time in self.times if (vtu := self._vtu(time.file)).exists()
             )
             write_text(
                 self.path.with_name(self.path.name + ".pvd"),
                 '<?xml version="1.0"?>\n<VTKFile type="Collection" version="1.0">\n<Collection>\n'
                 f"{sets}</Collection>\n</VTKFile>\n",
             )
+        for file in self.stale:
+            file.unlink(missing_ok=True)
+            self._vtu(file).unlink(missing_ok=True)
+        self.stale = []
+
+    def _vtu(self, file: Path) -> Path:
+        return self.path / f"{file.stem.rpartition('_')[2]}.vtu"
 
 
-def _part(path: Path, series: int) -> Path:
-    """Name, without ending, of the data of a part of a run."""
-    return path if series == 1 else path.with_name(f"{path.name}_{series:04d}")
+def _write_hdf5(
+    path: Path, data: Mapping[str, tuple[str, npt.NDArray]], **attributes: Any
+) -> dict[str, Kind]:
+    """A file of datasets, made in memory and then put there in one move.
+
+    Neither a kill nor a disk that fills up leaves a part of it; HDF5 survives neither.
+    """
+    import h5py
+
+    with h5py.File(path.name, "w", driver="core", backing_store=False) as h5:
+        for key, (center, values) in data.items():
+            h5[key] = values
+            h5[key].attrs["center"] = center
+        h5.attrs.update(attributes)
+        h5.flush()
+        write_bytes(path, h5.id.get_file_image())
+    return {key: (center, values.shape) for key, (center, values) in data.items()}
 
 
-def _group(number: int) -> str:
-    return f"{number:06d}"
-
-
-def _kind(data: Any) -> tuple[str, tuple[int, ...]]:
-    """`Node`, `Cell` or nothing, and the shape of a dataset."""
-    return str(data.attrs.get("center", "")), data.shape
-
-
-def _hdf5(path: Path, mode: str) -> Any:
+def _read_hdf5(path: Path) -> tuple[dict[str, Kind], dict[str, Any]]:
+    """What is in such a file, and its attributes."""
     import h5py
 
     # Without a lock: someone who looks at the results must not stop the run.
-    return h5py.File(path, mode, locking=False)
-
-
-def _reserve(path: Path, size: int) -> None:
-    """Room for `size` bytes more at the end of a file; HDF5 does not survive a disk that fills up.
-
-    Raises:
-        OSError: there is no room, by whatever limit; the file is as it was.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        there = os.fstat(handle).st_size
-        try:
-            os.posix_fallocate(handle, there, 2 * size + 2**16)
-        except OSError as error:
-            os.ftruncate(handle, there)
-            raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        os.close(handle)
+    with h5py.File(path, "r", locking=False) as h5:
+        kinds = {key: (str(data.attrs["center"]), data.shape) for key, data in h5.items()}
+        return kinds, dict(h5.attrs)
 
 
 def _forget(path: Path) -> None:
     """Remove what an earlier run left under the same name, the file that names the others first."""
-    for ending in (".xdmf", ".pvd", ".h5"):
+    for ending in (".xdmf", ".pvd"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
+    for file in path.parent.glob(f"{path.name}_*.h5"):
+        if re.fullmatch(r"_(\d{6,}|mesh(_\d+)?)", file.stem.removeprefix(path.name)):
+            file.unlink()
     shutil.rmtree(path, ignore_errors=True)
 
 

@@ -7,11 +7,10 @@ i(u, E), each Newton iteration solves
     [ J    b ] [du]     [  F    ]          J = dF/du,   b = dF/dE (one vector)
     [ g^T  d ] [dE] = - [ i - I ]          g = di/du,   d = di/dE
 
-by two solves with J alone: J y = -F, J w = b; dE = -(i - I + g.y)/(d - g.w), du = y - w dE.
-(Where metal grows an iterative solver keeps w while Newton goes fast: what it lacks is multiplied
-by a small dE. On walls that nucleate J changes too much for that.) The dense row never enters a
-matrix, so direct and iterative solvers see the same sparse J and give the same current. (SNES has
-no place for the second right-hand side; hence our own loop.)
+A direct solver solves with J alone for two right-hand sides: J y = -F, J w = b,
+dE = -(i - I + g.y)/(d - g.w), du = y - w dE. An iterative one takes the voltage as one more unknown
+(`fem.bordered`). The dense row never enters a matrix, so both see the same sparse J and give the
+same current. (SNES has no place for either; hence our own loop.)
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from .bordered import Bordered
 from .compat import MPI, PETSc, dfem, dpetsc, owned_size, quiet_options
 from .local import LocalTerms
 from .matrices import AMPERE, Condensed, Parts
@@ -40,8 +40,6 @@ OVERSHOOT, RETREATS = 2.0, 6
 
 FACTORED = 20
 """Matrices that are factorised after the iterative solver has failed, before it is tried again."""
-KEEP = 0.1
-"""Growth does not solve for dF/dE again while a Newton step leaves less of the residual."""
 FIRST, SQUARED = 1e-5, 1e-3
 """The first linear solve is as tight as this, and as what Newton leaves: SQUARED residual^2."""
 AIMS, AIMED = 3, 1e-2
@@ -224,7 +222,7 @@ class Stage:
         self.best_pace = 1.0
         self.factored_left = 0
         self.factors: Any = None
-        self.by_voltage: list[npt.NDArray[np.float64]] | None = None
+        self.with_voltage: Bordered | None = None
 
     def _allocate_schur(self) -> None:
         """Matrix for the preconditioner: blocks in which earlier fields are taken as solved for."""
@@ -268,13 +266,12 @@ class Stage:
     def _apply_inverse(
         self, k: int, rhs: Sequence[npt.NDArray[np.float64]]
     ) -> tuple[list[npt.NDArray[np.float64]], int, bool]:
-        """Solve J x = rhs, starting from the last solution of the same kind k."""
+        """Solve J x = rhs with the k-th pair of vectors."""
         rhs = [r / AMPERE for r in rhs]
         outer = list(rhs) if self.condensed is None else self.condensed.reduce(rhs)
         self._put(self.rhs[k], outer)
         iterations, good = 0, False
         if not self.factored_left:
-            self.ksp.setInitialGuessNonzero(k == 1 and not self.direct)
             self.ksp.solve(self.rhs[k], self.solution[k])
             iterations = self.ksp.getIterationNumber()
             good = self.ksp.getConvergedReason() > 0  # type: ignore[operator]
@@ -314,11 +311,9 @@ class Stage:
         if self.direct:
             options: dict[str, object] = dict(_LU)
         else:
-            options = {
-                "ksp_type": "fgmres",
+            options = _FGMRES | {
                 "ksp_rtol": self.options.linear_rtol,
                 "ksp_max_it": self.options.max_linear,
-                "ksp_gmres_restart": 60,
                 "pc_type": "fieldsplit",
                 "pc_fieldsplit_type": "multiplicative",
             }
@@ -414,7 +409,6 @@ class Stage:
         if max(norm, abs(gap)) > scale and s.history > 1:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
         best, stalled = math.inf, 0
-        self.by_voltage = None
         for iteration in range(options.max_newton + 1):
             worst = max(norm, abs(gap)) / scale
             self.history.append(worst)
@@ -434,8 +428,6 @@ class Stage:
                 self.ksp.rtol = min(max(0.03 * options.rtol / worst, 1e-13), 1e-2)
             else:
                 pace = 1.0 if iteration == 0 else worst / self.history[-2]
-                if pace > KEEP or self.parts is None:
-                    self.by_voltage = None
                 leaves = min(FIRST, SQUARED * worst) if iteration == 0 else pace**2
                 tightness = max(leaves, 0.1 * options.rtol / worst, options.linear_rtol)
                 self.ksp.rtol = min(tightness, 1e-3)
@@ -445,7 +437,6 @@ class Stage:
             if not good and not self.direct and not self.new:
                 self._renew()
                 factored += 1
-                self.by_voltage = None
                 steps, iterations, good = self._direction(residual, gap, seek)
                 linear += iterations
             if not good:
@@ -592,10 +583,11 @@ class Stage:
     def _direction(
         self, residual: list[npt.NDArray[np.float64]], gap: float, seek: bool
     ) -> tuple[tuple[list[npt.NDArray[np.float64]], float], int, bool]:
-        y, iterations, good = self._apply_inverse(0, [-r for r in residual])
-        if not self.direct and not self.factored_left:
-            self._watch(iterations)
+        """Newton's step of fields and voltage, Krylov iterations, and whether they converged."""
         if not seek:
+            y, iterations, good = self._apply_inverse(0, [-r for r in residual])
+            if not self.direct and not self.factored_left:
+                self._watch(iterations)
             return (y, 0.0), iterations, good
         s = self.system
         border, gradient = self.nodal_or_zero(self.border), self.nodal_or_zero(self.total_gradient)
@@ -605,21 +597,58 @@ class Stage:
                 gradient[k] += self.local.gradient()[name]
         for k, held in enumerate(self.fixed):
             border[k][held] = gradient[k][held] = 0.0
-        w = self.by_voltage
-        if w is None or self.direct:
-            w, more, fine = self._apply_inverse(1, border)
-            iterations, good = iterations + more, good and fine
-            self.by_voltage = w
+        slope = self._slope()
+        if not self.direct and not self.factored_left:
+            step, iterations, good = self._bordered(residual, border, gradient, slope, gap)
+            self._watch(iterations)
+            if good or not self.new:
+                return step, iterations, good
+            self.factored_left = FACTORED
+        y, _, good = self._apply_inverse(0, [-r for r in residual])
+        w, _, fine = self._apply_inverse(1, border)
         local = np.array([
             sum(float(g @ a) for g, a in zip(gradient, y, strict=True)),
             sum(float(g @ a) for g, a in zip(gradient, w, strict=True)),
         ])
         gy, gw = s.domain.comm.allreduce(local, op=MPI.SUM)
-        slope = self._slope()
         if slope == gw or not math.isfinite(gw + gy):
-            return (y, 0.0), iterations, False
+            return (y, 0.0), 0, False
         dE = -(gap + gy) / (slope - gw)
-        return ([a - dE * b for a, b in zip(y, w, strict=True)], dE), iterations, good
+        return ([a - dE * b for a, b in zip(y, w, strict=True)], dE), 0, good and fine
+
+    def _bordered(
+        self, residual: list[npt.NDArray[np.float64]], border: list[npt.NDArray[np.float64]],
+        gradient: list[npt.NDArray[np.float64]], slope: float, gap: float,
+    ) -> tuple[tuple[list[npt.NDArray[np.float64]], float], int, bool]:
+        """The same by Krylov iterations in which the voltage takes part."""
+        right, b, g = ([a / AMPERE for a in arrays] for arrays in (residual, border, gradient))
+        right, d, gap = [-r for r in right], slope / AMPERE, -gap / AMPERE
+        if self.condensed is None:
+            outer, inner_b, inner_g = right, b, g
+        else:
+            q, comm = self.condensed.q, self.system.domain.comm
+            inner_g, weights = self.condensed.fold(g)
+            outer, inner_b = self.condensed.reduce(right), self.condensed.reduce(b)
+            local = np.array([float(weights @ b[q]), float(weights @ right[q])])
+            less = comm.allreduce(local, op=MPI.SUM)
+            d, gap = d - less[0], gap - less[1]
+        if self.with_voltage is None:
+            options: dict[str, object] = _FGMRES | {"ksp_max_it": self.options.max_linear}
+            self.with_voltage = Bordered(
+                self.operator, (self.rhs[1], self.solution[1]), self.ksp.getPC(),
+                f"{self.prefix}bordered_", options,
+            )
+        self.ksp.setUp()
+        x, dE, iterations, good = self.with_voltage.solve(
+            self.operator, np.concatenate(inner_b), np.concatenate(inner_g), d,
+            np.concatenate(outer), gap, self.ksp.rtol,
+        )
+        sizes = self.sizes if self.condensed is None else self.condensed.sizes
+        fields = list(np.split(x, np.cumsum(sizes)[:-1]))
+        if self.condensed is not None:
+            whole = [r - dE * slope_of for r, slope_of in zip(right, b, strict=True)]
+            fields = self.condensed.expand(fields, whole)
+        return (fields, dE), iterations, good
 
     def nodal_or_zero(self, forms: Sequence[Any]) -> list[npt.NDArray[np.float64]]:
         """Owned values of a linear form a row, zero where it is None (collective)."""
@@ -658,6 +687,8 @@ class Stage:
 
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""
+        if self.with_voltage is not None:
+            self.with_voltage.destroy()
         for thing in (*self.rhs, *self.solution, self.matrix, self.ksp):
             thing.destroy()
 
@@ -667,6 +698,7 @@ def _form_or_none(s: System, form: Any, coefficient: Any, direction: Any) -> Any
     return None if derivative.empty() else s.form(derivative)
 
 
+_FGMRES: dict[str, object] = {"ksp_type": "fgmres", "ksp_gmres_restart": 60}
 _LU: dict[str, object] = {
     "ksp_type": "preonly",
     "pc_type": "lu",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import folder as folder_module
 from fem.errors import CaseError
-from fem.results import Result
+from fem.output import _BlockFile
+from fem.results import Result, _load, _read_xdmf
 from tests.output.field import UM, exact
 
 # PyVista in a process of its own: VTK dies, rather than complains, over a bad file.
@@ -112,7 +115,12 @@ def test_wall_mesh_has_the_area_of_the_walls(serial):
 
 def test_restart_goes_on_in_the_same_collection(parallel):
     names = {p.name for p in (parallel / "fields").iterdir()}
-    assert {"pore.xdmf", "pore.h5", "pore_0002.h5"} <= names and "pore_0002.xdmf" not in names
+    assert {"pore.xdmf", "pore_mesh.h5", "pore_mesh_0002.h5", "pore_000000.h5"} <= names
+    assert [name for name in sorted(names) if name.startswith("pore") and ".xdmf" in name] == [
+        "pore.xdmf"
+    ]
+    # A file for each time that happened, none for the others.
+    assert len([name for name in names if re.fullmatch(r"pore_\d{6}\.h5", name)]) == 3
     result = Result(parallel)
     assert result.blocks == ["pore", "solid", "walls"]
     assert result.times.tolist() == [0.0, 15.0, 25.0]  # 10 and 20 did not happen
@@ -232,3 +240,35 @@ def test_facets_are_seen_from_the_side_that_is_asked_for():
         assert set(tags[cells]) == {domain.regions[region]}
     assert len(domain.facets([wall], [face])) == 6 + 2 * 9 + 12
     assert domain.facets().shape == (0, 2)
+
+
+def test_a_kill_while_a_time_is_written_costs_that_time_only(tmp_path, monkeypatch):
+    """Nor does a file that somebody damaged cost the others; what did not happen is removed."""
+    points, cells = np.eye(3), np.array([[0, 1, 2]])
+    static = {"region": ("Cell", np.zeros(1))}
+
+    def begin(series: int) -> _BlockFile:
+        return _BlockFile(tmp_path / "pore", "pore", cells, points, static, False, series)
+
+    def times() -> list[float]:
+        return [step.t for step in _read_xdmf(tmp_path / "pore.xdmf")]
+
+    file = begin(1)
+    for t in (0.0, 1.0, 2.0, 3.0):
+        file.append(t, {"c": ("Node", np.full(3, t))})
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(folder_module.os, "replace", killed)
+        file.append(4.0, {"c": ("Node", np.full(3, 4.0))})
+    (tmp_path / "pore_000001.h5").write_bytes(b"torn")
+    again = begin(2)
+    again.truncate(2.5)
+    assert times() == [0.0, 2.0]
+    again.append(3.5, {"c": ("Node", np.full(3, 3.5))})
+    assert times() == [0.0, 2.0, 3.5]
+    assert not (tmp_path / "pore_000003.h5").exists()
+    assert _load(tmp_path / "pore_000004.h5", "/c").tolist() == [3.5] * 3
+    assert {f.mesh.name for f in again.times} == {"pore_mesh.h5", "pore_mesh_0002.h5"}
