@@ -68,8 +68,12 @@ def test_with_room_again_the_run_ends_as_if_nothing_had_been(disk: dict[str, Any
 
 
 def test_files_that_may_not_grow(tmp_path: Path) -> None:
-    """A limit on the size of files, where there is no other file system to fill."""
-    (tmp_path / "case.toml").write_text(to_toml(CASE))
+    """A limit on the size of files, where there is no other file system to fill.
+
+    It is the list of times that grows; a time has files of its own.
+    """
+    often = {**CASE, "output": {**CASE["output"], "fields_every": "30 ms"}}
+    (tmp_path / "case.toml").write_text(to_toml(often))
 
     done = subprocess.run(
         [sys.executable, "-c", LIMITED], cwd=tmp_path, env=environment(), capture_output=True,
