@@ -44,7 +44,7 @@ def watch(stage: Stage) -> list[tuple[tuple[Any, ...], float, int]]:
         solves.append((rhs, float(stage.ksp.rtol), iterations))
         return step, iterations, good
 
-    stage._direction = counted  # type: ignore[method-assign]
+    stage._direction = counted  # type: ignore[assignment, method-assign]
     return solves
 
 

@@ -31,6 +31,7 @@ CASES = (
     "gradient_pores",
     "hollow_fibres",
     "host_fill",
+    "host_fill_3d",
     "lamella_pan_cnf",
     "lgh_as",
     "limiting_current",
@@ -709,6 +710,31 @@ def test_more_current_more_and_smaller_nuclei(solve: Solve, reached: Reached) ->
                 least=1.5 * count)
         reached(f"height at {current} mA/cm^2 (0.8 x slower)", float(fast.series["tip"][-1]),
                 most=0.8 * height)
+
+
+@pytest.mark.full
+def test_crossing_fibres_fill_from_below(solve: Solve, reached: Reached) -> None:
+    """Control: fibres that are as easy to start on everywhere; quantity: share of the metal in the
+    bottom third of a host in 3D after 0.3 mAh/cm2, then 0.1 mAh/cm2 are stripped.
+
+    A smaller box with thinner fibres; all metal stays in contact and xi within its bounds.
+    """
+    small = (
+        "geometry.width=10 um", "geometry.layers.0.thickness=12 um",
+        "geometry.layers.0.fibre_diameter=3 um", "protocol.0.capacity=0.3 mAh/cm^2",
+        "protocol.1.capacity=0.1 mAh/cm^2",
+    )
+    rise = 'kinetics.0.eta_nuc={along="depth", at=["0 um", "12 um"], values=["40 mV", "0 mV"]}'
+    graded, even = (solve("host_fill_3d", *small, e) for e in (rise, "kinetics.0.eta_nuc=0 V"))
+    bottom = [float(run.summary["plated_by_third"]["bottom"]) for run in (graded, even)]
+    reached("bottom third (0.3 + even)", bottom[0], least=bottom[1] + 0.3)
+    for run, name in ((graded, "graded"), (even, "even")):
+        series = run.series
+        reached(f"pieces cut off, {name}", float(series["islands"].max()), most=0.0)
+        reached(f"least xi, {name}", float(series["xi_min"].min()), least=-0.01)
+        reached(f"most xi, {name}", float(series["xi_max"].max()), most=1.01)
+        worst = max(run.summary["closures"].values())
+        reached(f"worst closure, {name}", float(worst), most=1e-8)
 
 
 @pytest.mark.full
