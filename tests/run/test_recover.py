@@ -60,8 +60,12 @@ def coarse(name: str) -> Case:
     return case.with_(changes)
 
 
-def largest_gap(a: Path, b: Path) -> float:
-    """Relative to the largest value of its field, over all arrays of the last checkpoint."""
+def largest_gap(a: Path, b: Path, direct: bool = True) -> float:
+    """Relative to the largest value of its field, over all arrays of the last checkpoint.
+
+    Steps must be the same, with a direct solver Newton iterations, too. (After a new preconditioner
+    it is chance whether a residual is just above or just below the tolerance.)
+    """
     one, other = state_of(a), state_of(b)
     assert one.keys() == other.keys()
     worst = 0.0
@@ -74,7 +78,7 @@ def largest_gap(a: Path, b: Path) -> float:
             worst = max(worst, float(gap / np.abs(values[finite]).max()))
     rows, more = (read_series(folder / "series.csv") for folder in (a, b))
     assert rows.keys() == more.keys() and len(rows["t"]) >= 2
-    for name in ("t", "dt", "segment", "newton"):
+    for name in ("t", "dt", "segment", *(("newton",) if direct else ())):
         assert np.allclose(rows[name], more[name], rtol=1e-9, atol=0.0), name
     return worst
 
@@ -88,7 +92,8 @@ def recovered(name: str, folder: Path) -> tuple[float, Case]:
         case.run(folder / "parts")
     with stop_after(WHOLE - HALF):
         resume(folder / "parts")
-    return largest_gap(folder / "whole", folder / "parts"), case
+    direct = case.solver.kind != "iterative"
+    return largest_gap(folder / "whole", folder / "parts", direct), case
 
 
 @pytest.mark.parametrize("name", EXACT)
