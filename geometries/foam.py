@@ -65,7 +65,8 @@ class Foam(OnLattice):
             wrong.append("pore_diameter: an opal is one crystal and takes one value; "
                          "kind 'bubbles' takes several")
         largest = max(self.pore_diameter)
-        wrong += [f"pore_diameter: {largest:g} m fits less than twice into the {which} {length:g} m"
+        wrong += [f"pore_diameter: {largest:g} m fits less than twice into the {which} "
+                  f"{length:g} m; take {0.5 * length:g} m or less"
                   for which, length in zip((*("width", "breadth")[: self.dimension - 1], "host"),
                                            [*self.across, self.top], strict=True)
                   if largest > 0.5001 * length]
