@@ -67,12 +67,16 @@ def largest_gap(a: Path, b: Path, direct: bool = True) -> float:
     """Relative to the largest value of its field, over all arrays of the last checkpoint.
 
     Steps must be the same, with a direct solver Newton iterations, too. (After a new preconditioner
-    it is chance whether a residual is just above or just below the tolerance.)
+    it is chance whether a residual is just above or just below the tolerance. And phi_s in empty
+    pores, which carry 1e-8 of any current, is known to that much less: with growing metal it is left out.)
     """
     one, other = state_of(a), state_of(b)
     assert one.keys() == other.keys()
     worst = 0.0
+    idle = () if direct or "0.xi" not in one else ("phi_s",)
     for name in one:
+        if name.removeprefix("0.").partition(".")[0] in idle:
+            continue
         values, others = (np.atleast_1d(state[name]) for state in (one, other))
         finite = np.isfinite(values)
         assert np.array_equal(finite, np.isfinite(others)), name
