@@ -67,8 +67,8 @@ def largest_gap(a: Path, b: Path, direct: bool = True) -> float:
     """Relative to the largest value of its field, over all arrays of the last checkpoint.
 
     Steps must be the same, with a direct solver Newton iterations, too. (After a new preconditioner
-    it is chance whether a residual is just above or just below the tolerance. And phi_s in empty
-    pores, which carry 1e-8 of any current, is known to that much less: with growing metal it is left out.)
+    it is chance whether a residual is just above or just below the tolerance. With growing metal
+    phi_s is left out, too: empty pores carry 1e-8 of any current, so it is known that much less.)
     """
     one, other = state_of(a), state_of(b)
     assert one.keys() == other.keys()
