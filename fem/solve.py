@@ -634,6 +634,7 @@ class Stage:
             d, gap = d - less[0], gap - less[1]
         if self.with_voltage is None:
             options: dict[str, object] = _FGMRES | {"ksp_max_it": self.options.max_linear}
+            options |= {k: v for k, v in self.options.overrides.items() if k.startswith("ksp_")}
             self.with_voltage = Bordered(
                 self.operator, (self.rhs[1], self.solution[1]), self.ksp.getPC(),
                 f"{self.prefix}bordered_", options,
