@@ -130,24 +130,26 @@ def _terms(stage: Stage, k: int) -> tuple[Array, Array, Array]:
 
     Collective. NaN for the first two where the form of the first cannot be compiled.
     """
-    s = stage.system
-    row: Any = s.forms[stage.rows[k]]
-    walls = ufl.Form([i for i in row.integrals() if i.integral_type() != "cell"])
+    s, name = stage.system, stage.names[k]
+    row: Any = s.forms.get(stage.rows[k])
+    edges = ufl.Form([i for i in row.integrals() if i.integral_type() != "cell"]) if row else None
+
+    def smooth() -> Array:
+        return stage.nodal_or_zero(stage.residuals)[k]
+
     with s.at_rest():
-        still = s.nodal(stage.residuals[k])
+        still = smooth()
         reaction = np.zeros(len(still))
-        if walls.integrals():
+        if edges is not None and edges.integrals():
             try:
-                reaction = s.nodal(s.form(walls))
+                reaction = s.nodal(s.form(edges))
             except Exception as error:
                 if not is_of_compiler(error):
                     raise
                 reaction[:] = np.nan
-    storage = s.nodal(stage.residuals[k]) - still
-    fluxes = still - reaction
-    if stage.local:
-        reaction = reaction + stage.local.residual()[stage.names[k]]
-    return reaction, fluxes, storage
+        reacts = stage.local.residual()[name]
+    storage = smooth() - still + stage.local.residual()[name] - reacts
+    return reaction + reacts, still - reaction, storage
 
 
 def _place(model: Model, u: Unknown, node: int) -> tuple[tuple[float, ...], tuple[str, ...]]:

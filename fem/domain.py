@@ -23,6 +23,7 @@ import ufl
 from .compat import (
     MPI,
     VERTEX_RULE,
+    cell_vertices,
     dfem,
     dmesh,
     la,
@@ -516,16 +517,16 @@ class Domain:
 
         Both live on parts of this mesh; nodes are compared within the cells that they share.
         """
-        here = part.cells
-        there = other_part.inverse[here]
-        mine = space.dofmap.list[there >= 0]
-        theirs = other.dofmap.list[there[there >= 0]]
+        there = other_part.inverse[part.cells]
+        shared = there >= 0
         x, y = space.tabulate_dof_coordinates(), other.tabulate_dof_coordinates()
-        apart = np.linalg.norm(x[mine][:, :, None] - y[theirs][:, None], axis=-1)
-        nearest_one = apart.argmin(axis=2)
-        out = np.full(len(x), -1, dtype=np.int32)
-        out[mine] = np.take_along_axis(theirs, nearest_one, axis=1)
-        return out
+        mine, theirs = space.dofmap.list[shared], other.dofmap.list[there[shared]]
+        return _same_corners(mine, x, theirs, y)
+
+    def vertices(self, space: dfem.FunctionSpace, part: Subdomain) -> npt.NDArray[np.int32]:
+        """Geometry node of this mesh at every local node of a P1 space on a part of it."""
+        corners, x = cell_vertices(self.mesh)[part.cells], space.tabulate_dof_coordinates()
+        return _same_corners(space.dofmap.list, x, corners, self.mesh.geometry.x)
 
     def node_coordinates(self, space: dfem.FunctionSpace) -> npt.NDArray[np.float64]:
         """Coordinates of the owned nodes of a P1 space, shape (n, 3)."""
@@ -534,6 +535,23 @@ class Domain:
 
 def _gather_set(comm: MPI.Comm, values: npt.NDArray) -> set[int]:
     return set().union(*comm.allgather(set(np.unique(values).tolist())))
+
+
+def _same_corners(
+    mine: npt.NDArray[np.int32], x: npt.NDArray, theirs: npt.NDArray[np.int32], y: npt.NDArray
+) -> npt.NDArray[np.int32]:
+    """For every number that the corners of some cells have in `mine` that in `theirs`, else -1.
+
+    Args:
+        mine: of shape (cells, corners).
+        x: place of each of these numbers.
+        theirs: the same corners of the same cells, in any order.
+        y: place of each of those.
+    """
+    apart = np.linalg.norm(x[mine][:, :, None] - y[theirs][:, None], axis=-1)
+    out = np.full(len(x), -1, dtype=np.int32)
+    out[mine] = np.take_along_axis(theirs, apart.argmin(axis=2), axis=1)
+    return out
 
 
 def _two_sided_facets(mesh: Any) -> npt.NDArray[np.int32]:

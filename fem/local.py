@@ -1,18 +1,20 @@
-r"""Reactions lumped at nodes: kinetics evaluated once a node, not once a corner of each cell.
+r"""Reactions lumped at nodes: what they bring into rows, matrix and cell current of a stage.
 
-A `NodalReaction` sits on nodes where phi_s and phi_l (or one of them and a ground) meet. Its
-current enters the rows of several unknowns with a sign each, and couples only what shares a node:
+Walls and fronts react node by node: what flows at a node depends on the unknowns of that node
+only, and enters their rows there. So a reaction is a few numbers a node, never a matrix:
 
-    I_k = A_k i_n(eta_k, c_k),   eta_k = phi_s - phi_l + shift_k
+    currents   row -> A at every node;             "cell": what flows through the collector
+    slopes     (row, unknown) -> A per unit of it;  "voltage": the cell voltage
 
-`LocalTerms` brings these currents into residual and matrix of a `fem.solve.Stage`.
+A `NodalReaction` evaluates a kinetic law at nodes, `fem.walls.WallReaction` integrates one over
+walls. `LocalTerms` brings what they find into a `fem.solve.Stage`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,24 +22,61 @@ import numpy.typing as npt
 from .compat import MPI, PETSc, dfem, owned_size
 from .system import System
 
-__all__ = ["LocalTerms", "NodalReaction"]
+__all__ = ["CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction"]
 
 Array = npt.NDArray[np.float64]
+Nodes = npt.NDArray[np.int32]
 
 #: V; half the distance of the two currents from which a slope is taken.
 PROBE = 1e-7
+#: Names that stand for the cell current beside rows, and for the cell voltage beside unknowns.
+CELL, VOLTAGE = "cell", "voltage"
+
+
+class Reaction(Protocol):
+    """What `LocalTerms` needs of a reaction.
+
+    Attributes:
+        name: for messages and measurements.
+        nodes: unknown -> local degree of freedom of every node it sits on, -1 where there is none.
+        drives: its current flows through the collector.
+    """
+
+    name: str
+    nodes: Mapping[str, Nodes]
+    drives: bool
+
+    @property
+    def rows(self) -> Collection[str]:
+        """Unknowns whose balance it enters."""
+        ...
+
+    @property
+    def columns(self) -> Collection[str]:
+        """Unknowns, and `VOLTAGE`, on which it depends."""
+        ...
+
+    def currents(self) -> dict[str, Array]:
+        """What enters each row (and `CELL`) at every node, A; of walls this rank's share."""
+        ...
+
+    def slopes(self) -> dict[tuple[str, str], Array]:
+        """Derivatives of `currents` by each column, at the state of their last call."""
+        ...
 
 
 @dataclass
 class NodalReaction:
-    """A reaction at nodes.
+    """A kinetic law evaluated once a node.
+
+        I_k = A_k i_n(eta_k, c_k),   eta_k = phi_s - phi_l + shift_k
 
     Attributes:
         system: whose unknowns it reads.
         name: for messages and measurements.
         law: (eta, c) -> i_n, arrays over the nodes, A/m2.
         nodes: unknown -> local degree of freedom of every node it sits on. Without `phi_s` the
-            electron side is at ground; with `driven` it is at the cell voltage.
+            electron side is at ground.
         rows: unknown -> sign with which the current enters its row.
         area: of every node, m2 (2D: m); may change from step to step.
         shift: added to eta, V; may change from step to step.
@@ -47,7 +86,7 @@ class NodalReaction:
     system: System
     name: str
     law: Callable[[Array, Array], Array]
-    nodes: Mapping[str, npt.NDArray[np.int32]]
+    nodes: Mapping[str, Nodes]
     rows: Mapping[str, float]
     area: Array
     shift: Array | float = 0.0
@@ -91,9 +130,36 @@ class NodalReaction:
         """All its current, A (collective)."""
         return self.system.domain.comm.allreduce(float(self.current().sum()), op=MPI.SUM)
 
+    @property
+    def _signs(self) -> dict[str, float]:
+        """How eta changes with each potential."""
+        signs = {"phi_s": 1.0, VOLTAGE: 1.0} if "phi_s" in self.nodes else {}
+        return signs | {"phi_l": -1.0}
+
+    @property
+    def columns(self) -> Collection[str]:
+        """The potentials."""
+        return self._signs
+
+    def _by_row(self) -> dict[str, float]:
+        return {**self.rows, CELL: 1.0} if self.drives else {**self.rows}
+
+    def currents(self) -> dict[str, Array]:
+        """What enters each row, A."""
+        current = self.current()
+        return {row: sign * current for row, sign in self._by_row().items()}
+
+    def slopes(self) -> dict[tuple[str, str], Array]:
+        """Derivatives of `currents` by the potentials, A/V."""
+        slope = self.slope()
+        return {
+            (row, column): sign * way * slope
+            for row, sign in self._by_row().items() for column, way in self._signs.items()
+        }  # fmt: skip
+
 
 class LocalTerms:
-    """The nodal reactions that enter the rows of a stage.
+    """The reactions that enter the rows of a stage.
 
     Args:
         system: has the reactions.
@@ -102,118 +168,135 @@ class LocalTerms:
 
     def __init__(self, system: System, names: Sequence[str]):
         self.system, self.names = system, list(names)
-        self.terms = [t for t in system.reactions if {*t.rows} & {*names}]
+        self.terms: list[Reaction] = [t for t in system.reactions if {*t.rows} & {*names}]
         self.work = {n: dfem.Function(system.unknowns[n].space) for n in names}
         self.free = {}
         for name in names:
-            free = np.ones(len(self.work[name].x.array))
+            free = np.ones(len(self.work[name].x.array) + 1)
+            free[-1] = 0.0  # of nodes that are not there
             free[system.unknowns[name].fixed_dofs()] = 0.0
             self.free[name] = free
         pairs = {
             (row, column)
-            for t in self.terms for row in t.rows for column in ("phi_s", "phi_l")
-            if row in names and column in names and row != column and column in t.nodes
+            for t in self.terms for row in t.rows for column in t.columns
+            if row in names and column in names and row != column
         }  # fmt: skip
         self.pairs = sorted(pairs)
+        self.shared = {pair: self.meet(*pair) for pair in self.pairs}
 
     def terms_in(self, names: Sequence[str]) -> bool:
         """A current changes with one of these unknowns."""
-        return any({"phi_s", "phi_l"} & {*t.nodes} & {*names} for t in self.terms)
+        return any({*t.columns} & {*names} for t in self.terms)
 
     def __bool__(self) -> bool:
         return bool(self.terms)
 
-    def _sum(self, name: str, parts: list[tuple[npt.NDArray[np.int32], Array]]) -> Array:
+    def evaluate(self) -> None:
+        """Take the currents of the present state."""
+        self.now = [t.currents() for t in self.terms]
+
+    def linearise(self) -> None:
+        """Take the slopes at the state of the last `evaluate`."""
+        self.slopes = [t.slopes() for t in self.terms]
+
+    def _sum(self, name: str, parts: list[tuple[Nodes, Array]]) -> Array:
         """Owned sums of contributions to degrees of freedom, other ranks' included."""
         work = self.work[name]
         work.x.array[:] = 0.0
         for dofs, values in parts:
-            np.add.at(work.x.array, dofs, values)
+            there = dofs >= 0
+            np.add.at(work.x.array, dofs[there], values[there])
         work.x.petsc_vec.ghostUpdate(PETSc.InsertMode.ADD, PETSc.ScatterMode.REVERSE)
         return work.x.array[: owned_size(work.function_space)].copy()
 
     def residual(self) -> dict[str, Array]:
-        """What the reactions add to each row, A, at owned nodes."""
-        parts: dict[str, list[Any]] = {name: [] for name in self.names}
-        for t in self.terms:
-            current = t.current()
-            for row, sign in t.rows.items():
-                if row in parts:
-                    parts[row].append((t.nodes[row], sign * current))
-        return {name: self._sum(name, found) for name, found in parts.items()}
+        """What the reactions add to each row, A, at owned nodes; evaluates them."""
+        self.evaluate()
+        return {
+            name: self._sum(name, [
+                (t.nodes[name], found[name])
+                for t, found in zip(self.terms, self.now, strict=True) if name in found
+            ])
+            for name in self.names
+        }
 
-    def linearise(self) -> None:
-        """Take the slopes at the present state."""
-        self.slopes = [t.slope() for t in self.terms]
+    def _slope(self, row: str, column: str) -> Array:
+        """Derivative of a row by the unknown of the same node, held ones left out, owned rows."""
+        return self._sum(row, [
+            (t.nodes[row], slopes[row, column]
+             * self.free[row][t.nodes[row]] * self.free[column][t.nodes[column]])
+            for t, slopes in zip(self.terms, self.slopes, strict=True) if (row, column) in slopes
+        ])
 
     def diagonal(self, name: str) -> Array:
-        """What the reactions add to the diagonal of an unknown's own block, A/V."""
-        sign_of = {"phi_s": 1.0, "phi_l": -1.0}
-        parts = [
-            (t.nodes[name], t.rows[name] * sign_of[name] * slope * self.free[name][t.nodes[name]])
-            for t, slope in zip(self.terms, self.slopes, strict=True)
-            if name in t.rows and name in sign_of and name in t.nodes
-        ]
-        return self._sum(name, parts)
+        """What the reactions add to the diagonal of an unknown's own block, A per unit of it."""
+        return self._slope(name, name)
 
-    def coupling(self, row: str, column: str) -> Any:
-        """A matrix that can hold the coupling of two unknowns at their shared nodes."""
+    def meet(self, row: str, column: str) -> tuple[Nodes, Nodes]:
+        """Global numbers of the owned nodes of a row and of the column that share a node."""
+        s, work = self.system, self.work[row]
+        row_map, column_map = (s.unknowns[n].space.dofmap.index_map for n in (row, column))
+        work.x.array[:] = -1.0
+        for t in self.terms:
+            if row in t.rows and column in t.columns:
+                there = (t.nodes[row] >= 0) & (t.nodes[column] >= 0)
+                numbers = column_map.local_to_global(t.nodes[column][there].astype(np.int32))
+                work.x.array[t.nodes[row][there]] = numbers
+        work.x.petsc_vec.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
+        own = work.x.array[: row_map.size_local]
+        on = np.flatnonzero(own >= 0.0)
+        return (on + row_map.local_range[0]).astype(np.int32), own[on].astype(np.int32)
+
+    def matrix(self, row: str, column: str) -> Any:
+        """A matrix that can hold the coupling of two unknowns, or of one with itself."""
         s = self.system
         maps = [s.unknowns[n].space.dofmap.index_map for n in (row, column)]
-        sizes = [(m.size_local, m.size_global) for m in maps]
         comm: Any = s.domain.comm
+        sizes = [(m.size_local, m.size_global) for m in maps]
         matrix: Any = PETSc.Mat().createAIJ(sizes, comm=comm)
-        places = [
-            [m.local_to_global(t.nodes[n]).astype(np.int32) for n, m in zip(
-                (row, column), maps, strict=True)]
-            for t in self._of(row, column)
-        ]
-        rows, columns = (np.concatenate([p[k] for p in places]) for k in (0, 1))
+        if row == column:
+            rows = columns = np.arange(*maps[0].local_range, dtype=np.int32)
+        else:
+            rows, columns = self.shared[row, column]
         matrix.setPreallocationCOO(rows, columns)
         matrix.setValuesCOO(np.zeros(len(rows)), addv=PETSc.InsertMode.INSERT_VALUES)
         return matrix
 
-    def _of(self, row: str, column: str) -> list[NodalReaction]:
-        return [t for t in self.terms if row in t.rows and column in t.nodes]
-
-    def couple(self, row: str, column: str, matrix: Any) -> None:
-        """Set the coupling of two unknowns from the last `linearise`."""
-        sign = 1.0 if column == "phi_s" else -1.0
-        values = [
-            sign * t.rows[row] * slope
-            * self.free[row][t.nodes[row]] * self.free[column][t.nodes[column]]
-            for t, slope in zip(self.terms, self.slopes, strict=True)
-            if row in t.rows and column in t.nodes
-        ]  # fmt: skip
-        matrix.setValuesCOO(np.concatenate(values), addv=PETSc.InsertMode.INSERT_VALUES)
+    def couple(self, row: str, column: str, unit: float) -> Array:
+        """The coupling at the nodes of `shared`, from the last `linearise`, in rows of `unit` A."""
+        first = self.system.unknowns[row].space.dofmap.index_map.local_range[0]
+        return self._slope(row, column)[self.shared[row, column][0] - first] / unit
 
     # -- the cell voltage and the cell current -------------------------------------------------
 
     def border(self) -> dict[str, Array]:
         """Derivative of each row by the cell voltage, A/V."""
-        parts: dict[str, list[Any]] = {name: [] for name in self.names}
-        for t, slope in zip(self.terms, self.slopes, strict=True):
-            for row, sign in t.rows.items():
-                if row in parts and "phi_s" in t.nodes:
-                    parts[row].append((t.nodes[row], sign * slope))
-        return {name: self._sum(name, found) for name, found in parts.items()}
+        return {
+            name: self._sum(name, [
+                (t.nodes[name], slopes[name, VOLTAGE])
+                for t, slopes in zip(self.terms, self.slopes, strict=True)
+                if (name, VOLTAGE) in slopes
+            ])
+            for name in self.names
+        }
 
     def gradient(self) -> dict[str, Array]:
-        """Derivative of the cell current by each unknown, A/V."""
-        parts: dict[str, list[Any]] = {name: [] for name in self.names}
-        for t, slope in zip(self.terms, self.slopes, strict=True):
-            for name, sign in (("phi_s", 1.0), ("phi_l", -1.0)):
-                if t.drives and name in t.nodes and name in parts:
-                    parts[name].append((t.nodes[name], sign * slope))
-        return {name: self._sum(name, found) for name, found in parts.items()}
+        """Derivative of the cell current by each unknown, A per unit of it."""
+        return {
+            name: self._sum(name, [
+                (t.nodes[name], slopes[CELL, name])
+                for t, slopes in zip(self.terms, self.slopes, strict=True)
+                if (CELL, name) in slopes
+            ])
+            for name in self.names
+        }
 
     def current(self) -> float:
-        """The cell current of the reactions, A, on this rank."""
-        return float(sum(t.current().sum() for t in self.terms if t.drives))
+        """The cell current of the reactions at the last `evaluate`, A, on this rank."""
+        return float(sum(found[CELL].sum() for found in self.now if CELL in found))
 
     def voltage_slope(self) -> float:
         """Its derivative by the cell voltage, A/V, on this rank."""
         return float(sum(
-            slope.sum() for t, slope in zip(self.terms, self.slopes, strict=True)
-            if t.drives and "phi_s" in t.nodes
-        ))  # fmt: skip
+            slopes[CELL, VOLTAGE].sum() for slopes in self.slopes if (CELL, VOLTAGE) in slopes
+        ))

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .compat import PETSc, dpetsc
-from .system import System
 
 if TYPE_CHECKING:
+    from .local import LocalTerms
     from .solve import Stage
 
 __all__ = ["AMPERE", "Condensed", "Differences", "Parts"]
@@ -48,10 +48,16 @@ class Parts:
         self.blocks: list[list[Any]] = [
             [None if m is None else m.duplicate(copy=True) for m in row] for row in self.smooth
         ]
-        for row, column in local.pairs if local else ():
+        self.added: list[tuple[str, str]] = []  # couplings that a smooth block has, too
+        for row, column in local.pairs:
             i, j = names.index(row), names.index(column)
-            assert self.blocks[i][j] is None, "a coupling is either smooth or nodal"
-            self.blocks[i][j] = local.coupling(row, column)
+            if self.blocks[i][j] is None:
+                self.blocks[i][j] = local.matrix(row, column)
+            else:
+                self.added.append((row, column))
+        for k, name in enumerate(names):
+            if self.blocks[k][k] is None:
+                self.blocks[k][k] = local.matrix(name, name)
         comm: Any = stage.system.domain.comm
         self.nest = PETSc.Mat().createNest(self.blocks, comm=comm)
         self.nest.assemble()
@@ -92,7 +98,7 @@ class Parts:
         """The smooth part of every row, A, at owned nodes."""
         stage = self.stage
         if not stage.affine:
-            return [stage.system.nodal(form) for form in stage.residuals]
+            return stage.nodal_or_zero(stage.residuals)
         rise = stage.system.get_voltage() - self.voltage
         out = [r.copy() for r in self.rest]
         for r, slope in zip(out, self.border, strict=False):
@@ -118,7 +124,7 @@ class Parts:
 
     def fill(self) -> None:
         """Bring the matrix to the present iterate."""
-        stage = self.stage
+        stage, local = self.stage, self.stage.local
         if not (self.filled and stage.affine):
             if not stage.affine:
                 self._assemble()
@@ -129,22 +135,28 @@ class Parts:
             self.diagonal = []
             for k, held in enumerate(stage.fixed):
                 diagonal = self.blocks[k][k].getDiagonal()
+                if self.smooth[k][k] is None:
+                    diagonal.set(0.0)
                 diagonal.array_w[held] = 1.0
                 self.diagonal.append(diagonal)
-            self.filled = True
-        if stage.local:
-            stage.local.linearise()
+        elif self.added:
+            for pair in self.added:
+                i, j = (stage.names.index(name) for name in pair)
+                self._hold(i, j, self.smooth[i][j])
+        self.filled = True
+        local.linearise()
         for k, name in enumerate(stage.names):
             vec = self.diagonal[k].copy()
-            if stage.local:
-                vec.array_w[:] += stage.local.diagonal(name) / AMPERE
+            vec.array_w[:] += local.diagonal(name) / AMPERE
             self.blocks[k][k].setDiagonal(vec)
             vec.destroy()
-        if stage.local:
-            for row, column in stage.local.pairs:
-                block = self.blocks[stage.names.index(row)][stage.names.index(column)]
-                stage.local.couple(row, column, block)
-                block.scale(1 / AMPERE)
+        for pair in local.pairs:
+            i, j = (stage.names.index(name) for name in pair)
+            block, values = self.blocks[i][j], local.couple(*pair, AMPERE)
+            if pair in self.added:
+                add_entries(block, *local.shared[pair], values)
+            else:
+                block.setValuesCOO(values, addv=PETSc.InsertMode.INSERT_VALUES)
         self.nest.assemble()
 
     def _hold(self, i: int, j: int, matrix: Any) -> None:
@@ -162,10 +174,9 @@ class Parts:
 
     def flat(self) -> Any:
         """The matrix in one piece, for a direct solver."""
-        if self._flat is not None:
-            self._flat.destroy()
-        self._flat = PETSc.Mat()
-        self.nest.convert("aij", self._flat)
+        if self._flat is None:
+            self._flat = PETSc.Mat()
+        self.nest.convert("aij", self._flat)  # the second time into the same pattern
         return self._flat
 
 
@@ -221,34 +232,30 @@ class Condensed:
     A_iq D^-1 A_qj, which is subtracted from A_ij in place. Exact, and no matrix products.
 
     Args:
-        system: gives the forms that tell which nodes are the same.
         matrix: nest of all blocks; its blocks are changed by `update`.
-        names: of all unknowns.
-        local: index of the unknown to be eliminated.
+        local: reactions of the stage; they know which nodes are the same.
+        index: of the unknown to be eliminated.
     """
 
-    def __init__(self, system: System, matrix: Any, names: Sequence[str], local: int):
-        self.q, self.full = local, matrix
-        self.keep = [k for k in range(len(names)) if k != local]
+    def __init__(self, matrix: Any, local: LocalTerms, index: int):
+        names = local.names
+        self.q, self.full = index, matrix
+        self.keep = [k for k in range(len(names)) if k != index]
         self.names = tuple(names[k] for k in self.keep)
         block = matrix.getNestSubMatrix
-        comm: Any = system.domain.comm
+        comm: Any = local.system.domain.comm
         self.matrix = PETSc.Mat().createNest(
             [[block(i, j) for j in self.keep] for i in self.keep], comm=comm
         )
-        self.column = [block(i, local) for i in self.keep]
-        self.row = [block(local, j) for j in self.keep]
-        self.diagonal = block(local, local)
+        self.column = [block(i, index) for i in self.keep]
+        self.row = [block(index, j) for j in self.keep]
+        self.diagonal = block(index, index)
         self.sizes = [block(i, i).getLocalSize()[0] for i in self.keep]
-        same = system.unknowns[names[local]].same_node
-        assert same is not None
-        self.pairs = {}
-        for a, i in enumerate(self.keep):
-            for b, j in enumerate(self.keep):
-                if self.column[a] and self.row[b]:
-                    form = same(names[i], names[j])
-                    if form is not None:
-                        self.pairs[a, b] = _matches(system.form(form))
+        self.pairs = {
+            (a, b): local.meet(self.names[a], self.names[b])
+            for a in range(len(self.keep)) for b in range(len(self.keep))
+            if self.column[a] and self.row[b]
+        }
         self.inverse = self.diagonal.createVecRight()
 
     def update(self) -> None:
@@ -266,11 +273,7 @@ class Condensed:
             self.column[a].mult(g, v)
             start, _ = v.getOwnershipRange()
             block = self.full.getNestSubMatrix(self.keep[a], self.keep[b])
-            pointer = np.arange(len(rows) + 1, dtype=np.int32)
-            block.setValuesIJV(
-                pointer, columns, -v.array_r[rows - start], addv=True, rowmap=rows
-            )
-            block.assemble()
+            add_entries(block, rows, columns, -v.array_r[rows - start])
             g.destroy()
             v.destroy()
         for vec in ones.values():
@@ -330,14 +333,11 @@ class Condensed:
         return out
 
 
-def _matches(form: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Global (row, column) numbers of the positive entries of a lumped form, owned rows."""
-    matrix = dpetsc.assemble_matrix(form)
+def add_entries(
+    matrix: Any, rows: npt.NDArray[np.int32], columns: npt.NDArray[np.int32],
+    values: npt.NDArray[np.float64],
+) -> None:
+    """Add one entry to each of some owned rows that has a place for it (global numbers)."""
+    pointer = np.arange(len(rows) + 1, dtype=np.int32)
+    matrix.setValuesIJV(pointer, columns, values, addv=True, rowmap=rows)
     matrix.assemble()
-    pointer, columns, values = matrix.getValuesCSR()
-    start, _ = matrix.getOwnershipRange()
-    rows = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
-    largest = np.abs(values).max() if len(values) else 0.0
-    hit = values > 1e-9 * largest
-    matrix.destroy()
-    return (rows[hit] + start).astype(np.int32), columns[hit].astype(np.int32)

@@ -61,6 +61,7 @@ class Measure:
         v = ufl.TestFunction(self.space)
         self.mask = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)))
         nodal = area = regional = region_area = counter = driven = losses = None
+        current = s.current
 
         def plus(total: Any, term: Any) -> Any:
             return term if total is None else total + term
@@ -73,6 +74,7 @@ class Measure:
                 test = _side(v, liquid)
                 if not e.covered:
                     losses = plus(losses, side * weight * measure)
+                current = plus(current, i_n * weight * measure)
                 nodal = plus(nodal, i_n * weight * test * measure)
                 area = plus(area, weight * test * measure)
                 if e.potential == "driven":
@@ -89,7 +91,7 @@ class Measure:
         self.losses = None if losses is None else form(losses)
         self.regional = None if regional is None else form(regional)
         self.region_area = None if region_area is None else form(region_area)
-        self.current = None if s.current is None else form(s.current)
+        self.current = None if current is None else form(current)
         metal = self.electrons
         outflow, supply = (metal.outflow(s), metal.supply(s)) if metal else (None, None)
         ionic = self.ions.supply(s)

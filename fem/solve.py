@@ -143,14 +143,17 @@ class Stage:
 
     def _compile(self) -> None:
         s = self.system
-        self.residuals = [s.form(s.forms[row]) for row in self.rows]
+        self.residuals = [s.form(s.forms[row]) if row in s.forms else None for row in self.rows]
         self.affine = bool(s.reactions)
         self.jacobian = [[self._block(row, column) for column in self.unknowns]
                          for row in self.rows]
         self.rest = [self._without_potentials(row) if self.affine else None for row in self.rows]
         if self.drives:
             e, one = s.voltage, s.unit_voltage
-            self.border = [_form_or_none(s, s.forms[row], e, one) for row in self.rows]
+            self.border = [
+                _form_or_none(s, s.forms[row], e, one) if row in s.forms else None
+                for row in self.rows
+            ]
             flow = s.current
             self.total = None if flow is None else s.form(flow)
             self.total_slope = None if flow is None else _form_or_none(s, flow, e, one)
@@ -160,6 +163,8 @@ class Stage:
             ]
 
     def _block(self, row: str, column: Unknown) -> Any:
+        if row not in self.system.forms:
+            return None
         derivative = ufl.derivative(self.system.forms[row], column.value, column.trial)
         derivative = ufl.algorithms.expand_derivatives(derivative)
         if derivative.empty():
@@ -170,6 +175,8 @@ class Stage:
 
     def _without_potentials(self, row: str) -> Any:
         """Row where the potentials of the stage are zero; None if nothing is left of it."""
+        if row not in self.system.forms:
+            return None
         zero = {u.value: ufl.zero() for u in self.unknowns if u.name.startswith("phi")}
         form = ufl.algorithms.expand_derivatives(ufl.replace(self.system.forms[row], zero))
         return None if form.empty() else self.system.form(form)
@@ -183,7 +190,7 @@ class Stage:
             self.options.direct_limit_2d if s.domain.dim == 2 else self.options.direct_limit_3d
         )
         size = self.total_size
-        if s.reactions:  # matrices change little from step to step, and so preconditioners last
+        if s.grows:  # matrices change little from step to step, and so preconditioners last
             limit = min(limit, self.options.direct_limit_growth)
             size = sum(u.space.dofmap.index_map.size_global for u in s.unknowns.values())
         kind = self.options.kind
@@ -201,10 +208,10 @@ class Stage:
             self.matrix: Any = self.parts.nest
         else:
             self.matrix = dpetsc.create_matrix(self.jacobian, None if self.direct else "nest")
-        local = [k for k, u in enumerate(self.unknowns) if u.same_node is not None]
+        alone = [k for k, u in enumerate(self.unknowns) if u.nodal]
         self.condensed = None
-        if local and not self.direct:
-            self.condensed = Condensed(s, self.matrix, self.names, local[0])
+        if alone and not self.direct:
+            self.condensed = Condensed(self.matrix, self.local, alone[0])
         self.operator = self.matrix if self.condensed is None else self.condensed.matrix
         self.linear = self.affine and not self.local.terms_in(self.names)
         self.alone = not self.direct and len(self.outer_names) == 1
@@ -320,7 +327,7 @@ class Stage:
             for name in self.outer_names:
                 inside = "" if self.alone else f"fieldsplit_{name}_"
                 chosen = _FIELD_SOLVER.get(name, _GAMG)
-                if chosen is _GAMG and (self.system.domain.dim == 2 or self.parts is not None):
+                if chosen is _GAMG and (self.system.domain.dim == 2 or self.system.grows):
                     chosen = _SMOOTHED
                 if name == "phi_l" and self.schur:
                     chosen = chosen | _INNER
@@ -356,11 +363,10 @@ class Stage:
         out = []
         sums = np.zeros((3, len(self.names)))
         rows = [*self.names]
-        smooth = self.parts.residual() if self.parts else None
+        smooth = self.parts.residual() if self.parts else self.nodal_or_zero(self.residuals)
         extra = self.local.residual() if self.local else {}
         for k, name in enumerate(rows):
-            r = smooth[k] if smooth else self.system.nodal(self.residuals[k])
-            r = r + extra[name] if extra else r
+            r = smooth[k] + extra[name] if extra else smooth[k]
             self.raw[name] = r.copy()
             r[self.fixed[k]] = 0.0
             noise = self.parts.noise(name) if self.parts else r[:0]
@@ -469,6 +475,7 @@ class Stage:
             s.set_voltage(before + min(max(-gap / slope, -room), room))
             for refresh in s.refreshers:
                 refresh()
+            self.local.evaluate()
             new = self._gap(control)
             if not abs(new) < abs(gap):
                 s.set_voltage(before)
@@ -590,13 +597,7 @@ class Stage:
                 self._watch(iterations)
             return (y, 0.0), iterations, good
         s = self.system
-        border, gradient = self.nodal_or_zero(self.border), self.nodal_or_zero(self.total_gradient)
-        if self.local:
-            for k, name in enumerate(self.names):
-                border[k] += self.local.border()[name]
-                gradient[k] += self.local.gradient()[name]
-        for k, held in enumerate(self.fixed):
-            border[k][held] = gradient[k][held] = 0.0
+        border, gradient = self.borders()
         slope = self._slope()
         if not self.direct and not self.factored_left:
             step, iterations, good = self._bordered(residual, border, gradient, slope, gap)
@@ -650,6 +651,18 @@ class Stage:
             whole = [r - dE * slope_of for r, slope_of in zip(right, b, strict=True)]
             fields = self.condensed.expand(fields, whole)
         return (fields, dE), iterations, good
+
+    def borders(self) -> tuple[list[npt.NDArray[np.float64]], list[npt.NDArray[np.float64]]]:
+        """dF/dE and di/du at owned nodes, zero at held ones, from the last linearisation."""
+        border, gradient = self.nodal_or_zero(self.border), self.nodal_or_zero(self.total_gradient)
+        if self.local:
+            by_voltage, of_current = self.local.border(), self.local.gradient()
+            for k, name in enumerate(self.names):
+                border[k] += by_voltage[name]
+                gradient[k] += of_current[name]
+        for k, held in enumerate(self.fixed):
+            border[k][held] = gradient[k][held] = 0.0
+        return border, gradient
 
     def nodal_or_zero(self, forms: Sequence[Any]) -> list[npt.NDArray[np.float64]]:
         """Owned values of a linear form a row, zero where it is None (collective)."""

@@ -77,8 +77,7 @@ class Unknown:
         gap: instead of extrapolation in time, what the error of a step is judged by.
         weight: of each owned node in the error; all alike without.
         relative: where the field exceeds its scale, an error is compared with the field itself.
-        same_node: given for an unknown whose row couples a node to itself only; (row, column) ->
-            lumped form that is positive where two fields share one of its nodes.
+        nodal: its row couples a node to itself only; an iterative solver eliminates it.
     """
 
     name: str
@@ -95,7 +94,7 @@ class Unknown:
     gap: Callable[[], float] | None = None
     weight: Callable[[], npt.NDArray[np.float64]] | None = None
     relative: bool = False
-    same_node: Callable[[str, str], Any] | None = None
+    nodal: bool = False
     fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
     groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
 
@@ -125,8 +124,9 @@ class System:
         domain: the mesh and its names.
         unknowns: by name, in the order in which they were added.
         forms: name of an unknown -> its row, a UFL form in ampere.
-        current: the cell current into the driven conductor, a UFL functional in ampere; it
-            follows i_n, so it is negative while plating.
+        reactions: on walls and fronts, node by node (`fem.local`); they enter rows, too.
+        current: what flows into the driven conductor besides reactions, a UFL functional in ampere;
+            it follows i_n, so it is negative while plating.
         voltage: the potential of the driven conductor, V; a field that is the same everywhere.
         temperature: K.
         t: time, s. dt: the present step, s.
@@ -153,7 +153,7 @@ class System:
         self.charges: dict[str, npt.NDArray[np.float64]] = {}
         self.refreshers: list[Callable[[], None]] = []
         self.schur: dict[str, Any] = {}  # unknown -> what is left of its block, see `fem.solve`
-        self.reactions: list[Any] = []  # `fem.local.NodalReaction`s
+        self.reactions: list[Any] = []  # `fem.local.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved
         self.memories: dict[str, Any] = {}
@@ -237,6 +237,11 @@ class System:
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""
         self.current = form if self.current is None else self.current + form
+
+    @property
+    def grows(self) -> bool:
+        """Metal grows in it: matrices change little from step to step."""
+        return "xi" in self.unknowns
 
     @property
     def rate(self) -> Any:

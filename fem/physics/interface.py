@@ -11,7 +11,10 @@ import numpy as np
 
 from .. import kinetics
 from ..compat import dfem
+from ..domain import Subdomain
+from ..local import CELL
 from ..system import System
+from ..walls import WallReaction
 
 __all__ = ["Electrode", "Interface"]
 
@@ -109,7 +112,7 @@ class Interface:
             on[s.domain.nodes_on(q.space, layer, walls=walls, faces=faces)] = True
             q.value.x.array[on] = self.initial_charge
             q.fixed.append(np.flatnonzero(~on).astype(np.int32))
-            q.same_node = functools.partial(self.same_node, s)
+            q.nodal = True
             # Metal lowers the barrier to more metal. With q of the same time a long step may have
             # several solutions or none, and Newton's method goes in circles.
             seen = s.memory("q_seen", layer)
@@ -179,31 +182,43 @@ class Interface:
 
     def rows(self, s: System) -> None:
         """Reaction current in the rows of phi_s, phi_l and q, and in the cell current."""
-        for e in self.electrodes:
-            for i_n, side, (weight, measure), plus, minus in self.pieces(s, e):
-                i_n, side = i_n * weight, side * weight
-                if e.potential == "field":
-                    s.row("phi_s", i_n * _side(s.test("phi_s"), plus) * measure)
-                s.row("phi_l", -i_n * _side(s.test("phi_l"), minus) * measure)
-                if e.counts:
-                    s.drive(i_n * measure)
-                if e.counts and self.state:
-                    rate = _side(s.ddt(s["q"]), minus) * weight
-                    s.row("q", (rate + i_n - side) * _side(s.test("q"), minus) * measure)
+        for electrons in ("field", "driven", "ground"):
+            here = tuple(e for e in self.electrodes if e.potential == electrons)
+            if not here:
+                continue
+            metal, storage = (
+                functools.partial(self._integral, s, here, stores) for stores in (False, True)
+            )
+            integrals, rows = {"i_n": metal}, {"phi_l": ("i_n", -1.0)}
+            if electrons == "field":
+                rows["phi_s"] = "i_n", 1.0
+            if electrons != "ground":
+                rows[CELL] = "i_n", 1.0
+            if electrons != "ground" and self.state:
+                integrals["storage"], rows["q"] = storage, ("storage", 1.0)
+            layer = self._opposite(s) if electrons == "ground" else s.layer
+            assert layer is not None
+            s.reactions.append(WallReaction(
+                s, electrons, layer, [w for e in here for w in e.walls],
+                [f for e in here for f in e.faces], integrals, rows, electrons,
+            ))
         self._remember_films(s)
 
-    def same_node(self, s: System, row: str, column: str) -> Any:
-        """Lumped form whose entries are positive exactly where two fields share a wall node."""
-        total = None
-        for e in self.plating:
-            for _i_n, _, (weight, measure), plus, minus in self.pieces(s, e):
-                if "phi_s" in (row, column) and e.potential != "field":
-                    continue
-                v = _side(s.test(row), plus if row == "phi_s" else minus)
-                u = _side(s.unknowns[column].trial, plus if column == "phi_s" else minus)
-                term = weight * u * v * measure
-                total = term if total is None else total + term
+    def _integral(self, s: System, here: tuple[Electrode, ...], stores: bool, v: Any) -> Any:
+        """<i_n, v>, or what the row of q says, <dq/dt + i_n - side reactions, v>, A."""
+        total: Any = 0
+        for e in here:
+            for i_n, side, (weight, measure), _, minus in self.pieces(s, e):
+                flow = _side(s.ddt(s["q"]), minus) + i_n - side if stores else i_n
+                total = total + flow * weight * _side(v, minus) * measure
         return total
+
+    def _opposite(self, s: System) -> Subdomain:
+        """The cells along the counter electrode."""
+        faces = [f for e in self.electrodes if not e.counts for f in e.faces]
+        layer = s.domain.wall_layer((), faces)
+        s.parts.append(layer)
+        return layer
 
     def _remember_films(self, s: System) -> None:
         """After each Newton iteration the film current of a node becomes its present i_n."""

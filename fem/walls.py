@@ -1,0 +1,118 @@
+r"""Reactions of walls: kinetic laws in UFL, integrated over facets, as a few numbers a node.
+
+Wall integrals are lumped at the nodes (`fem.compat.VERTEX_RULE`). What a reaction brings into any
+row is then a sum over nodes, and so is its derivative by any unknown: with the direction "one more
+unit of u at every node", d/du of (i_n, v) gives the slope of each node's current. Current and all
+slopes are the components of one vector, assembled by one kernel that reads the state once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import basix.ufl
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from .compat import dfem
+from .domain import Subdomain
+from .local import CELL, VOLTAGE
+from .system import System, Unknown
+
+__all__ = ["WallReaction"]
+
+Array = npt.NDArray[np.float64]
+
+
+class WallReaction:
+    """Currents of some walls at their nodes.
+
+    Args:
+        system: whose unknowns it reads.
+        name: for messages.
+        layer: cells along the walls, on the electrolyte's side.
+        walls, faces: those of the reaction, as `fem.domain` names them.
+        integrals: what is integrated, by name: test function -> UFL form, A.
+        rows: unknown (or `CELL`) -> (name of the integral, sign) that enters its row.
+        electrons: where they come from: `field` (phi_s of the solid), `driven` (the cell voltage)
+            or `ground`. All of these act through phi_s - phi_l.
+    """
+
+    def __init__(
+        self, system: System, name: str, layer: Subdomain, walls: Sequence[tuple[str, str]],
+        faces: Sequence[tuple[str, str]], integrals: Mapping[str, Callable[[Any], Any]],
+        rows: Mapping[str, tuple[str, float]], electrons: str,
+    ):
+        self.name, self.drives = name, CELL in rows
+        self.entries, self.electrons = dict(rows), electrons
+        self.rows = tuple(row for row in rows if row != CELL)
+        known = [system.unknowns[n] for n in ("phi_l", "c", "q") if n in system.unknowns]
+        parts: list[tuple[str, str, Any]] = []
+        for what, integral in integrals.items():
+            parts.append((what, "", integral))
+            for u in known:
+                if _slope(integral, u, layer) is not None:
+                    parts.append((what, u.name, integral))
+        cell = layer.mesh.basix_cell()
+        space = dfem.functionspace(
+            layer.mesh, basix.ufl.element("Lagrange", cell, 1, shape=(len(parts),))
+        )
+        v = ufl.TestFunction(space)
+        form: Any = 0
+        for k, (_, by, integral) in enumerate(parts):
+            term = integral(v[k])
+            if by:
+                term = ufl.derivative(term, system.unknowns[by].value, ufl.as_ufl(1.0))
+            form = form + term
+        self.parts = {(what, by): k for k, (what, by, _) in enumerate(parts)}
+        self.form = system.form(form)
+        self.width = len(parts)
+        slopes_of = {by for _, by in self.parts if by}
+        moved = {"field": ("phi_s", VOLTAGE), "driven": (VOLTAGE,), "ground": ()}[electrons]
+        self.moved = moved if "phi_l" in slopes_of else ()
+        self.columns = (*sorted(slopes_of), *self.moved)
+        flat = dfem.functionspace(layer.mesh, ("Lagrange", 1))
+        self.here = system.domain.nodes_on(flat, layer, walls=walls, faces=faces)
+        corner = system.domain.vertices(flat, layer)[self.here]
+        self.nodes = {
+            name: _at_vertices(system, system.unknowns[name])[corner]
+            for name in {*self.rows, *self.columns} - {VOLTAGE}
+        }
+
+    def currents(self) -> dict[str, Array]:
+        """What enters each row, A, this rank's share; takes the slopes along."""
+        values = np.asarray(dfem.assemble_vector(self.form).array).reshape(-1, self.width)
+        self.values = values[self.here].T
+        return {
+            row: sign * self.values[self.parts[what, ""]]
+            for row, (what, sign) in self.entries.items()
+        }
+
+    def slopes(self) -> dict[tuple[str, str], Array]:
+        """Derivatives of `currents`, A per unit of each unknown, at the state of its last call."""
+        out = {}
+        for row, (what, sign) in self.entries.items():
+            for (of, by), k in self.parts.items():
+                if of == what and by:
+                    out[row, by] = sign * self.values[k]
+                    if by == "phi_l":
+                        out |= {(row, up): -sign * self.values[k] for up in self.moved}
+        return out
+
+
+def _at_vertices(s: System, u: Unknown) -> npt.NDArray[np.int32]:
+    """Local degree of freedom of an unknown at every geometry node of the mesh, -1 without one."""
+    vertices = s.domain.vertices(u.space, u.part)
+    out = np.full(len(s.domain.mesh.geometry.x), -1, dtype=np.int32)
+    out[vertices] = np.arange(len(vertices), dtype=np.int32)
+    return out
+
+
+def _slope(integral: Callable[[Any], Any], u: Any, layer: Subdomain) -> Any:
+    """Derivative by an unknown, None if there is none."""
+    v = ufl.TestFunction(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
+    form = ufl.derivative(integral(v), u.value, ufl.as_ufl(1.0))
+    form = ufl.algorithms.expand_derivatives(form)
+    return None if form.empty() else form
