@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import PETSc, dpetsc
+from .compat import PETSc
 
 if TYPE_CHECKING:
     from .local import LocalTerms
@@ -27,7 +27,7 @@ AMPERE = 1e-15
 
 
 class Parts:
-    """The matrix of a stage with nodal reactions: a smooth part, and what reactions add to it.
+    """The matrix of a stage: a smooth part, and what nodal reactions add to it.
 
     Where the smooth part is affine in the stage's unknowns, F(phi, c) = F(0, c0) + A (phi, c - c0)
     with c0 the first iterate, it is assembled once a solve; an iteration then costs the kinetics
@@ -40,10 +40,8 @@ class Parts:
     def __init__(self, stage: Stage):
         self.stage = stage
         jacobian, names, local = stage.jacobian, stage.names, stage.local
-        self.smooth = [
-            [None if form is None else dpetsc.create_matrix(form) for form in row]
-            for row in jacobian
-        ]
+        self.smooth = [[None if block is None else block.matrix for block in row]
+                       for row in jacobian]
         self._assemble()  # fills the sparsity patterns
         self.blocks: list[list[Any]] = [
             [None if m is None else m.duplicate(copy=True) for m in row] for row in self.smooth
@@ -86,13 +84,10 @@ class Parts:
                     self.flows[name].take(self.smooth[k][k])
 
     def _assemble(self) -> None:
-        stage = self.stage
-        for i, row in enumerate(self.smooth):
-            for j, matrix in enumerate(row):
-                if matrix is not None:
-                    matrix.zeroEntries()
-                    dpetsc.assemble_matrix(matrix, stage.jacobian[i][j])
-                    matrix.assemble()
+        for row in self.stage.jacobian:
+            for block in row:
+                if block is not None:
+                    block.assemble()
 
     def residual(self) -> list[npt.NDArray[np.float64]]:
         """The smooth part of every row, A, at owned nodes."""

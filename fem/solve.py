@@ -26,9 +26,11 @@ import numpy.typing as npt
 import ufl
 
 from .bordered import Bordered
-from .compat import MPI, PETSc, dfem, dpetsc, owned_size, quiet_options
+from .compat import MPI, PETSc, dfem, owned_size, quiet_options
+from .decoupling import Decoupling
 from .local import LocalTerms
 from .matrices import AMPERE, Condensed, Parts
+from .stiffness import Assembled, Stiffness
 from .system import System, Unknown
 
 __all__ = ["Control", "Options", "Outcome", "Stage"]
@@ -144,7 +146,7 @@ class Stage:
     def _compile(self) -> None:
         s = self.system
         self.residuals = [s.form(s.forms[row]) if row in s.forms else None for row in self.rows]
-        self.affine = bool(s.reactions)
+        self.affine = True
         self.jacobian = [[self._block(row, column) for column in self.unknowns]
                          for row in self.rows]
         self.rest = [self._without_potentials(row) if self.affine else None for row in self.rows]
@@ -171,7 +173,10 @@ class Stage:
             return None
         own = {u.value for u in self.unknowns}
         self.affine = self.affine and not own & {*derivative.coefficients()}
-        return self.system.form(derivative)
+        u = self.system.unknowns[row.partition(".")[0]]
+        if Stiffness.fits(derivative, u, column):
+            return Stiffness(self.system, derivative, u, column)
+        return Assembled(self.system.form(derivative))
 
     def _without_potentials(self, row: str) -> Any:
         """Row where the potentials of the stage are zero; None if nothing is left of it."""
@@ -203,11 +208,8 @@ class Stage:
             if comm.allreduce(len(dofs), op=MPI.SUM):
                 self.bcs.append(dfem.dirichletbc(u.value, dofs))
         self.local = LocalTerms(s, self.names)
-        self.parts = Parts(self) if s.reactions else None
-        if self.parts is not None:
-            self.matrix: Any = self.parts.nest
-        else:
-            self.matrix = dpetsc.create_matrix(self.jacobian, None if self.direct else "nest")
+        self.parts = Parts(self)
+        self.matrix: Any = self.parts.nest
         alone = [k for k, u in enumerate(self.unknowns) if u.nodal]
         self.condensed = None
         if alone and not self.direct:
@@ -217,9 +219,11 @@ class Stage:
         self.alone = not self.direct and len(self.outer_names) == 1
         if self.alone:
             self.operator = self.operator.getNestSubMatrix(0, 0)
-        if self.parts is not None and self.direct:
+        if self.direct:
             self.operator = self.parts.flat()
-        self._allocate_schur()
+        outer = {*self.outer_names}
+        freed = not self.direct and {"phi_l", "c"} <= outer and "c" in s.splits and self.local
+        self.decoupling = Decoupling(self) if freed else None
         self.rhs = [self._vector() for _ in range(2)]
         self.solution = [self._vector() for _ in range(2)]
         self.prefix = f"hostplate_{next(_ids)}_{'_'.join(self.names)}_"
@@ -230,27 +234,6 @@ class Stage:
         self.factored_left = 0
         self.factors: Any = None
         self.with_voltage: Bordered | None = None
-
-    def _allocate_schur(self) -> None:
-        """Matrix for the preconditioner: blocks in which earlier fields are taken as solved for."""
-        s, names = self.system, self.outer_names
-        self.schur: dict[str, tuple[Any, Any]] = {}
-        self.for_preconditioner = self.operator
-        if self.direct or self.alone:
-            return
-        block: Any = self.operator.getNestSubMatrix
-        blocks: list[list[Any]] = [
-            [block(i, j) or None for j in range(len(names))] for i in range(len(names))
-        ]
-        for k, name in enumerate(names):
-            if k and name in s.schur:
-                form = s.form(s.schur[name])
-                blocks[k][k] = dpetsc.assemble_matrix(form, bcs=self.bcs)
-                blocks[k][k].assemble()
-                self.schur[name] = form, blocks[k][k]
-        if self.schur:
-            comm: Any = s.domain.comm
-            self.for_preconditioner = PETSc.Mat().createNest(blocks, comm=comm)
 
     @property
     def outer_names(self) -> tuple[str, ...]:
@@ -314,7 +297,7 @@ class Stage:
     def _configure(self) -> None:
         """Choose the linear solver; PETSc's command line wins."""
         ksp = self.ksp
-        ksp.setOperators(self.operator, self.for_preconditioner)
+        ksp.setOperators(self.operator)
         if self.direct:
             options: dict[str, object] = dict(_LU)
         else:
@@ -329,23 +312,34 @@ class Stage:
                 chosen = _FIELD_SOLVER.get(name, _GAMG)
                 if chosen is _GAMG and (self.system.domain.dim == 2 or self.system.grows):
                     chosen = _SMOOTHED
-                if name == "phi_l" and self.schur:
-                    chosen = chosen | _INNER
                 if not self.alone:
                     options[f"{inside}ksp_type"] = "preonly"
                 options |= {f"{inside}{k}": v for k, v in chosen.items()}
         options |= self.options.overrides
-        with quiet_options(self.prefix, options):
-            if not self.direct and not self.alone:
-                rows, _ = self.operator.getNestISs()
-                ksp.getPC().setType("fieldsplit")
-                ksp.getPC().setFieldSplitIS(*zip(self.outer_names, rows, strict=True))
+        if self.direct or self.alone:
+            with quiet_options(self.prefix, options):
+                ksp.setFromOptions()
+                ksp.setUp()
+            return
+        pc, prefix, outer = ksp.getPC(), self.prefix, options
+        if self.decoupling is not None:
+            self.decoupling.renew()
+            pc.setType("python")
+            pc.setPythonContext(self.decoupling)
+            pc, prefix = self.decoupling.pc, f"{prefix}inside_"
+            pc.setOptionsPrefix(prefix)
+            pc.setOperators(self.decoupling.matrix)
+            outer = {k: v for k, v in options.items() if k.startswith("ksp_")}
+        with quiet_options(prefix, options), quiet_options(self.prefix, outer):
+            rows, _ = self.operator.getNestISs()
+            pc.setType("fieldsplit")
+            pc.setFieldSplitIS(*zip(self.outer_names, rows, strict=True))
+            pc.setFromOptions()
             ksp.setFromOptions()
             ksp.setUp()
-            if not self.direct and not self.alone:
-                for sub in ksp.getPC().getFieldSplitSubKSP():
-                    sub.setFromOptions()
-                    sub.setUp()  # reads the options of its multigrid levels
+            for sub in pc.getFieldSplitSubKSP():
+                sub.setFromOptions()
+                sub.setUp()  # reads the options of its multigrid levels
 
     # -- residual ------------------------------------------------------------------------------
 
@@ -363,13 +357,13 @@ class Stage:
         out = []
         sums = np.zeros((3, len(self.names)))
         rows = [*self.names]
-        smooth = self.parts.residual() if self.parts else self.nodal_or_zero(self.residuals)
+        smooth = self.parts.residual()
         extra = self.local.residual() if self.local else {}
         for k, name in enumerate(rows):
             r = smooth[k] + extra[name] if extra else smooth[k]
             self.raw[name] = r.copy()
             r[self.fixed[k]] = 0.0
-            noise = self.parts.noise(name) if self.parts else r[:0]
+            noise = self.parts.noise(name)
             sums[:, k] = r @ r, noise @ noise, r.sum()
             out.append(r)
         squares, noises, gaps = self.system.domain.comm.allreduce(sums, op=MPI.SUM)
@@ -407,8 +401,8 @@ class Stage:
         self._scatter()
         for settle in s.settlers if self.rows != self.names else ():
             settle()
-        if self.parts is not None:
-            self.parts.begin()
+        self.parts.begin()
+        fresh = self.decoupling is not None  # a step moves the reactions to other nodes
         residual, norm, gap = self._state(control, seek)
         if abs(gap) > AIMED * scale and self._aim(control, scale, gap):
             residual, norm, gap = self._state(control, seek)
@@ -437,10 +431,11 @@ class Stage:
                 leaves = min(FIRST, SQUARED * worst) if iteration == 0 else pace**2
                 tightness = max(leaves, 0.1 * options.rtol / worst, options.linear_rtol)
                 self.ksp.rtol = min(tightness, 1e-3)
-            factored += self._assemble()
+            factored += self._assemble(fresh and iteration == 0)
             steps, iterations, good = self._direction(residual, gap, seek)
             linear += iterations
             if not good and not self.direct and not self.new:
+                self.tired = True
                 self._renew()
                 factored += 1
                 steps, iterations, good = self._direction(residual, gap, seek)
@@ -531,49 +526,38 @@ class Stage:
             slope += s.domain.comm.allreduce(self.local.voltage_slope(), op=MPI.SUM)
         return slope
 
-    def _assemble(self) -> int:
-        """Fill the matrix; returns 1 if the solver was set up anew, 0 if it kept its set-up."""
+    def _assemble(self, fresh: bool = False) -> int:
+        """Fill the matrix; returns 1 if the solver was set up anew, 0 if it kept its set-up.
+
+        Args:
+            fresh: set up anew in any case.
+        """
         if self.factors is not None:
             self.factors.destroy()
             self.factors = None
             self.factored_left -= 1
             self.tired = self.factored_left == 0  # the preconditioner is old by now
-        if self.parts is not None:
-            self.parts.fill()
-            if self.direct:
-                self.operator = self.parts.flat()
-        else:
-            self.matrix.zeroEntries()
-            dpetsc.assemble_matrix(self.matrix, self.jacobian, bcs=self.bcs)
-            self.matrix.assemble()
-            self.matrix.scale(1 / AMPERE)
+        self.parts.fill()
+        if self.direct:
+            self.operator = self.parts.flat()
         if self.condensed is not None:
             self.condensed.update()
-        if not self.schur:
-            self.for_preconditioner = self.operator
         if not self.ready:
-            self._assemble_schur()
             self._configure()
             self.ready = self.new = True
             return 1
-        self.ksp.setOperators(self.operator, self.for_preconditioner)
+        self.ksp.setOperators(self.operator)
         if self.direct:
             return 1
-        self.new = self.tired
-        if self.tired:
+        self.new = self.tired or fresh
+        if self.new:
             self._renew()
         return int(self.new)
 
-    def _assemble_schur(self) -> None:
-        for form, matrix in self.schur.values():
-            matrix.zeroEntries()
-            dpetsc.assemble_matrix(matrix, form, bcs=self.bcs)
-            matrix.assemble()
-            matrix.scale(1 / AMPERE)
-
     def _renew(self) -> None:
         """Let the next solve set up its preconditioner from the present matrix."""
-        self._assemble_schur()
+        if self.decoupling is not None and self.tired:
+            self.decoupling.renew()
         self.ksp.getPC().setReusePreconditioner(False)
         self.new, self.tired = True, False
 
@@ -701,8 +685,9 @@ class Stage:
 
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""
-        if self.with_voltage is not None:
-            self.with_voltage.destroy()
+        for helper in (self.with_voltage, self.decoupling):
+            if helper is not None:
+                helper.destroy()
         for thing in (*self.rhs, *self.solution, self.matrix, self.ksp):
             thing.destroy()
 
@@ -736,9 +721,6 @@ _SMOOTHED = _GAMG | {
     "mg_levels_ksp_type": "richardson",
     "mg_levels_ksp_max_it": 1,
 }
-# The Schur complement of c stands on phi_l being solved for: three iterations inside instead of one
-# halve those outside.
-_INNER: dict[str, object] = {"ksp_type": "cg", "ksp_max_it": 3, "ksp_norm_type": "none"}
 _FIELD_SOLVER: dict[str, dict[str, object]] = {
     "phi_s": _GAMG,
     "phi_l": _GAMG,

@@ -31,7 +31,7 @@ from .compat import MPI, dfem, la, owned_size
 from .domain import Domain, Subdomain
 from .errors import RunError
 
-__all__ = ["Physics", "System", "Unknown"]
+__all__ = ["Physics", "Split", "System", "Unknown"]
 
 BEND = 0.5
 """A first guess trusts the quadratic part no further than this share of the linear one."""
@@ -59,6 +59,21 @@ class Physics(Protocol):
 
     def rows(self, s: System) -> None:
         """Add terms to rows; every name of `needs` is defined by now."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the salt is freed from the ionic potential (`fem.decoupling`); UFL forms.
+
+    Attributes:
+        row: T, its share of the ionic current, times its test function.
+        column: X, how phi_l follows c, V m3/mol, times the test function.
+        volume: the test function; nodal values of both are quotients by it.
+    """
+
+    row: Any
+    column: Any
+    volume: Any
 
 
 @dataclass
@@ -152,7 +167,7 @@ class System:
         self.past_voltages = np.zeros(3)  # at the last accepted states, newest first, V
         self.charges: dict[str, npt.NDArray[np.float64]] = {}
         self.refreshers: list[Callable[[], None]] = []
-        self.schur: dict[str, Any] = {}  # unknown -> what is left of its block, see `fem.solve`
+        self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.decoupling`
         self.reactions: list[Any] = []  # `fem.local.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved

@@ -10,7 +10,7 @@ import ufl
 
 from ..constants import FARADAY, GAS_CONSTANT
 from ..errors import RunError
-from ..system import System
+from ..system import Split, System
 
 __all__ = ["Ions", "Medium"]
 
@@ -139,16 +139,20 @@ class Ions:
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
-            chi = (
-                2.0
-                * GAS_CONSTANT
-                * T
-                / (self.z * FARADAY)
-                * medium.thermodynamic_factor(c, T)
-                * (1 - medium.t_plus(c, T))
-            )
-            i_l += kappa * chi * ufl.grad(spreading) / c
+            i_l += kappa * self._spread(s, medium) * ufl.grad(spreading) / c
         return i_l
+
+    def _spread(self, s: System, medium: Medium) -> Any:
+        """Diffusion potential over grad ln c, 2 (RT/zF)(1 + dlnf/dlnc)(1 - t_plus), V."""
+        c, T = s["c_seen"], s.temperature
+        return (
+            2.0
+            * GAS_CONSTANT
+            * T
+            / (self.z * FARADAY)
+            * medium.thermodynamic_factor(c, T)
+            * (1 - medium.t_plus(c, T))
+        )
 
     def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """N_an in a region with salt, mol/(m2 s) (vector)."""
@@ -179,17 +183,22 @@ class Ions:
             s.row("phi_l", -density * v * measure)
         if "c" not in s.unknowns:
             return
-        q, zF, schur = s.test("c"), self.z * FARADAY, 0
-        trial = s.unknowns["c"].trial
+        q, zF = s.test("c"), self.z * FARADAY
         for medium in (m for m in self.media if m.salt):
             stored, here, dx = medium.stored(s)
             rate = s.ddt(stored) * here
             for row, spreading in s.salt_rows():
                 flux = self.anion_flux(s, medium, spreading)
                 s.row(row, zF * (rate * q - ufl.inner(flux, ufl.grad(q)) * w) * dx)
-            # Once phi_l has followed, the diffusion potential moves no salt: only D is left.
-            D = medium.D(s["c_seen"], s.temperature) * medium.pore(s) / medium.tortuosity
-            left = s.rate * medium.pore(s) * trial * q + D * ufl.inner(ufl.grad(trial), ufl.grad(q))
-            schur += zF * left * w * dx
-        if "c_star" in s.values:
-            s.schur["c"] = schur
+        s.splits["c"] = self._split(s)
+
+    def _split(self, s: System) -> Split:
+        """How c hangs together with phi_l, for the solver."""
+        q, c, T = s.test("c"), s["c_seen"], s.temperature
+        row = column = volume = 0
+        for medium in (m for m in self.media if m.salt):
+            dx = s.domain.dx(medium.regions, lumped=True)
+            row += (1 - medium.t_plus(c, T)) * q * dx
+            column += self._spread(s, medium) / c * q * dx
+            volume += q * dx
+        return Split(row, column, volume)

@@ -1,0 +1,151 @@
+r"""A preconditioner that knows how salt and ionic potential hang together.
+
+The ionic current carries salt along, and a gradient of salt drives ionic current. In the rows of
+phi_l and c of a Newton step both stand as copies of one stiffness matrix K of kappa:
+
+    phi_l:  (K + S) phi_l - K X c = r_l          X = (2RT/zF) (1 + dlnf/dlnc) (1 - t_plus)/c
+    c:      -T K phi_l + (C + T K X) c = r_c      T = 1 - t_plus;  C: storage and diffusion alone
+
+with S the slopes of the reactions. T times the first row added to the second, and psi = phi_l - X c
+instead of phi_l, leave each with an operator of its own:
+
+    (K + S) psi = r_l,      T S psi + C c = r_c + T r_l,      phi_l = psi + X c
+
+(S X c is left out; T and X are numbers at nodes.) The salt then never waits for a well solved
+potential, and a single multigrid cycle a field is enough. phi_s, which S couples to psi, comes
+first, as it does without this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .compat import PETSc, owned_size
+from .matrices import AMPERE
+from .system import System
+
+if TYPE_CHECKING:
+    from .solve import Stage
+
+__all__ = ["Decoupling"]
+
+
+class Decoupling:
+    """Preconditioner of a stage with phi_l and c, around one that solves field by field.
+
+    Args:
+        stage: whose blocks it takes; it must have both unknowns.
+
+    Attributes:
+        matrix: of the freed fields, to be preconditioned by `pc`.
+        pc: the preconditioner inside.
+    """
+
+    def __init__(self, stage: Stage):
+        self.stage, s, names = stage, stage.system, stage.outer_names
+        comm: Any = s.domain.comm
+        split = s.splits["c"]
+        self.forms = [s.form(form) for form in (split.row, split.column, split.volume)]
+        self.phi, self.c = names.index("phi_l"), names.index("c")
+        self.held = stage.fixed[stage.names.index("c")]
+        self.take = _same_node(s)
+        self.of_phi, self.of_c = self.take.createVecs()
+        self.right = stage.operator.createVecRight()
+        self.right.setUp()
+        sizes = stage.sizes if stage.condensed is None else stage.condensed.sizes
+        ends = np.cumsum(sizes)
+        self.phi_part, self.c_part = (
+            slice(ends[k] - sizes[k], ends[k]) for k in (self.phi, self.c)
+        )
+        block: Any = stage.operator.getNestSubMatrix
+        self.salt, self.drift = block(self.c, self.c), block(self.phi, self.c)
+        self.block = self.salt.duplicate(copy=True)
+        self.moved = self.take.matMult(self.drift)
+        count = range(len(names))
+        rows: list[list[Any]] = [
+            [block(i, j) or None if j <= i else None for j in count] for i in count
+        ]
+        rows[self.c] = [None for _ in count]
+        rows[self.c][self.c] = self.block
+        self.own = self.take.duplicate(copy=True)  # what reactions at phi_l bring into the row of c
+        rows[self.c][self.phi] = self.own
+        self.electrons: Any = block(self.phi, names.index("phi_s")) if "phi_s" in names else None
+        self.through_electrons: Any = None
+        if self.electrons:
+            self.through_electrons = self.take.matMult(self.electrons)
+            rows[self.c][names.index("phi_s")] = self.through_electrons
+        self.matrix = PETSc.Mat().createNest(rows, comm=comm)
+        self.pc = PETSc.PC().create(comm)
+
+    def renew(self) -> None:
+        """Take T and X from the present state; they change slowly (collective)."""
+        row, column, volume = (self.stage.system.nodal(form) for form in self.forms)
+        self.T, self.X = row / volume, column / volume
+        self.T[self.held] = self.X[self.held] = 0.0
+
+    def update(self) -> None:
+        """Take diffusion and the slopes of reactions from the matrix just filled (collective)."""
+        self.of_c.array_w[:] = self.T
+        self.of_phi.array_w[:] = self.stage.local.diagonal("phi_l") / AMPERE
+        self.take.copy(self.own)
+        self.own.diagonalScale(self.of_c, self.of_phi)
+        if self.through_electrons is not None:
+            self.take.matMult(self.electrons, self.through_electrons)
+            self.through_electrons.diagonalScale(self.of_c)
+        self.take.matMult(self.drift, self.moved)
+        self.moved.diagonalScale(self.of_c)
+        self.salt.copy(self.block)
+        self.block.axpy(1.0, self.moved, PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN)
+        self.matrix.assemble()
+
+    # -- called by PETSc -----------------------------------------------------------------------
+
+    def setUp(self, _: Any) -> None:
+        """The matrix has changed, and the preconditioner is not to be kept."""
+        self.update()
+        self.pc.setReusePreconditioner(False)
+        self.pc.setUp()
+        self.pc.setReusePreconditioner(True)
+        for field in self.pc.getFieldSplitSubKSP():  # else each does so when it is used next
+            field.getPC().setReusePreconditioner(False)
+            field.getPC().setUp()
+            field.getPC().setReusePreconditioner(True)
+
+    def apply(self, _: Any, x: Any, y: Any) -> None:
+        """Y = preconditioner x."""
+        phi, c = self.phi_part, self.c_part
+        values = x.array_r.copy()
+        self.of_phi.array_w[:] = values[phi]
+        self.take.mult(self.of_phi, self.of_c)
+        values[c] += self.T * self.of_c.array_r
+        self.right.array_w[:] = values
+        self.pc.apply(self.right, y)
+        self.of_c.array_w[:] = self.X * y.array_r[c]
+        self.take.multTranspose(self.of_c, self.of_phi)
+        y.array_w[phi] += self.of_phi.array_r
+
+    def destroy(self) -> None:
+        """Free PETSc's objects (collective)."""
+        mine = (self.pc, self.matrix, self.own, self.through_electrons, self.block, self.moved)
+        for thing in (*mine, self.take, self.right, self.of_phi, self.of_c):
+            if thing is not None:
+                thing.destroy()
+
+
+def _same_node(s: System) -> Any:
+    """Matrix that takes the values of phi_l at the nodes of c."""
+    c, phi = s.unknowns["c"], s.unknowns["phi_l"]
+    same = s.domain.same_nodes(c.space, c.part, phi.space, phi.part)[: owned_size(c.space)]
+    rows, columns = (u.space.dofmap.index_map for u in (c, phi))
+    here = np.flatnonzero(same >= 0).astype(np.int32)
+    comm: Any = s.domain.comm
+    sizes = [(m.size_local, m.size_global) for m in (rows, columns)]
+    matrix: Any = PETSc.Mat().createAIJ(sizes, comm=comm)
+    matrix.setPreallocationCOO(
+        (rows.local_range[0] + here).astype(np.int32),
+        columns.local_to_global(same[here]).astype(np.int32),
+    )
+    matrix.setValuesCOO(np.ones(len(here)), addv=PETSc.InsertMode.INSERT_VALUES)
+    return matrix
