@@ -42,7 +42,6 @@ class Parts:
         jacobian, names, local = stage.jacobian, stage.names, stage.local
         self.smooth = [[None if block is None else block.matrix for block in row]
                        for row in jacobian]
-        self._assemble()  # fills the sparsity patterns
         self.blocks: list[list[Any]] = [
             [None if m is None else m.duplicate(copy=True) for m in row] for row in self.smooth
         ]

@@ -42,7 +42,7 @@ OVERSHOOT, RETREATS = 2.0, 6
 
 FACTORED = 20
 """Matrices that are factorised after the iterative solver has failed, before it is tried again."""
-FIRST, SQUARED = 1e-5, 1e-3
+FIRST, SQUARED = 1e-6, 1e-4
 """The first linear solve is as tight as this, and as what Newton leaves: SQUARED residual^2."""
 AIMS, AIMED = 3, 1e-2
 """So often the voltage foreseen is moved, while it misses the current by more than this share."""
@@ -80,7 +80,7 @@ class Options:
     rtol: float = 1e-10
     max_newton: int = 30
     max_potential_step: float = 0.2
-    linear_rtol: float = 1e-6
+    linear_rtol: float = 1e-7
     patience: float = 1.6
     direct_limit_2d: int = 400_000
     direct_limit_3d: int = 40_000
@@ -427,10 +427,9 @@ class Stage:
             if self.linear:  # the sum of a row may exceed its Euclidean norm
                 self.ksp.rtol = min(max(0.03 * options.rtol / worst, 1e-13), 1e-2)
             else:
-                pace = 1.0 if iteration == 0 else worst / self.history[-2]
-                leaves = min(FIRST, SQUARED * worst) if iteration == 0 else pace**2
-                tightness = max(leaves, 0.1 * options.rtol / worst, options.linear_rtol)
-                self.ksp.rtol = min(tightness, 1e-3)
+                leaves = min(FIRST, SQUARED * worst) if iteration == 0 else 0.0
+                tightness = max(leaves, 0.01 * options.rtol / worst, options.linear_rtol)
+                self.ksp.rtol = min(tightness, 1e-4)
             factored += self._assemble(fresh and iteration == 0)
             steps, iterations, good = self._direction(residual, gap, seek)
             linear += iterations

@@ -31,6 +31,7 @@ class Assembled:
 
     def __init__(self, form: Any):
         self.form, self.matrix = form, dpetsc.create_matrix(form)
+        self.assemble()  # without it the pattern is lost
 
     def assemble(self) -> None:
         """Fill `matrix` from the present state (collective)."""
@@ -79,12 +80,15 @@ class Stiffness:
             maps[1].local_to_global(np.tile(columns, n).ravel().astype(np.int32)).astype(np.int32),
         )
 
+        self._fill(np.zeros(len(self.cells)))
+
     def assemble(self) -> None:
         """Fill `matrix` from the present state (collective)."""
-        k = dfem.assemble_vector(self.weights).array[self.cells]
-        self.matrix.setValuesCOO(
-            (self.shape * k[:, None, None]).ravel(), addv=PETSc.InsertMode.INSERT_VALUES
-        )
+        self._fill(dfem.assemble_vector(self.weights).array[self.cells])
+
+    def _fill(self, k: Array) -> None:
+        values = (self.shape * k[:, None, None]).ravel()
+        self.matrix.setValuesCOO(values, addv=PETSc.InsertMode.INSERT_VALUES)
 
     @staticmethod
     def fits(form: Any, row: Unknown, column: Unknown) -> bool:
