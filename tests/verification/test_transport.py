@@ -17,6 +17,7 @@ from tests.verification.cells import (
     C0,
     FAST,
     FLAT,
+    IDEAL,
     LIMIT,
     PLAIN,
     RT_F,
@@ -90,6 +91,29 @@ def test_concentration_cell():
         assert abs(2 * RT_F * (1 - T_PLUS) * math.log(3) + cell.voltage) < 2e-6
         assert abs(cell.at_height("phi_l", 0.0) - cell.voltage) < 1e-9
         assert abs(cell.at_height("phi_l", L)) < 1e-9
+
+
+def test_divalent_salt():
+    """z = 2: potentials are halved, the limiting current doubled.
+
+    At 0.5 of it 2 (RT/zF) ln(1.5/0.5) in the electrolyte, 28.23 mV, and the same linear salt.
+    """
+    z = 2
+    salt = IDEAL | {"z": z, "kappa": {"law": "nernst_einstein"}}
+    cell = Cell(case(
+        metal="Zn", materials={"ideal": salt}, geometry=FLAT | {"size": "0.5 um"},
+        kinetics=[kinetics(name, alpha_a=1.0, alpha_c=1.0) for name in ("collector", "counter")],
+    ))
+    cell.steady(-0.5 * z * LIMIT)
+    for end, y in ((0.5, 0.0), (1.5, L)):
+        assert abs(cell.at_height("c", y) / C0 - end) < 1e-4
+    # both transfer coefficients are 1: i0 goes with c, sinh with twice the argument
+    taken = sum(
+        RT_F * math.asinh(0.5 * z * LIMIT / (2 * FAST * c)) for c in (0.5, 1.5)
+    )
+    drop = -1e3 * (cell.voltage + taken)
+    print("divalent", drop)
+    assert abs(drop - 56.45 / 2) < 0.02
 
 
 def series(share: float, t: np.ndarray) -> np.ndarray:
