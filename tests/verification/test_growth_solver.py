@@ -163,7 +163,7 @@ def krylov_of(growth: Growth, steps: tuple[float, ...]) -> list[tuple[float, int
         assert good
         return step, iterations, good
 
-    stage._direction = counted  # type: ignore[method-assign]
+    stage._direction = counted  # type: ignore[assignment, method-assign]
     for dt in steps:
         growth.step(dt, CURRENT)
     return solves
