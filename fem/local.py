@@ -13,7 +13,7 @@ walls. `LocalTerms` brings what they find into a `fem.solve.Stage`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -91,7 +91,6 @@ class NodalReaction:
     area: Array
     shift: Array | float = 0.0
     drives: bool = True
-    _c: Any = field(default=None, repr=False)
 
     def _at(self, name: str) -> Array:
         values: Array = self.system.unknowns[name].value.x.array[self.nodes[name]]

@@ -68,12 +68,12 @@ class Options:
         rtol: each row's residual (Euclidean norm, and its sum) over the cell current.
         max_newton: iterations before the step is given up.
         max_potential_step: largest change of a potential in one iteration, V.
-        linear_rtol: tightest relative tolerance of the iterative linear solver; far from the
-            solution it is looser (Eisenstat and Walker, SIAM J. Sci. Comput. 17 (1996) 16).
+        linear_rtol: tightest relative tolerance of the iterative linear solver; it is looser where
+            that is more than the residual needs.
         direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly.
         direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
         patience: the preconditioner is kept until a solve needs this many times the iterations it
-            needed when it was new.
+            needed when it was new (with `fem.decoupling` it is set up anew in each step).
     """
 
     kind: str = "auto"

@@ -79,7 +79,6 @@ class Stiffness:
             maps[0].local_to_global(np.repeat(rows, n).astype(np.int32)).astype(np.int32),
             maps[1].local_to_global(np.tile(columns, n).ravel().astype(np.int32)).astype(np.int32),
         )
-
         self._fill(np.zeros(len(self.cells)))
 
     def assemble(self) -> None:
@@ -98,12 +97,13 @@ class Stiffness:
         for argument in (row.test, column.trial):
             if not expand_derivatives(ufl.replace(form, {argument: ufl.as_ufl(1.0)})).empty():
                 return False
+        # What is summed over must be the components of both gradients, and nothing but these.
         lowered = remove_component_tensors(expand_derivatives(apply_algebra_lowering(form)))
-        both = (row.test, column.trial)
+        gradients = {Grad(row.test), Grad(column.trial)}
         return all(
-            isinstance(part.ufl_operands[0], Grad) and part.ufl_operands[0].ufl_operands[0] in both
+            bool(part.ufl_free_indices) == (part.ufl_operands[0] in gradients)
             for i in lowered.integrals() for part in unique_pre_traversal(i.integrand())
-            if isinstance(part, Indexed) and part.ufl_free_indices
+            if isinstance(part, Indexed)
         )
 
 

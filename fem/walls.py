@@ -46,7 +46,7 @@ class WallReaction:
         rows: Mapping[str, tuple[str, float]], electrons: str,
     ):
         self.name, self.drives = name, CELL in rows
-        self.entries, self.electrons = dict(rows), electrons
+        self.entries = dict(rows)
         self.rows = tuple(row for row in rows if row != CELL)
         known = [system.unknowns[n] for n in ("phi_l", "c", "q") if n in system.unknowns]
         parts: list[tuple[str, str, Any]] = []

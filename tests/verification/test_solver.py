@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ufl
 
 from fem.compat import MPI
 from fem.matrices import AMPERE
 from fem.solve import Control, Options, Outcome, Stage
 from fem.stepper import Settings, Stepper
+from fem.stiffness import Assembled, Stiffness
+from fem.system import System, Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
+from tests.verification.fronts import box
 
 STEEL = {"kind": "solid", "sigma": "100 S/m"}
 BLOCK = {  # a perforated block: walls, floor and counter all react
@@ -134,6 +138,56 @@ def test_charge_rows_leave_the_terminal_currents():
     assert abs(total + counter + floor) < 1e-12 * size
     # each row by itself misses the current of the walls
     assert abs(raw["phi_s"].sum() - walls) < 1e-12 * size
+
+
+def laplacian(comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[float]]:
+    """Sums over a stiffness matrix times a field: filled cell by cell, and by DOLFINx."""
+    system, u = _one_field(comm)
+    k, q = 1.0 + u.value**2, system.domain.dx(("electrolyte",))
+    form = k * ufl.inner(ufl.grad(u.trial), ufl.grad(u.test)) * q
+    assert Stiffness.fits(form, u, u)
+    out = []
+    for made in (Stiffness(system, form, u, u), Assembled(system.form(form))):
+        made.assemble()
+        x, y = made.matrix.createVecs()
+        x.array_w[:] = u.owned
+        made.matrix.mult(x, y)
+        out.append([float(made.matrix.norm()), y.norm(), y.dot(x)])
+    return out
+
+
+def _one_field(comm: MPI.Comm) -> tuple[System, Unknown]:
+    domain = box((0, 0), (3.0, 2.0), (9, 7), comm=comm)
+    system = System(domain)
+    u = system.add("u", domain.subdomain(("electrolyte",)))
+    u.value.interpolate(lambda x: np.sin(x[0]) + x[0] * x[1])
+    return system, u
+
+
+def test_a_stiffness_matrix_is_the_assembled_one(mpirun):
+    """One number a cell times a fixed matrix, against the kernel of the form, on 1 and 2 ranks."""
+    alone = laplacian()
+    np.testing.assert_allclose(alone[0], alone[1], rtol=1e-13)
+    np.testing.assert_allclose(mpirun(2, laplacian), [alone[1]] * 2, rtol=1e-12)
+
+
+def test_what_is_no_stiffness_matrix_is_assembled():
+    """A tensor, one component, a term without gradients, a boundary: not one number a cell."""
+    system, u = _one_field(MPI.COMM_WORLD)
+    dx, ds = system.domain.dx(("electrolyte",)), system.domain.ds((("collector", "electrolyte"),))
+    a, b = ufl.grad(u.trial), ufl.grad(u.test)
+    plain = ufl.inner(a, b) * dx
+    tensor = ufl.as_matrix(((1.0, 0.2), (0.2, 3.0)))
+    others = (
+        ufl.inner(tensor * a, b) * dx,
+        u.trial.dx(0) * u.test.dx(0) * dx,
+        plain + u.trial * u.test * dx,
+        ufl.inner(ufl.grad(u.value), b) * u.trial * dx,
+        plain + u.trial * u.test * ds,
+        ufl.dot(ufl.grad(u.value), a) * ufl.dot(ufl.grad(u.value), b) * dx,
+    )
+    assert Stiffness.fits(plain, u, u) and Stiffness.fits(u.value**2 * ufl.inner(a, b) * dx, u, u)
+    assert not any(Stiffness.fits(form, u, u) for form in others)
 
 
 # -- stages ------------------------------------------------------------------------------------
