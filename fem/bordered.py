@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import MPI, PETSc, quiet_options
+from .compat import MPI, Callee, PETSc, quiet_options
 
 __all__ = ["Bordered"]
 
@@ -46,7 +46,8 @@ class Bordered:
         self.n = self.x.getLocalSize()
         self.first = self.comm.rank == 0
         rows = (self.n + self.first, PETSc.DETERMINE)
-        self.matrix: Any = PETSc.Mat().createPython([rows, rows], self, comm=self.comm)
+        me = Callee(self)
+        self.matrix: Any = PETSc.Mat().createPython([rows, rows], me, comm=self.comm)
         self.matrix.setUp()
         self.solution, self.rhs = self.matrix.createVecRight(), self.matrix.createVecLeft()
         self.ksp = PETSc.KSP().create(self.comm)
@@ -55,7 +56,7 @@ class Bordered:
         with quiet_options(prefix, options):
             self.ksp.setFromOptions()
         self.ksp.getPC().setType(PETSc.PC.Type.PYTHON)
-        self.ksp.getPC().setPythonContext(self)
+        self.ksp.getPC().setPythonContext(me)
 
     def solve(
         self, operator: Any, border: Array, gradient: Array, slope: float, right: Array,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
+import weakref
 from pathlib import Path
 
 with contextlib.suppress(ModuleNotFoundError):
@@ -28,6 +29,7 @@ from petsc4py import PETSc
 __all__ = [
     "MPI",
     "VERTEX_RULE",
+    "Callee",
     "PETSc",
     "XDMFFile",
     "accumulate",
@@ -86,6 +88,24 @@ def accumulate(form) -> npt.NDArray[np.float64]:
     vector = dfem.assemble_vector(form)
     vector.scatter_reverse(la.InsertMode.add)
     return vector.array[: owned_size(form.function_spaces[0])].copy()
+
+
+class Callee:
+    """What PETSc calls as a Python matrix or preconditioner, without keeping alive who answers.
+
+    PETSc holds its Python contexts in a way that the garbage collector cannot see: an object that
+    holds a solver and is its context would never be freed, nor would the meshes behind it.
+    """
+
+    _known = ("mult", "apply", "setUp")
+
+    def __init__(self, owner: object):
+        self._owner = weakref.ref(owner)
+
+    def __getattr__(self, name: str):
+        if name not in Callee._known or (owner := self._owner()) is None:
+            raise AttributeError(name)
+        return getattr(owner, name)
 
 
 @contextlib.contextmanager

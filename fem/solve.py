@@ -26,7 +26,7 @@ import numpy.typing as npt
 import ufl
 
 from .bordered import Bordered
-from .compat import MPI, PETSc, dfem, owned_size, quiet_options
+from .compat import MPI, Callee, PETSc, dfem, owned_size, quiet_options
 from .decoupling import Decoupling
 from .local import LocalTerms
 from .matrices import AMPERE, Condensed, Parts
@@ -325,7 +325,7 @@ class Stage:
         if self.decoupling is not None:
             self.decoupling.renew()
             pc.setType("python")
-            pc.setPythonContext(self.decoupling)
+            pc.setPythonContext(Callee(self.decoupling))
             pc, prefix = self.decoupling.pc, f"{prefix}inside_"
             pc.setOptionsPrefix(prefix)
             pc.setOperators(self.decoupling.matrix)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import deque
 from typing import Any
 
@@ -149,6 +151,18 @@ def test_where_krylov_fails_matrices_are_factorised():
         found.append((growth.s.get_voltage(), growth.volume))
     assert growth.stages[0].factored_left > 0
     np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["direct", "iterative"])
+def test_nothing_outlives_its_study(kind):
+    """PETSc and Python must not hold each other: MPI has 2,048 communicators, a mesh takes some."""
+    growth = cell(kind=kind, rtol=1e-9)
+    growth.rest(CURRENT, voltage=-0.05)
+    growth.step(1.0, CURRENT)
+    left = weakref.ref(growth.s), weakref.ref(growth.stages[0])
+    del growth
+    gc.collect()
+    assert [ref() for ref in left] == [None, None]
 
 
 def krylov_of(growth: Growth, steps: tuple[float, ...]) -> list[tuple[float, int]]:
