@@ -46,6 +46,8 @@ FIRST, SQUARED = 1e-6, 1e-4
 """The first linear solve is as tight as this, and as what Newton leaves: SQUARED residual^2."""
 AIMS, AIMED = 3, 1e-2
 """So often the voltage foreseen is moved, while it misses the current by more than this share."""
+LEADS = 0.3
+"""After an iteration it is moved if the gap in the current exceeds this share of the residual."""
 
 
 @dataclass
@@ -404,7 +406,7 @@ class Stage:
         self.parts.begin()
         fresh = self.decoupling is not None  # a step moves the reactions to other nodes
         residual, norm, gap = self._state(control, seek)
-        if abs(gap) > AIMED * scale and self._aim(control, scale, gap):
+        if abs(gap) > AIMED * scale and self._aim(control, AIMED * scale, gap):
             residual, norm, gap = self._state(control, seek)
         if max(norm, abs(gap)) > scale and s.history > 1:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
@@ -450,13 +452,22 @@ class Stage:
                 share /= 2  # exponentials far from the solution: go back half of the way
                 self._move(steps, -share)
                 residual, norm, gap = self._state(control, seek)
+            leads = abs(gap) > max(LEADS * norm, options.rtol * scale)
+            if leads and self._aim(control, 0.1 * abs(gap), gap):
+                residual, norm, gap = self._state(control, seek)
         return Outcome(False, "too many iterations", iteration, linear, factored, worst)
 
-    def _aim(self, control: Control, scale: float, gap: float) -> bool:
+    def _aim(self, control: Control, goal: float, gap: float) -> bool:
         """Move the voltage foreseen until the walls pass the current imposed, all else held.
 
-        Costs no linear solve; most of what a first guess misses is this one number. Returns
-        whether the voltage was moved. Collective.
+        Costs no linear solve; most of what a first guess misses is this one number, and of what
+        the exponentials leave after an iteration, too. Returns whether the voltage was moved.
+        Collective.
+
+        Args:
+            control: the current imposed.
+            goal: enough for the gap, A.
+            gap: current of the walls less that imposed, A.
         """
         s, first = self.system, gap
         for _ in range(AIMS):
@@ -475,7 +486,7 @@ class Stage:
                 s.set_voltage(before)
                 break
             gap = new
-            if abs(gap) <= AIMED * scale:
+            if abs(gap) <= goal:
                 break
         return gap != first
 
