@@ -353,6 +353,21 @@ class Growth(_Table):
     surface_energy: Annotated[float, Quantity("J/m^2", ge=0)] | None = Field(
         None, description="of the metal in the electrolyte; default the library's"
     )
+    anisotropy: Annotated[float, Quantity("", ge=0)] | None = Field(
+        None,
+        description="delta_4 of the surface energy, gamma [1 + delta_4 (4 sum n_i^4 - 3)] along "
+        "cubic axes (2D: 1 + delta_4 cos 4 theta); below 1/15; default 0",
+    )
+    kinetic_anisotropy: Annotated[float, Quantity("", ge=0)] | None = Field(
+        None,
+        description="delta_k of the exchange current of metal on metal, i0 [1 + delta_k (4 sum "
+        "n_i^4 - 3)]; below 0.6; default 0",
+    )
+    crystal_angle: Annotated[float, Quantity("rad")] | None = Field(
+        None,
+        description="from x to the cubic axis next to it, in the plane of x and y (3D: turns about "
+        "z), e.g. '30 deg'; default 0",
+    )
     short_circuit: Literal["stop", "note"] = Field(
         "stop",
         description="metal that joins collector and counter electrode ends the run, or is noted "

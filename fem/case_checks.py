@@ -21,6 +21,10 @@ from fem.units import format_quantity
 ELECTRODES = ("collector", "counter")
 LEAST_WIDTHS = 4
 """Interface widths; the front of a smaller nucleus is not resolved."""
+CONVEX = 1 / 15
+"""delta_4 from which on gamma + gamma'' = gamma_0 (1 - 15 delta_4) is not positive along <10>."""
+POSITIVE = 0.6
+"""delta_k from which on 1 - 5/3 delta_k is not positive."""
 FRONT_SIZES = ("size", "size_wall", "size_surface")
 """Sizes of a [geometry] that a growing metal sets where they are not given."""
 MANY_PULSES = 100_000
@@ -397,6 +401,8 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
     growing = sections.get("study") == "growth"
     if growing and sections.get("growth") is None:
         yield "growth: missing; a growth study needs [growth] with interface_width"
+    if growing and sections.get("growth") is not None:
+        yield from _crystal(sections["growth"], sections)
     if growing:
         initial = sections.get("initial")
         if initial is not None and initial.plated_charge is not None:
@@ -420,6 +426,33 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
         for name in ("wall", "contact_angle"):
             if getattr(entry, name) is not None:
                 yield f"kinetics.{k}.{name}: only in a growth study"
+
+
+def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
+    """Anisotropies that the equations do not allow; see `fem.crystal`."""
+    surface, kinetic = growth.anisotropy or 0.0, growth.kinetic_anisotropy or 0.0
+    if surface >= CONVEX:
+        yield (
+            f"growth.anisotropy: {surface:g}: not below 1/15, from where on faces along <10> have "
+            "negative stiffness and the shape at rest has corners; lower it"
+        )
+    if kinetic >= POSITIVE:
+        yield (
+            f"growth.kinetic_anisotropy: {kinetic:g}: not below {POSITIVE:g}, from where on i0 "
+            "along <111> of a crystal in 3D would not be positive; lower it"
+        )
+    if growth.crystal_angle and surface == kinetic == 0.0:
+        yield (
+            "growth.crystal_angle: nothing depends on it; give anisotropy or kinetic_anisotropy, "
+            "or leave it out"
+        )
+    mesh, geometry = sections.get("mesh"), sections.get("geometry") or {}
+    around = geometry.get("axisymmetric") is True or getattr(mesh, "axisymmetric", False)
+    if growth.crystal_angle and around:
+        yield (
+            "growth.crystal_angle: around an axis the crystal's axes are those of r and z; leave "
+            "it out"
+        )
 
 
 def _nuclei(sections: Mapping[str, Any]) -> Iterator[str]:

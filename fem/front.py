@@ -14,6 +14,7 @@ import numpy.typing as npt
 import ufl
 
 from .compat import MPI, dfem, dpetsc
+from .crystal import Crystal
 from .system import System, Unknown
 
 __all__ = ["Front"]
@@ -35,17 +36,24 @@ class Front:
     resting front, where xi itself bends; its gradient is averaged to the nodes:
 
         g = <grad psi>,  nhat = g/max(|g|, 1/2)          from electrolyte to metal
-        (K, w) = (nhat, grad w) - <cos(theta_c), w>      K > 0 where the metal is convex
+        (K, w) = (e, grad w) - <cos(theta_c), w>         K > 0 where the metal is convex
         A = (nhat.grad xi, w)                            nodal areas of the front
 
+    e is the energy vector of the crystal over gamma_0 (`fem.crystal`); nhat itself where surface
+    energy has no direction. The wall term stands for a difference of wall energies, gamma_0
+    cos(theta_c), which knows no crystal: at rest e.n = cos(theta_c), n out of the pore (W. L.
+    Winterbottom, Acta Metall. 15 (1967) 303). theta_c is the angle that is seen, Young's, only
+    where delta_4 = 0.
+
     With D_k = (d u/dx_k, w), lumped, these are products with sparse matrices made once:
-    g_k = D_k psi/V, (nhat, grad w) = sum D_k^T nhat_k, A = sum nhat_k D_k xi. (Around an axis the
+    g_k = D_k psi/V, (e, grad w) = sum D_k^T e_k, A = sum nhat_k D_k xi. (Around an axis the
     nodes of V and A carry the volume around them, `Domain.node_weight`.)
 
     Attributes:
         xi: extrapolated phase field.
         normal: nhat (UFL vector of nodal fields), zero away from the front.
-        curvature: K, sum of principal curvatures, 1/m.
+        curvature: K, sum of principal curvatures, weighted by the energy of the crystal, 1/m.
+        crystal: how surface energy depends on the normal.
         mobility: M, m/s.
     """
 
@@ -56,8 +64,9 @@ class Front:
         regions: Sequence[str],
         width: float,
         cos_contact: Mapping[tuple[str, str], float],
+        crystal: Crystal,
     ):
-        self.s, self.unknown, self.width = s, unknown, width
+        self.s, self.unknown, self.width, self.crystal = s, unknown, width, crystal
         space, domain = unknown.space, s.domain
         self.xi = dfem.Function(space, name="xi_front")
         self.distance = dfem.Function(space)
@@ -107,11 +116,14 @@ class Front:
         n = len(self.volume)
         slopes = np.stack([self._apply(D, self.distance) / self.volume for D in self.slopes])
         slopes /= np.maximum(np.sqrt((slopes**2).sum(axis=0)), FLAT)
-        bend = -self.wetting * np.ones(n)
-        for component, values, D in zip(self.components, slopes, self.bends, strict=True):
+        for component, values in zip(self.components, slopes, strict=True):
             component.x.array[:n] = values
             component.x.scatter_forward()
-            bend += self._apply(D, component, transpose=True)
+        bend, work = -self.wetting * np.ones(n), self.distance
+        energy = self.crystal.energy_vector(self.normals())
+        for values, D in zip(energy, self.bends, strict=True):
+            work.x.array[:] = values
+            bend += self._apply(D, work, transpose=True)
         self.curvature.x.array[:n] = bend / self.volume
         self.curvature.x.scatter_forward()
 
@@ -119,6 +131,10 @@ class Front:
         multiply = matrix.multTranspose if transpose else matrix.mult
         multiply(function.x.petsc_vec, self._out)
         return np.array(self._out.array_r)
+
+    def normals(self) -> Array:
+        """Vectors nhat of this rank's nodes, ghosts last, (dim, nodes)."""
+        return np.stack([f.x.array for f in self.components])
 
     def areas(self) -> Array:
         """(nhat.grad xi, w): area of the front at every owned node, m2 (2D: m)."""

@@ -14,6 +14,7 @@ from .case import Case
 from .case import Nuclei as Entry
 from .case_checks import LEAST_WIDTHS
 from .constants import BOLTZMANN
+from .crystal import Crystal
 from .domain import Domain
 from .errors import CaseError, nearest
 from .materials import library
@@ -111,6 +112,11 @@ def metal(
         films=tuple(f for f in films if f.walls or f.faces),
         bridged=tuple(name for name, bridge in bridges.items() if bridge > floor),
         cos_contact=cosines,
+        crystal=Crystal(
+            case.growth.anisotropy or 0.0,
+            case.growth.kinetic_anisotropy or 0.0,
+            case.growth.crystal_angle or 0.0,
+        ),
     )
 
 

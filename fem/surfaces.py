@@ -73,8 +73,10 @@ class Reaction:
         boost = np.exp(-(self.activation / GAS_CONSTANT) * (1.0 / T - 1.0 / T_REF))
         return self.i0_ref * (np.maximum(c, 1e-9) / self.c_ref) ** self.alpha_a * boost
 
-    def at(self, case: Case, places: dict[str, Any], *, bare: bool) -> Callable[[Any, Any], Any]:
+    def at(self, case: Case, places: dict[str, Any], *, bare: bool) -> Callable[..., Any]:
         """The law of this surface at points: (eta, c) -> i_n, A/m2, arrays of shape (n,).
+
+        A third argument multiplies i0, as the normal of a crystal does.
 
         Args:
             case: gives temperature and own laws.
@@ -85,8 +87,8 @@ class Reaction:
         known = {k: v for k, v in places.items() if k in getattr(self.eta_nuc, "variables", ())}
         eta_nuc = self.eta_nuc.at(**known, T=T) if varies(self.eta_nuc) else self.eta_nuc
 
-        def current_density(eta: Any, c: Any) -> Any:
-            i0 = self.exchange_current(c, T, places)
+        def current_density(eta: Any, c: Any, share: Any = 1.0) -> Any:
+            i0 = share * self.exchange_current(c, T, places)
 
             def free(drive: Any) -> Any:
                 if not bare:

@@ -604,6 +604,49 @@ def neutral_wavelength(
 # ------------------------------------------------------------------------------------ nucleation
 
 
+def cubic_surface_energy(normal: ArrayLike, surface_energy: float, delta4: float) -> Result:
+    """Surface energy of a cubic crystal, gamma_0 [1 + delta4 (4 sum n_i^4 - 3)], J/m2.
+
+    In 2D gamma_0 [1 + delta4 cos 4 theta]; largest along <10>, (1 - delta4) gamma_0 along <11>,
+    (1 - 5/3 delta4) gamma_0 along <111>.
+
+    Args:
+        normal: components along the crystal's axes, (2, ...) or (3, ...), of any length but 0.
+        surface_energy: gamma_0, J/m2.
+        delta4: 0 to 0.6; from 1/15 on the shape at rest has corners.
+    """
+    _positive("cubic_surface_energy", gamma=surface_energy)
+    d = _bounded("cubic_surface_energy", "delta4", delta4, 0.0, 0.6)
+    n = np.asarray(normal, dtype=float)
+    quartic = (n**4).sum(axis=0) / (n**2).sum(axis=0) ** 2
+    return _out(surface_energy * (1.0 + d * (4.0 * quartic - 3.0)))
+
+
+def cubic_curvature(radius: ArrayLike, normal: ArrayLike, delta4: float) -> Result:
+    """Curvature of a round cubic crystal weighted by its surface energy, K, 1/m.
+
+    gamma_0 V_m K/(zF) is what a particle of `cubic_surface_energy` needs to rest (Gibbs-Thomson).
+    Laplace's operator on |p| gamma(p/|p|)/gamma_0, at p = n, over R: for a cylinder
+    (1 - 15 delta4 cos 4 theta)/R, which is (gamma + gamma'')/(gamma_0 R); for a sphere
+    [2 + delta4 (42 - 72 sum n_i^4)]/R.
+
+    Args:
+        radius: R, m.
+        normal: components along the crystal's axes, (2, ...) for a cylinder, (3, ...) for a sphere.
+        delta4: see `cubic_surface_energy`.
+
+    Source: C. Herring, in The Physics of Powder Metallurgy (1951) 143; D. W. Hoffman and J. W.
+    Cahn, Surf. Sci. 31 (1972) 368.
+    """
+    R, *_ = _positive("cubic_curvature", radius=radius)
+    d = _bounded("cubic_curvature", "delta4", delta4, 0.0, 0.6)
+    n = np.asarray(normal, dtype=float)
+    quartic = (n**4).sum(axis=0) / (n**2).sum(axis=0) ** 2
+    dim = len(n)
+    bend = (dim - 1) * (1.0 - 3.0 * d) + 4.0 * d * (12.0 - (9 + 3 * dim) * quartic)
+    return _out(bend / R)
+
+
 def critical_radius(
     eta: ArrayLike, surface_energy: float, molar_volume: float, z: int = 1
 ) -> Result:

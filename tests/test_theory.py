@@ -304,6 +304,40 @@ def test_shell_stress():
         theory.sei_shell_stress(a, a, a, p)
 
 
+def test_cubic_crystal():
+    angle, d = np.linspace(0.0, 2 * math.pi, 4001), 0.05
+    n = np.stack([np.cos(angle), np.sin(angle)])
+    gamma = theory.cubic_surface_energy(n, 0.5, d)
+    np.testing.assert_allclose(gamma, 0.5 * (1 + d * np.cos(4 * angle)))
+    # Herring: gamma + gamma''
+    step = angle[1]
+    bent = gamma[1:-1] + (gamma[2:] - 2 * gamma[1:-1] + gamma[:-2]) / step**2
+    K = theory.cubic_curvature(2e-6, n, d)
+    np.testing.assert_allclose(0.5 * 2e-6 * K[1:-1], bent, rtol=1e-4)
+    np.testing.assert_allclose(2e-6 * K, 1 - 15 * d * np.cos(4 * angle))
+    # in 3D a face of <100> bends as <10> does, both ways; <111> is the lowest energy
+    assert theory.cubic_curvature(1.0, [0.0, 0.0, 1.0], d) == pytest.approx(2 * (1 - 15 * d))
+    assert theory.cubic_surface_energy([1.0, 1.0, -1.0], 1.0, d) == pytest.approx(1 - 5 / 3 * d)
+    assert theory.cubic_curvature(2.0, [1.0, 2.0, 3.0], 0.0) == pytest.approx(1.0)
+    # the energy is convex below 1/15, in 3D as well: smallest stiffness over all directions
+    rng = np.random.default_rng(1)
+    p, turn = rng.normal(size=(3, 4000)), rng.normal(size=(3, 4000))
+    p /= np.linalg.norm(p, axis=0)
+    p[:, 0], turn[:, 0] = (1, 0, 0), (0, 1, 0)
+    turn -= p * (p * turn).sum(axis=0)
+    turn /= np.linalg.norm(turn, axis=0)
+
+    def smallest(d: float) -> float:
+        def stretched(t: float) -> Any:
+            q = p + t * turn
+            return np.linalg.norm(q, axis=0) * theory.cubic_surface_energy(q, 1.0, d)
+
+        return float(((stretched(1e-3) - 2 * stretched(0.0) + stretched(-1e-3)) / 1e-6).min())
+
+    assert smallest(0.99 / 15) == pytest.approx(0.01, abs=1e-4)
+    assert smallest(1.01 / 15) < 0.0
+
+
 def test_monroe_newman():
     data: dict[str, Any] = dict(surface_energy=0.5, molar_volume=1.3e-5, molar_volume_ion=0.0)
     # capillarity alone: -gamma V_m K/2 at a peak, so plating there is slower
@@ -371,6 +405,8 @@ def test_real_electrolyte_numbers_are_plausible():
         (lambda: theory.heterogeneous_factor(90.0), "contact_angle must be"),
         (lambda: theory.resistive_column(2.0, 1.0, 1.0, 1.0, 1.0, 1.0), "y/L must be"),
         (lambda: theory.faraday_thickness(-1.0, 1e-5), "charge must be at least 0, got -1"),
+        (lambda: theory.cubic_surface_energy([1.0, 0.0], 0.5, -0.1), "delta4 must be at least 0"),
+        (lambda: theory.cubic_curvature(0.0, [1.0, 0.0], 0.05), "radius must be above 0"),
         (lambda: theory.critical_radius(0.0, 0.5, 1e-5), "eta must be above 0"),
     ],
 )

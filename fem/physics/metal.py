@@ -18,6 +18,7 @@ import ufl
 
 from ..compat import MPI, dfem, owned_size
 from ..constants import FARADAY
+from ..crystal import Crystal
 from ..expressions import is_ufl
 from ..front import Front
 from ..local import NodalReaction
@@ -101,22 +102,23 @@ class Metal:
 
     Attributes:
         regions: the pores that metal can fill.
-        law: (eta, c) -> i_n of metal on metal, A/m2.
+        law: (eta, c, i0(n)/i0) -> i_n of metal on metal, A/m2; the last is 1 by default.
         molar_volume: m3/mol.
         interface_width: lambda; the resting profile is 1/(1 + exp(-x/lambda)), m.
         sigma: electronic conductivity of the metal, S/m (capped by the model).
         sigma_floor: what is left of it in the empty pore, S/m (number or field).
         z: charge number.
-        surface_energy: gamma, J/m2.
+        surface_energy: gamma_0, J/m2.
         mobility: M over the largest front speed, 1 to 4.
         max_change: of xi in one step.
         films: surfaces on which it starts.
         bridged: pores that a mat bridges out of the plane; its conductivity is their sigma_floor.
         cos_contact: (wall or face) -> cosine of the contact angle through the metal.
+        crystal: how gamma and i0 of metal on metal depend on the normal (`fem.crystal`).
     """
 
     regions: tuple[str, ...]
-    law: Law
+    law: Callable[..., Array]
     molar_volume: float
     interface_width: float
     sigma: float
@@ -128,6 +130,7 @@ class Metal:
     films: tuple[Film, ...] = ()
     bridged: tuple[str, ...] = ()
     cos_contact: Mapping[Pair, float] = field(default_factory=dict)
+    crystal: Crystal = field(default_factory=Crystal)
 
     needs: tuple[str, ...] = ("phi_s", "phi_l", "c")
 
@@ -148,7 +151,7 @@ class Metal:
         xi.largest_change = self.max_change
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
         s.define("sigma_pore", self.sigma_floor + self.conductivity(xi.value), part)
-        front = Front(s, xi, self.regions, self.interface_width, self.cos_contact)
+        front = Front(s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal)
         xi.gap = front.gap
         s.define("front", front)
         if "c" in s.unknowns:
@@ -202,7 +205,12 @@ class Metal:
         front, domain, space = s["front"], s.domain, s.unknowns["xi"].space
         rows = {"xi": 1.0, "phi_s": 1.0, "phi_l": -1.0}
         n = owned_size(space)
-        growing = nodal(s, "front", "xi", np.ones(n), self.law, rows, whole=True)
+        share = np.ones(n)  # i0(n)/i0
+
+        def law(eta: Array, c: Array) -> Array:
+            return np.asarray(self.law(eta, c, share))
+
+        growing = nodal(s, "front", "xi", np.ones(n), law, rows, whole=True)
         films = []
         v = ufl.TestFunction(space)
         points = space.tabulate_dof_coordinates()[:n]
@@ -213,12 +221,13 @@ class Metal:
             if film.faces:
                 area += v * domain.wall_weight(faces=film.faces) * domain.ds(film.faces)
             sizes = s.nodal(s.form(area))
-            law = film.law(points[sizes > 0.0])
-            films.append((nodal(s, film.name, "xi", sizes, law, rows), sizes[sizes > 0.0]))
+            bare = film.law(points[sizes > 0.0])
+            films.append((nodal(s, film.name, "xi", sizes, bare, rows), sizes[sizes > 0.0]))
         s.reactions += [growing, *(film for film, _ in films)]
 
         def prepare() -> None:
             growing.area = front.areas()
+            share[:] = self.crystal.exchange(front.normals()[:, :n])
             if self.surface_energy:
                 bent = self.surface_energy / self.charge_density * front.curvature.x.array
                 growing.shift = bent[growing.nodes["xi"]]

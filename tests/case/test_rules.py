@@ -21,7 +21,8 @@ from . import test_nuclei
 from .base import changed
 from .test_case import RULES, Rule
 
-GROWTH: dict[str, Any] = {"study": "growth", "growth": {"interface_width": "1 um"}}
+LAMBDA: dict[str, Any] = {"interface_width": "1 um"}
+GROWTH: dict[str, Any] = {"study": "growth", "growth": LAMBDA}
 HOST = "host_bottom"
 MORE = [
     Rule({"study": "growth"}, "growth: missing; a growth study needs [growth] with interface_wid"),
@@ -43,6 +44,28 @@ MORE = [
     Rule(
         {"kinetics": [{"surface": HOST, "contact_angle": "60 deg"}]},
         "kinetics.0.contact_angle: only in a growth study",
+    ),
+    Rule(
+        GROWTH | {"growth": LAMBDA | {"anisotropy": 0.07}},
+        "growth.anisotropy: 0.07: not below 1/15, from where on faces along <10> have negative",
+    ),
+    Rule(
+        GROWTH | {"growth": LAMBDA | {"anisotropy": "-1 %"}},
+        "growth.anisotropy: '-1 %' is out of range: must be at least 0",
+    ),
+    Rule(
+        GROWTH | {"growth": LAMBDA | {"kinetic_anisotropy": 0.6}},
+        "growth.kinetic_anisotropy: 0.6: not below 0.6, from where on i0 along <111>",
+    ),
+    Rule(
+        GROWTH | {"growth": LAMBDA | {"crystal_angle": "30 deg"}},
+        "growth.crystal_angle: nothing depends on it; give anisotropy or kinetic_anisotropy",
+    ),
+    Rule(
+        GROWTH
+        | {"growth": LAMBDA | {"anisotropy": 0.05, "crystal_angle": "30 deg"}}
+        | {"geometry.axisymmetric": True},
+        "growth.crystal_angle: around an axis the crystal's axes are those of r and z",
     ),
     Rule(
         {"initial": {"from": ".", "c": "1 mol/L"}},

@@ -13,9 +13,11 @@ import geometries
 import geometries.writing
 from fem.case import Case
 from fem.converge import variants
+from fem.crystal import Crystal
 from fem.domain import Domain
 from fem.model import build
 from fem.remarks import Remarks
+from fem.surfaces import bulk_metal
 
 CASE: dict[str, Any] = {
     "schema": 1,
@@ -79,3 +81,30 @@ def test_every_family_takes_the_sizes_it_has(family: str) -> None:
     names = set(geometries.families()[family].model_fields)
     found = sized({"family": family}, vars(Case.from_dict(CASE)))
     assert {*found} - {"family"} == {"size", "size_wall", "size_surface"} & names
+
+
+CRYSTAL: dict[str, Any] = {
+    "growth.anisotropy": 0.05, "growth.kinetic_anisotropy": "20 %", "growth.crystal_angle": "30 deg"
+}  # fmt: skip
+
+
+def test_a_crystal_reaches_the_metal(tmp_path: Path) -> None:
+    """Its numbers, and i0 with its share: behind a film that is not the current times the share."""
+    plain = Case.from_dict(CASE)
+    case = plain.with_(CRYSTAL)
+    hashes = [plain.with_({**CRYSTAL, name: None}).physics_hash() for name in CRYSTAL]
+    assert len({plain.physics_hash(), case.physics_hash(), *hashes}) == 5
+    assert Case.from_dict(case.to_dict()) == case
+    geometry = case.sized_geometry
+    assert geometry is not None
+    geometries.build(geometry["family"], geometry, tmp_path)
+    metal = build(case, Domain.read(tmp_path)).metal
+    assert metal is not None
+    assert metal.crystal == Crystal(0.05, 0.2, 0.523598775598299)
+    eta, c, share = np.array([-0.02, 0.01]), np.full(2, 1000.0), np.array([1.2, 0.8])
+    assert metal.law(eta, c, share) == pytest.approx(share * metal.law(eta, c))
+    film = {"kinetics": [{"surface": "metal", "film_resistance": "50 ohm*cm^2"}]}
+    behind = bulk_metal(case.with_(film)).at(case, {}, bare=False)
+    i = behind(eta, c, share)
+    assert i == pytest.approx(share * metal.law(eta - 5e-3 * i, c))
+    assert np.all(np.abs(i / behind(eta, c) - 1) < np.abs(share - 1))

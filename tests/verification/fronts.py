@@ -16,6 +16,7 @@ import numpy.typing as npt
 from fem import kinetics
 from fem.compat import MPI, dmesh, owned_size
 from fem.constants import FARADAY
+from fem.crystal import Crystal
 from fem.deposit import Deposit
 from fem.domain import Domain
 from fem.physics.electrons import Electrons
@@ -33,6 +34,7 @@ PER_CHARGE = V_M / FARADAY  # m3/C
 UM = 1e-6
 EQUAL = 1e6  # S/m; an electrolyte without ohmic drop
 KAPPA = 0.3  # S/m
+ISOTROPIC = Crystal()
 LOWEST, HIGHEST = -0.01, 1.01  # xi may not leave this range
 
 Array = npt.NDArray[np.float64]
@@ -128,11 +130,11 @@ def quarter(side: float, h: float, *, axisymmetric: bool = False) -> Domain:
 # -- laws and profiles -------------------------------------------------------------------------
 
 
-def bulk(i0: float) -> Callable[[Array, Array], Array]:
+def bulk(i0: float) -> Callable[..., Array]:
     """Metal on metal, alpha = 1/2; i0 in A/m2."""
 
-    def law(eta: Array, c: Array) -> Array:
-        return np.asarray(kinetics.butler_volmer(eta, i0, 0.5, 0.5, T))
+    def law(eta: Array, c: Array, share: Array | float = 1.0) -> Array:
+        return np.asarray(kinetics.butler_volmer(eta, share * i0, 0.5, 0.5, T))
 
     return law
 
@@ -191,6 +193,7 @@ class Growth:
         mobility: M over the largest front speed.
         films: surfaces that metal covers.
         angle: contact angle at the collector, degrees.
+        crystal: of the metal.
         collector: False: all metal floats.
         counter: exchange current density of a counter electrode of metal, A/m2; None: phi_l = 0.
         t_plus: of c; None: no salt is solved for.
@@ -211,6 +214,7 @@ class Growth:
         mobility: float = 2.0,
         films: Sequence[Film] = (),
         angle: float | None = None,
+        crystal: Crystal = ISOTROPIC,
         collector: bool = True,
         counter: float | None = None,
         t_plus: Callable[[Any], Any] | None = None,
@@ -237,6 +241,7 @@ class Growth:
         self.metal = Metal(
             PORE, bulk(i0), V_M, width, sigma=sigma * kappa, sigma_floor=1e-8 * kappa,
             surface_energy=gamma, mobility=mobility, films=tuple(films), cos_contact=cosines,
+            crystal=crystal,
         )  # fmt: skip
         physics: list[Any] = [self.electrons, self.ions, self.metal]
         if counter is not None:
