@@ -47,7 +47,8 @@ FIRST, SQUARED = 1e-6, 1e-4
 AIMS, AIMED = 3, 1e-2
 """So often the voltage foreseen is moved, while it misses the current by more than this share."""
 LEADS = 0.3
-"""After an iteration it is moved if the gap in the current exceeds this share of the residual."""
+"""After an iteration it is moved if the gap in the current exceeds this share of the residual, and
+is small: far from the solution Newton's own direction is the better one."""
 
 
 @dataclass
@@ -452,7 +453,7 @@ class Stage:
                 share /= 2  # exponentials far from the solution: go back half of the way
                 self._move(steps, -share)
                 residual, norm, gap = self._state(control, seek)
-            leads = abs(gap) > max(LEADS * norm, options.rtol * scale)
+            leads = max(LEADS * norm, options.rtol * scale) < abs(gap) < AIMED * scale
             if leads and self._aim(control, 0.1 * abs(gap), gap):
                 residual, norm, gap = self._state(control, seek)
         return Outcome(False, "too many iterations", iteration, linear, factored, worst)
