@@ -86,7 +86,7 @@ def fill(result: Result, t: float | None) -> Any:
     left.barh(depth, share, height=0.9 * step, color=METAL, linewidth=0)
     left.set_ylim(depth[-1] + step / 2, depth[0] - step / 2)
     left.set_xlim(0, 100)
-    left.set_xlabel("pores filled with metal (%)")
+    left.set_xlabel(f"pores filled with metal after {result.series['t'][-1] / 3600:.3g} h (%)")
     left.set_ylabel("depth below the separator side (µm)")
     left.grid(axis="x")
     series = result.series
