@@ -9,6 +9,7 @@ not exist would integrate to zero without a word.
 from __future__ import annotations
 
 import fnmatch
+import gc
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -112,6 +113,7 @@ class Domain:
             return json.loads((folder / "mesh.json").read_text())
 
         info = on_root(comm, sidecar)
+        gc.collect()  # earlier studies hold communicators until then, and MPI has 2,048 of them
         mesh, cell_tags, facet_tags = read_mesh(comm, str(folder / "mesh.xdmf"))
         host = info.get("host")
         domain = cls(

@@ -19,7 +19,7 @@ import itertools
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -191,20 +191,20 @@ Kind = tuple[str, tuple[int, ...]]
 """`Node`, `Cell` or nothing, and the shape of a dataset."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Time:
-    """One time of a block.
+    """One time of a block; a run may write many thousands.
 
     Attributes:
         t: in s.
-        file: with its values. fields: what is in it.
-        mesh: file with its mesh. parts: what is in that.
+        file: name of that with its values. fields: what is in it.
+        mesh: name of that with its mesh. parts: what is in that.
     """
 
     t: float
-    file: Path
+    file: str
     fields: Mapping[str, Kind]
-    mesh: Path
+    mesh: str
     parts: Mapping[str, Kind]
 
     def grid(self, name: str) -> str:
@@ -224,14 +224,14 @@ class _Time:
         )
 
 
-def _item(file: Path, where: str, shape: tuple[int, ...], kind: str = "Float") -> str:
+def _item(file: str, where: str, shape: tuple[int, ...], kind: str = "Float") -> str:
     return (
         f'<DataItem Dimensions="{" ".join(map(str, shape))}" NumberType="{kind}" '
-        f'Precision="8" Format="HDF">{file.name}:/{where}</DataItem>'
+        f'Precision="8" Format="HDF">{file}:/{where}</DataItem>'
     )
 
 
-def _attribute(file: Path, name: str, center: str, shape: tuple[int, ...]) -> str:
+def _attribute(file: str, name: str, center: str, shape: tuple[int, ...]) -> str:
     kind = "Scalar" if len(shape) == 1 else "Vector"
     return (
         f'<Attribute Name={quoteattr(name)} AttributeType="{kind}" Center="{center}">'
@@ -264,7 +264,7 @@ class _BlockFile:
         self.path, self.name, self.pvd = path, name, pvd
         self.cells, self.points, self.static = cells, points, dict(static)
         self.times: list[_Time] = []
-        self.stale: list[Path] = []  # named by the last list of times, but not by the next
+        self.stale: list[str] = []  # named by the last list of times, but not by the next
         self.count = self.listed = 0
         if series == 1:
             _forget(path)
@@ -290,11 +290,15 @@ class _BlockFile:
                     known[mesh.name], _ = _read_hdf5(mesh)
             except (OSError, KeyError):
                 continue  # damaged by somebody else
-            self._note(_Time(float(attributes["t"]), file, fields, mesh, known[mesh.name]))
+            self._note(
+                _Time(float(attributes["t"]), file.name, fields, mesh.name, known[mesh.name])
+            )
             self.count = int(file.stem.rpartition("_")[2]) + 1
 
     def _note(self, time: _Time) -> None:
         """Add a time; those at or after it did not happen."""
+        if self.times and self.times[-1].fields == time.fields:  # kept once
+            time = replace(time, fields=self.times[-1].fields)
         while self.times and self.times[-1].t >= time.t:
             self.stale.append(self.times.pop().file)
         self.listed = min(self.listed, len(self.times))
@@ -305,8 +309,8 @@ class _BlockFile:
         kinds = _write_hdf5(file, fields, t=t, mesh=self.mesh.name)
         if self.pvd:
             self.path.mkdir(exist_ok=True)
-            _write_vtu(self._vtu(file), self.cells, self.points, {**self.static, **fields})
-        self._note(_Time(t, file, kinds, self.mesh, self.parts))
+            _write_vtu(self._vtu(file.name), self.cells, self.points, {**self.static, **fields})
+        self._note(_Time(t, file.name, kinds, self.mesh.name, self.parts))
         if len(self.times) - self.listed > len(self.times) // OFTEN:
             self.list()
 
@@ -336,12 +340,12 @@ class _BlockFile:
                 f"{sets}</Collection>\n</VTKFile>\n",
             )
         for file in self.stale:
-            file.unlink(missing_ok=True)
+            self.path.with_name(file).unlink(missing_ok=True)
             self._vtu(file).unlink(missing_ok=True)
         self.stale = []
 
-    def _vtu(self, file: Path) -> Path:
-        return self.path / f"{file.stem.rpartition('_')[2]}.vtu"
+    def _vtu(self, file: str) -> Path:
+        return self.path / f"{file.removesuffix('.h5').rpartition('_')[2]}.vtu"
 
 
 def _write_hdf5(

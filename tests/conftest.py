@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,13 @@ def reached(request: pytest.FixtureRequest) -> Callable[..., None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--recover`: every run of a case is stopped twice on its way and resumed."""
     parser.addoption("--recover", action="store_true", help="stop and resume every run")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def let_go() -> Iterator[None]:
+    """Free the studies of a module: they hold communicators, and MPI has 2,048 of them."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -271,4 +271,4 @@ def test_a_kill_while_a_time_is_written_costs_that_time_only(tmp_path, monkeypat
     assert times() == [0.0, 2.0, 3.5]
     assert not (tmp_path / "pore_000003.h5").exists()
     assert _load(tmp_path / "pore_000004.h5", "/c").tolist() == [3.5] * 3
-    assert {f.mesh.name for f in again.times} == {"pore_mesh.h5", "pore_mesh_0002.h5"}
+    assert {f.mesh for f in again.times} == {"pore_mesh.h5", "pore_mesh_0002.h5"}
