@@ -18,8 +18,9 @@ import base64
 import itertools
 import re
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -193,7 +194,7 @@ Kind = tuple[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Time:
-    """One time of a block; a run may write many thousands.
+    """One time of a block.
 
     Attributes:
         t: in s.
@@ -222,6 +223,48 @@ class _Time:
             + "".join(_attribute(self.file, k, *kind) for k, kind in self.fields.items())
             + "</Grid>\n"
         )
+
+
+class _Times:
+    """The times of a block in order, a few numbers each; what they have in common is kept once.
+
+    Args:
+        stem: of their files, which are numbered.
+    """
+
+    def __init__(self, stem: str):
+        self.stem = stem
+        self.t, self.number, self.kind = array("d"), array("q"), array("q")
+        self.kinds: list[tuple[Mapping[str, Kind], str, Mapping[str, Kind]]] = []
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def __getitem__(self, k: int) -> _Time:
+        fields, mesh, parts = self.kinds[self.kind[k]]
+        return _Time(self.t[k], f"{self.stem}_{self.number[k]:06d}.h5", fields, mesh, parts)
+
+    def __iter__(self) -> Iterator[_Time]:
+        return (self[k] for k in range(len(self)))
+
+    def append(self, time: _Time) -> None:
+        kind = time.fields, time.mesh, time.parts
+        if not self.kinds or self.kinds[-1] != kind:
+            self.kinds.append(kind)
+        self.t.append(time.t)
+        self.number.append(_number(time.file))
+        self.kind.append(len(self.kinds) - 1)
+
+    def pop(self) -> _Time:
+        last = self[len(self) - 1]
+        for column in (self.t, self.number, self.kind):
+            column.pop()
+        return last
+
+
+def _number(file: str) -> int:
+    """Of the file of a time."""
+    return int(file.removesuffix(".h5").rpartition("_")[2])
 
 
 def _item(file: str, where: str, shape: tuple[int, ...], kind: str = "Float") -> str:
@@ -263,7 +306,7 @@ class _BlockFile:
     ):
         self.path, self.name, self.pvd = path, name, pvd
         self.cells, self.points, self.static = cells, points, dict(static)
-        self.times: list[_Time] = []
+        self.times = _Times(path.name)
         self.stale: list[str] = []  # named by the last list of times, but not by the next
         self.count = self.listed = 0
         if series == 1:
@@ -293,13 +336,11 @@ class _BlockFile:
             self._note(
                 _Time(float(attributes["t"]), file.name, fields, mesh.name, known[mesh.name])
             )
-            self.count = int(file.stem.rpartition("_")[2]) + 1
+            self.count = _number(file.name) + 1
 
     def _note(self, time: _Time) -> None:
         """Add a time; those at or after it did not happen."""
-        if self.times and self.times[-1].fields == time.fields:  # kept once
-            time = replace(time, fields=self.times[-1].fields)
-        while self.times and self.times[-1].t >= time.t:
+        while self.times and self.times.t[-1] >= time.t:
             self.stale.append(self.times.pop().file)
         self.listed = min(self.listed, len(self.times))
         self.times.append(time)
@@ -315,8 +356,8 @@ class _BlockFile:
             self.list()
 
     def truncate(self, after_t: float) -> None:
-        self.stale += [time.file for time in self.times if time.t > after_t]
-        self.times = [time for time in self.times if time.t <= after_t]
+        while self.times and self.times.t[-1] > after_t:
+            self.stale.append(self.times.pop().file)
         self.list()
 
     def list(self) -> None:
@@ -345,7 +386,7 @@ class _BlockFile:
         self.stale = []
 
     def _vtu(self, file: str) -> Path:
-        return self.path / f"{file.removesuffix('.h5').rpartition('_')[2]}.vtu"
+        return self.path / f"{_number(file):06d}.vtu"
 
 
 def _write_hdf5(
