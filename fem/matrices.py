@@ -131,7 +131,7 @@ class Parts:
                 diagonal = self.blocks[k][k].getDiagonal()
                 if self.smooth[k][k] is None:
                     diagonal.set(0.0)
-                diagonal.array_w[held] = 1.0
+                diagonal.array_w[held] = 1.0 / AMPERE  # of the size of the others: multigrid minds
                 self.diagonal.append(diagonal)
         elif self.added:
             for pair in self.added:
