@@ -270,25 +270,18 @@ class LocalTerms:
 
     def border(self) -> dict[str, Array]:
         """Derivative of each row by the cell voltage, A/V."""
-        return {
-            name: self._sum(name, [
-                (t.nodes[name], slopes[name, VOLTAGE])
-                for t, slopes in zip(self.terms, self.slopes, strict=True)
-                if (name, VOLTAGE) in slopes
-            ])
-            for name in self.names
-        }
+        return {name: self._at_nodes_of(name, (name, VOLTAGE)) for name in self.names}
 
     def gradient(self) -> dict[str, Array]:
         """Derivative of the cell current by each unknown, A per unit of it."""
-        return {
-            name: self._sum(name, [
-                (t.nodes[name], slopes[CELL, name])
-                for t, slopes in zip(self.terms, self.slopes, strict=True)
-                if (CELL, name) in slopes
-            ])
-            for name in self.names
-        }
+        return {name: self._at_nodes_of(name, (CELL, name)) for name in self.names}
+
+    def _at_nodes_of(self, name: str, pair: tuple[str, str]) -> Array:
+        """Owned sums of one slope of all reactions at the nodes of an unknown."""
+        return self._sum(name, [
+            (t.nodes[name], slopes[pair])
+            for t, slopes in zip(self.terms, self.slopes, strict=True) if pair in slopes
+        ])
 
     def current(self) -> float:
         """The cell current of the reactions at the last `evaluate`, A, on this rank."""

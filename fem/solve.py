@@ -26,7 +26,7 @@ import numpy.typing as npt
 import ufl
 
 from .bordered import Bordered
-from .compat import MPI, Callee, PETSc, dfem, owned_size, quiet_options
+from .compat import MPI, Callee, PETSc, owned_size, quiet_options
 from .decoupling import Decoupling
 from .local import LocalTerms
 from .matrices import AMPERE, Condensed, Parts
@@ -203,13 +203,10 @@ class Stage:
             size = sum(u.space.dofmap.index_map.size_global for u in s.unknowns.values())
         kind = self.options.kind
         self.direct = kind == "direct" or (kind == "auto" and size <= limit)
-        self.bcs = []
         self.fixed = []
         for u in self.unknowns:
             dofs = u.fixed_dofs()
             self.fixed.append(dofs[dofs < owned_size(u.space)])
-            if comm.allreduce(len(dofs), op=MPI.SUM):
-                self.bcs.append(dfem.dirichletbc(u.value, dofs))
         self.local = LocalTerms(s, self.names)
         self.parts = Parts(self)
         self.matrix: Any = self.parts.nest
