@@ -475,9 +475,9 @@ def _mark_layers(ax: Any, result: Result) -> None:
             name.replace("_", " "),
             (1.0, (top - above) * UM),
             xycoords=("axes fraction", "data"),
-            xytext=(-2, -3),
+            xytext=(4, -3),  # beside the axes: bars may be as long as they are wide
             textcoords="offset points",
-            ha="right",
+            ha="left",
             va="top",
             fontsize=7.5,
             color=FAINT,

@@ -117,6 +117,22 @@ def test_taylor():
         assert np.all(np.abs(orders - 2.0) < 0.1), name
 
 
+def test_held_nodes_have_a_diagonal_like_the_others():
+    """Within a factor 1e6 of the free ones: far below, multigrid on 2 ranks no longer works."""
+    stage = disturbed().main
+    stage._residual()
+    stage._assemble()
+    some = 0
+    for k, (name, held) in enumerate(zip(stage.names, stage.fixed, strict=True)):
+        diagonal = stage.parts.blocks[k][k].getDiagonal().array
+        free = np.delete(diagonal, held)
+        some += len(held)
+        if len(held):
+            print("held", name, diagonal[held].min() / np.median(free))
+            assert np.all(np.abs(np.log10(diagonal[held] / np.median(free))) < 6)
+    assert some > 0
+
+
 # -- rows --------------------------------------------------------------------------------------
 
 
