@@ -61,8 +61,9 @@ class Deposit(Measure):
         self.volumes = s.nodal(s.form(v * weight * s.domain.dx(metal.regions, lumped=True)))
         self.walls_of = [t.name for t in s.reactions if t.drives and t.name != "front"]
         floor = metal.sigma_floor
-        lowest = floor if isinstance(floor, float) else floor.x.array[floor.x.array > 0.0].min()
-        self.threshold = CONDUCTING * self.comm.allreduce(float(lowest), op=MPI.MIN)
+        floors = np.array([floor]) if isinstance(floor, float) else floor.x.array
+        lowest = float(floors[floors > 0.0].min(initial=np.inf))  # a rank may have no pores
+        self.threshold = CONDUCTING * self.comm.allreduce(lowest, op=MPI.MIN)
         thickness = s.domain.dim - 1
         part = s.unknowns["xi"].part
         self.points = s.unknowns["xi"].space.tabulate_dof_coordinates()
@@ -157,8 +158,8 @@ class Deposit(Measure):
             c, xi = (self.s.unknowns[n] for n in ("c", "xi"))
             found = self.s.domain.same_nodes(c.space, c.part, xi.space, xi.part)
             self.metal_of_c = found[: owned_size(c.space)]
-        there = self.metal_of_c
-        return (there < 0) | (self.s.unknowns["xi"].value.x.array[there] < 0.5)
+        dry = np.append(self.s.unknowns["xi"].value.x.array >= 0.5, False)  # -1: no metal there
+        return ~dry[self.metal_of_c]
 
     def stripped_bare(self) -> bool:
         """No metal (xi > 1/2) hangs together with the collector (collective)."""
