@@ -23,6 +23,8 @@ __all__ = ["Front"]
 TAIL = 1e-6
 #: A front does not move further than this many lambda in a step; what changes more is new.
 FAR = 2.0
+#: What spreads where xi is out of [0, 1] by more than this, and how many times faster.
+SPILL, SPREAD = 0.005, 40.0
 #: |grad psi| below this is no front; there the normal goes to zero.
 FLAT = 0.5
 
@@ -55,6 +57,7 @@ class Front:
         curvature: K, sum of principal curvatures, weighted by the energy of the crystal, 1/m.
         crystal: how surface energy depends on the normal.
         mobility: M, m/s.
+        spread: what diffusion of the relaxation is multiplied by, less 1; see `spill`.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Front:
         self.normal = ufl.as_vector(self.components)
         self.curvature = dfem.Function(space, name="curvature")
         self.mobility = dfem.Constant(domain.mesh, 0.0)
+        self.spread = dfem.Function(space, name="spread")
         u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
         here, dx = domain.node_weight(regions), domain.dx(regions, lumped=True)
         self._slopes = [u.dx(k) * v * here * dx for k in range(domain.dim)]
@@ -109,6 +113,7 @@ class Front:
         """Take the present values of the phase field (collective)."""
         if not self._ready:
             self._prepare()
+        self.spread.x.array[:] = 0.0
         xi = self.xi.x.array
         xi[:] = self._extrapolated()
         self.unknown.value.x.array[:] = xi
@@ -150,6 +155,22 @@ class Front:
         local = np.array([on @ (now - seen) ** 2, on.sum()])
         total = self.s.domain.comm.allreduce(local, op=MPI.SUM)
         return float(np.sqrt(total[0] / total[1])) if total[1] > 0.0 else 0.0
+
+    def spill(self) -> bool:
+        """Let metal spread where the step drove xi out of [0, 1]; True if it is new (collective).
+
+        Where pores close or the last of a piece dissolves, the front that was foreseen and the
+        memory of BDF2 go on for a while. What is too much then flows to the nodes around, fronts
+        left out, by the same conservative relaxation with more diffusion; salt goes with it, and
+        nothing is cut off.
+        """
+        xi = self.unknown.value.x.array
+        out = (np.maximum(xi - 1.0, -xi) > SPILL) & (self.spread.x.array == 0.0)
+        if not self.s.domain.comm.allreduce(bool(out.any()), op=MPI.LOR):
+            return False
+        near = self._around(out.astype(float)) > 0.0
+        self.spread.x.array[out | near & (np.abs(xi - 0.5) > 0.4)] = SPREAD
+        return True
 
     def _extrapolated(self) -> Array:
         """Field at the end of the step.

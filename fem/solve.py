@@ -110,6 +110,14 @@ class Outcome:
     factored: int
     residual: float
 
+    def after(self, earlier: Outcome) -> Outcome:
+        """How it ended, with the work and the residual of an earlier solve as well."""
+        return Outcome(
+            self.converged, self.reason, earlier.newton + self.newton,
+            earlier.linear + self.linear, earlier.factored + self.factored,
+            max(earlier.residual, self.residual),
+        )
+
 
 _ids = itertools.count()
 
@@ -385,6 +393,16 @@ class Stage:
     # -- Newton --------------------------------------------------------------------------------
 
     def solve(self, control: Control, scale: float) -> Outcome:
+        """Solve the stage, and once more while an unknown asks for it (`Unknown.again`).
+
+        Arguments and what is returned are those of `solve_once`, iterations summed. Collective.
+        """
+        outcome = self.solve_once(control, scale)
+        while outcome.converged and any([u.again() for u in self.unknowns if u.again]):
+            outcome = self.solve_once(control, scale).after(outcome)
+        return outcome
+
+    def solve_once(self, control: Control, scale: float) -> Outcome:
         """Solve the stage from the present iterate; on failure the iterate is left as it is.
 
         Args:

@@ -124,17 +124,12 @@ class Stepper:
 
     def solve(self, control: Control, scale: float) -> Outcome:
         """All stages once, from the present iterate; the first that fails ends it."""
-        newton = linear = factored = 0
-        worst = 0.0
+        outcome = Outcome(True, "converged", 0, 0, 0, 0.0)
         for stage in self.stages:
-            outcome = stage.solve(control, scale)
-            newton += outcome.newton
-            linear += outcome.linear
-            factored += outcome.factored
-            worst = max(worst, outcome.residual)
+            outcome = stage.solve(control, scale).after(outcome)
             if not outcome.converged:
-                return Outcome(False, outcome.reason, newton, linear, factored, worst)
-        return Outcome(True, "converged", newton, linear, factored, worst)
+                break
+        return outcome
 
     def advance(
         self,

@@ -93,6 +93,7 @@ class Unknown:
         weight: of each owned node in the error; all alike without.
         relative: where the field exceeds its scale, an error is compared with the field itself.
         nodal: its row couples a node to itself only; an iterative solver eliminates it.
+        again: asked of a solution: True if it changed the row, to be solved once more (collective).
     """
 
     name: str
@@ -110,6 +111,7 @@ class Unknown:
     weight: Callable[[], npt.NDArray[np.float64]] | None = None
     relative: bool = False
     nodal: bool = False
+    again: Callable[[], bool] | None = None
     fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
     groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
 

@@ -88,13 +88,14 @@ class Metal:
     r"""Plated metal as a phase field with conservative relaxation.
 
         Strong:  dxi/dt + div q = r,     r = v |grad xi|,     v = -i_n V_m/(zF)
-                 q = -M [ lambda grad xi - xi (1 - xi) nhat ]
+                 q = -M [ lambda (1 + s) grad xi - xi (1 - xi) nhat ]
                  div( sigma grad phi_s ) = div i_l = -(zF/V_m) r
                  d[(1 - xi) c]/dt + div N_an - div(c q) = 0
         Walls:   -q.n = (1 - xi) i_w V_m/(zF): a film wall plates until metal covers it
         Weak:    zF/V_m [ (dxi/dt, w) - (q, grad w) ] + (i_n |grad xi|, w) - <(1 - xi) i_w, w> = 0
                  (i_n |grad xi|, v_s) - <(1 - xi) i_w, v_s>  enters phi_s, its negative phi_l   [A]
 
+    s is zero but where a step would push xi out of [0, 1] (`Front.spill`).
     |grad xi| = nhat.grad xi, nhat and the curvature K are those of the extrapolated front
     (`fem.front`), so that the reaction is one and the same number when the potentials and when the
     front are solved for: charge and metal then agree to round-off. Reactions are lumped at the
@@ -152,7 +153,7 @@ class Metal:
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
         s.define("sigma_pore", self.sigma_floor + self.conductivity(xi.value), part)
         front = Front(s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal)
-        xi.gap = front.gap
+        xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
         if "c" in s.unknowns:
             # The potentials need the salt of the same time, or the two swing against each other;
@@ -186,7 +187,8 @@ class Metal:
         xi, front = s["xi"], s["front"]
         seen = front.xi
         keep = (seen * (1.0 - seen) + (1.0 - 2.0 * seen) * (xi - seen)) * front.normal
-        return -front.mobility * (self.interface_width * ufl.grad(xi) - keep)
+        width = self.interface_width * (1.0 + front.spread)
+        return -front.mobility * (width * ufl.grad(xi) - keep)
 
     def rows(self, s: System) -> None:
         """Metal, charge in both potentials, and the salt that the relaxation takes along."""

@@ -22,7 +22,7 @@ from fem.case import Case
 from fem.compat import MPI
 from fem.domain import Domain
 from fem.model import build
-from fem.parallel import on_root
+from fem.parallel import install_abort_hook, on_root
 from fem.run import mesh_folder
 from fem.simulation import Simulation
 
@@ -30,6 +30,7 @@ from fem.simulation import Simulation
 def main(name: str = "host_fill", seconds: float = 0.0, overrides: tuple[str, ...] = ()) -> None:
     """Print the table."""
     comm = MPI.COMM_WORLD
+    install_abort_hook(comm)
 
     def say(text: str) -> None:
         if comm.rank == 0:

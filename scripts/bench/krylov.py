@@ -28,7 +28,7 @@ import fem.model
 from fem.case import Case
 from fem.compat import MPI
 from fem.domain import Domain
-from fem.parallel import on_root
+from fem.parallel import install_abort_hook, on_root
 from fem.run import mesh_folder
 from fem.simulation import Simulation
 from fem.solve import Stage
@@ -83,6 +83,7 @@ def row(case: Case, seconds: float, comm: Any) -> str:
 def main(name: str, seconds: float, sizes: str, contrasts: str, *overrides: str) -> None:
     """Print the table."""
     comm = MPI.COMM_WORLD
+    install_abort_hook(comm)
     head = "ranks size/um contrast  unknowns  steps factorised first/mean most  decade    new  salt"
     if comm.rank == 0:
         print(head, flush=True)

@@ -21,7 +21,7 @@ from fem.case import Case
 from fem.compat import MPI
 from fem.domain import Domain
 from fem.model import build
-from fem.parallel import on_root
+from fem.parallel import install_abort_hook, on_root
 from fem.run import mesh_folder
 from fem.solve import Control, Options, Stage
 from fem.start import hold
@@ -30,6 +30,7 @@ from fem.start import hold
 def main(steps: int = 6, name: str = "trilayer_cg_3d") -> None:
     """Print the table."""
     comm = MPI.COMM_WORLD
+    install_abort_hook(comm)
 
     def say(text: str) -> None:
         if comm.rank == 0:

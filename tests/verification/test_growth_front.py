@@ -284,6 +284,24 @@ def test_two_fronts_close_their_gap():
     assert abs(current) <= 1e-3
 
 
+@pytest.mark.parametrize(("eta", "radius"), [(-0.1, 4.0), (-0.1, 8.0), (0.05, 8.0), (0.05, 12.0)])
+def test_a_round_pore_closes_and_a_round_crystal_dissolves(eta, radius):
+    """In steps of 0.25, the longest allowed, xi stays in its range (without spilling: by 0.034)."""
+    width, side = 0.5 * UM, 16.0
+    i, crystal = density(eta), ball(radius * width, width)
+    growth = Growth(
+        quarter(side * width, 0.5 * width), crystal if eta > 0 else lambda x: 1.0 - crystal(x),
+        width=width, scale=abs(i) * side * width,
+    )  # fmt: skip
+    growth.rest(voltage=eta)
+    v = abs(speed(i))
+    growth.march(1.6 * radius * width / v, duration(0.25, width, v))
+    low, high = growth.range
+    print("round", eta, radius, "range", growth.low, growth.high, "end", low, high)
+    assert growth.bounded
+    assert min(abs(low), abs(1.0 - high)) <= 5e-3 and high - low <= 1e-2  # all metal, or none
+
+
 @pytest.mark.parametrize("width", [UM, 0.5 * UM])
 def test_nothing_is_left_of_stripped_metal(width):
     """Residue below lambda per area (reached: below 1e-3 lambda) after twice the time needed."""
