@@ -91,6 +91,30 @@ def test_film_on_a_flat_wall(width):
     assert np.abs(errors).max() <= 5e-3
 
 
+@pytest.mark.parametrize(("mobility", "least"), [(64.0, 0.99), (2.0, 0.8)])
+def test_a_film_behind_a_barrier(mobility, least):
+    """On a flat wall it lags behind v t by lambda ln(i/i_w) where relaxation is fast.
+
+    i_w on what is free, exp(-s/lambda), i on the rest: ds/dt = v [1 - (1 - i_w/i) exp(-s/lambda)].
+    With M = 2 v the wall is covered a little earlier. So lambda is how thick a film must be to
+    forget the barrier of its wall.
+    """
+    eta_nuc, eta, width = 0.05, -0.06, UM
+    h = 0.25 * width
+    growth = Growth(
+        strip(20 * width, h), None, width=width, films=[film(10.0, eta_nuc, faces=FLOOR)],
+        scale=10.0 * 4 * h, mobility=mobility,
+    )  # fmt: skip
+    growth.rest(voltage=eta)
+    v, lag = speed(density(eta)), np.log(density(eta) / density(eta + eta_nuc))
+    time = 14.0 * width / v
+    growth.march(time, 0.01 * time)
+    found = (v * time - growth.volume / (4 * h)) / width
+    print("lag of a film behind a barrier, in lambda", mobility, found, lag)
+    assert least * lag <= found <= 1.01 * lag
+    assert growth.bounded
+
+
 def filled(radius: float, width: float, end: float) -> tuple[float, float]:
     """Errors of a film inside a cylinder: worst of its height by area, height of its last contour.
 
