@@ -199,7 +199,9 @@ class Kinetics(_Table):
     film_resistance: Resistance | None = Field(None, description="of a film on the wall")
     c_ref: Concentration | None = Field(None, description="concentration i0 refers to")
     q_cov: AreaCharge | None = Field(
-        None, description="charge per wall area after which 63 % of the wall is covered"
+        None,
+        description="charge per wall area after which 63 % of the wall is covered; growth study: "
+        "with it a film wall forgets eta_nuc so, without once metal is some interface widths thick",
     )
     wall: Literal["film", "nucleating"] | None = Field(
         None,

@@ -18,6 +18,7 @@ from .crystal import Crystal
 from .domain import Domain
 from .errors import CaseError, nearest
 from .materials import library
+from .physics.covering import Barrier, Covering
 from .physics.metal import Counter, Film, Metal
 from .physics.nucleation import Nuclei, Seeds, Surface
 from .surfaces import Reaction, Surfaces, bulk_metal
@@ -118,6 +119,21 @@ def metal(
             case.growth.crystal_angle or 0.0,
         ),
     )
+
+
+def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Covering | None:
+    """Film walls whose barrier goes with the charge they plate, None without any."""
+    barriers = []
+    for film in metal.films:
+        reaction = found.reactions[film.name]
+        if reaction.forgets:
+
+            def eta_nuc(points: Any, reaction: Reaction = reaction) -> Any:
+                places = dict(zip("xyz", points.T, strict=True))
+                return reaction.barrier(case, places | {"depth": domain.depth_of(points)})
+
+            barriers.append(Barrier(film.name, eta_nuc, reaction.q_cov))
+    return Covering(metal, tuple(barriers)) if barriers else None
 
 
 def nuclei(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Nuclei | None:

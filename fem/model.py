@@ -156,7 +156,8 @@ def build(case: Case, domain: Domain) -> Model:
     )
     opposite = growth.counter(case, found) if pores else None
     nuclei = None if metal is None else growth.nuclei(case, domain, found, metal)
-    parts = (electrons, ions, metal, nuclei, interface, opposite)
+    covers = None if metal is None else growth.covering(case, domain, found, metal)
+    parts = (electrons, ions, metal, nuclei, covers, interface, opposite)
     known: tuple[Physics, ...] = tuple(p for p in parts if p is not None)
     physics = known + own_physics(case, domain)
     check_needs(physics)

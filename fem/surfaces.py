@@ -53,6 +53,7 @@ class Reaction:
     law: str
     nucleating: bool = False
     contact_angle: float | None = None
+    forgets: bool = False  # growth: the barrier goes with q_cov, not with a film of some lambda
 
     @property
     def varied(self) -> bool:
@@ -73,6 +74,13 @@ class Reaction:
         boost = np.exp(-(self.activation / GAS_CONSTANT) * (1.0 / T - 1.0 / T_REF))
         return self.i0_ref * (np.maximum(c, 1e-9) / self.c_ref) ** self.alpha_a * boost
 
+    def barrier(self, case: Case, places: dict[str, Any]) -> Any:
+        """eta_nuc at points, V."""
+        if not varies(self.eta_nuc):
+            return self.eta_nuc
+        known = {k: v for k, v in places.items() if k in self.eta_nuc.variables}
+        return self.eta_nuc.at(**known, T=case.temperature)
+
     def at(self, case: Case, places: dict[str, Any], *, bare: bool) -> Callable[..., Any]:
         """The law of this surface at points: (eta, c) -> i_n, A/m2, arrays of shape (n,).
 
@@ -84,8 +92,7 @@ class Reaction:
             bare: plating on the foreign wall, beyond eta_nuc, and nothing else.
         """
         law, T = find_law(self.law, case.hooks.module if case.hooks else None), case.temperature
-        known = {k: v for k, v in places.items() if k in getattr(self.eta_nuc, "variables", ())}
-        eta_nuc = self.eta_nuc.at(**known, T=T) if varies(self.eta_nuc) else self.eta_nuc
+        eta_nuc = self.barrier(case, places)
 
         def current_density(eta: Any, c: Any, share: Any = 1.0) -> Any:
             i0 = share * self.exchange_current(c, T, places)
@@ -160,6 +167,7 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
         law,
         wall == "nucleating",
         angle,
+        "q_cov" in given,
     )
 
 

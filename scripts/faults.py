@@ -188,6 +188,13 @@ FAULTS = (
         f"-m full {V}/test_growth_front.py::test_a_flat_front_stays_flat",
     ),
     Fault(
+        "a wall that was stripped bare stays covered",
+        "fem/physics/covering.py",
+        "passed * rate, there)",
+        "passed * rate, np.inf)",
+        f"{V}/test_growth_film.py::test_a_wall_forgets_its_barrier",
+    ),
+    Fault(
         "what a closing pore cannot hold stays where it is",
         "fem/front.py",
         "> SPILL)",

@@ -36,8 +36,8 @@ MORE = [
         "initial.metal_layer: '-1 um': must be above 0 m; leave it out",
     ),
     Rule(
-        GROWTH | {"kinetics": [{"surface": HOST, "q_cov": "1 C/m^2"}]},
-        "kinetics.0.q_cov: metal covers the walls of a growth study",
+        GROWTH | {"kinetics": [{"surface": HOST, "wall": "nucleating", "q_cov": "1 C/m^2"}]},
+        "kinetics.0.q_cov: metal grows over a nucleating wall",
     ),
     Rule({"initial": {"metal_layer": "1 um"}}, "initial.metal_layer: only in a growth study"),
     Rule({"kinetics": [{"surface": HOST, "wall": "film"}]}, "kinetics.0.wall: only in a growth st"),

@@ -19,6 +19,7 @@ from fem.constants import FARADAY
 from fem.crystal import Crystal
 from fem.deposit import Deposit
 from fem.domain import Domain
+from fem.physics.covering import Barrier, Covering
 from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
@@ -213,6 +214,7 @@ class Growth:
         gamma: float = 0.0,
         mobility: float = 2.0,
         films: Sequence[Film] = (),
+        barriers: Sequence[Barrier] = (),
         angle: float | None = None,
         crystal: Crystal = ISOTROPIC,
         collector: bool = True,
@@ -243,7 +245,8 @@ class Growth:
             surface_energy=gamma, mobility=mobility, films=tuple(films), cos_contact=cosines,
             crystal=crystal,
         )  # fmt: skip
-        physics: list[Any] = [self.electrons, self.ions, self.metal]
+        self.covering = Covering(self.metal, tuple(barriers))
+        physics: list[Any] = [self.electrons, self.ions, self.metal, self.covering]
         if counter is not None:
             physics.append(Counter(bulk(counter), TOP))
         for p in physics:

@@ -9,10 +9,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
+from fem.case import Case
+from fem.compat import MPI
+from fem.domain import Domain
+from fem.model import build
+from fem.physics.covering import Barrier, Covering
+from fem.run import mesh_folder
 from tests.verification.fronts import (
     FLOOR,
     HOST,
+    PER_CHARGE,
     UM,
     Growth,
     box,
@@ -113,6 +121,77 @@ def test_a_film_behind_a_barrier(mobility, least):
     print("lag of a film behind a barrier, in lambda", mobility, found, lag)
     assert least * lag <= found <= 1.01 * lag
     assert growth.bounded
+
+
+def forgetful(width: float, eta: float, eta_nuc: float, q_cov: float) -> Growth:
+    """A bare foil under a strip, whose barrier goes with the charge that it plates."""
+    h = 0.25 * width
+    growth = Growth(
+        strip(20 * width, h), None, width=width, films=[film(10.0, eta_nuc, faces=FLOOR)],
+        barriers=[Barrier("film", lambda points: eta_nuc, q_cov)], scale=10.0 * 4 * h,
+    )  # fmt: skip
+    growth.rest(voltage=eta)
+    return growth
+
+
+@pytest.mark.parametrize("width", [UM, 0.5 * UM])
+def test_a_wall_forgets_its_barrier(width):
+    """With q_cov of 10 nm the film lags by V_m/F times the integral of (i/i_w(q) - 1) dq, whatever
+    lambda is: 0.024 um instead of 0.8 and 1.7. Stripped to 2 nm, it asks for most of it again."""
+    eta_nuc, eta, q_cov = 0.05, -0.06, 1e-8 / PER_CHARGE
+    growth = forgetful(width, eta, eta_nuc, q_cov)
+    i = density(eta)
+    lag, _ = quad(
+        lambda x: 1e-8 * (i / density(eta + eta_nuc * np.exp(-x)) - 1.0), 0.0, 60.0, limit=200
+    )
+    v, dt = speed(i), 1e-9 / speed(i)
+    while speed(i) * growth.s.t < 6.0 * width:
+        growth.step(dt)
+        dt = min(1.2 * dt, 0.4 * width / v)
+    found = v * growth.s.t - growth.volume / width
+    print("lag of a film that forgets its barrier, um", width, found / UM, lag / UM)
+    assert abs(found - lag) <= 0.002 * UM
+    covered = growth.covering.covered["film"].x.array
+    assert covered.max() > 0.999
+    growth.rest(voltage=0.06)
+    growth.s.past_voltages[:] = 0.06
+    growth.s.restart_formula()
+    growth.march(12.0 * width / v, 0.2 * width / v)
+    left = growth.volume / width
+    print("left of it, nm", 1e9 * left, "still covered", covered.max())
+    assert 0.0 <= left <= 5e-3 * width
+    assert covered.max() <= 0.3
+    assert growth.bounded
+
+
+def test_a_step_taken_back_covers_nothing():
+    """Charge and coverage after a step that was tried too long first, as if it had not been."""
+    found = []
+    for tries in ([20.0], [500.0, 100.0, 20.0]):
+        growth = forgetful(UM, -0.06, 0.05, 74.0)
+        for _ in range(4):
+            saved = growth.s.save()
+            for dt in tries:
+                growth.s.restore(saved)
+                growth.solve(dt)
+            growth.s.accept()
+        growth.s.begin(20.0)
+        kept = growth.covering.charge, growth.covering.covered
+        found.append([f["film"].x.array.copy() for f in kept])
+    np.testing.assert_array_equal(found[0], found[1])
+    assert 0.1 < found[0][1].max() < 1.0
+
+
+def test_a_case_asks_for_it():
+    """q_cov of a film wall is read, and a barrier that varies in depth."""
+    coarse = ("geometry.size=2 um", "geometry.size_wall=2 um", "growth.interface_width=4 um")
+    case = Case.load("host_fill", overrides=(*coarse, "kinetics.0.q_cov=74 C/m^2"))
+    model = build(case, Domain.read(mesh_folder(case), MPI.COMM_WORLD))
+    (covering,) = (p for p in model.physics if isinstance(p, Covering))
+    (barrier,) = covering.barriers
+    assert (barrier.name, barrier.q_cov) == ("host_mat", 74.0)
+    top, bottom = barrier.eta_nuc(np.array([[0.0, 45e-6, 0.0], [0.0, 0.0, 0.0]]))
+    assert top == pytest.approx(0.04) and bottom == pytest.approx(0.0, abs=1e-12)
 
 
 def filled(radius: float, width: float, end: float) -> tuple[float, float]:

@@ -1,0 +1,99 @@
+r"""Film walls that forget their barrier once a charge has been plated on them.
+
+A foreign wall asks for eta_nuc until metal covers it. Without this, the phase field decides when
+that is: a film must be some lambda thick (`fem.physics.metal`). With it, the charge q_w that the
+wall itself has plated decides, as on the walls of the other studies:
+
+    eta_wall = eta + eta_nuc exp(-q_w/q_cov),    dq_w/dt = -i_w,    q_w <= (zF/V_m) s
+
+s = -lambda ln(1 - xi) is the metal that is there: what has dissolved covers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..local import NodalReaction
+from ..system import System
+from .metal import Metal
+
+__all__ = ["Barrier", "Covering"]
+
+Array = npt.NDArray[np.float64]
+#: 1 - xi below this says nothing of how thick the metal is.
+FULL = 1e-12
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """Of one film surface.
+
+    Attributes:
+        name: of the surface.
+        eta_nuc: points (n, 3) -> nucleation overpotential, V.
+        q_cov: charge per area after which 1/e of the barrier is left, C/m2.
+    """
+
+    name: str
+    eta_nuc: Callable[[Array], Any]
+    q_cov: float
+
+
+class Covering:
+    """Follows what film walls have plated, and lowers their barriers.
+
+    Args:
+        metal: what grows. barriers: of the surfaces that forget theirs.
+    """
+
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "xi", "front")
+    provides: tuple[str, ...] = ()
+
+    def __init__(self, metal: Metal, barriers: tuple[Barrier, ...]):
+        self.metal, self.barriers = metal, barriers
+
+    def declare(self, s: System) -> None:
+        """Charge and coverage at the nodes of each surface, kept from step to step."""
+        part = s.unknowns["xi"].part
+        self.charge = {b.name: s.memory(f"q_{b.name}", part) for b in self.barriers}
+        self.covered = {b.name: s.memory(f"covered_{b.name}", part) for b in self.barriers}
+        self.clock = s.charges["covering.clock"] = np.array([-1.0])
+        s.preparers.append(self.prepare)  # before the metal looks how fast its walls are
+
+    def rows(self, s: System) -> None:
+        """No rows of its own; the shift of the overpotential of film walls."""
+        points = s.unknowns["xi"].space.tabulate_dof_coordinates()
+        found = {t.name: t for t in s.reactions}
+        self.s, self.parts = s, []
+        for b in self.barriers:
+            wall = found[b.name]
+            at = points[wall.nodes["xi"]]
+            self.parts.append((b, wall, np.broadcast_to(b.eta_nuc(at), len(at))))
+
+    def prepare(self) -> None:
+        """Barriers of the step at hand, from the last accepted one."""
+        s = self.s
+        passed = s.t - self.clock[0] if self.clock[0] >= 0.0 else 0.0
+        self.clock[0] = s.t
+        for b, wall, eta_nuc in self.parts:
+            node = wall.nodes["xi"]
+            seen = self._overpotential(wall) - eta_nuc * self.covered[b.name].x.array[node]
+            rate = -wall.law(seen, wall.concentration())
+            xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - FULL)
+            there = -self.metal.charge_density * self.metal.interface_width * np.log1p(-xi)
+            charge = np.minimum(self.charge[b.name].x.array[node] + passed * rate, there)
+            self.charge[b.name].x.array[node] = charge
+            covered = -np.expm1(-(charge + s.dt * rate) / b.q_cov)
+            self.covered[b.name].x.array[node] = covered
+            wall.shift = -eta_nuc * covered
+
+    def _overpotential(self, wall: NodalReaction) -> Array:
+        """Of the last accepted step, V."""
+        s = self.s
+        phi_s, phi_l = (s.unknowns[n].old[0].x.array[wall.nodes[n]] for n in ("phi_s", "phi_l"))
+        return np.asarray(phi_s - phi_l + s.past_voltages[0])
