@@ -201,7 +201,7 @@ class Kinetics(_Table):
     q_cov: AreaCharge | None = Field(
         None,
         description="charge per wall area after which 63 % of the wall is covered; growth study: "
-        "with it a film wall forgets eta_nuc so, without once metal is some interface widths thick",
+        "a film wall loses eta_nuc with it; without it, under metal some interface widths thick",
     )
     wall: Literal["film", "nucleating"] | None = Field(
         None,

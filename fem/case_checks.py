@@ -414,8 +414,8 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
                 "for bare walls"
             )
         for k, entry in enumerate(sections.get("kinetics", ())):
-            if entry.q_cov is not None and entry.wall == "nucleating":
-                yield f"kinetics.{k}.q_cov: metal grows over a nucleating wall; leave it out"
+            if entry.q_cov is not None and (entry.wall == "nucleating" or entry.surface == "metal"):
+                yield f"kinetics.{k}.q_cov: only for a film wall of a growth study; leave it out"
         return
     study = sections.get("study")
     if sections.get("growth") is not None:

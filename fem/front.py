@@ -23,7 +23,7 @@ __all__ = ["Front"]
 TAIL = 1e-6
 #: A front does not move further than this many lambda in a step; what changes more is new.
 FAR = 2.0
-#: What spreads where xi is out of [0, 1] by more than this, and how many times faster.
+#: What spreads where xi is out of [0, 1] by more than this, and how many lambda are added.
 SPILL, SPREAD = 0.005, 40.0
 #: |grad psi| below this is no front; there the normal goes to zero.
 FLAT = 0.5

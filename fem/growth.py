@@ -24,7 +24,7 @@ from .physics.nucleation import Nuclei, Seeds, Surface
 from .surfaces import Reaction, Surfaces, bulk_metal
 from .system import System
 
-__all__ = ["counter", "metal", "nuclei", "pores", "set_initial"]
+__all__ = ["counter", "covering", "metal", "nuclei", "pores", "set_initial"]
 
 #: Conductivity of an empty pore for electrons over that of the best electrolyte for ions. What
 #: leaks through it is measured in every step.
@@ -122,8 +122,18 @@ def metal(
 
 
 def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Covering | None:
-    """Film walls whose barrier goes with the charge they plate, None without any."""
+    """Film walls whose barrier goes with the charge they plate, None without any.
+
+    Raises:
+        CaseError: `q_cov` is meant for a surface that is no film wall.
+    """
     barriers = []
+    for name, reaction in found.reactions.items():
+        if reaction.forgets and (reaction.nucleating or name == "counter"):
+            raise CaseError(
+                f"kinetics of {name!r}: q_cov is the charge after which a film wall is covered, "
+                "and this is none; give it to film walls only"
+            )
     for film in metal.films:
         reaction = found.reactions[film.name]
         if reaction.forgets:

@@ -40,6 +40,8 @@ OVERSHOOT, RETREATS = 2.0, 6
 """A Newton step may multiply the residual by the first; it is halved at most so many times."""
 
 
+AGAIN = 5
+"""A stage whose row was changed by its solution is solved at most so many times more."""
 FACTORED = 20
 """Matrices that are factorised after the iterative solver has failed, before it is tried again."""
 FIRST, SQUARED = 1e-6, 1e-4
@@ -393,12 +395,14 @@ class Stage:
     # -- Newton --------------------------------------------------------------------------------
 
     def solve(self, control: Control, scale: float) -> Outcome:
-        """Solve the stage, and once more while an unknown asks for it (`Unknown.again`).
+        """Solve the stage, and again where an unknown asks for it (`Unknown.again`), a few times.
 
         Arguments and what is returned are those of `solve_once`, iterations summed. Collective.
         """
         outcome = self.solve_once(control, scale)
-        while outcome.converged and any([u.again() for u in self.unknowns if u.again]):
+        for _ in range(AGAIN):
+            if not outcome.converged or not any([u.again() for u in self.unknowns if u.again]):
+                break
             outcome = self.solve_once(control, scale).after(outcome)
         return outcome
 

@@ -1,12 +1,13 @@
 r"""Film walls that forget their barrier once a charge has been plated on them.
 
 A foreign wall asks for eta_nuc until metal covers it. Without this, the phase field decides when
-that is: a film must be some lambda thick (`fem.physics.metal`). With it, the charge q_w that the
-wall itself has plated decides, as on the walls of the other studies:
+that is: a film must be some lambda thick (`fem.physics.metal`). With it, the charge q_w decides
+that has been plated on bare wall, per area of it, as on the walls of the other studies:
 
-    eta_wall = eta + eta_nuc exp(-q_w/q_cov),    dq_w/dt = -i_w,    q_w <= (zF/V_m) s
+    eta_wall = eta + eta_nuc exp(-q_w/q_cov),    dq_w/dt = -i_w,    q_w <= (zF/V_m) b
 
-s = -lambda ln(1 - xi) is the metal that is there: what has dissolved covers nothing.
+b = -lambda ln(1 - xi) is how thick the metal there is: what has dissolved covers nothing. The
+barrier of a step is foreseen from the last current, so it is of first order in time.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Covering:
         metal: what grows. barriers: of the surfaces that forget theirs.
     """
 
-    needs: tuple[str, ...] = ("phi_s", "phi_l", "xi", "front")
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_seen", "xi", "front")
     provides: tuple[str, ...] = ()
 
     def __init__(self, metal: Metal, barriers: tuple[Barrier, ...]):
@@ -83,7 +84,7 @@ class Covering:
         for b, wall, eta_nuc in self.parts:
             node = wall.nodes["xi"]
             seen = self._overpotential(wall) - eta_nuc * self.covered[b.name].x.array[node]
-            rate = -wall.law(seen, wall.concentration())
+            rate = -wall.law(seen, self._concentration(wall))
             xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - FULL)
             there = -self.metal.charge_density * self.metal.interface_width * np.log1p(-xi)
             charge = np.minimum(self.charge[b.name].x.array[node] + passed * rate, there)
@@ -97,3 +98,9 @@ class Covering:
         s = self.s
         phi_s, phi_l = (s.unknowns[n].old[0].x.array[wall.nodes[n]] for n in ("phi_s", "phi_l"))
         return np.asarray(phi_s - phi_l + s.past_voltages[0])
+
+    def _concentration(self, wall: NodalReaction) -> Array:
+        """Salt of the last accepted step, mol/m3."""
+        if "c" not in wall.nodes:
+            return wall.concentration()
+        return np.asarray(self.s.unknowns["c"].old[0].x.array[wall.nodes["c"]])

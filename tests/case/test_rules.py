@@ -37,7 +37,7 @@ MORE = [
     ),
     Rule(
         GROWTH | {"kinetics": [{"surface": HOST, "wall": "nucleating", "q_cov": "1 C/m^2"}]},
-        "kinetics.0.q_cov: metal grows over a nucleating wall",
+        "kinetics.0.q_cov: only for a film wall",
     ),
     Rule({"initial": {"metal_layer": "1 um"}}, "initial.metal_layer: only in a growth study"),
     Rule({"kinetics": [{"surface": HOST, "wall": "film"}]}, "kinetics.0.wall: only in a growth st"),

@@ -1,4 +1,4 @@
-"""Ranks that hold no pore: most of a thick separator's, where no metal can grow."""
+"""Growth on ranks that hold no pore, most of a thick separator's, and walls that get covered."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from fem.case import Case
 from fem.compat import MPI
 from fem.domain import Domain
 from fem.parallel import on_root
-from fem.run import mesh_folder
+from fem.run import mesh_folder, resume
 
-from .cases import GROWING
+from .cases import GROWING, state_of
+from .test_restart_ranks import until
 
 NUMBERS = ("t", "voltage", "plated", "dead", "c_min", "c_max", "xi_max", "tip", "islands")
 
 
-def thick(folder: str, kind: str) -> dict[str, Any]:
-    """Growth below a separator six times as thick as the pores; runs on every rank."""
+def thick(kind: str, film: bool) -> Case:
+    """Growth below a separator six times as thick as the pores, with a floating ball of metal.
+
+    Args:
+        kind: of solver.
+        film: metal starts as a film that forgets its barrier within the run; else as nuclei.
+    """
     data = json.loads(json.dumps(GROWING))
     data["geometry"]["layers"] = [
         {"name": "bottom", "thickness": "0.5 um", "region": "host_bottom"},
@@ -38,8 +45,17 @@ def thick(folder: str, kind: str) -> dict[str, Any]:
         {"step": "strip", "current_density": "1 mA/cm^2", "duration": "8 s", "cutoff": "0.5 V"},
     ]
     data["solver"] |= {"kind": kind}
-    case = Case.from_dict(data)
-    comm = MPI.COMM_WORLD
+    if film:
+        del data["nuclei"]
+        data["kinetics"] = [
+            {"surface": "host_bottom", "eta_nuc": "15 mV", "q_cov": "20 C/m^2", "i0": "50 A/m^2"}
+        ]
+    return Case.from_dict(data)
+
+
+def solved(folder: str, kind: str, film: bool) -> dict[str, Any]:
+    """Its numbers, and how many pore cells each rank has; runs on every rank."""
+    case, comm = thick(kind, film), MPI.COMM_WORLD
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     pores = int((domain.cell_tag_array == domain.regions["electrolyte"]).sum())
     result = case.run(folder, comm=comm)
@@ -47,16 +63,32 @@ def thick(folder: str, kind: str) -> dict[str, Any]:
     return found | {"pores": comm.allgather(pores)}
 
 
-def test_ranks_without_pores_take_part(mpirun: Callable[..., Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "film"), [("direct", False), ("iterative", True)])
+def test_ranks_without_pores_take_part(
+    kind: str, film: bool, mpirun: Callable[..., Any], tmp_path: Path
+) -> None:
     """4 ranks, at least one of them without a pore, against one: same steps, 1e-9."""
-    for kind in ("direct", "iterative"):
-        alone = thick(str(tmp_path / f"{kind}1"), kind)
-        shared = mpirun(4, thick, str(tmp_path / f"{kind}4"), kind, timeout=300)
-        assert min(shared["pores"]) == 0 and sum(shared["pores"]) > 0
-        assert len(shared["t"]) == len(alone["t"])
-        gaps = {
-            name: np.abs(np.subtract(shared[name], alone[name])).max()
-            / max(np.abs(alone[name]).max(), 1e-300) for name in NUMBERS
-        }
-        print("ranks without pores", kind, len(alone["t"]), gaps)
-        assert max(gaps.values()) < 1e-9
+    alone = solved(str(tmp_path / "1"), kind, film)
+    shared = mpirun(4, solved, str(tmp_path / "4"), kind, film, timeout=300)
+    assert min(shared["pores"]) == 0 and sum(shared["pores"]) > 0
+    assert len(shared["t"]) == len(alone["t"])
+    gaps = {
+        name: np.abs(np.subtract(shared[name], alone[name])).max()
+        / max(np.abs(alone[name]).max(), 1e-300) for name in NUMBERS
+    }
+    print("ranks without pores", kind, len(alone["t"]), gaps)
+    assert max(gaps.values()) < 1e-9
+
+
+def test_a_wall_that_is_half_covered_goes_on(tmp_path: Path) -> None:
+    """Stopped after three steps and resumed, to the last bit."""
+    case = thick("direct", film=True)
+    whole = case.run(tmp_path / "whole")
+    with until(3):
+        case.run(tmp_path / "half")
+    covered = state_of(tmp_path / "half")["0.covered_host_bottom"].max()
+    print("covered", covered)
+    assert 0.1 < covered < 0.99
+    again = resume(tmp_path / "half")
+    for name in NUMBERS:
+        np.testing.assert_array_equal(again.series[name], whole.series[name], err_msg=name)

@@ -185,11 +185,11 @@ def test_a_step_taken_back_covers_nothing():
 def test_a_case_asks_for_it():
     """q_cov of a film wall is read, and a barrier that varies in depth."""
     coarse = ("geometry.size=2 um", "geometry.size_wall=2 um", "growth.interface_width=4 um")
-    case = Case.load("host_fill", overrides=(*coarse, "kinetics.0.q_cov=74 C/m^2"))
+    case = Case.load("host_fill", overrides=(*coarse, "kinetics.0.q_cov=37 C/m^2"))
     model = build(case, Domain.read(mesh_folder(case), MPI.COMM_WORLD))
     (covering,) = (p for p in model.physics if isinstance(p, Covering))
     (barrier,) = covering.barriers
-    assert (barrier.name, barrier.q_cov) == ("host_mat", 74.0)
+    assert (barrier.name, barrier.q_cov) == ("host_mat", 37.0)
     top, bottom = barrier.eta_nuc(np.array([[0.0, 45e-6, 0.0], [0.0, 0.0, 0.0]]))
     assert top == pytest.approx(0.04) and bottom == pytest.approx(0.0, abs=1e-12)
 
