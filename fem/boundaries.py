@@ -170,5 +170,5 @@ def _resistance(value: Property, ufl_of: Any) -> Any:
 def _in_space(condition: Any, domain: Domain, points: Any) -> Any:
     if isinstance(condition, int | float):
         return condition
-    places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+    places = domain.places(points)
     return np.broadcast_to(condition.at(**places), len(points))

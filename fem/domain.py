@@ -223,6 +223,10 @@ class Domain:
             return top - height
         return self.host[0] - points[:, self.dim - 1]
 
+    def places(self, points: npt.NDArray) -> dict[str, npt.NDArray]:
+        """x, y, z and depth of points (n, 3), m, as properties of place take them."""
+        return dict(zip("xyz", points.T, strict=True)) | {"depth": self.depth_of(points)}
+
     @cached_property
     def extent(self) -> tuple[npt.NDArray, npt.NDArray]:
         """Lowest and highest coordinate in each direction over all ranks, each of shape (3,)."""

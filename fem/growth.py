@@ -50,7 +50,7 @@ def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], A
     """Points -> law of a bare wall there."""
 
     def at(points: Any) -> Any:
-        places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+        places = domain.places(points)
         return reaction.at(case, places, bare=True)
 
     return at
@@ -127,20 +127,19 @@ def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Cover
     Raises:
         CaseError: `q_cov` is meant for a surface that is no film wall.
     """
-    barriers = []
     for name, reaction in found.reactions.items():
         if reaction.forgets and (reaction.nucleating or name == "counter"):
             raise CaseError(
                 f"kinetics of {name!r}: q_cov is the charge after which a film wall is covered, "
                 "and this is none; give it to film walls only"
             )
+    barriers = []
     for film in metal.films:
         reaction = found.reactions[film.name]
         if reaction.forgets:
 
             def eta_nuc(points: Any, reaction: Reaction = reaction) -> Any:
-                places = dict(zip("xyz", points.T, strict=True))
-                return reaction.barrier(case, places | {"depth": domain.depth_of(points)})
+                return reaction.barrier(case, domain.places(points))
 
             barriers.append(Barrier(film.name, eta_nuc, reaction.q_cov))
     return Covering(metal, tuple(barriers)) if barriers else None
@@ -194,7 +193,7 @@ def _seeds(
     def share(points: Any) -> Any:
         if entry.p_site is None:
             return 1.0
-        places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+        places = domain.places(points)
         known = {name: v for name, v in places.items() if name in entry.p_site.variables}
         return np.asarray(entry.p_site.at(**known))
 
@@ -213,7 +212,7 @@ def set_initial(case: Case, domain: Domain, s: System) -> None:
     assert case.growth is not None
     xi = s.unknowns["xi"]
     points = xi.space.tabulate_dof_coordinates()
-    places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+    places = domain.places(points)
     thickness = layer.at(**{k: v for k, v in places.items() if k in layer.variables})
     above = points[:, domain.dim - 1] - domain.extent[0][domain.dim - 1] - thickness
     xi.value.x.array[:] = 0.5 - 0.5 * np.tanh(0.5 * above / case.growth.interface_width)

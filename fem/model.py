@@ -235,7 +235,7 @@ def _set_in_space(s: System, name: str, value: Any, where: str) -> None:
     """
     unknown, domain = s.unknowns[name], s.domain
     points = unknown.space.tabulate_dof_coordinates()
-    places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+    places = domain.places(points)
     values = np.broadcast_to(value.at(**places), len(points))
     lowest = domain.comm.allreduce(float(np.min(values, initial=math.inf)), op=MPI.MIN)
     if not lowest > 0.0:

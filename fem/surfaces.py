@@ -298,7 +298,7 @@ def _largest(domain: Domain, value: Any) -> float:
     if isinstance(value, Along):
         return float(np.max(value.curve.y))
     points = domain.mesh.geometry.x
-    places = dict(zip("xyz", points.T, strict=True)) | {"depth": domain.depth_of(points)}
+    places = domain.places(points)
     known = {k: v for k, v in places.items() if k in value.variables}
     here = float(np.max(value.at(**known, T=T_REF), initial=0.0))
     return domain.comm.allreduce(here, op=MPI.MAX)
