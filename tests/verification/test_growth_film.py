@@ -16,7 +16,9 @@ from fem.compat import MPI
 from fem.domain import Domain
 from fem.model import build
 from fem.physics.covering import Barrier, Covering
+from fem.physics.metal import Film
 from fem.run import mesh_folder
+from tests.verification.cells import RT_F
 from tests.verification.fronts import (
     FLOOR,
     HOST,
@@ -180,6 +182,30 @@ def test_a_step_taken_back_covers_nothing():
         found.append([f["film"].x.array.copy() for f in kept])
     np.testing.assert_array_equal(found[0], found[1])
     assert 0.1 < found[0][1].max() < 1.0
+
+
+def test_the_charge_of_a_step_does_not_know_the_next_one():
+    """With salt that falls and a law that sees it: the same charge whatever step is tried next."""
+
+    def law(eta, c):
+        return np.minimum(2e-2 * c * np.sinh(0.5 * (eta + 0.05) / RT_F), 0.0)
+
+    h = 0.5 * UM
+    growth = Growth(
+        strip(20 * UM, h), None, width=UM, films=[Film("film", lambda points: law, faces=FLOOR)],
+        barriers=[Barrier("film", lambda points: 0.05, 74.0)], scale=10.0 * 4 * h,
+        kappa=0.3, counter=10.0, t_plus=lambda c: 0.3,
+    )  # fmt: skip
+    growth.rest(-5.0 * 4 * h, voltage=-0.06)
+    for _ in range(3):
+        growth.step(2.0, -5.0 * 4 * h)
+    charges, saved = [], growth.s.save()
+    for dt in (1.0, 40.0):
+        growth.s.restore(saved)
+        growth.s.begin(dt)
+        charges.append(growth.covering.charge["film"].x.array.copy())
+    assert charges[0].max() > 1.0
+    np.testing.assert_array_equal(*charges)
 
 
 def test_a_case_asks_for_it():
