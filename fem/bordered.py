@@ -60,7 +60,7 @@ class Bordered:
 
     def solve(
         self, operator: Any, border: Array, gradient: Array, slope: float, right: Array,
-        s: float, rtol: float,
+        s: float, rtol: float, fresh: bool,
     ) -> tuple[Array, float, int, bool]:
         """(x, e, iterations, whether the tolerance was met); collective.
 
@@ -72,9 +72,11 @@ class Bordered:
             right: r.
             s: right-hand side of the voltage's row.
             rtol: of the residual of all rows together.
+            fresh: the preconditioner is another one than in the last call.
         """
         self.operator, self.b, self.g, self.d = operator, border, gradient, slope
-        self.w = self._precondition(border)
+        if fresh:  # later in a step the preconditioner is the same, and b nearly
+            self.w = self._precondition(border)
         self.schur = slope - self.comm.allreduce(float(gradient @ self.w), op=MPI.SUM)
         if self.schur == 0.0 or not np.isfinite(self.schur):
             return right, 0.0, 0, False

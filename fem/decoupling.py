@@ -24,12 +24,15 @@ import numpy as np
 
 from .compat import PETSc, owned_size
 from .matrices import AMPERE
+from .stiffness import structure
 from .system import System
 
 if TYPE_CHECKING:
     from .solve import Stage
 
 __all__ = ["Decoupling"]
+
+_SAME = PETSc.Mat.Structure.SAME_NONZERO_PATTERN
 
 
 class Decoupling:
@@ -76,6 +79,7 @@ class Decoupling:
         if self.electrons:
             self.through_electrons = self.take.matMult(self.electrons)
             rows[self.c][names.index("phi_s")] = self.through_electrons
+        self.freed = structure(self.block, self.moved)
         self.matrix = PETSc.Mat().createNest(rows, comm=comm)
         self.pc = PETSc.PC().create(comm)
 
@@ -89,15 +93,15 @@ class Decoupling:
         """Take diffusion and the slopes of reactions from the matrix just filled (collective)."""
         self.of_c.array_w[:] = self.T
         self.of_phi.array_w[:] = self.stage.local.diagonal("phi_l") / AMPERE
-        self.take.copy(self.own)
+        self.take.copy(self.own, _SAME)
         self.own.diagonalScale(self.of_c, self.of_phi)
         if self.through_electrons is not None:
             self.take.matMult(self.electrons, self.through_electrons)
             self.through_electrons.diagonalScale(self.of_c)
         self.take.matMult(self.drift, self.moved)
         self.moved.diagonalScale(self.of_c)
-        self.salt.copy(self.block)
-        self.block.axpy(1.0, self.moved, PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN)
+        self.salt.copy(self.block, _SAME)
+        self.block.axpy(1.0, self.moved, self.freed)
         self.matrix.assemble()
 
     # -- called by PETSc -----------------------------------------------------------------------

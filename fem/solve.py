@@ -30,7 +30,7 @@ from .compat import MPI, Callee, PETSc, owned_size, quiet_options
 from .decoupling import Decoupling
 from .local import LocalTerms
 from .matrices import AMPERE, Condensed, Parts
-from .stiffness import Assembled, Stiffness
+from .stiffness import Block
 from .system import System, Unknown
 
 __all__ = ["Control", "Options", "Outcome", "Stage"]
@@ -162,7 +162,7 @@ class Stage:
         self.affine = True
         self.jacobian = [[self._block(row, column) for column in self.unknowns]
                          for row in self.rows]
-        self.rest = [self._without_potentials(row) if self.affine else None for row in self.rows]
+        self.rest = [self._at_zero(row) if self.affine else None for row in self.rows]
         if self.drives:
             e, one = s.voltage, s.unit_voltage
             self.border = [
@@ -187,15 +187,13 @@ class Stage:
         own = {u.value for u in self.unknowns}
         self.affine = self.affine and not own & {*derivative.coefficients()}
         u = self.system.unknowns[row.partition(".")[0]]
-        if Stiffness.fits(derivative, u, column):
-            return Stiffness(self.system, derivative, u, column)
-        return Assembled(self.system.form(derivative))
+        return Block(self.system, derivative, u, column)
 
-    def _without_potentials(self, row: str) -> Any:
-        """Row where the potentials of the stage are zero; None if nothing is left of it."""
+    def _at_zero(self, row: str) -> Any:
+        """Row where the unknowns of the stage are zero; None if nothing is left of it."""
         if row not in self.system.forms:
             return None
-        zero = {u.value: ufl.zero() for u in self.unknowns if u.name.startswith("phi")}
+        zero = {u.value: ufl.zero() for u in self.unknowns}
         form = ufl.algorithms.expand_derivatives(ufl.replace(self.system.forms[row], zero))
         return None if form.empty() else self.system.form(form)
 
@@ -657,7 +655,7 @@ class Stage:
         self.ksp.setUp()
         x, dE, iterations, good = self.with_voltage.solve(
             self.operator, np.concatenate(inner_b), np.concatenate(inner_g), d,
-            np.concatenate(outer), gap, self.ksp.rtol,
+            np.concatenate(outer), gap, self.ksp.rtol, self.new,
         )
         sizes = self.sizes if self.condensed is None else self.condensed.sizes
         fields = list(np.split(x, np.cumsum(sizes)[:-1]))

@@ -18,26 +18,119 @@ from ufl.algorithms.remove_component_tensors import remove_component_tensors
 from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
-from .compat import PETSc, dfem, dpetsc
+from .compat import MPI, PETSc, dfem
 from .system import System, Unknown
 
-__all__ = ["Assembled", "Stiffness"]
+__all__ = ["Assembled", "Block", "Stiffness", "product", "structure"]
 
 Array = npt.NDArray[np.float64]
 
 
-class Assembled:
-    """The matrix of any compiled bilinear form."""
+def product(matrix: Any, x: Array) -> Array:
+    """Matrix times owned values (collective)."""
+    right, left = matrix.createVecs()
+    right.array_w[:] = x
+    matrix.mult(right, left)
+    y = left.array_r.copy()
+    right.destroy()
+    left.destroy()
+    return np.asarray(y)
 
-    def __init__(self, form: Any):
-        self.form, self.matrix = form, dpetsc.create_matrix(form)
-        self.assemble()  # without it the pattern is lost
+
+def structure(a: Any, b: Any) -> Any:
+    """How the places of matrix b, all of which a has, compare with those of a (collective).
+
+    Sums and copies of matrices that have the same places are far faster.
+    """
+    places = zip(a.getValuesCSR()[:2], b.getValuesCSR()[:2], strict=True)
+    same = all(np.array_equal(one, other) for one, other in places)
+    same = a.comm.tompi4py().allreduce(same, op=MPI.LAND)
+    kinds = PETSc.Mat.Structure
+    return kinds.SAME_NONZERO_PATTERN if same else kinds.SUBSET_NONZERO_PATTERN
+
+
+class Block:
+    """The derivative of a row by an unknown, as one matrix K + R.
+
+    Args:
+        system: whose form it is.
+        form: bilinear; of its integrals those that `Stiffness` can fill make K, the others R.
+        row: unknown of the test function.
+        column: unknown of the trial function.
+
+    Attributes:
+        matrix: the sum.
+    """
+
+    def __init__(self, system: System, form: Any, row: Unknown, column: Unknown):
+        self.comm: Any = system.domain.comm
+        stiff: list[Any] = []
+        others: list[Any] = []
+        for integral in form.integrals():
+            fits = Stiffness.fits(ufl.Form([integral]), row, column)
+            (stiff if fits else others).append(integral)
+        self.stiff = Stiffness(system, ufl.Form(stiff), row, column) if stiff else None
+        self.other = Assembled(system.form(ufl.Form(others))) if others else None
+        self.parts = [part for part in (self.stiff, self.other) if part is not None]
+        self.matrix = self.parts[0].matrix
+        if len(self.parts) == 2:
+            self.matrix = self.matrix.copy()
+            self.matrix.axpy(1.0, self.parts[1].matrix, PETSc.Mat.Structure.DIFFERENT)
+            self.structures = [structure(self.matrix, part.matrix) for part in self.parts]
 
     def assemble(self) -> None:
         """Fill `matrix` from the present state (collective)."""
-        self.matrix.zeroEntries()
-        dpetsc.assemble_matrix(self.matrix, self.form)
-        self.matrix.assemble()
+        for part in self.parts:
+            part.assemble()
+        if len(self.parts) == 2:
+            self.matrix.zeroEntries()
+            for part, places in zip(self.parts, self.structures, strict=True):
+                self.matrix.axpy(1.0, part.matrix, places)
+
+    def times(self, x: Array) -> Array:
+        """Matrix times owned values, K without their mean (collective).
+
+        Rows of K sum up to zero. A field that is the same everywhere then drives nothing, where
+        products would leave the round-off of a large number.
+        """
+        y = np.zeros(self.matrix.getLocalSize()[0])
+        if self.other is not None:
+            y += product(self.other.matrix, x)
+        if self.stiff is not None:
+            total, count = self.comm.allreduce(np.array([x.sum(), len(x)]), op=MPI.SUM)
+            y += product(self.stiff.matrix, x - total / count)
+        return y
+
+
+class Assembled:
+    """The matrix of any compiled bilinear form.
+
+    The cells are summed up in DOLFINx's own matrix, and its entries given to PETSc all at once.
+    """
+
+    def __init__(self, form: Any):
+        self.form, self.sum = form, dfem.create_matrix(form)
+        maps = [self.sum.index_map(k) for k in (0, 1)]
+        ends = self.sum.indptr[: maps[0].size_local + 1]
+        rows: Any = np.repeat(np.arange(*maps[0].local_range, dtype=np.int32), np.diff(ends))
+        self.owned = len(rows)
+        columns: Any = maps[1].local_to_global(self.sum.indices[: self.owned]).astype(np.int32)
+        self.matrix: Any = PETSc.Mat().createAIJ(
+            [(m.size_local, m.size_global) for m in maps], comm=maps[0].comm
+        )
+        self.matrix.setPreallocationCOO(rows, columns)
+        self._fill()
+
+    def assemble(self) -> None:
+        """Fill `matrix` from the present state (collective)."""
+        self.sum.set_value(0.0)
+        dfem.assemble_matrix(self.sum, self.form)
+        self.sum.scatter_reverse()
+        self._fill()
+
+    def _fill(self) -> None:
+        values = self.sum.data[: self.owned]
+        self.matrix.setValuesCOO(values, addv=PETSc.InsertMode.INSERT_VALUES)
 
 
 class Stiffness:
@@ -79,6 +172,7 @@ class Stiffness:
             maps[0].local_to_global(np.repeat(rows, n).astype(np.int32)).astype(np.int32),
             maps[1].local_to_global(np.tile(columns, n).ravel().astype(np.int32)).astype(np.int32),
         )
+        self._entries = np.empty_like(self.shape)
         self._fill(np.zeros(len(self.cells)))
 
     def assemble(self) -> None:
@@ -86,8 +180,8 @@ class Stiffness:
         self._fill(dfem.assemble_vector(self.weights).array[self.cells])
 
     def _fill(self, k: Array) -> None:
-        values = (self.shape * k[:, None, None]).ravel()
-        self.matrix.setValuesCOO(values, addv=PETSc.InsertMode.INSERT_VALUES)
+        values = np.multiply(self.shape, k[:, None, None], out=self._entries)
+        self.matrix.setValuesCOO(values.ravel(), addv=PETSc.InsertMode.INSERT_VALUES)
 
     @staticmethod
     def fits(form: Any, row: Unknown, column: Unknown) -> bool:

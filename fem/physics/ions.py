@@ -189,7 +189,8 @@ class Ions:
             rate = s.ddt(stored) * here
             for row, spreading in s.salt_rows():
                 flux = self.anion_flux(s, medium, spreading)
-                s.row(row, zF * (rate * q - ufl.inner(flux, ufl.grad(q)) * w) * dx)
+                s.row(row, zF * rate * q * dx)
+                s.row(row, -zF * ufl.inner(flux, ufl.grad(q)) * w * dx)
         s.splits["c"] = self._split(s)
 
     def _split(self, s: System) -> Split:

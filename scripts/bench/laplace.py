@@ -1,15 +1,15 @@
 """The reference Laplace problem that all speed numbers are ratios of.
 
 P1, coefficient 1, on the pore mesh, 0 at the collector side and 1 at the separator side: assembly,
-then CG with GAMG at PETSc's defaults to a relative 1e-8 from zero. JIT and reading are not timed;
-the median of `repeats` solves in this process is returned.
+then CG with GAMG at PETSc's defaults to a relative 1e-8 from zero. JIT and reading are not timed.
+A benchmark solves it again and again between its own work: neighbours on a shared machine come and
+go, and a ratio of times that lie far apart says nothing.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,78 +19,85 @@ from fem.compat import MPI, PETSc, dfem, dpetsc, quiet_options
 from fem.domain import Domain, Subdomain
 
 
-@dataclass(frozen=True)
 class Reference:
-    """Cost of one reference problem: CPU seconds (slowest rank), CG iterations, unknowns."""
-
-    seconds: float
-    iterations: int
-    unknowns: int
-
-
-def reference(domain: Domain, pore: Subdomain, repeats: int = 5) -> Reference:
-    """Time the reference problem on the pore mesh (collective).
+    """The reference problem on a pore mesh.
 
     Args:
         domain: gives the axis of the thickness.
         pore: the submesh of all regions with electrolyte.
-        repeats: the median of so many solves is taken.
-    """
-    mesh, axis, comm = pore.mesh, domain.dim - 1, domain.comm
-    space = dfem.functionspace(mesh, ("Lagrange", 1))
-    u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-    # Scaled by the thickness, so that the matrix is of order one whatever the unit of length.
-    heights = space.tabulate_dof_coordinates()[:, axis]
-    low = comm.allreduce(heights.min(initial=np.inf), op=MPI.MIN)
-    high = comm.allreduce(heights.max(initial=-np.inf), op=MPI.MAX)
-    a = dfem.form(ufl.inner(ufl.grad(u), ufl.grad(v)) / (high - low) ** (domain.dim - 2) * ufl.dx)
-    tiny = 1e-6 * (high - low)
-    value = dfem.Function(space)
-    value.x.array[:] = np.where(heights > high - tiny, 1.0, 0.0)
-    fixed = np.flatnonzero((heights < low + tiny) | (heights > high - tiny)).astype(np.int32)
-    bc = dfem.dirichletbc(value, fixed)
-    L = dfem.form(dfem.Constant(mesh, 0.0) * v * ufl.dx)
-    A = dpetsc.create_matrix(a)
-    solution = dfem.Function(space)
 
-    seconds, iterations = [], 0
-    for k in range(repeats + 1):  # the first one warms up
-        comm.Barrier()
+    Attributes:
+        times: CPU seconds of the slowest rank, of every solve so far.
+        iterations: of the last one.
+        unknowns: how many it has.
+    """
+
+    def __init__(self, domain: Domain, pore: Subdomain):
+        mesh, axis, self.comm = pore.mesh, domain.dim - 1, domain.comm
+        space = dfem.functionspace(mesh, ("Lagrange", 1))
+        u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
+        # Scaled by the thickness: the matrix is of order one whatever the unit of length.
+        heights = space.tabulate_dof_coordinates()[:, axis]
+        low = self.comm.allreduce(heights.min(initial=np.inf), op=MPI.MIN)
+        high = self.comm.allreduce(heights.max(initial=-np.inf), op=MPI.MAX)
+        unit = (high - low) ** (domain.dim - 2)
+        self.a = dfem.form(ufl.inner(ufl.grad(u), ufl.grad(v)) / unit * ufl.dx)
+        tiny = 1e-6 * (high - low)
+        value = dfem.Function(space)
+        value.x.array[:] = np.where(heights > high - tiny, 1.0, 0.0)
+        fixed = np.flatnonzero((heights < low + tiny) | (heights > high - tiny)).astype(np.int32)
+        self.bc = dfem.dirichletbc(value, fixed)
+        self.L = dfem.form(dfem.Constant(mesh, 0.0) * v * ufl.dx)
+        self.A = dpetsc.create_matrix(self.a)
+        self.solution = dfem.Function(space)
+        self.unknowns = space.dofmap.index_map.size_global
+        self.iterations, self.times = 0, [0.0]
+        self.solve()
+        self.times.clear()  # that one was to warm up
+
+    def solve(self, repeats: int = 1) -> None:
+        """Solve it so many times (collective)."""
+        for _ in range(repeats):
+            self._solve()
+
+    def _solve(self) -> None:
+        self.comm.Barrier()
         start = time.process_time()
-        A.zeroEntries()
-        dpetsc.assemble_matrix(A, a, bcs=[bc])
-        A.assemble()
-        b = dpetsc.assemble_vector(L)
-        dpetsc.apply_lifting(b, [a], [[bc]])
+        self.A.zeroEntries()
+        dpetsc.assemble_matrix(self.A, self.a, bcs=[self.bc])
+        self.A.assemble()
+        b = dpetsc.assemble_vector(self.L)
+        dpetsc.apply_lifting(b, [self.a], [[self.bc]])
         b.ghostUpdate(PETSc.InsertMode.ADD, PETSc.ScatterMode.REVERSE)
-        dpetsc.set_bc(b, [bc])
-        ksp = PETSc.KSP().create(comm)  # type: ignore[arg-type]
-        ksp.setOptionsPrefix(f"reference_{k}_")
-        ksp.setOperators(A)
-        with quiet_options(
-            f"reference_{k}_", {"ksp_type": "cg", "pc_type": "gamg", "ksp_rtol": 1e-8}
-        ):
+        dpetsc.set_bc(b, [self.bc])
+        comm: Any = self.comm
+        ksp = PETSc.KSP().create(comm)
+        prefix = f"reference_{id(self)}_{len(self.times)}_"
+        ksp.setOptionsPrefix(prefix)
+        ksp.setOperators(self.A)
+        with quiet_options(prefix, {"ksp_type": "cg", "pc_type": "gamg", "ksp_rtol": 1e-8}):
             ksp.setFromOptions()
-        solution.x.array[:] = 0.0
-        ksp.solve(b, solution.x.petsc_vec)
-        elapsed = comm.allreduce(time.process_time() - start, op=MPI.MAX)
-        iterations = ksp.getIterationNumber()
+        self.solution.x.array[:] = 0.0
+        ksp.solve(b, self.solution.x.petsc_vec)
+        self.times.append(self.comm.allreduce(time.process_time() - start, op=MPI.MAX))
+        self.iterations = ksp.getIterationNumber()
         if ksp.getConvergedReason() <= 0:  # type: ignore[operator]
-            raise RuntimeError(f"reference problem did not converge in {iterations} iterations")
-        if k:
-            seconds.append(elapsed)
+            raise RuntimeError(f"reference problem: no solution in {self.iterations} iterations")
         ksp.destroy()
         b.destroy()
-    A.destroy()
-    return Reference(statistics.median(seconds), iterations, space.dofmap.index_map.size_global)
 
+    @property
+    def seconds(self) -> float:
+        """Median of all times."""
+        return statistics.median(self.times)
 
-def describe(r: Reference) -> str:
-    """One line for the head of a table."""
-    return (
-        f"reference Laplace: {r.unknowns} unknowns, {r.seconds:.3f} CPU s, "
-        f"{r.iterations} CG iterations"
-    )
+    def __str__(self) -> str:
+        """One line for the head of a table."""
+        return (
+            f"reference Laplace: {self.unknowns} unknowns, {self.seconds:.3f} CPU s (median of "
+            f"{len(self.times)}, {min(self.times):.3f} to {max(self.times):.3f}), "
+            f"{self.iterations} CG iterations"
+        )
 
 
 def pore_of(model: Any) -> Subdomain:

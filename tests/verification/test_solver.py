@@ -13,7 +13,7 @@ from fem.compat import MPI
 from fem.matrices import AMPERE
 from fem.solve import Control, Options, Outcome, Stage
 from fem.stepper import Settings, Stepper
-from fem.stiffness import Assembled, Stiffness
+from fem.stiffness import Assembled, Block, Stiffness, product
 from fem.system import System, Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
 from tests.verification.fronts import box
@@ -185,6 +185,44 @@ def test_a_stiffness_matrix_is_the_assembled_one(mpirun):
     alone = laplacian()
     np.testing.assert_allclose(alone[0], alone[1], rtol=1e-13)
     np.testing.assert_allclose(mpirun(2, laplacian), [alone[1]] * 2, rtol=1e-12)
+
+
+def blocks(comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[float]]:
+    """Sums over the products of blocks with u + 1e6: in parts, in one, and of u alone in K."""
+    system, u = _one_field(comm)
+    dx, ds = system.domain.dx(("electrolyte",)), system.domain.ds((("collector", "electrolyte"),))
+    k, a, b = 1.0 + u.value**2, ufl.grad(u.trial), ufl.grad(u.test)
+    stiff, mass = k * ufl.inner(a, b) * dx, u.trial * u.test * dx
+    large = 1e6 + u.owned
+    out = []
+    for form in (stiff + mass, stiff + u.trial * u.test * ds, mass, stiff):
+        block, whole = Block(system, form, u, u), Assembled(system.form(form))
+        assert (block.stiff is None) == (form is mass) and (block.other is None) == (form is stiff)
+        u.value.x.array[:] *= 1.5  # both must take the present state
+        for made in (block, block, whole):
+            made.assemble()
+        x, _ = block.matrix.createVecs()
+        for y in (block.times(large), product(block.matrix, large), product(whole.matrix, large)):
+            x.array_w[:] = y
+            out.append([x.norm(), x.sum()])
+        u.value.x.array[:] /= 1.5
+    even = block.times(np.full(len(large), 1000.3))
+    x.array_w[:] = even
+    return [*out, [x.norm(), 0.0]]
+
+
+def test_a_block_is_stiffness_and_rest(mpirun):
+    """Their sum is the matrix of the whole form; what is even drives nothing, to the last bit."""
+    alone = np.array(blocks())
+    size = np.abs(alone[:-1]).max()
+    for parts, one, whole in alone[:-1].reshape(4, 3, 2):
+        np.testing.assert_allclose(parts, whole, atol=1e-13 * size)
+        np.testing.assert_allclose(one, whole, atol=1e-13 * size)
+    assert alone[-1][0] == 0.0
+    stiff, product_of_large = abs(alone[-4][1]), abs(alone[-2][1])
+    assert stiff < 1e-11 < product_of_large  # a row of zeros; with u + 1e6 itself 2e-7 is left
+    for found in mpirun(2, blocks):
+        np.testing.assert_allclose(found, alone, atol=1e-13 * size)
 
 
 def test_what_is_no_stiffness_matrix_is_assembled():
