@@ -221,8 +221,7 @@ def test_a_block_is_stiffness_and_rest(mpirun):
     assert alone[-1][0] < 1e-20
     stiff, product_of_large = abs(alone[-4][1]), abs(alone[-2][1])
     assert stiff < 1e-11 < product_of_large  # a row of zeros; with u + 1e6 itself 2e-7 is left
-    for found in mpirun(2, blocks):
-        np.testing.assert_allclose(found, alone, atol=1e-13 * size)
+    np.testing.assert_allclose(mpirun(2, blocks), alone, atol=1e-13 * size)
 
 
 def test_what_is_no_stiffness_matrix_is_assembled():
