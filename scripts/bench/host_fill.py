@@ -17,7 +17,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.laplace import Reference  # type: ignore[import-not-found]
-
 from fem.case import Case
 from fem.compat import MPI
 from fem.domain import Domain
