@@ -21,6 +21,7 @@ from .materials import library
 from .physics.covering import Barrier, Covering
 from .physics.metal import Counter, Film, Metal
 from .physics.nucleation import Nuclei, Seeds, Surface
+from .properties import varies
 from .surfaces import Reaction, Surfaces, bulk_metal
 from .system import System
 
@@ -122,13 +123,13 @@ def metal(
 
 
 def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Covering | None:
-    """Film walls whose barrier goes with the charge they plate, None without any.
+    """Film walls with a barrier, which goes with the charge they plate; None without any.
 
     Raises:
         CaseError: `q_cov` is meant for a surface that is no film wall.
     """
     for name, reaction in found.reactions.items():
-        if reaction.forgets and (reaction.nucleating or name == "counter"):
+        if reaction.names_q_cov and (reaction.nucleating or name == "counter"):
             raise CaseError(
                 f"kinetics of {name!r}: q_cov is the charge after which a film wall is covered, "
                 "and this is none; give it to film walls only"
@@ -136,7 +137,7 @@ def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Cover
     barriers = []
     for film in metal.films:
         reaction = found.reactions[film.name]
-        if reaction.forgets:
+        if varies(reaction.eta_nuc) or reaction.eta_nuc:
 
             def eta_nuc(points: Any, reaction: Reaction = reaction) -> Any:
                 return reaction.barrier(case, domain.places(points))

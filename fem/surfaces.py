@@ -53,7 +53,7 @@ class Reaction:
     law: str
     nucleating: bool = False
     contact_angle: float | None = None
-    forgets: bool = False  # growth: the barrier goes with q_cov, not with a film of some lambda
+    names_q_cov: bool = False  # the case itself gives it, not the library
 
     @property
     def varied(self) -> bool:

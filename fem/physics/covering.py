@@ -1,13 +1,14 @@
 r"""Film walls that forget their barrier once a charge has been plated on them.
 
-A foreign wall asks for eta_nuc until metal covers it. Without this, the phase field decides when
-that is: a film must be some lambda thick (`fem.physics.metal`). With it, the charge q_w decides
-that has been plated on bare wall, per area of it, as on the walls of the other studies:
+A foreign wall asks for eta_nuc until metal covers it. The phase field alone would decide that by
+lambda: a film must be some lambda thick (`fem.physics.metal`). Here the charge q_w decides that has
+been plated on bare wall, per area of it, as on the walls of the other studies:
 
     eta_wall = eta + eta_nuc exp(-q_w/q_cov),    dq_w/dt = -i_w,    q_w <= (zF/V_m) b
 
-b = -lambda ln(1 - xi) is how thick the metal there is: what has dissolved covers nothing. The
-barrier of a step is foreseen from the last current, so it is of first order in time.
+b = -lambda ln(1 - xi) is how thick the metal there is: what has dissolved covers nothing. Metal of
+the start (xi > 1/2) covers as if it had been plated. The barrier of a step is foreseen from the
+last current, so it is of first order in time.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class Covering:
     def prepare(self) -> None:
         """Barriers of the step at hand, from the last accepted one."""
         s = self.s
-        passed = s.t - self.clock[0] if self.clock[0] >= 0.0 else 0.0
+        first = self.clock[0] < 0.0
+        passed = 0.0 if first else s.t - self.clock[0]
         self.clock[0] = s.t
         for b, wall, eta_nuc in self.parts:
             node = wall.nodes["xi"]
@@ -88,6 +90,8 @@ class Covering:
             xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - FULL)
             there = -self.metal.charge_density * self.metal.interface_width * np.log1p(-xi)
             charge = np.minimum(self.charge[b.name].x.array[node] + passed * rate, there)
+            if first:
+                charge = np.where(xi > 0.5, there, 0.0)
             self.charge[b.name].x.array[node] = charge
             covered = -np.expm1(-(charge + s.dt * rate) / b.q_cov)
             self.covered[b.name].x.array[node] = covered

@@ -48,7 +48,7 @@ def thick(kind: str, film: bool) -> Case:
     if film:
         del data["nuclei"]
         data["kinetics"] = [
-            {"surface": "host_bottom", "eta_nuc": "15 mV", "q_cov": "20 C/m^2", "i0": "50 A/m^2"}
+            {"surface": "host_bottom", "eta_nuc": "8 mV", "q_cov": "150 C/m^2", "i0": "50 A/m^2"}
         ]
     return Case.from_dict(data)
 
@@ -86,9 +86,10 @@ def test_a_wall_that_is_half_covered_goes_on(tmp_path: Path) -> None:
     whole = case.run(tmp_path / "whole")
     with until(3):
         case.run(tmp_path / "half")
-    covered = state_of(tmp_path / "half")["0.covered_host_bottom"].max()
-    print("covered", covered)
-    assert 0.1 < covered < 0.99
+    covered = state_of(tmp_path / "half")["0.covered_host_bottom"]
+    some = covered[(covered > 0.1) & (covered < 0.99)]  # metal of the start covers its share
+    print("covered", some)
+    assert len(some) > 1
     again = resume(tmp_path / "half")
     for name in NUMBERS:
         np.testing.assert_array_equal(again.series[name], whole.series[name], err_msg=name)

@@ -166,6 +166,22 @@ def test_a_wall_forgets_its_barrier(width):
     assert growth.bounded
 
 
+def test_metal_of_the_start_covers():
+    """A wall under it has no barrier, one beside it has all of its own: the tail covers nothing."""
+    growth = forgetful(UM, -0.06, 0.05, 74.0)
+    for depth, share in ((3.0, 1.0), (-3.0, 0.0)):
+        growth.covering.clock[0] = -1.0
+        xi = growth.s.unknowns["xi"]
+        y = xi.space.tabulate_dof_coordinates()[:, 1]
+        for values in (xi.value, *xi.old):
+            values.x.array[:] = 1.0 / (1.0 + np.exp((y - y.min()) / UM - depth))
+        growth.s.begin(0.0)
+        on_wall = growth.covering.parts[0][1].nodes["xi"]
+        covered = growth.covering.covered["film"].x.array[on_wall]
+        assert len(covered) > 1
+        np.testing.assert_allclose(covered, share, atol=1e-9)
+
+
 def test_a_step_taken_back_covers_nothing():
     """Charge and coverage after a step that was tried too long first, as if it had not been."""
     found = []
@@ -208,16 +224,22 @@ def test_the_charge_of_a_step_does_not_know_the_next_one():
     np.testing.assert_array_equal(*charges)
 
 
-def test_a_case_asks_for_it():
-    """q_cov of a film wall is read, and a barrier that varies in depth."""
+def test_walls_of_a_case():
+    """Every film wall with a barrier forgets it with q_cov, by default that of 10 nm of metal."""
+
+    def barriers(*changes: str) -> dict[str, Barrier]:
+        case = Case.load("host_fill", overrides=(*coarse, *changes))
+        model = build(case, Domain.read(mesh_folder(case), MPI.COMM_WORLD))
+        return {b.name: b for p in model.physics if isinstance(p, Covering) for b in p.barriers}
+
     coarse = ("geometry.size=2 um", "geometry.size_wall=2 um", "growth.interface_width=4 um")
-    case = Case.load("host_fill", overrides=(*coarse, "kinetics.0.q_cov=37 C/m^2"))
-    model = build(case, Domain.read(mesh_folder(case), MPI.COMM_WORLD))
-    (covering,) = (p for p in model.physics if isinstance(p, Covering))
-    (barrier,) = covering.barriers
-    assert (barrier.name, barrier.q_cov) == ("host_mat", 37.0)
-    top, bottom = barrier.eta_nuc(np.array([[0.0, 45e-6, 0.0], [0.0, 0.0, 0.0]]))
+    found = barriers("kinetics.0.q_cov=37 C/m^2", "kinetics.1.eta_nuc=0.02 V")
+    assert {name: b.q_cov for name, b in found.items()} == {
+        "host_mat": 37.0, "collector": pytest.approx(1e-8 / PER_CHARGE, rel=1e-3)
+    }  # fmt: skip
+    top, bottom = found["host_mat"].eta_nuc(np.array([[0.0, 45e-6, 0.0], [0.0, 0.0, 0.0]]))
     assert top == pytest.approx(0.04) and bottom == pytest.approx(0.0, abs=1e-12)
+    assert barriers("kinetics.0.eta_nuc=0 V") == {}
 
 
 def filled(radius: float, width: float, end: float) -> tuple[float, float]:
