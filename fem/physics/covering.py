@@ -7,8 +7,9 @@ been plated on bare wall, per area of it, as on the walls of the other studies:
     eta_wall = eta + eta_nuc exp(-q_w/q_cov),    dq_w/dt = -i_w,    q_w <= (zF/V_m) b
 
 b = -lambda ln(1 - xi) is how thick the metal there is: what has dissolved covers nothing. Metal of
-the start (xi > 1/2) covers as if it had been plated. The barrier of a step is foreseen from the
-last current, so it is of first order in time.
+the start (xi > 1/2) covers as if it had been plated. q_w sums up the currents of accepted steps by
+the trapezoidal rule, and the barrier of a step is foreseen from the last two (Adams and Bashforth),
+so both are of second order in time.
 """
 
 from __future__ import annotations
@@ -60,10 +61,12 @@ class Covering:
         self.metal, self.barriers = metal, barriers
 
     def declare(self, s: System) -> None:
-        """Charge and coverage at the nodes of each surface, kept from step to step."""
+        """Charge, coverage, dq_w/dt and its slope at the nodes of each surface, kept."""
         part = s.unknowns["xi"].part
         self.charge = {b.name: s.memory(f"q_{b.name}", part) for b in self.barriers}
         self.covered = {b.name: s.memory(f"covered_{b.name}", part) for b in self.barriers}
+        self.rate = {b.name: s.memory(f"rate_{b.name}", part) for b in self.barriers}
+        self.bend = {b.name: s.memory(f"bend_{b.name}", part) for b in self.barriers}
         self.clock = s.charges["covering.clock"] = np.array([-1.0])
         s.preparers.append(self.prepare)  # before the metal looks how fast its walls are
 
@@ -89,11 +92,23 @@ class Covering:
             rate = -wall.law(seen, self._concentration(wall))
             xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - FULL)
             there = -self.metal.charge_density * self.metal.interface_width * np.log1p(-xi)
-            charge = np.minimum(self.charge[b.name].x.array[node] + passed * rate, there)
+            charge, before, bend = (
+                f[b.name].x.array[node] for f in (self.charge, self.rate, self.bend)
+            )
             if first:
                 charge = np.where(xi > 0.5, there, 0.0)
-            self.charge[b.name].x.array[node] = charge
-            covered = -np.expm1(-(charge + s.dt * rate) / b.q_cov)
+            elif passed:
+                charge = np.minimum(charge + passed * 0.5 * (before + rate), there)
+                bend = (rate - before) / passed
+            if s.history == 1:  # a jump: the current before it says nothing
+                bend = np.zeros_like(rate)
+            for kept, values in zip(
+                (self.charge, self.rate, self.bend), (charge, rate, bend), strict=True
+            ):
+                kept[b.name].x.array[node] = values
+            ahead, most = s.dt * rate, np.abs(s.dt * rate)
+            ahead = ahead + np.clip(0.5 * s.dt**2 * bend, -most, most)
+            covered = -np.expm1(-(charge + ahead) / b.q_cov)
             self.covered[b.name].x.array[node] = covered
             wall.shift = -eta_nuc * covered
 
