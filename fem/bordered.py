@@ -46,6 +46,7 @@ class Bordered:
         self.n = self.x.getLocalSize()
         self.first = self.comm.rank == 0
         rows = (self.n + self.first, PETSc.DETERMINE)
+        self.w: Array | None = None
         me = Callee(self)
         self.matrix: Any = PETSc.Mat().createPython([rows, rows], me, comm=self.comm)
         self.matrix.setUp()
@@ -60,7 +61,7 @@ class Bordered:
 
     def solve(
         self, operator: Any, border: Array, gradient: Array, slope: float, right: Array,
-        s: float, rtol: float, fresh: bool,
+        s: float, rtol: float,
     ) -> tuple[Array, float, int, bool]:
         """(x, e, iterations, whether the tolerance was met); collective.
 
@@ -72,10 +73,9 @@ class Bordered:
             right: r.
             s: right-hand side of the voltage's row.
             rtol: of the residual of all rows together.
-            fresh: the preconditioner is another one than in the last call.
         """
         self.operator, self.b, self.g, self.d = operator, border, gradient, slope
-        if fresh:  # later in a step the preconditioner is the same, and b nearly
+        if self.w is None:
             self.w = self._precondition(border)
         self.schur = slope - self.comm.allreduce(float(gradient @ self.w), op=MPI.SUM)
         if self.schur == 0.0 or not np.isfinite(self.schur):
@@ -86,6 +86,10 @@ class Bordered:
         x, e = self._split(self.solution)
         good = self.ksp.getConvergedReason() > 0  # type: ignore[operator]
         return x.copy(), self.comm.allreduce(e, op=MPI.SUM), self.ksp.getIterationNumber(), good
+
+    def forget(self) -> None:
+        """The preconditioner or the state is another one; in between b changes little."""
+        self.w = None
 
     def _split(self, vec: Any) -> tuple[Array, float]:
         """Fields, and this rank's share of the last unknown."""

@@ -24,6 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import ufl
+from ufl.algorithms import extract_coefficients
+from ufl.classes import Condition
+from ufl.corealg.traversal import unique_pre_traversal
 
 from .bordered import Bordered
 from .compat import MPI, Callee, PETSc, owned_size, quiet_options
@@ -162,6 +165,8 @@ class Stage:
         self.affine = True
         self.jacobian = [[self._block(row, column) for column in self.unknowns]
                          for row in self.rows]
+        own = {u.value for u in self.unknowns}
+        self.affine = self.affine and not any(_jumps(s.forms.get(row), own) for row in self.rows)
         self.rest = [self._at_zero(row) if self.affine else None for row in self.rows]
         if self.drives:
             e, one = s.voltage, s.unit_voltage
@@ -422,6 +427,8 @@ class Stage:
         for settle in s.settlers if self.rows != self.names else ():
             settle()
         self.parts.begin()
+        if self.with_voltage is not None:
+            self.with_voltage.forget()
         fresh = self.decoupling is not None  # a step moves the reactions to other nodes
         residual, norm, gap = self._state(control, seek)
         if abs(gap) > AIMED * scale and self._aim(control, AIMED * scale, gap):
@@ -586,6 +593,8 @@ class Stage:
         """Let the next solve set up its preconditioner from the present matrix."""
         if self.decoupling is not None and self.tired:
             self.decoupling.renew()
+        if self.with_voltage is not None:
+            self.with_voltage.forget()
         self.ksp.getPC().setReusePreconditioner(False)
         self.new, self.tired = True, False
 
@@ -655,7 +664,7 @@ class Stage:
         self.ksp.setUp()
         x, dE, iterations, good = self.with_voltage.solve(
             self.operator, np.concatenate(inner_b), np.concatenate(inner_g), d,
-            np.concatenate(outer), gap, self.ksp.rtol, self.new,
+            np.concatenate(outer), gap, self.ksp.rtol,
         )
         sizes = self.sizes if self.condensed is None else self.condensed.sizes
         fields = list(np.split(x, np.cumsum(sizes)[:-1]))
@@ -718,6 +727,14 @@ class Stage:
                 helper.destroy()
         for thing in (*self.rhs, *self.solution, self.matrix, self.ksp):
             thing.destroy()
+
+
+def _jumps(form: Any, own: set[Any]) -> bool:
+    """A condition in it depends on some of these functions; no derivative shows that."""
+    return form is not None and any(
+        isinstance(part, Condition) and own & {*extract_coefficients(part)}
+        for integral in form.integrals() for part in unique_pre_traversal(integral.integrand())
+    )  # fmt: skip
 
 
 def _form_or_none(s: System, form: Any, coefficient: Any, direction: Any) -> Any:

@@ -201,6 +201,20 @@ FAULTS = (
         "> 1.0)",
         f"{V}/test_growth_front.py::test_a_round_pore_closes_and_a_round_crystal_dissolves",
     ),
+    Fault(
+        "salt enters its stiffness with its mean, whose round-off a bare wall at rest then sees",
+        "fem/stiffness.py",
+        "x - total / count",
+        "x",
+        f"{V}/test_solver.py::test_a_block_is_stiffness_and_rest",
+    ),
+    Fault(
+        "what a wall has plated is summed up to first order",
+        "fem/physics/covering.py",
+        "passed * 0.5 * (before + rate)",
+        "passed * rate",
+        f"{V}/test_growth_film.py::test_covering_is_of_second_order",
+    ),
 )
 
 

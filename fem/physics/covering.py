@@ -28,7 +28,7 @@ from .metal import Metal
 __all__ = ["Barrier", "Covering"]
 
 Array = npt.NDArray[np.float64]
-#: 1 - xi below this says nothing of how thick the metal is.
+#: 1 - xi below this says nothing of how thick the metal is, nor 1 - coverage of the charge.
 FULL = 1e-12
 
 
@@ -95,8 +95,11 @@ class Covering:
             charge, before, bend = (
                 f[b.name].x.array[node] for f in (self.charge, self.rate, self.bend)
             )
-            if first:
-                charge = np.where(xi > 0.5, there, 0.0)
+            if first:  # metal of the start, or what the run has covered that this one goes on from
+                bare = 1.0 - self.covered[b.name].x.array[node]
+                taken_over = -b.q_cov * np.log(np.maximum(bare, FULL))
+                new = (bare == 1.0) & (xi > 0.5)
+                charge = np.where(new, there, np.minimum(taken_over, there))
             elif passed:
                 charge = np.minimum(charge + passed * 0.5 * (before + rate), there)
                 bend = (rate - before) / passed

@@ -22,7 +22,7 @@ from .test_restart_ranks import until
 NUMBERS = ("t", "voltage", "plated", "dead", "c_min", "c_max", "xi_max", "tip", "islands")
 
 
-def thick(kind: str, film: bool) -> Case:
+def given(kind: str, film: bool) -> dict[str, Any]:
     """Growth below a separator six times as thick as the pores, with a floating ball of metal.
 
     Args:
@@ -50,7 +50,12 @@ def thick(kind: str, film: bool) -> Case:
         data["kinetics"] = [
             {"surface": "host_bottom", "eta_nuc": "8 mV", "q_cov": "150 C/m^2", "i0": "50 A/m^2"}
         ]
-    return Case.from_dict(data)
+    return data
+
+
+def thick(kind: str, film: bool) -> Case:
+    """The same as a case."""
+    return Case.from_dict(given(kind, film))
 
 
 def solved(folder: str, kind: str, film: bool) -> dict[str, Any]:
@@ -93,3 +98,17 @@ def test_a_wall_that_is_half_covered_goes_on(tmp_path: Path) -> None:
     again = resume(tmp_path / "half")
     for name in NUMBERS:
         np.testing.assert_array_equal(again.series[name], whole.series[name], err_msg=name)
+
+
+def test_what_a_run_covered_is_taken_over(tmp_path: Path) -> None:
+    """`initial.from`: bare walls begin as covered as they were left, and go on from there."""
+    plate = {"step": "plate", "current_density": "1 mA/cm^2"}
+    data = given("direct", film=True) | {"protocol": [plate | {"duration": "16 s"}]}
+    Case.from_dict(data).run(tmp_path / "a")
+    data |= {"initial": {"from": str(tmp_path / "a")}, "protocol": [plate | {"duration": "4 s"}]}
+    Case.from_dict(data).run(tmp_path / "b")
+    left, then = (state_of(tmp_path / n)["0.covered_host_bottom"] for n in "ab")
+    bare = (left > 0.1) & (left < 0.99)
+    print("covered", left[bare], then[bare])
+    assert bare.sum() > 1
+    assert np.all(then[bare] > left[bare]) and np.all(then[bare] < left[bare] + 0.3)

@@ -188,11 +188,34 @@ def test_covering_is_of_second_order():
         assert abs(error) <= 0.006 * (10 / steps) ** 2
 
 
+def test_after_a_jump_the_rate_alone_foresees():
+    """The slope of the charge's rate is that of the current before, and says nothing."""
+    growth = forgetful(UM, -0.06, 0.05, 74.0)
+
+    def foreseen(dt: float) -> tuple[float, float]:
+        growth.s.begin(dt)
+        node = growth.covering.parts[0][1].nodes["xi"][0]
+        found = (growth.covering.charge, growth.covering.rate, growth.covering.covered)
+        charge, rate, covered = (f["film"].x.array[node] for f in found)
+        return float(covered), 1.0 - float(np.exp(-(charge + dt * rate) / 74.0))
+
+    for _ in range(6):
+        growth.step(1.0)
+    covered, straight = foreseen(2.0)
+    assert covered > straight + 0.01
+    growth.rest(voltage=-0.03)
+    growth.s.past_voltages[:] = -0.03
+    growth.s.restart_formula()
+    covered, straight = foreseen(2.0)
+    assert covered == pytest.approx(straight, abs=1e-14)
+
+
 def test_metal_of_the_start_covers():
     """A wall under it has no barrier, one beside it has all of its own: the tail covers nothing."""
     growth = forgetful(UM, -0.06, 0.05, 74.0)
     for depth, share in ((3.0, 1.0), (-3.0, 0.0)):
         growth.covering.clock[0] = -1.0
+        growth.covering.covered["film"].x.array[:] = 0.0
         xi = growth.s.unknowns["xi"]
         y = xi.space.tabulate_dof_coordinates()[:, 1]
         for values in (xi.value, *xi.old):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import ufl
 
+from fem.case import Case
 from fem.compat import MPI
 from fem.matrices import AMPERE
 from fem.solve import Control, Options, Outcome, Stage
@@ -244,6 +245,46 @@ def test_what_is_no_stiffness_matrix_is_assembled():
 
 
 # -- stages ------------------------------------------------------------------------------------
+
+
+def test_a_sink_with_a_threshold_is_not_affine():
+    """Its derivative is zero everywhere; it is a sink all the same, where u is above."""
+    found = []
+    for above in (None, 0.5):
+        system = System(box((0, 0), (3.0, 2.0), (9, 7)))
+        domain = system.domain
+        u = system.add("u", domain.subdomain(("electrolyte",)))
+        u.fix(domain.nodes_on(u.space, u.part, faces=(("collector", "electrolyte"),)), 1.0)
+        dx, v = domain.dx(("electrolyte",)), u.test
+        sink = 0.1 if above is None else ufl.conditional(ufl.gt(u.value, above), 0.1, 0.0)
+        system.row("u", (ufl.inner(ufl.grad(u.value), ufl.grad(v)) + sink * v) * dx)
+        u.value.x.array[:] = 1.0
+        stage = Stage(system, ("u",), Options("direct", 1e-10))
+        system.begin(0.0)
+        assert stage.solve(Control(None), 1.0).converged
+        assert stage.affine == (above is None)
+        found.append(u.owned.copy())
+    assert 0.5 < found[0].min() < 0.9
+    np.testing.assert_allclose(found[0], found[1], atol=1e-12)
+
+
+def test_a_current_after_a_hold(tmp_path):
+    """The voltage is no unknown in a hold, and one after it; the solver is the same."""
+    data = case(
+        geometry={"family": "planar", "length": "100 um", "size": "20 um", "size_width": "50 um"},
+        protocol=[
+            {"step": "hold", "voltage": "-0.02 V", "duration": "0.01 s"},
+            {"step": "plate", "current_density": "100 A/m^2", "duration": "0.01 s"},
+        ],
+    )
+    runs = {
+        kind: Case.from_dict(data | {"solver": {"kind": kind}}).run(tmp_path / kind).series
+        for kind in ("direct", "iterative")
+    }
+    for series in runs.values():
+        assert series["voltage"][0] == pytest.approx(-0.02)
+        assert series["current_density"][-1] == pytest.approx(-100.0)
+    assert runs["iterative"]["voltage"][-1] == pytest.approx(runs["direct"]["voltage"][-1])
 
 
 def test_one_stage_and_two_agree():
