@@ -9,7 +9,7 @@
 | `local_current.png` | i_n along the walls, magnitude                                      |
 | `plated.png`        | film thickness on the walls (or plated charge)                      |
 | `depth.png`         | reaction current against depth, and its share by region             |
-| `metal.png`         | growth study: the metal at five times                               |
+| `metal.png`         | growth study: the metal at up to five times                         |
 | `fill.png`          | growth study: filled share of the pores by depth; tip and dead metal|
 
 A figure whose data are not there is left out. Three-dimensional pictures are rendered in a
@@ -20,20 +20,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError, HostplateError
+from fem.errors import HostplateError
 from fem.results import Result
 
 from . import growth
+from .render import pictures
 from .style import (
     FAINT,
     FIELDS,
@@ -173,6 +171,14 @@ def _values(result: Result, name: str, t: float | None, block: str) -> Any:
     return np.linalg.norm(total[:, :2], axis=1) / np.maximum(total[:, 2], 1e-300)
 
 
+def _cells(result: Result, name: str, t: float | None, block: str) -> Any:
+    """Cells in which a field is shown; phi_s of a growth study where electrons are conducted."""
+    cells = result.cells(block, t)
+    if name == "phi_s" and "metal" in result.blocks:
+        return cells[growth.conductors(result, t)]
+    return cells
+
+
 def _panels(
     result: Result,
     t: float | None,
@@ -250,14 +256,14 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
 
     style = FIELDS[name]
     block = _block(result, name)
-    values = _values(result, name, t, block)
-    scale = scaled(values, style)
+    values, cells = _values(result, name, t, block), _cells(result, name, t, block)
+    scale = scaled(values[np.unique(cells)], style)
     shown = scale(values)
     # The pores last: where electrons cross a mat, the solid's block holds pores as well.
     for other, colour in (("solid", SOLID), ("pore", PORE), ("salt", PORE)):
         if other in result.blocks and (other != block):
             _faint(ax, result, t, other, colour)
-    points, cells = result.points(block, t) * UM, result.cells(block, t)
+    points = result.points(block, t) * UM
     if block != "walls":
         drawn = ax.tripcolor(
             points[:, 0],
@@ -309,33 +315,29 @@ def _panels_3d(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
-    from matplotlib.image import imread
 
     jobs, marks = [], []
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in names:
-            style, block = FIELDS[name], _block(result, name)
-            values = result.array(name, t, block)
-            scale = scaled(values, style)
-            norm = _norm(scale(values), scale)
-            marks.append((ScalarMappable(norm, style.colours), scale))
-            jobs.append(
-                {
-                    "folder": str(result.folder),
-                    "t": result.time(t, block),
-                    "block": block,
-                    "field": name,
-                    "factor": scale.factor,
-                    "offset": scale.offset,
-                    "magnitude": scale.magnitude,
-                    "limits": [float(norm.vmin), float(norm.vmax)],
-                    "log": isinstance(norm, LogNorm),
-                    "colours": style.colours,
-                    "file": str(Path(scratch) / f"{name}.png"),
-                }
-            )
-        _render(jobs)
-        images = [_cropped(imread(str(job["file"]))) for job in jobs]
+    for name in names:
+        style, block = FIELDS[name], _block(result, name)
+        values = result.array(name, t, block)[np.unique(_cells(result, name, t, block))]
+        scale = scaled(values, style)
+        norm = _norm(scale(values), scale)
+        marks.append((ScalarMappable(norm, style.colours), scale))
+        jobs.append(
+            {
+                "folder": str(result.folder),
+                "t": result.time(t, block),
+                "block": block,
+                "field": name,
+                "factor": scale.factor,
+                "offset": scale.offset,
+                "magnitude": scale.magnitude,
+                "limits": [float(norm.vmin), float(norm.vmax)],
+                "log": isinstance(norm, LogNorm),
+                "colours": style.colours,
+            }
+        )
+    images = pictures(jobs)
     height = 3.8
     widths = [height * image.shape[1] / image.shape[0] + 1.0 for image in images]
     figure = Figure(figsize=(sum(widths), height), layout="constrained")
@@ -348,52 +350,6 @@ def _panels_3d(
     more = [f"box {size} µm, z up", *([remark(result, t)] if remark else [])]
     caption(figure, _caption(result, result.time(t, _block(result, names[0])), *more))
     return figure
-
-
-def _render(jobs: list[dict[str, Any]]) -> None:
-    """Render in a new process.
-
-    Raises:
-        CaseError: it could not; says why in one line.
-    """
-    # A child of an MPI rank must not take part in its job.
-    environment = {
-        k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_", "PMIX"))
-    }
-    root = str(Path(__file__).resolve().parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [root, environment.get("PYTHONPATH", "")])
-    )
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "fem.post.render", json.dumps(jobs)],
-            capture_output=True,
-            text=True,
-            timeout=600,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise CaseError("rendering in 3D took more than 10 minutes") from None
-    if done.returncode or not all(Path(job["file"]).is_file() for job in jobs):
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = lines[-1].strip() if lines and done.returncode > 0 else "the process died"
-        raise CaseError(
-            f"VTK cannot render here ({reason}); a graphics library (libEGL, libGL or OSMesa) is "
-            f"missing or broken. Draw elsewhere: python -m fem.post.figures {jobs[0]['folder']}"
-        )
-
-
-def _cropped(image: Any) -> Any:
-    """The picture without its white margin."""
-    ink = (image[:, :, :3] < 0.995).any(axis=2)
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not len(rows):
-        return image
-    pad = 6
-    return image[
-        max(rows[0] - pad, 0) : rows[-1] + pad + 1, max(columns[0] - pad, 0) : columns[-1] + pad + 1
-    ]
 
 
 # -- numbers -----------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from fem.results import Result
 
 from .style import INK, LINES, PORE, SOLID, caption, show_time
 
-__all__ = ["fill", "metal"]
+__all__ = ["conductors", "fill", "host_and_metal", "metal"]
 
 UM = 1e6
 METAL, DEAD = "#43576b", "#c0392b"
-PANELS = 5
+PANELS, PANELS_3D = 5, 4
 
 
 def metal(result: Result, t: float | None) -> Any:
@@ -23,12 +23,11 @@ def metal(result: Result, t: float | None) -> Any:
         return None
     low, high = result.extent() * UM
     if high[2] > low[2]:
-        return None  # in 3D a movie or ParaView says more
+        return _metal_3d(result)
     from matplotlib.colors import LinearSegmentedColormap, ListedColormap
     from matplotlib.figure import Figure
 
-    times = np.asarray(result.times)
-    chosen = times[np.unique(np.linspace(0, len(times) - 1, min(PANELS, len(times))).astype(int))]
+    chosen = _some_times(result, PANELS)
     wide, tall = (high - low)[:2]
     height = float(np.clip(1.9 * tall / wide, 2.2, 6.0))
     figure = Figure(
@@ -70,6 +69,56 @@ def metal(result: Result, t: float | None) -> Any:
     bar.outline.set_linewidth(0.5)
     caption(figure, f"{result.summary.get('title', '')} · host grey, cut-off metal red")
     return figure
+
+
+def _some_times(result: Result, most: int) -> Any:
+    """Stored times, s: the first, the last, and others evenly between."""
+    times = np.asarray(result.times)
+    return times[np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).astype(int))]
+
+
+def _metal_3d(result: Result) -> Any:
+    """Bodies of metal (xi > 1/2) around the host, rendered elsewhere."""
+    from matplotlib.figure import Figure
+
+    from .render import pictures
+
+    chosen = _some_times(result, PANELS_3D)
+    job = {"folder": str(result.folder), "block": "metal", "field": "xi"}
+    images = pictures([job | {"t": float(now)} for now in chosen])
+    height = 3.4
+    widths = [height * image.shape[1] / image.shape[0] for image in images]
+    figure = Figure(figsize=(sum(widths) + 0.3, height + 0.5), layout="constrained")
+    axes = figure.subplots(1, len(images), squeeze=False, width_ratios=widths)[0]
+    for ax, image, now in zip(axes, images, chosen, strict=True):
+        ax.imshow(image, interpolation="antialiased")
+        ax.axis("off")
+        ax.set_title(show_time(float(now)), fontsize=9, color=INK)
+    size = " × ".join(f"{s:.3g}" for s in np.ptp(result.extent(), axis=0) * UM)
+    more = f"box {size} µm, z up · host grey, metal blue, cut-off metal red"
+    caption(figure, f"{result.summary.get('title', '')} · {more}")
+    return figure
+
+
+def conductors(result: Result, t: float | None) -> Any:
+    """Which cells of the block `solid` conduct electrons well: of the host, or full of metal.
+
+    That block holds the pores as well: they, too, have a phi_s, though hardly a current.
+    """
+    host, xi = host_and_metal(result, t)
+    return host | (xi[result.cells("solid", t)].mean(axis=1) >= 0.5)
+
+
+def host_and_metal(result: Result, t: float | None) -> tuple[Any, Any]:
+    """Of the block `solid`: which cells are the host's, and xi at its points, 0 inside the host."""
+    from scipy.spatial import cKDTree
+
+    regions = [result.array("region", t, block) for block in ("solid", "pore")]
+    host = ~np.isin(regions[0], np.unique(regions[1]))
+    points = result.points("solid", t)
+    away, nearest = cKDTree(result.points("metal", t)).query(points)
+    there = away <= 1e-9 * np.ptp(points, axis=0).max()
+    return host, np.where(there, result.array("xi", t, "metal")[nearest], 0.0)
 
 
 def fill(result: Result, t: float | None) -> Any:

@@ -1,64 +1,127 @@
-"""Three-dimensional pictures by VTK, without a screen: `python -m fem.post.render JOBS`.
+"""Three-dimensional pictures by VTK, without a screen.
 
-Always started as a process of its own (`fem.post.figures`): without a usable graphics driver VTK
-does not raise, it dies. JOBS is a JSON list; each job names the result folder, time, block, field,
-colours and the PNG to write.
+`pictures` starts `python -m fem.post.render JOBS` as a process of its own: without a usable
+graphics driver VTK does not raise, it dies. JOBS is a JSON list; each job names the result folder,
+time, block, field, colours and the PNG to write.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fem.errors import CaseError
 from fem.results import Result
 
+from .growth import DEAD, METAL, host_and_metal
 from .style import FAINT, SOLID
 
-__all__ = ["render"]
+__all__ = ["pictures", "render"]
+
+#: Enough shade to see the shape, little enough to read the colours.
+LIGHT = {"ambient": 0.72, "diffuse": 0.3, "specular": 0.0}
+
+
+def pictures(jobs: list[dict[str, Any]]) -> list[Any]:
+    """Images of some jobs, without their white margins, rendered in a new process.
+
+    Raises:
+        CaseError: it could not; says why in one line.
+    """
+    from matplotlib.image import imread
+
+    # A child of an MPI rank must not take part in its job.
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_", "PMIX"))
+    }
+    root = str(Path(__file__).resolve().parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [root, environment.get("PYTHONPATH", "")])
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        files = [Path(scratch) / f"{k}.png" for k in range(len(jobs))]
+        named = [job | {"file": str(file)} for job, file in zip(jobs, files, strict=True)]
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "fem.post.render", json.dumps(named)],
+                capture_output=True,
+                text=True,
+                timeout=600,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+            )
+        except subprocess.TimeoutExpired:
+            raise CaseError("rendering in 3D took more than 10 minutes") from None
+        if done.returncode or not all(file.is_file() for file in files):
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            reason = lines[-1].strip() if lines and done.returncode > 0 else "the process died"
+            raise CaseError(
+                f"VTK cannot render here ({reason}); a graphics library (libEGL, libGL or OSMesa) "
+                f"is missing or broken. Draw elsewhere: python -m fem.post.figures "
+                f"{jobs[0]['folder']}"
+            )
+        return [_cropped(imread(str(file))) for file in files]
+
+
+def _cropped(image: Any) -> Any:
+    """The picture without its white margin."""
+    ink = (image[:, :, :3] < 0.995).any(axis=2)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return image
+    pad = 6
+    return image[
+        max(rows[0] - pad, 0) : rows[-1] + pad + 1, max(columns[0] - pad, 0) : columns[-1] + pad + 1
+    ]
+
+
+# -- in the process of its own -----------------------------------------------------------------
 
 
 def render(job: dict[str, Any]) -> None:
     """One picture, without colour bar and text: the field in colour, other solids in grey.
 
-    Fields of a volume are cut in half to show the inside; walls are shown whole.
+    Fields of a volume are cut in half to show the inside. Walls are shown whole, and so is growing
+    metal: as a body (`xi`), or as its front in the colours of another field.
     """
     import pyvista as pv
 
     pv.OFF_SCREEN = True
     result = Result(job["folder"])
     t, block = job["t"], job["block"]
-    grid = result.grid(block, t)
-    shown = (grid.point_data[job["field"]] - job["offset"]) * job["factor"]
-    grid.clear_data()
-    grid.point_data["shown"] = np.abs(shown) if job["magnitude"] else shown
-    low, high = result.extent(t)
-    middle = 0.5 * (low + high)
     plotter = pv.Plotter(off_screen=True, window_size=(1500, 1500))
     plotter.set_background("white")
-    walls = block == "walls"
-    plotter.add_mesh(
-        grid if walls else grid.clip((0, -1, 0), origin=middle).extract_surface(algorithm=None),
-        scalars="shown",
-        cmap=job["colours"],
-        clim=job["limits"],
-        log_scale=job["log"],
-        show_scalar_bar=False,
-        smooth_shading=False,
-        ambient=0.72,  # enough shade to see the shape, little enough to read the colours
-        diffuse=0.3,
-        specular=0.0,
-    )
-    if not walls and block != "solid" and "solid" in result.blocks:
-        solid = result.grid("solid", t)
-        solid.clear_data()
-        solid = solid.clip((0, -1, 0), origin=middle)
-        if solid.n_cells:
-            plotter.add_mesh(
-                solid.extract_surface(algorithm=None), color=SOLID, ambient=0.72, diffuse=0.3
-            )
+    low, high = result.extent(t)
+    middle = 0.5 * (low + high)
+    if block == "metal" and job["field"] == "xi":
+        body = result.grid("metal", t).clip_scalar(scalars="xi", value=0.5, invert=False)
+        if body.n_cells:
+            for is_dead, colour in ((False, METAL), (True, DEAD)):
+                part = body.clip_scalar(scalars="dead", value=0.5, invert=not is_dead)
+                _add(plotter, part, color=colour)
+    else:
+        for part in _parts(result, block, t):
+            if block not in ("walls", "metal"):
+                part = part.clip((0, -1, 0), origin=middle)
+            if part.n_cells:
+                shown = (part.point_data[job["field"]] - job["offset"]) * job["factor"]
+                part.clear_data()
+                part.point_data["shown"] = np.abs(shown) if job["magnitude"] else shown
+            _add(
+                plotter, part, scalars="shown", cmap=job["colours"], clim=job["limits"],
+                log_scale=job["log"], show_scalar_bar=False,
+            )  # fmt: skip
+    if block not in ("walls", "solid") and "solid" in result.blocks:
+        solid = _host(result, t)
+        _add(plotter, solid if block == "metal" else solid.clip((0, -1, 0), origin=middle),
+             color=SOLID)  # fmt: skip
     box = pv.Box([x for pair in zip(low, high, strict=True) for x in pair])
     plotter.add_mesh(box, style="wireframe", color=FAINT, line_width=1.5, lighting=False)
     plotter.enable_parallel_projection()
@@ -71,6 +134,34 @@ def render(job: dict[str, Any]) -> None:
     plotter.enable_anti_aliasing("ssaa")
     plotter.screenshot(job["file"])
     plotter.close()
+
+
+def _parts(result: Result, block: str, t: float) -> list[Any]:
+    """What is coloured: all of a block, or what conducts of `solid`, or the front of `metal`."""
+    grid = result.grid(block, t)
+    if block == "metal":
+        return [grid.contour([0.5], scalars="xi")]
+    if block != "solid" or "metal" not in result.blocks:
+        return [grid]
+    host, grid.point_data["xi"] = host_and_metal(result, t)
+    pores = grid.extract_cells(~host)
+    return [grid.extract_cells(host), pores.clip_scalar(scalars="xi", value=0.5, invert=False)]
+
+
+def _add(plotter: Any, grid: Any, **how: Any) -> None:
+    """The surface of a grid, if there is anything of it."""
+    if grid.n_cells:
+        plotter.add_mesh(grid.extract_surface(algorithm=None), smooth_shading=False, **LIGHT, **how)
+
+
+def _host(result: Result, t: float) -> Any:
+    """The solid without the pores that its block may hold (where electrons cross them)."""
+    solid = result.grid("solid", t)
+    if "region" in solid.cell_data and "pore" in result.blocks:
+        pores = np.unique(result.array("region", t, "pore"))
+        solid = solid.extract_cells(~np.isin(solid.cell_data["region"], pores))
+    solid.clear_data()
+    return solid
 
 
 if __name__ == "__main__":

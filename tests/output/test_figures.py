@@ -247,6 +247,68 @@ def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog):
         assert ink[-len(ink) // 20 :].any()
 
 
+@pytest.fixture(scope="module", params=[2, 3])
+def grown_folder(request, tmp_path_factory) -> Path:
+    """Results of a growth study: metal up to a height of 20 um around a host that is 30 um high."""
+    from fem.blocks import Block, region_field
+    from fem.compat import dfem
+    from tests.output.workers import domain_of
+
+    dim = request.param
+    folder = tmp_path_factory.mktemp("grown")
+    domain = domain_of(dim, 8)
+    fields = {
+        ("metal", "electrolyte"): {
+            "xi": lambda x: 1.0 / (1.0 + np.exp((x[dim - 1] - 20 * UM) / (2 * UM))),
+            "i_n": lambda x: np.full(x.shape[1], -10.0),
+            "dead": lambda x: np.zeros(x.shape[1]),
+        },
+        ("pore", "electrolyte"): {"c": lambda x: 1000 + 1e7 * x[dim - 1]},
+        ("solid", "host_a electrolyte"): {"phi_s": lambda x: 1e4 * x[dim - 1]},
+    }
+    blocks = []
+    for (name, regions), functions in fields.items():
+        part = domain.subdomain(regions.split())
+        space, made = dfem.functionspace(part.mesh, ("Lagrange", 1)), {}
+        for field, law in functions.items():
+            made[field] = dfem.Function(space)
+            made[field].interpolate(law)
+        static = {} if name == "metal" else {"region": region_field(domain, part)}
+        blocks.append(Block(name, part.mesh, made, static))
+    writer = FieldWriter(MPI.COMM_SELF, folder, blocks)
+    for t in (0.0, 60.0):
+        writer.write(t)
+    write_json(COMM, folder / "summary.json", {"title": "A host full of metal to half its height"})
+    return folder
+
+
+def test_a_potential_is_shown_where_electrons_flow(grown_folder):
+    """In the host and the metal, not in the pores above, which have a phi_s as well."""
+    result = Result(grown_folder)
+    points, cells = result.points("solid"), result.cells("solid")
+    axis = 2 if np.ptp(points[:, 2]) else 1
+    shown = figures.growth.conductors(result, None)
+    middle = points[cells].mean(axis=1)
+    host = (np.abs(middle[:, 0] - 20 * UM) < 10 * UM) & (middle[:, axis] < 30 * UM)
+    assert shown[host].all()
+    assert shown[~host & (points[cells][:, :, axis].max(axis=1) < 19 * UM)].all()
+    assert not shown[~host & (middle[:, axis] > 24 * UM)].any()
+
+
+def test_growing_metal_is_drawn(grown_folder, caplog):
+    """Also in 3D: bodies of metal beside the host, and its front in the colours of i_n."""
+    with caplog.at_level(logging.WARNING, "hostplate.figures"):
+        drawn = {file.stem for file in figures.draw(grown_folder)}
+    if "cannot render" in caplog.text:
+        pytest.skip("no off-screen graphics on this machine")
+    assert drawn >= {"salt", "potentials", "local_current", "metal"} and not caplog.records
+    image = picture(grown_folder / "figures" / "metal.png")[:, :, :3]
+    blue = (np.abs(image - [0.263, 0.341, 0.420]) < 0.12).all(axis=2)
+    grey = (np.ptp(image, axis=2) < 0.06) & (np.abs(image.mean(axis=2) - 0.72) < 0.1)
+    print("metal", blue.mean(), "host", grey.mean())
+    assert blue.mean() > 0.05 and grey.mean() > 0.02
+
+
 def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     for file in (solid_folder / "figures").glob("*.png"):
