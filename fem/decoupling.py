@@ -28,7 +28,7 @@ from .stiffness import structure
 from .system import System
 
 if TYPE_CHECKING:
-    from .solve import Stage
+    from .linear import LinearSolver
 
 __all__ = ["Decoupling"]
 
@@ -39,15 +39,16 @@ class Decoupling:
     """Preconditioner of a stage with phi_l and c, around one that solves field by field.
 
     Args:
-        stage: whose blocks it takes; it must have both unknowns.
+        solver: whose blocks it takes; it must see both unknowns.
 
     Attributes:
         matrix: of the freed fields, to be preconditioned by `pc`.
         pc: the preconditioner inside.
     """
 
-    def __init__(self, stage: Stage):
-        self.stage, s, names = stage, stage.system, stage.outer_names
+    def __init__(self, solver: LinearSolver):
+        self.stage, names = solver.stage, solver.names
+        stage, s = solver.stage, solver.stage.system
         comm: Any = s.domain.comm
         split = s.splits["c"]
         self.forms = [s.form(form) for form in (split.row, split.column, split.volume)]
@@ -55,14 +56,13 @@ class Decoupling:
         self.held = stage.fixed[stage.names.index("c")]
         self.take = _same_node(s)
         self.of_phi, self.of_c = self.take.createVecs()
-        self.right = stage.operator.createVecRight()
+        self.right = solver.operator.createVecRight()
         self.right.setUp()
-        sizes = stage.sizes if stage.condensed is None else stage.condensed.sizes
-        ends = np.cumsum(sizes)
+        ends = np.cumsum(solver.sizes)
         self.phi_part, self.c_part = (
-            slice(ends[k] - sizes[k], ends[k]) for k in (self.phi, self.c)
+            slice(ends[k] - solver.sizes[k], ends[k]) for k in (self.phi, self.c)
         )
-        block: Any = stage.operator.getNestSubMatrix
+        block: Any = solver.operator.getNestSubMatrix
         self.salt, self.drift = block(self.c, self.c), block(self.phi, self.c)
         self.block = self.salt.duplicate(copy=True)
         self.moved = self.take.matMult(self.drift)

@@ -41,7 +41,7 @@ def watch(stage: Stage) -> list[tuple[tuple[Any, ...], float, int]]:
 
     def counted(*rhs: Any) -> Any:
         step, iterations, good = solve(*rhs)
-        solves.append((rhs, float(stage.ksp.rtol), iterations))
+        solves.append((rhs, stage.solver.rtol, iterations))
         return step, iterations, good
 
     stage._direction = counted  # type: ignore[assignment, method-assign]
@@ -66,11 +66,11 @@ def row(case: Case, seconds: float, comm: Any) -> str:
         if step is None:
             return f"no step at t = {s.t:g} s"
         steps += 1
-        factorised += potentials.factored_left > 0
+        factorised += potentials.solver.factored_left > 0
         first.append(solves[before][-1])
     decades = sum(-math.log10(rtol) for _, rtol, _ in solves)
-    potentials._renew()
-    potentials.factored_left, potentials.ksp.rtol = 0, 1e-6
+    potentials.solver.renew()
+    potentials.solver.factored_left, potentials.solver.rtol = 0, 1e-6
     _, fresh, good = potentials._direction(*solves[before][0])
     size = sum(u.space.dofmap.index_map.size_global for u in s.unknowns.values())
     return (

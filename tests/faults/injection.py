@@ -24,8 +24,10 @@ STAGES: dict[str, tuple[str, str, int, Exception]] = {
     "mesh reading": ("fem.domain", "read_mesh", 0, OSError("mesh.h5: truncated")),
     "JIT": ("ffcx.codegeneration.jit", "compile_forms", 4, RuntimeError("the compiler died")),
     "assembly": ("fem.solve", "Stage._residual", 6, MemoryError("no room for a vector")),
-    "solve": ("fem.solve", "Stage._apply_inverse", 9, ValueError("the factors are gone")),
-    "a rank alone": ("fem.solve", "Stage._apply_inverse", 9, RunError("this rank sees no way")),
+    "solve": ("fem.linear", "LinearSolver.apply_inverse", 9, ValueError("the factors are gone")),
+    "a rank alone": (
+        "fem.linear", "LinearSolver.apply_inverse", 9, RunError("this rank sees no way")
+    ),
     "writing": ("fem.output", "_Numbering.values", 12, OSError(errno.ENOSPC, "No space left")),
     "checkpoint": ("numpy", "savez", 2, OSError(errno.ENOSPC, "No space left")),
 }

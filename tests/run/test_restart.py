@@ -191,17 +191,17 @@ def test_the_other_signal_comes_in_the_middle_of_a_step(
 ) -> None:
     """The step is finished and written, then the run ends with 3."""
     from fem.cli import main
-    from fem.solve import Stage
+    from fem.linear import LinearSolver
 
-    inverse, calls = Stage._apply_inverse, itertools.count(1)
+    inverse, calls = LinearSolver.apply_inverse, itertools.count(1)
 
-    def disturbed(self: Stage, *args: Any) -> Any:
+    def disturbed(self: LinearSolver, *args: Any) -> Any:
         if next(calls) == 40:
             signal.raise_signal(signal.SIGUSR1)
         return inverse(self, *args)
 
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(Stage, "_apply_inverse", disturbed)
+    monkeypatch.setattr(LinearSolver, "apply_inverse", disturbed)
     (tmp_path / "long.toml").write_text(to_toml(LONG))
     assert main(["run", f"{tmp_path}/long.toml", f"--out={tmp_path}/r", "--quiet"]) == 3
     assert "stopped by signal 10 at t = " in capsys.readouterr().err

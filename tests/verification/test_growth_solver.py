@@ -69,12 +69,14 @@ def test_taylor():
     E, dE = s.get_voltage(), 3e-3
     at, _ = stage._residual()
     i_at = local.current()
-    stage._assemble()
-    x, y = stage.operator.createVecRight(), stage.operator.createVecLeft()
-    stage._put(x, direction)
-    stage.operator.mult(x, y)
+    stage.parts.fill()
+    solver = stage.solver
+    solver.update()
+    x, y = solver.operator.createVecRight(), solver.operator.createVecLeft()
+    solver.put(x, direction)
+    solver.operator.mult(x, y)
     y.scale(AMPERE)
-    slope, border, gradient = stage._get(y), local.border(), local.gradient()
+    slope, border, gradient = solver.get(y), local.border(), local.gradient()
     i_slope = dE * local.voltage_slope()
     for k, name in enumerate(stage.names):
         border[name][stage.fixed[k]] = 0.0
@@ -149,7 +151,7 @@ def test_where_krylov_fails_matrices_are_factorised():
         for dt in (5.0, 10.0):
             growth.step(dt, CURRENT)
         found.append((growth.s.get_voltage(), growth.volume))
-    assert growth.stages[0].factored_left > 0
+    assert growth.stages[0].solver.factored_left > 0
     np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
 
 
@@ -173,7 +175,7 @@ def krylov_of(growth: Growth, steps: tuple[float, ...]) -> list[tuple[float, int
 
     def counted(*right: Any) -> Any:
         step, iterations, good = solve(*right)
-        solves.append((float(stage.ksp.rtol), iterations))
+        solves.append((stage.solver.rtol, iterations))
         assert good
         return step, iterations, good
 
@@ -194,7 +196,8 @@ def test_krylov_iterations_are_few():
     decades = -sum(np.log10(rtol) for rtol, _ in solves)
     pace = sum(n for _, n in solves) / decades
     print("krylov", solves, pace)
-    assert growth.stages[0].decoupling is not None and not growth.stages[0].factored_left
+    solver = growth.stages[0].solver
+    assert solver.decoupling is not None and not solver.factored_left
     assert pace < 1.25
 
 

@@ -90,13 +90,13 @@ def test_taylor():
         return residual, stage._gap(Control(0.0))
 
     at, i_at = rows()
-    stage._assemble()
+    stage.parts.fill()
     border, gradient = stage.borders()
-    x, y = stage.matrix.createVecs()
-    stage._put(x, direction)
-    stage.matrix.mult(x, y)
+    x, y = stage.solver.matrix.createVecs()
+    stage.solver.put(x, direction)
+    stage.solver.matrix.mult(x, y)
     y.scale(AMPERE)
-    slope = stage._get(y)
+    slope = stage.solver.get(y)
     slope = [a + dE * b for a, b in zip(slope, border, strict=True)]
     i_slope = sum(float(g @ d) for g, d in zip(gradient, direction, strict=True))
     i_slope += dE * stage._slope()
@@ -122,7 +122,7 @@ def test_held_nodes_have_a_diagonal_like_the_others():
     """Within a factor 1e6 of the free ones: far below, multigrid on 2 ranks no longer works."""
     stage = disturbed().main
     stage._residual()
-    stage._assemble()
+    stage.parts.fill()
     some = 0
     for k, (name, held) in enumerate(zip(stage.names, stage.fixed, strict=True)):
         diagonal = stage.parts.blocks[k][k].getDiagonal().array
