@@ -190,8 +190,8 @@ FAULTS = (
     Fault(
         "a wall that was stripped bare stays covered",
         "fem/physics/covering.py",
-        "passed * rate, there)",
-        "passed * rate, np.inf)",
+        "(before + rate), there)",
+        "(before + rate), np.inf)",
         f"{V}/test_growth_film.py::test_a_wall_forgets_its_barrier",
     ),
     Fault(
