@@ -3,10 +3,10 @@
 | file                | shows                                                               |
 |---------------------|---------------------------------------------------------------------|
 | `series.png`        | voltage, smallest and largest concentration, charge against time    |
-| `salt.png`          | c in the pores                                                      |
-| `potentials.png`    | phi_s in the solids, phi_l in the pores                             |
+| `salt.png`          | c in the electrolyte                                                |
+| `potentials.png`    | phi_s in solids and growing metal, phi_l in the electrolyte         |
 | `field.png`         | 2D: the gradient of phi_l in the pores, magnitude                   |
-| `local_current.png` | i_n along the walls, magnitude                                      |
+| `local_current.png` | i_n along walls or the front of growing metal, magnitude            |
 | `plated.png`        | film thickness on the walls (or plated charge)                      |
 | `depth.png`         | reaction current against depth, and its share by region             |
 | `metal.png`         | growth study: the metal at up to five times                         |
@@ -172,10 +172,11 @@ def _values(result: Result, name: str, t: float | None, block: str) -> Any:
 
 
 def _cells(result: Result, name: str, t: float | None, block: str) -> Any:
-    """Cells in which a field is shown; phi_s of a growth study where electrons are conducted."""
+    """Cells in which a field is shown; of a growth study those where it means something."""
     cells = result.cells(block, t)
-    if name == "phi_s" and "metal" in result.blocks:
-        return cells[growth.conductors(result, t)]
+    if "metal" in result.blocks and block != "walls":
+        some = cells[growth.cells_of(result, t, name, block)]
+        return some if len(some) else cells
     return cells
 
 
@@ -252,8 +253,6 @@ def _norm(values: Any, scale: Scaled) -> Any:
 
 
 def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Scaled]:
-    from matplotlib.collections import LineCollection
-
     style = FIELDS[name]
     block = _block(result, name)
     values, cells = _values(result, name, t, block), _cells(result, name, t, block)
@@ -263,6 +262,12 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
     for other, colour in (("solid", SOLID), ("pore", PORE), ("salt", PORE)):
         if other in result.blocks and (other != block):
             _faint(ax, result, t, other, colour)
+    if "metal" in result.blocks and name != "phi_s":
+        full = growth.xi_at(result, t, "metal")[result.cells("metal", t)].mean(axis=1) >= 0.5
+        _faint(ax, result, t, "metal", growth.METAL, full)
+    if block == "metal":
+        ends, currents = growth.front(result, t)
+        return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale), scale
     points = result.points(block, t) * UM
     if block != "walls":
         drawn = ax.tripcolor(
@@ -276,22 +281,34 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
             rasterized=True,
         )
         return drawn, scale
+    return _lines(ax, points[cells][:, :, :2], shown[cells].mean(axis=1), style, scale), scale
+
+
+def _lines(ax: Any, ends: Any, shown: Any, style: Any, scale: Scaled) -> Any:
+    from matplotlib.collections import LineCollection
+
     lines = LineCollection(
-        points[cells][:, :, :2].tolist(),
-        array=shown[cells].mean(axis=1),
+        ends.tolist(),
+        array=shown,
         cmap=style.colours,
         norm=_norm(shown, scale),
         linewidths=1.9,
         capstyle="round",
     )
     ax.add_collection(lines)
-    return lines, scale
+    return lines
 
 
-def _faint(ax: Any, result: Result, t: float | None, block: str, colour: str) -> None:
+def _faint(
+    ax: Any, result: Result, t: float | None, block: str, colour: str, which: Any = None
+) -> None:
+    """A block, or some of its cells, in one colour behind the rest."""
     from matplotlib.colors import ListedColormap
 
     points, cells = result.points(block, t) * UM, result.cells(block, t)
+    cells = cells if which is None else cells[which]
+    if not len(cells):
+        return
     ax.tripcolor(
         points[:, 0],
         points[:, 1],

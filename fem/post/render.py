@@ -20,7 +20,7 @@ import numpy as np
 from fem.errors import CaseError
 from fem.results import Result
 
-from .growth import DEAD, METAL, host_and_metal
+from .growth import DEAD, METAL, host_cells, xi_at
 from .style import FAINT, SOLID
 
 __all__ = ["pictures", "render"]
@@ -118,10 +118,14 @@ def render(job: dict[str, Any]) -> None:
                 plotter, part, scalars="shown", cmap=job["colours"], clim=job["limits"],
                 log_scale=job["log"], show_scalar_bar=False,
             )  # fmt: skip
-    if block not in ("walls", "solid") and "solid" in result.blocks:
-        solid = _host(result, t)
-        _add(plotter, solid if block == "metal" else solid.clip((0, -1, 0), origin=middle),
-             color=SOLID)  # fmt: skip
+    if block not in ("walls", "solid"):
+        beside = [(_host(result, t), SOLID)] if "solid" in result.blocks else []
+        if "metal" in result.blocks and block != "metal":
+            body = result.grid("metal", t).clip_scalar(scalars="xi", value=0.5, invert=False)
+            beside.append((body, METAL))
+        for part, colour in beside:
+            cut = part if block == "metal" else part.clip((0, -1, 0), origin=middle)
+            _add(plotter, cut, color=colour)
     box = pv.Box([x for pair in zip(low, high, strict=True) for x in pair])
     plotter.add_mesh(box, style="wireframe", color=FAINT, line_width=1.5, lighting=False)
     plotter.enable_parallel_projection()
@@ -137,13 +141,16 @@ def render(job: dict[str, Any]) -> None:
 
 
 def _parts(result: Result, block: str, t: float) -> list[Any]:
-    """What is coloured: all of a block, or what conducts of `solid`, or the front of `metal`."""
+    """What is coloured: a block, of a growth study the part where its fields mean something."""
     grid = result.grid(block, t)
+    if block == "walls" or "metal" not in result.blocks:
+        return [grid]
     if block == "metal":
         return [grid.contour([0.5], scalars="xi")]
-    if block != "solid" or "metal" not in result.blocks:
-        return [grid]
-    host, grid.point_data["xi"] = host_and_metal(result, t)
+    grid.point_data["xi"] = xi_at(result, t, block)
+    if block != "solid":
+        return [grid.clip_scalar(scalars="xi", value=0.5)]
+    host = host_cells(result, t)
     pores = grid.extract_cells(~host)
     return [grid.extract_cells(host), pores.clip_scalar(scalars="xi", value=0.5, invert=False)]
 
@@ -158,8 +165,7 @@ def _host(result: Result, t: float) -> Any:
     """The solid without the pores that its block may hold (where electrons cross them)."""
     solid = result.grid("solid", t)
     if "region" in solid.cell_data and "pore" in result.blocks:
-        pores = np.unique(result.array("region", t, "pore"))
-        solid = solid.extract_cells(~np.isin(solid.cell_data["region"], pores))
+        solid = solid.extract_cells(host_cells(result, t))
     solid.clear_data()
     return solid
 
