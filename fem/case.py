@@ -200,8 +200,8 @@ class Kinetics(_Table):
     c_ref: Concentration | None = Field(None, description="concentration i0 refers to")
     q_cov: AreaCharge | None = Field(
         None,
-        description="charge per wall area after which 63 % of the wall is covered and eta_nuc of "
-        "it gone, by default that of 10 nm of metal; growth study: of film walls",
+        description="charge per wall area after which 63 % of the wall is covered, and as much of "
+        "eta_nuc gone; by default that of 10 nm of metal; growth study: film walls only",
     )
     wall: Literal["film", "nucleating"] | None = Field(
         None,

@@ -134,6 +134,8 @@ def _field(result: Result, t: float | None) -> Any:
 
 
 def _local_current(result: Result, t: float | None) -> Any:
+    if "metal" in result.blocks and not growth.cells_of(result, t, "i_n", "metal").any():
+        return None  # no front
     return _panels(result, t, ("i_n",), _direction)
 
 
@@ -263,8 +265,7 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
         if other in result.blocks and (other != block):
             _faint(ax, result, t, other, colour)
     if "metal" in result.blocks and name != "phi_s":
-        full = growth.xi_at(result, t, "metal")[result.cells("metal", t)].mean(axis=1) >= 0.5
-        _faint(ax, result, t, "metal", growth.METAL, full)
+        _faint(ax, result, t, "metal", growth.METAL, ~growth.cells_of(result, t, "c", "metal"))
     if block == "metal":
         ends, currents = growth.front(result, t)
         return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale), scale

@@ -247,19 +247,16 @@ def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog):
         assert ink[-len(ink) // 20 :].any()
 
 
-@pytest.fixture(scope="module", params=[2, 3])
-def grown_folder(request, tmp_path_factory) -> Path:
-    """Results of a growth study: metal up to a height of 20 um around a host that is 30 um high."""
+def grown(folder: Path, dim: int, height: float) -> Path:
+    """Results of a growth study: metal up to a height around a host that is 30 um high."""
     from fem.blocks import Block, region_field
     from fem.compat import dfem
     from tests.output.workers import domain_of
 
-    dim = request.param
-    folder = tmp_path_factory.mktemp("grown")
     domain = domain_of(dim, 8)
     fields = {
         ("metal", "electrolyte"): {
-            "xi": lambda x: 1.0 / (1.0 + np.exp((x[dim - 1] - 20 * UM) / (2 * UM))),
+            "xi": lambda x: 1.0 / (1.0 + np.exp((x[dim - 1] - height) / (2 * UM))),
             "i_n": lambda x: np.full(x.shape[1], -10.0),
             "dead": lambda x: np.zeros(x.shape[1]),
         },
@@ -280,6 +277,12 @@ def grown_folder(request, tmp_path_factory) -> Path:
         writer.write(t)
     write_json(COMM, folder / "summary.json", {"title": "A host full of metal to half its height"})
     return folder
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def grown_folder(request, tmp_path_factory) -> Path:
+    """The same with metal up to 20 um, in 2D and 3D."""
+    return grown(tmp_path_factory.mktemp("grown"), request.param, 20 * UM)
 
 
 def test_a_potential_is_shown_where_electrons_flow(grown_folder):
@@ -323,6 +326,12 @@ def test_growing_metal_is_drawn(grown_folder, caplog):
     grey = (np.ptp(image, axis=2) < 0.06) & (np.abs(image.mean(axis=2) - 0.72) < 0.1)
     print("metal", blue.mean(), "host", grey.mean())
     assert blue.mean() > 0.05 and grey.mean() > 0.02
+
+
+def test_without_a_front_no_current_is_drawn(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "hostplate.figures"):
+        drawn = {file.stem for file in figures.draw(grown(tmp_path, 2, -50 * UM))}
+    assert drawn >= {"salt", "metal"} and "local_current" not in drawn and not caplog.records
 
 
 def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, monkeypatch):
