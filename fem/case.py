@@ -36,7 +36,7 @@ from fem.case_files import apply_override, case_names, find_case, read_toml, set
 from fem.errors import CaseError, nearest
 from fem.properties import Along, Constant, Formula, Property, PropertyOf
 from fem.tables import as_profile
-from fem.units import Quantity, format_quantity, unit_of
+from fem.units import Quantity, format_quantity, typed, unit_of
 
 __all__ = ["Along", "Case", "Constant", "Formula", "Property", "case_names"]
 
@@ -143,13 +143,20 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _micro(unit: Any) -> Any:
+    """``um`` for ``µm``, with either of the two characters for micro."""
+    return typed(unit).replace("\u00b5", "u") if isinstance(unit, str) else unit
+
+
 class MeshFile(_Table):
     """A user's own mesh, instead of a geometry family."""
 
     file: PathText = Field(
         description="mesh file (.msh, .vtu, .xdmf, .med, .nas), relative to the case"
     )
-    unit: Literal["m", "mm", "um", "nm", "cm"] = Field(description="unit of its coordinates")
+    unit: Annotated[
+        Literal["m", "mm", "um", "nm", "cm"], BeforeValidator(_micro)
+    ] = Field(description="unit of its coordinates")
     axisymmetric: StrictBool = Field(False, description="2D mesh whose x is the radius")
     names: dict[Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")], Name] = Field(
         default_factory=dict, description="names of numbered groups, e.g. 3 = 'collector'"

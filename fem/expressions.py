@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from fem.errors import CaseError, nearest
+from fem.units import typed
 
 #: Name -> (number of arguments, meaning). ``min`` and ``max`` take two or more.
 FUNCTIONS: dict[str, tuple[int, str]] = {
@@ -102,6 +103,7 @@ class Expression:
             raise ExpressionError(
                 f"expression of {len(text)} characters; at most {_LONGEST}: use a table instead"
             )
+        text = typed(text)
         if not text.isascii():
             column = next(k for k, letter in enumerate(text) if not letter.isascii())
             raise _at(text, column, f"{text[column]!r} is not plain ASCII")

@@ -14,7 +14,7 @@ import numpy as np
 
 from fem.errors import CaseError, nearest
 from fem.expressions import is_ufl
-from fem.units import conversion
+from fem.units import conversion, typed
 
 _HEADER = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([^\]]*?)\s*\])?\s*")
 #: A UFL form carries one term per knot, so a curve inside a form has to stay short.
@@ -166,7 +166,7 @@ def _content(path: Path, of: str) -> tuple[list[tuple[str, str]], list[tuple[flo
         raise TableError(f"table {name}: the first column is {header[0][1]!r}, not {of!r}")
     rows: list[tuple[float, float]] = []
     for number, line in lines[1:]:
-        cells = line.split(",")
+        cells = typed(line).split(",")
         if len(cells) != 2:
             raise TableError(f"table {name}, line {number}: two columns wanted, got {line[:80]!r}")
         try:

@@ -22,9 +22,15 @@ _QUANTITY = re.compile(rf"({_NUMBER})\s*(.*)", re.IGNORECASE | re.DOTALL)
 
 # Only this much of pint's syntax is let in: its parser evaluates powers of plain numbers, and
 # "9**9**9**9 m" would never come back.
-_NAME = r"(?:[^\W\d_][^\W\d]*[²³]?|°[CF]|%)"
-_FACTOR = rf"(?:1|{_NAME}(?: ?(?:\^|\*\*) ?-?\d(?:\.\d)?)?)"
-_UNIT = re.compile(rf"{_FACTOR}(?: ?[*/·] ?{_FACTOR}| {_FACTOR})*")
+_NAME = r"(?:[^\W\d_][^\W\d]*|%)"
+_FACTOR = rf"(?:1|{_NAME}(?:-?\d| ?(?:\^|\*\*) ?-?\d(?:\.\d)?)?)"
+_UNIT = re.compile(rf"{_FACTOR}(?: ?[*/] ?{_FACTOR}| {_FACTOR})*")
+# Text copied from a paper: real minus signs and dashes, dots for products, mu and degree signs.
+_TYPED = str.maketrans(
+    dict.fromkeys("\u2212\u2010\u2011\u2012\u2013", "-") | dict.fromkeys("\u00b7\u22c5", "*")
+    | {"\u03bc": "\u00b5", "\u2126": "\u03a9", "\u00ba": "°", "\u2103": "°C"}
+)
+_SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 # How SI values are shown to people, best-fitting first; a unit that is not here is shown as it is.
 _FRIENDLY: dict[str, tuple[tuple[str, float], ...]] = {
@@ -72,11 +78,12 @@ def conversion(unit: str, target: str | None) -> tuple[float, float]:
     import pint
 
     ureg = _registry()
-    bare = " ".join(unit.replace("(", " ").replace(")", " ").split())
-    if unit and (len(unit) > 120 or not _UNIT.fullmatch(bare)):  # pint's time grows as its square
+    plain = _spelt(unit) if len(unit) <= 120 else ""  # pint's time grows as the square
+    bare = " ".join(plain.replace("(", " ").replace(")", " ").split())
+    if unit and not _UNIT.fullmatch(bare):
         raise ValueError(f"{_short(unit)} is not a unit")
     try:
-        source = ureg.parse_units(unit)
+        source = ureg.parse_units(re.sub(r"(?<=[^\W\d_])(-?\d)", r"**\1", plain))
         goal = ureg.get_base_units(source)[1] if target is None else ureg.parse_units(target)
         zero = float(ureg.Quantity(0.0, source).to(goal).magnitude)
         slope = float(ureg.Quantity(1.0, source).to(goal).magnitude) - zero
@@ -90,6 +97,21 @@ def conversion(unit: str, target: str | None) -> tuple[float, float]:
     if not math.isfinite(slope) or slope == 0.0:
         raise ValueError(f"unit {unit!r} is out of range")
     return slope, zero
+
+
+def typed(text: str) -> str:
+    """Text with the minus signs, dots and Greek letters of a word processor as a keyboard has them.
+
+    ``"\u22120.2 V"`` (U+2212) becomes ``"-0.2 V"``; both characters for micro become one.
+    """
+    return text.translate(_TYPED)
+
+
+def _spelt(unit: str) -> str:
+    """A unit in one spelling: ``mA cm⁻²`` becomes ``mA cm^-2``, ``°C`` becomes ``degC``."""
+    powers = re.sub("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda m: "^" + m[0].translate(_SUPERSCRIPTS), typed(unit))
+    degrees = re.sub(r"°\s?(?=[CF]\b)", "deg", powers)
+    return degrees.replace("°", "degree")
 
 
 def _needs_unit(unit: str) -> bool:
@@ -106,8 +128,9 @@ def parse_quantity(text: object, unit: str) -> float:
     """Read a quantity string into a plain float.
 
     Args:
-        text: for example ``"1 mA/cm^2"``, ``"25 degC"``. A bare number is accepted only where
-            `unit` is dimensionless (``""``), as are percentages (``"40 %"``).
+        text: for example ``"1 mA/cm^2"``, ``"1 mA/cm2"``, ``"1 mA cm-2"``, ``"25 degC"``. A bare
+            number is accepted only where `unit` is dimensionless (``""``), as are percentages
+            (``"40 %"``).
         unit: the SI unit of the result, in pint's syntax, for example ``"A/m^2"``.
 
     Returns:
@@ -122,7 +145,7 @@ def parse_quantity(text: object, unit: str) -> float:
     if not isinstance(text, str):
         kind = f"a quantity in {unit}" if _needs_unit(unit) else "a plain number"
         raise ValueError(f"{_short(text)} is not {kind}; {_example(unit)}")
-    match = _QUANTITY.fullmatch(text.strip()) if len(text) <= 120 else None
+    match = _QUANTITY.fullmatch(typed(text).strip()) if len(text) <= 120 else None
     if match is None:
         raise ValueError(f"{_short(text)} does not start with a number; {_example(unit)}")
     try:
@@ -145,9 +168,8 @@ def parse_any(text: object) -> float:
     Raises:
         ValueError: as `parse_quantity`.
     """
-    match = (
-        _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 120 else None
-    )
+    short = isinstance(text, str) and len(text) <= 120
+    match = _QUANTITY.fullmatch(typed(str(text)).strip()) if short else None
     if match is None or not match[2]:
         return parse_quantity(text, "")
     slope, offset = conversion(match[2], None)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from fem.expressions import Expression
+from fem.tables import read_table
 from fem.units import format_quantity, parse_any, parse_quantity, quantity, unit_of
 
 READINGS = [
@@ -23,6 +26,31 @@ READINGS = [
     ("5 ohm*cm^2", "ohm*m^2", 5e-4),
     ("1 kJ/(mol K)", "J/(mol*K)", 1000.0),
     ("30 deg", "rad", math.radians(30)),
+    # powers without a caret, as in most papers
+    ("1 mA/cm2", "A/m^2", 10.0),
+    ("1 mA cm-2", "A/m^2", 10.0),
+    ("1 mA cm\u22122", "A/m^2", 10.0),
+    ("1 mA\u00b7cm⁻²", "A/m^2", 10.0),
+    ("2 mAh/cm2", "C/m^2", 72000.0),
+    ("2 mA h cm-2", "C/m^2", 72000.0),
+    ("3 m2/s", "m^2/s", 3.0),
+    ("4e\u221210 cm2 s-1", "m^2/s", 4e-14),
+    ("5 \u2126 cm2", "ohm*m^2", 5e-4),
+    ("5 \u03a9·cm²", "ohm*m^2", 5e-4),
+    ("2 1/m2/s", "1/m^2/s", 2.0),
+    ("1 mol/dm3", "mol/m^3", 1000.0),
+    ("1 mol L-1", "mol/m^3", 1000.0),
+    ("50 kJ mol-1", "J/mol", 50e3),
+    # minus signs, spaces, micro and degrees of a word processor
+    ("\u22120.2 V", "V", -0.2),
+    ("\u20130.2 V", "V", -0.2),
+    ("1\u00a0mA\u202fcm-2", "A/m^2", 10.0),
+    ("30 \u00b5m", "m", 3e-5),
+    ("30 \u03bcm", "m", 3e-5),
+    ("25°C", "K", 298.15),
+    ("25 \u2103", "K", 298.15),
+    ("25 \u00baC", "K", 298.15),
+    ("30°", "rad", math.radians(30)),
 ]
 
 
@@ -53,6 +81,13 @@ REFUSED = [
     ("1 (m", "is not a unit"),
     ("1 " + "m" * 10000 + "!", "does not start with a number"),
     ("1 __import__('os')", "is not a unit"),
+    ("\u221230", "the unit is missing"),
+    ("30 2", "is not a unit"),
+    ("30 m22", "is not a unit"),
+    ("30 m -2", "is not a unit"),
+    ("30 m2", "another kind of quantity"),
+    ("10-3 m", "is not a unit"),
+    ("40 %", "another kind of quantity"),
 ]
 
 
@@ -115,3 +150,11 @@ def test_no_text_raises_anything_but_value_error(text: str) -> None:
             assert math.isfinite(read(text))
         except ValueError:
             pass
+
+
+def test_minus_signs_of_a_word_processor_in_expressions_and_tables(tmp_path: Path) -> None:
+    formula = Expression.parse("1 \u2212 2\u00b7x", ("x",))
+    assert formula.evaluate({"x": 0.25}) == 0.5
+    table = tmp_path / "t.csv"
+    table.write_text("t [s],phi [mV]\n0,\u2212100\n10,\u2212300\n", encoding="utf-8")
+    assert read_table(table, "t", "s", "V")(5.0) == pytest.approx(-0.2, rel=1e-14)
