@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -211,7 +211,14 @@ def _do_new(options: argparse.Namespace) -> None:
 def _list(parser: argparse.ArgumentParser) -> None:
     kinds = ("cases", "hosts", "geometries", "materials", "physics")
     parser.add_argument("what", nargs="?", choices=kinds, help="only these; default all")
-    parser.epilog = "example:\n  hostplate list materials"
+    parser.add_argument("name", nargs="?", help="one of them, in full")
+    parser.epilog = (
+        "examples:\n"
+        "  hostplate list materials            names\n"
+        "  hostplate list materials Cu         its numbers: unit, source, status; its pairs\n"
+        "  hostplate list materials Li/Cu      kinetics of lithium on copper\n"
+        "  hostplate list geometries fibre_mat its parameters: default, range, meaning"
+    )
     parser.set_defaults(call=_do_list)
 
 
@@ -219,6 +226,19 @@ def _do_list(options: argparse.Namespace) -> None:
     from fem.case import STUDIES
     from fem.case_files import case_names, host_names, read_toml
     from geometries import families
+
+    if options.name is not None:
+        from fem import listing
+
+        full: dict[str, Callable[[str], Iterable[str]]] = {
+            "cases": lambda name: listing.file_lines(name, case_names(), "case"),
+            "hosts": lambda name: listing.file_lines(name, host_names(), "host"),
+            "geometries": listing.geometry_lines,
+            "materials": listing.material_lines,
+            "physics": lambda name: [_study(name)],
+        }
+        print("\n".join(full[options.what](options.name)))
+        return
 
     def titles(files: dict[str, Path]) -> dict[str, str]:
         return {name: str(read_toml(path).get("title", "")) for name, path in files.items()}
@@ -241,6 +261,14 @@ def _do_list(options: argparse.Namespace) -> None:
             width = max((len(name) for name in rows), default=0)
             for name, text in rows.items():
                 print(f"  {name:{width}}  {text}".rstrip())
+
+
+def _study(name: str) -> str:
+    from fem.case import STUDIES
+
+    if name not in STUDIES:
+        raise CaseError(f"no study {name!r}; {nearest(name, STUDIES)}")
+    return f"{name}: {STUDIES[name]}"
 
 
 def _materials() -> dict[str, str]:

@@ -37,7 +37,7 @@ class AlignedChannels(Parameters):
 
     Attributes:
         arrangement: vertical, random or horizontal.
-        sheet_thickness: > 0.
+        sheet_thickness: of one sheet.
         spacing: free distance between neighbouring sheets; random: the mean that gives the same
             porosity. Horizontal: rounded so that whole sheets fill the length.
         length: thickness of the host.

@@ -93,7 +93,7 @@ class FibreLayer(Parameters):
         name: pores become `electrolyte_<name>`, fibres `host_<name>` (or `host_<name>_<mix>`).
         thickness: above the fibre diameter.
         porosity: pore volume over layer volume, 0 to 1; dense random packings end near 0.6 in 2D.
-        fibre_diameter: > 0.
+        fibre_diameter: outer diameter of the fibres.
         mix: share of fibres (by number) of each kind, sums to 1.
         bonded: whether fibres join the conducting tree of a 2D cut; names of kinds to join only
             those of a mix.

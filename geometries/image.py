@@ -52,7 +52,11 @@ class Image(Parameters):
         crop: axis -> [first, last + 1] voxel kept, before `flip`.
         coarsen: lattice spacing in voxels (of the largest edge), 0.5 to 20; coarser is smoother.
         smooth: standard deviation of the smoothing in lattice spacings, 0.3 to 3.
-        gap, separator, refine, growth, cells_max: as of all hosts on a lattice.
+        gap: thickness of free electrolyte above the host, region `electrolyte_gap`.
+        separator: thickness of the separator, region `separator`.
+        refine: how often cells at walls are halved in length, 0 to 4.
+        growth: ratio of neighbouring cells in gap and separator, above 1 to 2.
+        cells_max: budget of cells, 1000 to 2e7; a finer lattice is refused.
         floating: "keep" or "drop" solid bodies without contact to the collector.
         content: sha256 of the file; found, or checked if given.
     """

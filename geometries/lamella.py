@@ -30,7 +30,7 @@ class Lamina(Parameters):
     Attributes:
         name: solids become `host_<name>`, what fills the openings `electrolyte_<name>`; with
             `repeat` above 1 `<name>_1`, `<name>_2` and so on, from the collector upwards.
-        thickness: > 0.
+        thickness: of the layer.
         opening: open share of the layer's area, 0 to 1; a slit is opening * pitch wide.
         pitch: distance of the openings' centres.
     """

@@ -22,7 +22,7 @@ class Film(Parameters):
     Attributes:
         region: region name, such as `host_film`, `coating_lif`, `electrolyte`.
         name: default the region's name; pores of a perforated film are `electrolyte_<name>`.
-        thickness: > 0.
+        thickness: of the layer.
         cells: number of equal cells across the film, 1 to 1000, instead of `size`.
         size: largest cell size across the film; default the thickness over 4.
         pore_diameter: of holes through the film (slits in 2D, a round hole when axisymmetric).

@@ -51,7 +51,7 @@ class Layer(Parameters):
 
     Attributes:
         name: pores become `electrolyte_<name>`, solids `host_<name>`.
-        thickness: > 0.
+        thickness: of the layer.
     """
 
     name: Name

@@ -68,7 +68,7 @@ class Layer(Parameters):
 
     Attributes:
         name: of the layer, part of its regions' names.
-        thickness: > 0.
+        thickness: of the layer.
     """
 
     full: ClassVar[bool] = False  # whether it is solid where no part is

@@ -68,7 +68,7 @@ class Whiskers(Parameters):
 
     Attributes:
         name: of the whiskers.
-        length: > 0.
+        length: of one rod.
         diameter: > 0, at most a third of the length.
         spacing: mean distance on the wall, at least 2 diameters; several values: linear in between,
             from the separator side downwards.

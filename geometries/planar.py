@@ -28,7 +28,7 @@ class Slab(Parameters):
 
     Attributes:
         name: free name.
-        thickness: > 0.
+        thickness: of the layer.
         region: region name, such as `electrolyte`, `separator` or `host_block`.
         size: largest cell size along the thickness; default the cell's `size`.
     """

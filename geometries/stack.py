@@ -27,7 +27,7 @@ class SlabLayer(Layer):
 
     Attributes:
         name: of the layer.
-        thickness: > 0.
+        thickness: of the layer.
         region: of the film; default `host_<name>`, a porous film may be `electrolyte_<name>` or
             `separator_<name>`.
         size: cell size at its faces; default a third of the thickness (2D: a fifth).

@@ -13,6 +13,9 @@ import fem
 from fem import cli
 from fem.case_files import case_names, to_toml
 from fem.errors import CaseError, Interrupted, RunError
+from fem.materials import electrolyte, pair, solid
+from geometries import families
+from geometries.description import parameters
 from tests.case.base import BASE, changed
 
 
@@ -224,6 +227,49 @@ def test_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         assert word in text
     assert cli.main(["list", "geometries"]) == 0
     assert "trilayer_cg" not in capsys.readouterr().out
+
+
+def test_list_shows_every_number_of_a_material(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "materials", "Cu"]) == 0
+    text = capsys.readouterr().out
+    assert "Li/Cu" in text.partition("pairs")[2]
+    for name, entry in (("Cu", solid("Cu")), ("Li/Cu", pair("Li", "Cu"))):
+        assert cli.main(["list", "materials", name]) == 0
+        text = " ".join(capsys.readouterr().out.split())
+        for datum, number in entry.numbers().items():
+            assert f"{datum} = {number.given} [{number.status}] {number.source}" in text
+    assert cli.main(["list", "materials", "LiPF6_EC_EMC_3_7"]) == 0
+    c0 = electrolyte("LiPF6_EC_EMC_3_7").kappa(1000.0, 298.15)
+    assert f"law nyman2008; {c0:.4g} S/m at c0" in capsys.readouterr().out
+
+
+def test_list_shows_every_parameter_of_a_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "geometries", "fibre_mat"]) == 0
+    text = capsys.readouterr().out
+    assert "  clearance: number, 0.02 to 1, default 0.1\n      least distance" in text
+    assert "  layers.<n>.porosity: number, above 0, below 1, required\n      pore volume" in text
+    assert "  width: length, above 0 m, required" in text
+    for family, model in families().items():
+        listed = [*parameters(model)]
+        assert all(p.meaning and p.kind for p in listed), family
+        assert {p.path for p in listed} >= model.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        ("materials", "Cuu", "'Cu'"),
+        ("materials", "Li/Cuu", "'Li/Cu'"),
+        ("geometries", "fiber_mat", "'fibre_mat'"),
+        ("cases", "sadn", "'sand'"),
+        ("physics", "tertary", "'tertiary'"),
+    ],
+)
+def test_list_names_the_nearest(
+    kind: str, name: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["list", kind, name]) == 1
+    assert f"did you mean {hint}" in capsys.readouterr().err
 
 
 def test_show_gives_the_resolved_case(
