@@ -221,13 +221,23 @@ class Kinetics(_Table):
 
 
 class Coating(_Table):
-    """A thin layer on the wall between a solid and the electrolyte, as an interface resistance."""
+    """A thin layer on the wall between a solid and the electrolyte, see `fem.coatings`."""
 
-    on: Glob = Field(description="region of the coated solid")
-    material: Name = Field(description="name of a solid with ionic conductivity")
-    thickness: Length = Field(description="film resistance is thickness/kappa")
-    blocks_electrons: StrictBool = Field(True, description="metal plates under the coating")
-    blocks_ions: StrictBool = Field(False, description="nothing plates")
+    on: Glob = Field(description="region of the coated solid, or 'collector'")
+    material: Name = Field(
+        description="name of a solid; metal plates on it if it conducts electrons, under it if ions"
+    )
+    thickness: Length = Field(
+        description="its resistance is thickness/sigma if metal plates on it, else thickness/kappa"
+    )
+    blocks_electrons: StrictBool | None = Field(
+        None, description="metal plates under the coating; default: its sigma is 0"
+    )
+    blocks_ions: StrictBool | None = Field(
+        None,
+        description="metal plates on the coating, or not at all if it blocks electrons too; "
+        "default: its kappa is 0",
+    )
 
 
 class Boundary(_Table):

@@ -18,7 +18,7 @@ import ufl
 from . import boundaries, growth, surfaces
 from .boundaries import Edges
 from .case import Case
-from .compat import MPI, dfem
+from .compat import MPI, cell_vertices, dfem
 from .domain import Domain
 from .errors import CaseError, RunError
 from .hooks import own_physics
@@ -134,13 +134,14 @@ def build(case: Case, domain: Domain) -> Model:
     clock = dfem.Constant(domain.mesh, 0.0)
     frozen = case.study in ("primary", "secondary")
     c0 = _initial_concentration(case, fillings)
+    _check_places(case, domain, fillings, c0)
     edges = boundaries.read(case, domain, ionic, conductors, c0, clock)
     pores = growth.pores(fillings) if case.study == "growth" else []
-    kappa = max(_typical_kappa(case, n, fillings[n], c0) for n in ionic)
+    kappa = max(_largest_kappa(case, n, fillings[n], c0, domain) for n in ionic)
     cap = CONDUCTIVITY_SHARE * kappa
     ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, pores)
     electrons, capped = _electrons(case, domain, fillings, conductors, edges, pores, cap)
-    found = _surfaces(case, domain, fillings, solids, ionic, c0)
+    found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa)
     counter = (found.counter,) if found.counter else ()
     metal = None
     if pores:
@@ -288,13 +289,91 @@ def _electrons(
     ), capped
 
 
-def _typical_kappa(case: Case, name: str, filling: _Filling, c0: float) -> float:
-    """Ionic conductivity of a region at c0, S/m; that of the material where it varies in space."""
+def _largest_kappa(
+    case: Case, name: str, filling: _Filling, c0: float, domain: Domain
+) -> float:
+    """Largest ionic conductivity in a region at c0, S/m (collective where it varies in space)."""
     override, T = case.region(name).kappa, case.temperature
-    if override is not None and override.variables <= {"c", "T"}:
-        return float(override.at(c=c0, T=T))
+    if override is not None:
+        return _range(override, domain, name, c=c0, T=T)[1]
     kappa = filling.electrolyte.kappa
     return float(kappa(c0, T)) if callable(kappa) else float(kappa)
+
+
+def _range(value: Any, domain: Domain, region: str, **known: float) -> tuple[float, float]:
+    """Lowest and highest value (SI) of a property at the nodes of a region (collective).
+
+    Args:
+        value: number or property; a list of place keeps its end values beyond its ends.
+        domain: with the mesh.
+        region: whose nodes are meant.
+        known: c and T.
+
+    Raises:
+        CaseError: it has no finite value somewhere.
+    """
+    if not (value.variables - known.keys()):
+        low = high = float(value.at(**known))
+        return low, high
+    tag = domain.regions[region]
+    nodes = np.unique(cell_vertices(domain.mesh)[domain.cell_tag_array == tag])
+    places = domain.places(domain.mesh.geometry.x[nodes])
+    problem, values = "", np.empty(0)
+    if isinstance(value, Along):
+        values = np.interp(places[value.along], value.curve.x, value.curve.y)
+    else:
+        try:
+            values = np.broadcast_to(value.at(**places, **known), len(nodes))
+        except CaseError as error:  # only on ranks that have such a node
+            problem = str(error)
+    low, high = float(np.min(values, initial=math.inf)), float(np.max(values, initial=-math.inf))
+    everyone = domain.comm.allgather((low, high, problem))
+    for *_, text in everyone:
+        if text:
+            raise CaseError(text)
+    return min(low for low, _, _ in everyone), max(high for _, high, _ in everyone)
+
+
+_SPATIAL = {  # property of a region -> its unit, and the largest value it can take
+    "sigma": ("S/m", math.inf), "bridge_sigma": ("S/m", math.inf), "kappa": ("S/m", math.inf),
+    "D": ("m^2/s", math.inf), "porosity": ("", 1.0), "tortuosity": ("", math.inf),
+}
+
+
+def _check_places(case: Case, domain: Domain, regions: Iterable[str], c0: float) -> None:
+    """Properties of place keep to what they can be on this mesh (collective).
+
+    Raises:
+        CaseError: all that do not; a number below zero or beyond its limit solves nothing.
+    """
+    wrong = []
+    for name in regions:
+        spec = case.region(name)
+        for prop, (unit, most) in _SPATIAL.items():
+            value = getattr(spec, prop)
+            if value is None or not varies(value):
+                continue
+            if value.variables - {"c", "T", *domain.coordinates()}:
+                unknown = sorted(value.variables - {"c", "T", *domain.coordinates()})
+                why = "; the mesh has no host" if "depth" in unknown else f" in {domain.dim}D"
+                wrong.append(f"regions.{name}.{prop}: depends on {', '.join(unknown)}, which there "
+                             f"is not{why}")
+                continue
+            try:
+                low, high = _range(value, domain, name, c=c0, T=case.temperature)
+            except CaseError as error:
+                wrong.append(f"regions.{name}.{prop}: {error}")
+                continue
+            least = 1.0 if prop == "tortuosity" else 0.0
+            if not (low > 0.0 and low >= least * (1 - 1e-9)):
+                wrong.append(
+                    f"regions.{name}.{prop}: falls to {low:g} {unit}".rstrip() + " on this mesh; "
+                    + (f"at least {least:g}" if least else "it must stay above 0")
+                )
+            elif not high <= most * (1 + 1e-9):
+                wrong.append(f"regions.{name}.{prop}: rises to {high:g} on this mesh; at most 1")
+    if wrong:
+        raise CaseError("\n".join(wrong))
 
 
 def _law(case: Case, name: str, filling: _Filling, prop: str, domain: Domain) -> Any:
@@ -354,14 +433,11 @@ def _ions(
 
 def _surfaces(
     case: Case, domain: Domain, fillings: dict[str, _Filling], solids: list[str],
-    ionic: list[str], c0: float,
+    ionic: list[str], c0: float, kappa: float,
 ) -> surfaces.Surfaces:
     primary = 0.0
     if case.study == "primary":  # a wall that drops 1e-6 of what the electrolyte drops
-        best = max(
-            float(_law(case, n, fillings[n], "kappa", domain)(c0, case.temperature)) for n in ionic
-        )
         low, high = (end[domain.dim - 1] for end in domain.extent)
-        primary = 1e6 * best / (high - low)
+        primary = 1e6 * kappa / (high - low)
     materials = {name: fillings[name].material.name for name in solids}
     return surfaces.read(case, domain, materials, solids, ionic, c0, primary)

@@ -17,6 +17,7 @@ import ufl
 
 from . import boundaries
 from .case import Case
+from .coatings import films_on, meeting, no_electrons
 from .compat import MPI, dfem
 from .constants import GAS_CONSTANT, T_REF
 from .domain import Domain
@@ -141,15 +142,22 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
             for prop in _KINETIC_NUMBERS:
                 if getattr(entry, prop) is not None:
                     given[prop] = getattr(entry, prop)
-    complete = {"i0", "alpha_a", "alpha_c"} <= given.keys()
+    ohmic = case.study == "primary"  # asks for no kinetics; films on walls stay
+    complete = ohmic or {"i0", "alpha_a", "alpha_c"} <= given.keys()
     try:
         pair = library.pair(case.metal, surface, case.electrolyte, strict=not complete)
     except CaseError as error:
         raise CaseError(f"kinetics of {name!r}: {error} with surface = {name!r}") from None
     values: dict[str, Any] = {"Ea": 0.0, "eta_nuc": 0.0, "film_resistance": 0.0, "c_ref": 1000.0}
+    values |= {"i0_ref": 1.0, "alpha_a": 0.5, "alpha_c": 0.5} if ohmic else {}
     values |= {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
     values["i0"] = values.pop("i0_ref", None)
     values |= given
+    if varies(values["film_resistance"]):
+        raise CaseError(
+            f"kinetics of {name!r}: film_resistance varies; give one number for each surface (make "
+            "regions of their own where it differs)"
+        )
     own_i0 = None
     if varies(values["i0"]):
         own_i0 = values["i0"]
@@ -172,28 +180,11 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
 
 
 def _coated(case: Case, name: str, surface: str) -> Reaction | None:
-    """The reaction of a surface under its coatings; None if one of them stops the ions.
-
-    Under a coating that blocks electrons the metal plates on `surface` and the ions pass the film,
-    resistance thickness/kappa. A coating that conducts electrons is itself the surface.
-    """
-    resistance = 0.0
-    for k, coating in enumerate(case.coatings):
-        if not fnmatchcase(name, coating.on):
-            continue
-        material = library.material(coating.material, case.materials)
-        if not isinstance(material, library.Solid):
-            raise CaseError(
-                f"coatings.{k}.material: {coating.material!r} is a {material.kind}; a coating is a "
-                "solid"
-            )
-        if not coating.blocks_electrons:
-            surface = material.name
-        elif coating.blocks_ions or material.kappa == 0.0:
-            return None
-        else:
-            resistance += coating.thickness / float(material.kappa)
-    return _with_film(_reaction(case, name, surface), resistance)
+    """The reaction of a surface under its coatings; None if the case lets them stop it."""
+    place = meeting(name, surface, films_on(name, case.coatings, case.materials))
+    if place is None:
+        return None
+    return _with_film(_reaction(case, name, place.surface), place.resistance)
 
 
 def _check_surfaces(case: Case, surfaces: Iterable[str]) -> None:
@@ -214,6 +205,24 @@ def _check_surfaces(case: Case, surfaces: Iterable[str]) -> None:
         raise CaseError("\n".join(lost))
 
 
+def _check_coated(
+    case: Case, solids: Iterable[str], regions: Iterable[str]
+) -> None:
+    """Every [[coatings]] entry lies on something that brings it electrons.
+
+    Raises:
+        CaseError: all entries that lie on insulators or electrolytes only.
+    """
+    plating = {*solids, "collector"}
+    lost = []
+    for k, coating in enumerate(case.coatings):
+        on = [name for name in (*regions, "collector") if fnmatchcase(name, coating.on)]
+        if on and not plating & {*on}:
+            lost.append(f"coatings.{k}.on: {coating.on!r}: {no_electrons(on)}")
+    if lost:
+        raise CaseError("\n".join(lost))
+
+
 def read(
     case: Case, domain: Domain, materials: dict[str, str], solids: list[str], ionic: list[str],
     c0: float, primary: float = 0.0,
@@ -227,12 +236,13 @@ def read(
         solids: regions that conduct electrons.
         ionic: regions that conduct ions.
         c0: initial concentration, mol/m3.
-        primary: conductance that stands for no kinetics, S/m2; 0 for kinetics.
+        primary: conductance that stands for no kinetics, S/m2, films in series; 0 for kinetics.
 
     Raises:
         CaseError: an entry fits no surface, a pair is unknown, or nothing reacts.
     """
     _check_surfaces(case, {*domain.regions, "collector", "counter", "metal"})
+    _check_coated(case, solids, domain.regions)
     walls: dict[str, list[tuple[str, str]]] = {}
     for plus, minus in domain.walls:
         if plus in solids and minus in ionic:
@@ -325,11 +335,13 @@ def _electrode(
         return dfem.Constant(domain.mesh, float(values.popitem()[1]))
 
     if primary:
+        films = {n: 1.0 / (1.0 / primary + r.film) for n, r in reactions.items()}
+        conductance = domain.field(films, "conductance")("+") if side else films.popitem()[1]
 
-        def no_resistance(eta: Any, i0: Any, *_: Any) -> Any:
-            return primary * eta
+        def ohmic(eta: Any, i0: Any, *_: Any) -> Any:
+            return i0 * eta
 
-        return Electrode(name, lambda c, T: 1.0, covered=True, law=no_resistance, **place)
+        return Electrode(name, lambda c, T: conductance, covered=True, law=ohmic, **place)
     i0_ref, c_ref, alpha_a, Ea = (
         value("i0_ref"), value("c_ref"), value("alpha_a"), value("activation"),
     )

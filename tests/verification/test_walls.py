@@ -49,10 +49,12 @@ def stack(material: str, **more) -> dict:
     return data | more
 
 
-def held(data: dict, voltage: float, scale: float = 1.0) -> tuple[float, Cell]:
+def held(
+    data: dict, voltage: float, scale: float = 1.0, dt: float = 0.0
+) -> tuple[float, Cell]:
     """Current density, A/m2, at a cell voltage; residuals count against `scale`, A/m2."""
     cell = Cell(data, rtol=1e-12)
-    cell.s.begin(0.0)
+    cell.s.begin(dt)
     for share in (0.5, 1.0):
         cell.s.set_voltage(share * voltage)
         cell.solve(None, scale=scale * cell.area)
