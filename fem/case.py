@@ -115,7 +115,7 @@ Voltage = Annotated[Property, PropertyOf("V", ("t",))]
 Conductivity = Annotated[Property, PropertyOf("S/m", (*SPACE, "T"), ge=0)]
 ConductivityOfC = Annotated[Property, PropertyOf("S/m", (*SPACE, "c", "T"), ge=0)]
 Diffusivity = Annotated[Property, PropertyOf("m^2/s", (*SPACE, "c", "T"), gt=0)]
-FractionOfC = Annotated[Property, PropertyOf("", (*SPACE, "c", "T"), ge=0, le=1)]
+TransferenceOfC = Annotated[Property, PropertyOf("", (*SPACE, "c", "T"))]
 Porosity = Annotated[Property, PropertyOf("", SPACE, gt=0, le=1)]
 Tortuosity = Annotated[Property, PropertyOf("", SPACE, ge=1)]
 ExchangeCurrent = Annotated[Property, PropertyOf("A/m^2", (*SPACE, "c", "T"), gt=0)]
@@ -179,7 +179,9 @@ class Region(_Table):
     sigma: Conductivity | None = Field(None, description="electronic conductivity, overrides")
     kappa: ConductivityOfC | None = Field(None, description="ionic conductivity, overrides")
     D: Diffusivity | None = Field(None, description="salt diffusivity, overrides")
-    t_plus: FractionOfC | None = Field(None, description="transference number, overrides")
+    t_plus: TransferenceOfC | None = Field(
+        None, description="transference number, overrides; measured ones may be below 0 or above 1"
+    )
     bridge_sigma: Conductivity | None = Field(
         None,
         description="electrolyte regions only: effective electronic conductivity of a mat whose "

@@ -3,7 +3,7 @@ r"""A preconditioner that knows how salt and ionic potential hang together.
 The ionic current carries salt along, and a gradient of salt drives ionic current. In the rows of
 phi_l and c of a Newton step both stand as copies of one stiffness matrix K of kappa:
 
-    phi_l:  (K + S) phi_l - K X c = r_l          X = (2RT/zF) (1 + dlnf/dlnc) (1 - t_plus)/c
+    phi_l:  (K + S) phi_l - K X c = r_l          X = g (RT/F) (1 + dlnf/dlnc) (1 - t_plus)/c
     c:      -T K phi_l + (C + T K X) c = r_c      T = 1 - t_plus;  C: storage and diffusion alone
 
 with S the slopes of the reactions. T times the first row added to the second, and psi = phi_l - X c

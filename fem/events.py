@@ -62,11 +62,12 @@ def depletion(model: Model, density: float | None, measure: Measure) -> dict[str
     medium = next(m for m in model.ions.media if m.salt)
     c0, T = model.ions.c0, model.case.temperature
     if density and medium.D is not None and medium.t_plus is not None:
-        with contextlib.suppress(TypeError):  # D or t_plus of place or UFL: no flat answer
+        # TypeError: D or t_plus of place or UFL, no flat answer; ValueError: t_plus of 1 or more
+        with contextlib.suppress(TypeError, ValueError):
             out["sand_time"] = float(
                 theory.sand_time(
                     abs(density), c0, float(medium.D(c0, T)), float(medium.t_plus(c0, T)),
-                    model.ions.z,
+                    *model.ions.formula,
                 )
             )
     return out

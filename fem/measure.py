@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .compat import MPI, dfem, owned_size
-from .constants import FARADAY
 from .physics.electrons import Electrons
 from .physics.interface import Interface, _side
 from .physics.ions import Ions
@@ -171,7 +170,7 @@ class Measure:
         passed = s.integrate(current, ledger["passed"])
         reacted = s.integrate(current - outflow, ledger["reacted"])
         absolute = ledger["absolute"][0] + abs(current - outflow) * s.dt
-        inflow = self._held_current("c") / (self.ions.z * FARADAY) if self.salt else 0.0
+        inflow = self._held_current("c") / self.s["salt_charge"] if self.salt else 0.0
         salt_in = s.integrate(inflow, ledger["salt_in"])
         lost = 0.0 if self.losses is None else s.integral(self.losses)
         side = s.integrate(lost, ledger["side"])

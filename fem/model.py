@@ -29,6 +29,7 @@ from .physics.ions import Ions, Medium
 from .physics.metal import Metal
 from .physics.nucleation import Nuclei
 from .properties import Along, number, varies
+from .salt import MONOVALENT
 from .system import Physics, System, check_needs
 
 __all__ = ["Model", "build"]
@@ -189,7 +190,7 @@ def _fill(case: Case, name: str) -> _Filling:
     where = f"regions.{name}"
     if spec.material is None:
         raise CaseError(f"{where}: no material; add `material = \"...\"`")
-    material = library.material(spec.material, case.materials)
+    material = library.material(spec.material, case.materials, cation=case.metal)
     porosity: Any = spec.porosity
     tortuosity: Any = spec.tortuosity
     sigma: Any = None
@@ -197,7 +198,7 @@ def _fill(case: Case, name: str) -> _Filling:
     if isinstance(material, library.Electrolyte):
         electrolyte, sigma = material, spec.bridge_sigma
     elif isinstance(material, library.Separator):
-        electrolyte = library.material(case.electrolyte, case.materials)
+        electrolyte = library.material(case.electrolyte, case.materials, cation=case.metal)
         porosity = material.porosity if porosity is None else porosity
         tortuosity = material.tortuosity if tortuosity is None else tortuosity
     elif isinstance(material, library.Solid):
@@ -401,7 +402,7 @@ def _ions(
         key = (n,) if own or varied else (f.electrolyte.name, salt, n in pores)
         groups.setdefault(key, []).append(n)
     media = []
-    z = 1
+    formula = MONOVALENT
     for names in groups.values():
         first = fillings[names[0]]
         salt = isinstance(first.electrolyte, library.Electrolyte)
@@ -423,9 +424,10 @@ def _ions(
         }
         media.append(Medium(tuple(names), salt=salt, **laws, **spread))
         if salt:
-            z = first.electrolyte.z
+            formula = first.electrolyte.formula
     return Ions(
-        tuple(media), z=z, c0=c0, frozen=frozen, fixed_potential=dict.fromkeys(edges.phi_l, 0.0),
+        tuple(media), formula=formula, c0=c0, frozen=frozen,
+        fixed_potential=dict.fromkeys(edges.phi_l, 0.0),
         fixed_concentration={} if frozen else dict.fromkeys(edges.c, c0),
         inflow=edges.into_electrolyte,
     )

@@ -13,19 +13,18 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
-import ufl
 
 from . import boundaries
 from .case import Case
 from .coatings import films_on, meeting, no_electrons
 from .compat import MPI, dfem
-from .constants import GAS_CONSTANT, T_REF
+from .constants import T_REF
 from .domain import Domain
 from .errors import CaseError, nearest
 from .hooks import find_law
 from .kinetics import behind_film
 from .materials import library
-from .materials.ops import exp
+from .materials.laws import exchange_current
 from .physics.interface import Electrode
 from .properties import Along, number, varies
 
@@ -55,6 +54,7 @@ class Reaction:
     nucleating: bool = False
     contact_angle: float | None = None
     names_q_cov: bool = False  # the case itself gives it, not the library
+    z: int = 1  # charge number of the metal ion
 
     @property
     def varied(self) -> bool:
@@ -72,8 +72,9 @@ class Reaction:
         if self.i0 is not None:
             known = {k: v for k, v in places.items() if k in self.i0.variables}
             return self.i0.at(**known, c=c, T=T)
-        boost = np.exp(-(self.activation / GAS_CONSTANT) * (1.0 / T - 1.0 / T_REF))
-        return self.i0_ref * (np.maximum(c, 1e-9) / self.c_ref) ** self.alpha_a * boost
+        return exchange_current(
+            c, T, self.i0_ref, self.c_ref, self.alpha_a, self.z, self.activation
+        )
 
     def barrier(self, case: Case, places: dict[str, Any]) -> Any:
         """eta_nuc at points, V."""
@@ -176,6 +177,7 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
         wall == "nucleating",
         angle,
         "q_cov" in given,
+        library.metal(case.metal).z,
     )
 
 
@@ -353,9 +355,9 @@ def _electrode(
         if first.i0 is not None:
             names = {k: v for k, v in domain.coordinates().items() if k in first.i0.variables}
             return first.i0.at(**names, c=c, T=T)
-        activity = ufl.max_value(c, 1e-9) / at(c_ref)
-        boost = exp(-(at(Ea) / GAS_CONSTANT) * (1.0 / T - 1.0 / T_REF))
-        return at(i0_ref) * activity ** at(alpha_a) * boost
+        return exchange_current(
+            c, T, at(i0_ref), at(c_ref), at(alpha_a), first.z, at(Ea)
+        )
 
     return Electrode(
         name,

@@ -8,7 +8,8 @@ range raise ValueError with the name, the bound and the value. Symbols:
 | J | current density, a positive magnitude | A/m2 |
 | c0 | salt concentration at the start or far away | mol/m3 |
 | D, kappa, sigma | salt diffusivity, ionic and electronic conductivity | m2/s, S/m, S/m |
-| t_plus, z | transference number and charge number of the cation (z:z salt) | - |
+| t_plus, z | transference number and charge number of the cation | - |
+| z_minus | charge number of the anion, below 0; not given: -z | - |
 | L, T | distance between the electrodes (or stated length), temperature | m, K |
 | molar_volume, surface_energy | of the metal | m3/mol, J/m2 |
 """
@@ -22,68 +23,83 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fem.constants import BOLTZMANN, EPSILON_0, FARADAY, GAS_CONSTANT, T_REF
+from fem.salt import Salt
 
 Result = Any  # a float, or an array where an argument is one
 
 # ------------------------------------------------------------------- diffusion and concentration
 
 
-def sand_time(J: ArrayLike, c0: float, D: float, t_plus: float, z: int = 1) -> Result:
+def sand_time(
+    J: ArrayLike, c0: float, D: float, t_plus: float, z: int = 1, z_minus: int | None = None
+) -> Result:
     """Time until the salt at the cathode is used up, semi-infinite electrolyte, s.
 
-    pi D (z F c0)^2/(4 J^2 (1 - t_plus)^2), constant D and t_plus. (Printed forms with J^-1 are
-    wrong.)
+    pi D (n F c0)^2/(4 J^2 (1 - t_plus)^2), constant D and t_plus; n the equivalents of the salt
+    (`fem.salt`), z for z:z and M X_z. (Printed forms with J^-1 are wrong.)
 
     Args:
         J: A/m2, > 0.
         c0: mol/m3.
         D: m2/s.
         t_plus: below 1.
-        z: charge number.
+        z: charge number of the cation.
+        z_minus: of the anion.
 
     Source: H. J. S. Sand, Phil. Mag. 1 (1901) 45.
     """
-    J, *_ = _positive("sand_time", J=J, c0=c0, D=D, z=z)
+    J, *_ = _positive("sand_time", J=J, c0=c0, D=D)
     _fraction("sand_time", t_plus)
-    return _out(math.pi * D * (z * FARADAY * c0) ** 2 / (4.0 * (J * (1.0 - t_plus)) ** 2))
+    left = _salt("sand_time", z, z_minus).anions_left(t_plus)
+    return _out(math.pi * D * (c0 / (2.0 * J * left)) ** 2)
 
 
-def sand_capacity(J: ArrayLike, c0: float, D: float, t_plus: float, z: int = 1) -> Result:
+def sand_capacity(
+    J: ArrayLike, c0: float, D: float, t_plus: float, z: int = 1, z_minus: int | None = None
+) -> Result:
     """Charge per area that passes until Sand's time, J t_sand, C/m2; arguments of `sand_time`."""
-    return _out(np.asarray(J, dtype=float) * sand_time(J, c0, D, t_plus, z))
+    return _out(np.asarray(J, dtype=float) * sand_time(J, c0, D, t_plus, z, z_minus))
 
 
-def limiting_current(L: ArrayLike, c0: float, D: float, t_plus: float, z: int = 1) -> Result:
-    """Largest steady current between two metal electrodes, 2 z F c0 D/((1 - t_plus) L), A/m2.
+def limiting_current(
+    L: ArrayLike, c0: float, D: float, t_plus: float, z: int = 1, z_minus: int | None = None
+) -> Result:
+    """Largest steady current between two metal electrodes, 2 n F c0 D/((1 - t_plus) L), A/m2.
 
     Args:
         L: distance of the electrodes, m.
         c0: mean concentration, mol/m3.
         D: effective salt diffusivity, m2/s.
         t_plus: below 1.
-        z: charge number.
+        z: charge number of the cation.
+        z_minus: of the anion.
     """
-    L, *_ = _positive("limiting_current", L=L, c0=c0, D=D, z=z)
+    L, *_ = _positive("limiting_current", L=L, c0=c0, D=D)
     _fraction("limiting_current", t_plus)
-    return _out(2.0 * z * FARADAY * c0 * D / ((1.0 - t_plus) * L))
+    left = _salt("limiting_current", z, z_minus).anions_left(t_plus)
+    return _out(2.0 * c0 * D / (left * L))
 
 
-def steady_gradient(J: ArrayLike, D: float, t_plus: float, z: int = 1) -> Result:
-    """Magnitude of the steady salt gradient, (1 - t_plus) J/(z F D), mol/m4.
+def steady_gradient(
+    J: ArrayLike, D: float, t_plus: float, z: int = 1, z_minus: int | None = None
+) -> Result:
+    """Magnitude of the steady salt gradient, (1 - t_plus) J/(n F D), mol/m4.
 
     Args:
         J: A/m2.
         D: effective salt diffusivity, m2/s.
         t_plus: below 1.
-        z: charge number.
+        z: charge number of the cation.
+        z_minus: of the anion.
     """
-    J, *_ = _positive("steady_gradient", J=J, D=D, z=z)
+    J, *_ = _positive("steady_gradient", J=J, D=D)
     _fraction("steady_gradient", t_plus)
-    return _out((1.0 - t_plus) * J / (z * FARADAY * D))
+    return _out(_salt("steady_gradient", z, z_minus).anions_left(t_plus) * J / D)
 
 
 def closed_cell_concentration(
-    x: ArrayLike, t: ArrayLike, J: float, L: float, c0: float, D: float, t_plus: float, z: int = 1
+    x: ArrayLike, t: ArrayLike, J: float, L: float, c0: float, D: float, t_plus: float, z: int = 1,
+    z_minus: int | None = None,
 ) -> Result:
     """Salt concentration c(x, t) between two metal electrodes from uniform c0, mol/m3.
 
@@ -100,12 +116,13 @@ def closed_cell_concentration(
         c0: mol/m3.
         D: m2/s.
         t_plus: below 1.
-        z: charge number.
+        z: charge number of the cation.
+        z_minus: of the anion.
 
     Source: separation of variables, Carslaw and Jaeger, Conduction of Heat in Solids, 3.8.
     """
     u = float(_positive("closed_cell_concentration", J=J)[0]) / limiting_current(
-        L, c0, D, t_plus, z
+        L, c0, D, t_plus, z, z_minus
     )
     place, time = np.broadcast_arrays(np.asarray(x, dtype=float) / L, np.asarray(t, dtype=float))
     _bounded("closed_cell_concentration", "x/L", place, 0.0, 1.0)
@@ -113,7 +130,9 @@ def closed_cell_concentration(
     return _out(c0 * (1.0 + u * _closed_cell(place, time * D / L**2)))
 
 
-def depletion_time(J: float, L: float, c0: float, D: float, t_plus: float, z: int = 1) -> float:
+def depletion_time(
+    J: float, L: float, c0: float, D: float, t_plus: float, z: int = 1, z_minus: int | None = None
+) -> float:
     """Time until c at the cathode of a closed cell is zero, s; infinite for J <= J*.
 
     The root of `closed_cell_concentration` at x = L; longer than Sand's time, by 37 % at 1.1 J*
@@ -125,9 +144,10 @@ def depletion_time(J: float, L: float, c0: float, D: float, t_plus: float, z: in
         c0: mol/m3.
         D: m2/s.
         t_plus: below 1.
-        z: charge number.
+        z: charge number of the cation.
+        z_minus: of the anion.
     """
-    u = float(_positive("depletion_time", J=J)[0]) / limiting_current(L, c0, D, t_plus, z)
+    u = float(_positive("depletion_time", J=J)[0]) / limiting_current(L, c0, D, t_plus, z, z_minus)
     if u <= 1.0:
         return math.inf
     low, high = math.pi / (16.0 * u * u) * 0.999, 1.0
@@ -170,12 +190,13 @@ def polarisation(
     thermodynamic_factor: float = 1.0,
     T: float = T_REF,
     z: int = 1,
+    z_minus: int | None = None,
 ) -> Result:
     """Steady voltage between two reversible electrodes (anode minus cathode), V.
 
-    Constant kappa: J L/kappa + 2 (RT/zF)(1 - t_plus)(1 + dlnf/dlnc) ln((1 + u)/(1 - u)), u = J/J*.
-    kappa None means Nernst-Einstein, kappa = z^2 F^2 c D/(2RT t_plus (1 - t_plus)) of an ideal
-    salt: 2 (RT/zF) ln((1 + u)/(1 - u)), whatever t_plus.
+    Constant kappa: J L/kappa + g (RT/F)(1 - t_plus)(1 + dlnf/dlnc) ln((1 + u)/(1 - u)), u = J/J*,
+    g = 1/z + 1/|z_minus| (`fem.salt`). kappa None means Nernst-Einstein, n F^2 c D/(g RT t_plus
+    (1 - t_plus)) of an ideal salt: g (RT/F) ln((1 + u)/(1 - u)), whatever t_plus.
 
     Args:
         J: A/m2, below J*.
@@ -186,21 +207,22 @@ def polarisation(
         kappa: S/m, or None.
         thermodynamic_factor: 1 + dlnf/dlnc, only with a constant kappa.
         T: K.
-        z: charge number.
+        z: charge number of the cation.
+        z_minus: of the anion.
 
     Source: J. Newman and K. E. Thomas-Alyea, Electrochemical Systems, 3rd ed. (2004), chapter 12.
     """
     current = np.asarray(J, dtype=float)
-    u = current / limiting_current(L, c0, D, t_plus, z)
+    u = current / limiting_current(L, c0, D, t_plus, z, z_minus)
     _bounded("polarisation", "J/J*", u, 0.0, 1.0, open_end=True)
     log = np.log((1.0 + u) / (1.0 - u))
-    thermal = GAS_CONSTANT * T / (z * FARADAY)
+    salt = _salt("polarisation", z, z_minus)
     if kappa is None:
         if thermodynamic_factor != 1.0:
             raise ValueError("polarisation: Nernst-Einstein holds for thermodynamic_factor 1 only")
-        return _out(2.0 * thermal * log)
+        return _out(salt.diffusion_potential(T, 1.0, 0.0) * log)
     _positive("polarisation", kappa=kappa, T=T, thermodynamic_factor=thermodynamic_factor)
-    drop = 2.0 * thermal * (1.0 - t_plus) * thermodynamic_factor * log
+    drop = salt.diffusion_potential(T, thermodynamic_factor, t_plus) * log
     return _out(current * L / kappa + drop)
 
 
@@ -212,10 +234,11 @@ def concentration_cell_voltage(
     thermodynamic_factor: float = 1.0,
     T: float = T_REF,
     z: int = 1,
+    z_minus: int | None = None,
 ) -> Result:
     """Open-circuit potential of a metal electrode at c against one at c_other, V.
 
-    2 (RT/zF)(1 - t_plus)(1 + dlnf/dlnc) ln(c/c_other): the electrode in the stronger solution is
+    g (RT/F)(1 - t_plus)(1 + dlnf/dlnc) ln(c/c_other): the electrode in the stronger solution is
     positive. Constant t_plus and factor.
 
     Args:
@@ -224,11 +247,13 @@ def concentration_cell_voltage(
         t_plus: below 1.
         thermodynamic_factor: 1 + dlnf/dlnc.
         T: K.
-        z: charge number.
+        z: charge number of the cation.
+        z_minus: of the anion.
     """
-    first, second, *_ = _positive("concentration_cell_voltage", c=c, c_other=c_other, T=T, z=z)
+    first, second, *_ = _positive("concentration_cell_voltage", c=c, c_other=c_other, T=T)
     _fraction("concentration_cell_voltage", t_plus)
-    scale = 2.0 * GAS_CONSTANT * T / (z * FARADAY) * (1.0 - t_plus) * thermodynamic_factor
+    salt = _salt("concentration_cell_voltage", z, z_minus)
+    scale = salt.diffusion_potential(T, thermodynamic_factor, t_plus)
     return _out(scale * np.log(first / second))
 
 
@@ -373,20 +398,22 @@ def disk_current(kappa: ArrayLike, radius: ArrayLike, voltage: ArrayLike) -> Res
 
 
 def sphere_limiting_current(
-    radius: ArrayLike, c0: float, D: float, t_plus: float, z: int = 1
+    radius: ArrayLike, c0: float, D: float, t_plus: float, z: int = 1, z_minus: int | None = None
 ) -> Result:
-    """Limiting current to a sphere in an infinite binary electrolyte, 4 pi r zFDc0/(1 - t_plus), A.
+    """Limiting current to a sphere in an infinite binary electrolyte, 4 pi r nFDc0/(1 - t_plus), A.
 
     Args:
         radius: m.
         c0: far away, mol/m3.
         D: m2/s.
         t_plus: below 1.
-        z: charge number.
+        z: charge number of the cation.
+        z_minus: of the anion.
     """
-    radius, *_ = _positive("sphere_limiting_current", radius=radius, c0=c0, D=D, z=z)
+    radius, *_ = _positive("sphere_limiting_current", radius=radius, c0=c0, D=D)
     _fraction("sphere_limiting_current", t_plus)
-    return _out(4.0 * math.pi * radius * z * FARADAY * D * c0 / (1.0 - t_plus))
+    left = _salt("sphere_limiting_current", z, z_minus).anions_left(t_plus)
+    return _out(4.0 * math.pi * radius * D * c0 / left)
 
 
 # ----------------------------------------------------------------------- effective properties
@@ -937,6 +964,16 @@ def _bounded(
         wanted = f"at least {low:g}" + ("" if math.isinf(high) else f" and {upper}")
         raise ValueError(f"{function}: {name} must be {wanted}, got {array[bad].flat[0]:g}")
     return array
+
+
+def _salt(function: str, z: int, z_minus: int | None) -> Salt:
+    """The salt of these charges, z:z if the anion's is not given."""
+    anion = -z if z_minus is None else z_minus
+    for name, value, sign in (("z", z, 1), ("z_minus", anion, -1)):
+        if value != int(value) or not sign * value > 0:
+            side = "above" if sign > 0 else "below"
+            raise ValueError(f"{function}: {name} must be a whole number {side} 0, got {value!r}")
+    return Salt(int(z), int(anion))
 
 
 def _fraction(function: str, t_plus: float) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fem.constants import FARADAY, GAS_CONSTANT, T_REF
+from fem.constants import GAS_CONSTANT, T_REF
 from fem.materials.ops import exp, floor, sqrt
+from fem.salt import Salt
 
 LOWEST_C = 1e-6
 """Concentration, mol/m3, below which laws no longer change."""
@@ -49,8 +50,10 @@ def arrhenius(Ea: float, T: Any, T_ref: float = T_REF) -> Any:
     return exp(-(Ea / GAS_CONSTANT) * (1.0 / T - 1.0 / T_ref))
 
 
-def nernst_einstein(c: Any, T: Any, D: Any, t_plus: Any, z: int = 1) -> Any:
-    """Conductivity of an ideal z:z salt, z^2 F^2 c D/(2 R T t_plus (1 - t_plus)), S/m.
+def nernst_einstein(
+    c: Any, T: Any, D: Any, t_plus: Any, z: int = 1, z_minus: int | None = None
+) -> Any:
+    """Conductivity of an ideal salt, see `Salt.ideal_kappa`, S/m.
 
     Args:
         c: mol/m3.
@@ -58,9 +61,32 @@ def nernst_einstein(c: Any, T: Any, D: Any, t_plus: Any, z: int = 1) -> Any:
         D: salt diffusivity, m2/s.
         t_plus: transference number of the cation, between 0 and 1.
         z: charge number of the cation.
+        z_minus: of the anion; default -z.
     """
-    c = floor(c, LOWEST_C)
-    return (z * FARADAY) ** 2 * c * D / (2.0 * GAS_CONSTANT * T * t_plus * (1.0 - t_plus))
+    salt = Salt(z, -z if z_minus is None else z_minus)
+    return salt.ideal_kappa(floor(c, LOWEST_C), T, D, t_plus)
+
+
+def exchange_current(
+    c: Any, T: Any, i0_ref: Any, c_ref: Any, alpha_a: Any, z: int, Ea: Any
+) -> Any:
+    """Mass action, i0_ref (c/c_ref)^(alpha_a/z) exp(-(Ea/R)(1/T - 1/T_ref)), A/m2.
+
+    The metal ions are used in the first order, i_c ~ c exp(-alpha_c F phi/RT); against a reference
+    electrode in the same solution, which moves by (RT/zF) ln c, this leaves
+    c^(1 - alpha_c/z) = c^(alpha_a/z), since alpha_a + alpha_c = z.
+
+    Args:
+        c: salt concentration, mol/m3.
+        T: K.
+        i0_ref: at c_ref and 298.15 K, A/m2.
+        c_ref: mol/m3.
+        alpha_a: anodic transfer coefficient.
+        z: charge number of the metal ion.
+        Ea: activation energy, J/mol.
+    """
+    power = alpha_a if z == 1 else alpha_a / z
+    return i0_ref * (floor(c, LOWEST_C) / c_ref) ** power * arrhenius(Ea, T)
 
 
 # ------------------------------------------------- Nyman, Behm, Lindbergh 2008: LiPF6 in EC:EMC 3:7

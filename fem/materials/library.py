@@ -28,8 +28,8 @@ from fem.constants import FARADAY, T_REF
 from fem.errors import CaseError, nearest
 from fem.materials import laws
 from fem.materials.data import OWN_SOURCE, STATUSES, Dependent, In, Number, Origin
-from fem.materials.laws import LOWEST_C, arrhenius, constant
-from fem.materials.ops import floor
+from fem.materials.laws import constant
+from fem.salt import Salt
 
 ENTRY_POINTS = "hostplate.materials"
 """Entry point group; each entry is a mapping name -> table, or the path of a TOML file."""
@@ -110,11 +110,13 @@ class Solid(Material):
         sigma: electronic conductivity, S/m; 0 for an insulator.
         kappa: ionic conductivity, S/m; 0 if no ion moves in it.
         salt: True if salt moves in it as in a liquid electrolyte; False: only the cation does.
+        cation: the metal whose ion moves in it; empty if not said.
         eps_r: relative permittivity.
         density: kg/m3, for the mass of a host.
     """
 
     kind = "solid"
+    cation: str = ""
     sigma: Annotated[Number, In("S/m", ge=0)]
     kappa: Annotated[Number, In("S/m", ge=0)] = _assumed(0.0, "S/m", "conducts no ions")
     salt: StrictBool = False
@@ -123,14 +125,16 @@ class Solid(Material):
 
 
 class Electrolyte(Material):
-    """A binary z:z electrolyte; `kappa`, `D`, `t_plus`, `thermodynamic_factor` take (c, T).
+    """A binary electrolyte; `kappa`, `D`, `t_plus`, `thermodynamic_factor` take (c, T).
 
     Attributes:
-        z: charge number of the cation (and of the anion).
-        c0: concentration as made, mol/m3.
+        cation: the metal whose salt it is; empty if not said.
+        z: charge number of the cation; by default that of `cation`, or 1.
+        z_minus: charge number of the anion, below 0; by default -z.
+        c0: concentration of the salt (formula units) as made, mol/m3.
         kappa: ionic conductivity, S/m.
         D: salt diffusivity, m2/s.
-        t_plus: transference number of the cation.
+        t_plus: transference number of the cation; measured ones may be below 0 or above 1.
         thermodynamic_factor: 1 + dlnf/dlnc.
         eps_r: relative permittivity.
         c_range: concentrations the data were measured at, mol/m3.
@@ -139,17 +143,24 @@ class Electrolyte(Material):
 
     kind = "electrolyte"
     salt: ClassVar[bool] = True
+    cation: str = ""
     z: StrictInt = Field(1, gt=0, le=4)
+    z_minus: StrictInt = Field(-1, lt=0, ge=-4)
     c0: Annotated[Number, In("mol/m^3", gt=0)]
     kappa: Annotated[Dependent, In("S/m", gt=0, law="kappa")]
     D: Annotated[Dependent, In("m^2/s", gt=0, law="D")]
-    t_plus: Annotated[Dependent, In("", ge=0, le=1, law="t_plus")]
+    t_plus: Annotated[Dependent, In("", law="t_plus")]
     thermodynamic_factor: Annotated[Dependent, In("", gt=0, law="thermodynamic_factor")] = (
         Dependent(constant(1.0), "", "1", "ideal solution")
     )
     eps_r: Annotated[Number, In("", ge=1)] = _UNKNOWN
     c_range: tuple[_Concentration, _Concentration] = _UNKNOWN
     T_range: tuple[_Temperature, _Temperature] = _UNKNOWN
+
+    @property
+    def formula(self) -> Salt:
+        """Charges of the ions."""
+        return Salt(self.z, self.z_minus)
 
     @classmethod
     def nernst_einstein(
@@ -159,6 +170,7 @@ class Electrolyte(Material):
         t_plus: float,
         c0: float = 1000.0,
         z: int = 1,
+        z_minus: int | None = None,
         eps_r: float | None = None,
         name: str = "ideal",
     ) -> Electrolyte:
@@ -168,7 +180,8 @@ class Electrolyte(Material):
             D: salt diffusivity, m2/s.
             t_plus: transference number of the cation.
             c0: mol/m3.
-            z: charge number of cation and anion.
+            z: charge number of the cation.
+            z_minus: of the anion; default -z.
             eps_r: relative permittivity, if it matters.
             name: for messages.
 
@@ -183,6 +196,8 @@ class Electrolyte(Material):
             "t_plus": t_plus,
             "kappa": {"law": "nernst_einstein", "source": "ideal salt", "status": "assumed"},
         }
+        if z_minus is not None:
+            data["z_minus"] = z_minus
         if eps_r is not None:
             data["eps_r"] = eps_r
         parsed = parse_material(data, f"materials.{name}")
@@ -289,14 +304,15 @@ class Pair(Material):
     )
 
     def i0(self, c: Any, T: Any = T_REF) -> Any:
-        """Exchange current density, A/m2: i0_ref (c/c_ref)^alpha_a exp(-(Ea/R)(1/T - 1/T_ref)).
+        """Exchange current density, see `laws.exchange_current`, A/m2.
 
         Args:
             c: mol/m3, float, array or UFL.
             T: K.
         """
-        factor = (floor(c, LOWEST_C) / float(self.c_ref)) ** float(self.alpha_a)
-        return float(self.i0_ref) * factor * arrhenius(float(self.Ea), T)
+        i0_ref, c_ref, alpha_a = float(self.i0_ref), float(self.c_ref), float(self.alpha_a)
+        z = metal(self.metal).z
+        return laws.exchange_current(c, T, i0_ref, c_ref, alpha_a, z, float(self.Ea))
 
 
 _KINDS: dict[str, type[Material]] = {
@@ -338,16 +354,37 @@ def _parse(body: dict[str, Any], where: str, name: str, folder: Path | None) -> 
     model = _KINDS[kind]
     body["name"] = name
     try:
+        if model in (Electrolyte, Solid):
+            _known_cation(body, where)
         if model is Electrolyte:
-            body = _ideal(body, folder or Path.cwd())
+            body = _ideal(_charged(body, where), where, folder or Path.cwd())
         return model.model_validate(body, context={"folder": folder or Path.cwd()})
     except ValidationError as error:
         lines = [_line(where, model, item) for item in error.errors(include_url=False)]
         raise CaseError("\n".join(lines)) from None
 
 
-def _ideal(body: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Fill in ``kappa = { law = "nernst_einstein" }``, which needs D, t_plus and z."""
+def _known_cation(body: dict[str, Any], where: str) -> None:
+    name = body.get("cation", "")
+    if isinstance(name, str) and name and name not in _entries("metal"):
+        raise CaseError(
+            f"{where}.cation: {name!r} is not a metal of the library; "
+            f"{nearest(name, _entries('metal'))}"
+        )
+
+
+def _charged(body: dict[str, Any], where: str) -> dict[str, Any]:
+    """Fill in the charges that follow from the cation and from each other."""
+    name = body.get("cation", "")
+    own = metal(name).z if isinstance(name, str) and name else 1
+    z = body.get("z", own)
+    if name and isinstance(z, int) and z != own:
+        raise CaseError(f"{where}.z: {z}: the ion of {name} has the charge {own}; leave z out")
+    return {"z_minus": -z if isinstance(z, int) else -1, **body, "z": z}
+
+
+def _ideal(body: dict[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    """Fill in ``kappa = { law = "nernst_einstein" }``, which needs D, t_plus and the charges."""
     kappa = body.get("kappa")
     if not isinstance(kappa, Mapping) or kappa.get("law") != "nernst_einstein":
         return body
@@ -361,22 +398,27 @@ def _ideal(body: dict[str, Any], folder: Path) -> dict[str, Any]:
         except (KeyError, ValueError):
             return None  # the model reports it
 
-    D, t_plus, z = dependent("D"), dependent("t_plus"), body.get("z", 1)
-    if D is None or t_plus is None or not isinstance(z, int):
+    D, t_plus, charges = dependent("D"), dependent("t_plus"), (body["z"], body["z_minus"])
+    if D is None or t_plus is None or not all(isinstance(z, int) and z for z in charges):
         return {**body, "kappa": "1 S/m"}
     if t_plus.variables == frozenset() and not 0.0 < t_plus(1.0) < 1.0:
-        return {**body, "kappa": "Nernst-Einstein with t_plus of 0 or 1"}
+        raise CaseError(
+            f"{where}.kappa: the law nernst_einstein is that of an ideal salt, whose t_plus lies "
+            f"between 0 and 1, not {t_plus(1.0):g}; give kappa itself"
+        )
     origin = Origin(str(kappa.get("source") or OWN_SOURCE), str(kappa.get("status", "assumed")))
     if origin.status not in STATUSES:
         origin = Origin(origin.source, "assumed")
-    function = functools.partial(_nernst_einstein, D, t_plus, z)
+    function = functools.partial(_nernst_einstein, D, t_plus, *charges)
     variables = frozenset({"c", "T"})
     made = Dependent(function, "S/m", "law nernst_einstein", *origin, variables)
     return {**body, "kappa": made}
 
 
-def _nernst_einstein(D: Dependent, t_plus: Dependent, z: int, c: Any, T: Any) -> Any:
-    return laws.nernst_einstein(c, T, D.function(c, T), t_plus.function(c, T), z)
+def _nernst_einstein(
+    D: Dependent, t_plus: Dependent, z: int, z_minus: int, c: Any, T: Any
+) -> Any:
+    return laws.nernst_einstein(c, T, D.function(c, T), t_plus.function(c, T), z, z_minus)
 
 
 def _line(where: str, model: type[Material], item: ErrorDetails) -> str:
@@ -500,7 +542,8 @@ def separator(name: str) -> Separator:
 
 
 def material(
-    name: str, own: Mapping[str, Mapping[str, Any]] | None = None, folder: Path | None = None
+    name: str, own: Mapping[str, Mapping[str, Any]] | None = None, folder: Path | None = None,
+    *, cation: str = "",
 ) -> Solid | Electrolyte | Separator:
     """What fills a region: an own material, or a solid, electrolyte or separator of the library.
 
@@ -508,13 +551,17 @@ def material(
         name: as in ``[regions.X] material``.
         own: the case's ``[materials]`` tables; they win over the library.
         folder: of the case file, for its csv tables.
+        cation: metal whose salt an own electrolyte is that does not say so: the case's.
 
     Raises:
         CaseError: unknown (names the nearest), or the own material is faulty.
     """
     own = own or {}
     if name in own:
-        found = parse_material(own[name], f"materials.{name}", folder)
+        table = own[name]
+        if cation and table.get("kind") == "electrolyte":
+            table = {"cation": cation, **table}
+        found = parse_material(table, f"materials.{name}", folder)
         if not isinstance(found, Solid | Electrolyte | Separator):
             raise CaseError(
                 f"materials.{name}.kind: {found.kind!r} cannot fill a region; make it a solid, "

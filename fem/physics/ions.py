@@ -8,8 +8,9 @@ from typing import Any
 
 import ufl
 
-from ..constants import FARADAY, GAS_CONSTANT
+from ..constants import FARADAY
 from ..errors import RunError
+from ..salt import MONOVALENT, Salt
 from ..system import Split, System
 
 __all__ = ["Ions", "Medium"]
@@ -61,15 +62,18 @@ class Medium:
 
 @dataclass(frozen=True)
 class Ions:
-    r"""Concentrated binary z:z electrolyte, electroneutral, and single-ion conductors.
+    r"""Concentrated binary electrolyte, electroneutral, and single-ion conductors.
 
         Strong:  div i_l = 0
-                 i_l = -kappa grad phi_l + 2 kappa (RT/zF)(1 + dlnf/dlnc)(1 - t_plus) grad ln c
+                 i_l = -kappa grad phi_l + kappa g (RT/F)(1 + dlnf/dlnc)(1 - t_plus) grad ln c
                  d(porosity c)/dt + div N_an = 0
-                 N_an = -D grad c - (1 - t_plus) i_l/(zF)
+                 N_an = -D grad c - (1 - t_plus) i_l/(nF)
         Walls:   i_l . n_l = -i_n,  N_an . n_l = 0
         Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                        [A]
-                 zF [ (d(porosity c)/dt, v) - (N_an, grad v) ] = 0          [A]
+                 nF [ (d(porosity c)/dt, v) - (N_an, grad v) ] = 0          [A]
+
+    n and g are the equivalents and the factor of the salt, whatever its charges (`fem.salt`); for
+    a z:z salt n = z and g = 2/z.
 
     The salt is balanced through the anion, which no electrode touches: its natural condition is
     zero flux, and the salt content is conserved to round-off. phi_l is the potential of a
@@ -77,7 +81,7 @@ class Ions:
 
     Attributes:
         media: what fills the ion-conducting regions.
-        z: charge number of the metal ion and of the anion.
+        formula: charges of the salt's ions.
         c0: initial concentration, mol/m3.
         frozen: keep c at c0 everywhere (primary and secondary distribution).
         fixed_potential: boundary -> phi_l, V.
@@ -86,7 +90,7 @@ class Ions:
     """
 
     media: tuple[Medium, ...]
-    z: int = 1
+    formula: Salt = MONOVALENT
     c0: float = 1000.0
     frozen: bool = False
     fixed_potential: Mapping[str, float] = field(default_factory=dict)
@@ -126,6 +130,7 @@ class Ions:
         brine = part if same else domain.subdomain(self.salty)
         c = s.add("c", brine, differential=True, scale=self.c0, positive=True)
         s.define("c_seen", c.value)
+        s.define("salt_charge", self.formula.equivalents * FARADAY)  # what scales the row of c
         c.value.x.array[:] = self.c0
         for boundary, value in self.fixed_concentration.items():
             faces = domain.faces_of(boundary, self.salty)
@@ -143,23 +148,17 @@ class Ions:
         return i_l
 
     def _spread(self, s: System, medium: Medium) -> Any:
-        """Diffusion potential over grad ln c, 2 (RT/zF)(1 + dlnf/dlnc)(1 - t_plus), V."""
+        """Diffusion potential over grad ln c, V."""
         c, T = s["c_seen"], s.temperature
-        return (
-            2.0
-            * GAS_CONSTANT
-            * T
-            / (self.z * FARADAY)
-            * medium.thermodynamic_factor(c, T)
-            * (1 - medium.t_plus(c, T))
-        )
+        factor, t_plus = medium.thermodynamic_factor(c, T), medium.t_plus(c, T)
+        return self.formula.diffusion_potential(T, factor, t_plus)
 
     def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
-        """N_an in a region with salt, mol/(m2 s) (vector)."""
+        """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
         c, T = s["c_seen"], s.temperature
         D = medium.D(c, T) * medium.pore(s) / medium.tortuosity
-        share = (1 - medium.t_plus(c, T)) / (self.z * FARADAY)
-        return -D * ufl.grad(s["c"]) - share * self.current(s, medium, spreading)
+        left = self.formula.anions_left(medium.t_plus(c, T))
+        return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
 
     def _supply(self, s: System) -> list[tuple[Any, Any]]:
         """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""
@@ -183,14 +182,14 @@ class Ions:
             s.row("phi_l", -density * v * measure)
         if "c" not in s.unknowns:
             return
-        q, zF = s.test("c"), self.z * FARADAY
+        q, nF = s.test("c"), s["salt_charge"]
         for medium in (m for m in self.media if m.salt):
             stored, here, dx = medium.stored(s)
             rate = s.ddt(stored) * here
             for row, spreading in s.salt_rows():
                 flux = self.anion_flux(s, medium, spreading)
-                s.row(row, zF * rate * q * dx)
-                s.row(row, -zF * ufl.inner(flux, ufl.grad(q)) * w * dx)
+                s.row(row, nF * rate * q * dx)
+                s.row(row, -nF * ufl.inner(flux, ufl.grad(q)) * w * dx)
         s.splits["c"] = self._split(s)
 
     def _split(self, s: System) -> Split:

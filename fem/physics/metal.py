@@ -197,9 +197,9 @@ class Metal:
         stored = s.ddt(s["xi"]) * test * s.domain.node_weight(self.regions)
         s.row("xi", zF_V * (stored - ufl.inner(q, ufl.grad(test)) * w) * dx)
         if "c" in s.unknowns:
-            zF = self.z * FARADAY
+            nF = s["salt_charge"]
             for row, _ in s.salt_rows():
-                s.row(row, zF * s["c"] * ufl.inner(q, ufl.grad(s.test("c"))) * w * dx)
+                s.row(row, nF * s["c"] * ufl.inner(q, ufl.grad(s.test("c"))) * w * dx)
         self._react(s)
 
     def _react(self, s: System) -> None:
