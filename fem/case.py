@@ -152,13 +152,13 @@ class MeshFile(_Table):
     """A user's own mesh, instead of a geometry family."""
 
     file: PathText = Field(
-        description="mesh file (.msh, .vtu, .xdmf, .med, .nas), relative to the case"
+        description="mesh file (.msh, .vtu, .vtk, .xdmf, .med, .nas, .bdf), relative to the case"
     )
     unit: Annotated[
         Literal["m", "mm", "um", "nm", "cm"], BeforeValidator(_micro)
     ] = Field(description="unit of its coordinates")
     axisymmetric: StrictBool = Field(False, description="2D mesh whose x is the radius")
-    names: dict[Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")], Name] = Field(
+    names: dict[Annotated[str, StringConstraints(pattern=r"^-?\d{1,9}$")], Name] = Field(
         default_factory=dict, description="names of numbered groups, e.g. 3 = 'collector'"
     )
     refine: Annotated[StrictInt, Field(ge=0, le=6)] = Field(

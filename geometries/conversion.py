@@ -13,15 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError, RunError
+from fem.errors import CaseError
+from geometries.formats import (
+    UNTAGGED,
+    Read,
+    check_msh,
+    read,
+    read_med,
+    read_nastran,
+    read_vtk,
+    read_xdmf,
+)
 from geometries.mesh import Built, Floats, Ints, TaggedMesh, assemble, compact, facet_pairs
 
-# gmsh reads .msh (2.2 and 4.1) itself, meshio the others.
-FORMATS = (".msh", ".vtu", ".vtk", ".xdmf", ".med", ".nas", ".bdf", ".fem")
 SMALLEST, LARGEST = 1e-9, 0.1  # of the box diagonal in m: one atom row to a pouch cell
 _BOUNDARIES = ("collector", "counter", "sides", "axis")
-_TAG_NAMES = ("gmsh:physical", "cell_tags", "nastran:ref", "medit:ref", "CellEntityIds", "region",
-              "material", "tag", "tags")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -59,7 +65,8 @@ def convert(
     a name become `boundary_<tag>`. Second-order cells are read as straight ones.
 
     Args:
-        file: .msh (2.2, 4.1), .vtu, .xdmf, .med, NASTRAN (.nas, .bdf).
+        file: .msh of gmsh, .vtu or .vtk (a cell array of whole numbers, `region`), .xdmf of
+            DOLFINx (mesh and mesh tags) or meshio, .med, NASTRAN (.nas, .bdf, .fem: properties).
         folder: gets the mesh files.
         unit: length unit of the file's coordinates, such as "um".
         names: tag number (or name in the file) -> name. A number that tags both cells and facets
@@ -141,7 +148,8 @@ def _companions(file: Path) -> list[Path]:
     """The file, and for XDMF the .h5 files beside it that it names."""
     if file.suffix.lower() != ".xdmf":
         return [file]
-    named = sorted(set(re.findall(r"([\w.\-]+\.h5):", file.read_text(encoding="utf-8"))))
+    text = file.read_text(encoding="utf-8", errors="replace")
+    named = sorted({name.strip() for name in re.findall(r">([^<>:]+):", text)})
     return [file, *(p for n in named if (p := file.parent / n).is_file())]
 
 
@@ -157,25 +165,23 @@ def _check_file(file: Path) -> None:
 
 def _read(file: Path) -> _Raw:
     _check_file(file)
-    try:
-        return _read_msh(file) if file.suffix.lower() == ".msh" else _read_meshio(file)
-    except CaseError:
-        raise
-    except RunError as error:
-        raise CaseError(f"mesh {file}: cannot be read: {error}") from error
-    # Readers raise whatever a broken file makes them stumble over, and meshio even SystemExit.
-    except (Exception, SystemExit) as error:
-        raise CaseError(f"mesh {file}: cannot be read: {type(error).__name__}: {error}") from error
+    found = read(file, FORMATS)
+    return _collect(found.points, found.blocks, found.names, file)
 
 
-def _read_msh(file: Path) -> _Raw:
+def _read_msh(file: Path) -> Read:
     from geometries.gmsh_session import session
 
+    check_msh(file)
     with session() as gmsh:
-        gmsh.merge(str(file))
+        try:
+            gmsh.merge(str(file))
+        except Exception:  # gmsh raises bare Exception
+            raise CaseError("gmsh cannot read it: it is damaged, or of a version that this gmsh "
+                            "does not know; save it as .msh 4.1") from None
         tags, xyz, _ = gmsh.model.mesh.getNodes()
         if not len(tags):
-            raise CaseError(f"mesh {file}: holds no nodes")
+            raise CaseError("holds no nodes")
         number = np.zeros(int(tags.max()) + 1, dtype=np.int64)
         number[tags.astype(np.int64)] = np.arange(len(tags))
         blocks: list[tuple[str, Ints, Ints]] = []
@@ -183,55 +189,24 @@ def _read_msh(file: Path) -> _Raw:
         for d, entity in gmsh.model.getEntities():
             groups = gmsh.model.getPhysicalGroupsForEntity(d, entity)
             if len(groups) > 1 and d >= 2:
-                raise CaseError(f"mesh {file}: entity {entity} of dimension {d} lies in physical "
-                                f"groups {', '.join(map(str, groups))}; leave it in one")
+                raise CaseError(f"entity {entity} of dimension {d} lies in physical groups "
+                                f"{', '.join(map(str, groups))}; leave it in one")
             for kind in gmsh.model.mesh.getElementTypes(d, entity):
                 name, _, _, count, _, corners = gmsh.model.mesh.getElementProperties(kind)
                 _, nodes = gmsh.model.mesh.getElementsByType(kind, entity)
                 part = number[nodes.astype(np.int64)].reshape(-1, count)[:, :corners]
-                tag = int(groups[0]) if len(groups) else 0
+                tag = int(groups[0]) if len(groups) else UNTAGGED
                 blocks.append((name.split()[0].lower(), part, np.full(len(part), tag)))
         for d, group in gmsh.model.getPhysicalGroups():
             if gmsh.model.getPhysicalName(d, group):
                 names[d, int(group)] = gmsh.model.getPhysicalName(d, group)
-    return _collect(xyz.reshape(-1, 3), blocks, names, file)
+    return Read(xyz.reshape(-1, 3), blocks, names)
 
 
-def _read_meshio(file: Path) -> _Raw:
-    import contextlib
-    import io
-
-    import meshio
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        mesh = meshio.read(file)
-    kind, tags = _tag_array(mesh, file)
-    names = {}
-    if kind == "cell_tags" and getattr(mesh, "cell_tags", None):  # MED: family number -> groups
-        names = {(d, int(k)): v[0] for k, v in mesh.cell_tags.items() for d in (1, 2, 3) if v}
-    for name, pair in mesh.field_data.items():
-        if np.size(pair) == 2:
-            names[int(pair[1]), int(pair[0])] = name
-    blocks = [(b.type, b.data.astype(np.int64), np.asarray(t).ravel().astype(np.int64))
-              for b, t in zip(mesh.cells, tags, strict=True)]
-    return _collect(mesh.points.astype(np.float64), blocks, names, file)
-
-
-def _tag_array(mesh: Any, file: Path) -> tuple[str, list[Any]]:
-    whole = {k: v for k, v in mesh.cell_data.items()
-             if all(np.asarray(a).size == len(a) and np.all(np.mod(a, 1) == 0) for a in v)}
-    for name in _TAG_NAMES:
-        if name in whole:
-            return name, whole[name]
-    if len(whole) == 1:
-        return next(iter(whole.items()))
-    found = ", ".join(mesh.cell_data) or "none"
-    raise CaseError(f"mesh {file}: no cell tags; one whole number per cell is needed, in a cell "
-                    f"array called region or cell_tags (arrays in the file: {found})")
-
-
-_LINEAR = {"line": "line", "triangle": "triangle", "tetrahedron": "tetra", "tetra": "tetra",
-           "line3": "line", "triangle6": "triangle", "tetra10": "tetra"}
+FORMATS = {".msh": _read_msh, ".vtu": read_vtk, ".vtk": read_vtk, ".xdmf": read_xdmf,
+           ".med": read_med, ".nas": read_nastran, ".bdf": read_nastran, ".fem": read_nastran}
+"""Known endings and their readers."""
+_LINEAR = {"line": "line", "triangle": "triangle", "tetrahedron": "tetra", "tetra": "tetra"}
 
 
 def _collect(
@@ -249,7 +224,9 @@ def _collect(
         sorts[_LINEAR[kind]].append((nodes[:, :width], tags))
     top, below = ("tetra", "triangle") if sorts["tetra"] else ("triangle", "line")
     if not sorts[top]:
-        raise CaseError(f"mesh {file}: holds no triangles or tetrahedra")
+        raise CaseError(f"mesh {file}: holds no triangles or tetrahedra; if only boundaries were "
+                        "saved: gmsh saves what lies in a physical group, so put every surface "
+                        "(3D: volume) into one")
 
     def joined(kind: str, width: int) -> tuple[Ints, Ints]:
         parts = [(n, t) for n, t in sorts[kind] if len(n)]
@@ -260,11 +237,11 @@ def _collect(
     d = 3 if top == "tetra" else 2
     cells, cell_tags = joined(top, d + 1)
     facets, facet_tags = joined(below, d)
-    if not np.all(cell_tags != 0):
-        n = int(np.sum(cell_tags == 0))
+    if np.any(cell_tags == UNTAGGED):
+        n = int(np.sum(cell_tags == UNTAGGED))
         raise CaseError(f"mesh {file}: {n} of {len(cells)} cells have no tag; put every cell into "
-                        "one physical group")
-    keep = facet_tags != 0
+                        "one group (gmsh: physical group, NASTRAN: property, DOLFINx: mesh tags)")
+    keep = (facet_tags != 0) & (facet_tags != UNTAGGED)
     return _Raw(points, cells, cell_tags, facets[keep], facet_tags[keep], names)
 
 
@@ -286,7 +263,9 @@ def _flat(raw: _Raw, file: Path) -> Floats:
     span = np.ptp(points[np.unique(raw.cells)], axis=0)
     level = np.flatnonzero(span < 1e-9 * span.max())
     if d != 2 or not len(level):
-        raise CaseError(f"mesh {file}: a 2D mesh must lie in a plane of two axes")
+        raise CaseError(f"mesh {file}: holds surfaces only, and not in a plane of two axes. Of a "
+                        "3D model save the volume too (gmsh: mesh in 3D, and a physical group for "
+                        "every volume); turn a 2D mesh into a plane of two axes")
     return np.delete(points, level[-1], axis=1)
 
 
