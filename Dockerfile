@@ -19,6 +19,9 @@ COPY fem fem
 COPY geometries geometries
 COPY scripts/cases scripts/cases
 COPY scripts/hosts scripts/hosts
+COPY scripts/build_commit.py scripts/build_commit.py
+# --build-arg HOSTPLATE_COMMIT="$(git rev-parse HEAD)": what results name as their code
+ARG HOSTPLATE_COMMIT=""
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir -c constraints.txt ".[wheel]"
 ENV PATH=/opt/venv/bin:$PATH

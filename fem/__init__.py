@@ -27,13 +27,15 @@ def load(path_or_name: Any, overrides: Any = ()) -> Case:
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module, metadata
+    from importlib import import_module
 
     if name == "Case":
         return import_module("fem.case").Case
     if name in __all__ and name != "__version__":
         return getattr(import_module("fem.errors"), name)
     if name == "__version__":
+        from importlib import metadata
+
         try:
             return metadata.version("hostplate")
         except metadata.PackageNotFoundError:

@@ -6,16 +6,19 @@ Exit codes: 0 done, 1 configuration or input, 2 solver or runtime, 3 interrupted
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fem.errors import CaseError, HostplateError, nearest
+from fem import provenance
+from fem.errors import CaseError, HostplateError, Interrupted, RunError, nearest
 from fem.parallel import abort
 
 #: name, help, "module:function". The function receives the command's parser, adds its arguments
@@ -71,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
+    provenance.note_command(arguments)
     try:
         options = _parse(arguments)
         code = int(options.call(options) or 0)
@@ -483,7 +487,7 @@ def _do_run(options: argparse.Namespace) -> int | None:
         command = ["run", options.case, "--out", str(folder)]
         command += [f"--set={assignment}" for assignment in options.overrides]
         command += ["--overwrite"] * options.overwrite + ["--hooks"] * options.hooks
-        _launch(options.ranks, command + ["--quiet"] * options.quiet)
+        return _launch(options.ranks, command + ["--quiet"] * options.quiet, folder)
     from fem.run import main_run
 
     return main_run(
@@ -518,7 +522,8 @@ def _do_resume(options: argparse.Namespace) -> int | None:
     if options.ranks:
         command = ["resume", str(options.folder), *["--hooks"] * options.hooks]
         command += ["--quiet"] * options.quiet
-        _launch(options.ranks, [*command, *(f"--set={text}" for text in options.overrides)])
+        command += [f"--set={text}" for text in options.overrides]
+        return _launch(options.ranks, command, options.folder)
     from fem.run import main_resume
 
     return main_resume(
@@ -545,7 +550,8 @@ def _do_converge(options: argparse.Namespace) -> int | None:
     if options.ranks:
         command = ["converge", options.case, "--out", str(folder), *["--quick"] * options.quick]
         command += ["--overwrite"] * options.overwrite + ["--hooks"] * options.hooks
-        _launch(options.ranks, [*command, *(f"--set={text}" for text in options.overrides)])
+        command += [f"--set={text}" for text in options.overrides]
+        return _launch(options.ranks, command, folder)
     from fem.converge import main_converge
 
     return main_converge(
@@ -607,11 +613,18 @@ def _rank_count(text: str) -> int:
     return int(text)
 
 
-def _launch(ranks: int, command: list[str]) -> NoReturn:
-    """Become the mpirun that belongs to this Python, which passes exit code and signals through."""
+def _launch(ranks: int, command: list[str], folder: Path) -> int:
+    """Run a command under the mpirun that belongs to this Python; its exit code.
+
+    Signals are passed on, once each: the job is a process group of its own, which the keyboard
+    does not reach. If this process is killed, the job is asked to stop. A rank that is killed ends
+    the job with an exit code of the launcher's; it becomes 2.
+    """
+    import subprocess
+
     under = next((n for n in ("PMI_RANK", "OMPI_COMM_WORLD_RANK") if n in os.environ), None)
     if under:
-        raise CaseError(f"--ranks inside an MPI job ({under} is set); leave it out")
+        raise CaseError(f"--ranks cannot be used inside an MPI job ({under} is set); leave it out")
     beside = [Path(sys.executable).with_name(name) for name in ("mpiexec", "mpirun")]
     launcher = next((str(path) for path in beside if path.exists()), None)
     launcher = launcher or shutil.which("mpiexec") or shutil.which("mpirun")
@@ -620,9 +633,49 @@ def _launch(ranks: int, command: list[str]) -> NoReturn:
             f"no mpiexec or mpirun beside {sys.executable} or on PATH; install the solver"
         )
     environment = dict.fromkeys(ONE_THREAD, "1") | dict(os.environ)
+    environment[provenance.TYPED] = provenance.command()
     sys.stdout.flush()
     full = [launcher, "-n", str(ranks), sys.executable, "-m", "fem.cli", *command]
-    os.execve(launcher, full, environment)
+    forwarded = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+    sent: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: sent.append(n)) for number in forwarded}
+    try:
+        with subprocess.Popen(full, env=environment, stdin=subprocess.DEVNULL, process_group=0,
+                              preexec_fn=_die_with_parent) as job:
+
+            def forward(number: int, _: object) -> None:
+                sent.append(number)
+                job.send_signal(number)
+
+            for number in forwarded:
+                signal.signal(number, forward)
+            for early in tuple(sent):  # before the job was there
+                job.send_signal(early)
+            code = job.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if code in (0, *(kind.exit_code for kind in (CaseError, RunError, Interrupted))):
+        return code
+    resumable = any((folder / "checkpoints").glob("state.*[0-9]"))
+    way_out = (
+        f"go on from the last checkpoint with `hostplate resume {folder} --ranks {ranks}`"
+        if resumable else "no checkpoint had been written: start again"
+    )
+    if sent:
+        raise Interrupted(f"stopped by signal {sent[0]}; {way_out}")
+    raise RunError(
+        f"a rank was killed before it could finish ({Path(launcher).name} ended with {code}): by "
+        f"hand, by a batch system, or because the machine ran out of memory; {way_out}"
+    )
+
+
+def _die_with_parent() -> None:
+    """In the child: ask for SIGTERM when the parent dies (Linux; elsewhere nothing happens)."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # 1: PR_SET_PDEATHSIG
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint, events, start
+from . import checkpoint, events, provenance, start
 from .deposit import Deposit
 from .diagnosis import Trouble
 from .errors import CaseError, Interrupted, RunError
@@ -94,6 +94,7 @@ class Simulation:
         self.origin = ""
         self.saved = time.monotonic()  # when there was a checkpoint last
         self.saved_as: tuple[float, int, bool, int] | None = None
+        self.made: list[dict[str, Any]] = []  # versions, command, date, host of each start
         self.done_before = 0  # steps of what is resumed
         self.settled = False  # a steady study has come to its end
         every = self.case.output.fields_every or math.inf
@@ -116,6 +117,7 @@ class Simulation:
 
     def begin(self) -> None:
         """Write the resolved case and a checkpoint at t = 0."""
+        self.made = [provenance.record(self.comm)]
         on_root(self.comm, write_text, self.folder / "case.toml", self.case.to_toml())
         write_json(self.comm, self.folder / "mesh.json", self.model.domain.sidecar)
         self.measure.begin()
@@ -138,6 +140,8 @@ class Simulation:
         self.events = [e for e in kept["events"] if e["event"] != "depletion"]
         self.watch.begin(self.events)
         self.turnover = Turnover(kept.get("cycles", ()))
+        here = provenance.record(self.comm) | {"resumed_at": self.s.t}
+        self.made = [*kept.get("made", ()), here]
         self.leaking = bool(kept.get("leaking", False))
         self.stepper.dt = float(kept["next_dt"])
         self.flowing = float(kept.get("flowing", 0.0))
@@ -192,6 +196,7 @@ class Simulation:
             "fields_every": self.case.output.fields_every or math.inf,
             "settled": self.settled,
             "remarks": self.remarks.state() if begun else {},
+            "made": self.made,
         })  # fmt: skip
         self.saved, self.saved_as = time.monotonic(), self._place()
 
@@ -551,7 +556,9 @@ class Simulation:
     def summary(self) -> dict[str, Any]:
         """The numbers that characterise the run (collective)."""
         cycles = {"cycles": self.turnover.cycles} if self.turnover.cycles else {}
-        return self.recorder.summary(self.tally) | cycles | {
+        *earlier, here = self.made
+        made = here | ({"earlier_starts": earlier} if earlier else {})
+        return self.recorder.summary(self.tally) | cycles | made | {
             "events": self._all_events(),
             "warnings": self.remarks.texts,
             "wall_seconds": time.perf_counter() - self.wall_start,

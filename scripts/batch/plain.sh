@@ -33,6 +33,8 @@ while :; do
     code=$?
   done
   [ "$code" != 124 ] || code=3 # what timeout says of a run that it has stopped
+  # a run that fails gives its lock back, one whose rank is killed cannot
+  [ "$code" != 2 ] || [ ! -e "$folder/.lock" ] || code=137
   [ "$stopped" = 0 ] || { echo "stopped; go on by the same line" >&2; exit 3; }
   case $code in
     0) echo "done: $folder"; exit 0 ;;

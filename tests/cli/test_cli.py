@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +89,14 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_ranks_start_the_launcher_beside_this_python_and_pass_its_exit_code(
-    case_file: Path, tmp_path: Path
-) -> None:
-    """A stand-in interpreter folder, whose mpiexec only tells how it was called."""
-    folder = tmp_path / "bin"
+def _on_ranks(
+    case_file: Path, launcher: str, signalled: int | None = None
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """`run --ranks 2` beside a stand-in mpiexec, a shell script; and the folder of that."""
+    folder = case_file.parent / "bin"
     folder.mkdir()
-    launcher = folder / "mpiexec"
-    launcher.write_text('#!/bin/sh\nprintf "%s\\n" "$*"\necho "threads $OMP_NUM_THREADS"\nexit 3\n')
-    launcher.chmod(0o755)
+    (folder / "mpiexec").write_text(f"#!/bin/sh\n{launcher}\n")
+    (folder / "mpiexec").chmod(0o755)
     command = (
         "import sys; from fem import cli; sys.executable = sys.argv[1]; "
         "sys.exit(cli.main(sys.argv[2:]))"
@@ -104,19 +105,66 @@ def test_ranks_start_the_launcher_beside_this_python_and_pass_its_exit_code(
     for name in ("OMP_NUM_THREADS", "PMI_RANK", "OMPI_COMM_WORLD_RANK"):
         environment.pop(name, None)
     arguments = ["run", "mine.toml", "--ranks", "2", "--set", "title=a b", "--overwrite"]
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-c", command, str(folder / "python"), *arguments],
-        cwd=case_file.parent,
-        env=environment,
-        capture_output=True,
+        cwd=case_file.parent, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=False,
-    )
+    )  # fmt: skip
+    try:
+        if signalled is not None:
+            while not (case_file.parent / "started").exists():
+                assert process.poll() is None
+                time.sleep(0.02)
+            process.send_signal(signalled)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err), folder
+
+
+def test_ranks_start_the_launcher_beside_this_python_and_pass_its_exit_code(
+    case_file: Path,
+) -> None:
+    """A stand-in interpreter folder, whose mpiexec only tells how it was called."""
+    told = 'printf "%s\\n" "$*"; echo "threads $OMP_NUM_THREADS"; echo "$HOSTPLATE_COMMAND"; exit 3'
+    done, folder = _on_ranks(case_file, told)
     assert done.returncode == 3
     expected = f"-n 2 {folder}/python -m fem.cli run mine.toml --out results/mine"
     assert done.stdout.splitlines()[0] == f"{expected} --set=title=a b --overwrite"
     assert done.stdout.splitlines()[1] == "threads 1"
+    typed = "hostplate run mine.toml --ranks 2 --set 'title=a b' --overwrite"
+    assert done.stdout.splitlines()[2] == typed
+
+
+@pytest.mark.parametrize(
+    ("end", "checkpoint"), [("exit 9", True), ("exit 137", False), ("kill -11 $$", True)]
+)
+def test_a_killed_rank_ends_with_2_and_the_way_on(
+    end: str, checkpoint: bool, case_file: Path
+) -> None:
+    if checkpoint:
+        (case_file.parent / "results" / "mine" / "checkpoints" / "state.4").mkdir(parents=True)
+    done, _ = _on_ranks(case_file, end)
+    assert done.returncode == 2
+    assert "hostplate: a rank was killed before it could finish (mpiexec ended with" in done.stderr
+    on = "with `hostplate resume results/mine --ranks 2`" if checkpoint else "start again"
+    assert done.stderr.rstrip().endswith(on)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_the_ranks_once(number: signal.Signals, case_file: Path) -> None:
+    """Also from the keyboard, which the job does not hear itself."""
+    name = number.name.removeprefix("SIG")
+    wait = f"trap 'echo got {name}; ended=yes' {name}; touch started; " \
+           "while [ -z \"$ended\" ]; do sleep 0.1; done; sleep 0.3; exit 3"
+    done, _ = _on_ranks(case_file, wait, number)
+    assert (done.returncode, done.stdout) == (3, f"got {name}\n")
+
+
+def test_a_signal_before_the_solver_is_there(case_file: Path) -> None:
+    done, _ = _on_ranks(case_file, "touch started; exec sleep 60", signal.SIGTERM)
+    assert done.returncode == 3
+    assert "stopped by signal 15; no checkpoint had been written: start again" in done.stderr
 
 
 # --------------------------------------------------------------------------------- in this process
@@ -374,7 +422,7 @@ def test_ranks_inside_an_mpi_job_are_refused(
 ) -> None:
     monkeypatch.setenv("PMI_RANK", "0")
     assert cli.main(["run", str(case_file), "--ranks", "2"]) == 1
-    assert "--ranks inside an MPI job" in capsys.readouterr().err
+    assert "--ranks cannot be used inside an MPI job" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------ on two ranks

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +25,7 @@ from fem.case import Case
 from fem.case_files import to_toml
 from fem.results import Result, read_series
 from fem.run import resume
+from tests.case.base import changed
 from tests.conftest import environment, mpiexec, show
 from tests.run.cases import SMALL
 
@@ -153,6 +158,35 @@ def test_all_ranks_notice_together(
 )
 def test_the_last_rank_fails(ranks: int, stage: str, whole: Result, tmp_path: Path) -> None:
     ends(ranks, stage, ranks - 1, tmp_path, whole)
+
+
+def test_run_with_ranks_ends_with_2_if_one_is_killed(whole: Result, tmp_path: Path) -> None:
+    """With a word how to go on; the result names both starts."""
+    mpiexec(2)  # counts as a launch
+    (tmp_path / "long.toml").write_text(to_toml(changed(
+        {"time.dt_max": "1 ms", "time.dt0": "1 ms", "output.fields_every": None}, SHORT
+    )))
+    command = [sys.executable, "-m", "fem.cli", "run", "long.toml", "--out", "r", "--ranks", "2"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        while not [*(tmp_path / "r" / "checkpoints").glob("state.*[0-9]")]:
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.kill(json.loads((tmp_path / "r" / ".lock").read_text())["pid"], signal.SIGKILL)
+        told = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 2, told
+    assert "hostplate: a rank was killed" in told and "`hostplate resume r --ranks 2`" in told
+    options = ["time.dt_max=0.2 s", "output.checkpoint_wall=10 min"]
+    summary = resume(tmp_path / "r", overrides=options).summary
+    (first,) = summary["earlier_starts"]
+    assert first["command"] == "hostplate run long.toml --out r --ranks 2"
+    assert (first["ranks"], summary["ranks"]) == (2, 1)
+    assert first["versions"] == summary["versions"] and first["host"] == socket.gethostname()
 
 
 @pytest.mark.campaign

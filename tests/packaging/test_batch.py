@@ -30,6 +30,7 @@ set -- $CODES
 code=${!calls:-0}
 [ "$code" = 1 ] || save
 [ "$code" != 137 ] || kill -9 $$
+[ "$code" != lock ] || { : > "$OUT/.lock"; exit 2; }
 exit "$code"
 """
 
@@ -81,6 +82,7 @@ RESUME = "hostplate resume ./r --ranks 2"
         ("1", 1, [RUN]),
         ("3 2", 2, [RUN, RESUME]),
         ("137 0", 0, [RUN, RESUME]),
+        ("lock 0", 0, [RUN, RESUME]),  # a rank was killed
     ],
 )
 def test_plain_machine(codes: str, code: int, calls: list[str], machine: Machine) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from fem import provenance
+
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "scripts" / "cases").glob("*.toml"))
 
@@ -70,6 +72,19 @@ def test_nothing_else_is_inside(names: set[str]) -> None:
     assert not [name for name in names if "__pycache__" in name]
     modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "fem").rglob("*.py")}
     assert modules <= names
+
+
+def test_the_commit_is_inside(wheel: Path, installed: Path) -> None:
+    """A wheel names the commit of the checkout it was built from."""
+    known = provenance.commit()
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read("fem/_commit.txt").decode().strip() == known
+    asked = "from fem import provenance; print(provenance.commit())"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=installed, env={**os.environ, "PYTHONPATH": "."},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == known
 
 
 def test_command_and_licence(wheel: Path) -> None:

@@ -1,0 +1,99 @@
+"""What made a result: versions, commit, command, date, host."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fem import provenance
+from tests.conftest import ROOT, environment
+from tests.run.cases import small
+
+
+def test_a_summary_says_what_made_it(tmp_path: Path) -> None:
+    """Run in a process of its own, by a Python program."""
+    before = datetime.datetime.now().astimezone().replace(microsecond=0)
+    small(study="secondary").run(tmp_path / "r")
+    summary = json.loads((tmp_path / "r" / "summary.json").read_text())
+    versions = summary["versions"]
+    assert set(versions) >= {"hostplate", "commit", "dolfinx", "petsc", "gmsh", "mpi", "python"}
+    assert all(re.match(r"\d+\.\d+", versions[name]) for name in ("dolfinx", "petsc", "gmsh"))
+    import dolfinx
+    from petsc4py import PETSc
+
+    assert versions["dolfinx"] == dolfinx.__version__
+    assert versions["petsc"] == ".".join(map(str, PETSc.Sys.getVersion()))
+    if (ROOT / ".git").exists():
+        assert re.fullmatch(r"[0-9a-f]{40}(\+changes)?", versions["commit"])
+    assert (summary["host"], summary["ranks"]) == (socket.gethostname(), 1)
+    assert summary["command"].split()[0].startswith(("/", "python", "pytest", "hostplate"))
+    date = datetime.datetime.fromisoformat(summary["date"])
+    assert date.tzinfo is not None
+    assert before <= date <= datetime.datetime.now().astimezone()
+
+
+def test_versions_load_nothing() -> None:
+    """Neither mesher nor solver: ranks must not load gmsh, a login node has no solver."""
+    asked = (
+        "import sys; from fem import provenance; v = provenance.versions(); print(v); "
+        "print([m for m in ('gmsh', 'dolfinx', 'mpi4py', 'petsc4py') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], env=environment(), capture_output=True,
+                          text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    told = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *told, "-C", str(folder), *arguments], capture_output=True,
+                          text=True, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+def test_commit_of_a_checkout_of_a_wheel_and_of_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "checkout" / "fem"
+    package.mkdir(parents=True)
+    (package / "provenance.py").write_text("x = 1\n")
+    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+    assert provenance.commit() == "unknown"
+    (package / provenance.BUILT).write_text("abc\n")
+    assert provenance.commit() == "abc"
+    (package / provenance.BUILT).unlink()
+    _git(tmp_path, "init")  # a repository further up is somebody else's
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-m", "theirs")
+    assert provenance.commit() == "unknown"
+    _git(package.parent, "init")
+    _git(package.parent, "add", ".")
+    _git(package.parent, "commit", "-m", "ours")
+    head = _git(package.parent, "rev-parse", "HEAD")
+    _git(package.parent, "tag", "-a", "v1", "-m", "a tag is no commit")
+    assert provenance.commit() == head
+    (package / "provenance.py").write_text("x = 2\n")
+    assert provenance.commit() == f"{head}+changes"
+    monkeypatch.setenv("PATH", str(tmp_path))  # no git
+    assert provenance.commit() == "unknown"
+
+
+def test_a_failing_query_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class One:
+        rank, size = 0, 1
+
+        def allgather(self, value: Any) -> list[Any]:
+            return [value]
+
+        def bcast(self, value: Any) -> Any:
+            return value
+
+    monkeypatch.setattr(provenance, "versions", lambda: 1 / 0)
+    assert provenance.record(One())["ranks"] == 1
