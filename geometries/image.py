@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from fem.errors import CaseError
-from geometries import lattice_host
+from geometries import lattice_host, pictures
 from geometries.lattice_host import Refine
 from geometries.mesh import Built, Floats
 from geometries.parameters import Growth, Length, Name, Parameters
@@ -42,12 +42,14 @@ class Image(Parameters):
 
     Attributes:
         file: .npy, .npz (its first array), .tif, .tiff (all pages) or .png; relative to the case.
+            Values are the stored ones: of a palette the numbers of its colours, of white-is-zero
+            not turned round. Colours, an alpha channel and lossy compression are refused.
         axes: axes of the array in order, such as "zyx" for a tif whose pages are levels from the
             collector, "yxz", or "zx" in 2D; z is the thickness. Default "zyx" (2D: "zx").
         flip: axes to turn over; rows of a picture run downwards: flip z.
         voxel: edge length, or one for each of x, (y,) z; m.
         regions: label -> region: `electrolyte_...`, `host_...`, `solid_electrolyte`,
-            `coating_...`.
+            `coating_...`; all labels that occur and no other ones.
         threshold: values between which grey values become labels 0, 1, 2 and so on.
         crop: axis -> [first, last + 1] voxel kept, before `flip`.
         coarsen: lattice spacing in voxels (of the largest edge), 0.5 to 20; coarser is smoother.
@@ -90,7 +92,7 @@ class Image(Parameters):
             raise ValueError("regions: none is a pore; name one electrolyte or electrolyte_...")
         if list(self.threshold) != sorted(set(self.threshold)):
             raise ValueError("threshold: values must increase")
-        shape = _shape(path)
+        shape = pictures.shape(path)
         if len(shape) not in (2, 3):
             raise ValueError(f"file: {len(shape)} axes of {shape}; an image has 2, a stack 3")
         if math.prod(shape) > VOXELS:
@@ -199,47 +201,12 @@ def _open(phases: Labels, present: list[str]) -> NDArray[np.bool_]:
     return np.isin(body, reached)
 
 
-def _shape(path: Path) -> tuple[int, ...]:
-    """Shape of the image, its pages first, without reading them.
-
-    Raises:
-        ValueError: it cannot be read.
-    """
-    try:
-        if path.suffix in (".npy", ".npz"):
-            return tuple(int(n) for n in _array(path).shape)
-        from PIL import Image as Picture
-
-        with Picture.open(path) as stack:
-            if stack.mode in ("RGB", "RGBA", "CMYK", "LAB", "HSV", "YCbCr"):
-                raise ValueError("it is in colour; save grey values or labels")
-            pages = getattr(stack, "n_frames", 1)
-            return ((pages,) if pages > 1 else ()) + (stack.height, stack.width)
-    except Exception as error:
-        raise ValueError(f"file: {path.name} cannot be read as an image: {error}") from None
-
-
-def _array(path: Path) -> Any:
-    if path.suffix == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays[arrays.files[0]]
-    from PIL import Image as Picture
-    from PIL import ImageSequence
-
-    with Picture.open(path) as stack:
-        pages = [np.asarray(page) for page in ImageSequence.Iterator(stack)]
-    return pages[0] if len(pages) == 1 else np.stack(pages)
-
-
 def _labels(p: Image) -> Labels:
     """The labels with axes x, (y,) z upwards."""
     try:
-        array = np.asarray(_array(Path(p.file)))
-    except Exception as error:  # the pages of a damaged stack
-        raise CaseError(f"image: {p.file} cannot be read: {error}") from None
-    array = array.astype(np.uint8) if array.dtype == bool else array
+        array = pictures.values(Path(p.file))
+    except ValueError as error:  # the pages of a damaged stack
+        raise CaseError(f"image: {error}") from None
     order = p.order(array.ndim)
     names = "xyz"[:: 1 if array.ndim == 3 else 2]
     array = array[tuple(slice(*p.crop[a]) if a in p.crop else slice(None) for a in order)]  # type: ignore[index]
@@ -250,8 +217,20 @@ def _labels(p: Image) -> Labels:
     if len(found) > 60 or not np.array_equal(found, np.round(found)):
         raise CaseError(f"image: {len(found)} values from {found[0]:g} to {found[-1]:g} are no "
                         "labels; give threshold")
-    unknown = [int(v) for v in found if int(v) not in p.regions]
-    if unknown or found[0] < 0 or found[-1] > 255:
-        raise CaseError(f"image: label {unknown[0] if unknown else int(found[-1])} has no region; "
-                        f"labels 0 to 255 found: {', '.join(str(int(v)) for v in found)}")
+    numbers = [int(v) for v in found]
+    unknown = [n for n in numbers if n not in p.regions]
+    unseen = [n for n in sorted(p.regions) if n not in numbers]
+    wrong = []
+    if unknown:
+        wrong.append(f"label{'s' * (len(unknown) > 1)} {_listed(unknown)} "
+                     f"{'have' if len(unknown) > 1 else 'has'} no region; labels 0 to 255")
+    if unseen:
+        wrong.append(f"regions {_listed(unseen)} occur{'s' * (len(unseen) == 1)} nowhere"
+                     f"{' in the crop' if p.crop else ''}; labels")
+    if wrong:
+        raise CaseError("\n".join(f"image: {line} found: {_listed(numbers)}" for line in wrong))
     return labels.astype(np.uint8)
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers))
