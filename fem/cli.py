@@ -332,6 +332,8 @@ def _do_mesh(options: argparse.Namespace) -> None:
     sidecar = _build(case, options.out)
     regions = ", ".join(sidecar["regions"])
     print(f"{options.out}: {sidecar['cells']} cells, {sidecar['nodes']} nodes; regions {regions}")
+    for text in sidecar.get("remarks", ()):
+        print(f"warning: {text}")
 
 
 def _build(case: Any, folder: Path) -> dict[str, Any]:

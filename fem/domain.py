@@ -169,6 +169,11 @@ class Domain:
         return self.mesh.comm
 
     @property
+    def slack(self) -> float:
+        """How far nodes of a plane may lie beside it, m; 0 but for meshes from a file."""
+        return float(self.sidecar.get("slack", 0.0))
+
+    @property
     def dim(self) -> int:
         """Topological dimension, 2 or 3 (1 in tests)."""
         return self.mesh.topology.dim

@@ -17,13 +17,14 @@ SLACK = 1e-8
 
 
 def find_cells(
-    mesh: Any, points: npt.NDArray[np.float64]
+    mesh: Any, points: npt.NDArray[np.float64], reach: float = 0.0
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """The owned cell that holds each point, -1 for none, and the weights of its corners.
 
     Args:
         mesh: of simplices with straight edges, as wide as the space it lies in.
         points: shape (n, 3).
+        reach: m; a point that lies so far outside belongs to the nearest cell still.
 
     Returns:
         Cells (n,) and weights (n, dim + 1). No communication.
@@ -35,7 +36,7 @@ def find_cells(
     if not owned or not len(points):
         return cells, weights
     x, corners = mesh.geometry.x, cell_vertices(mesh)
-    slack = 1e-6 * float(np.ptp(x, axis=0).max())
+    slack = max(1e-6 * float(np.ptp(x, axis=0).max()), reach)
     tree = geometry.bb_tree(
         mesh, dim, padding=slack, entities=np.arange(owned, dtype=np.int32)
     )
@@ -52,19 +53,29 @@ def find_cells(
         if shares[best].min() >= -SLACK:
             cells[k] = candidates[best]
             weights[k] = np.clip(shares[best], 0.0, 1.0)
+        elif reach:
+            # A share falls from 1 to 0 over the height of the cell above its corner.
+            slopes = np.linalg.inv(edges)
+            slopes = np.concatenate([-slopes.sum(axis=1, keepdims=True), slopes], axis=1)
+            outside = (-shares / np.linalg.norm(slopes, axis=2)).max(axis=1)
+            best = int(np.argmin(outside))
+            if outside[best] <= reach:
+                cells[k] = candidates[best]
+                weights[k] = np.clip(shares[best], 0.0, 1.0)
+                weights[k] /= weights[k].sum()
     return cells, weights
 
 
 class Places:
-    """Points on a distributed mesh, each looked after by one rank (collective).
+    """Points on a distributed mesh, each looked after by one rank (collective); see `find_cells`.
 
     Attributes:
         found: which of the points lie in some cell, on any rank, shape (n,).
     """
 
-    def __init__(self, mesh: Any, points: npt.NDArray[np.float64]):
+    def __init__(self, mesh: Any, points: npt.NDArray[np.float64], reach: float = 0.0):
         self.comm = mesh.comm
-        self.cells, self.weights = find_cells(mesh, points)
+        self.cells, self.weights = find_cells(mesh, points, reach)
         rank = np.where(self.cells >= 0, self.comm.rank, self.comm.size)
         first = np.min(self.comm.allgather(rank), axis=0)
         self.found = first < self.comm.size

@@ -94,7 +94,7 @@ class Probes:
         fixed: dict[str, Any] = dict(zip("xyz"[: domain.dim], points.T, strict=False))
         fixed |= {"depth": domain.depth_of(points), "T": self.model.case.temperature}
         places: dict[str, tuple[Any, Places]] = {}
-        inside = Places(domain.mesh, points).found
+        inside = Places(domain.mesh, points, domain.slack).found
         for name in sorted(expression.names & {*PROBE_FIELDS}):
             if name == "c" and "c" not in s.unknowns:
                 fixed["c"] = self.model.ions.c0
@@ -102,7 +102,7 @@ class Probes:
             if name not in s.unknowns:
                 raise CaseError(f"{where}: {name!r} is not solved for in this case")
             unknown = s.unknowns[name]
-            places[name] = unknown.value, Places(unknown.part.mesh, points)
+            places[name] = unknown.value, Places(unknown.part.mesh, points, domain.slack)
             inside = inside & places[name][1].found
         if not inside.any():
             self._refuse(expression, points, places, where)
@@ -128,7 +128,7 @@ class Probes:
         if len(points) > 1:
             shown = f"the line {shown} to {_shown(points[-1][: domain.dim])}"
         missing = sorted(name for name, (_, place) in places.items() if not place.found.any())
-        if Places(domain.mesh, points).found.any() and missing:
+        if Places(domain.mesh, points, domain.slack).found.any() and missing:
             raise CaseError(f"{where}: {shown}: no {', '.join(missing)} in the region there")
         raise CaseError(f"{where}: {shown} lies in no cell; the mesh spans {low} to {high}")
 

@@ -83,7 +83,7 @@ class Remarks:
                 + ("thin necks and narrow gaps of metal notice, see docs/growth.md" if model.metal
                    else "no potential changes visibly")
             )
-        for text in assumed_zero(model.case):
+        for text in (*model.domain.sidecar.get("remarks", ()), *assumed_zero(model.case)):
             yield text, text
         bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]
         if bare:

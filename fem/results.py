@@ -112,6 +112,13 @@ class Result:
         return read_series(path) if path.is_file() else {}
 
     @cached_property
+    def _slack(self) -> float:
+        """How far nodes of a plane of the mesh may lie beside it, m."""
+        path = self.folder / "mesh.json"
+        said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return float(said.get("slack", 0.0))
+
+    @cached_property
     def units(self) -> dict[str, str]:
         """Unit of each column of the series."""
         path = self.folder / "series.csv"
@@ -235,7 +242,8 @@ class Result:
         if len(lost):  # on the very edge, by round-off
             near, spot = grid.find_closest_cell(where[lost], return_closest_point=True)
             gap = np.linalg.norm(np.atleast_2d(spot) - where[lost], axis=1)
-            found[lost] = np.where(gap <= 1e-9 * size, np.atleast_1d(near), -1)
+            near = np.where(gap <= max(1e-9 * size, self._slack), np.atleast_1d(near), -1)
+            found[lost] = near
         out = np.full((len(where), *values.shape[1:]), np.nan)
         inside = np.flatnonzero(found >= 0)
         if self.center(field, block) == "Cell":

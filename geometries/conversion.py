@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from geometries.formats import (
     read_vtk,
     read_xdmf,
 )
-from geometries.mesh import Built, Floats, Ints, TaggedMesh, assemble, compact, facet_pairs
+from geometries.mesh import Built, Floats, Ints, TaggedMesh, compact
+from geometries.soundness import SHARE, Body, index_of, precision
 
 SMALLEST, LARGEST = 1e-9, 0.1  # of the box diagonal in m: one atom row to a pouch cell
+CHECKS = 2  # part of the cache key: raise it when a mesh that was read may be refused
 _BOUNDARIES = ("collector", "counter", "sides", "axis")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -41,6 +43,7 @@ class _Raw:
     facets: Ints
     facet_tags: Ints
     names: dict[tuple[int, int], str]
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def dimension(self) -> int:
@@ -64,6 +67,9 @@ def convert(
     from the regions) and listed in the sidecar as `dropped_facets`; further tagged facets without
     a name become `boundary_<tag>`. Second-order cells are read as straight ones.
 
+    The mesh must be one body, see `geometries.soundness`; what is valid but should be known stands
+    in the sidecar as `remarks`, and how far its planes are uneven as `slack` (m).
+
     Args:
         file: .msh of gmsh, .vtu or .vtk (a cell array of whole numbers, `region`), .xdmf of
             DOLFINx (mesh and mesh tags) or meshio, .med, NASTRAN (.nas, .bdf, .fem: properties).
@@ -78,8 +84,9 @@ def convert(
         The sidecar, the content of mesh.json.
 
     Raises:
-        CaseError: file missing or unreadable, cells untagged or unnamed, a name that matches
-            nothing, a size that shows a wrong unit, no collector or counter.
+        CaseError: file missing or unreadable, cells untagged or unnamed, cells or facets in two
+            groups, a name that matches nothing, a size that shows a wrong unit, no collector or
+            counter, parts without common nodes, volumes that overlap.
     """
     from geometries.writing import write
 
@@ -87,13 +94,14 @@ def convert(
     raw = _read(file)
     scale = _scale(unit)
     _check_numbers(raw, file)
-    raw.points = _flat(raw, file) * scale
+    exact = scale * precision(raw.points, raw.cells)
+    raw.points = _flat(raw, file, exact / scale) * scale
     _check_cells(raw, file)
     _check_size(raw.points[np.unique(raw.cells)], file, unit)
-    if axisymmetric and (raw.dimension != 2 or raw.points[:, 0].min() < -1e-9 * np.ptp(raw.points)):
-        raise CaseError(f"mesh {file}: axisymmetric needs a 2D mesh with x = r >= 0")
+    if axisymmetric:
+        _put_on_axis(raw, file, exact)
     _rename(raw, names or {}, file)
-    mesh, dropped = _tagged(raw, axisymmetric, file)
+    mesh, extra = _tagged(raw, axisymmetric, file, exact)
     for _ in range(refine):
         mesh = refined(mesh)
     host = [mesh.points[mesh.cells[mesh.region_mask(n)], -1]
@@ -109,7 +117,7 @@ def convert(
         "axisymmetric": axisymmetric,
         "refine": refine,
     }
-    built = Built(mesh, extent, [], {"dropped_facets": dropped} if dropped else {})
+    built = Built(mesh, extent, [], extra)
     return write(built, Path(folder), "file", parameters)
 
 
@@ -133,7 +141,7 @@ def cached_conversion(
     _check_file(file)
     options = {"unit": unit, "names": {str(k): v for k, v in (names or {}).items()},
                "axisymmetric": axisymmetric, "suffix": file.suffix.lower(), "version": VERSION,
-               "refine": refine}
+               "refine": refine, "checks": CHECKS}
     h = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     for part in _companions(file):
         h.update(part.read_bytes())
@@ -166,7 +174,9 @@ def _check_file(file: Path) -> None:
 def _read(file: Path) -> _Raw:
     _check_file(file)
     found = read(file, FORMATS)
-    return _collect(found.points, found.blocks, found.names, file)
+    raw = _collect(found.points, found.blocks, found.names, file)
+    raw.remarks += found.remarks
+    return raw
 
 
 def _read_msh(file: Path) -> Read:
@@ -186,11 +196,18 @@ def _read_msh(file: Path) -> Read:
         number[tags.astype(np.int64)] = np.arange(len(tags))
         blocks: list[tuple[str, Ints, Ints]] = []
         names = {}
-        for d, entity in gmsh.model.getEntities():
-            groups = gmsh.model.getPhysicalGroupsForEntity(d, entity)
-            if len(groups) > 1 and d >= 2:
+        entities = gmsh.model.getEntities()
+        top = max((d for d, e in entities if len(gmsh.model.mesh.getElementTypes(d, e))), default=0)
+        empty = []
+        for d, entity in entities:
+            groups = sorted(map(int, gmsh.model.getPhysicalGroupsForEntity(d, entity)))
+            called = [gmsh.model.getPhysicalName(d, g) for g in groups]
+            if d >= top - 1 and len(groups) > 1 and ("" in called or len({*called}) > 1):
+                shown = ", ".join(f"{g} {n!r}" for g, n in zip(groups, called, strict=True))
                 raise CaseError(f"entity {entity} of dimension {d} lies in physical groups "
-                                f"{', '.join(map(str, groups))}; leave it in one")
+                                f"{shown}; leave it in one")
+            if d == top and not len(gmsh.model.mesh.getElementTypes(d, entity)):
+                empty.append(entity)
             for kind in gmsh.model.mesh.getElementTypes(d, entity):
                 name, _, _, count, _, corners = gmsh.model.mesh.getElementProperties(kind)
                 _, nodes = gmsh.model.mesh.getElementsByType(kind, entity)
@@ -200,7 +217,12 @@ def _read_msh(file: Path) -> Read:
         for d, group in gmsh.model.getPhysicalGroups():
             if gmsh.model.getPhysicalName(d, group):
                 names[d, int(group)] = gmsh.model.getPhysicalName(d, group)
-    return Read(xyz.reshape(-1, 3), blocks, names)
+    found = Read(xyz.reshape(-1, 3), blocks, names)
+    if empty and top >= 2:
+        found.remarks.append(
+            f"{'surface' if top == 2 else 'volume'} {', '.join(map(str, empty))} of the file has "
+            "no cells: it lies in no physical group; put it into one if it belongs to the cell")
+    return found
 
 
 FORMATS = {".msh": _read_msh, ".vtu": read_vtk, ".vtk": read_vtk, ".xdmf": read_xdmf,
@@ -238,9 +260,11 @@ def _collect(
     cells, cell_tags = joined(top, d + 1)
     facets, facet_tags = joined(below, d)
     if np.any(cell_tags == UNTAGGED):
-        n = int(np.sum(cell_tags == UNTAGGED))
-        raise CaseError(f"mesh {file}: {n} of {len(cells)} cells have no tag; put every cell into "
-                        "one group (gmsh: physical group, NASTRAN: property, DOLFINx: mesh tags)")
+        lost = np.flatnonzero(cell_tags == UNTAGGED)
+        place = ", ".join(f"{x:.4g}" for x in points[cells[lost[0]]].mean(axis=0))
+        raise CaseError(f"mesh {file}: {len(lost)} of {len(cells)} cells have no tag, the first at "
+                        f"({place}) in the file; put every cell into one group (gmsh: physical "
+                        "group, NASTRAN: property, DOLFINx: mesh tags)")
     keep = (facet_tags != 0) & (facet_tags != UNTAGGED)
     return _Raw(points, cells, cell_tags, facets[keep], facet_tags[keep], names)
 
@@ -255,18 +279,32 @@ def _scale(unit: str) -> float:
                         f"\"m\" ({error})") from None
 
 
-def _flat(raw: _Raw, file: Path) -> Floats:
+def _flat(raw: _Raw, file: Path, exact: float) -> Floats:
     """Points with as many coordinates as the mesh has dimensions."""
     d, points = raw.dimension, raw.points
     if points.shape[1] == d:
         return points
     span = np.ptp(points[np.unique(raw.cells)], axis=0)
-    level = np.flatnonzero(span < 1e-9 * span.max())
+    edges = points[raw.cells[:, 1]] - points[raw.cells[:, 0]]
+    slack = max(4.0 * exact, SHARE * float(np.median(np.linalg.norm(edges, axis=1))))
+    level = np.flatnonzero(span <= slack)
     if d != 2 or not len(level):
-        raise CaseError(f"mesh {file}: holds surfaces only, and not in a plane of two axes. Of a "
-                        "3D model save the volume too (gmsh: mesh in 3D, and a physical group for "
-                        "every volume); turn a 2D mesh into a plane of two axes")
+        shown = " x ".join(f"{x:.4g}" for x in span)
+        raise CaseError(f"mesh {file}: holds surfaces only, and not in a plane of two axes (they "
+                        f"span {shown}). Of a 3D model save the volume too (gmsh: mesh in 3D, and "
+                        "a physical group for every volume); turn a 2D mesh into a plane of two "
+                        "axes")
     return np.delete(points, level[-1], axis=1)
+
+
+def _put_on_axis(raw: _Raw, file: Path, exact: float) -> None:
+    """Move nodes to r = 0 that lie left of it by no more than coordinates are known."""
+    used = np.unique(raw.cells)
+    edges = raw.points[raw.cells[:, 1]] - raw.points[raw.cells[:, 0]]
+    slack = max(4.0 * exact, SHARE * float(np.linalg.norm(edges, axis=1).min()))
+    if raw.dimension != 2 or raw.points[used, 0].min() < -slack:
+        raise CaseError(f"mesh {file}: axisymmetric needs a 2D mesh with x = r >= 0")
+    raw.points[:, 0] = np.maximum(raw.points[:, 0], 0.0)
 
 
 def _check_numbers(raw: _Raw, file: Path) -> None:
@@ -280,23 +318,15 @@ def _check_numbers(raw: _Raw, file: Path) -> None:
 
 
 def _check_cells(raw: _Raw, file: Path) -> None:
-    """Cells of some size, each there once, at most two on a facet; places in m."""
+    """Cells of some size; places in m."""
     d, points, cells = raw.dimension, raw.points, raw.cells
     edges = points[cells[:, 1:]] - points[cells[:, :1]]
     longest = np.linalg.norm(edges, axis=2).max(axis=1)
     flat = np.flatnonzero(np.abs(np.linalg.det(edges)) <= 1e-9 * longest**d)
-    sides = np.sort(np.concatenate([np.delete(cells, k, axis=1) for k in range(d + 1)]), axis=1)
-    found, count = np.unique(sides, axis=0, return_counts=True)
-    crowded = found[count > 2]
-    _, first = np.unique(np.sort(cells, axis=1), axis=0, return_index=True)
-    twice = np.setdiff1d(np.arange(len(cells)), first)
-    size = "area" if d == 2 else "volume"
-    for what, odd in ((f"cells of no {size}", cells[flat]), ("cells that are there twice",
-                      cells[twice]), ("facets with more than two cells", crowded)):
-        if len(odd):
-            place = ", ".join(f"{x:.4g}" for x in points[odd[0]].mean(axis=0))
-            raise CaseError(f"mesh {file}: {len(odd)} {what}, the first at ({place}) m; mend the "
-                            "mesh")
+    if len(flat):
+        place = ", ".join(f"{1e6 * x:.4g}" for x in points[cells[flat[0]]].mean(axis=0))
+        raise CaseError(f"mesh {file}: {len(flat)} cells of no {'area' if d == 2 else 'volume'}, "
+                        f"the first at ({place}) um; mend the mesh")
 
 
 def _check_size(points: Floats, file: Path, unit: str) -> None:
@@ -347,42 +377,97 @@ def _rename(raw: _Raw, names: Mapping[Any, str], file: Path) -> None:
         raise CaseError(f"mesh {file}:\n  " + "\n  ".join(sorted(wrong)))
 
 
-def _tagged(raw: _Raw, axisymmetric: bool, file: Path) -> tuple[TaggedMesh, list[str]]:
+def _tagged(
+    raw: _Raw, axisymmetric: bool, file: Path, exact: float
+) -> tuple[TaggedMesh, dict[str, Any]]:
+    """The mesh, if it is sound, and what the sidecar says of it."""
     d = raw.dimension
-    names = np.array([raw.names[d, int(t)] for t in np.unique(raw.cell_tags)], dtype=object)
-    region = names[np.searchsorted(np.unique(raw.cell_tags), raw.cell_tags)]
-    mesh = assemble(raw.points, raw.cells, region, axisymmetric=axisymmetric)
-    if not len(raw.facets):
-        return mesh, []
-    # The numbers that `compact` gives to nodes, to move the facets along.
+    numbers, which = np.unique(raw.cell_tags, return_inverse=True)
+    called = [raw.names[d, int(t)] for t in numbers]
+    regions = {name: i + 1 for i, name in enumerate(sorted(set(called)))}
+    cell_tags = np.array([regions[n] for n in called], dtype=np.int64)[which.ravel()]
     used = np.unique(raw.cells)
+    points, cells = compact(raw.points, raw.cells)
+    mesh = TaggedMesh(points, cells, cell_tags, np.empty((0, d), np.int64), np.empty(0, np.int64),
+                      regions, {}, axisymmetric)
+    body = Body(mesh, exact, file)
+    body.check()
+    mesh.slack = body.unevenness
+    extra: dict[str, Any] = {"slack": mesh.slack}
+    if len(raw.facets):
+        tags, mesh.boundaries, told, dropped = _named_facets(raw, body, used)
+        extra |= {"dropped_facets": dropped} if dropped else {}
+        kept = np.flatnonzero(tags)
+    else:
+        tags, mesh.boundaries = body.name_planes()
+        told, kept = [], np.arange(len(tags))
+    mesh.facets, mesh.facet_tags = body.outer[kept], tags[kept]
+    remarks = [*raw.remarks, *told, *body.remarks(tags, mesh.boundaries)]
+    return mesh, extra | ({"remarks": remarks} if remarks else {})
+
+
+def _named_facets(
+    raw: _Raw, body: Body, used: Ints
+) -> tuple[Ints, dict[str, int], list[str], list[str]]:
+    """The file's own boundaries.
+
+    Returns:
+        Number of each outer facet (0: none), boundary name -> number, remarks, and the names of
+        facets that were dropped since they lie inside.
+    """
+    d, file = raw.dimension, body.file
     if not np.isin(raw.facets, used).all():
-        raise CaseError(f"mesh {file}: tagged facets that belong to no cell")
+        lost = np.unique(raw.facet_tags[~np.isin(raw.facets, used).all(axis=1)])
+        raise CaseError(f"mesh {file}: tagged facets that belong to no cell: tags "
+                        f"{', '.join(map(str, lost))}; are cells in no group?")
+    # The numbers that `compact` gave to nodes, to move the facets along.
     facets = np.sort(np.searchsorted(used, raw.facets), axis=1)
-    exterior = facet_pairs(mesh.cells)[2][:, :-1]
-    both = np.concatenate([exterior, facets])
-    _, label = np.unique(both, axis=0, return_inverse=True)
-    label = label.ravel()
-    outside = np.isin(label[len(exterior):], label[: len(exterior)])
-    called = {int(t): raw.names.get((d - 1, int(t)), f"boundary_{int(t)}".replace("-", "m"))
-              for t in np.unique(raw.facet_tags)}
-    kept = list(dict.fromkeys(called[int(t)] for t in np.unique(raw.facet_tags[outside])))
-    dropped = sorted({called[int(t)] for t in np.unique(raw.facet_tags[~outside])})
+    name_of = {int(t): raw.names.get((d - 1, int(t)), f"boundary_{int(t)}".replace("-", "m"))
+               for t in np.unique(raw.facet_tags)}
+    names = np.array([name_of[int(t)] for t in raw.facet_tags], dtype=object)
+    _one_group(facets, names, body)
+    where = index_of(body.outer, facets)
+    outside = where >= 0
+    loose = ~outside
+    loose[loose] = index_of(body.inner, facets[loose]) < 0
+    if loose.any():
+        raise CaseError(
+            f"mesh {file}: {loose.sum()} facets of {', '.join(sorted(set(names[loose])))} are no "
+            f"facets of cells, the first at {body.at(facets[loose][0])}; mesh surfaces and "
+            "volumes together")
+    kept, dropped = sorted(set(names[outside])), sorted(set(names[~outside]))
     for needed in ("collector", "counter"):
         if needed not in kept:
             near = difflib.get_close_matches(needed, kept, n=1, cutoff=0.5)
             hint = f"is it {near[0]!r}? " if near else ""
+            hint += "all of its facets lie inside the mesh; " if needed in dropped else ""
             raise CaseError(f"mesh {file}: no boundary {needed!r}; {hint}found: "
                             f"{', '.join(kept) or 'none'}; name it by "
                             f"names = {{ <tag> = \"{needed}\" }}")
-    numbers = {name: i + 1 for i, name in enumerate(sorted(kept))}
-    tags = np.array([numbers.get(called[int(t)], 0) for t in raw.facet_tags], dtype=np.int64)
-    chosen, first = np.unique(label[len(exterior):][outside], return_index=True)
-    mesh.facets = facets[outside][first]
-    mesh.facet_tags = tags[outside][first]
-    mesh.boundaries = numbers
-    assert len(chosen) == len(mesh.facets)
-    return mesh, dropped
+    numbers = {name: i + 1 for i, name in enumerate(kept)}
+    tags = np.zeros(len(body.outer), dtype=np.int64)
+    tags[where[outside]] = [numbers[n] for n in names[outside]]
+    told = []
+    for name in kept:
+        inside = (names == name) & ~outside
+        if inside.any():
+            told.append(f"{inside.sum()} of the {np.count_nonzero(names == name)} facets of "
+                        f"boundary {name!r} lie inside the mesh, the first at "
+                        f"{body.at(facets[inside][0])}, and are left out")
+    return tags, numbers, told, dropped
+
+
+def _one_group(facets: Ints, names: Any, body: Body) -> None:
+    """Refuse facets that lie in two groups of different names."""
+    _, label = np.unique(names.astype(str), return_inverse=True)
+    order = np.lexsort((label, *facets.T[::-1]))
+    again = np.all(facets[order[1:]] == facets[order[:-1]], axis=1)
+    clash = np.flatnonzero(again & (names[order[1:]] != names[order[:-1]]))
+    if len(clash):
+        pairs = {(names[order[k]], names[order[k + 1]]) for k in clash}
+        shown = "; ".join(f"{a!r} and {b!r}" for a, b in sorted(pairs))
+        raise CaseError(f"mesh {body.file}: {len(clash)} facets lie in two groups, {shown}, the "
+                        f"first at {body.at(facets[order[clash[0]]])}; leave them in one")
 
 
 # Children of an edge, a triangle, a tetrahedron: 12 is the middle of the corners 1 and 2, 11 the

@@ -38,11 +38,13 @@ class Read:
         blocks: kind of cell ("triangle", "tetra", "line", "quad" ...), nodes (cells, at least the
             corners), tags (cells,).
         names: (dimension, tag) -> name in the file.
+        remarks: what is no fault but should be said.
     """
 
     points: Floats
     blocks: list[tuple[str, Ints, Ints]]
     names: dict[tuple[int, int], str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
 
 def read(file: Path, readers: Mapping[str, Callable[[Path], Read]]) -> Read:
@@ -361,11 +363,17 @@ def read_med(file: Path) -> Read:
             blocks.append((_MED.get(kind, f"MED type {kind}"), nodes,
                            np.where(tags == 0, UNTAGGED, tags)))
         names: dict[tuple[int, int], str] = {}
+        used = {int(tag) for *_, tags in blocks for tag in np.unique(tags)}
         for family in f.get(f"FAS/{meshes[0]}/ELEME", {}).values():
             groups = [bytes(row.astype(np.uint8)).split(b"\0")[0].decode("utf-8", "replace").strip()
                       for row in family["GRO/NOM"][()]] if "GRO" in family else []
+            number = int(family.attrs["NUM"])
+            if len(groups) > 1 and number in used:  # a family stands for a set of groups
+                raise CaseError(f"cells or facets lie in the groups "
+                                f"{' and '.join(map(repr, groups))} (family {number}); leave them "
+                                "in one")
             if groups:
-                names |= {(d, int(family.attrs["NUM"])): " and ".join(groups) for d in (1, 2, 3)}
+                names |= {(d, number): groups[0] for d in (1, 2, 3)}
     return Read(points, blocks, names)
 
 

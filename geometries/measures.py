@@ -445,7 +445,7 @@ def conduction(
 
     if not chosen.any():
         return None
-    tol = 1e-9 * (top - bottom)
+    tol = max(1e-9 * (top - bottom), mesh.slack)
     _, body = components(mesh, chosen)
     place = mesh.points[mesh.cells, axis]
     low = np.unique(body[chosen & (np.abs(place - bottom) < tol).any(axis=1)])

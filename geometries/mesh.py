@@ -35,6 +35,7 @@ class TaggedMesh:
         regions: region name -> positive number.
         boundaries: boundary name -> positive number.
         axisymmetric: x is the radius r >= 0 and measures carry 2 pi r.
+        slack: how far nodes of a plane may lie beside it (m), of a mesh from a file.
     """
 
     points: Floats
@@ -45,6 +46,7 @@ class TaggedMesh:
     regions: dict[str, int]
     boundaries: dict[str, int]
     axisymmetric: bool = False
+    slack: float = 0.0
 
     @property
     def dimension(self) -> int:
@@ -178,19 +180,48 @@ def facet_pairs(cells: Ints) -> tuple[Ints, Ints, Ints]:
         interior (n, dimension) nodes, pairs (n, 2) of the two cells, exterior (m, dimension + 1):
         the nodes of each exterior facet followed by its cell.
     """
-    facets, owner = all_facets(cells)
+    inner, sides, outer, lonely = facet_positions(cells)
+    n = cells.shape[1]
+    return inner, sides // n, np.column_stack([outer, lonely // n])
+
+
+def facet_positions(cells: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """Facets between cells and on the exterior, each with the corners opposite to it.
+
+    Returns:
+        interior (n, dimension) nodes, positions (n, 2), exterior (m, dimension) nodes, positions
+        (m,): where the opposite corner stands in `cells.ravel()`. Nodes and rows are sorted.
+    """
+    facets, _ = all_facets(cells)
     base = int(cells.max()) + 1
     if base ** facets.shape[1] < 2**63:  # one number for each facet sorts faster, in the same order
         order = np.argsort(facets @ base ** np.arange(facets.shape[1])[::-1], kind="stable")
     else:
         order = np.lexsort(facets.T[::-1])
-    facets, owner = facets[order], owner[order]
+    facets = facets[order]
     same = np.all(facets[1:] == facets[:-1], axis=1)
     first = np.flatnonzero(same)
     lonely = np.ones(len(facets), dtype=bool)
     lonely[first] = lonely[first + 1] = False
-    pairs = np.column_stack([owner[first], owner[first + 1]])
-    return facets[first], pairs, np.column_stack([facets[lonely], owner[lonely]])
+    pairs = np.column_stack([order[first], order[first + 1]])
+    return facets[first], pairs, facets[lonely], order[lonely]
+
+
+def odd_permutations(cells: Ints) -> NDArray[np.bool_]:
+    """Which way the sorted nodes of each facet turn, seen from its cell of positive volume.
+
+    Returns:
+        One flag for every entry of `cells.ravel()`, of the facet opposite to it; those of two cells
+        on either side of a facet differ.
+    """
+    n = cells.shape[1]
+    flags = np.empty(cells.shape, dtype=bool)
+    for i in range(n):
+        rest = [cells[:, j] for j in range(n) if j != i]
+        flags[:, i] = i % 2
+        for a, b in itertools.combinations(rest, 2):
+            flags[:, i] ^= a > b
+    return flags.ravel()
 
 
 def assemble(

@@ -98,7 +98,7 @@ def read(folder: Path) -> tuple[TaggedMesh, dict[str, Any]]:
     mesh = TaggedMesh(
         a["points"], a["cells"], a["cell_tags"].ravel().astype(np.int64), a["facets"],
         a["facet_tags"].ravel().astype(np.int64), sidecar["regions"], sidecar["boundaries"],
-        sidecar["axisymmetric"],
+        sidecar["axisymmetric"], sidecar.get("slack", 0.0),
     )
     return mesh, sidecar
 

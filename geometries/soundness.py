@@ -1,0 +1,519 @@
+"""Whether a mesh that somebody else made is one body, and where its outer planes lie.
+
+A coordinate is known to the precision of the numbers in the file, and a distance far below a cell
+is none: `Body.slack` is four times the first or a thousandth of a facet, whichever is larger.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fem.errors import CaseError
+from geometries.mesh import Floats, Ints, TaggedMesh, facet_positions, odd_permutations
+
+Flags = NDArray[np.bool_]
+
+SHARE = 1e-3
+"""Of a facet: what lies closer to a plane, or to another facet, lies on it."""
+LEVEL = 0.99
+"""Cosine between the normals of a facet and of the plane it lies on; 8 degrees."""
+_CURE = ("join them before you mesh (gmsh: BooleanFragments or occ.fragment; Salome: Partition), "
+         "so that both sides have the same nodes")
+# Weights of the corners of a facet: where it is looked at. Nowhere near its rim.
+_PLACES = {
+    2: np.array([[0.5, 0.5], [0.85, 0.15], [0.15, 0.85]]),
+    3: np.array([[1, 1, 1], [4, 1, 1], [1, 4, 1], [1, 1, 4], [3, 3, 1], [3, 1, 3], [1, 3, 3]])
+    / np.array([[3], [6], [6], [6], [7], [7], [7]]),
+}
+
+
+def precision(points: Floats, cells: Ints) -> float:
+    """How far the coordinates of a file may lie from what was meant, in their own unit.
+
+    Single precision and short decimal fields (8 columns of NASTRAN, 6 digits of a text file) show
+    in the numbers: all of them are what rounding to it gives, and most are not what rounding to a
+    digit less gives. Cells are never as small as that: it is 2 % of the shortest edge at most.
+
+    Args:
+        points: of shape (n, 2 or 3).
+        cells: node numbers.
+    """
+    largest = float(np.abs(points).max(initial=0.0))
+    some = np.unique(points[:: 1 + len(points) // 5000])
+    some = some[some != 0.0]
+    if not len(some):
+        return 0.0
+    found = 2.0**-50 * largest
+    if np.array_equal(some, some.astype(np.float32).astype(np.float64)):
+        found = 2.0**-24 * largest
+    decade = np.floor(np.log10(np.abs(some)))
+    rounded = 1.0  # share of the numbers that fewer digits write
+    for digits in range(3, 9):
+        scaled = some * 10.0 ** (digits - 1 - decade)
+        as_they_are = np.abs(scaled - np.rint(scaled)) < 1e-14 * 10.0**digits
+        if as_they_are.all():
+            if rounded < 0.5 and len(some) > 20:
+                found = max(found, 0.5 * 10.0 ** (decade.max() + 1 - digits))
+            break
+        rounded = float(as_they_are.mean())
+    few = cells[:: 1 + len(cells) // 100_000]
+    edges = points[few[:, 1:]] - points[few[:, :1]]
+    shortest = float(np.linalg.norm(edges, axis=2).min())
+    return min(found, 0.02 * shortest)
+
+
+@dataclass
+class Body:
+    """A mesh whose soundness is looked at.
+
+    Attributes:
+        mesh: its facets and boundaries are not looked at here.
+        precision: of its coordinates, m.
+        file: that it came from, for messages.
+    """
+
+    mesh: TaggedMesh
+    precision: float
+    file: Path
+
+    @cached_property
+    def _sides(self) -> tuple[Ints, Ints, Ints, Ints]:
+        return facet_positions(self.mesh.cells)
+
+    @cached_property
+    def outer(self) -> Ints:
+        """Nodes of the outer facets, (facets, dimension)."""
+        return self._sides[2]
+
+    @property
+    def inner(self) -> Ints:
+        """Nodes of the facets between two cells, (facets, dimension)."""
+        return self._sides[0]
+
+    @cached_property
+    def owner(self) -> Ints:
+        """Cell of each outer facet."""
+        return self._sides[3] // (self.mesh.dimension + 1)
+
+    @cached_property
+    def _measured(self) -> tuple[Floats, Floats, Floats]:
+        """Outward normal, longest edge, and height of the cell of each outer facet."""
+        points, d = self.mesh.points, self.mesh.dimension
+        xyz = points[self.outer]
+        edges = xyz[:, 1:] - xyz[:, :1]
+        if d == 2:
+            normal = np.column_stack([edges[:, 0, 1], -edges[:, 0, 0]])
+        else:
+            normal = np.cross(edges[:, 0], edges[:, 1])
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+        inside = xyz[:, 0] - points[self.mesh.cells.ravel()[self._sides[3]]]
+        height = np.einsum("fi,fi->f", normal, inside)
+        normal *= np.sign(height)[:, None]
+        longest = np.linalg.norm(xyz - np.roll(xyz, 1, axis=1), axis=2).max(axis=1)
+        return normal, longest, np.abs(height)
+
+    @property
+    def normals(self) -> Floats:
+        """Outward unit normal of each outer facet."""
+        return self._measured[0]
+
+    @cached_property
+    def areas(self) -> Floats:
+        """Area of each outer facet: m in 2D, m2 in 3D and axisymmetric."""
+        return self.mesh.areas(self.outer)
+
+    @cached_property
+    def slack(self) -> Floats:
+        """Distance at each outer facet that counts as none, m."""
+        return np.maximum(4.0 * self.precision, SHARE * self._measured[1])
+
+    def on_plane(self, axis: int, end: int) -> Flags:
+        """Outer facets on the lowest (end = -1) or highest (1) plane across an axis."""
+        place = self.mesh.points[self.outer, axis]
+        level = place.min() if end < 0 else place.max()
+        near = np.abs(place - level).max(axis=1) <= self.slack
+        found: Flags = near & (end * self.normals[:, axis] > LEVEL)
+        return found
+
+    @cached_property
+    def on_box(self) -> Flags:
+        """Outer facets on the planes of the box around the mesh."""
+        found = np.zeros(len(self.outer), dtype=bool)
+        for axis in range(self.mesh.dimension):
+            for end in (-1, 1):
+                found |= self.on_plane(axis, end)
+        return found
+
+    @property
+    def unevenness(self) -> float:
+        """Largest distance from these planes of nodes that count as lying on them, m."""
+        away = 4.0 * self.precision
+        for axis in range(self.mesh.dimension):
+            for end in (-1, 1):
+                place = self.mesh.points[self.outer[self.on_plane(axis, end)], axis]
+                away = max(away, float(np.ptp(place))) if place.size else away
+        return away
+
+    # -- one body ------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Refuse what is not one body. A crack of no width stays; `remarks` tells of it.
+
+        Raises:
+            CaseError: cells there twice, folds, parts that share no facet, volumes that overlap,
+                neighbours with other nodes on their common plane.
+        """
+        self._check_facets()
+        parts = self._parts()
+        count = int(parts.max()) + 1
+        far = np.flatnonzero(~self.on_box) if count == 1 else np.arange(len(self.outer))
+        twice, across = self._met(far)
+        if count > 1:
+            raise CaseError(self._apart(parts, twice, across))
+        self._check_volume()
+        if len(twice):
+            raise CaseError(f"mesh {self.file}: {self._overlap(twice)}; {_CURE}")
+        cracks = across[:, 0]
+        twins = self._twins(cracks)
+        if not twins.all():
+            raise CaseError(
+                f"mesh {self.file}: {self._pairs(across[~twins])} lie on one another "
+                f"{self._place(cracks[~twins], 0.5)} without the same nodes there (hanging nodes), "
+                f"so nothing passes; {_CURE}"
+            )
+        self.cracks = across
+
+    def _check_facets(self) -> None:
+        """Each cell there once, at most two on a facet, one on each side of it."""
+        inner, sides, _, _ = self._sides
+        cells, n = self.mesh.cells, self.mesh.dimension + 1
+        size = "triangles" if n == 3 else "tetrahedra"
+        crowded = np.flatnonzero(np.all(inner[1:] == inner[:-1], axis=1))
+        opposite = cells.ravel()[sides]
+        same = opposite[:, 0] == opposite[:, 1]
+        if len(crowded) or same.any():
+            label = {tag: name for name, tag in self.mesh.regions.items()}
+            _, kind, count = np.unique(np.sort(cells, axis=1), axis=0, return_inverse=True,
+                                       return_counts=True)
+            twice = np.flatnonzero(count[kind.ravel()] > 1)
+            if len(twice):
+                alike = np.flatnonzero(kind.ravel() == kind.ravel()[twice[0]])
+                names = sorted({label[int(t)] for t in self.mesh.cell_tags[alike]})
+                raise CaseError(
+                    f"mesh {self.file}: {len(twice) - len(np.unique(kind.ravel()[twice]))} cells "
+                    f"that are there twice, the first at {self.at(cells[twice[0]])} in "
+                    f"{' and in '.join(names)}; leave each in one group")
+            raise CaseError(
+                f"mesh {self.file}: {len(crowded)} facets with more than two cells, the first at "
+                f"{self.at(inner[crowded[0]])}; mend the mesh")
+        # A positive cell sees a facet's nodes turn one way from inside, its neighbour the other.
+        turns = odd_permutations(cells)
+        folded = np.flatnonzero(turns[sides[:, 0]] == turns[sides[:, 1]])
+        if len(folded):
+            cell = sides[folded[0], 0] // n
+            raise CaseError(f"mesh {self.file}: {len(folded)} facets have both their {size} on the "
+                            f"same side, the first at {self.at(cells[cell])}: the mesh is folded "
+                            "over itself; mend it")
+
+    def _parts(self) -> Ints:
+        """Number of the part that each cell belongs to; parts share no facet."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        a, b = (self._sides[1] // (self.mesh.dimension + 1)).T
+        n = len(self.mesh.cells)
+        links = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(n, n))
+        found: Ints = connected_components(links, directed=False)[1]
+        return found
+
+    def _check_volume(self) -> None:
+        x = self.mesh.points
+        if self.mesh.axisymmetric:
+            box = np.pi * (x[:, 0].max() ** 2 - x[:, 0].min() ** 2) * np.ptp(x[:, 1])
+        else:
+            box = np.prod(np.ptp(x, axis=0))
+        total = self.mesh.volumes().sum()
+        if total > (1 + 1e-3) * box:
+            raise CaseError(f"mesh {self.file}: its cells fill {total / box:.4g} times the box "
+                            f"around it: volumes overlap; {_CURE}")
+
+    def _met(self, chosen: Ints) -> tuple[Ints, Ints]:
+        """What lies within the slack of outer facets, on either side.
+
+        Returns:
+            Facets with two cells on their own side, and facets with a cell on their outer side;
+            each with the other cell, of shape (n, 2).
+        """
+        if not len(chosen):
+            return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)
+        d, weights = self.mesh.dimension, _PLACES[self.mesh.dimension]
+        facet = np.repeat(chosen, len(weights))
+        on = np.einsum("wk,fki->fwi", weights, self.mesh.points[self.outer[chosen]]).reshape(-1, d)
+        # A tenth of a flat cell is not left by a step that is a thousandth of a long facet.
+        _, _, height = self._measured
+        step = np.minimum(self.slack, np.maximum(0.1 * height, 2.0 * self.precision))[facet]
+        aside = step[:, None] * self.normals[facet]
+        samples = np.concatenate([on - aside, on + aside])
+        sample, cell = holding(self.mesh, samples)
+        own_side = sample < len(facet)
+        sample = sample % len(facet)
+        # A sharp cell may be left on its own side: then its neighbour is the one that holds it.
+        many = np.bincount(sample[own_side], minlength=len(facet)) > 1
+        foreign = own_side & many[sample] & (cell != self.owner[facet[sample]])
+        return tuple(  # type: ignore[return-value]
+            np.column_stack([facet[sample[k]], cell[k]]) for k in (foreign, ~own_side)
+        )
+
+    def _twins(self, facets: Ints) -> Flags:
+        """Which outer facets have another one on the same places: a crack of no width."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+        from scipy.spatial import cKDTree
+
+        if not len(facets):
+            return np.empty(0, dtype=bool)
+        there = np.flatnonzero(~self.on_box)
+        nodes, label = np.unique(self.outer[there], return_inverse=True)
+        reach = float(self.slack[facets].min())
+        near = cKDTree(self.mesh.points[nodes]).query_pairs(reach, output_type="ndarray")
+        n = len(nodes)
+        links = coo_array((np.ones(len(near)), (near[:, 0], near[:, 1])), shape=(n, n))
+        place = connected_components(links, directed=False)[1][label]
+        place = place.reshape(-1, self.mesh.dimension)
+        _, kind, count = np.unique(np.sort(place, axis=1), axis=0, return_inverse=True,
+                                   return_counts=True)
+        found: Flags = (count[kind.ravel()] > 1)[np.searchsorted(there, facets)]
+        return found
+
+    # -- outer planes --------------------------------------------------------------------------
+
+    def name_planes(self) -> tuple[Ints, dict[str, int]]:
+        """Boundary number of each outer facet, and their names, of a mesh that has no names.
+
+        `collector` is the lowest plane along the last axis, `counter` the highest, `axis` is r = 0
+        of an axisymmetric mesh, and the rest are `sides`.
+
+        Raises:
+            CaseError: no plane there, or one that is not even.
+        """
+        tags = np.full(len(self.outer), 3, dtype=np.int64)
+        names = {"collector": 1, "counter": 2, "sides": 3}
+        height = self.mesh.points[self.outer, -1]
+        letter = "xyz"[self.mesh.dimension - 1]
+        if self.mesh.axisymmetric and self.mesh.points[:, 0].min() <= self.slack.max():
+            axis = self.on_plane(0, -1)
+            if axis.any():
+                tags[axis], names["axis"] = 4, 4
+        for name, end, which in (("collector", -1, "lowest"), ("counter", 1, "highest")):
+            there = self.on_plane(-1, end)
+            level = height.min() if end < 0 else height.max()
+            away = np.abs(height - level).max(axis=1)
+            beside = ~there & (end * self.normals[:, -1] > 0.8) & (away < self._measured[1])
+            cure = (f"level its nodes, or name the facets of `{name}` by a group in the mesh (it "
+                    "has none)")
+            if not there.any():
+                raise CaseError(
+                    f"mesh {self.file}: no boundary {name!r}: no outer facet lies on its {which} "
+                    f"plane {letter} = {1e6 * level:.6g} um; {cure}")
+            if beside.any():
+                raise CaseError(
+                    f"mesh {self.file}: the {which} plane {letter} = {1e6 * level:.6g} um is not "
+                    f"even: {self.amount(self.areas[there].sum())} lie on it, facets beside it "
+                    f"leave it by up to {1e6 * away[beside].max():.3g} um, the first at "
+                    f"{self.at(self.outer[beside][0])}; {cure}")
+            tags[there] = names[name]
+        if not np.any(tags == 3):
+            del names["sides"]
+        return tags, names
+
+    def _projection(self, end: int) -> tuple[float, float]:
+        """Area that the mesh covers seen from below (-1) or above (1), and its uncertainty."""
+        from geometries.measures import section
+
+        box = outline = section(self.mesh)
+        if self.mesh.dimension == 3:
+            from scipy.spatial import ConvexHull
+
+            outline = float(ConvexHull(self.mesh.points[np.unique(self.outer), :2]).volume)
+        # Walls of a hole count, those of a round cell (whose cells make them zigzag) do not.
+        facing = end * self.normals[:, -1]
+        seen = float((self.areas * facing)[facing > 0.2].sum())
+        exact = (1e-6 + 2.0 * self.precision / float(np.ptp(self.mesh.points[:, 0]))) * box
+        if seen < outline:
+            return seen, exact
+        return outline, exact if outline > (1 - 1e-6) * box else 0.05 * outline
+
+    # -- what is said --------------------------------------------------------------------------
+
+    def remarks(self, tags: Ints, names: dict[str, int]) -> list[str]:
+        """What is valid but should be known.
+
+        Args:
+            tags: boundary number of each outer facet, 0 for none.
+            names: boundary name -> number.
+        """
+        told = []
+        for name, end in (("collector", -1), ("counter", 1)):
+            area, slack = self._projection(end)
+            chosen = tags == names.get(name, -1)
+            full = float(self.areas[chosen].sum())
+            seen = float((self.areas[chosen] * np.abs(self.normals[chosen, -1])).sum())
+            if abs(seen - area) > slack:
+                told.append(f"boundary {name!r} covers {self.amount(seen)} of the "
+                            f"{self.amount(area)} that the mesh measures along its thickness")
+            if abs(full - seen) > slack:
+                told.append(f"boundary {name!r} is {self.amount(full)} of surface, "
+                            f"{self.amount(seen)} seen along the thickness")
+            if told and told[-1].startswith(f"boundary {name!r}") and name == "collector":
+                told[-1] += f"; current densities refer to {self.amount(full)}"
+        free = (tags == 0) | (tags == names.get("sides", -1))
+        cracks = self.cracks[free[self.cracks[:, 0]]]
+        if len(cracks):
+            told.append(f"a crack: facets of {self._pairs(cracks)} lie on one another without "
+                        f"common nodes, {self._place(cracks[:, 0], 0.5)}; nothing passes there. If "
+                        f"that is not meant, {_CURE}")
+        free &= ~self.on_box & ~self._on_hull
+        free[self.cracks[:, 0]] = False
+        inside = np.flatnonzero(free)
+        if len(inside):
+            told.append(
+                f"the mesh has a hole or a notch: {', '.join(self._named(self.owner[inside]))} end "
+                f"at insulated walls {self._place(inside)} inside the box around the mesh. If "
+                "cells are missing there, they lie in no group: put them into one")
+        return told
+
+    @cached_property
+    def _on_hull(self) -> Flags:
+        """Outer facets that stand on the outline of the mesh seen along the thickness (3D)."""
+        found = np.zeros(len(self.outer), dtype=bool)
+        if self.mesh.dimension == 2:
+            return found
+        from scipy.spatial import ConvexHull
+
+        points = self.mesh.points
+        hull = ConvexHull(points[np.unique(self.outer), :2])
+        steep = np.flatnonzero(~self.on_box & (np.abs(self.normals[:, -1]) < 0.2))
+        place = points[self.outer[steep], :2].mean(axis=1)
+        depth = np.full(len(steep), np.inf)
+        for line in hull.equations:
+            depth = np.minimum(depth, -(place @ line[:2] + line[2]))
+        # A chord lies inside a round outline by a quarter of its length at most.
+        found[steep] = depth <= 0.25 * self._measured[1][steep]
+        return found
+
+    def _apart(self, parts: Ints, twice: Ints, across: Ints) -> str:
+        """Why a mesh of several parts is none, and where."""
+        mesh = self.mesh
+        size = np.bincount(parts, mesh.volumes())
+        order = np.argsort(-size, kind="stable")
+        names = [self._named(np.flatnonzero(parts == k)) for k in order[:4]]
+        shown = [f"{', '.join(n)} ({np.count_nonzero(parts == k)} cells around "
+                 f"{self.at(mesh.cells[parts == k])})" for n, k in zip(names, order, strict=False)]
+        if len(order) > 4:
+            shown.append(f"{len(order) - 4} more")
+        text = (f"mesh {self.file}: {len(order)} parts that share no facet, so nothing passes "
+                f"between them: {'; '.join(shown)}. ")
+        other = parts[twice[:, 1]] != parts[self.owner[twice[:, 0]]]
+        met = parts[across[:, 1]] != parts[self.owner[across[:, 0]]]
+        if other.any():
+            text += self._overlap(twice[other])
+        elif met.any():
+            text += (f"{self._pairs(across[met])} lie on one another "
+                     f"{self._place(across[met, 0], 0.5)}, each with nodes of its own")
+        else:
+            users = np.unique(np.column_stack([mesh.cells.ravel(),
+                                               np.repeat(parts, mesh.dimension + 1)]), axis=0)
+            shared = users[1:, 0][users[1:, 0] == users[:-1, 0]]
+            text += (f"They touch at {len(shared)} nodes only, the first at {self.at(shared[:1])}"
+                     if len(shared) else "There is a gap between them")
+        return f"{text}; {_CURE}"
+
+    def _overlap(self, pairs: Ints) -> str:
+        return (f"{self._pairs(pairs)} overlap: the same room is filled twice, "
+                f"{self._place(pairs[:, 0], 0.0)}")
+
+    def _named(self, cells: Ints) -> list[str]:
+        """Names of the regions of cells."""
+        label = {tag: name for name, tag in self.mesh.regions.items()}
+        return sorted({label[int(t)] for t in np.unique(self.mesh.cell_tags[cells])})
+
+    def _pairs(self, pairs: Ints) -> str:
+        """Names of the regions of facets and of the cells that they met."""
+        label = {tag: name for name, tag in self.mesh.regions.items()}
+        tags = self.mesh.cell_tags
+        both = np.sort(np.column_stack([tags[self.owner[pairs[:, 0]]], tags[pairs[:, 1]]]), axis=1)
+        names = [(label[int(a)], label[int(b)]) for a, b in np.unique(both, axis=0)]
+        return "; ".join(f"{a} and {b}" if a != b else f"two sides in {a}" for a, b in names)
+
+    def at(self, nodes: Ints) -> str:
+        """Centre of nodes in words."""
+        return _point(self.mesh.points[nodes].reshape(-1, self.mesh.dimension).mean(axis=0))
+
+    def _place(self, facets: Ints, share: float = 1.0) -> str:
+        """Where facets lie, and how much a share of them is."""
+        facets = np.unique(facets)
+        xyz = self.mesh.points[self.outer[facets]].reshape(-1, self.mesh.dimension)
+        axis = int(np.argmin(np.ptp(xyz, axis=0)))
+        much = f" ({self.amount(share * self.areas[facets].sum())})" if share else ""
+        if np.ptp(xyz[:, axis]) <= 2.0 * self.slack[facets].max():
+            return f"on the plane {'xyz'[axis]} = {1e6 * xyz[:, axis].mean():.6g} um{much}"
+        return f"around {_point(xyz.mean(axis=0))}{much}"
+
+    def amount(self, area: float) -> str:
+        """An area in words: um in 2D, um^2 in 3D and axisymmetric."""
+        flat = self.mesh.dimension == 2 and not self.mesh.axisymmetric
+        return f"{1e6 * area:.4g} um" if flat else f"{1e12 * area:.4g} um^2"
+
+
+def index_of(table: Ints, rows: Ints) -> Ints:
+    """Where rows stand in a table, -1 for those that do not; none of its rows is there twice."""
+    base = int(max(table.max(initial=0), rows.max(initial=0))) + 1
+    width = table.shape[1]
+    if base**width < 2**63:
+        power = base ** np.arange(width)[::-1]
+        have, want = table @ power, rows @ power
+    else:
+        _, label = np.unique(np.concatenate([table, rows]), axis=0, return_inverse=True)
+        have, want = np.split(label.ravel(), [len(table)])
+    if not len(have):
+        return np.full(len(rows), -1, dtype=np.int64)
+    order = np.argsort(have, kind="stable")
+    at = order[np.searchsorted(have, want, sorter=order).clip(max=len(have) - 1)]
+    found: Ints = np.where(have[at] == want, at, -1)
+    return found
+
+
+def holding(mesh: TaggedMesh, samples: Floats) -> tuple[Ints, Ints]:
+    """Cells that hold points in their inside, as pairs: number of the point, number of the cell."""
+    from scipy.spatial import cKDTree
+
+    low, high = samples.min(axis=0), samples.max(axis=0)
+    corners = mesh.points[mesh.cells]
+    centres = corners.mean(axis=1)
+    radii = np.sqrt(((corners - centres[:, None]) ** 2).sum(axis=2).max(axis=1))
+    near = np.flatnonzero(np.all((centres + radii[:, None] >= low)
+                                 & (centres - radii[:, None] <= high), axis=1))
+    tree = cKDTree(samples)
+    hits = tree.query_ball_point(centres[near], radii[near], return_length=True)
+    near, hits = near[hits > 0], hits[hits > 0]
+    if not len(near):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    lists = tree.query_ball_point(centres[near], radii[near])
+    sample = np.fromiter(itertools.chain.from_iterable(lists), np.int64, int(hits.sum()))
+    cell = np.repeat(near, hits)
+    x = corners[cell]
+    edges = (x[:, 1:] - x[:, :1]).transpose(0, 2, 1)
+    inner = np.linalg.solve(edges, (samples[sample] - x[:, 0])[..., None])[..., 0]
+    inside = np.minimum(inner.min(axis=1), 1.0 - inner.sum(axis=1)) > 1e-9
+    return sample[inside], cell[inside]
+
+
+def _point(place: Floats) -> str:
+    return f"({', '.join(f'{1e6 * x:.4g}' for x in place)}) um"
+

@@ -1,0 +1,65 @@
+"""Meshes of one's own: uneven planes give the right voltage, and what was noticed is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import meshio
+import numpy as np
+import pytest
+
+from fem.case import Case
+from geometries.mesh import tensor_mesh
+from tests.verification.cells import PLAIN, RT_F, kinetics
+
+# i L/kappa + 2 * 2RT/F asinh(i/2 i0) at 100 A/m2 through 60 um of 1 S/m, i0 10 A/m2 on both sides
+VOLTAGE = -(100.0 * 60e-6 / 1.0 + 4 * RT_F * float(np.arcsinh(100.0 / 20.0)))
+
+
+def own(folder: Path, points: Any, cells: Any, tags: Any, **changes: Any) -> Case:
+    """A cell of 20 x 60 um whose boundaries have no names."""
+    xyz = np.column_stack([points, np.zeros(len(points), points.dtype)])
+    meshio.write(folder / "own.vtu", meshio.Mesh(
+        xyz, [("triangle", cells)], cell_data={"region": [tags]}))
+    return Case.from_dict({
+        "schema": 1, "title": "own mesh", "metal": "Li", "electrolyte": "ideal",
+        "study": "secondary", "materials": {"ideal": PLAIN},
+        "mesh": {"file": str(folder / "own.vtu"), "unit": "um", "names": {"1": "electrolyte"}},
+        "kinetics": [kinetics("collector", 10.0), kinetics("counter", 10.0)],
+        "protocol": [{"step": "plate", "current_density": "10 mA/cm^2"}],
+        "output": {"figures": False},
+        "probe": [{"name": "foil", "field": "phi_l", "point": ["10 um", "0 um"]}], **changes,
+    })  # fmt: skip
+
+
+def test_uneven_planes_carry_the_whole_current(tmp_path: Path) -> None:
+    """A node 3 nm above the plane, and all coordinates turned to and fro in single precision."""
+    points, cells, _ = tensor_mesh(np.linspace(0, 20, 5), np.linspace(0, 60, 13))
+    bump = points + np.where((points == [10.0, 0.0]).all(axis=1), 3e-3, 0.0)[:, None] * [0.0, 1.0]
+    c, s = np.float32(np.cos(0.5)), np.float32(np.sin(0.5))
+    turn = np.array([[c, s], [-s, c]])
+    single = points.astype(np.float32) @ turn @ turn.T
+    assert np.ptp(single[points[:, 1] == 0.0, 1]) > 0.0
+    for name, mesh in (("bump", bump), ("single", single)):
+        (tmp_path / name).mkdir()
+        case = own(tmp_path / name, mesh, cells, np.ones(len(cells), int))
+        result = case.run(tmp_path / name / "r")
+        summary = result.summary
+        assert summary["projected_area"] == pytest.approx(20e-6, rel=1e-5)
+        assert summary["voltage"] == pytest.approx(VOLTAGE, abs=2e-6)
+        # A point on the plane is in the cell, in a probe and afterwards.
+        lost = -4 * RT_F / 2 * np.arcsinh(5.0)
+        assert summary["probes"]["foil"] == pytest.approx(VOLTAGE - lost, abs=2e-6)
+        at = result.at([(10e-6, 0.0)], field="phi_l")
+        assert at[0] == pytest.approx(summary["probes"]["foil"], abs=1e-6)
+
+
+def test_a_hole_is_said_and_takes_no_current(tmp_path: Path) -> None:
+    points, cells, _ = tensor_mesh(np.linspace(0, 20, 9), np.linspace(0, 60, 25))
+    hole = np.all(np.abs(points[cells].mean(axis=1) - [10.0, 30.0]) < 5.0, axis=1)
+    case = own(tmp_path, points, cells[~hole], np.ones((~hole).sum(), int))
+    summary = case.run(tmp_path / "r").summary
+    assert summary["voltage"] < VOLTAGE - 0.3e-3
+    (told,) = [w for w in summary["warnings"] if "hole" in w]
+    assert "around (10, 30) um (40 um)" in told
