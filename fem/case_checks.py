@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from fem import case_chemistry
 from fem.errors import CaseError, nearest
 from fem.expressions import Expression, ExpressionError
 from fem.properties import Along, Constant, Property
@@ -175,7 +176,7 @@ def cross_checks(sections: Mapping[str, Any]) -> list[str]:
     """Problems between entries; entries that are invalid by themselves are absent and skipped."""
     checks = (
         _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _nuclei,
-        _time, _probes, _hooks,
+        _time, _probes, _hooks, case_chemistry.problems,
     )
     return [problem for check in checks for problem in check(sections)]
 

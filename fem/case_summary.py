@@ -35,7 +35,7 @@ def used_materials(case: Case) -> list[Material]:
     fillings += [case.collector.material] if case.collector.material else []
     fillings += [coating.material for coating in case.coatings]
     found: list[Material] = [metal(case.metal)]
-    found += [material(name, case.materials) for name in dict.fromkeys(fillings)]
+    found += [material(name, case.materials, cation=case.metal) for name in dict.fromkeys(fillings)]
     surfaces = [m.name for m in found if isinstance(m, Solid) and m.sigma > 0.0]
     for surface in dict.fromkeys([case.metal, *surfaces]):
         try:
@@ -107,7 +107,7 @@ def notes(case: Case) -> Iterator[str]:
     from fem.materials import Electrolyte, Solid, material, pair
 
     for glob, region in case.regions.items():
-        filling = material(region.material or case.electrolyte, case.materials)
+        filling = material(region.material or case.electrolyte, case.materials, cation=case.metal)
         own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(glob, entry.surface)]
         known = {name for e in own for name in _NEEDED if getattr(e, name) is not None}
         conducts = region.sigma is not None or (isinstance(filling, Solid) and filling.sigma > 0.0)
@@ -117,7 +117,16 @@ def notes(case: Case) -> Iterator[str]:
             except CaseError as error:
                 yield f"regions.{glob}: if it touches the electrolyte it needs kinetics: {error}"
     yield from assumed_zero(case)
-    electrolyte = material(case.electrolyte, case.materials)
+    used = [case.electrolyte, *(r.material for r in case.regions.values() if r.material)]
+    for name in dict.fromkeys(used):
+        salt = material(name, case.materials, cation=case.metal)
+        unsaid = name in case.materials and "cation" not in case.materials[name]
+        if isinstance(salt, Electrolyte) and unsaid:
+            yield (
+                f"materials.{name}: taken as a salt of {case.metal} (z = {salt.z}) with an anion "
+                f"of charge {salt.z_minus}; cation and z_minus say otherwise"
+            )
+    electrolyte = material(case.electrolyte, case.materials, cation=case.metal)
     if isinstance(electrolyte, Electrolyte):
         yield from electrolyte.outside(electrolyte.c0, electrolyte.c0, case.temperature)
     if case.study not in ("tertiary", "growth"):

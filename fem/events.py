@@ -17,7 +17,7 @@ from .measure import Measure
 from .model import Model
 from .protocol import Segment
 
-__all__ = ["StopRequest", "Watch", "depletion", "entry"]
+__all__ = ["StopRequest", "Watch", "depletion", "entry", "extreme_place"]
 
 
 def entry(
@@ -26,7 +26,7 @@ def entry(
     """An event as the summary keeps it: what, in which protocol step, when, at which voltage.
 
     Args:
-        name: `cutoff`, `capacity`, `depletion`, or one of `Watch`.
+        name: `cutoff`, `capacity`, `depletion`, `beyond_law`, or one of `Watch`.
         segment: the protocol step.
         number: of the protocol step.
         model: in its present state.
@@ -48,17 +48,7 @@ def depletion(model: Model, density: float | None, measure: Measure) -> dict[str
         density: imposed current density, A/m2; None if the voltage is held.
         measure: of the model.
     """
-    domain, u = model.domain, model.system.unknowns["c"]
-    values = u.owned
-    if isinstance(measure, Deposit):
-        values = np.where(measure.wet(), values, np.inf)
-    k = int(np.argmin(values)) if len(values) else -1
-    mine = (float(values[k]) if k >= 0 else math.inf, domain.comm.rank)
-    _, owner = min(domain.comm.allgather(mine))
-    place = None
-    if domain.comm.rank == owner:
-        place = u.space.tabulate_dof_coordinates()[k].tolist()[: domain.dim]
-    out: dict[str, Any] = {"place": domain.comm.bcast(place, root=owner)}
+    out: dict[str, Any] = {"place": extreme_place(model, measure)}
     medium = next(m for m in model.ions.media if m.salt)
     c0, T = model.ions.c0, model.case.temperature
     if density and medium.D is not None and medium.t_plus is not None:
@@ -71,6 +61,28 @@ def depletion(model: Model, density: float | None, measure: Measure) -> dict[str
                 )
             )
     return out
+
+
+def extreme_place(model: Model, measure: Measure, *, highest: bool = False) -> list[float] | None:
+    """Where the salt is most dilute, or most concentrated, m (collective).
+
+    Args:
+        model: in its present state.
+        measure: of the model.
+        highest: the place of the largest c, not of the smallest.
+    """
+    domain, u = model.domain, model.system.unknowns["c"]
+    values = -u.owned if highest else u.owned
+    if isinstance(measure, Deposit):
+        values = np.where(measure.wet(), values, np.inf)
+    k = int(np.argmin(values)) if len(values) else -1
+    mine = (float(values[k]) if k >= 0 else math.inf, domain.comm.rank)
+    _, owner = min(domain.comm.allgather(mine))
+    place = None
+    if domain.comm.rank == owner:
+        place = u.space.tabulate_dof_coordinates()[k].tolist()[: domain.dim]
+    found: list[float] | None = domain.comm.bcast(place, root=owner)
+    return found
 
 
 class Watch:

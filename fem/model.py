@@ -22,6 +22,7 @@ from .compat import MPI, cell_vertices, dfem
 from .domain import Domain
 from .errors import CaseError, RunError
 from .hooks import own_physics
+from .limits import UNITS, Bound, bounds, own_bound
 from .materials import library
 from .physics.electrons import Electrons
 from .physics.interface import Interface
@@ -54,6 +55,7 @@ class Model:
         deepest_nucleation: largest nucleation overpotential of any wall, V.
         electrolytes: those that fill a region.
         c_tables: measured curves over c that a region uses, with their place in the case.
+        laws: transport laws of c that a region uses, and where they stop being physical.
         clock: time since the start of the protocol step, s, for conditions that depend on it.
     """
 
@@ -69,6 +71,7 @@ class Model:
     deepest_nucleation: float
     electrolytes: tuple[library.Electrolyte, ...] = ()
     c_tables: dict[str, Along] = field(default_factory=dict)
+    laws: tuple[Bound, ...] = ()
     clock: Any = None
     metal: Metal | None = None
     nuclei: Nuclei | None = None
@@ -177,7 +180,8 @@ def build(case: Case, domain: Domain) -> Model:
               if isinstance(f.electrolyte, library.Electrolyte)}
     return Model(
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
-        found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic), clock,
+        found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic),
+        _laws_of_c(case, fillings, ionic), clock,
         metal, nuclei, edges.timed, held,
     )
 
@@ -254,6 +258,26 @@ def _tables_of_c(case: Case, ionic: list[str]) -> dict[str, Along]:
             if isinstance(value, Along) and value.along == "c":
                 found[f"regions.{name}.{prop}"] = value
     return found
+
+
+def _laws_of_c(
+    case: Case, fillings: dict[str, _Filling], ionic: list[str]
+) -> tuple[Bound, ...]:
+    """Transport laws of regions in use, those of the library and those of the case."""
+    found = {}
+    for name in ionic:
+        electrolyte = fillings[name].electrolyte
+        if not isinstance(electrolyte, library.Electrolyte):
+            continue
+        known = bounds(electrolyte, case.temperature)
+        for prop in ("kappa", "D", "t_plus", "thermodynamic_factor"):
+            override = getattr(case.region(name), prop, None)
+            if override is None and prop in known:
+                found[known[prop].what] = known[prop]
+            elif override is not None and prop != "t_plus":  # it has no range of its own
+                own = own_bound(f"{prop} of {name}", override, UNITS[prop], case.temperature)
+                found |= {} if own is None else {own.what: own}
+    return tuple(found.values())
 
 
 # -- physics -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from .deposit import Deposit
 from .diagnosis import Trouble
 from .errors import CaseError, Interrupted, RunError
 from .folder import write_json, write_text
+from .limits import Bound, Limits, faults
 from .measure import Measure
 from .model import Model
 from .output import FieldWriter
@@ -36,8 +37,8 @@ SMALLEST_DENSITY = 1e-2
 """A/m2; currents below count as rest when residuals are compared with the cell current."""
 DEPLETED = 1e-2
 """Share of c0 below which a step that cannot be taken means that the salt has run out."""
-LAST = ("depletion", "short_circuit")
-"""Events that end the run."""
+LAST = ("depletion", "beyond_law", "short_circuit")
+"""Events that end the run; the last one only if the case says so."""
 LEAK = 1e-4
 """Share of the cell current that may pass through empty pores; with more a step is too large."""
 LEAK_TRIES = 6
@@ -81,6 +82,7 @@ class Simulation:
         self.measure = (
             Measure(*parts) if model.metal is None else Deposit(*parts, metal=model.metal)
         )
+        self.limits = Limits(model.laws, model.ions.c0)
         self.probes = Probes(model)
         self.segments = segments(self.case)
         self.number, self.segment_start, self.segment_charge = 0, 0.0, 0.0
@@ -113,7 +115,11 @@ class Simulation:
         end = [segment.end() for segment in self.segments]
         for table in self.model.timed:
             table.curve.require(0.0, max((e for e in end if math.isfinite(e)), default=0.0))
-        Remarks(self.model, lambda _: None).require(*self._c_range())
+        c_range = self._c_range()
+        Remarks(self.model, lambda _: None).require(*c_range)
+        wrong = [line for c in c_range for line in faults(self.model.laws, c)]
+        if wrong:
+            raise CaseError("\n".join(dict.fromkeys(wrong)))
 
     def begin(self) -> None:
         """Write the resolved case and a checkpoint at t = 0."""
@@ -137,7 +143,7 @@ class Simulation:
         self.number = int(kept["segment"])
         self.segment_start = float(kept["segment_start"])
         self.segment_charge = float(kept["segment_charge"])
-        self.events = [e for e in kept["events"] if e["event"] != "depletion"]
+        self.events = [e for e in kept["events"] if e["event"] not in LAST[:-1]]
         self.watch.begin(self.events)
         self.turnover = Turnover(kept.get("cycles", ()))
         here = provenance.record(self.comm) | {"resumed_at": self.s.t}
@@ -226,7 +232,7 @@ class Simulation:
     def _over(self) -> bool:
         """An event has ended the run."""
         growth = self.case.growth
-        last = LAST if growth is None or growth.short_circuit == "stop" else LAST[:1]
+        last = LAST if growth is None or growth.short_circuit == "stop" else LAST[:-1]
         return any(e["event"] in last for e in self.events)
 
     def _segment(self, segment: Segment, fresh: bool) -> bool:
@@ -411,6 +417,14 @@ class Simulation:
         )
         self.say(f"event {name}: {shown}")
 
+    def _beyond(self, law: Bound, c: float, edge: float) -> None:
+        """The salt has left the range in which a law is physical: the run ends."""
+        place = events.extreme_place(self.model, self.measure, highest=c > edge)
+        self._event(
+            "beyond_law", self.segments[self.number], law=law.what, value=float(law.law(c)), c=c,
+            limit=edge, place=place, reason=law.says(c),
+        )
+
     def _save_if_due(self, event: bool = False) -> None:
         """Checkpoint at an event, by wall time (rank 0 decides) or on a signal.
 
@@ -476,6 +490,8 @@ class Simulation:
             self.measure.accept()
             step = Step(s.t, dt, done.newton, done.linear, done.factored, 0, change, done.residual)
             self._record(step, numbers)
+            if self._over():
+                break
             if change < 1e-10 and dt > 1e4 * self.settings.dt0:
                 self.settled = True
                 break
@@ -520,6 +536,9 @@ class Simulation:
                 self.remarks.require(numbers["c_min"], numbers["c_max"])
             except CaseError as error:
                 problem = problem or str(error)
+            left = self.limits.broken(numbers["c_min"], numbers["c_max"])
+            if left is not None and not problem:
+                self._beyond(*left)
         if problem:
             self.recorder.fields()
             self.save()

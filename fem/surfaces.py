@@ -16,12 +16,13 @@ import numpy as np
 
 from . import boundaries
 from .case import Case
+from .case_chemistry import transfer_problem
 from .coatings import films_on, meeting, no_electrons
 from .compat import MPI, dfem
 from .constants import T_REF
 from .domain import Domain
 from .errors import CaseError, nearest
-from .hooks import find_law
+from .hooks import BUILT_IN, find_law
 from .kinetics import behind_film
 from .materials import library
 from .materials.laws import exchange_current
@@ -159,6 +160,11 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
             f"kinetics of {name!r}: film_resistance varies; give one number for each surface (make "
             "regions of their own where it differs)"
         )
+    if law in BUILT_IN:
+        alphas = number(values["alpha_a"]), number(values["alpha_c"])
+        wrong = transfer_problem(library.metal(case.metal), *alphas)
+        if wrong:
+            raise CaseError(f"kinetics of {name!r}: {wrong}")
     own_i0 = None
     if varies(values["i0"]):
         own_i0 = values["i0"]

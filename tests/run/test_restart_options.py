@@ -154,7 +154,7 @@ def test_new_output_probes_solver_and_time_options_are_taken(copied: Path) -> No
 @pytest.mark.parametrize(
     "change",
     ["temperature=310 K", "protocol.0.current_density=3 mA/cm^2", "counter.kind=ideal",
-     "geometry.size=4 um", "metal=Na", "electrolyte=LiTFSI_DOL_DME",
+     "geometry.size=4 um", "collector.material=Ni", "electrolyte=LiTFSI_DOL_DME",
      'kinetics=[{surface = "host_bottom", i0 = "1 A/m^2"}]'],
 )  # fmt: skip
 def test_other_physics_is_refused_and_nothing_is_touched(change: str, begun: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from fem import theory
 from fem.case import Case
 from fem.constants import FARADAY, GAS_CONSTANT
+from fem.errors import CaseError
 from fem.run import run
 from fem.salt import Salt
 from tests.verification.cells import (
@@ -151,6 +152,14 @@ def test_transference_numbers_outside_zero_and_one(t_plus: float, where: str) ->
     drop = i * L + 2 * RT_F * (1 - t_plus) * math.log(ends[1] / ends[0])
     taken = sum(2 * RT_F * math.asinh(i / (2 * FAST * math.sqrt(e / C0))) for e in ends)
     assert abs(-cell.voltage - drop - taken) < 2e-5
+
+
+def test_unbalanced_transfer_coefficients_are_refused_where_the_walls_are_known() -> None:
+    """Entries that overlap: the collector is in balance, the counter electrode is not."""
+    pair = [kinetics("*", alpha_a=1.5), {"surface": "collector", "alpha_c": 0.5}]
+    pair[0].pop("alpha_c")
+    with pytest.raises(CaseError, match=r"kinetics of 'counter': alpha_a \+ alpha_c = 1\.5 \+ 1 "):
+        Cell(case(metal="Zn", materials={"ideal": PLAIN}, kinetics=pair))
 
 
 @pytest.mark.parametrize("alpha_a", [1.5, 1.0, 0.5])

@@ -1,0 +1,129 @@
+"""Metal, salts and transfer coefficients that do not belong together are refused with a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fem.case import Case
+from fem.case_summary import notes
+from fem.errors import CaseError
+from fem.materials import Electrolyte, electrolyte, material, metal, names, pair
+
+MINE: dict[str, Any] = {
+    "kind": "electrolyte", "c0": "1 mol/L", "kappa": "1 S/m", "D": "3e-10 m^2/s", "t_plus": 0.4,
+}
+
+
+def data(plated: str, name: str = "mine", **changes: Any) -> dict[str, Any]:
+    """A planar cell; `mine` is an own electrolyte that says nothing of its salt."""
+    return {
+        "schema": 1, "title": "test", "metal": plated, "electrolyte": name,
+        "materials": {"mine": MINE},
+        "geometry": {"family": "planar", "length": "100 um", "size": "10 um"},
+        "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 min"}],
+    } | changes  # fmt: skip
+
+
+def own(**changes: Any) -> dict[str, Any]:
+    return {"materials": {"mine": MINE | changes}}
+
+
+def kinetics(alpha_a: float | None, alpha_c: float | None = None, surface: str = "collector",
+             **more: Any) -> dict[str, Any]:
+    given = {"alpha_a": alpha_a, "alpha_c": alpha_c}
+    return {"surface": surface, **{k: v for k, v in given.items() if v is not None}, **more}
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        # the metal's own electrolytes are named
+        (data("Na", "LiPF6_EC_EMC_3_7"),
+         "electrolyte: 'LiPF6_EC_EMC_3_7': is a salt of Li (z = 1); Na (z = 1) is not plated from "
+         "it; take NaPF6_diglyme, NaPF6_EC_PC, mine, or give an own [materials.X]"),
+        (data("Zn", "LiTFSI_DOL_DME"), "Zn (z = 2) is not plated from it; take ZnSO4_aq,"),
+        (data("Li", "ZnSO4_aq"), "is a salt of Zn (z = 2); Li (z = 1) is not plated from it"),
+        (data("Mg", "ZnSO4_aq"), "take MgTFSI2_diglyme,"),  # the same charge is not enough
+        (data("K", "mine", **own(cation="Na")), "electrolyte: 'mine': is a salt of Na"),
+        # an electrolyte of a region, and single-ion conductors
+        (data("Na", "NaPF6_EC_PC", regions={"electrolyte": {"material": "LiPF6_PC_EC_DMC"}}),
+         "regions.electrolyte.material: 'LiPF6_PC_EC_DMC': is a salt of Li"),
+        (data("Na", "NaPF6_EC_PC", regions={"electrolyte": {"material": "Li3N"}}),
+         "regions.electrolyte.material: 'Li3N': conducts ions of Li, not of Na"),
+        (data("K", "KFSI_DME",
+              coatings=[{"on": "collector", "material": "Li2O", "thickness": "10 nm"}]),
+         "coatings.0.material: 'Li2O': conducts ions of Li, not of K"),
+        # charges
+        (data("Zn", **own(z=1)), "materials.mine.z: 1: the ion of Zn has the charge 2"),
+        (data("Zn", **own(cation="Zn", z=3)), "materials.mine.z: 3: the ion of Zn has the charge"),
+        (data("Zn", **own(z_minus=2)), "materials.mine.z_minus: 2"),
+        (data("Zn", **own(cation="Zinc")), "materials.mine.cation: 'Zinc' is not a metal"),
+        (data("Zn", materials={"mine": MINE, "other": MINE | {"z_minus": -1}},
+              regions={"electrolyte": {"material": "other"}}),
+         "regions.electrolyte.material: 'other': its anion has the charge -1, that of 'mine' "
+         "(electrolyte) -2"),
+        # transfer coefficients
+        (data("Zn", kinetics=[kinetics(0.5, 0.5)]),
+         "kinetics.0: alpha_a + alpha_c = 0.5 + 0.5 = 1, but an ion of Zn takes z = 2"),
+        (data("Li", kinetics=[kinetics(1.0, 1.0)]), "an ion of Li takes z = 1"),
+        (data("Zn", kinetics=[kinetics(1.5)]),
+         "kinetics.0: alpha_a + alpha_c = 1.5 + 1 = 2.5"),  # the other is the library's
+        (data("Mg", kinetics=[kinetics(1.5, surface="*"), kinetics(None, 0.4)]),
+         "kinetics.1: alpha_a + alpha_c = 1.5 + 0.4 = 1.9"),
+        # t_plus of an ideal salt
+        (data("Li", **own(t_plus=-0.4, kappa={"law": "nernst_einstein"})),
+         "materials.mine.kappa: the law nernst_einstein is that of an ideal salt"),
+    ],
+)  # fmt: skip
+def test_what_does_not_belong_together_is_refused(case: dict[str, Any], message: str) -> None:
+    with pytest.raises(CaseError) as caught:
+        Case.from_dict(case)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        data("Zn", **own(z_minus=-1)),
+        data("Zn", **own(z=2)),
+        data("Zn", kinetics=[kinetics(1.5, 0.5)]),
+        data("Zn", kinetics=[kinetics(1.5, surface="*"), kinetics(None, 0.5, surface="*")]),
+        data("Li", kinetics=[kinetics(0.3, 0.7)]),
+        data("Li", **own(t_plus=1.2)),
+        data("K", "KFSI_DME",
+             coatings=[{"on": "collector", "material": "Li2O", "thickness": "10 nm",
+                        "blocks_ions": True}]),
+    ],
+)  # fmt: skip
+def test_what_belongs_together_is_taken(case: dict[str, Any]) -> None:
+    Case.from_dict(case)
+
+
+def test_an_own_salt_is_one_of_the_metal_and_check_says_so() -> None:
+    case = Case.from_dict(data("Zn", **own(z_minus=-1)))
+    found = material("mine", case.materials, cation="Zn")
+    assert isinstance(found, Electrolyte)
+    assert (found.z, found.z_minus, found.formula.nu_minus) == (2, -1, 2)
+    told = [note for note in notes(case) if note.startswith("materials.mine")]
+    assert told == [
+        "materials.mine: taken as a salt of Zn (z = 2) with an anion of charge -1; cation and "
+        "z_minus say otherwise"
+    ]
+    named = Case.from_dict(data("Zn", **own(cation="Zn", z_minus=-1)))
+    assert not [note for note in notes(named) if note.startswith("materials.mine")]
+
+
+@pytest.mark.parametrize("name", names("metal"))
+def test_every_metal_can_be_plated(name: str) -> None:
+    """An electrolyte of its own, itself, copper and carbon to plate on; the check says no word."""
+    salts = [n for n in names("electrolyte") if electrolyte(n).cation == name]
+    assert salts
+    for salt in salts:
+        assert electrolyte(salt).z == metal(name).z
+        case = data(name, salt, regions={"host_*": {"material": "carbon_fibre"}},
+                    collector={"material": "Cu"})
+        assert not list(notes(Case.from_dict(case)))
+    for surface in (name, "Cu", "carbon", "carbon_fibre", "CNT"):
+        assert pair(name, surface).has("eta_nuc")
