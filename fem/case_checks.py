@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from pydantic_core import ErrorDetails
 from fem import case_chemistry
 from fem.errors import CaseError, nearest
 from fem.expressions import Expression, ExpressionError
-from fem.properties import Along, Constant, Property
+from fem.properties import Along, Constant, Formula, Property
 from fem.units import format_quantity
 
 ELECTRODES = ("collector", "counter")
@@ -306,12 +307,15 @@ def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:
         elif steps[0].step not in ("plate", "strip", "hold"):
             name = steps[0].step
             yield f"protocol.0.step: {name!r}: a {study} study needs plate, strip or hold"
+    tolerance = getattr(sections.get("time"), "tolerance", 1e-3)
     for k, step in enumerate(steps):
         if step.step == "cycle":
             for n, inner in enumerate(step.steps):
                 yield from _step(f"protocol.{k}.steps.{n}", inner, study, step.cycles)
+                yield from _drives(f"protocol.{k}.steps.{n}", inner, tolerance)
         else:
             yield from _step(f"protocol.{k}", step, study)
+            yield from _drives(f"protocol.{k}", step, tolerance)
 
 
 def _step(path: str, step: Any, study: Any, rounds: int = 1) -> Iterator[str]:
@@ -332,14 +336,25 @@ def _step(path: str, step: Any, study: Any, rounds: int = 1) -> Iterator[str]:
             f"{path}.cutoff: {step.cutoff:g} V: must be {sense} 0 V where direction = "
             f"{step.direction!r}"
         )
+
+
+def _drives(path: str, step: Any, tolerance: float) -> Iterator[str]:
+    """Problems of what a step gives as a table or a formula of time."""
+    from fem.drive import drive
+
     for name in ("current_density", "voltage"):
-        program: Property | None = getattr(step, name, None)
-        if isinstance(program, Along):
-            end = step.duration or program.curve.x[-1]
-            try:
-                program.curve.require(0.0, end)
-            except CaseError as error:
-                yield f"{path}.{name}: {error}"
+        given: Property | float | None = getattr(step, name, None)
+        if not isinstance(given, Along | Formula):
+            continue
+        try:
+            if isinstance(given, Along):
+                given.curve.require(0.0, step.duration or given.curve.x[-1])
+            end = math.inf if step.duration is None else step.duration
+            driven = drive(given, end, tolerance, current=name == "current_density")
+            if driven is not None:
+                driven.cover(min(end, 1.0))
+        except CaseError as error:
+            yield f"{path}.{name}: {error}"
 
 
 def _boundaries(sections: Mapping[str, Any]) -> Iterator[str]:

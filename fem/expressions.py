@@ -158,6 +158,18 @@ class Expression:
             raise ExpressionError(f"expression {self.text!r} has no finite value{at}")
         return float(result) if np.ndim(result) == 0 else result
 
+    def apply(
+        self, values: Mapping[str, Any], do: Mapping[str, Callable[..., Any]], number: Any
+    ) -> Any:
+        """The value in another arithmetic.
+
+        Args:
+            values: one entry for each of `names`, of a type with ``+ - * / **``.
+            do: the functions of `FUNCTIONS`, and `lt`, `le`, `gt`, `ge`, of that type.
+            number: makes that type of a float.
+        """
+        return _value(self._tree, values, do, number)
+
 
 def is_ufl(value: object) -> bool:
     """Whether `value` is a UFL operand; imports nothing."""

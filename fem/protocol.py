@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from .drive import Drive, drive
 from .properties import Along, Constant
 from .solve import Control
 
@@ -39,6 +41,7 @@ class Segment:
         part: number of the protocol step that it belongs to; all pulses of a step share it.
         cycle: from 1 on in a `cycle` step, counted through the whole protocol; else 0.
         pulse: from 1 on in a `pulse` step, else 0.
+        tolerance: to which what changes in time is followed, see `fem.drive`.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Segment:
     part: int = 0
     cycle: int = 0
     pulse: int = 0
+    tolerance: float = 1e-3
 
     @property
     def place(self) -> dict[str, int]:
@@ -70,14 +74,40 @@ class Segment:
     @property
     def knots(self) -> list[float]:
         """Times at which the table that drives it has a kink, since its start, s."""
-        drive = self.voltage if self.density is None else self.density
-        return list(drive.curve.x) if isinstance(drive, Along) else []
+        given = self.voltage if self.density is None else self.density
+        return list(given.curve.x) if isinstance(given, Along) else []
 
-    def control(self, time: float, area: float) -> Control:
-        """What is imposed at a time since the start of the segment."""
+    @cached_property
+    def drive(self) -> Drive | None:
+        """What is imposed, looked at beforehand; None if it does not change in time.
+
+        Raises:
+            CaseError: a formula that cannot be followed, see `Drive`.
+        """
+        given = self.voltage if self.density is None else self.density
+        end = math.inf if self.duration is None else self.duration
+        return drive(given, end, self.tolerance, current=self.density is not None)
+
+    def control(self, time: float, area: float, *, after: bool = False) -> Control:
+        """What is imposed at a time since the start of the segment.
+
+        Args:
+            time: s.
+            area: projected, m2 (2D: m).
+            after: at a jump, what is imposed after it.
+        """
         if self.density is None:
             return Control(None)
-        return Control(self.sign * float(self.density.at(t=time)) * area)
+        return Control(self.sign * self._now(self.density, time, after) * area)
+
+    def potential(self, time: float, *, after: bool = False) -> float:
+        """The voltage imposed, V; arguments as in `control`."""
+        return self._now(self.voltage, time, after)
+
+    def _now(self, given: Any, time: float, after: bool) -> float:
+        if self.drive is None:
+            return float(given.at(t=time))
+        return self.drive.value(time, after=after)
 
     def end(self) -> float:
         """Latest end after its start, s, known beforehand; infinite if only an event ends it."""
@@ -133,7 +163,10 @@ def segments(case: Any) -> list[Segment]:
             cycle += step.step == "cycle"
             for inner in step.steps if step.step == "cycle" else (step,):
                 number = cycle if step.step == "cycle" else 0
-                out += [replace(s, part=part, cycle=number) for s in _parts(inner)]
+                out += [
+                    replace(s, part=part, cycle=number, tolerance=case.time.tolerance)
+                    for s in _parts(inner)
+                ]
                 part += 1
     return out
 

@@ -18,7 +18,7 @@ from .stepper import Step
 
 __all__ = ["Recorder", "Tally"]
 
-CLOSURES = ("balance", "collector", "faraday", "salt")
+CLOSURES = ("balance", "collector", "faraday", "salt", "commanded")
 
 
 @dataclass
@@ -112,6 +112,7 @@ class Recorder:
         out |= {"balance": "", "collector": ""}
         out |= {"faraday": ""} if "plated" in out else {}
         out |= {"salt": ""} if "c" in unknowns else {}
+        out |= {"commanded": ""} if self.model.case.study in ("tertiary", "growth") else {}
         out |= {"segment": ""} | ({"cycle": ""} if self.cycles > 1 else {})
         out |= dict.fromkeys(("newton", "krylov", "rejected", "error"), "")
         return out | self.probes.units

@@ -28,30 +28,33 @@ __all__ = ["consistent", "hold", "take_over"]
 BEYOND_NUCLEATION = 0.05
 
 
-def consistent(model: Model, stage: Stage, segment: Segment, scale: float) -> None:
-    """Potentials that fit salt and walls at the start of a protocol step; time stands still.
+def consistent(
+    model: Model, stage: Stage, segment: Segment, scale: float, time: float = 0.0
+) -> None:
+    """Potentials that fit salt and walls after a jump of what is imposed; time stands still.
 
     Args:
         model: its potentials are solved for, salt and walls stay.
         stage: holds the potentials.
         segment: what is imposed.
         scale: cell current that residuals are compared with, A.
+        time: of the jump, since the start of the protocol step, s.
 
     Raises:
         RunError: nothing carries the current.
     """
     s = model.system
-    control = segment.control(0.0, model.area)
+    control = segment.control(time, model.area, after=True)
     if segment.voltage is None and s.t == 0.0 and s.get_voltage() == 0.0:
         s.set_voltage(segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION))
     _need_carriers(model, segment, control)
     for share in (1.0, 0.01, 0.1, 0.3, 1.0):
         saved = s.save()
         s.begin(0.0)
-        model.set_time(0.0)
+        model.set_time(time)
         part = Control(None if control.current is None else share * control.current)
         if segment.voltage is not None:
-            s.set_voltage(float(segment.voltage.at(t=0.0)))
+            s.set_voltage(segment.potential(time, after=True))
         outcome = stage.solve(part, scale)
         if outcome.converged and share == 1.0:
             break

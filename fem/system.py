@@ -316,15 +316,17 @@ class System:
         most = BEND * np.abs(straight)
         return now + straight + np.clip(bend, -most, most)
 
-    def _set_rates(self, dt: float) -> None:
+    def weights(self, dt: float) -> tuple[float, float, float]:
+        """Weights of the new and of the two last states in the formula of a step of dt, 1/s."""
         if dt <= 0:
-            weights = (0.0, 0.0, 0.0)
-        elif self.history == 1:
-            weights = (1 / dt, -1 / dt, 0.0)
-        else:
-            w = dt / self.past_dt[0]
-            weights = ((1 + 2 * w) / (1 + w) / dt, -(1 + w) / dt, w * w / (1 + w) / dt)
-        for constant, weight in zip(self._rates, weights, strict=True):
+            return 0.0, 0.0, 0.0
+        if self.history == 1:
+            return 1 / dt, -1 / dt, 0.0
+        w = dt / self.past_dt[0]
+        return (1 + 2 * w) / (1 + w) / dt, -(1 + w) / dt, w * w / (1 + w) / dt
+
+    def _set_rates(self, dt: float) -> None:
+        for constant, weight in zip(self._rates, self.weights(dt), strict=True):
             constant.value = weight
 
     @contextlib.contextmanager
@@ -344,6 +346,11 @@ class System:
         if now == 0.0:
             return float(history[0])
         return float((rate - then * history[0] - before * history[1]) / now)
+
+    def rate_for(self, gain: float, history: npt.NDArray[np.float64], dt: float) -> float:
+        """The rate by which a step of dt adds `gain` to a time integral; undoes `integrate`."""
+        now, _, before = self.weights(dt)
+        return float(now * gain - before * (history[0] - history[1]))
 
     def accept(self) -> None:
         """Make the present iterate the newest accepted state and advance time."""

@@ -1,6 +1,7 @@
 """Measured curves as two-column csv files: ``c [mol/m^3],kappa [S/m]`` and one row per point.
 
-Piecewise linear, strictly increasing abscissa, never extrapolated in silence.
+Piecewise linear, increasing abscissa, never extrapolated in silence. A curve over time may jump:
+the same ``t`` stands twice then, with the value before and the one after.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Curve:
     """Piecewise-linear y(x), SI in and out.
 
     Attributes:
-        x: strictly increasing, finite, at least two values.
+        x: strictly increasing, finite, at least two values; a time may stand twice, at a jump.
         y: as many finite values.
         name: of x, for messages.
         source: where the numbers come from, for messages.
@@ -48,7 +49,11 @@ class Curve:
             raise TableError(f"{self.source}: needs at least two points, has {len(self.x)}")
         if not np.isfinite([*self.x, *self.y]).all():
             raise TableError(f"{self.source}: contains a number that is not finite")
-        wrong = next((k for k in range(1, len(self.x)) if self.x[k] <= self.x[k - 1]), None)
+        rise = np.diff(self.x)
+        stays = rise == 0.0
+        bad = (rise < 0.0) | (stays & (self.name != "t" or not rise.any()))
+        bad[1:] |= stays[1:] & stays[:-1]  # a time may stand twice, not three times
+        wrong = int(np.argmax(bad)) + 1 if bad.any() else None
         if wrong is not None:
             raise TableError(
                 f"{self.source}: {self.name} must increase from row to row, but point {wrong + 1} "
@@ -75,7 +80,7 @@ class Curve:
         """Value at a float, an array, or a UFL operand.
 
         Numbers outside the range raise TableError; a UFL operand keeps the end value there (a
-        Newton iterate may stray), see `require`.
+        Newton iterate may stray), see `require`. At a jump it is the value after it.
         """
         if is_ufl(x):
             return self._ufl(x)
@@ -93,11 +98,15 @@ class Curve:
                 f"{self.source}: {len(self.x)} rows are too many inside a form; "
                 f"thin it out to {MOST_KNOTS_IN_FORMS}"
             )
-        slopes = np.diff(self.y) / np.diff(self.x)
         inside = ufl.max_value(ufl.min_value(x, self.x[-1]), self.x[0])
-        result = self.y[0] + float(slopes[0]) * (inside - self.x[0])
-        for knot, bend in zip(self.x[1:-1], np.diff(slopes), strict=True):
-            result += float(bend) * ufl.max_value(inside - knot, 0.0)
+        x_knots, rises = np.asarray(self.x), np.diff(self.y)
+        runs = np.diff(x_knots)
+        slopes, starts = rises[runs > 0.0] / runs[runs > 0.0], x_knots[:-1][runs > 0.0]
+        result = self.y[0] + float(slopes[0]) * (inside - float(starts[0]))
+        for knot, bend in zip(starts[1:], np.diff(slopes), strict=True):
+            result += float(bend) * ufl.max_value(inside - float(knot), 0.0)
+        for knot, jump in zip(x_knots[1:][runs == 0.0], rises[runs == 0.0], strict=True):
+            result += ufl.conditional(ufl.ge(x, float(knot)), float(jump), 0.0)
         return result
 
 

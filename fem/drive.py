@@ -1,0 +1,330 @@
+"""A current density or a voltage that a protocol step gives as a table or a formula of time.
+
+Before it is followed it is looked at: where it switches (time steps land there), and how finely it
+has to be followed elsewhere. The charge that a current gives in a step is integrated, and that is
+what is imposed (`fem.simulation`), so a run delivers what its case commands.
+
+Times are seconds since the start of the protocol step; currents and charges are magnitudes.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .enclosure import Bounds, Switches, enclose
+from .errors import CaseError
+from .properties import Along, Constant, Formula
+
+__all__ = ["SOFT", "Drive", "drive", "given_charge"]
+
+Array = npt.NDArray[np.float64]
+
+MOST = 1_000_000
+"""Pieces into which a formula may fall between two looks; more could not be followed anyway."""
+FINEST = 2.0**-42
+"""No piece is shorter than this share of the time looked at."""
+ULPS = 4.0
+"""A switch is found to so many units in the last place of its time."""
+ASIDE = 1e-9
+"""Limits from one side are taken this share of the neighbouring piece away."""
+JUMP = 1e-6
+"""Of the size of a drive; what changes by more at a switch jumps, less is a kink."""
+SMALL = 0.1
+"""A current is followed to the tolerance of itself, or of this share of its largest value."""
+SOFT = 3.0
+"""So many tolerances may lie between what is given and a straight line through a step."""
+
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(6)
+
+
+class Drive:
+    """A table or a formula of time, cut into pieces without a switch.
+
+    Args:
+        given: the property; it depends on `t`.
+        end: how long it is followed, s; may be infinite, then it is looked at as time goes on.
+        tolerance: on a piece the values and their chord differ by less than `SOFT` times this share
+            of the values (of a current) or of their span (of a voltage).
+        current: it is a current density; else a voltage.
+        others: values of other variables of a formula.
+
+    Raises:
+        CaseError: it has no finite value somewhere, or changes too often to be followed.
+    """
+
+    def __init__(
+        self, given: Along | Formula, end: float, tolerance: float, *, current: bool,
+        others: dict[str, float] | None = None,
+    ):
+        self.given, self.end, self.tolerance, self.current = given, end, tolerance, current
+        self.others = others or {}
+        self.edges, self.lengths = np.zeros(1), np.empty(0)
+        self.knots: Array = np.empty(0)
+        self.jumps: Array = np.empty(0)
+        self.lowest, self.highest = (0.0, 0.0) if current else (math.inf, -math.inf)
+        self.sizes: list[tuple[float, float]] = []
+        if isinstance(given, Along):
+            self._take_table(given)
+        elif math.isfinite(end):
+            self.cover(end)
+
+    # -- values and charges --------------------------------------------------------------------
+
+    def raw(self, t: Any) -> Any:
+        """The property as it is given, at one or many times."""
+        return self.given.at(t=t, **self.others)
+
+    def value(self, t: float, *, after: bool = False) -> float:
+        """Value at a time; at a jump the limit from before or after it."""
+        self.cover(t)
+        k = int(np.searchsorted(self.jumps, t))
+        for jump in self.jumps[max(k - 1, 0) : k + 1]:
+            aside = self._aside(float(jump))
+            if abs(t - jump) <= 100.0 * aside:
+                t = float(jump) + (aside if after or jump == 0.0 else -aside)
+                break
+        return float(self.raw(t))
+
+    def integral(self, start: float, end: float) -> float:
+        """Integral from one time to another; for a current the charge per area, C/m2."""
+        self.cover(end)
+        inner = self.edges[(self.edges > start) & (self.edges < end)]
+        return float(self._integrals(np.array([start, *inner, end])).sum())
+
+    def _integrals(self, edges: Array) -> Array:
+        """Integrals between neighbouring edges, by Gauss points inside each."""
+        half = 0.5 * np.diff(edges)
+        points = (edges[:-1] + half)[:, None] + half[:, None] * _POINTS
+        values = np.asarray(self.raw(points.ravel())).reshape(points.shape)
+        return np.asarray((values @ _WEIGHTS) * half)
+
+    def size(self, t: float) -> float:
+        """What errors at a time are compared with: the largest current, or the span of voltages."""
+        self.cover(t)
+        k = min(int(np.searchsorted([end for end, _ in self.sizes], t)), len(self.sizes) - 1)
+        return self.sizes[k][1]
+
+    def ahead(self, t: float) -> Array:
+        """The switches around and right after a time, s."""
+        k = int(np.searchsorted(self.knots, t))
+        return self.knots[max(k - 2, 0) : k + 3]
+
+    # -- how far a step may go -----------------------------------------------------------------
+
+    def longest(self, t: float, step: float) -> float:
+        """The longest step from a time, at most `step`, that skips nothing.
+
+        It is no longer than any piece that it meets allows; else it ends where that begins.
+        """
+        self.cover(t + step)
+        if isinstance(self.given, Along):
+            return step  # it is straight between knots, where steps land
+        k = int(np.searchsorted(self.edges, t * (1 + 1e-12) + 1e-12, side="right")) - 1
+        while k < len(self.edges) - 1 and self.edges[k] < t + step:
+            length = float(self.lengths[k])
+            if length < step:
+                step = max(float(self.edges[k]) - t, length)
+            k += 1
+        return step
+
+    def reach(self, goal: float, t: float, charge: float, step: float) -> float:
+        """Time at which the charge first comes to +goal or -goal, infinite if not in this step.
+
+        Args:
+            goal: charge per area that ends the protocol step, C/m2, positive.
+            t: now, s.
+            charge: so far, as a magnitude, C/m2.
+            step: how far it is looked for, s.
+        """
+        from scipy.optimize import brentq  # slow to import
+
+        self.cover(t + step)
+        inner = self.edges[(self.edges > t) & (self.edges < t + step)]
+        edges = np.array([t, *inner, t + step])
+        sums = charge + np.concatenate([[0.0], np.cumsum(self._integrals(edges))])
+        over = np.flatnonzero(np.abs(sums[1:]) >= goal)
+        if not len(over) or abs(charge) >= goal:
+            return math.inf
+        first, last = float(edges[over[0]]), float(edges[over[0] + 1])
+
+        def lacks(end: float) -> float:
+            return abs(float(sums[over[0]]) + self.integral(first, end)) - goal
+
+        return float(brentq(lacks, first, last, xtol=1e-14 * last, rtol=1e-15))
+
+    # -- looking at it -------------------------------------------------------------------------
+
+    def cover(self, t: float) -> None:
+        """Look at it up to a time; what is found does not depend on when that happens."""
+        while isinstance(self.given, Formula) and self.edges[-1] < min(t, self.end):
+            start = float(self.edges[-1])
+            stop = self.end if math.isfinite(self.end) else max(2.0 * start, 1.0)
+            self._look(start, stop)
+
+    def _aside(self, t: float) -> float:
+        """How far from an edge a limit is taken."""
+        k = int(np.searchsorted(self.edges, t))
+        near = np.diff(self.edges[max(k - 1, 0) : k + 2])
+        return float(max(ASIDE * near.min(), 16.0 * ULPS * np.spacing(t)))
+
+    def _jumps(self, edges: Array) -> Array:
+        """Those edges at which the value jumps."""
+        shift = np.array([self._aside(float(t)) for t in edges])
+        before, after = self.raw(np.maximum(edges - shift, 0.0)), self.raw(edges + shift)
+        return edges[np.abs(after - before) > JUMP * self.size(float(self.edges[-1]))]
+
+    def _note(self, values: Array, end: float) -> None:
+        self.lowest = min(self.lowest, float(values.min()))
+        self.highest = max(self.highest, float(values.max()))
+        size = max(-self.lowest, self.highest) if self.current else self.highest - self.lowest
+        self.sizes.append((end, size))
+
+    def _take_table(self, given: Along) -> None:
+        x, y = np.asarray(given.curve.x), np.asarray(given.curve.y)
+        self.edges, same = np.unique(x), np.flatnonzero(np.diff(x) == 0.0)
+        self.knots = self.edges
+        self._note(y, float(x[-1]))
+        self.jumps = x[same][np.abs(y[same + 1] - y[same]) > JUMP * self.sizes[-1][1]]
+
+    def _look(self, start: float, stop: float) -> None:
+        """Find switches and pieces between two times."""
+        switches = self._switches(start, stop)
+        edges, lengths = self._pieces(np.array([start, *switches, stop]), stop)
+        self.edges = np.concatenate([self.edges, edges[1:]])
+        self.lengths = np.concatenate([self.lengths, lengths])
+        at = switches if start > 0.0 else np.array([0.0, *switches])
+        self.knots = np.concatenate([self.knots, switches])
+        if len(at):
+            self.jumps = np.concatenate([self.jumps, self._jumps(at)])
+
+    def _bounds(self, first: Array, last: Array, switches: Switches) -> Bounds:
+        formula = self.given
+        assert isinstance(formula, Formula)
+        fixed = self.others | {name: value for name, value, _ in formula.constants}
+        found = enclose(formula.expression, "t", fixed, first, last, switches)
+        slope, offset = (Bounds.number(x) for x in formula.scale)
+        with np.errstate(all="ignore"):
+            return found * slope + offset
+
+    def _switches(self, start: float, stop: float) -> Array:
+        """Times at which an argument of `step`, `where`, `abs`, `min` or `max` changes its side."""
+        first, last = np.array([start]), np.array([stop])
+        found: list[float] = []
+        while len(first):
+            seen = Switches()
+            self._bounds(first, last, seen)
+            finest = self._finest(last, stop)
+            fine = last - first <= finest
+            found += last[fine & seen.crossed].tolist()
+            go_on = seen.undecided & ~fine
+            self._not_too_many(int(go_on.sum()), start, stop)
+            first, last = first[go_on], last[go_on]
+            middle = 0.5 * (first + last)
+            first, last = np.concatenate([first, middle]), np.concatenate([middle, last])
+        inside = [start]
+        for t in sorted(found):
+            near = 4.0 * float(self._finest(np.array([t]), stop)[0])
+            short = float(f"{t:.13g}")  # as it was written, if it was
+            t = short if abs(short - t) <= near else t
+            if inside[-1] + near < t < stop - near:
+                inside.append(t)
+        return np.array(inside[1:])
+
+    @staticmethod
+    def _finest(t: Array, stop: float) -> Array:
+        """Width to which a switch at a time is found."""
+        return np.maximum(ULPS * np.spacing(t), 2.0**-60 * stop)
+
+    def _pieces(self, edges: Array, stop: float) -> tuple[Array, Array]:
+        """Edges between which it is nearly straight, and how long a step may be there."""
+        first, last = edges[:-1], edges[1:]
+        while True:
+            aside = np.maximum(ASIDE * (last - first), 2.0 * np.spacing(last))
+            b = self._bounds(first + aside, last - aside, Switches(settle=True))
+            if not np.isfinite(b.at).all():
+                points = np.array([first + aside, 0.5 * (first + last), last - aside])
+                at = float(points[~np.isfinite(b.at)][0])
+                raise CaseError(f"{self._shown()} has no finite value near t = {at:g} s")
+            low = min(self.lowest, float(b.at.min()))
+            high = max(self.highest, float(b.at.max()))
+            wide = (b.high > low + 2.0 * (high - low)) | (b.low < high - 2.0 * (high - low))
+            if wide.any():  # more may hide there than has been seen so far
+                split = wide
+            else:
+                size = max(-low, high) if self.current else high - low
+                near = np.maximum(np.abs(b.at).max(axis=0), SMALL * size) if self.current else size
+                with np.errstate(invalid="ignore"):
+                    bend = 0.125 * (last - first) * (b.slope[1] - b.slope[0])
+                most = SOFT * self.tolerance * near
+                split = np.fmin(bend, b.high - b.low) > most
+            fine = last - first <= FINEST * stop
+            if (split & fine & ~np.isfinite(b.high - b.low)).any():
+                at = float(first[split & fine][0])
+                raise CaseError(f"{self._shown()} has no bound near t = {at:g} s")
+            split &= ~fine
+            if not split.any():
+                break
+            self._not_too_many(len(first) + int(split.sum()), float(edges[0]), stop)
+            middle = 0.5 * (first + last)
+            last = np.concatenate([last[~split], middle[split], last[split]])
+            first = np.concatenate([first[~split], first[split], middle[split]])
+        self._note(b.at, stop)
+        with np.errstate(divide="ignore", invalid="ignore"):  # the bend goes with the square
+            most = (last - first) * np.clip(np.sqrt(most / bend), 1.0, 2.0)
+        order = np.argsort(first)
+        lengths = np.where(bend > 0.0, most, math.inf)[order]
+        return np.array([*first[order], stop]), lengths
+
+    def _not_too_many(self, number: int, start: float, stop: float) -> None:
+        if number > MOST:
+            raise CaseError(
+                f"{self._shown()} changes more than {MOST:,} times between t = {start:g} s and "
+                f"{stop:g} s of the protocol step: no time step could follow it; give the mean, "
+                "or shorten the step"
+            )
+
+    def _shown(self) -> str:
+        return f"expression {self.given.expression.text!r}" if isinstance(
+            self.given, Formula) else "the table"
+
+
+@functools.lru_cache(maxsize=64)
+def drive(
+    given: Constant | Along | Formula, end: float, tolerance: float, *, current: bool
+) -> Drive | None:
+    """What is given, cut into pieces; None if it does not change in time.
+
+    Repeated steps share it. Arguments and errors are those of `Drive`.
+    """
+    if isinstance(given, Constant) or "t" not in given.variables:
+        return None
+    return Drive(given, end, tolerance, current=current)
+
+
+_PANELS = 8
+_CHECK_POINTS, _CHECK_WEIGHTS = np.polynomial.legendre.leggauss(5)
+
+
+def given_charge(given: Callable[[Any], Any], start: float, end: float) -> tuple[float, float]:
+    """Integral of a given current and of its magnitude over a time step, in which none switches.
+
+    By Gauss points in equal panels: it knows nothing of the pieces of a `Drive`, so that one can be
+    checked by the other.
+
+    Args:
+        given: the current density at many times.
+        start: of the step, s.
+        end: of the step, s.
+    """
+    half = 0.5 * (end - start) / _PANELS
+    middles = start + half * (2 * np.arange(_PANELS) + 1)
+    values = np.asarray(given((middles[:, None] + half * _CHECK_POINTS).ravel()))
+    values = np.broadcast_to(values, _PANELS * len(_CHECK_POINTS)).reshape(_PANELS, -1)
+    totals = [float((x @ _CHECK_WEIGHTS).sum()) * half for x in (values, np.abs(values))]
+    return totals[0], totals[1]

@@ -1,0 +1,305 @@
+"""Currents and voltages given as tables and formulas: what is commanded is delivered."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem.drive import Drive, given_charge
+from fem.enclosure import Switches, enclose
+from fem.errors import CaseError, Interrupted, RunError
+from fem.events import StopRequest
+from fem.expressions import Expression
+from fem.properties import Along, Formula, PropertyOf
+from fem.results import Result
+from fem.run import resume
+from fem.tables import Curve
+
+from .cases import small, state_of
+
+CURRENT = PropertyOf("A/m^2", ("t",))
+
+
+def _formula(text: str) -> Formula:
+    given = CURRENT.read({"expression": text, "unit": "A/m^2"}, Path())
+    assert isinstance(given, Formula)
+    return given
+
+
+def _drive(text: str, end: float = 100.0) -> Drive:
+    return Drive(_formula(text), end, 1e-3, current=True)
+
+
+# -- formulas, without a solver --------------------------------------------------------------------
+
+ROOT = math.sqrt(math.pi)
+
+
+@pytest.mark.parametrize(
+    ("text", "end", "charge", "knots"),
+    [
+        ("8*step(t - 1000)*step(1007 - t)", 1100.0, 56.0, [1000.0, 1007.0]),
+        ("8*step(t - 1000)*step(1000.001 - t)", 1e6, 8e-3, [1000.0, 1000.001]),
+        ("8*step(sin(2*pi*t/7))", 28.0, 112.0, [3.5, 7.0, 10.5, 14.0, 17.5, 21.0, 24.5]),
+        ("6*step(sin(2*pi*t/9) - sin(pi/2 - 0.001))", 90.0, 60 * 9e-3 / math.pi, None),
+        ("where(t < 50, 1, where(t <= 60, 5 + t, 2))", 100.0, 50 + 600 + 80, [50.0, 60.0]),
+        ("where(t <= 0, 0, 5)", 100.0, 500.0, []),
+        ("min(10, t/3)", 90.0, 750.0, [30.0]),
+        ("max(min(9, t/3), 20 - abs(t - 50))", 90.0, 121.5 + 108 + 319 + 261,
+         [27.0, 39.0, 50.0, 61.0]),
+        ("7*abs(sin(pi*t/10))", 40.0, 4 * 140 / math.pi, [10.0, 20.0, 30.0]),
+        ("5*exp(-((t - 77777.7)/0.5)^2)", 1e5, 2.5 * ROOT, []),
+        ("5/(1 + ((t - 700)/0.001)^2)", 1400.0, 0.01 * math.atan(7e5), []),
+        ("4*sin(2*pi*t/11)^2 + 1", 110.0, 330.0, []),
+        ("5 + 5*tanh((t - 500)/0.01)", 1000.0, 5000.0, []),
+        ("3*sqrt(t/100)", 100.0, 200.0, []),
+        ("3 - 0.02*t", 100.0, 200.0, []),
+    ],
+)  # fmt: skip
+def test_switches_are_found_and_charges_integrated(
+    text: str, end: float, charge: float, knots: list[float] | None
+) -> None:
+    driven = _drive(text, end)
+    assert driven.integral(0.0, end) == pytest.approx(charge, rel=1e-9)
+    if knots is not None:
+        np.testing.assert_allclose(driven.knots, knots, rtol=1e-14)
+    t, steps, straight = 0.0, 0, 0.0
+    while t < end * (1 - 1e-12):  # straight lines between the ends of the longest steps
+        stop = min([k for k in driven.ahead(t) if k > t], default=end)
+        step = min(driven.longest(t, end - t), float(stop) - t)
+        straight += 0.5 * step * (driven.value(t, after=True) + driven.value(t + step))
+        t, steps = t + step, steps + 1
+        assert step > 0.0 and steps < 1000
+    assert straight == pytest.approx(charge, rel=1e-2)
+
+
+def test_limits_from_both_sides_of_a_jump() -> None:
+    driven = _drive("where(t < 30, 1 + t, 4)*step(t - 10)", 100.0)
+    assert driven.jumps.tolist() == [10.0, 30.0]
+    before, after = (driven.value(30.0, after=late) for late in (False, True))
+    assert before == pytest.approx(31.0) and after == pytest.approx(4.0)
+    assert driven.value(10.0) == 0.0 and driven.value(10.0, after=True) == pytest.approx(11.0)
+    assert driven.value(30.0 + 1e-12) == pytest.approx(31.0)  # a clock with round-off
+    assert _drive("where(t <= 0, 0, 5)").value(0.0) == 5.0  # nothing is before the start
+    assert _drive("min(10, t/3)").jumps.tolist() == []
+    assert _drive("min(10, t/3)").value(30.0) == 10.0
+
+
+def test_without_an_end_what_is_found_does_not_depend_on_when_one_looks() -> None:
+    at_once, bit_by_bit = (_drive("9*sin(2*pi*t/40)^2*step(t - 33)", math.inf) for _ in range(2))
+    at_once.cover(500.0)
+    for t in np.linspace(0.0, 500.0, 77):
+        bit_by_bit.longest(float(t), 3.0)
+    np.testing.assert_array_equal(at_once.edges[at_once.edges < 500],
+                                  bit_by_bit.edges[bit_by_bit.edges < 500])
+    assert at_once.knots.tolist() == bit_by_bit.knots.tolist() == [33.0]
+    assert at_once.integral(40.0, 400.0) == pytest.approx(9 * 360 / 2, rel=1e-9)
+    # 9 sin^2 brings 90 C/m2 in each 20 s: two and a half of them
+    assert at_once.reach(225.0, 40.0, 0.0, 400.0) == pytest.approx(90.0, rel=1e-9)
+    assert at_once.reach(1e4, 40.0, 0.0, 400.0) == math.inf
+
+
+def test_formulas_that_nothing_can_follow_are_refused() -> None:
+    for text, why in (
+        ("10/(t - 5)", "no finite value near t = 5 s"),
+        ("1/(t - 3)^2", "no bound near t = 3 s"),
+        ("sin(1e9*t)", "changes more than 1,000,000 times between t = 0 s and 10 s"),
+        ("step(sin(1e9*t))", "changes more than 1,000,000 times"),
+    ):
+        with pytest.raises(CaseError, match=why.replace("(", r"\(")):
+            _drive(text, 10.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a*t^3 - 2*t^2/(1 + t^2) + t^(-2)",
+        "exp(-t)*sin(3*t) - cos(t^2)*tanh(t - 1)",
+        "ln(1 + t) + log10(2 + sin(t)) + sqrt(t)*t^1.5 + a^t",
+        "abs(t - 2)*step(t - 1) + where(t < 2.5, t, min(t, 3, a)) - max(sin(t), 0.2)",
+        "(t - 2)^(-1)", "(t - 2)^(-2) - (2 - t)^3",
+    ],
+)  # fmt: skip
+def test_bounds_hold_what_they_enclose(text: str) -> None:
+    """Values and slopes at points inside never lie outside, and small intervals are tight."""
+    rng = np.random.default_rng(7)
+    first = rng.uniform(0.1, 4.0, 400)
+    last = first + 10.0 ** rng.uniform(-4, 0, 400)
+    expression = Expression.parse(text, ["t", "a"])
+    bounds = enclose(expression, "t", {"a": 1.7}, first, last, Switches())
+
+    def at(t: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return expression.evaluate({"t": t, "a": 1.7})
+
+    for share in np.linspace(0.0, 1.0, 23)[1:-1]:
+        t = first + share * (last - first)
+        slack = 1e-9 * (1 + np.abs(at(t)))
+        assert (at(t) >= bounds.low - slack).all() and (at(t) <= bounds.high + slack).all()
+        h = 1e-6 * (last - first)
+        slope = (at(t + h) - at(t - h)) / (2 * h)
+        slack = 1e-3 * (1 + np.abs(slope) + 1e-9 * np.abs(at(t)) / h)
+        assert (slope >= bounds.slope[0] - slack).all()
+        assert (slope <= bounds.slope[1] + slack).all()
+    narrow = (last - first < 1e-3) & (np.abs(first - 2.0) > 0.1) & np.isfinite(bounds.slope[1])
+    slope = np.maximum(np.abs(bounds.slope[0]), np.abs(bounds.slope[1]))
+    assert narrow.sum() > 50
+    width = bounds.high - bounds.low
+    assert (width[narrow] <= 1.01 * (slope * (last - first))[narrow] + 1e-12).all()
+
+
+def test_a_table_may_jump_in_time_and_nowhere_else() -> None:
+    table = Along("t", Curve((0.0, 10.0, 10.0, 30.0), (1.0, 1.0, 4.0, 2.0), "t"), "A/m^2")
+    driven = Drive(table, 30.0, 1e-3, current=True)
+    assert driven.jumps.tolist() == [10.0]
+    assert driven.value(10.0) == pytest.approx(1.0)
+    assert driven.value(10.0, after=True) == pytest.approx(4.0)
+    assert driven.integral(0.0, 30.0) == pytest.approx(70.0, rel=1e-12)
+    assert table.curve(10.0) == 4.0
+    with pytest.raises(CaseError, match=r"point 2 \(1\) follows 1"):
+        Curve((1.0, 1.0, 2.0), (1.0, 2.0, 3.0), "c")
+    with pytest.raises(CaseError, match=r"point 4 \(1\) follows 1"):
+        Curve((0.0, 1.0, 1.0, 1.0, 2.0), (1.0,) * 5, "t")
+    with pytest.raises(CaseError, match=r"point 3 \(1\) follows 2"):
+        Curve((0.0, 2.0, 1.0), (1.0,) * 3, "t")
+
+
+def test_the_check_knows_the_charge_by_another_way() -> None:
+    charge, size = given_charge(lambda t: 3.0 * np.sin(t), 0.5, 1.5)
+    assert charge == size == pytest.approx(3.0 * (math.cos(0.5) - math.cos(1.5)), rel=1e-13)
+    assert given_charge(lambda t: -2.0, 1.0, 4.0) == pytest.approx((-6.0, 6.0))
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+CELL: dict[str, Any] = {
+    "geometry": {"family": "planar", "length": "50 um", "size": "5 um"}, "regions": {}
+}
+
+
+def _run(folder: Path, *steps: dict[str, Any], **changes: Any) -> Any:
+    return small(**(CELL | {"protocol": [*steps]} | changes)).run(folder)
+
+
+def _plate(text: str, **more: Any) -> dict[str, Any]:
+    return {"step": "plate", "current_density": {"expression": text, "unit": "A/m^2"}, **more}
+
+
+def test_a_pulse_after_a_rest_is_delivered(tmp_path: Path) -> None:
+    """12 A/m2 for 5 s; a stepper that grows meanwhile steps over it otherwise."""
+    text = "a*step(t - t1)*step(t2 - t)"
+    named = {"a": "12 A/m^2", "t1": "700 s", "t2": "705 s"}
+    density = {"expression": text, "unit": "A/m^2", **named}
+    step = {"step": "plate", "current_density": density, "duration": "800 s"}
+    result = _run(tmp_path / "r", step)
+    series = result.series
+    assert result.summary["charge"] == pytest.approx(-60.0, rel=1e-9)
+    assert {700.0, 705.0} <= {*series["t"].tolist()}
+    inside = (series["t"] > 700.0) & (series["t"] <= 705.0)
+    np.testing.assert_allclose(series["current_density"][inside], -12.0, rtol=1e-6)
+    assert np.abs(series["current_density"][~inside]).max() < 1e-6
+    assert result.summary["closures"]["commanded"] < 1e-8
+    assert series["commanded"].max() == result.summary["closures"]["commanded"]
+
+
+def test_ramps_of_a_table_in_cycles(tmp_path: Path) -> None:
+    """0 to 9 A/m2 in 30 s, a jump to 3, and down to 0 in 30 s: 135 + 45 C/m2, twice; then back."""
+    (tmp_path / "i.csv").write_text("t [s],i [A/m^2]\n0,0\n30,9\n30,3\n60,0\n")
+    density = {"table": str(tmp_path / "i.csv")}
+    steps = [
+        {"step": "plate", "current_density": density, "duration": "60 s"},
+        _plate("2 + 2*sin(2*pi*t/15)", duration="30 s") | {"step": "strip"},
+    ]
+    result = _run(tmp_path / "r", {"step": "cycle", "cycles": 2, "steps": steps})
+    for row in result.summary["cycles"]:
+        assert row["plated"] == pytest.approx(180.0, rel=1e-9)
+        assert row["stripped"] == pytest.approx(60.0, rel=1e-9)
+    assert result.summary["charge"] == pytest.approx(-240.0, rel=1e-9)
+    assert result.summary["closures"]["commanded"] < 1e-8
+    series = result.series
+    starts = {0: 0.0, 1: 60.0, 2: 90.0, 3: 150.0}
+    inside = series["t"] - np.array([starts[int(k)] for k in series["segment"]])
+    plates = series["segment"] % 2 == 0
+    given = np.where(inside <= 30.0 + 1e-9, 0.3 * inside, 3.0 - 0.1 * (inside - 30.0))
+    given = np.where(plates, -given, 2 + 2 * np.sin(2 * np.pi * inside / 15))
+    # within three tolerances of the largest current, at the end of each step
+    np.testing.assert_allclose(series["current_density"], given, atol=3e-3 * 9.0)
+
+
+def test_a_current_of_a_formula_ends_at_its_capacity(tmp_path: Path) -> None:
+    """0.4 t for 20 s brings 80 C/m2, 8 A/m2 the other 40 in 5 s."""
+    step = _plate("min(0.4*t, 8)", capacity="120 C/m^2")
+    result = _run(tmp_path / "r", step, {"step": "rest", "duration": "1 s"})
+    assert result.summary["charge"] == pytest.approx(-120.0, rel=1e-9)
+    (event,) = result.summary["events"]
+    assert event["event"] == "capacity" and event["t"] == pytest.approx(25.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("given", ["where(t < 60, 0, where(t < 62, v, 0))", "table"])
+def test_a_pulse_of_voltage_is_followed(given: str, tmp_path: Path) -> None:
+    """Through a cell without salt gradients at its start the charge of a jump is that of kappa."""
+    at = ["0 s", "60 s", "60 s", "62 s", "62 s", "100 s"]
+    voltage: dict[str, Any] = {"expression": given, "unit": "V", "v": "-0.05 V"}
+    if given == "table":
+        voltage = {"along": "t", "at": at, "values": [f"{v} V" for v in (0, 0, -.05, -.05, 0, 0)]}
+    result = _run(tmp_path / "r", {"step": "hold", "voltage": voltage, "duration": "100 s"})
+    series = result.series
+    assert {60.0, 62.0} <= {*series["t"].tolist()}
+    on = (series["t"] > 60.0) & (series["t"] <= 62.0)
+    np.testing.assert_allclose(series["voltage"], np.where(on, -0.05, 0.0), atol=1e-12)
+    before = series["charge"][series["t"] == 60.0][0]
+    assert abs(before) < 1e-9 and (series["current_density"][on] < -1.0).all()
+    lowest = series["charge"].min()
+    steady = np.trapezoid(*(np.append(x, series[name][on]) for x, name in (
+        (series["current_density"][on][0], "current_density"), (60.0, "t"))))
+    assert lowest == pytest.approx(steady, rel=0.02)
+
+
+def _wave(folder: Path, go: Callable[[Any], Any] = lambda case: None) -> Any:
+    return small(**CELL, protocol=[
+        _plate("step(sin(2*pi*t/3))*(6 + t) + 2*exp(-((t - 4)/0.2)^2)", capacity="40 C/m^2"),
+    ]).run(folder)  # fmt: skip
+
+
+def test_a_restart_inside_such_a_step_is_bitwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = _wave(tmp_path / "whole")
+    assert whole.summary["charge"] == pytest.approx(-40.0, rel=1e-9)
+    for steps in (int(np.flatnonzero(whole.series["t"] == 3.0)[0]), 17):  # at a jump, and not
+        folder = tmp_path / f"r{steps}"
+        asked = iter(range(10**6))
+        monkeypatch.setattr(
+            StopRequest, "agreed",
+            lambda self, a=asked, n=steps: signal.SIGUSR1 if next(a) == n else 0,
+        )
+        with pytest.raises(Interrupted):
+            _wave(folder)
+        monkeypatch.undo()
+        resume(folder)
+        again = Result(folder)
+        for name in ("t", "voltage", "charge", "commanded"):
+            np.testing.assert_array_equal(again.series[name], whole.series[name], err_msg=name)
+        one, other = state_of(tmp_path / "whole"), state_of(folder)
+        assert all(np.array_equal(other[name], values) for name, values in one.items())
+
+
+def test_a_charge_that_was_not_commanded_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the integral of the formula were wrong by a hundred-thousandth."""
+    integral = Drive.integral
+    monkeypatch.setattr(Drive, "integral", lambda self, a, b: (1 + 1e-5) * integral(self, a, b))
+    with pytest.raises(RunError, match=r"current given differ by 1\.0.e-05 of .* limit 1e-06"):
+        _run(tmp_path / "r", _plate("1 + t", duration="3 s"))
+
+
+def test_a_formula_without_a_value_is_named_by_its_step() -> None:
+    with pytest.raises(CaseError, match=r"protocol\.0.*no finite value near t = 2 s"):
+        small(protocol=[_plate("1/(t - 2)", duration="4 s")])
