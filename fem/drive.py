@@ -21,7 +21,7 @@ from .enclosure import Bounds, Switches, enclose
 from .errors import CaseError
 from .properties import Along, Constant, Formula
 
-__all__ = ["SOFT", "Drive", "drive", "given_charge"]
+__all__ = ["Drive", "drive", "given_charge"]
 
 Array = npt.NDArray[np.float64]
 
@@ -276,10 +276,10 @@ class Drive:
             first = np.concatenate([first[~split], first[split], middle[split]])
         self._note(b.at, stop)
         with np.errstate(divide="ignore", invalid="ignore"):  # the bend goes with the square
-            most = (last - first) * np.clip(np.sqrt(most / bend), 1.0, 2.0)
+            longer = np.clip(np.sqrt(most / bend), 1.0, 2.0)
         order = np.argsort(first)
-        lengths = np.where(bend > 0.0, most, math.inf)[order]
-        return np.array([*first[order], stop]), lengths
+        lengths = np.where(bend > 0.0, longer * (last - first), math.inf)
+        return np.array([*first[order], stop]), lengths[order]
 
     def _not_too_many(self, number: int, start: float, stop: float) -> None:
         if number > MOST:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -255,13 +254,11 @@ def test_a_pulse_of_voltage_is_followed(given: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(series["voltage"], np.where(on, -0.05, 0.0), atol=1e-12)
     before = series["charge"][series["t"] == 60.0][0]
     assert abs(before) < 1e-9 and (series["current_density"][on] < -1.0).all()
-    lowest = series["charge"].min()
-    steady = np.trapezoid(*(np.append(x, series[name][on]) for x, name in (
-        (series["current_density"][on][0], "current_density"), (60.0, "t"))))
-    assert lowest == pytest.approx(steady, rel=0.02)
+    flow = series["current_density"][on]  # nearly steady, so its mean is close to its last value
+    assert series["charge"].min() == pytest.approx(2.0 * flow[-1], rel=0.05)
 
 
-def _wave(folder: Path, go: Callable[[Any], Any] = lambda case: None) -> Any:
+def _wave(folder: Path) -> Any:
     return small(**CELL, protocol=[
         _plate("step(sin(2*pi*t/3))*(6 + t) + 2*exp(-((t - 4)/0.2)^2)", capacity="40 C/m^2"),
     ]).run(folder)  # fmt: skip
