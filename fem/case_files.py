@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,24 @@ def _shipped(kind: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def refuse_other_than_utf8(name: str | Path, what: str = "") -> None:
+    """Refuse a file name that is not UTF-8: no case file can hold it, and DOLFINx takes none.
+
+    Args:
+        name: as Python shows it, with surrogates for bytes that are not UTF-8.
+        what: stands before the name in the message.
+
+    Raises:
+        CaseError: it is not UTF-8.
+    """
+    try:
+        str(name).encode("utf-8")
+    except UnicodeEncodeError:
+        raw = os.fsencode(name)
+        raise CaseError(f"{what}{repr(raw)[1:]} is not UTF-8, as names from an old Windows share "
+                        f"are not; rename it, perhaps to {raw.decode('latin-1')!r}") from None
+
+
 def find_case(path_or_name: str | Path, known: Mapping[str, Path] | None = None) -> Path:
     """The file behind a path, or behind the name of a catalogue case.
 
@@ -38,9 +57,10 @@ def find_case(path_or_name: str | Path, known: Mapping[str, Path] | None = None)
         known: names with their files; default the cases.
 
     Raises:
-        CaseError: neither; names the nearest cases.
+        CaseError: neither; names the nearest cases. Or a path that is not UTF-8.
     """
     text = str(path_or_name)
+    refuse_other_than_utf8(Path(text).absolute())
     known = case_names() if known is None else known
     path = Path(text)
     try:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from fem import provenance
 from fem.errors import CaseError, HostplateError, Interrupted, RunError, nearest
-from fem.parallel import abort
+from fem.parallel import abort, refusal
 
 #: name, help, "module:function". The function receives the command's parser, adds its arguments
 #: and sets ``call``, which gets the parsed arguments and returns an exit code (None is 0).
@@ -71,11 +71,14 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if argv is None:
+        _speak_utf8()
     arguments = list(sys.argv[1:] if argv is None else argv)
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
-    provenance.note_command(arguments)
     try:
+        _check_names(arguments)
+        provenance.note_command(arguments)
         options = _parse(arguments)
         code = int(options.call(options) or 0)
         sys.stdout.flush()  # a pipe that was closed shows here, not when Python ends
@@ -88,10 +91,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `hostplate show ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception:
+    except Exception as error:
+        alone = sys.excepthook is sys.__excepthook__ and not os.environ.get("HOSTPLATE_DEBUG")
+        if isinstance(error, OSError) and alone:  # a file that the machine refuses
+            sys.stderr.write(f"hostplate: {refusal(error)}\n")
+            return 2
         # A fault of the program: the hook of a parallel run ends all ranks.
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         return 2
+
+
+def _speak_utf8() -> None:
+    """Start again in UTF-8 if the locale gives file names another encoding, such as ASCII.
+
+    Case files are UTF-8 and name files; PYTHONUTF8=0 with LC_ALL=C could not open those.
+    """
+    if sys.getfilesystemencoding().lower() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        sys.stdout.flush()
+        environment = os.environ | {"PYTHONUTF8": "1"}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def _check_names(arguments: Sequence[str]) -> None:
+    """Refuse names that are not UTF-8.
+
+    Raises:
+        CaseError: an argument, or the folder where the command was started; or that one is gone.
+    """
+    from fem.case_files import refuse_other_than_utf8
+
+    for text in arguments:
+        refuse_other_than_utf8(text)
+    try:
+        refuse_other_than_utf8(os.getcwd(), "the folder ")
+    except FileNotFoundError:
+        raise CaseError("the folder where you are was removed; go to another one") from None
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -583,8 +617,15 @@ def _post(parser: argparse.ArgumentParser) -> None:
 def _do_post(options: argparse.Namespace) -> None:
     from fem.post.figures import draw
 
-    for file in draw(options.folder):
+    figures = options.folder / "figures"
+    if figures.exists() and not figures.is_dir():
+        raise CaseError(f"{figures}: is a file; move it away, a folder of that name is needed")
+    files = draw(options.folder)
+    for file in files:
         print(file)
+    if not files:
+        raise CaseError(f"{options.folder}: no figure was drawn: nothing was written yet, or its "
+                        "files are damaged; `hostplate resume` goes on with the run")
 
 
 def _view(parser: argparse.ArgumentParser) -> None:
@@ -594,19 +635,35 @@ def _view(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_view(options: argparse.Namespace) -> None:
+    import subprocess
+
     from fem.results import Result
 
     blocks = Result(options.folder).blocks
     files = [str(options.folder / "fields" / f"{block}.xdmf") for block in blocks]
     if not files:
         raise CaseError(f"{options.folder}: no fields were written yet")
+    where = "open these files with its reader `XDMF Reader`:\n" + "\n".join(files)
     viewer = shutil.which("paraview")
     if viewer is None:
-        print("ParaView is not on PATH; open these files with its reader `XDMF Reader`:")
-        print("\n".join(files))
+        print(f"ParaView is not on PATH; {where}")
         return
+    if not _has_display():
+        raise RunError("view needs a display, and there is none (neither DISPLAY nor "
+                       "WAYLAND_DISPLAY is set); `hostplate post` draws figures without one, and "
+                       f"with ParaView on another machine {where}")
     sys.stdout.flush()
-    os.execv(viewer, [viewer, *files])
+    code = subprocess.run([viewer, *files], check=False).returncode
+    if code:
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        raise RunError(f"ParaView ended {how}; if it cannot reach the display "
+                       f"{os.environ.get('DISPLAY', '')!r}, on another machine {where}")
+
+
+def _has_display() -> bool:
+    """A screen that Qt could open: any but X and Wayland needs no name."""
+    named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    return named or sys.platform == "darwin"
 
 
 def _rank_count(text: str) -> int:

@@ -13,8 +13,13 @@ import traceback
 import weakref
 from pathlib import Path
 
+from .parallel import plain_arguments
+
 with contextlib.suppress(ModuleNotFoundError):
     import dolfinx_solver  # noqa: F401  (loads the wheel's MPI before PETSc does)
+
+with plain_arguments():  # DOLFINx hands sys.argv to its logging
+    import dolfinx  # noqa: F401
 
 import numpy as np
 import numpy.typing as npt

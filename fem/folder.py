@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .case_files import refuse_other_than_utf8
 from .errors import CaseError
 from .parallel import on_root
 
@@ -243,6 +244,7 @@ def refuse_folder(folder: Path | str, overwrite: bool = False) -> list[str]:
         CaseError: as `claim_folder`.
     """
     folder = Path(folder)
+    refuse_other_than_utf8(folder.absolute())
     if folder.exists() and not folder.is_dir():
         raise CaseError(f"{folder} is a file; choose another folder with --out")
     FolderLock(folder).check()

@@ -7,13 +7,14 @@ one rank ends the job (`install_abort_hook`) instead of leaving the others waiti
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from .errors import CaseError, HostplateError, RunError
@@ -94,6 +95,17 @@ def install_abort_hook(comm) -> None:
         sys.stdout.flush()
 
     sys.excepthook = hook
+
+
+@contextlib.contextmanager
+def plain_arguments() -> Iterator[None]:
+    """Show a library that reads `sys.argv` arguments that are UTF-8; other ones end it."""
+    given = sys.argv
+    sys.argv = [text.encode("utf-8", "replace").decode() for text in given]
+    try:
+        yield
+    finally:
+        sys.argv = given
 
 
 FORWARDED = 0.5

@@ -51,6 +51,8 @@ def read_series(path: Path | str) -> dict[str, Array]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise CaseError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CaseError(f"{path}: not a table of numbers; is this a series.csv?") from None
     lines = text.split("\n")[:-1]  # what follows the last line end is incomplete
     rows = list(csv.reader(lines))
     if not rows:
@@ -92,6 +94,8 @@ class Result:
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise CaseError(f"{self.folder}: is a file; name the folder that a run has written")
         if not self.folder.is_dir():
             raise CaseError(f"{self.folder}: there is no such folder; start with `hostplate run`")
         known = ("series.csv", "summary.json", "fields")
@@ -133,7 +137,9 @@ class Result:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise CaseError(f"{path}: not JSON: {error}") from None
+            line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+            raise CaseError(f"{path}: is damaged: no JSON{line}; `hostplate resume` writes it "
+                            "again, and without it the rest can be read") from None
 
     # -- fields --------------------------------------------------------------------------------
 
@@ -312,7 +318,7 @@ def _read_xdmf(file: Path) -> list[_Step]:
     try:
         root = ElementTree.parse(file).getroot()
     except ElementTree.ParseError as error:
-        raise CaseError(f"{file}: damaged: {error}") from None
+        raise CaseError(f"{file}: is damaged: no whole XML (line {error.position[0]})") from None
 
     def item(parent: Any) -> tuple[Path, str]:
         name, _, where = parent.find("DataItem").text.strip().partition(":")
@@ -338,8 +344,10 @@ def _load(path: Path, where: str) -> Any:
     try:
         with h5py.File(path, "r", locking=False) as h5:
             return h5[where][()]
-    except (OSError, KeyError) as error:
-        raise CaseError(f"{path}: cannot read {where}: {error}") from None
+    except FileNotFoundError:
+        raise CaseError(f"{path}: is not there, although the .xdmf beside it names it") from None
+    except (OSError, KeyError):
+        raise CaseError(f"{path}: is damaged: {where} cannot be read; was it cut short?") from None
 
 
 def _pyvista() -> Any:

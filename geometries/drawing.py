@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError
+from fem.errors import CaseError, RunError
 from geometries.measures import is_pore
 from geometries.mesh import TaggedMesh
 
@@ -27,12 +30,31 @@ def draw(folder: Path, png: Path, *, edges: bool = False, legend: bool = True) -
 
     Raises:
         CaseError: the folder holds no complete mesh.
+        RunError: VTK cannot draw in 3D on this machine.
     """
     from geometries.writing import read
 
     mesh, _ = read(folder)
-    (_draw_2d if mesh.dimension == 2 else _draw_3d)(mesh, Path(png), edges, legend)
+    if mesh.dimension == 2:
+        _draw_2d(mesh, Path(png), edges, legend)
+    else:
+        _draw_elsewhere(Path(folder), Path(png), edges, legend)
     return Path(png)
+
+
+def _draw_elsewhere(folder: Path, png: Path, edges: bool, legend: bool) -> None:
+    """`_draw_3d` in a process of its own: without a usable graphics library VTK just dies."""
+    root = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    flags = [str(int(edges)), str(int(legend))]
+    done = subprocess.run(
+        [sys.executable, "-m", "geometries.drawing", folder, png, *flags],
+        env=os.environ | {"PYTHONPATH": path}, stdin=subprocess.DEVNULL, capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RunError(f"{png} was not drawn: VTK cannot draw in 3D here (none of EGL, X and "
+                       "OSMesa works, as on some machines without a display); draw on another one")
 
 
 def _palette(regions: Iterable[str]) -> dict[str, str]:
@@ -176,3 +198,10 @@ def _lines(report: dict[str, Any]) -> list[str]:
     lines += [f"{name[:26]:26} {r['cells']:8d} {1e6 * r['edge']:9.3g} {r['quality_min']:8.3f}"
               for name, r in report["by_region"].items()]
     return lines
+
+
+if __name__ == "__main__":
+    from geometries.writing import read as _read
+
+    _draw_3d(_read(Path(sys.argv[1]))[0], Path(sys.argv[2]), sys.argv[3] == "1",
+             sys.argv[4] == "1")

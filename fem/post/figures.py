@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from fem.errors import HostplateError
+from fem.parallel import refusal
 from fem.results import Result
 
 from . import growth
@@ -97,6 +98,8 @@ def draw(folder: Path | str, comm: Any = None, t: float | None = None) -> list[P
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return refusal(error)
     text = " ".join(str(error).split())
     return text if isinstance(error, HostplateError) else f"{type(error).__name__}: {text}"
 
