@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.errors import CaseError
-from geometries.mesh import Floats, Ints, TaggedMesh, facet_positions, odd_permutations
+from geometries.mesh import (
+    Floats,
+    Ints,
+    TaggedMesh,
+    facet_positions,
+    odd_permutations,
+    simplex_measures,
+)
 
 Flags = NDArray[np.bool_]
 
@@ -25,12 +32,17 @@ LEVEL = 0.99
 """Cosine between the normals of a facet and of the plane it lies on; 8 degrees."""
 _CURE = ("join them before you mesh (gmsh: BooleanFragments or occ.fragment; Salome: Partition), "
          "so that both sides have the same nodes")
-# Weights of the corners of a facet: where it is looked at. Nowhere near its rim.
+# Weights of the corners of a facet: where it is looked at. Nowhere near its rim, and not at places
+# that lie on edges of a regular mesh behind it.
 _PLACES = {
-    2: np.array([[0.5, 0.5], [0.85, 0.15], [0.15, 0.85]]),
-    3: np.array([[1, 1, 1], [4, 1, 1], [1, 4, 1], [1, 1, 4], [3, 3, 1], [3, 1, 3], [1, 3, 3]])
-    / np.array([[3], [6], [6], [6], [7], [7], [7]]),
+    2: np.array([[0.487, 0.513], [0.843, 0.157], [0.163, 0.837]]),
+    3: np.array([
+        [0.341, 0.346, 0.313], [0.673, 0.151, 0.176], [0.159, 0.662, 0.179], [0.167, 0.154, 0.679],
+        [0.437, 0.416, 0.147], [0.428, 0.143, 0.429], [0.139, 0.423, 0.438],
+    ]),
 }
+_LOOKS = 30_000
+"""Places on outer facets of a large mesh that are looked at; at least one on each."""
 
 
 def precision(points: Floats, cells: Ints) -> float:
@@ -233,15 +245,15 @@ class Body:
         return found
 
     def _check_volume(self) -> None:
-        x = self.mesh.points
-        if self.mesh.axisymmetric:
-            box = np.pi * (x[:, 0].max() ** 2 - x[:, 0].min() ** 2) * np.ptp(x[:, 1])
-        else:
-            box = np.prod(np.ptp(x, axis=0))
-        total = self.mesh.volumes().sum()
+        """The cells fill no more than the box around them; of an axisymmetric mesh in its plane."""
+        d, x = self.mesh.dimension, self.mesh.points - self.mesh.points.min(axis=0)
+        box = float(np.prod(np.ptp(x, axis=0)))
+        # What lies inside an outer surface is the integral of n.x/d over it.
+        away = np.einsum("fi,fi->f", self.normals, x[self.outer].mean(axis=1))
+        total = float((simplex_measures(x, self.outer) * away).sum()) / d
         if total > (1 + 1e-3) * box:
             raise CaseError(f"mesh {self.file}: its cells fill {total / box:.4g} times the box "
-                            f"around it: volumes overlap; {_CURE}")
+                            f"around it: the same room is filled twice; {_CURE}")
 
     def _met(self, chosen: Ints) -> tuple[Ints, Ints]:
         """What lies within the slack of outer facets, on either side.
@@ -250,15 +262,13 @@ class Body:
             Facets with two cells on their own side, and facets with a cell on their outer side;
             each with the other cell, of shape (n, 2).
         """
+        chosen = self._suspects(chosen)
         if not len(chosen):
             return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)
         d, weights = self.mesh.dimension, _PLACES[self.mesh.dimension]
         facet = np.repeat(chosen, len(weights))
         on = np.einsum("wk,fki->fwi", weights, self.mesh.points[self.outer[chosen]]).reshape(-1, d)
-        # A tenth of a flat cell is not left by a step that is a thousandth of a long facet.
-        _, _, height = self._measured
-        step = np.minimum(self.slack, np.maximum(0.1 * height, 2.0 * self.precision))[facet]
-        aside = step[:, None] * self.normals[facet]
+        aside = self._step[facet, None] * self.normals[facet]
         samples = np.concatenate([on - aside, on + aside])
         sample, cell = holding(self.mesh, samples)
         own_side = sample < len(facet)
@@ -269,6 +279,52 @@ class Body:
         return tuple(  # type: ignore[return-value]
             np.column_stack([facet[sample[k]], cell[k]]) for k in (foreign, ~own_side)
         )
+
+    @cached_property
+    def _step(self) -> Floats:
+        """The slack, or a tenth of the cell if that is flatter than its facet is long."""
+        height = self._measured[2]
+        return np.minimum(self.slack, np.maximum(0.1 * height, 2.0 * self.precision))
+
+    def _suspects(self, chosen: Ints) -> Ints:
+        """Outer facets that do not have one cell on their own side and none on the other.
+
+        A line through a place on the facet, along the axis closest to its normal, enters and leaves
+        the mesh through outer facets only: their signs say how often the room beside it is filled.
+        """
+        d, normals = self.mesh.dimension, self.normals
+        corners = self.mesh.points[self.outer]
+        weights = _PLACES[d][: max(1, _LOOKS // max(1, len(chosen)))]
+        main = np.abs(normals).argmax(axis=1)
+        found = [np.empty(0, dtype=np.int64)]
+        for axis in range(d):
+            facet = chosen[main[chosen] == axis]
+            if not len(facet):
+                continue
+            places = np.einsum("wk,fki->fwi", weights, corners[facet]).reshape(-1, d)
+            facet = np.repeat(facet, len(weights))
+            surface = np.flatnonzero(np.abs(normals[:, axis]) > 1e-6)
+            flat = np.delete(corners[surface], axis, axis=2)
+            hit, place = _pairs_near(flat, np.delete(places, axis, axis=1))
+            share = _shares(flat[hit], np.delete(places, axis, axis=1)[place])
+            inside = share.min(axis=1) >= 0.0
+            hit, place, share = surface[hit[inside]], place[inside], share[inside]
+            beyond = np.einsum("hk,hk->h", share, corners[hit, :, axis]) - places[place, axis]
+            enters = -np.sign(normals[hit, axis])
+            step = (self._step[facet] / np.abs(normals[facet, axis]))[place]
+
+            def filled(before: Flags, place: Ints = place, enters: Floats = enters,
+                       n: int = len(places)) -> Floats:
+                counted: Floats = np.bincount(place[before], enters[before], minlength=n)
+                return counted
+
+            low, high = filled(beyond < -step), filled(beyond < step)
+            up = normals[facet, axis] > 0.0
+            odd = (np.where(up, low, high) != 1.0) | (np.where(up, high, low) != 0.0)
+            clear = filled(beyond < np.inf) == 0.0  # else the line runs through an edge
+            found.append(facet[odd & clear])
+            found.append(np.setdiff1d(facet, facet[clear]))
+        return np.unique(np.concatenate(found))
 
     def _twins(self, facets: Ints) -> Flags:
         """Which outer facets have another one on the same places: a crack of no width."""
@@ -491,27 +547,33 @@ def index_of(table: Ints, rows: Ints) -> Ints:
 
 def holding(mesh: TaggedMesh, samples: Floats) -> tuple[Ints, Ints]:
     """Cells that hold points in their inside, as pairs: number of the point, number of the cell."""
-    from scipy.spatial import cKDTree
-
     low, high = samples.min(axis=0), samples.max(axis=0)
     corners = mesh.points[mesh.cells]
-    centres = corners.mean(axis=1)
-    radii = np.sqrt(((corners - centres[:, None]) ** 2).sum(axis=2).max(axis=1))
-    near = np.flatnonzero(np.all((centres + radii[:, None] >= low)
-                                 & (centres - radii[:, None] <= high), axis=1))
-    tree = cKDTree(samples)
-    hits = tree.query_ball_point(centres[near], radii[near], return_length=True)
-    near, hits = near[hits > 0], hits[hits > 0]
-    if not len(near):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    lists = tree.query_ball_point(centres[near], radii[near])
-    sample = np.fromiter(itertools.chain.from_iterable(lists), np.int64, int(hits.sum()))
-    cell = np.repeat(near, hits)
-    x = corners[cell]
-    edges = (x[:, 1:] - x[:, :1]).transpose(0, 2, 1)
-    inner = np.linalg.solve(edges, (samples[sample] - x[:, 0])[..., None])[..., 0]
-    inside = np.minimum(inner.min(axis=1), 1.0 - inner.sum(axis=1)) > 1e-9
-    return sample[inside], cell[inside]
+    near = np.flatnonzero(np.all((corners.max(axis=1) >= low) & (corners.min(axis=1) <= high),
+                                 axis=1))
+    cell, sample = _pairs_near(corners[near], samples)
+    inside = _shares(corners[near[cell]], samples[sample]).min(axis=1) > 1e-9
+    return sample[inside], near[cell[inside]]
+
+
+def _pairs_near(simplices: Floats, places: Floats) -> tuple[Ints, Ints]:
+    """Numbers of simplices (n, corners, dimension) and of the places in the balls around them."""
+    from scipy.spatial import cKDTree
+
+    centres = simplices.mean(axis=1)
+    radii = np.sqrt(((simplices - centres[:, None]) ** 2).sum(axis=2).max(axis=1))
+    lists = cKDTree(places).query_ball_point(centres, radii)
+    count = np.fromiter(map(len, lists), np.int64, len(lists))
+    place = np.fromiter(itertools.chain.from_iterable(lists), np.int64, int(count.sum()))
+    return np.repeat(np.arange(len(simplices)), count), place
+
+
+def _shares(simplices: Floats, places: Floats) -> Floats:
+    """Barycentric coordinates of places in simplices that fill their space, (n, corners)."""
+    first = simplices[:, 0]
+    edges = (simplices[:, 1:] - first[:, None]).transpose(0, 2, 1)
+    inner = np.linalg.solve(edges, (places - first)[..., None])[..., 0]
+    return np.concatenate([1.0 - inner.sum(axis=1, keepdims=True), inner], axis=1)
 
 
 def _point(place: Floats) -> str:
