@@ -423,8 +423,11 @@ def _do_inspect(options: argparse.Namespace) -> None:
         elif options.overrides:
             raise CaseError("--set changes a case; the mesh folder is already built")
         report = geometries.inspect(folder, densities=densities, metal=metal or "Li")
+        notes = report.pop("notes")
         for name, value in report.items():
             print(f"{name}: {_number(value)}{_UNITS.get(name, '')}")
+        for text in notes:
+            print(f"note: {text}")
         if options.png:
             print(f"wrote {geometries.draw(folder, options.png)}")
         if options.plots:

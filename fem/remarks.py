@@ -13,6 +13,7 @@ from .case_summary import assumed_zero
 from .compat import MPI
 from .constants import FARADAY
 from .errors import CaseError
+from .idle import idle
 from .materials import library
 from .model import CONDUCTIVITY_SHARE, Model
 
@@ -84,6 +85,9 @@ class Remarks:
                    else "no potential changes visibly")
             )
         for text in (*model.domain.sidecar.get("remarks", ()), *assumed_zero(model.case)):
+            yield text, text
+        for text in idle(model.case, model.domain, model.electrons.regions if model.electrons else
+                         (), model.ions.regions):
             yield text, text
         bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]
         if bare:

@@ -53,6 +53,7 @@ def inspect(
         by_region: cells, nodes, mean edge (m) and least quality of each region.
         quality_min, quality_1_percent: inverse condition number of cells (gmsh's SICN).
         cells, nodes, hash: as in mesh.json.
+        notes: what was noticed when a file was read, and numbers that need a comment.
 
     Raises:
         CaseError: the folder holds no complete mesh, or the metal is not known.
@@ -111,7 +112,29 @@ def inspect(
         report["pore_size"] = pore_sizes(mesh, low, high)
         report["host_mass"] = host_mass(mesh, densities or {})
         report["capacity"] = report["porosity"] * (high - low) * capacity_density(metal)
+    report["notes"] = [*sidecar.get("remarks", ()), *comments(report)]
     return report
+
+
+def comments(report: dict[str, Any]) -> list[str]:
+    """On numbers of `inspect` that would mislead if they stood alone."""
+    told = [f"wall area 0: {name} touches no pore; nothing plates on it"
+            for name, area in report["wall_area"].items() if not area > 0.0]
+    if report["porosity"] is None:
+        return told
+    tensor = report["tortuosity_tensor"] or []
+    along = {"the thickness": report["tortuosity"]} | {
+        "xyz"[k]: row[k] for k, row in enumerate(tensor[:-1])}
+    for axis, value in along.items():
+        if value is not None and value < 1 - 1e-6:
+            told.append(f"tortuosity {value:.4g} along {axis} is below 1, which no pore space "
+                        "between two planes has: the ends of the host are no planes of the mesh "
+                        "there; do not use it")
+    if report["tortuosity"] is None:
+        told.append("no tortuosity along the thickness: no pore leads through the host"
+                    + ("" if not report["pore_connected"] else
+                       ", or its ends are no planes of the mesh"))
+    return told
 
 
 def slab_fractions(
@@ -190,11 +213,17 @@ def wall_areas_by_depth(mesh: TaggedMesh, edges: list[float]) -> dict[str, list[
 
 
 def section(mesh: TaggedMesh) -> float:
-    """Projected area of the cell: m in 2D, m^2 in 3D and axisymmetric."""
+    """Projected area of the cell, its outline filled: m in 2D, m^2 in 3D and axisymmetric."""
     if mesh.axisymmetric:
         r = mesh.points[:, 0]
         return float(np.pi * (r.max() ** 2 - r.min() ** 2))
-    return float(np.prod(np.ptp(mesh.points[:, :-1], axis=0)))
+    box = float(np.prod(np.ptp(mesh.points[:, :-1], axis=0)))
+    if mesh.dimension == 2:
+        return box
+    from scipy.spatial import ConvexHull
+
+    outline = float(ConvexHull(mesh.points[:, :-1]).volume)  # in the plane its area
+    return box if outline > (1 - 1e-9) * box else outline
 
 
 def by_region(mesh: TaggedMesh, cell_quality: Floats) -> dict[str, dict[str, float]]:
@@ -388,6 +417,7 @@ def tortuosity_tensor(
 
     Row i of D_eff is the mean flux for a potential difference between the two faces normal to axis
     i, the other faces insulating; off the diagonal the mean of both orders. None: axisymmetric.
+    A cell that is no box, such as a round one, has no faces normal to the other axes.
     """
     if mesh.axisymmetric:
         return None
@@ -395,8 +425,11 @@ def tortuosity_tensor(
     pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)]) & inside
     ends = [(float(x.min()), float(x.max())) for x in mesh.points.T[:-1]] + [(bottom, top)]
     box = float(np.prod([high - low for low, high in ends]))
-    rows = [conduction(mesh, pores, axis, low, high, box / (high - low))
-            for axis, (low, high) in enumerate(ends)]
+    areas = [box / (high - low) for low, high in ends[:-1]] + [section(mesh)]
+    last = mesh.dimension - 1
+    straight = section(mesh) > (1 - 1e-6) * box / (top - bottom)
+    rows = [conduction(mesh, pores, axis, low, high, area) if straight or axis == last else None
+            for axis, ((low, high), area) in enumerate(zip(ends, areas, strict=True))]
     open_ = [axis for axis, row in enumerate(rows) if row is not None]
     tensor: list[list[float | None]] = [[None] * mesh.dimension for _ in rows]
     if not open_:

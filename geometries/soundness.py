@@ -392,18 +392,16 @@ class Body:
         """Area that the mesh covers seen from below (-1) or above (1), and its uncertainty."""
         from geometries.measures import section
 
-        box = outline = section(self.mesh)
-        if self.mesh.dimension == 3:
-            from scipy.spatial import ConvexHull
-
-            outline = float(ConvexHull(self.mesh.points[np.unique(self.outer), :2]).volume)
+        outline = section(self.mesh)
+        box = float(np.prod(np.ptp(self.mesh.points[:, :-1], axis=0)))
         # Walls of a hole count, those of a round cell (whose cells make them zigzag) do not.
         facing = end * self.normals[:, -1]
         seen = float((self.areas * facing)[facing > 0.2].sum())
-        exact = (1e-6 + 2.0 * self.precision / float(np.ptp(self.mesh.points[:, 0]))) * box
+        exact = (1e-6 + 2.0 * self.precision / float(np.ptp(self.mesh.points[:, 0]))) * outline
         if seen < outline:
             return seen, exact
-        return outline, exact if outline > (1 - 1e-6) * box else 0.05 * outline
+        straight = self.mesh.dimension == 2 or outline > (1 - 1e-6) * box
+        return outline, exact if straight else 0.05 * outline
 
     # -- what is said --------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import pytest
 
 import geometries
 from fem.errors import CaseError
+from geometries.measures import comments
 from geometries.mesh import facet_pairs, tensor_mesh
 from geometries.soundness import precision
 from geometries.writing import read
@@ -374,6 +375,46 @@ def test_a_boundary_is_compared_with_the_projection(tmp_path):
     side, mesh = converted(tmp_path / "round.msh", ONE)
     assert "remarks" not in side, side["remarks"]
     assert area(mesh, "collector") == pytest.approx(area(mesh, "counter"), rel=0.02)
+
+
+def test_a_round_cell_has_the_section_of_its_outline(tmp_path):
+    """Straight pores around a post: tortuosity 1, though the box around the cell is wider."""
+    from geometries.gmsh_session import session
+
+    with session() as gmsh:
+        occ = gmsh.model.occ
+        cell, post = occ.addCylinder(0, 0, 0, 0, 0, 30, 10), occ.addCylinder(0, 0, 0, 0, 0, 15, 4)
+        lid = occ.addDisk(0, 0, 15, 10, 10)
+        found, _ = occ.fragment([(3, cell)], [(3, post), (2, lid)])
+        pieces = [tag for dim, tag in found if dim == 3]
+        occ.synchronize()
+        inside = [t for t in pieces if occ.getMass(3, t) < 16 * 3.2 * 15]
+        gmsh.model.addPhysicalGroup(3, inside, 12)
+        gmsh.model.addPhysicalGroup(3, [t for t in pieces if t not in inside], 11)
+        gmsh.option.setNumber("Mesh.MeshSizeMax", 4)
+        gmsh.model.mesh.generate(3)
+        gmsh.write(str(tmp_path / "round.msh"))
+    side, _ = converted(tmp_path / "round.msh", {11: "electrolyte", 12: "host_post"})
+    assert "remarks" not in side
+    report = geometries.inspect(tmp_path / "round")
+    print("tortuosity of straight pores", report["tortuosity"])
+    assert report["tortuosity"] == pytest.approx(1.0, abs=0.03)
+    assert report["tortuosity_tensor"][0] == [None] * 3
+    assert report["porosity"] == pytest.approx(1 - 16 / 100, abs=0.02)
+
+
+def test_numbers_that_mislead_have_a_note(tmp_path):
+    """A host that touches no pore; a tortuosity that no pore space has."""
+    points, cells, _ = box(UM, np.linspace(0, 60, 7))
+    middle = points[cells].mean(axis=1)
+    shell = np.abs(middle - [10, 30]).max(axis=1)
+    tags = np.where(shell < 5, 13, np.where(shell < 10, 12, 11))
+    converted(written(tmp_path / "a.msh", points, cells, tags),
+              {11: "electrolyte", 12: "host_shell", 13: "host_core"})
+    report = geometries.inspect(tmp_path / "a")
+    assert report["notes"][0].startswith("wall area 0: host_core touches no pore")
+    told = comments(report | {"tortuosity": 0.9})
+    assert "tortuosity 0.9 along the thickness is below 1" in told[1]
 
 
 # -- groups --------------------------------------------------------------------------------------

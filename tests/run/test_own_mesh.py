@@ -63,3 +63,30 @@ def test_a_hole_is_said_and_takes_no_current(tmp_path: Path) -> None:
     assert summary["voltage"] < VOLTAGE - 0.3e-3
     (told,) = [w for w in summary["warnings"] if "hole" in w]
     assert "around (10, 30) um (40 um)" in told
+
+
+def test_what_fits_a_name_but_has_no_wall_is_said(tmp_path: Path) -> None:
+    """Copper within glass within the electrolyte: its kinetics and its coating do nothing."""
+    points, cells, _ = tensor_mesh(np.linspace(0, 20, 9), np.linspace(0, 60, 25))
+    away = np.abs(points[cells].mean(axis=1) - [10.0, 30.0]).max(axis=1)
+    tags = np.where(away < 2.5, 3, np.where(away < 5.0, 2, 1))
+    case = own(
+        tmp_path, points, cells, tags,
+        mesh={"file": str(tmp_path / "own.vtu"), "unit": "um",
+              "names": {"1": "electrolyte", "2": "host_glass", "3": "host_post"}},
+        regions={"host_glass": {"material": "SiO2"}, "host_post": {"material": "Cu"}},
+        kinetics=[kinetics("collector", 10.0), kinetics("counter", 10.0),
+                  kinetics("host_p*", 10.0), kinetics("host_glass", 10.0)],
+        coatings=[{"on": "host_post", "material": "Li3N", "thickness": "10 nm"}],
+    )
+    told = case.run(tmp_path / "r").summary["warnings"]
+    assert [w for w in told if "host_" in w and "sigma" not in w] == [
+        "kinetics.2.surface: 'host_p*' fits nothing that reacts on this mesh: host_post touches no "
+        "electrolyte",
+        "kinetics.3.surface: 'host_glass' fits nothing that reacts on this mesh: host_glass "
+        "conducts neither electrons nor ions",
+        "coatings.0.on: 'host_post' fits nothing that reacts on this mesh: host_post touches no "
+        "electrolyte",
+        "region 'host_post' conducts electrons but touches no electrolyte and no other conductor: "
+        "its wall area is 0, nothing plates on it",
+    ]
