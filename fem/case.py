@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -37,6 +37,9 @@ from fem.errors import CaseError, nearest
 from fem.properties import Along, Constant, Formula, Property, PropertyOf
 from fem.tables import as_profile
 from fem.units import Quantity, format_quantity, typed, unit_of
+
+if TYPE_CHECKING:
+    from fem.materials import Metal, Pair
 
 __all__ = ["Along", "Case", "Constant", "Formula", "Property", "case_names"]
 
@@ -135,6 +138,8 @@ Place = Annotated[  # a boundary, a region or glob, or two regions: host_top/ele
     ),
 ]
 Text = Annotated[str, StringConstraints(max_length=20000)]
+LibraryKind = Literal["metal", "solid", "electrolyte", "separator", "pair"]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Table(BaseModel):
@@ -163,6 +168,9 @@ class MeshFile(_Table):
     )
     refine: Annotated[StrictInt, Field(ge=0, le=6)] = Field(
         0, description="halve its cells this many times; walls stay as they are drawn"
+    )
+    sha256: Digest | None = Field(
+        None, description="written by a run: digest of the file; another file is refused"
     )
 
 
@@ -519,6 +527,9 @@ class Hooks(_Table):
     module: PathText = Field(
         description="file with kinetic laws named in `law`, and perhaps physics(case, domain)"
     )
+    sha256: Digest | None = Field(
+        None, description="written by a run: digest of the file; another file is refused"
+    )
 
 
 class Case(_Table):
@@ -548,6 +559,11 @@ class Case(_Table):
     )
     materials: dict[Name, Annotated[dict[str, Any], AfterValidator(_tables_read)]] = Field(
         default_factory=dict, description="own materials, same keys as in the library"
+    )
+    library: dict[LibraryKind, dict[str, dict[str, Any]]] = Field(
+        default_factory=dict,
+        description="written by a run: numbers of the library that it used, as <kind>.<name>, with "
+        "source and status; they win over the library",
     )
     kinetics: tuple[Kinetics, ...] = Field((), description="overrides; later entries win")
     coatings: tuple[Coating, ...] = Field((), description="thin layers on walls")
@@ -656,6 +672,74 @@ class Case(_Table):
         """What relative paths would refer to; a checked case holds none (tables are read in)."""
         return Path.cwd()
 
+    # -------------------------------------------------------------------------------- materials
+
+    @property
+    def fillings(self) -> dict[str, Mapping[str, Any]]:
+        """Own materials, and solids, electrolytes and separators that the case carries, by name.
+
+        To be given to `fem.materials.material` as `own`.
+        """
+        from fem.materials import recorded
+
+        return recorded.fillings(self.library, self.materials)
+
+    @property
+    def metal_data(self) -> Metal:
+        """Numbers of the plated metal: those that the case carries, else the library's."""
+        from fem.materials import recorded
+
+        return recorded.metal(self.library, self.metal)
+
+    def pair_data(self, surface: str, *, strict: bool = True) -> Pair:
+        """Kinetic numbers of the metal on a surface: those that the case carries, or the library's.
+
+        Args:
+            surface: name of the solid.
+            strict: as `fem.materials.pair`.
+
+        Raises:
+            CaseError: as `fem.materials.pair`.
+        """
+        from fem.materials import recorded
+
+        return recorded.pair(self.library, self.metal, surface, self.electrolyte, strict=strict)
+
+    def recorded(self) -> Case:
+        """The case complete, so that a later version computes the same from it.
+
+        Numbers of the library, defaults of the geometry and digests of the files that it names are
+        written out; what it computes, and `physics_hash`, stay the same.
+        """
+        from fem.case_checks import geometry_parameters
+        from fem.case_summary import library_entries
+        from fem.materials import recorded
+
+        tables: dict[str, dict[str, Any]] = {}
+        for key, entry in library_entries(self).items():
+            tables.setdefault(entry.kind, {})[key[1]] = recorded.table(entry)
+        changes: dict[str, Any] = {"library": tables}
+        if self.geometry is not None:
+            full = _written(geometry_parameters(self.sized_geometry or {}))
+            changes["geometry"] = {"family": self.geometry["family"], **full}
+        if self.mesh is not None:
+            from geometries.conversion import file_digest
+
+            changes["mesh"] = self.mesh.model_copy(
+                update={"sha256": file_digest(Path(self.mesh.file))}
+            )
+        if self.hooks is not None:
+            said = hashlib.sha256(Path(self.hooks.module).read_bytes()).hexdigest()
+            changes["hooks"] = self.hooks.model_copy(update={"sha256": said})
+        return self.model_copy(update=changes)
+
+    def library_digest(self) -> str:
+        """Digest of the numbers that the case takes from the library or carries."""
+        from fem.case_summary import library_entries
+        from fem.materials import recorded
+
+        return recorded.digest(library_entries(self))
+
     # ------------------------------------------------------------------------------------- give
 
     def to_dict(self) -> dict[str, Any]:
@@ -663,24 +747,28 @@ class Case(_Table):
         return _written(self)
 
     def to_toml(self) -> str:
-        """The resolved case as TOML: every default written out, tables read in, paths absolute."""
+        """The resolved case as TOML: every default written out, tables read in, paths absolute.
+
+        Of `recorded` cases with the geometry's defaults and the library's numbers.
+        """
         return to_toml(self.to_dict())
 
     def physics_hash(self, mesh_hash: str = "") -> str:
         """Digest of everything that defines the problem; guards restarts.
 
         A new end of the last protocol step, other output, time or solver options keep it.
+        Numbers of the library are not part of it: `library_digest`.
 
         Args:
             mesh_hash: content hash of the mesh (of the sidecar); the name of a mesh file is not
                 part of the digest.
         """
         data = self.to_dict()
-        for name in ("title", "source", "notes", "time", "solver", "output", "probe"):
+        for name in ("title", "source", "notes", "time", "solver", "output", "probe", "library"):
             data.pop(name, None)
         for name in ("duration", "capacity", "cutoff", "cycles"):
             data["protocol"][-1].pop(name, None)
-        for name in ("file", "refine"):  # the content hash says what came out
+        for name in ("file", "refine", "sha256"):  # the content hash says what came out
             data.get("mesh", {}).pop(name, None)
         data.get("growth", {}).pop("short_circuit", None)
         data.get("initial", {}).pop("from", None)
@@ -742,7 +830,7 @@ def _written(value: Any, unit: str | None = None) -> Any:
         }
         return {name: part for name, part in parts.items() if part not in (None, {}, [])}
     if isinstance(value, Mapping):
-        return {name: _written(part) for name, part in value.items() if part is not None}
+        return {str(name): _written(part, unit) for name, part in value.items() if part is not None}
     if isinstance(value, list | tuple):
         return [_written(part, unit) for part in value]
     return format_quantity(value, unit) if unit and value is not None else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import hashlib
 import math
 import types
 import typing
@@ -249,13 +250,18 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
         yield from _not_toml("geometry", geometry)
         yield from _geometry_problems(sized(geometry, sections))[0]
     if mesh is not None:
-        yield from _missing_file("mesh.file", Path(mesh.file))
+        missing = [*_missing_file("mesh.file", Path(mesh.file))]
+        yield from missing
+        if mesh.sha256 is not None and not missing:
+            from geometries.conversion import file_digest
+
+            yield from _changed_file("mesh", mesh.file, mesh.sha256, file_digest(Path(mesh.file)))
 
 
 def _names(sections: Mapping[str, Any]) -> Iterator[str]:
     from fem.materials import names, parse_material
 
-    own: Mapping[str, Mapping[str, Any]] = sections.get("materials", {})
+    own: dict[str, Mapping[str, Any]] = dict(sections.get("materials", {}))
     for name, table in own.items():
         unwritable = [*_not_toml(f"materials.{name}", table)]
         yield from unwritable
@@ -263,11 +269,15 @@ def _names(sections: Mapping[str, Any]) -> Iterator[str]:
             parse_material(table, f"materials.{name}")
         except CaseError as error:
             yield from () if unwritable else str(error).splitlines()
+    carried = sections.get("library", {})
+    yield from _carried(carried)
+    for kind in ("solid", "electrolyte", "separator"):
+        own |= {name: {"kind": kind} for name in carried.get(kind, {}) if name not in own}
     solids = [*names("solid"), *_of_kind(own, "solid")]
     electrolytes = [*names("electrolyte"), *_of_kind(own, "electrolyte")]
     fillings = [*solids, *electrolytes, *names("separator"), *_of_kind(own, "separator")]
     asked = [
-        ("metal", sections.get("metal"), names("metal")),
+        ("metal", sections.get("metal"), [*names("metal"), *carried.get("metal", {})]),
         ("electrolyte", sections.get("electrolyte"), electrolytes),
     ]
     for glob, region in sections.get("regions", {}).items():
@@ -279,6 +289,20 @@ def _names(sections: Mapping[str, Any]) -> Iterator[str]:
     for path, wanted, known in asked:
         if wanted is not None and wanted not in known:
             yield f"{path}: {wanted!r}: not known; {nearest(wanted, known)}"
+
+
+def _carried(library: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Problems of the numbers that a run wrote into its case."""
+    from fem.materials import recorded
+
+    for kind, entries in library.items():
+        for name, table in entries.items():
+            unwritable = [*_not_toml(f"library.{kind}.{name}", table)]
+            yield from unwritable
+            try:
+                recorded.read(kind, name, table)
+            except (CaseError, TypeError, ValueError) as error:
+                yield from () if unwritable else str(error).splitlines()
 
 
 def _of_kind(own: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:
@@ -566,6 +590,9 @@ def _hooks(sections: Mapping[str, Any]) -> Iterator[str]:
     if hooks is not None and not Path(hooks.module).is_file():
         yield f"hooks.module: {hooks.module!r}: no such file"
         return
+    if hooks is not None and hooks.sha256 is not None:
+        found = hashlib.sha256(Path(hooks.module).read_bytes()).hexdigest()
+        yield from _changed_file("hooks", hooks.module, hooks.sha256, found)
     try:
         known = known_laws(hooks.module if hooks else None)
     except CaseError as error:
@@ -589,6 +616,15 @@ def _missing_file(path: str, file: Path) -> Iterator[str]:
         near = []
     hint = f"; {nearest(file.name, near)}" if near else ""
     yield f"{path}: {_short(str(file))}: no such file{hint}"
+
+
+def _changed_file(table: str, file: str, written: str, found: str) -> Iterator[str]:
+    if found != written:
+        yield (
+            f"{table}.sha256: {file} is not the file that this case was run with (SHA-256 "
+            f"{written[:12]}..., now {found[:12]}...); put the old file back, or delete sha256 to "
+            "take the new one"
+        )
 
 
 def _not_toml(path: str, value: Any) -> Iterator[str]:

@@ -12,8 +12,7 @@ from typing import Any
 
 from fem.errors import CaseError
 from fem.limits import UNITS, bounds, faults, own_bound
-from fem.materials import Electrolyte, Metal, Solid, electrolyte, material, names, pair
-from fem.materials import metal as metal_of
+from fem.materials import Electrolyte, Metal, Solid, electrolyte, material, names, recorded
 from fem.properties import Constant, number
 
 __all__ = ["problems", "transfer_problem"]
@@ -27,7 +26,7 @@ def problems(sections: Mapping[str, Any]) -> Iterator[str]:
     name = sections.get("metal")
     if name not in names("metal"):
         return
-    base = metal_of(name)
+    base = recorded.metal(sections.get("library", {}), name)
     found: dict[str, tuple[str, Electrolyte]] = {}
     yield from _salts(sections, base, found)
     yield from _solids(sections, base)
@@ -39,7 +38,7 @@ def _salts(
     sections: Mapping[str, Any], base: Metal, found: dict[str, tuple[str, Electrolyte]]
 ) -> Iterator[str]:
     """Every electrolyte is a salt of the metal, and all are of the same charges."""
-    own = sections.get("materials", {})
+    own = recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
     asked = {"electrolyte": sections.get("electrolyte")}
     for glob, region in sections.get("regions", {}).items():
         asked[f"regions.{glob}.material"] = region.material
@@ -83,7 +82,7 @@ def _way_out(base: Metal, own: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _solids(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
     """What conducts ions without salt conducts those of the metal."""
-    own = sections.get("materials", {})
+    own = recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
     asked: list[tuple[str, str | None, bool | None]]
     asked = [(f"regions.{glob}.material", region.material, True)
              for glob, region in sections.get("regions", {}).items()]
@@ -111,7 +110,10 @@ def _transfer(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
     from fem.hooks import BUILT_IN
 
     entries = sections.get("kinetics", ())
-    known = pair(base.name, base.name, strict=False)
+    electrolyte_name = sections.get("electrolyte", "")
+    known = recorded.pair(
+        sections.get("library", {}), base.name, base.name, electrolyte_name, strict=False
+    )
     for k, entry in enumerate(entries):
         if (entry.alpha_a, entry.alpha_c) == (None, None) or entry.law not in BUILT_IN:
             continue

@@ -157,13 +157,19 @@ def _value(text: str) -> Any:
 
 
 def to_toml(data: Mapping[str, Any]) -> str:
-    """A case's nested dict as TOML text."""
+    """A case's nested dict as TOML text; numbers of the library come last, with a remark."""
     import tomlkit
 
-    return tomlkit.dumps(_table(data))
+    last = {name: data[name] for name in ("library",) if data.get(name)}
+    text = tomlkit.dumps(_table({k: v for k, v in data.items() if k not in last}))
+    return f"{text}\n{_CARRIED}{tomlkit.dumps(_table(last))}" if last else text
 
 
-_INLINE = ("expression", "along")
+_CARRIED = """\
+# Numbers of the material library that this case was run with. They win over the library of the
+# installed version; delete an entry to take today's numbers, with another result.
+"""
+_INLINE = ("expression", "along", "status")  # keys that make a table one value
 
 
 def _table(data: Mapping[str, Any]) -> Any:
@@ -202,6 +208,11 @@ def _inline(value: Any) -> Any:
         for key, part in value.items():
             table.append(key, _inline(part))
         return table
+    if isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
+        array = tomlkit.array()
+        for part in value:
+            array.append(_inline(part))
+        return array
     return tomlkit.item(value)
 
 

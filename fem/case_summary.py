@@ -28,21 +28,44 @@ def used_materials(case: Case) -> list[Material]:
 
     Pairs without data are left out: whether they are needed depends on the mesh.
     """
-    from fem.materials import Solid, material, metal, pair
+    entries = _fillings(case)
+    pairs = [case.pair_data(surface, strict=False) for surface in _surfaces(case, entries)]
+    return [case.metal_data, *entries, *(pair for pair in pairs if pair.has("i0_ref"))]
 
-    fillings = [case.electrolyte]
-    fillings += [region.material for region in case.regions.values() if region.material]
-    fillings += [case.collector.material] if case.collector.material else []
-    fillings += [coating.material for coating in case.coatings]
-    found: list[Material] = [metal(case.metal)]
-    found += [material(name, case.materials, cation=case.metal) for name in dict.fromkeys(fillings)]
-    surfaces = [m.name for m in found if isinstance(m, Solid) and m.sigma > 0.0]
-    for surface in dict.fromkeys([case.metal, *surfaces]):
-        try:
-            found.append(pair(case.metal, surface, case.electrolyte))
-        except CaseError:
-            continue
+
+def library_entries(case: Case) -> dict[tuple[str, str], Material]:
+    """What of `used_materials` is not the case's own, by kind and key in `[library]`.
+
+    Pairs without data are among them: a later library may know some.
+    """
+    entries = _fillings(case)
+    found: dict[tuple[str, str], Material] = {("metal", case.metal): case.metal_data}
+    found |= {(m.kind, m.name): m for m in entries if m.name not in case.materials}
+    for surface in _surfaces(case, entries):
+        key = f"{case.metal}/{surface}/{case.electrolyte}"
+        found["pair", key] = case.pair_data(surface, strict=False)
     return found
+
+
+def _fillings(case: Case) -> list[Material]:
+    """Materials of regions, collector and coatings, own ones included."""
+    from fem.materials import material
+
+    names = [case.electrolyte]
+    names += [region.material for region in case.regions.values() if region.material]
+    names += [case.collector.material] if case.collector.material else []
+    names += [coating.material for coating in case.coatings]
+    own = case.fillings
+    return [material(name, own, cation=case.metal) for name in dict.fromkeys(names)]
+
+
+def _surfaces(case: Case, entries: list[Material]) -> list[str]:
+    """Names of solids on which the metal may plate: itself, and all that conduct electrons."""
+    from fem.materials import Solid
+
+    given = {r.material for r in case.regions.values() if r.sigma is not None}
+    conduct = [m.name for m in entries if isinstance(m, Solid) and (m.sigma > 0 or m.name in given)]
+    return list(dict.fromkeys([case.metal, *conduct]))
 
 
 def _lines(case: Case) -> Iterator[str]:
@@ -104,29 +127,29 @@ def _step(step: Any, timed: bool) -> str:
 
 def notes(case: Case) -> Iterator[str]:
     """What is no error, or cannot be known without the mesh, but may surprise."""
-    from fem.materials import Electrolyte, Solid, material, pair
+    from fem.materials import Electrolyte, Solid, material
 
     for glob, region in case.regions.items():
-        filling = material(region.material or case.electrolyte, case.materials, cation=case.metal)
+        filling = material(region.material or case.electrolyte, case.fillings, cation=case.metal)
         own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(glob, entry.surface)]
         known = {name for e in own for name in _NEEDED if getattr(e, name) is not None}
         conducts = region.sigma is not None or (isinstance(filling, Solid) and filling.sigma > 0.0)
         if isinstance(filling, Solid) and conducts and known != _NEEDED:
             try:
-                pair(case.metal, filling.name, case.electrolyte)
+                case.pair_data(filling.name)
             except CaseError as error:
                 yield f"regions.{glob}: if it touches the electrolyte it needs kinetics: {error}"
     yield from assumed_zero(case)
     used = [case.electrolyte, *(r.material for r in case.regions.values() if r.material)]
     for name in dict.fromkeys(used):
-        salt = material(name, case.materials, cation=case.metal)
+        salt = material(name, case.fillings, cation=case.metal)
         unsaid = name in case.materials and "cation" not in case.materials[name]
         if isinstance(salt, Electrolyte) and unsaid:
             yield (
                 f"materials.{name}: taken as a salt of {case.metal} (z = {salt.z}) with an anion "
                 f"of charge {salt.z_minus}; cation and z_minus say otherwise"
             )
-    electrolyte = material(case.electrolyte, case.materials, cation=case.metal)
+    electrolyte = material(case.electrolyte, case.fillings, cation=case.metal)
     if isinstance(electrolyte, Electrolyte):
         yield from electrolyte.outside(electrolyte.c0, electrolyte.c0, case.temperature)
     if case.study not in ("tertiary", "growth"):
@@ -138,17 +161,17 @@ def notes(case: Case) -> Iterator[str]:
 
 def assumed_zero(case: Case) -> Iterator[str]:
     """Kinetic data that neither the case nor the library gives, and what their 0 means."""
-    from fem.materials import Solid, material, pair
+    from fem.materials import Solid, material
 
     surfaces = {"collector": case.collector.material or case.metal}
     for glob, region in case.regions.items():
-        filling = material(region.material or case.electrolyte, case.materials)
+        filling = material(region.material or case.electrolyte, case.fillings)
         if isinstance(filling, Solid) and (region.sigma is not None or filling.sigma > 0.0):
             surfaces[glob] = filling.name
     for name, surface in surfaces.items() if case.study != "primary" else ():
         own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(name, entry.surface)]
         given = {key for e in own for key in type(e).model_fields if getattr(e, key) is not None}
-        known = pair(case.metal, surface, case.electrolyte, strict=False)
+        known = case.pair_data(surface, strict=False)
         if not (known.has("i0_ref") or given >= _NEEDED):
             continue  # an error if it reacts
         meaning = {}

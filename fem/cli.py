@@ -333,7 +333,7 @@ def _do_show(options: argparse.Namespace) -> None:
 
         print(schema_text())
     else:
-        print(_load(options).to_toml(), end="")
+        print(_load(options).recorded().to_toml(), end="")
 
 
 def _check(parser: argparse.ArgumentParser) -> None:
@@ -464,7 +464,7 @@ def _case_densities(case: Any) -> dict[str, float]:
 
     found = {}
     for region, entry in case.regions.items():
-        filling = material(entry.material, case.materials) if entry.material else None
+        filling = material(entry.material, case.fillings) if entry.material else None
         if isinstance(filling, Solid) and filling.has("density"):
             found[region] = float(filling.density)
     return found

@@ -84,7 +84,7 @@ def metal(
         CaseError: data are missing.
     """
     assert case.growth is not None
-    data, energy = library.metal(case.metal), case.growth.surface_energy
+    data, energy = case.metal_data, case.growth.surface_energy
     films = []
     cosines: dict[tuple[str, str], float] = {}
     for name, reaction in found.reactions.items():

@@ -151,7 +151,7 @@ def build(case: Case, domain: Domain) -> Model:
     if pores:
         bridges = {n: 0.0 if (f := fillings[n].sigma) is None else number(f) for n in pores}
         metal = growth.metal(case, domain, found, bridges, kappa, cap)
-        full = float(library.metal(case.metal).sigma)
+        full = float(case.metal_data.sigma)
         capped |= {"metal": full} if full > cap else {}
     interface = Interface(
         () if pores else (*found.plating, *counter),
@@ -194,7 +194,7 @@ def _fill(case: Case, name: str) -> _Filling:
     where = f"regions.{name}"
     if spec.material is None:
         raise CaseError(f"{where}: no material; add `material = \"...\"`")
-    material = library.material(spec.material, case.materials, cation=case.metal)
+    material = library.material(spec.material, case.fillings, cation=case.metal)
     porosity: Any = spec.porosity
     tortuosity: Any = spec.tortuosity
     sigma: Any = None
@@ -202,7 +202,7 @@ def _fill(case: Case, name: str) -> _Filling:
     if isinstance(material, library.Electrolyte):
         electrolyte, sigma = material, spec.bridge_sigma
     elif isinstance(material, library.Separator):
-        electrolyte = library.material(case.electrolyte, case.materials, cation=case.metal)
+        electrolyte = library.material(case.electrolyte, case.fillings, cation=case.metal)
         porosity = material.porosity if porosity is None else porosity
         tortuosity = material.tortuosity if tortuosity is None else tortuosity
     elif isinstance(material, library.Solid):

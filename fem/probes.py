@@ -283,7 +283,7 @@ class Probes:
             q = at(s["q"], minus)
             share = kinetics.coverage(q, at(e.q_cov, plus))
             out["coverage"] = ufl.as_ufl(1.0) if e.covered else share
-            out["film_thickness"] = q * film_per_charge(self.model.case.metal)
+            out["film_thickness"] = q * film_per_charge(self.model.case.metal_data)
         return out
 
 

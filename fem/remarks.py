@@ -29,9 +29,8 @@ below it."""
 _DIAMETERS = ("fibre_diameter", "pore_diameter", "wire_diameter")
 
 
-def film_per_charge(metal: str) -> float:
+def film_per_charge(data: library.Metal) -> float:
     """Thickness of dense metal per plated charge density, V_m/(zF), m per C/m2."""
-    data = library.metal(metal)
     return float(data.molar_volume) / (data.z * FARADAY)
 
 
@@ -47,7 +46,7 @@ class Remarks:
         self.model, self.say = model, say
         self.said: dict[str, str] = {}
         self.diameter = min(_lengths(model.domain.sidecar.get("parameters", {})), default=None)
-        self.film = film_per_charge(model.case.metal)
+        self.film = film_per_charge(model.case.metal_data)
         self.c_low, self.c_high = np.inf, -np.inf
         for key, text in self._of_the_model():
             self.add(key, text)

@@ -121,6 +121,12 @@ def resume(
             f"{digest[:12]}, checkpoint {stored[:12]}); undo the change, or start "
             "again with `hostplate run`"
         )
+    kept = found.manifest.get("library")  # older checkpoints have none
+    if kept is not None and case.library_digest() != kept:
+        raise CaseError(
+            f"{folder}: the run was begun with other material numbers than it would go on with; "
+            "undo the change in [library] of its case.toml, or start again with `hostplate run`"
+        )
     simulation = _compiled(case, domain, folder, quiet)
     lock = FolderLock(folder, comm).acquire()
     try:

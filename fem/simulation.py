@@ -106,6 +106,7 @@ class Simulation:
         self.origin = ""
         self.saved = time.monotonic()  # when there was a checkpoint last
         self.saved_as: tuple[float, int, bool, int] | None = None
+        self.library = self.case.library_digest()
         self.made: list[dict[str, Any]] = []  # versions, command, date, host of each start
         self.done_before = 0  # steps of what is resumed
         self.settled = False  # a steady study has come to its end
@@ -134,7 +135,9 @@ class Simulation:
     def begin(self) -> None:
         """Write the resolved case and a checkpoint at t = 0."""
         self.made = [provenance.record(self.comm)]
-        on_root(self.comm, write_text, self.folder / "case.toml", self.case.to_toml())
+        on_root(self.comm, lambda: write_text(
+            self.folder / "case.toml", self.case.recorded().to_toml()
+        ))
         write_json(self.comm, self.folder / "mesh.json", self.model.domain.sidecar)
         self.measure.begin()
         self.watch.begin()
@@ -200,6 +203,7 @@ class Simulation:
             self.recorder.table.sync()
         checkpoint.save(self.folder, self.s, {
             "physics": self.case.physics_hash(self.model.domain.sidecar["hash"]),
+            "library": self.library,
             "start": self.measure.start,
             "segment": self.number,
             "segment_start": self.segment_start,

@@ -24,7 +24,6 @@ from .domain import Domain
 from .errors import CaseError, nearest
 from .hooks import BUILT_IN, find_law
 from .kinetics import behind_film
-from .materials import library
 from .materials.laws import exchange_current
 from .physics.interface import Electrode
 from .properties import Along, number, varies
@@ -147,7 +146,7 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
     ohmic = case.study == "primary"  # asks for no kinetics; films on walls stay
     complete = ohmic or {"i0", "alpha_a", "alpha_c"} <= given.keys()
     try:
-        pair = library.pair(case.metal, surface, case.electrolyte, strict=not complete)
+        pair = case.pair_data(surface, strict=not complete)
     except CaseError as error:
         raise CaseError(f"kinetics of {name!r}: {error} with surface = {name!r}") from None
     values: dict[str, Any] = {"Ea": 0.0, "eta_nuc": 0.0, "film_resistance": 0.0, "c_ref": 1000.0}
@@ -162,7 +161,7 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
         )
     if law in BUILT_IN:
         alphas = number(values["alpha_a"]), number(values["alpha_c"])
-        wrong = transfer_problem(library.metal(case.metal), *alphas)
+        wrong = transfer_problem(case.metal_data, *alphas)
         if wrong:
             raise CaseError(f"kinetics of {name!r}: {wrong}")
     own_i0 = None
@@ -183,13 +182,13 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
         wall == "nucleating",
         angle,
         "q_cov" in given,
-        library.metal(case.metal).z,
+        case.metal_data.z,
     )
 
 
 def _coated(case: Case, name: str, surface: str) -> Reaction | None:
     """The reaction of a surface under its coatings; None if the case lets them stop it."""
-    place = meeting(name, surface, films_on(name, case.coatings, case.materials))
+    place = meeting(name, surface, films_on(name, case.coatings, case.fillings))
     if place is None:
         return None
     return _with_film(_reaction(case, name, place.surface), place.resistance)

@@ -152,6 +152,14 @@ def cached_conversion(
     )
 
 
+def file_digest(file: Path) -> str:
+    """SHA-256 of a mesh file, the .h5 files that an XDMF names included."""
+    h = hashlib.sha256()
+    for part in _companions(Path(file)):
+        h.update(part.read_bytes())
+    return h.hexdigest()
+
+
 def _companions(file: Path) -> list[Path]:
     """The file, and for XDMF the .h5 files beside it that it names."""
     if file.suffix.lower() != ".xdmf":

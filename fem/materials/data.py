@@ -13,7 +13,7 @@ assumed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -25,6 +25,7 @@ from fem.errors import nearest
 from fem.materials.laws import LAWS, LOWEST_C, arrhenius, constant
 from fem.materials.ops import floor, is_ufl
 from fem.properties import Along, Constant, PropertyOf
+from fem.units import format_quantity, parse_quantity
 
 Status = Literal["checked", "cited", "assumed"]
 STATUSES: tuple[str, ...] = get_args(Status)
@@ -60,6 +61,17 @@ class Number(float):
         number.unit, number.given, (number.source, number.status) = unit, given, origin
         return number
 
+    def written(self) -> dict[str, Any]:
+        """As in a file; reads back to the same float."""
+        value: Any = self.given
+        try:
+            exact = parse_quantity(value, self.unit) == float(self)
+        except ValueError:
+            exact = False
+        if not exact:
+            value = format_quantity(float(self), self.unit) if self.unit else repr(float(self))
+        return {"value": value, "source": self.source, "status": self.status}
+
 
 @dataclass(frozen=True)
 class Dependent:
@@ -75,6 +87,7 @@ class Dependent:
         c_table: the concentrations that a table covers, mol/m3; None for everything else.
         T_table: the same for temperatures, K.
         Ea: activation energy that multiplies the function by `laws.arrhenius`, J/mol, or None.
+        body: ``{ value }`` or ``{ law }`` as in a file, with tables read in.
     """
 
     function: Callable[[Any, Any], Any]
@@ -86,6 +99,13 @@ class Dependent:
     c_table: tuple[float, float] | None = None
     T_table: tuple[float, float] | None = None
     Ea: Number | None = None
+    body: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def written(self) -> dict[str, Any]:
+        """As in a file; reads back to the same function, as long as a law of this name does."""
+        Ea = {} if self.Ea is None else {"Ea": self.Ea.written()}
+        body = self.body or {"value": self.given}
+        return {**body, "source": self.source, "status": self.status, **Ea}
 
     def __call__(self, c: Any, T: Any = T_REF) -> Any:
         """The value in SI.
@@ -161,11 +181,14 @@ class In:
             if not isinstance(name, str) or name not in laws:
                 raise ValueError(f"law: {name!r} is unknown; {nearest(str(name), laws)}")
             function, shown, variables = laws[name], f"law {name}", {"c", "T"}
+            kept: dict[str, Any] = {"law": name}
         else:
             prop = PropertyOf(self.unit, ("c", "T"), self.gt, self.ge, self.le).read(
                 body["value"], folder
             )
             shown, variables = _shown(body["value"]), set(prop.variables)
+            own_file = isinstance(body["value"], Mapping) and "table" in body["value"]
+            kept = {"value": prop.written() if own_file else body["value"]}
             if isinstance(prop, Constant):
                 function = constant(prop.value)
             else:
@@ -185,7 +208,7 @@ class In:
             function = _activated(function, float(Ea))
             variables.add("T")
         return Dependent(
-            function, self.unit, shown, *origin, frozenset(variables), c_table, T_table, Ea
+            function, self.unit, shown, *origin, frozenset(variables), c_table, T_table, Ea, kept
         )
 
 

@@ -69,6 +69,19 @@ class Material(BaseModel):
         """Whether the datum `name` is known."""
         return self.__dict__.get(name) is not None
 
+    def written(self) -> dict[str, Any]:
+        """The entry as a table of a file, with every known number; see `recorded`."""
+        table: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            value = self.__dict__.get(name)
+            if isinstance(value, Number | Dependent):
+                table[name] = value.written()
+            elif isinstance(value, tuple):
+                table[name] = [part.written() for part in value]
+            elif value is not None and name not in ("name", "notes"):
+                table[name] = value
+        return table
+
     def numbers(self) -> dict[str, Number | Dependent]:
         """Every known number by name; parts as ``c_range.0``, ``c_range.1`` or ``D.Ea``."""
         found: dict[str, Number | Dependent] = {}
@@ -324,7 +337,8 @@ _KINDS: dict[str, type[Material]] = {
 
 
 def parse_material(
-    data: Mapping[str, Any], where: str = "materials", folder: Path | None = None
+    data: Mapping[str, Any], where: str = "materials", folder: Path | None = None,
+    *, name: str | None = None,
 ) -> Material:
     """Check one material: an entry of the library or a case's ``[materials.X]``.
 
@@ -332,6 +346,7 @@ def parse_material(
         data: its table, with the key ``kind``: metal, solid, electrolyte, separator or pair.
         where: place for messages; its last part is the material's name.
         folder: what the names of csv tables refer to; default the working directory.
+        name: of the material, if it is not the last part of `where`.
 
     Returns:
         A `Metal`, `Solid`, `Electrolyte`, `Separator` or `Pair`.
@@ -343,7 +358,7 @@ def parse_material(
         raise CaseError(f"{where}: {data!r} is not a table of names and values")
     if "name" in data:
         raise CaseError(f"{where}.name: {data['name']!r}: the name of the table is the name")
-    return _parse({**data}, where, where.rsplit(".", 1)[-1], folder)
+    return _parse({**data}, where, name or where.rsplit(".", 1)[-1], folder)
 
 
 def _parse(body: dict[str, Any], where: str, name: str, folder: Path | None) -> Material:
@@ -411,7 +426,8 @@ def _ideal(body: dict[str, Any], where: str, folder: Path) -> dict[str, Any]:
         origin = Origin(origin.source, "assumed")
     function = functools.partial(_nernst_einstein, D, t_plus, *charges)
     variables = frozenset({"c", "T"})
-    made = Dependent(function, "S/m", "law nernst_einstein", *origin, variables)
+    law = {"law": "nernst_einstein"}
+    made = Dependent(function, "S/m", "law nernst_einstein", *origin, variables, body=law)
     return {**body, "kappa": made}
 
 

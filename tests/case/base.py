@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from fem.case_files import set_path
+from fem.materials import library
 
 BASE: dict[str, Any] = {
     "schema": 1,
@@ -113,3 +118,40 @@ def changed(changes: dict[str, Any], base: dict[str, Any] = BASE) -> dict[str, A
     for path, value in changes.items():
         set_path(data, path, value)
     return data
+
+
+OTHER: dict[str, dict[str, dict[str, str]]] = {  # kind -> name -> numbers of a later library
+    "metal": {"Li": {"molar_volume": "14 cm^3/mol", "sigma": "1e6 S/m"}},
+    "solid": {"Cu": {"sigma": "1e5 S/m"}},
+    "electrolyte": {"LiPF6_EC_EMC_3_7": {"c0": "1.2 mol/L", "t_plus": "0.3", "kappa": "0.5 S/m"}},
+    "pair": {"Li/Cu": {"eta_nuc": "123 mV"}, "Li/Li": {"i0_ref": "3 A/m^2"}},
+}
+
+
+@contextlib.contextmanager
+def another_library() -> Iterator[None]:
+    """A library of another day, in which the numbers of `OTHER` and of a new pair differ."""
+    first = library._entries
+
+    def entries(kind: str) -> dict[str, Any]:
+        found = dict(first(kind))
+        for name, numbers in OTHER.get(kind, {}).items():
+            table, folder, where = found[name]
+            new = {key: {"value": value, "source": "later", "status": "assumed"}
+                   for key, value in numbers.items()}
+            found[name] = ({**table, **new}, folder, where)
+        if kind == "pair":  # for the very electrolyte: wins over that for any
+            found["Li/Cu/LiPF6_EC_EMC_3_7"] = found["Li/Cu"]
+        return found
+
+    def forget() -> None:
+        library._load.cache_clear()
+        library._pair.cache_clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "_entries", entries)
+        forget()
+        try:
+            yield
+        finally:
+            forget()

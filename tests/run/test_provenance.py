@@ -11,9 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fem import provenance
+from fem.case import Case
+from fem.errors import CaseError
+from fem.run import resume
+from tests.case.base import another_library
 from tests.conftest import ROOT, environment
 from tests.run.cases import small
 
@@ -97,3 +102,32 @@ def test_a_failing_query_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(provenance, "versions", lambda: 1 / 0)
     assert provenance.record(One())["ranks"] == 1
+
+
+def test_a_written_case_gives_the_same_answer_with_another_library(tmp_path: Path) -> None:
+    """Bit by bit, from another folder; and a run does not go on with other numbers."""
+    step = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "20 s"}
+    case = small(protocol=[step], time={"dt0": "5 s"})
+    first = case.run(tmp_path / "a" / "r")
+    moved = tmp_path / "b" / "copy.toml"
+    moved.parent.mkdir()
+    moved.write_bytes((tmp_path / "a" / "r" / "case.toml").read_bytes())
+    with another_library():
+        again = Case.load(moved).run(tmp_path / "b" / "r")
+        other = case.run(tmp_path / "c")
+        assert again.summary["physics_hash"] == first.summary["physics_hash"]
+        for name, column in first.series.items():
+            assert np.array_equal(again.series[name], column), name
+        for name in ("c", "phi_l", "q"):
+            block = "walls" if name == "q" else None
+            assert np.array_equal(again.array(name, block=block), first.array(name, block=block))
+        assert other.summary["voltage"] != pytest.approx(first.summary["voltage"], rel=0.01)
+        longer = ["protocol.0.duration=30 s"]
+        resume(tmp_path / "b" / "r", overrides=longer)  # with the numbers it was begun with
+        file = tmp_path / "b" / "r" / "case.toml"
+        assert "[library.solid.Cu]" in file.read_text()
+        text = file.read_text()
+        assert 'eta_nuc = {value = "40 mV"' in text
+        file.write_text(text.replace('{value = "40 mV"', '{value = "41 mV"'))
+        with pytest.raises(CaseError, match=r"begun with other material numbers"):
+            resume(tmp_path / "b" / "r", overrides=["protocol.0.duration=40 s"])
