@@ -95,6 +95,10 @@ MORE = [
     Rule({"probe": [{"name": "/tmp/x", "field": "c", "surface": "collector"}]}, "probe.0.name"),
     Rule({"probe": [{"name": "a\n", "field": "c", "surface": "collector"}]}, "probe.0.name: 'a"),
     Rule({"probe": [{"name": "x" * 61, "field": "c", "surface": "collector"}]}, "probe.0.name"),
+    Rule(
+        {"hooks": {"module": "broken.py", "sha256": "0" * 64}},
+        "broken.py is not the file that this case was run with (SHA-256 000000000000..., now",
+    ),
     Rule({"metal": "../../Li"}, "metal: '../../Li'"),
     Rule({"electrolyte": "a/b"}, "electrolyte: 'a/b'"),
     Rule({"materials": {"../my": {"kind": "solid", "sigma": "1 S/m"}}}, "materials.../my"),
