@@ -114,7 +114,8 @@ def test_numbers_of_a_written_case_win_over_another_library() -> None:
         filling = library.material("LiPF6_EC_EMC_3_7", old.fillings)
         assert isinstance(filling, library.Electrolyte) and float(filling.c0) == c0
         # what this case did not use is taken from the library of today
-        assert float(old.with_({"metal": "Na"}).pair_data("Na").i0_ref) > 0.0
+        other = old.with_({"metal": "Na", "electrolyte": "NaPF6_EC_PC"})
+        assert other.pair_data("Na") == library.pair("Na", "Na", "NaPF6_EC_PC")
 
 
 def test_a_law_that_has_changed_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
