@@ -1,12 +1,13 @@
 """Conditions on named boundaries: counter electrode, `[boundaries]`, and who pins the potential.
 
-Conditions may depend on the time since the start of the protocol step: fluxes through one
-`dfem.Constant`, the clock; held values are set before each solve. Boundaries without a condition
-are insulated.
+Conditions may depend on the time since the start of the protocol step: through one `dfem.Constant`,
+the clock, or as a `Flow`; held values are set before each solve. Boundaries without a condition are
+insulated.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,11 +17,37 @@ import numpy as np
 from .case import Case
 from .compat import dfem
 from .domain import Domain
+from .drive import Drive
 from .errors import CaseError
 from .properties import Along, Constant, Property
 from .system import System
 
-__all__ = ["Edges", "counter_contact", "insulated", "read"]
+__all__ = ["Edges", "Flow", "counter_contact", "insulated", "read"]
+
+
+@dataclass
+class Flow:
+    """A current density through a boundary that depends on time only.
+
+    Each step delivers the charge that it gives in that time, as the current of a protocol step.
+
+    Attributes:
+        given: looked at beforehand; out of the domain positive.
+        constant: in the forms, A/m2.
+    """
+
+    given: Drive
+    constant: Any
+
+    def set(self, s: System, ledger: str, start: float, end: float) -> None:
+        """Impose the charge between two times by the formula of the present step."""
+        gain = self.given.integral(start, end)
+        self.constant.value = s.rate_for(gain, s.charges[ledger], s.dt)
+
+    def accept(self, s: System, ledger: str, start: float, end: float) -> None:
+        """Count the charge of an accepted step."""
+        history = s.charges[ledger]
+        history[1], history[0] = history[0], history[0] + self.given.integral(start, end)
 
 
 @dataclass
@@ -33,6 +60,8 @@ class Edges:
         into_electrolyte, into_solid: current density into the domain, A/m2 (UFL).
         collector_contact: contact resistance at the collector, ohm m2; 0 for none.
         timed: tables over time.
+        drives: all that depends on time, looked at beforehand.
+        flows: current densities that depend on nothing else.
     """
 
     phi_l: dict[str, Property | float] = field(default_factory=dict)
@@ -43,6 +72,8 @@ class Edges:
     into_solid: dict[str, Any] = field(default_factory=dict)
     collector_contact: Any = 0.0
     timed: list[Along] = field(default_factory=list)
+    drives: list[Drive] = field(default_factory=list)
+    flows: dict[str, Flow] = field(default_factory=dict)
 
     def hold(self, s: System) -> list[tuple[Any, Any, Any]]:
         """Set held values; returns (array, nodes, property) of those that change in time."""
@@ -106,7 +137,14 @@ def read(
         if spec.current_density is not None:
             need([*wet, *metallic], "current_density", "conductor")
             target = edges.into_electrolyte if wet else edges.into_solid
-            target[name] = -ufl_of(spec.current_density)
+            flow = spec.current_density
+            if flow.variables == {"t"}:
+                constant = dfem.Constant(domain.mesh, 0.0)
+                (drive,) = _drives(flow, case, domain, current=True)
+                edges.flows[name] = Flow(drive, constant)
+                target[name] = -constant
+            else:
+                target[name] = -ufl_of(flow)
         if spec.contact_resistance is not None and name == "collector":
             need(metallic, "contact_resistance", "electron conductor; a film on the foil is "
                  'film_resistance in [[kinetics]] with surface = "collector"')
@@ -119,12 +157,31 @@ def read(
             resistance = _resistance(spec.contact_resistance, ufl_of)
             if not isinstance(resistance, float) or resistance > 0.0:
                 edges.contacts[name] = resistance
-        edges.timed += [
-            value for value in (spec.phi_s, spec.phi_l, spec.current_density)
-            if isinstance(value, Along) and value.along == "t"
-        ]
+        for value in (spec.phi_s, spec.phi_l, spec.current_density):
+            if isinstance(value, Along) and value.along == "t":
+                edges.timed.append(value)
+            if name in edges.flows and value is spec.current_density:
+                edges.drives.append(edges.flows[name].given)
+            elif value is not None and "t" in value.variables:
+                edges.drives += _drives(
+                    value, case, domain, current=value is spec.current_density
+                )
     _require_a_pin(case, domain, ionic, edges)
     return edges
+
+
+def _drives(value: Any, case: Case, domain: Domain, *, current: bool) -> list[Drive]:
+    """A condition that depends on time, looked at; where it depends on place, too, at three."""
+    low, high = domain.extent
+    points = np.array([low, 0.5 * (low + high), high])
+    places = domain.places(points) | {"T": np.full(3, case.temperature)}
+    wanted = value.variables - {"t"}
+    end = value.curve.x[-1] if isinstance(value, Along) else math.inf
+    return [
+        Drive(value, end, case.time.tolerance, current=current,
+              others={name: float(places[name][k]) for name in wanted})
+        for k in range(3 if wanted else 1)
+    ]
 
 
 def _require_a_pin(case: Case, domain: Domain, ionic: Sequence[str], edges: Edges) -> None:

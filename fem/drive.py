@@ -25,7 +25,7 @@ __all__ = ["Drive", "drive", "given_charge"]
 
 Array = npt.NDArray[np.float64]
 
-MOST = 1_000_000
+MOST = 200_000
 """Pieces into which a formula may fall between two looks; more could not be followed anyway."""
 FINEST = 2.0**-42
 """No piece is shorter than this share of the time looked at."""
@@ -82,14 +82,17 @@ class Drive:
 
     def value(self, t: float, *, after: bool = False) -> float:
         """Value at a time; at a jump the limit from before or after it."""
+        return float(self.raw(self.limit(t, after=after)))
+
+    def limit(self, t: float, *, after: bool = False) -> float:
+        """The time itself or, at a jump, one right before or after it."""
         self.cover(t)
         k = int(np.searchsorted(self.jumps, t))
         for jump in self.jumps[max(k - 1, 0) : k + 1]:
             aside = self._aside(float(jump))
             if abs(t - jump) <= 100.0 * aside:
-                t = float(jump) + (aside if after or jump == 0.0 else -aside)
-                break
-        return float(self.raw(t))
+                return float(jump) + (aside if after or jump == 0.0 else -aside)
+        return t
 
     def integral(self, start: float, end: float) -> float:
         """Integral from one time to another; for a current the charge per area, C/m2."""

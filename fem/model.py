@@ -16,10 +16,11 @@ import numpy as np
 import ufl
 
 from . import boundaries, growth, surfaces
-from .boundaries import Edges
+from .boundaries import Edges, Flow
 from .case import Case
 from .compat import MPI, cell_vertices, dfem
 from .domain import Domain
+from .drive import Drive
 from .errors import CaseError, RunError
 from .hooks import own_physics
 from .limits import UNITS, Bound, bounds, own_bound
@@ -33,7 +34,7 @@ from .properties import Along, number, varies
 from .salt import MONOVALENT
 from .system import Physics, System, check_needs
 
-__all__ = ["Model", "build"]
+__all__ = ["Model", "build", "ledger"]
 
 # An electron conductor this much better than the electrolyte is a better one than any potential
 # difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
@@ -56,6 +57,7 @@ class Model:
         electrolytes: those that fill a region.
         c_tables: measured curves over c that a region uses, with their place in the case.
         laws: transport laws of c that a region uses, and where they stop being physical.
+        drives: boundary conditions that depend on time; flows: currents among them.
         clock: time since the start of the protocol step, s, for conditions that depend on it.
     """
 
@@ -77,6 +79,8 @@ class Model:
     nuclei: Nuclei | None = None
     timed: list[Along] = field(default_factory=list)
     held: list[tuple[Any, Any, Any]] = field(default_factory=list)
+    drives: list[Drive] = field(default_factory=list)
+    flows: dict[str, Flow] = field(default_factory=dict)
 
     @property
     def plan(self) -> tuple[tuple[str, ...], ...]:
@@ -88,25 +92,44 @@ class Model:
             return (("phi_s", "phi_l"), ("xi",))
         return (("phi_s", "phi_l", "c"), ("xi",), ("c.settled",))
 
-    def set_time(self, t: float) -> None:
+    def set_time(self, t: float, *, after: bool = False) -> None:
         """Bring boundary conditions to a time since the start of the protocol step, s.
+
+        Args:
+            t: the time.
+            after: where a condition jumps, what holds after it.
 
         Raises:
             RunError: a table ends before it.
         """
-        self.clock.value = t
         try:
             for table in self.timed:
                 table.curve.require(t, t)
+            for flow in self.flows.values():
+                flow.constant.value = flow.given.value(t, after=after)
+            for drive in self.drives:
+                t = drive.limit(t, after=after)
+            self.clock.value = t
             for values, nodes, condition in self.held:
                 values[nodes] = condition.at(t=t)
         except CaseError as error:
             raise RunError(str(error)) from None
 
-    @property
-    def knots(self) -> list[float]:
-        """Times at which a boundary condition has a kink, since the start of a protocol step, s."""
-        return sorted({x for table in self.timed for x in table.curve.x})
+    def deliver(self, start: float, end: float, *, accepted: bool = False) -> None:
+        """Give boundaries their charge of a step, or count that of one that was accepted.
+
+        Args:
+            start: of the step, since that of the protocol step, s.
+            end: of the step.
+            accepted: it was.
+        """
+        for name, flow in self.flows.items():
+            (flow.accept if accepted else flow.set)(self.system, ledger(name), start, end)
+
+
+def ledger(boundary: str) -> str:
+    """Name of the charges that passed through a boundary, in `System.charges`."""
+    return f"through.{boundary}"
 
 
 @dataclass(frozen=True)
@@ -175,6 +198,8 @@ def build(case: Case, domain: Domain) -> Model:
     if metal is not None:
         growth.set_initial(case, domain, s)
     held = edges.hold(s)
+    for name in edges.flows:
+        s.charges[ledger(name)] = np.zeros(2)
     s.remember()
     brines = {f.electrolyte.name: f.electrolyte for f in fillings.values()
               if isinstance(f.electrolyte, library.Electrolyte)}
@@ -182,7 +207,7 @@ def build(case: Case, domain: Domain) -> Model:
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
         found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic),
         _laws_of_c(case, fillings, ionic), clock,
-        metal, nuclei, edges.timed, held,
+        metal, nuclei, edges.timed, held, edges.drives, edges.flows,
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import checkpoint, events, provenance, start
 from .deposit import Deposit
@@ -22,7 +23,7 @@ from .errors import CaseError, Interrupted, RunError
 from .folder import write_json, write_text
 from .limits import Bound, Limits, faults
 from .measure import Measure
-from .model import Model
+from .model import Model, ledger
 from .output import FieldWriter
 from .parallel import on_root
 from .probes import Probes
@@ -268,12 +269,11 @@ class Simulation:
         end = self.segment_start + segment.end()
         if s.t >= end * (1 - 1e-12):
             return False  # resumed at its end
-        knots = [self.segment_start + t for t in self.model.knots]
         self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
         cut = False
         while s.t < end * (1 - 1e-12):
             self._restart_at_jumps(segment)
-            step, numbers = self._step(segment, self._until(segment, end, knots))
+            step, numbers = self._step(segment, self._until(segment, end))
             if step is None:
                 self._gave_up(segment)
                 return True
@@ -312,43 +312,61 @@ class Simulation:
 
     def _restart_at_jumps(self, segment: Segment) -> None:
         """Begin anew where what is given jumps: potentials that fit, a step of first order."""
-        drive, t = segment.drive, self.s.t
-        if drive is None or t == self.segment_start:
+        t = self.s.t
+        jumps = [drive.jumps for drive in self._drives(segment)]
+        if t == self.segment_start or not jumps:
             return
-        if (np.abs(self.segment_start + drive.jumps - t) <= 1e-12 * t + 1e-12).any():
+        if (np.abs(self.segment_start + np.concatenate(jumps) - t) <= 1e-12 * t + 1e-12).any():
             self._consistent(segment, t - self.segment_start)
             self.stepper.restart()
 
-    def _until(self, segment: Segment, end: float, knots: list[float]) -> float:
+    def _drives(self, segment: Segment) -> list[Drive]:
+        """All that is imposed and changes in time."""
+        return [*([segment.drive] if segment.drive else []), *self.model.drives]
+
+    def _until(self, segment: Segment, end: float) -> float:
         """Time at which the next step has to end at the latest: on what may not be stepped over."""
-        s, start, drive = self.s, self.segment_start, segment.drive
-        until = min(end, self.next_output, next_stop(s.t, knots))
-        if drive is None:
+        s, start, drives = self.s, self.segment_start, self._drives(segment)
+        until = min(end, self.next_output)
+        if not drives:
             return until
-        t, want = s.t - start, 1.3 * min(self.stepper.dt, self.settings.dt_max)
-        step = drive.longest(t, min(want, until - s.t))
-        until = min(until, next_stop(s.t, start + drive.ahead(t)))
-        if drive.current:
+        t, floor = s.t - start, 10.0 * self.settings.dt_min
+        step = min(1.3 * min(self.stepper.dt, self.settings.dt_max), until - s.t)
+        for drive in drives:
+            step = drive.longest(t, step)
+            until = min(until, next_stop(s.t, start + drive.ahead(t)))
+        own, passed = segment.drive, s.charges["passed"]
+        if own and own.current:
             if segment.capacity is not None:
                 charge = segment.sign * self._charge()
-                until = min(until, start + drive.reach(segment.capacity, t, charge, step))
-            step = self._soft(segment, drive, t, min(step, until - s.t))
-        return min(until, s.t + max(step, 10.0 * self.settings.dt_min))
+                until = min(until, start + own.reach(segment.capacity, t, charge, step))
+            per_area = segment.sign / self.model.area
+            step = self._soft(own, passed * per_area, t, min(step, until - s.t))
+        for name, flow in self.model.flows.items():
+            step = self._soft(flow.given, s.charges[ledger(name)], t, min(step, until - s.t))
+        return min(until, s.t + max(step, floor))
 
-    def _soft(self, segment: Segment, drive: Drive, t: float, step: float) -> float:
+    def _soft(
+        self, drive: Drive, charges: npt.NDArray[np.float64], t: float, step: float
+    ) -> float:
         """Shorten a step until its formula delivers the charge by nearly the current given.
 
         Where the formula knows nothing of what came before, or of a kink, it would be a mean of the
         step; a first one that is short costs little, the next are right wherever i is straight.
+
+        Args:
+            drive: the current given.
+            charges: delivered at the ends of the two last steps, C/m2.
+            t: since the start of the protocol step, s.
+            step: the longest, s.
         """
-        s, per_area = self.s, segment.sign / self.model.area
-        fresh = s.history == 1 or bool((np.abs(drive.ahead(t) - t) <= 1e-9 * s.past_dt[0]).any())
+        s = self.s
+        slack = 1e-9 * s.past_dt[0] + 1e-12 * s.t
+        fresh = s.history == 1 or bool((np.abs(drive.ahead(t) - t) <= slack).any())
         share = (FRESH if fresh else 1.0) * self.settings.tolerance
         while step > 10.0 * self.settings.dt_min:
-            charge = drive.integral(t, t + step) / per_area
-            given, most = drive.value(t + step), share * drive.size(t + step)
-            gap = abs(s.rate_for(charge, s.charges["passed"], step) * per_area - given)
-            if gap <= most:
+            rate = s.rate_for(drive.integral(t, t + step), charges, step)
+            if (gap := abs(rate - drive.value(t + step))) <= (most := share * drive.size(t + step)):
                 break
             step *= min(max(0.9 * most / gap, 0.1), 0.8)
         return step
@@ -369,10 +387,10 @@ class Simulation:
             return segment.control(inside, self.model.area)
 
         def control(t: float) -> Control:
+            here, inside = given(t), min(t, until) - self.segment_start
+            self.model.deliver(begun, inside)
             if drive is None:
-                return given(t)
-            inside = min(t, until) - self.segment_start
-            self.model.set_time(inside)
+                return here
             charge = segment.sign * drive.integral(begun, inside) * self.model.area
             return Control(s.rate_for(charge, s.charges["passed"], s.dt))
 
@@ -402,6 +420,7 @@ class Simulation:
             raise
         if step is not None:
             self.measure.accept()
+            self.model.deliver(begun, s.t - self.segment_start, accepted=True)
             self._compare(segment, begun, numbers, scale)
             self.flowing = numbers["current"]
             dead = {"dead": numbers["dead"] / self.model.area} if "dead" in numbers else {}

@@ -51,7 +51,7 @@ def consistent(
     for share in (1.0, 0.01, 0.1, 0.3, 1.0):
         saved = s.save()
         s.begin(0.0)
-        model.set_time(time)
+        model.set_time(time, after=True)
         part = Control(None if control.current is None else share * control.current)
         if segment.voltage is not None:
             s.set_voltage(segment.potential(time, after=True))

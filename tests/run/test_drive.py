@@ -108,8 +108,8 @@ def test_formulas_that_nothing_can_follow_are_refused() -> None:
     for text, why in (
         ("10/(t - 5)", "no finite value near t = 5 s"),
         ("1/(t - 3)^2", "no bound near t = 3 s"),
-        ("sin(1e9*t)", "changes more than 1,000,000 times between t = 0 s and 10 s"),
-        ("step(sin(1e9*t))", "changes more than 1,000,000 times"),
+        ("sin(1e9*t)", "changes more than 200,000 times between t = 0 s and 10 s"),
+        ("step(sin(1e9*t))", "changes more than 200,000 times"),
     ):
         with pytest.raises(CaseError, match=why.replace("(", r"\(")):
             _drive(text, 10.0)
@@ -256,6 +256,33 @@ def test_a_pulse_of_voltage_is_followed(given: str, tmp_path: Path) -> None:
     assert abs(before) < 1e-9 and (series["current_density"][on] < -1.0).all()
     flow = series["current_density"][on]  # nearly steady, so its mean is close to its last value
     assert series["charge"].min() == pytest.approx(2.0 * flow[-1], rel=0.05)
+
+
+def test_a_pulse_through_a_side_is_not_stepped_over(tmp_path: Path) -> None:
+    """Ionic current enters at the sides (2 x 50 um) of a cell that rests; the counter takes it."""
+    pulse = {"expression": "-4*step(t - 200)*step(203 - t) - 0.001*t", "unit": "A/m^2"}
+    result = small(
+        **CELL, geometry__width="20 um", boundaries__sides={"current_density": pulse},
+        protocol=[{"step": "rest", "duration": "300 s"}],
+        probe=[{"name": "i", "field": "i_n", "surface": "counter"}],
+    ).run(tmp_path / "r")  # fmt: skip
+    t = result.series["t"]
+    assert {200.0, 203.0} <= {*t.tolist()}
+    given = np.where((t > 200.0) & (t <= 203.0), 4.0, 0.0) + 0.001 * t
+    np.testing.assert_allclose(-result.series["probe.i"] * 20.0, given * 100.0, atol=0.43)
+
+
+def test_a_short_pulse_of_a_held_potential_is_seen(tmp_path: Path) -> None:
+    """At rest the collector follows the electrolyte at the side."""
+    potential = {"expression": "0.02*exp(-((t - 77)/0.5)^2)", "unit": "V"}
+    result = small(
+        **CELL, counter__kind="blocking", boundaries__sides={"phi_l": potential},
+        protocol=[{"step": "rest", "duration": "100 s"}],
+    ).run(tmp_path / "r")  # fmt: skip
+    series = result.series
+    given = 0.02 * np.exp(-(((series["t"] - 77.0) / 0.5) ** 2))
+    assert given.max() > 0.015
+    np.testing.assert_allclose(series["voltage"], given, atol=1e-5)
 
 
 def _wave(folder: Path) -> Any:
