@@ -251,7 +251,7 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
         yield from _geometry_problems(sized(geometry, sections))[0]
     if mesh is not None:
         missing = [*_missing_file("mesh.file", Path(mesh.file))]
-        yield from missing
+        yield from missing or _no_mesh("mesh.file", Path(mesh.file))
         if mesh.sha256 is not None and not missing:
             from geometries.conversion import file_digest
 
@@ -610,8 +610,9 @@ def _missing_file(path: str, file: Path) -> Iterator[str]:
     try:
         if file.is_file():
             return
-        meshes = (".msh", ".vtu", ".xdmf", ".med", ".nas", ".bdf")
-        near = [p.name for p in file.parent.iterdir() if p.suffix in meshes]
+        from geometries.conversion import FORMATS
+
+        near = [p.name for p in file.parent.iterdir() if p.suffix.lower() in FORMATS]
     except (OSError, ValueError):
         near = []
     hint = f"; {nearest(file.name, near)}" if near else ""
@@ -625,6 +626,13 @@ def _changed_file(table: str, file: str, written: str, found: str) -> Iterator[s
             f"{written[:12]}..., now {found[:12]}...); put the old file back, or delete sha256 to "
             "take the new one"
         )
+
+
+def _no_mesh(path: str, file: Path) -> Iterator[str]:
+    from geometries.conversion import FORMATS
+
+    if file.suffix.lower() not in FORMATS:
+        yield f"{path}: {file.name!r}: no format of this ending is read; save {', '.join(FORMATS)}"
 
 
 def _not_toml(path: str, value: Any) -> Iterator[str]:

@@ -195,8 +195,8 @@ def _read_msh(file: Path) -> Read:
         try:
             gmsh.merge(str(file))
         except Exception:  # gmsh raises bare Exception
-            raise CaseError("gmsh cannot read it: it is damaged, or of a version that this gmsh "
-                            "does not know; save it as .msh 4.1") from None
+            raise CaseError("gmsh cannot read it: it is damaged, or another program wrote it "
+                            "in its own way; save it with gmsh itself, or as .msh 2.2") from None
         tags, xyz, _ = gmsh.model.mesh.getNodes()
         if not len(tags):
             raise CaseError("holds no nodes")
@@ -373,8 +373,9 @@ def _rename(raw: _Raw, names: Mapping[Any, str], file: Path) -> None:
             raw.names[place] = name
     unnamed = sorted({t for k, t in present if k == d and (k, t) not in raw.names})
     if unnamed:
-        example = ", ".join(f'{t} = "host_{t}"' for t in unnamed)
-        wrong.append(f"mesh.names: regions {', '.join(map(str, unnamed))} have no name; write e.g. "
+        example = ", ".join(f'{t} = "host_{t}"' for t in unnamed[:3])
+        some = ", ".join(map(str, unnamed[:20])) + ", ..." * (len(unnamed) > 20)
+        wrong.append(f"mesh.names: regions {some} have no name; write e.g. "
                      f"names = {{ {example} }}")
     for place in present:
         name = raw.names.get(place, "ok")

@@ -23,9 +23,9 @@ from geometries.mesh import Floats, Ints
 UNTAGGED = np.iinfo(np.int64).min
 """Tag of a cell that the file gives none; 0 is a number like any other."""
 
-_CALLED = ("gmsh:physical", "region", "regions", "cell_tags", "facet_tags", "mesh_tags",
+_CALLED = ("region", "regions", "gmsh:physical", "cell_tags", "facet_tags", "mesh_tags",
            "meshtags", "material", "tag", "tags", "nastran:ref", "medit:ref", "CellEntityIds")
-_OF_PROGRAMS = re.compile(r"vtk.*|gmsh:(geometrical|dim_tags)|medit:.*")
+_OF_PROGRAMS = re.compile(r"vtk.*|gmsh:(geometrical|dim_tags)")
 """Whole numbers that programs keep for themselves."""
 
 
@@ -73,13 +73,13 @@ def read(file: Path, readers: Mapping[str, Callable[[Path], Read]]) -> Read:
 def check_msh(file: Path) -> None:
     """Refuse what gmsh would take for a script, and a file that was cut short."""
     with file.open("rb") as f:
-        head = f.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+        head = f.read(16)
         f.seek(max(0, file.stat().st_size - 256))
         tail = f.read().rstrip()
-    if not head.startswith(b"$"):
-        kind = "a mesh of Fluent or" if head.startswith(b"(") else "no mesh of gmsh;"
-        raise CaseError(f"is {kind} another program's: the first word of a .msh of gmsh is "
-                        "$MeshFormat; save as .msh 2.2 or 4.1 of gmsh")
+    if not head.startswith((b"$MeshFormat", b"$NOD", b"$Comments")):
+        kind = "a mesh of Fluent" if head.startswith(b"(") else "no mesh of gmsh"
+        raise CaseError(f"is {kind}: the first word of a .msh of gmsh is $MeshFormat; save it as "
+                        ".msh 2.2 or 4.1 with gmsh")
     last = tail.splitlines()[-1].strip() if tail else b""
     if not re.search(rb"\$End[A-Za-z0-9]+$", last):
         raise CaseError("ends in the middle: its last line is no $End...; it was cut short, "
@@ -132,9 +132,10 @@ def read_vtk(file: Path) -> Read:
     nodes = vtk_to_numpy(grid.GetCells().GetConnectivityArray()).astype(np.int64)
     arrays = {}
     for k in range(grid.GetCellData().GetNumberOfArrays()):
-        array = grid.GetCellData().GetArray(k)  # None for texts
-        if array is not None and array.GetName():
-            arrays[array.GetName()] = vtk_to_numpy(array)
+        array = grid.GetCellData().GetAbstractArray(k)
+        if array.GetName():
+            texts = grid.GetCellData().GetArray(k) is None
+            arrays[array.GetName()] = np.array(["text"]) if texts else vtk_to_numpy(array)
     chosen = _chosen({name: [array] for name, array in arrays.items()})
     tags = arrays[chosen].ravel().astype(np.int64)
     if legacy:
@@ -182,8 +183,8 @@ def _chosen(arrays: dict[str, list[Any]]) -> str:
     if known or len(whole) == 1:
         return (known or whole)[0]
     if whole:
-        raise CaseError(f"which of the cell arrays {', '.join(whole)} holds the regions? Call it "
-                        "region")
+        raise CaseError(f"which of {', '.join(whole)} holds the regions? Call that cell array (of "
+                        "DOLFINx: mesh tags) region")
     raise CaseError("no cell tags; one whole number per cell is needed, in a cell array called "
                     f"region (cell arrays in the file: {', '.join(arrays) or 'none'})")
 

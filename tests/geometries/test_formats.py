@@ -187,7 +187,7 @@ def test_arrays_that_could_all_be_the_regions(
 ) -> None:
     file = by_pyvista(tmp_path / "a.vtu", name="one", two=2)
     told = refused(file, capfd)
-    assert "which of the cell arrays one, two holds the regions? Call it region" in told
+    assert "which of one, two holds the regions? Call that cell array" in told
     file = by_pyvista(tmp_path / "b.vtu", name="weight", dtype=None, vtkGhostType=0)
     assert "cell arrays in the file: weight, vtkGhostType" in refused(file, capfd)
 
@@ -259,3 +259,90 @@ def test_a_finer_h5_makes_another_mesh(tmp_path: Path) -> None:
         keep.append(geometries.cached_conversion(file, tmp_path / "cache", unit="um", names=NAMES))
         assert "my mesh.h5:" in text
     assert keep[0] != keep[1]
+
+
+def test_two_mesh_tags_that_could_be_the_regions(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = by_dolfinx(tmp_path / "a.xdmf", hdf5=False, names=("parts", "sides"))
+    text = file.read_text()
+    start = text.index('<Grid Name="parts"')
+    grid = text[start : text.index("</Grid>", start) + 7]
+    file.write_text(text.replace(grid, grid + grid.replace("parts", "others")))
+    assert "which of parts, others holds the regions?" in refused(file, capfd)
+
+
+def grid_of(kind: str) -> Any:
+    """The cell as other data sets of PyVista, all with a `region`."""
+    import numpy as np
+    import pyvista
+
+    axes = [np.linspace(0, 20, 3), np.linspace(0, 20, 3), np.linspace(0, 60, 7)]
+    flat = pyvista.Plane(center=(10, 30, 0), i_size=20, j_size=60, i_resolution=2, j_resolution=6)
+    made = {
+        "surface": lambda: flat.triangulate(),
+        "surface upright": lambda: flat.triangulate().rotate_x(90),
+        "surface aslant": lambda: flat.triangulate().rotate_x(30),
+        "squares": lambda: flat,
+        "image": lambda: pyvista.ImageData(dimensions=(3, 7, 1), spacing=(10, 10, 1)),
+        "boxes": lambda: pyvista.RectilinearGrid(*axes),
+        "bricks": lambda: pyvista.RectilinearGrid(*axes).cast_to_structured_grid(),
+        "split boxes": lambda: pyvista.RectilinearGrid(*axes).triangulate(),
+        "mixed": lambda: pyvista.merge([
+            pyvista.RectilinearGrid(*axes).triangulate(),
+            pyvista.RectilinearGrid(*axes).cast_to_structured_grid().translate((0, 0, 60))]),
+        "words": lambda: flat.triangulate(),
+    }
+    grid = made[kind]()
+    heights = grid.cell_centers().points[:, 2 if np.ptp(grid.points[:, 2]) else 1]
+    tags = np.where(heights < 30, 11, 12)
+    grid.clear_data()
+    grid.cell_data["region"] = tags.astype(str) if kind == "words" else tags
+    return grid
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize(("kind", "volume"), [("surface", 600e-12), ("surface upright", 600e-12),
+                                              ("split boxes", 12000e-18)])
+def test_other_data_sets_of_vtk(
+    kind: str, volume: float, binary: bool, tmp_path: Path
+) -> None:
+    grid_of(kind).save(tmp_path / "a.vtk", binary=binary)
+    geometries.convert(tmp_path / "a.vtk", tmp_path / "out", unit="um", names=REGIONS)
+    mesh, _ = read(tmp_path / "out")
+    for region in REGIONS.values():
+        assert mesh.volumes()[mesh.region_mask(region)].sum() == pytest.approx(volume, rel=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "told"), [
+    ("surface aslant", "not in a plane of two axes"), ("squares", "cells of type 'quad'"),
+    ("image", "cells of type 'pixel'"), ("boxes", "cells of type 'voxel'"),
+    ("bricks", "cells of type 'hexahedron'"), ("mixed", "cells of type 'hexahedron'"),
+    ("words", "one whole number per cell is needed"),
+])
+def test_data_sets_of_vtk_that_have_no_triangles_or_no_numbers(
+    kind: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    grid_of(kind).save(tmp_path / "a.vtk")
+    assert told in refused(tmp_path / "a.vtk", capfd, names=REGIONS)
+
+
+@pytest.mark.parametrize("author", ["gmsh 4.1", "nastran small", "pyvista vtk ascii"])
+def test_line_ends_of_windows(author: str, tmp_path: Path) -> None:
+    name, make, options, names = MADE[author]
+    file = make(tmp_path / name, 2, **options)
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    side = geometries.convert(file, tmp_path / "out", unit="um", names=names)
+    assert side["regions"] == {"electrolyte_a": 1, "electrolyte_b": 2}
+
+
+def test_check_knows_the_endings(tmp_path: Path) -> None:
+    from fem.case import Case
+
+    (tmp_path / "a.inp").write_text("*NODE\n")
+    with pytest.raises(CaseError, match=r"mesh\.file: 'a\.inp': no format of this ending is read; "
+                                        r"save \.msh, \.vtu"):
+        Case.from_dict({"schema": 1, "title": "a", "metal": "Li", "mesh": {"file": "a.inp",
+                        "unit": "um"}, "electrolyte": "LiPF6_EC_EMC_3_7", "protocol": [
+                            {"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 h"}]},
+                       folder=tmp_path)
