@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .errors import CaseError
 from .results import Result
 
-__all__ = ["compare", "numbers", "order"]
+__all__ = ["compare", "numbers", "order", "scale"]
 
-SKIPPED = ("wall_seconds", "closures", "sigma_capped", "depth_profile", "projected_area", "t")
+SKIPPED = ("wall_seconds", "closures", "sigma_capped", "depth_profile", "projected_area", "t",
+           "resumed_at")
 """What a summary holds that no mesh or step should be judged by."""
 SAME = 1e-9
 """Relative difference below which two values count as equal."""
+LEAST_ORDER = 0.2
+"""Observed order below which values hardly change from mesh to mesh, and no limit is told."""
+NOISE = {"voltage": 1e-6}
+"""Values in SI below which a number is rounding; voltages: 1 uV."""
 
 
 def numbers(summary: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -31,27 +36,61 @@ def numbers(summary: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     return out
 
 
-def order(coarse: float, middle: float, fine: float) -> dict[str, float | str | None]:
+def scale(name: str, tables: Sequence[Mapping[str, float]]) -> float:
+    """Size of what a number belongs to: the largest of its group, such as all regions' currents.
+
+    A part of nothing but rounding (the current of a third in which nothing plates) is then equal on
+    all meshes, instead of jumping by its own size.
+
+    Args:
+        name: dotted.
+        tables: `numbers` of some results.
+    """
+    group, dot, _ = name.rpartition(".")
+    own = NOISE.get(name, 0.0)
+    if not dot or group == "probes":  # probes have units of their own
+        return own
+    parts = (v for table in tables for n, v in table.items() if n.rpartition(".")[0] == group)
+    return max([own, *(abs(v) for v in parts if math.isfinite(v))])
+
+
+def order(
+    coarse: float, middle: float, fine: float, scale: float = 0.0
+) -> dict[str, float | str | None]:
     """Observed order of three values, the limit they run to, and the error left in the fine one.
+
+    Args:
+        coarse: value on the coarsest mesh, or with the largest step.
+        middle: with half of it.
+        fine: with a quarter.
+        scale: size against which a difference is rounding; at least that of the values.
 
     Returns:
         `order` and `limit` (None where they cannot be told), `error` relative to the limit (or
-        between the two finest values), `verdict`: `converges`, `equal`, `oscillates`, `diverges`.
+        between the two finest values), `verdict`: `converges`, `equal`, `hardly changes` (the
+        differences shrink, but so slowly that they run to no limit that could be told),
+        `oscillates`, `diverges`, `no number`.
     """
+    found: dict[str, float | str | None] = {"order": None, "limit": None}
+    if not all(map(math.isfinite, (coarse, middle, fine))):
+        return found | {"error": math.nan, "verdict": "no number"}
     first, second = middle - coarse, fine - middle
     size = max(abs(coarse), abs(middle), abs(fine))
-    found: dict[str, float | str | None] = {"order": None, "limit": None}
-    if max(abs(first), abs(second)) <= SAME * size:
+    if max(abs(first), abs(second)) <= SAME * max(size, scale):
         return found | {"error": 0.0, "verdict": "equal"}
     found["error"] = abs(second) / size
-    if second == 0.0 or first * second <= 0.0:
+    if abs(second) <= SAME * max(size, scale):  # the two finest agree
+        return found | {"limit": fine, "error": abs(second) / size, "verdict": "converges"}
+    if first * second <= 0.0:
         return found | {"verdict": "oscillates"}
     p = math.log2(first / second)
     if p <= 0.0:
         return found | {"order": p, "verdict": "diverges"}
+    if p < LEAST_ORDER:
+        return found | {"order": p, "verdict": "hardly changes"}
     rest = second / (2.0**p - 1.0)
-    error = abs(rest) / max(abs(fine + rest), 1e-300)
-    return {"order": p, "limit": fine + rest, "error": error, "verdict": "converges"}
+    error = abs(rest) / max(abs(fine + rest), abs(fine))  # a limit of 0 has no relative error
+    return found | {"order": p, "limit": fine + rest, "error": error, "verdict": "converges"}
 
 
 def compare(a: Path, b: Path) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Does the answer depend on mesh or step? `hostplate converge`.
 
-Three meshes (every size of the geometry times 2, 1, 1/2) at the case's time tolerance, and three
-time tolerances at the case's mesh. An own mesh cannot be coarsened: it is the coarsest of three,
-the others halve its cells; `DRAWN` says what that leaves out. From three values of a number follow
-the observed order
+Three meshes (every cell size, given or chosen by the family, times 2, 1, 1/2) at the case's time
+tolerance, and three time tolerances at the case's mesh. An own mesh cannot be coarsened: it is the
+coarsest of three, the others halve its cells; `DRAWN` says what that leaves out. From three values
+of a number follow the observed order
 
     p = log2 |a - b| / |b - c|        a coarse, b middle, c fine
 
@@ -15,18 +15,18 @@ tolerance (and 2 in dt0 and dt_max) halves them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .case import Case
-from .comparison import numbers, order
+from .comparison import numbers, order, scale
 from .compat import MPI
 from .errors import CaseError
 from .folder import move_aside, write_json
 from .parallel import install_abort_hook, on_root
 from .results import Result
-from .units import parse_quantity
+from .run import mesh_folder
 
 __all__ = ["converge", "main_converge", "table", "variants"]
 
@@ -35,21 +35,6 @@ DRAWN = (
     "the own mesh is refined as it is drawn: corners of curved walls stay, so limit and error hold "
     "for the drawn shape; how far that is from the curved one, only a finer drawn mesh can tell"
 )
-
-
-def sizes(geometry: Mapping[str, Any], path: str = "geometry") -> dict[str, str]:
-    """Every mesh size that a [geometry] gives: dotted path -> quantity string."""
-    out: dict[str, str] = {}
-    for key, value in geometry.items():
-        if isinstance(value, Mapping):
-            out |= sizes(value, f"{path}.{key}")
-        elif isinstance(value, list | tuple):
-            for k, part in enumerate(value):
-                if isinstance(part, Mapping):
-                    out |= sizes(part, f"{path}.{key}.{k}")
-        elif (key == "size" or key.startswith("size_")) and isinstance(value, str):
-            out[f"{path}.{key}"] = value
-    return out
 
 
 def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
@@ -61,29 +46,33 @@ def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
             only.
 
     Raises:
-        CaseError: a geometry that gives no size.
+        CaseError: a geometry that cannot be meshed with these sizes.
     """
-    plain = {"output.figures": False, "output.fields_every": None, "output.pvd": False}
+    plain: dict[str, Any] = {
+        "output.figures": False, "output.fields_every": None, "output.pvd": False
+    }
     factors = (4.0, 2.0, 1.0) if quick else (2.0, 1.0, 0.5)
     changes: list[dict[str, Any]]
     if case.mesh is not None:
         changes = [{"mesh.refine": case.mesh.refine + k} if k else {} for k in range(3)]
+        centre: dict[str, Any] = {}
     else:
-        given = sizes(case.sized_geometry or {})
-        if not given:
+        from geometries.resolution import refined
+
+        geometry = case.sized_geometry or {}
+        try:
+            changes = [{"geometry": refined(geometry, f)} for f in factors]
+        except CaseError as error:
             raise CaseError(
-                "converge: [geometry] gives no size; set geometry.size (and size_wall ...)"
-            )
-        changes = [
-            {path: f"{f * parse_quantity(text, 'm'):.12g} m" if f != 1.0 else text
-             for path, text in given.items()}
-            for f in factors
-        ]  # fmt: skip
+                f"converge: the mesh cannot be made {factors[0]:g} times as coarse or "
+                f"{1 / factors[-1]:g} times as fine: {error}"
+            ) from None
+        centre = {"geometry": refined(geometry, 1.0)}
     out = {"mesh": [case.with_(plain | change) for change in changes]}
     if case.study == "tertiary":
         t = case.time
         out["time"] = [
-            case.with_(plain | ({} if f == 1.0 else {
+            case.with_(plain | centre | ({} if f == 1.0 else {
                 "time.tolerance": min(t.tolerance * f**3, LARGEST_TOLERANCE),
                 "time.dt0": f"{t.dt0 * f:.12g} s",
                 **({} if t.dt_max is None else {"time.dt_max": f"{t.dt_max * f:.12g} s"}),
@@ -91,6 +80,28 @@ def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
             for f in factors
         ]  # fmt: skip
     return out
+
+
+def _check_meshes(cases: Sequence[Case]) -> list[int]:
+    """Cells of the meshes, built before anything is solved (rank 0 only).
+
+    Raises:
+        CaseError: they do not refine.
+    """
+    cells = []
+    for k, case in enumerate(cases, 1):
+        try:
+            cells.append(_cells(mesh_folder(case)))
+        except CaseError as error:
+            raise CaseError(f"converge: mesh {k} of 3 cannot be made: {error}") from None
+    if not cells[0] * 1.3 < cells[1] < cells[2] / 1.3:
+        shown = ", ".join(map(str, cells))
+        raise CaseError(
+            f"converge: the three meshes have {shown} cells, so that nothing can be said about "
+            "convergence: what sets their cells is not the size but the shape (thin layers, small "
+            "features, a cell of one row). Give smaller sizes in [geometry], or a larger cell"
+        )
+    return cells
 
 
 def converge(
@@ -111,32 +122,30 @@ def converge(
         For `mesh` and `time`: number -> values from coarse to fine, order, limit, error, verdict.
 
     Raises:
-        CaseError: see `variants`, the folder is not empty, or the meshes do not refine.
+        CaseError: see `variants`, the folder is not empty, or the meshes do not refine (before
+            anything is solved).
         RunError: one of the runs failed.
     """
     found: dict[str, Any] = {}
     done: dict[str, Path] = {}
     on_root(comm, _make_room, folder, overwrite)
-    for kind, cases in variants(case, quick).items():
-        results, cells = [], []
+    to_solve = variants(case, quick)
+    cells = on_root(comm, _check_meshes, to_solve["mesh"])
+    for kind, cases in to_solve.items():
+        results = []
         for k, variant in enumerate(cases):
             key = variant.to_toml()
             if key not in done:  # the middle one belongs to both
                 done[key] = folder / f"{kind}_{k + 1}"
                 variant.run(done[key], comm=comm, hooks=hooks)
             results.append(Result(done[key]).summary)
-            cells.append(_cells(done[key]))
-        if kind == "mesh" and not cells[0] * 1.3 < cells[1] < cells[2] / 1.3:
-            raise CaseError(
-                f"converge: the meshes have {cells} cells and do not refine; give all sizes of the "
-                "family in [geometry] (their defaults are not scaled)"
-            )
         tables = [numbers(summary) for summary in results]
         common = [name for name in tables[0] if all(name in table for table in tables)]
-        found[kind] = {
-            name: {"values": [t[name] for t in tables]} | order(*(t[name] for t in tables))
-            for name in common
-        }
+        found[kind] = {}
+        for name in common:
+            values = [t[name] for t in tables]
+            judged = order(values[0], values[1], values[2], scale(name, tables))
+            found[kind][name] = {"values": values} | judged
         found[f"{kind}_cells" if kind == "mesh" else f"{kind}_steps"] = (
             cells if kind == "mesh" else [int(summary["steps"]) for summary in results]
         )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fem.comparison import numbers, order
+from fem.comparison import numbers, order, scale
 from fem.properties import Along, Constant
 from fem.protocol import Segment, next_stop
 from fem.stepper import Settings, judge
@@ -113,6 +113,26 @@ def test_order_says_what_it_cannot_tell() -> None:
     assert order(1.0, 1.0, 1.0)["verdict"] == "equal"
     assert order(1.0, 2.0, 1.5)["verdict"] == "oscillates"
     assert order(1.0, 1.1, 1.3)["verdict"] == "diverges"
+
+
+def test_order_makes_no_news_of_rounding() -> None:
+    """A third in which nothing plates, beside one in which everything does; a limit of zero."""
+    assert order(3e-17, -2e-17, 1e-17, scale=1.0)["verdict"] == "equal"
+    assert order(1.0, 1.0 + 1e-6, 1.0 + 1e-6)["verdict"] == "converges"  # the finest two agree
+    zero = order(4e-3, 2e-3, 1e-3)  # runs to 0 with order 1
+    assert (zero["verdict"], zero["order"], zero["limit"]) == ("converges", 1.0, 0.0)
+    assert zero["error"] == 1.0  # not the ratio to nothing
+    slow = order(1.0, 1.1, 1.19999)
+    assert (slow["verdict"], slow["limit"]) == ("hardly changes", None)
+    assert order(1.0, math.nan, 1.0)["verdict"] == "no number"
+
+
+def test_scale_is_that_of_the_group() -> None:
+    tables = [{"voltage": -0.1, "i.top": 1e-20, "i.bottom": -2.0, "probes.a": 1e-20,
+               "probes.b": 1000.0}]
+    assert scale("i.top", tables) == 2.0
+    assert scale("probes.a", tables) == 0.0  # units of their own
+    assert scale("voltage", tables) == 1e-6
 
 
 def test_numbers_are_the_floats() -> None:

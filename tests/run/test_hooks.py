@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fem.case import Case
@@ -191,6 +192,74 @@ def test_converge_compare_post_view(
     assert _main("view", tmp_path / "k" / "mesh_3") == 0
     assert "pore.xdmf" in capsys.readouterr().out
     assert _main("compare", tmp_path, tmp_path) == 1
+
+
+def test_converge_of_a_strip_that_is_one_cell_wide(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its width stays; what is nothing but rounding is equal, and every number has its size."""
+    layers = [{"name": "block", "thickness": "30 um", "region": "host_bottom"},
+              {"name": "free", "thickness": "60 um", "region": "electrolyte"}]
+    case = small(geometry={"family": "planar", "layers": layers, "size": "4 um"}, study="steady",
+                 protocol=[{"step": "plate", "current_density": "2 mA/cm^2"}])
+    path = tmp_path / "c.toml"
+    path.write_text(case.to_toml())
+    assert _main("converge", path, "--out", tmp_path / "k") == 0
+    found = json.loads((tmp_path / "k" / "converge.json").read_text())
+    assert found["mesh_cells"][0] < found["mesh_cells"][1] < found["mesh_cells"][2]
+    rows = found["mesh"]
+    for name in ("area_by_region.host_bottom", "current_by_region.host_bottom",
+                 "current_by_third.middle", "current_by_third.bottom", "charge"):
+        assert rows[name]["verdict"] == "equal", name
+    assert rows["area_by_region.host_bottom"]["values"][0] == pytest.approx(4e-6)
+    assert rows["c_min"]["verdict"] == "converges"
+    assert all(0.0 <= row["error"] <= 1.0 for row in rows.values())
+    assert not re.search(r"e\+\d\d\d|nan|inf", capsys.readouterr().out)
+
+
+#: Families that choose their cells themselves, small; the case gives no size.
+SIZELESS: dict[str, dict[str, Any]] = {
+    "aligned_channels": {"arrangement": "vertical", "sheet_thickness": "1 um", "spacing": "5 um",
+                         "length": "20 um", "separator": "6 um"},
+    "array": {"pitch": "10 um", "solid_fraction": 0.3},
+    "laminate": {"layers": [{"region": "host_film", "thickness": "4 um"},
+                            {"region": "electrolyte", "thickness": "20 um", "cells": 6}],
+                 "width": "3 um"},
+    "pore_array": {"layers": [{"name": "wood", "thickness": "20 um", "diameter": "5 um",
+                               "pitch": "8 um"}], "width": "8 um", "separator": "5 um"},
+    "rough": {"length": "20 um", "width": "20 um", "roughness": "0.5 um", "correlation": "5 um"},
+    "tpms": {"surface": "gyroid", "kind": "network", "unit_cell": "20 um", "porosity": 0.5,
+             "thickness": "20 um", "width": "20 um"},
+}
+
+
+@pytest.mark.parametrize("family", sorted(SIZELESS))
+def test_every_family_refines_without_a_size(family: str, tmp_path: Path) -> None:
+    """Twice as coarse and twice as fine as it would choose, in the same room."""
+    from fem.domain import Domain
+    from geometries import build
+    from geometries.resolution import refined
+
+    given = {"family": family, **SIZELESS[family]}
+    built = [build(family, refined(given, f), tmp_path / str(f)) for f in (2.0, 1.0, 0.5)]
+    own = build(family, given, tmp_path / "own")
+    cells = [sidecar["cells"] for sidecar in built]
+    assert cells[0] * 1.5 < cells[1] < cells[2] / 1.5
+    assert cells[1] == pytest.approx(own["cells"], rel=0.05)
+    tops = [Domain.read(tmp_path / name).extent[1] for name in ("own", "2.0", "0.5")]
+    assert np.allclose(tops[1:], tops[0], rtol=1e-9, atol=0.0)
+
+
+def test_a_cell_that_does_not_refine_is_said_before_anything_is_solved(tmp_path: Path) -> None:
+    """Layers as thin as a cell: all three meshes are the same."""
+    from fem.converge import converge
+
+    layers = [{"name": f"l{k}", "thickness": "10 nm", "region": "electrolyte"} for k in range(4)]
+    case = small(geometry={"family": "planar", "layers": layers, "size": "1 um", "width": "1 um"},
+                 regions={}, study="secondary")
+    with pytest.raises(CaseError, match=r"meshes have 8, 8, 16 cells.*nothing can be said"):
+        converge(case, tmp_path / "k")
+    assert not (tmp_path / "k").exists()
 
 
 def test_converge_refines_an_own_mesh(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fem.case import Case, case_names
-from fem.converge import sizes
 from fem.errors import Interrupted
 from fem.events import StopRequest
 from fem.results import read_series
@@ -41,6 +41,21 @@ def stop_after(steps: int) -> Iterator[None]:
             StopRequest, "agreed", lambda self: signal.SIGUSR1 if next(asked) == steps else 0
         )
         yield
+
+
+def sizes(geometry: Mapping[str, Any], path: str = "geometry") -> dict[str, str]:
+    """Every mesh size that a [geometry] gives: dotted path -> quantity string."""
+    out: dict[str, str] = {}
+    for key, value in geometry.items():
+        if isinstance(value, Mapping):
+            out |= sizes(value, f"{path}.{key}")
+        elif isinstance(value, list | tuple):
+            for k, part in enumerate(value):
+                if isinstance(part, Mapping):
+                    out |= sizes(part, f"{path}.{key}.{k}")
+        elif (key == "size" or key.startswith("size_")) and isinstance(value, str):
+            out[f"{path}.{key}"] = value
+    return out
 
 
 def coarse(name: str) -> Case:
