@@ -158,6 +158,65 @@ def test_an_overlap_within_one_part_is_refused(tmp_path):
     assert "there twice" in text and "electrolyte_a and in electrolyte_b" in text
 
 
+def test_a_host_that_reaches_back_into_the_electrolyte_is_refused(tmp_path):
+    """It shares facets with the electrolyte at one place and lies in it at another."""
+    main, beside = box(UM, np.linspace(0, 60, 13)), box(UM[:2] + 20, np.linspace(0, 30, 7), tag=12)
+    arm = box(np.linspace(7, 20, 6), np.linspace(15, 20, 2), tag=12)
+    low = joined(together(main, beside), lambda p: p[:, 1] < 11)  # with the electrolyte
+
+    points, cells, tags = together(low, arm)
+    host = np.flatnonzero(tags == 12)
+    for y in (15.0, 20.0):  # the arm hangs on the host beside the electrolyte
+        a, b = (k for k in np.unique(cells[host]) if np.array_equal(points[k], [20.0, y]))
+        cells[cells == b] = a
+    text = refused(written(tmp_path / "a.msh", points, cells, tags),
+                   {11: "electrolyte", 12: "host_post"})
+    assert "parts" not in text and "electrolyte and host_post overlap" in text
+
+
+def test_bars_that_cross_without_a_node_inside_overlap(tmp_path):
+    ends, thick = np.array([0.0, 40.0]), np.array([18.0, 22.0])
+    cross = together(box(ends, thick, thick), box(thick, ends, thick + 1.0, tag=12))
+    assert "electrolyte_a and electrolyte_b overlap" in refused(written(tmp_path / "a.msh", *cross))
+    cross = together(box(ends, thick), box(thick, ends, tag=12))
+    assert "electrolyte_a and electrolyte_b overlap" in refused(written(tmp_path / "b.msh", *cross))
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_what_was_meshed_twice_is_refused(dim, tmp_path):
+    axes = [UM] * (dim - 1) + [np.linspace(0, 60, 7)]
+    text = refused(written(tmp_path / "a.msh", *together(box(*axes), box(*axes, tag=12))))
+    assert "electrolyte_a and electrolyte_b overlap" in text
+    points, cells, tags = box(*axes)
+    soup = points[cells].reshape(-1, dim), np.arange(cells.size).reshape(cells.shape), tags
+    text = refused(written(tmp_path / "b.msh", *soup), ONE)
+    assert "every cell has nodes of its own" in text and "RemoveDuplicateNodes" in text
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_every_second_node_in_common_is_not_joined(dim, tmp_path):
+    """Twice as many facets above as below: corners are shared, facets are not."""
+    fine = joined(layers(dim, np.linspace(0, 20, 9)))
+    text = refused(written(tmp_path / "a.msh", *fine))
+    assert f"on the plane {'xyz'[dim - 1]} = 30 um ({20 ** (dim - 1):g} um" in text
+    x = np.concatenate([np.linspace(0, 10, 5)[:-1], np.linspace(10, 20, 3)])
+    text = refused(written(tmp_path / "b.msh", *joined(
+        together(box(*[UM] * (dim - 1), np.linspace(0, 30, 7)),
+                 box(*[x] + [UM] * (dim - 2), np.linspace(30, 60, 7), tag=12)))))
+    assert "hanging nodes" in text
+    assert ("= 30 um (10 um)" if dim == 2 else "= 30 um (200 um^2)") in text
+
+
+def test_a_slit_that_closes_is_no_crack(tmp_path):
+    """Open by 0.1 um at x = 0, closed at x = 10 um; only its walls are said."""
+    points, cells, tags = joined(layers(2), lambda p: p[:, 0] > 9.0)
+    above = np.unique(cells[points[cells, 1].mean(axis=1) > 30.0])
+    lifted = above[points[above, 1] == 30.0]
+    points[lifted, 1] += np.maximum(0.0, 0.1 * (1 - points[lifted, 0] / 10))
+    side, _ = converted(written(tmp_path / "a.msh", points, cells, 0 * tags + 11), ONE)
+    assert len(side["remarks"]) == 1 and "a hole or a notch" in side["remarks"][0]
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_a_crack_of_no_width_is_valid_and_said(dim, tmp_path):
     """Nodes are there twice from x = 0 to 10 on the plane between two layers, or inside one."""
@@ -215,6 +274,25 @@ def test_gmsh_names_the_volumes_that_are_in_no_group(tmp_path):
     assert "cells have no tag, the first at" in refused(tmp_path / "1.msh", ONE)
 
 
+def test_tagged_facets_inside_are_said_and_loose_ones_refused(tmp_path):
+    points, cells, tags = joined(layers(2))
+    inner, _, outer = facet_pairs(cells)
+    ends = [(f, 21 if points[f[0], 1] == 0.0 else 22) for f in outer[:, :-1]
+            if np.ptp(points[f, 1]) == 0.0]
+    names = {(1, 21): "collector", (1, 22): "counter"}
+    middle = [(f, 21) for f in inner if np.all(points[f, 1] == 30.0)]
+    side, mesh = converted(written(tmp_path / "a.msh", points, cells, tags, ends + middle, names))
+    assert area(mesh, "collector") == pytest.approx(20.0)
+    assert side["remarks"] == ["4 of the 8 facets of boundary 'collector' lie inside the mesh, the "
+                               "first at (2.5, 30) um, and are left out"]
+    lower = [e for e in ends if e[1] == 22] + middle
+    text = refused(written(tmp_path / "b.msh", points, cells, tags, lower, names))
+    assert "no boundary 'collector'" in text and "all of its facets lie inside" in text
+    corners = [int(np.flatnonzero((points == c).all(axis=1))[0]) for c in ([0, 0], [20, 60])]
+    text = refused(written(tmp_path / "c.msh", points, cells, tags, [*ends, (corners, 21)], names))
+    assert "1 facets of collector are no facets of cells" in text
+
+
 # -- places --------------------------------------------------------------------------------------
 
 
@@ -268,11 +346,11 @@ def test_single_precision_finds_the_planes(dim, tmp_path):
     import meshio
 
     fine = np.concatenate([[0, 0.005, 0.02, 0.1, 0.5, 2], np.linspace(6, 60, 10)])
-    for name, shift, kind, store in (("a", 0, np.float32, np.float32),
-                                     ("b", 500, np.float32, np.float64)):
+    for name, shift, store in (("a", 0, np.float32), ("b", 500, np.float64)):
         points, cells, tags = box(*[UM] * (dim - 1), np.linspace(0, 60, 13) if shift else fine)
         xyz = np.zeros((len(points), 3))
-        xyz[:, :dim] = rotated(points + shift, kind).astype(store)
+        xyz[:, 2] = 1e-6 * np.sin(np.arange(len(points)))  # of a 2D mesh turned in space
+        xyz[:, :dim] = rotated(points + shift, np.float32).astype(store)
         block = ("triangle", "tetra")[dim - 2]
         meshio.write(tmp_path / f"{name}.vtu", meshio.Mesh(
             xyz, [(block, cells)], cell_data={"region": [tags]}))
