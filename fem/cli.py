@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import io
 import os
 import shutil
 import signal
@@ -110,6 +111,9 @@ def _speak_utf8() -> None:
         sys.stdout.flush()
         environment = os.environ | {"PYTHONUTF8": "1"}
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    for stream in (sys.stdout, sys.stderr):  # PYTHONIOENCODING may know fewer letters still
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _check_names(arguments: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from . import checkpoint
 from .case import Case
-from .case_files import apply_override, read_toml, to_toml
+from .case_files import apply_override, read_toml, refuse_other_than_utf8, to_toml
 from .compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from .domain import Domain
 from .errors import CaseError, RunError
@@ -146,12 +146,16 @@ def resume(
 
 
 def cache_folder() -> Path:
-    """Where meshes are kept by content: HOSTPLATE_CACHE, else the user's cache folder."""
-    given = os.environ.get("HOSTPLATE_CACHE")
-    if given:
-        return Path(given)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "hostplate"
+    """Where meshes are kept by content: HOSTPLATE_CACHE, else the user's cache folder.
+
+    Raises:
+        CaseError: its name is not UTF-8.
+    """
+    given, base = os.environ.get("HOSTPLATE_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    caches = Path(base) if base else Path.home() / ".cache"
+    folder = Path(given) if given else caches / "hostplate"
+    refuse_other_than_utf8(folder.absolute(), "the cache folder ")
+    return folder
 
 
 def mesh_folder(case: Case) -> Path:

@@ -452,7 +452,7 @@ def _named_facets(
             hint += "all of its facets lie inside the mesh; " if needed in dropped else ""
             raise CaseError(f"mesh {file}: no boundary {needed!r}; {hint}found: "
                             f"{', '.join(kept) or 'none'}; name it by "
-                            f"names = {{ <tag> = \"{needed}\" }}")
+                            f"names = {{ {_electrodes(raw, body, facets)} }}")
     numbers = {name: i + 1 for i, name in enumerate(kept)}
     tags = np.zeros(len(body.outer), dtype=np.int64)
     tags[where[outside]] = [numbers[n] for n in names[outside]]
@@ -464,6 +464,17 @@ def _named_facets(
                         f"boundary {name!r} lie inside the mesh, the first at "
                         f"{body.at(facets[inside][0])}, and are left out")
     return tags, numbers, told, dropped
+
+
+def _electrodes(raw: _Raw, body: Body, facets: Ints) -> str:
+    """What to write for the tags whose facets all lie in the lowest or the highest plane."""
+    heights = body.mesh.points[facets][..., -1]
+    ends = {"collector": body.mesh.points[:, -1].min(), "counter": body.mesh.points[:, -1].max()}
+    near = 1e-3 * (ends["counter"] - ends["collector"])
+    tags = np.unique(raw.facet_tags)
+    found = [f'{tag} = "{name}"' for name, level in ends.items() for tag in tags
+             if np.all(np.abs(heights[raw.facet_tags == tag] - level) < near)]
+    return ", ".join(found) or '<tag> = "collector"'
 
 
 def _one_group(facets: Ints, names: Any, body: Body) -> None:

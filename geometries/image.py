@@ -95,6 +95,12 @@ class Image(Parameters):
         shape = pictures.shape(path)
         if len(shape) not in (2, 3):
             raise ValueError(f"file: {len(shape)} axes of {shape}; an image has 2, a stack 3")
+        if 1 in shape:
+            raise ValueError(f"file: an axis of length 1 in {shape}; save the array without it")
+        if len(shape) == 3 and shape[-1] <= 4 < 16 <= min(shape[:2]):
+            raise ValueError(f"file: the last axis of {shape} has {shape[-1]} values, as colours "
+                             "and alpha have; save one value for each pixel (a stack as thin as "
+                             "that with another axis last, see axes)")
         if math.prod(shape) > VOXELS:
             raise ValueError(f"file: {math.prod(shape):.3g} voxels, at most {VOXELS:.3g}; crop it")
         if self.axes and len(self.axes) != len(shape):

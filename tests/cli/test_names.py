@@ -68,14 +68,18 @@ def test_a_working_folder_whose_name_is_not_utf8(
     assert r"gr\xf6\xdfe' is not UTF-8" in capsys.readouterr().err
 
 
-def test_python_refuses_such_names_too(tmp_path: Path) -> None:
+def test_python_refuses_such_names_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fem import Case
     from fem.folder import refuse_folder
+    from fem.run import cache_folder
 
     with pytest.raises(CaseError, match="is not UTF-8"):
         Case.load(str(latin_folder(tmp_path) / "a.toml"))
     with pytest.raises(CaseError, match="is not UTF-8"):
         refuse_folder(tmp_path / LATIN)
+    monkeypatch.setenv("HOSTPLATE_CACHE", str(tmp_path / LATIN))
+    with pytest.raises(CaseError, match=r"the cache folder .* is not UTF-8"):
+        cache_folder()
 
 
 def test_a_script_of_that_name_can_use_the_solver(tmp_path: Path) -> None:
@@ -95,6 +99,12 @@ def test_a_locale_of_ascii_runs_a_case_of_any_name(run_cli: Command, tmp_path: P
     done = run_cli("run", "größe.toml", "--quiet", cwd=folder, env=ASCII)
     assert done.returncode == 0, done.stderr
     assert (folder / "results" / "größe" / "summary.json").is_file()
+
+
+def test_an_output_of_ascii_shows_any_title(run_cli: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(to_toml(STEADY), encoding="utf-8")
+    done = run_cli("check", "a.toml", cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and r"gr\xf6\xdfe" in done.stdout, done.stderr
 
 
 def test_a_locale_of_ascii_finds_the_files_that_a_case_names(

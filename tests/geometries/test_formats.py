@@ -76,14 +76,16 @@ def test_a_mesh_of_every_author_is_read(
 
 
 @pytest.mark.parametrize(
-    "author", ["gmsh 2.2", "gmsh 4.1 binary", "gmsh med", "gmsh bdf large", "nastran small",
-               "pyvista vtu", "pyvista vtk", "dolfinx"],
+    ("author", "dimension"),
+    [(author, 2) for author in ("gmsh 2.2", "gmsh 4.1 binary", "gmsh med", "gmsh bdf large",
+                                "nastran small", "pyvista vtu", "pyvista vtk", "dolfinx")]
+    + [("dolfinx", 3), ("pyvista vtk", 3)],
 )
-def test_its_voltage_is_the_known_one(author: str, tmp_path: Path) -> None:
+def test_its_voltage_is_the_known_one(author: str, dimension: int, tmp_path: Path) -> None:
     from fem.case import Case
 
     name, make, options, names = MADE[author]
-    file = make(tmp_path / name.lower(), 2, **options).rename(tmp_path / name)
+    file = make(tmp_path / name.lower(), dimension, **options).rename(tmp_path / name)
     kinetics = {"i0": "10 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}
     case = Case.from_dict({
         "schema": 1, "title": author, "metal": "Li", "electrolyte": "mine", "study": "secondary",
@@ -204,6 +206,13 @@ def test_a_region_of_number_zero(tmp_path: Path) -> None:
     geometries.convert(file, tmp_path / "out", unit="um", names=names)
     mesh, _ = read(tmp_path / "out")
     assert mesh.volumes()[mesh.region_mask("electrolyte_a")].sum() == pytest.approx(600e-12)
+
+
+def test_facets_without_names_get_names_proposed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = refused(by_dolfinx(tmp_path / "a.xdmf"), capfd, names=REGIONS)
+    assert 'name it by names = { 21 = "collector", 22 = "counter" }' in told
 
 
 def test_mesh_tags_of_one_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

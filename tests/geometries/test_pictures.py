@@ -220,3 +220,18 @@ def test_labels_and_regions_match(
                                    "regions": regions, **more}, tmp_path / "out")
     for line in told:
         assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(("shape", "told"), [
+    ((24,), "1 axes of"), ((24, 24, 24, 3), "4 axes of"), ((24, 24, 1), "an axis of length 1"),
+    ((1, 24, 24), "an axis of length 1"), ((24, 30, 3), "as colours and alpha have"),
+    ((24, 30, 2), "as colours and alpha have"), ((24, 30, 4), "as colours and alpha have"),
+])
+def test_arrays_of_other_shapes_are_refused(
+    shape: tuple[int, ...], told: str, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(shape, dtype=np.uint8))
+    with pytest.raises(CaseError, match=told):
+        geometries.build("image", {"file": str(tmp_path / "a.npy"), "voxel": "1 um",
+                                   "coarsen": 0.5,
+                                   "regions": {0: "electrolyte", 1: "host"}}, tmp_path / "out")
