@@ -19,6 +19,7 @@ import pytest
 
 from fem import theory
 from fem.case import Case, case_names
+from fem.materials import library
 from fem.results import Result
 
 CASES = (
@@ -32,11 +33,14 @@ CASES = (
     "hollow_fibres",
     "host_fill",
     "host_fill_3d",
+    "k_carbon_fibres",
     "lamella_pan_cnf",
     "lgh_as",
     "limiting_current",
+    "mg_mesh_3layer",
     "mof_thickness",
     "multichannel_fibre",
+    "na_step_mxene",
     "nanowire_li2o_bare",
     "nanowire_li2o_coated",
     "nucleation_regimes",
@@ -49,6 +53,7 @@ CASES = (
     "wood_channels",
     "yolk_shell",
     "yolk_shell_growth",
+    "zn_bottom_up",
 )
 SURFACES = '[{{surface="host_*", {0}}}, {{surface="collector", {0}}}]'
 NO_NUCLEATION = "kinetics=" + SURFACES.format('eta_nuc="0 V"')
@@ -641,6 +646,105 @@ def test_a_sponge_plates_where_its_coat_ends(solve: Solve, reached: Reached) -> 
             most=0.5 * fields["dielectric"], unit="V/m")
     reached("field at the bottom, conductive (0.1 x graded)", fields["conductive"],
             most=0.1 * fields["graded"], unit="V/m")
+
+
+# ---------------------------------------------------------------------- other metals, full tier
+
+
+def layers(result: Result, *names: str) -> list[float]:
+    """Shares of host layers in the current."""
+    return [share(result, f"host_{name}") for name in names]
+
+
+@pytest.mark.full
+def test_zinc_fills_from_the_bottom_with_silver_there(solve: Solve, reached: Reached) -> None:
+    """Controls: silver at the top, none, no barrier; quantity: share of the bottom third, 1.000
+    against 0.000, 0.000 and 0.360; margin 0.5. And the exact salt gradient of a 2:2 salt.
+    """
+    graded = solve("zn_bottom_up")
+    top = 'kinetics.0.eta_nuc={along="depth", at=["0 um", "120 um"], values=["10 mV", "60 mV"]}'
+    runs = {
+        "silver at the top": solve("zn_bottom_up", top),
+        "no silver, foil of carbon": solve(
+            "zn_bottom_up", "kinetics.0.eta_nuc=60 mV", "collector.material=carbon"
+        ),
+        "no barrier": solve("zn_bottom_up", NO_NUCLEATION),
+    }
+    bottom = float(graded.summary["current_by_third"]["bottom"])
+    for name, run in runs.items():
+        other = float(run.summary["current_by_third"]["bottom"])
+        reached(f"bottom (0.5 + {name})", bottom, least=other + 0.5)
+    reached("top, no silver", top_third(runs["no silver, foil of carbon"]), least=0.99)
+    foil = solve("zn_bottom_up", "kinetics.0.eta_nuc=60 mV")
+    reached("foil of copper under carbon", share(foil, "collector"), least=0.99)
+    exact = float(theory.steady_gradient(20.0, 4e-10, 0.35, z=2)) * 1.1 / 0.9
+    seen = slope(graded, "c", 132e-6, 168e-6)[0]
+    reached("salt gradient in the separator over the exact one", seen / exact, least=0.999,
+            most=1.001)
+
+
+@pytest.mark.full
+def test_magnesium_takes_the_philic_mesh_wherever_it_lies(solve: Solve, reached: Reached) -> None:
+    """Controls: upside down, all alike, no barrier; quantity: share of the philic mesh, 1.000
+    twice, that of the bottom mesh 0.000, 0.285; margin 0.5. And the gradient of a 1:2 salt.
+    """
+    given = solve("mg_mesh_3layer")
+    down = solve("mg_mesh_3layer", "kinetics.0.eta_nuc=200 mV", "kinetics.2.eta_nuc=50 mV")
+    alike = solve("mg_mesh_3layer", 'kinetics=[{surface="host_*", eta_nuc="125 mV"}]')
+    free = solve("mg_mesh_3layer", NO_NUCLEATION)
+    reached("philic mesh at the bottom", share(given, "host_philic"), least=0.99)
+    reached("philic mesh on top", share(down, "host_phobic"), least=0.99)
+    reached("top mesh, all alike", share(alike, "host_phobic"), least=0.99)
+    even = layers(free, "phobic", "middle", "philic")
+    reached("bottom (0.5 + no barrier)", share(given, "host_philic"), least=even[2] + 0.5)
+    reached("least mesh without a barrier", min(even), least=0.25)
+    exact = float(theory.steady_gradient(5.0, 1.5e-10, 0.3, z=2, z_minus=-1)) * 1.1 / 0.9
+    seen = slope(given, "c", 132e-6, 168e-6)[0]
+    reached("salt gradient in the separator over the exact one", seen / exact, least=0.999,
+            most=1.001)
+
+
+@pytest.mark.full
+def test_steps_of_sodiophilicity_shut_off_the_top(solve: Solve, reached: Reached) -> None:
+    """Controls: upside down, one value, steps of 0.5 mV; quantity: share of the top layer, 0.000
+    against 0.527, 0.388 and 0.391; margin 0.3. A tenth of the tolerance moves them by 0.004.
+    """
+    name, poor = "na_step_mxene", "host_poor"
+    steps = share(solve(name), poor)
+    controls = {
+        "upside down": ("kinetics.0.eta_nuc=15 mV", "kinetics.2.eta_nuc=5 mV"),
+        "one value": ('kinetics=[{surface="host_*", eta_nuc="10 mV"}]',),
+        "steps of 0.5 mV": ("kinetics.0.eta_nuc=9.5 mV", "kinetics.2.eta_nuc=10.5 mV"),
+    }
+    tops = {which: share(solve(name, *more), poor) for which, more in controls.items()}
+    for which, top in tops.items():
+        reached(f"top, 5 mV steps (0.3 below {which})", steps, most=top - 0.3)
+    reached("top, steps of 0.5 mV less one value", tops["steps of 0.5 mV"] - tops["one value"],
+            least=-0.02, most=0.02)
+
+
+@pytest.mark.full
+def test_potassium_shares_the_mat_only_at_high_current(solve: Solve, reached: Reached) -> None:
+    """Controls: a fifth of the current at the same charge, no barrier there, lithium; quantity:
+    share of the top third, 0.425 against 1.000; margin 0.3. And its film, 3.5 times as thick.
+    """
+    name = "k_carbon_fibres"
+    slow = ("protocol.0.current_density=0.2 mA/cm^2", "protocol.0.duration=150 min")
+    fast, first = solve(name), solve(name, *slow)
+    reached("top at 0.2 mA/cm^2 (0.3 + at 1)", top_third(first), least=top_third(fast) + 0.3)
+    reached("top at 0.2 mA/cm^2, no barrier", top_third(solve(name, *slow, NO_NUCLEATION)),
+            most=0.45)
+    lithium = solve(name, "metal=Li", "electrolyte=LiTFSI_DOL_DME")
+    reached("top, less that of lithium", top_third(fast) - top_third(lithium), least=-0.02,
+            most=0.02)
+    told = [
+        text for run in (fast, lithium) for text in run.summary["warnings"] if "metal film" in text
+    ]
+    reached("films above a tenth of a fibre, potassium's only", len(told), least=1, most=1)
+    thick = float(told[0].split("reaches ")[1].split(" um")[0]) * 1e-6
+    charge = float(np.max(lithium.array("q", block="walls")))
+    film = float(theory.faraday_thickness(charge, library.metal("Li").molar_volume))
+    reached("film over that of lithium (V_m 3.49)", thick / film, least=3.3, most=3.7)
 
 
 # ------------------------------------------------------------------------ growing metal, full tier
