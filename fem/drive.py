@@ -40,7 +40,18 @@ SMALL = 0.1
 SOFT = 3.0
 """So many tolerances may lie between what is given and a straight line through a step."""
 
-_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(6)
+
+
+def _rule(panels: int, number: int) -> tuple[Array, Array]:
+    """Points and weights on [0, 1]: Gauss's in panels, denser at both ends, where roots begin."""
+    x, w = np.polynomial.legendre.leggauss(number)
+    u = ((np.arange(panels)[:, None] + 0.5 + 0.5 * x) / panels).ravel()
+    points = u**3 * (10.0 - 15.0 * u + 6.0 * u * u)
+    return points, 30.0 * (u * (1.0 - u)) ** 2 * np.tile(0.5 * w / panels, panels)
+
+
+_POINTS, _WEIGHTS = _rule(1, 12)
+_CHECK_POINTS, _CHECK_WEIGHTS = _rule(8, 5)
 
 
 class Drive:
@@ -97,15 +108,19 @@ class Drive:
     def integral(self, start: float, end: float) -> float:
         """Integral from one time to another; for a current the charge per area, C/m2."""
         self.cover(end)
-        inner = self.edges[(self.edges > start) & (self.edges < end)]
-        return float(self._integrals(np.array([start, *inner, end])).sum())
+        return float(self._integrals(self._cut(start, end)).sum())
+
+    def _cut(self, start: float, end: float) -> Array:
+        """The edges between two times, and these."""
+        k, n = np.searchsorted(self.edges, start, "right"), np.searchsorted(self.edges, end)
+        return np.concatenate([[start], self.edges[k:n], [end]])
 
     def _integrals(self, edges: Array) -> Array:
         """Integrals between neighbouring edges, by Gauss points inside each."""
-        half = 0.5 * np.diff(edges)
-        points = (edges[:-1] + half)[:, None] + half[:, None] * _POINTS
+        width = np.diff(edges)
+        points = edges[:-1, None] + width[:, None] * _POINTS
         values = np.asarray(self.raw(points.ravel())).reshape(points.shape)
-        return np.asarray((values @ _WEIGHTS) * half)
+        return np.asarray((values @ _WEIGHTS) * width)
 
     def size(self, t: float) -> float:
         """What errors at a time are compared with: the largest current, or the span of voltages."""
@@ -148,8 +163,7 @@ class Drive:
         from scipy.optimize import brentq  # slow to import
 
         self.cover(t + step)
-        inner = self.edges[(self.edges > t) & (self.edges < t + step)]
-        edges = np.array([t, *inner, t + step])
+        edges = self._cut(t, t + step)
         sums = charge + np.concatenate([[0.0], np.cumsum(self._integrals(edges))])
         over = np.flatnonzero(np.abs(sums[1:]) >= goal)
         if not len(over) or abs(charge) >= goal:
@@ -310,24 +324,19 @@ def drive(
     return Drive(given, end, tolerance, current=current)
 
 
-_PANELS = 8
-_CHECK_POINTS, _CHECK_WEIGHTS = np.polynomial.legendre.leggauss(5)
-
-
 def given_charge(given: Callable[[Any], Any], start: float, end: float) -> tuple[float, float]:
     """Integral of a given current and of its magnitude over a time step, in which none switches.
 
-    By Gauss points in equal panels: it knows nothing of the pieces of a `Drive`, so that one can be
-    checked by the other.
+    It knows nothing of the pieces of a `Drive`, so that one can be checked by the other.
 
     Args:
         given: the current density at many times.
         start: of the step, s.
         end: of the step, s.
     """
-    half = 0.5 * (end - start) / _PANELS
-    middles = start + half * (2 * np.arange(_PANELS) + 1)
-    values = np.asarray(given((middles[:, None] + half * _CHECK_POINTS).ravel()))
-    values = np.broadcast_to(values, _PANELS * len(_CHECK_POINTS)).reshape(_PANELS, -1)
-    totals = [float((x @ _CHECK_WEIGHTS).sum()) * half for x in (values, np.abs(values))]
-    return totals[0], totals[1]
+    values = np.asarray(given(start + (end - start) * _CHECK_POINTS))
+    values = np.broadcast_to(values, _CHECK_POINTS.shape)
+    return (
+        float(values @ _CHECK_WEIGHTS) * (end - start),
+        float(np.abs(values) @ _CHECK_WEIGHTS) * (end - start),
+    )

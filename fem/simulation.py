@@ -300,6 +300,9 @@ class Simulation:
                 self._save_if_due(event=bool(news))
         if cut or ends:
             self.recorder.fields()
+        if not cut and segment.knots and segment.duration is None:
+            self.remarks.add(f"table {segment.part}", f"{segment.label} ended with its table, "
+                             f"{segment.knots[-1]:g} s after it began, before any of its stops")
         self.progress.finish()
         self._save_if_due(event=cut or ends)
         return cut

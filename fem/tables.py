@@ -6,6 +6,7 @@ the same ``t`` stands twice then, with the value before and the one after.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,8 +88,12 @@ class Curve:
         points = np.asarray(x, dtype=float)
         if points.size:
             self.require(float(points.min()), float(points.max()))
-        result = np.interp(points, self.x, self.y)
+        result = np.interp(points, *self._arrays)
         return float(result) if points.ndim == 0 else result
+
+    @functools.cached_property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.asarray(self.x), np.asarray(self.y)
 
     def _ufl(self, x: Any) -> Any:
         import ufl

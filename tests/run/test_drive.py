@@ -20,7 +20,7 @@ from fem.results import Result
 from fem.run import resume
 from fem.tables import Curve
 
-from .cases import small, state_of
+from .cases import GROWING, small, state_of
 
 CURRENT = PropertyOf("A/m^2", ("t",))
 
@@ -172,7 +172,8 @@ def test_a_table_may_jump_in_time_and_nowhere_else() -> None:
 def test_the_check_knows_the_charge_by_another_way() -> None:
     charge, size = given_charge(lambda t: 3.0 * np.sin(t), 0.5, 1.5)
     assert charge == size == pytest.approx(3.0 * (math.cos(0.5) - math.cos(1.5)), rel=1e-13)
-    assert given_charge(lambda t: -2.0, 1.0, 4.0) == pytest.approx((-6.0, 6.0))
+    assert given_charge(lambda t: -2.0, 1.0, 4.0) == pytest.approx((-6.0, 6.0), rel=1e-14)
+    assert given_charge(np.sqrt, 0.0, 4.0)[0] == pytest.approx(16.0 / 3.0, rel=1e-13)
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -238,6 +239,29 @@ def test_a_current_of_a_formula_ends_at_its_capacity(tmp_path: Path) -> None:
     assert result.summary["charge"] == pytest.approx(-120.0, rel=1e-9)
     (event,) = result.summary["events"]
     assert event["event"] == "capacity" and event["t"] == pytest.approx(25.0, rel=1e-9)
+
+
+def test_a_table_that_ends_before_the_capacity_says_so(tmp_path: Path) -> None:
+    table = {"along": "t", "at": ["0 s", "0 s", "4 s"], "values": ["0 A/m^2", "5 A/m^2", "3 A/m^2"]}
+    steps = [{"step": "plate", "current_density": table, "capacity": c} for c in (
+        "9.5 C/m^2", "20 C/m^2")]  # fmt: skip
+    result = _run(tmp_path / "r", *steps)
+    assert result.summary["charge"] == pytest.approx(-9.5 - 16.0, rel=1e-9)
+    (event,) = result.summary["events"]
+    assert event["event"] == "capacity" and event["t"] < 2.2
+    (warning,) = result.summary["warnings"]
+    assert "plate ended with its table, 4 s after it began" in warning
+
+
+def test_growing_metal_gets_its_charge(tmp_path: Path) -> None:
+    text = "8*step(sin(2*pi*t/4)) + 3*sin(pi*t/4)^2"
+    case = small(**{name: value for name, value in GROWING.items() if name != "nuclei"} | {
+        "protocol": [_plate(text, duration="8 s")], "kinetics": [],
+    })  # fmt: skip
+    result = case.run(tmp_path / "r")
+    assert result.summary["charge"] == pytest.approx(-44.0, rel=1e-7)
+    assert result.summary["closures"]["commanded"] < 1e-7
+    assert {2.0, 4.0, 6.0, 8.0} <= {*result.series["t"].tolist()}
 
 
 @pytest.mark.parametrize("given", ["where(t < 60, 0, where(t < 62, v, 0))", "table"])
