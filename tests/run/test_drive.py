@@ -173,7 +173,7 @@ def test_the_check_knows_the_charge_by_another_way() -> None:
     charge, size = given_charge(lambda t: 3.0 * np.sin(t), 0.5, 1.5)
     assert charge == size == pytest.approx(3.0 * (math.cos(0.5) - math.cos(1.5)), rel=1e-11)
     assert given_charge(lambda t: -2.0, 1.0, 4.0) == pytest.approx((-6.0, 6.0), rel=1e-14)
-    assert given_charge(np.sqrt, 0.0, 4.0)[0] == pytest.approx(16.0 / 3.0, rel=1e-9)
+    assert given_charge(np.sqrt, 0.0, 4.0)[0] == pytest.approx(16.0 / 3.0, rel=1e-8)
 
 
 # -- runs ------------------------------------------------------------------------------------------
