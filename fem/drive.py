@@ -25,7 +25,7 @@ __all__ = ["Drive", "drive", "given_charge"]
 
 Array = npt.NDArray[np.float64]
 
-MOST = 200_000
+MOST = 50_000
 """Pieces into which a formula may fall between two looks; more could not be followed anyway."""
 FINEST = 2.0**-42
 """No piece is shorter than this share of the time looked at."""
@@ -292,7 +292,7 @@ class Drive:
             last = np.concatenate([last[~split], middle[split], last[split]])
             first = np.concatenate([first[~split], first[split], middle[split]])
         self._note(b.at, stop)
-        with np.errstate(divide="ignore", invalid="ignore"):  # the bend goes with the square
+        with np.errstate(all="ignore"):  # the bend goes with the square
             longer = np.clip(np.sqrt(most / bend), 1.0, 2.0)
         order = np.argsort(first)
         lengths = np.where(bend > 0.0, longer * (last - first), math.inf)

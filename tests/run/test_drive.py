@@ -108,8 +108,8 @@ def test_formulas_that_nothing_can_follow_are_refused() -> None:
     for text, why in (
         ("10/(t - 5)", "no finite value near t = 5 s"),
         ("1/(t - 3)^2", "no bound near t = 3 s"),
-        ("sin(1e9*t)", "changes more than 200,000 times between t = 0 s and 10 s"),
-        ("step(sin(1e9*t))", "changes more than 200,000 times"),
+        ("sin(1e9*t)", "changes more than 50,000 times between t = 0 s and 10 s"),
+        ("step(sin(1e9*t))", "changes more than 50,000 times"),
     ):
         with pytest.raises(CaseError, match=why.replace("(", r"\(")):
             _drive(text, 10.0)
