@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from fem import case_chemistry
+from fem import case_chemistry, case_names
 from fem.errors import CaseError, nearest
 from fem.expressions import Expression, ExpressionError
 from fem.properties import Along, Constant, Formula, Property
@@ -176,14 +176,26 @@ def _keys(table: type[BaseModel]) -> list[str]:
 
 def cross_checks(sections: Mapping[str, Any]) -> list[str]:
     """Problems between entries; entries that are invalid by themselves are absent and skipped."""
+    geometry, made = sections.get("geometry"), None
+    wrong: list[str] = []
+    if geometry is not None:
+        wrong, model = _geometry_problems(sized(geometry, sections))
+        made = None if model is None else model.names()
     checks = (
         _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _nuclei,
         _time, _probes, _hooks, case_chemistry.problems,
     )
-    return [problem for check in checks for problem in check(sections)]
+    found = [problem for check in checks for problem in check(sections)]
+    regions = None
+    if made is not None and sections.get("mesh") is None:
+        regions = made.all
+        found += case_names.problems(sections, regions, made.boundaries)
+    found += case_names.coating_problems(sections, regions)
+    found += case_names.electrode_problems(sections, made)
+    return wrong + found
 
 
-def geometry_parameters(geometry: Mapping[str, Any]) -> BaseModel:
+def geometry_parameters(geometry: Mapping[str, Any]) -> Any:
     """The checked parameters of a [geometry] table, lengths in metres.
 
     Raises:
@@ -213,7 +225,7 @@ def sized(geometry: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str,
     return {name: fine for name in FRONT_SIZES if name in model.model_fields} | dict(geometry)
 
 
-def _geometry_problems(geometry: Mapping[str, Any]) -> tuple[list[str], BaseModel | None]:
+def _geometry_problems(geometry: Mapping[str, Any]) -> tuple[list[str], Any]:
     from geometries import families
 
     known = families()
@@ -248,7 +260,6 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
         yield "mesh: given together with [geometry]; keep one of them"
     if geometry is not None:
         yield from _not_toml("geometry", geometry)
-        yield from _geometry_problems(sized(geometry, sections))[0]
     if mesh is not None:
         missing = [*_missing_file("mesh.file", Path(mesh.file))]
         yield from missing or _no_mesh("mesh.file", Path(mesh.file))

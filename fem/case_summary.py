@@ -6,20 +6,23 @@ import fnmatch
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fem import case_names
 from fem.case import STUDIES, Along, Case, Constant, Cycle, Property, Pulse
 from fem.case_checks import geometry_parameters
-from fem.errors import CaseError
+from fem.coatings import Film
 from fem.units import format_quantity
 
 if TYPE_CHECKING:
     from fem.materials import Material
 
 
-_NEEDED = {"i0", "alpha_a", "alpha_c"}
-
-
 def summary(case: Case) -> str:
-    """Title, physics, geometry, materials with the status of their numbers, protocol."""
+    """Title, physics, geometry, materials with the status of their numbers, protocol.
+
+    Raises:
+        CaseError: a region of the mesh to come is not filled.
+    """
+    case_names.require_filled(case)
     return "\n".join(_lines(case))
 
 
@@ -88,6 +91,8 @@ def _lines(case: Case) -> Iterator[str]:
         extra = [f"{name} {_shown(getattr(region, name))}" for name in own if name != "material"]
         filling = region.material or case.electrolyte
         yield f"  region     {', '.join([f'{glob}: {filling}', *extra])}"
+    for coating in case.coatings:
+        yield f"  coating    {_coating(coating, case)}"
     timed = case.study in ("tertiary", "growth")
     for k, step in enumerate(case.protocol, 1):
         if isinstance(step, Cycle):
@@ -100,7 +105,19 @@ def _lines(case: Case) -> Iterator[str]:
     told = ", ".join(f"{number} {status}" for status, number in counts.items())
     yield f"  numbers    {told} (library and own materials; overridden ones included)"
     yield from (f"  note       {note}" for note in notes(case))
-    yield "no problem found; whether names match the mesh is seen when it is read"
+    if case.mesh is None:
+        yield "no problem found; all names are those of the mesh to come"
+    else:
+        yield "no problem found; whether names match the mesh is seen when it is read"
+
+
+def _coating(coating: Any, case: Case) -> str:
+    """One coating: where, what, and what passes it at which resistance."""
+    film = Film.of("", coating, case.fillings)
+    ways = [f"{what} pass ({format_quantity(R, 'ohm*m^2')})"
+            for what, R in (("electrons", film.electrons), ("ions", film.ions)) if R is not None]
+    thick = format_quantity(coating.thickness, "m")
+    return f"{coating.on}: {thick} of {coating.material}, {' and '.join(ways) or 'nothing passes'}"
 
 
 def _step(step: Any, timed: bool) -> str:
@@ -127,18 +144,21 @@ def _step(step: Any, timed: bool) -> str:
 
 def notes(case: Case) -> Iterator[str]:
     """What is no error, or cannot be known without the mesh, but may surprise."""
-    from fem.materials import Electrolyte, Solid, material
+    from fem.materials import Electrolyte, material
 
-    for glob, region in case.regions.items():
-        filling = material(region.material or case.electrolyte, case.fillings, cation=case.metal)
-        own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(glob, entry.surface)]
-        known = {name for e in own for name in _NEEDED if getattr(e, name) is not None}
-        conducts = region.sigma is not None or (isinstance(filling, Solid) and filling.sigma > 0.0)
-        if isinstance(filling, Solid) and conducts and known != _NEEDED:
-            try:
-                case.pair_data(filling.name)
-            except CaseError as error:
-                yield f"regions.{glob}: if it touches the electrolyte it needs kinetics: {error}"
+    names = case_names.of_geometry(case)
+    if names is not None:
+        yield from case_names.unmatched(vars(case), names.all)
+        for name in names.perhaps:
+            if not any(fnmatch.fnmatchcase(name, glob) for glob in case.regions):
+                yield f"regions: if the mesh has {name!r}, no entry says what fills it"
+    yield from dead_walls(case)
+    for name, surface in _met(case).items() if case.study != "primary" else ():
+        if name == "collector" and names is not None and names.floor:
+            continue  # an error where it reacts
+        missing = None if surface is None else case_names.missing_pair(name, surface, vars(case))
+        if missing:
+            yield f"if {name} touches the electrolyte it needs kinetics: {missing}"
     yield from assumed_zero(case)
     used = [case.electrolyte, *(r.material for r in case.regions.values() if r.material)]
     for name in dict.fromkeys(used):
@@ -159,20 +179,22 @@ def notes(case: Case) -> Iterator[str]:
             yield f"a {case.study} study is one solve: {', '.join(given)} not used"
 
 
+def dead_walls(case: Case) -> Iterator[str]:
+    """Surfaces on which the case lets nothing plate."""
+    for name, surface in _met(case).items():
+        if surface is None:
+            yield f"nothing plates on {name}: its coating stops electrons and ions"
+
+
 def assumed_zero(case: Case) -> Iterator[str]:
     """Kinetic data that neither the case nor the library gives, and what their 0 means."""
-    from fem.materials import Solid, material
-
-    surfaces = {"collector": case.collector.material or case.metal}
-    for glob, region in case.regions.items():
-        filling = material(region.material or case.electrolyte, case.fillings)
-        if isinstance(filling, Solid) and (region.sigma is not None or filling.sigma > 0.0):
-            surfaces[glob] = filling.name
-    for name, surface in surfaces.items() if case.study != "primary" else ():
+    for name, surface in _met(case).items() if case.study != "primary" else ():
+        if surface is None:
+            continue
         own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(name, entry.surface)]
         given = {key for e in own for key in type(e).model_fields if getattr(e, key) is not None}
         known = case.pair_data(surface, strict=False)
-        if not (known.has("i0_ref") or given >= _NEEDED):
+        if not (known.has("i0_ref") or given >= case_names.NEEDED):
             continue  # an error if it reacts
         meaning = {}
         if "eta_nuc" not in given and not known.has("eta_nuc"):
@@ -184,6 +206,27 @@ def assumed_zero(case: Case) -> Iterator[str]:
                 f"kinetics of {name} ({case.metal} on {surface}): {' and '.join(meaning)} "
                 f"unknown, assumed 0: {', '.join(meaning.values())}"
             )
+
+
+def _met(case: Case) -> dict[str, str | None]:
+    """Collector and regions of the case that conduct electrons -> material that metal meets there.
+
+    Coatings included; None where they stop everything. Regions are named as in the case, or one by
+    one where coatings make a difference between them.
+    """
+    from fem.materials import Solid, material
+
+    names, sections = case_names.of_geometry(case), vars(case)
+    foil = case.collector.material or case.metal
+    found = {"collector": case_names.surface_of("collector", foil, sections)}
+    for glob, region in case.regions.items():
+        filling = material(region.material or case.electrolyte, case.fillings)
+        if not (isinstance(filling, Solid) and (region.sigma is not None or filling.sigma > 0.0)):
+            continue
+        fitting = [n for n in (names.all if names else ()) if fnmatch.fnmatchcase(n, glob)]
+        met = {n: case_names.surface_of(n, filling.name, sections) for n in fitting or [glob]}
+        found |= met if len({*met.values()}) > 1 else {glob: next(iter(met.values()))}
+    return found
 
 
 def _shown(value: Property | bool) -> str:

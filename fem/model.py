@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import ufl
 
-from . import boundaries, growth, surfaces
+from . import boundaries, case_names, growth, pieces, surfaces
 from .boundaries import Edges, Flow
 from .case import Case
 from .compat import MPI, cell_vertices, dfem
@@ -59,6 +59,7 @@ class Model:
         laws: transport laws of c that a region uses, and where they stop being physical.
         drives: boundary conditions that depend on time; flows: currents among them.
         clock: time since the start of the protocol step, s, for conditions that depend on it.
+        floating: conductors that do not touch the collector.
     """
 
     case: Case
@@ -81,6 +82,7 @@ class Model:
     held: list[tuple[Any, Any, Any]] = field(default_factory=list)
     drives: list[Drive] = field(default_factory=list)
     flows: dict[str, Flow] = field(default_factory=dict)
+    floating: pieces.Floating = field(default_factory=pieces.Floating)
 
     @property
     def plan(self) -> tuple[tuple[str, ...], ...]:
@@ -149,6 +151,7 @@ def build(case: Case, domain: Domain) -> Model:
     Raises:
         CaseError: a material, a pair, a region or a boundary is missing, with the way out.
     """
+    _check_names(case, domain)
     fillings = {name: _fill(case, name) for name in domain.regions}
     conductors = [n for n, f in fillings.items() if f.sigma is not None]
     solids = [n for n in conductors if fillings[n].electrolyte is None]
@@ -191,6 +194,7 @@ def build(case: Case, domain: Domain) -> Model:
     check_needs(physics)
     for part in physics:
         part.declare(s)
+    floating = pieces.gauge(s, electrons, ions, found, edges)
     for part in physics:
         part.rows(s)
     if "c" in s.unknowns and case.initial.c is not None and case.initial.c.variables:
@@ -207,11 +211,25 @@ def build(case: Case, domain: Domain) -> Model:
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
         found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic),
         _laws_of_c(case, fillings, ionic), clock,
-        metal, nuclei, edges.timed, held, edges.drives, edges.flows,
+        metal, nuclei, edges.timed, held, edges.drives, edges.flows, floating,
     )
 
 
 # -- regions -----------------------------------------------------------------------------------
+
+
+def _check_names(case: Case, domain: Domain) -> None:
+    """The case names nothing that neither the mesh has nor its family could have made.
+
+    Raises:
+        CaseError: all such names, with the nearest.
+    """
+    regions, boundaries = [*domain.regions], [*domain.boundaries]
+    wrong = list(case_names.problems(vars(case), regions, boundaries))
+    if wrong and (made := case_names.of_geometry(case)):
+        wrong = list(case_names.problems(vars(case), [*regions, *made.all], boundaries))
+    if wrong:
+        raise CaseError("\n".join(wrong))
 
 
 def _fill(case: Case, name: str) -> _Filling:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import boundaries
-from .case_summary import assumed_zero
+from . import boundaries, case_names, pieces
+from .case_summary import assumed_zero, dead_walls
 from .compat import MPI
 from .constants import FARADAY
 from .errors import CaseError
@@ -88,9 +88,13 @@ class Remarks:
         for text in idle(model.case, model.domain, model.electrons.regions if model.electrons else
                          (), model.ions.regions):
             yield text, text
+        yield from ((text, text) for text in dead_walls(model.case))
+        for text in case_names.unmatched(vars(model.case), model.domain.regions):
+            yield text, text
         bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]
         if bare:
             yield "insulated", f"boundaries without a condition are insulated: {', '.join(bare)}"
+        yield from pieces.remarks(model.floating)
         yield from self._wide_cells(walls=True)
 
     def require(self, c_low: float, c_high: float) -> None:

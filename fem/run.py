@@ -22,6 +22,7 @@ from typing import Any
 from . import checkpoint
 from .case import Case
 from .case_files import apply_override, read_toml, refuse_other_than_utf8, to_toml
+from .case_names import require_filled
 from .compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from .domain import Domain
 from .errors import CaseError, RunError
@@ -66,6 +67,7 @@ def run(
         case = Case.load(str(case))
     check_launcher(comm)
     _may_execute(case, hooks)
+    require_filled(case)
     on_root(comm, refuse_folder, folder, overwrite)  # before minutes of meshing and compiling
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     simulation = _compiled(case, domain, Path(folder), quiet)

@@ -21,7 +21,7 @@ from .coatings import films_on, meeting, no_electrons
 from .compat import MPI, dfem
 from .constants import T_REF
 from .domain import Domain
-from .errors import CaseError, nearest
+from .errors import CaseError
 from .hooks import BUILT_IN, find_law
 from .kinetics import behind_film
 from .materials.laws import exchange_current
@@ -194,24 +194,6 @@ def _coated(case: Case, name: str, surface: str) -> Reaction | None:
     return _with_film(_reaction(case, name, place.surface), place.resistance)
 
 
-def _check_surfaces(case: Case, surfaces: Iterable[str]) -> None:
-    """Every [[kinetics]] and [[coatings]] entry fits a surface that reacts, or could.
-
-    Raises:
-        CaseError: all entries that fit none, with the nearest names.
-    """
-    known = sorted(surfaces)
-    entries = [(f"kinetics.{k}.surface", e.surface) for k, e in enumerate(case.kinetics)]
-    entries += [(f"coatings.{k}.on", c.on) for k, c in enumerate(case.coatings)]
-    lost = [
-        f"{place}: {glob!r} fits no surface; {nearest(glob, known)}"
-        for place, glob in entries
-        if not any(fnmatchcase(name, glob) for name in known)
-    ]
-    if lost:
-        raise CaseError("\n".join(lost))
-
-
 def _check_coated(
     case: Case, solids: Iterable[str], regions: Iterable[str]
 ) -> None:
@@ -248,7 +230,6 @@ def read(
     Raises:
         CaseError: an entry fits no surface, a pair is unknown, or nothing reacts.
     """
-    _check_surfaces(case, {*domain.regions, "collector", "counter", "metal"})
     _check_coated(case, solids, domain.regions)
     walls: dict[str, list[tuple[str, str]]] = {}
     for plus, minus in domain.walls:

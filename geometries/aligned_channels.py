@@ -26,7 +26,7 @@ from geometries.mesh import (
     tensor_mesh,
     too_many,
 )
-from geometries.parameters import Growth, Length, Parameters
+from geometries.parameters import Growth, Length, Names, Parameters, above
 
 QUALITY = 0.05  # least SICN accepted
 ATTEMPTS = 6
@@ -108,6 +108,11 @@ class AlignedChannels(Parameters):
             if thickness:
                 out.append((region, out[-1][2], out[-1][2] + thickness))
         return out
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        regions = ("electrolyte_channels", "host_sheets", *above(self.gap, self.separator))
+        return Names(regions, floor=regions[:1])
 
     def sizes(self) -> tuple[float, float]:
         """Largest cell size and cell size at the sheets in m."""

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from geometries.mesh import MOST_CELLS, Built, Floats, Ints, assemble
-from geometries.parameters import Length, Parameters
+from geometries.parameters import Length, Names, Parameters
 
 
 class Array(Parameters):
@@ -52,6 +52,11 @@ class Array(Parameters):
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        return Names(("electrolyte", "host_sphere" if self.dimension == 3 else "host_fibre"),
+                     floor=("electrolyte",))
 
     def about(self) -> float:
         """About how many cells there will be."""

@@ -20,7 +20,7 @@ from fem.units import quantity
 from geometries import lattice_host
 from geometries.lattice_host import OnLattice
 from geometries.mesh import Built, Floats, TaggedMesh, assemble, quality
-from geometries.parameters import Length, Name, Parameters
+from geometries.parameters import Length, Name, Names, Parameters, above
 
 if TYPE_CHECKING:
     Position = float
@@ -105,6 +105,12 @@ class Cad(OnLattice):
             raise ValueError("content: a file has changed; leave content out to take it")
         object.__setattr__(self, "content", digest.hexdigest())
         return self
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes; which bodies are there is known when it is read."""
+        bodies = [n for part in self.parts
+                  for n in ([part.region] if part.region else part.names.values())]
+        return Names((self.pore, *above(self.gap, self.separator)), tuple(dict.fromkeys(bodies)))
 
     def spacing(self) -> float:
         """Largest cell size in m."""

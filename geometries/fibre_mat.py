@@ -26,7 +26,16 @@ from geometries.mesh import (
     segment_distance,
     too_many,
 )
-from geometries.parameters import Growth, Length, Name, Parameters, Skin, Whiskers
+from geometries.parameters import (
+    Growth,
+    Length,
+    Name,
+    Names,
+    Parameters,
+    Skin,
+    Whiskers,
+    above,
+)
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 POROSITY_TOLERANCE = 0.01
@@ -161,6 +170,17 @@ class FibreLayer(Parameters):
         """Region name of a fibre of one kind of the mix (None without a mix)."""
         return f"host_{self.name}" + (f"_{kind}" if kind else "")
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions of the layer."""
+        kinds: list[str | None] = [*self.mix] if self.mix else [None]
+        return (
+            f"electrolyte_{self.name}", *(self.region(kind) for kind in kinds),
+            *(("electrolyte_lumen",) if self.lumen else ()),
+            *((self.skin.region,) if self.skin else ()),
+            *((self.whiskers.region,) if self.whiskers else ()),
+        )
+
     def joins(self, kind: str | None) -> bool:
         """Whether a fibre of this kind joins the conducting tree."""
         return self.bonded if isinstance(self.bonded, bool) else kind in self.bonded
@@ -241,6 +261,12 @@ class FibreMat(Parameters):
             if thickness:
                 out.append((region, out[-1][2], out[-1][2] + thickness))
         return out
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        regions = [name for layer in self.layers for name in layer.regions]
+        regions += above(self.gap, self.separator)
+        return Names(tuple(dict.fromkeys(regions)), floor=(self.slabs()[0][0],))
 
     def sizes(self) -> tuple[float, float]:
         """Largest cell size and cell size on fibres in m."""

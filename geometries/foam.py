@@ -18,6 +18,7 @@ from geometries import lattice_host
 from geometries.lattice_host import Lengths, OnLattice, Shares, at_height
 from geometries.levelset import Field as PlaceField
 from geometries.mesh import Built, Floats
+from geometries.parameters import Names
 
 RANGE = {
     ("opal", 2): (0.92, 0.98), ("opal", 3): (0.78, 0.92),
@@ -75,6 +76,10 @@ class Foam(OnLattice):
         lattice_host.check_coating(self.coating, self.spacing() / 2**self.refine)
         self.budget(self.spacing())
         return self
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        return self.porous_names("foam", self.coating)
 
     def spacing(self) -> float:
         """Spacing of the lattice in m."""

@@ -17,7 +17,7 @@ from geometries import lattice_host
 from geometries.lattice_host import OnLattice
 from geometries.levelset import Field as PlaceField
 from geometries.mesh import Built, Floats, Ints, TaggedMesh
-from geometries.parameters import Length, Parameters
+from geometries.parameters import Length, Names, Parameters, above
 
 
 class Flaw(Parameters):
@@ -100,6 +100,21 @@ class Grains(OnLattice):
         self.budget(self.spacing())
         return self
 
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        filled = any(f.kind == "crack" and f.filled > 0 for f in self.flaws)
+        others = (*(("host_crack",) if filled else ()), *above(self.gap, self.separator))
+        if self.boundary_width:
+            crystal = ("solid_electrolyte_grain", "solid_electrolyte_boundary")
+            return Names(crystal + others, floor=crystal[:1])
+        colours = _coloured(self.seeds(np.random.default_rng(self.seed)))
+        numbered = [f"solid_electrolyte_{k + 1}" for k in range(int(colours.max()) + 1)]
+        return Names(others, tuple(numbered))
+
+    def seeds(self, rng: np.random.Generator) -> Floats:
+        """Centres of the grains, also around the host."""
+        return scattered(rng, [*self.across, self.top], self.grain_diameter)
+
     def voids(self) -> tuple[float, float]:
         """Spacing and height of the voids in m."""
         spacing = self.void_spacing or self.grain_diameter
@@ -119,7 +134,7 @@ def build(p: Grains) -> Built:
         CaseError: the contact cannot be delivered.
     """
     rng = np.random.default_rng(p.seed)
-    seeds = scattered(rng, [*p.across, p.top], p.grain_diameter)
+    seeds = p.seeds(rng)
     if p.boundary_width:
         crystal = _boundary(seeds, p.boundary_width)
         regions = ["solid_electrolyte_grain", "solid_electrolyte_boundary"]

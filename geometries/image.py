@@ -20,7 +20,7 @@ from fem.errors import CaseError
 from geometries import lattice_host, pictures
 from geometries.lattice_host import Refine
 from geometries.mesh import Built, Floats
-from geometries.parameters import Growth, Length, Name, Parameters
+from geometries.parameters import Growth, Length, Name, Names, Parameters, above
 
 Labels = NDArray[np.uint8]
 Axis = Literal["x", "y", "z"]
@@ -114,6 +114,10 @@ class Image(Parameters):
             raise ValueError(f"content: {self.file} has changed; leave content out to take it")
         object.__setattr__(self, "content", digest)
         return self
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes; which labels occur is known when it is read."""
+        return Names(above(self.gap, self.separator), tuple(dict.fromkeys(self.regions.values())))
 
     def order(self, dimension: int) -> str:
         """The array's axes."""

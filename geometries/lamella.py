@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from fem.errors import CaseError
 from geometries.mesh import Built, Floats, assemble, graded, tensor_mesh
-from geometries.parameters import Growth, Length, Name, Parameters
+from geometries.parameters import Growth, Length, Name, Names, Parameters, above
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 DRAWS = 500
@@ -108,6 +108,18 @@ class Lamella(Parameters):
         width = self.width or max(layer.pitch for layer in self.layers)
         return width, self.breadth or width
 
+    def labels(self) -> list[tuple[str, Lamina]]:
+        """Name of each layer of the stack and what it is, from the collector upwards."""
+        return [(f"{layer.name}_{k + 1}" if self.repeat > 1 else layer.name, layer)
+                for k in range(self.repeat) for layer in self.layers]
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        labels = self.labels()
+        regions = [f"{what}_{name}" for name, _ in labels for what in ("host", "electrolyte")]
+        regions += ["electrolyte_spacing"] if self.spacing and len(labels) > 1 else []
+        return Names((*regions, *above(self.gap, self.separator)), floor=tuple(regions[:2]))
+
     def rim(self, layer: Lamina) -> float:
         """Width of an opening in m."""
         return layer.pitch * (
@@ -182,13 +194,11 @@ def stack(p: Lamella) -> list[Slab]:
     rng = None if p.seed is None else np.random.default_rng(p.seed)
     for _ in range(DRAWS if rng else 1):
         slabs: list[Slab] = []
-        for k in range(p.repeat):
-            for layer in p.layers:
-                if slabs and p.spacing:
-                    slabs.append(_above(slabs, "electrolyte_spacing", p.spacing))
-                name = f"{layer.name}_{k + 1}" if p.repeat > 1 else layer.name
-                shift = (0.0, 0.0) if rng is None else _shift(p, layer, rng)
-                slabs.append(_above(slabs, name, layer.thickness, layer, shift))
+        for name, layer in p.labels():
+            if slabs and p.spacing:
+                slabs.append(_above(slabs, "electrolyte_spacing", p.spacing))
+            shift = (0.0, 0.0) if rng is None else _shift(p, layer, rng)
+            slabs.append(_above(slabs, name, layer.thickness, layer, shift))
         if all(_sound(p, slabs, axis) for axis in range(p.dimension - 1)):
             break
     else:

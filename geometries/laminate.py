@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from geometries.mesh import Built, Floats, assemble, graded, tensor_mesh
-from geometries.parameters import Growth, Length, Name, Parameters
+from geometries.parameters import Growth, Length, Name, Names, Parameters
 from geometries.planar import host_of
 
 
@@ -42,6 +42,11 @@ class Film(Parameters):
     def label(self) -> str:
         """Name of the film."""
         return self.name or self.region
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Region of the film and of its pores."""
+        return (self.region, *((f"electrolyte_{self.label}",) if self.pore_diameter else ()))
 
     @model_validator(mode="after")
     def _consistent(self) -> Film:
@@ -103,6 +108,13 @@ class Laminate(Parameters):
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        regions = [name for film in self.layers for name in film.regions]
+        return Names(
+            tuple(dict.fromkeys(regions)), floor=self.layers[0].regions, axis=self.axisymmetric
+        )
 
     def across(self) -> tuple[float, float]:
         """Width and cell size across in m."""

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from fem.errors import CaseError
 from geometries import levelset
 from geometries.mesh import Built, Floats, TaggedMesh, assemble, graded
-from geometries.parameters import Growth, Length, Name, Parameters
+from geometries.parameters import Growth, Length, Name, Names, Parameters, above
 
 TOLERANCE = 0.01
 """Of a porosity or another share."""
@@ -118,6 +118,13 @@ class OnLattice(Parameters):
         ends = list(itertools.accumulate([0.0, *(layer.thickness for layer in self.layers)]))
         return [(layer.name, low, high) for layer, low, high in
                 zip(self.layers, ends[:-1], ends[1:], strict=True)]
+
+    def porous_names(self, family: str, coating: object) -> Names:
+        """Regions and boundaries of a host whose pores lead to the collector."""
+        what = ("electrolyte", "host", *(("coating",) if coating else ()))
+        layers = [name for name, _, _ in self.host_layers(family)]
+        regions = tuple(f"{kind}_{name}" for name in layers for kind in what)
+        return Names(regions + above(self.gap, self.separator), floor=regions[:1])
 
     def budget(self, size: float) -> None:
         """Refuse a lattice that is too fine for `cells_max`, before any work.

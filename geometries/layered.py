@@ -20,7 +20,7 @@ from fem.errors import CaseError
 from geometries.carving import HOST, Crowd, Part, Room, carve, nearest
 from geometries.measures import components, is_pore, pore_connectivity, slab_fractions
 from geometries.mesh import Built, TaggedMesh, cells_needed, facet_pairs, too_many
-from geometries.parameters import Growth, Length, Name, Parameters
+from geometries.parameters import Growth, Length, Name, Names, Parameters, above
 from geometries.primitives import Ball, Rod
 
 POROSITY_TOLERANCE = 0.01
@@ -80,6 +80,20 @@ class Layer(Parameters):
     def filler(self) -> str:
         """Region of what no part fills."""
         return f"host_{self.name}" if self.full else f"electrolyte_{self.name}"
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions of the layer."""
+        skin, whiskers = getattr(self, "skin", None), getattr(self, "whiskers", None)
+        return (
+            f"electrolyte_{self.name}", f"host_{self.name}",
+            *((skin.region,) if skin else ()), *((whiskers.region,) if whiskers else ()),
+        )
+
+    @property
+    def bottom(self) -> tuple[str, ...]:
+        """Regions at the bottom of the layer."""
+        return (self.filler,)
 
     def scale(self) -> float:
         """The length (m) that sets the largest cell size."""
@@ -171,6 +185,14 @@ class Cell(Parameters):
                 wrong.append(f"pitch: the cell's {which} {length:g} m is not a multiple of "
                              f"{unit:g} m; nearest {count * unit:g} m")
         return wrong
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        regions = [name for layer in self.layers for name in layer.regions]
+        regions += above(self.gap, self.separator)
+        return Names(
+            tuple(dict.fromkeys(regions)), floor=self.layers[0].bottom, axis=self.axisymmetric
+        )
 
     def bounds(self) -> list[tuple[str, float, float]]:
         """(name, bottom, top) in m of each layer."""

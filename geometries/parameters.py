@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -35,8 +36,43 @@ def at_depth(graded: tuple[float, ...], share: float) -> float:
     return graded[i] + (place - i) * (graded[i + 1] - graded[i])
 
 
+@dataclass(frozen=True)
+class Names:
+    """What the regions and boundaries of a mesh will be called, known before it is built.
+
+    Attributes:
+        regions: of every mesh with these parameters.
+        perhaps: further ones that a mesh has or has not, by what is drawn at random or read.
+        floor: those of `regions` that touch the collector; None if it is not known.
+        axis: the mesh has a boundary `axis`.
+    """
+
+    regions: tuple[str, ...]
+    perhaps: tuple[str, ...] = ()
+    floor: tuple[str, ...] | None = None
+    axis: bool = False
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every region that there may be, once."""
+        return tuple(dict.fromkeys(self.regions + self.perhaps))
+
+    @property
+    def boundaries(self) -> tuple[str, ...]:
+        """Every boundary."""
+        return ("collector", "counter", "sides", *(("axis",) if self.axis else ()))
+
+
+def above(gap: float | None, separator: float | None) -> tuple[str, ...]:
+    """Regions above a host."""
+    return (*(("electrolyte_gap",) if gap else ()), *(("separator",) if separator else ()))
+
+
 class Parameters(BaseModel):
-    """Base of every family's parameters: frozen, unknown names refused."""
+    """Base of every family's parameters: frozen, unknown names refused.
+
+    A family's own model also has `names() -> Names`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

@@ -137,6 +137,13 @@ class ParticleLayer(Layer):
             return [f"diameter: at most half of the cell's width, {min(cell.across) / 2:g} m"]
         return []
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions of the layer."""
+        inside = [f"host_{self.name}_core"] if self.core else []
+        inside += [f"electrolyte_{self.name}_yolk"] if self.core and self.core.gap else []
+        return (*super().regions, *inside)
+
     @classmethod
     def fill(cls, run: list[tuple[Self, Site]]) -> list[Part]:
         """Particles of each layer; they may stand on those of the layer below."""

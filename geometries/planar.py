@@ -20,7 +20,7 @@ from geometries.mesh import (
     too_many,
     within_budget,
 )
-from geometries.parameters import Growth, Length, Name, Parameters
+from geometries.parameters import Growth, Length, Name, Names, Parameters
 
 
 class Slab(Parameters):
@@ -134,6 +134,12 @@ class Planar(Parameters):
         if p.y is not None and self.dimension == 2:
             wrong.append("y: only with dimension = 3")
         return wrong
+
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        regions = slabs(self)[1]
+        return Names(tuple(dict.fromkeys(regions)), floor=(regions[0],), axis=self.axisymmetric)
 
 
 def build(p: Planar) -> Built:

@@ -70,6 +70,11 @@ class PoreLayer(Layer):
             raise ValueError("\n  ".join(wrong))
         return self
 
+    @property
+    def bottom(self) -> tuple[str, ...]:
+        """The block, and the pores where they go through."""
+        return (self.filler,) if self.floor else (self.filler, f"electrolyte_{self.name}")
+
     def scale(self) -> float:
         """Largest diameter."""
         return max(self.diameter)

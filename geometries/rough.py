@@ -25,7 +25,7 @@ from geometries.mesh import (
     tensor_mesh,
     within_budget,
 )
-from geometries.parameters import Growth, Length, Parameters, Skin
+from geometries.parameters import Growth, Length, Names, Parameters, Skin, above
 
 QUALITY = 0.05
 
@@ -86,6 +86,12 @@ class Rough(Parameters):
     def across(self) -> list[float]:
         """Width, in 3D width and breadth, in m."""
         return [self.width] if self.dimension == 2 else [self.width, self.breadth or self.width]
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        regions = (*((self.skin.region,) if self.skin else ()), "electrolyte",
+                   *above(None, self.separator))
+        return Names(regions, floor=regions[:1])
 
     def fine(self) -> float:
         """Cell size on the surface in m."""

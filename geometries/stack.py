@@ -51,6 +51,11 @@ class SlabLayer(Layer):
         """Cell size at its faces in m."""
         return self.size or self.thickness / (5 if dimension == 2 else 3)
 
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The film's."""
+        return (self.filler,)
+
     @classmethod
     def fill(cls, run: list[tuple[Self, Site]]) -> list[Part]:
         """Nothing: the film is its slab."""

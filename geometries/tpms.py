@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from geometries import lattice_host, levelset
 from geometries.lattice_host import Lengths, OnLattice, Shares
 from geometries.mesh import Built, Floats
-from geometries.parameters import Length
+from geometries.parameters import Length, Names
 
 AREA = {"gyroid": 3.0915, "primitive": 2.3451, "diamond": 3.8378}
 """Area of the minimal surface in a unit cell of side 1 (Schwarz, Schoen; checked in the tests)."""
@@ -82,6 +82,10 @@ class Tpms(OnLattice):
         lattice_host.check_coating(self.coating, self.spacing() / 2**self.refine)
         self.budget(self.spacing())
         return self
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        return self.porous_names("tpms", self.coating)
 
     def spacing(self) -> float:
         """Spacing of the lattice in m."""

@@ -34,6 +34,15 @@ EVERYTHING: dict[str, Any] = {
     "source": "nobody 2020",
     "notes": "two\nlines",
     "temperature": "25 degC",
+    "geometry": {
+        "family": "planar",
+        "size": "2 um",
+        "layers": [
+            {"name": "bottom", "thickness": "30 um", "region": "host_bottom"},
+            {"name": "free", "thickness": "50 um", "region": "electrolyte"},
+            {"name": "film", "thickness": "10 um", "region": "separator"},
+        ],
+    },
     "regions": {
         "host_*": {
             "material": "Cu",
@@ -61,7 +70,7 @@ EVERYTHING: dict[str, Any] = {
     ],
     "coatings": [{"on": "host_*", "material": "Li2O", "thickness": "20 nm"}],
     "boundaries": {
-        "wall": {"phi_l": "0 V", "c": "1 mol/L"},
+        "sides": {"phi_l": "0 V", "c": "1 mol/L"},
         "collector": {"contact_resistance": "1 ohm*m^2"},
     },
     "counter": {"kind": "ideal"},

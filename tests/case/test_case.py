@@ -369,7 +369,8 @@ RULES = [
     ),
     Rule({"probe": [{"name": "a", "field": "c", "point": ["1 um"]}]}, "at least 2 items"),
     Rule(
-        {"probe": [{"name": "a", "field": "c", "volume": "x"}] * 2}, "probe.1.name: 'a': used twice"
+        {"probe": [{"name": "a", "field": "c", "volume": "electrolyte"}] * 2},
+        "probe.1.name: 'a': used twice",
     ),
     Rule({"materials": {"my": {"kind": "solid"}}}, "materials.my.sigma: missing"),
     Rule({"materials": {"my": {"kind": "liquid"}}}, "materials.my.kind: 'liquid'"),

@@ -96,10 +96,10 @@ def test_the_film_of_a_primary_cell_is_a_resistance():
 
 
 def refused(data: dict) -> str:
-    checked = Case.from_dict(data)
-    domain = Domain.read(mesh_folder(checked, MPI.COMM_WORLD))
+    """What is told: by the check of the case already, or once its mesh is read."""
     with pytest.raises(CaseError) as caught:
-        build(checked, domain)
+        checked = Case.from_dict(data)
+        build(checked, Domain.read(mesh_folder(checked, MPI.COMM_WORLD)))
     return str(caught.value)
 
 

@@ -1,0 +1,294 @@
+"""Names in a case against those of its mesh: regions, surfaces, boundaries; and what reacts there.
+
+A family of geometries says what its mesh will be called before it is built (`names()` of its
+parameters), so `hostplate check` compares without a mesh; for a mesh of one's own the run does it.
+An exact name that is not there is an error. A pattern (`host_*`) may fit nothing: that is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from fem.coatings import Film, films_on, meeting, no_electrons
+from fem.errors import CaseError, nearest
+
+if TYPE_CHECKING:
+    from geometries.parameters import Names
+
+__all__ = [
+    "NEEDED", "coating_problems", "conducts", "electrode_problems", "missing_pair", "of_geometry",
+    "problems", "require_filled", "surface_of", "unmatched",
+]
+
+EXTRA = ("collector", "counter", "metal")
+"""Surfaces that [[kinetics]] may name besides regions: the electrodes, and metal on itself."""
+NEEDED = frozenset({"i0", "alpha_a", "alpha_c"})
+"""Kinetic numbers with which the library need not know a pair."""
+
+
+def of_geometry(case: Any) -> Names | None:
+    """Names that the family of a case gives its mesh; None for a mesh of one's own."""
+    from fem.case_checks import geometry_parameters
+
+    if case.geometry is None:
+        return None
+    found: Any = geometry_parameters(case.sized_geometry or {})
+    names: Names = found.names()
+    return names
+
+
+# ------------------------------------------------------------------------------------------ names
+
+
+def _is_pattern(name: str) -> bool:
+    return "*" in name or "?" in name
+
+
+def _entries(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(place, name or pattern, further surfaces that it may name) of what names regions."""
+    for glob in sections.get("regions", {}):
+        yield f"regions.{glob}", glob, ()
+    for k, entry in enumerate(sections.get("kinetics", ())):
+        yield f"kinetics.{k}.surface", entry.surface, EXTRA
+    for k, coating in enumerate(sections.get("coatings", ())):
+        if coating.on != "counter":  # told by another check
+            yield f"coatings.{k}.on", coating.on, EXTRA[:1]
+
+
+def unmatched(sections: Mapping[str, Any], regions: Iterable[str]) -> Iterator[str]:
+    """Entries that fit nothing, which is no error: patterns, and what a mesh need not have.
+
+    Args:
+        sections: of the case, by field name.
+        regions: of the mesh.
+    """
+    for place, name, extra in _entries(sections):
+        if not any(fnmatchcase(known, name) for known in (*regions, *extra)):
+            told = "" if place.startswith("regions.") else f": {name!r}"
+            yield f"{place}{told}: fits nothing in this mesh; {nearest(name, regions)}"
+
+
+def problems(
+    sections: Mapping[str, Any], regions: Sequence[str], boundaries: Sequence[str]
+) -> Iterator[str]:
+    """Names that the mesh does not have.
+
+    Args:
+        sections: of the case, by field name; invalid ones are absent.
+        regions: all that the mesh may have.
+        boundaries: all that it has.
+    """
+    known = {*regions}
+    for place, name, extra in _entries(sections):
+        if not _is_pattern(name) and name not in known | {*extra}:
+            if place.startswith("regions."):
+                yield f"{place}: the mesh has no such region; {nearest(name, known)}"
+            else:
+                solid = [n for n in known if not n.startswith(("electrolyte", "separator"))]
+                yield f"{place}: {name!r}: fits no surface; {nearest(name, [*solid, *extra])}"
+    for k, entry in enumerate(sections.get("nuclei", ())):
+        surfaces = known | {"collector"}
+        if not any(fnmatchcase(n, entry.surface) for n in surfaces):
+            yield (f"nuclei.{k}.surface: {entry.surface!r}: fits no surface; "
+                   f"{nearest(entry.surface, surfaces)}")
+    yield from _probes(sections, known, boundaries)
+    for name in sections.get("boundaries", {}):
+        if name not in boundaries:
+            yield f"boundaries.{name}: no boundary is called {name!r}; {nearest(name, boundaries)}"
+
+
+def require_filled(case: Any) -> None:
+    """Every region that the mesh will have is filled by one entry of the case.
+
+    Raises:
+        CaseError: all that are not.
+    """
+    names = of_geometry(case)
+    if names is not None:
+        wrong = [text for name in names.regions for text in _filling(name, case.regions)]
+        if wrong:
+            raise CaseError("\n".join(wrong))
+
+
+def _probes(
+    sections: Mapping[str, Any], regions: Iterable[str], boundaries: Iterable[str]
+) -> Iterator[str]:
+    for k, probe in enumerate(sections.get("probe", ())):
+        where = f"probe.{k}.{'volume' if probe.surface is None else 'surface'}"
+        given = probe.volume if probe.surface is None else probe.surface
+        if given is None:
+            continue
+        pair = "/" in given
+        known = {*regions} if pair or probe.surface is None else {*regions, *boundaries}
+        lost = [n for n in given.split("/") if not any(fnmatchcase(k, n) for k in known)]
+        if lost:
+            what = "boundary or region" if known > {*regions} else "region"
+            others = [f"{a}/{b}" for a in known for b in known if a != b] if pair else known
+            yield (f"{where}: no {what} is called {' nor '.join(map(repr, lost))}; "
+                   f"{nearest(given, others)}")
+
+
+def _filling(name: str, regions: Mapping[str, Any]) -> Iterator[str]:
+    globs = [glob for glob in regions if fnmatchcase(name, glob)]
+    if len(globs) > 1:
+        shown = " and ".join(repr(glob) for glob in globs)
+        yield f"regions: {name!r} is matched by {shown}; keep one of them"
+    elif not globs and not name.startswith("electrolyte"):
+        yield (
+            f"regions: the mesh has a region {name!r} but the case says not what fills it; add "
+            f"[regions.{name}] with a material"
+        )
+
+
+# --------------------------------------------------------------------------------------- surfaces
+
+
+def _own(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Materials of the case itself, and those that it carries from an earlier library."""
+    from fem.materials import recorded
+
+    return recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
+
+
+def _material_of(name: str, sections: Mapping[str, Any]) -> tuple[Any, Any]:
+    """What fills a region, and its entry; (None, None) where that is not known."""
+    from fem.materials import material
+
+    found = [r for glob, r in sections.get("regions", {}).items() if fnmatchcase(name, glob)]
+    entry = found[0] if len(found) == 1 else None
+    wanted = entry.material if entry is not None else None
+    if wanted is None and name.startswith("electrolyte"):
+        wanted = sections.get("electrolyte")
+    try:
+        found_material = material(str(wanted), _own(sections))
+    except CaseError:
+        return None, None  # told by another check
+    return found_material, entry
+
+
+def conducts(name: str, sections: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """Material of a region if it conducts electrons and no ions, and whether it conducts ions."""
+    from fem.materials import Solid
+
+    found, entry = _material_of(name, sections)
+    if not isinstance(found, Solid):
+        return None, found is not None
+    ions = found.kappa > 0.0 or (entry is not None and entry.kappa is not None)
+    sigma = found.sigma if entry is None or entry.sigma is None else entry.sigma
+    dark = not getattr(sigma, "variables", ()) and not float(getattr(sigma, "value", sigma)) > 0.0
+    return (None if ions or dark else found.name), ions
+
+
+def surface_of(name: str, solid: str, sections: Mapping[str, Any]) -> str | None:
+    """Material on which metal plates on a solid, coatings included; None where nothing does.
+
+    Raises:
+        CaseError: coatings that stop everything.
+    """
+    films = films_on(name, sections.get("coatings", ()), _own(sections))
+    place = meeting(name, solid, films)
+    return None if place is None else place.surface
+
+
+def missing_pair(name: str, surface: str, sections: Mapping[str, Any]) -> str | None:
+    """Why the kinetics of a surface are not known; None if they are.
+
+    Args:
+        name: of the surface in the case.
+        surface: its material.
+        sections: of the case, by field name.
+    """
+    from fem.materials import recorded
+
+    own = [entry for entry in sections.get("kinetics", ()) if fnmatchcase(name, entry.surface)]
+    if {key for entry in own for key in NEEDED if getattr(entry, key) is not None} >= NEEDED:
+        return None
+    try:
+        recorded.pair(
+            sections.get("library", {}), sections["metal"], surface, sections["electrolyte"]
+        )
+    except CaseError as error:
+        return f"kinetics of {name!r}: {error} with surface = {name!r}"
+    return None
+
+
+def coating_problems(sections: Mapping[str, Any], regions: Sequence[str] | None) -> Iterator[str]:
+    """Coatings that stop everything, or lie where no electrons are.
+
+    Args:
+        sections: of the case, by field name.
+        regions: of the mesh; None if they are not known.
+    """
+    from fem.materials import names
+
+    coatings, own = sections.get("coatings", ()), _own(sections)
+    known = {*names("solid"), *own}
+    sound = []
+    for k, coating in enumerate(coatings):
+        if coating.material in known:
+            try:
+                Film.of(f"coatings.{k}", coating, own)
+                sound.append(coating)
+            except CaseError as error:
+                yield str(error)
+    if len(sound) < len(coatings):
+        return
+    metals = {"collector": _foil(sections)}
+    if regions is None:
+        metals |= {c.on: "solid" for c in coatings}
+    else:
+        metals |= {n: solid for n in regions if (solid := conducts(n, sections)[0]) is not None}
+        for k, coating in enumerate(coatings):
+            on = [n for n in (*regions, "collector") if fnmatchcase(n, coating.on)]
+            filled = all(n == "collector" or _material_of(n, sections)[0] for n in on)
+            if on and filled and not {*metals} & {*on}:
+                yield f"coatings.{k}.on: {coating.on!r}: {no_electrons(on)}"
+    told = set()
+    for name, solid in metals.items():
+        try:
+            surface_of(name, solid, sections)
+        except CaseError as error:
+            place = str(error).split(":")[0]
+            if place not in told:  # once for all walls that it covers
+                told.add(place)
+                yield str(error)
+
+
+def _foil(sections: Mapping[str, Any]) -> str:
+    collector = sections.get("collector")
+    return (collector.material if collector else None) or str(sections.get("metal"))
+
+
+def electrode_problems(sections: Mapping[str, Any], names: Names | None) -> Iterator[str]:
+    """Kinetics that are missing at the electrodes, where they react whatever the mesh.
+
+    Args:
+        sections: of the case, by field name.
+        names: of the mesh; None if they are not known.
+    """
+    from fem.materials import names as materials
+
+    wanted = {"metal", "electrolyte", "kinetics", "study", "counter", "collector"}
+    if not wanted <= sections.keys() or sections["metal"] not in materials("metal"):
+        return
+    if sections["study"] == "primary":
+        return
+    if sections["counter"].kind == "metal":
+        yield from _told(missing_pair("counter", sections["metal"], sections))
+    if sections["study"] == "growth":
+        yield from _told(missing_pair("metal", sections["metal"], sections))
+    floor = (names.floor if names else None) or ()
+    if any(conducts(name, sections)[1] for name in floor):
+        try:
+            surface = surface_of("collector", _foil(sections), sections)
+        except CaseError:
+            return  # told by the check of coatings
+        if surface is not None:
+            yield from _told(missing_pair("collector", surface, sections))
+
+
+def _told(problem: str | None) -> Iterator[str]:
+    if problem is not None:
+        yield problem

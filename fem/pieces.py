@@ -1,0 +1,203 @@
+"""Pieces: what hangs together for electrons or for ions, and what of it no current can reach.
+
+A conductor that does not touch the collector floats: its potential follows from zero net current
+through the reactions on its walls. Where nothing reacts either (all walls insulated, or dead under
+a coating), every constant is a solution and the matrix is singular. Such a piece, or pieces that
+only trade with one another, carry no current whatever they are held at, so one node of them is held
+(`gauge`); what flows through that node is zero, and no current or other potential depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from .compat import MPI, dfem
+from .components import components
+from .errors import CaseError
+
+if TYPE_CHECKING:
+    from .boundaries import Edges
+    from .domain import Domain
+    from .physics.electrons import Electrons
+    from .physics.ions import Ions
+    from .surfaces import Surfaces
+    from .system import System, Unknown
+
+__all__ = ["Floating", "gauge", "remarks"]
+
+
+@dataclass(frozen=True)
+class Floating:
+    """Conducting solids without contact to the collector.
+
+    Attributes:
+        count: pieces that float.
+        total: all pieces.
+        regions: they lie in.
+        cut_off: pieces (of conductors or electrolyte) that nothing reaches, held at one node each.
+    """
+
+    count: int = 0
+    total: int = 0
+    regions: tuple[str, ...] = ()
+    cut_off: int = 0
+
+
+@dataclass(frozen=True)
+class _Net:
+    """One potential: its unknown, and the piece of every local cell (-1 elsewhere)."""
+
+    unknown: Unknown
+    label: npt.NDArray[np.int64]
+    count: int
+
+    @classmethod
+    def of(cls, domain: Domain, unknown: Unknown) -> _Net:
+        on = np.zeros(len(domain.cell_tag_array), dtype=bool)
+        on[unknown.part.cells] = True
+        label, count = components(domain.mesh, on)
+        return cls(unknown, label, count)
+
+    def held(self) -> set[int]:
+        """Pieces with a node that is held."""
+        fixed = np.zeros(len(self.unknown.value.x.array), dtype=bool)
+        fixed[self.unknown.fixed_dofs()] = True
+        cells = self.unknown.part.cells
+        on = fixed[self.unknown.space.dofmap.list[: len(cells)]].any(axis=1)
+        return {*self.label[cells[on]].tolist()} - {-1}
+
+    def at(self, domain: Domain, faces: Iterable[tuple[str, str]]) -> set[int]:
+        """Pieces at boundary faces."""
+        found = [f for f in faces if f in domain.faces]
+        return {*self.label[domain.facets(faces=found)[:, 0]].tolist()} - {-1}
+
+
+def gauge(
+    s: System, electrons: Electrons | None, ions: Ions, found: Surfaces, edges: Edges,
+) -> Floating:
+    """Hold one node of everything that no potential reaches; count what floats (collective).
+
+    Args:
+        s: with all unknowns declared and held.
+        electrons: whose pieces are meant, None if nothing conducts them.
+        ions: the same.
+        found: walls and electrodes that react.
+        edges: conditions at boundaries.
+
+    Raises:
+        CaseError: a boundary drives current into a piece that it cannot leave.
+    """
+    domain, comm = s.domain, s.domain.comm
+    nets = [_Net.of(domain, s.unknowns[name]) for name in ("phi_s", "phi_l") if name in s.unknowns]
+    shift = np.cumsum([0, *(net.count for net in nets)]).tolist()
+    solid = nets[0] if electrons is not None else None
+    liquid = nets[-1]
+    offset = shift[len(nets) - 1]
+
+    grounded: set[int] = set()
+    for net, low in zip(nets, shift, strict=False):
+        grounded |= {low + k for k in net.held()}
+    if electrons is not None and solid is not None:
+        at = [*edges.phi_s, *([electrons.collector] if electrons.collector else [])]
+        faces = [f for b in at for f in domain.faces_of(b, electrons.regions)]
+        grounded |= solid.at(domain, faces)
+    own = {*grounded}  # of conductors, without a way through the electrolyte
+    electrodes = [*found.plating, *((found.counter,) if found.counter else ())]
+    faces = [f for e in electrodes for f in e.faces]
+    grounded |= {offset + k for k in liquid.at(domain, faces)}
+
+    links: set[tuple[int, int]] = set()
+    if solid is not None:
+        walls = [w for e in electrodes for w in e.walls]
+        plus, minus = (domain.facets(walls=walls, side=side)[:, 0] for side in "+-")
+        links |= {*zip(solid.label[plus].tolist(), (offset + liquid.label[minus]).tolist(),
+                       strict=True)}
+        if s.grows:  # a front may be anywhere
+            both = (solid.label >= 0) & (liquid.label >= 0)
+            links |= {*zip(solid.label[both].tolist(), (offset + liquid.label[both]).tolist(),
+                           strict=True)}
+    everyone = comm.allgather((grounded, own, links))
+    grounded, own = (set().union(*(e[k] for e in everyone)) for k in (0, 1))
+    pairs = np.array(sorted(set().union(*(e[2] for e in everyone))), dtype=int).reshape(-1, 2)
+    graph = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(shift[-1], shift[-1]))
+    number, cluster = connected_components(graph, directed=False)
+    loose = np.setdiff1d(np.arange(number), cluster[sorted(grounded)])
+    for which in loose.tolist():
+        members = np.flatnonzero(cluster == which)
+        k = len(nets) - 1 if members[-1] >= offset else 0
+        piece = int(members[-1] if k else members[0]) - shift[k]
+        _require_no_supply(s, nets, shift, members, edges, electrons, ions)
+        _hold(nets[k], piece, comm)
+    return _told(domain, electrons, solid, own, len(loose))
+
+
+def _hold(net: _Net, piece: int, comm: Any) -> None:
+    """Hold the first node of a piece where it is (collective)."""
+    u = net.unknown
+    mark = dfem.Function(u.space)
+    cells = np.flatnonzero(net.label[u.part.cells] == piece)
+    owned = u.space.dofmap.index_map.size_local
+    mine = np.unique(u.space.dofmap.list[cells])
+    mine = mine[mine < owned]
+    ids = u.space.dofmap.index_map.local_to_global(mine.astype(np.int32))
+    first = int(ids.min()) if len(ids) else np.iinfo(np.int64).max
+    least = comm.allreduce(first, op=MPI.MIN)
+    mark.x.array[mine[ids == least]] = 1.0
+    mark.x.scatter_forward()
+    u.fixed.append(np.flatnonzero(mark.x.array > 0.5).astype(np.int32))
+
+
+def _require_no_supply(
+    s: System, nets: list[_Net], shift: list[int], members: npt.NDArray[np.int64], edges: Edges,
+    electrons: Electrons | None, ions: Ions,
+) -> None:
+    domain = s.domain
+    supplies = [(0, b, electrons.regions) for b in edges.into_solid] if electrons else []
+    supplies += [(len(nets) - 1, b, ions.regions) for b in edges.into_electrolyte]
+    for k, boundary, regions in supplies:
+        there = {shift[k] + p for p in nets[k].at(domain, domain.faces_of(boundary, regions))}
+        if domain.comm.allreduce(bool(there & {*members.tolist()}), op=MPI.LOR):
+            raise CaseError(
+                f"boundaries.{boundary}.current_density: drives current into a part of the mesh "
+                "that it cannot leave: it touches no electrode, and nothing reacts on its walls"
+            )
+
+
+def _told(
+    domain: Domain, electrons: Electrons | None, solid: _Net | None, own: set[int], cut_off: int
+) -> Floating:
+    """Count the solids that float (collective)."""
+    if electrons is None or solid is None:
+        return Floating(cut_off=cut_off)
+    names = {domain.regions[n]: n for n in electrons.regions if not n.startswith("electrolyte")}
+    tags = domain.cell_tag_array
+    on = (solid.label >= 0) & np.isin(tags, [*names])
+    pairs = {*zip(solid.label[on].tolist(), tags[on].tolist(), strict=True)}
+    found = set().union(*domain.comm.allgather(pairs))
+    pieces = {label for label, _ in found}
+    floats = pieces - own
+    regions = sorted({names[tag] for label, tag in found if label in floats})
+    return Floating(len(floats), len(pieces), tuple(regions), cut_off)
+
+
+def remarks(found: Floating) -> Iterator[tuple[str, str]]:
+    """What a run says of it, before the first step."""
+    if found.count:
+        yield "floating", (
+            f"{found.count} of {found.total} conducting solids ({', '.join(found.regions)}) touch "
+            "neither the collector nor anything that does: they float, and no net current reaches "
+            "them; if they touch outside the model give contacts, connected or bridge_sigma (see "
+            "docs/geometries.md)"
+        )
+    if found.cut_off:
+        yield "cut_off", (
+            f"{found.cut_off} parts of the mesh are cut off from every electrode and reaction: no "
+            "current flows in them, and their potential has no meaning"
+        )

@@ -1,0 +1,186 @@
+"""`check` knows the names that a family gives its mesh, and what reacts there, without a mesh."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fem.case import Case
+from fem.case_summary import notes, summary
+from fem.errors import CaseError
+from geometries.gallery import EXAMPLES
+
+from .base import BASE, changed
+
+MAT = {
+    "family": "fibre_mat", "width": "30 um", "separator": "5 um", "gap": "2 um",
+    "layers": [
+        {"name": "bottom", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "4 um",
+         "mix": {"cu": 0.5, "pan": 0.5}},
+        {"name": "top", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "4 um",
+         "skin": {"name": "lif", "thickness": "0.4 um"}},
+    ],
+}
+FILLED = {
+    "host_bottom_cu": {"material": "Cu"}, "host_bottom_pan": {"material": "PAN"},
+    "host_top": {"material": "Ni"}, "coating_lif": {"material": "Li2O"},
+    "separator": {"material": "polyolefin"},
+}
+
+
+def mat(changes: dict[str, Any]) -> dict[str, Any]:
+    return changed({"geometry": MAT, "regions": copy.deepcopy(FILLED), **changes})
+
+
+def problems(data: dict[str, Any]) -> list[str]:
+    with pytest.raises(CaseError) as caught:
+        Case.from_dict(data)
+    return str(caught.value).splitlines()
+
+
+def test_names_of_the_family_are_known() -> None:
+    case = Case.from_dict(mat({"kinetics": [{"surface": n, "eta_nuc": "10 mV"} for n in (
+        "host_bottom_cu", "host_*", "collector", "counter", "metal")]}))
+    assert list(notes(case)) == []
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"regions.host_botom_cu": {"material": "Cu"}},
+     "regions.host_botom_cu: the mesh has no such region; did you mean 'host_bottom_cu'"),
+    ({"kinetics": [{"surface": "host_botom_cu", "eta_nuc": "1 mV"}]},
+     "kinetics.0.surface: 'host_botom_cu': fits no surface; did you mean 'host_bottom_cu'"),
+    ({"kinetics": [{"surface": "colector", "eta_nuc": "1 mV"}]},
+     "kinetics.0.surface: 'colector': fits no surface; did you mean 'collector'?"),
+    ({"coatings": [{"on": "host_topp", "material": "Ag", "thickness": "9 nm"}]},
+     "coatings.0.on: 'host_topp': fits no surface; did you mean 'host_top'"),
+    ({"probe": [{"name": "a", "field": "c", "volume": "electrolyte_botom"}]},
+     "probe.0.volume: no region is called 'electrolyte_botom'; did you mean 'electrolyte_bottom'"),
+    ({"probe": [{"name": "a", "field": "i_n", "surface": "host_top/electrolyte_topp"}]},
+     "probe.0.surface: no region is called 'electrolyte_topp'; did you mean 'host_top/electro"),
+    ({"probe": [{"name": "a", "field": "i_n", "surface": "countr"}]},
+     "probe.0.surface: no boundary or region is called 'countr'; did you mean 'counter'?"),
+    ({"boundaries": {"side": {"phi_l": "0 V"}}},
+     "boundaries.side: no boundary is called 'side'; did you mean 'sides'?"),
+    ({"study": "growth", "growth": {"interface_width": "1 um"}, "metal": "Li",
+      "nuclei": [{"surface": "host_topf", "density": "1e12 1/m^2", "threshold": "0 V"}]},
+     "nuclei.0.surface: 'host_topf': fits no surface; did you mean 'host_top'"),
+])
+def test_a_name_that_the_mesh_will_not_have_is_told_with_the_nearest(
+    changes: dict[str, Any], told: str
+) -> None:
+    found = problems(mat(changes))
+    print("\n".join(found))
+    assert any(line.startswith(told) for line in found)
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"regions.host_top": None},
+     "regions: the mesh has a region 'host_top' but the case says not what fills it; add"),
+    ({"regions.host_*": {"material": "Cu"}},
+     "regions: 'host_top' is matched by 'host_top' and 'host_*'; keep one of them"),
+])
+def test_every_region_of_the_mesh_to_come_is_filled_once(
+    changes: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    """Told by `check`, and by a run before it builds the mesh."""
+    case = Case.from_dict(mat(changes))
+    for way in (lambda: summary(case), lambda: case.run(tmp_path / "r")):
+        with pytest.raises(CaseError) as caught:
+            way()
+        assert any(line.startswith(told) for line in str(caught.value).splitlines())
+
+
+def test_all_wrong_names_are_told_at_once() -> None:
+    found = problems(mat({
+        "regions.host_x": {"material": "Cu"}, "boundaries": {"wall": {"phi_l": "0 V"}},
+        "coatings": [{"on": "y", "material": "Ag", "thickness": "9 nm"}],
+    }))
+    assert [line.split(":")[0] for line in found] == [
+        "regions.host_x", "coatings.0.on", "boundaries.wall"]
+
+
+def test_a_pattern_that_fits_nothing_is_noted() -> None:
+    case = Case.from_dict(mat({
+        "kinetics": [{"surface": "wire_*", "eta_nuc": "1 mV"}], "regions.foo_*": {"material": "Cu"},
+        "coatings": [{"on": "hots_*", "material": "Ag", "thickness": "9 nm"}],
+    }))
+    found = "\n".join(notes(case))
+    for place in ("regions.foo_*: fits", "kinetics.0.surface: 'wire_*': fits",
+                  "coatings.0.on: 'hots_*': fits"):
+        assert f"{place} nothing in this mesh" in found
+
+
+@pytest.mark.parametrize("family", [f for f in EXAMPLES if f not in ("image", "cad")])
+def test_a_typo_is_found_in_every_family(family: str) -> None:
+    """2D and 3D examples of the gallery: each region with a letter too many."""
+    from geometries.registry import resolve
+
+    for example in EXAMPLES[family]:
+        names = resolve(family, example).names()  # type: ignore[attr-defined]
+        regions = {n: {"material": "Cu"} for n in names.all if not n.startswith("electrolyte")}
+        for name in names.all:
+            found = problems(BASE | {
+                "geometry": {"family": family, **example},
+                "regions": regions | {f"{name}e": {"material": "Cu"}},
+            })
+            assert any(line.startswith(f"regions.{name}e: the mesh has no such region; did you mean"
+                                       ) and repr(name) in line for line in found), found
+
+
+# -- what reacts --------------------------------------------------------------------------------
+
+
+def test_kinetics_of_the_electrodes_are_known_to_check() -> None:
+    """Potassium has no pair on itself; aluminium none with lithium, and here the foil is bare."""
+    found = problems(mat({"collector.material": "PAN"}))
+    assert found[0].startswith("kinetics of 'collector': pair 'Li/PAN': no kinetic data")
+    given = {"surface": "collector", "i0": "1 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}
+    Case.from_dict(mat({"collector.material": "PAN", "kinetics": [given]}))
+    Case.from_dict(mat({"collector.material": "PAN", "study": "primary"}))
+    silver = [{"on": "collector", "material": "Ag", "thickness": "50 nm"}]
+    Case.from_dict(mat({"collector.material": "PAN", "coatings": silver}))
+    # A block on the collector: the foil meets no electrolyte.
+    Case.from_dict(changed({"collector.material": "PAN"}))
+
+
+@pytest.mark.parametrize(("coatings", "told"), [
+    ([("host_top", "SiO2", {})], "coatings.0: stops everything on 'host_top': 'SiO2' passes"),
+    ([("host_*", "PVDF", {}), ("host_top", "Ag", {})], "coatings.0: stops everything on "),
+    ([("host_top", "Li2O", {}), ("host_*", "Ag", {})], "coatings.1: stops everything on"),
+    ([("host_bottom_pan", "Ag", {})], "coatings.0.on: 'host_bottom_pan': no electron conductor"),
+    ([("electrolyte_top", "Ag", {})], "coatings.0.on: 'electrolyte_top': no electron conductor"),
+    ([("collector", "Al2O3", {})], "coatings.0: stops everything on 'collector'"),
+    ([("host_top", "Ag", {"blocks_ions": False})], "coatings.0.blocks_ions: false, but kappa of"),
+    ([("host_top", "polyolefin", {})], "coatings.0.material: 'polyolefin': not known"),
+])
+def test_coatings_that_cannot_be_are_told_before_the_run(
+    coatings: list[tuple[str, str, dict[str, Any]]], told: str
+) -> None:
+    found = problems(mat({"coatings": [
+        {"on": on, "material": material, "thickness": "10 nm"} | more
+        for on, material, more in coatings
+    ]}))
+    print(found)
+    assert any(line.startswith(told) for line in found)
+
+
+def test_a_dead_wall_is_said() -> None:
+    dead = {"on": "host_top", "material": "Al2O3", "thickness": "9 nm", "blocks_ions": True}
+    case = Case.from_dict(mat({"coatings": [dead]}))
+    assert "nothing plates on host_top: its coating stops electrons and ions" in list(notes(case))
+
+
+def test_names_need_neither_mesher_nor_solver() -> None:
+    code = (
+        "import sys; from geometries.gallery import EXAMPLES; from geometries.registry import *\n"
+        "for f, examples in EXAMPLES.items():\n"
+        "    if f not in ('image', 'cad'): [resolve(f, e).names() for e in examples]\n"
+        "wrong = {'gmsh', 'dolfinx', 'petsc4py', 'mpi4py', 'vtk', 'pyvista'} & {*sys.modules}\n"
+        "sys.exit(str(wrong) if wrong else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,73 @@
+"""The names that a family declares are those of the mesh that it builds."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from geometries.gallery import EXAMPLES, _drawn, _pictured
+from geometries.registry import resolve
+
+SLOW = {("fibre_mat", 2), ("grid", 2), ("foam", 2), ("foam", 3), ("foam", 4), ("foam", 5),
+        ("image", 1), ("tpms", 2), ("grains", 1)}
+"""A second or more; in the full tier."""
+MORE: dict[str, list[dict[str, Any]]] = {
+    "fibre_mat": [
+        {"width": "40 um", "gap": "2 um", "growth": 1.6, "size_wall": "1 um", "layers": [
+            {"name": "a", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "3 um",
+             "mix": {"cu": 0.7, "pan": 0.3}},
+            {"name": "b", "thickness": "20 um", "porosity": 0.85, "fibre_diameter": "4 um"}]},
+        {"width": "40 um", "growth": 1.6, "layers": [
+            {"name": "a", "thickness": "20 um", "porosity": 0.85, "fibre_diameter": "4 um",
+             "skin": {"name": "sei", "thickness": "0.4 um"}}]},
+        {"width": "40 um", "growth": 1.6, "layers": [
+            {"name": "a", "thickness": "30 um", "porosity": 0.9, "fibre_diameter": "5 um",
+             "whiskers": {"length": "2 um", "diameter": "0.5 um", "spacing": "4 um"}}]}],
+    "planar": [{"length": "9 um", "size": "3 um", "width": "6 um", "axisymmetric": True}],
+    "laminate": [{"width": "5 um", "axisymmetric": True, "layers": [
+        {"region": "host_film", "thickness": "1 um", "pore_diameter": "2 um", "pitch": "10 um"},
+        {"region": "electrolyte", "thickness": "5 um", "size": "1 um"}]}],
+    "pore_array": [{"width": "4 um", "axis": True, "gap": "2 um", "growth": 1.6, "layers": [
+        {"name": "wood", "thickness": "9 um", "diameter": "4 um", "pitch": "8 um",
+         "floor": "2 um", "skin": {"name": "zno", "thickness": "0.5 um"}}]}],
+    "lamella": [{"width": "10 um", "gap": "2 um", "repeat": 2, "layers": [
+        {"name": "pan", "thickness": "4 um", "opening": 0.4, "pitch": "10 um"}]}],
+    "tpms": [{"unit_cell": "10 um", "width": "20 um", "porosity": 0.6, "layers": [
+        {"name": "low", "thickness": "10 um"}, {"name": "high", "thickness": "10 um"}]}],
+    "particle_bed": [{"width": "40 um", "growth": 1.6, "layers": [
+        {"name": "bed", "thickness": "25 um", "contact": "separate", "porosity": 0.82,
+         "diameter": "7 um", "core": {"diameter": 0.5}}]}],
+    "grains": [{"grain_diameter": "8 um", "width": "30 um", "thickness": "30 um",
+                "separator": "5 um"}],
+}
+CASES = [
+    pytest.param(family, example, id=f"{family}-{k}",
+                 marks=[pytest.mark.full] if (family, k) in SLOW else [])
+    for family in EXAMPLES
+    for k, example in enumerate([*EXAMPLES[family], *MORE.get(family, [])])
+]
+
+
+@pytest.mark.parametrize(("family", "example"), CASES)
+def test_declared_names_are_those_of_the_mesh(
+    family: str, example: dict[str, Any], tmp_path: Path
+) -> None:
+    """All regions that are sure are there, no other than those declared, and all boundaries."""
+    if family in ("image", "cad"):
+        example = {"image": _pictured, "cad": _drawn}[family](example, tmp_path)
+    checked: Any = resolve(family, example)
+    names = checked.names()
+    mesh = importlib.import_module(f"geometries.{family}").build(checked).mesh
+    assert {*names.regions} <= {*mesh.regions} <= {*names.all}
+    if family != "grains":  # which of its numbers lie inside, only the mesh knows
+        assert {*mesh.regions} == {*names.all}
+    assert {*mesh.boundaries} == {*names.boundaries}
+    if names.floor:
+        floor = np.unique(mesh.facets[mesh.facet_tags == mesh.boundaries["collector"]])
+        on = np.isin(mesh.cells, floor).sum(axis=1) == mesh.dimension
+        there = {n for n, tag in mesh.regions.items() if tag in mesh.cell_tags[on]}
+        assert {*names.floor} <= there
