@@ -184,7 +184,8 @@ def _lines(report: dict[str, Any]) -> list[str]:
     electronic = report["electronic"]
     lines = [
         f"porosity             {report['porosity']:.4f}",
-        f"tortuosity           {shown(report['tortuosity'])}",
+        f"tortuosity           {shown(report['tortuosity'])}"
+        + (" (below 1: see the notes)" if (report["tortuosity"] or 1) < 1 - 1e-6 else ""),
         *(f"  {' '.join(f'{shown(v):>9}' for v in row)}" for row in
           report["tortuosity_tensor"] or []),
         f"solid conductivity   {shown(electronic['conductivity'])} of the bulk",

@@ -217,9 +217,13 @@ def section(mesh: TaggedMesh) -> float:
     if mesh.axisymmetric:
         r = mesh.points[:, 0]
         return float(np.pi * (r.max() ** 2 - r.min() ** 2))
-    box = float(np.prod(np.ptp(mesh.points[:, :-1], axis=0)))
-    if mesh.dimension == 2:
-        return box
+    across = mesh.points[:, :-1]
+    low, high = across.min(axis=0), across.max(axis=0)
+    box = float(np.prod(high - low))
+    ends = np.stack([across == low, across == high], axis=2)
+    if mesh.dimension == 2 or all(np.any(ends[:, 0, i] & ends[:, 1, j])
+                                  for i in (0, 1) for j in (0, 1)):
+        return box  # there are nodes at all of its corners
     from scipy.spatial import ConvexHull
 
     outline = float(ConvexHull(mesh.points[:, :-1]).volume)  # in the plane its area

@@ -10,6 +10,7 @@ import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,14 +191,11 @@ class Body:
         self._check_facets()
         parts = self._parts()
         count = int(parts.max()) + 1
-        all_of_them = np.arange(len(self.outer))
-        if count > 1:  # any of them shows why
-            far = all_of_them[:: 1 + len(all_of_them) // _LOOKS]
-        else:
-            far = all_of_them if len(all_of_them) < _LOOKS else np.flatnonzero(~self.on_box)
-        twice, across = self._met(far)
         if count > 1:
-            raise CaseError(self._apart(parts, twice, across))
+            raise CaseError(f"mesh {self.file}: {self._apart(parts, count)}")
+        small = len(self.outer) < 0.1 * _LOOKS
+        twice, across = self._met(np.arange(len(self.outer)) if small
+                                  else np.flatnonzero(~self.on_box))
         self._check_volume()
         if len(twice):
             raise CaseError(f"mesh {self.file}: {self._overlap(twice)}; {_CURE}")
@@ -216,10 +214,11 @@ class Body:
         inner, sides, _, _ = self._sides
         cells, n = self.mesh.cells, self.mesh.dimension + 1
         size = "triangles" if n == 3 else "tetrahedra"
-        crowded = np.flatnonzero(np.all(inner[1:] == inner[:-1], axis=1))
-        opposite = cells.ravel()[sides]
-        same = opposite[:, 0] == opposite[:, 1]
-        if len(crowded) or same.any():
+        # A positive cell sees a facet's nodes turn one way from inside, its neighbour the other.
+        turns = odd_permutations(cells)
+        folded = np.flatnonzero(turns[sides[:, 0]] == turns[sides[:, 1]])
+        crowded = np.flatnonzero((inner[1:] == inner[:-1]).all(axis=1))
+        if len(crowded) or len(folded):
             label = {tag: name for name, tag in self.mesh.regions.items()}
             _, kind, count = np.unique(np.sort(cells, axis=1), axis=0, return_inverse=True,
                                        return_counts=True)
@@ -231,13 +230,10 @@ class Body:
                     f"mesh {self.file}: {len(twice) - len(np.unique(kind.ravel()[twice]))} cells "
                     f"that are there twice, the first at {self.at(cells[twice[0]])} in "
                     f"{' and in '.join(names)}; leave each in one group")
-            raise CaseError(
-                f"mesh {self.file}: {len(crowded)} facets with more than two cells, the first at "
-                f"{self.at(inner[crowded[0]])}; mend the mesh")
-        # A positive cell sees a facet's nodes turn one way from inside, its neighbour the other.
-        turns = odd_permutations(cells)
-        folded = np.flatnonzero(turns[sides[:, 0]] == turns[sides[:, 1]])
-        if len(folded):
+            if len(crowded):
+                raise CaseError(
+                    f"mesh {self.file}: {len(crowded)} facets with more than two cells, the first "
+                    f"at {self.at(inner[crowded[0]])}; mend the mesh")
             cell = sides[folded[0], 0] // n
             raise CaseError(f"mesh {self.file}: {len(folded)} facets have both their {size} on the "
                             f"same side, the first at {self.at(cells[cell])}: the mesh is folded "
@@ -248,7 +244,7 @@ class Body:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        a, b = (self._sides[1] // (self.mesh.dimension + 1)).T
+        a, b = (self._sides[1] // (self.mesh.dimension + 1)).astype(np.int32).T
         n = len(self.mesh.cells)
         links = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(n, n))
         found: Ints = connected_components(links, directed=False)[1]
@@ -265,14 +261,14 @@ class Body:
             raise CaseError(f"mesh {self.file}: its cells fill {total / box:.4g} times the box "
                             f"around it: the same room is filled twice; {_CURE}")
 
-    def _met(self, chosen: Ints) -> tuple[Ints, Ints]:
+    def _met(self, chosen: Ints, looks: int = _LOOKS) -> tuple[Ints, Ints]:
         """What lies within the slack of outer facets, on either side.
 
         Returns:
             Facets with two cells on their own side, and facets with a cell on their outer side;
             each with the other cell, of shape (n, 2).
         """
-        facet, places, looks = self._suspects(chosen)
+        facet, places, each = self._suspects(chosen, looks)
         if not len(facet):
             return np.empty((0, 2), np.int64), np.empty((0, 2), np.int64)
         aside = self._step[facet, None] * self.normals[facet]
@@ -284,7 +280,7 @@ class Body:
         foreign = own_side & many[sample] & (cell != self.owner[facet[sample]])
         # Where a slit closes, the other side is near the rim of a facet but not all of it.
         beside = np.unique(np.column_stack([facet[sample], sample])[~own_side], axis=0)[:, 0]
-        mostly = np.bincount(beside, minlength=len(self.outer)) >= 0.5 * looks
+        mostly = np.bincount(beside, minlength=len(self.outer)) >= 0.5 * each
         across = ~own_side & mostly[facet[sample]]
         return tuple(  # type: ignore[return-value]
             np.column_stack([facet[sample[k]], cell[k]]) for k in (foreign, across)
@@ -296,7 +292,7 @@ class Body:
         height = self._measured[2]
         return np.minimum(self.slack, np.maximum(0.1 * height, 2.0 * self.precision))
 
-    def _suspects(self, chosen: Ints) -> tuple[Ints, Floats, int]:
+    def _suspects(self, chosen: Ints, looks: int) -> tuple[Ints, Floats, int]:
         """Places on outer facets without one cell on their own side and none on the other.
 
         A line through a place on the facet, along the axis closest to its normal, enters and leaves
@@ -307,8 +303,8 @@ class Body:
         """
         d, normals = self.mesh.dimension, self.normals
         corners = self.mesh.points[self.outer]
-        weights = _PLACES[d][: max(1, _LOOKS // max(1, len(chosen)))]
-        while len(weights) < 100 and len(chosen) * len(weights) * len(_HALVES[d]) < _LOOKS:
+        weights = _PLACES[d][: max(1, looks // max(1, len(chosen)))]
+        while len(weights) < 100 and len(chosen) * len(weights) * len(_HALVES[d]) < looks:
             weights = np.concatenate([weights @ half for half in _HALVES[d]])
         main = np.abs(normals).argmax(axis=1)
         found, where = [np.empty(0, dtype=np.int64)], [np.empty((0, d))]
@@ -408,15 +404,16 @@ class Body:
         """Area that the mesh covers seen from below (-1) or above (1), and its uncertainty."""
         from geometries.measures import section
 
-        outline = section(self.mesh)
         box = float(np.prod(np.ptp(self.mesh.points[:, :-1], axis=0)))
+        flat = self.mesh.dimension == 2
+        outline = section(self.mesh) if flat else float(self._outline.volume)
         # Walls of a hole count, those of a round cell (whose cells make them zigzag) do not.
         facing = end * self.normals[:, -1]
         seen = float((self.areas * facing)[facing > 0.2].sum())
         exact = (1e-6 + 2.0 * self.precision / float(np.ptp(self.mesh.points[:, 0]))) * outline
         if seen < outline:
             return seen, exact
-        straight = self.mesh.dimension == 2 or outline > (1 - 1e-6) * box
+        straight = flat or outline > (1 - 1e-6) * box
         return outline, exact if straight else 0.05 * outline
 
     # -- what is said --------------------------------------------------------------------------
@@ -459,47 +456,52 @@ class Body:
         return told
 
     @cached_property
+    def _outline(self) -> Any:
+        """Outline of the mesh seen along the thickness (3D); its `volume` is an area."""
+        from scipy.spatial import ConvexHull
+
+        return ConvexHull(self.mesh.points[np.unique(self.outer), :2])
+
+    @cached_property
     def _on_hull(self) -> Flags:
         """Outer facets that stand on the outline of the mesh seen along the thickness (3D)."""
         found = np.zeros(len(self.outer), dtype=bool)
         if self.mesh.dimension == 2:
             return found
-        from scipy.spatial import ConvexHull
-
         points = self.mesh.points
-        hull = ConvexHull(points[np.unique(self.outer), :2])
         steep = np.flatnonzero(~self.on_box & (np.abs(self.normals[:, -1]) < 0.2))
         place = points[self.outer[steep], :2].mean(axis=1)
         depth = np.full(len(steep), np.inf)
-        for line in hull.equations:
+        for line in self._outline.equations:
             depth = np.minimum(depth, -(place @ line[:2] + line[2]))
         # A chord lies inside a round outline by a quarter of its length at most.
         found[steep] = depth <= 0.25 * self._measured[1][steep]
         return found
 
-    def _apart(self, parts: Ints, twice: Ints, across: Ints) -> str:
+    def _apart(self, parts: Ints, count: int) -> str:
         """Why a mesh of several parts is none, and where."""
         mesh = self.mesh
-        size = np.bincount(parts, mesh.volumes())
-        order = np.argsort(-size, kind="stable")
-        names = [self._named(np.flatnonzero(parts == k)) for k in order[:4]]
-        if len(order) > 0.5 * len(mesh.cells) > 4:
-            return (f"mesh {self.file}: every cell has nodes of its own ({len(mesh.cells)} cells "
-                    f"in {len(order)} parts that share no facet); make nodes in one place one node "
-                    "(gmsh: RemoveDuplicateNodes; PyVista: clean) and save it again")
-        shown = [f"{', '.join(n)} ({np.count_nonzero(parts == k)} cells around "
-                 f"{self.at(mesh.cells[parts == k])})" for n, k in zip(names, order, strict=False)]
-        if len(order) > 4:
-            shown.append(f"{len(order) - 4} more")
-        text = (f"mesh {self.file}: {len(order)} parts that share no facet, so nothing passes "
-                f"between them: {'; '.join(shown)}. ")
+        if count > 0.5 * len(mesh.cells) > 4:
+            return (f"every cell has nodes of its own ({len(mesh.cells)} cells in {count} parts "
+                    "that share no facet); make nodes in one place one node (gmsh: "
+                    "RemoveDuplicateNodes; PyVista: clean) and save it again")
+        order = np.argsort(-np.bincount(parts, mesh.volumes()), kind="stable")
+        shown = [f"{', '.join(self._named(np.flatnonzero(parts == k)))} "
+                 f"({np.count_nonzero(parts == k)} cells around {self.at(mesh.cells[parts == k])})"
+                 for k in order[:4]]
+        if count > 4:
+            shown.append(f"{count - 4} more")
+        text = (f"{count} parts that share no facet, so nothing passes between them: "
+                f"{'; '.join(shown)}. ")
+        every = 1 + len(self.outer) // _LOOKS  # some of the facets of a large mesh show why
+        twice, across = self._met(np.arange(0, len(self.outer), every), looks=_LOOKS // 10)
         other = parts[twice[:, 1]] != parts[self.owner[twice[:, 0]]]
         met = parts[across[:, 1]] != parts[self.owner[across[:, 0]]]
         if other.any():
             text += self._overlap(twice[other])
         elif met.any():
             text += (f"{self._pairs(across[met])} lie on one another "
-                     f"{self._place(across[met, 0], 0.5)}, each with nodes of its own")
+                     f"{self._place(across[met, 0], 0.5 * every)}, each with nodes of its own")
         else:
             users = np.unique(np.column_stack([mesh.cells.ravel(),
                                                np.repeat(parts, mesh.dimension + 1)]), axis=0)
