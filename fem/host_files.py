@@ -21,7 +21,7 @@ CATALOGUE = {
     "four_layer_lno": ("four_layer_lno",),
     "cdg_sponge": ("cdg_sponge",),
     "sic_cloth": ("sic_cloth",),
-    "gradient_pores": ("gradient_pores",),
+    "gradient_pores": ("gradient_pores", "gradient_pores_powder"),
     "nanowire_li2o": ("nanowire_li2o_bare",),
     "hollow_fibres": ("hollow_fibres",),
     "multichannel_fibre": ("multichannel_fibre",),
