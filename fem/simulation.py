@@ -334,7 +334,7 @@ class Simulation:
         if not drives:
             return until
         t, floor = s.t - start, 10.0 * self.settings.dt_min
-        step = min(1.3 * min(self.stepper.dt, self.settings.dt_max), until - s.t)
+        most = step = min(1.5 * min(self.stepper.dt, self.settings.dt_max), until - s.t)
         for drive in drives:
             step = drive.longest(t, step)
             until = min(until, next_stop(s.t, start + drive.ahead(t)))
@@ -347,7 +347,7 @@ class Simulation:
             step = self._soft(own, passed * per_area, t, min(step, until - s.t))
         for name, flow in self.model.flows.items():
             step = self._soft(flow.given, s.charges[ledger(name)], t, min(step, until - s.t))
-        return min(until, s.t + max(step, floor))
+        return min(until, s.t + max(step, floor)) if step < most else until
 
     def _soft(
         self, drive: Drive, charges: npt.NDArray[np.float64], t: float, step: float

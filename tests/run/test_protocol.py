@@ -73,7 +73,7 @@ def test_a_tabulated_current_lands_on_its_knots(tmp_path: Path) -> None:
     at = dict(zip(series["t"].round(9), series["current_density"], strict=True))
     assert at[33.0] == pytest.approx(-10.0) and at[35.0] == pytest.approx(-30.0)
     area = 10.0 * 33.0 + 20.0 * 2.0 + 15.0 * 65.0
-    assert result.summary["charge"] == pytest.approx(-area, rel=1e-2)
+    assert result.summary["charge"] == pytest.approx(-area, rel=1e-9)
 
 
 def test_a_cell_at_rest_stays_at_rest(tmp_path: Path) -> None:
