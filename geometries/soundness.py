@@ -231,13 +231,15 @@ class Body:
                     f"that are there twice, the first at {self.at(cells[twice[0]])} in "
                     f"{' and in '.join(names)}; leave each in one group")
             if len(crowded):
-                raise CaseError(
-                    f"mesh {self.file}: {len(crowded)} facets with more than two cells, the first "
-                    f"at {self.at(inner[crowded[0]])}; mend the mesh")
-            cell = sides[folded[0], 0] // n
-            raise CaseError(f"mesh {self.file}: {len(folded)} facets have both their {size} on the "
-                            f"same side, the first at {self.at(cells[cell])}: the mesh is folded "
-                            "over itself; mend it")
+                found, what, of = crowded, "facets with more than two cells", inner[crowded[0]]
+            else:
+                found, what = folded, f"facets with both their {size} on the same side"
+                of = cells[sides[folded[0], 0] // n]
+            names = self._named(np.unique(sides[found] // n))
+            raise CaseError(
+                f"mesh {self.file}: {len(found)} {what}, the first at {self.at(of)}: "
+                + (f"{names[0]} is folded over itself; mend the mesh" if len(names) == 1 else
+                   f"{', '.join(names)} fill the same room; {_CURE}"))
 
     def _parts(self) -> Ints:
         """Number of the part that each cell belongs to; parts share no facet."""

@@ -153,6 +153,12 @@ def test_an_overlap_within_one_part_is_refused(tmp_path):
     points, cells, tags = box(UM, UM)
     points[12] += [0.0, 13.0]  # the middle node leaves its own neighbours
     assert "folded" in refused(written(tmp_path / "fold.msh", points, cells, tags), ONE)
+    whole = box(UM, np.linspace(0, 60, 13))
+    post = box(UM[1:4], np.linspace(0, 20, 6), tag=12)  # its feet are nodes of the electrolyte
+    text = refused(written(tmp_path / "b.msh", *joined(together(whole, post),
+                                                       lambda p: p[:, 1] == 0.0)),
+                   {11: "electrolyte", 12: "host_post"})
+    assert "same side" in text and "electrolyte, host_post fill the same room" in text
     text = refused(written(tmp_path / "a.msh", *(
         lambda p, c, t: (p, np.concatenate([c, c[:1]]), np.append(t, 12)))(*box(UM, UM))))
     assert "there twice" in text and "electrolyte_a and in electrolyte_b" in text
