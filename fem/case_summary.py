@@ -152,6 +152,7 @@ def notes(case: Case) -> Iterator[str]:
         for name in names.perhaps:
             if not any(fnmatch.fnmatchcase(name, glob) for glob in case.regions):
                 yield f"regions: if the mesh has {name!r}, no entry says what fills it"
+        yield from _loose(case, names)
     yield from dead_walls(case)
     for name, surface in _met(case).items() if case.study != "primary" else ():
         if name == "collector" and names is not None and names.floor:
@@ -177,6 +178,22 @@ def notes(case: Case) -> Iterator[str]:
         given = [name for name in stops if getattr(case.protocol[0], name, None) is not None]
         if given:
             yield f"a {case.study} study is one solve: {', '.join(given)} not used"
+
+
+def _loose(case: Case, names: Any) -> Iterator[str]:
+    """Conductors that touch nothing in the geometry, and that the case does not join either."""
+    filled = {n for pair in names.loose for n in pair}
+    entry = {n: r for n in filled for glob, r in case.regions.items()
+             if fnmatch.fnmatchcase(n, glob)}
+    for solid, pores in names.loose:
+        joined = getattr(entry.get(solid), "connected", False)
+        joined = joined or getattr(entry.get(pores), "bridge_sigma", None) is not None
+        if not joined and case_names.conducts(solid, vars(case))[0] is not None:
+            yield (
+                f"{solid}: its bodies touch nothing in this geometry and float, so that no net "
+                f"current reaches them; if they do touch, give contacts, regions.{solid}.connected "
+                f"or regions.{pores}.bridge_sigma (docs/geometries.md says which)"
+            )
 
 
 def dead_walls(case: Case) -> Iterator[str]:

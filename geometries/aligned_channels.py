@@ -112,7 +112,9 @@ class AlignedChannels(Parameters):
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""
         regions = ("electrolyte_channels", "host_sheets", *above(self.gap, self.separator))
-        return Names(regions, floor=regions[:1])
+        floats = self.arrangement != "vertical" and not self.contacts
+        loose = ((regions[1], regions[0]),) if floats else ()
+        return Names(regions, floor=regions[:1], loose=loose)
 
     def sizes(self) -> tuple[float, float]:
         """Largest cell size and cell size at the sheets in m."""

@@ -1,8 +1,9 @@
 """Family `fibre_mat`: layers of fibres between collector and separator.
 
-2D is a cross-section: fibres perpendicular to the cut are discs. Contacts that lie out of the cut
-would be lost, so by default thin bars join the discs to a tree rooted on the collector: every
-bonded fibre conducts to the collector and no pore is closed in. 3D fibres are straight cylinders
+2D is a cross-section: fibres perpendicular to the cut are discs. Their contacts lie out of the cut;
+a case says what becomes of them (docs/geometries.md). With `contacts = "tree"` thin bars in the cut
+join the discs to a tree rooted on the collector: every bonded fibre conducts to the collector and
+no pore is closed in, but the bars cut the pores into chambers. 3D fibres are straight cylinders
 in `fibre_network`. Hollow fibres, fibres with a skin and fibres in any direction are made of parts,
 in `fibres`.
 """
@@ -181,6 +182,14 @@ class FibreLayer(Parameters):
             *((self.whiskers.region,) if self.whiskers else ()),
         )
 
+    def loose(self, dimension: int, contacts: str) -> tuple[tuple[str, str], ...]:
+        """Fibres that touch nothing, each with the pores around them."""
+        kinds: list[str | None] = [*self.mix] if self.mix else [None]
+        return tuple(
+            (self.region(kind), f"electrolyte_{self.name}") for kind in kinds
+            if dimension == 2 and (contacts == "none" or not self.joins(kind))
+        )
+
     def joins(self, kind: str | None) -> bool:
         """Whether a fibre of this kind joins the conducting tree."""
         return self.bonded if isinstance(self.bonded, bool) else kind in self.bonded
@@ -199,7 +208,10 @@ class FibreMat(Parameters):
         seed: of the random positions, 0 to 2^32 - 1.
         clearance: least distance between fibres and to planes, in fibre diameters, 2D;
             0.02 to 1.
-        contacts: 2D: "tree" joins fibres by bars to the collector, "none" leaves them floating.
+        contacts: 2D: "none" leaves fibres as discs that touch nothing in the cut; the case then
+            says how they touch outside it (`connected` or `bridge_sigma` of a region), or they
+            float. "tree" joins them by bars to the collector, which cuts the pores into chambers
+            that hardly exchange salt sideways.
         contact_width: width of these bars in fibre diameters, 0.05 to 0.4.
         size: largest cell size; default the largest fibre diameter.
         size_wall: cell size on fibres; default a tenth (3D: a third) of the smallest diameter.
@@ -215,7 +227,7 @@ class FibreMat(Parameters):
     dimension: Literal[2, 3] = 2
     seed: int = Field(default=1, ge=0, lt=2**32)
     clearance: float = Field(default=0.1, ge=0.02, le=1.0)
-    contacts: Literal["tree", "none"] = "tree"
+    contacts: Literal["tree", "none"] = "none"
     contact_width: float = Field(default=0.3, ge=0.05, le=0.4)
     size: Length | None = None
     size_wall: Length | None = None
@@ -266,7 +278,9 @@ class FibreMat(Parameters):
         """Regions and boundaries of its meshes."""
         regions = [name for layer in self.layers for name in layer.regions]
         regions += above(self.gap, self.separator)
-        return Names(tuple(dict.fromkeys(regions)), floor=(self.slabs()[0][0],))
+        loose = [pair for layer in self.layers
+                 for pair in layer.loose(self.dimension, self.contacts)]
+        return Names(tuple(dict.fromkeys(regions)), floor=(self.slabs()[0][0],), loose=tuple(loose))
 
     def sizes(self) -> tuple[float, float]:
         """Largest cell size and cell size on fibres in m."""

@@ -87,7 +87,7 @@ class Mat(Cell):
 
     layers: tuple[MatLayer, ...]
     clearance: float = 0.1
-    contacts: Literal["tree", "none"] = "tree"
+    contacts: Literal["tree", "none"] = "none"
     contact_width: float = 0.3
 
 

@@ -90,6 +90,10 @@ class Layer(Parameters):
             *((skin.region,) if skin else ()), *((whiskers.region,) if whiskers else ()),
         )
 
+    def loose(self, dimension: int, contacts: str) -> tuple[tuple[str, str], ...]:
+        """Solids whose bodies touch nothing, each with the pores around them."""
+        return ()
+
     @property
     def bottom(self) -> tuple[str, ...]:
         """Regions at the bottom of the layer."""
@@ -190,8 +194,11 @@ class Cell(Parameters):
         """Regions and boundaries of its meshes."""
         regions = [name for layer in self.layers for name in layer.regions]
         regions += above(self.gap, self.separator)
+        contacts = getattr(self, "contacts", "none")
+        loose = [p for layer in self.layers for p in layer.loose(self.dimension, contacts)]
         return Names(
-            tuple(dict.fromkeys(regions)), floor=self.layers[0].bottom, axis=self.axisymmetric
+            tuple(dict.fromkeys(regions)), floor=self.layers[0].bottom, axis=self.axisymmetric,
+            loose=tuple(loose),
         )
 
     def bounds(self) -> list[tuple[str, float, float]]:

@@ -45,12 +45,14 @@ class Names:
         perhaps: further ones that a mesh has or has not, by what is drawn at random or read.
         floor: those of `regions` that touch the collector; None if it is not known.
         axis: the mesh has a boundary `axis`.
+        loose: (solid, pores around it) whose bodies touch nothing in this geometry.
     """
 
     regions: tuple[str, ...]
     perhaps: tuple[str, ...] = ()
     floor: tuple[str, ...] | None = None
     axis: bool = False
+    loose: tuple[tuple[str, str], ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:

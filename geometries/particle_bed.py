@@ -137,6 +137,11 @@ class ParticleLayer(Layer):
             return [f"diameter: at most half of the cell's width, {min(cell.across) / 2:g} m"]
         return []
 
+    def loose(self, dimension: int, contacts: str) -> tuple[tuple[str, str], ...]:
+        """Separate particles."""
+        alone = self.contact == "separate"
+        return ((f"host_{self.name}", f"electrolyte_{self.name}"),) if alone else ()
+
     @property
     def regions(self) -> tuple[str, ...]:
         """Regions of the layer."""

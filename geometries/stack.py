@@ -103,12 +103,12 @@ class Stack(Cell):
 
     Attributes:
         layers: from the collector upwards, each with its `family`.
-        contacts: 2D fibres: "tree" joins them by bars to what they stand on, "none" leaves them
-            floating.
+        contacts: 2D fibres: "none" leaves them as discs that touch nothing in the cut, "tree" joins
+            them by bars to what they stand on; see `fibre_mat`.
     """
 
     layers: tuple[AnyLayer, ...] = Field(min_length=1, max_length=20)
-    contacts: Literal["tree", "none"] = "tree"
+    contacts: Literal["tree", "none"] = "none"
 
 
 __all__ = ["Stack", "build"]

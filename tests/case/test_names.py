@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fem.case import Case
+from fem.case_files import case_names, read_toml
 from fem.case_summary import notes, summary
 from fem.errors import CaseError
 from geometries.gallery import EXAMPLES
@@ -19,6 +20,7 @@ from .base import BASE, changed
 
 MAT = {
     "family": "fibre_mat", "width": "30 um", "separator": "5 um", "gap": "2 um",
+    "contacts": "tree",
     "layers": [
         {"name": "bottom", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "4 um",
          "mix": {"cu": 0.5, "pan": 0.5}},
@@ -169,6 +171,21 @@ def test_coatings_that_cannot_be_are_told_before_the_run(
     assert any(line.startswith(told) for line in found)
 
 
+@pytest.mark.parametrize(("changes", "floats"), [
+    ({}, ["host_bottom_cu", "host_top"]),  # fibres of PAN conduct nothing
+    ({"regions.host_top.connected": True}, ["host_bottom_cu"]),
+    ({"regions.electrolyte_bottom": {"bridge_sigma": "1 kS/m"}}, ["host_top"]),
+    ({"geometry.contacts": "tree"}, []),
+])
+def test_what_will_float_is_said(changes: dict[str, Any], floats: list[str]) -> None:
+    """The default keeps the pores open; `check` says what then floats and what to give."""
+    geometry = {k: v for k, v in copy.deepcopy(MAT).items() if k != "contacts"}
+    case = Case.from_dict(mat({"geometry": geometry} | changes))
+    told = [note for note in notes(case) if "touch nothing in this geometry and float" in note]
+    assert [note.split(":")[0] for note in told] == floats
+    assert all("contacts" in n and "connected" in n and "bridge_sigma" in n for n in told)
+
+
 def test_a_dead_wall_is_said() -> None:
     dead = {"on": "host_top", "material": "Al2O3", "thickness": "9 nm", "blocks_ions": True}
     case = Case.from_dict(mat({"coatings": [dead]}))
@@ -184,3 +201,12 @@ def test_names_need_neither_mesher_nor_solver() -> None:
         "sys.exit(str(wrong) if wrong else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_cases_of_the_catalogue_state_the_contacts_of_their_fibres() -> None:
+    """In two dimensions, so that a default changes none of their results."""
+    for name, path in case_names().items():
+        geometry = read_toml(path).get("geometry", {})
+        fibres = geometry.get("family") == "fibre_mat" or any(
+            layer.get("family") == "fibre_mat" for layer in geometry.get("layers", ()))
+        assert not fibres or geometry.get("dimension") == 3 or "contacts" in geometry, name

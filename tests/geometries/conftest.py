@@ -14,6 +14,7 @@ MAT = {
          "mix": {"cu": 0.5, "cellulose": 0.5}, "bonded": ["cu"]},
     ],
     "width": "40 um", "separator": "8 um", "gap": "2 um", "size_wall": "0.5 um", "growth": 1.6,
+    "contacts": "tree",
 }
 MAT_3D = {
     "dimension": 3,

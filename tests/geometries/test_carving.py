@@ -38,7 +38,7 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "bed_3d": ("particle_bed", {**DEEP, "layers": [{**BED, "porosity": 0.75, "diameter": "6 um"}]}),
     "pores": ("pore_array", {**FLAT, "layers": [{**PORES, "diameter": ["6 um", "3 um"]}]}),
     "pores_3d": ("pore_array", {**DEEP, "width": "16 um", "layers": [PORES]}),
-    "tube": ("fibre_mat", {**FLAT, "layers": [{
+    "tube": ("fibre_mat", {**FLAT, "contacts": "tree", "layers": [{
         **FIBRES, "lumen": {"open": 0.4, "mouth": 0.1}}]}),
     "iso_3d": ("fibre_mat", {**DEEP, "width": "24 um", "layers": [{
         **FIBRES, "porosity": 0.85, "orientation": "isotropic"}]}),
@@ -48,7 +48,7 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "woven_3d": ("grid", {**DEEP, "layers": [{**GRID, "weave": "woven"}]}),
     "whiskers": ("whiskers", {**FLAT, "layers": [WHISKERS]}),
     "whiskers_3d": ("whiskers", {**DEEP, "layers": [WHISKERS]}),
-    "stack": ("stack", {**FLAT, "gap": "2 um", "layers": [
+    "stack": ("stack", {**FLAT, "gap": "2 um", "contacts": "tree", "layers": [
         {"family": "fibre_mat", **FIBRES, "name": "rgo"},
         {"family": "particle_bed", **BED, "name": "sio2", "contact": "separate", "porosity": 0.75},
         {"family": "fibre_mat", **FIBRES, "name": "rgo_top"},

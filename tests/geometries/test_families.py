@@ -128,9 +128,9 @@ def test_fibre_mat_regions_and_contacts(mat, mat_3d):
     assert regions == {mesh.regions["electrolyte_bottom"], mesh.regions["host_bottom"]}
 
 
-def test_fibre_mat_without_contacts_floats_in_wide_pores(meshes):
+def test_fibre_mat_floats_in_wide_pores_by_default(meshes):
     layer = {"name": "a", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "2 um"}
-    folder = meshes.get("fibre_mat", {"layers": [layer], "width": "40 um", "contacts": "none",
+    folder = meshes.get("fibre_mat", {"layers": [layer], "width": "40 um",
                                       "size_wall": "0.4 um", "growth": 1.6})
     report, side = geometries.inspect(folder), sidecar(folder)
     assert side["connected"] is False and report["floating_solids"] == side["fibres"]

@@ -167,7 +167,7 @@ def test_a_thick_film_is_told(tmp_path: Path) -> None:
     layers = [{"name": "mat", "thickness": "12 um", "porosity": 0.678, "fibre_diameter": "4 um"}]
     case = small(
         geometry={"family": "fibre_mat", "width": "12 um", "layers": layers, "gap": "5 um",
-                  "size": "2 um", "size_wall": "1 um"},
+                  "contacts": "tree", "size": "2 um", "size_wall": "1 um"},
         regions={"host_mat": {"material": "Cu"}}, initial={"plated_charge": "5000 C/m^2"},
         protocol=[{"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 s"}],
     )  # fmt: skip
