@@ -97,6 +97,36 @@ def install_abort_hook(comm) -> None:
     sys.excepthook = hook
 
 
+def apart(*arguments: str | os.PathLike[str], timeout: float = 600.0) -> Any:
+    """`python -m` with these arguments in a process of its own, outside the MPI job, silent.
+
+    For what may die without raising: libraries on damaged files or without graphics.
+
+    Args:
+        arguments: module and its arguments.
+        timeout: in s.
+
+    Returns:
+        A `subprocess.CompletedProcess` with exit code and texts.
+
+    Raises:
+        subprocess.TimeoutExpired: it took longer, and was ended.
+    """
+    import subprocess
+
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_", "PMIX"))
+    }
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [root, environment.get("PYTHONPATH", "")])
+    )
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, errors="replace",
+        timeout=timeout, env=environment, stdin=subprocess.DEVNULL, check=False,
+    )
+
+
 @contextlib.contextmanager
 def plain_arguments() -> Iterator[None]:
     """Show a library that reads `sys.argv` arguments that are UTF-8; other ones end it."""

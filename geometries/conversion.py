@@ -17,7 +17,6 @@ from fem.errors import CaseError
 from geometries.formats import (
     UNTAGGED,
     Read,
-    check_msh,
     read,
     read_med,
     read_nastran,
@@ -190,7 +189,6 @@ def _read(file: Path) -> _Raw:
 def _read_msh(file: Path) -> Read:
     from geometries.gmsh_session import session
 
-    check_msh(file)
     with session() as gmsh:
         try:
             gmsh.merge(str(file))
@@ -251,7 +249,11 @@ def _collect(
             raise CaseError(f"mesh {file}: cells of type {kind!r}; only triangles and tetrahedra "
                             "are read, split the others when you mesh")
         width = {"line": 2, "triangle": 3, "tetra": 4}[_LINEAR[kind]]
-        sorts[_LINEAR[kind]].append((nodes[:, :width], tags))
+        corners = nodes[:, :width]
+        if len(nodes) and (corners.shape[1] < width or corners.min() < 0
+                           or corners.max() >= len(points)):
+            raise CaseError(f"mesh {file}: a cell has a node that is not there")
+        sorts[_LINEAR[kind]].append((corners, tags))
     top, below = ("tetra", "triangle") if sorts["tetra"] else ("triangle", "line")
     if not sorts[top]:
         raise CaseError(f"mesh {file}: holds no triangles or tetrahedra; if only boundaries were "
@@ -538,3 +540,12 @@ def _shortest_diagonal(points: Floats, cells: Ints) -> Ints:
     a, b, c, d = np.moveaxis(points[cells[:, orders]], 2, 0)  # (cells, orders, 3) each
     lengths = np.linalg.norm(a + c - b - d, axis=-1)
     return np.take_along_axis(cells, orders[lengths.argmin(axis=1)], axis=1)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from geometries.formats import answer
+
+    own = Path(sys.argv[1])
+    answer(own, Path(sys.argv[2]), FORMATS[own.suffix.lower()])

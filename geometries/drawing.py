@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,14 +42,10 @@ def draw(folder: Path, png: Path, *, edges: bool = False, legend: bool = True) -
 
 def _draw_elsewhere(folder: Path, png: Path, edges: bool, legend: bool) -> None:
     """`_draw_3d` in a process of its own: without a usable graphics library VTK just dies."""
-    root = str(Path(__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    from fem.parallel import apart
+
     flags = [str(int(edges)), str(int(legend))]
-    done = subprocess.run(
-        [sys.executable, "-m", "geometries.drawing", folder, png, *flags],
-        env=os.environ | {"PYTHONPATH": path}, stdin=subprocess.DEVNULL, capture_output=True,
-        check=False,
-    )
+    done = apart("geometries.drawing", folder, png, *flags)
     if done.returncode:
         raise RunError(f"{png} was not drawn: VTK cannot draw in 3D here (none of EGL, X and "
                        "OSMesa works, as on some machines without a display); draw on another one")

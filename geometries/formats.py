@@ -7,6 +7,7 @@ name, which `read` puts in front. VTK reads its own two formats, h5py those on H
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +58,12 @@ def read(file: Path, readers: Mapping[str, Callable[[Path], Read]]) -> Read:
     try:
         if not file.stat().st_size:
             raise CaseError("is empty")
-        return readers[ending](file)
+        if ending == ".msh":
+            check_msh(file)
+        found = _apart(file) if _may_die(file) else readers[ending](file)
+        if found.points.ndim != 2 or found.points.shape[1] not in (2, 3):
+            raise CaseError("is damaged: points without 2 or 3 coordinates; save it again")
+        return found
     except CaseError as error:
         raise CaseError(f"mesh {file}: {error}") from error
     except PermissionError:
@@ -68,6 +74,43 @@ def read(file: Path, readers: Mapping[str, Callable[[Path], Read]]) -> Read:
             traceback.print_exc()
         raise CaseError(f"mesh {file}: cannot be read as {ending}: it is damaged or of a kind that "
                         "is not known here; save it again, or as .msh 4.1 of gmsh") from error
+
+
+def _may_die(file: Path) -> bool:
+    """Binary .msh and .vtk: where numbers are damaged, gmsh and VTK write past their arrays."""
+    with file.open("rb") as f:
+        head = f.read(512)
+    binary = {".msh": rb"\A\$MeshFormat\s+\S+ 1 ", ".vtk": rb"^\s*BINARY\s*$"}
+    pattern = binary.get(file.suffix.lower())
+    return pattern is not None and re.search(pattern, head, re.MULTILINE) is not None
+
+
+def _apart(file: Path) -> Read:
+    """Read in a process of its own, which may die."""
+    import tempfile
+
+    from fem.parallel import apart
+
+    with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
+        told = Path(scratch) / "answer"
+        if apart("geometries.conversion", file, told).returncode:
+            raise CaseError("is damaged: the library that reads it has died of it; save it again")
+        with told.open("rb") as f:
+            found = pickle.load(f)
+    if isinstance(found, str):
+        raise CaseError(found)
+    return found
+
+
+def answer(file: Path, to: Path, reader: Callable[[Path], Read]) -> None:
+    """What the process of its own does: write a `Read`, or the words of a `CaseError`."""
+    found: Read | str
+    try:
+        found = reader(file)
+    except CaseError as error:
+        found = str(error)
+    with to.open("wb") as f:
+        pickle.dump(found, f)
 
 
 def check_msh(file: Path) -> None:

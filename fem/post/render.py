@@ -8,7 +8,6 @@ time, block, field, colours and the PNG to write.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fem.errors import CaseError
+from fem.parallel import apart
 from fem.results import Result
 
 from .growth import DEAD, METAL, host_cells, xi_at
@@ -37,26 +37,11 @@ def pictures(jobs: list[dict[str, Any]]) -> list[Any]:
     """
     from matplotlib.image import imread
 
-    # A child of an MPI rank must not take part in its job.
-    environment = {
-        k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_", "PMIX"))
-    }
-    root = str(Path(__file__).resolve().parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [root, environment.get("PYTHONPATH", "")])
-    )
     with tempfile.TemporaryDirectory() as scratch:
         files = [Path(scratch) / f"{k}.png" for k in range(len(jobs))]
         named = [job | {"file": str(file)} for job, file in zip(jobs, files, strict=True)]
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", "fem.post.render", json.dumps(named)],
-                capture_output=True,
-                text=True,
-                timeout=600,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-            )
+            done = apart("fem.post.render", json.dumps(named))
         except subprocess.TimeoutExpired:
             raise CaseError("rendering in 3D took more than 10 minutes") from None
         if done.returncode or not all(file.is_file() for file in files):

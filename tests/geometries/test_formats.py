@@ -166,6 +166,21 @@ def test_a_file_cut_short(
         assert ("is empty" in told) == (share == 0)
 
 
+@pytest.mark.parametrize("name", ["a.msh", "a.vtk"])
+def test_a_file_that_kills_its_library(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Binary, with numbers of nodes that are no nodes: gmsh and VTK die or complain, we do not."""
+    file = tmp_path / name
+    make: dict[str, Callable[[], Path]] = {
+        "a.msh": lambda: by_gmsh(file, **BINARY_41), "a.vtk": lambda: by_pyvista(file)}
+    whole = make[name]().read_bytes()
+    where = whole.index({"a.msh": b"$Elements\n", "a.vtk": b"OFFSETS"}[name]) + 40
+    for fill in (b"\xff", b"\x7f"):
+        file.write_bytes(whole[:where] + fill * 200 + whole[where + 200 :])
+        refused(file, capfd, names=NAMES)
+
+
 @pytest.mark.parametrize("ending", [".msh", ".vtu", ".vtk", ".med", ".xdmf", ".nas", ".bdf"])
 def test_a_text_by_the_name_of_a_mesh(
     ending: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
