@@ -110,6 +110,10 @@ class Deposit(Measure):
         local = float(self.volumes @ self.xi) * self.metal.charge_density
         return self.comm.allreduce(local, op=MPI.SUM)
 
+    def left(self) -> float:
+        """Charge of the metal that is not known to be cut off, C (2D: C/m; collective)."""
+        return self.plated() - sum(float(piece["charge"]) for piece in self.pieces)
+
     def step(self, scale: float) -> dict[str, float]:
         """As `Measure.step`, with the metal's own numbers.
 
@@ -160,13 +164,6 @@ class Deposit(Measure):
             self.metal_of_c = found[: owned_size(c.space)]
         dry = np.append(self.s.unknowns["xi"].value.x.array >= 0.5, False)  # -1: no metal there
         return ~dry[self.metal_of_c]
-
-    def stripped_bare(self) -> bool:
-        """No metal (xi > 1/2) hangs together with the collector (collective)."""
-        self.connect()
-        mine = self.node_label[: len(self.volumes)]
-        here = bool((np.append(self.alive, False)[mine] & (self.xi > 0.5)).any())
-        return not self.comm.allreduce(here, op=MPI.LOR)
 
     def look(self, scale: float) -> dict[str, float]:
         """Which metal hangs together, and which of it is cut off from the collector (collective).

@@ -1,4 +1,4 @@
-"""Why a step could not be taken: which field, in which row, where, and what happens there."""
+"""Why a step could not be begun or taken: which cause, which field and row, where, what happens."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from .compat import cell_vertices, is_of_compiler
+from .compat import MPI, cell_vertices, is_of_compiler
+from .components import components
 from .model import Model
+from .protocol import Segment
 from .solve import Outcome, Stage
 from .system import Unknown
 
-__all__ = ["Trouble"]
+__all__ = ["DEPLETED", "NOTHING_TO_STRIP", "Trouble", "causes", "has_metal"]
 
 Array = npt.NDArray[np.float64]
 #: Unknown -> what its row balances.
@@ -26,6 +28,111 @@ ROWS = {
     "q": "charge of the film",
     "xi": "metal of the front",
 }
+DEPLETED = 1e-2
+"""Share of c0 below which a step that cannot be taken means that the salt has run out."""
+NOTHING_TO_STRIP = (
+    "nothing to strip: there is no metal on the walls; give initial.plated_charge (growth study: "
+    "initial.metal_layer), or plate first"
+)
+TOO_MUCH = 3.0
+"""V; a current that drops more than this in the electrolyte may be in another unit."""
+
+
+def causes(model: Model, segment: Segment) -> str:
+    """What may keep a protocol step from starting, each with what was found (collective)."""
+    s, area = model.system, model.area
+    found, likely = [], []
+
+    def note(cause: str, so: bool, yes: str, no: str) -> None:
+        found.append(yes if so else no)
+        likely.extend([cause] if so else [])
+
+    if segment.sign > 0.0:
+        note("nothing to strip", not has_metal(model),
+             NOTHING_TO_STRIP, "there is metal to strip")
+    note("parts not joined", not _joined(model),
+         "parts not joined: no electrolyte reaches from the counter electrode to a conductor that "
+         "hangs together with the collector; check regions and mesh",
+         "electrolyte joins collector and counter electrode")
+    if "c" in s.unknowns:
+        low = float(s.unknowns["c"].owned.min(initial=np.inf))
+        low = model.domain.comm.allreduce(low, op=MPI.MIN)
+        note("depleted", low < DEPLETED * model.ions.c0,
+             f"depleted: lowest c = {low:.3g} mol/m^3; rest first, or lower the current",
+             f"not depleted, lowest c = {low:.3g} mol/m^3")
+    control = segment.control(0.0, area)
+    if control.current:
+        drop, density = _drop(model, abs(control.current) / area), abs(control.current) / area
+        shown = f"{density:.4g} A/m^2 = {density / 10:.4g} mA/cm^2 would drop "
+        shown += f"{drop:.3g} V in the electrolyte"
+        note("unit", drop > TOO_MUCH, f"unit: {shown}; check the unit of current_density", shown)
+    elif segment.voltage is not None:
+        held = float(segment.voltage.at(t=0.0))
+        note("unit", abs(held) > TOO_MUCH, f"unit: {held:g} V are held; check the unit of voltage",
+             f"{held:g} V are held")
+    told = "tested: " + "; ".join(found)
+    return told + (f". Likely: {', '.join(likely)}" if likely else ". None of these is the cause")
+
+
+def has_metal(model: Model) -> bool:
+    """There is metal that could be stripped, as plated charge, as a layer or as a foil."""
+    if model.metal is not None:
+        xi = model.system.unknowns["xi"].owned
+        some = bool((xi > 1e-3).any())
+    else:
+        known = any(e.covered for e in model.interface.plating)
+        q = model.system.unknowns.get("q")
+        some = known or (
+            model.interface.initial_charge > 0.0 if q is None else bool((q.owned > 0.0).any())
+        )
+    return bool(model.domain.comm.allreduce(some, op=MPI.LOR))
+
+
+def _joined(model: Model) -> bool:
+    """Electrolyte reaches from a boundary that feeds it to a conductor of the collector."""
+    domain, electrons = model.domain, model.electrons
+    tags, corners = domain.cell_tag_array, cell_vertices(domain.mesh)
+
+    def cells(regions: Sequence[str]) -> npt.NDArray[np.bool_]:
+        return np.isin(tags, [domain.regions[name] for name in regions])
+
+    wet = cells(model.ions.regions)
+    pores = model.metal.regions if model.metal else ()
+    solids = [n for n in (electrons.regions if electrons else ()) if n not in pores]
+    dry = cells(solids)
+    at_collector = np.zeros(len(tags), dtype=bool)
+    at_collector[domain.cells_along("collector")] = True
+    driven = _parts_at(model, dry, at_collector | cells(electrons.connected if electrons else ()))
+    near = np.zeros(len(domain.mesh.geometry.x), dtype=bool)
+    near[corners[driven]] = True
+    touches = near[corners].any(axis=1) | at_collector
+    feeds = np.zeros(len(tags), dtype=bool)
+    for name in {"counter", *model.ions.fixed_potential, *model.ions.inflow}:
+        feeds[domain.cells_along(name)] = True
+    fed = _parts_at(model, wet, feeds)
+    return bool(domain.comm.allreduce(bool((fed & touches).any()), op=MPI.LOR))
+
+
+def _parts_at(
+    model: Model, on: npt.NDArray[np.bool_], at: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Marked cells of the connected parts that have a cell in `at`."""
+    label, _ = components(model.domain.mesh, on)
+    here = np.unique(label[on & at])
+    every = np.unique(np.concatenate(model.domain.comm.allgather(here)))
+    return on & np.isin(label, every)
+
+
+def _drop(model: Model, density: float) -> float:
+    """Voltage that a current density drops in the electrolyte of the cell, V."""
+    low, high = (end[model.domain.dim - 1] for end in model.domain.extent)
+    kappa = []
+    for medium in model.ions.media:
+        try:
+            kappa.append(float(medium.kappa(model.ions.c0, model.case.temperature)))
+        except TypeError:  # of place
+            continue
+    return density * float(high - low) / max(kappa) if kappa and max(kappa) > 0.0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,13 @@ class Reaction(Protocol):
         name: for messages and measurements.
         nodes: unknown -> local degree of freedom of every node it sits on, -1 where there is none.
         drives: its current flows through the collector.
+        linear: in all its columns.
     """
 
     name: str
     nodes: Mapping[str, Nodes]
     drives: bool
+    linear: bool
 
     @property
     def rows(self) -> Collection[str]:
@@ -91,6 +93,7 @@ class NodalReaction:
     area: Array
     shift: Array | float = 0.0
     drives: bool = True
+    linear: bool = False
 
     def _at(self, name: str) -> Array:
         values: Array = self.system.unknowns[name].value.x.array[self.nodes[name]]
@@ -183,9 +186,33 @@ class LocalTerms:
         self.pairs = sorted(pairs)
         self.shared = {pair: self.meet(*pair) for pair in self.pairs}
 
-    def terms_in(self, names: Sequence[str]) -> bool:
-        """A current changes with one of these unknowns."""
-        return any({*t.columns} & {*names} for t in self.terms)
+    @property
+    def linear(self) -> bool:
+        """No current is more than linear in the unknowns of the stage."""
+        return all(t.linear or not {*t.columns} & {*self.names} for t in self.terms)
+
+    def jump(self, steps: Mapping[str, Array], voltage: float) -> float:
+        """Largest change of an overpotential that a step makes, V, on this rank (collective).
+
+        Args:
+            steps: of the stage's unknowns, owned values.
+            voltage: that of the cell voltage, V.
+        """
+        moved = {name: self.work[name].x for name in steps if name.startswith("phi")}
+        if not moved:
+            return 0.0
+        for name, vector in moved.items():
+            vector.array[: len(steps[name])] = steps[name]
+            vector.scatter_forward()
+        largest = 0.0
+        for t in self.terms:
+            rise: Any = voltage if VOLTAGE in t.columns else 0.0
+            for name, way in (("phi_s", 1.0), ("phi_l", -1.0)):
+                if name in moved and name in t.columns:
+                    values = np.append(moved[name].array, 0.0)  # the last: nodes that are not there
+                    rise = rise + way * values[t.nodes[name]]
+            largest = max(largest, float(np.abs(rise).max(initial=0.0)))
+        return largest
 
     def __bool__(self) -> bool:
         return bool(self.terms)

@@ -25,6 +25,9 @@ __all__ = ["AMPERE", "Condensed", "Differences", "Parts"]
 #: coarse levels in 3D entries of 1e-19 A/V are sound: in ampere, multigrid does nothing there or
 #: fails.
 AMPERE = 1e-15
+#: Of a number that is added to others as large: some of its last bits.
+ROUND_OFF = 4 * float(np.finfo(float).eps)
+Array = npt.NDArray[np.float64]
 
 
 class Parts:
@@ -72,6 +75,7 @@ class Parts:
         """Start a solve from the present iterate."""
         stage = self.stage
         self.filled = False
+        self.slopes: dict[str, tuple[Array, Array]] = {}
         if stage.affine:
             self.origin = [
                 0.0 if u.name in self.flows else u.owned.copy() for u in stage.unknowns
@@ -111,11 +115,25 @@ class Parts:
                     out[i] += product(matrix, stage.unknowns[j].owned - self.origin[j])
         return out
 
-    def noise(self, name: str) -> npt.NDArray[np.float64]:
-        """What the last bit of an unknown may change in its row, A, at owned nodes."""
-        if name not in self.flows:
-            return np.empty(0)
-        return self.flows[name].noise(self.stage.system.unknowns[name].owned)
+    def noise(self, name: str) -> tuple[Array, Array]:
+        """What round-off may leave of an unknown's row, A, at owned nodes, and of its sum.
+
+        The last bits of what is stored (over a short step), of what reacts and of what flows. Flows
+        leave one node and enter its neighbour, so the sum does not know them. Known after `fill`,
+        flows of an affine stage at once.
+        """
+        s = self.stage.system
+        x, nothing = np.abs(s.unknowns[name].owned), np.zeros(0)
+        whole, reacts = self.slopes.get(name, (nothing, nothing))
+        if not name.startswith("phi"):
+            stored = ROUND_OFF * whole * x[: len(whole)]
+            return stored, stored
+        voltage = np.abs(s.voltage.x.array[:1]).sum()  # phi_s is stored as its difference from it
+        reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]
+        if name in self.flows:
+            flowing = self.flows[name].noise(s.unknowns[name].owned)
+            return flowing + (reacting if len(reacting) else 0.0), reacting
+        return ROUND_OFF * whole * x[: len(whole)] + reacting, reacting
 
     def fill(self) -> None:
         """Bring the matrix to the present iterate."""
@@ -141,8 +159,11 @@ class Parts:
         self.filled = True
         local.linearise()
         for k, name in enumerate(stage.names):
-            vec = self.diagonal[k].copy()
-            vec.array_w[:] += local.diagonal(name) / AMPERE
+            vec, reacts = self.diagonal[k].copy(), local.diagonal(name)
+            vec.array_w[:] += reacts / AMPERE
+            free = np.ones(len(reacts))
+            free[stage.fixed[k]] = 0.0
+            self.slopes[name] = AMPERE * np.abs(vec.array_r) * free, np.abs(reacts)
             self.blocks[k][k].setDiagonal(vec)
             vec.destroy()
         for pair in local.pairs:

@@ -7,6 +7,7 @@ place: the walls, the held nodes of the collector, the counter electrode.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ class Measure:
         s.charges["salt_in"] = np.zeros(2)
         s.charges["side"] = np.zeros(2)
         self.start: dict[str, float] = {}
+        self.flow = self.lost = 0.0  # cell current and its side reactions in the last step, A
 
     def _compile(self) -> None:
         import ufl
@@ -132,6 +134,15 @@ class Measure:
         local = float(self.area @ self.s.unknowns["q"].owned)
         return self.comm.allreduce(local, op=MPI.SUM)
 
+    def left(self) -> float:
+        """Charge of the metal that can be stripped, C (2D: C/m; collective).
+
+        Infinite where a wall is the metal itself, or where metal is not followed.
+        """
+        if "q" not in self.s.unknowns or any(e.covered for e in self.interface.plating):
+            return math.inf
+        return self.plated()
+
     def cell_current(self) -> float:
         """Current through all driven walls, A (2D: A/m), sign of i_n (collective)."""
         return 0.0 if self.current is None else self.s.integral(self.current)
@@ -172,8 +183,9 @@ class Measure:
         absolute = ledger["absolute"][0] + abs(current - outflow) * s.dt
         inflow = self._held_current("c") / self.s["salt_charge"] if self.salt else 0.0
         salt_in = s.integrate(inflow, ledger["salt_in"])
-        lost = 0.0 if self.losses is None else s.integral(self.losses)
-        side = s.integrate(lost, ledger["side"])
+        self.flow = current
+        self.lost = 0.0 if self.losses is None else s.integral(self.losses)
+        side = s.integrate(self.lost, ledger["side"])
         self._pending = {
             "side": side, "passed": passed, "reacted": reacted, "absolute": absolute,
             "salt_in": salt_in,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from . import checkpoint, events, provenance, start
 from .deposit import Deposit
-from .diagnosis import Trouble
+from .diagnosis import DEPLETED, NOTHING_TO_STRIP, Trouble, causes
 from .drive import Drive, given_charge
 from .errors import CaseError, Interrupted, RunError
 from .folder import write_json, write_text
@@ -39,12 +39,16 @@ __all__ = ["Simulation"]
 
 SMALLEST_DENSITY = 1e-2
 """A/m2; currents below count as rest when residuals are compared with the cell current."""
-DEPLETED = 1e-2
-"""Share of c0 below which a step that cannot be taken means that the salt has run out."""
+EXCHANGE_SHARE = 1e-3
+"""At rest they are compared with at least this share of what the reactions exchange."""
 LAST = ("depletion", "beyond_law", "short_circuit")
 """Events that end the run; the last one only if the case says so."""
 LEAK = 1e-4
 """Share of the cell current that may pass through empty pores; with more a step is too large."""
+BARE = 2.5e-4
+"""Share of the most metal that there has been; less counts as none left to strip."""
+SCRAPS = 0.02
+"""Share of it that may be left, in no contact, where stripping cannot go on."""
 LEAK_TRIES = 6
 """How often it is made smaller; then there is no metal left in contact that could carry it."""
 COMMANDED = 1e-6
@@ -96,7 +100,7 @@ class Simulation:
         self.probes = Probes(model)
         self.segments = segments(self.case)
         self.number, self.segment_start, self.segment_charge = 0, 0.0, 0.0
-        self.next_output = self.flowing = 0.0
+        self.next_output = self.flowing = self.exchanged = self.most = 0.0
         self.events: list[dict[str, Any]] = []
         self.turnover = Turnover()
         self.commanded, self.asked = 0.0, 0.0  # given charge, and that of |i|, C (2D: C/m)
@@ -142,6 +146,7 @@ class Simulation:
         write_json(self.comm, self.folder / "mesh.json", self.model.domain.sidecar)
         self.measure.begin()
         self.watch.begin()
+        self.most = self.measure.start["plated"]
         self.save()
         self._open(1)
 
@@ -166,7 +171,11 @@ class Simulation:
         self.commanded, self.asked = kept.get("commanded", (passed, abs(passed)))
         self.leaking = bool(kept.get("leaking", False))
         self.stepper.dt = float(kept["next_dt"])
+        if self.segments[self.number].voltage is not None:
+            self.stepper.jump = self.segment_start
         self.flowing = float(kept.get("flowing", 0.0))
+        self.exchanged = float(kept.get("exchanged", 0.0))
+        self.most = float(kept.get("most", self.measure.start["plated"]))
         self.tally = Tally(**kept["tally"])
         self.done_before = self.tally.steps
         self.next_output = float(kept["next_output"])
@@ -215,6 +224,8 @@ class Simulation:
             "leaking": self.leaking,
             "next_dt": self.stepper.dt,
             "flowing": self.flowing,
+            "exchanged": self.exchanged,
+            "most": self.most,
             "tally": vars(self.tally),
             "next_output": self.next_output,
             "fields_every": self.case.output.fields_every or math.inf,
@@ -257,14 +268,17 @@ class Simulation:
         """Run a segment to its end; True if an event ended the protocol step it belongs to."""
         s, every = self.s, self.case.output.fields_every
         begins, ends = self._borders(segment)
+        if fresh and segment.sign > 0.0 and self._bare(segment):
+            return self._nothing_to_strip(segment)
         if fresh:
-            self._consistent(segment)
-            self.stepper.restart()
+            self._begin_anew(segment)
             if begins:
                 self.next_output = s.t + every if every else math.inf
             if s.t == 0.0:
                 self.recorder.fields()
-        elif segment.stop(s.get_voltage(), self._charge()):
+        elif segment.stop(s.get_voltage(), self._charge()) or any(
+            e["event"] == "stripped" and e["number"] == self.number for e in self.events
+        ):
             return True  # resumed where an event had ended it
         end = self.segment_start + segment.end()
         if s.t >= end * (1 - 1e-12):
@@ -291,11 +305,17 @@ class Simulation:
                 cut = True
                 break
             event = segment.stop(s.get_voltage(), self._charge())
-            if event == "cutoff" or (event and s.t < end * (1 - 1e-9)):
-                self._event(event, segment)
+            if event is None and segment.sign > 0.0 and self._bare(segment):
+                event = "stripped"
+            if event in ("cutoff", "stripped") or (event and s.t < end * (1 - 1e-9)):
+                left = {"left": self.measure.left() / self.model.area}
+                self._event(event, segment, **(left if event == "stripped" else {}))
                 cut = True
                 break
-            self._exhausted(segment, numbers)
+            if self._exhausted(segment, numbers):
+                self._event("stripped", segment, left=self.measure.left() / self.model.area)
+                cut = True
+                break
             if s.t < end * (1 - 1e-12):
                 self._save_if_due(event=bool(news))
         if cut or ends:
@@ -320,8 +340,13 @@ class Simulation:
         if t == self.segment_start or not jumps:
             return
         if (np.abs(self.segment_start + np.concatenate(jumps) - t) <= 1e-12 * t + 1e-12).any():
-            self._consistent(segment, t - self.segment_start)
-            self.stepper.restart()
+            self._begin_anew(segment, t - self.segment_start)
+
+    def _begin_anew(self, segment: Segment, time: float = 0.0) -> None:
+        """After a jump: potentials that fit, a step of first order, metal foreseen by its rate."""
+        self._consistent(segment, time)
+        self.stepper.restart(voltage=segment.voltage is not None)
+        start.foresee(self.main, self.measure.area)
 
     def _drives(self, segment: Segment) -> list[Drive]:
         """All that is imposed and changes in time."""
@@ -400,6 +425,8 @@ class Simulation:
         ahead = given(min(s.t + self.stepper.dt, until))
         scale = max(self._scale(ahead), self._scale(given(s.t)))
         before = s.get_voltage(), self._charge()
+        left = self.measure.left() / self.model.area if segment.sign >= 0.0 else math.inf
+        bare = BARE * self.most / self.model.area
         leaks: list[float] = []
 
         def refine() -> float | None:
@@ -409,6 +436,9 @@ class Simulation:
                 return None
             charge = numbers["charge"] / self.model.area - self.segment_charge / self.model.area
             shares = [segment.overshoot((before[0], s.get_voltage()), (before[1], charge))]
+            taken = charge - before[1]
+            if bare < left and left + 2 * bare < taken:  # more than there is
+                shares.append(max((left + bare) / taken, 0.05))
             if self.model.nuclei is not None:
                 shares.append(self.model.nuclei.overshoot())
             if self._leaks(numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
@@ -426,6 +456,7 @@ class Simulation:
             self.model.deliver(begun, s.t - self.segment_start, accepted=True)
             self._compare(segment, begun, numbers, scale)
             self.flowing = numbers["current"]
+            self.most = max(self.most, numbers.get("plated", 0.0))
             dead = {"dead": numbers["dead"] / self.model.area} if "dead" in numbers else {}
             self.turnover.add(segment.cycle, self._charge() - before[1], **dead)
         return step, numbers
@@ -459,35 +490,74 @@ class Simulation:
         """Empty pores carry more of the current than their floor conductivity is meant for."""
         return numbers.get("floor", 0.0) > LEAK
 
-    def _exhausted(self, segment: Segment, numbers: dict[str, float]) -> None:
-        """Remember whether pores leak; two such steps in a row need a cut-off that ends them.
+    def _exhausted(self, segment: Segment, numbers: dict[str, float]) -> bool:
+        """Remember whether pores leak; after two such steps in a row stripping has no metal left.
+
+        A cut-off ends that step, or it ends here.
 
         Raises:
-            RunError: there is none.
+            RunError: plating leaks.
         """
         before, self.leaking = self.leaking, self._leaks(numbers)
-        if before and self.leaking and segment.cutoff is None:
-            self.recorder.fields()
-            self.save()
-            raise RunError(
-                f"{segment.label} at t = {self.s.t:.6g} s: {numbers['floor']:.1e} of the current "
-                f"passes through empty pores, limit {LEAK:.0e}: no metal is left in contact that "
-                "could carry it; give the step a cutoff"
-            )
+        if not (before and self.leaking and segment.cutoff is None):
+            return False
+        if segment.sign > 0.0:
+            return True
+        self.recorder.fields()
+        self.save()
+        raise RunError(
+            f"{segment.label} at t = {self.s.t:.6g} s: {numbers['floor']:.1e} of the current "
+            f"passes through empty pores, limit {LEAK:.0e}: no metal in contact carries it; "
+            "give the step a cutoff"
+        )
+
+    def _bare(self, segment: Segment) -> bool:
+        """Nothing is left to strip (collective).
+
+        Where metal grows, that is less than a share of what there has been. On walls the voltage
+        rises as they run bare: a cut-off ends the step, or the side reactions have taken over.
+        """
+        rest = 0.0 if segment.cutoff is not None and self.model.metal is None else BARE
+        left, flow = self.measure.left(), self.measure.flow
+        mostly_side = flow > 0.0 and 2 * self.measure.lost > flow
+        return left <= rest * self.most or (math.isfinite(left) and mostly_side)
+
+    def _nothing_to_strip(self, segment: Segment) -> bool:
+        """End a step before it begins.
+
+        Raises:
+            RunError: the run has nothing else to do.
+        """
+        if self.tally.steps == 0 and after(self.segments, self.number, whole=True) >= len(
+            self.segments
+        ):
+            raise RunError(f"{segment.label} at t = {self.s.t:g} s: {NOTHING_TO_STRIP}")
+        self._event("stripped", segment, left=self.measure.left() / self.model.area)
+        return True
 
     def _charge(self) -> float:
         """Charge since the start of the protocol step, C/m2 of projected area."""
         return (float(self.s.charges["passed"][0]) - self.segment_charge) / self.model.area
 
     def _scale(self, control: Control) -> float:
-        """Cell current that residuals are compared with, A; the last one if none is set."""
-        current = self.flowing if control.current is None else control.current
-        return max(abs(current), SMALLEST_DENSITY * self.model.area)
+        """Cell current that residuals are compared with, A; the last one if none is set.
 
-    def _consistent(self, segment: Segment, time: float = 0.0) -> None:
+        Without any it is a share of what the reactions exchange: balances of a rest close to the
+        round-off of that.
+        """
+        current = self.flowing if control.current is None else control.current
+        least = max(SMALLEST_DENSITY * self.model.area, EXCHANGE_SHARE * self.exchanged)
+        return max(abs(current), least)
+
+    def _consistent(self, segment: Segment, time: float = 0.0) -> Outcome:
         control = segment.control(time, self.model.area, after=True)
-        start.consistent(self.model, self.potentials, segment, self._scale(control), time)
+        done = start.consistent(
+            self.model, self.potentials, segment, self._scale(control), time
+        )
         self.flowing = self.measure.cell_current()
+        if self.case.study not in ("primary", "secondary"):
+            self.exchanged = self.potentials.exchanged()
+        return done
 
     def _gave_up(self, segment: Segment, trouble: Trouble | None = None) -> None:
         """The smallest step failed: depletion is a result, anything else is an error.
@@ -505,6 +575,9 @@ class Simulation:
             return
         self.save()
         self.recorder.fields()
+        if segment.sign > 0.0 and self.measure.left() <= SCRAPS * self.most:
+            self._event("stripped", segment, left=self.measure.left() / self.model.area)
+            return
         write_json(self.comm, self.folder / "diagnosis.json", {
             "t": s.t, "dt": trouble.dt, "segment": segment.label, **trouble.content()
         })
@@ -516,13 +589,13 @@ class Simulation:
         else:
             why = f"converged ({trouble.reason}, residual {trouble.residual:.1e})"
             way_out = "Refine the mesh there or lower [time] dt_min"
-        seen = self.measure
-        if segment.sign > 0.0 and isinstance(seen, Deposit) and seen.stripped_bare():
-            way_out = "No metal is left in contact with the collector: give the step a cutoff"
+        begun = ""
+        if s.t == self.segment_start:
+            begun = f". It is the first one of {segment.name}, {causes(self.model, segment)}"
         raise RunError(
             f"{segment.label} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
             f"lowest c = {low:.3g} mol/m^3; {trouble.where}; the last good state is in "
-            f"{self.folder / 'checkpoints'}. {way_out}"
+            f"{self.folder / 'checkpoints'}. {way_out}{begun}"
         )
 
     def _event(self, name: str, segment: Segment, **more: Any) -> None:
@@ -567,13 +640,8 @@ class Simulation:
     def _single(self) -> None:
         """Primary and secondary distribution: one solve, no time."""
         segment = self.segments[0]
-        self._consistent(segment)
-        control = segment.control(0.0, self.model.area)
-        self.s.begin(0.0)
-        done = self.main.solve(control, self._scale(control))
-        if not done.converged:
-            raise RunError(f"{self.case.study}: {done.reason}, residual {done.residual:.1e}")
-        numbers = self.measure.step(self._scale(control))
+        done = self._consistent(segment)
+        numbers = self.measure.step(self._scale(segment.control(0.0, self.model.area)))
         self.measure.accept()
         self._record(
             Step(0.0, 0.0, done.newton, done.linear, done.factored, 0, 0.0, done.residual), numbers

@@ -25,6 +25,7 @@ from ufl.classes import Condition
 from ufl.corealg.traversal import unique_pre_traversal
 
 from .compat import MPI, owned_size
+from .constants import FARADAY, GAS_CONSTANT
 from .linear import LinearSolver, Step
 from .local import LocalTerms
 from .matrices import Parts
@@ -36,6 +37,14 @@ __all__ = ["Control", "Options", "Outcome", "Stage"]
 
 OVERSHOOT, RETREATS = 2.0, 6
 """A Newton step may multiply the residual by the first; it is halved at most so many times."""
+FALLING = 0.1
+"""After 10 iterations far from the solution the last three must have lowered the residual to this
+share; where an exponential leads down, they lower it to exp(-3)."""
+KEPT = 1e-3
+"""Share of a concentration that a Newton step leaves at least."""
+TRACE = 1e-60
+"""mol/m3; and what it leaves in any case. At -2 V, far beyond the limiting current, a wall has
+1e-25 of the salt of the bulk, or less."""
 
 
 AGAIN = 5
@@ -68,7 +77,7 @@ class Options:
         kind: `direct` (MUMPS), `iterative` (flexible GMRES, a GAMG per field) or `auto` (by size).
         rtol: each row's residual (Euclidean norm, and its sum) over the cell current.
         max_newton: iterations before the step is given up.
-        max_potential_step: largest change of a potential in one iteration, V.
+        max_potential_step: largest change of an overpotential in one iteration, V.
         linear_rtol: tightest relative tolerance of the iterative linear solver; it is looser where
             that is more than the residual needs.
         direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly.
@@ -99,6 +108,7 @@ class Outcome:
         reason: one phrase.
         newton: Newton iterations. linear: Krylov iterations. factored: set-ups of the solver.
         residual: largest row residual over the cell current.
+        idle: Newton iterations that only showed that no further digits were to be had.
     """
 
     converged: bool
@@ -107,13 +117,14 @@ class Outcome:
     linear: int
     factored: int
     residual: float
+    idle: int = 0
 
     def after(self, earlier: Outcome) -> Outcome:
         """How it ended, with the work and the residual of an earlier solve as well."""
         return Outcome(
             self.converged, self.reason, earlier.newton + self.newton,
             earlier.linear + self.linear, earlier.factored + self.factored,
-            max(earlier.residual, self.residual),
+            max(earlier.residual, self.residual), earlier.idle + self.idle,
         )
 
 
@@ -144,6 +155,7 @@ class Stage:
             system.current is not None or any(t.drives for t in system.reactions)
         )
         self.raw: dict[str, npt.NDArray[np.float64]] = {}
+        self.blur = 0.0  # what round-off may leave of the currents of all reactions, A
         self._compile()
         self._allocate()
 
@@ -201,7 +213,7 @@ class Stage:
             dofs = u.fixed_dofs()
             self.fixed.append(dofs[dofs < owned_size(u.space)])
         self.local = LocalTerms(s, self.names)
-        self.linear = self.affine and not self.local.terms_in(self.names)
+        self.linear = self.affine and self.local.linear
         self.parts = Parts(self)
         self.solver = LinearSolver(self)
 
@@ -215,11 +227,11 @@ class Stage:
         """Row residuals (A), zero at held nodes, and their size.
 
         The size is the larger of a row's Euclidean norm and the absolute value of its sum, which is
-        the gap in that balance. A norm below what the last bit of the potentials makes of it says
-        nothing and counts as zero; the sum does not know that noise (see `fem.matrices`).
+        the gap in that balance. What round-off may leave of either says nothing and counts as zero
+        (`fem.matrices.Parts.noise`).
         """
         out = []
-        sums = np.zeros((3, len(self.names)))
+        sums = np.zeros((4, len(self.names)))
         rows = [*self.names]
         smooth = self.parts.residual()
         extra = self.local.residual() if self.local else {}
@@ -227,12 +239,14 @@ class Stage:
             r = smooth[k] + extra[name] if extra else smooth[k]
             self.raw[name] = r.copy()
             r[self.fixed[k]] = 0.0
-            noise = self.parts.noise(name)
-            sums[:, k] = r @ r, noise @ noise, r.sum()
+            noise, in_sum = self.parts.noise(name)
+            sums[:, k] = r @ r, noise @ noise, r.sum(), in_sum.sum()
             out.append(r)
-        squares, noises, gaps = self.system.domain.comm.allreduce(sums, op=MPI.SUM)
-        norms = np.sqrt(squares[squares > noises])
-        return out, float(max(norms.max(initial=0.0), np.abs(gaps).max()))
+        squares, noises, gaps, blurs = self.system.domain.comm.allreduce(sums, op=MPI.SUM)
+        self.blur = float(blurs[[name.startswith("phi") for name in self.names]].max(initial=0.0))
+        norms, gaps = np.sqrt(squares[~(squares <= noises)]), np.abs(gaps)
+        worst = max(norms.max(initial=0.0), gaps[~(gaps <= blurs)].max(initial=0.0))
+        return out, float(worst)
 
     def boundary_current(self, name: str, group: str) -> float:
         """Current that leaves through nodes held at a value, A, from the row's own residual.
@@ -265,7 +279,8 @@ class Stage:
 
         Args:
             control: imposed current, or None for an imposed voltage.
-            scale: cell current that residuals are compared with, A (2D: A/m), > 0.
+            scale: cell current that residuals are compared with, A (2D: A/m), > 0. At an imposed
+                voltage the current of the iterate, if that is larger.
 
         Returns:
             What happened; never raises on divergence. Collective.
@@ -273,7 +288,7 @@ class Stage:
         s, options = self.system, self.options
         seek = self.drives and control.current is not None
         self.history: list[float] = []
-        linear = factored = 0
+        linear, factored, least = 0, 0, scale
         self._scatter()
         for settle in s.settlers if self.rows != self.names else ():
             settle()
@@ -288,6 +303,8 @@ class Stage:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
         best, stalled = math.inf, 0
         for iteration in range(options.max_newton + 1):
+            if self.drives and not seek:
+                scale = max(least, abs(self._gap(control)))
             worst = max(norm, abs(gap)) / scale
             self.history.append(worst)
             if not math.isfinite(worst):
@@ -299,8 +316,11 @@ class Stage:
             if stalled >= 3 and best <= 100 * options.rtol:
                 # Round-off of the best conductor: no further digits to be had.
                 if worst <= 100 * options.rtol:
-                    return Outcome(True, "at round-off", iteration, linear, factored, worst)
-            if iteration == options.max_newton or (iteration >= 10 and worst > 1e-2):
+                    return Outcome(
+                        True, "at round-off", iteration, linear, factored, worst, stalled
+                    )
+            lost = iteration >= 10 and worst > max(1e-2, FALLING * self.history[-4])
+            if iteration == options.max_newton or lost:
                 break
             if self.linear:  # the sum of a row may exceed its Euclidean norm
                 solver.rtol = min(max(0.03 * options.rtol / worst, 1e-13), 1e-2)
@@ -318,14 +338,15 @@ class Stage:
                 linear += iterations
             if not good:
                 return Outcome(False, "linear solver failed", iteration, linear, factored, worst)
-            share = self._share(steps)
-            self._move(steps, share)
+            share = 1.0 if self.linear else self._share(steps)
+            origin = [u.owned.copy() for u in self.unknowns], s.voltage.x.array.copy()
+            self._move(steps, share, origin)
             residual, norm, gap = self._state(control, seek)
             for _ in range(RETREATS):
                 if max(norm, abs(gap)) / scale <= OVERSHOOT * worst:
                     break
                 share /= 2  # exponentials far from the solution: go back half of the way
-                self._move(steps, -share)
+                self._move(steps, share, origin)
                 residual, norm, gap = self._state(control, seek)
             leads = max(LEADS * norm, options.rtol * scale) < abs(gap) < AIMED * scale
             if leads and self._aim(control, 0.1 * abs(gap), gap):
@@ -394,9 +415,12 @@ class Stage:
         self._scatter()
         for refresh in self.system.refreshers:
             refresh()
-        return *self._residual(), self._gap(control) if seek else 0.0
+        rows, norm = self._residual()
+        gap = self._gap(control) if seek else 0.0
+        return rows, norm, gap if not abs(gap) <= self.blur else 0.0
 
     def _gap(self, control: Control) -> float:
+        """Current of the walls less that imposed, A (collective)."""
         s = self.system
         found = 0.0 if self.total is None else s.integral(self.total)
         if self.local:
@@ -418,6 +442,14 @@ class Stage:
         border, gradient = self.borders()
         return self.solver.step_with_voltage(residual, border, gradient, self._slope(), gap)
 
+    def exchanged(self) -> float:
+        """What the reactions exchange at the present state, slope RT/F, A (collective)."""
+        self._state(Control(None), False)
+        if self.local:
+            self.local.linearise()
+        T = float(self.system.temperature.value)
+        return abs(self._slope()) * GAS_CONSTANT * T / FARADAY if self.drives else 0.0
+
     def borders(self) -> tuple[list[npt.NDArray[np.float64]], list[npt.NDArray[np.float64]]]:
         """dF/dE and di/du at owned nodes, zero at held ones, from the last linearisation."""
         border, gradient = self.nodal_or_zero(self.border), self.nodal_or_zero(self.total_gradient)
@@ -438,32 +470,32 @@ class Stage:
         ]
 
     def _share(self, steps: tuple[list[npt.NDArray[np.float64]], float]) -> float:
-        """Share of the step that lets no potential jump and no c turn negative (collective)."""
+        """Share of the step that lets no overpotential jump (collective).
+
+        Potentials themselves may: what they drop in bulk is linear.
+        """
         fields, dE = steps
         share = 1.0
-        for u, step in zip(self.unknowns, fields, strict=True):
-            if not len(step):
-                continue
-            if u.positive:
-                falling = step < 0.0
-                if falling.any():
-                    room = np.min(u.owned[falling] / -step[falling])
-                    share = min(share, 0.9 * float(room))
-            elif u.name.startswith("phi"):
-                largest = float(np.abs(step).max())
-                if largest > 0.0:
-                    share = min(share, self.options.max_potential_step / largest)
-        if abs(dE) > 0.0:
-            share = min(share, self.options.max_potential_step / abs(dE))
+        largest = self.local.jump(dict(zip(self.names, fields, strict=True)), dE)
+        if largest > self.options.max_potential_step:
+            share = min(share, self.options.max_potential_step / largest)
         return self.system.domain.comm.allreduce(share, op=MPI.MIN)
 
-    def _move(self, steps: tuple[list[npt.NDArray[np.float64]], float], share: float) -> None:
-        """Move the iterate by a share of the step."""
+    def _move(
+        self, steps: tuple[list[npt.NDArray[np.float64]], float], share: float,
+        origin: tuple[list[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    ) -> None:
+        """Take a share of the step from an iterate, fields and voltage; c stays above zero.
+
+        A node whose c would fall below a share of itself stops there and the others go on: where
+        current is limited by diffusion, c falls by many decades at the wall and nowhere else.
+        """
         fields, dE = steps
-        for u, step in zip(self.unknowns, fields, strict=True):
-            u.owned[:] += share * step
-        if dE:
-            self.system.voltage.x.array[:] += share * dE
+        for u, step, old in zip(self.unknowns, fields, origin[0], strict=True):
+            u.owned[:] = old + share * step
+            if u.positive:
+                np.maximum(u.owned, np.maximum(KEPT * old, TRACE), out=u.owned)
+        self.system.voltage.x.array[:] = origin[1] + share * dE
 
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""

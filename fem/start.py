@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +14,28 @@ import numpy.typing as npt
 import ufl
 
 from . import checkpoint
-from .compat import MPI, cell_vertices, dmesh
+from .compat import MPI, cell_vertices, dfem, dmesh
+from .diagnosis import NOTHING_TO_STRIP, causes, has_metal
 from .errors import CaseError, RunError
 from .locate import find_cells
 from .model import Model
 from .parallel import on_root
 from .protocol import Segment
 from .results import Result
-from .solve import Control, Stage
+from .solve import Control, Outcome, Stage
 
 __all__ = ["consistent", "hold", "take_over"]
 
 #: Volts beyond the deepest nucleation overpotential from which the first solve starts: every wall
 #: conducts there.
 BEYOND_NUCLEATION = 0.05
+#: V; the first step towards a voltage that is held, and the smallest before it is given up.
+FIRST_STEP, LAST_STEP = 0.1, 1e-4
 
 
 def consistent(
     model: Model, stage: Stage, segment: Segment, scale: float, time: float = 0.0
-) -> None:
+) -> Outcome:
     """Potentials that fit salt and walls after a jump of what is imposed; time stands still.
 
     Args:
@@ -40,6 +45,9 @@ def consistent(
         scale: cell current that residuals are compared with, A.
         time: of the jump, since the start of the protocol step, s.
 
+    Returns:
+        How the last solve ended.
+
     Raises:
         RunError: nothing carries the current.
     """
@@ -48,23 +56,17 @@ def consistent(
     if segment.voltage is None and s.t == 0.0 and s.get_voltage() == 0.0:
         s.set_voltage(segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION))
     _need_carriers(model, segment, control)
-    for share in (1.0, 0.01, 0.1, 0.3, 1.0):
-        saved = s.save()
-        s.begin(0.0)
-        model.set_time(time, after=True)
-        part = Control(None if control.current is None else share * control.current)
-        if segment.voltage is not None:
-            s.set_voltage(segment.potential(time, after=True))
-        outcome = stage.solve(part, scale)
-        if outcome.converged and share == 1.0:
-            break
-        if not outcome.converged:
-            s.restore(saved)
+    s.begin(0.0)
+    model.set_time(time, after=True)
+    if segment.voltage is None:
+        outcome = _reach_current(stage, control, scale)
     else:
+        outcome = _reach_voltage(stage, segment.potential(time, after=True), scale)
+    if not outcome.converged:
         raise RunError(
             f"start of {segment.name} at t = {s.t:g} s: no potentials carry the current "
-            f"({outcome.reason}, residual {outcome.residual:.1e} of the cell current); lower "
-            "the current, or check that the electrolyte connects the electrodes"
+            f"({outcome.reason}, residual {outcome.residual:.1e} of the cell current); "
+            f"{causes(model, segment)}"
         )
     hold(stage)
     while model.nuclei is not None and model.nuclei.wake_next():
@@ -77,6 +79,85 @@ def consistent(
                 "of the cell current)"
             )
         hold(stage)
+    return outcome
+
+
+def _reach_current(stage: Stage, control: Control, scale: float) -> Outcome:
+    """Solve for an imposed current; where that fails for a part of it first, then for more.
+
+    The parts begin without any current and potential: those of a step before may be volts away.
+    """
+    s = stage.system
+    done = Outcome(True, "converged", 0, 0, 0, 0.0)
+    for number, share in enumerate((1.0, 0.01, 0.1, 0.3, 1.0)):
+        if number == 1 and s.t > 0.0:
+            s.set_voltage(0.0)
+            for u in stage.unknowns:
+                held = u.fixed_dofs()
+                at = u.value.x.array[held]
+                u.value.x.array[:] = 0.0
+                u.value.x.array[held] = at
+        saved = s.save()
+        outcome = stage.solve(Control(share * (control.current or 0.0)), scale)
+        done = replace(outcome.after(done), residual=outcome.residual)
+        if outcome.converged and share == 1.0:
+            break
+        if not outcome.converged:
+            s.restore(saved)
+    return done
+
+
+def _reach_voltage(stage: Stage, goal: float, scale: float) -> Outcome:
+    """Solve at an imposed voltage, from the present one on in steps that grow.
+
+    Currents rise by a factor of 50 in 0.1 V, so a jump to the goal leaves Newton's method with
+    numbers it cannot come back from. Each step foresees the potentials by the last two solutions.
+    """
+    s = stage.system
+    here, step = s.get_voltage(), math.inf if stage.linear else FIRST_STEP
+    done = Outcome(True, "converged", 0, 0, 0, 0.0)
+    known: list[tuple[float, list[Any]]] = []
+    while True:
+        away = goal - here
+        there = goal if abs(away) <= step else here + math.copysign(step, away)
+        saved = s.save()
+        s.set_voltage(there)
+        if len(known) == 2:
+            (v0, u0), (v1, u1) = known
+            for u, a, b in zip(stage.unknowns, u0, u1, strict=True):
+                free = np.setdiff1d(np.arange(len(b)), u.fixed_dofs())
+                u.value.x.array[free] = (b + (there - v1) / (v1 - v0) * (b - a))[free]
+        outcome = stage.solve(Control(None), scale)
+        done = replace(outcome.after(done), residual=outcome.residual)
+        if outcome.converged:
+            if there == goal:
+                return done
+            solution = [u.value.x.array.copy() for u in stage.unknowns]
+            known = [*known[-1:], (there, solution)]
+            here, step = there, 2 * step
+        else:
+            s.restore(saved)
+            step = 0.25 * min(step, abs(away))
+            if step < LAST_STEP:
+                return done
+
+
+def foresee(stage: Stage, area: Any) -> None:
+    """Let the plated charge of the next step, the first after a jump, be foreseen by its rate.
+
+    Args:
+        stage: has consistent potentials, and the plated charge if there is any.
+        area: of wall around each owned node, m2.
+    """
+    if "q" not in stage.names:
+        return
+    q = stage.system.unknowns["q"]
+    with stage.system.at_rest():
+        current = stage.local.residual()["q"]  # i_n less side reactions, A
+    rate = dfem.Function(q.space)
+    rate.x.array[: len(area)] = np.where(area > 0.0, -current / np.where(area > 0.0, area, 1.0), 0)
+    rate.x.scatter_forward()
+    q.rate = rate.x.array
 
 
 def hold(stage: Stage) -> None:
@@ -94,7 +175,11 @@ def _need_carriers(model: Model, segment: Segment, control: Control) -> None:
         RunError: there is none.
     """
     s = model.system
-    if model.metal is None or not control.current:
+    if not control.current:
+        return
+    if segment.sign > 0.0 and not has_metal(model):
+        raise RunError(f"start of {segment.name} at t = {s.t:g} s: {NOTHING_TO_STRIP}")
+    if model.metal is None:
         return
 
     def bare() -> bool:

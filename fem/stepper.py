@@ -6,6 +6,7 @@ fails leaves no trace: fields, history, time and ledgers are restored before the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,12 @@ __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 
 OVER = 1.3
 """A step may exceed the change it aims at by this factor."""
+SINCE_JUMP, SMALLEST = 1e-3, 1e-5
+"""After a jump of the voltage the current begins without bound, like 1/sqrt(t), on no scale but the
+time since: steps may be as small as the first share of it, and as the second share of dt_min."""
+FORGET = 2
+"""After so many solves that fail a step is tried without memory. Where c reaches zero at a wall it
+has a kink; BDF2 goes on falling there, to a negative c, and has no solution."""
 
 
 class Stuck(RunError):  # noqa: N818  (what happened, not a fault of the code)
@@ -30,7 +37,7 @@ class Settings:
 
     Attributes:
         dt0: first step after a jump of the control, s.
-        dt_min: a smaller step ends the run, s.
+        dt_min: a smaller step ends the run, s; less after a jump of the voltage, see `SMALLEST`.
         dt_max: largest step, s.
         tolerance: local error of one step, in units of each field's scale.
         max_newton: a step that needed more iterations than this does not grow.
@@ -84,7 +91,7 @@ def judge(
         settings: see `Settings`.
         converged: the nonlinear solve converged.
         error: local error in units of the field scales.
-        newton: iterations it took.
+        newton: iterations it took, without those that only met round-off.
         order: order of the formula, 1 or 2.
         change: largest change of a field over what it may change in one step.
         after_rejection: the previous try was rejected; then the step does not grow.
@@ -115,12 +122,23 @@ class Stepper:
         self.system, self.stages, self.settings = system, tuple(stages), settings
         self.dt = settings.dt0
         self.rejections = 0
-        self._repeat = False
+        self.jump = -math.inf  # time of the last jump of the voltage, s
 
-    def restart(self) -> None:
-        """Begin anew after a jump of the control: first order, first step size."""
+    def restart(self, *, voltage: bool = False) -> None:
+        """Begin anew after a jump of the control: first order, first step size.
+
+        Args:
+            voltage: it is the voltage that is imposed.
+        """
         self.system.restart_formula()
         self.dt = self.settings.dt0
+        self.jump = self.system.t if voltage else -math.inf
+
+    @property
+    def smallest(self) -> float:
+        """The smallest step, s."""
+        since = SINCE_JUMP * (self.system.t - self.jump)
+        return min(max(since, SMALLEST * self.settings.dt_min), self.settings.dt_min)
 
     def solve(self, control: Control, scale: float) -> Outcome:
         """All stages once, from the present iterate; the first that fails ends it."""
@@ -148,11 +166,11 @@ class Stepper:
                 (a cut-off) is expected.
 
         Returns:
-            The step, or None if even dt_min failed (the state before the step is restored).
+            The step, or None if even the smallest one failed (the state before it is restored).
         """
         s, settings = self.system, self.settings
         saved = s.save()
-        rejected, repeat = 0, False
+        rejected, failed, repeat = 0, 0, False
         want = min(self.dt, settings.dt_max)
         while True:
             dt = min(want, limit)
@@ -167,7 +185,7 @@ class Stepper:
                 settings,
                 converged=outcome.converged,
                 error=error,
-                newton=outcome.newton,
+                newton=outcome.newton - outcome.idle,
                 order=min(s.history, 2),
                 change=s.change() if outcome.converged else 0.0,
                 after_rejection=repeat,
@@ -182,11 +200,15 @@ class Stepper:
                     outcome.residual,
                 )
             s.restore(saved)
+            failed += not outcome.converged
+            if failed == FORGET:
+                s.restart_formula()
+                saved = s.save()
             rejected += 1
             self.rejections += 1
             repeat = True
             want = verdict.next_dt if event is None else event
-            if event is None and want < settings.dt_min:
+            if event is None and want < self.smallest:
                 self.dt = want
                 return None
             if rejected > 60:

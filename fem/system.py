@@ -35,6 +35,9 @@ __all__ = ["Physics", "Split", "System", "Unknown"]
 
 BEND = 0.5
 """A first guess trusts the quadratic part no further than this share of the linear one."""
+FRESH = 1e-2
+"""Share of its scale that a concentration begins a first step with. Newton's method falls from it
+with ease, but where a wall had run out of salt it would not rise from 1e-20."""
 
 
 @runtime_checkable
@@ -93,6 +96,8 @@ class Unknown:
         weight: of each owned node in the error; all alike without.
         relative: where the field exceeds its scale, an error is compared with the field itself.
         nodal: its row couples a node to itself only; an iterative solver eliminates it.
+        rate: how it changes right after a jump, per s, where that is known; the first step foresees
+            so, until there are states to go by.
         again: asked of a solution: True if it changed the row, to be solved once more (collective).
     """
 
@@ -111,6 +116,7 @@ class Unknown:
     weight: Callable[[], npt.NDArray[np.float64]] | None = None
     relative: bool = False
     nodal: bool = False
+    rate: npt.NDArray[np.float64] | None = None
     again: Callable[[], bool] | None = None
     fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
     groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
@@ -286,33 +292,43 @@ class System:
             self.set_voltage(float(self._guess(*self.past_voltages)))
         for unknown in self.unknowns.values():
             past = [f.x.array for f in unknown.old]
-            guess = self._guess(*past)
+            guess = self._guess(past[0], past[1], past[2], unknown.rate)
             if unknown.positive:
                 guess = np.maximum(guess, 0.2 * past[0])
+                if self.history == 1 and dt > 0:
+                    guess = np.maximum(guess, FRESH * unknown.scale)
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False
             unknown.value.x.array[free] = guess[free]
         for prepare in self.preparers:
             prepare()
 
-    def _foreseen(self, now: Any, before: Any, earlier: Any) -> tuple[Any, Any]:
+    def _foreseen(
+        self, now: Any, before: Any, earlier: Any, rate: Any = None
+    ) -> tuple[Any, Any]:
         """Change from `now` to the end of the step by the polynomial through the states there are.
+
+        Args:
+            now: newest state.
+            before: the one before.
+            earlier: and before that.
+            rate: see `Unknown`.
 
         Returns:
             Its linear and its quadratic part; 0 where there are not enough states.
         """
         h, (h1, h2) = self.dt, self.past_dt
         if self.history == 1:
-            return 0.0, 0.0
+            return 0.0 if rate is None else rate * h, 0.0
         slope = (now - before) / h1
         if self.history == 2:
             return slope * h, 0.0
         bend = (slope - (before - earlier) / h2) / (h1 + h2)
         return slope * h, bend * h * (h + h1)
 
-    def _guess(self, now: Any, before: Any, earlier: Any) -> Any:
+    def _guess(self, now: Any, before: Any, earlier: Any, rate: Any = None) -> Any:
         """First guess: after a jump fields run like sqrt(t), and a parabola through them turns."""
-        straight, bend = self._foreseen(now, before, earlier)
+        straight, bend = self._foreseen(now, before, earlier, rate)
         most = BEND * np.abs(straight)
         return now + straight + np.clip(bend, -most, most)
 
@@ -365,6 +381,8 @@ class System:
     def restart_formula(self) -> None:
         """Forget history after a jump of the control; the next step is a BDF1 step."""
         self.history = 1
+        for unknown in self.unknowns.values():
+            unknown.rate = None
 
     def error(self) -> float:
         """Local error of the step in units of each unknown's scale (root mean square, worst field).
@@ -382,7 +400,8 @@ class System:
                 continue
             n = owned_size(unknown.space)
             u, a, b, c = (f.x.array[:n] for f in (unknown.value, *unknown.old))
-            gap = (u - a - sum(self._foreseen(a, b, c))) / unknown.scale
+            rate = None if unknown.rate is None else unknown.rate[:n]
+            gap = (u - a - sum(self._foreseen(a, b, c, rate))) / unknown.scale
             if unknown.relative:
                 gap /= np.maximum(1.0, np.abs(u) / unknown.scale)
             share = (0.5, 1.0 / 3.0, 0.0)[self.history - 1]

@@ -38,6 +38,9 @@ class WallReaction:
         rows: unknown (or `CELL`) -> (name of the integral, sign) that enters its row.
         electrons: where they come from: `field` (phi_s of the solid), `driven` (the cell voltage)
             or `ground`. All of these act through phi_s - phi_l.
+
+    Attributes:
+        linear: no slope changes with an unknown.
     """
 
     def __init__(
@@ -61,10 +64,14 @@ class WallReaction:
         )
         v = ufl.TestFunction(space)
         form: Any = 0
+        self.linear = True
+        moving = {system.voltage, *(u.value for u in system.unknowns.values())}
         for k, (_, by, integral) in enumerate(parts):
             term = integral(v[k])
             if by:
                 term = ufl.derivative(term, system.unknowns[by].value, ufl.as_ufl(1.0))
+                term = ufl.algorithms.expand_derivatives(term)
+                self.linear = self.linear and not moving & {*term.coefficients()}
             form = form + term
         self.parts = {(what, by): k for k, (what, by, _) in enumerate(parts)}
         self.form = system.form(form)

@@ -19,6 +19,9 @@ from fem.salt import Salt
 
 LOWEST_C = 1e-6
 """Concentration, mol/m3, below which laws no longer change."""
+TRACE_C = 1e-63
+"""The same of exchange currents. At a voltage held far beyond the limiting current a wall has 1e-25
+of the salt of the bulk, or less: what i0 has lost by then is what limits the current."""
 
 
 def constant(value: float) -> Callable[[Any, Any], float]:
@@ -86,7 +89,7 @@ def exchange_current(
         Ea: activation energy, J/mol.
     """
     power = alpha_a if z == 1 else alpha_a / z
-    return i0_ref * (floor(c, LOWEST_C) / c_ref) ** power * arrhenius(Ea, T)
+    return i0_ref * (floor(c, TRACE_C) / c_ref) ** power * arrhenius(Ea, T)
 
 
 # ------------------------------------------------- Nyman, Behm, Lindbergh 2008: LiPF6 in EC:EMC 3:7

@@ -12,7 +12,7 @@ import pytest
 
 from fem.case import Case
 from fem.case_files import set_path
-from fem.errors import Interrupted, RunError
+from fem.errors import Interrupted
 from fem.events import StopRequest
 from fem.results import Result
 from fem.run import resume
@@ -181,12 +181,20 @@ def test_a_cutoff_and_a_capacity_end_steps_of_growth(tmp_path: Path) -> None:
     assert result.summary["plated"] < 0.3 * result.series["plated"][0]  # a film thinner than lambda
 
 
-def test_stripping_without_a_cutoff_says_that_nothing_is_left(tmp_path: Path) -> None:
-    steps = [{"step": "strip", "current_density": "2 mA/cm^2", "duration": "1 h"}]
-    with pytest.raises(RunError) as caught:
-        slit(protocol=steps).run(tmp_path / "r")
-    assert "o metal is left in contact" in str(caught.value)
-    assert str(caught.value).endswith("give the step a cutoff")
+def test_stripping_without_a_cutoff_ends_where_nothing_is_left(tmp_path: Path) -> None:
+    """An event ends the step, at most 100.1 % of the metal is taken, and what follows is done."""
+    steps = [
+        {"step": "strip", "current_density": "2 mA/cm^2", "duration": "1 h"},
+        {"step": "plate", "current_density": "2 mA/cm^2", "duration": "5 s"},
+    ]
+    result = slit(protocol=steps).run(tmp_path / "r")
+    (event,) = result.summary["events"]
+    assert (event["event"], event["segment"]) == ("stripped", "strip")
+    stripping = result.series["segment"] == 0
+    layer = result.series["plated"][0] + result.series["charge"][0]
+    assert result.series["charge"][stripping][-1] <= 1.001 * layer
+    assert event["left"] == pytest.approx(result.series["plated"][stripping][-1], abs=1e-6)
+    assert result.summary["t"] == pytest.approx(event["t"] + 5.0)
 
 
 def test_cycles_count_dead_metal(tmp_path: Path) -> None:

@@ -1,0 +1,285 @@
+"""Holds, rests, pulses and stripping to the last: that they begin, what flows, where they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem.case import Case
+from fem.constants import FARADAY, GAS_CONSTANT
+from fem.errors import RunError
+from fem.results import Result
+
+RT_F = GAS_CONSTANT * 298.15 / FARADAY
+PLAIN: dict[str, Any] = {
+    "kind": "electrolyte", "c0": "1 mol/L", "D": "3e-10 m^2/s", "t_plus": 0.4, "kappa": "1 S/m",
+}  # fmt: skip
+FLAT = {"family": "planar", "length": "100 um", "size": "5 um"}
+GROWN = {"family": "planar", "length": "15 um", "size": "0.5 um"}
+
+
+def cell(protocol: list[dict[str, Any]], **changes: Any) -> Case:
+    """A planar cell with an electrolyte of constant properties; `changes` replace entries."""
+    data: dict[str, Any] = {
+        "schema": 1, "title": "rests", "metal": "Li", "electrolyte": "plain",
+        "temperature": "298.15 K", "materials": {"plain": PLAIN}, "geometry": FLAT,
+        "protocol": protocol, "output": {"figures": False},
+    }  # fmt: skip
+    return Case.from_dict(json.loads(json.dumps(data | changes)))
+
+
+def kinetics(i0: float, law: str = "butler_volmer") -> list[dict[str, Any]]:
+    """The same on both electrodes."""
+    numbers = {"i0": f"{i0!r} A/m^2", "alpha_a": 0.5, "alpha_c": 0.5, "law": law}
+    return [{"surface": name} | numbers for name in ("collector", "counter")]
+
+
+def plate(density: float, duration: float) -> dict[str, Any]:
+    """A/m2 and s."""
+    return {"step": "plate", "current_density": f"{density!r} A/m^2", "duration": f"{duration!r} s"}
+
+
+def strip(density: float, duration: float, **more: Any) -> dict[str, Any]:
+    """A/m2 and s."""
+    return plate(density, duration) | {"step": "strip"} | more
+
+
+def rest(duration: float) -> dict[str, Any]:
+    """In s."""
+    return {"step": "rest", "duration": f"{duration!r} s"}
+
+
+def hold(voltage: float, duration: float) -> dict[str, Any]:
+    """V and s."""
+    return {"step": "hold", "voltage": f"{voltage!r} V", "duration": f"{duration!r} s"}
+
+
+def closed(result: Result, limit: float = 1e-8) -> None:
+    """All balances of a run hold in every step."""
+    worst = result.summary["closures"]
+    assert max(worst.values()) < limit, worst
+
+
+# -- holds -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kappa", "voltage"), [("10 S/m", -2.0), ("0.1 S/m", -2.0)]
+)
+def test_a_hold_far_beyond_the_limiting_current_follows_cottrell(
+    tmp_path: Path, kappa: str, voltage: float
+) -> None:
+    """i = zF c0 sqrt(D/(pi t))/(1 - t_plus) within 1 % from 1 s on.
+
+    That holds while the salt at the wall is used up, the ohmic drop of what flows is small beside
+    the voltage, and diffusion has not reached the other electrode: D = 3e-12 m2/s over 20 um, so
+    157 A/m2 at 1 s, which drop 31 mV at 0.1 S/m, and sqrt(4 D t) = 7 um at 4 s.
+    """
+    D, t_plus = 3e-12, 0.4
+    case = cell(
+        [hold(voltage, 4.0)],
+        materials={"plain": PLAIN | {"D": f"{D!r} m^2/s", "kappa": kappa}},
+        geometry={"family": "planar", "length": "20 um", "size": "0.2 um", "size_width": "5 um"},
+        time={"tolerance": 3e-4},
+    )
+    result = case.run(tmp_path / "r")
+    t, i = result.series["t"], -result.series["current_density"]
+    late = t >= 1.0
+    cottrell = FARADAY * 1000.0 * np.sqrt(D / (np.pi * t)) / (1 - t_plus)
+    print("i over Cottrell's, last", i[late][-1] / cottrell[late][-1])
+    assert late.sum() >= 3
+    assert i[late] == pytest.approx(cottrell[late], rel=0.01)
+    assert result.summary["events"] == []
+    closed(result)
+
+
+def test_holds_rests_and_currents_follow_one_another(tmp_path: Path) -> None:
+    """After -2 V the wall has run out of salt; a rest, a current and a hold begin from there."""
+    steps = [plate(10.0, 20.0), hold(-2.0, 2.0), rest(100.0), hold(-2.0, 1.0), plate(1.0, 50.0),
+             hold(1.0, 1.0), rest(600.0)]  # fmt: skip
+    result = cell(steps, collector={"material": "Cu"}).run(tmp_path / "r")
+    series, segment = result.series, result.series["segment"]
+    assert result.summary["events"] == []
+    assert result.summary["t"] == pytest.approx(774.0)
+    assert [series["voltage"][segment == k][-1] for k in (1, 3, 5)] == [-2.0, -2.0, 1.0]
+    assert np.abs(series["current_density"][segment == 6]).max() < 1e-9
+    assert abs(series["voltage"][-1]) < 1e-5
+    assert series["c_min"][segment == 1][-1] < 1e-6  # mol/m3
+    closed(result)
+
+
+def test_a_hold_passes_a_barrier(tmp_path: Path) -> None:
+    """Bare copper with eta_nuc = 0.3 V: nothing but side reactions at -0.2 V, metal at -1 V."""
+    wall = {"surface": "collector", "eta_nuc": "300 mV"}
+    for voltage in (-0.2, -1.0):
+        result = cell(
+            [hold(voltage, 5.0)], collector={"material": "Cu"}, kinetics=[wall]
+        ).run(tmp_path / f"{voltage}")
+        plated = result.summary["plated"]
+        assert (abs(plated) < 1e-9) if voltage == -0.2 else (plated > 1000.0)
+        closed(result)
+
+
+# -- one solve ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("voltage", [4.5, -450.0])
+def test_a_linear_study_takes_one_iteration_at_any_voltage(tmp_path: Path, voltage: float) -> None:
+    """80 mm of 1 S/m: kappa V/L, and with linear kinetics of 10 A/m2 V/(L/kappa + 2 RT/(F i0))."""
+    stack = {"family": "planar", "length": "80 mm", "size": "4 mm"}
+    held = {"step": "hold", "voltage": f"{voltage!r} V"}
+    for study, law, resistance in (
+        ("primary", "butler_volmer", 0.08),
+        ("secondary", "linear", 0.08 + 2 * RT_F / 10.0),
+    ):
+        case = cell([held], study=study, geometry=stack, kinetics=kinetics(10.0, law))
+        summary = case.run(tmp_path / study).summary
+        assert summary["newton"] == 1
+        assert summary["current_density"] == pytest.approx(voltage / resistance, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["direct", "iterative"])
+def test_a_secondary_study_bears_volts(tmp_path: Path, kind: str) -> None:
+    """V = -(i L/kappa + 4 RT/F asinh(i/(2 i0))) at 1000 A/m2 in 80 mm: -80.47 V."""
+    i, i0, L = 1000.0, 10.0, 0.08
+    stack = {"family": "planar", "length": "80 mm", "size": "4 mm"}
+    common = {"study": "secondary", "geometry": stack, "kinetics": kinetics(i0),
+              "solver": {"kind": kind}}  # fmt: skip
+    expected = -(i * L + 4 * RT_F * float(np.arcsinh(i / (2 * i0))))
+    driven = {"step": "plate", "current_density": f"{i!r} A/m^2"}
+    given = cell([driven], **common).run(tmp_path / "i").summary
+    assert given["voltage"] == pytest.approx(expected, rel=1e-8)
+    assert given["newton"] <= 8
+    back = cell([{"step": "hold", "voltage": f"{expected!r} V"}], **common).run(tmp_path / "v")
+    assert back.summary["current_density"] == pytest.approx(-i, rel=1e-7)
+
+
+# -- rests and pulses --------------------------------------------------------------------------
+
+
+def test_a_rest_after_plating_is_exact_at_a_tight_tolerance(tmp_path: Path) -> None:
+    """The salt evens out by exp(-pi^2 D t/L^2), and nothing else moves.
+
+    6e4 C/m2 of metal are stored to 1e-11 C/m2; over 0.1 ms that is 1e-7 A/m2, which is no current.
+    """
+    case = cell([plate(300.0, 200.0), rest(60.0)], time={"tolerance": 1e-4})
+    result = case.run(tmp_path / "r")
+    series, resting = result.series, result.series["segment"] == 1
+    t, spread = series["t"][resting], (series["c_max"] - series["c_min"])[resting]
+    late = (t > 203.0) & (spread > 40.0)
+    rate = -np.log(spread[late][-1] / spread[late][0]) / np.ptp(t[late])
+    print("decay over pi^2 D/L^2", rate / (np.pi**2 * 3e-10 / 1e-8))
+    assert rate == pytest.approx(np.pi**2 * 3e-10 / 1e-8, rel=0.02)
+    assert series["plated"][resting] == pytest.approx(60000.0, abs=1e-6)
+    assert np.abs(series["current_density"][resting]).max() < 1e-9
+    closed(result)
+
+
+def test_short_pulses_after_much_metal(tmp_path: Path) -> None:
+    """Of 1 ms and of 10 ms: what they pass, and i L/kappa + 2 RT i/(F i0) between on and off."""
+    pulses = [
+        {"step": "pulse", "current_density": "100 A/m^2", "on": w, "off": w, "cycles": 10}
+        for w in ("1 ms", "10 ms")
+    ]
+    result = cell([plate(100.0, 60.0), *pulses], kinetics=kinetics(1e4)).run(tmp_path / "r")
+    series, passed = result.series, 6000.0 + 10 * 100.0 * 11e-3
+    assert result.summary["charge"] == pytest.approx(-passed, rel=1e-9)
+    assert result.summary["plated"] == pytest.approx(passed, rel=1e-9)
+    ends = np.array([series["voltage"][series["segment"] == k][-1] for k in range(1, 41)])
+    jump = ends[0::2] - ends[1::2]
+    assert jump == pytest.approx(-(100.0 * 1e-4 + 2 * RT_F * 100.0 / 1e4), rel=0.02)
+    closed(result)
+
+
+def test_a_week_of_rest_loses_nothing(tmp_path: Path) -> None:
+    """Balances of a rest close to what they close to in a second."""
+    result = cell([plate(10.0, 600.0), rest(7 * 86400.0)]).run(tmp_path / "r")
+    assert result.series["plated"][-1] == pytest.approx(6000.0, abs=1e-6)
+    assert result.summary["steps"] < 60
+    closed(result)
+
+
+# -- the last metal ----------------------------------------------------------------------------
+
+GROWTH: dict[str, Any] = {
+    "study": "growth", "geometry": GROWN, "growth": {"interface_width": "0.4 um"},
+    "collector": {"material": "Cu"}, "time": {"tolerance": 0.01},
+}  # fmt: skip
+
+
+def test_a_rest_on_a_thin_film_takes_few_steps(tmp_path: Path) -> None:
+    """Five minutes after a film was stripped to 3 %; Newton ends at round-off in all of them."""
+    steps = [plate(10.0, 600.0), strip(10.0, 580.0), rest(300.0)]
+    result = cell(steps, **GROWTH).run(tmp_path / "r")
+    resting = result.series["segment"] == 2
+    print("steps", resting.sum())
+    assert resting.sum() <= 30
+    assert result.series["plated"][resting] == pytest.approx(200.0, abs=1e-6)
+    closed(result)
+
+
+@pytest.mark.parametrize("cutoff", [{}, {"cutoff": "0.5 V"}], ids=["no cutoff", "cutoff"])
+@pytest.mark.parametrize("study", ["tertiary", "growth"])
+def test_stripping_ends_with_the_metal_and_the_protocol_goes_on(
+    tmp_path: Path, study: str, cutoff: dict[str, str]
+) -> None:
+    """Three rounds of plating for 100 s and stripping for 150 s: at most 100.1 % comes off."""
+    steps = [plate(10.0, 100.0), strip(10.0, 150.0, **cutoff)]
+    turn = {"step": "cycle", "cycles": 3, "steps": steps}
+    changes = GROWTH if study == "growth" else {"collector": {"material": "Cu"}}
+    result = cell([turn, rest(60.0)], **changes).run(tmp_path / "r")
+    summary = result.summary
+    assert [row["plated"] for row in summary["cycles"]] == pytest.approx([1000.0] * 3, rel=1e-6)
+    shares = [row["coulombic_efficiency"] for row in summary["cycles"]]
+    print("stripped over plated", shares)
+    assert max(shares) <= 1.001 and min(shares) > 0.995
+    ends = [event["event"] for event in summary["events"]]
+    by_cutoff = study == "tertiary" and bool(cutoff)
+    assert ends == 3 * ["cutoff" if by_cutoff else "stripped"]
+    assert abs(result.series["plated"][-1]) < 5.0
+    closed(result)
+
+
+@pytest.mark.parametrize("study", ["tertiary", "growth"])
+def test_a_bare_host_has_nothing_to_strip(tmp_path: Path, study: str) -> None:
+    """The step ends at once, what follows is done; with nothing to follow the message says how."""
+    changes = GROWTH if study == "growth" else {"collector": {"material": "Cu"}}
+    first = strip(10.0, 1800.0, cutoff="0.5 V")
+    result = cell([first, plate(10.0, 50.0)], **changes).run(tmp_path / "r")
+    (event,) = result.summary["events"]
+    assert (event["event"], event["segment"], event["t"]) == ("stripped", "strip", 0.0)
+    assert result.summary["plated"] == pytest.approx(500.0, rel=1e-4)
+    with pytest.raises(RunError, match=r"strip at t = 0 s: nothing to strip: there is no metal"):
+        cell([first], **changes).run(tmp_path / "alone")
+
+
+# -- messages ----------------------------------------------------------------------------------
+
+
+def test_a_failed_start_names_every_cause_that_was_tested(tmp_path: Path) -> None:
+    """An insulating layer from side to side; a bare wall in a study without time."""
+    names = ("host_bottom", "electrolyte", "coating_mid", "electrolyte_top")
+    geometry = {
+        "family": "planar", "size": "5 um", "width": "20 um",
+        "layers": [{"name": name, "thickness": "20 um", "region": name} for name in names],
+    }  # fmt: skip
+    regions = {"host_bottom": {"material": "Cu"}, "coating_mid": {"material": "PAN"}}
+    with pytest.raises(RunError) as caught:
+        cell([plate(10.0, 1.0)], geometry=geometry, regions=regions).run(tmp_path / "r")
+    told = str(caught.value)
+    assert "start of plate at t = 0 s: no potentials carry the current" in told
+    assert "tested: parts not joined: no electrolyte reaches from the counter electrode" in told
+    assert "not depleted, lowest c = 1e+03 mol/m^3" in told
+    assert "10 A/m^2 = 1 mA/cm^2 would drop 0.0008 V" in told
+    assert told.endswith("Likely: parts not joined")
+
+    bare = {"step": "strip", "current_density": "10 A/m^2"}
+    with pytest.raises(RunError, match=r"start of strip at t = 0 s: nothing to strip"):
+        cell([bare], study="secondary", collector={"material": "Cu"}).run(tmp_path / "s")
+
+    with pytest.raises(RunError, match=r"unit: 1e\+06 A/m\^2 = 1e\+05 mA/cm\^2 would drop 100 V"):
+        cell([plate(1e6, 1.0)], time={"dt_min": "0.1 s"}).run(tmp_path / "u")
