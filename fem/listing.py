@@ -51,7 +51,8 @@ def _entries(name: str) -> Iterator[Material]:
 
 def _entry(entry: Material) -> Iterator[str]:
     yield f"{entry.name} ({entry.kind})"
-    rows = [(f"z = {z}", "", "") for z in [entry.__dict__.get("z")] if z is not None]
+    rows = [(f"{name} = {entry.__dict__[name]}", "", "") for name in ("cation", "z", "z_minus")
+            if entry.__dict__.get(name)]
     for datum, number in entry.numbers().items():
         value = number.given
         if isinstance(number, Dependent) and isinstance(entry, Electrolyte) and number.variables:

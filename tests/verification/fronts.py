@@ -24,6 +24,7 @@ from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
 from fem.physics.metal import Counter, Film, Metal
+from fem.salt import MONOVALENT, Salt
 from fem.solve import Control, Options, Outcome, Stage
 from fem.start import hold
 from fem.stepper import Settings, Stepper
@@ -198,6 +199,7 @@ class Growth:
         collector: False: all metal floats.
         counter: exchange current density of a counter electrode of metal, A/m2; None: phi_l = 0.
         t_plus: of c; None: no salt is solved for.
+        formula: charges of the salt's ions.
         kind: of solver. rtol: of the solver.
     """
 
@@ -220,6 +222,7 @@ class Growth:
         collector: bool = True,
         counter: float | None = None,
         t_plus: Callable[[Any], Any] | None = None,
+        formula: Salt = MONOVALENT,
         kind: str = "direct",
         rtol: float = 1e-11,
     ):
@@ -238,12 +241,12 @@ class Growth:
         )
         self.electrons = Electrons(conductors, collector="collector" if collector else None)
         held = {"counter": 0.0} if counter is None else {}
-        self.ions = Ions((medium,), frozen=t_plus is None, fixed_potential=held)
+        self.ions = Ions((medium,), formula, frozen=t_plus is None, fixed_potential=held)
         cosines = {} if angle is None else {FLOOR[0]: float(np.cos(np.deg2rad(angle)))}
         self.metal = Metal(
             PORE, bulk(i0), V_M, width, sigma=sigma * kappa, sigma_floor=1e-8 * kappa,
             surface_energy=gamma, mobility=mobility, films=tuple(films), cos_contact=cosines,
-            crystal=crystal,
+            crystal=crystal, z=formula.z,
         )  # fmt: skip
         self.covering = Covering(self.metal, tuple(barriers))
         physics: list[Any] = [self.electrons, self.ions, self.metal, self.covering]
@@ -419,8 +422,8 @@ class Ledger:
         i = self.currents()
         now = {name: s.integrate(i[name], self.charge[name]) for name in i}
         self.absolute += abs(i["collector"]) * s.dt
-        film = 1e-3 * g.width * g.domain.area("collector") / PER_CHARGE
-        metal = (g.volume - self.metal) / PER_CHARGE
+        film = 1e-3 * g.width * g.domain.area("collector") * g.metal.charge_density
+        metal = (g.volume - self.metal) * g.metal.charge_density
         for name in i:
             self._widen(name, (now[name] + metal) / max(self.absolute, film))
         self._widen("balance", (i["collector"] - i["counter"]) / abs(i["collector"]))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.salt import Salt
 from fem.solve import Control
 from tests.verification.fronts import (
     FLOOR,
@@ -57,6 +58,7 @@ CASES: dict[str, dict[str, Any]] = {
     "no salt, ideal counter": {},
     "salt, metal counter, island": {"t_plus": t_plus, "counter": 10.0, "island": True},
     "salt, ideal counter": {"t_plus": t_plus},
+    "divalent, 1:2 salt": {"t_plus": t_plus, "counter": 10.0, "formula": Salt(2, -1)},
     "around an axis": {"t_plus": t_plus, "counter": 10.0, "axisymmetric": True},
 }
 
@@ -111,14 +113,15 @@ def test_after_rejected_steps():
     assert max(ledger.gaps.values()) <= BOUND
 
 
-def test_relaxation_takes_the_salt_along():
+@pytest.mark.parametrize("formula", [Salt(1, -1), Salt(1, -2), Salt(2, -1)])
+def test_relaxation_takes_the_salt_along(formula):
     """A front of twice its resting width relaxes at rest: where metal comes, salt makes room.
 
     Uniform salt stays uniform to round-off, although xi changes by 0.1.
     """
     growth = Growth(
         strip(20 * UM, 0.5 * UM), layer(6 * UM, 2 * WIDTH), width=WIDTH, kappa=KAPPA, i0=1e-12,
-        t_plus=t_plus, scale=1e-6,
+        t_plus=t_plus, formula=formula, scale=1e-6,
     )  # fmt: skip
     front = growth.s["front"]
 
