@@ -121,6 +121,20 @@ class Remarks:
                     symbol = text.split(" = ")[0]
                     end = "" if symbol.endswith("T") else f" {c == self.c_low}"
                     self.add(symbol + end, text)
+                self._unranged(electrolyte, c)
+
+    def _unranged(self, electrolyte: library.Electrolyte, c: float) -> None:
+        """A t_plus that leaves [0, 1], of which nobody says where it was measured."""
+        law = electrolyte.t_plus
+        if not law.variables or electrolyte.has("c_range"):
+            return
+        low, high = law.c_table or (c, c)
+        value = law(min(max(c, low), high), self.model.case.temperature)
+        if not 0.0 <= value <= 1.0:
+            self.add(f"t_plus {electrolyte.name} {value > 1.0}", (
+                f"electrolyte {electrolyte.name!r}: t_plus = {value:.3g} at c = {c:.4g} mol/m^3, "
+                "taken as measured; a c_range would say where it was"
+            ))
 
     def look_closely(self) -> None:
         """What costs a pass over the mesh: films, fronts, salt across cells (collective)."""

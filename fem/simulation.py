@@ -610,6 +610,21 @@ class Simulation:
         )
         self.say(f"event {name}: {shown}")
 
+    def _off_table(self, numbers: dict[str, float], reason: str) -> str:
+        """Why the run cannot go on off a measured table; empty if the salt has run out there."""
+        highest = True
+        try:
+            self.remarks.require(numbers["c_max"], numbers["c_max"])
+            highest = False
+        except CaseError:
+            pass
+        if not highest and numbers["c_min"] < DEPLETED * self.model.ions.c0:
+            self._event("depletion", self.segments[self.number], c_min=numbers["c_min"])
+            return ""
+        place = events.extreme_place(self.model, self.measure, highest=highest) or []
+        at = ", ".join(f"{1e6 * x:.4g}" for x in place)
+        return f"{reason} (reached at ({at}) um)"
+
     def _beyond(self, law: Bound, c: float, edge: float) -> None:
         """The salt has left the range in which a law is physical: the run ends."""
         place = events.extreme_place(self.model, self.measure, highest=c > edge)
@@ -731,9 +746,9 @@ class Simulation:
             try:
                 self.remarks.require(numbers["c_min"], numbers["c_max"])
             except CaseError as error:
-                problem = problem or str(error)
+                problem = problem or self._off_table(numbers, str(error))
             left = self.limits.broken(numbers["c_min"], numbers["c_max"])
-            if left is not None and not problem:
+            if left is not None and not problem and not self._over():
                 self._beyond(*left)
         if problem:
             self.recorder.fields()

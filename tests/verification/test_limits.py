@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fem.case import Case
-from fem.errors import CaseError
+from fem.errors import CaseError, RunError
 from fem.limits import Limits, bounds
 from fem.materials import electrolyte, names, parse_material
 from fem.run import run
@@ -136,3 +136,40 @@ def test_a_start_in_space_that_is_not_physical_is_refused_before_the_run(tmp_pat
     )
     with pytest.raises(CaseError, match=r"D of electrolyte 'ideal' is -3e-10"):
         run(Case.from_dict(data), tmp_path / "r")
+
+
+def table(*rows: tuple[str, str]) -> dict[str, Any]:
+    return {"along": "c", "at": [c for c, _ in rows], "values": [v for _, v in rows]}
+
+
+def over_limit(law: dict[str, Any], share: float, **changes: Any) -> Case:
+    return Case.from_dict(case(
+        geometry=COARSE | {"size_collector": "1 um"}, materials={"ideal": PLAIN | law},
+        protocol=[{"step": "plate", "current_density": f"{share * LIMIT} A/m^2",
+                   "duration": "60 s"}],
+        time={"dt0": "1 ms", "dt_min": "1 us", "tolerance": 1e-2}, **changes,
+    ))
+
+
+def test_a_table_that_ends_near_no_salt_lets_a_cell_run_dry(tmp_path: Any) -> None:
+    """The lowest row at 5 mol/m3, half a percent of c0: depletion, 1 % before Sand's time."""
+    law = {"kappa": table(("5 mol/m^3", "0.1 S/m"), ("3000 mol/m^3", "1 S/m"))}
+    summary = run(over_limit(law, 2.0), tmp_path / "r").summary
+    (event,) = summary["events"]
+    assert event["event"] == "depletion" and event["place"][1] == pytest.approx(0.0, abs=1e-12)
+    assert 0.0 < event["c_min"] < 5.0
+    assert event["t"] / event["sand_time"] == pytest.approx(0.995**2, abs=0.02)
+
+
+def test_a_table_left_elsewhere_is_an_error_with_time_and_place(tmp_path: Any) -> None:
+    law = {"D": table(("500 mol/m^3", "3e-10 m^2/s"), ("1200 mol/m^3", "3e-10 m^2/s"))}
+    reason = r"t = .* s: electrolyte 'ideal': D: c = 12\d\d.* outside its table.*, 100\) um\)"
+    with pytest.raises(RunError, match=reason):
+        run(over_limit(law, 0.6), tmp_path / "r")
+
+
+def test_an_own_t_plus_without_a_range_is_told_when_it_leaves_zero_and_one(tmp_path: Any) -> None:
+    summary = run(over_limit({"t_plus": formula("3.4 - 3*c/m")}, 0.3), tmp_path / "r").summary
+    assert summary["events"] == []
+    told = [text for text in summary["warnings"] if "t_plus" in text]
+    assert len(told) == 1 and "t_plus = -0." in told[0] and "taken as measured" in told[0]
