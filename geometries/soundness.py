@@ -509,8 +509,19 @@ class Body:
                                                np.repeat(parts, mesh.dimension + 1)]), axis=0)
             shared = users[1:, 0][users[1:, 0] == users[:-1, 0]]
             text += (f"They touch at {len(shared)} nodes only, the first at {self.at(shared[:1])}"
-                     if len(shared) else "There is a gap between them")
+                     if len(shared) else self._gap(parts, int(order[0])))
         return f"{text}; {_CURE}"
+
+    def _gap(self, parts: Ints, main: int) -> str:
+        """How far the other parts are from one of them at least, from node to node."""
+        from scipy.spatial import cKDTree
+
+        of_main = parts[self.owner] == main
+        here, there = (np.unique(self.outer[k]) for k in (of_main, ~of_main))
+        gap, _ = cKDTree(self.mesh.points[here]).query(self.mesh.points[there])
+        near = int(gap.argmin())
+        return (f"Between them is a gap of {1e6 * gap[near]:.3g} um, the narrowest at "
+                f"{self.at(there[near : near + 1])}")
 
     def _overlap(self, pairs: Ints) -> str:
         return (f"{self._pairs(pairs)} overlap: the same room is filled twice, "

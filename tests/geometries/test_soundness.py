@@ -116,7 +116,7 @@ def test_parts_that_touch_at_nodes_only_are_refused(dim, tmp_path):
     assert f"touch at {1 if dim == 2 else 5} nodes only" in text and "host_post" in text
     text = refused(written(tmp_path / "b.msh", *together(low, (high[0] + 1, *high[1:]))),
                    {11: "electrolyte", 12: "host_post"})
-    assert "gap between them" in text
+    assert f"a gap of {dim**0.5:.3g} um" in text
 
 
 @pytest.mark.parametrize("dim", [2, 3])
