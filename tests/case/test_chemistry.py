@@ -122,8 +122,12 @@ def test_every_metal_can_be_plated(name: str) -> None:
     assert salts
     for salt in salts:
         assert electrolyte(salt).z == metal(name).z
-        case = data(name, salt, regions={"host_*": {"material": "carbon_fibre"}},
-                    collector={"material": "Cu"})
+        host = {"family": "planar", "size": "10 um", "layers": [
+            {"name": "bottom", "thickness": "30 um", "region": "host_bottom"},
+            {"name": "free", "thickness": "50 um", "region": "electrolyte"},
+        ]}  # fmt: skip
+        case = data(name, salt, geometry=host, collector={"material": "Cu"},
+                    regions={"host_bottom": {"material": "carbon_fibre"}})
         assert not list(notes(Case.from_dict(case)))
     for surface in (name, "Cu", "carbon", "carbon_fibre", "CNT"):
         assert pair(name, surface).has("eta_nuc")
