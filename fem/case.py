@@ -810,8 +810,8 @@ class Case(_Table):
         is_electrolyte = name.startswith("electrolyte")
         if not found and not is_electrolyte:
             raise CaseError(
-                f"regions: the mesh has a region {name!r} but the case says not what fills it; add "
-                f"[regions.{name}] with a material; {nearest(name, self.regions)}"
+                f"regions: the mesh has a region {name!r}, but the case does not say what fills "
+                f"it; add [regions.{name}] with a material; {nearest(name, self.regions)}"
             )
         region = found[0] if found else Region()
         if region.material is None and is_electrolyte:

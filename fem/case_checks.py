@@ -87,13 +87,13 @@ def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
 
 
 _PLAIN = {  # pydantic's kind of error -> in our words
-    "string_type": "wants a text in quotes",
-    "bool_type": "wants true or false",
-    "int_type": "wants a whole number",
-    "model_type": "wants a table of names and values",
-    "dict_type": "wants a table of names and values",
-    "model_attributes_type": "wants a table of names and values",
-    "tuple_type": "wants a list",
+    "string_type": "must be text in quotes",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "model_type": "must be a table of names and values",
+    "dict_type": "must be a table of names and values",
+    "model_attributes_type": "must be a table of names and values",
+    "tuple_type": "must be a list",
 }
 
 
@@ -131,7 +131,7 @@ def _lines(section: str, annotation: Any, item: ErrorDetails) -> list[str]:
         close = f"; {hint}" if hint.startswith("did you") else ""
         return [f"{path}: {value}: must be {expected}{close}"]
     if kind == "string_pattern_mismatch":
-        return [f"{path}: {value}: not a name; use letters, digits and _"]
+        return [f"{path}: {value}: is not a valid name; use letters, digits and _"]
     if kind in _PLAIN:
         return [f"{path}: {value}: {_PLAIN[kind]}"]
     reason = item["msg"].removeprefix("Value error, ")
@@ -400,7 +400,10 @@ def _boundaries(sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path}: empty; leave it out for insulation"
         if name in ELECTRODES and given not in ([], ["contact_resistance"]):
             home = "[[protocol]]" if name == "collector" else "[counter]"
-            yield f"{path}: electrodes are driven by {home}; only contact_resistance may stand here"
+            yield (
+                f"{path}: electrodes are driven by {home}; only contact_resistance may be given "
+                "here"
+            )
         electric = [key for key in ("phi_l", "current_density", "bath") if key in given]
         if len(electric) > 1 or {"phi_s", "current_density"} <= {*given}:
             clash = electric if len(electric) > 1 else ["phi_s", "current_density"]
@@ -443,7 +446,10 @@ def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
         return
     for name in ("c", "plated_charge"):
         if getattr(initial, name) is not None:
-            yield f"initial.{name}: the result named in initial.from holds it; keep one of them"
+            yield (
+                f"initial.{name}: the result named in initial.from already contains it; keep one "
+                "of them"
+            )
     if not Path(initial.from_).is_dir():
         yield f"initial.from: {initial.from_!r}: no such folder"
 
@@ -484,13 +490,13 @@ def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
     surface, kinetic = growth.anisotropy or 0.0, growth.kinetic_anisotropy or 0.0
     if surface >= CONVEX:
         yield (
-            f"growth.anisotropy: {surface:g}: not below 1/15, from where on faces along <10> have "
-            "negative stiffness and the shape at rest has corners; lower it"
+            f"growth.anisotropy: {surface:g}: must be below 1/15; above it faces along <10> have "
+            "negative stiffness and the equilibrium shape has corners"
         )
     if kinetic >= POSITIVE:
         yield (
-            f"growth.kinetic_anisotropy: {kinetic:g}: not below {POSITIVE:g}, from where on i0 "
-            "along <111> of a crystal in 3D would not be positive; lower it"
+            f"growth.kinetic_anisotropy: {kinetic:g}: must be below {POSITIVE:g}; above it i0 "
+            "along <111> of a crystal in 3D would not be positive"
         )
     if growth.crystal_angle and surface == kinetic == 0.0:
         yield (
@@ -501,8 +507,8 @@ def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
     around = geometry.get("axisymmetric") is True or getattr(mesh, "axisymmetric", False)
     if growth.crystal_angle and around:
         yield (
-            "growth.crystal_angle: around an axis the crystal's axes are those of r and z; leave "
-            "it out"
+            "growth.crystal_angle: in an axisymmetric cell the crystal axes are those of r and z; "
+            "leave it out"
         )
 
 
@@ -543,7 +549,7 @@ def _sites(path: str, entry: Any) -> Iterator[str]:
     if kind == "rate":
         for name in ("threshold", "spread"):
             if getattr(entry, name):
-                yield f"{path}.{name}: nuclei that form at a rate have none; leave it out"
+                yield f"{path}.{name}: nuclei that form at a rate have no {name}; leave it out"
     elif not count:
         yield f"{path}.threshold: missing; '0 V' for metal that starts to grow at once"
     elif kind == "density" and count > 1:

@@ -57,7 +57,7 @@ def _salts(
             cation = filling.cation or "a metal"
             yield (
                 f"{path}: {name!r}: is a salt of {cation} (z = {filling.z}); {base.name} "
-                f"(z = {base.z}) is not plated from it; {_way_out(base, own)}"
+                f"(z = {base.z}) cannot be plated from it; {_way_out(base, own)}"
             )
             continue
         found[path] = name, filling

@@ -77,8 +77,8 @@ def find_case(path_or_name: str | Path, known: Mapping[str, Path] | None = None)
         hint = f"; {nearest(path.name, near)}" if near else ""
         raise CaseError(f"case file {text!r} does not exist{hint}")
     if text in host_names():
-        raise CaseError(f"{text!r} is a host and no case: `hostplate mesh` and `inspect` take it; "
-                        f"to solve on it copy its [geometry] from {host_names()[text]}")
+        raise CaseError(f"{text!r} is a host, not a case: `hostplate mesh` and `inspect` accept "
+                        f"it; to solve on it, copy its [geometry] from {host_names()[text]}")
     raise CaseError(f"no case {text!r} in the catalogue; {nearest(text, known)}")
 
 

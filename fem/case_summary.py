@@ -106,9 +106,9 @@ def _lines(case: Case) -> Iterator[str]:
     yield f"  numbers    {told} (library and own materials; overridden ones included)"
     yield from (f"  note       {note}" for note in notes(case))
     if case.mesh is None:
-        yield "no problem found; all names are those of the mesh to come"
+        yield "no problems found; all names match the mesh that will be built"
     else:
-        yield "no problem found; whether names match the mesh is seen when it is read"
+        yield "no problems found; whether the names match the mesh is checked when the mesh is read"
 
 
 def _coating(coating: Any, case: Case) -> str:

@@ -121,7 +121,7 @@ def latest(folder: Path) -> Found:
         damaged.append(state.name)
     told = f" ({', '.join(damaged)} damaged)" if damaged else ""
     raise CaseError(
-        f"{folder}: no checkpoint that is whole{told}; start again with "
+        f"{folder}: no intact checkpoint{told}; start again with "
         "`hostplate run ... --overwrite`"
     )
 
@@ -165,7 +165,7 @@ def load(state: Path, manifest: dict[str, Any], system: System) -> bool:
             arrays = {n: file[n] for n in file.files if n != "cells" and not n.startswith("nodes.")}
     if all(comm.allgather(same)):
         odd = sorted(set(system.state()) ^ set(arrays))
-        problem = f"{state}: fields differ from this case: {odd}" if odd else None
+        problem = f"{state}: the fields in it do not match this case: {odd}" if odd else None
         all_agree(comm, problem)
         system.restore((arrays, manifest["clock"]))
         return True

@@ -31,7 +31,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("check", "all problems of a case at once; writes nothing", "fem.cli:_check"),
     ("mesh", "build the mesh of a case into a folder", "fem.cli:_mesh"),
     ("inspect", "numbers and a picture of a mesh", "fem.cli:_inspect"),
-    ("gallery", "every kind of geometry in small, with pictures", "fem.cli:_gallery"),
+    ("gallery", "every kind of geometry at small size, with pictures", "fem.cli:_gallery"),
     ("run", "solve a case", "fem.cli:_run"),
     ("resume", "go on from the last checkpoint of a run", "fem.cli:_resume"),
     ("converge", "three meshes and three time tolerances: observed orders", "fem.cli:_converge"),
@@ -47,7 +47,7 @@ _START = """
 start here:
   hostplate list                        what there is
   hostplate run sand                    solve a case of the catalogue into results/sand
-  hostplate new mine.toml --from trilayer_cg   take a case as a start
+  hostplate new mine.toml --from trilayer_cg   copy a case to start from
   hostplate check mine.toml             before it goes to a cluster
   hostplate run mine.toml --ranks 4 --set protocol.0.current_density="2 mA/cm^2"
 
@@ -239,7 +239,9 @@ def _do_new(options: argparse.Namespace) -> None:
     copies += [(source.parent / t, target.parent / t) for t in tables_of(read_toml(source))]
     taken = [str(copy) for _, copy in copies if copy.exists()]
     if taken:
-        raise CaseError(f"{', '.join(taken)} already there; nothing written: give another name")
+        raise CaseError(
+            f"{', '.join(taken)} already exists; nothing was written: choose another name"
+        )
     try:
         for original, copy in copies:
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -397,8 +399,8 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
         metavar="REGION=VALUE",
         action="append",
         default=[],
-        help="of solid regions, for the mass: 'host_*=8.96 g/cm^3' or 'host_*=Cu'; of a case the "
-        "densities of its materials are taken where the library has them",
+        help="of solid regions, for the mass: 'host_*=8.96 g/cm^3' or 'host_*=Cu'; of a "
+        "case, the densities of its materials are used where the library has them",
     )
     parser.add_argument("--metal", help="metal that fills the pores, for the capacity; default Li")
     parser.epilog = (
@@ -488,7 +490,9 @@ def _do_gallery(options: argparse.Namespace) -> None:
     if not options.hosts:
         files = gallery(options.out, options.family)
     elif options.family:
-        raise CaseError("--family chooses among the families; leave it or --hosts out")
+        raise CaseError(
+            "--family selects among the families, --hosts draws the hosts; use one of them"
+        )
     else:
         from fem.host_files import published
 

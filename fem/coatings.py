@@ -162,7 +162,7 @@ def _refused(name: str, films: Sequence[Film]) -> str:
         place = films[-1].place
     return (
         f"{place}: stops everything on {name!r}: {why}; take a material that conducts one of them "
-        "(sigma or kappa), or say blocks_ions = true if nothing shall plate there"
+        "(sigma or kappa), or say blocks_ions = true if nothing is meant to plate there"
     )
 
 

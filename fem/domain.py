@@ -159,7 +159,7 @@ class Domain:
             if tag not in facets
         ]
         if problems:
-            raise CaseError("the mesh does not fit its names:\n  " + "\n  ".join(problems))
+            raise CaseError("the mesh and its names do not match:\n  " + "\n  ".join(problems))
 
     # -- names ---------------------------------------------------------------------------------
 

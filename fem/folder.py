@@ -146,7 +146,8 @@ class FolderLock:
                 owner = self._owner_or_error()
                 self.message = (
                     f"{self.path.parent}: taking over from process {owner.get('pid')} on "
-                    f"{owner.get('host')} (started {owner.get('started')}), which no longer runs"
+                    f"{owner.get('host')} (started {owner.get('started')}), which is no longer "
+                    "running"
                 )
                 self.path.unlink()
             draft = self.path.with_name(f".lock.{os.getpid()}.tmp")
@@ -154,7 +155,7 @@ class FolderLock:
             try:  # a lock that is there is whole, even if its owner is killed right now
                 os.link(draft, self.path)
             except FileExistsError:
-                raise CaseError(f"{self.path.parent}: another run started here just now") from None
+                raise CaseError(f"{self.path.parent}: another run has just started here") from None
             except OSError:  # no links on this file system
                 os.replace(draft, self.path)
             draft.unlink(missing_ok=True)
@@ -183,8 +184,8 @@ class FolderLock:
             time.sleep(0.1)
         raise CaseError(
             f"{self.path.parent} is in use by process {owner.get('pid')} on {owner.get('host')} "
-            f"since {owner.get('started')}; choose another folder with --out, or, if that run is "
-            f"surely over, delete {self.path}"
+            f"since {owner.get('started')}; choose another folder with --out, or, if you are "
+            f"sure that run is over, delete {self.path}"
         )
 
     def __enter__(self) -> FolderLock:

@@ -132,7 +132,7 @@ def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Cover
         if reaction.names_q_cov and (reaction.nucleating or name == "counter"):
             raise CaseError(
                 f"kinetics of {name!r}: q_cov is the charge after which a film wall is covered, "
-                "and this is none; give it to film walls only"
+                "and this is not one; give it for film walls only"
             )
     barriers = []
     for film in metal.films:
@@ -159,8 +159,8 @@ def nuclei(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Nuclei 
         if not chosen:
             known = sorted({*found.reactions} - {"counter"})
             reason = (
-                "is no nucleating wall; give it wall = 'nucleating' in [[kinetics]]"
-                if fitting else f"fits no surface; {nearest(entry.surface, known)}"
+                "is not a nucleating wall; set wall = 'nucleating' in [[kinetics]]"
+                if fitting else f"matches no surface; {nearest(entry.surface, known)}"
             )
             problems.append(f"nuclei.{k}.surface: {entry.surface!r}: {reason}")
         surfaces = tuple(

@@ -130,7 +130,7 @@ def own_physics(case: Any, domain: Any) -> tuple[Any, ...]:
     for part in made:
         if not isinstance(part, Physics):
             raise CaseError(
-                f"hooks: physics(case, domain) returned {part!r}, which is no Physics: it lacks "
+                f"hooks: physics(case, domain) returned {part!r}, which is not a Physics: it lacks "
                 "provides, needs, declare or rows"
             )
     return made

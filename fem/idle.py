@@ -37,7 +37,7 @@ def idle(
         fits = [name for name in sorted(known) if fnmatchcase(name, glob)]
         if fits and all(name in nothing for name in fits):
             why = "; ".join(f"{name} {nothing[name]}" for name in fits)
-            yield f"{place}: {glob!r} fits nothing that reacts on this mesh: {why}"
+            yield f"{place}: {glob!r} matches nothing that reacts on this mesh: {why}"
     for name in bare:  # the core of a coated fibre touches what conducts
         if not any(name in wall and len(wall & {*conductors}) > 1 for wall in met):
             yield (f"region {name!r} conducts electrons but touches no electrolyte and no other "

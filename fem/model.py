@@ -424,8 +424,8 @@ def _check_places(case: Case, domain: Domain, regions: Iterable[str], c0: float)
             if value.variables - {"c", "T", *domain.coordinates()}:
                 unknown = sorted(value.variables - {"c", "T", *domain.coordinates()})
                 why = "; the mesh has no host" if "depth" in unknown else f" in {domain.dim}D"
-                wrong.append(f"regions.{name}.{prop}: depends on {', '.join(unknown)}, which there "
-                             f"is not{why}")
+                wrong.append(f"regions.{name}.{prop}: depends on {', '.join(unknown)}, which "
+                             f"does not exist{why}")
                 continue
             try:
                 low, high = _range(value, domain, name, c=c0, T=case.temperature)

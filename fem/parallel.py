@@ -164,8 +164,8 @@ def check_launcher(comm) -> None:
         size = os.environ.get(name, "")
         if size.isdigit() and int(size) > 1 and comm.size == 1:
             raise CaseError(
-                f"the launcher started {size} processes ({name}={size}) but each of them is alone: "
-                "this mpirun belongs to another MPI than the solver's. Use the one beside this "
+                f"the launcher started {size} processes ({name}={size}) but each runs alone: "
+                "this mpirun does not belong to the solver's MPI. Use the one beside this "
                 f"Python, {os.path.join(os.path.dirname(sys.executable), 'mpirun')}, or "
                 "`hostplate run --ranks N`, which finds it."
             )

@@ -79,9 +79,9 @@ class Remarks:
         if model.capped:
             yield "sigma", (
                 f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
-                "the ionic conductivity; "
-                + ("thin necks and narrow gaps of metal notice, see docs/growth.md" if model.metal
-                   else "no potential changes visibly")
+                "the ionic conductivity, "
+                + ("which matters in thin necks and narrow gaps of metal (see docs/growth.md)"
+                   if model.metal else "which changes no potential visibly")
             )
         for text in (*model.domain.sidecar.get("remarks", ()), *assumed_zero(model.case)):
             yield text, text

@@ -345,7 +345,7 @@ def _load(path: Path, where: str) -> Any:
         with h5py.File(path, "r", locking=False) as h5:
             return h5[where][()]
     except FileNotFoundError:
-        raise CaseError(f"{path}: is not there, although the .xdmf beside it names it") from None
+        raise CaseError(f"{path}: is missing, although the .xdmf beside it refers to it") from None
     except (OSError, KeyError):
         raise CaseError(f"{path}: is damaged: {where} cannot be read; was it cut short?") from None
 

@@ -119,14 +119,14 @@ def resume(
     digest, stored = case.physics_hash(domain.sidecar["hash"]), found.manifest["physics"]
     if digest != stored:
         raise CaseError(
-            f"{folder}: the case or its mesh is not the one of the checkpoint (physics "
-            f"{digest[:12]}, checkpoint {stored[:12]}); undo the change, or start "
-            "again with `hostplate run`"
+            f"{folder}: the case or its mesh is not the one the checkpoint was written with "
+            f"(physics {digest[:12]}, checkpoint {stored[:12]}); undo the change, or start again "
+            "with `hostplate run`"
         )
     kept = found.manifest.get("library")  # older checkpoints have none
     if kept is not None and case.library_digest() != kept:
         raise CaseError(
-            f"{folder}: the run was begun with other material numbers than it would go on with; "
+            f"{folder}: the material numbers are not those that the run was started with; "
             "undo the change in [library] of its case.toml, or start again with `hostplate run`"
         )
     simulation = _compiled(case, domain, folder, quiet)

@@ -186,7 +186,7 @@ class Simulation:
         if self.case.study in ("primary", "secondary"):  # one solve, done again
             self.tally, self.done_before = Tally(), 0
         for name in damaged:
-            self.say(f"checkpoint {name} is damaged; taking the one before")
+            self.say(f"checkpoint {name} is damaged; using the one before it")
         self.say(f"resumed at t = {self.s.t:g} s from {state.name}")
         if not exact:
             self.say(f"written on {kept['ranks']} ranks, now {self.comm.size}: equal to rounding")

@@ -263,7 +263,7 @@ def _interpolated(model: Model, folder: Path) -> str:
         u.value.x.array[:] = np.maximum(result.array("q", block=blocks["q"])[nearest], 0.0)
         told.append("q from the nearest wall node")
     if not told:
-        raise CaseError(f"initial.from: {folder} has no field c or q that this case could take")
+        raise CaseError(f"initial.from: {folder} has no field c or q that this case could use")
     s.set_voltage(float(result.summary.get("voltage", 0.0)))
     return "another mesh, " + "; ".join(told) + "; neither salt nor metal is conserved by this"
 

@@ -228,7 +228,7 @@ def read(
         primary: conductance that stands for no kinetics, S/m2, films in series; 0 for kinetics.
 
     Raises:
-        CaseError: an entry fits no surface, a pair is unknown, or nothing reacts.
+        CaseError: an entry matches no surface, a pair is unknown, or nothing reacts.
     """
     _check_coated(case, solids, domain.regions)
     walls: dict[str, list[tuple[str, str]]] = {}

@@ -182,7 +182,9 @@ def _content(path: Path, of: str) -> tuple[list[tuple[str, str]], list[tuple[flo
     for number, line in lines[1:]:
         cells = typed(line).split(",")
         if len(cells) != 2:
-            raise TableError(f"table {name}, line {number}: two columns wanted, got {line[:80]!r}")
+            raise TableError(
+                f"table {name}, line {number}: expected two columns, got {line[:80]!r}"
+            )
         try:
             rows.append((float(cells[0]), float(cells[1])))
         except ValueError:

@@ -88,12 +88,13 @@ class AlignedChannels(Parameters):
         if kind == "horizontal" and self.opening:
             strut = 1.2 * self.sheet_thickness if self.contacts else 0.0
             if self.opening <= strut:
-                wrong.append(f"opening: {self.opening:g} m is closed by the struts; more than 1.2 "
-                             f"sheet thicknesses {strut:g} m, or contacts = false")
+                wrong.append(f"opening: {self.opening:g} m is closed by the struts; take more than "
+                             f"1.2 sheet thicknesses {strut:g} m, or contacts = false")
             if self.sheet_length and self.sheet_length <= self.opening:
-                wrong.append("sheet_length: sheets must overlap; longer than the opening")
+                wrong.append("sheet_length: must be longer than the opening, so that the sheets "
+                             "overlap")
             if self.length < self.spacing + self.sheet_thickness:
-                wrong.append("length: holds no sheet with its spacing")
+                wrong.append("length: too short for a sheet and its spacing")
         if kind == "random" and not wrong:
             area = (self.width or 2 * (self.sheet_length or 0.0)) * self.slabs()[-1][2]
             wrong += too_many(cells_needed(2, area, self.sizes()[0], self.growth))
@@ -303,7 +304,7 @@ def _scatter(
         share = area / (width * p.length)
         raise CaseError(
             f"aligned_channels: sheets of {p.sheet_length:g} m at random reach a spacing of "
-            f"{t / share - t if share else math.inf:.3g} m, {p.spacing:g} m asked; shorten "
+            f"{t / share - t if share else math.inf:.3g} m, not {p.spacing:g} m; shorten "
             "sheet_length, widen spacing or take contacts = false"
         )
     return sheets, struts

@@ -42,7 +42,7 @@ class Array(Parameters):
     def _consistent(self) -> Array:
         wrong = []
         if self.dimension == 3 and self.solid_fraction > 0.5:
-            wrong.append(f"solid_fraction: {self.solid_fraction:g}: spheres take 0.5 at most")
+            wrong.append(f"solid_fraction: {self.solid_fraction:g}: at most 0.5 for spheres")
         if self.dimension == 3 and self.rows > 1:
             wrong.append(f"rows: {self.rows}: only for dimension = 2")
         count = self.about()

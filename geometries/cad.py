@@ -93,7 +93,7 @@ class Cad(OnLattice):
         if len(kinds) == 2:
             wrong.append("parts: STL and drawings of the CAD kernel cannot be mixed")
         if kinds == {True} and self.dimension == 2:
-            wrong.append("dimension: STL is a surface in space; take 3")
+            wrong.append("dimension: an STL is a surface in 3D space; set dimension = 3")
         if kinds != {True} and self.refine:
             wrong.append("refine: a drawing is not meshed on a lattice; give size_wall")
         if kinds == {True} and self.size_wall:

@@ -285,7 +285,7 @@ def _scale(unit: str) -> float:
     try:
         return float(parse_quantity(f"1 {unit}", "m"))
     except ValueError as error:
-        raise CaseError(f"mesh.unit: {unit!r} is no unit of length; write \"um\", \"mm\" or "
+        raise CaseError(f"mesh.unit: {unit!r} is not a unit of length; write \"um\", \"mm\" or "
                         f"\"m\" ({error})") from None
 
 

@@ -64,7 +64,7 @@ class Lumen(Parameters):
         wrong = []
         if self.rim(1.0) < 0.04:
             wrong.append(f"open: {self.open:g} leaves no wall between {self.channels} channels; "
-                         "take less or fewer")
+                         "reduce open or channels")
         if self.mouth and self.mouth > 0.8 * self.places(1.0)[1]:
             wrong.append("mouth: at most 0.8 of a channel's radius over the fibre's, "
                          f"{0.8 * self.places(1.0)[1]:.3f}")
@@ -141,7 +141,7 @@ class FibreLayer(Parameters):
                 for name in self.bonded if name not in kinds
             ]
         if self.skin and self.whiskers:
-            wrong.append("whiskers: not together with a skin")
+            wrong.append("whiskers: cannot be combined with a skin")
         if self.skin and max(self.skin.thickness) > 0.25 * self.fibre_diameter:
             wrong.append("skin.thickness: at most a quarter of the fibre's diameter, "
                          f"{0.25 * self.fibre_diameter:g} m")
@@ -355,8 +355,8 @@ def finish(p: FibreMat, mesh: TaggedMesh, fibres: int, unbonded: int = 0) -> Bui
         off = delivered[layer.name] - layer.porosity
         if abs(off) > POROSITY_TOLERANCE:
             raise CaseError(
-                f"layers.{layer.name}.porosity: {layer.porosity:g} asked, the mesh has "
-                f"{delivered[layer.name]:.4f}; refine size_wall or ask for what is reachable"
+                f"layers.{layer.name}.porosity: {layer.porosity:g} was asked for, but the mesh has "
+                f"{delivered[layer.name]:.4f}; refine size_wall, or ask for that porosity"
             )
     floating = floating_solids(mesh)
     extra = {

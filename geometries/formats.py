@@ -257,8 +257,8 @@ def read_xdmf(file: Path) -> Read:
         root = ElementTree.fromstring(file.read_bytes())
     except ElementTree.ParseError as error:
         line, column = error.position
-        raise CaseError(f"is no whole XML, see line {line}, column {column + 1}: it was cut short "
-                        "or is no .xdmf file; save it again") from None
+        raise CaseError(f"is not complete XML, see line {line}, column {column + 1}: it was cut "
+                        "short or is not an .xdmf file; save it again") from None
     grids = [g for g in root.iterfind("Domain/Grid") if g.get("GridType", "Uniform") == "Uniform"]
     if root.tag != "Xdmf" or not grids:
         series = " (a series in time has none for itself)" if root.tag == "Xdmf" else ""
@@ -384,7 +384,7 @@ def read_med(file: Path) -> Read:
     import h5py
 
     if not h5py.is_hdf5(file):
-        raise CaseError("is no HDF5 file, as every .med is; save it again")
+        raise CaseError("is not an HDF5 file, which every .med is; save it again")
     with h5py.File(file, "r") as f:
         meshes = list(f.get("ENS_MAA", ()))
         if len(meshes) != 1:
@@ -462,7 +462,7 @@ def read_nastran(file: Path) -> Read:
             raise CaseError(f"line {line}: {name} {' '.join(fields[:5])}: a number is missing or "
                             "is none; was the file cut short?") from None
     if not numbers:
-        raise CaseError("holds no GRID, so it is no bulk data of NASTRAN; save it again")
+        raise CaseError("holds no GRID, so it is not NASTRAN bulk data; save it again")
     grid = np.array(numbers, dtype=np.int64)
     order = np.argsort(grid, kind="stable")
     twice = grid[order][1:][np.diff(grid[order]) == 0]

@@ -91,7 +91,7 @@ class OnLattice(Parameters):
     def _extent(self) -> OnLattice:
         wrong = []
         if (self.thickness is None) == (not self.layers):
-            wrong.append("thickness: give either it or layers")
+            wrong.append("thickness: give either thickness or layers")
         names = [layer.name for layer in self.layers]
         if len(set(names)) < len(names) or "gap" in names:
             wrong.append(f"layers: names must be unique and not 'gap': {', '.join(names)}")

@@ -263,8 +263,8 @@ def build(cell: Cell) -> Built:
         mesh, parts, report = carve(room, parts)
         off = _misses(cell, mesh, whiskers)
     wrong = [
-        f"layers.{name}.porosity: {_asked(cell)[name]:g} asked, the mesh has "
-        f"{_asked(cell)[name] + miss:.4f}; refine size_wall or ask for what is reachable"
+        f"layers.{name}.porosity: {_asked(cell)[name]:g} was asked for, but the mesh has "
+        f"{_asked(cell)[name] + miss:.4f}; refine size_wall, or ask for that porosity"
         for name, miss in off.items() if abs(miss) > POROSITY_TOLERANCE
     ]
     if wrong:

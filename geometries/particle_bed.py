@@ -115,7 +115,7 @@ class ParticleLayer(Layer):
             if self.spread or len(set(self.diameter)) > 1:
                 wrong.append("core: sintered shells need equal diameters; take spread = 0")
         if self.skin and self.whiskers:
-            wrong.append("whiskers: not together with a skin")
+            wrong.append("whiskers: cannot be combined with a skin")
         if self.skin and max(self.skin.thickness) > 0.25 * min(self.diameter):
             wrong.append("skin.thickness: at most a quarter of the diameter, "
                          f"{0.25 * min(self.diameter):g} m")

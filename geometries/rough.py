@@ -120,7 +120,8 @@ def build(p: Rough) -> Built:
     height = surface(p, points[:, :-1])
     if float(np.abs(height).max()) > 0.8 * p.length:
         raise CaseError(f"roughness: peaks of {float(np.abs(height).max()):.3g} m reach through "
-                        f"the electrolyte of {p.length:g} m; take less or a longer electrolyte")
+                        f"the electrolyte of {p.length:g} m; take a lower roughness or a longer "
+                        "electrolyte")
     fade = np.clip((top - points[:, -1]) / p.length, 0.0, 1.0)
     on_surface = points[:, -1] == 0.0
     points[:, -1] += height * fade

@@ -62,7 +62,7 @@ class Tpms(OnLattice):
     def _consistent(self) -> Tpms:
         wrong = []
         if (self.porosity is None) == (self.wall_thickness is None):
-            wrong.append("porosity: give either it or wall_thickness")
+            wrong.append("porosity: give either porosity or wall_thickness")
         if self.wall_thickness and self.kind == "network":
             wrong.append("wall_thickness: only of a sheet; a network has a porosity")
         low, high = RANGE.get((self.surface, self.kind, self.dimension), (1.0, 0.0))

@@ -357,7 +357,9 @@ def parse_material(
     if not isinstance(data, Mapping):
         raise CaseError(f"{where}: {data!r} is not a table of names and values")
     if "name" in data:
-        raise CaseError(f"{where}.name: {data['name']!r}: the name of the table is the name")
+        raise CaseError(
+            f"{where}.name: {data['name']!r}: a material is named by its table; leave name out"
+        )
     return _parse({**data}, where, name or where.rsplit(".", 1)[-1], folder)
 
 

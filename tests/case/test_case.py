@@ -189,7 +189,7 @@ RULES = [
     Rule({"schema": 2}, "schema: 2: must be 1"),
     Rule({"schema": None}, "schema: missing; version of this format"),
     Rule({"title": None}, "title: missing"),
-    Rule({"title": 3}, "title: 3: wants a text in quotes"),
+    Rule({"title": 3}, "title: 3: must be text in quotes"),
     Rule({"titel": "x"}, "titel: 'x': unknown name; did you mean 'title'"),
     Rule(
         {"temperature": 298.15}, 'temperature: 298.15 is not a quantity in K; write e.g. "25 degC"'
@@ -234,14 +234,14 @@ RULES = [
     Rule(
         {"regions.host_bottom.porosity": 1.5}, "regions.host_bottom.porosity: 1.5 is out of range"
     ),
-    Rule({"regions.host bottom": {}}, "regions.host bottom: 'host bottom': not a name"),
-    Rule({"regions.host_bottom": 3}, "regions.host_bottom: 3: wants a table"),
+    Rule({"regions.host bottom": {}}, "regions.host bottom: 'host bottom': is not a valid name"),
+    Rule({"regions.host_bottom": 3}, "regions.host_bottom: 3: must be a table"),
     # kinetics, boundaries, counter
     Rule({"kinetics": [{"i0": "1 A/m^2"}]}, "kinetics.0.surface: missing"),
     Rule(
         {"kinetics": [{"surface": "host_*", "i0": "1 A"}]}, "kinetics.0.i0: '1 A' is not a quantity"
     ),
-    Rule({"kinetics": {"surface": "host_*"}}, "kinetics: {'surface': 'host_*'}: wants a list"),
+    Rule({"kinetics": {"surface": "host_*"}}, "kinetics: {'surface': 'host_*'}: must be a list"),
     Rule({"boundaries.wall": {}}, "boundaries.wall: empty"),
     Rule({"boundaries.collector": {"phi_s": "0 V"}}, "electrodes are driven by [[protocol]]"),
     Rule({"boundaries.counter": {"c": "1 mol/L"}}, "electrodes are driven by [counter]"),
@@ -300,7 +300,7 @@ RULES = [
     ),
     Rule({"protocol.0": PULSE}, "protocol.0: pulse: never ends; give cycles or capacity"),
     Rule({"protocol.0": PULSE | {"cycles": 0}}, "protocol.0.cycles: 0: Input should be greater"),
-    Rule({"protocol.0": PULSE | {"cycles": 2.5}}, "protocol.0.cycles: 2.5: wants a whole number"),
+    Rule({"protocol.0": PULSE | {"cycles": 2.5}}, "protocol.0.cycles: 2.5: must be a whole number"),
     Rule(
         {"protocol.0": PULSE | {"cycles": 9, "direction": "up"}},
         "protocol.0.direction: 'up': must be 'plate' or 'strip'",
@@ -357,7 +357,7 @@ RULES = [
     Rule({"time": {"dt0": "1 s", "dt_max": "0.5 s"}}, "time.dt_max: 0.5 s is below dt0"),
     Rule({"time": {"tolerance": 1}}, "time.tolerance: 1 is out of range: must be below 0.1"),
     Rule({"solver": {"kind": "mumps"}}, "solver.kind: 'mumps': must be"),
-    Rule({"output": {"pvd": "yes"}}, "output.pvd: 'yes': wants true or false"),
+    Rule({"output": {"pvd": "yes"}}, "output.pvd: 'yes': must be true or false"),
     Rule({"probe": [{"name": "a", "field": "c"}]}, "needs exactly one of point, line, surface"),
     Rule(
         {"probe": [{"name": "a", "field": "phi", "surface": "collector"}]},

@@ -47,7 +47,7 @@ MORE = [
     ),
     Rule(
         GROWTH | {"growth": LAMBDA | {"anisotropy": 0.07}},
-        "growth.anisotropy: 0.07: not below 1/15, from where on faces along <10> have negative",
+        "growth.anisotropy: 0.07: must be below 1/15; above it faces along <10> have negative",
     ),
     Rule(
         GROWTH | {"growth": LAMBDA | {"anisotropy": "-1 %"}},
@@ -55,7 +55,7 @@ MORE = [
     ),
     Rule(
         GROWTH | {"growth": LAMBDA | {"kinetic_anisotropy": 0.6}},
-        "growth.kinetic_anisotropy: 0.6: not below 0.6, from where on i0 along <111>",
+        "growth.kinetic_anisotropy: 0.6: must be below 0.6; above it i0 along <111>",
     ),
     Rule(
         GROWTH | {"growth": LAMBDA | {"crystal_angle": "30 deg"}},
@@ -65,11 +65,11 @@ MORE = [
         GROWTH
         | {"growth": LAMBDA | {"anisotropy": 0.05, "crystal_angle": "30 deg"}}
         | {"geometry.axisymmetric": True},
-        "growth.crystal_angle: around an axis the crystal's axes are those of r and z",
+        "growth.crystal_angle: in an axisymmetric cell the crystal axes are those of r and z",
     ),
     Rule(
         {"initial": {"from": ".", "c": "1 mol/L"}},
-        "initial.c: the result named in initial.from holds it; keep one of them",
+        "initial.c: the result named in initial.from already contains it; keep one of them",
     ),
     Rule(
         {"probe": [{"name": "a", "field": "c", "line": [["0 m", "0 m"], ["0 m", "0 m", "1 m"]]}]},

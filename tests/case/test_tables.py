@@ -36,7 +36,7 @@ REFUSED = [
     ("c [mol/L],kappa [S/m]\n1,2\n1,3\n", "must increase"),
     ("c [mol/L],kappa [S/m]\n2,2\n1,3\n", "must increase"),
     ("c [mol/L],kappa [S/m]\n1,2\n2,x\n", "line 3: '2,x' is not two numbers"),
-    ("c [mol/L],kappa [S/m]\n1,2\n2,3,4\n", "line 3: two columns"),
+    ("c [mol/L],kappa [S/m]\n1,2\n2,3,4\n", "line 3: expected two columns"),
     ("c [mol/L],kappa [S/m]\n1,2\n2,nan\n", "not finite"),
 ]
 

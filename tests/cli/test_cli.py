@@ -252,7 +252,7 @@ def test_new_copies_with_comments_and_never_overwrites(
     (tmp_path / "sand.toml").write_text("mine")
     assert cli.main(["new", "sand.toml", "--from", "sand"]) == 1
     assert (tmp_path / "sand.toml").read_text() == "mine"
-    assert "already there" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert cli.main(["new", "sub/other.toml", "--from", "sand"]) == 0
     assert (tmp_path / "sub" / "other.toml").is_file()
 
@@ -414,7 +414,7 @@ def test_run_checks_first_and_hands_over(
     seen.clear()
     assert cli.main(["run", str(case_file), "--set", "title=3"]) == 1
     assert not seen
-    assert "title: 3: wants a text" in capsys.readouterr().err
+    assert "title: 3: must be text" in capsys.readouterr().err
 
 
 def test_ranks_inside_an_mpi_job_are_refused(

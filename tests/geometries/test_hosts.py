@@ -55,10 +55,10 @@ def test_a_host_is_meshed_and_inspected_by_name(
 
 
 @pytest.mark.parametrize(("arguments", "reason"), [
-    (["run", "tip_coating_k"], "is a host and no case: `hostplate mesh` and `inspect` take it"),
+    (["run", "tip_coating_k"], "is a host, not a case: `hostplate mesh` and `inspect` accept it"),
     (["mesh", "tip_coating", "--out", "m"], "did you mean 'tip_coating_k'"),
     (["mesh", "tip_coating_k", "--out", "m", "--set", "geometry.hurst=2"], "geometry.hurst"),
-    (["gallery", "--hosts", "--family", "foam", "--out", "g"], "leave it or --hosts out"),
+    (["gallery", "--hosts", "--family", "foam", "--out", "g"], "use one of them"),
 ])  # fmt: skip
 def test_what_a_host_is_not_is_said(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]

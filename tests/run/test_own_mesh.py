@@ -81,12 +81,12 @@ def test_what_fits_a_name_but_has_no_wall_is_said(tmp_path: Path) -> None:
     )
     told = case.run(tmp_path / "r").summary["warnings"]
     assert [w for w in told if "host_" in w and "sigma" not in w] == [
-        "kinetics.2.surface: 'host_p*' fits nothing that reacts on this mesh: host_post touches no "
-        "electrolyte",
-        "kinetics.3.surface: 'host_glass' fits nothing that reacts on this mesh: host_glass "
+        "kinetics.2.surface: 'host_p*' matches nothing that reacts on this mesh: host_post touches "
+        "no electrolyte",
+        "kinetics.3.surface: 'host_glass' matches nothing that reacts on this mesh: host_glass "
         "conducts neither electrons nor ions",
-        "coatings.0.on: 'host_post' fits nothing that reacts on this mesh: host_post touches no "
-        "electrolyte",
+        "coatings.0.on: 'host_post' matches nothing that reacts on this mesh: host_post touches "
+        "no electrolyte",
         "region 'host_post' conducts electrons but touches no electrolyte and no other conductor: "
         "its wall area is 0, nothing plates on it",
     ]

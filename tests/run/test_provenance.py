@@ -129,5 +129,5 @@ def test_a_written_case_gives_the_same_answer_with_another_library(tmp_path: Pat
         text = file.read_text()
         assert 'eta_nuc = {value = "40 mV"' in text
         file.write_text(text.replace('{value = "40 mV"', '{value = "41 mV"'))
-        with pytest.raises(CaseError, match=r"begun with other material numbers"):
+        with pytest.raises(CaseError, match=r"not those that the run was started with"):
             resume(tmp_path / "b" / "r", overrides=["protocol.0.duration=40 s"])

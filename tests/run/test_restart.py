@@ -106,7 +106,8 @@ def test_a_damaged_checkpoint_falls_back(
     with pytest.raises(Interrupted):
         resume(tmp_path / "r", quiet=False)
     monkeypatch.undo()
-    assert f"checkpoint {newest.name} is damaged; taking the one before" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"checkpoint {newest.name} is damaged; using the one before it" in said
     kept = sorted((tmp_path / "r" / "checkpoints").glob("state.*"))
     assert [checkpoint._whole(state) is not None for state in kept] == [True, True]
     resume(tmp_path / "r")
@@ -133,13 +134,13 @@ def test_before_the_first_step_there_is_a_checkpoint(
 def test_what_cannot_be_resumed(tmp_path: Path) -> None:
     step = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 s"}
     small(protocol=[step]).run(tmp_path / "r")
-    with pytest.raises(CaseError, match="the case or its mesh is not the one of the checkpoint"):
+    with pytest.raises(CaseError, match="case or its mesh is not the one the checkpoint was"):
         resume(tmp_path / "r", overrides=["temperature=310 K"])
     longer = resume(tmp_path / "r", overrides=["protocol.0.duration=2 s"])
     assert longer.summary["t"] == pytest.approx(2.0)
     for file in (tmp_path / "r" / "checkpoints").glob("*/manifest.json"):
         file.write_text("{")
-    with pytest.raises(CaseError, match=r"no checkpoint that is whole \(state"):
+    with pytest.raises(CaseError, match=r"no intact checkpoint \(state"):
         resume(tmp_path / "r")
 
 

@@ -159,7 +159,7 @@ def test_new_output_probes_solver_and_time_options_are_taken(copied: Path) -> No
 )  # fmt: skip
 def test_other_physics_is_refused_and_nothing_is_touched(change: str, begun: Path) -> None:
     before = contents(begun)
-    with pytest.raises(CaseError, match="is not the one of the checkpoint"):
+    with pytest.raises(CaseError, match="is not the one the checkpoint was written with"):
         resume(begun, overrides=[change])
     assert contents(begun) == before
 

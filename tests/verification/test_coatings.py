@@ -158,7 +158,7 @@ def test_conductivities_of_place_in_all_studies():
     ("kappa", {"expression": "1 - y/4e-5", "unit": "S/m"}, "kappa: falls to -0.5 S/m on this"),
     ("porosity", {"expression": "y/2e-5", "unit": ""}, "porosity: rises to 3 on this mesh"),
     ("kappa", {"expression": "1/(y - 1e-5)", "unit": "S/m"}, "has no finite value"),
-    ("kappa", {"expression": "1 + z", "unit": "S/m"}, "depends on z, which there is not in 2D"),
+    ("kappa", {"expression": "1 + z", "unit": "S/m"}, "depends on z, which does not exist in 2D"),
 ])
 def test_values_of_place_that_cannot_be_are_refused(prop, value, told):
     text = refused(stack("Li", regions={"host_block": {"material": "Li"},

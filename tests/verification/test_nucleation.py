@@ -506,7 +506,7 @@ def test_a_current_on_a_bare_wall_wakes_the_easiest_site() -> None:
     ("changes", "message"),
     [
         ({"surface": "collectr"},
-         "nuclei.0.surface: 'collectr': fits no surface; did you mean 'collector'?"),
+         "nuclei.0.surface: 'collectr': matches no surface; did you mean 'collector'?"),
         ({"at": [["20 um", "9 um"]]},
          "nuclei.0.at.0: (20 um, 9 um): 9 um from the nearest of its walls, more than the radius "
          "of a nucleus (4 um); move it"),
@@ -527,6 +527,6 @@ def test_a_film_wall_takes_no_nuclei() -> None:
     with pytest.raises(CaseError) as error:
         model(case(nuclei=[sites], kinetics=[WALL, WALL | {"wall": "film"}]))
     assert str(error.value) == (
-        "nuclei.0.surface: 'collector': is no nucleating wall; give it wall = 'nucleating' in "
+        "nuclei.0.surface: 'collector': is not a nucleating wall; set wall = 'nucleating' in "
         "[[kinetics]]"
     )
