@@ -41,8 +41,8 @@ def kinetics(alpha_a: float | None, alpha_c: float | None = None, surface: str =
     [
         # the metal's own electrolytes are named
         (data("Na", "LiPF6_EC_EMC_3_7"),
-         "electrolyte: 'LiPF6_EC_EMC_3_7': is a salt of Li (z = 1); Na (z = 1) is not plated from "
-         "it; take NaPF6_diglyme, NaPF6_EC_PC, mine, or give an own [materials.X]"),
+         "electrolyte: 'LiPF6_EC_EMC_3_7': is a salt of Li (z = 1); Na (z = 1) cannot be plated "
+         "from it; take NaPF6_diglyme, NaPF6_EC_PC, mine, or give an own [materials.X]"),
         (data("Zn", "LiTFSI_DOL_DME"), "Zn (z = 2) cannot be plated from it; take ZnSO4_aq,"),
         (data("Li", "ZnSO4_aq"), "is a salt of Zn (z = 2); Li (z = 1) cannot be plated from it"),
         (data("Mg", "ZnSO4_aq"), "take MgTFSI2_diglyme,"),  # the same charge is not enough

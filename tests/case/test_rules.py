@@ -99,6 +99,10 @@ MORE = [
         {"hooks": {"module": "broken.py", "sha256": "0" * 64}},
         "broken.py is not the file that this case was run with (SHA-256 000000000000..., now",
     ),
+    Rule(
+        {"geometry": None, "mesh": {"file": "broken.py", "unit": "um"}},
+        "mesh.file: 'broken.py': no format of this ending is read",
+    ),
     Rule({"metal": "../../Li"}, "metal: '../../Li'"),
     Rule({"electrolyte": "a/b"}, "electrolyte: 'a/b'"),
     Rule({"materials": {"../my": {"kind": "solid", "sigma": "1 S/m"}}}, "materials.../my"),
