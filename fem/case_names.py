@@ -67,7 +67,7 @@ def unmatched(sections: Mapping[str, Any], regions: Iterable[str]) -> Iterator[s
     for place, name, extra in _entries(sections):
         if not any(fnmatchcase(known, name) for known in (*regions, *extra)):
             told = "" if place.startswith("regions.") else f": {name!r}"
-            yield f"{place}{told}: fits nothing in this mesh; {nearest(name, regions)}"
+            yield f"{place}{told}: matches nothing in this mesh; {nearest(name, regions)}"
 
 
 def problems(
@@ -87,11 +87,11 @@ def problems(
                 yield f"{place}: the mesh has no such region; {nearest(name, known)}"
             else:
                 solid = [n for n in known if not n.startswith(("electrolyte", "separator"))]
-                yield f"{place}: {name!r}: fits no surface; {nearest(name, [*solid, *extra])}"
+                yield f"{place}: {name!r}: matches no surface; {nearest(name, [*solid, *extra])}"
     for k, entry in enumerate(sections.get("nuclei", ())):
         surfaces = known | {"collector"}
         if not any(fnmatchcase(n, entry.surface) for n in surfaces):
-            yield (f"nuclei.{k}.surface: {entry.surface!r}: fits no surface; "
+            yield (f"nuclei.{k}.surface: {entry.surface!r}: matches no surface; "
                    f"{nearest(entry.surface, surfaces)}")
     yield from _probes(sections, known, boundaries)
     for name in sections.get("boundaries", {}):

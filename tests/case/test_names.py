@@ -55,11 +55,11 @@ def test_names_of_the_family_are_known() -> None:
     ({"regions.host_botom_cu": {"material": "Cu"}},
      "regions.host_botom_cu: the mesh has no such region; did you mean 'host_bottom_cu'"),
     ({"kinetics": [{"surface": "host_botom_cu", "eta_nuc": "1 mV"}]},
-     "kinetics.0.surface: 'host_botom_cu': fits no surface; did you mean 'host_bottom_cu'"),
+     "kinetics.0.surface: 'host_botom_cu': matches no surface; did you mean 'host_bottom_cu'"),
     ({"kinetics": [{"surface": "colector", "eta_nuc": "1 mV"}]},
-     "kinetics.0.surface: 'colector': fits no surface; did you mean 'collector'?"),
+     "kinetics.0.surface: 'colector': matches no surface; did you mean 'collector'?"),
     ({"coatings": [{"on": "host_topp", "material": "Ag", "thickness": "9 nm"}]},
-     "coatings.0.on: 'host_topp': fits no surface; did you mean 'host_top'"),
+     "coatings.0.on: 'host_topp': matches no surface; did you mean 'host_top'"),
     ({"probe": [{"name": "a", "field": "c", "volume": "electrolyte_botom"}]},
      "probe.0.volume: no region is called 'electrolyte_botom'; did you mean 'electrolyte_bottom'"),
     ({"probe": [{"name": "a", "field": "i_n", "surface": "host_top/electrolyte_topp"}]},
@@ -70,7 +70,7 @@ def test_names_of_the_family_are_known() -> None:
      "boundaries.side: no boundary is called 'side'; did you mean 'sides'?"),
     ({"study": "growth", "growth": {"interface_width": "1 um"}, "metal": "Li",
       "nuclei": [{"surface": "host_topf", "density": "1e12 1/m^2", "threshold": "0 V"}]},
-     "nuclei.0.surface: 'host_topf': fits no surface; did you mean 'host_top'"),
+     "nuclei.0.surface: 'host_topf': matches no surface; did you mean 'host_top'"),
 ])
 def test_a_name_that_the_mesh_will_not_have_is_told_with_the_nearest(
     changes: dict[str, Any], told: str
@@ -112,8 +112,8 @@ def test_a_pattern_that_fits_nothing_is_noted() -> None:
         "coatings": [{"on": "hots_*", "material": "Ag", "thickness": "9 nm"}],
     }))
     found = "\n".join(notes(case))
-    for place in ("regions.foo_*: fits", "kinetics.0.surface: 'wire_*': fits",
-                  "coatings.0.on: 'hots_*': fits"):
+    for place in ("regions.foo_*: matches", "kinetics.0.surface: 'wire_*': matches",
+                  "coatings.0.on: 'hots_*': matches"):
         assert f"{place} nothing in this mesh" in found
 
 
