@@ -19,12 +19,23 @@ from fem.run import resume
 
 from .cases import state_of
 
-# A slit in PAN, above it a carbon layer that floats, above that 1 um of electrolyte.
+# A slit in PAN, above it a carbon layer that floats, above that 1 um of electrolyte. Its properties
+# are constant: salt that metal displaces stays in the cell, beyond what measured laws hold for.
 SLIT: dict[str, Any] = {
     "schema": 1,
     "title": "slit",
     "metal": "Li",
-    "electrolyte": "LiPF6_EC_EMC_3_7",
+    "electrolyte": "even",
+    "materials": {
+        "even": {
+            "kind": "electrolyte",
+            "c0": "1 mol/L",
+            "kappa": "0.95 S/m",
+            "D": "3e-10 m^2/s",
+            "t_plus": 0.26,
+            "thermodynamic_factor": 2.0,
+        }
+    },
     "study": "growth",
     "geometry": {
         "family": "lamella",
