@@ -14,9 +14,10 @@ same current.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,10 @@ Array = npt.NDArray[np.float64]
 #: Newton's step of the fields and of the voltage, Krylov iterations, whether they converged.
 Step = tuple[tuple[list[Array], float], int, bool]
 
+SINGULAR = (-10, -6)
+"""INFOG(1) of MUMPS: the matrix is singular, by its numbers or by its structure."""
+MEMORY = (-7, -8, -9, -13, -14, -17, -18, -19)
+"""INFOG(1) of MUMPS: too little memory."""
 FACTORED = 20
 """Matrices that are factorised after the iterative solver has failed, before it is tried again."""
 
@@ -88,6 +93,7 @@ class LinearSolver:
         self.factored_left = 0
         self.factors: Any = None
         self.with_voltage: Bordered | None = None
+        self.error = 0  # that PETSc raised last
 
     def _chooses_direct(self) -> bool:
         stage, options, s = self.stage, self.options, self.stage.system
@@ -154,8 +160,8 @@ class LinearSolver:
         if self.condensed is not None:
             self.condensed.update()
         if not self.ready:
-            self._configure()
-            self.ready = self.new = True
+            self.ready = self._holds(self._configure)
+            self.new = True
             return 1
         self.ksp.setOperators(self.operator)
         if self.direct:
@@ -230,6 +236,32 @@ class LinearSolver:
                 sub.setFromOptions()
                 sub.setUp()  # reads the options of its multigrid levels
 
+    def _holds(self, action: Callable[[], object]) -> bool:
+        """Let PETSc do something; False if it gave up, which `why` then tells."""
+        try:
+            action()
+        except PETSc.Error as error:
+            self.error = int(getattr(error, "ierr", -1))
+            return False
+        return True
+
+    @property
+    def why(self) -> str:
+        """Cause of the last failure as a clause, empty where PETSc names none."""
+        code = 0
+        with contextlib.suppress(PETSc.Error):
+            factors = self.ksp.getPC().getFactorMatrix() if self.direct else None
+            code = factors.getMumpsInfog(1) if factors else 0
+        if code in SINGULAR:
+            return (": its matrix is singular (MUMPS -10): some part of the mesh has no potential "
+                    "or no salt, or a conductivity is 0 there")
+        if code in MEMORY:
+            return (f": not enough memory for its factors (MUMPS {code}); take more ranks or a "
+                    "coarser mesh")
+        if code < 0:
+            return f": its factorisation stopped (MUMPS {code})"
+        return f": PETSc stopped with its error {self.error}" if self.error else ""
+
     def _watch(self, iterations: int) -> None:
         """Decide from the cost of a solve, per decade of its tolerance, whether to go on so."""
         decades = max(-math.log10(self.rtol), 1.0)
@@ -291,9 +323,9 @@ class LinearSolver:
         self.put(self.rhs[k], outer)
         iterations, good = 0, False
         if not self.factored_left:
-            self.ksp.solve(self.rhs[k], self.solution[k])
+            went = self._holds(lambda: self.ksp.solve(self.rhs[k], self.solution[k]))
             iterations = self.ksp.getIterationNumber()
-            good = self.ksp.getConvergedReason() > 0  # type: ignore[operator]
+            good = went and self.ksp.getConvergedReason() > 0  # type: ignore[operator]
             if not good and self.new and not self.direct:
                 self.factored_left = FACTORED
         if self.factored_left:
@@ -319,7 +351,8 @@ class LinearSolver:
             with quiet_options(f"{self.prefix}factors_", options):
                 self.factors.setFromOptions()
             flat.destroy()
-        self.factors.solve(self.rhs[k], self.solution[k])
+        if not self._holds(lambda: self.factors.solve(self.rhs[k], self.solution[k])):
+            return False
         reason: int = self.factors.getConvergedReason()
         return reason > 0
 

@@ -337,7 +337,8 @@ class Stage:
                 steps, iterations, good = self._direction(residual, gap, seek)
                 linear += iterations
             if not good:
-                return Outcome(False, "linear solver failed", iteration, linear, factored, worst)
+                why = f"linear solver failed{solver.why}"
+                return Outcome(False, why, iteration, linear, factored, worst)
             share = 1.0 if self.linear else self._share(steps)
             origin = [u.owned.copy() for u in self.unknowns], s.voltage.x.array.copy()
             self._move(steps, share, origin)

@@ -70,6 +70,21 @@ def above(gap: float | None, separator: float | None) -> tuple[str, ...]:
     return (*(("electrolyte_gap",) if gap else ()), *(("separator",) if separator else ()))
 
 
+def below(porosity: float, least: float, what: str, reached: str) -> list[str]:
+    """A porosity that no cell of a kind reaches, as `porosity: reason`; nothing if one may.
+
+    Args:
+        porosity: asked.
+        least: below every one that was reached.
+        what: the kind.
+        reached: range that cells of several sizes reached.
+    """
+    if porosity >= least:
+        return []
+    return [f"porosity: {porosity:g} lies below {least:g}, less than {what} reach in 3D (the least "
+            f"was {reached}, the lower the smaller the cell); take a higher one"]
+
+
 class Parameters(BaseModel):
     """Base of every family's parameters: frozen, unknown names refused.
 

@@ -36,9 +36,12 @@ from geometries.layered import (
     fitted,
 )
 from geometries.mesh import Floats
-from geometries.parameters import Graded, Parameters, Skin, Whiskers, at_depth
+from geometries.parameters import Graded, Parameters, Skin, Whiskers, at_depth, below
 from geometries.primitives import Ball, Point, Rod
 
+LEAST_3D = {"sintered": 0.35, "separate": 0.7}
+"""Porosity below which no 3D bed was drawn, by contact; and the least that were reached."""
+REACHED_3D = {"sintered": "0.40 to 0.61 by overlap and spread", "separate": "0.78"}
 DRAWS = 20_000  # in a row without success, then the bed is full
 
 
@@ -132,10 +135,14 @@ class ParticleLayer(Layer):
         return min(self.diameter) / (10 if dimension == 2 else 4)
 
     def misfits(self, cell: Cell) -> list[str]:
-        """Width against diameter."""
+        """Width against diameter, and porosities that 3D cannot have."""
+        wrong = []
         if min(cell.across) < 2 * max(self.diameter):
-            return [f"diameter: at most half of the cell's width, {min(cell.across) / 2:g} m"]
-        return []
+            wrong = [f"diameter: at most half of the cell's width, {min(cell.across) / 2:g} m"]
+        if cell.dimension == 3:
+            least, reached = LEAST_3D[self.contact], REACHED_3D[self.contact]
+            wrong += below(self.porosity, least, f"{self.contact} particles", reached)
+        return wrong
 
     def loose(self, dimension: int, contacts: str) -> tuple[tuple[str, str], ...]:
         """Separate particles."""

@@ -13,7 +13,7 @@ import pytest
 
 from fem import boundaries
 from fem.case import Case
-from fem.compat import MPI
+from fem.compat import MPI, PETSc
 from fem.errors import CaseError
 from fem.run import run
 from tests.verification.cells import IDEAL, Cell, case, kinetics
@@ -196,3 +196,34 @@ def test_two_ranks_hold_the_same(mpirun: Any) -> None:
     print(alone, together)
     assert together[1::2] == alone[1::2]
     assert together[::2] == pytest.approx(alone[::2], rel=1e-11)
+
+
+# -- what PETSc cannot solve is said in plain words -----------------------------------------------
+
+
+def test_a_singular_matrix_is_named_as_the_cause() -> None:
+    """A row of zeros, as a conductivity of 0 would leave: MUMPS finds it, no trace is shown."""
+    cell = solved(array(2))
+    fill = cell.main.parts.fill
+
+    def emptied() -> None:
+        fill()
+        matrix: Any = cell.main.parts.nest.getNestSubMatrix(0, 0)
+        matrix.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
+        matrix.zeroRows([5], diag=0.0)
+
+    solver = cell.main.solver
+    cell.main.parts.fill = emptied  # type: ignore[method-assign]
+    cell.s.set_voltage(-0.3)
+    outcome = cell.main.solve_once(cell.control(None), cell.scale(-10.0))
+    print(outcome, solver.why)
+    assert not outcome.converged
+    assert "singular (MUMPS -10)" in outcome.reason
+
+
+def test_an_error_of_petsc_is_no_traceback() -> None:
+    cell = Cell(array(2), kind="direct", overrides={"pc_factor_mat_solver_type": "nonsense"})
+    cell.s.begin(0.0)
+    outcome = cell.main.solve_once(cell.control(-10.0), cell.scale(-10.0))
+    print(outcome)
+    assert not outcome.converged and "PETSc stopped with its error 92" in outcome.reason
