@@ -155,6 +155,7 @@ class Stage:
             system.current is not None or any(t.drives for t in system.reactions)
         )
         self.raw: dict[str, npt.NDArray[np.float64]] = {}
+        self.falls = False  # a concentration was kept from zero in the last iteration, on this rank
         self.blur = 0.0  # what round-off may leave of the currents of all reactions, A
         self._compile()
         self._allocate()
@@ -314,8 +315,10 @@ class Stage:
             stalled = stalled + 1 if worst > 0.5 * best else 0
             best = min(best, worst)
             if stalled >= 3 and best <= 100 * options.rtol:
-                # Round-off of the best conductor: no further digits to be had.
-                if worst <= 100 * options.rtol:
+                # Round-off of the best conductor: no further digits to be had. A concentration that
+                # still falls by decades at a node seeks a solution below zero: that is none.
+                falls = s.domain.comm.allreduce(self.falls, op=MPI.LOR)
+                if worst <= 100 * options.rtol and not falls:
                     return Outcome(
                         True, "at round-off", iteration, linear, factored, worst, stalled
                     )
@@ -492,9 +495,11 @@ class Stage:
         current is limited by diffusion, c falls by many decades at the wall and nowhere else.
         """
         fields, dE = steps
+        self.falls = False
         for u, step, old in zip(self.unknowns, fields, origin[0], strict=True):
             u.owned[:] = old + share * step
             if u.positive:
+                self.falls = bool((u.owned < KEPT * old).any())
                 np.maximum(u.owned, np.maximum(KEPT * old, TRACE), out=u.owned)
         self.system.voltage.x.array[:] = origin[1] + share * dE
 
