@@ -483,7 +483,7 @@ def test_thick_carbon_fills_from_the_top_by_the_diffusion_potential(
 ) -> None:
     """Controls: thinner layers; no diffusion potential; LiTFSI in DOL/DME, with a seventh of it.
     Quantity: share of the foil at 0.4 mA/cm2 under 30, 60, 90 um, in the carbonate 0.998, 0.996,
-    0.59, in DOL/DME 0.998, 0.996, 0.994; margin 0.2.
+    0.60, in DOL/DME 0.998, 0.996, 0.994; margin 0.2.
 
     What the carbon takes it takes in its top third.
     """
@@ -956,7 +956,7 @@ def test_a_graded_host_fills_from_below_overflows_and_is_stripped(
     solve: Solve, reached: Reached
 ) -> None:
     """Controls: fibres that are easy to start on everywhere, and fibres that insulate; quantity:
-    top of the metal after 2 mAh/cm2, 18.4, 44.1 and 11.8 um; margin 1.5 times.
+    top of the metal after 2 mAh/cm2, 18.4, 44.1 and 11.8 um; margins 1.5 and 1.3 times.
 
     On twice the lambda and h of the case. 8 mAh/cm2 are more than the 7.4 that the host holds, and
     stripped to the cut-off nothing is left.
@@ -978,7 +978,7 @@ def test_a_graded_host_fills_from_below_overflows_and_is_stripped(
     reached("top at 2 mAh/cm^2", top(2.0), most=heights[0] / 1.5, unit="um")
     reached("top at 2 mAh/cm^2, easy everywhere (1.5 x graded)", heights[0], least=1.5 * top(2.0),
             unit="um")
-    reached("top at 2 mAh/cm^2, insulating fibres (graded / 1.5)", heights[1], most=top(2.0) / 1.5,
+    reached("top at 2 mAh/cm^2, insulating fibres (graded / 1.3)", heights[1], most=top(2.0) / 1.3,
             unit="um")
     reached("top at 5 mAh/cm^2", top(5.0), least=28.0, most=40.0, unit="um")
     reached("top at 8 mAh/cm^2, above the host", top(8.0), least=45.0, unit="um")
