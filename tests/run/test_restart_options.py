@@ -182,7 +182,7 @@ def test_a_folder_in_use_is_refused(
 def test_a_new_end_outlives_another_interruption(copied: Path) -> None:
     """The case that is kept has it; without overrides it is the end of the next resume, too."""
     folder = copied / "r"
-    with until(12), pytest.raises(Interrupted):
+    with until(9), pytest.raises(Interrupted):
         resume(folder, overrides=["protocol.1.duration=2 s"])
     assert read_toml(folder / "case.toml")["protocol"][1]["duration"] == "2 s"
     assert resume(folder).summary["t"] == pytest.approx(8.0)
