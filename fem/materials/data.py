@@ -6,8 +6,8 @@
 A law or table may carry ``Ea = { value, source, status }``, an activation energy of its own origin.
 
 `status` is ``checked`` (seen in the source or in two independent carriers), ``cited`` (attributed,
-not seen) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` will do; it counts as
-assumed.
+not seen) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` or ``{ law }`` will do; it
+counts as assumed.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def _activated(function: Callable[[Any, Any], Any], Ea: float) -> Callable[[Any,
 
 
 def _origin(given: object, allowed: set[str]) -> tuple[Mapping[str, Any], Origin]:
-    """Split ``{ value, source, status }``; anything else is a user's plain value."""
+    """Split ``{ value, source, status }``; without source and status it is a user's plain value."""
     if not isinstance(given, Mapping) or not {"value", "law"} & given.keys():
         return {"value": given}, Origin(OWN_SOURCE, "assumed")
     known = {*allowed, "source", "status"}
@@ -226,7 +226,11 @@ def _origin(given: object, allowed: set[str]) -> tuple[Mapping[str, Any], Origin
             raise ValueError(f"unknown name {name!r}; {nearest(str(name), known)}")
     if {"value", "law"} <= given.keys():
         raise ValueError("value and law given together; keep one of them")
+    if not {"source", "status"} & given.keys():
+        return given, Origin(OWN_SOURCE, "assumed")
     source, status = given.get("source", ""), given.get("status")
+    if "status" not in given:
+        raise ValueError(f"status: missing beside source; one of {', '.join(STATUSES)}")
     if status not in STATUSES:
         raise ValueError(f"status: {status!r} is not one of {', '.join(STATUSES)}")
     if not isinstance(source, str) or not source.strip():

@@ -37,7 +37,7 @@ def test_every_number_has_unit_source_and_status():
     for kind, name, datum, given, unit, source, status in listed:
         place = f"{kind} {name} {datum}"
         assert status in ("checked", "cited", "assumed"), place
-        assert len(source) >= 4, place
+        assert len(source) >= 4 and source != "given by the user", place
         assert given, place
         assert unit == "" or any(letter.isalpha() for letter in unit), place
     # a DOI that nobody has seen must not creep in
@@ -200,6 +200,18 @@ def test_own_electrolyte_with_tables_and_expressions(tmp_path):
     assert "ideal" in found.thermodynamic_factor.source
 
 
+def test_own_numbers_and_laws_without_an_origin_count_as_assumed():
+    law = {"law": "nyman2008"}
+    body = {"kind": "electrolyte", "c0": {"value": "1 mol/L"}, "kappa": law, "D": law, "t_plus": law}
+    found = parse_material(body, "materials.still")
+    assert isinstance(found, Electrolyte)
+    library = electrolyte("LiPF6_EC_EMC_3_7")
+    for name in ("c0", "kappa", "D", "t_plus"):
+        number = getattr(found, name)
+        assert (number.source, number.status) == ("given by the user", "assumed"), name
+    assert found.kappa(800.0) == library.kappa(800.0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -210,7 +222,7 @@ def test_own_electrolyte_with_tables_and_expressions(tmp_path):
         ({"sigma": 1.0}, r"materials\.x\.sigma: 1\.0 is not a quantity in S/m"),
         ({"sigma": "-1 S/m"}, r"materials\.x\.sigma: .*at least 0"),
         ({"sigma": "1 m"}, r"materials\.x\.sigma: .*another kind"),
-        ({"sigma": {"value": "1 S/m"}}, r"materials\.x\.sigma: .*status: None"),
+        ({"sigma": {"value": "1 S/m", "source": "x"}}, r"materials\.x\.sigma: .*status: missing"),
         ({"sigma": {"value": "1 S/m", "status": "sure", "source": "x"}}, "status: 'sure' is not"),
         ({"sigma": {"value": "1 S/m", "status": "cited"}}, "source: missing"),
         (
