@@ -6,8 +6,8 @@
 A law or table may carry ``Ea = { value, source, status }``, an activation energy of its own origin.
 
 `status` is ``checked`` (seen in the source or in two independent carriers), ``cited`` (attributed,
-not seen) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` or ``{ law }`` will do; it
-counts as assumed.
+not seen) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` or ``{ law }`` will do;
+it counts as assumed.
 """
 
 from __future__ import annotations

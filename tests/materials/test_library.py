@@ -202,11 +202,11 @@ def test_own_electrolyte_with_tables_and_expressions(tmp_path):
 
 def test_own_numbers_and_laws_without_an_origin_count_as_assumed():
     law = {"law": "nyman2008"}
-    body = {"kind": "electrolyte", "c0": {"value": "1 mol/L"}, "kappa": law, "D": law, "t_plus": law}
-    found = parse_material(body, "materials.still")
+    body = {"kappa": law, "D": law, "t_plus": law, "c0": {"value": "1 mol/L"}}
+    found = parse_material({"kind": "electrolyte", **body}, "materials.still")
     assert isinstance(found, Electrolyte)
     library = electrolyte("LiPF6_EC_EMC_3_7")
-    for name in ("c0", "kappa", "D", "t_plus"):
+    for name in body:
         number = getattr(found, name)
         assert (number.source, number.status) == ("given by the user", "assumed"), name
     assert found.kappa(800.0) == library.kappa(800.0)
