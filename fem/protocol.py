@@ -21,9 +21,9 @@ from .solve import Control
 __all__ = ["Segment", "Turnover", "after", "next_stop", "pulses", "segments"]
 
 VOLTAGE_SLACK = 1e-3
-"""V; a step may pass a cut-off by this much."""
+"""V; a step may pass a cut-off by this much, by more only a step of dt_min."""
 CHARGE_SLACK = 1e-6
-"""Share of a capacity by which a step may pass it, where its end is not known beforehand."""
+"""Share of a capacity by which it may pass that, where its end is not known beforehand."""
 
 
 @dataclass(frozen=True)

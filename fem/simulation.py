@@ -432,10 +432,13 @@ class Simulation:
         def refine() -> float | None:
             numbers.clear()
             numbers.update(self.measure.step(scale))
-            if s.dt <= 10 * self.settings.dt_min:
+            least = self.settings.dt_min
+            if s.dt <= least * (1 + 1e-9):
                 return None
             charge = numbers["charge"] / self.model.area - self.segment_charge / self.model.area
             shares = [segment.overshoot((before[0], s.get_voltage()), (before[1], charge))]
+            if s.dt <= 10 * least:
+                return None if shares[0] is None else max(shares[0] * s.dt, least)
             taken = charge - before[1]
             if bare < left and left + 2 * bare < taken:  # more than there is
                 shares.append(max((left + bare) / taken, 0.05))
