@@ -446,16 +446,17 @@ class Domain:
         return self._submesh(tuple(regions), np.flatnonzero(wanted))
 
     def wall_layer(
-        self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]] = ()
+        self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]] = (),
+        *, side: str = "-",
     ) -> Subdomain:
-        """The cells on the `-` side that touch these walls or faces (collective).
+        """The cells on a side of these walls (`+` is the solid's) or at these faces (collective).
 
         Wall quantities (plated charge, film current) live on the wall nodes of this thin mesh.
         """
         _ = self.walls
         mark = dfem.Function(dfem.functionspace(self.mesh, ("DG", 0)))
         for wall in walls:
-            mark.x.array[self._all_wall_quads[wall][:, 2]] = 1.0
+            mark.x.array[self._all_wall_quads[wall][:, 0 if side == "+" else 2]] = 1.0
         data = dict(self._boundary_data[1])
         for face in faces:
             mark.x.array[data[self.faces[face]].reshape(-1, 2)[:, 0]] = 1.0

@@ -92,9 +92,6 @@ def _reach_current(stage: Stage, control: Control, scale: float) -> Outcome:
     for number, share in enumerate((1.0, 0.01, 0.1, 0.3, 1.0)):
         if number == 1 and s.t > 0.0:
             s.set_voltage(0.0)
-            for name, memory in s.memories.items():
-                if name.startswith("film."):
-                    memory.x.array[:] = 0.0
             for u in stage.unknowns:
                 held = u.fixed_dofs()
                 at = u.value.x.array[held]

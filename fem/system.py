@@ -223,9 +223,12 @@ class System:
         if part is not None and not any(part is known for known in self.parts):
             self.parts.append(part)
 
-    def memory(self, name: str, part: Subdomain) -> Any:
-        """A nodal field that is neither unknown nor constant, kept, restored and checkpointed."""
-        function = dfem.Function(dfem.functionspace(part.mesh, ("Lagrange", 1)), name=name)
+    def memory(self, name: str, part: Subdomain, kind: str = "Lagrange") -> Any:
+        """A nodal field that is neither unknown nor constant, kept, restored and checkpointed.
+
+        With kind "DG" each cell has its own values at the nodes.
+        """
+        function = dfem.Function(dfem.functionspace(part.mesh, (kind, 1)), name=name)
         self.memories[name] = function
         self.define(name, function, part)
         return function

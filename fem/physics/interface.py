@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import kinetics
-from ..compat import dfem
+from ..compat import MPI, dfem
 from ..domain import Subdomain
 from ..local import CELL
 from ..system import System
@@ -19,6 +19,8 @@ from ..walls import WallReaction
 __all__ = ["Electrode", "Interface"]
 
 Wall = tuple[str, str]
+FILM_STEPS, FILM_DONE = 60, 1e-10
+"""Film currents are found once no step changes what a film drops by more than the second, V."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,12 @@ class Interface:
         s.memory("i_n", layer)
 
     def _declare_films(self, s: System) -> None:
-        for e in self.electrodes:
-            if e.film_resistance is not None:
-                s.memory(f"film.{e.name}", s.domain.wall_layer(e.walls, e.faces))
+        """Film currents. On walls each solid cell has its own: solids that meet at nodes differ."""
+        for e in (e for e in self.electrodes if e.film_resistance is not None):
+            if e.walls:
+                s.memory(_film(e, "+"), s.domain.wall_layer(e.walls, side="+"), kind="DG")
+            if e.faces:
+                s.memory(_film(e, ""), s.domain.wall_layer((), e.faces))
 
     def overpotential(self, s: System, e: Electrode, plus: str, minus: str) -> Any:
         """phi_s - phi_l - U before the film takes its share, V."""
@@ -165,7 +170,7 @@ class Interface:
         drive = self.overpotential(s, e, plus, minus)
         if e.film_resistance is None:
             return law(drive), side(drive)
-        last, R = _side(s[f"film.{e.name}"], minus), _side(e.film_resistance, plus)
+        last, R = _side(s[_film(e, plus)], plus), _side(e.film_resistance, plus)
         i_n = kinetics.through_film(law, drive, R, last)
         return i_n, side(drive - R * i_n)
 
@@ -221,29 +226,46 @@ class Interface:
         return layer
 
     def _remember_films(self, s: System) -> None:
-        """After each Newton iteration the film current of a node becomes its present i_n."""
+        """At each iterate the film current of a node is brought to its present i_n.
+
+        i = law(drive - R i) has one solution, and the sign of i - i_last tells on which side of
+        i_last it lies. Newton's steps are kept between what is known to be too little and too much:
+        where a law has a kink they go round it otherwise.
+        """
         import ufl
 
         jobs = []
-        for e in self.electrodes:
-            if e.film_resistance is None:
-                continue
-            film = s.memories[f"film.{e.name}"]
-            v = ufl.TestFunction(film.function_space)
-            current = area = 0
-            for i_n, _, (weight, measure), _, minus in self.pieces(s, e):
-                area = area + weight * _side(v, minus) * measure
-                current = current + i_n * weight * _side(v, minus) * measure
-            areas = s.nodal(s.form(area))
-            jobs.append((film, s.form(current), np.where(areas > 0.0, areas, np.inf)))
+        for e in (e for e in self.electrodes if e.film_resistance is not None):
+            for i_n, _, (weight, measure), plus, _ in self.pieces(s, e):
+                film = s.memories[_film(e, plus)]
+                v = weight * _side(ufl.TestFunction(film.function_space), plus)
+                areas = s.nodal(s.form(v * measure))
+                areas = np.where(areas > 0.0, areas, np.inf)
+                R = s.nodal(s.form(_side(e.film_resistance, plus) * v * measure)) / areas
+                jobs.append((film, s.form(i_n * v * measure), areas, R))
 
         def refresh() -> None:
-            for film, form, areas in jobs:
-                film.x.array[: len(areas)] = s.nodal(form) / areas
-                film.x.scatter_forward()
+            for film, current, areas, R in jobs:
+                last = film.x.array[: len(areas)].copy()
+                low, high = np.full((2, len(areas)), [[-np.inf], [np.inf]])
+                for _ in range(FILM_STEPS):
+                    new = s.nodal(current) / areas
+                    low, high = np.where(new > last, last, low), np.where(new < last, last, high)
+                    out = np.isfinite(high - low) & ((new <= low) | (new >= high))
+                    new[out] = 0.5 * (low[out] + high[out])
+                    moved = float(np.abs(R * (new - last)).max(initial=0.0))
+                    film.x.array[: len(areas)] = last = new
+                    film.x.scatter_forward()
+                    if s.domain.comm.allreduce(moved, op=MPI.MAX) <= FILM_DONE:
+                        break
 
         if jobs:
             s.refreshers.append(refresh)
+
+
+def _film(e: Electrode, plus: str) -> str:
+    """Name of the film current of an electrode's walls or faces."""
+    return f"film.{e.name}.{'walls' if plus else 'faces'}"
 
 
 def _side(expression: Any, side: str) -> Any:

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from fem.case import Case
 from fem.constants import FARADAY, GAS_CONSTANT
 from fem.errors import RunError
+from fem.kinetics import PASSIVE_SHARE
 from fem.results import Result
 
 RT_F = GAS_CONSTANT * 298.15 / FARADAY
@@ -122,6 +124,60 @@ def test_a_hold_passes_a_barrier(tmp_path: Path) -> None:
         plated = result.summary["plated"]
         assert (abs(plated) < 1e-9) if voltage == -0.2 else (plated > 1000.0)
         closed(result)
+
+
+# -- films -------------------------------------------------------------------------------------
+
+
+def lamella(protocol: list[dict[str, Any]], **changes: Any) -> Case:
+    """Two perforated films on copper, the upper one, of another solid, meets the lower one."""
+    layers = [{"name": name, "thickness": thickness, "opening": 0.5, "pitch": "20 um"}
+              for name, thickness in (("low", "20 um"), ("high", "6 um"))]  # fmt: skip
+    geometry = {"family": "lamella", "layers": layers, "gap": "16 um", "size": "3 um",
+                "size_wall": "2 um"}  # fmt: skip
+    regions = {"host_low": {"material": "Cu"}, "host_high": {"material": "Ni"}}
+    given = {"geometry": geometry, "regions": regions, "collector": {"material": "Cu"}}
+    return cell(protocol, **(given | changes))
+
+
+def test_two_solids_that_meet_have_films_of_their_own(tmp_path: Path) -> None:
+    """Each passes i = law(V - R i) to 1e-4, at the nodes that both touch as well.
+
+    Potentials are even: 1e4 S/m, and a counter electrode of 1e6 A/m2.
+    """
+    held, R, barrier = -0.3, 0.01, 0.1
+    exchange = {"host_low": 100.0, "host_high": 1.0, "collector": 10.0}
+    common = {"alpha_a": 0.5, "alpha_c": 0.5, "eta_nuc": f"{barrier} V",
+              "film_resistance": f"{R} ohm*m^2"}  # fmt: skip
+    walls = [{"surface": k, "i0": f"{i0} A/m^2"} | common for k, i0 in exchange.items()]
+    counter = {"surface": "counter", "i0": "1e6 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}
+    summary = lamella(
+        [{"step": "hold", "voltage": f"{held} V"}], study="secondary",
+        kinetics=[*walls, counter], materials={"plain": PLAIN | {"kappa": "1e4 S/m"}},
+    ).run(tmp_path / "r").summary
+    for name, i0 in (("host_low", 100.0), ("host_high", 1.0)):
+
+        def gap(i: float, i0: float = i0) -> float:
+            e = held - R * i
+            plating = 2 * i0 * np.sinh(min(e + barrier, 0.0) / (2 * RT_F))
+            return float(plating + PASSIVE_SHARE * i0 * e / RT_F - i)
+
+        found = summary["current_by_region"][name] / summary["area_by_region"][name]
+        assert found == pytest.approx(brentq(gap, held / R, 0.0, xtol=1e-12), rel=1e-4)
+
+
+def test_a_rest_begins_with_films_on_a_floating_conductor(tmp_path: Path) -> None:
+    """Newton went round a kink where two solids under films meet at a node."""
+    film = {"surface": "host_*", "film_resistance": "0.01 ohm*m^2"}
+    regions = {"host_low": {"material": "Cu"},
+               "host_high": {"material": "carbon_fibre", "sigma": "100 S/m"}}  # fmt: skip
+    result = lamella(
+        [hold(-0.7, 2.0), rest(5.0)], regions=regions, kinetics=[film]
+    ).run(tmp_path / "r")
+    assert result.summary["t"] == pytest.approx(7.0)
+    assert result.summary["events"] == []
+    assert np.abs(result.series["current_density"][result.series["segment"] == 1]).max() < 1e-9
+    closed(result)
 
 
 # -- one solve ---------------------------------------------------------------------------------
@@ -241,6 +297,24 @@ def test_stripping_ends_with_the_metal_and_the_protocol_goes_on(
     by_cutoff = study == "tertiary" and bool(cutoff)
     assert ends == 3 * ["cutoff" if by_cutoff else "stripped"]
     assert abs(result.series["plated"][-1]) < 5.0
+    closed(result)
+
+
+@pytest.mark.parametrize(("density", "dt_min"), [(10.0, 1e-4), (100.0, 1e-3)])
+def test_a_cutoff_is_met_within_a_millivolt_however_steep(
+    tmp_path: Path, density: float, dt_min: float
+) -> None:
+    """As a wall runs bare the voltage rises by 50 V/s; only a step of dt_min may pass 0.501 V."""
+    steps = [plate(density, 100.0), strip(density, 150.0, cutoff="0.5 V")]
+    result = cell(
+        steps, collector={"material": "Cu"}, time={"dt_min": f"{dt_min} s"}
+    ).run(tmp_path / "r")
+    (event,) = result.summary["events"]
+    t, voltage = result.series["t"], result.series["voltage"]
+    print("ends at", voltage[-1], "V, last step", t[-1] - t[-2], "s")
+    assert event["event"] == "cutoff"
+    assert 0.5 <= voltage[-1] <= 0.51
+    assert voltage[-1] <= 0.501 or t[-1] - t[-2] <= 1.001 * dt_min
     closed(result)
 
 
