@@ -14,6 +14,7 @@ from .compat import MPI
 from .constants import FARADAY
 from .errors import CaseError
 from .idle import idle
+from .kinetics import PASSIVE_SHARE
 from .materials import library
 from .model import CONDUCTIVITY_SHARE, Model
 
@@ -26,6 +27,8 @@ STEEP_CELL = 0.2
 WIDE_CELL = 0.75
 """Size of a cell over lambda from which a front is not resolved; of a mesh of lambda/2 all are
 below it."""
+SIDE_SHARE = 0.01
+"""Share of the charge that passed from which one should know that it made no metal."""
 _DIAMETERS = ("fibre_diameter", "pore_diameter", "wire_diameter")
 
 
@@ -149,6 +152,14 @@ class Remarks:
                     f"{THICK_FILM:.0%} of the smallest diameter {1e6 * self.diameter:.3g} um: the "
                     "walls would have moved"
                 ))
+        side, passed = (abs(float(s.charges[k][0])) if k in s.charges else 0.0
+                        for k in ("side", "absolute"))
+        if side > SIDE_SHARE * passed:
+            self.add("side", (
+                f"{side / passed:.1%} of the charge that passed made or took no metal: bare walls "
+                f"pass a side reaction, {PASSIVE_SHARE:g} of the metal's conductance at "
+                "equilibrium, which counts where currents are small or times long"
+            ))
         if "c" in s.unknowns:
             u = s.unknowns["c"]
             rise = np.ptp(u.value.x.array[u.space.dofmap.list], axis=1)
