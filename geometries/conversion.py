@@ -27,7 +27,7 @@ from geometries.mesh import Built, Floats, Ints, TaggedMesh, compact
 from geometries.soundness import SHARE, Body, index_of, precision
 
 SMALLEST, LARGEST = 1e-9, 0.1  # of the box diagonal in m: one atom row to a pouch cell
-CHECKS = 2  # part of the cache key: raise it when a mesh that was read may be refused
+CHECKS = 3  # part of the cache key: raise it when what is refused or said of a mesh changes
 _BOUNDARIES = ("collector", "counter", "sides", "axis")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 

@@ -10,7 +10,6 @@ import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -403,20 +402,38 @@ class Body:
         return tags, names
 
     def _projection(self, end: int) -> tuple[float, float]:
-        """Area that the mesh covers seen from below (-1) or above (1), and its uncertainty."""
+        """Area that the mesh covers seen from below (-1) or above (1), and its rounding."""
         from geometries.measures import section
 
-        box = float(np.prod(np.ptp(self.mesh.points[:, :-1], axis=0)))
-        flat = self.mesh.dimension == 2
-        outline = section(self.mesh) if flat else float(self._outline.volume)
+        outline = section(self.mesh) if self.mesh.dimension == 2 else self._outline.size
         # Walls of a hole count, those of a round cell (whose cells make them zigzag) do not.
-        facing = end * self.normals[:, -1]
+        facing = np.where(self._upright, 0.0, end * self.normals[:, -1])
         seen = float((self.areas * facing)[facing > 0.2].sum())
         exact = (1e-6 + 2.0 * self.precision / float(np.ptp(self.mesh.points[:, 0]))) * outline
-        if seen < outline:
-            return seen, exact
-        straight = flat or outline > (1 - 1e-6) * box
-        return outline, exact if straight else 0.05 * outline
+        return min(seen, outline), exact
+
+    def _chords(self, chosen: Flags) -> float:
+        """What the chords along the rim of facets may leave out of a round shape (3D), m2.
+
+        A chord c that turns by an angle a into the next one cuts c^2 a/12 off; other nodes of a
+        round wall lie above it. Corners of 80 degrees and more are corners.
+        """
+        if self.mesh.dimension == 2:
+            return 0.0
+        facets = self.outer[chosen]
+        edges, count = np.unique(facets[:, [[0, 1], [1, 2], [0, 2]]].reshape(-1, 2), axis=0,
+                                 return_counts=True)
+        rim = edges[count == 1]
+        node, other = np.concatenate([rim, rim[:, ::-1]]).T
+        order = np.argsort(node, kind="stable")
+        node, other = node[order], other[order]
+        _, first, count = np.unique(node, return_index=True, return_counts=True)
+        first = first[count == 2]
+        xy = self.mesh.points[:, :2]
+        u, v = xy[node[first]] - xy[other[first]], xy[other[first + 1]] - xy[node[first]]
+        turn = np.arctan2(np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]), (u * v).sum(axis=1))
+        square = 0.5 * ((u**2).sum(axis=1) + (v**2).sum(axis=1))
+        return 1.2 / 12.0 * float((turn * square)[turn < np.radians(80.0)].sum())
 
     # -- what is said --------------------------------------------------------------------------
 
@@ -433,7 +450,7 @@ class Body:
             chosen = tags == names.get(name, -1)
             full = float(self.areas[chosen].sum())
             seen = float((self.areas[chosen] * np.abs(self.normals[chosen, -1])).sum())
-            if seen < area - slack:
+            if seen < area - slack - self._chords(chosen):
                 told.append(f"boundary {name!r} covers {self.amount(seen)} of the "
                             f"{self.amount(area)} that the mesh measures along its thickness")
             if full > seen + slack:
@@ -458,26 +475,46 @@ class Body:
         return told
 
     @cached_property
-    def _outline(self) -> Any:
-        """Outline of the mesh seen along the thickness (3D); its `volume` is an area."""
-        from scipy.spatial import ConvexHull
+    def _outline(self) -> _Hull:
+        """Outline of the mesh seen along the thickness (3D)."""
+        return _Hull(self.mesh.points[np.unique(self.outer), :2])
 
-        return ConvexHull(self.mesh.points[np.unique(self.outer), :2])
+    def _near(self, hull: _Hull, facets: Ints, wide: Floats) -> Ints:
+        """Which facets have all of their nodes on a hull, within a twentieth of their width."""
+        d, axes = self.mesh.dimension, hull.dimension
+        nodes, label = np.unique(self.outer[facets], return_inverse=True)
+        depth = hull.depth(self.mesh.points[nodes, :axes])[label.reshape(-1, d)].max(axis=1)
+        found: Ints = facets[depth <= self.slack[facets] + 0.05 * wide[facets]]
+        return found
+
+    @cached_property
+    def _upright(self) -> Flags:
+        """Outer facets that stand on the outline of the mesh seen along the thickness (3D).
+
+        Walls of a round cell are among them: their nodes lie on it, and their chords may not.
+        """
+        found = np.zeros(len(self.outer), dtype=bool)
+        if self.mesh.dimension == 3:
+            xy = self.mesh.points[self.outer, :2]
+            chord = np.linalg.norm(xy - np.roll(xy, 1, axis=1), axis=2).max(axis=1)
+            steep = np.flatnonzero(np.abs(self.normals[:, -1]) < 0.5)
+            found[self._near(self._outline, steep, chord)] = True
+        return found
 
     @cached_property
     def _on_hull(self) -> Flags:
-        """Outer facets that stand on the outline of the mesh seen along the thickness (3D)."""
-        found = np.zeros(len(self.outer), dtype=bool)
-        if self.mesh.dimension == 2:
-            return found
-        points = self.mesh.points
-        steep = np.flatnonzero(~self.on_box & (np.abs(self.normals[:, -1]) < 0.2))
-        place = points[self.outer[steep], :2].mean(axis=1)
-        depth = np.full(len(steep), np.inf)
-        for line in self._outline.equations:
-            depth = np.minimum(depth, -(place @ line[:2] + line[2]))
-        # A chord lies inside a round outline by a quarter of its length at most.
-        found[steep] = depth <= 0.25 * self._measured[1][steep]
+        """Outer facets on the outline or on the convex hull of the mesh."""
+        found = self.on_box | self._upright
+        left, points = np.flatnonzero(~found), self.mesh.points
+        wide = self._measured[1]
+        if self.mesh.dimension == 3:
+            wide = 2.0 * simplex_measures(points, self.outer) / wide
+        hull = _Hull(points[np.unique(self.outer)])
+        left = self._near(hull, left, wide)
+        for k in range(self.mesh.dimension):  # an edge may be a chord of a round wall
+            middle = hull.depth(points[self.outer[left][:, [k, k - 1]]].mean(axis=1))
+            left = left[middle <= self.slack[left] + 0.3 * wide[left]]
+        found[left] = True
         return found
 
     def _apart(self, parts: Ints, count: int) -> str:
@@ -558,6 +595,39 @@ class Body:
         """An area in words: um in 2D, um^2 in 3D and axisymmetric."""
         flat = self.mesh.dimension == 2 and not self.mesh.axisymmetric
         return f"{1e6 * area:.4g} um" if flat else f"{1e12 * area:.4g} um^2"
+
+
+class _Hull:
+    """Convex hull of points in 2D or 3D.
+
+    Attributes:
+        size: its area or volume.
+        dimension: 2 or 3.
+    """
+
+    def __init__(self, points: Floats) -> None:
+        from scipy.spatial import ConvexHull
+
+        self.dimension = d = points.shape[1]
+        self._from, self._scale = points.min(axis=0), float(np.ptp(points, axis=0).max())
+        x = (points - self._from) / self._scale
+        hull = ConvexHull(x)
+        self.size = float(hull.volume) * self._scale**d
+        planes, which = np.unique(np.round(hull.equations, 8), axis=0, return_inverse=True)
+        large = np.bincount(which.ravel(), simplex_measures(x, hull.simplices))
+        self._planes = planes[np.argsort(-large, kind="stable")]
+        self._corners = x[hull.vertices]
+
+    def depth(self, places: Floats) -> Floats:
+        """How far places lie inside; too large between the corners of what has very many sides."""
+        from scipy.spatial import cKDTree
+
+        x = (places - self._from) / self._scale
+        found = np.full(len(x), np.inf)
+        for plane in self._planes[: 50 + 200_000_000 // max(1, len(x))]:
+            np.minimum(found, -(x @ plane[:-1] + plane[-1]), out=found)
+        found[cKDTree(self._corners).query(x)[0] < 1e-9] = 0.0
+        return found * self._scale
 
 
 def index_of(table: Ints, rows: Ints) -> Ints:

@@ -261,6 +261,74 @@ def test_cells_in_no_group_leave_a_hole_that_is_said(tmp_path):
     assert area(mesh, "collector") == pytest.approx(10.0)
 
 
+@pytest.mark.parametrize("layers_along", [1, 3])
+def test_a_shaft_is_a_hole_however_long_its_facets_are(layers_along, tmp_path):
+    """Facets of 60 or 20 um along the thickness beside a shaft that is 4 or 12 um wide."""
+    points, cells, tags = box(np.linspace(0, 20, 6), np.linspace(0, 20, 6),
+                              np.linspace(0, 60, layers_along + 1))
+    middle = np.abs(points[cells].mean(axis=1)[:, :2] - 10).max(axis=1)
+    for width in (4, 12):
+        kept = middle > width / 2
+        side, _ = converted(written(tmp_path / f"{width}.msh", points, cells[kept], tags[kept]),
+                            ONE)
+        assert f"around (10, 10, 30) um ({4 * width * 60} um^2)" in side["remarks"][-1]
+
+
+def slanted(kind: str, x):
+    """A box of 20 x 20 x 60 um, or 20 x 60 um, whose side walls are moved."""
+    x = x.copy()
+    t = x[:, -1] / 60
+    if kind == "oblique":
+        x[:, 0] += 10 * t
+    elif kind == "cone":
+        x[:, :-1] = 10 + (x[:, :-1] - 10) * (1 - 0.5 * t)[:, None]
+    elif kind == "barrel":
+        x[:, :-1] = 10 + (x[:, :-1] - 10) * (1 + t * (1 - t))[:, None]
+    elif kind == "uneven":
+        wall = np.abs(x[:, 0] - 10) == 10
+        x[wall, 0] += np.random.default_rng(1).uniform(-0.01, 0.01, wall.sum())
+    return x
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("kind", ["oblique", "cone", "barrel", "uneven"])
+def test_side_walls_that_are_not_upright_are_no_hole(kind, dim, tmp_path):
+    points, cells, tags = box(*[UM] * (dim - 1), np.linspace(0, 60, 13))
+    middle = points[cells].mean(axis=1)
+    points = slanted(kind, points)
+    side, _ = converted(written(tmp_path / "a.msh", points, cells, tags), ONE)
+    assert "hole" not in str(side.get("remarks"))
+    # A notch in one of these walls is still one.
+    notch = (np.abs(middle[:, -1] - 30) < 5) & (middle[:, 0] < 5)
+    side, _ = converted(written(tmp_path / "b.msh", points, cells[~notch], tags[~notch]), ONE)
+    assert "a hole or a notch" in side["remarks"][-1]
+
+
+@pytest.mark.parametrize("wall", ["rounded", "ellipse", "hole"])
+def test_chords_of_round_walls_are_no_missing_area(wall, tmp_path):
+    """Their cells make the walls zigzag, so the mesh is a bit wider than its ends."""
+    from geometries.gmsh_session import session
+
+    with session() as gmsh:
+        occ = gmsh.model.occ
+        if wall == "rounded":
+            plate = occ.addRectangle(0, 0, 0, 20, 20, roundedRadius=5)
+            occ.extrude([(2, plate)], 0, 0, 60)
+        elif wall == "ellipse":
+            occ.extrude([(2, occ.addDisk(0, 0, 0, 20, 10))], 0, 0, 60)
+        else:
+            whole, pin = occ.addBox(0, 0, 0, 20, 20, 60), occ.addCylinder(10, 10, 0, 0, 0, 60, 4)
+            occ.cut([(3, whole)], [(3, pin)])
+        occ.synchronize()
+        gmsh.model.addPhysicalGroup(3, [tag for _, tag in gmsh.model.getEntities(3)], 11)
+        gmsh.option.setNumber("Mesh.MeshSizeMax", 5)
+        gmsh.model.mesh.generate(3)
+        gmsh.write(str(tmp_path / "a.msh"))
+    remarks = converted(tmp_path / "a.msh", ONE)[0].get("remarks", [])
+    assert len(remarks) == (wall == "hole")
+    assert all("a hole or a notch" in told for told in remarks)
+
+
 def test_gmsh_names_the_volumes_that_are_in_no_group(tmp_path):
     from geometries.gmsh_session import session
 
