@@ -1,13 +1,15 @@
 """Whether a mesh that somebody else made is one body, and where its outer planes lie.
 
 A coordinate is known to the precision of the numbers in the file, and a distance far below a cell
-is none: `Body.slack` is four times the first or a thousandth of a facet, whichever is larger.
+is none: `Body.slack` is four times the first or a thousandth of a facet's width, whichever is
+larger.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -48,7 +50,12 @@ _HALVES = {
                  [[1, 0, 1], [0, 1, 1], [0, 0, 2]], [[1, 1, 0], [0, 1, 1], [1, 0, 1]]]) / 2,
 }
 _LOOKS = 30_000
-"""Places on outer facets of a large mesh that are looked at; at least one on each."""
+"""Places on outer facets of a large mesh that are looked at; at least one on each, unless they
+take more than `_PAIRS`."""
+_PAIRS = 20_000_000
+"""Pairs of a place and an outer facet above or below it that are looked at, at most."""
+_PART = 200_000
+"""Of these pairs at once."""
 
 
 def precision(points: Floats, cells: Ints) -> float:
@@ -99,6 +106,7 @@ class Body:
     mesh: TaggedMesh
     precision: float
     file: Path
+    _every: int = field(default=1, init=False)  # of the outer facets one is looked at
 
     @cached_property
     def _sides(self) -> tuple[Ints, Ints, Ints, Ints]:
@@ -149,7 +157,15 @@ class Body:
     @cached_property
     def slack(self) -> Floats:
         """Distance at each outer facet that counts as none, m."""
-        return np.maximum(4.0 * self.precision, SHARE * self._measured[1])
+        return np.maximum(4.0 * self.precision, SHARE * self._widths)
+
+    @cached_property
+    def _widths(self) -> Floats:
+        """Length of each outer facet in 2D, height over the longest edge in 3D, m."""
+        longest = self._measured[1]
+        if self.mesh.dimension == 2:
+            return longest
+        return 2.0 * simplex_measures(self.mesh.points, self.outer) / longest
 
     def on_plane(self, axis: int, end: int) -> Flags:
         """Outer facets on the lowest (end = -1) or highest (1) plane across an axis."""
@@ -203,8 +219,8 @@ class Body:
         if not twins.all():
             raise CaseError(
                 f"mesh {self.file}: {self._pairs(across[~twins])} lie on one another "
-                f"{self._place(cracks[~twins], 0.5)} without the same nodes there (hanging nodes), "
-                f"so nothing passes; {_CURE}"
+                f"{self._place(cracks[~twins], 0.5 * self._every)} without the same "
+                f"nodes there (hanging nodes), so nothing passes; {_CURE}"
             )
         self.cracks = across
 
@@ -308,32 +324,39 @@ class Body:
         while len(weights) < 100 and len(chosen) * len(weights) * len(_HALVES[d]) < looks:
             weights = np.concatenate([weights @ half for half in _HALVES[d]])
         main = np.abs(normals).argmax(axis=1)
+        surfaces = [np.flatnonzero(np.abs(normals[:, axis]) > 1e-6) for axis in range(d)]
+
+        def along(axis: int, facet: Ints, weights: Floats) -> tuple[_Boxes, Floats]:
+            places = np.einsum("wk,fki->fwi", weights, corners[facet]).reshape(-1, d)
+            flat = np.delete(corners[surfaces[axis]], axis, axis=2)
+            return _Boxes(flat, np.delete(places, axis, axis=1)), places
+
+        pairs = sum(along(axis, facet, weights[:1])[0].count.sum() for axis in range(d)
+                    if len(facet := chosen[main[chosen] == axis]))
+        if pairs * len(weights) > _PAIRS:
+            weights = weights[:: -(-len(weights) * pairs // max(_PAIRS, pairs))]
+            self._every = max(self._every, int(-(-pairs // _PAIRS)))
+            chosen = chosen[:: self._every]
         found, where = [np.empty(0, dtype=np.int64)], [np.empty((0, d))]
         for axis in range(d):
             facet = chosen[main[chosen] == axis]
             if not len(facet):
                 continue
-            places = np.einsum("wk,fki->fwi", weights, corners[facet]).reshape(-1, d)
+            boxes, places = along(axis, facet, weights)
             facet = np.repeat(facet, len(weights))
-            surface = np.flatnonzero(np.abs(normals[:, axis]) > 1e-6)
-            flat = np.delete(corners[surface], axis, axis=2)
-            hit, place = _pairs_near(flat, np.delete(places, axis, axis=1))
-            share = _shares(flat[hit], np.delete(places, axis, axis=1)[place])
-            inside = share.min(axis=1) >= 0.0
-            hit, place, share = surface[hit[inside]], place[inside], share[inside]
-            beyond = np.einsum("hk,hk->h", share, corners[hit, :, axis]) - places[place, axis]
-            enters = -np.sign(normals[hit, axis])
-            step = (self._step[facet] / np.abs(normals[facet, axis]))[place]
-
-            def filled(before: Flags, place: Ints = place, enters: Floats = enters,
-                       n: int = len(places)) -> Floats:
-                counted: Floats = np.bincount(place[before], enters[before], minlength=n)
-                return counted
-
-            low, high = filled(beyond < -step), filled(beyond < step)
+            steps = self._step[facet] / np.abs(normals[facet, axis])
+            low, high, through = np.zeros((3, len(places)))
+            for hit, place, share in boxes.holding(0.0):
+                hit = surfaces[axis][hit]
+                beyond = np.einsum("hk,hk->h", share, corners[hit, :, axis]) - places[place, axis]
+                enters = -np.sign(normals[hit, axis])
+                for count, before in ((low, -steps[place]), (high, steps[place]),
+                                      (through, np.inf)):
+                    met = beyond < before
+                    count += np.bincount(place[met], enters[met], minlength=len(places))
             up = normals[facet, axis] > 0.0
             odd = (np.where(up, low, high) != 1.0) | (np.where(up, high, low) != 0.0)
-            clear = filled(beyond < np.inf) == 0.0  # else the line runs through an edge
+            clear = through == 0.0  # else the line runs through an edge
             look = (odd & clear) | ~np.isin(facet, facet[clear])
             found.append(facet[look])
             where.append(places[look])
@@ -462,11 +485,14 @@ class Body:
         cracks = self.cracks[free[self.cracks[:, 0]]]
         if len(cracks):
             told.append(f"a crack: facets of {self._pairs(cracks)} lie on one another without "
-                        f"common nodes, {self._place(cracks[:, 0], 0.5)}; nothing passes there. If "
+                        f"common nodes, {self._place(cracks[:, 0], 0.5 * self._every)}; nothing "
+                        "passes there. If "
                         f"that is not meant, {_CURE}")
         free &= ~self.on_box & ~self._on_hull
         free[self.cracks[:, 0]] = False
         inside = np.flatnonzero(free)
+        if self._every > 1 and len(self.cracks):
+            inside = inside[~self._twins(inside)]
         if len(inside):
             told.append(
                 f"the mesh has a hole or a notch: {', '.join(self._named(self.owner[inside]))} end "
@@ -506,9 +532,7 @@ class Body:
         """Outer facets on the outline or on the convex hull of the mesh."""
         found = self.on_box | self._upright
         left, points = np.flatnonzero(~found), self.mesh.points
-        wide = self._measured[1]
-        if self.mesh.dimension == 3:
-            wide = 2.0 * simplex_measures(points, self.outer) / wide
+        wide = self._widths
         hull = _Hull(points[np.unique(self.outer)])
         left = self._near(hull, left, wide)
         for k in range(self.mesh.dimension):  # an edge may be a chord of a round wall
@@ -540,7 +564,8 @@ class Body:
             text += self._overlap(twice[other])
         elif met.any():
             text += (f"{self._pairs(across[met])} lie on one another "
-                     f"{self._place(across[met, 0], 0.5 * every)}, each with nodes of its own")
+                     f"{self._place(across[met, 0], 0.5 * every * self._every)}, each "
+                     "with nodes of its own")
         else:
             users = np.unique(np.column_stack([mesh.cells.ravel(),
                                                np.repeat(parts, mesh.dimension + 1)]), axis=0)
@@ -654,28 +679,62 @@ def holding(mesh: TaggedMesh, samples: Floats) -> tuple[Ints, Ints]:
     corners = mesh.points[mesh.cells]
     near = np.flatnonzero(np.all((corners.max(axis=1) >= low) & (corners.min(axis=1) <= high),
                                  axis=1))
-    cell, sample = _pairs_near(corners[near], samples)
-    inside = _shares(corners[near[cell]], samples[sample]).min(axis=1) > 1e-9
-    return sample[inside], near[cell[inside]]
+    found = [(place, near[cell]) for cell, place, _ in _Boxes(corners[near], samples).holding(1e-9)]
+    none = np.empty(0, dtype=np.int64)
+    return (np.concatenate([none, *(place for place, _ in found)]),
+            np.concatenate([none, *(cell for _, cell in found)]))
 
 
-def _pairs_near(simplices: Floats, places: Floats) -> tuple[Ints, Ints]:
-    """Numbers of simplices (n, corners, dimension) and of the places in the balls around them."""
-    from scipy.spatial import cKDTree
+class _Boxes:
+    """Simplices (n, corners, dimension) and places to be looked for in the boxes around them.
 
-    centres = simplices.mean(axis=1)
-    radii = np.sqrt(((simplices - centres[:, None]) ** 2).sum(axis=2).max(axis=1))
-    lists = cKDTree(places).query_ball_point(centres, radii)
-    count = np.fromiter(map(len, lists), np.int64, len(lists))
-    place = np.fromiter(itertools.chain.from_iterable(lists), np.int64, int(count.sum()))
-    return np.repeat(np.arange(len(simplices)), count), place
+    Attributes:
+        count: places in a box around each simplex, at least those in its own.
+    """
+
+    def __init__(self, simplices: Floats, places: Floats) -> None:
+        from scipy.spatial import cKDTree
+
+        self._simplices, self._places = simplices, places
+        self._low, self._high = simplices.min(axis=1), simplices.max(axis=1)
+        size = self._high - self._low
+        # Cells of long channels are long all together: stretched, they are as long as wide.
+        self._stretch = 1.0 / np.maximum(np.median(size, axis=0), 1e-9 * size.max())
+        self._tree = cKDTree(places * self._stretch)
+        self._centres = 0.5 * (self._low + self._high) * self._stretch
+        self._reach = 0.5 * (1 + 1e-9) * (size * self._stretch).max(axis=1)
+        self.count: Ints = self._tree.query_ball_point(
+            self._centres, self._reach, p=np.inf, return_length=True)
+
+    def holding(self, least: float) -> Iterator[tuple[Ints, Ints, Floats]]:
+        """Part by part: simplex, place in it, and shares of the corners, at least `least` each."""
+        part = np.cumsum(self.count) // _PART
+        for chosen in np.split(np.arange(len(part)), np.flatnonzero(np.diff(part)) + 1):
+            chosen = chosen[self.count[chosen] > 0]
+            if not len(chosen):
+                continue
+            lists = self._tree.query_ball_point(self._centres[chosen], self._reach[chosen],
+                                                p=np.inf)
+            simplex = np.repeat(chosen, self.count[chosen])
+            place = np.fromiter(itertools.chain.from_iterable(lists), np.int64, len(simplex))
+            x = self._places[place]
+            inside = np.all((x >= self._low[simplex]) & (x <= self._high[simplex]), axis=1)
+            simplex, place = simplex[inside], place[inside]
+            share = _shares(self._simplices[simplex], x[inside])
+            inside = share.min(axis=1, initial=np.inf) >= least
+            yield simplex[inside], place[inside], share[inside]
 
 
 def _shares(simplices: Floats, places: Floats) -> Floats:
     """Barycentric coordinates of places in simplices that fill their space, (n, corners)."""
     first = simplices[:, 0]
-    edges = (simplices[:, 1:] - first[:, None]).transpose(0, 2, 1)
-    inner = np.linalg.solve(edges, (places - first)[..., None])[..., 0]
+    edges, x = simplices[:, 1:] - first[:, None], places - first
+    if x.shape[1] == 2:  # what `solve` does, sooner
+        (a, b), (c, d) = edges.transpose(1, 2, 0)
+        inner = np.column_stack([x[:, 0] * d - x[:, 1] * c, x[:, 1] * a - x[:, 0] * b])
+        inner /= (a * d - b * c)[:, None]
+    else:
+        inner = np.linalg.solve(edges.transpose(0, 2, 1), x[..., None])[..., 0]
     return np.concatenate([1.0 - inner.sum(axis=1, keepdims=True), inner], axis=1)
 
 

@@ -274,6 +274,36 @@ def test_a_shaft_is_a_hole_however_long_its_facets_are(layers_along, tmp_path):
         assert f"around (10, 10, 30) um ({4 * width * 60} um^2)" in side["remarks"][-1]
 
 
+def test_many_long_channels_take_little_memory(tmp_path):
+    """Facets of 1000 um beside channels of 1 um: a ball around one holds all the others."""
+    import tracemalloc
+
+    points, cells, tags = box(*[np.arange(26.0)] * 2, np.array([0.0, 1000.0]))
+    column = np.floor(points[cells].mean(axis=1)[:, :2])
+    kept = ~np.all(column % 2 == 1, axis=1)
+    file = written(tmp_path / "a.msh", points, cells[kept], tags[kept])
+    tracemalloc.start()
+    try:
+        side, _ = converted(file, ONE)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    print("peak", peak / 1e6, "MB")
+    assert peak < 100e6
+    assert f"({144 * 4 * 1000:.4g} um^2)" in side["remarks"][-1]
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_large_mesh_is_looked_at_in_places(dim, tmp_path, monkeypatch):
+    """With a budget of pairs for every tenth facet or so, faults of many facets are found."""
+    monkeypatch.setattr("geometries.soundness._PAIRS", 400 if dim == 3 else 8)
+    text = refused(written(tmp_path / "a.msh", *layers(dim, np.linspace(0, 20, 8))))
+    assert "electrolyte_a and electrolyte_b lie on one another" in text
+    slit = joined(layers(dim), lambda x: x[:, 0] < 11)
+    side, _ = converted(written(tmp_path / "b.msh", *slit))
+    assert len(side["remarks"]) == 1 and "a crack" in side["remarks"][0]
+
+
 def slanted(kind: str, x):
     """A box of 20 x 20 x 60 um, or 20 x 60 um, whose side walls are moved."""
     x = x.copy()
