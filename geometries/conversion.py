@@ -17,6 +17,7 @@ from fem.errors import CaseError
 from geometries.formats import (
     UNTAGGED,
     Read,
+    groups_of_elements,
     read,
     read_med,
     read_nastran,
@@ -204,22 +205,36 @@ def _read_msh(file: Path) -> Read:
         names = {}
         entities = gmsh.model.getEntities()
         top = max((d for d, e in entities if len(gmsh.model.mesh.getElementTypes(d, e))), default=0)
+        # Cells of a partitioned file lie in entities of the parts, whose parents keep none.
+        parents = {tuple(gmsh.model.getParent(d, e)) for d, e in entities}
+        own = groups_of_elements(
+            file, lambda kind: gmsh.model.mesh.getElementProperties(kind)[3])
         empty = []
         for d, entity in entities:
-            groups = sorted(map(int, gmsh.model.getPhysicalGroupsForEntity(d, entity)))
-            called = [gmsh.model.getPhysicalName(d, g) for g in groups]
-            if d >= top - 1 and len(groups) > 1 and ("" in called or len({*called}) > 1):
-                shown = ", ".join(f"{g} {n!r}" for g, n in zip(groups, called, strict=True))
-                raise CaseError(f"entity {entity} of dimension {d} lies in physical groups "
-                                f"{shown}; leave it in one")
-            if d == top and not len(gmsh.model.mesh.getElementTypes(d, entity)):
+            kinds = gmsh.model.mesh.getElementTypes(d, entity)
+            if d == top and not len(kinds) and (d, entity) not in parents:
                 empty.append(entity)
-            for kind in gmsh.model.mesh.getElementTypes(d, entity):
+            # A minus says that the entity runs the other way in its group.
+            groups = sorted({abs(int(g))
+                             for g in gmsh.model.getPhysicalGroupsForEntity(d, entity)})
+            called = {g: gmsh.model.getPhysicalName(d, g) for g in groups}
+            several = len(groups) > 1 and ("" in called.values() or len({*called.values()}) > 1)
+            for kind in kinds:
                 name, _, _, count, _, corners = gmsh.model.mesh.getElementProperties(kind)
-                _, nodes = gmsh.model.mesh.getElementsByType(kind, entity)
+                numbers, nodes = gmsh.model.mesh.getElementsByType(kind, entity)
                 part = number[nodes.astype(np.int64)].reshape(-1, count)[:, :corners]
-                tag = int(groups[0]) if len(groups) else UNTAGGED
-                blocks.append((name.split()[0].lower(), part, np.full(len(part), tag)))
+                tags = np.full(len(part), groups[0] if groups else UNTAGGED)
+                both = groups  # that hold the same cells
+                if own is not None:  # .msh 1 and 2
+                    tags = np.array([own.get(k, UNTAGGED) for k in numbers.tolist()], np.int64)
+                    if len(groups) > 1:
+                        part, tags, both = _once(part, tags)
+                        several = len(both) > 1 and len({called.get(g) or g for g in both}) > 1
+                if several and d >= top - 1:
+                    shown = ", ".join(f"{g} {called.get(g, '')!r}" for g in both)
+                    raise CaseError(f"entity {entity} of dimension {d} lies in physical groups "
+                                    f"{shown}; leave it in one")
+                blocks.append((name.split()[0].lower(), part, tags))
         for d, group in gmsh.model.getPhysicalGroups():
             if gmsh.model.getPhysicalName(d, group):
                 names[d, int(group)] = gmsh.model.getPhysicalName(d, group)
@@ -229,6 +244,16 @@ def _read_msh(file: Path) -> Read:
             f"{'surface' if top == 2 else 'volume'} {', '.join(map(str, empty))} of the file has "
             "no cells: it lies in no physical group; put it into one if it belongs to the cell")
     return found
+
+
+def _once(cells: Ints, tags: Ints) -> tuple[Ints, Ints, list[int]]:
+    """Cells without those listed again, and the tags of what is listed under several of them."""
+    _, first, kind = np.unique(np.sort(cells, axis=1), axis=0, return_index=True,
+                               return_inverse=True)
+    other = tags != tags[first][kind.ravel()]
+    both = np.unique([tags[other], tags[first][kind.ravel()][other]]).tolist()
+    first.sort()
+    return cells[first], tags[first], both
 
 
 FORMATS = {".msh": _read_msh, ".vtu": read_vtk, ".vtk": read_vtk, ".xdmf": read_xdmf,

@@ -77,7 +77,9 @@ def read(file: Path, readers: Mapping[str, Callable[[Path], Read]]) -> Read:
 
 
 def _may_die(file: Path) -> bool:
-    """Binary .msh and .vtk: where numbers are damaged, gmsh and VTK write past their arrays."""
+    """Binary .msh and .vtk, and .vtu: of damaged numbers gmsh and VTK write past their arrays."""
+    if file.suffix.lower() == ".vtu":
+        return True
     with file.open("rb") as f:
         head = f.read(512)
     binary = {".msh": rb"\A\$MeshFormat\s+\S+ 1 ", ".vtk": rb"^\s*BINARY\s*$"}
@@ -103,7 +105,16 @@ def _apart(file: Path) -> Read:
 
 
 def answer(file: Path, to: Path, reader: Callable[[Path], Read]) -> None:
-    """What the process of its own does: write a `Read`, or the words of a `CaseError`."""
+    """What the process of its own does: write a `Read`, or the words of a `CaseError`.
+
+    It gets 4 GB and 200 times the file: damaged counts make VTK ask for all there is.
+    """
+    import resource
+
+    most = 4_000_000_000 + 200 * file.stat().st_size
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     found: Read | str
     try:
         found = reader(file)
@@ -124,9 +135,54 @@ def check_msh(file: Path) -> None:
         raise CaseError(f"is {kind}: the first word of a .msh of gmsh is $MeshFormat; save it as "
                         ".msh 2.2 or 4.1 with gmsh")
     last = tail.splitlines()[-1].strip() if tail else b""
-    if not re.search(rb"\$End[A-Za-z0-9]+$", last):
+    if not re.search(rb"\$E(nd|ND)[A-Za-z0-9]+$", last):
         raise CaseError("ends in the middle: its last line is no $End...; it was cut short, "
                         "copy or save it again")
+
+
+def groups_of_elements(file: Path, nodes_of: Callable[[int], int]) -> dict[int, int] | None:
+    """Number of each element of a .msh 1 or 2 -> its physical group; those in none are left out.
+
+    There the group belongs to the element; gmsh itself gives all groups of the elements with one
+    elementary number to each of them.
+
+    Args:
+        file: .msh of gmsh, ASCII or binary.
+        nodes_of: nodes of an element of a type.
+
+    Returns:
+        None for .msh 4, and where two elements have one number.
+    """
+    data = file.read_bytes()
+    head = re.search(rb"^\$MeshFormat\s+([\d.]+) (\d)", data[:4096], re.MULTILINE)
+    if head and not head[1].startswith((b"1", b"2")):
+        return None
+    start = re.search(rb"^\$(Elements|ELM)\s*\n\s*(\d+)[ \t\r]*\n", data, re.MULTILINE)
+    if start is None:
+        return None
+    count = int(start[2])
+    found: dict[int, int] = {}
+    if head and head[2] == b"1":
+        order = ">" if data[head.end() :].split(b"\n", 1)[1][:4] == b"\0\0\0\1" else "<"
+        size = (len(data) - start.end()) // 4
+        numbers = np.frombuffer(data, order + "i4", size, start.end())
+        at = read = 0
+        while read < count:
+            kind, many, width = numbers[at : at + 3].tolist()
+            row = 1 + width + nodes_of(kind)
+            block = numbers[at + 3 : at + 3 + many * row].reshape(many, row)
+            if width:
+                found.update(zip(block[:, 0].tolist(), np.abs(block[:, 1]).tolist(), strict=True))
+            at, read = at + 3 + many * row, read + many
+    else:
+        place = 3 if head else 2
+        for line in data[start.end() :].split(b"\n", count)[:count]:
+            words = line.split(None, 4)
+            if not head or words[2] != b"0":
+                found[int(words[0])] = abs(int(words[place]))
+    if len(found) < count:
+        return None
+    return {k: group for k, group in found.items() if group}
 
 
 # ------------------------------------------------------------------------------- .vtk and .vtu

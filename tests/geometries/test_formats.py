@@ -166,6 +166,21 @@ def test_a_file_cut_short(
         assert ("is empty" in told) == (share == 0)
 
 
+def test_counts_of_vtu_that_are_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """VTK takes the sizes of a block for granted and ends the process when memory ends."""
+    import base64
+    import re
+
+    file = by_pyvista(tmp_path / "a.vtu", binary=True)
+    text = file.read_text()
+    heads = re.findall(r"\sAQ[A-Za-z0-9+/]{20}==", text)  # blocks, their size, that of the last
+    for head in (heads[0], heads[1]):
+        sizes = base64.b64decode(head[1:])
+        wrong = base64.b64encode(b"\xff\xff\xff\x7f" + sizes[4:]).decode()
+        file.write_text(text.replace(head[1:], wrong, 1))
+        refused(file, capfd, names=NAMES)
+
+
 @pytest.mark.parametrize("name", ["a.msh", "a.vtk"])
 def test_a_file_that_kills_its_library(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

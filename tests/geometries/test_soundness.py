@@ -675,3 +675,87 @@ def test_facets_listed_twice_under_two_tags_are_refused(tmp_path):
     assert "2 facets lie in two groups, 'collector' and 'tab'" in text
     _, mesh = converted(tmp_path / "a.vtu", names | {5: "collector"})
     assert area(mesh, "collector") == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("version", ["1", "2.2", "2.2 binary"])
+def test_groups_of_elements_with_one_elementary_number(version, number, tmp_path):
+    """In .msh 1 and 2 the group stands at each element; meshio and own scripts number no entity."""
+    import struct
+
+    points, cells, _ = box(UM, np.linspace(0, 60, 13))
+    tags = np.where(points[cells, 1].mean(axis=1) < 30, 11, 12)
+    outside = facet_pairs(cells)[2][:, :-1]
+    rows = [(2, t, c) for t, c in zip(tags, cells, strict=True)]
+    rows += [(1, t, f) for t, y in ((21, 0.0), (22, 60.0), (0, None)) for f in outside
+             if (np.all(points[f, 1] == y) if t else np.all(points[f, 0] == 0.0))]
+    nodes = [f"{k} {x!r} {y!r} 0" for k, (x, y) in enumerate(points.tolist(), 1)]
+    if version == "1":
+        lines = ["$NOD", str(len(nodes)), *nodes, "$ENDNOD", "$ELM", str(len(rows))]
+        lines += [f"{k} {kind} {t} {number} {len(c)} {' '.join(str(int(i) + 1) for i in c)}"
+                  for k, (kind, t, c) in enumerate(rows, 1)]
+        data = "\n".join([*lines, "$ENDELM", ""]).encode()
+    elif version == "2.2":
+        lines = ["$MeshFormat", "2.2 0 8", "$EndMeshFormat", "$Nodes", str(len(nodes)), *nodes,
+                 "$EndNodes", "$Elements", str(len(rows))]
+        lines += [f"{k} {kind} 2 {t} {number} {' '.join(str(int(i) + 1) for i in c)}"
+                  for k, (kind, t, c) in enumerate(rows, 1)]
+        data = "\n".join([*lines, "$EndElements", ""]).encode()
+    else:
+        data = b"$MeshFormat\n2.2 1 8\n" + struct.pack("i", 1) + b"\n$EndMeshFormat\n"
+        data += b"$Nodes\n%d\n" % len(points)
+        data += b"".join(struct.pack("=i3d", k, x, y, 0) for k, (x, y) in enumerate(points, 1))
+        data += b"\n$EndNodes\n$Elements\n%d\n" % len(rows)
+        data += b"".join(struct.pack(f"={6 + len(c)}i", kind, 1, 2, k, t, number, *(c + 1))
+                         for k, (kind, t, c) in enumerate(rows, 1))
+        data += b"\n$EndElements\n"
+    file = tmp_path / "a.msh"
+    file.write_bytes(data)
+    side, mesh = converted(file, TWO | {21: "collector", 22: "counter"})
+    assert "remarks" not in side and set(mesh.boundaries) == {"collector", "counter"}
+    assert area(mesh, "collector") == pytest.approx(20.0)
+    assert mesh.volumes()[mesh.region_mask("electrolyte_a")].sum() == pytest.approx(600e-12)
+
+
+@pytest.mark.parametrize("binary", [0, 1])
+@pytest.mark.parametrize("version", [2.2, 4.1])
+def test_a_curve_that_runs_the_other_way_is_in_its_group(version, binary, tmp_path):
+    """gmsh writes its group with a minus; so it does for a surface."""
+    from geometries.gmsh_session import session
+
+    with session() as gmsh:
+        geo = gmsh.model.geo
+        corner = [geo.addPoint(*xy, 0, 5)
+                  for xy in ((0, 0), (10, 0), (20, 0), (20, 60), (0, 60))]
+        ends = [(0, 1), (2, 1), (2, 3), (3, 4), (4, 0)]  # the second one runs to the left
+        curve = [geo.addLine(corner[a], corner[b]) for a, b in ends]
+        geo.addPlaneSurface([geo.addCurveLoop([curve[0], -curve[1], *curve[2:]])])
+        geo.synchronize()
+        gmsh.model.addPhysicalGroup(2, [-1], 11, "electrolyte")
+        gmsh.model.addPhysicalGroup(1, [curve[0], -curve[1]], 21, "collector")
+        gmsh.model.addPhysicalGroup(1, [curve[3]], 22, "counter")
+        gmsh.option.setNumber("Mesh.MshFileVersion", version)
+        gmsh.option.setNumber("Mesh.Binary", binary)
+        gmsh.model.mesh.generate(2)
+        gmsh.write(str(tmp_path / "a.msh"))
+        gmsh.option.setNumber("Mesh.Binary", 0)
+    side, mesh = converted(tmp_path / "a.msh", {})
+    assert "remarks" not in side and set(mesh.boundaries) == {"collector", "counter"}
+    assert area(mesh, "collector") == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize("version", [2.2, 4.1])
+def test_a_partitioned_file_is_whole(version, tmp_path):
+    from geometries.gmsh_session import session
+
+    with session() as gmsh:
+        gmsh.model.occ.addRectangle(0, 0, 0, 20, 60)
+        gmsh.model.occ.synchronize()
+        gmsh.model.addPhysicalGroup(2, [1], 11)
+        gmsh.option.setNumber("Mesh.MeshSizeMax", 5)
+        gmsh.option.setNumber("Mesh.MshFileVersion", version)
+        gmsh.model.mesh.generate(2)
+        gmsh.model.mesh.partition(3)
+        gmsh.write(str(tmp_path / "a.msh"))
+    side, mesh = converted(tmp_path / "a.msh", ONE)
+    assert "remarks" not in side and mesh.volumes().sum() == pytest.approx(1200e-12)
