@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from . import theory
 from .compat import MPI, cell_vertices, is_of_compiler
 from .components import components
 from .model import Model
@@ -17,7 +19,10 @@ from .protocol import Segment
 from .solve import Outcome, Stage
 from .system import Unknown
 
-__all__ = ["DEPLETED", "NOTHING_TO_STRIP", "Trouble", "causes", "has_metal"]
+__all__ = [
+    "DEPLETED", "NOTHING_TO_STRIP", "NOT_JOINED", "TOO_MUCH", "Trouble", "causes", "has_metal",
+    "joined", "sand_time",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
 #: Unknown -> what its row balances.
@@ -34,6 +39,12 @@ NOTHING_TO_STRIP = (
     "nothing to strip: there is no metal on the walls; give initial.plated_charge (growth study: "
     "initial.metal_layer), or plate first"
 )
+NOT_JOINED = (
+    "parts not joined: no electrolyte reaches from the counter electrode to a conductor that "
+    "hangs together with the collector; check regions and mesh"
+)
+SHORT = 1e4
+"""Time steps of dt_min; salt that lasts no longer may be gone before a step is accurate."""
 TOO_MUCH = 3.0
 """V; a current that drops more than this in the electrolyte may be in another unit."""
 
@@ -50,9 +61,7 @@ def causes(model: Model, segment: Segment) -> str:
     if segment.sign > 0.0:
         note("nothing to strip", not has_metal(model),
              NOTHING_TO_STRIP, "there is metal to strip")
-    note("parts not joined", not _joined(model),
-         "parts not joined: no electrolyte reaches from the counter electrode to a conductor that "
-         "hangs together with the collector; check regions and mesh",
+    note("parts not joined", not joined(model), NOT_JOINED,
          "electrolyte joins collector and counter electrode")
     if "c" in s.unknowns:
         low = float(s.unknowns["c"].owned.min(initial=np.inf))
@@ -60,18 +69,53 @@ def causes(model: Model, segment: Segment) -> str:
         note("depleted", low < DEPLETED * model.ions.c0,
              f"depleted: lowest c = {low:.3g} mol/m^3; rest first, or lower the current",
              f"not depleted, lowest c = {low:.3g} mol/m^3")
+        usual = max((float(e.c0) for e in model.electrolytes if e.c0), default=0.0)
+        if model.ions.c0 < DEPLETED * usual:
+            note("initial.c", True,
+                 f"initial.c: c = {model.ions.c0:.3g} mol/m^3 is {model.ions.c0 / usual:.1e} of "
+                 f"the electrolyte's c0 = {usual:.4g} mol/m^3; check the value and its unit", "")
     control = segment.control(0.0, area)
+    last = sand_time(model, control.current / area if control.current else None)
+    if last is not None and "c" in s.unknowns:
+        least = model.case.time.dt_min
+        gone = f"salt lasts {last:.2g} s at a flat wall (Sand's time), dt_min is {least:.2g} s"
+        note("Sand's time", last < SHORT * least,
+             f"{gone}: too short for these time steps; lower [time] dt_min and dt0, lower the "
+             "current, or begin with more salt", gone)
     if control.current:
         drop, density = _drop(model, abs(control.current) / area), abs(control.current) / area
         shown = f"{density:.4g} A/m^2 = {density / 10:.4g} mA/cm^2 would drop "
         shown += f"{drop:.3g} V in the electrolyte"
-        note("unit", drop > TOO_MUCH, f"unit: {shown}; check the unit of current_density", shown)
+        note("unit", drop > TOO_MUCH and "initial.c" not in likely,
+             f"unit: {shown}; check the unit of current_density", shown)
     elif segment.voltage is not None:
         held = float(segment.voltage.at(t=0.0))
         note("unit", abs(held) > TOO_MUCH, f"unit: {held:g} V are held; check the unit of voltage",
              f"{held:g} V are held")
     told = "tested: " + "; ".join(found)
     return told + (f". Likely: {', '.join(likely)}" if likely else ". None of these is the cause")
+
+
+def sand_time(model: Model, density: float | None) -> float | None:
+    """Sand's time of a flat electrode with the first salt of the model, s; None if it has none.
+
+    Args:
+        model: its initial c0, and transport numbers there.
+        density: current per projected area, A/m2; None if the voltage is held.
+    """
+    medium = next((m for m in model.ions.media if m.salt), None)
+    c0, T = model.ions.c0, model.case.temperature
+    if not density or medium is None or medium.D is None or medium.t_plus is None:
+        return None
+    # TypeError: D or t_plus of place or UFL, no flat answer; ValueError: t_plus of 1 or more
+    with contextlib.suppress(TypeError, ValueError):
+        return float(
+            theory.sand_time(
+                abs(density), c0, float(medium.D(c0, T)), float(medium.t_plus(c0, T)),
+                *model.ions.formula,
+            )
+        )
+    return None
 
 
 def has_metal(model: Model) -> bool:
@@ -88,7 +132,7 @@ def has_metal(model: Model) -> bool:
     return bool(model.domain.comm.allreduce(some, op=MPI.LOR))
 
 
-def _joined(model: Model) -> bool:
+def joined(model: Model) -> bool:
     """Electrolyte reaches from a boundary that feeds it to a conductor of the collector."""
     domain, electrons = model.domain, model.electrons
     tags, corners = domain.cell_tag_array, cell_vertices(domain.mesh)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from . import theory
 from .compat import MPI
 from .deposit import Deposit
+from .diagnosis import sand_time
 from .measure import Measure
 from .model import Model
 from .protocol import Segment
@@ -50,18 +50,8 @@ def depletion(model: Model, density: float | None, measure: Measure) -> dict[str
         measure: of the model.
     """
     out: dict[str, Any] = {"place": extreme_place(model, measure)}
-    medium = next(m for m in model.ions.media if m.salt)
-    c0, T = model.ions.c0, model.case.temperature
-    if density and medium.D is not None and medium.t_plus is not None:
-        # TypeError: D or t_plus of place or UFL, no flat answer; ValueError: t_plus of 1 or more
-        with contextlib.suppress(TypeError, ValueError):
-            out["sand_time"] = float(
-                theory.sand_time(
-                    abs(density), c0, float(medium.D(c0, T)), float(medium.t_plus(c0, T)),
-                    *model.ions.formula,
-                )
-            )
-    return out
+    time = sand_time(model, density)
+    return out if time is None else out | {"sand_time": time}
 
 
 def extreme_place(model: Model, measure: Measure, *, highest: bool = False) -> list[float] | None:

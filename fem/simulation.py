@@ -17,7 +17,15 @@ import numpy.typing as npt
 
 from . import checkpoint, events, provenance, start
 from .deposit import Deposit
-from .diagnosis import DEPLETED, NOTHING_TO_STRIP, Trouble, causes
+from .diagnosis import (
+    DEPLETED,
+    NOT_JOINED,
+    NOTHING_TO_STRIP,
+    TOO_MUCH,
+    Trouble,
+    causes,
+    joined,
+)
 from .drive import Drive, given_charge
 from .errors import CaseError, Interrupted, RunError
 from .folder import write_json, write_text
@@ -49,6 +57,8 @@ BARE = 2.5e-4
 """Share of the most metal that there has been; less counts as none left to strip."""
 SCRAPS = 0.02
 """Share of it that may be left, in no contact, where stripping cannot go on."""
+COMES_BACK = 1e-6
+"""Salt that a step adds at the most dilute place, as a share of c0, if it is coming back there."""
 LEAK_TRIES = 6
 """How often it is made smaller; then there is no metal left in contact that could carry it."""
 COMMANDED = 1e-6
@@ -101,6 +111,8 @@ class Simulation:
         self.segments = segments(self.case)
         self.number, self.segment_start, self.segment_charge = 0, 0.0, 0.0
         self.next_output = self.flowing = self.exchanged = self.most = 0.0
+        self.before_jump: Any = None  # state before what is imposed jumped, until a step is taken
+        self.carried = 0.0  # the cell current then, A
         self.events: list[dict[str, Any]] = []
         self.turnover = Turnover()
         self.commanded, self.asked = 0.0, 0.0  # given charge, and that of |i|, C (2D: C/m)
@@ -288,6 +300,8 @@ class Simulation:
         while s.t < end * (1 - 1e-12):
             self._restart_at_jumps(segment)
             step, numbers = self._step(segment, self._until(segment, end))
+            if step is None and self._begin_gently(segment):
+                continue
             if step is None:
                 self._gave_up(segment)
                 return True
@@ -343,10 +357,37 @@ class Simulation:
             self._begin_anew(segment, t - self.segment_start)
 
     def _begin_anew(self, segment: Segment, time: float = 0.0) -> None:
-        """After a jump: potentials that fit, a step of first order, metal foreseen by its rate."""
-        self._consistent(segment, time)
+        """After a jump: potentials that fit, a step of first order, metal foreseen by its rate.
+
+        Where the salt has run out there may be none that fit; the first step finds them then.
+
+        Raises:
+            RunError: nothing carries the current, with salt at the walls.
+        """
+        self.before_jump, self.carried = self.s.save(), self.flowing
+        try:
+            self._consistent(segment, time)
+        except RunError:
+            if not self._begin_gently(segment):
+                raise
+            return
         self.stepper.restart(voltage=segment.voltage is not None)
         start.foresee(self.main, self.measure.area)
+
+    def _begin_gently(self, segment: Segment) -> bool:
+        """Let the first step after a jump find salt and potentials together, if salt lacks.
+
+        Returns:
+            Whether it was not tried yet and may help.
+        """
+        before, s = self.before_jump, self.s
+        lacks = self._c_range()[0] < DEPLETED * self.model.ions.c0
+        if before is None or s.t == 0.0 or not lacks or self.case.study == "steady":
+            return False
+        s.restore(before)
+        self.before_jump, self.flowing = None, self.carried
+        self.stepper.restart(voltage=segment.voltage is not None, gently=True)
+        return True
 
     def _drives(self, segment: Segment) -> list[Drive]:
         """All that is imposed and changes in time."""
@@ -458,7 +499,7 @@ class Simulation:
             self.measure.accept()
             self.model.deliver(begun, s.t - self.segment_start, accepted=True)
             self._compare(segment, begun, numbers, scale)
-            self.flowing = numbers["current"]
+            self.flowing, self.before_jump = numbers["current"], None
             self.most = max(self.most, numbers.get("plated", 0.0))
             dead = {"dead": numbers["dead"] / self.model.area} if "dead" in numbers else {}
             self.turnover.add(segment.cycle, self._charge() - before[1], **dead)
@@ -558,9 +599,31 @@ class Simulation:
             self.model, self.potentials, segment, self._scale(control), time
         )
         self.flowing = self.measure.cell_current()
+        self._require_path(segment)
         if self.case.study not in ("primary", "secondary"):
             self.exchanged = self.potentials.exchanged()
         return done
+
+    def _require_path(self, segment: Segment) -> None:
+        """Look for insulated electrodes where the potentials found suggest them (collective).
+
+        A held voltage without a current is warned of; where it is all there is to a study, refused.
+
+        Raises:
+            RunError: there is no path for the current, and the potentials have no meaning.
+        """
+        voltage, share = self.s.get_voltage(), abs(self.flowing) / self.model.area
+        held, single = segment.voltage is not None, self.case.study in ("primary", "secondary")
+        odd = share <= SMALLEST_DENSITY if held else segment.sign and abs(voltage) > TOO_MUCH
+        if not odd or joined(self.model):
+            return
+        if single or not held:
+            raise RunError(
+                f"start of {segment.name} at t = {self.s.t:g} s: nothing carries a current "
+                f"(voltage {voltage:.4g} V); {NOT_JOINED}"
+            )
+        self.remarks.add("not joined", f"{segment.label}: no path joins the electrodes, and "
+                         f"the voltage held drives no current; {NOT_JOINED}")
 
     def _gave_up(self, segment: Segment, trouble: Trouble | None = None) -> None:
         """The smallest step failed: depletion is a result, anything else is an error.
@@ -572,7 +635,7 @@ class Simulation:
         s, t, trouble = self.s, self.settings, trouble or self.stepper.trouble
         assert trouble is not None
         low = self._c_range()[0]
-        if low < DEPLETED * self.model.ions.c0:
+        if low < DEPLETED * self.model.ions.c0 and self._takes_more_than_salt(segment):
             self.recorder.fields()
             self._event("depletion", segment, c_min=low)
             return
@@ -600,6 +663,25 @@ class Simulation:
             f"lowest c = {low:.3g} mol/m^3; {trouble.where}; the last good state is in "
             f"{self.folder / 'checkpoints'}. {way_out}{begun}"
         )
+
+    def _takes_more_than_salt(self, segment: Segment) -> bool:
+        """The current imposed is what takes the last salt away (collective).
+
+        A current that begins does if it exceeds the one that flowed before it; later, it does if
+        the salt was not coming back in the last step, where there is least of it.
+        """
+        s = self.s
+        if segment.density is None or "c" not in s.unknowns:
+            return False
+        if s.t == self.segment_start:
+            asked = segment.control(0.0, self.model.area, after=True).current or 0.0
+            return s.t > 0.0 and asked * self.carried >= 0.0 and abs(asked) > abs(self.carried)
+        c = s.unknowns["c"]
+        now, before = (f.x.array[: len(c.owned)] for f in c.old[:2])
+        k = int(np.argmin(now)) if len(now) else -1
+        mine = (now[k], before[k]) if k >= 0 else (math.inf, math.inf)
+        low, earlier = min(self.comm.allgather(mine))
+        return bool(low <= 1.01 * earlier + COMES_BACK * self.model.ions.c0)
 
     def _event(self, name: str, segment: Segment, **more: Any) -> None:
         entry = events.entry(name, segment, self.number, self.model, self.segment_start, **more)

@@ -305,7 +305,7 @@ class Stage:
         best, stalled = math.inf, 0
         for iteration in range(options.max_newton + 1):
             if self.drives and not seek:
-                scale = max(least, abs(self._gap(control)))
+                scale = max(least, abs(self.gap(control)))
             worst = max(norm, abs(gap)) / scale
             self.history.append(worst)
             if not math.isfinite(worst):
@@ -381,7 +381,7 @@ class Stage:
             for refresh in s.refreshers:
                 refresh()
             self.local.evaluate()
-            new = self._gap(control)
+            new = self.gap(control)
             if not abs(new) < abs(gap):
                 s.set_voltage(before)
                 break
@@ -420,10 +420,10 @@ class Stage:
         for refresh in self.system.refreshers:
             refresh()
         rows, norm = self._residual()
-        gap = self._gap(control) if seek else 0.0
+        gap = self.gap(control) if seek else 0.0
         return rows, norm, gap if not abs(gap) <= self.blur else 0.0
 
-    def _gap(self, control: Control) -> float:
+    def gap(self, control: Control) -> float:
         """Current of the walls less that imposed, A (collective)."""
         s = self.system
         found = 0.0 if self.total is None else s.integral(self.total)

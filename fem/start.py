@@ -24,13 +24,15 @@ from .protocol import Segment
 from .results import Result
 from .solve import Control, Outcome, Stage
 
-__all__ = ["consistent", "hold", "take_over"]
+__all__ = ["consistent", "hold", "take_over", "within_step"]
 
 #: Volts beyond the deepest nucleation overpotential from which the first solve starts: every wall
 #: conducts there.
 BEYOND_NUCLEATION = 0.05
 #: V; the first step towards a voltage that is held, and the smallest before it is given up.
 FIRST_STEP, LAST_STEP = 0.1, 1e-4
+#: V; no current is sought farther away than this from the voltage before.
+FARTHEST = 10.0
 
 
 def consistent(
@@ -140,6 +142,60 @@ def _reach_voltage(stage: Stage, goal: float, scale: float) -> Outcome:
             step = 0.25 * min(step, abs(away))
             if step < LAST_STEP:
                 return done
+
+
+def within_step(stage: Stage, control: Control, scale: float) -> Outcome:
+    """Solve a time step that begins with a jump, from the voltage before it on (collective).
+
+    On a wall that has run out of salt no potentials carry a current as long as the salt stands
+    still. Salt and potentials of one short step together do: at the voltage before the jump they
+    are those before it, and from there the voltage is led to the one held, or to the one at which
+    the walls pass the current imposed.
+
+    Args:
+        stage: the one that finds the voltage; its step has begun.
+        control: what is imposed at the end of the step; a voltage that is held is set already.
+        scale: cell current that residuals are compared with, A.
+
+    Returns:
+        How the last solve ended.
+    """
+    s = stage.system
+    goal, here, step = s.get_voltage(), float(s.past_voltages[0]), FIRST_STEP
+    begun = here
+    s.set_voltage(here)
+    for u in stage.unknowns:
+        free = np.setdiff1d(np.arange(len(u.value.x.array)), u.fixed_dofs())
+        u.value.x.array[free] = u.old[0].x.array[free]
+    if control.current is None:
+        return _reach_voltage(stage, goal, scale)
+    done = outcome = stage.solve(Control(None), scale)
+    if not outcome.converged:
+        return done
+    gap = stage.gap(control)
+    upwards = gap < 0.0
+    while gap and (gap < 0.0) == upwards:
+        there, saved = here + (step if upwards else -step), s.save()
+        if abs(there - begun) > FARTHEST:
+            return replace(done, converged=False, reason=f"no current within {FARTHEST:g} V")
+        s.set_voltage(there)
+        outcome = stage.solve(Control(None), scale)
+        done = replace(outcome.after(done), residual=outcome.residual)
+        passed = outcome.converged and (stage.gap(control) < 0.0) != upwards
+        if passed:  # between here and there
+            outcome = stage.solve(control, scale)
+            done = replace(outcome.after(done), residual=outcome.residual)
+            if outcome.converged:
+                return done
+        if outcome.converged:
+            gap, here, step = stage.gap(control), there, min(2 * step, 4 * FIRST_STEP)
+        else:
+            s.restore(saved)
+            step /= 4
+            if step < LAST_STEP:
+                break
+    outcome = stage.solve(control, scale)
+    return replace(outcome.after(done), residual=outcome.residual)
 
 
 def foresee(stage: Stage, area: Any) -> None:

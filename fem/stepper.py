@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .errors import RunError
 from .solve import Control, Outcome, Stage
+from .start import within_step
 from .system import System
 
 __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
@@ -22,6 +23,8 @@ OVER = 1.3
 SINCE_JUMP, SMALLEST = 1e-3, 1e-5
 """After a jump of the voltage the current begins without bound, like 1/sqrt(t), on no scale but the
 time since: steps may be as small as the first share of it, and as the second share of dt_min."""
+GENTLE = 10.0
+"""A step that leads out of a jump begins with this many times dt_min."""
 FORGET = 2
 """After so many solves that fail a step is tried without memory. Where c reaches zero at a wall it
 has a kink; BDF2 goes on falling there, to a negative c, and has no solution."""
@@ -122,17 +125,20 @@ class Stepper:
         self.system, self.stages, self.settings = system, tuple(stages), settings
         self.dt = settings.dt0
         self.rejections = 0
-        self.jump = -math.inf  # time of the last jump of the voltage, s
+        self.jump = -math.inf  # time of the last jump of the voltage, or of salt that comes back, s
+        self.gently = False  # the next step leads from what was before a jump to what comes after
 
-    def restart(self, *, voltage: bool = False) -> None:
+    def restart(self, *, voltage: bool = False, gently: bool = False) -> None:
         """Begin anew after a jump of the control: first order, first step size.
 
         Args:
             voltage: it is the voltage that is imposed.
+            gently: no potentials fit the salt before the jump; a small step finds them with it.
         """
         self.system.restart_formula()
-        self.dt = self.settings.dt0
-        self.jump = self.system.t if voltage else -math.inf
+        self.gently = gently
+        self.dt = min(self.settings.dt0, GENTLE * self.settings.dt_min if gently else math.inf)
+        self.jump = self.system.t if voltage or gently else -math.inf
 
     @property
     def smallest(self) -> float:
@@ -144,7 +150,8 @@ class Stepper:
         """All stages once, from the present iterate; the first that fails ends it."""
         outcome = Outcome(True, "converged", 0, 0, 0, 0.0)
         for stage in self.stages:
-            outcome = stage.solve(control, scale).after(outcome)
+            solve = within_step if self.gently and stage.drives else Stage.solve
+            outcome = solve(stage, control, scale).after(outcome)
             if not outcome.converged:
                 break
         return outcome
@@ -193,6 +200,7 @@ class Stepper:
             event = refine() if verdict.accept and refine else None
             if verdict.accept and event is None:
                 s.accept()
+                self.gently = False
                 # A step cut short by an event says nothing against the size before it.
                 self.dt = max(verdict.next_dt, want if dt < want and not repeat else 0.0)
                 return Step(

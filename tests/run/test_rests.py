@@ -351,9 +351,24 @@ def test_a_failed_start_names_every_cause_that_was_tested(tmp_path: Path) -> Non
     assert "10 A/m^2 = 1 mA/cm^2 would drop 0.0008 V" in told
     assert told.endswith("Likely: parts not joined")
 
+    with pytest.raises(RunError, match=r"nothing carries a current .*; parts not joined: no elec"):
+        cell([plate(10.0, 1.0)], geometry=geometry, regions=regions, study="primary").run(
+            tmp_path / "p")
+    hold = {"step": "hold", "voltage": "-0.1 V", "duration": "1 s"}
+    held = cell([hold], geometry=geometry, regions=regions).run(tmp_path / "h")
+    assert any("no path joins the electrodes" in text for text in held.summary["warnings"])
+
     bare = {"step": "strip", "current_density": "10 A/m^2"}
     with pytest.raises(RunError, match=r"start of strip at t = 0 s: nothing to strip"):
         cell([bare], study="secondary", collector={"material": "Cu"}).run(tmp_path / "s")
 
     with pytest.raises(RunError, match=r"unit: 1e\+06 A/m\^2 = 1e\+05 mA/cm\^2 would drop 100 V"):
         cell([plate(1e6, 1.0)], time={"dt_min": "0.1 s"}).run(tmp_path / "u")
+
+
+def test_too_little_salt_is_named(tmp_path: Path) -> None:
+    """A wrong unit of initial.c; salt that lasts no longer than some of the smallest steps."""
+    with pytest.raises(RunError, match=r"c = 0\.001 mol/m\^3 is 1\.0e-06 of the electrolyte's c0"):
+        cell([plate(10.0, 1.0)], initial={"c": "0.001 mol/m3"}).run(tmp_path / "a")
+    with pytest.raises(RunError, match=r"salt lasts .*Sand's time.* too short for these time st"):
+        cell([plate(10.0, 1.0)], initial={"c": "0.5 mol/m3"}).run(tmp_path / "b")
