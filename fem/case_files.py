@@ -89,9 +89,19 @@ def read_toml(path: Path) -> dict[str, Any]:
         CaseError: unreadable, or not TOML (with line and column).
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise CaseError(f"{path}: cannot be read: {error}") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise CaseError(
+            f"{path}: line {line} is not UTF-8 text (byte 0x{error.object[error.start]:02x}); "
+            "save the file as UTF-8"
+        ) from None
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise CaseError(f"{path}: is not valid TOML: {error}; strings need quotes") from None
     except RecursionError:

@@ -185,3 +185,13 @@ def test_the_text_is_that_of_show(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "mine.toml").write_text(to_toml(BASE))
     assert cli.main(["show", os.fspath(tmp_path / "mine.toml")]) == 0
     assert capsys.readouterr().out == Case.from_dict(BASE).recorded().to_toml()
+
+
+def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
+    from fem.case_files import read_toml
+
+    (tmp_path / "old.toml").write_bytes(b'schema = 1\r\ntitle = "M\xfcller"\r\n')
+    with pytest.raises(CaseError, match=r"old\.toml: line 2 is not UTF-8 text \(byte 0xfc\); save"):
+        read_toml(tmp_path / "old.toml")
+    (tmp_path / "new.toml").write_bytes('\ufeffschema = 1\r\ntitle = "Müller"\r\n'.encode())
+    assert read_toml(tmp_path / "new.toml") == {"schema": 1, "title": "Müller"}

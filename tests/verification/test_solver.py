@@ -87,7 +87,7 @@ def test_taylor():
 
     def rows() -> tuple[list[np.ndarray], float]:
         residual, _ = stage._residual()
-        return residual, stage._gap(Control(0.0))
+        return residual, stage.gap(Control(0.0))
 
     at, i_at = rows()
     stage.parts.fill()
