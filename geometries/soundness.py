@@ -476,7 +476,7 @@ class Body:
             if seen < area - slack - self._chords(chosen):
                 told.append(f"boundary {name!r} covers {self.amount(seen)} of the "
                             f"{self.amount(area)} that the mesh measures along its thickness")
-            if full > seen + slack:
+            if full > 1.001 * seen + slack:  # four digits of each are shown
                 told.append(f"boundary {name!r} is {self.amount(full)} of surface, "
                             f"{self.amount(seen)} seen along the thickness")
             if told and told[-1].startswith(f"boundary {name!r}") and name == "collector":
