@@ -474,12 +474,15 @@ def _named_facets(
     kept, dropped = sorted(set(names[outside])), sorted(set(names[~outside]))
     for needed in ("collector", "counter"):
         if needed not in kept:
-            near = difflib.get_close_matches(needed, kept, n=1, cutoff=0.5)
+            others = [name for name in kept if name not in _BOUNDARIES]
+            near = difflib.get_close_matches(needed, others, n=1, cutoff=0.5)
             hint = f"is it {near[0]!r}? " if near else ""
             hint += "all of its facets lie inside the mesh; " if needed in dropped else ""
+            cure = f"name it by names = {{ {_electrodes(raw, body, facets)} }}"
+            if not others and kept:
+                cure = "put its facets into a group of the file, or leave all facets out of groups"
             raise CaseError(f"mesh {file}: no boundary {needed!r}; {hint}found: "
-                            f"{', '.join(kept) or 'none'}; name it by "
-                            f"names = {{ {_electrodes(raw, body, facets)} }}")
+                            f"{', '.join(kept) or 'none'}; {cure}")
     numbers = {name: i + 1 for i, name in enumerate(kept)}
     tags = np.zeros(len(body.outer), dtype=np.int64)
     tags[where[outside]] = [numbers[n] for n in names[outside]]
