@@ -95,13 +95,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+        line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
         raise CaseError(
-            f"{path}: line {line} is not UTF-8 text (byte 0x{error.object[error.start]:02x}); "
+            f"{path}: cannot be read: line {line} is not UTF-8 text (byte 0x{byte:02x}); "
             "save the file as UTF-8"
         ) from None
     try:
-        return tomllib.loads(text.replace("\r\n", "\n"))
+        return tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise CaseError(f"{path}: is not valid TOML: {error}; strings need quotes") from None
     except RecursionError:
