@@ -388,6 +388,15 @@ def _drives(path: str, step: Any, tolerance: float) -> Iterator[str]:
             driven = drive(given, end, tolerance, current=name == "current_density")
             if driven is not None:
                 driven.cover(min(end, 1.0))
+                goal = getattr(step, "capacity", None)
+                endless = math.isinf(end) and getattr(step, "cutoff", None) is None
+                if not (driven.current and endless and goal) or isinstance(given, Along):
+                    continue
+                if (most := driven.total(goal)) < goal:
+                    yield (
+                        f"{path}.capacity: {goal:g} C/m^2: never reached: the current given comes "
+                        f"to {most:.6g} C/m^2 in 300 years; give a smaller one, or a duration"
+                    )
         except CaseError as error:
             yield f"{path}.{name}: {error}"
 

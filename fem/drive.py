@@ -21,7 +21,7 @@ from .enclosure import Bounds, Switches, enclose
 from .errors import CaseError
 from .properties import Along, Constant, Formula
 
-__all__ = ["Drive", "drive", "given_charge"]
+__all__ = ["FOREVER", "Drive", "drive", "given_charge"]
 
 Array = npt.NDArray[np.float64]
 
@@ -39,7 +39,10 @@ SMALL = 0.1
 """A current is followed to the tolerance of itself, or of this share of its largest value."""
 SOFT = 3.0
 """So many tolerances may lie between what is given and a straight line through a step."""
-
+FOREVER = 1e10
+"""A step that nothing has ended after so many seconds, 300 years, does not end."""
+AGREE, HALVINGS = 1e-11, 30
+"""The check of a charge halves intervals until both agree to this share, at most so often."""
 
 
 def _rule(panels: int, number: int) -> tuple[Array, Array]:
@@ -48,6 +51,13 @@ def _rule(panels: int, number: int) -> tuple[Array, Array]:
     u = ((np.arange(panels)[:, None] + 0.5 + 0.5 * x) / panels).ravel()
     points = u**3 * (10.0 - 15.0 * u + 6.0 * u * u)
     return points, 30.0 * (u * (1.0 - u)) ** 2 * np.tile(0.5 * w / panels, panels)
+
+
+def _inside(first: Array, last: Array, points: Array) -> Array:
+    """Points of [0, 1] in each interval and, whatever their round-off, not at its ends."""
+    first, last = first[:, None], last[:, None]
+    low, high = np.nextafter(first, math.inf), np.nextafter(last, -math.inf)
+    return np.clip(first + (last - first) * points, low, high)
 
 
 _POINTS, _WEIGHTS = _rule(1, 12)
@@ -107,18 +117,18 @@ class Drive:
 
     def integral(self, start: float, end: float) -> float:
         """Integral from one time to another; for a current the charge per area, C/m2."""
-        self.cover(end)
-        return float(self._integrals(self._cut(start, end)).sum())
+        return float(self._integrals(self.cut(start, end)).sum())
 
-    def _cut(self, start: float, end: float) -> Array:
+    def cut(self, start: float, end: float) -> Array:
         """The edges between two times, and these."""
+        self.cover(end)
         k, n = np.searchsorted(self.edges, start, "right"), np.searchsorted(self.edges, end)
         return np.concatenate([[start], self.edges[k:n], [end]])
 
     def _integrals(self, edges: Array) -> Array:
         """Integrals between neighbouring edges, by Gauss points inside each."""
         width = np.diff(edges)
-        points = edges[:-1, None] + width[:, None] * _POINTS
+        points = _inside(edges[:-1], edges[1:], _POINTS)
         values = np.asarray(self.raw(points.ravel())).reshape(points.shape)
         return np.asarray((values @ _WEIGHTS) * width)
 
@@ -162,8 +172,7 @@ class Drive:
         """
         from scipy.optimize import brentq  # slow to import
 
-        self.cover(t + step)
-        edges = self._cut(t, t + step)
+        edges = self.cut(t, t + step)
         sums = charge + np.concatenate([[0.0], np.cumsum(self._integrals(edges))])
         over = np.flatnonzero(np.abs(sums[1:]) >= goal)
         if not len(over) or abs(charge) >= goal:
@@ -174,6 +183,16 @@ class Drive:
             return abs(float(sums[over[0]]) + self.integral(first, end)) - goal
 
         return float(brentq(lacks, first, last, xtol=1e-14 * last, rtol=1e-15))
+
+    def total(self, goal: float) -> float:
+        """The charge per area it comes to by itself: +goal or -goal, or less in `FOREVER`."""
+        t, step, charge = 0.0, 1.0, 0.0
+        while t < FOREVER:
+            if math.isfinite(self.reach(goal, t, charge, step)):
+                return goal
+            charge += self.integral(t, t + step)
+            t, step = t + step, t + step
+        return abs(charge)
 
     # -- looking at it -------------------------------------------------------------------------
 
@@ -191,10 +210,19 @@ class Drive:
         return float(max(ASIDE * near.min(), 16.0 * ULPS * np.spacing(t)))
 
     def _jumps(self, edges: Array) -> Array:
-        """Those edges at which the value jumps."""
+        """Those edges at which the value jumps, or has only limits, as sin(t)/t at 0."""
         shift = np.array([self._aside(float(t)) for t in edges])
-        before, after = self.raw(np.maximum(edges - shift, 0.0)), self.raw(edges + shift)
-        return edges[np.abs(after - before) > JUMP * self.size(float(self.edges[-1]))]
+        limits = np.array([not self._has_value(float(t)) for t in edges])
+        before = self.raw(np.maximum(edges - shift, np.where(limits, shift, 0.0)))
+        jumps = np.abs(self.raw(edges + shift) - before) > JUMP * self.size(float(self.edges[-1]))
+        return edges[limits | jumps]
+
+    def _has_value(self, t: float) -> bool:
+        try:
+            self.raw(t)
+        except CaseError:
+            return False
+        return True
 
     def _note(self, values: Array, end: float) -> None:
         self.lowest = min(self.lowest, float(values.min()))
@@ -270,17 +298,16 @@ class Drive:
                 raise CaseError(f"{self._shown()} has no finite value near t = {at:g} s")
             low = min(self.lowest, float(b.at.min()))
             high = max(self.highest, float(b.at.max()))
-            wide = (b.high > low + 2.0 * (high - low)) | (b.low < high - 2.0 * (high - low))
-            if wide.any():  # more may hide there than has been seen so far
-                split = wide
-            else:
-                size = max(-low, high) if self.current else high - low
-                near = np.maximum(np.abs(b.at).max(axis=0), SMALL * size) if self.current else size
-                with np.errstate(invalid="ignore"):
-                    bend = 0.125 * (last - first) * (b.slope[1] - b.slope[0])
-                most = SOFT * self.tolerance * near
-                split = np.fmin(bend, b.high - b.low) > most
             fine = last - first <= FINEST * stop
+            wide = (b.high > low + 2.0 * (high - low)) | (b.low < high - 2.0 * (high - low))
+            size = max(-low, high) if self.current else high - low
+            near = np.maximum(np.abs(b.at).max(axis=0), SMALL * size) if self.current else size
+            with np.errstate(invalid="ignore"):
+                bend = 0.125 * (last - first) * (b.slope[1] - b.slope[0])
+            most = SOFT * self.tolerance * near
+            split = np.fmin(bend, b.high - b.low) > most
+            if (wide & ~fine).any():  # more may hide there than has been seen so far
+                split = wide
             if (split & fine & ~np.isfinite(b.high - b.low)).any():
                 at = float(first[split & fine][0])
                 raise CaseError(f"{self._shown()} has no bound near t = {at:g} s")
@@ -324,19 +351,38 @@ def drive(
     return Drive(given, end, tolerance, current=current)
 
 
-def given_charge(given: Callable[[Any], Any], start: float, end: float) -> tuple[float, float]:
-    """Integral of a given current and of its magnitude over a time step, in which none switches.
+def given_charge(given: Callable[[Any], Any], edges: Array) -> tuple[float, float]:
+    """Integral of a given current and of its magnitude over a time step.
 
-    It knows nothing of the pieces of a `Drive`, so that one can be checked by the other.
+    By another rule than that of a `Drive`, with intervals halved until it agrees with its halves,
+    so that one can be checked by the other.
 
     Args:
         given: the current density at many times.
-        start: of the step, s.
-        end: of the step, s.
+        edges: start and end of the step, and where it is cut in between, s.
     """
-    values = np.asarray(given(start + (end - start) * _CHECK_POINTS))
-    values = np.broadcast_to(values, _CHECK_POINTS.shape)
-    return (
-        float(values @ _CHECK_WEIGHTS) * (end - start),
-        float(np.abs(values) @ _CHECK_WEIGHTS) * (end - start),
-    )
+
+    def integrals(first: Array, last: Array) -> Array:
+        """Of the current and of its magnitude, shape (2, intervals)."""
+        points = _inside(first, last, _CHECK_POINTS)
+        values = np.broadcast_to(np.asarray(given(points.ravel())), points.size)
+        values = values.reshape(points.shape)
+        return np.stack([values @ _CHECK_WEIGHTS, np.abs(values) @ _CHECK_WEIGHTS]) * (last - first)
+
+    first, last = edges[:-1], edges[1:]
+    whole, total = integrals(first, last), np.zeros(2)
+    enough = AGREE * whole[1].sum()
+    for _ in range(HALVINGS):
+        middle = 0.5 * (first + last)
+        left, right = integrals(first, middle), integrals(middle, last)
+        apart = np.abs(left + right - whole)[0] > enough
+        total += whole[:, ~apart].sum(axis=1)
+        whole = np.concatenate([left[:, apart], right[:, apart]], axis=1)
+        first, last = (
+            np.concatenate([first[apart], middle[apart]]),
+            np.concatenate([middle[apart], last[apart]]),
+        )
+        if not apart.any():
+            break
+    total += whole.sum(axis=1)
+    return float(total[0]), float(total[1])

@@ -118,15 +118,15 @@ class Parts:
     def noise(self, name: str) -> tuple[Array, Array]:
         """What round-off may leave of an unknown's row, A, at owned nodes, and of its sum.
 
-        The last bits of what is stored (over a short step), of what reacts and of what flows. Flows
-        leave one node and enter its neighbour, so the sum does not know them. Known after `fill`,
-        flows of an affine stage at once.
+        The last bits of what is stored (over a short step, or the one before it), of what reacts
+        and of what flows. Flows leave one node and enter its neighbour, so the sum does not know
+        them. Known after `fill`, flows of an affine stage at once.
         """
         s = self.stage.system
         x, nothing = np.abs(s.unknowns[name].owned), np.zeros(0)
         whole, reacts = self.slopes.get(name, (nothing, nothing))
         if not name.startswith("phi"):
-            stored = ROUND_OFF * whole * x[: len(whole)]
+            stored = ROUND_OFF * s.recall * whole * x[: len(whole)]
             return stored, stored
         voltage = np.abs(s.voltage.x.array[:1]).sum()  # phi_s is stored as its difference from it
         reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]

@@ -53,6 +53,7 @@ class Measure:
         s.charges["salt_in"] = np.zeros(2)
         s.charges["side"] = np.zeros(2)
         self.start: dict[str, float] = {}
+        self.least = 0.0  # cell current that counts as rest, A: charges are compared with it, too
         self.flow = self.lost = 0.0  # cell current and its side reactions in the last step, A
 
     def _compile(self) -> None:
@@ -206,7 +207,8 @@ class Measure:
             out["plated"] = self.plated()
             gap = out["plated"] - self.start["plated"] + reacted - side
             # Metal that was there before counts too: its last digit is no leak of a short rest.
-            out["faraday"] = abs(gap) / max(absolute, scale * s.dt, 1e-6 * self.start["plated"])
+            rest = max(scale * s.dt, self.least * (s.t + s.dt))
+            out["faraday"] = abs(gap) / max(absolute, rest, 1e-6 * self.start["plated"])
         if self.salt is not None:
             out["c_min"], out["c_max"] = self.extrema("c")
             content = self.salt_content()

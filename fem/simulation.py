@@ -7,6 +7,7 @@ checkpoint or stop on a signal. `fem.run` builds a `Simulation` and gives it a f
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ from .diagnosis import (
     causes,
     joined,
 )
-from .drive import Drive, given_charge
+from .drive import FOREVER, Drive, given_charge
 from .errors import CaseError, Interrupted, RunError
 from .folder import write_json, write_text
 from .limits import Bound, Limits, faults
@@ -67,6 +68,9 @@ current and that of what was delivered may differ by, far below what a coulomete
 FRESH = 0.3
 """Share of the tolerance by which, after a kink or a restart, the current at the end of a step may
 differ from the given one for the sake of the charge; elsewhere by the whole of it."""
+SHORTEST, ULPS = 1e-5, 1e5
+"""Steps that follow a current may be as short as the first share of dt_min, and as the second
+number of units in the last place of the time: then charge over time is the current to 1e-5."""
 JUMPS = ("island", "bridge")
 """Events at which rates jump: what was cut off would go on for half a step by BDF2's memory."""
 
@@ -106,6 +110,7 @@ class Simulation:
         self.measure = (
             Measure(*parts) if model.metal is None else Deposit(*parts, metal=model.metal)
         )
+        self.measure.least = SMALLEST_DENSITY * model.area
         self.limits = Limits(model.laws, model.ions.c0)
         self.probes = Probes(model)
         self.segments = segments(self.case)
@@ -292,7 +297,9 @@ class Simulation:
             e["event"] == "stripped" and e["number"] == self.number for e in self.events
         ):
             return True  # resumed where an event had ended it
-        end = self.segment_start + segment.end()
+        end = segment.end()
+        endless = math.isinf(end)
+        end = self.segment_start + (FOREVER if endless else end)
         if s.t >= end * (1 - 1e-12):
             return False  # resumed at its end
         self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
@@ -334,7 +341,10 @@ class Simulation:
                 self._save_if_due(event=bool(news))
         if cut or ends:
             self.recorder.fields()
-        if not cut and segment.knots and segment.duration is None:
+        if not cut and endless:
+            self.remarks.add(f"endless {segment.part}", f"{segment.label} was ended 300 years "
+                             "after it began, before any of its stops; give it a duration")
+        elif not cut and segment.knots and segment.duration is None:
             self.remarks.add(f"table {segment.part}", f"{segment.label} ended with its table, "
                              f"{segment.knots[-1]:g} s after it began, before any of its stops")
         self.progress.finish()
@@ -399,46 +409,78 @@ class Simulation:
         until = min(end, self.next_output)
         if not drives:
             return until
-        t, floor = s.t - start, 10.0 * self.settings.dt_min
+        t = s.t - start
         most = step = min(1.5 * min(self.stepper.dt, self.settings.dt_max), until - s.t)
         for drive in drives:
             step = drive.longest(t, step)
             until = min(until, next_stop(s.t, start + drive.ahead(t)))
-        own, passed = segment.drive, s.charges["passed"]
+        own = segment.drive
         if own and own.current:
             if segment.capacity is not None:
                 charge = segment.sign * self._charge()
                 until = min(until, start + own.reach(segment.capacity, t, charge, step))
-            per_area = segment.sign / self.model.area
-            step = self._soft(own, passed * per_area, t, min(step, until - s.t))
-        for name, flow in self.model.flows.items():
-            step = self._soft(flow.given, s.charges[ledger(name)], t, min(step, until - s.t))
-        return min(until, s.t + max(step, floor)) if step < most else until
+        return min(until, s.t + max(step, self._shortest)) if step < most else until
 
-    def _soft(
-        self, drive: Drive, charges: npt.NDArray[np.float64], t: float, step: float
-    ) -> float:
-        """Shorten a step until its formula delivers the charge by nearly the current given.
+    @property
+    def _shortest(self) -> float:
+        """The shortest step that a current is followed by, s: far above the round-off of time."""
+        return max(SHORTEST * self.settings.dt_min, ULPS * np.spacing(self.s.t))
+
+    def _fit(self, segment: Segment, step: float) -> float:
+        """The longest step over which the formula delivers each charge by nearly the current given.
 
         Where the formula knows nothing of what came before, or of a kink, it would be a mean of the
         step; a first one that is short costs little, the next are right wherever i is straight.
+        Where that is shorter than the history can bear, the formula begins anew if it may then go
+        further, or if nothing else fits: a BDF1 step imposes the mean current of the step. So what
+        is imposed is within the tolerance of the current given at the end, or within the values
+        given in the step; never beyond them, as BDF2 would be after a kink.
+
+        Args:
+            segment: that the run is in.
+            step: the longest, s.
+        """
+        s, own, flows = self.s, segment.drive, self.model.flows
+        given = [(flow.given, s.charges[ledger(name)]) for name, flow in flows.items()]
+        if own and own.current:
+            given.append((own, s.charges["passed"] * segment.sign / self.model.area))
+
+        def soft() -> tuple[float, bool]:
+            """A step that is short enough, or the shortest one, and whether it is."""
+            short = step
+            for each in given:
+                while (gap := self._gap(*each, short)) > 1.0 and short > self._shortest:
+                    short = max(short * min(max(0.9 / gap, 0.1), 0.8), self._shortest)
+            return short, all(self._gap(*each, short) <= 1.0 for each in given)
+
+        short, fits = soft()
+        if s.history == 1 or (fits and short >= min(10.0 * self.settings.dt_min, step)):
+            return short
+        history, s.history = s.history, 1
+        anew, _ = soft()
+        s.history = history
+        if fits and anew <= 2.0 * short:
+            return short
+        s.restart_formula()
+        return anew
+
+    def _gap(self, drive: Drive, charges: npt.NDArray[np.float64], step: float) -> float:
+        """Current imposed by a step less that given at its end, over what it may be.
 
         Args:
             drive: the current given.
             charges: delivered at the ends of the two last steps, C/m2.
-            t: since the start of the protocol step, s.
-            step: the longest, s.
+            step: s.
         """
-        s = self.s
+        s, t = self.s, self.s.t - self.segment_start
         slack = 1e-9 * s.past_dt[0] + 1e-12 * s.t
         fresh = s.history == 1 or bool((np.abs(drive.ahead(t) - t) <= slack).any())
-        share = (FRESH if fresh else 1.0) * self.settings.tolerance
-        while step > 10.0 * self.settings.dt_min:
-            rate = s.rate_for(drive.integral(t, t + step), charges, step)
-            if (gap := abs(rate - drive.value(t + step))) <= (most := share * drive.size(t + step)):
-                break
-            step *= min(max(0.9 * most / gap, 0.1), 0.8)
-        return step
+        size = max(drive.size(t + step), 1e-3 * SMALLEST_DENSITY)
+        most = (FRESH if fresh else 1.0) * self.settings.tolerance * size
+        if s.history > 1:  # round-off of what the last step delivered
+            most += 4.0 * np.spacing(abs(charges[0])) / s.past_dt[0]
+        rate = s.rate_for(drive.integral(t, t + step), charges, step)
+        return float(abs(rate - drive.value(t + step)) / most)
 
     def _step(self, segment: Segment, until: float) -> tuple[Step | None, dict[str, float]]:
         """One accepted step that ends at `until` at the latest."""
@@ -490,8 +532,9 @@ class Simulation:
                 shares.append(0.4)
             return min((share * s.dt for share in shares if share is not None), default=None)
 
+        fit = functools.partial(self._fit, segment) if drive or self.model.flows else None
         try:
-            step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine)
+            step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine, fit)
         except Stuck:
             self.save()
             raise
@@ -524,11 +567,16 @@ class Simulation:
             size = abs(charge)
         else:
             density = segment.density
-            charge, size = given_charge(lambda t: density.at(t=t), begun, begun + dt)
+            edges = np.array([begun, begun + dt])
+            if segment.drive is not None:
+                edges = segment.drive.cut(begun, begun + dt)
+            charge, size = given_charge(lambda t: density.at(t=t), edges)
             charge, size = segment.sign * charge * area, abs(segment.sign) * size * area
         self.commanded += charge
         self.asked += size if size > SMALLEST_DENSITY * area * dt else scale * dt
-        numbers["commanded"] = abs(numbers["charge"] - self.commanded) / self.asked
+        # The first step of a ramp is short and brings little: it is solved to `scale`.
+        asked = max(self.asked, scale * dt)
+        numbers["commanded"] = abs(numbers["charge"] - self.commanded) / asked
 
     def _leaks(self, numbers: dict[str, float]) -> bool:
         """Empty pores carry more of the current than their floor conductivity is meant for."""
@@ -823,8 +871,8 @@ class Simulation:
         if not bad and not missed <= allowed:
             problem = (
                 f"the charge delivered and the integral of the current given differ by "
-                f"{missed:.2e} of the integral of its magnitude, limit {allowed:.0e}; lower [time] "
-                "tolerance or dt_max"
+                f"{missed:.2e} of the integral of its magnitude, limit {allowed:.0e}; give what is "
+                "sharp in it as a table, or with step or where, or lower [solver] rtol"
             )
         if "c_min" in numbers:
             self.remarks.look(numbers["c_min"], numbers["c_max"])

@@ -25,6 +25,8 @@ SINCE_JUMP, SMALLEST = 1e-3, 1e-5
 time since: steps may be as small as the first share of it, and as the second share of dt_min."""
 GENTLE = 10.0
 """A step that leads out of a jump begins with this many times dt_min."""
+FEWER = 1e-2
+"""A step that what is imposed keeps short may be shortened to this share of it."""
 FORGET = 2
 """After so many solves that fail a step is tried without memory. Where c reaches zero at a wall it
 has a kink; BDF2 goes on falling there, to a negative c, and has no solution."""
@@ -162,6 +164,7 @@ class Stepper:
         scale: float,
         limit: float,
         refine: Callable[[], float | None] | None = None,
+        fit: Callable[[float], float] | None = None,
     ) -> Step | None:
         """One accepted step of at most `limit` seconds.
 
@@ -171,6 +174,8 @@ class Stepper:
             limit: time left to the next event, s; the step lands on it exactly.
             refine: after a solve, None if it may stand, or the smaller step at which an event
                 (a cut-off) is expected.
+            fit: before a solve, the longest step, at most the given one, over which the formula can
+                follow what is imposed; it may restart the formula.
 
         Returns:
             The step, or None if even the smallest one failed (the state before it is restored).
@@ -178,12 +183,15 @@ class Stepper:
         s, settings = self.system, self.settings
         saved = s.save()
         rejected, failed, repeat = 0, 0, False
-        want = min(self.dt, settings.dt_max)
+        want, least = min(self.dt, settings.dt_max), self.smallest
         while True:
             dt = min(want, limit)
             if 0.0 < limit - dt < 0.3 * dt:
                 # No sliver is left before the event; a step that was rejected is not stretched.
                 dt = limit if limit <= 1.3 * want and not repeat else limit / 2
+            fitted = fit is not None and (fitting := fit(dt)) < dt
+            if fitted:
+                dt, least = fitting, min(least, FEWER * fitting)
             s.begin(dt)
             outcome = self.solve(control(s.t + dt), scale)
             error = s.error() if outcome.converged else 0.0
@@ -202,7 +210,8 @@ class Stepper:
                 s.accept()
                 self.gently = False
                 # A step cut short by an event says nothing against the size before it.
-                self.dt = max(verdict.next_dt, want if dt < want and not repeat else 0.0)
+                cut = dt < want and (fitted or not repeat)
+                self.dt = max(verdict.next_dt, want if cut else 0.0)
                 return Step(
                     s.t, dt, outcome.newton, outcome.linear, outcome.factored, rejected, error,
                     outcome.residual,
@@ -216,7 +225,7 @@ class Stepper:
             self.rejections += 1
             repeat = True
             want = verdict.next_dt if event is None else event
-            if event is None and want < self.smallest:
+            if event is None and want < least:
                 self.dt = want
                 return None
             if rejected > 60:

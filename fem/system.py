@@ -359,6 +359,15 @@ class System:
             for constant, weight in zip(self._rates, weights, strict=True):
                 constant.value = weight
 
+    @property
+    def recall(self) -> float:
+        """How much more the oldest state weighs than the new one, after a far shorter step; or 1.
+
+        BDF2 divides the last change by the step in which it happened, and its round-off, too.
+        """
+        now, _, before = (abs(float(c.value)) for c in self._rates)
+        return max(1.0, before / now) if now else 1.0
+
     def integrate(self, rate: float, history: npt.NDArray[np.float64]) -> float:
         """New value of a time integral by the formula of the fields, so that ledgers close."""
         now, then, before = (float(c.value) for c in self._rates)

@@ -104,6 +104,24 @@ def test_without_an_end_what_is_found_does_not_depend_on_when_one_looks() -> Non
     assert at_once.reach(1e4, 40.0, 0.0, 400.0) == math.inf
 
 
+@pytest.mark.parametrize(
+    ("text", "charge", "before", "after", "at"),
+    [
+        ("6*(t - 4)/abs(t - 4)", -24.0 + 36.0, -6.0, 6.0, 4.0),
+        ("3*(1 + abs(t - 4)/(4 - t))", 24.0, 6.0, 0.0, 4.0),
+        ("5*sin(2*t)/t", 5 * 1.548241701, 10.0, 10.0, 0.0),  # Si(20) = 1.548241701
+        ("7*t/t", 70.0, 7.0, 7.0, 0.0),
+    ],
+)
+def test_where_a_formula_has_only_limits_these_are_taken(
+    text: str, charge: float, before: float, after: float, at: float
+) -> None:
+    driven = _drive(text, 10.0)
+    assert driven.integral(0.0, 10.0) == pytest.approx(charge, rel=1e-8)
+    assert driven.value(at) == pytest.approx(before, rel=1e-6)
+    assert driven.value(at, after=True) == pytest.approx(after, rel=1e-6, abs=1e-12)
+
+
 def test_formulas_that_nothing_can_follow_are_refused() -> None:
     for text, why in (
         ("10/(t - 5)", "no finite value near t = 5 s"),
@@ -170,10 +188,18 @@ def test_a_table_may_jump_in_time_and_nowhere_else() -> None:
 
 
 def test_the_check_knows_the_charge_by_another_way() -> None:
-    charge, size = given_charge(lambda t: 3.0 * np.sin(t), 0.5, 1.5)
+    def between(*edges: float) -> Any:
+        return np.array(edges)
+
+    charge, size = given_charge(lambda t: 3.0 * np.sin(t), between(0.5, 1.5))
     assert charge == size == pytest.approx(3.0 * (math.cos(0.5) - math.cos(1.5)), rel=1e-11)
-    assert given_charge(lambda t: -2.0, 1.0, 4.0) == pytest.approx((-6.0, 6.0), rel=1e-14)
-    assert given_charge(np.sqrt, 0.0, 4.0)[0] == pytest.approx(16.0 / 3.0, rel=1e-8)
+    assert given_charge(lambda t: -2.0, between(1.0, 4.0)) == pytest.approx((-6.0, 6.0), rel=1e-14)
+    assert given_charge(np.sqrt, between(0.0, 4.0))[0] == pytest.approx(16.0 / 3.0, rel=1e-9)
+    # an edge of a microsecond, and a peak as narrow that only the cut shows
+    edge, _ = given_charge(lambda t: 1.0 + np.tanh((t - 3.1) / 1e-6), between(0.0, 7.0))
+    assert edge == pytest.approx(7.8, rel=1e-9)
+    peak, _ = given_charge(lambda t: np.exp(-((t - 3.1) / 1e-6) ** 2), between(0, 3.1, 3.10001, 7))
+    assert peak == pytest.approx(1e-6 * ROOT, rel=1e-6)
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -251,6 +277,69 @@ def test_a_table_that_ends_before_the_capacity_says_so(tmp_path: Path) -> None:
     assert event["event"] == "capacity" and event["t"] < 2.2
     (warning,) = result.summary["warnings"]
     assert "plate ended with its table, 4 s after it began" in warning
+
+
+def _table(*points: tuple[float, float]) -> dict[str, Any]:
+    at = [f"{t!r} s" for t, _ in points]
+    return {"along": "t", "at": at, "values": [f"{i!r} A/m^2" for _, i in points]}
+
+
+@pytest.mark.parametrize("edge", [1e-9, 4e-4, 3e-3])
+def test_edges_do_not_ring(edge: float, tmp_path: Path) -> None:
+    """90 A/m2 for 1 s with straight edges: 90 C/m2, and no step imposes more, or less than 0.
+
+    BDF2 that knows the mean current of an edge as its past would give 135 and -45 after it. The
+    cut-off lies between the voltages at 90 A/m2 and at more.
+    """
+    table = _table((0, 0), (1, 0), (1 + edge, 90), (2, 90), (2 + edge, 0), (3, 0))
+    step = {"step": "plate", "current_density": table, "cutoff": "-0.245 V"}
+    result = _run(tmp_path / "r", step)
+    series = result.series
+    assert result.summary["events"] == []
+    assert result.summary["charge"] == pytest.approx(-90.0, rel=1e-9)
+    times, values = ([float(x.split()[0]) for x in table[k]] for k in ("at", "values"))
+    given = np.interp(series["t"], times, values)
+    imposed = -series["current_density"]
+    assert imposed.min() > -0.09 and imposed.max() < 90.09
+    wrong = np.abs(imposed - given) > 0.09
+    # an edge shorter than the shortest step is imposed by its mean
+    assert not wrong.any() if edge > 1e-8 else series["dt"][wrong].max() < 1e-8
+    assert series["voltage"].max() < 1e-3 and len(series["t"]) < 45
+
+
+def test_edges_of_a_current_through_a_side_do_not_ring(tmp_path: Path) -> None:
+    """30 A/m2 between edges of 2 ms, through two sides of 50 um, out at 20 um of counter."""
+    result = small(
+        **CELL, geometry__width="20 um", boundaries__sides={
+            "current_density": {"expression": "-30*min(1, max(0, 500*(0.4 - abs(t - 1))))",
+                                "unit": "A/m^2"}},
+        protocol=[{"step": "rest", "duration": "4 s"}],
+        probe=[{"name": "i", "field": "i_n", "surface": "counter"}],
+    ).run(tmp_path / "r")  # fmt: skip
+    t = result.series["t"]
+    given = 30.0 * np.clip(500.0 * (0.4 - np.abs(t - 1.0)), 0.0, 1.0)
+    np.testing.assert_allclose(-result.series["probe.i"] * 20.0, given * 100.0, atol=3.1)
+    assert len(t) < 50 and result.summary["closures"]["faraday"] < 1e-10
+
+
+def test_edges_of_microseconds_are_no_fault(tmp_path: Path) -> None:
+    """A pulse of 20 ms with edges like tanh(t/2 us): 1.2 C/m2."""
+    text = "30*(tanh((t - 1)/2e-6) - tanh((t - 1.02)/2e-6))"
+    result = _run(tmp_path / "r", _plate(text, duration="2 s"))
+    assert result.summary["charge"] == pytest.approx(-1.2, rel=1e-8)
+    assert result.summary["closures"]["commanded"] < 1e-7
+    assert -0.06 < (-result.series["current_density"]).min() and len(result.series["t"]) < 250
+
+
+def test_a_capacity_that_is_never_reached_ends_a_step(tmp_path: Path) -> None:
+    """7 exp(-t/3) brings 21 C/m2, however long."""
+    step = _plate("7*exp(-t/3)", capacity="22 C/m^2")
+    with pytest.raises(CaseError, match=r"protocol\.0\.capacity: 22 C.* comes to 21 C"):
+        small(protocol=[step])
+    small(protocol=[step | {"capacity": "20 C/m^2"}])
+    result = _run(tmp_path / "r", step | {"cutoff": "-3 V"})
+    assert result.summary["charge"] == pytest.approx(-21.0, rel=1e-6)
+    assert result.summary["warnings"][0].startswith("plate was ended 300 years after it began")
 
 
 def test_growing_metal_gets_its_charge(tmp_path: Path) -> None:
@@ -345,7 +434,7 @@ def test_a_charge_that_was_not_commanded_ends_the_run(
     integral = Drive.integral
     monkeypatch.setattr(Drive, "integral", lambda self, a, b: (1 + 1e-5) * integral(self, a, b))
     with pytest.raises(RunError, match=r"current given differ by 1\.0.e-05 of .* limit 1e-06"):
-        _run(tmp_path / "r", _plate("1 + t", duration="3 s"))
+        _run(tmp_path / "r", _plate("2 - 0.01*t", duration="3 s"))
 
 
 def test_a_formula_without_a_value_is_named_by_its_step() -> None:
