@@ -207,14 +207,22 @@ class Kinetics(_Table):
 
     surface: Glob = Field(description="region of the solid side, or 'counter' or 'collector'")
     law: Name = Field("butler_volmer", description="name of the kinetic law")
-    i0: ExchangeCurrent | None = Field(None, description="exchange current density")
+    i0: ExchangeCurrent | None = Field(
+        None,
+        description="exchange current density at c_ref and 298.15 K; it goes with "
+        "(c/c_ref)^(alpha_a/z) and with Ea of the library's pair, if that is known; an i0 that "
+        "depends on c itself without the former, on T itself without the latter",
+    )
     alpha_a: Transfer | None = Field(None, description="anodic transfer coefficient")
     alpha_c: Transfer | None = Field(None, description="cathodic transfer coefficient")
     eta_nuc: Overpotential | None = Field(
         None, description="nucleation overpotential of the bare wall"
     )
     film_resistance: Resistance | None = Field(None, description="of a film on the wall")
-    c_ref: Concentration | None = Field(None, description="concentration i0 refers to")
+    c_ref: Concentration | None = Field(
+        None,
+        description="concentration i0 refers to; by default that of the library's pair, or 1 mol/L",
+    )
     q_cov: AreaCharge | None = Field(
         None,
         description="charge per wall area after which 63 % of the wall is covered, and as much of "

@@ -59,7 +59,9 @@ class Deposit(Measure):
         self.metal_of_c: npt.NDArray[np.int32] | None = None
         v, weight = ufl.TestFunction(self.space), s.domain.node_weight(metal.regions)
         self.volumes = s.nodal(s.form(v * weight * s.domain.dx(metal.regions, lumped=True)))
-        self.walls_of = [t.name for t in s.reactions if t.drives and t.name != "front"]
+        self.walls_of = [
+            t.name for t in s.reactions if t.drives and not t.side_of and t.name != "front"
+        ]
         floor = metal.sigma_floor
         floors = np.array([floor]) if isinstance(floor, float) else floor.x.array
         lowest = float(floors[floors > 0.0].min(initial=np.inf))  # a rank may have no pores
@@ -298,16 +300,25 @@ class Deposit(Measure):
         """Current through the collector, A (2D: A/m), sign of i_n (collective)."""
         return super().cell_current() + sum(t.total() for t in self.s.reactions if t.drives)
 
+    def side_current(self) -> float:
+        """What of it makes no metal, A (collective)."""
+        return super().side_current() + sum(t.total() for t in self.s.reactions if t.side_of)
+
     def counter_current(self) -> float:
         """Current into the electrolyte at a counter electrode of metal, A (collective)."""
         return sum(t.total() for t in self.s.reactions if not t.drives)
 
     def by_region(self) -> dict[str, dict[str, float]]:
-        """Current (A) and free area (m2) of the walls of each surface, and of the front."""
-        sums = {
-            t.name: [float(t.current().sum()), float(t.area.sum())]
-            for t in self.s.reactions if t.drives
-        }
+        """Current (A) and free area (m2) of the walls of each surface, and of the front.
+
+        Side reactions count as current of their surface.
+        """
+        sums: dict[str, list[float]] = {}
+        for t in self.s.reactions:
+            if t.drives:
+                entry = sums.setdefault(t.side_of or t.name, [0.0, 0.0])
+                entry[0] += float(t.current().sum())
+                entry[1] += 0.0 if t.side_of else float(t.area.sum())
         totals = self.comm.allreduce(np.array(list(sums.values())), op=MPI.SUM)
         return {
             name: {"current": float(row[0]), "area": float(row[1])}

@@ -521,6 +521,14 @@ class Domain:
         pairs += [on_faces[self.faces[f]].reshape(-1, 2) for f in faces]
         return np.concatenate([*pairs, np.empty((0, 2), dtype=np.int32)])
 
+    def corners(
+        self, walls: Iterable[tuple[str, str]] = (), faces: Iterable[tuple[str, str]] = ()
+    ) -> npt.NDArray[np.float64]:
+        """Points where owned facets of walls and boundary faces have their corners, (n, 3), m."""
+        cells, local = self.facets(walls, faces).T
+        beside = np.arange(self.dim + 1) != local[:, None]  # a facet is opposite its own number
+        return np.asarray(self.mesh.geometry.x[np.unique(cell_vertices(self.mesh)[cells][beside])])
+
     def same_nodes(
         self, space: dfem.FunctionSpace, part: Subdomain, other: dfem.FunctionSpace,
         other_part: Subdomain,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import theory
+from . import pieces, theory
 from .case import Case
 from .case import Nuclei as Entry
 from .case_checks import LEAST_WIDTHS
@@ -19,6 +19,7 @@ from .domain import Domain
 from .errors import CaseError, nearest
 from .materials import library
 from .physics.covering import Barrier, Covering
+from .physics.electrons import Electrons
 from .physics.metal import Counter, Film, Metal
 from .physics.nucleation import Nuclei, Seeds, Surface
 from .properties import varies
@@ -57,6 +58,15 @@ def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], A
     return at
 
 
+def _side_law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:
+    """Points -> side reaction of a bare wall there."""
+
+    def at(points: Any) -> Any:
+        return reaction.side(case, domain.places(points))
+
+    return at
+
+
 def counter(case: Case, found: Surfaces) -> Counter | None:
     """The counter electrode of a growth study, if it is metal."""
     if found.counter is None:
@@ -67,7 +77,7 @@ def counter(case: Case, found: Surfaces) -> Counter | None:
 
 def metal(
     case: Case, domain: Domain, found: Surfaces, bridges: Mapping[str, float], kappa: float,
-    cap: float,
+    cap: float, electrons: Electrons | None,
 ) -> Metal:
     """The metal of a case.
 
@@ -79,13 +89,14 @@ def metal(
             2D cut, S/m; 0 without one.
         kappa: largest ionic conductivity, S/m.
         cap: conductivity that is enough for any solid, S/m.
+        electrons: what conducts them.
 
     Raises:
         CaseError: data are missing.
     """
     assert case.growth is not None
     data, energy = case.metal_data, case.growth.surface_energy
-    films = []
+    films, passive = [], []
     cosines: dict[tuple[str, str], float] = {}
     for name, reaction in found.reactions.items():
         walls = tuple(w for w in found.walls.get(name, ()) if w[1] in bridges)
@@ -94,9 +105,15 @@ def metal(
             continue
         if not reaction.nucleating:
             films.append(Film(name, _law_of(reaction, case, domain), walls, faces))
+        if walls and not reaction.covered:
+            passive.append(Film(name, _side_law_of(reaction, case, domain), walls))
         if reaction.contact_angle is not None:
             cosines |= dict.fromkeys((*walls, *faces), math.cos(reaction.contact_angle))
     floor = FLOOR_SHARE * kappa
+    bridged = tuple(name for name, bridge in bridges.items() if bridge > floor)
+    label, floats = pieces.afloat(domain, electrons, {*bridges} - {*bridged})
+    afloat = domain.field({}, "afloat")
+    afloat.x.array[:] = np.append(floats, False)[label]  # -1, no piece: the last entry
     sigma_floor = domain.field(
         {name: min(max(bridge, floor), cap) for name, bridge in bridges.items()}, "sigma_floor"
     )
@@ -112,7 +129,9 @@ def metal(
         mobility=case.growth.mobility,
         max_change=case.growth.max_change,
         films=tuple(f for f in films if f.walls or f.faces),
-        bridged=tuple(name for name, bridge in bridges.items() if bridge > floor),
+        passive=tuple(passive) if floats.any() else (),
+        afloat=afloat,
+        bridged=bridged,
         cos_contact=cosines,
         crystal=Crystal(
             case.growth.anisotropy or 0.0,

@@ -83,6 +83,7 @@ class NodalReaction:
         area: of every node, m2 (2D: m); may change from step to step.
         shift: added to eta, V; may change from step to step.
         drives: its current flows through the collector.
+        side_of: surface whose side reaction it is, which makes no metal; empty for any other.
     """
 
     system: System
@@ -94,6 +95,7 @@ class NodalReaction:
     shift: Array | float = 0.0
     drives: bool = True
     linear: bool = False
+    side_of: str = ""
 
     def _at(self, name: str) -> Array:
         values: Array = self.system.unknowns[name].value.x.array[self.nodes[name]]
@@ -123,10 +125,19 @@ class NodalReaction:
         return self.area * self.density()
 
     def slope(self) -> Array:
-        """Derivative of the current by eta, A/V."""
+        """Derivative of the current by eta, A/V.
+
+        Where plating begins on a bare wall the current has a kink, and what floats comes to rest
+        close to it: there the slope is that of the side on which eta is.
+        """
         eta, c = self.overpotential(), self.concentration()
-        rise = self.law(eta + PROBE, c) - self.law(eta - PROBE, c)
-        return self.area * rise / (2 * PROBE)
+        above, below = self.law(eta + PROBE, c), self.law(eta - PROBE, c)
+        slope = (above - below) / (2 * PROBE)
+        kink = (above == 0.0) & (below < 0.0)
+        if kink.any():
+            here = self.law(eta, c)
+            slope = np.where(kink, np.where(here < 0.0, (here - below) / PROBE, 0.0), slope)
+        return self.area * slope
 
     def total(self) -> float:
         """All its current, A (collective)."""

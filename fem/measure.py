@@ -148,6 +148,10 @@ class Measure:
         """Current through all driven walls, A (2D: A/m), sign of i_n (collective)."""
         return 0.0 if self.current is None else self.s.integral(self.current)
 
+    def side_current(self) -> float:
+        """What of it makes no metal, A (collective)."""
+        return 0.0 if self.losses is None else self.s.integral(self.losses)
+
     def counter_current(self) -> float:
         """What nodal reactions carry at the counter electrode, A; here none."""
         return 0.0
@@ -185,7 +189,7 @@ class Measure:
         inflow = self._held_current("c") / self.s["salt_charge"] if self.salt else 0.0
         salt_in = s.integrate(inflow, ledger["salt_in"])
         self.flow = current
-        self.lost = 0.0 if self.losses is None else s.integral(self.losses)
+        self.lost = self.side_current()
         side = s.integrate(self.lost, ledger["side"])
         self._pending = {
             "side": side, "passed": passed, "reacted": reacted, "absolute": absolute,

@@ -176,7 +176,7 @@ def build(case: Case, domain: Domain) -> Model:
     metal = None
     if pores:
         bridges = {n: 0.0 if (f := fillings[n].sigma) is None else number(f) for n in pores}
-        metal = growth.metal(case, domain, found, bridges, kappa, cap)
+        metal = growth.metal(case, domain, found, bridges, kappa, cap, electrons)
         full = float(case.metal_data.sigma)
         capped |= {"metal": full} if full > cap else {}
     interface = Interface(
@@ -194,7 +194,7 @@ def build(case: Case, domain: Domain) -> Model:
     check_needs(physics)
     for part in physics:
         part.declare(s)
-    floating = pieces.gauge(s, electrons, ions, found, edges)
+    floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal))
     for part in physics:
         part.rows(s)
     if "c" in s.unknowns and case.initial.c is not None and case.initial.c.variables:
@@ -213,6 +213,11 @@ def build(case: Case, domain: Domain) -> Model:
         _laws_of_c(case, fillings, ionic), clock,
         metal, nuclei, edges.timed, held, edges.drives, edges.flows, floating,
     )
+
+
+def _empty(metal: Metal | None) -> set[str]:
+    """Pores without a bridge: nothing conducts electrons there before there is metal."""
+    return {*metal.regions} - {*metal.bridged} if metal else set()
 
 
 # -- regions -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ only trade with one another, carry no current whatever they are held at, so one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +79,38 @@ class _Net:
         return {*self.label[domain.facets(faces=found)[:, 0]].tolist()} - {-1}
 
 
+def afloat(
+    domain: Domain, electrons: Electrons | None, empty: Collection[str] = (),
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Find the conductors, and which of them touch no boundary with a potential (collective).
+
+    Args:
+        domain: the mesh.
+        electrons: what conducts them.
+        empty: regions of it that do not yet, pores that metal may fill.
+
+    Returns:
+        Number of the piece of every local cell, -1 where nothing conducts; and of every piece
+        whether it floats.
+    """
+    tags = domain.cell_tag_array
+    if electrons is None:
+        return np.full(len(tags), -1), np.zeros(0, dtype=bool)
+    regions = [n for n in electrons.regions if n not in empty]
+    on = np.isin(tags, [domain.regions[n] for n in regions])
+    label, count = components(domain.mesh, on)
+    boundaries = [*electrons.fixed, *([electrons.collector] if electrons.collector else [])]
+    faces = [f for b in boundaries for f in domain.faces_of(b, regions)]
+    tied = np.isin(tags, [domain.regions[n] for n in electrons.connected])
+    touched = np.zeros(count, dtype=np.int64)
+    found = np.concatenate([label[domain.facets(faces=faces)[:, 0]], label[tied]])
+    touched[found[found >= 0]] = 1
+    return label, domain.comm.allreduce(touched, op=MPI.SUM) == 0
+
+
 def gauge(
     s: System, electrons: Electrons | None, ions: Ions, found: Surfaces, edges: Edges,
+    empty: Collection[str] = (),
 ) -> Floating:
     """Hold one node of everything that no potential reaches; count what floats (collective).
 
@@ -90,6 +120,7 @@ def gauge(
         ions: the same.
         found: walls and electrodes that react.
         edges: conditions at boundaries.
+        empty: pores that metal may fill and nothing bridges.
 
     Raises:
         CaseError: a boundary drives current into a piece that it cannot leave.
@@ -108,7 +139,6 @@ def gauge(
         at = [*edges.phi_s, *([electrons.collector] if electrons.collector else [])]
         faces = [f for b in at for f in domain.faces_of(b, electrons.regions)]
         grounded |= solid.at(domain, faces)
-    own = {*grounded}  # of conductors, without a way through the electrolyte
     electrodes = [*found.plating, *((found.counter,) if found.counter else ())]
     faces = [f for e in electrodes for f in e.faces]
     grounded |= {offset + k for k in liquid.at(domain, faces)}
@@ -123,9 +153,9 @@ def gauge(
             both = (solid.label >= 0) & (liquid.label >= 0)
             links |= {*zip(solid.label[both].tolist(), (offset + liquid.label[both]).tolist(),
                            strict=True)}
-    everyone = comm.allgather((grounded, own, links))
-    grounded, own = (set().union(*(e[k] for e in everyone)) for k in (0, 1))
-    pairs = np.array(sorted(set().union(*(e[2] for e in everyone))), dtype=int).reshape(-1, 2)
+    everyone = comm.allgather((grounded, links))
+    grounded, links = (set().union(*(e[k] for e in everyone)) for k in (0, 1))
+    pairs = np.array(sorted(links), dtype=int).reshape(-1, 2)
     graph = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(shift[-1], shift[-1]))
     number, cluster = connected_components(graph, directed=False)
     loose = np.setdiff1d(np.arange(number), cluster[sorted(grounded)])
@@ -135,7 +165,7 @@ def gauge(
         piece = int(members[-1] if k else members[0]) - shift[k]
         _require_no_supply(s, nets, shift, members, edges, electrons, ions)
         _hold(nets[k], piece, comm)
-    return _told(domain, electrons, solid, own, len(loose))
+    return _told(domain, electrons, empty, len(loose))
 
 
 def _hold(net: _Net, piece: int, comm: Any) -> None:
@@ -171,20 +201,20 @@ def _require_no_supply(
 
 
 def _told(
-    domain: Domain, electrons: Electrons | None, solid: _Net | None, own: set[int], cut_off: int
+    domain: Domain, electrons: Electrons | None, empty: Collection[str], cut_off: int
 ) -> Floating:
     """Count the solids that float (collective)."""
-    if electrons is None or solid is None:
+    if electrons is None:
         return Floating(cut_off=cut_off)
     names = {domain.regions[n]: n for n in electrons.regions if not n.startswith("electrolyte")}
     tags = domain.cell_tag_array
-    on = (solid.label >= 0) & np.isin(tags, [*names])
-    pairs = {*zip(solid.label[on].tolist(), tags[on].tolist(), strict=True)}
+    label, floats = afloat(domain, electrons, empty)
+    on = (label >= 0) & np.isin(tags, [*names])
+    pairs = {*zip(label[on].tolist(), tags[on].tolist(), strict=True)}
     found = set().union(*domain.comm.allgather(pairs))
-    pieces = {label for label, _ in found}
-    floats = pieces - own
-    regions = sorted({names[tag] for label, tag in found if label in floats})
-    return Floating(len(floats), len(pieces), tuple(regions), cut_off)
+    pieces = {k for k, _ in found}
+    regions = sorted({names[tag] for k, tag in found if floats[k]})
+    return Floating(int(sum(floats[k] for k in pieces)), len(pieces), tuple(regions), cut_off)
 
 
 def remarks(found: Floating) -> Iterator[tuple[str, str]]:

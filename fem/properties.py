@@ -155,7 +155,10 @@ class PropertyOf:
             value = parse_quantity(given, self.unit)
             return Constant(self._bounded(value, shown=given), self.unit)
         if "expression" in given:
-            return _formula(given, self.unit, self.variables)
+            formula = _formula(given, self.unit, self.variables)
+            if not formula.variables:
+                self._bounded(formula.at())
+            return formula
         if "table" in given:
             _only(given, {"table", "of"})
             default = self.variables[0] if len(self.variables) == 1 else None

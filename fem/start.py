@@ -240,7 +240,8 @@ def _need_carriers(model: Model, segment: Segment, control: Control) -> None:
 
     def bare() -> bool:
         s.begin(0.0)
-        area = sum(float(np.abs(t.area).sum()) for t in s.reactions if t.drives)
+        area = sum(float(np.abs(t.area).sum()) for t in s.reactions
+                   if t.drives and not t.side_of)
         return bool(s.domain.comm.allreduce(area, op=MPI.SUM) <= 1e-12 * model.area)
 
     plates = segment.sign < 0

@@ -23,10 +23,10 @@ from .constants import T_REF
 from .domain import Domain
 from .errors import CaseError
 from .hooks import BUILT_IN, find_law
-from .kinetics import behind_film
+from .kinetics import behind_film, linear_kinetics, side_reaction
 from .materials.laws import exchange_current
 from .physics.interface import Electrode
-from .properties import Along, number, varies
+from .properties import Along, Formula, number, varies
 
 __all__ = ["Reaction", "Surfaces", "bulk_metal", "read"]
 
@@ -40,7 +40,7 @@ _KINETIC_NUMBERS = (
 class Reaction:
     """Kinetic numbers of one surface, SI."""
 
-    i0: Any  # property of place, c and T if it varies, else None
+    i0: Any  # at c_ref and 298.15 K, property of place; or of c and T itself; None if a number
     i0_ref: float
     c_ref: float
     activation: float
@@ -69,11 +69,8 @@ class Reaction:
             T: K.
             places: x, y, z and depth of the points.
         """
-        if self.i0 is not None:
-            known = {k: v for k, v in places.items() if k in self.i0.variables}
-            return self.i0.at(**known, c=c, T=T)
-        return exchange_current(
-            c, T, self.i0_ref, self.c_ref, self.alpha_a, self.z, self.activation
+        return _exchange_current(
+            self.i0, places, c, T, self.i0_ref, self.c_ref, self.alpha_a, self.z, self.activation
         )
 
     def barrier(self, case: Case, places: dict[str, Any]) -> Any:
@@ -105,6 +102,18 @@ class Reaction:
                 return np.minimum(law(drive + eta_nuc, i0, self.alpha_a, self.alpha_c, T), 0.0)
 
             return behind_film(free, eta, self.film) if self.film > 0.0 else free(eta)
+
+        return current_density
+
+    def side(self, case: Case, places: dict[str, Any]) -> Callable[[Any, Any], Any]:
+        """Side reaction of the bare wall at points: (eta, c) -> i_n, A/m2, arrays of shape (n,)."""
+        T = case.temperature
+
+        def current_density(eta: Any, c: Any) -> Any:
+            i0 = self.exchange_current(c, T, places)
+            slope = linear_kinetics(1.0, i0, self.alpha_a, self.alpha_c, T)
+            share = side_reaction(1.0, slope, 0.0)
+            return share * eta / (1.0 + self.film * share)
 
         return current_density
 
@@ -252,6 +261,10 @@ def read(
         for order, names in enumerate(groups.values())
     ]
     counter, faces = None, {}
+    if not primary:
+        on = {n: tuple(found) for n, found in walls.items()}
+        on |= {n: tuple(domain.faces_of(n, ionic)) for n in ("collector", "counter")}
+        _check_expressions(case, domain, on, c0)
     if case.counter.kind == "metal":
         faces["counter"] = tuple(domain.faces_of("counter", ionic))
         reaction = _with_film(
@@ -289,6 +302,73 @@ def bulk_metal(case: Case) -> Reaction:
     return _reaction(case, "metal", case.metal)
 
 
+_OF_PLACE = {"i0": ("A/m^2", "it must stay above 0"), "eta_nuc": ("V", "at least 0 V")}
+"""Kinetic numbers that may be expressions: unit, and what they can be."""
+
+
+def _check_expressions(
+    case: Case, domain: Domain, on: dict[str, tuple[tuple[str, str], ...]], c: float
+) -> None:
+    """Expressions in [[kinetics]] keep to what they can be on this mesh (collective).
+
+    Args:
+        case: with the entries.
+        domain: the mesh.
+        on: surface -> its walls or faces.
+        c: concentration of the start, mol/m3.
+
+    Raises:
+        CaseError: all that do not, with a place.
+    """
+    wrong = []
+
+    def points(surface: str) -> Any:
+        pairs = [pair for n, found in on.items() if fnmatchcase(n, surface) for pair in found]
+        walls, faces = ([p for p in pairs if p in known] for known in (domain.walls, domain.faces))
+        return domain.corners(walls, faces)
+
+    for k, entry in enumerate(case.kinetics):
+        for prop, (unit, rule) in _OF_PLACE.items():
+            value = getattr(entry, prop)
+            if value is None or not varies(value):
+                continue
+            lost = sorted(value.variables - {"c", "T", *domain.coordinates()})
+            if lost:
+                why = "; the mesh has no host" if "depth" in lost else f" in {domain.dim}D"
+                wrong.append(f"kinetics.{k}.{prop}: depends on {', '.join(lost)}, which does not "
+                             f"exist{why}")
+            elif isinstance(value, Formula):  # numbers of a list were checked when it was read
+                here = points(entry.surface)
+                low, at, problem = _lowest(domain, value, here, c, case.temperature)
+                if problem:
+                    wrong.append(f"kinetics.{k}.{prop}: {problem}")
+                elif low < 0.0 or (low == 0.0 and prop == "i0"):
+                    where = ", ".join(f"{1e6 * x:.4g}" for x in at[: domain.dim])
+                    of_c = f" and c = {c:.4g} mol/m^3" if "c" in value.variables else ""
+                    wrong.append(f"kinetics.{k}.{prop}: falls to {low:.4g} {unit} at ({where}) um"
+                                 f"{of_c}; {rule}")
+    if wrong:
+        raise CaseError("\n".join(wrong))
+
+
+def _lowest(
+    domain: Domain, value: Formula, points: Any, c: float, T: float
+) -> tuple[float, tuple[float, ...], str]:
+    """Lowest value at points and where, or why there is none (collective)."""
+    low, at, problem = np.inf, (), ""
+    known = {k: v for k, v in (domain.places(points) | {"c": c, "T": T}).items()
+             if k in value.variables}
+    try:
+        values = np.broadcast_to(value.at(**known), len(points))
+        if len(values):
+            worst = int(np.argmin(values))
+            low, at = float(values[worst]), tuple(points[worst].tolist())
+    except CaseError as error:  # only on ranks that have such a point
+        problem = str(error)
+    everyone = domain.comm.allgather((low, at, problem))
+    return min(everyone)[0], min(everyone)[1], max(text for *_, text in everyone)
+
+
 def _largest(domain: Domain, value: Any) -> float:
     """Largest value of a property of place at the nodes of the mesh (collective)."""
     if not varies(value):
@@ -300,6 +380,31 @@ def _largest(domain: Domain, value: Any) -> float:
     known = {k: v for k, v in places.items() if k in value.variables}
     here = float(np.max(value.at(**known, T=T_REF), initial=0.0))
     return domain.comm.allreduce(here, op=MPI.MAX)
+
+
+def _exchange_current(
+    own: Any, places: dict[str, Any], c: Any, T: Any, i0_ref: Any, c_ref: Any, alpha_a: Any, z: int,
+    Ea: Any,
+) -> Any:
+    """i0, A/m2; where the case's own depends on c or T, the law adds nothing of that.
+
+    Args:
+        own: i0 of the case as a property, None for a number.
+        places: x, y, z and depth.
+        c: as `exchange_current` takes it, like all that follow.
+        T: K.
+        i0_ref: A/m2.
+        c_ref: mol/m3.
+        alpha_a: anodic transfer coefficient.
+        z: charge number of the metal ion.
+        Ea: J/mol.
+    """
+    if own is not None:
+        known = {k: v for k, v in places.items() if k in own.variables}
+        i0_ref = own.at(**known, c=c, T=T)
+        c = c_ref if "c" in own.variables else c
+        T = T_REF if "T" in own.variables else T
+    return exchange_current(c, T, i0_ref, c_ref, alpha_a, z, Ea)
 
 
 def _with_film(reaction: Reaction, resistance: float) -> Reaction:
@@ -338,11 +443,9 @@ def _electrode(
         return quantity(side) if side else quantity
 
     def exchange(c: Any, T: Any) -> Any:
-        if first.i0 is not None:
-            names = {k: v for k, v in domain.coordinates().items() if k in first.i0.variables}
-            return first.i0.at(**names, c=c, T=T)
-        return exchange_current(
-            c, T, at(i0_ref), at(c_ref), at(alpha_a), first.z, at(Ea)
+        return _exchange_current(
+            first.i0, domain.coordinates(), c, T, at(i0_ref), at(c_ref), at(alpha_a), first.z,
+            at(Ea),
         )
 
     return Electrode(

@@ -95,6 +95,10 @@ class Metal:
         Weak:    zF/V_m [ (dxi/dt, w) - (q, grad w) ] + (i_n |grad xi|, w) - <(1 - xi) i_w, w> = 0
                  (i_n |grad xi|, v_s) - <(1 - xi) i_w, v_s>  enters phi_s, its negative phi_l   [A]
 
+    A conductor that floats at the start, and so far beyond eta_nuc, would take its potential from
+    what leaks through empty pores. As in the other studies a side reaction gives it one
+    (`kinetics.side_reaction`): i_side (1 - xi) on its walls, in the rows of the potentials only.
+
     s is zero but where a step would push xi out of [0, 1] (`Front.spill`).
     |grad xi| = nhat.grad xi, nhat and the curvature K are those of the extrapolated front
     (`fem.front`), so that the reaction is one and the same number when the potentials and when the
@@ -113,6 +117,8 @@ class Metal:
         mobility: M over the largest front speed, 1 to 4.
         max_change: of xi in one step.
         films: surfaces on which it starts.
+        passive: surfaces of what floats, with the law of their side reaction.
+        afloat: 1 in the cells of conductors that float at the start, 0 elsewhere (field, DG0).
         bridged: pores that a mat bridges out of the plane; its conductivity is their sigma_floor.
         cos_contact: (wall or face) -> cosine of the contact angle through the metal.
         crystal: how gamma and i0 of metal on metal depend on the normal (`fem.crystal`).
@@ -129,6 +135,8 @@ class Metal:
     mobility: float = 2.0
     max_change: float = 0.25
     films: tuple[Film, ...] = ()
+    passive: tuple[Film, ...] = ()
+    afloat: Any = None
     bridged: tuple[str, ...] = ()
     cos_contact: Mapping[Pair, float] = field(default_factory=dict)
     crystal: Crystal = field(default_factory=Crystal)
@@ -225,7 +233,8 @@ class Metal:
             sizes = s.nodal(s.form(area))
             bare = film.law(points[sizes > 0.0])
             films.append((nodal(s, film.name, "xi", sizes, bare, rows), sizes[sizes > 0.0]))
-        s.reactions += [growing, *(film for film, _ in films)]
+        walls = [*films, *self._side_reactions(s, points)]
+        s.reactions += [growing, *(wall for wall, _ in walls)]
 
         def prepare() -> None:
             growing.area = front.areas()
@@ -234,13 +243,27 @@ class Metal:
                 bent = self.surface_energy / self.charge_density * front.curvature.x.array
                 growing.shift = bent[growing.nodes["xi"]]
             fastest = _fastest(growing, growing.area)
-            for film, size in films:
-                film.area = size * np.maximum(1.0 - front.xi.x.array[film.nodes["xi"]], 0.0)
+            for wall, size in walls:
+                wall.area = size * np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)
+            for film, _ in films:
                 fastest = max(fastest, _fastest(film, film.area))
             fastest = domain.comm.allreduce(fastest, op=MPI.MAX)
             front.mobility.value = self.mobility * fastest / self.charge_density
 
         s.preparers.append(prepare)
+
+    def _side_reactions(self, s: System, points: Array) -> list[tuple[NodalReaction, Array]]:
+        """Those of conductors that float, and the wall area at their nodes (collective)."""
+        v, domain, out = ufl.TestFunction(s.unknowns["xi"].space), s.domain, []
+        for wall in self.passive:
+            area = self.afloat("+") * v("-") * domain.wall_weight(wall.walls)
+            sizes = s.nodal(s.form(area * domain.dS(wall.walls)))
+            law = wall.law(points[sizes > 0.0])
+            found = nodal(s, f"{wall.name}, side reaction", "xi", sizes, law,
+                          {"phi_s": 1.0, "phi_l": -1.0})
+            found.side_of = wall.name
+            out.append((found, sizes[sizes > 0.0]))
+        return out
 
 
 def _copy(source: Any, target: Any) -> None:

@@ -157,7 +157,8 @@ def test_current_into_what_it_cannot_leave_is_refused(monkeypatch: pytest.Monkey
 
 # -- what floats is counted ---------------------------------------------------------------------
 
-MAT = {"family": "fibre_mat", "width": "30 um", "growth": 1.8, "contacts": "none", "layers": [
+MAT: dict[str, Any] = {"family": "fibre_mat", "width": "30 um", "growth": 1.8, "contacts": "none",
+                       "layers": [
     {"name": "mat", "thickness": "20 um", "porosity": 0.85, "fibre_diameter": "4 um"}]}
 
 
@@ -227,3 +228,35 @@ def test_an_error_of_petsc_is_no_traceback() -> None:
     outcome = cell.main.solve_once(cell.control(-10.0), cell.scale(-10.0))
     print(outcome)
     assert not outcome.converged and "PETSc stopped with its error 92" in outcome.reason
+
+
+# -- in a growth study ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("eta_nuc", ["40 mV", "0 V"])
+def test_fibres_that_float_in_growth_rest_like_those_that_insulate(
+    eta_nuc: str, tmp_path: Any
+) -> None:
+    """Bare copper that touches nothing: no net current, no metal on it, the voltage of PAN.
+
+    Its potential follows from side reactions, not from what leaks through empty pores. Without a
+    barrier the metal that plates on one side is what side reactions pass on the other.
+    """
+    geometry = MAT | {"growth": 1.2, "size": "1.5 um", "size_wall": "1.5 um", "layers": [
+        MAT["layers"][0] | {"thickness": "30 um", "fibre_diameter": "5 um"}]}
+    found = {}
+    for material in ("Cu", "PAN"):
+        data = case(
+            study="growth", geometry=geometry, electrolyte="LiPF6_EC_EMC_3_7", materials={},
+            regions={"host_mat": {"material": material}}, growth={"interface_width": "3 um"},
+            kinetics=[{"surface": "*", "eta_nuc": eta_nuc}], counter={"kind": "metal"},
+            protocol=[{"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 ms"}],
+        )
+        found[material] = run(Case.from_dict(data), tmp_path / material)
+    copper, pan = found["Cu"], found["PAN"]
+    shares = copper.summary["share_by_region"]
+    print(copper.summary["voltage"], pan.summary["voltage"], copper.summary["closures"], shares)
+    assert max(copper.summary["closures"].values()) < 1e-8
+    assert abs(shares["host_mat"]) < 1e-4  # empty pores leak 1.4e-5
+    assert copper.summary["voltage"] == pytest.approx(pan.summary["voltage"], rel=1e-4)
+    assert "conducting solids (host_mat) touch neither" in " ".join(copper.summary["warnings"])

@@ -15,6 +15,7 @@ from fem import theory
 from fem.case import Case
 from fem.constants import FARADAY, GAS_CONSTANT
 from fem.errors import CaseError
+from fem.materials import pair
 from fem.run import run
 from fem.salt import Salt
 from tests.verification.cells import (
@@ -186,3 +187,58 @@ def test_exchange_current_of_a_divalent_metal(alpha_a: float) -> None:
         return 0.5 * (low + high)
 
     assert abs(cell.voltage - (overpotential(-i) - overpotential(i))) < 1e-6
+
+
+SHAPES: dict[str, Any] = {  # 10 A/m2 at 1 mol/L and 298.15 K
+    "number": 10.0,
+    "list": {"along": "y", "at": ["0 um", "1 mm"], "values": ["10 A/m^2", "10 A/m^2"]},
+    "place": {"expression": "k*(1 + 0*x/h)", "unit": "A/m^2", "k": "10 A/m^2", "h": "1 um"},
+    "c": {"expression": "k*sqrt(c/m)", "unit": "A/m^2", "k": "10 A/m^2", "m": "1 mol/L"},
+    "T": {"expression": "k*exp(-b*(1/T - 1/r))", "unit": "A/m^2", "k": "10 A/m^2", "r": "298.15 K"},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_i0_of_place_means_what_a_number_means(shape: str) -> None:
+    """At c_ref/2 and 320 K i0 loses sqrt(2) and gains by Ea of the pair, whatever form it has.
+
+    What the case's own i0 says of c or T itself is not multiplied a second time.
+    """
+    Ea, hot = float(pair("Li", "Li").Ea), 320.0
+    given = SHAPES[shape] | {"b": f"{Ea / GAS_CONSTANT!r} K"} if shape == "T" else SHAPES[shape]
+    factor = math.sqrt(0.5) * math.exp(-Ea / GAS_CONSTANT * (1 / hot - 1 / 298.15))
+    cell = Cell(case(study="secondary", materials={"ideal": PLAIN | {"kappa": "1e4 S/m"}},
+                     kinetics=[kinetics("collector", given), kinetics("counter")],
+                     temperature=f"{hot} K", initial={"c": "500 mol/m^3"},
+                     protocol=[{"step": "plate", "current_density": "20 A/m^2"}]))
+    cell.rest(-20.0)
+    eta = [2 * GAS_CONSTANT * hot / FARADAY * math.asinh(20.0 / (2 * i0 * factor))
+           for i0 in (10.0, FAST)]
+    print(shape, Ea, factor, cell.voltage, -sum(eta))
+    assert factor > 2.0
+    assert abs(cell.voltage + sum(eta)) < 1e-6
+
+
+def test_expressions_of_kinetics_are_refused_with_key_value_and_place() -> None:
+    """What they cannot be, on these walls; all at once."""
+    falls = {"unit": "A/m^2", "k": "10 A/m^2", "h": "1 mm"}
+    barrier = {"expression": "k*(x/h - 1)", "unit": "V", "k": "40 mV", "h": "1 mm"}
+    rows = [
+        kinetics("collector", {"expression": "k*(y/h - 0.5)", **falls}, eta_nuc=barrier),
+        kinetics("counter", {"expression": "k*sqrt(c/m - 2)", "unit": "A/m^2", "k": "10 A/m^2",
+                             "m": "1 mol/L"}),
+        kinetics("coll*", {"expression": "k*depth/h", **falls}),
+    ]
+    with pytest.raises(CaseError) as caught:
+        Cell(case(kinetics=rows))
+    print(caught.value)
+    assert str(caught.value).splitlines() == [
+        "kinetics.0.i0: falls to -5 A/m^2 at (0, 0) um; it must stay above 0",
+        "kinetics.0.eta_nuc: falls to -0.04 V at (0, 0) um; at least 0 V",
+        "kinetics.1.i0: expression 'k*sqrt(c/m - 2)' has no finite value at c = 1000, k = 10, "
+        "m = 1000",
+        "kinetics.2.i0: depends on depth, which does not exist; the mesh has no host",
+    ]
+    with pytest.raises(CaseError, match=r"kinetics\.0\.i0: .*above 0"):
+        Case.from_dict(case(kinetics=[kinetics("collector", {
+            "expression": "0 - k", "unit": "A/m^2", "k": "10 A/m^2"})]))
