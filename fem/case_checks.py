@@ -190,6 +190,8 @@ def cross_checks(sections: Mapping[str, Any]) -> list[str]:
     if made is not None and sections.get("mesh") is None:
         regions = made.all
         found += case_names.problems(sections, regions, made.boundaries)
+        if not any(name.startswith("host") for name in regions):
+            found += _depths(sections)
     found += case_names.coating_problems(sections, regions)
     found += case_names.electrode_problems(sections, made)
     return wrong + found
@@ -449,8 +451,25 @@ def _counter(sections: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
+def _depths(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Properties of a mesh without a host that depend on the depth in it."""
+    tables = {f"regions.{name}": table for name, table in sections.get("regions", {}).items()}
+    tables |= {f"kinetics.{k}": table for k, table in enumerate(sections.get("kinetics", ()))}
+    for place, table in tables.items():
+        for key in type(table).model_fields:
+            if "depth" in getattr(getattr(table, key), "variables", ()):
+                yield f"{place}.{key}: depends on depth, which does not exist; the mesh has no host"
+
+
 def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
-    initial = sections.get("initial")
+    initial, study = sections.get("initial"), sections.get("study")
+    if initial is not None and initial.c is not None and initial.c.variables and study in (
+        "primary", "secondary"
+    ):
+        yield (
+            f"initial.c: varies in space, and a {study} study has one concentration everywhere; "
+            'give one number, or study = "tertiary"'
+        )
     if initial is None or initial.from_ is None:
         return
     for name in ("c", "plated_charge"):

@@ -15,6 +15,7 @@ from . import theory
 from .compat import MPI, cell_vertices, is_of_compiler
 from .components import components
 from .model import Model
+from .properties import varies
 from .protocol import Segment
 from .solve import Outcome, Stage
 from .system import Unknown
@@ -86,6 +87,13 @@ def causes(model: Model, segment: Segment) -> str:
         drop, density = _drop(model, abs(control.current) / area), abs(control.current) / area
         shown = f"{density:.4g} A/m^2 = {density / 10:.4g} mA/cm^2 would drop "
         shown += f"{drop:.3g} V in the electrolyte"
+        for k, entry in enumerate(model.case.kinetics):
+            if entry.film_resistance is not None and not varies(entry.film_resistance):
+                through = density * float(entry.film_resistance.at())
+                if through > TOO_MUCH:
+                    place = f"kinetics.{k}.film_resistance"
+                    note("film", True, f"film: the current would drop {through:.3g} V in {place}; "
+                         "check its unit", "")
         note("unit", drop > TOO_MUCH and "initial.c" not in likely,
              f"unit: {shown}; check the unit of current_density", shown)
     elif segment.voltage is not None:

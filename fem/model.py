@@ -195,6 +195,7 @@ def build(case: Case, domain: Domain) -> Model:
     for part in physics:
         part.declare(s)
     floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal))
+    _require_path(found, floating, edges, case)
     for part in physics:
         part.rows(s)
     if "c" in s.unknowns and case.initial.c is not None and case.initial.c.variables:
@@ -213,6 +214,25 @@ def build(case: Case, domain: Domain) -> Model:
         _laws_of_c(case, fillings, ionic), clock,
         metal, nuclei, edges.timed, held, edges.drives, edges.flows, floating,
     )
+
+
+def _require_path(
+    found: surfaces.Surfaces, floating: pieces.Floating, edges: Edges, case: Case
+) -> None:
+    """Some surface that reacts is in contact with the collector.
+
+    Raises:
+        CaseError: nothing plates on the collector, and all else floats.
+    """
+    foil = any(e.potential == "driven" for e in found.plating)
+    joined = floating.count < floating.total or edges.phi_s or case.initial.metal_layer is not None
+    if floating.total and not foil and not joined:
+        raise CaseError(
+            f"no path for the current: nothing reacts on the collector, and all {floating.total} "
+            f"conducting solids ({', '.join(floating.regions)}) float; let one of them touch the "
+            "collector (contacts, connected or bridge_sigma, see docs/geometries.md), or the "
+            "collector react"
+        )
 
 
 def _empty(metal: Metal | None) -> set[str]:

@@ -283,6 +283,12 @@ def read(
                        potential="driven")
         )
     if not plating:
+        dead = [n for n in walls if n not in reactions] + ["collector"] * bool(touching)
+        if dead:
+            raise CaseError(
+                f"nothing reacts: coatings on {', '.join(dead)} stop electrons and ions; leave one "
+                "of the surfaces bare, or its coating without blocks_ions"
+            )
         raise CaseError(
             "nothing reacts: no electron conductor touches the electrolyte; give a region a "
             "conducting material, or let the electrolyte touch the boundary `collector`"

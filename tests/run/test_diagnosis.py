@@ -14,7 +14,7 @@ import pytest
 from fem import checkpoint
 from fem.errors import RunError
 from fem.results import read_series
-from fem.run import resume
+from fem.run import resume, run
 from fem.solve import Outcome, Stage
 
 from .cases import small, state_of
@@ -169,3 +169,10 @@ def test_a_lower_dt_min_goes_on_from_there(tmp_path: Path) -> None:
     done = resume(tmp_path / "r", overrides=["time.dt_min=0.1 ms", "time.tolerance=1e-3"])
     assert done.summary["t"] == pytest.approx(1.0)
     assert (tmp_path / "r" / "summary.json").exists()
+
+
+def test_a_film_that_no_voltage_gets_through_is_named(tmp_path: Path) -> None:
+    """1e6 ohm m2 instead of ohm cm2 of something else: 1e7 V at 10 A/m2."""
+    film = {"surface": "host_bottom", "film_resistance": "1e6 ohm*m^2"}
+    with pytest.raises(RunError, match=r"film: .* 1e\+07 V in kinetics\.0\.film_resistance"):
+        run(small(kinetics=[film]), tmp_path / "r")

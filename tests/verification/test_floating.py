@@ -230,6 +230,17 @@ def test_an_error_of_petsc_is_no_traceback() -> None:
     assert not outcome.converged and "PETSc stopped with its error 92" in outcome.reason
 
 
+def test_what_lets_no_current_pass_is_said_before_the_first_step() -> None:
+    """A foil that is dead amid fibres that float; and all of them dead."""
+    data = case(study="secondary", geometry=MAT, electrolyte="LiPF6_EC_EMC_3_7", materials={},
+                regions={"host_mat": {"material": "Cu"}}, kinetics=[],
+                coatings=[DEAD | {"on": "collector"}])
+    with pytest.raises(CaseError, match=r"no path for the current: .*\(host_mat\) float"):
+        Cell(data)
+    with pytest.raises(CaseError, match="coatings on host_mat, collector stop electrons and ions"):
+        Cell(data | {"coatings": [DEAD | {"on": "*"}]})
+
+
 # -- in a growth study ----------------------------------------------------------------------------
 
 

@@ -227,7 +227,6 @@ def test_expressions_of_kinetics_are_refused_with_key_value_and_place() -> None:
         kinetics("collector", {"expression": "k*(y/h - 0.5)", **falls}, eta_nuc=barrier),
         kinetics("counter", {"expression": "k*sqrt(c/m - 2)", "unit": "A/m^2", "k": "10 A/m^2",
                              "m": "1 mol/L"}),
-        kinetics("coll*", {"expression": "k*depth/h", **falls}),
     ]
     with pytest.raises(CaseError) as caught:
         Cell(case(kinetics=rows))
@@ -237,8 +236,16 @@ def test_expressions_of_kinetics_are_refused_with_key_value_and_place() -> None:
         "kinetics.0.eta_nuc: falls to -0.04 V at (0, 0) um; at least 0 V",
         "kinetics.1.i0: expression 'k*sqrt(c/m - 2)' has no finite value at c = 1000, k = 10, "
         "m = 1000",
-        "kinetics.2.i0: depends on depth, which does not exist; the mesh has no host",
     ]
+    known = {"kinetics": [kinetics("collector", {"expression": "k*depth/h", **falls})]}
+    known["regions"] = {"electrolyte": {"kappa": {
+        "expression": "k*depth/h", "unit": "S/m", "k": "1 S/m", "h": "1 um"}}}
+    with pytest.raises(CaseError) as caught:
+        Case.from_dict(case(**known, study="primary", initial={"c": {
+            "along": "y", "at": ["0 um", "1 mm"], "values": ["1 mol/L", "2 mol/L"]}}))
+    for key in ("kinetics.0.i0: depends on depth", "regions.electrolyte.kappa: depends on depth",
+                "initial.c: varies in space"):
+        assert key in str(caught.value)
     with pytest.raises(CaseError, match=r"kinetics\.0\.i0: .*above 0"):
         Case.from_dict(case(kinetics=[kinetics("collector", {
             "expression": "0 - k", "unit": "A/m^2", "k": "10 A/m^2"})]))
