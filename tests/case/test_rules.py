@@ -40,6 +40,17 @@ MORE = [
         "kinetics.0.q_cov: only for a film wall",
     ),
     Rule({"initial": {"metal_layer": "1 um"}}, "initial.metal_layer: only in a growth study"),
+    Rule(
+        {"study": "secondary", "initial": {"c": {
+            "along": "y", "at": ["0 um", "1 mm"], "values": ["1 mol/L", "2 mol/L"]}}},
+        "initial.c: varies in space, and a secondary study has one concentration everywhere",
+    ),
+    Rule(
+        {"geometry": {"family": "planar", "length": "50 um", "size": "1 um"},
+         "regions": {"electrolyte": {
+            "kappa": {"along": "depth", "at": ["0 um", "1 mm"], "values": ["1 S/m", "2 S/m"]}}}},
+        "regions.electrolyte.kappa: depends on depth, which does not exist; the mesh has no host",
+    ),
     Rule({"kinetics": [{"surface": HOST, "wall": "film"}]}, "kinetics.0.wall: only in a growth st"),
     Rule(
         {"kinetics": [{"surface": HOST, "contact_angle": "60 deg"}]},
