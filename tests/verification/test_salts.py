@@ -237,7 +237,8 @@ def test_expressions_of_kinetics_are_refused_with_key_value_and_place() -> None:
         "kinetics.1.i0: expression 'k*sqrt(c/m - 2)' has no finite value at c = 1000, k = 10, "
         "m = 1000",
     ]
-    known = {"kinetics": [kinetics("collector", {"expression": "k*depth/h", **falls})]}
+    known: dict[str, Any] = {
+        "kinetics": [kinetics("collector", {"expression": "k*depth/h", **falls})]}
     known["regions"] = {"electrolyte": {"kappa": {
         "expression": "k*depth/h", "unit": "S/m", "k": "1 S/m", "h": "1 um"}}}
     with pytest.raises(CaseError) as caught:
