@@ -152,8 +152,9 @@ class Stepper:
         """All stages once, from the present iterate; the first that fails ends it."""
         outcome = Outcome(True, "converged", 0, 0, 0, 0.0)
         for stage in self.stages:
-            solve = within_step if self.gently and stage.drives else Stage.solve
-            outcome = solve(stage, control, scale).after(outcome)
+            gently = self.gently and stage.drives
+            done = within_step(stage, control, scale) if gently else stage.solve(control, scale)
+            outcome = done.after(outcome)
             if not outcome.converged:
                 break
         return outcome
