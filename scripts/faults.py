@@ -183,8 +183,8 @@ FAULTS = (
     Fault(
         "film walls go on plating under metal",
         "fem/physics/metal.py",
-        'film.area = size * np.maximum(1.0 - front.xi.x.array[film.nodes["xi"]], 0.0)',
-        "film.area = size",
+        'wall.area = size * np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)',
+        "wall.area = size",
         f"{V}/test_growth_film.py",
     ),
     Fault(

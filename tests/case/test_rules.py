@@ -114,6 +114,11 @@ MORE = [
         {"geometry": None, "mesh": {"file": "broken.py", "unit": "um"}},
         "mesh.file: 'broken.py': no format of this ending is read",
     ),
+    Rule(
+        {"protocol": [{"step": "plate", "capacity": "1 C/m^2", "current_density": {
+            "expression": "j*exp(0 - t/s)", "unit": "A/m^2", "j": "0.5 A/m^2", "s": "1 s"}}]},
+        "protocol.0.capacity: 1 C/m^2: never reached: the current given comes to 0.5 C/m^2",
+    ),
     Rule({"metal": "../../Li"}, "metal: '../../Li'"),
     Rule({"electrolyte": "a/b"}, "electrolyte: 'a/b'"),
     Rule({"materials": {"../my": {"kind": "solid", "sigma": "1 S/m"}}}, "materials.../my"),
