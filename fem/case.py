@@ -13,6 +13,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -338,6 +339,10 @@ class Hold(_Table):
     capacity: Capacity = None
 
 
+PULSE_SLACK = 1e-6
+"""A last pulse that would be shorter than this share of one is left out."""
+
+
 class Pulse(_Table):
     """Current on and off in turn."""
 
@@ -360,6 +365,15 @@ class Pulse(_Table):
         description="ends the step when the voltage falls (plate, below 0) or rises (strip, above "
         "0) to it",
     )
+
+    @property
+    def pulses(self) -> int:
+        """How many pulses it has; its capacity may cut the last one short."""
+        counts = [self.cycles] if self.cycles is not None else []
+        if self.capacity is not None:
+            share = self.capacity / (self.current_density * self.on)
+            counts.append(math.ceil(share - PULSE_SLACK))
+        return max(min(counts), 1)
 
 
 class Cycle(_Table):

@@ -362,11 +362,8 @@ def _step(path: str, step: Any, study: Any, rounds: int = 1) -> Iterator[str]:
     if study in ("tertiary", "growth") and all(getattr(step, end, None) is None for end in ends):
         known = [end for end in ends if end in type(step).model_fields]
         yield f"{path}: {step.step}: never ends; give {', '.join(known[:-1])} or {known[-1]}"
-    elif pulsed:
-        from fem.protocol import pulses
-
-        if (count := rounds * pulses(step)) > MANY_PULSES:
-            yield f"{path}: pulse: {count} pulses; at most {MANY_PULSES}: give longer ones"
+    elif pulsed and (count := rounds * step.pulses) > MANY_PULSES:
+        yield f"{path}: pulse: {count} pulses; at most {MANY_PULSES}: give longer ones"
     if pulsed and step.cutoff is not None and (step.cutoff < 0.0) != (step.direction == "plate"):
         sense = "below" if step.direction == "plate" else "above"
         yield (

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from .case import PULSE_SLACK
 from .drive import Drive, drive
 from .properties import Along, Constant
 from .solve import Control
 
-__all__ = ["Segment", "Turnover", "after", "next_stop", "pulses", "segments"]
+__all__ = ["Segment", "Turnover", "after", "next_stop", "segments"]
 
 VOLTAGE_SLACK = 1e-3
 """V; a step may pass a cut-off by this much, by more only a step of dt_min."""
@@ -175,27 +176,19 @@ def _parts(step: Any) -> Iterator[Segment]:
     """The segments of one step that is no cycle."""
     if step.step == "pulse":
         density = Constant(step.current_density, "A/m^2")
-        for k in range(1, pulses(step) + 1):
+        for k in range(1, step.pulses + 1):
             share = math.inf  # of this pulse that the capacity leaves
             if step.capacity is not None:
                 share = step.capacity / (step.current_density * step.on) - (k - 1)
-            on = step.on if share > 1.0 - CHARGE_SLACK else share * step.on
+            on = step.on if share > 1.0 - PULSE_SLACK else share * step.on
             yield Segment(step.direction, density, duration=on, cutoff=step.cutoff, pulse=k)
-            if share > 1.0 + CHARGE_SLACK:
+            if share > 1.0 + PULSE_SLACK:
                 yield Segment("rest", Constant(0.0, "A/m^2"), duration=step.off, pulse=k)
         return
     rest = Constant(0.0, "A/m^2") if step.step == "rest" else None
     ends = ("voltage", "duration", "capacity", "cutoff")
     given: dict[str, Any] = {name: getattr(step, name, None) for name in ends}
     yield Segment(step.step, getattr(step, "current_density", rest), **given)
-
-
-def pulses(step: Any) -> int:
-    """How many pulses a `pulse` step has; the last one may be cut short by its capacity."""
-    counts = [step.cycles] if step.cycles is not None else []
-    if step.capacity is not None:
-        counts.append(math.ceil(step.capacity / (step.current_density * step.on) - CHARGE_SLACK))
-    return max(min(counts), 1)
 
 
 def after(protocol: Sequence[Segment], number: int, *, whole: bool) -> int:

@@ -7,18 +7,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 import fem
 from fem import cli
+from fem.case import Step
 from fem.case_files import case_names, to_toml
 from fem.errors import CaseError, Interrupted, RunError
 from fem.materials import electrolyte, pair, solid
 from geometries import families
 from geometries.description import parameters
-from tests.case.base import BASE, changed
+from tests.case.base import BASE, EVERYTHING, changed
+from tests.run.cases import GROWING
 
 
 def _fresh(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -45,24 +47,49 @@ def case_file(tmp_path: Path) -> Path:
 # ------------------------------------------------------------------------------ fresh interpreters
 
 
-def test_check_imports_no_solver_and_writes_nothing(case_file: Path) -> None:
+#: A step of each kind, so that no case of a protocol is left out.
+STEPS: dict[str, dict[str, Any]] = {
+    "plate": {"current_density": "1 mA/cm^2", "duration": "1 h"},
+    "strip": {"current_density": "1 mA/cm^2", "duration": "1 h"},
+    "rest": {"duration": "1 h"},
+    "hold": {"voltage": "-50 mV", "duration": "1 h"},
+    "pulse": {"current_density": "1 mA/cm^2", "on": "1 s", "off": "2 s", "cycles": 5},
+    "cycle": {"cycles": 2, "steps": [{"step": "rest", "duration": "1 h"}]},
+}
+
+
+def test_check_imports_no_solver_and_writes_nothing(tmp_path: Path) -> None:
+    """For each protocol step, and for a case with every table."""
+    cases = {step: changed({"protocol": [{"step": step} | more]}) for step, more in STEPS.items()}
+    cases |= {"everything": EVERYTHING, "growing": GROWING}
+    for name, data in cases.items():
+        (tmp_path / f"{name}.toml").write_text(to_toml(data), encoding="utf-8")
     probe = (
-        "import sys; from fem.cli import main; code = main(['check', 'mine.toml']); "
+        "import sys; from fem.cli import main\n"
         "heavy = {'mpi4py', 'petsc4py', 'dolfinx', 'dolfinx_solver', 'gmsh', 'vtk', 'pyvista', "
-        "'matplotlib', 'ufl'}; print(code, sorted(heavy & {m.split('.')[0] for m in sys.modules}))"
+        "'matplotlib', 'ufl'}\n"
+        "for name in sys.argv[1:]:\n"
+        "    code = main(['check', f'{name}.toml'])\n"
+        "    print('PROBE', name, code, *sorted(heavy & {m.split('.')[0] for m in sys.modules}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", probe],
-        cwd=case_file.parent,
+        [sys.executable, "-c", probe, *cases],
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == "0 []"
+    found = [line for line in done.stdout.splitlines() if line.startswith("PROBE")]
+    assert found == [f"PROBE {name} 0" for name in cases]
     assert "tertiary" in done.stdout
-    assert os.listdir(case_file.parent) == ["mine.toml"]
+    assert sorted(os.listdir(tmp_path)) == sorted(f"{name}.toml" for name in cases)
+
+
+def test_every_protocol_step_is_checked_so() -> None:
+    known = {get_args(get_type_hints(c)["step"])[0] for c in get_args(get_args(Step)[0])}
+    assert known == {*STEPS}
 
 
 def test_mistakes_end_with_1_and_no_traceback(case_file: Path) -> None:
