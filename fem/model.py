@@ -24,6 +24,7 @@ from .drive import Drive
 from .errors import CaseError, RunError
 from .hooks import own_physics
 from .limits import UNITS, Bound, bounds, own_bound
+from .local import CELL
 from .materials import library
 from .physics.electrons import Electrons
 from .physics.interface import Interface
@@ -86,13 +87,14 @@ class Model:
 
     @property
     def plan(self) -> tuple[tuple[str, ...], ...]:
-        """Rows that are solved together, in the order of the stages of a step."""
-        names = tuple(self.system.unknowns)
+        """Rows that are solved together, in the order of the stages of a step.
+
+        Metal moves when all else is known, and salt follows it once more, in a row of its own.
+        """
+        together = tuple(name for name in self.system.unknowns if name != "xi")
         if self.metal is None:
-            return (names,)
-        if "c" not in names:
-            return (("phi_s", "phi_l"), ("xi",))
-        return (("phi_s", "phi_l", "c"), ("xi",), ("c.settled",))
+            return (together,)
+        return (together, ("xi",), *([("c.settled",)] if "c" in together else []))
 
     def set_time(self, t: float, *, after: bool = False) -> None:
         """Bring boundary conditions to a time since the start of the protocol step, s.
@@ -208,12 +210,38 @@ def build(case: Case, domain: Domain) -> Model:
     s.remember()
     brines = {f.electrolyte.name: f.electrolyte for f in fillings.values()
               if isinstance(f.electrolyte, library.Electrolyte)}
-    return Model(
+    model = Model(
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
         found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic),
         _laws_of_c(case, fillings, ionic), clock,
         metal, nuclei, edges.timed, held, edges.drives, edges.flows, floating,
     )
+    _check_plan(s, model.plan)
+    return model
+
+
+def _check_plan(s: System, plan: Iterable[Iterable[str]]) -> None:
+    """Check that every unknown is solved in exactly one stage, and every row in one.
+
+    Args:
+        s: with all its rows added.
+        plan: rows of each stage; a second row of an unknown, as `c.settled`, has its own name.
+
+    Raises:
+        RunError: an unknown would keep its initial value, or terms would be left out.
+    """
+    solved = [row for rows in plan for row in rows]
+    given = {*s.forms, *(row for reaction in s.reactions for row in reaction.rows)} - {CELL}
+    for name in s.unknowns:
+        if (count := solved.count(name)) != 1:
+            raise RunError(f"the unknown {name!r} is solved in {count} stages; it must be in one")
+        if name not in given:
+            raise RunError(
+                f"nothing determines the unknown {name!r}: no physics adds terms to its row; the "
+                f"one that declares it must call s.row({name!r}, form)"
+            )
+    if lost := sorted(given - {*solved}):
+        raise RunError(f"rows of no unknown: {', '.join(lost)}; unknowns: {', '.join(s.unknowns)}")
 
 
 def _require_path(

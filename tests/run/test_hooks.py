@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from fem.case import Case
-from fem.errors import CaseError
+from fem.errors import CaseError, RunError
+from tests.case.base import changed
 from tests.conftest import ROOT, environment
 
-from .cases import small
+from .cases import GROWING, small
 
 LAW = """
 from fem.constants import FARADAY, GAS_CONSTANT
@@ -133,6 +134,52 @@ def test_own_physics_is_solved_and_written(tmp_path: Path) -> None:
     assert "additive" in result.fields("pore")
     left = result.array("additive")
     assert left == pytest.approx(0.60653, rel=1e-3)  # exp(-0.5)
+
+
+def _growing(tmp_path: Path, physics: str) -> Case:
+    """Metal on all of a wall, and the user's physics."""
+    (tmp_path / "mine.py").write_text(physics)
+    return Case.from_dict(changed({
+        "hooks": {"module": str(tmp_path / "mine.py")},
+        "nuclei": None, "kinetics": None, "initial": {"metal_layer": "1 um"},
+        "geometry.width": "0.8 um", "geometry.layers.1.thickness": "4 um",
+        "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "100 s"}],
+        "time": {"dt_max": "5 s", "tolerance": 1e-3},
+    }, GROWING))  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["direct", "iterative"])
+def test_own_physics_is_solved_in_a_growth_study(kind: str, tmp_path: Path) -> None:
+    case = _growing(tmp_path, PHYSICS).with_({"solver.kind": kind})
+    left = case.run(tmp_path / "r", hooks=True).array("additive")
+    assert left == pytest.approx(0.36788, rel=2e-3)  # exp(-1)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("", "nothing determines the unknown 'additive'"),
+        ("s.row('aditive', a * v * dx)", "rows of no unknown: aditive; unknowns: phi_s, phi_l, c"),
+    ],
+)
+def test_a_row_that_is_missing_or_of_nothing_is_told(
+    row: str, reason: str, tmp_path: Path
+) -> None:
+    good = next(line for line in PHYSICS.splitlines() if "s.row(" in line)
+    text = PHYSICS.replace(good, f"{good}\n        {row}" if row else "")
+    with pytest.raises(RunError, match=re.escape(reason)):
+        _with(tmp_path, text).run(tmp_path / "r", hooks=True)
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_unknown_that_no_stage_solves_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_name = (("phi_s", "phi_l", "c"), ("xi",), ("c.settled",))
+    monkeypatch.setattr("fem.model.Model.plan", by_name)
+    with pytest.raises(RunError, match="'additive' is solved in 0 stages; it must be in one"):
+        _growing(tmp_path, PHYSICS).run(tmp_path / "r", hooks=True)
+    assert not (tmp_path / "r").exists()
 
 
 def test_the_tutorial_runs_as_printed(tmp_path: Path) -> None:
