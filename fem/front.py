@@ -15,6 +15,7 @@ import ufl
 
 from .compat import MPI, dfem, dpetsc
 from .crystal import Crystal
+from .gradients import NodalGradient
 from .system import System, Unknown
 
 __all__ = ["Front"]
@@ -38,14 +39,15 @@ class Front:
     resting front, where xi itself bends; its gradient is averaged to the nodes:
 
         g = <grad psi>,  nhat = g/max(|g|, 1/2)          from electrolyte to metal
-        (K, w) = (e, grad w) - <cos(theta_c), w>         K > 0 where the metal is convex
         A = (nhat.grad xi, w)                            nodal areas of the front
+        (K, w) = (e, grad w) - <cos(theta_c), w>         K > 0 where the metal is convex
 
-    e is the energy vector of the crystal over gamma_0 (`fem.crystal`); nhat itself where surface
-    energy has no direction. The wall term stands for a difference of wall energies, gamma_0
-    cos(theta_c), which knows no crystal: at rest e.n = cos(theta_c), n out of the pore (W. L.
-    Winterbottom, Acta Metall. 15 (1967) 303). theta_c is the angle that is seen, Young's, only
-    where delta_4 = 0.
+    e is the energy vector of the crystal over gamma_0 (`fem.crystal`), of the normal; the normal
+    itself where surface energy has no direction. For it g is freed from its bias
+    (`fem.gradients`), or K, a derivative, would be off by up to 1/R next to walls and mirror
+    planes. The wall term stands for a difference of wall energies, gamma_0 cos(theta_c), which
+    knows no crystal: at rest e.n = cos(theta_c), n out of the pore (W. L. Winterbottom, Acta
+    Metall. 15 (1967) 303). theta_c is the angle that is seen, Young's, only where delta_4 = 0.
 
     With D_k = (d u/dx_k, w), lumped, these are products with sparse matrices made once:
     g_k = D_k psi/V, (e, grad w) = sum D_k^T e_k, A = sum nhat_k D_k xi. (Around an axis the
@@ -81,8 +83,10 @@ class Front:
         u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
         here, dx = domain.node_weight(regions), domain.dx(regions, lumped=True)
         self._slopes = [u.dx(k) * v * here * dx for k in range(domain.dim)]
-        # A uniform normal has no curvature: that asks for the weight of the cell, not of the node.
-        self._bends = [u.dx(k) * v * domain.weight * dx for k in range(domain.dim)]
+        # A uniform normal has no curvature: that asks for the weight of the cell, not of the node;
+        # and next to the axis, where it vanishes, for more than its values at the nodes.
+        exact = domain.dx(regions)
+        self._bends = [u.dx(k) * v * domain.weight * exact for k in range(domain.dim)]
         self._volume_form = v * here * dx
         self._mass_form = u * v * domain.weight * domain.dx(regions)
         wall: Any = None
@@ -107,6 +111,7 @@ class Front:
         self.wetting = 0.0 if self._wall_form is None else s.nodal(s.form(self._wall_form))
         self._out = self.slopes[0].createVecLeft()
         self.edge = _mean_edge(s, self.unknown)
+        self.gradient = NodalGradient(self.slopes, self.volume, self.distance)
         self._ready = True
 
     def update(self) -> None:
@@ -117,15 +122,12 @@ class Front:
         xi = self.xi.x.array
         xi[:] = self._extrapolated()
         self.unknown.value.x.array[:] = xi
-        self.distance.x.array[:] = self.width * _logit(xi)
-        n = len(self.volume)
-        slopes = np.stack([self._apply(D, self.distance) / self.volume for D in self.slopes])
-        slopes /= np.maximum(np.sqrt((slopes**2).sum(axis=0)), FLAT)
-        for component, values in zip(self.components, slopes, strict=True):
-            component.x.array[:n] = values
-            component.x.scatter_forward()
-        bend, work = -self.wetting * np.ones(n), self.distance
-        energy = self.crystal.energy_vector(self.normals())
+        g = self.gradient(self.width * _logit(xi))
+        for component, values in zip(self.components, _normal(g), strict=True):
+            component.x.array[:] = values
+        n, work = len(self.volume), self.distance
+        bend = -self.wetting * np.ones(n)
+        energy = self.crystal.energy_vector(_normal(self.gradient.unbiased(g)))
         for values, D in zip(energy, self.bends, strict=True):
             work.x.array[:] = values
             bend += self._apply(D, work, transpose=True)
@@ -222,6 +224,11 @@ class Front:
             work.x.scatter_forward()
             values, rounds = work.x.array.copy(), rounds - 1.0
         return values
+
+
+def _normal(g: Array) -> Array:
+    """g/max(|g|, 1/2)."""
+    return np.asarray(g / np.maximum(np.sqrt((g**2).sum(axis=0)), FLAT))
 
 
 def _matrix(s: System, form: Any) -> Any:

@@ -101,15 +101,6 @@ def shift(growth: Growth) -> tuple[Array, Array]:
     return np.asarray(front.shift)[on], points[on, : growth.domain.dim].T
 
 
-def off_the_planes(found: Array, points: Array) -> tuple[Array, Array]:
-    """Without the two layers of nodes next to the planes through the origin.
-
-    There K is wrong by up to 1/R, without anisotropy as well (docs/growth.md).
-    """
-    inside = points.min(axis=0) > 0.6 * WIDTH
-    return found[inside], points[:, inside]
-
-
 def test_shift_of_a_resting_circle():
     """20 lambda: gamma V_m/(zF R) (1 - 15 delta_4 cos 4(theta - angle)) within 3 % of the first.
 
@@ -131,14 +122,14 @@ def test_shift_of_a_resting_circle():
 def test_shift_around_an_axis():
     """A ball of 20 lambda: 1 - 15 delta_4 cos 4 phi along the meridian, e_r/n_r around the axis.
 
-    3 % of 1/R, but for nodes next to the axis and to the mirror plane.
+    3 % of 1/R, next to the axis and on the mirror plane as well.
     """
     R, side, crystal = 20.0 * WIDTH, 26.0 * WIDTH, Crystal(DELTA)
     growth = Growth(
         box((0, 0), (side, side), (26, 26), axisymmetric=True), ball(R, WIDTH), width=WIDTH,
         kappa=KAPPA, gamma=GAMMA, collector=False, scale=I0 * R * R, crystal=crystal,
     )  # fmt: skip
-    found, points = off_the_planes(*shift(growth))
+    found, points = shift(growth)
     radius = np.hypot(*points)
     n, phi = points / radius, np.arctan2(points[1], points[0])
     fourfold = DELTA * np.cos(4 * phi)
@@ -151,7 +142,7 @@ def test_shift_around_an_axis():
 def test_shift_of_a_resting_sphere():
     """An octant of 8 lambda on tetrahedra, h = lambda/2, against the closed form: 3 % of 1/R.
 
-    But for nodes next to mirror planes.
+    Next to mirror planes 5 % (once 60 %).
     """
     R, side = 8.0 * WIDTH, 11.0 * WIDTH
     growth = Growth(
@@ -159,12 +150,14 @@ def test_shift_of_a_resting_sphere():
         kappa=KAPPA, gamma=GAMMA, collector=False, scale=I0 * R * R, kind="iterative",
         crystal=Crystal(DELTA),
     )  # fmt: skip
-    found, points = off_the_planes(*shift(growth))
+    found, points = shift(growth)
     radius = np.linalg.norm(points, axis=0)
     exact = GAMMA * PER_CHARGE * theory.cubic_curvature(radius, points, DELTA)
-    error = (found - exact) / (GAMMA * PER_CHARGE / radius)
-    print("shift of a sphere", len(error), np.abs(error).max())
-    assert np.abs(error).max() <= 0.03
+    error = np.abs(found - exact) / (GAMMA * PER_CHARGE / radius)
+    inside = points.min(axis=0) > 0.6 * WIDTH
+    print("shift of a sphere", len(error), error[inside].max(), error.max())
+    assert error[inside].max() <= 0.03
+    assert error.max() <= 0.05
 
 
 # -- shapes at rest ----------------------------------------------------------------------------
