@@ -179,6 +179,7 @@ class System:
         self.reactions: list[Any] = []  # `fem.local.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved
+        self.gaps: list[Callable[[], float]] = []  # local errors of what is no unknown
         self.memories: dict[str, Any] = {}
         self._compiled: dict[tuple[int, int], Any] = {}
 
@@ -397,7 +398,7 @@ class System:
             unknown.rate = None
 
     def error(self) -> float:
-        """Local error of the step in units of each unknown's scale (root mean square, worst field).
+        """Local error of the step in units of each field's scale (root mean square, worst field).
 
         Milne's device: the gap between the solution and the polynomial through as many old states
         as there are, times K/(P + K), the error constants of formula and polynomial. Collective.
@@ -424,7 +425,7 @@ class System:
             local = np.array([weight @ gap**2, weight.sum()])
             total = self.domain.comm.allreduce(local, op=MPI.SUM)
             worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1e-300)))
-        return float(worst)
+        return float(max([worst, *(gap() for gap in self.gaps)]))
 
     def change(self) -> float:
         """Largest change of the step over what its field allows (collective)."""

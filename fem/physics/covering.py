@@ -9,7 +9,8 @@ been plated on bare wall, per area of it, as on the walls of the other studies:
 b = -lambda ln(1 - xi) is how thick the metal there is: what has dissolved covers nothing. Metal of
 the start (xi > 1/2) covers as if it had been plated. q_w sums up the currents of accepted steps by
 the trapezoidal rule, and the barrier of a step is foreseen from the last two (Adams and Bashforth),
-so both are of second order in time.
+so both are of second order in time. How far a barrier that was foreseen is from what the step then
+has plated, in units of RT/F, is a local error of the step as those of the fields are.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..compat import MPI
+from ..constants import FARADAY, GAS_CONSTANT
 from ..local import NodalReaction
 from ..system import System
 from .metal import Metal
@@ -69,6 +72,7 @@ class Covering:
         self.bend = {b.name: s.memory(f"bend_{b.name}", part) for b in self.barriers}
         self.clock = s.charges["covering.clock"] = np.array([-1.0])
         s.preparers.append(self.prepare)  # before the metal looks how fast its walls are
+        s.gaps += [self.gap] if self.barriers else []
 
     def rows(self, s: System) -> None:
         """No rows of its own; the shift of the overpotential of film walls."""
@@ -78,7 +82,8 @@ class Covering:
         for b in self.barriers:
             wall = found[b.name]
             at = points[wall.nodes["xi"]]
-            self.parts.append((b, wall, np.broadcast_to(b.eta_nuc(at), len(at))))
+            eta_nuc = np.broadcast_to(b.eta_nuc(at), len(at))
+            self.parts.append((b, wall, eta_nuc, wall.area.copy()))
 
     def prepare(self) -> None:
         """Barriers of the step at hand, from the last accepted one."""
@@ -86,12 +91,12 @@ class Covering:
         first = self.clock[0] < 0.0
         passed = 0.0 if first else s.t - self.clock[0]
         self.clock[0] = s.t
-        for b, wall, eta_nuc in self.parts:
+        for b, wall, eta_nuc, _ in self.parts:
             node = wall.nodes["xi"]
             seen = self._overpotential(wall) - eta_nuc * self.covered[b.name].x.array[node]
             rate = -wall.law(seen, self._concentration(wall))
             xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - FULL)
-            there = -self.metal.charge_density * self.metal.interface_width * np.log1p(-xi)
+            there = self._of_metal(xi)
             charge, before, bend = (
                 f[b.name].x.array[node] for f in (self.charge, self.rate, self.bend)
             )
@@ -114,6 +119,29 @@ class Covering:
             covered = -np.expm1(-(charge + ahead) / b.q_cov)
             self.covered[b.name].x.array[node] = covered
             wall.shift = -eta_nuc * covered
+
+    def gap(self) -> float:
+        """Barrier foreseen less that of what the step has plated, over RT/F (collective).
+
+        Root mean square over all wall that forgets a barrier; where nothing plates neither counts.
+        """
+        s, local = self.s, np.zeros(2)
+        for b, wall, eta_nuc, size in self.parts:
+            node = wall.nodes["xi"]
+            before, now = self.rate[b.name].x.array[node], -wall.density()
+            xi = np.clip(s.unknowns["xi"].value.x.array[node], 0.0, 1.0 - FULL)
+            charge = self.charge[b.name].x.array[node] + 0.5 * s.dt * (before + now)
+            covered = -np.expm1(-np.minimum(charge, self._of_metal(xi)) / b.q_cov)
+            wrong = eta_nuc * (self.covered[b.name].x.array[node] - covered)
+            plates = (before > 0.0) | (now > 0.0)
+            local += size[plates] @ wrong[plates] ** 2, size.sum()
+        square, whole = s.domain.comm.allreduce(local, op=MPI.SUM)
+        return float(np.sqrt(square / whole) * FARADAY / (GAS_CONSTANT * float(s.temperature)))
+
+    def _of_metal(self, xi: Array) -> Array:
+        """Charge of the metal on a wall, by xi there, C/m2."""
+        thickness = -self.metal.interface_width * np.log1p(-xi)
+        return np.asarray(self.metal.charge_density * thickness)
 
     def _overpotential(self, wall: NodalReaction) -> Array:
         """Of the last accepted step, V."""

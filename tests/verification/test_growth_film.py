@@ -19,6 +19,7 @@ from fem.model import build
 from fem.physics.covering import Barrier, Covering
 from fem.physics.metal import Film
 from fem.run import mesh_folder
+from fem.solve import Control
 from tests.verification.cells import RT_F
 from tests.verification.fronts import (
     FLOOR,
@@ -167,17 +168,22 @@ def test_a_wall_forgets_its_barrier(width):
     assert growth.bounded
 
 
+def charge_of_a_wall(eta: float, eta_nuc: float, q_cov: float, time: float) -> float:
+    """Solution of dq/dt = -i_w(q) at a fixed voltage, C/m2."""
+
+    def time_to(q: float) -> float:
+        return quad(lambda x: -1.0 / density(eta + eta_nuc * np.exp(-x / q_cov)), 0.0, q)[0]
+
+    return float(brentq(lambda q: time_to(q) - time, 0.0, 10 * q_cov))
+
+
 def test_covering_is_of_second_order():
     """Charge of a wall after 10 s at a fixed voltage, against dq/dt = -i_w(q).
 
     Errors fall with the square of the step at least; to first order they are 0.11 to 0.02.
     """
     eta, eta_nuc, q_cov, end = -0.06, 0.05, 74.0, 10.0
-
-    def time_to(q: float) -> float:
-        return quad(lambda x: -1.0 / density(eta + eta_nuc * np.exp(-x / q_cov)), 0.0, q)[0]
-
-    exact = brentq(lambda q: time_to(q) - end, 0.0, 10 * q_cov)
+    exact = charge_of_a_wall(eta, eta_nuc, q_cov, end)
     for steps in (10, 20, 40, 80):
         growth = forgetful(UM, eta, eta_nuc, q_cov)
         for _ in range(steps):
@@ -186,6 +192,38 @@ def test_covering_is_of_second_order():
         error = growth.covering.charge["film"].x.array.max() / exact - 1.0
         print("covering: charge in q_cov, steps, error", exact / q_cov, steps, error)
         assert abs(error) <= 0.006 * (10 / steps) ** 2
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3])
+def test_the_tolerance_holds_the_covering(tolerance):
+    """A wall that forgets within 1 nm, long before xi sees anything: its charge within tolerance.
+
+    While steps knew nothing of it, 5 and 1.4 %.
+    """
+    eta, eta_nuc, q_cov, end = -0.06, 0.05, 7.4, 1.5
+    exact = charge_of_a_wall(eta, eta_nuc, q_cov, end)
+    growth = forgetful(UM, eta, eta_nuc, q_cov)
+    stepper = growth.stepper(0.05, tolerance)
+    while growth.s.t < end * (1 - 1e-12):
+        assert stepper.advance(lambda t: Control(None), growth.scale, end - growth.s.t)
+    growth.s.begin(0.0)
+    error = growth.covering.charge["film"].x.array.max() / exact - 1.0
+    print("covering, tolerance", tolerance, error)
+    assert abs(error) <= tolerance
+
+
+@pytest.mark.full
+def test_the_covering_does_not_multiply_steps(tmp_path, monkeypatch, reached):
+    """`host_fill`, half as fine and as wide, to 2 mAh/cm2: steps with and without its say."""
+    changes = ("geometry.width=30 um", "geometry.size=0.5 um", "geometry.size_wall=0.5 um",
+               "growth.interface_width=1 um", "protocol.0.capacity=2 mAh/cm^2",
+               "protocol.1.cutoff=1 mV", "output.figures=false")  # fmt: skip
+    steps = []
+    for name in ("with", "without"):
+        run = Case.load("host_fill", overrides=changes).run(tmp_path / name)
+        steps.append(len(run.series["t"]))
+        monkeypatch.setattr(Covering, "gap", lambda self: 0.0)
+    reached("steps with over those without", steps[0] / steps[1], most=1.3)
 
 
 def test_after_a_jump_the_rate_alone_foresees():
