@@ -304,6 +304,11 @@ class Deposit(Measure):
         """What of it makes no metal, A (collective)."""
         return super().side_current() + sum(t.total() for t in self.s.reactions if t.side_of)
 
+    def moved(self) -> float:
+        """Charge that front and walls exchanged at each place in this step, C (collective)."""
+        local = float(np.abs(self.nodal_currents()).sum()) * self.s.dt
+        return self.comm.allreduce(local, op=MPI.SUM)
+
     def counter_current(self) -> float:
         """Current into the electrolyte at a counter electrode of metal, A (collective)."""
         return sum(t.total() for t in self.s.reactions if not t.drives)

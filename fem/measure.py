@@ -53,7 +53,6 @@ class Measure:
         s.charges["salt_in"] = np.zeros(2)
         s.charges["side"] = np.zeros(2)
         self.start: dict[str, float] = {}
-        self.least = 0.0  # cell current that counts as rest, A: charges are compared with it, too
         self.flow = self.lost = 0.0  # cell current and its side reactions in the last step, A
 
     def _compile(self) -> None:
@@ -100,6 +99,8 @@ class Measure:
         self.outflow = None if outflow is None else form(outflow)
         self.contact = None if supply is None else form(supply)
         self.inflow = None if ionic is None else form(ionic)
+        carried = self.ions.carried(s)
+        self.carried = None if carried is None else form(carried)
         self.area = np.zeros(owned_size(self.space)) if area is None else s.nodal(form(area))
         self.salt = None
         if "c" in s.unknowns:
@@ -113,12 +114,13 @@ class Measure:
 
     # -- scalars -------------------------------------------------------------------------------
 
-    def _held_current(self, name: str) -> float:
+    def _held_currents(self, name: str) -> list[float]:
+        """What leaves through each boundary where an unknown is held, A (collective)."""
         stage = next((s for s in reversed(self.stages) if name in s.names), None)
         if stage is None:
-            return 0.0
+            return []
         groups = stage.system.unknowns[name].groups
-        return sum(stage.boundary_current(name, group) for group in groups)
+        return [stage.boundary_current(name, group) for group in groups]
 
     def begin(self) -> None:
         """Take the present state as the reference of all balances (collective)."""
@@ -151,6 +153,25 @@ class Measure:
     def side_current(self) -> float:
         """What of it makes no metal, A (collective)."""
         return 0.0 if self.losses is None else self.s.integral(self.losses)
+
+    def moved(self) -> float:
+        """Charge of the metal that came or went at each place in this step, C (collective)."""
+        q = self.s.unknowns.get("q")
+        if q is None:
+            return 0.0
+        change = np.abs(q.owned - q.old[0].x.array[: len(q.owned)])
+        return self.comm.allreduce(float(self.area @ change), op=MPI.SUM)
+
+    def reference(self, scale: float) -> float:
+        """Charge that errors of the step are compared with, C.
+
+        All that has passed so far through the electrolyte, or moved at walls, whatever its sign,
+        or what this step is solved to; steps before it add nothing to that.
+
+        Args:
+            scale: cell current that the residuals of the step are compared with, A.
+        """
+        return max(self._pending["absolute"], scale * self.s.dt)
 
     def counter_current(self) -> float:
         """What nodal reactions carry at the counter electrode, A; here none."""
@@ -185,8 +206,14 @@ class Measure:
         ledger = s.charges
         passed = s.integrate(current, ledger["passed"])
         reacted = s.integrate(current - outflow, ledger["reacted"])
-        absolute = ledger["absolute"][0] + abs(current - outflow) * s.dt
-        inflow = self._held_current("c") / self.s["salt_charge"] if self.salt else 0.0
+        held = self._held_currents("phi_l")
+        counter = self.counter_current()
+        counter += 0.0 if self.counter is None else s.integral(self.counter)
+        # What enters the electrolyte leaves it elsewhere: each ampere stands here twice.
+        carried = 0.5 * (abs(current - outflow) + abs(counter) + sum(map(abs, held)))
+        carried += 0.0 if self.carried is None else 0.5 * s.integral(self.carried)
+        absolute = ledger["absolute"][0] + max(carried * s.dt, self.moved())
+        inflow = sum(self._held_currents("c")) / self.s["salt_charge"] if self.salt else 0.0
         salt_in = s.integrate(inflow, ledger["salt_in"])
         self.flow = current
         self.lost = self.side_current()
@@ -195,10 +222,9 @@ class Measure:
             "side": side, "passed": passed, "reacted": reacted, "absolute": absolute,
             "salt_in": salt_in,
         }
-        opposite = self._held_current("phi_l") - outflow
-        opposite += sum(s.integral(f) for f in (self.counter, self.inflow) if f is not None)
-        opposite += self.counter_current()
-        at_collector = self._held_current("phi_s") if "phi_s" in s.unknowns else 0.0
+        opposite = sum(held) + counter - outflow
+        opposite += 0.0 if self.inflow is None else s.integral(self.inflow)
+        at_collector = sum(self._held_currents("phi_s")) if "phi_s" in s.unknowns else 0.0
         at_collector += sum(s.integral(f) for f in (self.driven, self.contact) if f is not None)
         out = {
             "current": current,
@@ -211,8 +237,7 @@ class Measure:
             out["plated"] = self.plated()
             gap = out["plated"] - self.start["plated"] + reacted - side
             # Metal that was there before counts too: its last digit is no leak of a short rest.
-            rest = max(scale * s.dt, self.least * (s.t + s.dt))
-            out["faraday"] = abs(gap) / max(absolute, rest, 1e-6 * self.start["plated"])
+            out["faraday"] = abs(gap) / max(self.reference(scale), 1e-6 * self.start["plated"])
         if self.salt is not None:
             out["c_min"], out["c_max"] = self.extrema("c")
             content = self.salt_content()

@@ -110,7 +110,6 @@ class Simulation:
         self.measure = (
             Measure(*parts) if model.metal is None else Deposit(*parts, metal=model.metal)
         )
-        self.measure.least = SMALLEST_DENSITY * model.area
         self.limits = Limits(model.laws, model.ions.c0)
         self.probes = Probes(model)
         self.segments = segments(self.case)
@@ -559,7 +558,7 @@ class Simulation:
             segment: in which the step lies.
             begun: start of the step since that of the segment, s.
             numbers: of the step; the closure is added.
-            scale: cell current that errors are compared with at rest, A.
+            scale: cell current that the residuals of the step are compared with, A.
         """
         passed, dt, area = self.s.charges["passed"], self.s.dt, self.model.area
         if segment.density is None:
@@ -573,9 +572,8 @@ class Simulation:
             charge, size = given_charge(lambda t: density.at(t=t), edges)
             charge, size = segment.sign * charge * area, abs(segment.sign) * size * area
         self.commanded += charge
-        self.asked += size if size > SMALLEST_DENSITY * area * dt else scale * dt
-        # The first step of a ramp is short and brings little: it is solved to `scale`.
-        asked = max(self.asked, scale * dt)
+        self.asked += size
+        asked = max(self.asked, self.measure.reference(scale))
         numbers["commanded"] = abs(numbers["charge"] - self.commanded) / asked
 
     def _leaks(self, numbers: dict[str, float]) -> bool:

@@ -171,6 +171,11 @@ class Ions:
         terms = [density * measure for density, measure in self._supply(s)]
         return sum(terms[1:], terms[0]) if terms else None
 
+    def carried(self, s: System) -> Any:
+        """As `supply`, with the magnitude of the current density."""
+        terms = [abs(density) * measure for density, measure in self._supply(s)]
+        return sum(terms[1:], terms[0]) if terms else None
+
     def rows(self, s: System) -> None:
         """Charge and salt balance of every region."""
         w = s.domain.weight

@@ -14,7 +14,10 @@ from fem.case import Case
 from fem.constants import FARADAY, GAS_CONSTANT
 from fem.errors import RunError
 from fem.kinetics import PASSIVE_SHARE
+from fem.measure import Measure
 from fem.results import Result
+
+from .cases import small
 
 RT_F = GAS_CONSTANT * 298.15 / FARADAY
 PLAIN: dict[str, Any] = {
@@ -124,6 +127,42 @@ def test_a_hold_passes_a_barrier(tmp_path: Path) -> None:
         plated = result.summary["plated"]
         assert (abs(plated) < 1e-9) if voltage == -0.2 else (plated > 1000.0)
         closed(result)
+
+
+# -- what balances are compared with ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("closure", "share"), [("faraday", 1e-6), ("commanded", 2e-6)])
+def test_a_fault_is_found_a_hundred_hours_after_plating(
+    closure: str, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 100 C/m2 a millionth of the metal, or two of the charge, is missed after a rest of 100 h.
+
+    Compared with 0.01 A/m2 over the time of the run either would be 36 times smaller.
+    """
+    method, number = {"faraday": ("plated", ""), "commanded": ("step", "charge")}[closure]
+    honest = getattr(Measure, method)
+
+    def faulty(measure: Measure, *scale: float) -> Any:
+        found = honest(measure, *scale)
+        kept = 1.0 - share * (measure.s.t + measure.s.dt > 360_010.5)
+        return found | {number: kept * found[number]} if number else kept * found
+
+    monkeypatch.setattr(Measure, method, faulty)
+    case = cell([plate(10.0, 10.0), rest(3.6e5), rest(10.0)], collector={"material": "Cu"})
+    with pytest.raises(RunError, match=r"^t = 360011 s: .*(faraday 1.00e-06|by 2.00e-06)"):
+        case.run(tmp_path / "r")
+
+
+def test_what_walls_trade_in_a_rest_counts(tmp_path: Path) -> None:
+    """No current is given, but uneven salt moves metal; then a current begins with 0.1 ms."""
+    uneven = {"expression": "1000 + 5e7*x", "unit": "mol/m^3"}
+    result = small(
+        initial={"c": uneven, "plated_charge": "1000 C/m^2"},
+        protocol=[rest(600.0), plate(10.0, 1e-2)], time={"dt0": "0.1 ms"},
+    ).run(tmp_path / "r")  # fmt: skip
+    assert result.summary["t"] == pytest.approx(600.01)
+    closed(result)
 
 
 # -- films -------------------------------------------------------------------------------------
