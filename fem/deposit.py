@@ -10,7 +10,7 @@ import ufl
 
 from .compat import MPI, PETSc, cell_vertices, dfem, dmesh, owned_size
 from .components import components
-from .measure import Measure
+from .measure import Measure, bins_of
 from .physics.electrons import Electrons
 from .physics.interface import Interface
 from .physics.ions import Ions
@@ -66,10 +66,9 @@ class Deposit(Measure):
         floors = np.array([floor]) if isinstance(floor, float) else floor.x.array
         lowest = float(floors[floors > 0.0].min(initial=np.inf))  # a rank may have no pores
         self.threshold = CONDUCTING * self.comm.allreduce(lowest, op=MPI.MIN)
-        thickness = s.domain.dim - 1
         part = s.unknowns["xi"].part
         self.points = s.unknowns["xi"].space.tabulate_dof_coordinates()
-        self.height = self.points[:, thickness]
+        self.height = s.domain.along(self.points)
         self.corners = s.unknowns["xi"].space.dofmap.list
         self.cells = part.cells
         there = s.domain.cells_along("counter")
@@ -133,7 +132,7 @@ class Deposit(Measure):
         """Distance of the highest point of the contour xi = 1/2 from the collector, m."""
         xi, points = self.s.unknowns["xi"].value.x.array, self.points
         dim = self.s.domain.dim
-        bottom = float(self.s.domain.extent[0][dim - 1])
+        bottom = self.s.domain.ends[0]
         best: tuple[float, tuple[float, ...]] = (bottom, ())
         for a in range(dim + 1):
             for b in range(dim + 1):
@@ -270,7 +269,7 @@ class Deposit(Measure):
         if len(driven):
             away = cKDTree(driven).query(own)[0] if len(own) else np.empty(0)
         else:
-            away = own[:, dim - 1]
+            away = self.s.domain.along(own)
         near = sorted(zip(away.tolist(), own.tolist(), strict=True))[:1]
         return tuple(min(row for rows in self.comm.allgather(near) for row in rows)[1])
 
@@ -335,13 +334,10 @@ class Deposit(Measure):
         domain = self.s.domain
         points = domain.node_coordinates(self.space)
         depth = domain.depth_of(points)
-        top, bottom = domain.host or (
-            domain.extent[1][domain.dim - 1], domain.extent[0][domain.dim - 1]
-        )
+        top, bottom = domain.span
         edges = np.linspace(0.0, top - bottom, bins + 1)
-        index = np.searchsorted(edges, depth, side="right") - 1
-        inside = (depth >= -1e-12) & (depth <= edges[-1] * (1 + 1e-12))
-        index = np.clip(index, 0, bins - 1)[inside]
+        inside = (depth >= -1e-9 * edges[-1]) & (depth <= edges[-1] * (1 + 1e-9))
+        index = bins_of(depth, edges)[inside]
         fields = (self.nodal_currents(), self.volumes, self.volumes * self.xi)
         local = np.stack([
             np.bincount(index, weights=x[inside], minlength=bins) for x in fields

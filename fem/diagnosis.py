@@ -177,7 +177,7 @@ def _parts_at(
 
 def _drop(model: Model, density: float) -> float:
     """Voltage that a current density drops in the electrolyte of the cell, V."""
-    low, high = (end[model.domain.dim - 1] for end in model.domain.extent)
+    low, high = model.domain.ends
     kappa = []
     for medium in model.ions.media:
         try:

@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from geometries import thickness
+
 from .compat import (
     MPI,
     VERTEX_RULE,
@@ -77,7 +79,7 @@ class Domain:
         regions: region name -> number.
         boundaries: boundary name -> number (facet tags on the outer boundary).
         axisymmetric: x is a radius; `weight` is then 2 pi x, otherwise 1.
-        host: coordinates of the top (separator side) and bottom of the host along the thickness.
+        host: top (separator side) and bottom of the host, as `along` counts them, m.
         sidecar: everything `mesh.json` says.
     """
 
@@ -91,6 +93,7 @@ class Domain:
     sidecar: dict[str, Any] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     _wall_weights: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _collector: Any = field(default=None, repr=False)  # its facets, if the thickness needs them
 
     # -- construction --------------------------------------------------------------------------
 
@@ -127,6 +130,7 @@ class Domain:
             info,
         )
         domain.check()
+        _ = domain.ends  # found together, so that heights can be asked for on one rank alone
         return domain
 
     def check(self) -> None:
@@ -217,16 +221,68 @@ class Domain:
         """The variables of spatial expressions: x, y, z and depth (UFL, m)."""
         names = dict(zip("xyz", (self.x[i] for i in range(self.dim)), strict=False))
         if self.host is not None:
-            names["depth"] = self.host[0] - self.x[self.dim - 1]
+            names["depth"] = self.host[0] - self.rise
         return names
+
+    @cached_property
+    def up(self) -> npt.NDArray | None:
+        """Direction from the collector into the cell; None if the collector is no plane."""
+        last = np.eye(self.dim)[-1].tolist()
+        given = self.sidecar.get("up", last)
+        return None if given is None else np.array(given, dtype=float)
+
+    def along(self, points: npt.NDArray) -> npt.NDArray:
+        """Coordinate along the thickness, growing from the collector into the cell, m.
+
+        The last coordinate where the collector is the bottom; along `up` elsewhere, or the distance
+        from a collector that is no plane.
+
+        Args:
+            points: (n, 3), or (n, dimension).
+        """
+        if self.up is None:
+            return thickness.distance(points[:, : self.dim], self._collector)
+        return thickness.along(points, self.up)
+
+    @cached_property
+    def rise(self) -> Any:
+        """`along` at the quadrature points (UFL)."""
+        if self.up is None:
+            space = dfem.functionspace(self.mesh, ("Lagrange", 1))
+            distance = dfem.Function(space, name="distance")
+            distance.x.array[:] = self.along(space.tabulate_dof_coordinates())
+            return distance
+        axis = int(np.abs(self.up).argmax())
+        if abs(self.up[axis]) == 1.0:
+            return self.x[axis] if self.up[axis] > 0.0 else -self.x[axis]
+        return ufl.dot(ufl.as_vector(self.up.tolist()), self.x)
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """Lowest (at the collector) and highest value of `along` in the mesh, m (collective)."""
+        if self.up is None:
+            self._collector = self._corners_of_all("collector")
+        here = self.along(self.mesh.geometry.x)
+        low, high = float(here.min(initial=np.inf)), float(here.max(initial=-np.inf))
+        low = self.comm.allreduce(low, op=MPI.MIN)
+        return low, self.comm.allreduce(high, op=MPI.MAX)
+
+    def _corners_of_all(self, boundary: str) -> npt.NDArray:
+        """Corners of all facets of a boundary, m, (facets, corners, dimension) (collective)."""
+        cells, local = self.facets(faces=self.faces_of(boundary, self.regions)).T
+        beside = np.arange(self.dim + 1) != local[:, None]
+        x = self.mesh.geometry.x[:, : self.dim]
+        own = x[cell_vertices(self.mesh)[cells][beside].reshape(-1, self.dim)]
+        return np.concatenate(self.comm.allgather(own))
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Top and bottom of the host, of a mesh without one its own, as `along` counts, m."""
+        return self.host or self.ends[::-1]
 
     def depth_of(self, points: npt.NDArray) -> npt.NDArray:
         """Depth below the separator side of the host, m; points have shape (n, 3)."""
-        if self.host is None:
-            height = points[:, self.dim - 1]
-            top = self.extent[1][self.dim - 1]
-            return top - height
-        return self.host[0] - points[:, self.dim - 1]
+        return self.span[0] - self.along(points)
 
     def places(self, points: npt.NDArray) -> dict[str, npt.NDArray]:
         """x, y, z and depth of points (n, 3), m, as properties of place take them."""

@@ -117,8 +117,9 @@ class Watch:
         if deposit.shorted and "short_circuit" not in self.noted:
             found.append(("short_circuit", {"place": list(deposit.shorted)}))
         place = deposit.tip_place
-        if domain.host and place and "overflow" not in self.noted and place[-1] > domain.host[0]:
-            found.append(("overflow", {"place": list(place)}))
+        if domain.host and place and "overflow" not in self.noted:
+            if domain.along(np.array([place]))[0] > domain.host[0]:
+                found.append(("overflow", {"place": list(place)}))
         for solid in sorted(deposit.joined - self.joined):
             at = deposit.approach(solid, self.before)
             found.append(("bridge", {"place": list(at), "region": deposit.solid_names[solid]}))

@@ -234,5 +234,5 @@ def set_initial(case: Case, domain: Domain, s: System) -> None:
     points = xi.space.tabulate_dof_coordinates()
     places = domain.places(points)
     thickness = layer.at(**{k: v for k, v in places.items() if k in layer.variables})
-    above = points[:, domain.dim - 1] - domain.extent[0][domain.dim - 1] - thickness
+    above = domain.along(points) - domain.ends[0] - thickness
     xi.value.x.array[:] = 0.5 - 0.5 * np.tanh(0.5 * above / case.growth.interface_width)

@@ -291,12 +291,9 @@ class Measure:
         domain = self.s.domain
         currents = self.update_walls()
         depth = domain.depth_of(domain.node_coordinates(self.space))
-        if domain.host is not None:
-            end = domain.host[0] - domain.host[1]
-        else:
-            end = domain.extent[1][domain.dim - 1] - domain.extent[0][domain.dim - 1]
-        edges = np.linspace(0.0, end, bins + 1)
-        index = np.clip(np.searchsorted(edges, depth, side="right") - 1, 0, bins - 1)
+        top, bottom = domain.span
+        edges = np.linspace(0.0, top - bottom, bins + 1)
+        index = bins_of(depth, edges)
         charge = (
             self.area * self.s.unknowns["q"].owned
             if "q" in self.s.unknowns
@@ -320,3 +317,14 @@ class Measure:
         total = values.sum()
         return [float(p.sum() / total) if total else 0.0 for p in parts]
 
+
+def bins_of(
+    depth: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
+    """Bin of every depth, the first or last one for what lies outside.
+
+    Planes of nodes often lie on an edge; all of a plane, whatever its rounding, are of the deeper
+    bin.
+    """
+    found = np.searchsorted(edges, depth + 1e-9 * edges[-1], side="right") - 1
+    return np.clip(found, 0, len(edges) - 2)

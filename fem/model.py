@@ -559,7 +559,7 @@ def _surfaces(
 ) -> surfaces.Surfaces:
     primary = 0.0
     if case.study == "primary":  # a wall that drops 1e-6 of what the electrolyte drops
-        low, high = (end[domain.dim - 1] for end in domain.extent)
+        low, high = domain.ends
         primary = 1e6 * kappa / (high - low)
     materials = {name: fillings[name].material.name for name in solids}
     return surfaces.read(case, domain, materials, solids, ionic, c0, primary)

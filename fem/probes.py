@@ -170,10 +170,9 @@ class Probes:
 
     def _in_space(self, side: str = "") -> dict[str, Any]:
         domain = self.model.domain
-        x = [domain.x[i](side) if side else domain.x[i] for i in range(domain.dim)]
-        top = domain.host[0] if domain.host else float(domain.extent[1][domain.dim - 1])
-        return {**dict(zip("xyz", x, strict=False)), "depth": top - x[-1],
-                "T": self.model.system.temperature}
+        places = domain.coordinates() | {"depth": domain.span[0] - domain.rise}
+        return {name: value(side) if side else value for name, value in places.items()} | {
+            "T": self.model.system.temperature}
 
     def _volume(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         model, s = self.model, self.model.system

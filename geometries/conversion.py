@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fem.errors import CaseError
+from geometries import thickness
 from geometries.formats import (
     UNTAGGED,
     Read,
@@ -28,7 +29,7 @@ from geometries.mesh import Built, Floats, Ints, TaggedMesh, compact
 from geometries.soundness import SHARE, Body, index_of, precision
 
 SMALLEST, LARGEST = 1e-9, 0.1  # of the box diagonal in m: one atom row to a pouch cell
-CHECKS = 3  # part of the cache key: raise it when what is refused or said of a mesh changes
+CHECKS = 4  # part of the cache key: raise it when what is refused or said of a mesh changes
 _BOUNDARIES = ("collector", "counter", "sides", "axis")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -68,7 +69,9 @@ def convert(
     a name become `boundary_<tag>`. Second-order cells are read as straight ones.
 
     The mesh must be one body, see `geometries.soundness`; what is valid but should be known stands
-    in the sidecar as `remarks`, and how far its planes are uneven as `slack` (m).
+    in the sidecar as `remarks`, how far its planes are uneven as `slack` (m), and the direction
+    from the collector into the cell as `up` (null: the collector is no plane). `host` is counted
+    along `up`, or is a distance from the collector.
 
     Args:
         file: .msh of gmsh, .vtu or .vtk (a cell array of whole numbers, `region`), .xdmf of
@@ -104,7 +107,9 @@ def convert(
     mesh, extra = _tagged(raw, axisymmetric, file, exact)
     for _ in range(refine):
         mesh = refined(mesh)
-    host = [mesh.points[mesh.cells[mesh.region_mask(n)], -1]
+    up = extra["up"]
+    height = thickness.heights(mesh, None if up is None else np.array(up))
+    host = [height[mesh.cells[mesh.region_mask(n)]]
             for n in mesh.regions if n.startswith("host_")]
     extent = None
     if host:
@@ -438,7 +443,10 @@ def _tagged(
         tags, mesh.boundaries = body.name_planes()
         told, kept = [], np.arange(len(tags))
     mesh.facets, mesh.facet_tags = body.outer[kept], tags[kept]
-    remarks = [*raw.remarks, *told, *body.remarks(tags, mesh.boundaries)]
+    at = tags == mesh.boundaries["collector"]
+    up = thickness.direction(mesh, mesh.points[body.outer[at]], body.normals[at], body.areas[at])
+    extra["up"] = None if up is None else up.tolist()
+    remarks = [*raw.remarks, *told, *body.remarks(tags, mesh.boundaries, up), *thickness.said(up)]
     return mesh, extra | ({"remarks": remarks} if remarks else {})
 
 

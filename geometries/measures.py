@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geometries.mesh import Floats, Ints, TaggedMesh, quality
+from geometries.thickness import frame
 
 BINS = 20
 
@@ -55,6 +57,9 @@ def inspect(
         cells, nodes, hash: as in mesh.json.
         notes: what was noticed when a file was read, and numbers that need a comment.
 
+    A mesh of one's own whose collector is not at the bottom is looked at from there: the thickness
+    is the last axis of tensors. If it has no such direction, what is counted by it is None.
+
     Raises:
         CaseError: the folder holds no complete mesh, or the metal is not known.
     """
@@ -62,9 +67,9 @@ def inspect(
 
     mesh, sidecar = read(folder)
     volumes = mesh.volumes()
-    host = sidecar["host"]
-    cell_quality = quality(mesh.points, mesh.cells)
     loose = floating_conductors(mesh)
+    mesh, host = upright(mesh, sidecar)
+    cell_quality = quality(mesh.points, mesh.cells)
     report: dict[str, Any] = {
         "family": sidecar["family"],
         "cells": len(mesh.cells),
@@ -114,6 +119,21 @@ def inspect(
         report["capacity"] = report["porosity"] * (high - low) * capacity_density(metal)
     report["notes"] = [*sidecar.get("remarks", ()), *comments(report)]
     return report
+
+
+def upright(mesh: TaggedMesh, sidecar: dict[str, Any]) -> tuple[TaggedMesh, Any]:
+    """The mesh turned until its thickness is the last axis, and the ends of its host (m).
+
+    None for the host of a mesh that has no such direction: around its collector, or thick along the
+    radius of an axisymmetric mesh.
+    """
+    up = sidecar.get("up", np.eye(mesh.dimension)[-1].tolist())
+    if up is None or (mesh.axisymmetric and up[-1] == 0.0):
+        return mesh, None
+    if up[-1] == 1.0:
+        return mesh, sidecar["host"]
+    axes = np.diag([1.0, up[-1]]) if mesh.axisymmetric else frame(np.array(up))
+    return replace(mesh, points=mesh.points @ axes.T), sidecar["host"]
 
 
 def comments(report: dict[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ from geometries.mesh import (
     odd_permutations,
     simplex_measures,
 )
+from geometries.thickness import frame
 
 Flags = NDArray[np.bool_]
 
@@ -101,12 +102,17 @@ class Body:
         mesh: its facets and boundaries are not looked at here.
         precision: of its coordinates, m.
         file: that it came from, for messages.
+        up: direction of the thickness, from the collector into the cell.
     """
 
     mesh: TaggedMesh
     precision: float
     file: Path
+    up: Floats = field(init=False)
     _every: int = field(default=1, init=False)  # of the outer facets one is looked at
+
+    def __post_init__(self) -> None:
+        self.up = np.eye(self.mesh.dimension)[-1]
 
     @cached_property
     def _sides(self) -> tuple[Ints, Ints, Ints, Ints]:
@@ -425,15 +431,33 @@ class Body:
         return tags, names
 
     def _projection(self, end: int) -> tuple[float, float]:
-        """Area that the mesh covers seen from below (-1) or above (1), and its rounding."""
+        """Area of the mesh seen from the collector (-1) or towards it (1), and its rounding."""
         from geometries.measures import section
 
-        outline = section(self.mesh) if self.mesh.dimension == 2 else self._outline.size
+        across = self._across[:, 0]
+        upright = self.mesh.dimension == 2 and abs(self.up[-1]) == 1.0
+        outline = section(self.mesh) if upright else self._outline_size
         # Walls of a hole count, those of a round cell (whose cells make them zigzag) do not.
-        facing = np.where(self._upright, 0.0, end * self.normals[:, -1])
+        facing = np.where(self._upright, 0.0, end * (self.normals @ self.up))
         seen = float((self.areas * facing)[facing > 0.2].sum())
-        exact = (1e-6 + 2.0 * self.precision / float(np.ptp(self.mesh.points[:, 0]))) * outline
+        exact = (1e-6 + 2.0 * self.precision / float(np.ptp(across))) * outline
         return min(seen, outline), exact
+
+    @property
+    def _outline_size(self) -> float:
+        """Area that the outline of the mesh holds, seen along the thickness: m in 2D, else m2."""
+        if self.mesh.dimension == 3:
+            return self._outline.size
+        if self.mesh.axisymmetric:  # seen along the radius: the shell at the collector
+            return float(self.areas[(self.normals @ self.up) < -0.2].sum())
+        return float(np.ptp(self._across[:, 0]))
+
+    @cached_property
+    def _across(self) -> Floats:
+        """Coordinates of the nodes across the thickness, (nodes, dimension - 1)."""
+        if self.up[-1] == 1.0:
+            return self.mesh.points[:, :-1]
+        return self.mesh.points @ frame(self.up)[:-1].T
 
     def _chords(self, chosen: Flags) -> float:
         """What the chords along the rim of facets may leave out of a round shape (3D), m2.
@@ -452,7 +476,7 @@ class Body:
         node, other = node[order], other[order]
         _, first, count = np.unique(node, return_index=True, return_counts=True)
         first = first[count == 2]
-        xy = self.mesh.points[:, :2]
+        xy = self._across
         u, v = xy[node[first]] - xy[other[first]], xy[other[first + 1]] - xy[node[first]]
         turn = np.arctan2(np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]), (u * v).sum(axis=1))
         square = 0.5 * ((u**2).sum(axis=1) + (v**2).sum(axis=1))
@@ -460,19 +484,24 @@ class Body:
 
     # -- what is said --------------------------------------------------------------------------
 
-    def remarks(self, tags: Ints, names: dict[str, int]) -> list[str]:
+    def remarks(self, tags: Ints, names: dict[str, int], up: Floats | None) -> list[str]:
         """What is valid but should be known.
 
         Args:
             tags: boundary number of each outer facet, 0 for none.
             names: boundary name -> number.
+            up: direction from the collector into the cell, None if it is no plane.
         """
         told = []
+        if up is not None:
+            self.up = up
         for name, end in (("collector", -1), ("counter", 1)):
+            if up is None:
+                break
             area, slack = self._projection(end)
             chosen = tags == names.get(name, -1)
             full = float(self.areas[chosen].sum())
-            seen = float((self.areas[chosen] * np.abs(self.normals[chosen, -1])).sum())
+            seen = float((self.areas[chosen] * np.abs(self.normals[chosen] @ up)).sum())
             if seen < area - slack - self._chords(chosen):
                 told.append(f"boundary {name!r} covers {self.amount(seen)} of the "
                             f"{self.amount(area)} that the mesh measures along its thickness")
@@ -503,13 +532,14 @@ class Body:
     @cached_property
     def _outline(self) -> _Hull:
         """Outline of the mesh seen along the thickness (3D)."""
-        return _Hull(self.mesh.points[np.unique(self.outer), :2])
+        return _Hull(self._across[np.unique(self.outer)])
 
     def _near(self, hull: _Hull, facets: Ints, wide: Floats) -> Ints:
         """Which facets have all of their nodes on a hull, within a twentieth of their width."""
-        d, axes = self.mesh.dimension, hull.dimension
+        d = self.mesh.dimension
+        places = self.mesh.points if hull.dimension == d else self._across
         nodes, label = np.unique(self.outer[facets], return_inverse=True)
-        depth = hull.depth(self.mesh.points[nodes, :axes])[label.reshape(-1, d)].max(axis=1)
+        depth = hull.depth(places[nodes])[label.reshape(-1, d)].max(axis=1)
         found: Ints = facets[depth <= self.slack[facets] + 0.05 * wide[facets]]
         return found
 
@@ -521,9 +551,9 @@ class Body:
         """
         found = np.zeros(len(self.outer), dtype=bool)
         if self.mesh.dimension == 3:
-            xy = self.mesh.points[self.outer, :2]
+            xy = self._across[self.outer]
             chord = np.linalg.norm(xy - np.roll(xy, 1, axis=1), axis=2).max(axis=1)
-            steep = np.flatnonzero(np.abs(self.normals[:, -1]) < 0.5)
+            steep = np.flatnonzero(np.abs(self.normals @ self.up) < 0.5)
             found[self._near(self._outline, steep, chord)] = True
         return found
 
