@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from fem import case_chemistry, case_names
+from fem import case_chemistry, case_names, penetration
 from fem.errors import CaseError, nearest
 from fem.expressions import Expression, ExpressionError
 from fem.properties import Along, Constant, Formula, Property
@@ -183,7 +183,7 @@ def cross_checks(sections: Mapping[str, Any]) -> list[str]:
         made = None if model is None else model.names()
     checks = (
         _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _nuclei,
-        _time, _probes, _hooks, case_chemistry.problems,
+        _time, _probes, _hooks, case_chemistry.problems, penetration.problems,
     )
     found = [problem for check in checks for problem in check(sections)]
     regions = None

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fem import case_names
+from fem import case_names, penetration
 from fem.case import STUDIES, Along, Case, Constant, Cycle, Property, Pulse
 from fem.case_checks import geometry_parameters
 from fem.coatings import Film
@@ -161,6 +161,7 @@ def notes(case: Case) -> Iterator[str]:
         if missing:
             yield f"if {name} touches the electrolyte it needs kinetics: {missing}"
     yield from assumed_zero(case)
+    yield from penetration.notes(vars(case))
     used = [case.electrolyte, *(r.material for r in case.regions.values() if r.material)]
     for name in dict.fromkeys(used):
         salt = material(name, case.fillings, cation=case.metal)

@@ -26,8 +26,8 @@ def entry(
     """An event as the summary keeps it: what, in which protocol step, when, at which voltage.
 
     Args:
-        name: `cutoff`, `capacity`, `stripped` (no metal is left), `depletion`, `beyond_law`, or one
-            of `Watch`.
+        name: `cutoff`, `capacity`, `stripped` (no metal is left), `depletion`, `beyond_law`,
+            `unresolved_front` (too wide for its kinetics), or one of `Watch`.
         segment: the protocol step.
         number: of the protocol step.
         model: in its present state.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import boundaries, case_names, pieces
+from . import boundaries, case_names, penetration, pieces
 from .case_summary import assumed_zero, dead_walls
 from .compat import MPI
 from .constants import FARADAY
@@ -92,6 +92,7 @@ class Remarks:
                          (), model.ions.regions):
             yield text, text
         yield from ((text, text) for text in dead_walls(model.case))
+        yield from (("tail", text) for text in penetration.notes(vars(model.case)))
         for text in case_names.unmatched(vars(model.case), model.domain.regions):
             yield text, text
         bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]

@@ -35,6 +35,7 @@ from .measure import Measure
 from .model import Model, ledger
 from .output import FieldWriter
 from .parallel import on_root
+from .penetration import SWELLS, Penetration
 from .probes import Probes
 from .progress import Progress
 from .protocol import Segment, Turnover, after, next_stop, segments
@@ -50,7 +51,7 @@ SMALLEST_DENSITY = 1e-2
 """A/m2; currents below count as rest when residuals are compared with the cell current."""
 EXCHANGE_SHARE = 1e-3
 """At rest they are compared with at least this share of what the reactions exchange."""
-LAST = ("depletion", "beyond_law", "short_circuit")
+LAST = ("depletion", "beyond_law", "unresolved_front", "short_circuit")
 """Events that end the run; the last one only if the case says so."""
 LEAK = 1e-4
 """Share of the cell current that may pass through empty pores; with more a step is too large."""
@@ -122,6 +123,7 @@ class Simulation:
         self.commanded, self.asked = 0.0, 0.0  # given charge, and that of |i|, C (2D: C/m)
         self.leaking = False
         self.watch = events.Watch(model, self.measure)
+        self.penetration = None if model.metal is None else Penetration(model)
         self.tally = Tally()
         self.stop = events.StopRequest(self.comm)
         self.origin = ""
@@ -881,10 +883,30 @@ class Simulation:
             left = self.limits.broken(numbers["c_min"], numbers["c_max"])
             if left is not None and not problem and not self._over():
                 self._beyond(*left)
+        if not problem:
+            self._look_at_tails()
         if problem:
             self.recorder.fields()
             self.save()
             raise RunError(f"t = {self.s.t:.6g} s: {problem}")
+
+    def _look_at_tails(self) -> None:
+        """Warn where the front is too wide for its kinetics, or end the run (collective).
+
+        It ends after two steps in a row, unless the salt runs out there, which says so itself.
+        """
+        depth = None if self.penetration is None else self.penetration.look()
+        if self.penetration is None or depth is None:
+            return
+        width, worst = self.penetration.width, self.penetration.worst
+        if depth is worst and width > SWELLS * depth.l:
+            self.remarks.add("tail", f"t = {self.s.t:.6g} s: {depth.says(width)}")
+        dry = depth.c < DEPLETED * self.model.ions.c0
+        if self.penetration.lost > 1 and not dry and not self._over():
+            self._event(
+                "unresolved_front", self.segments[self.number], **depth._asdict(),
+                interface_width=width, reason=depth.says(width),
+            )
 
     def _c_range(self) -> tuple[float, float]:
         if "c" in self.s.unknowns:
