@@ -274,16 +274,15 @@ class Penetration:
 
     Attributes:
         width: lambda, m.
-        worst: the shallowest depth so far; None without a front that plates.
-        lost: for how many steps in a row the front has been wider than l allows.
+        travel: how far its fastest point has gone since it is wider than l allows, m. Salt that
+            runs out makes l short, too, but then the front does not get far.
     """
 
     def __init__(self, model: Model):
         assert model.metal is not None
         self.model, self.metal = model, model.metal
         self.width = model.metal.interface_width
-        self.worst: Depth | None = None
-        self.lost = 0
+        self.travel = 0.0
         s, domain, case = model.system, model.domain, model.case
         self.reaction = next(t for t in s.reactions if t.name == "front")
         xi = s.unknowns["xi"]
@@ -297,7 +296,7 @@ class Penetration:
             self.ways.append((filling, spec, there[: len(self.points)]))
 
     def look(self) -> Depth | None:
-        """The shallowest depth of the present state; None if nothing plates (collective)."""
+        """The shallowest depth after a step; None if nothing plates (collective)."""
         s, reaction, metal = self.model.system, self.reaction, self.metal
         xi = s.unknowns["xi"].owned
         on = np.flatnonzero((xi > OUTER[0]) & (xi < OUTER[1]) & (reaction.area > 0.0))
@@ -316,12 +315,11 @@ class Penetration:
             numbers = [float(values[k]) for values in (depths, i_n, c, 1.0 / R)]
             mine = Depth(numbers[0], numbers[1], numbers[2], numbers[3], place)
         found = min(comm.allgather(mine))
-        if math.isinf(found.l):
-            self.lost = 0
-            return None
-        self.lost = self.lost + 1 if self.width > LOST * found.l else 0
-        self.worst = found if self.worst is None else min(self.worst, found)
-        return found
+        if math.isinf(found.l) or self.width <= LOST * found.l:
+            self.travel = 0.0
+        else:
+            self.travel += most / metal.charge_density * s.dt
+        return None if math.isinf(found.l) else found
 
     def _concentration(self, on: Any) -> Array:
         """Salt at some nodes of the front, mol/m3."""

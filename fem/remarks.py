@@ -92,7 +92,7 @@ class Remarks:
                          (), model.ions.regions):
             yield text, text
         yield from ((text, text) for text in dead_walls(model.case))
-        yield from (("tail", text) for text in penetration.notes(vars(model.case)))
+        yield from (("tail, foreseen", text) for text in penetration.notes(vars(model.case)))
         for text in case_names.unmatched(vars(model.case), model.domain.regions):
             yield text, text
         bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]

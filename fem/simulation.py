@@ -188,6 +188,8 @@ class Simulation:
         passed = float(self.s.charges["passed"][0])
         self.commanded, self.asked = kept.get("commanded", (passed, abs(passed)))
         self.leaking = bool(kept.get("leaking", False))
+        if self.penetration is not None:
+            self.penetration.travel = float(kept.get("unresolved", 0.0))
         self.stepper.dt = float(kept["next_dt"])
         if self.segments[self.number].voltage is not None:
             self.stepper.jump = self.segment_start
@@ -240,6 +242,7 @@ class Simulation:
             "cycles": self.turnover.cycles,
             "commanded": [self.commanded, self.asked],
             "leaking": self.leaking,
+            "unresolved": self.penetration.travel if self.penetration else 0.0,
             "next_dt": self.stepper.dt,
             "flowing": self.flowing,
             "exchanged": self.exchanged,
@@ -891,22 +894,19 @@ class Simulation:
             raise RunError(f"t = {self.s.t:.6g} s: {problem}")
 
     def _look_at_tails(self) -> None:
-        """Warn where the front is too wide for its kinetics, or end the run (collective).
+        """Warn where the front is too wide for its kinetics; end the run if it moves on so.
 
-        It ends after two steps in a row, unless the salt runs out there, which says so itself.
+        Collective.
         """
-        depth = None if self.penetration is None else self.penetration.look()
-        if self.penetration is None or depth is None:
+        seen = self.penetration
+        if seen is None or (depth := seen.look()) is None:
             return
-        width, worst = self.penetration.width, self.penetration.worst
-        if depth is worst and width > SWELLS * depth.l:
-            self.remarks.add("tail", f"t = {self.s.t:.6g} s: {depth.says(width)}")
-        dry = depth.c < DEPLETED * self.model.ions.c0
-        if self.penetration.lost > 1 and not dry and not self._over():
-            self._event(
-                "unresolved_front", self.segments[self.number], **depth._asdict(),
-                interface_width=width, reason=depth.says(width),
-            )
+        reason = depth.says(seen.width)
+        if seen.width > SWELLS * depth.l and "tail" not in self.remarks.said:
+            self.remarks.add("tail", f"t = {self.s.t:.6g} s: {reason}")
+        if seen.travel > seen.width and not self._over():
+            self._event("unresolved_front", self.segments[self.number], **depth._asdict(),
+                        interface_width=seen.width, reason=reason)
 
     def _c_range(self) -> tuple[float, float]:
         if "c" in self.s.unknowns:
