@@ -8,103 +8,128 @@ list also tells a reader which test guards which sign.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One wrong line: `old` becomes `new` in `file`, and `test` must notice."""
+    """One wrong line: `old` becomes `new` in an object of the code, and `test` must notice.
+
+    Attributes:
+        where: the object, as `fem.system:System.ddt`, whichever file it is in.
+    """
 
     what: str
-    file: str
+    where: str
     old: str
     new: str
     test: str
+
+    def changed(self) -> tuple[Path, str]:
+        """The object's file, as a path in the checkout, and its text with the fault in it.
+
+        Raises:
+            ValueError: the line does not stand exactly once in the object.
+        """
+        found: Any = pkgutil.resolve_name(self.where)
+        if isinstance(found, property | functools.cached_property):
+            found = found.fget if isinstance(found, property) else found.func
+        source, file = inspect.getsource(found), Path(str(inspect.getsourcefile(found)))
+        if (count := source.count(self.old)) != 1:
+            raise ValueError(f"its line stands {count} times in {self.where}")
+        text = file.read_text(encoding="utf-8")
+        start = text.index(source) + source.index(self.old)
+        return file.relative_to(ROOT), text[:start] + self.new + text[start + len(self.old) :]
 
 
 V = "tests/verification"
 FAULTS = (
     Fault(
         "(1 - t_plus) dropped from the diffusion potential",
-        "fem/salt.py",
+        "fem.salt:Salt.diffusion_potential",
         "/ FARADAY * thermodynamic_factor * (1 - t_plus)",
         "/ FARADAY * thermodynamic_factor",
         f"{V}/test_transport.py::test_concentration_cell",
     ),
     Fault(
         "sign of the diffusion potential",
-        "fem/physics/ions.py",
+        "fem.physics.ions:Ions.current",
         "i_l += kappa * self._spread",
         "i_l -= kappa * self._spread",
         f"{V}/test_transport.py::test_concentration_cell",
     ),
     Fault(
         "migration dropped from the anion flux",
-        "fem/physics/ions.py",
+        "fem.physics.ions:Ions.anion_flux",
         "- left * self.current(s, medium, spreading)",
         "",
         f"{V}/test_transport.py::test_steady_voltage_and_profile",
     ),
     Fault(
         "plating raises c: sign of i_n in the ionic row",
-        "fem/physics/interface.py",
+        "fem.physics.interface:Interface.rows",
         '{"phi_l": ("i_n", -1.0)}',
         '{"phi_l": ("i_n", 1.0)}',
         f"{V}/test_transport.py::test_steady_voltage_and_profile",
     ),
     Fault(
         "sign of i_n in the electronic row",
-        "fem/physics/interface.py",
+        "fem.physics.interface:Interface.rows",
         'rows["phi_s"] = "i_n", 1.0',
         'rows["phi_s"] = "i_n", -1.0',
         f"{V}/test_walls.py::test_floating_conductor",
     ),
     Fault(
         "film resistance ignored",
-        "fem/physics/interface.py",
+        "fem.physics.interface:Interface.current_density",
         "if e.film_resistance is None:\n            return law(drive), side(drive)",
         "if True:\n            return law(drive), side(drive)",
         f"{V}/test_walls.py::test_coated_wall_is_a_series_resistance",
     ),
     Fault(
         "cathodic and anodic coefficients swapped",
-        "fem/kinetics.py",
+        "fem.kinetics:butler_volmer",
         "exp(alpha_a * f * eta) - exp(-alpha_c * f * eta)",
         "exp(alpha_c * f * eta) - exp(-2 * alpha_a * f * eta)",
         f"{V}/test_transport.py::test_khoo_neutral",
     ),
     Fault(
         "nucleation barrier ignores the coverage",
-        "fem/physics/interface.py",
+        "fem.physics.interface:Interface.current_density",
         "barrier = _side(e.eta_nuc, plus) * (1 - seen)",
         "barrier = _side(e.eta_nuc, plus)",
         f"{V}/test_walls.py::test_partly_covered_wall",
     ),
     Fault(
         "a bare wall strips",
-        "fem/kinetics.py",
+        "fem.kinetics:wall",
         "plating + theta * ufl.max_value",
         "plating + ufl.max_value",
         f"{V}/test_walls.py::test_stripping_runs_bare",
     ),
     Fault(
         "BDF2 weights of a constant step",
-        "fem/system.py",
+        "fem.system:System.weights",
         "w = dt / self.past_dt[0]\n",
         "w = 1.0\n",
         f"{V}/test_orders.py::test_order_in_time",
     ),
     Fault(
         "porosity missing from the storage term",
-        "fem/physics/ions.py",
+        "fem.physics.ions:Medium.stored",
         'return self.pore(s) * s["c"], weight',
         'return 1.0 * s["c"], weight',
         "tests/verification/test_transport.py "
@@ -112,119 +137,119 @@ FAULTS = (
     ),
     Fault(
         "tortuosity ignored",
-        "fem/physics/ions.py",
+        "fem.physics.ions:Ions.current",
         "spread = medium.pore(s) / medium.tortuosity",
         "spread = medium.pore(s)",
         f"{V}/test_distribution.py::test_separator_over_free_electrolyte",
     ),
     Fault(
         "axisymmetric weight dropped",
-        "fem/domain.py",
+        "fem.domain:Domain.weight",
         "return 2 * np.pi * self.x[0] if self.axisymmetric else 1",
         "return 1",
         f"{V}/test_distribution.py::test_concentric_cylinders",
     ),
     Fault(
         "wall read from its wrong side",
-        "fem/domain.py",
+        "fem.domain:Domain._wall_data",
         "swap = level(plus) > level(minus)",
         "swap = level(plus) < level(minus)",
         f"{V}/test_walls.py::test_floating_conductor",
     ),
     Fault(
         "ghost contributions of a nodal sum forgotten",
-        "fem/system.py",
+        "fem.system:System.nodal",
         "vector.scatter_reverse(la.InsertMode.add)\n",
         "pass\n",
         f"{V}/test_solver.py::test_ranks_agree",
     ),
     Fault(
         "z = 1 for every salt",
-        "fem/model.py",
+        "fem.model:_ions",
         "formula = first.electrolyte.formula",
         "formula = MONOVALENT",
         f"{V}/test_transport.py::test_divalent_salt",
     ),
     Fault(
         "equivalents of a salt taken for the charge of its cation",
-        "fem/salt.py",
+        "fem.salt:Salt.equivalents",
         "return math.lcm(self.z, self.z_minus)",
         "return self.z",
         f"{V}/test_salts.py::test_sand_time_counts_equivalents",
     ),
     Fault(
         "i0 of a divalent metal as of a monovalent one",
-        "fem/materials/laws.py",
+        "fem.materials.laws:exchange_current",
         "power = alpha_a if z == 1 else alpha_a / z",
         "power = alpha_a",
         f"{V}/test_salts.py::test_exchange_current_of_a_divalent_metal",
     ),
     Fault(
         "sign of a wall's slope by phi_s",
-        "fem/walls.py",
+        "fem.walls:WallReaction.slopes",
         "(row, up): -sign * self.values[k]",
         "(row, up): sign * self.values[k]",
         f"{V}/test_solver.py::test_taylor",
     ),
     Fault(
         "the salt's share of the current reversed in the preconditioner",
-        "fem/decoupling.py",
+        "fem.decoupling:Decoupling.apply",
         "values[c] += self.T *",
         "values[c] -= self.T *",
         f"{V}/test_growth_solver.py::test_krylov_iterations_are_few",
     ),
     Fault(
         "Gibbs-Thomson shift reversed",
-        "fem/physics/metal.py",
+        "fem.physics.metal:Metal._react",
         "bent = self.surface_energy / self.charge_density",
         "bent = -self.surface_energy / self.charge_density",
         f"{V}/test_growth_shape.py",
     ),
     Fault(
         "film walls go on plating under metal",
-        "fem/physics/metal.py",
+        "fem.physics.metal:Metal._react",
         'wall.area = size * np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)',
         "wall.area = size",
         f"{V}/test_growth_film.py",
     ),
     Fault(
         "the relaxation leaves the salt behind",
-        "fem/physics/metal.py",
+        "fem.physics.metal:Metal.rows",
         's.row(row, nF * s["c"] * ufl.inner(q',
         's.row(row, 0.0 * s["c"] * ufl.inner(q',
         f"{V}/test_growth_ledger.py",
     ),
     Fault(
         "a front is foreseen node by node",
-        "fem/front.py",
+        "fem.front:Front._travel",
         "return _profile(here + ratio * went)",
         "return _profile(here + ratio * (here - there))",
         f"-m full {V}/test_growth_front.py::test_a_flat_front_stays_flat",
     ),
     Fault(
         "a wall that was stripped bare stays covered",
-        "fem/physics/covering.py",
+        "fem.physics.covering:Covering.prepare",
         "(before + rate), there)",
         "(before + rate), np.inf)",
         f"{V}/test_growth_film.py::test_a_wall_forgets_its_barrier",
     ),
     Fault(
         "what a closing pore cannot hold stays where it is",
-        "fem/front.py",
+        "fem.front:Front.spill",
         "> SPILL)",
         "> 1.0)",
         f"{V}/test_growth_front.py::test_a_round_pore_closes_and_a_round_crystal_dissolves",
     ),
     Fault(
         "salt enters its stiffness with its mean, whose round-off a bare wall at rest then sees",
-        "fem/stiffness.py",
+        "fem.stiffness:Block.times",
         "x - total / count",
         "x",
         f"{V}/test_solver.py::test_a_block_is_stiffness_and_rest",
     ),
     Fault(
         "what a wall has plated is summed up to first order",
-        "fem/physics/covering.py",
+        "fem.physics.covering:Covering.prepare",
         "passed * 0.5 * (before + rate)",
         "passed * rate",
         f"{V}/test_growth_film.py::test_covering_is_of_second_order",
@@ -240,14 +265,11 @@ def caught(fault: Fault) -> bool:
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(ROOT / name, copy / name)
-        path = copy / fault.file
-        text = path.read_text()
-        if text.count(fault.old) != 1:
-            raise SystemExit(
-                f"{fault.what}: its line stands {text.count(fault.old)} times in "
-                f"{fault.file}; bring the list up to date"
-            )
-        path.write_text(text.replace(fault.old, fault.new))
+        try:
+            file, text = fault.changed()
+        except (ValueError, AttributeError, ImportError) as error:
+            raise SystemExit(f"{fault.what}: {error}; bring the list up to date") from None
+        (copy / file).write_text(text, encoding="utf-8")
         run = subprocess.run(
             [
                 sys.executable,

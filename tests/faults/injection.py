@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import pkgutil
 import signal
 import sys
 import time
@@ -19,18 +20,18 @@ import pytest
 
 from fem.errors import RunError
 
-#: Stage -> module, attribute, calls that go well before the one that fails, the error.
-STAGES: dict[str, tuple[str, str, int, Exception]] = {
-    "mesh reading": ("fem.domain", "read_mesh", 0, OSError("mesh.h5: truncated")),
-    "JIT": ("ffcx.codegeneration.jit", "compile_forms", 4, RuntimeError("the compiler died")),
-    "assembly": ("fem.solve", "Stage._residual", 6, MemoryError("no room for a vector")),
-    "solve": ("fem.linear", "LinearSolver.apply_inverse", 9, ValueError("the factors are gone")),
+#: Stage -> function that fails, calls that go well before, the error.
+STAGES: dict[str, tuple[str, int, Exception]] = {
+    "mesh reading": ("fem.domain:read_mesh", 0, OSError("mesh.h5: truncated")),
+    "JIT": ("ffcx.codegeneration.jit:compile_forms", 4, RuntimeError("the compiler died")),
+    "assembly": ("fem.solve:Stage._residual", 6, MemoryError("no room for a vector")),
+    "solve": ("fem.linear:LinearSolver.apply_inverse", 9, ValueError("the factors are gone")),
     "a rank alone": (
-        "fem.linear", "LinearSolver.apply_inverse", 9, RunError("this rank sees no way")
+        "fem.linear:LinearSolver.apply_inverse", 9, RunError("this rank sees no way")
     ),
-    "writing": ("fem.output", "_Numbering.values", 12, OSError(errno.ENOSPC, "No space left")),
-    "checkpoint": ("numpy", "savez", 2, OSError(errno.ENOSPC, "No space left")),
-}
+    "writing": ("fem.output:_Numbering.values", 12, OSError(errno.ENOSPC, "No space left")),
+    "checkpoint": ("numpy:savez", 2, OSError(errno.ENOSPC, "No space left")),
+}  # fmt: skip
 
 #: Instead of an error the rank gets SIGKILL.
 KILLED = "killed"
@@ -38,22 +39,24 @@ KILLED = "killed"
 
 def reason(stage: str) -> str:
     """What must be told of it."""
-    error = STAGES[stage][3]
+    error = STAGES[stage][2]
     return str(getattr(error, "strerror", None) or error)
+
+
+def place(name: str) -> tuple[Any, str]:
+    """Module or class of a function named `module:Class.function`, and its name in there."""
+    module, _, path = name.partition(":")
+    owner, _, last = path.rpartition(".")
+    return pkgutil.resolve_name(f"{module}:{owner}"), last
 
 
 @contextlib.contextmanager
 def fault(stage: str, rank: int, mark: Path) -> Iterator[None]:
     """Inside the block a rank fails at a stage, once, and leaves the time in a file."""
-    import importlib
-
     from fem.compat import MPI
 
-    module, name, good, error = STAGES["solve" if stage == KILLED else stage]
-    owner: Any = importlib.import_module(module)
-    *parents, last = name.split(".")
-    for parent in parents:
-        owner = getattr(owner, parent)
+    where, good, error = STAGES["solve" if stage == KILLED else stage]
+    owner, last = place(where)
     original, calls = getattr(owner, last), 0
 
     def failing(*args: Any, **kwargs: Any) -> Any:
