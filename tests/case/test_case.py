@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fem
-from fem.case import Case
+from fem.case import Case, Plate
 from fem.case_files import apply_override, case_names, to_toml
 from fem.errors import CaseError
 from fem.materials import Electrolyte, material
@@ -464,8 +464,10 @@ def test_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_changed_copies() -> None:
     case = Case.from_dict(BASE)
     other = case.with_({"protocol.0.duration": "2 h"}, study="steady")
-    assert (other.protocol[0].duration, other.study) == (7200.0, "steady")
-    assert (case.protocol[0].duration, case.study) == (3600.0, "tertiary")
+    first, changed_first = case.protocol[0], other.protocol[0]
+    assert isinstance(first, Plate) and isinstance(changed_first, Plate)
+    assert (changed_first.duration, other.study) == (7200.0, "steady")
+    assert (first.duration, case.study) == (3600.0, "tertiary")
     with pytest.raises(CaseError, match="never ends"):
         case.with_({"protocol.0.duration": None})
 

@@ -149,6 +149,7 @@ def parts() -> list[dict[str, Any]]:
     thin = {"initial": {}, "growth": {"interface_width": "0.1 um"}}
     model = build(Case.from_dict(NECKED | thin), box((0, 0), (12e-6, 20e-6), (60, 100)))
     s = model.system
+    assert model.metal is not None
     deposit = Deposit(s, model.ions, model.interface, (), model.electrons, metal=model.metal)
     xi = s.unknowns["xi"]
     x, y, _ = xi.space.tabulate_dof_coordinates().T

@@ -114,7 +114,7 @@ def test_fields_are_written_at_their_times_through_pulses(tmp_path: Path) -> Non
 
 def test_a_cutoff_ends_all_pulses_of_its_step(tmp_path: Path) -> None:
     """1000 C/m2 of metal last for seven pulses of 140 and a part of the eighth."""
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"step": "plate", "current_density": "1 mA/cm^2", "duration": "100 s"},
         PULSE | {"direction": "strip", "cycles": 40, "cutoff": "0.3 V"},
         {"step": "rest", "duration": "5 s"},
@@ -128,7 +128,7 @@ def test_a_cutoff_ends_all_pulses_of_its_step(tmp_path: Path) -> None:
     assert result.series["segment"][-1] == 81  # the rest, after 80 segments of pulses
 
 
-CYCLES = [
+CYCLES: list[dict[str, Any]] = [
     {"step": "plate", "current_density": "1 mA/cm^2", "duration": "5 s"},
     {
         "step": "cycle",

@@ -24,7 +24,7 @@ from fem.domain import Domain
 from fem.errors import CaseError, Interrupted, RunError
 from fem.events import StopRequest
 from fem.model import Model, build
-from fem.physics.nucleation import SLACK, poisson_sites
+from fem.physics.nucleation import SLACK, Nuclei, poisson_sites
 from fem.results import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation
@@ -82,6 +82,12 @@ def model(checked: Case) -> Model:
     """Its sites are placed, nothing is solved."""
     comm = MPI.COMM_WORLD
     return build(checked, Domain.read(mesh_folder(checked, comm), comm))
+
+
+def sites_of(built: Model) -> Nuclei:
+    """The nuclei of a model that has some."""
+    assert built.nuclei is not None
+    return built.nuclei
 
 
 def speed(voltage: float) -> float:
@@ -200,7 +206,7 @@ def test_contact_angle_sets_the_cap(degrees: int, tmp_path: Path) -> None:
     )
     made = model(drop)
     made.system.begin(0.0)
-    cap = made.nuclei.cap
+    cap = sites_of(made).cap
     points, values = cap.function_space.tabulate_dof_coordinates(), cap.x.array
     axis = np.flatnonzero(points[:, 0] == 0.0)
     axis = axis[np.argsort(points[axis, 1])]
@@ -281,7 +287,7 @@ def placed() -> dict[str, Any]:
     run = Run(case(nuclei=RANDOM, protocol=[plate(20.0, 100)]))
     for dt in (2.0, 4.0, 8.0):
         run.step(dt)
-    sites, n = run.model.nuclei.sites, run.model.nuclei
+    sites, n = run.nuclei.sites, run.nuclei
     names = ("entry", "order", "x", "threshold", "attempts")
     return {name: sites[name].tolist() for name in names} | {
         "budget": n.budget.tolist(), "born": n.born.tolist(), "hazard": n.hazard.tolist(),
@@ -294,6 +300,7 @@ class Run:
 
     def __init__(self, checked: Case):
         self.model = model(checked)
+        self.nuclei = sites_of(self.model)
         self.sim = Simulation(self.model, Path("nowhere"))
         self.s, self.segment = self.model.system, self.sim.segments[0]
         self.scale = self.model.area
@@ -310,9 +317,7 @@ class Run:
 
     def awake(self) -> list[float]:
         """Where nuclei grow, x in m, sorted."""
-        sites = self.model.nuclei
-        assert sites is not None
-        return sorted(sites.sites["x"][np.isfinite(sites.born), 0].tolist())
+        return sorted(self.nuclei.sites["x"][np.isfinite(self.nuclei.born), 0].tolist())
 
 
 def test_two_ranks_place_and_wake_the_same_sites(mpirun: Callable[..., Any]) -> None:
@@ -342,8 +347,8 @@ def test_a_rejected_step_begins_again_with_the_same_nuclei() -> None:
     assert straight.s.charges.keys() == undone.s.charges.keys()
     for name in ("nuclei", "nuclei.clock"):
         np.testing.assert_array_equal(undone.s.charges[name], straight.s.charges[name])
-    assert straight.model.nuclei.count > 3
-    assert straight.model.nuclei.hazard.max() > 0.0
+    assert straight.nuclei.count > 3
+    assert straight.nuclei.hazard.max() > 0.0
     assert undone.s.get_voltage() == pytest.approx(straight.s.get_voltage(), rel=1e-9)
 
 
@@ -370,7 +375,7 @@ def test_a_killed_run_goes_on_with_its_nuclei(
     for name in ("t", "nuclei", "charge"):
         np.testing.assert_array_equal(second[name], first[name])
     for event in (e for e in formed(whole) if e["t"] > 0.0):  # met within the slack
-        sites = model(checked).nuclei.sites
+        sites = sites_of(model(checked)).sites
         near = np.linalg.norm(sites["x"][:, :2] - event["place"], axis=1) < 1e-12
         by_threshold = near & (sites["entry"] == 1)
         if by_threshold.any():
@@ -384,7 +389,7 @@ def test_more_overpotential_wakes_more_sites() -> None:
             "size_collector": "1 um", "size_width": "1 um"}  # fmt: skip
     counts = []
     for voltage in (-0.045, -0.06, -0.075, -0.12):
-        n = Run(case(geometry=wide, nuclei=[sites], protocol=[hold(voltage, 1)])).model.nuclei
+        n = Run(case(geometry=wide, nuclei=[sites], protocol=[hold(voltage, 1)])).nuclei
         ready = n.sites[n.sites["threshold"] < -voltage]
         order = np.argsort(ready["threshold"], kind="stable")
         free: list[float] = []
@@ -405,7 +410,7 @@ def test_imposed_current_wakes_the_easiest_sites_until_they_carry_it() -> None:
         n = Run(case(
             geometry=wide, protocol=[plate(current, 1)],
             nuclei=[nuclei(at=at, threshold=[f"{v} V" for v in thresholds])],
-        )).model.nuclei  # fmt: skip
+        )).nuclei  # fmt: skip
         each = [current * 96 / (4 * math.pi * m) for m in range(1, 7)]
         eta = [2 * RT_F * math.asinh(i / (2 * I0)) for i in each]
         assert n.count == many
@@ -423,7 +428,7 @@ def test_a_rate_gives_the_expected_number_of_nuclei() -> None:
     for voltage in (-0.05, -0.06):
         entry = nuclei(rate="1e9 1/m^2/s", surface_energy=f"{GAMMA} J/m^2")
         run = Run(case(nuclei=[entry], protocol=[hold(voltage, 100)]))
-        n = run.model.nuclei
+        n = run.nuclei
         barrier = theory.nucleation_barrier(voltage, GAMMA, V_M)
         factor = float(theory.heterogeneous_factor(math.pi / 2))
         rate = float(theory.nucleation_rate(1e9, barrier, factor, T))
@@ -455,7 +460,7 @@ def test_nuclei_form_one_after_the_other_at_a_rate(tmp_path: Path) -> None:
     done = checked.run(tmp_path / "r")
     births, fresh = formed(done), Run(checked)
     fresh.s.begin(1e-9)
-    n = fresh.model.nuclei
+    n = fresh.nuclei
     first = n.budget / n.rate
     assert len(births) >= 2 and births[0]["t"] < births[-1]["t"]
     k = int(np.argmin(first))
