@@ -1,4 +1,4 @@
-"""An additive that decays in the pores, as a user may add it to a case."""
+"""An additive that decays in the pores, and a kinetic law, as a user may add them to a case."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ class Additive:
         a, v = s["additive"], s.test("additive")
         dx = s.domain.dx([name for name in s.domain.regions if not name.startswith("host")])
         s.row("additive", ZF * (s.ddt(a) + RATE * a) * v * dx)
+
+
+def steeper(eta: Any, i0: Any, alpha_a: Any, alpha_c: Any, temperature: Any) -> Any:
+    """Butler-Volmer kinetics up to third order."""
+    x = eta * (alpha_a + alpha_c) * ZF / (8.314 * temperature)
+    return i0 * (x + x**3 / 24)
 
 
 def physics(case: Any, domain: Any) -> list[Additive]:
