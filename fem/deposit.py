@@ -129,11 +129,18 @@ class Deposit(Measure):
         return out | self.look(scale)
 
     def tip(self) -> float:
-        """Distance of the highest point of the contour xi = 1/2 from the collector, m."""
+        """Distance of the highest point of the contour xi = 1/2 from the collector, m.
+
+        Where metal lies on a separator the contour ends, and the separator is its highest point.
+        """
         xi, points = self.s.unknowns["xi"].value.x.array, self.points
         dim = self.s.domain.dim
         bottom = self.s.domain.ends[0]
         best: tuple[float, tuple[float, ...]] = (bottom, ())
+        metal = np.flatnonzero(xi >= 0.5)
+        if len(metal):
+            k = metal[np.argmax(self.height[metal])]
+            best = (float(self.height[k]), tuple(points[k, :dim].tolist()))
         for a in range(dim + 1):
             for b in range(dim + 1):
                 i, j = self.corners[:, a], self.corners[:, b]

@@ -27,7 +27,8 @@ def entry(
 
     Args:
         name: `cutoff`, `capacity`, `stripped` (no metal is left), `depletion`, `beyond_law`,
-            `unresolved_front` (too wide for its kinetics), or one of `Watch`.
+            `unresolved_front` (too wide for its kinetics), `full` (no pore is left to plate in), or
+            one of `Watch`.
         segment: the protocol step.
         number: of the protocol step.
         model: in its present state.

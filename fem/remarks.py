@@ -153,6 +153,8 @@ class Remarks:
                     f"{THICK_FILM:.0%} of the smallest diameter {1e6 * self.diameter:.3g} um: the "
                     "walls would have moved"
                 ))
+        for text in self._at_separator():
+            self.add("separator", text)
         side, passed = (abs(float(s.charges[k][0])) if k in s.charges else 0.0
                         for k in ("side", "absolute"))
         if side > SIDE_SHARE * passed:
@@ -170,6 +172,29 @@ class Remarks:
                     f"the salt changes by {worst:.0%} of c0 across one cell: the mesh is too "
                     "coarse there; compare with `hostplate converge`"
                 ))
+
+    def _at_separator(self) -> Iterator[str]:
+        """Whether metal lies on what ions pass and metal does not."""
+        model, domain = self.model, self.model.domain
+        if model.metal is None:
+            return
+        xi, pores = model.system.unknowns["xi"], {*model.metal.regions}
+        others = {*model.ions.regions} - pores
+        touching = [
+            domain.nodes_on(xi.space, xi.part, walls=[wall], side="-" if wall[0] in others else "+")
+            for wall in domain.walls if others & {*wall} and pores & {*wall}
+        ]
+        nodes = np.unique(np.concatenate([*touching, np.empty(0, dtype=np.int32)]))
+        nodes = nodes[xi.value.x.array[nodes] >= 0.5]
+        places = xi.space.tabulate_dof_coordinates()[nodes][:, : domain.dim].tolist()
+        found = [place for rank in domain.comm.allgather(sorted(places)[:1]) for place in rank]
+        if found:
+            at = ", ".join(f"{1e6 * x:.4g}" for x in min(found))
+            yield (
+                f"metal lies on a separator, at ({at}) um and elsewhere: there it stops, and no "
+                "current passes from one to the other, while real metal may grow on through the "
+                "pores of the separator"
+            )
 
     def _wide_cells(self, walls: bool) -> Iterator[tuple[str, str]]:
         """Whether cells are too wide for a front, where metal may start or where it is now."""

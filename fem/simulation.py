@@ -59,6 +59,9 @@ BARE = 2.5e-4
 """Share of the most metal that there has been; less counts as none left to strip."""
 SCRAPS = 0.02
 """Share of it that may be left, in no contact, where stripping cannot go on."""
+FULL, BRIM = 0.99, 0.997
+"""Share of metal that every pore has where plating ends, and that no step may leave behind:
+stripping finds its front in the rest."""
 COMES_BACK = 1e-6
 """Salt that a step adds at the most dilute place, as a share of c0, if it is coming back there."""
 LEAK_TRIES = 6
@@ -298,7 +301,7 @@ class Simulation:
             if s.t == 0.0:
                 self.recorder.fields()
         elif segment.stop(s.get_voltage(), self._charge()) or any(
-            e["event"] == "stripped" and e["number"] == self.number for e in self.events
+            e["event"] in ("stripped", "full") and e["number"] == self.number for e in self.events
         ):
             return True  # resumed where an event had ended it
         end = segment.end()
@@ -335,6 +338,11 @@ class Simulation:
             if event in ("cutoff", "stripped") or (event and s.t < end * (1 - 1e-9)):
                 left = {"left": self.measure.left() / self.model.area}
                 self._event(event, segment, **(left if event == "stripped" else {}))
+                cut = True
+                break
+            if segment.sign < 0.0 and self._full(FULL):
+                self.remarks.look_closely()
+                self._event("full", segment)
                 cut = True
                 break
             if self._exhausted(segment, numbers):
@@ -514,6 +522,8 @@ class Simulation:
         before = s.get_voltage(), self._charge()
         left = self.measure.left() / self.model.area if segment.sign >= 0.0 else math.inf
         bare = BARE * self.most / self.model.area
+        fills = self.model.metal is not None and segment.sign < 0.0
+        emptiest = self.measure.extrema("xi")[0] if fills else 0.0
         leaks: list[float] = []
 
         def refine() -> float | None:
@@ -529,6 +539,9 @@ class Simulation:
             taken = charge - before[1]
             if bare < left and left + 2 * bare < taken:  # more than there is
                 shares.append(max((left + bare) / taken, 0.05))
+            if fills and (reached := numbers["xi_min"]) > BRIM:
+                aim = 0.5 * (FULL + BRIM) - emptiest
+                shares.append(max(aim / (reached - emptiest), 0.05))
             if self.model.nuclei is not None:
                 shares.append(self.model.nuclei.overshoot())
             if self._leaks(numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
@@ -692,6 +705,9 @@ class Simulation:
             return
         self.save()
         self.recorder.fields()
+        if segment.sign < 0.0 and self._full(0.5):
+            self._event("full", segment)
+            return
         if segment.sign > 0.0 and self.measure.left() <= SCRAPS * self.most:
             self._event("stripped", segment, left=self.measure.left() / self.model.area)
             return
@@ -714,6 +730,10 @@ class Simulation:
             f"lowest c = {low:.3g} mol/m^3; {trouble.where}; the last good state is in "
             f"{self.folder / 'checkpoints'}. {way_out}{begun}"
         )
+
+    def _full(self, share: float) -> bool:
+        """Metal fills this share of every pore, up to the separator (collective)."""
+        return self.model.metal is not None and self.measure.extrema("xi")[0] > share
 
     def _takes_more_than_salt(self, segment: Segment) -> bool:
         """The current imposed is what takes the last salt away (collective).
