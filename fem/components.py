@@ -1,4 +1,4 @@
-"""Connected parts of a mesh: which cells hang together, across all ranks."""
+"""Connected parts of a mesh: what hangs together, across all ranks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from scipy.sparse.csgraph import connected_components
 
 from .compat import cell_vertices
 
-__all__ = ["components"]
+__all__ = ["components", "united"]
+
+Ints = npt.NDArray[np.int64]
 
 
-def components(mesh: Any, on: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], int]:
+def components(mesh: Any, on: npt.NDArray[np.bool_]) -> tuple[Ints, int]:
     """Label the parts that marked cells form; cells that share a vertex belong together.
 
     Args:
@@ -25,35 +27,80 @@ def components(mesh: Any, on: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int
         Label of every local cell (-1 where not marked), the same on all ranks and numbered from 0
         in the order of the mesh's global vertex numbers, and how many there are. Collective.
     """
-    comm, nodes = mesh.comm, mesh.geometry.index_map()
+    nodes = mesh.geometry.index_map()
     corners = cell_vertices(mesh)[on]
-    count = nodes.size_local + nodes.num_ghosts
-    first = np.repeat(corners[:, 0], corners.shape[1] - 1)
-    edges = coo_array((np.ones(len(first)), (first, corners[:, 1:].ravel())), shape=(count, count))
-    n_local, part = connected_components(edges, directed=False)
-    touched = np.zeros(count, dtype=bool)
+    touched = np.zeros(nodes.size_local + nodes.num_ghosts, dtype=bool)
     touched[corners] = True
+    first = np.repeat(corners[:, 0], corners.shape[1] - 1)
+    part, total, _ = united(mesh.comm, nodes, touched, (first, corners[:, 1:].ravel()))
+    out = np.full(len(on), -1, dtype=np.int64)
+    out[on] = part[corners[:, 0]]
+    return out, total
 
-    # A part is named by the smallest global vertex in it; parts that share a vertex are one.
-    ids = nodes.local_to_global(np.arange(count, dtype=np.int32))
+
+def united(
+    comm: Any, nodes: Any, on: npt.NDArray[np.bool_], links: Any, *,
+    kin: Ints | None = None, families: int = 0, ids: Ints | None = None,
+) -> tuple[Ints, int, Ints]:
+    """Label the parts of a graph whose nodes the ranks share (collective).
+
+    Args:
+        comm: the ranks.
+        nodes: index map of the nodes.
+        on: which local nodes, owned and ghost, are in the graph; the same on all ranks.
+        links: two arrays of local nodes; every link has to be known to one rank only.
+        kin: family of every local node, -1 without; a family belongs together. None: no families.
+        families: how many there are.
+        ids: a number of every local node, the same on all ranks; default the global one. Parts are
+            numbered in the order of the smallest number in them, those of families first.
+
+    Returns:
+        Label of every local node (-1 where it is not in the graph), how many parts there are, and
+        the label of every family (-1 if it has no node).
+    """
+    count = nodes.size_local + nodes.num_ghosts
+    everywhere = nodes.local_to_global(np.arange(count, dtype=np.int32))
+    ids = everywhere if ids is None else ids
+    here = np.flatnonzero(on)
+    place = np.full(count, -1)
+    place[here] = np.arange(len(here))
+    rows, columns = place[links[0]], place[links[1]]
+    if kin is not None:
+        member = np.flatnonzero(on & (kin >= 0))
+        rows = np.concatenate([rows, place[member]])
+        columns = np.concatenate([columns, len(here) + kin[member]])
+    size = len(here) + families
+    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(size, size))
+    n_local, part = connected_components(graph, directed=False)
+
+    # A part is named by its smallest number, a family k by k - families, below 0. Parts with a
+    # node or a family in common are one.
     name = np.full(n_local, np.iinfo(np.int64).max)
-    np.minimum.at(name, part[touched], ids[touched])
+    np.minimum.at(name, part[: len(here)], ids[here])
+    bonds = []
+    if kin is not None:
+        present = np.unique(kin[member])
+        bonds.append(np.stack([name[part[len(here) + present]], present - families], axis=1))
     ghosts = np.arange(nodes.size_local, count)
-    ghosts = ghosts[touched[ghosts]]
-    asked = comm.allgather(np.stack([ids[ghosts], name[part[ghosts]]], axis=1))
+    ghosts = ghosts[on[ghosts]]
+    asked = comm.allgather(np.stack([everywhere[ghosts], name[part[place[ghosts]]]], axis=1))
     low, high = nodes.local_range
-    links = []
     for pairs in asked:
         mine = pairs[(pairs[:, 0] >= low) & (pairs[:, 0] < high)]
         local = (mine[:, 0] - low).astype(np.int64)
-        here = touched[local]
-        links.append(np.stack([name[part[local[here]]], mine[here, 1]], axis=1))
-    links_of_all = np.concatenate(comm.allgather(np.concatenate(links))).reshape(-1, 2)
-    names = np.unique(np.concatenate(comm.allgather(np.unique(name[part[touched]]))))
-    a, b = (np.searchsorted(names, column) for column in links_of_all.T)
+        known = on[local]
+        bonds.append(np.stack([name[part[place[local[known]]]], mine[known, 1]], axis=1))
+    own = np.concatenate(bonds).reshape(-1, 2)
+    known_names = np.unique(np.concatenate([name[part[: len(here)]], own.ravel()]))
+    told = comm.allgather((own, known_names))
+    every = np.concatenate([bond for bond, _ in told])
+    names = np.unique(np.concatenate([each for _, each in told]))
+    a, b = (np.searchsorted(names, column) for column in every.T)
     graph = coo_array((np.ones(len(a)), (a, b)), shape=(len(names), len(names)))
     total, whole = connected_components(graph, directed=False)
-    out = np.full(len(on), -1, dtype=np.int64)
-    if len(corners):
-        out[on] = whole[np.searchsorted(names, name[part[corners[:, 0]]])]
-    return out, int(total)
+    label = np.full(count, -1, dtype=np.int64)
+    label[here] = whole[np.searchsorted(names, name[part[: len(here)]])]
+    family = np.full(families, -1, dtype=np.int64)
+    there = names[names < 0]
+    family[there + families] = whole[: len(there)]
+    return label, int(total), family

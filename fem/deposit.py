@@ -10,6 +10,7 @@ import ufl
 
 from .compat import MPI, PETSc, cell_vertices, dfem, dmesh, owned_size
 from .components import components
+from .contact import TOUCH
 from .measure import Measure, bins_of
 from .physics.electrons import Electrons
 from .physics.interface import Interface
@@ -74,30 +75,15 @@ class Deposit(Measure):
         there = s.domain.cells_along("counter")
         self.at_counter = there[part.inverse[there] >= 0]
         self.corners_there = self.corners[part.inverse[self.at_counter]]
-        self.work = dfem.Function(s.unknowns["xi"].space)
-        self._find_solids()
-
-    def _find_solids(self) -> None:
-        """What conducts whatever the metal does, and which of it floats (collective)."""
-        domain, metal = self.s.domain, self.metal
-        conductors = self.electrons.regions if self.electrons else ()
-        always = {*conductors} - {*metal.regions} | {*metal.bridged}
-        tags = domain.cell_tag_array
-        self.always = np.isin(tags, [domain.regions[name] for name in always])
-        self.tied = np.isin(tags, [domain.regions[n] for n in getattr(
-            self.electrons, "connected", ())])
-        self.driven_cells = np.zeros(len(tags), dtype=bool)
-        label, count = components(domain.mesh, self.always)
-        floats = ~self._driven(label, count)
-        self.floating = np.flatnonzero(floats)
-        self.solid = np.where(np.append(floats, False)[label], label, -1)
-        name_of = {tag: name for name, tag in domain.regions.items()}
-        here = np.flatnonzero(self.solid >= 0)
-        pairs = {*zip(self.solid[here].tolist(), tags[here].tolist(), strict=True)}
-        self.solid_names: dict[int, str] = {}
-        for number, tag in sorted(set().union(*self.comm.allgather(pairs))):
-            known = self.solid_names.get(number)
-            self.solid_names[number] = f"{known}, {name_of[tag]}" if known else name_of[tag]
+        contact = self.contacts = s["contact"]
+        contact.prepare()
+        self.always, self.solid = contact.always, contact.solid
+        self.floating, self.solid_names = contact.floating, contact.names
+        self.driven_cells = np.zeros(len(s.domain.cell_tag_array), dtype=bool)
+        whole = dfem.functionspace(s.domain.mesh, ("Lagrange", 1))
+        self.work, vertex = dfem.Function(whole), np.empty(len(s.domain.mesh.geometry.x), dtype=int)
+        vertex[cell_vertices(s.domain.mesh)] = whole.dofmap.list
+        self.vertex = vertex[s.domain.vertices(s.unknowns["xi"].space, part)]
 
     # -- scalars -------------------------------------------------------------------------------
 
@@ -173,13 +159,19 @@ class Deposit(Measure):
         dry = np.append(self.s.unknowns["xi"].value.x.array >= 0.5, False)  # -1: no metal there
         return ~dry[self.metal_of_c]
 
+    def begin(self) -> None:
+        """As `Measure.begin`; pieces are told apart in the present state (collective)."""
+        super().begin()
+        self.contacts.begin()
+        self._connect()
+
     def look(self, scale: float) -> dict[str, float]:
         """Which metal hangs together, and which of it is cut off from the collector (collective).
 
         Args:
             scale: cell current, A.
         """
-        self.connect()
+        self._connect()
         mine, current = self.node_label[: len(self.volumes)], self.nodal_currents()
         on = mine >= 0
         sums = np.bincount(mine[on], weights=current[on], minlength=len(self.alive))
@@ -192,19 +184,31 @@ class Deposit(Measure):
         }
 
     def connect(self) -> None:
+        """Tell pieces apart in a state that no step has led to, and look at it (collective)."""
+        self.contacts.begin(fresh=True)
+        self._connect()
+
+    def recall(self) -> None:
+        """Look at a state that was restored, with the pieces it had (collective)."""
+        self.contacts.recall()
+        self._connect()
+
+    def _connect(self) -> None:
         """Find the parts that conduct electrons, and what they touch (collective).
 
-        A part is made of solids, and of pores above `CONDUCTING` times their empty conductivity.
-        Metal (xi > 1/2) in a part that does not reach the collector is dead.
+        A part is made of solids, and of open pores above `CONDUCTING` times their empty
+        conductivity. Metal in a part that does not reach the collector is dead. Whether there is
+        metal (xi > 1/2) is asked of the xi that pieces were told apart by.
         """
         s, metal, domain = self.s, self.metal, self.s.domain
         xi = s.unknowns["xi"].value.x.array
         sigma = metal.conductivity(xi)
         in_pores = np.zeros(len(domain.cell_tag_array))
         in_pores[self.cells] = sigma[self.corners].mean(axis=1)  # as the vertex rule takes it
-        conducts = self.always | (in_pores > self.threshold)
+        is_open = self.contacts.open.x.array > 0.5
+        conducts = self.always | is_open & (in_pores > self.threshold)
         label, count = components(domain.mesh, conducts)
-        self.alive = self._driven(label, count)
+        self.alive = self.contacts.driven(label, count)
         self.driven_cells = np.append(self.alive, False)[label]  # -1, no part: the last entry
         self.shorted = self._first(self.at_counter[
             self.driven_cells[self.at_counter] & (xi[self.corners_there] >= 0.5).any(axis=1)
@@ -212,33 +216,30 @@ class Deposit(Measure):
         if len(self.floating):
             joined = {*self.solid[(self.solid >= 0) & self.driven_cells].tolist()}
             self.joined = frozenset().union(*self.comm.allgather(joined))
-        self.node_label = self._to_nodes(label[self.cells])
+        self.node_label = self._to_nodes(label)
         self.pieces = self._dead(count)
 
-    def _driven(self, label: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
-        """Which parts reach the collector, in the plane or outside it."""
-        found = np.concatenate([label[self.s.domain.cells_along("collector")], label[self.tied]])
-        touched = np.zeros(count, dtype=np.int64)
-        touched[found[found >= 0]] = 1
-        return self.comm.allreduce(touched, op=MPI.SUM) > 0  # MPI.MAX takes no arrays
-
     def _to_nodes(self, label: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Part of every local node of the pores, -1 for none; cells of other ranks count, too."""
+        """Part of every local node of the pores, -1 for none.
+
+        Cells of solids and of other ranks count, too: beside a wall that floats all pores may be
+        shut, and its currents belong to the solid.
+        """
         work = self.work
         work.x.array[:] = -1.0
         on = label >= 0
-        work.x.array[self.corners[on]] = label[on, None]
+        work.x.array[work.function_space.dofmap.list[on]] = label[on, None]
         vector = work.x.petsc_vec
         vector.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
         work.x.scatter_forward()
-        return work.x.array.astype(np.int64)
+        return np.asarray(work.x.array[self.vertex].astype(np.int64))
 
     def _dead(self, count: int) -> list[dict[str, Any]]:
         """The pieces of metal without electronic contact, largest first."""
         mine, dim = self.node_label[: len(self.volumes)], self.s.domain.dim
         on = mine >= 0
         amount, here = (self.volumes * self.xi)[on], self.points[: len(mine)][on]
-        heavy = (self.volumes * (self.xi > 0.5))[on]
+        heavy = (self.volumes * (self.contacts.height[: len(mine)] >= TOUCH))[on]
         weights = (heavy, amount, *(amount * here[:, k] for k in range(dim)))
         sums = np.stack([np.bincount(mine[on], weights=w, minlength=count) for w in weights])
         sums = self.comm.allreduce(sums, op=MPI.SUM)

@@ -98,7 +98,6 @@ class Watch:
         """Take the present state as known, and the events that were told before (collective)."""
         self.noted = {entry["event"] for entry in told}
         if self.deposit is not None:
-            self.deposit.connect()
             self._remember(self.deposit)
 
     def _remember(self, deposit: Deposit) -> None:

@@ -183,6 +183,8 @@ class Simulation:
         self.number = int(kept["segment"])
         self.segment_start = float(kept["segment_start"])
         self.segment_charge = float(kept["segment_charge"])
+        if isinstance(self.measure, Deposit):
+            self.measure.recall()
         self.events = [e for e in kept["events"] if e["event"] not in LAST[:-1]]
         self.watch.begin(self.events)
         self.turnover = Turnover(kept.get("cycles", ()))

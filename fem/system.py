@@ -178,6 +178,7 @@ class System:
         self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.decoupling`
         self.reactions: list[Any] = []  # `fem.local.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
+        self.deciders: list[Callable[[], None]] = []  # run once all preparers have
         self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved
         self.gaps: list[Callable[[], float]] = []  # local errors of what is no unknown
         self.memories: dict[str, Any] = {}
@@ -304,7 +305,7 @@ class System:
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False
             unknown.value.x.array[free] = guess[free]
-        for prepare in self.preparers:
+        for prepare in (*self.preparers, *self.deciders):
             prepare()
 
     def _foreseen(

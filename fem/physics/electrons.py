@@ -55,7 +55,7 @@ class Electrons:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("phi_s",)
+        return ("phi_s", "electrons")
 
     needs: tuple[str, ...] = ()
 
@@ -73,6 +73,7 @@ class Electrons:
         """Add phi_s on all conducting regions and hold it on the collector."""
         part = s.domain.subdomain(self.regions)
         phi = s.add("phi_s", part, scale=1e-2)
+        s.define("electrons", self)
         s.define("phi_s", phi.value + s.voltage)
         if self.collector is not None and not self._resists:
             faces = s.domain.faces_of(self.collector, self.regions)

@@ -18,6 +18,7 @@ import ufl
 
 from ..compat import MPI, dfem, owned_size
 from ..constants import FARADAY
+from ..contact import Contact
 from ..crystal import Crystal
 from ..expressions import is_ufl
 from ..front import Front
@@ -28,8 +29,11 @@ __all__ = ["Counter", "Film", "Metal"]
 
 #: Share of the electrolyte's conductivity, diffusivity and volume that is left inside the metal.
 PORE_FLOOR = 1e-6
-#: Below this xi there is no path for electrons: the tails of two pieces of metal do not touch.
+#: Below this xi there is no path for electrons.
 TAIL = 2e-4
+#: Share of the empty pore's conductivity that is left between two pieces of metal: at 25 mV the
+#: whole of it would leak 1e-4 of 1 mA/cm2 through a row of cells.
+SHUT = 1e-4
 #: Share of the largest nodal front area above which a node counts when the fastest is looked for.
 FRONT = 0.05
 
@@ -146,7 +150,7 @@ class Metal:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("xi", "pore", "sigma_pore", "front")
+        return ("xi", "pore", "sigma_pore", "front", "contact")
 
     @property
     def charge_density(self) -> float:
@@ -159,7 +163,9 @@ class Metal:
         xi = s.add("xi", part, differential=True)
         xi.largest_change = self.max_change
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
-        s.define("sigma_pore", self.sigma_floor + self.conductivity(xi.value), part)
+        contact = Contact(s, xi, self.regions, self.bridged)
+        s.define("contact", contact)
+        s.define("sigma_pore", self.sigma_pore(xi.value, contact.open), part)
         front = Front(s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal)
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
@@ -189,6 +195,11 @@ class Metal:
         """Of metal for electrons, S/m; the outermost tail of the front conducts nothing."""
         core = ufl.max_value(xi - TAIL, 0.0) if is_ufl(xi) else np.maximum(xi - TAIL, 0.0)
         return self.sigma * core * core
+
+    def sigma_pore(self, height: Any, is_open: Any) -> Any:
+        """Of the pores for electrons, S/m (UFL); between two pieces next to none is left."""
+        floor = self.sigma_floor * (SHUT + (1.0 - SHUT) * is_open)
+        return floor + is_open * self.conductivity(height)
 
     def relaxation(self, s: System) -> Any:
         """q, m/s (vector): keeps the profile, adds no metal. Affine in the new xi."""
