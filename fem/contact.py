@@ -9,13 +9,17 @@ but to no other. So pieces are told apart by their cores, and tails are given to
     wall     a node on a conductor belongs to that solid whatever h is there; metal beside it is
              linked to it as to any other node
     ascent   every other node follows its highest neighbour uphill
-    basin    what ends in a maximum below TOUCH (a young film, the rest of a neck) joins its
-             neighbour across the highest saddle; two pieces are never joined so
+    basin    what ends in a maximum below TOUCH (a young film, a nucleus) joins its neighbour across
+             the highest saddle; two pieces are never joined so
+    ridge    a node below PART that rises less than a front does (RISE in psi, which a front has 1
+             of): the last of a neck. It follows other such nodes only, and their basin joins the
+             collector's piece if it can reach it. So what is left of a neck is stripped, and does
+             not hang for ever on what was cut off
     cut      a cell of the pores with nodes of two pieces is shut: sigma is SHUT of its floor there
 
-PART is what a neck between two walls of a flat profile has left when a sharp one parts: 1/2 at the
-cusp of the undisturbed profile, 0.39 as the relaxation rounds it (measured at lambda/h = 2, half
-widths of 2 and 4 lambda).
+PART is what xi has left on the axis of a flat neck when a sharp one parts: 1/2 at the cusp of two
+fronts that know nothing of one another, 0.38 to 0.40 as relaxation and mesh round it (half-widths
+of 2 and 4 lambda, h = lambda/2); on the axis of a round neck it is 0.44 to 0.47: that parts late.
 """
 
 from __future__ import annotations
@@ -35,7 +39,11 @@ if TYPE_CHECKING:
 __all__ = ["OWN", "Contact"]
 
 #: Metal links nodes that were in no common piece before from TOUCH on, others from PART on.
-TOUCH, PART = 0.5, 0.4
+TOUCH, PART = 0.5, 0.39
+#: How far a step that parts or joins pieces may lead beyond that, in h.
+SLACK = 0.02
+#: Largest slope of psi = ln(h/(1 - h)) over lambda of a ridge, and the least height of one.
+RISE, FAINT = 0.5, 1e-3
 #: Heights above this are given to a piece: a quarter of the xi from which tails conduct.
 SEEN = 5e-5
 #: Number of the piece that hangs together with the collector; others are numbered from there on.
@@ -57,6 +65,7 @@ class Contact:
         s: the system.
         unknown: xi.
         regions: the pores.
+        width: lambda, m.
         bridged: pores that a mat bridges out of the plane: they conduct always.
 
     Attributes:
@@ -68,14 +77,18 @@ class Contact:
     """
 
     def __init__(
-        self, s: System, unknown: Unknown, regions: Sequence[str], bridged: Sequence[str]
+        self, s: System, unknown: Unknown, regions: Sequence[str], width: float,
+        bridged: Sequence[str] = (),
     ):
         self.s, self.unknown, self.regions, self.bridged = s, unknown, regions, bridged
+        self.width = width
         self.open = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)), name="open")
         self.open.x.array[:] = 1.0
         self.piece = s.memory("piece", unknown.part)
-        self.next = s.charges["pieces"] = np.array([OWN + 1.0])
+        #: Number of the next new piece, and how many pieces and solids there are.
+        self.count = s.charges["pieces"] = np.array([OWN + 1.0, 0.0])
         self.height = np.zeros(len(unknown.value.x.array))
+        self.before, self.changed = np.zeros(len(self.height), dtype=np.int64), False
         self._ready = False
         s.deciders.append(self.update)
 
@@ -110,6 +123,8 @@ class Contact:
         self.edges = _edges(self.corners)
         there = np.concatenate([self.edges, self.edges[::-1]], axis=1)
         self.base, self.neighbour = there[:, np.lexsort((there[1], there[0]))]
+        x = space.tabulate_dof_coordinates()
+        self.length = np.linalg.norm(x[self.neighbour] - x[self.base], axis=1) / self.width
         self.first = np.flatnonzero(np.diff(self.base, prepend=-1))
         self.inner = self.base[self.first]  # nodes with neighbours
         self.kin = self._kin(label, electrons)
@@ -181,17 +196,20 @@ class Contact:
         self._store(np.rint(self.piece.x.array).astype(np.int64))
         self.height = self.unknown.value.x.array.copy()
 
-    def decide(self, height: Array, remains: Mask | None = None) -> None:
-        """Tell pieces apart and cut between them (collective).
-
-        Args:
-            height: h at the local nodes of xi.
-            remains: nodes where no front is near; basins of them join the collector's piece if they
-                can reach it at all.
-        """
+    def decide(self, height: Array) -> None:
+        """Tell pieces apart by h at the local nodes, and cut between them (collective)."""
         self.prepare()
         h = self.height = self._shared(height)
-        before = np.rint(self.piece.x.array).astype(np.int64)
+        before = self.before = np.rint(self.piece.x.array).astype(np.int64)
+        links, pieces, own = self._cores(h, before)
+        self.changed, self.count[1] = pieces != self.count[1], pieces
+        if pieces <= 1:
+            self._store(np.full(len(h), OWN if own or not pieces else OWN + 1))
+        else:
+            self._store(self._tell_apart(h, links, before))
+
+    def _cores(self, h: Array, before: Ints) -> tuple[Ints, int, bool]:
+        """Links of metal, how many pieces and solids they leave, and if one is the collector's."""
         i, j = self.edges
         near = np.flatnonzero((h[i] >= PART) & (h[j] >= PART))
         i, j = i[near], j[near]
@@ -204,16 +222,34 @@ class Contact:
         )
         pieces = self._tallest(part, h, count) >= TOUCH
         pieces[family[family >= 0]] = True
-        if pieces.sum() <= 1:
-            alone = family[0] >= 0 or not pieces.any()
-            self._store(np.full(len(h), OWN if alone else OWN + 1))
-            return
-        self._store(self._tell_apart(h, links, before, remains))
+        return links, int(pieces.sum()), bool(family[0] >= 0)
 
-    def _tell_apart(self, h: Array, links: Ints, before: Ints, remains: Mask | None) -> Ints:
+    def overshoot(self) -> float | None:
+        """Share of the step just solved at which pieces part or join; None if it may stand.
+
+        What the foreseen h has gone beyond that may be `SLACK`. Collective.
+        """
+        if not self.changed or self.s.dt == 0.0:
+            return None
+        old = self._shared(self.unknown.old[0].x.array)
+        cap = self.s.values.get("cap")
+        old = old if cap is None else np.maximum(old, cap.x.array)
+        way = self.height - old
+        most = self.comm.allreduce(float(np.abs(way).max(initial=0.0)), op=MPI.MAX)
+        before, low, high = self.before, 0.0, 1.0
+        while (high - low) * most > 0.25 * SLACK:
+            middle = 0.5 * (low + high)
+            there = self._cores(old + middle * way, before)[1] == self.count[1]
+            low, high = (low, middle) if there else (middle, high)
+        if low == 0.0 or (1.0 - high) * most <= SLACK:
+            return None
+        return high + 0.5 * SLACK / most
+
+    def _tell_apart(self, h: Array, links: Ints, before: Ints) -> Ints:
         """Numbers of pieces at all nodes that are seen, 0 elsewhere (collective)."""
         active = self._around(h > SEEN) | (self.kin >= 0)
-        uphill = self._ascent(h, links, active)
+        ridge = self._ridges(h)
+        uphill = self._ascent(h, links, active, ridge)
         part, count, family = united(
             self.comm, self.map, active, np.concatenate([links, uphill], axis=1),
             kin=self.kin, families=self.families, ids=self.ids,
@@ -221,31 +257,39 @@ class Contact:
         metal = self._tallest(part, h, count) >= TOUCH
         pieces = metal.copy()
         pieces[family[family >= 0]] = True
-        left = np.zeros(count, dtype=bool)
-        if remains is not None:
-            left[np.unique(np.concatenate(self.comm.allgather(part[remains & (part >= 0)])))] = True
-        left &= ~pieces
+        early = np.zeros(count, dtype=bool)
+        early[np.unique(np.concatenate(self.comm.allgather(part[ridge & active])))] = True
+        early &= ~pieces
         own = int(family[0])
-        group = _joined(self._saddles(part, h), pieces, left, own)
+        group = _joined(self._saddles(part, h), pieces, early, own)
         return self._numbered(part, group, metal, family, before, h)
 
-    def _ascent(self, h: Array, links: Ints, active: Mask) -> Ints:
+    def _ascent(self, h: Array, links: Ints, active: Mask, ridge: Mask) -> Ints:
         """Links of every free node below TOUCH to its highest neighbour (collective)."""
         bound = np.zeros(len(h), dtype=bool)
         bound[links] = True
         free = active & (self.kin < 0) & (h < TOUCH) & ~self._anywhere(bound)
-        beside, last = h[self.neighbour], np.full(len(h), -1.0)
-        top = last.copy()
-        top[self.inner] = np.maximum.reduceat(beside, self.first) if len(self.first) else 0.0
-        top = self._highest(top)
-        best = beside == top[self.base]
-        if len(self.first):
-            last[self.inner] = np.maximum.reduceat(
-                np.where(best, self.ids[self.neighbour], -1.0), self.first)
-        last = self._highest(last)
+        leads = ~ridge[self.base] | ridge[self.neighbour]
+        beside = np.where(leads, h[self.neighbour], -1.0)
+        top = self._best(beside)
+        best = leads & (beside == top[self.base])
+        last = self._best(np.where(best, self.ids[self.neighbour], -1.0))
         climbs = free & ((top > h) | (top == h) & (last > self.ids))
         chosen = best & climbs[self.base] & (self.ids[self.neighbour] == last[self.base])
         return np.stack([self.base[chosen], self.neighbour[chosen]])
+
+    def _ridges(self, h: Array) -> Mask:
+        """Nodes below PART from which no edge rises as a front does (collective)."""
+        psi = np.log(np.maximum(h, FAINT)) - np.log1p(-np.minimum(h, 1.0 - FAINT))
+        rise = self._best((psi[self.neighbour] - psi[self.base]) / self.length)
+        return np.asarray((h > FAINT) & (h < PART) & (rise < RISE) & (self.kin < 0))
+
+    def _best(self, values: Array) -> Array:
+        """The largest of a value for each neighbour, at every node, -1 without (collective)."""
+        out = np.full(len(self.kin), -1.0)
+        if len(self.first):
+            out[self.inner] = np.maximum.reduceat(values, self.first)
+        return self._highest(out)
 
     def _saddles(self, part: Ints, h: Array) -> Array:
         """Rows (height, part, part): the highest edge between any two parts (collective)."""
@@ -281,10 +325,10 @@ class Contact:
                 number[which] = old
                 free.remove(which)
                 taken.add(old)
-        fresh = max(int(self.next[0]), *(e[2] + 1 for e in everyone))
+        fresh = max(int(self.count[0]), *(e[2] + 1 for e in everyone))
         for which in sorted(free):
             number[which], fresh = fresh, fresh + 1
-        self.next[0] = fresh
+        self.count[0] = fresh
         if own >= 0:
             number[own] = OWN
         return np.where(part >= 0, number[group[part]], 0)
@@ -296,6 +340,42 @@ class Contact:
         lowest = np.where(at == 0, np.iinfo(np.int64).max, at).min(axis=1)
         highest = np.where(at == 0, np.iinfo(np.int64).min, at).max(axis=1)
         self.open.x.array[self.cells] = lowest >= highest
+
+    # -- what has happened in the step ---------------------------------------------------------
+
+    def heir(self, number: int) -> int:
+        """The piece that most metal of a former one belongs to now; 0 if it has dissolved.
+
+        Args:
+            number: of the piece, as the last step left it. Collective.
+        """
+        n = self.map.size_local
+        on = (self.before[:n] == number) & (self.height[:n] >= PART)
+        now, count = np.unique(self.piece.x.array[:n][on].astype(np.int64), return_counts=True)
+        total: dict[int, int] = {}
+        for here in self.comm.allgather([*zip(now.tolist(), count.tolist(), strict=True)]):
+            for which, nodes in here:
+                total[which] = total.get(which, 0) + nodes
+        return max(total, key=lambda which: (total[which], -which), default=0)
+
+    def where(self, number: int, *, joined: bool = False) -> list[float] | None:
+        """Where a piece has just parted from another one, m; None if it is alone (collective).
+
+        Args:
+            number: of the piece.
+            joined: where it has joined another one instead, as the step found them.
+        """
+        piece = self.before if joined else np.rint(self.piece.x.array).astype(np.int64)
+        i, j = self.edges
+        a, b = piece[i], piece[j]
+        on = (a != b) & (a != 0) & (b != 0) & ((a == number) | (b == number))
+        i, j = i[on], j[on]
+        x = self.unknown.space.tabulate_dof_coordinates()[:, : self.s.domain.dim]
+        height = np.minimum(self.height[i], self.height[j])
+        best = np.flatnonzero(height == height.max(initial=-1.0))
+        mine = [(-float(height[k]), (0.5 * (x[i[k]] + x[j[k]])).tolist()) for k in best.tolist()]
+        found = [row for rows in self.comm.allgather(mine) for row in rows]
+        return min(found)[1] if found else None
 
     # -- nodes that ranks share ----------------------------------------------------------------
 
@@ -333,13 +413,13 @@ class Contact:
         return np.asarray(np.maximum.reduce(self.comm.allgather(out)))
 
 
-def _joined(saddles: Array, pieces: Mask, remains: Mask, own: int) -> Ints:
+def _joined(saddles: Array, pieces: Mask, early: Mask, own: int) -> Ints:
     """Group of every part: basins join across the highest saddle, two pieces never do.
 
     Args:
         saddles: rows (height, part, part).
         pieces: parts with a core, and solids.
-        remains: basins that join the collector's piece first.
+        early: basins that join the collector's piece first.
         own: the part of the collector, -1 without.
     """
     parent, taken = np.arange(len(pieces)), pieces.copy()
@@ -350,14 +430,14 @@ def _joined(saddles: Array, pieces: Mask, remains: Mask, own: int) -> Ints:
             k = int(parent[k])
         return k
 
-    first = remains.copy()
+    first = early.copy()
     if own >= 0:
         first[own] = True
     # Ties go by the numbers of the mesh file, so that ranks do not matter.
     order = np.lexsort((saddles[:, 2], saddles[:, 1], -saddles[:, 0]))
     rows = saddles[order, 1:].astype(np.int64)
-    early = first[rows].all(axis=1)
-    for a, b in (*rows[early].tolist(), *rows[~early].tolist()):
+    before = first[rows].all(axis=1)
+    for a, b in (*rows[before].tolist(), *rows[~before].tolist()):
         a, b = root(a), root(b)
         if a != b and not (taken[a] and taken[b]):
             parent[b] = a

@@ -31,7 +31,8 @@ class Deposit(Measure):
     Attributes:
         metal: the physics.
         tip_place: where the highest metal is, m; empty without any.
-        pieces: dead metal, largest first: `charge` (C), `volume` (m3), `place` of its middle (m).
+        pieces: dead metal, largest first: `piece` (its number, see `fem.contact`), `charge` (C),
+            `volume` (m3), `place` of its middle (m).
         shorted: where metal (xi > 1/2) that hangs together with the collector meets the counter
             electrode, m; empty if nowhere.
         joined: floating solids that metal has joined to the collector, by number.
@@ -243,14 +244,19 @@ class Deposit(Measure):
         weights = (heavy, amount, *(amount * here[:, k] for k in range(dim)))
         sums = np.stack([np.bincount(mine[on], weights=w, minlength=count) for w in weights])
         sums = self.comm.allreduce(sums, op=MPI.SUM)
+        number = np.zeros(count, dtype=np.int64)
+        np.maximum.at(number, mine[on], self.contacts.piece.x.array[: len(mine)][on].astype(int))
+        number = np.maximum.reduce(self.comm.allgather(number))
         self.dead_parts = np.flatnonzero(~self.alive & (sums[0] > 0.0))
         pieces = [
             {
+                "piece": int(number[part]),
                 "charge": float(volume) * self.metal.charge_density,
                 "volume": float(volume),
                 "place": (moment / volume).tolist(),
             }
-            for volume, *moment in sums[1:, self.dead_parts].T
+            for part, (volume, *moment) in zip(
+                self.dead_parts.tolist(), sums[1:, self.dead_parts].T, strict=True)
         ]
         return sorted(pieces, key=lambda piece: -piece["volume"])
 

@@ -82,7 +82,8 @@ class Watch:
 
     `short_circuit`: metal joins collector and counter electrode. `overflow`: its tip passes the
     top of the host. Both are told once a run. `bridge`: metal joins a solid that floated to the
-    collector. `island`: the number of pieces without electronic contact has changed.
+    collector. `island`: a piece of metal has lost its contact. `joined`: it has one again, or hangs
+    together with another piece. `dissolved`: it is gone.
 
     Args:
         model: whose metal is watched; nothing is told if none grows.
@@ -101,7 +102,8 @@ class Watch:
             self._remember(self.deposit)
 
     def _remember(self, deposit: Deposit) -> None:
-        self.joined, self.islands = deposit.joined, len(deposit.pieces)
+        self.joined = deposit.joined
+        self.islands = {piece["piece"]: piece for piece in deposit.pieces}
         self.before = deposit.driven_cells
 
     def news(self) -> list[tuple[str, dict[str, Any]]]:
@@ -124,16 +126,31 @@ class Watch:
             at = deposit.approach(solid, self.before)
             found.append(("bridge", {"place": list(at), "region": deposit.solid_names[solid]}))
         found = [(name, more | {"charge": charge}) for name, more in found]
-        if len(deposit.pieces) != self.islands:
-            charges = [piece["charge"] / self.model.area for piece in deposit.pieces]
-            found.append(("island", {
-                "place": deposit.pieces[0]["place"] if charges else None,
-                "pieces": len(charges), "before": self.islands, "charge": sum(charges),
-                "largest": max(charges, default=0.0),
-            }))  # fmt: skip
+        found += self._islands(deposit)
         self.noted |= {name for name, _ in found}
         self._remember(deposit)
         return found
+
+    def _islands(self, deposit: Deposit) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Pieces that lost or found a contact, by their number; the collector's is 1."""
+        now = {piece["piece"]: piece for piece in deposit.pieces}
+        told = {"pieces": len(now), "before": len(self.islands)}
+        for number in sorted({*now} - {*self.islands}):
+            yield "island", self._piece(number, now[number]) | {
+                "contact": deposit.contacts.where(number), **told,
+            }
+        for number in sorted({*self.islands} - {*now}):
+            heir, more = deposit.contacts.heir(number), self._piece(number, self.islands[number])
+            if heir:
+                at = deposit.contacts.where(number, joined=True)
+                yield "joined", more | {"to": heir, "contact": at, **told}
+            else:
+                yield "dissolved", more | told
+
+    def _piece(self, number: int, piece: dict[str, Any]) -> dict[str, Any]:
+        """Its number, its middle in m, its charge in C per m2 of projected area."""
+        charge = piece["charge"] / self.model.area
+        return {"piece": number, "place": piece["place"], "charge": charge}
 
 
 class StopRequest:

@@ -75,7 +75,7 @@ differ from the given one for the sake of the charge; elsewhere by the whole of 
 SHORTEST, ULPS = 1e-5, 1e5
 """Steps that follow a current may be as short as the first share of dt_min, and as the second
 number of units in the last place of the time: then charge over time is the current to 1e-5."""
-JUMPS = ("island", "bridge")
+JUMPS = ("island", "joined", "bridge")
 """Events at which rates jump: what was cut off would go on for half a step by BDF2's memory."""
 
 
@@ -546,6 +546,8 @@ class Simulation:
                 shares.append(max(aim / (reached - emptiest), 0.05))
             if self.model.nuclei is not None:
                 shares.append(self.model.nuclei.overshoot())
+            if isinstance(self.measure, Deposit):
+                shares.append(self.measure.contacts.overshoot())
             if self._leaks(numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
                 leaks.append(s.dt)  # what lost its contact within the step still carried current
                 shares.append(0.4)

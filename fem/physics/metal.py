@@ -163,7 +163,7 @@ class Metal:
         xi = s.add("xi", part, differential=True)
         xi.largest_change = self.max_change
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
-        contact = Contact(s, xi, self.regions, self.bridged)
+        contact = Contact(s, xi, self.regions, self.interface_width, self.bridged)
         s.define("contact", contact)
         s.define("sigma_pore", self.sigma_pore(xi.value, contact.open), part)
         front = Front(s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal)

@@ -919,7 +919,7 @@ def test_lamellae_are_reached_one_after_the_other(solve: Solve, reached: Reached
 def test_a_bulb_on_a_thin_neck_is_lost_and_found_again(solve: Solve, reached: Reached) -> None:
     """Control: a neck of 16 um; quantity: dead metal and voltage when the strip ends."""
     thin = solve("stripping_dead_metal")
-    lost, found = formed(thin, "island")
+    (lost,), (found,) = formed(thin, "island"), formed(thin, "joined")
     reached("pieces cut off", lost["pieces"], least=1, most=1)
     reached("pieces after plating", found["pieces"], most=0)
     strip = thin.series["segment"] == 0

@@ -1,0 +1,107 @@
+"""Small cells in which pieces of metal part and join, on meshes made in the test.
+
+All of them are limited by kinetics, so fronts move evenly: `Sharp` knows when pieces part and join.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fem.case import Case
+from fem.domain import Domain
+from fem.model import build
+from fem.results import Result
+from fem.simulation import Simulation
+
+from .fronts import PER_CHARGE, UM, Array, box
+
+__all__ = ["CELL", "DENSITY", "SPEED", "bell", "dumbbell", "plated", "run", "strip"]
+
+DENSITY = 10.0  # A/m2
+SPEED = DENSITY * PER_CHARGE  # of a flat film, m/s
+TOP = 6.8  # um, of the free electrolyte of the dumbbell
+
+#: What all cases share; a host is copper.
+CELL: dict[str, Any] = {
+    "schema": 1,
+    "title": "contact",
+    "metal": "Li",
+    "electrolyte": "LiPF6_EC_EMC_3_7",
+    "study": "growth",
+    "geometry": {"family": "planar", "length": "20 um"},  # asked for; the mesh is given
+    "regions": {"host": {"material": "Cu"}},
+    "output": {"figures": False},
+}
+
+
+def run(domain: Domain, folder: Path, width: float, steps: Any, **more: Any) -> Result:
+    """Run a case on a mesh, with the tolerances that users have by default.
+
+    Args:
+        domain: the mesh.
+        folder: of the results.
+        width: lambda, um.
+        steps: of the protocol.
+        more: tables of the case.
+    """
+    data = json.loads(json.dumps(CELL)) | {"protocol": steps} | more
+    data["growth"] = {"interface_width": f"{width} um"} | more.get("growth", {})
+    if "host" not in domain.regions:
+        del data["regions"]
+    domain.sidecar |= {"hash": "made in the test"}
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    simulation = Simulation(build(Case.from_dict(data), domain), Path(folder))
+    try:
+        simulation.check()
+        simulation.begin()
+        simulation.go()
+    finally:
+        simulation.close()
+    return Result(folder)
+
+
+def strip(duration: float) -> dict[str, str]:
+    """A step at `DENSITY`, s."""
+    return {"step": "strip", "current_density": "1 mA/cm^2", "duration": f"{duration} s"}
+
+
+def plated(duration: float) -> dict[str, str]:
+    """As `strip`."""
+    return strip(duration) | {"step": "plate"}
+
+
+def bell(neck: float = 0.4) -> Callable[[Array], Array]:
+    """Level of a layer, a neck and a head, um: half of it beside a mirror plane (or an axis)."""
+    def level(x: Array) -> Array:
+        X, Y = x[0], x[1]
+        stem, head = np.minimum(neck - X, 4 - Y), np.minimum(1.2 - X, np.minimum(Y - 3, 5.4 - Y))
+        return np.maximum(1.5 - Y, np.maximum(stem, head))
+
+    return level
+
+
+def dumbbell(
+    folder: Path, width: float, steps: Any, *, neck: float = 0.4, axisymmetric: bool = False,
+    **more: Any,
+) -> Result:
+    """The metal of `bell` in a cell 2 um wide; cells of lambda/2 up to 6.8 um, wider above."""
+    fine, rise = round(TOP / width), 10 / 6 / width  # rows of squares; how much taller those above
+
+    def bend(x: Array) -> Array:
+        above = np.maximum(x[:, 1] - TOP * UM, 0.0)
+        return x + (rise - 1) * above[:, None] * (0, 1, 0)
+
+    domain = box((0, 0), (2 * UM, (TOP + 6 * width) * UM), (round(2 / width), fine + 6), bend=bend,
+                 axisymmetric=axisymmetric)
+    given = {
+        "expression": "y + max(1.5e-6 - y, min(n - x, 4e-6 - y), "
+        "min(1.2e-6 - x, y - 3e-6, 5.4e-6 - y))",
+        "unit": "m", "n": f"{neck} um",
+    }
+    return run(domain, folder, width, steps, initial={"metal_layer": given}, **more)
+
