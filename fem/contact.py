@@ -358,6 +358,16 @@ class Contact:
                 total[which] = total.get(which, 0) + nodes
         return max(total, key=lambda which: (total[which], -which), default=0)
 
+    def number_of(self, solid: int) -> int:
+        """Number that a floating solid, and the piece around it, had before the step (collective).
+
+        Args:
+            solid: as in the attribute `solid`.
+        """
+        mine = self.before[self.kin == 1 + int(np.searchsorted(self.floating, solid))]
+        known = {int(k) for each in self.comm.allgather(mine[:1].tolist()) for k in each}
+        return max(known, default=0)
+
     def where(self, number: int, *, joined: bool = False) -> list[float] | None:
         """Where a piece has just parted from another one, m; None if it is alone (collective).
 

@@ -267,26 +267,6 @@ class Deposit(Measure):
         found = [row for rows in self.comm.allgather(sorted(middles)[:1]) for row in rows]
         return tuple(min(found)) if found else ()
 
-    def approach(self, solid: int, before: npt.NDArray[np.bool_]) -> tuple[float, ...]:
-        """Point of a floating solid that is nearest to what was driven before, m (collective).
-
-        Args:
-            solid: number of the solid.
-            before: `driven_cells` of that time.
-        """
-        from scipy.spatial import cKDTree
-
-        mesh, dim = self.s.domain.mesh, self.s.domain.dim
-        x, corners = mesh.geometry.x[:, :dim], cell_vertices(mesh)
-        driven = np.concatenate(self.comm.allgather(x[np.unique(corners[before])]))
-        own = x[np.unique(corners[self.solid == solid])]
-        if len(driven):
-            away = cKDTree(driven).query(own)[0] if len(own) else np.empty(0)
-        else:
-            away = self.s.domain.along(own)
-        near = sorted(zip(away.tolist(), own.tolist(), strict=True))[:1]
-        return tuple(min(row for rows in self.comm.allgather(near) for row in rows)[1])
-
     # -- fields and profiles -------------------------------------------------------------------
 
     def update_walls(self) -> npt.NDArray[np.float64]:

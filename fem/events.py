@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .compat import MPI
+from .contact import OWN
 from .deposit import Deposit
 from .diagnosis import sand_time
 from .measure import Measure
@@ -104,7 +105,6 @@ class Watch:
     def _remember(self, deposit: Deposit) -> None:
         self.joined = deposit.joined
         self.islands = {piece["piece"]: piece for piece in deposit.pieces}
-        self.before = deposit.driven_cells
 
     def news(self) -> list[tuple[str, dict[str, Any]]]:
         """Names and numbers of what the last accepted step has brought (collective).
@@ -123,8 +123,9 @@ class Watch:
             if domain.along(np.array([place]))[0] > domain.host[0]:
                 found.append(("overflow", {"place": list(place)}))
         for solid in sorted(deposit.joined - self.joined):
-            at = deposit.approach(solid, self.before)
-            found.append(("bridge", {"place": list(at), "region": deposit.solid_names[solid]}))
+            at = deposit.contacts.where(deposit.contacts.number_of(solid), joined=True)
+            found.append(("bridge", {
+                "piece": OWN, "place": at, "region": deposit.solid_names[solid]}))
         found = [(name, more | {"charge": charge}) for name, more in found]
         found += self._islands(deposit)
         self.noted |= {name for name, _ in found}

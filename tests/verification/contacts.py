@@ -20,7 +20,7 @@ from fem.simulation import Simulation
 
 from .fronts import PER_CHARGE, UM, Array, box
 
-__all__ = ["CELL", "DENSITY", "SPEED", "bell", "dumbbell", "plated", "run", "strip"]
+__all__ = ["CELL", "DENSITY", "SPEED", "bell", "dumbbell", "floating", "plated", "run", "strip"]
 
 DENSITY = 10.0  # A/m2
 SPEED = DENSITY * PER_CHARGE  # of a flat film, m/s
@@ -34,7 +34,7 @@ CELL: dict[str, Any] = {
     "electrolyte": "LiPF6_EC_EMC_3_7",
     "study": "growth",
     "geometry": {"family": "planar", "length": "20 um"},  # asked for; the mesh is given
-    "regions": {"host": {"material": "Cu"}},
+    "regions": {"host*": {"material": "Cu"}},
     "output": {"figures": False},
 }
 
@@ -51,7 +51,10 @@ def run(domain: Domain, folder: Path, width: float, steps: Any, **more: Any) -> 
     """
     data = json.loads(json.dumps(CELL)) | {"protocol": steps} | more
     data["growth"] = {"interface_width": f"{width} um"} | more.get("growth", {})
-    if "host" not in domain.regions:
+    if "host" in domain.regions:  # of a family that has any
+        data["geometry"] = {"family": "lamella", "layers": [
+            {"name": "plate", "thickness": "2 um", "opening": 0.5, "pitch": "8 um"}]}
+    else:
         del data["regions"]
     domain.sidecar |= {"hash": "made in the test"}
     Path(folder).mkdir(parents=True, exist_ok=True)
@@ -105,3 +108,29 @@ def dumbbell(
     }
     return run(domain, folder, width, steps, initial={"metal_layer": given}, **more)
 
+
+
+def floating(
+    folder: Path, width: float, steps: Any, *, low: float = 6.0, high: float = 8.0,
+    cell: float = 4.0, half: float = 2.0, top: float = 12.0, **more: Any,
+) -> Result:
+    """A copper plate that floats over a bare foil, beside a mirror plane; no wall has a barrier.
+
+    Args:
+        folder: of the results.
+        width: lambda, um.
+        steps: of the protocol.
+        low: of the plate, um.
+        high: of it, um.
+        cell: width, um.
+        half: width of the plate, um.
+        top: of the cell, um.
+        more: tables of the case.
+    """
+    def solid(x: Array) -> Array:
+        return (x[0] < half * UM) & (x[1] > low * UM) & (x[1] < high * UM)
+
+    domain = box((0, 0), (cell * UM, top * UM), (round(cell / width), round(top / width)),
+                 host=solid)
+    bare = [{"surface": name, "eta_nuc": "0 V"} for name in ("host*", "collector")]
+    return run(domain, folder, width, steps, kinetics=bare, **more)
