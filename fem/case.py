@@ -730,8 +730,8 @@ class Case(_Table):
     def recorded(self) -> Case:
         """The case complete, so that a later version computes the same from it.
 
-        Numbers of the library, defaults of the geometry and digests of the files that it names are
-        written out; what it computes, and `physics_hash`, stay the same.
+        Numbers of the library, defaults and cell sizes of the geometry, and digests of the files
+        that it names are written out; what it computes, and `physics_hash`, stay the same.
         """
         from fem.case_checks import geometry_parameters
         from fem.case_summary import library_entries
@@ -742,7 +742,9 @@ class Case(_Table):
             tables.setdefault(entry.kind, {})[key[1]] = recorded.table(entry)
         changes: dict[str, Any] = {"library": tables}
         if self.geometry is not None:
-            full = _written(geometry_parameters(self.sized_geometry or {}))
+            from geometries.resolution import spelled_out
+
+            full = _written(spelled_out(geometry_parameters(self.sized_geometry or {})))
             changes["geometry"] = {"family": self.geometry["family"], **full}
         if self.mesh is not None:
             from geometries.conversion import file_digest
@@ -775,7 +777,7 @@ class Case(_Table):
         """
         return to_toml(self.to_dict())
 
-    def physics_hash(self, mesh_hash: str = "") -> str:
+    def physics_hash(self, mesh_hash: str = "", *, as_written: bool = False) -> str:
         """Digest of everything that defines the problem; guards restarts.
 
         A new end of the last protocol step, other output, time or solver options keep it.
@@ -784,6 +786,8 @@ class Case(_Table):
         Args:
             mesh_hash: content hash of the mesh (of the sidecar); the name of a mesh file is not
                 part of the digest.
+            as_written: with all cell sizes that the geometry gives; else those that its family
+                would choose are left out, so that a case and what is `recorded` of it agree.
         """
         data = self.to_dict()
         for name in ("title", "source", "notes", "time", "solver", "output", "probe", "library"):
@@ -801,7 +805,12 @@ class Case(_Table):
         if self.geometry is not None:
             from fem.case_checks import geometry_parameters
 
-            found = geometry_parameters(self.sized_geometry or {}).model_dump(mode="json")
+            model = geometry_parameters(self.sized_geometry or {})
+            if not as_written:
+                from geometries.resolution import chosen_left_out
+
+                model = chosen_left_out(model)
+            found = model.model_dump(mode="json")
             data["geometry"] = _without_files(found)  # their content's digest is beside them
             data["geometry"]["family"] = self.geometry["family"]
         data["mesh_hash"] = mesh_hash

@@ -132,6 +132,8 @@ class Simulation:
         self.origin = ""
         self.saved = time.monotonic()  # when there was a checkpoint last
         self.saved_as: tuple[float, int, bool, int] | None = None
+        self.mesh_hash = str(model.domain.sidecar["hash"])
+        self.recorded = ""  # digest of the case as it stands in the folder
         self.library = self.case.library_digest()
         self.made: list[dict[str, Any]] = []  # versions, command, date, host of each start
         self.done_before = 0  # steps of what is resumed
@@ -161,15 +163,18 @@ class Simulation:
     def begin(self) -> None:
         """Write the resolved case and a checkpoint at t = 0."""
         self.made = [provenance.record(self.comm)]
-        on_root(self.comm, lambda: write_text(
-            self.folder / "case.toml", self.case.recorded().to_toml()
-        ))
+        self.recorded = on_root(self.comm, self._write_case)
         write_json(self.comm, self.folder / "mesh.json", self.model.domain.sidecar)
         self.measure.begin()
         self.watch.begin()
         self.most = self.measure.start["plated"]
         self.save()
         self._open(1)
+
+    def _write_case(self) -> str:
+        full = self.case.recorded()
+        write_text(self.folder / "case.toml", full.to_toml())
+        return full.physics_hash(self.mesh_hash, as_written=True)
 
     def continue_from(self, found: checkpoint.Found) -> None:
         """Take up a checkpoint."""
@@ -179,6 +184,7 @@ class Simulation:
         loaded = self.s.save()
         self.s.begin(self.s.dt)  # what follows from the state and is kept in no checkpoint
         self.s.restore(loaded)
+        self.recorded = str(kept.get("recorded", kept["physics"]))
         self.measure.start = dict(kept["start"])
         self.number = int(kept["segment"])
         self.segment_start = float(kept["segment_start"])
@@ -237,7 +243,8 @@ class Simulation:
         if begun:
             self.recorder.table.sync()
         checkpoint.save(self.folder, self.s, {
-            "physics": self.case.physics_hash(self.model.domain.sidecar["hash"]),
+            "physics": self.case.physics_hash(self.mesh_hash),
+            "recorded": self.recorded,
             "library": self.library,
             "start": self.measure.start,
             "segment": self.number,

@@ -29,6 +29,7 @@ from geometries.mesh import (
 )
 from geometries.parameters import (
     Growth,
+    Later,
     Length,
     Name,
     Names,
@@ -116,6 +117,8 @@ class FibreLayer(Parameters):
         skin: a film around the fibres, region `coating_<skin's name>`; counts as solid.
         whiskers: thin rods on the fibres.
         orientation: 3D: fibres lie in the plane or in any direction ("isotropic").
+        size_wall: cell size on its fibres where the cell gives none for all layers; round, full
+            fibres take the least of all layers. Default a tenth (3D: a third) of the diameter.
     """
 
     name: Name
@@ -128,6 +131,7 @@ class FibreLayer(Parameters):
     skin: Skin | None = None
     whiskers: Whiskers | None = None
     orientation: Literal["plane", "isotropic"] = "plane"
+    size_wall: Later = None
 
     @model_validator(mode="after")
     def _consistent(self) -> FibreLayer:
@@ -153,6 +157,10 @@ class FibreLayer(Parameters):
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
+
+    def wall(self, dimension: int) -> float:
+        """Cell size on its fibres in m, where the cell gives none."""
+        return self.size_wall or self.fibre_diameter / (10 if dimension == 2 else 3)
 
     @property
     def plain(self) -> bool:
@@ -291,9 +299,8 @@ class FibreMat(Parameters):
 
     def sizes(self) -> tuple[float, float]:
         """Largest cell size and cell size on fibres in m."""
-        diameters = [layer.fibre_diameter for layer in self.layers]
-        wall = self.size_wall or min(diameters) / (10 if self.dimension == 2 else 3)
-        return max(self.size or max(diameters), wall), wall
+        wall = self.size_wall or min(layer.wall(self.dimension) for layer in self.layers)
+        return max(self.size or max(layer.fibre_diameter for layer in self.layers), wall), wall
 
 
 @dataclass(frozen=True)

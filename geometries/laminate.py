@@ -38,6 +38,10 @@ class Film(Parameters):
     pore_diameter: Length | None = None
     pitch: Length | None = None
 
+    def step(self) -> float:
+        """Largest cell size across the film in m, without `cells`."""
+        return self.size or self.thickness / 4
+
     @property
     def label(self) -> str:
         """Name of the film."""
@@ -154,7 +158,7 @@ def _heights(p: Laminate) -> tuple[Floats, list[float]]:
         if f.cells:
             part = np.linspace(low, high, f.cells + 1)
         else:
-            part = graded([low, high], f.size or f.thickness / 4, fine=fine, growth=p.growth)
+            part = graded([low, high], f.step(), fine=fine, growth=p.growth)
         parts.append(part[1:])
     return np.concatenate(parts), stops
 

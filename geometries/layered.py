@@ -20,7 +20,7 @@ from fem.errors import CaseError
 from geometries.carving import HOST, Crowd, Part, Room, carve, nearest
 from geometries.measures import components, is_pore, pore_connectivity, slab_fractions
 from geometries.mesh import Built, TaggedMesh, cells_needed, facet_pairs, too_many
-from geometries.parameters import Growth, Length, Name, Names, Parameters, above
+from geometries.parameters import Growth, Later, Length, Name, Names, Parameters, above
 from geometries.primitives import Ball, Rod
 
 POROSITY_TOLERANCE = 0.01
@@ -69,12 +69,15 @@ class Layer(Parameters):
     Attributes:
         name: of the layer, part of its regions' names.
         thickness: of the layer.
+        size_wall: cell size on its walls where the cell gives none for all layers; default a tenth
+            (3D: a third) of a diameter.
     """
 
     full: ClassVar[bool] = False  # whether it is solid where no part is
     porosity_asked: ClassVar[str | None] = None  # name of the field that must be delivered
     name: Name
     thickness: Length
+    size_wall: Later = None
 
     @property
     def filler(self) -> str:
@@ -209,7 +212,7 @@ class Cell(Parameters):
 
     def wall(self, layer: Layer) -> float:
         """Cell size on the walls of a layer in m."""
-        return self.size_wall or layer.wall(self.dimension)
+        return self.size_wall or layer.size_wall or layer.wall(self.dimension)
 
     def room(self) -> Room:
         """The cell without parts."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Length = float
 else:
     Length = quantity("m", gt=0)  # m, written as a quantity string such as "30 um"
+# m, of a later version: left out of dumps without a value, so that hashes stay what they were.
+Later = Annotated[Length | None, Field(exclude_if=lambda value: value is None)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 Growth = Annotated[float, Field(gt=1.0, le=2.0)]
 

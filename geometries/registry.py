@@ -95,11 +95,16 @@ def build(family: str, parameters: dict[str, Any], folder: Path) -> dict[str, An
 
 
 def key(family: str, parameters: dict[str, Any]) -> str:
-    """Content hash of family, resolved parameters and builder version (32 hex digits)."""
+    """Content hash of family, resolved parameters and builder version (32 hex digits).
+
+    Cell sizes that the family would choose itself do not count.
+    """
+    from geometries.resolution import chosen_left_out
+
     content = {
         "version": VERSION,
         "family": family,
-        "parameters": resolve(family, parameters).model_dump(mode="json"),
+        "parameters": chosen_left_out(resolve(family, parameters)).model_dump(mode="json"),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 

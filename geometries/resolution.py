@@ -1,4 +1,4 @@
-"""The same geometry with other cells: every size, given or by default, times a factor."""
+"""Cell sizes of a geometry: those that its family chooses, and the same shape with others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from fem.units import format_quantity, parse_quantity
 from geometries.array import Array
+from geometries.fibre_mat import FibreMat
 from geometries.image import Image
 from geometries.laminate import Laminate
 from geometries.lattice_host import OnLattice
@@ -17,7 +18,7 @@ from geometries.planar import Planar
 from geometries.registry import resolve
 from geometries.rough import Rough
 
-__all__ = ["refined"]
+__all__ = ["chosen_left_out", "refined", "spelled_out"]
 
 
 def refined(geometry: Mapping[str, Any], factor: float) -> dict[str, Any]:
@@ -52,9 +53,59 @@ def refined(geometry: Mapping[str, Any], factor: float) -> dict[str, Any]:
             if film.cells:
                 entry["cells"] = max(1, round(film.cells / factor))
             elif film.size is None:
-                entry["size"] = format_quantity(factor * film.thickness / 4, "m")
+                entry["size"] = format_quantity(factor * film.step(), "m")
     resolve(family, out)
     return out
+
+
+def spelled_out(model: BaseModel) -> BaseModel:
+    """Parameters with all cell sizes that the family chooses: they give the same mesh, bit by bit.
+
+    Where layers have walls of their own each gets its size. Sizes that are another one by default,
+    as `size_counter` is `size`, are left to that.
+    """
+    update: dict[str, Any] = {
+        name: size for name, size in _chosen(model).items() if getattr(model, name) is None
+    }
+    if isinstance(model, Cell | FibreMat):
+        update.pop("size_wall", None)
+        if model.size_wall is None:
+            update["layers"] = tuple(
+                layer.model_copy(
+                    update={"size_wall": layer.size_wall or layer.wall(model.dimension)}
+                )
+                for layer in model.layers
+            )
+    if isinstance(model, Laminate):
+        update["layers"] = tuple(
+            film if film.cells or film.size else film.model_copy(update={"size": film.step()})
+            for film in model.layers
+        )
+    return model.model_copy(update=update)
+
+
+def chosen_left_out(model: BaseModel) -> BaseModel:
+    """Parameters without the cell sizes that the family would choose as they are.
+
+    So a geometry and what `spelled_out` makes of it are the same, with one hash and one mesh.
+    """
+    whole = spelled_out(model)
+    for name in (n for n in type(model).model_fields if n == "size" or n.startswith("size_")):
+        model = _without(model, whole, {name: None})
+    layers = getattr(model, "layers", ())
+    for k, layer in enumerate(layers):
+        for name in ("size", "size_wall"):
+            if getattr(layer, name, None) is not None:
+                bare = layer.model_copy(update={name: None})
+                before, after = model.layers[:k], model.layers[k + 1 :]  # type: ignore[attr-defined]
+                model = _without(model, whole, {"layers": (*before, bare, *after)})
+    return model
+
+
+def _without(model: BaseModel, whole: BaseModel, update: dict[str, Any]) -> BaseModel:
+    """The model changed so, if that leaves out what the family chooses, else as it is."""
+    bare = model.model_copy(update=update)
+    return bare if spelled_out(bare) == whole else model
 
 
 def _times(value: Any, factor: float) -> Any:
@@ -76,12 +127,13 @@ def _larger(text: str, factor: float) -> str:
 def _chosen(model: BaseModel) -> dict[str, float]:
     """Sizes in m that a family chooses where it is given none."""
     if isinstance(model, Cell):
-        walls = [layer.wall(model.dimension) for layer in model.layers]
+        walls = [model.wall(layer) for layer in model.layers]
         return {"size": model.room().size, "size_wall": min(walls)}
     if isinstance(model, OnLattice):
         return {"size": model.spacing()}  # type: ignore[attr-defined]
     if isinstance(model, Rough):
-        return {"size": model.correlation, "size_surface": model.fine()}
+        fine = model.fine()
+        return {"size": max(model.correlation, fine), "size_surface": fine}
     if isinstance(model, Laminate):
         perforated = any(film.pitch for film in model.layers)
         return {"size_width": model.across()[1]} if perforated else {}

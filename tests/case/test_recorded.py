@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,9 @@ from fem.case_checks import geometry_parameters
 from fem.case_files import case_names, to_toml
 from fem.errors import CaseError
 from fem.materials import library
-from geometries.gallery import EXAMPLES
+from geometries.gallery import EXAMPLES, _as_it_is, _drawn, _pictured
+from geometries.registry import build, key, resolve
+from geometries.resolution import chosen_left_out, spelled_out
 from tests.case.base import BASE, EVERYTHING, another_library, changed
 from tests.conftest import ROOT
 
@@ -34,7 +37,7 @@ def test_every_case_of_the_catalogue_reads_back(name: str, tmp_path: Path) -> No
     assert back.physics_hash("m") == case.physics_hash("m")
     assert back.library_digest() == case.library_digest()
     if case.geometry is not None:
-        model = geometry_parameters(case.sized_geometry or {})
+        model = spelled_out(geometry_parameters(case.sized_geometry or {}))
         assert geometry_parameters(back.sized_geometry or {}) == model
         # what the model has and the text lacks is nothing (None)
         assert back.geometry is not None and back.geometry.keys() >= {
@@ -48,6 +51,41 @@ def test_every_family_reads_back(family: str) -> None:
         model = geometry_parameters({"family": family, **example})
         data = tomllib.loads(to_toml({"geometry": {"family": family, **_written(model)}}))
         assert geometry_parameters(data["geometry"]) == model
+
+
+TWO = [
+    {"name": "low", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "4 um"},
+    {"name": "high", "thickness": "12 um", "porosity": 0.79, "fibre_diameter": "3 um"},
+]
+LAYERED: dict[str, list[dict[str, Any]]] = {
+    "fibre_mat": [
+        {"width": "40 um", "separator": "5 um", "growth": 1.6, "layers": TWO},
+        {"width": "40 um", "separator": "5 um", "growth": 1.6,
+         "layers": [TWO[0] | {"skin": {"name": "zno", "thickness": "0.5 um"}}, TWO[1]]},
+        {"width": "40 um", "separator": "5 um", "size_wall": "1 um", "layers": TWO},
+    ],
+}  # fmt: skip
+"""Whose layers have walls of their own, and round fibres, which all get the finest."""
+
+
+@pytest.mark.parametrize(("family", "k"), [
+    *((family, 0) for family in sorted(EXAMPLES)), ("fibre_mat", -3), ("fibre_mat", -2),
+    ("fibre_mat", -1),
+])  # fmt: skip
+def test_a_written_geometry_gives_the_same_mesh_bit_by_bit(
+    family: str, k: int, tmp_path: Path
+) -> None:
+    example = [*EXAMPLES[family], *LAYERED.get(family, [])][k]
+    given = {"image": _pictured, "cad": _drawn}.get(family, _as_it_is)(example, tmp_path)
+    model = resolve(family, given)
+    text = to_toml({"geometry": _written(spelled_out(model))})
+    written = tomllib.loads(text)["geometry"]
+    assert chosen_left_out(resolve(family, written)) == chosen_left_out(model)
+    assert key(family, written) == key(family, given)
+    if spelled_out(model) != model:
+        assert resolve(family, written) != model
+        one, two = (build(family, g, tmp_path / n) for g, n in ((given, "a"), (written, "b")))
+        assert one["hash"] == two["hash"]
 
 
 def test_an_image_is_known_by_its_content(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ import pytest
 from fem import provenance
 from fem.case import Case
 from fem.errors import CaseError
-from fem.run import resume
+from fem.results import Result
+from fem.run import mesh_folder, resume
+from geometries import registry
+from geometries.lamella import Lamella
 from tests.case.base import another_library
 from tests.conftest import ROOT, environment
 from tests.run.cases import small
@@ -131,3 +134,33 @@ def test_a_written_case_gives_the_same_answer_with_another_library(tmp_path: Pat
         file.write_text(text.replace('{value = "40 mV"', '{value = "41 mV"'))
         with pytest.raises(CaseError, match=r"not those that the run was started with"):
             resume(tmp_path / "b" / "r", overrides=["protocol.0.duration=40 s"])
+
+
+def test_a_written_case_keeps_its_cells_when_a_family_chooses_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version whose walls have finer cells runs it, and goes on with it, on the same mesh."""
+    film = {"name": "film", "thickness": "8 um", "opening": 0.5, "pitch": "16 um"}
+    step = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "10 s"}
+    case = small(
+        geometry={"family": "lamella", "layers": [film], "gap": "8 um"},
+        regions={"host_film": {"material": "Cu"}}, protocol=[step], time={"dt0": "5 s"},
+    )  # fmt: skip
+    first = case.run(tmp_path / "a")
+    chosen = Lamella.sizes
+
+    def finer(p: Lamella) -> tuple[float, float]:
+        return (size := chosen(p))[0], p.size_wall or 0.7 * size[1]
+
+    monkeypatch.setattr(Lamella, "sizes", finer)
+    monkeypatch.setattr(registry, "VERSION", registry.VERSION + 1)
+    written = Case.load(tmp_path / "a" / "case.toml")
+    again = written.run(tmp_path / "b")
+    assert written.physics_hash() != case.physics_hash()
+    for name, column in first.series.items():
+        assert np.array_equal(again.series[name], column), name
+    folders = mesh_folder(case), mesh_folder(written), tmp_path / "a"
+    cells = [json.loads((folder / "mesh.json").read_text())["cells"] for folder in folders]
+    assert cells[0] > cells[1] == cells[2]
+    resume(tmp_path / "a", overrides=["protocol.0.duration=15 s"])
+    assert Result(tmp_path / "a").summary["t"] == pytest.approx(15.0)
