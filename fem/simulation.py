@@ -56,7 +56,8 @@ LAST = ("depletion", "beyond_law", "unresolved_front", "short_circuit")
 LEAK = 1e-4
 """Share of the cell current that may pass through empty pores; with more a step is too large."""
 BARE = 2.5e-4
-"""Share of the most metal that there has been; less counts as none left to strip."""
+"""Share of the most metal that there has been; less counts as none left to strip. No step takes
+more than there is: the last one leaves half of this."""
 SCRAPS = 0.02
 """Share of it that may be left, in no contact, where stripping cannot go on."""
 FULL, BRIM = 0.99, 0.997
@@ -543,11 +544,12 @@ class Simulation:
                 return None
             charge = numbers["charge"] / self.model.area - self.segment_charge / self.model.area
             shares = [segment.overshoot((before[0], s.get_voltage()), (before[1], charge))]
-            if s.dt <= 10 * least:
-                return None if shares[0] is None else max(shares[0] * s.dt, least)
             taken = charge - before[1]
-            if bare < left and left + 2 * bare < taken:  # more than there is
-                shares.append(max((left + bare) / taken, 0.05))
+            if bare < left < taken:  # more than there is: half of what counts as none stays
+                shares.append(max((left - 0.5 * bare) / taken, 0.05))
+            if s.dt <= 10 * least:
+                share = min((share for share in shares if share is not None), default=None)
+                return None if share is None else max(share * s.dt, least)
             if fills and (reached := numbers["xi_min"]) > BRIM:
                 aim = 0.5 * (FULL + BRIM) - emptiest
                 shares.append(max(aim / (reached - emptiest), 0.05))

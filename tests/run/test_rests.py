@@ -335,7 +335,9 @@ def test_stripping_ends_with_the_metal_and_the_protocol_goes_on(
     ends = [event["event"] for event in summary["events"]]
     by_cutoff = study == "tertiary" and bool(cutoff)
     assert ends == 3 * ["cutoff" if by_cutoff else "stripped"]
-    assert abs(result.series["plated"][-1]) < 5.0
+    left = [event["left"] for event in summary["events"] if "left" in event]
+    assert all(0.0 <= each <= 2.5e-4 * 1000.0 * 1.001 for each in left)
+    assert 0.0 <= result.series["plated"].min() and result.series["plated"][-1] < 0.3
     closed(result)
 
 
