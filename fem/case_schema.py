@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from fem.fields import choices, default, marks, tables
 from fem.properties import PropertyOf
-from fem.units import Quantity, format_quantity
+from fem.units import Quantity
 
 
 def schema_text() -> str:
@@ -27,61 +26,32 @@ def schema_text() -> str:
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
     for name, field in model.model_fields.items():
         path = prefix + (field.alias or name)
-        nested = list(_models(field.annotation, path))
+        nested = list(tables(field.annotation, path))
         if not nested and name != "step":
             yield path, _kind(field) + _default(field), field.description or ""
         for inner, inner_path in nested:
             text = (inner.__doc__ or "").strip().splitlines()[0]
-            yield inner_path, "table" + ("" if not field.is_required() else ", required"), text
-            yield from _rows(inner, inner_path.split(" ")[0] + ".")
-
-
-def _models(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str]]:
-    """The tables a field holds, with the path that leads into them."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        tag = annotation.model_fields.get("step")
-        yield annotation, path if tag is None else f"{path} ({typing.get_args(tag.annotation)[0]})"
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Annotated:
-        yield from _models(arguments[0], path)
-    elif origin in (typing.Union, types.UnionType):
-        for option in arguments:
-            yield from _models(option, path)
-    elif origin is tuple:
-        yield from _models(arguments[0], f"{path}.<number>")
-    elif origin is dict:
-        yield from _models(arguments[1], f"{path}.<name>")
+            tag = inner.model_fields.get("step")
+            shown = inner_path if tag is None else f"{inner_path} ({choices(tag)})"
+            yield shown, "table" + ("" if not field.is_required() else ", required"), text
+            yield from _rows(inner, f"{inner_path}.")
 
 
 def _kind(field: FieldInfo) -> str:
-    parts = [*field.metadata, *_parts(field.annotation)]
+    parts = marks(field)
     found = next((p for p in parts if isinstance(p, PropertyOf | Quantity)), None)
     if isinstance(found, PropertyOf):
         names = ", ".join(found.variables)
         return f"{found.unit or 'number'}; value, profile, table or expression of {names}"
     if isinstance(found, Quantity):
         return f"{found.unit or 'number'}"
-    literal = next((p for p in parts if typing.get_origin(p) is Literal), None)
-    if literal is not None:
-        return " | ".join(str(choice) for choice in typing.get_args(literal))
-    words = {str: "text", bool: "true | false", int: "integer", dict: "table"}
+    if words := choices(field):
+        return words
+    kinds = {str: "text", bool: "true | false", int: "integer", dict: "table"}
     origins = [typing.get_origin(p) or p for p in parts]
-    return next((words[p] for p in origins if p in words), "value")
-
-
-def _parts(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    if typing.get_origin(annotation) is not Literal:
-        for part in (*typing.get_args(annotation), *getattr(annotation, "__metadata__", ())):
-            yield from _parts(part)
+    return next((kinds[p] for p in origins if p in kinds), "value")
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return ", required"
-    value = field.get_default(call_default_factory=True)
-    if value in (None, "", (), {}):
-        return ""
-    unit = next((m.unit for m in field.metadata if isinstance(m, Quantity)), "")
-    shown = format_quantity(value, unit) if unit else str(value).lower()
-    return f", default {shown}"
+    text = default(field)
+    return f", {text}" if text == "required" else f", default {text}" if text else ""

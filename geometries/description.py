@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fem.units import Quantity, format_quantity, unit_of
+from fem.fields import choices, default, marks, tables
+from fem.units import Quantity, unit_of
 
 __all__ = ["Parameter", "parameters"]
 
@@ -47,8 +46,10 @@ def parameters(model: type[BaseModel], prefix: str = "") -> Iterator[Parameter]:
         path = f"{prefix}{name}"
         kind, limits = _kind(field), _limits(field)
         meaning = meanings.get(name) or ("kind of the layer." if name == "family" else "")
-        yield Parameter(path, kind, limits, _default(field), meaning)
-        for inner, below in _tables(field.annotation, path):
+        yield Parameter(path, kind, limits, default(field), meaning)
+        for inner, place in tables(field.annotation, path):
+            tag = inner.model_fields.get("family")
+            below = place if tag is None else f"{place}({choices(tag)})"
             yield from parameters(inner, f"{below}.")
 
 
@@ -70,43 +71,21 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def _tables(annotation: Any, path: str) -> Iterator[tuple[type[BaseModel], str]]:
-    """The models that a parameter holds, with the path that leads into them."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        tag = annotation.model_fields.get("family")
-        yield annotation, path if tag is None else f"{path}({_words(tag.annotation)})"
-    elif origin is Annotated:
-        yield from _tables(arguments[0], path)
-    elif origin in (typing.Union, types.UnionType):
-        for option in arguments:
-            yield from _tables(option, path)
-    elif origin is tuple:
-        yield from _tables(arguments[0], f"{path}.<n>")
-    elif origin is dict:
-        yield from _tables(arguments[1], f"{path}.<name>")
-
-
-def _words(annotation: Any) -> str:
-    return " | ".join(str(word) for word in typing.get_args(annotation))
-
-
 def _kind(field: FieldInfo) -> str:
-    parts = [*field.metadata, *_parts(field.annotation)]
+    parts = marks(field)
     several = "list of " if any(typing.get_origin(p) is tuple for p in parts) else ""
     if several and bool in parts:
         return "true | false, or list of names"
     if any(typing.get_origin(p) is dict for p in parts):
         return "table"
-    if any(isinstance(p, type) and issubclass(p, BaseModel) for p in parts):
+    if any(tables(field.annotation)):
         return several + ("tables" if several else "table")
     unit = unit_of(field)
     if unit is not None:
         one = {"m": "length"}.get(unit, f"quantity in {unit}")
         return f"{several}{one}{'s' if several and unit == 'm' else ''}"
-    choice = next((p for p in parts if typing.get_origin(p) is Literal), None)
-    if choice is not None:
-        return several + _words(choice)
+    if choice := choices(field):
+        return several + choice
     words = {str: "text", bool: "true | false", int: "integer", float: "number"}
     kind = " or ".join(dict.fromkeys(
         words[p] for p in parts if isinstance(p, type) and p in words
@@ -114,22 +93,12 @@ def _kind(field: FieldInfo) -> str:
     return several + (f"{kind}s" if several and kind in ("number", "integer") else kind)
 
 
-def _parts(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    if typing.get_origin(annotation) is not Literal:
-        for part in (*typing.get_args(annotation), *getattr(annotation, "__metadata__", ())):
-            yield from _parts(part.metadata if isinstance(part, FieldInfo) else part)
-    if isinstance(annotation, list):
-        for part in annotation:
-            yield from _parts(part)
-
-
 def _limits(field: FieldInfo) -> str:
     """Bounds of the value, of one entry where there is a list."""
-    if any(isinstance(p, type) and issubclass(p, BaseModel) for p in _parts(field.annotation)):
+    if any(tables(field.annotation)):
         return ""
     unit, bounds = unit_of(field) or "", {}
-    for mark in [*field.metadata, *_parts(field.annotation)]:
+    for mark in marks(field):
         if isinstance(mark, Quantity | Interval | Gt | Ge | Lt | Le):
             for key in ("gt", "ge", "lt", "le"):
                 if getattr(mark, key, None) is not None:
@@ -142,14 +111,3 @@ def _limits(field: FieldInfo) -> str:
     low = f"at least {low}" if "ge" in shown else low
     high = f"at most {high}" if "le" in shown else high
     return ", ".join(part for part in (low, high) if part)
-
-
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value, unit = field.get_default(call_default_factory=True), unit_of(field)
-    if value in (None, "", (), {}):
-        return ""
-    if unit:
-        return format_quantity(value, unit)
-    return str(value).lower() if isinstance(value, bool) else f"{value}"

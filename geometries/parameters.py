@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fem.errors import CaseError
+from fem.fields import tables
 from fem.units import quantity
 
 if TYPE_CHECKING:
@@ -185,12 +186,6 @@ def _known(model: type[BaseModel]) -> list[str]:
     names: dict[str, None] = {}
     for name, info in model.model_fields.items():
         names[name] = None
-        for inner in _models(info.annotation):
+        for inner, _ in tables(info.annotation):
             names.update(dict.fromkeys(_known(inner)))
     return list(names)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for a in getattr(annotation, "__args__", ()) for m in _models(a)]

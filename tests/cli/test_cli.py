@@ -362,7 +362,7 @@ def test_show_schema_names_units_and_defaults(capsys: pytest.CaptureFixture[str]
     assert cli.main(["show", "schema"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split("  ")[0]: line for line in lines if not line.startswith(" ")}
-    assert "ohm*m^2" in rows["kinetics.<number>.film_resistance"]
+    assert "ohm*m^2" in rows["kinetics.<n>.film_resistance"]
     assert "default 1 s" in rows["time.dt0"]
     assert "metal | ideal | reservoir | blocking" in rows["counter.kind"]
 
