@@ -161,7 +161,7 @@ FAULTS = (
         "fem.system:System.nodal",
         "vector.scatter_reverse(la.InsertMode.add)\n",
         "pass\n",
-        f"{V}/test_solver.py::test_ranks_agree",
+        f"{V}/test_growth_solver.py::test_ranks_agree",
     ),
     Fault(
         "z = 1 for every salt",
