@@ -68,7 +68,10 @@ class Recorder:
         self.table = Series(self.comm, folder / "series.csv", self._columns(), resume=series > 1)
 
     def _blocks(self) -> list[Block]:
-        """Fields of the pores, of the salt if it lives elsewhere, of solids and walls."""
+        """Fields of the pores, of the salt if it lives elsewhere, of solids and walls.
+
+        Regions that conduct nothing are a block without fields, for pictures.
+        """
         model, s, interface = self.model, self.model.system, self.model.interface
         parts: dict[int, tuple[Any, dict[str, Any]]] = {}
         for name, u in s.unknowns.items():
@@ -84,6 +87,11 @@ class Recorder:
             self.phi_s = dfem.Function(u.space, name="phi_s")
             static = {"region": region_field(model.domain, u.part)}
             blocks.append(Block("solid", u.part.mesh, {"phi_s": self.phi_s}, static))
+        shown = {name for u in s.unknowns.values() for name in u.part.regions}
+        if rest := [name for name in model.domain.regions if name not in shown]:
+            part = model.domain.subdomain(rest)
+            static = {"region": region_field(model.domain, part)}
+            blocks.append(Block("insulator", part.mesh, {}, static))
         if model.metal is not None:
             u = s.unknowns["xi"]
             fields = {"xi": u.value, "i_n": s.memories["i_n"], "dead": s.memories["dead"]}

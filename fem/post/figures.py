@@ -32,12 +32,14 @@ from fem.parallel import refusal
 from fem.results import Result
 
 from . import growth
+from .layout import panels
 from .render import pictures
 from .style import (
     FAINT,
     FIELDS,
     GRADIENTS,
     INK,
+    INSULATOR,
     LINES,
     LOOK,
     PORE,
@@ -45,6 +47,7 @@ from .style import (
     Scaled,
     caption,
     scaled,
+    shortened,
     show_time,
     time_label,
 )
@@ -195,37 +198,26 @@ def _panels(
     names = tuple(name for name in names if name in _fields(result))
     if not names:
         return None
-    from matplotlib.figure import Figure
-
     block = _block(result, names[0])
     low, high = result.extent(t) * UM
     if high[2] > low[2]:
         return _panels_3d(result, t, names, remark)
     wide, tall = (high - low)[:2]
-    ratio = tall / wide if wide > 0 else 1.0
-    to_scale = 1 / 5 <= ratio <= 5
-    height = float(np.clip(3.4 * ratio, 2.2, 4.6)) if to_scale else 3.4
-    width = height / ratio if to_scale else 3.4
-    figure = Figure(figsize=((width + 1.5) * len(names), height + 0.5), layout="constrained")
-    axes = figure.subplots(1, len(names), squeeze=False, sharey=True)
-    for ax, name in zip(axes[0], names, strict=True):
+    made = panels(wide, tall, len(names), bars=len(names))
+    for k, (ax, name) in enumerate(zip(made.axes, names, strict=True)):
         drawn, scale = _panel(ax, result, t, name)
-        ax.set_aspect("equal" if to_scale else "auto")
-        ax.set_xlim(low[0], high[0])
-        ax.set_ylim(low[1], high[1])
-        if _block(result, name) == "walls":  # lines on the edge are not cut in half
-            pad = 0.012 * (np.array([wide, tall]) if not to_scale else np.full(2, max(wide, tall)))
-            ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
-            ax.set_ylim(low[1] - pad[1], high[1] + pad[1])
-        ax.set_xlabel("x (µm)")
-        ax.spines[["top", "right"]].set_visible(True)
-        ax.locator_params(axis="x", nbins=5)
-        _colour_bar(figure, ax, drawn, scale)
-    axes[0, 0].set_ylabel("y (µm)")
+        # Lines on the edge are not cut in half.
+        pad = 0.012 * np.array([wide, tall]) if _block(result, name) == "walls" else np.zeros(2)
+        pad = pad if made.stretch > 1.0 else np.full(2, pad.max())
+        ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
+        ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
+        ax.set_ylim(low[1] - pad[1], high[1] + pad[1])
+        made.colour_bar(drawn, scale.label, k)
     more = [remark(result, t)] if remark else []
-    more += [] if to_scale else ["not to scale"]
-    caption(figure, _caption(result, result.time(t, block), *more))
-    return figure
+    more += growth.legend(result, t, names)
+    more += growth.scale_remark(made.stretch, wide, tall)
+    caption(made.figure, _caption(result, result.time(t, block), *more))
+    return made.figure
 
 
 def _block(result: Result, name: str) -> str:
@@ -233,15 +225,6 @@ def _block(result: Result, name: str) -> str:
     source = GRADIENTS.get(name, name)
     blocks = [block for block in result.blocks if source in result.fields(block)]
     return "walls" if "walls" in blocks else blocks[0]
-
-
-def _colour_bar(figure: Any, ax: Any, drawn: Any, scale: Scaled) -> None:
-    bar = figure.colorbar(drawn, ax=ax, pad=0.03, fraction=0.05, aspect=28)
-    bar.set_label(scale.label)
-    bar.outline.set_linewidth(0.5)
-    bar.ax.tick_params(width=0.5, length=2.5)
-    if hasattr(bar.formatter, "set_useOffset"):
-        bar.formatter.set_useOffset(False)
 
 
 def _norm(values: Any, scale: Scaled) -> Any:
@@ -264,28 +247,38 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
     scale = scaled(values[np.unique(cells)], style)
     shown = scale(values)
     # The pores last: where electrons cross a mat, the solid's block holds pores as well.
-    for other, colour in (("solid", SOLID), ("pore", PORE), ("salt", PORE)):
+    for other, colour in (
+        ("insulator", INSULATOR),
+        ("solid", SOLID),
+        ("pore", PORE),
+        ("salt", PORE),
+    ):
         if other in result.blocks and (other != block):
-            _faint(ax, result, t, other, colour)
-    if "metal" in result.blocks and name != "phi_s":
-        _faint(ax, result, t, "metal", growth.METAL, ~growth.cells_of(result, t, "c", "metal"))
+            growth.plain(ax, result, t, other, colour)
     if block == "metal":
+        growth.bodies(ax, result, t)
         ends, currents = growth.front(result, t)
         return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale), scale
     points = result.points(block, t) * UM
-    if block != "walls":
-        drawn = ax.tripcolor(
-            points[:, 0],
-            points[:, 1],
-            cells,
-            shown,
-            shading="gouraud",
-            cmap=style.colours,
-            norm=_norm(shown, scale),
-            rasterized=True,
-        )
-        return drawn, scale
-    return _lines(ax, points[cells][:, :, :2], shown[cells].mean(axis=1), style, scale), scale
+    if block == "walls":
+        return _lines(ax, points[cells][:, :, :2], shown[cells].mean(axis=1), style, scale), scale
+    growing = "metal" in result.blocks
+    drawn = ax.tripcolor(
+        points[:, 0],
+        points[:, 1],
+        result.cells(block, t) if growing else cells,
+        shown,
+        shading="gouraud",
+        cmap=style.colours,
+        norm=_norm(shown[np.unique(cells)], scale),
+        rasterized=True,
+    )
+    if growing:  # covered where the field means nothing, up to the contour xi = 1/2
+        if name == "phi_s":
+            growth.pores(ax, result, t)
+        else:
+            growth.bodies(ax, result, t)
+    return drawn, scale
 
 
 def _lines(ax: Any, ends: Any, shown: Any, style: Any, scale: Scaled) -> Any:
@@ -303,29 +296,6 @@ def _lines(ax: Any, ends: Any, shown: Any, style: Any, scale: Scaled) -> Any:
     return lines
 
 
-def _faint(
-    ax: Any, result: Result, t: float | None, block: str, colour: str, which: Any = None
-) -> None:
-    """A block, or some of its cells, in one colour behind the rest."""
-    from matplotlib.colors import ListedColormap
-
-    points, cells = result.points(block, t) * UM, result.cells(block, t)
-    cells = cells if which is None else cells[which]
-    if not len(cells):
-        return
-    ax.tripcolor(
-        points[:, 0],
-        points[:, 1],
-        cells,
-        facecolors=np.zeros(len(cells)),
-        cmap=ListedColormap([colour]),
-        antialiased=False,  # no seams between the cells
-        linewidth=0,
-        rasterized=True,
-        zorder=0,
-    )
-
-
 def _panels_3d(
     result: Result,
     t: float | None,
@@ -335,7 +305,6 @@ def _panels_3d(
     """Pictures rendered elsewhere, with our own colour bars and caption."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
-    from matplotlib.figure import Figure
 
     jobs, marks = [], []
     for name in names:
@@ -359,18 +328,14 @@ def _panels_3d(
             }
         )
     images = pictures(jobs)
-    height = 3.8
-    widths = [height * image.shape[1] / image.shape[0] + 1.0 for image in images]
-    figure = Figure(figsize=(sum(widths), height), layout="constrained")
-    axes = figure.subplots(1, len(images), squeeze=False, width_ratios=widths)
-    for ax, image, (mappable, scale) in zip(axes[0], images, marks, strict=True):
+    made = panels(*growth.largest(images), len(images), bars=len(images), bare=True)
+    for k, (ax, image, (mappable, scale)) in enumerate(zip(made.axes, images, marks, strict=True)):
         ax.imshow(image, interpolation="antialiased")
-        ax.axis("off")
-        _colour_bar(figure, ax, mappable, scale)
-    size = " × ".join(f"{s:.3g}" for s in np.ptp(result.extent(t), axis=0) * UM)
-    more = [f"box {size} µm, z up", *([remark(result, t)] if remark else [])]
-    caption(figure, _caption(result, result.time(t, _block(result, names[0])), *more))
-    return figure
+        made.colour_bar(mappable, scale.label, k)
+    more = [*growth.box_remark(result, t), *([remark(result, t)] if remark else [])]
+    more += growth.legend(result, t, names)
+    caption(made.figure, _caption(result, result.time(t, _block(result, names[0])), *more))
+    return made.figure
 
 
 # -- numbers -----------------------------------------------------------------------------------
@@ -398,7 +363,8 @@ def _depth(result: Result, t: float | None) -> Any:
     if not with_profile and not with_shares:
         return None
     count = int(with_profile) + int(with_shares)
-    figure = Figure(figsize=(3.4 * count, 3.2), layout="constrained")
+    tall = max(3.2, 0.9 + 0.2 * len(shares)) if with_shares else 3.2  # a line for each region
+    figure = Figure(figsize=(3.6 * count, tall), layout="constrained")
     axes = figure.subplots(1, count, squeeze=False)
     panels = list(axes[0])
     if with_profile:
@@ -426,7 +392,8 @@ def _depth(result: Result, t: float | None) -> Any:
         )
         for i, value in enumerate(percent):
             ax.text(value + 1.5, i, f"{value:.3g} %", va="center", fontsize=8, color=INK)
-        ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        labels = [shortened(name.replace("_", " "), 24) for name in names]
+        ax.set_yticks(range(len(names)), labels)
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.set_xlim(0, min(1.22 * max(percent), 122))
@@ -438,24 +405,33 @@ def _depth(result: Result, t: float | None) -> Any:
 
 
 def _mark_layers(ax: Any, result: Result) -> None:
-    """Borders and names of the host's layers, if the mesh says where they are."""
+    """Borders and names of the host's layers, if the mesh says where they are.
+
+    Names stand at the middle of their layers; thick ones first, as there is room.
+    """
     try:
         mesh = json.loads((result.folder / "mesh.json").read_text())
-        top = float(mesh["host"]["top"])
+        top, bottom = float(mesh["host"]["top"]), float(mesh["host"]["bottom"])
         layers = [(str(x["name"]), float(x["top"]), float(x["bottom"])) for x in mesh["layers"]]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    for name, above, below in layers:
-        if below > float(mesh["host"]["bottom"]) * (1 + 1e-9):
+    line = 0.05 * (top - bottom)  # a line of text
+    taken: list[float] = []
+    for name, above, below in sorted(layers, key=lambda layer: layer[2] - layer[1]):
+        if below > bottom + 1e-9 * (top - bottom):
             ax.axhline((top - below) * UM, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
+        middle = top - 0.5 * (above + below)
+        if any(abs(middle - other) < line for other in taken):
+            continue
+        taken.append(middle)
         ax.annotate(
-            name.replace("_", " "),
-            (1.0, (top - above) * UM),
+            shortened(name.replace("_", " "), 18),
+            (1.0, middle * UM),
             xycoords=("axes fraction", "data"),
-            xytext=(4, -3),  # beside the axes: bars may be as long as they are wide
+            xytext=(4, 0),  # beside the axes: bars may be as long as they are wide
             textcoords="offset points",
             ha="left",
-            va="top",
+            va="center",
             fontsize=7.5,
             color=FAINT,
         )

@@ -8,9 +8,10 @@ import numpy as np
 
 from fem.results import Result
 
-from .style import INK, LINES, PORE, SOLID, caption, show_time
+from .layout import panels
+from .style import INK, INSULATOR, LINES, PORE, SOLID, caption, show_time, stretches, time_label
 
-__all__ = ["cells_of", "fill", "front", "host_cells", "metal", "xi_at"]
+__all__ = ["bodies", "cells_of", "fill", "front", "host_cells", "legend", "metal", "xi_at"]
 
 UM = 1e6
 METAL, DEAD = "#43576b", "#c0392b"
@@ -24,51 +25,108 @@ def metal(result: Result, t: float | None) -> Any:
     low, high = result.extent() * UM
     if high[2] > low[2]:
         return _metal_3d(result)
-    from matplotlib.colors import LinearSegmentedColormap, ListedColormap
-    from matplotlib.figure import Figure
+    from matplotlib.colors import LinearSegmentedColormap
 
     chosen = _some_times(result, PANELS)
     wide, tall = (high - low)[:2]
-    height = float(np.clip(1.9 * tall / wide, 2.2, 6.0))
-    figure = Figure(
-        figsize=(height * wide / tall * len(chosen) + 1.2, height + 0.8), layout="constrained"
-    )
-    axes = figure.subplots(1, len(chosen), squeeze=False, sharey=True)[0]
+    made = panels(wide, tall, len(chosen), bars=1, titles=True)
     colours = LinearSegmentedColormap.from_list("metal", [PORE, METAL])
     drawn: Any = None
-    for ax, now in zip(axes, chosen, strict=True):
-        if "solid" in result.blocks:
-            points, cells = result.points("solid", now) * UM, result.cells("solid", now)
-            ax.tripcolor(
-                points[:, 0], points[:, 1], cells, facecolors=np.zeros(len(cells)),
-                cmap=ListedColormap([SOLID]), antialiased=False, linewidth=0, rasterized=True,
-                zorder=0,
-            )  # fmt: skip
+    for ax, now in zip(made.axes, chosen, strict=True):
+        for block, colour in (("insulator", INSULATOR), ("solid", SOLID)):
+            if block in result.blocks:
+                plain(ax, result, now, block, colour)
         points, cells = result.points("metal", now) * UM, result.cells("metal", now)
         xi = result.array("xi", now, "metal")
         drawn = ax.tripcolor(
             points[:, 0], points[:, 1], cells, np.clip(xi, 0.0, 1.0), shading="gouraud",
             cmap=colours, vmin=0.0, vmax=1.0, rasterized=True,
         )  # fmt: skip
-        dead = result.array("dead", now, "metal")[cells].min(axis=1) > 0.5
-        dead &= xi[cells].mean(axis=1) > 0.5
-        if dead.any():
-            ax.tripcolor(
-                points[:, 0], points[:, 1], cells[dead], facecolors=np.zeros(dead.sum()),
-                cmap=ListedColormap([DEAD]), antialiased=False, linewidth=0, rasterized=True,
-            )  # fmt: skip
-        ax.set_aspect("equal")
+        _body(ax, result, now, xi * result.array("dead", now, "metal"), DEAD)
+        ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
         ax.set_xlim(low[0], high[0])
         ax.set_ylim(low[1], high[1])
-        ax.set_title(show_time(float(now)), fontsize=9, color=INK)
-        ax.set_xlabel("x (µm)")
-        ax.locator_params(axis="x", nbins=4)
-    axes[0].set_ylabel("y (µm)")
-    bar = figure.colorbar(drawn, ax=list(axes), pad=0.01, fraction=0.02, aspect=30)
-    bar.set_label(r"metal $\xi$")
-    bar.outline.set_linewidth(0.5)
-    caption(figure, f"{result.summary.get('title', '')} · host grey, cut-off metal red")
-    return figure
+        ax.set_title(show_time(float(now), float(chosen[-1])), fontsize=9, color=INK)
+    made.colour_bar(drawn, r"metal $\xi$")
+    more = [*legend(result, None), *scale_remark(made.stretch, wide, tall)]
+    caption(made.figure, " · ".join([str(result.summary.get("title", "")), *more]))
+    return made.figure
+
+
+def plain(ax: Any, result: Result, t: float | None, block: str, colour: str) -> None:
+    """A block in one colour behind the rest."""
+    from matplotlib.colors import ListedColormap
+
+    points, cells = result.points(block, t) * UM, result.cells(block, t)
+    ax.tripcolor(
+        points[:, 0], points[:, 1], cells, facecolors=np.zeros(len(cells)),
+        cmap=ListedColormap([colour]), antialiased=False, linewidth=0, rasterized=True, zorder=0,
+    )  # fmt: skip
+
+
+def bodies(ax: Any, result: Result, t: float | None) -> None:
+    """The metal up to the contour xi = 1/2, in red what has no electronic contact (2D)."""
+    xi = result.array("xi", t, "metal")
+    _body(ax, result, t, xi, METAL)
+    _body(ax, result, t, xi * result.array("dead", t, "metal"), DEAD)
+
+
+def pores(ax: Any, result: Result, t: float | None) -> None:
+    """The pores where there is no metal (2D)."""
+    _body(ax, result, t, 1.0 - result.array("xi", t, "metal"), PORE)
+
+
+def _body(ax: Any, result: Result, t: float | None, values: Any, colour: str) -> None:
+    """Where nodal values of the block `metal` are above 1/2, in one colour."""
+    if values.max(initial=0.0) <= 0.5:
+        return
+    points, cells = result.points("metal", t) * UM, result.cells("metal", t)
+    ax.tricontourf(
+        points[:, 0], points[:, 1], cells, values, levels=[0.5, max(2.0, 2 * values.max())],
+        colors=[colour], antialiased=False,
+    )  # fmt: skip
+
+
+def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) -> list[str]:
+    """What colours mean beside those of the fields `names`; nothing where it is plain to see."""
+    blocks, told = result.blocks, []
+    growing, low_high = "metal" in blocks, result.extent()
+    solid = bool(low_high[1][2] > low_high[0][2])
+    if "solid" in blocks and (growing or "insulator" in blocks) and names != ("phi_s",):
+        told.append("host grey")
+    if "insulator" in blocks:
+        told.append("insulators sand")
+    if names == ("xi",):  # in 2D a colour bar tells the rest
+        told += ["metal blue"] * solid + ["cut-off metal red"]
+    elif growing and names != ("phi_s",) and not (solid and names == ("i_n",)):
+        dead = "dead" in result.fields("metal") and result.array("dead", t, "metal").max() > 0.5
+        told += ["metal blue"] + ["cut-off metal red"] * bool(dead)
+    return [", ".join(told)] if told else []
+
+
+def scale_remark(stretch: float, wide: float, tall: float) -> list[str]:
+    """That and how much a cell is not to scale."""
+    if stretch <= 1.0:
+        return []
+    return [f"not to scale: {'y' if wide > tall else 'x'}\u00a0×\u00a0{stretch:.3g}"]
+
+
+def box_remark(result: Result, t: float | None) -> list[str]:
+    """Size of the box in 3D, and how it was stretched."""
+    size = np.ptp(result.extent(t), axis=0)
+    factors = stretches(size)
+    told = [f"box {' × '.join(f'{s:.3g}' for s in size * UM)} µm, z up"]
+    if factors.max() > 1.0:
+        much = ", ".join(
+            f"{n}\u00a0×\u00a0{f:.3g}" for n, f in zip("xyz", factors, strict=True) if f > 1
+        )
+        told.append(f"not to scale: {much}")
+    return told
+
+
+def largest(images: list[Any]) -> tuple[int, int]:
+    """Width and height, pixels, that hold each of some images."""
+    return max(image.shape[1] for image in images), max(image.shape[0] for image in images)
 
 
 def _some_times(result: Result, most: int) -> Any:
@@ -79,25 +137,18 @@ def _some_times(result: Result, most: int) -> Any:
 
 def _metal_3d(result: Result) -> Any:
     """Bodies of metal (xi > 1/2) around the host, rendered elsewhere."""
-    from matplotlib.figure import Figure
-
     from .render import pictures
 
     chosen = _some_times(result, PANELS_3D)
     job = {"folder": str(result.folder), "block": "metal", "field": "xi"}
     images = pictures([job | {"t": float(now)} for now in chosen])
-    height = 3.4
-    widths = [height * image.shape[1] / image.shape[0] for image in images]
-    figure = Figure(figsize=(sum(widths) + 0.3, height + 0.5), layout="constrained")
-    axes = figure.subplots(1, len(images), squeeze=False, width_ratios=widths)[0]
-    for ax, image, now in zip(axes, images, chosen, strict=True):
+    made = panels(*largest(images), len(images), titles=True, bare=True)
+    for ax, image, now in zip(made.axes, images, chosen, strict=True):
         ax.imshow(image, interpolation="antialiased")
-        ax.axis("off")
-        ax.set_title(show_time(float(now)), fontsize=9, color=INK)
-    size = " × ".join(f"{s:.3g}" for s in np.ptp(result.extent(), axis=0) * UM)
-    more = f"box {size} µm, z up · host grey, metal blue, cut-off metal red"
-    caption(figure, f"{result.summary.get('title', '')} · {more}")
-    return figure
+        ax.set_title(show_time(float(now), float(chosen[-1])), fontsize=9, color=INK)
+    more = [*box_remark(result, None), *legend(result, None)]
+    caption(made.figure, " · ".join([str(result.summary.get("title", "")), *more]))
+    return made.figure
 
 
 def xi_at(result: Result, t: float | None, block: str) -> Any:
@@ -152,24 +203,29 @@ def fill(result: Result, t: float | None) -> Any:
         return None
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.8, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(7.0, 3.4), layout="constrained")
+    axes = figure.subplot_mosaic([["fill", "tip"], ["fill", "dead"]])
+    left, tip, dead = axes["fill"], axes["tip"], axes["dead"]
     depth, share = np.asarray(profile["depth"]) * UM, 100 * np.asarray(profile["fill"])
     step = float(depth[1] - depth[0])
     left.barh(depth, share, height=0.9 * step, color=METAL, linewidth=0)
     left.set_ylim(depth[-1] + step / 2, depth[0] - step / 2)
     left.set_xlim(0, 100)
-    left.set_xlabel(f"pores filled with metal after {result.series['t'][-1] / 3600:.3g} h (%)")
+    series = result.series
+    size, unit = time_label(float(series["t"].max()))
+    left.set_xlabel(f"pores filled with metal after {series['t'][-1] / size:.3g} {unit} (%)")
     left.set_ylabel("depth below the separator side (µm)")
     left.grid(axis="x")
-    series = result.series
-    time = series["t"] / 3600
-    right.plot(time, series["tip"] * UM, color=LINES[0], label="tip above the collector (µm)")
-    thickness = series["dead"] / max(series["plated"].max(), 1e-300) * 100
-    right.plot(time, thickness, color=DEAD, label="dead metal (% of the most plated)")
-    right.set_xlabel("time (h)")
-    right.set_ylim(0, None)
-    right.grid(axis="y")
-    right.legend(frameon=False, fontsize=8)
+    time = series["t"] / size
+    tip.plot(time, series["tip"] * UM, color=LINES[0])
+    tip.set_ylabel("tip above\nthe collector (µm)")
+    tip.tick_params(labelbottom=False)
+    dead.plot(time, series["dead"] / max(series["plated"].max(), 1e-300) * 100, color=DEAD)
+    dead.set_ylabel("dead metal (% of\nthe most plated)")
+    dead.set_xlabel(f"time ({unit})")
+    for ax in (tip, dead):
+        ax.set_ylim(0, None)
+        ax.grid(axis="y")
+    figure.align_ylabels([tip, dead])
     caption(figure, str(result.summary.get("title", "")))
     return figure

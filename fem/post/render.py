@@ -21,7 +21,7 @@ from fem.parallel import apart
 from fem.results import Result
 
 from .growth import DEAD, METAL, host_cells, xi_at
-from .style import FAINT, SOLID
+from .style import FAINT, INSULATOR, SOLID, stretches
 
 __all__ = ["pictures", "render"]
 
@@ -84,13 +84,10 @@ def render(job: dict[str, Any]) -> None:
     plotter = pv.Plotter(off_screen=True, window_size=(1500, 1500))
     plotter.set_background("white")
     low, high = result.extent(t)
-    middle = 0.5 * (low + high)
+    middle, factors = 0.5 * (low + high), stretches(high - low)
     if block == "metal" and job["field"] == "xi":
-        body = result.grid("metal", t).clip_scalar(scalars="xi", value=0.5, invert=False)
-        if body.n_cells:
-            for is_dead, colour in ((False, METAL), (True, DEAD)):
-                part = body.clip_scalar(scalars="dead", value=0.5, invert=not is_dead)
-                _add(plotter, part, color=colour)
+        for part, colour in _bodies(result, t):
+            _add(plotter, part, color=colour)
     else:
         for part in _parts(result, block, t):
             if block not in ("walls", "metal"):
@@ -106,19 +103,20 @@ def render(job: dict[str, Any]) -> None:
     if block not in ("walls", "solid"):
         beside = [(_host(result, t), SOLID)] if "solid" in result.blocks else []
         if "metal" in result.blocks and block != "metal":
-            body = result.grid("metal", t).clip_scalar(scalars="xi", value=0.5, invert=False)
-            beside.append((body, METAL))
+            beside += _bodies(result, t)
         for part, colour in beside:
-            cut = part if block == "metal" else part.clip((0, -1, 0), origin=middle)
-            _add(plotter, cut, color=colour)
+            whole = block == "metal" or not part.n_cells
+            _add(plotter, part if whole else part.clip((0, -1, 0), origin=middle), color=colour)
+    if "insulator" in result.blocks:
+        part = result.grid("insulator", t)
+        whole = block in ("walls", "metal")
+        _add(plotter, part if whole else part.clip((0, -1, 0), origin=middle), color=INSULATOR)
     box = pv.Box([x for pair in zip(low, high, strict=True) for x in pair])
     plotter.add_mesh(box, style="wireframe", color=FAINT, line_width=1.5, lighting=False)
     plotter.enable_parallel_projection()
-    plotter.camera_position = [
-        middle + np.array([0.9, -1.7, 0.8]) * (high - low).max(),
-        middle,
-        (0, 0, 1),
-    ]
+    plotter.set_scale(*factors)
+    middle, away = middle * factors, ((high - low) * factors).max()
+    plotter.camera_position = [middle + np.array([0.9, -1.7, 0.8]) * away, middle, (0, 0, 1)]
     plotter.reset_camera()
     plotter.enable_anti_aliasing("ssaa")
     plotter.screenshot(job["file"])
@@ -138,6 +136,15 @@ def _parts(result: Result, block: str, t: float) -> list[Any]:
     host = host_cells(result, t)
     pores = grid.extract_cells(~host)
     return [grid.extract_cells(host), pores.clip_scalar(scalars="xi", value=0.5, invert=False)]
+
+
+def _bodies(result: Result, t: float) -> list[tuple[Any, str]]:
+    """Metal (xi > 1/2) with and without electronic contact, and its colour."""
+    body = result.grid("metal", t).clip_scalar(scalars="xi", value=0.5, invert=False)
+    if not body.n_cells:
+        return []
+    return [(body.clip_scalar(scalars="dead", value=0.5, invert=colour == METAL), colour)
+            for colour in (METAL, DEAD)]  # fmt: skip
 
 
 def _add(plotter: Any, grid: Any, **how: Any) -> None:

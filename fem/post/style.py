@@ -11,7 +11,7 @@ import numpy.typing as npt
 __all__ = ["FIELDS", "GRADIENTS", "LOOK", "Scaled", "Style", "scaled", "time_label"]
 
 INK, FAINT, RULE = "#222222", "#8a8a8a", "#d9d9d9"
-PORE, SOLID = "#eef3f7", "#c9c6c1"
+PORE, SOLID, INSULATOR = "#eef3f7", "#c9c6c1", "#e6d3a3"
 
 LOOK: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -139,14 +139,28 @@ def time_label(t: float) -> tuple[float, str]:
     return 1e-3, "ms"
 
 
-def show_time(t: float) -> str:
-    """A time in words, such as `1.5 h`."""
-    if t == 0:
+def show_time(t: float, last: float | None = None) -> str:
+    """A time in words, such as `1.5 h`; in the unit of a last one if that is given."""
+    if t == 0 and last is None:
         return "0 s"
-    size, unit = time_label(t)
+    size, unit = time_label(t if last is None else last)
     return f"{t / size:.4g} {unit}"
 
 
 def caption(figure: Any, text: str) -> None:
     """Lines below the figure, no wider than it, in place of a title."""
     figure.text(0.01, -0.005, text, ha="left", va="top", fontsize=7.5, color=FAINT, wrap=True)
+
+
+def stretches(size: Any, slender: float = 6.0) -> Any:
+    """Factors of the sides of a box (3D) that make none less than a sixth of the longest."""
+    size = np.asarray(size, dtype=float)
+    return np.maximum(1.0, size.max() / slender / np.maximum(size, 1e-300))
+
+
+def shortened(name: str, letters: int) -> str:
+    """A name with its middle left out if it has more letters than that."""
+    if len(name) <= letters:
+        return name
+    kept = letters - 1
+    return f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}"

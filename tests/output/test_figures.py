@@ -10,15 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 
 from fem.compat import MPI
 from fem.errors import CaseError
 from fem.folder import write_json
 from fem.output import FieldWriter, _BlockFile
 from fem.post import figures
-from fem.post.style import FIELDS, scaled, show_time
+from fem.post.layout import _broken
+from fem.post.style import FIELDS, scaled, shortened, show_time
 from fem.results import Result
 from fem.series import Series
+from tests.output import shapes
 
 COMM = MPI.COMM_SELF
 UM = 1e-6
@@ -347,3 +350,43 @@ def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, m
 def test_a_folder_without_results_is_refused(tmp_path):
     with pytest.raises(CaseError, match="no results"):
         figures.draw(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("size", "growth"), [((1000.0, 10.0), True), ((10.0, 1000.0), True), ((30.0, 90.0), False)]
+)
+def test_pictures_of_any_cell_fit_a_page(size, growth, tmp_path, caplog, monkeypatch):
+    """At most 8.4 x 9.6 inches; insulators are sand, and what is not to scale is said."""
+    monkeypatch.setitem(figures.LOOK, "savefig.dpi", 55)
+    n = (60, 24) if size[0] > size[1] else (24, 60)
+    shapes.result(tmp_path, size, n, growth)
+    for file in figures.draw(tmp_path):
+        image = picture(file)
+        tall, wide = image.shape[:2]
+        assert 100 < wide < 8.4 * 55 and 100 < tall < 9.6 * 55, (file.name, wide, tall)
+        if file.stem not in ("series", "depth", "fill"):
+            sand = (np.abs(image[:, :, :3] - [0.902, 0.827, 0.639]) < 0.02).all(axis=2)
+            assert sand.mean() > 0.01, file.name
+    assert not caplog.records
+    said = figures.FIGURES["salt"](Result(tmp_path), None).texts[-1].get_text()
+    assert ("not to scale" in said) == (max(size) > 8 * min(size))
+    assert "host grey, insulators sand" in said
+
+
+def test_an_island_is_red_in_the_picture_in_which_it_floats_first(tmp_path):
+    """The ball of the made-up result is cut off after 1 h; nothing is red before."""
+    shapes.result(tmp_path, (40.0, 60.0), (40, 60), True)
+    figure = figures.growth.metal(Result(tmp_path), None)
+    red = []
+    for ax in figure.axes[:5]:
+        faces = [tuple(c) for drawn in ax.collections for c in np.atleast_2d(drawn.get_facecolor())]
+        red.append(to_rgba(figures.growth.DEAD) in faces)
+    assert [ax.get_title() for ax in figure.axes[:5]] == ["0 h", "1 h", "2 h", "3 h", "4 h"]
+    assert red == [False, False, True, True, True]
+
+
+def test_labels_are_broken_and_names_shortened():
+    assert _broken("salt concentration $c$ (mol/L)", 1.0) == "salt concentration $c$\n(mol/L)"
+    assert _broken("salt concentration $c$ (mol/L)", 3.0) == "salt concentration $c$ (mol/L)"
+    assert shortened("host_bottom", 11) == "host_bottom"
+    assert shortened("a_region_with_a_long_name", 11) == "a_reg…_name"

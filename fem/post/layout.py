@@ -1,0 +1,168 @@
+"""Sizes of figures: panels that stay readable whatever the shape of the cell.
+
+A figure is as wide as a page at most. Panels lie side by side or on top of one another, whichever
+makes them larger; a cell that is much longer than wide is stretched, and the caption says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Panels", "panels"]
+
+WIDTH, HEIGHT = 7.4, 8.4
+"""Of a figure at most, inches."""
+LARGEST = 4.4
+"""Sides of a panel at most, inches; a flat one may be as wide as the figure."""
+SLENDER = 8.0
+"""Longer over shorter side of a cell up to which it is drawn to scale."""
+STRETCHED = 3.0
+"""The same of the panel of a cell that is not."""
+FLAT = 0.6
+"""Height over width of a panel below which its colour bar lies under it."""
+LEFT, UNDER, ABOVE, GAP = 0.62, 0.46, 0.28, 0.22
+"""Room for the labels of y, of x, for a title, and between panels, inches."""
+BAR, BESIDE, BELOW = 0.12, 0.72, 0.66
+"""Thickness of a colour bar, and the room that it takes with its label beside or below a panel."""
+LETTER = 0.068
+"""Width of a letter of a label, inches."""
+
+
+@dataclass(frozen=True)
+class Panels:
+    """A figure with its axes, row by row.
+
+    Attributes:
+        figure: of matplotlib.
+        axes: as many as were asked for.
+        bars: axes of the colour bars: one for each panel, or one for all.
+        flat: colour bars lie.
+        stretch: how many times too long the shorter side is drawn; 1 to scale.
+    """
+
+    figure: Any
+    axes: list[Any]
+    bars: list[Any]
+    flat: bool
+    stretch: float
+
+    def colour_bar(self, drawn: Any, label: str, which: int = 0) -> None:
+        """Draw a colour bar; a label that is longer than it takes two lines."""
+        cax = self.bars[which]
+        bar = self.figure.colorbar(
+            drawn, cax=cax, orientation="horizontal" if self.flat else "vertical"
+        )
+        size, page = cax.get_position(), self.figure.get_size_inches()
+        bar.set_label(_broken(label, size.width * page[0] if self.flat else size.height * page[1]))
+        bar.outline.set_linewidth(0.5)
+        cax.tick_params(width=0.5, length=2.5)
+        if hasattr(bar.formatter, "set_useOffset"):
+            bar.formatter.set_useOffset(False)
+
+
+def _broken(label: str, inches: float) -> str:
+    """A label with its unit on a second line if one line is longer than the bar."""
+    shown = label
+    for mark in ("\\mathrm", "\\varphi", "\\", "{", "}", "$", "_"):
+        shown = shown.replace(mark, "")
+    words, _, unit = label.rpartition(" (")
+    return f"{words}\n({unit}" if words and len(shown) * LETTER > inches else label
+
+
+def panels(
+    wide: float,
+    tall: float,
+    count: int,
+    *,
+    bars: int = 0,
+    titles: bool = False,
+    bare: bool = False,
+    slender: float = SLENDER,
+) -> Panels:
+    """A figure with room for so many pictures of a cell.
+
+    Args:
+        wide: side of the cell along x, in any unit.
+        tall: the other one.
+        count: of panels.
+        bars: colour bars: `count` of them, or 1 for all of the panels, or none.
+        titles: panels have a title.
+        bare: panels have no axes.
+        slender: longer over shorter side up to which a cell is drawn to scale.
+    """
+    from matplotlib.figure import Figure
+
+    true = tall / wide if wide > 0.0 and tall > 0.0 else 1.0
+    to_scale = 1.0 / slender <= true <= slender
+    ratio = true if to_scale else (STRETCHED if true > 1.0 else 1.0 / STRETCHED)
+    flat, shared = ratio < FLAT, bars == 1 < count
+    beside, below = (0.0, BELOW) if flat else (BESIDE, 0.0)
+    left, under = (GAP, GAP) if bare else (LEFT, UNDER)
+    # What a panel has around it, and the figure around all of them.
+    more = [GAP, under + (ABOVE if titles else GAP)]
+    rest = [left, 0.0]
+    if bars:
+        room = rest if shared else more
+        room[0], room[1] = room[0] + beside, room[1] + below
+
+    def width_in(columns: int) -> float:
+        rows = -(-count // columns)
+        across = (WIDTH - rest[0]) / columns - more[0]
+        up = (HEIGHT - rest[1]) / rows - more[1]
+        return min(across, up / ratio, WIDTH if flat else LARGEST, LARGEST / ratio)
+
+    columns = count
+    for fewer in range(count - 1, 0, -1):  # only if that makes the panels clearly larger
+        columns = fewer if width_in(fewer) > 1.25 * width_in(columns) else columns
+    rows = -(-count // columns)
+    columns = -(-count // rows)  # as many in each row as can be
+    width = width_in(columns)
+    height = ratio * width
+    page = (rest[0] + columns * (width + more[0]) - GAP, rest[1] + rows * (height + more[1]))
+    figure = Figure(figsize=page)
+
+    def axes_at(x: float, y: float, w: float, h: float) -> Any:
+        """Axes whose upper left corner is at (x, y) from that of the page."""
+        return figure.add_axes((x / page[0], 1 - (y + h) / page[1], w / page[0], h / page[1]))
+
+    axes, colour = [], []
+    for k in range(count):
+        row, column = divmod(k, columns)
+        x = left + column * (width + more[0])
+        y = row * (height + more[1]) + (ABOVE if titles else GAP)
+        ax = axes_at(x, y, width, height)
+        axes.append(ax)
+        if bare:
+            ax.axis("off")
+        else:
+            _label(ax, width, height, first=column == 0, last=k + columns >= count)
+        if bars and not shared:
+            colour.append(
+                axes_at(x, y + height + under, width, BAR)
+                if flat
+                else axes_at(x + width + 0.09, y, BAR, height)
+            )
+    if bars and shared:
+        top, right = (ABOVE if titles else GAP), page[0] - beside
+        low = page[1] - BELOW
+        colour.append(
+            axes_at(left, low, min(right - left, LARGEST), BAR)
+            if flat
+            else axes_at(right + 0.09, top, BAR, min(height, page[1] - top))
+        )
+    return Panels(
+        figure, axes, colour, flat, 1.0 if to_scale else max(true, 1.0 / true) / STRETCHED
+    )
+
+
+def _label(ax: Any, width: float, height: float, *, first: bool, last: bool) -> None:
+    """Axes in um with as many ticks as there is room for."""
+    ax.locator_params(axis="x", nbins=max(2, min(6, int(width / 0.5))))
+    ax.locator_params(axis="y", nbins=max(2, min(9, int(height / 0.3))))
+    ax.spines[["top", "right"]].set_visible(True)
+    ax.tick_params(labelleft=first)
+    if last:
+        ax.set_xlabel("x (µm)")
+    if first:
+        ax.set_ylabel("y (µm)")
