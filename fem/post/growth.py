@@ -33,8 +33,8 @@ def metal(result: Result, t: float | None) -> Any:
     colours = LinearSegmentedColormap.from_list("metal", [PORE, METAL])
     drawn: Any = None
     for ax, now in zip(made.axes, chosen, strict=True):
-        for block, colour in (("insulator", INSULATOR), ("solid", SOLID)):
-            if block in result.blocks:
+        for block, colour in (("pore", PORE), ("insulator", INSULATOR), ("solid", SOLID)):
+            if block in result.blocks:  # the separator has no metal
                 plain(ax, result, now, block, colour)
         points, cells = result.points("metal", now) * UM, result.cells("metal", now)
         xi = result.array("xi", now, "metal")
