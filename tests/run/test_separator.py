@@ -39,49 +39,53 @@ def of_metal(case: Case) -> float:
     return FARADAY / float(case.metal_data.molar_volume)
 
 
-R, WIDTH, TOP, LAMBDA = 1.5e-6, 5e-6, 6e-6, 0.2e-6
-HALF_DISC = {
-    "expression": "y + max(base - y, radius - sqrt((x - middle)^2 + (y - top)^2))", "unit": "m",
-    "base": "0.5 um", "radius": "1.5 um", "middle": "2.5 um", "top": "6 um",
+R, WIDTH, TOP, LAMBDA = 1.5e-6, 4.6e-6, 3.6e-6, 0.2e-6
+CORNERS = {
+    "expression": "y + max(base - y, radius - sqrt(min(x, w - x)^2 + (y - top)^2))", "unit": "m",
+    "base": "0.5 um", "radius": "1.5 um", "w": "4.6 um", "top": "3.6 um",
 }  # fmt: skip
 
 
-def half_disc(**time: str) -> Case:
-    """A half disc of 1.5 um that hangs on the separator, 20 lambda above a layer on the foil."""
+def hanging() -> Case:
+    """Two quarters of a disc that hang on the separator, 8 lambda apart and above live metal."""
     plate = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "60 s"}
-    return cell("5 um", "6 um", "0.1 um", HALF_DISC, [plate], dt0="20 s", **time)
+    return cell("4.6 um", "3.6 um", "0.1 um", CORNERS, [plate], dt0="20 s")
 
 
-def test_a_piece_on_a_separator_is_an_island(tmp_path: Path) -> None:
-    """One piece, with the charge of half a disc and its tails to 0.2 %, kept to 1e-5; no leak."""
-    case = half_disc()
+def test_pieces_on_a_separator_are_islands(tmp_path: Path) -> None:
+    """Two, kept to 1e-5, with the charge of half a disc and its tails; nothing leaks.
+
+    Beyond 4 lambda, half way to its neighbours, a disc has 0.8 % of its metal.
+    """
+    case = hanging()
     run = case.run(tmp_path / "r")
     area = 0.5 * (math.pi * R * R + math.pi**3 / 3 * LAMBDA**2)
     dead = run.series["dead"]
     found = dead[0] * WIDTH / of_metal(case)
-    print("piece on a separator", found / area - 1, np.ptp(dead) / dead[0])
-    assert set(run.series["islands"]) == {1.0}
-    assert found / area == pytest.approx(1.0, rel=2e-3)
-    assert np.ptp(dead) <= 1e-5 * dead[0]
-    assert run.series["floor"].max() <= 5e-5
+    drift, floor = np.ptp(dead) / dead[0], run.series["floor"].max()
+    print("pieces on a separator", found / area - 1, drift, floor)
+    assert set(run.series["islands"]) == {2.0}
+    assert -8e-3 <= found / area - 1 <= 1e-3
+    assert drift <= 1e-5
+    assert floor <= 5e-5
     assert run.series["tip"][-1] == pytest.approx(TOP)
     assert any("lies on a separator" in text for text in run.summary["warnings"])
 
 
 def test_metal_meets_a_separator_at_a_right_angle() -> None:
-    """Half a disc is its shape at rest: K = 1/R within 2 % at all nodes, on the separator, too."""
-    case = half_disc()
+    """A quarter of a disc is its shape at rest: K = 1/R within 2 % at all nodes, there as well."""
+    case = hanging()
     model = build(case, Domain.read(mesh_folder(case), MPI.COMM_SELF))
     model.system.begin(0.0)
     xi = model.system.unknowns["xi"]
-    x = xi.space.tabulate_dof_coordinates()[: len(xi.owned)] - np.array([WIDTH / 2, TOP, 0.0])
-    r = np.linalg.norm(x, axis=1)
-    on = (np.abs(xi.owned - 0.5) < 0.4) & (x[:, 1] > -R)
-    error = model.system["front"].curvature.x.array[: len(r)][on] * r[on] - 1
-    here = np.abs(x[on, 1]) < 1e-9
-    print("curvature on a separator", np.abs(error).max(), np.abs(error[here]).max(), here.sum())
-    assert here.sum() >= 4
-    assert np.abs(error).max() <= 0.02
+    x = xi.space.tabulate_dof_coordinates()[: len(xi.owned)]
+    r = np.hypot(np.minimum(x[:, 0], WIDTH - x[:, 0]), x[:, 1] - TOP)
+    on = (np.abs(xi.owned - 0.5) < 0.4) & (x[:, 1] > TOP - R)
+    error = np.abs(model.system["front"].curvature.x.array[: len(r)][on] * r[on] - 1)
+    here = np.abs(x[on, 1] - TOP) < 1e-9
+    print("curvature on a separator", error.max(), error[here].max(), here.sum())
+    assert here.sum() >= 8
+    assert error.max() <= 0.02
 
 
 def test_full_pores_end_the_step(tmp_path: Path) -> None:
