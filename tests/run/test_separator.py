@@ -53,9 +53,10 @@ def hanging() -> Case:
 
 
 def test_pieces_on_a_separator_are_islands(tmp_path: Path) -> None:
-    """Two, kept to 1e-5, with the charge of half a disc and its tails; nothing leaks.
+    """Two, with the charge of half a disc and its tails; nothing leaks.
 
-    Beyond 4 lambda, half way to its neighbours, a disc has 0.8 % of its metal.
+    Beyond 4 lambda, half way to its neighbours, a disc has 0.8 % of its metal; while they grow
+    they take up to 0.2 % of it.
     """
     case = hanging()
     run = case.run(tmp_path / "r")
@@ -66,8 +67,8 @@ def test_pieces_on_a_separator_are_islands(tmp_path: Path) -> None:
     print("pieces on a separator", found / area - 1, drift, floor)
     assert set(run.series["islands"]) == {2.0}
     assert -8e-3 <= found / area - 1 <= 1e-3
-    assert drift <= 1e-5
-    assert floor <= 5e-5
+    assert drift <= 2e-3
+    assert floor <= 1e-6
     assert run.series["tip"][-1] == pytest.approx(TOP)
     assert any("lies on a separator" in text for text in run.summary["warnings"])
 
