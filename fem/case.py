@@ -419,6 +419,16 @@ class Growth(_Table):
         description="from x to the cubic axis next to it, in the plane of x and y (3D: turns about "
         "z), e.g. '30 deg'; default 0",
     )
+    displacement: Literal["outflow", "none"] = Field(
+        "outflow",
+        description="electrolyte that metal displaces leaves at the counter electrode with its "
+        "salt, or stays in the cell, whose salt then gets stronger as pores fill",
+    )
+    ion_volume: Annotated[float, Quantity("", ge=-1, le=1)] | None = Field(
+        None,
+        description="partial molar volume of the metal's ion in the electrolyte over the molar "
+        "volume of the metal; default 0 (assumed)",
+    )
     short_circuit: Literal["stop", "note"] = Field(
         "stop",
         description="metal that joins collector and counter electrode ends the run, or is noted "

@@ -485,6 +485,11 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
         yield "growth: missing; a growth study needs [growth] with interface_width"
     if growing and sections.get("growth") is not None:
         yield from _crystal(sections["growth"], sections)
+        if sections["growth"].displacement == "none" and sections["growth"].ion_volume:
+            yield (
+                "growth.ion_volume: nothing depends on it where displacement = 'none'; leave one "
+                "of them out"
+            )
     if growing:
         initial = sections.get("initial")
         if initial is not None and initial.plated_charge is not None:

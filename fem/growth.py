@@ -19,14 +19,16 @@ from .domain import Domain
 from .errors import CaseError, nearest
 from .materials import library
 from .physics.covering import Barrier, Covering
+from .physics.displacement import Displacement
 from .physics.electrons import Electrons
+from .physics.ions import Ions
 from .physics.metal import Counter, Film, Metal
 from .physics.nucleation import Nuclei, Seeds, Surface
 from .properties import varies
 from .surfaces import Reaction, Surfaces, bulk_metal
 from .system import System
 
-__all__ = ["counter", "covering", "metal", "nuclei", "pores", "set_initial"]
+__all__ = ["counter", "covering", "displacement", "metal", "nuclei", "pores", "set_initial"]
 
 #: Conductivity of an empty pore for electrons over that of the best electrolyte for ions. What
 #: leaks through it is measured in every step.
@@ -139,6 +141,14 @@ def metal(
             case.growth.crystal_angle or 0.0,
         ),
     )
+
+
+def displacement(case: Case, ions: Ions, metal: Metal) -> Displacement | None:
+    """Electrolyte that metal displaces; None where it stays or nothing dissolves salt."""
+    assert case.growth is not None
+    if case.growth.displacement == "none" or not ions.salty:
+        return None
+    return Displacement(ions, metal, case.growth.ion_volume or 0.0)
 
 
 def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Covering | None:

@@ -52,6 +52,7 @@ class Measure:
         s.charges["absolute"] = np.zeros(2)
         s.charges["salt_in"] = np.zeros(2)
         s.charges["side"] = np.zeros(2)
+        s.charges |= {name: np.zeros(2) for name in s.salt_sinks}
         self.start: dict[str, float] = {}
         self.flow = self.lost = 0.0  # cell current and its side reactions in the last step, A
 
@@ -130,6 +131,10 @@ class Measure:
         """Salt in the electrolyte, mol (2D: mol/m; collective)."""
         return 0.0 if self.salt is None else self.s.integral(self.salt)
 
+    def salt_gain(self) -> float:
+        """Salt that enters where c is held, mol/s (2D: mol/(m s); collective)."""
+        return sum(self._held_currents("c")) / float(self.s["salt_charge"])
+
     def plated(self) -> float:
         """Charge of the metal on all walls, C (2D: C/m; collective)."""
         if "q" not in self.s.unknowns:
@@ -198,7 +203,7 @@ class Measure:
             `balance` collector against counter (and other boundaries), `collector` walls against
             collector nodes,
             `faraday` plated charge against charge passed less side reactions, `salt` content
-            against its start.
+            against its start; `salt_out`: what liquid has taken out of the mesh, mol.
         """
         s = self.s
         current = self.cell_current()
@@ -213,14 +218,15 @@ class Measure:
         carried = 0.5 * (abs(current - outflow) + abs(counter) + sum(map(abs, held)))
         carried += 0.0 if self.carried is None else 0.5 * s.integral(self.carried)
         absolute = ledger["absolute"][0] + max(carried * s.dt, self.moved())
-        inflow = sum(self._held_currents("c")) / self.s["salt_charge"] if self.salt else 0.0
-        salt_in = s.integrate(inflow, ledger["salt_in"])
+        rates = {"salt_in": self.salt_gain()} if self.salt else {}
+        rates |= {name: sink() for name, sink in s.salt_sinks.items()}
+        salt = {name: s.integrate(rate, ledger[name]) for name, rate in rates.items()}
         self.flow = current
         self.lost = self.side_current()
         side = s.integrate(self.lost, ledger["side"])
         self._pending = {
             "side": side, "passed": passed, "reacted": reacted, "absolute": absolute,
-            "salt_in": salt_in,
+            **salt,
         }
         opposite = sum(held) + counter - outflow
         opposite += 0.0 if self.inflow is None else s.integral(self.inflow)
@@ -241,8 +247,9 @@ class Measure:
         if self.salt is not None:
             out["c_min"], out["c_max"] = self.extrema("c")
             content = self.salt_content()
-            gap = content - self.start["salt"] - salt_in
+            gap = content - self.start["salt"] - salt.pop("salt_in") + sum(salt.values())
             out["salt"] = abs(gap) / self.start["salt"]
+            out |= salt
         return out
 
     def accept(self) -> None:

@@ -190,7 +190,8 @@ def build(case: Case, domain: Domain) -> Model:
     opposite = growth.counter(case, found) if pores else None
     nuclei = None if metal is None else growth.nuclei(case, domain, found, metal)
     covers = None if metal is None else growth.covering(case, domain, found, metal)
-    parts = (electrons, ions, metal, nuclei, covers, interface, opposite)
+    displaced = None if metal is None else growth.displacement(case, ions, metal)
+    parts = (electrons, ions, metal, nuclei, covers, displaced, interface, opposite)
     known: tuple[Physics, ...] = tuple(p for p in parts if p is not None)
     physics = known + own_physics(case, domain)
     check_needs(physics)

@@ -117,6 +117,7 @@ class Recorder:
             out |= {} if self.model.nuclei is None else {"nuclei": ""}
         if "c" in unknowns:
             out |= {"c_min": "mol/m^3", "c_max": "mol/m^3"}
+            out |= {"salt_out": "mol/m^2"} if self._displaces else {}
         out |= {"balance": "", "collector": ""}
         out |= {"faraday": ""} if "plated" in out else {}
         out |= {"salt": ""} if "c" in unknowns else {}
@@ -124,6 +125,11 @@ class Recorder:
         out |= {"segment": ""} | ({"cycle": ""} if self.cycles > 1 else {})
         out |= dict.fromkeys(("newton", "krylov", "rejected", "error"), "")
         return out | self.probes.units
+
+    @property
+    def _displaces(self) -> bool:
+        """Metal displaces electrolyte, which takes salt out of the mesh."""
+        return "salt_out" in self.model.system.salt_sinks
 
     def truncate(self, t: float) -> None:
         """Forget what an interrupted run wrote later than the checkpoint that is taken up."""
@@ -156,6 +162,7 @@ class Recorder:
             "charge": numbers["charge"] / area,
             "plated": numbers.get("plated", 0.0) / area,
             "dead": numbers.get("dead", 0.0) / area,
+            "salt_out": numbers.get("salt_out", 0.0) / area,
             "nuclei": 0 if self.model.nuclei is None else self.model.nuclei.count,
             "segment": segment,
             "cycle": cycle,
@@ -202,6 +209,8 @@ class Recorder:
         }
         if "c" in s.unknowns:
             out["c_min"], out["c_max"] = measure.extrema("c")
+        if self._displaces:
+            out["salt_out"] = float(s.charges["salt_out"][0]) / area
         if "plated" in self.table.names:
             out["plated"] = measure.plated() / area
             shares = measure.thirds(profile, "plated")

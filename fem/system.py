@@ -181,6 +181,7 @@ class System:
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
         self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved
         self.gaps: list[Callable[[], float]] = []  # local errors of what is no unknown
+        self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
         self.memories: dict[str, Any] = {}
         self._compiled: dict[tuple[int, int], Any] = {}
 
@@ -282,6 +283,13 @@ class System:
         past = [ufl.replace(storage, {v: old[k] for v, old in known.items()}) for k in (0, 1)]
         now, then, before = self._rates
         return now * storage + then * past[0] + before * past[1]
+
+    def rate_at_nodes(self, name: str) -> npt.NDArray[np.float64]:
+        """`ddt` of an unknown at the nodes of this rank, ghosts last, per s."""
+        u = self.unknowns[name]
+        states = u.value, u.old[0], u.old[1]
+        weighted = (float(k.value) * f.x.array for k, f in zip(self._rates, states, strict=True))
+        return np.asarray(sum(weighted))
 
     # -- time ----------------------------------------------------------------------------------
 

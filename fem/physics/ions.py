@@ -53,11 +53,24 @@ class Medium:
         """Share of the volume that is electrolyte."""
         return s[self.porosity] if self.moving else self.porosity
 
+    def room(self, s: System) -> Any:
+        """Share of the volume that metal leaves to salt; unlike `pore` without a floor."""
+        return s["room"] if self.moving else self.porosity
+
     def stored(self, s: System) -> tuple[Any, Any, Any]:
         """Salt per volume, mol/m3, its weight and measure: lumped where metal moves through."""
         domain, lumped = s.domain, self.moving
         weight = domain.node_weight(self.regions) if lumped else domain.weight
-        return self.pore(s) * s["c"], weight, domain.dx(self.regions, lumped=lumped)
+        return self.room(s) * s["c"], weight, domain.dx(self.regions, lumped=lumped)
+
+    def storing(self, s: System) -> Any:
+        """Salt that a volume takes up, mol/(m3 s).
+
+        Inside metal nothing is stored, and only the floor of its pores keeps c defined there; it
+        takes up what c changes by, but no volume of liquid.
+        """
+        rate = s.ddt(self.stored(s)[0])
+        return rate + (self.pore(s) - self.room(s)) * s.ddt(s["c"]) if self.moving else rate
 
 
 @dataclass(frozen=True)
@@ -137,10 +150,14 @@ class Ions:
             c.fix(domain.nodes_on(c.space, brine, faces=faces), value, group=boundary)
 
     def current(self, s: System, medium: Medium, spreading: Any = None) -> Any:
-        """i_l in a region, A/m2 (vector), with the gradient of `spreading` (c itself if None)."""
+        """i_l in a region, A/m2 (vector), with the gradient of `spreading` (c itself if None).
+
+        Pores are those that the potentials were solved with, also once the metal has grown.
+        """
         phi, c, T = s["phi_l"], s["c_seen"], s.temperature
         spreading = s["c"] if spreading is None else spreading
-        spread = medium.pore(s) / medium.tortuosity
+        pore = s["pore_seen"] if medium.moving else medium.porosity
+        spread = pore / medium.tortuosity
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
@@ -189,8 +206,8 @@ class Ions:
             return
         q, nF = s.test("c"), s["salt_charge"]
         for medium in (m for m in self.media if m.salt):
-            stored, here, dx = medium.stored(s)
-            rate = s.ddt(stored) * here
+            _, here, dx = medium.stored(s)
+            rate = medium.storing(s) * here
             for row, spreading in s.salt_rows():
                 flux = self.anion_flux(s, medium, spreading)
                 s.row(row, nF * rate * q * dx)

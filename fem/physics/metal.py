@@ -150,7 +150,7 @@ class Metal:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("xi", "pore", "sigma_pore", "front", "contact")
+        return ("xi", "pore", "pore_seen", "room", "sigma_pore", "front", "contact")
 
     @property
     def charge_density(self) -> float:
@@ -162,6 +162,7 @@ class Metal:
         part = s.domain.subdomain(self.regions)
         xi = s.add("xi", part, differential=True)
         xi.largest_change = self.max_change
+        s.define("room", 1.0 - xi.value, part)
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
         contact = Contact(s, xi, self.regions, self.interface_width, self.bridged)
         s.define("contact", contact)
@@ -169,6 +170,7 @@ class Metal:
         front = Front(s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal)
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
+        s.define("pore_seen", ufl.max_value(1.0 - front.xi, PORE_FLOOR), part)
         if "c" in s.unknowns:
             # The potentials need the salt of the same time, or the two swing against each other;
             # the salt needs the new front, or it is not conserved. So it is solved for twice:
@@ -219,7 +221,21 @@ class Metal:
             nF = s["salt_charge"]
             for row, _ in s.salt_rows():
                 s.row(row, nF * s["c"] * ufl.inner(q, ufl.grad(s.test("c"))) * w * dx)
+            xi, c = (s.unknowns[name] for name in ("xi", "c"))
+            same = s.domain.same_nodes(xi.space, xi.part, c.space, c.part)
+            s.salt_sinks["salt_in_floor"] = lambda: self._floor(s, same[: owned_size(xi.space)])
         self._react(s)
+
+    def _floor(self, s: System, same: npt.NDArray[np.int32]) -> float:
+        """Salt that the floor of the pores takes up inside metal, mol/s (collective).
+
+        Args:
+            s: the system.
+            same: node of c for each owned node of xi.
+        """
+        floor = np.maximum(PORE_FLOOR - 1.0 + s.unknowns["xi"].owned, 0.0)
+        local = float((s["front"].volume * floor) @ s.rate_at_nodes("c")[same])
+        return s.domain.comm.allreduce(local, op=MPI.SUM)
 
     def _react(self, s: System) -> None:
         """Front and film walls as reactions at the nodes of xi."""

@@ -20,6 +20,7 @@ from fem.crystal import Crystal
 from fem.deposit import Deposit
 from fem.domain import Domain
 from fem.physics.covering import Barrier, Covering
+from fem.physics.displacement import Displacement
 from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
@@ -200,6 +201,8 @@ class Growth:
         counter: exchange current density of a counter electrode of metal, A/m2; None: phi_l = 0.
         t_plus: of c; None: no salt is solved for.
         formula: charges of the salt's ions.
+        displaced: metal displaces electrolyte, and the salt in it.
+        ion_volume: of the metal's ion over that of the metal.
         kind: of solver. rtol: of the solver.
     """
 
@@ -223,6 +226,8 @@ class Growth:
         counter: float | None = None,
         t_plus: Callable[[Any], Any] | None = None,
         formula: Salt = MONOVALENT,
+        displaced: bool = True,
+        ion_volume: float = 0.0,
         kind: str = "direct",
         rtol: float = 1e-11,
     ):
@@ -250,8 +255,11 @@ class Growth:
         )  # fmt: skip
         self.covering = Covering(self.metal, tuple(barriers))
         physics: list[Any] = [self.electrons, self.ions, self.metal, self.covering]
+        if displaced and t_plus is not None:
+            physics.append(Displacement(self.ions, self.metal, ion_volume))
         if counter is not None:
             physics.append(Counter(bulk(counter), TOP))
+        self.physics = physics
         for p in physics:
             p.declare(s)
         for p in physics:
@@ -389,13 +397,15 @@ class Ledger:
     """Charge through collector and counter against metal, salt against its start.
 
     Currents come from the residuals of phi_s and phi_l at the two boundaries, never from xi or from
-    what is imposed, and are integrated by the formula of the fields.
+    what is imposed, and are integrated by the formula of the fields. Salt that liquid takes out is
+    counted from the current of each node of the counter electrode, times c there.
     """
 
     def __init__(self, growth: Growth):
         self.growth = g = growth
         self.charge = {name: np.zeros(2) for name in ("collector", "counter")}
         self.absolute, self.metal, self.salt = 0.0, g.volume, g.salt if self._salty else 0.0
+        self.charge["salt"] = np.zeros(2)
         u = g.s.unknowns["phi_l"]
         nodes = g.domain.nodes_on(u.space, u.part, faces=TOP)
         self.top = nodes[nodes < owned_size(u.space)]
@@ -416,11 +426,26 @@ class Ledger:
             "counter": -float(counter),
         }
 
+    def leaves(self) -> float:
+        """Salt that goes with what the counter electrode makes room for, mol/s; one rank."""
+        g = self.growth
+        if not any(isinstance(p, Displacement) for p in g.physics):
+            return 0.0
+        c, phi = (g.s.unknowns[name] for name in ("c", "phi_l"))
+        current = np.zeros(owned_size(phi.space))
+        current[self.top] = g.stages[0].raw["phi_l"][self.top]
+        for t in (t for t in g.s.reactions if not t.drives):
+            np.add.at(current, t.nodes["phi_l"], t.current())
+        same = g.domain.same_nodes(c.space, c.part, phi.space, phi.part)[: owned_size(c.space)]
+        seen = g.s["c_seen"].x.array[: len(same)]
+        return float(seen @ current[same]) / g.metal.charge_density
+
     def add(self) -> None:
         """Take in the step just solved; call before it is accepted."""
         g, s = self.growth, self.growth.s
         i = self.currents()
         now = {name: s.integrate(i[name], self.charge[name]) for name in i}
+        now["salt"] = s.integrate(self.leaves() if self._salty else 0.0, self.charge["salt"])
         self.absolute += abs(i["collector"]) * s.dt
         film = 1e-3 * g.width * g.domain.area("collector") * g.metal.charge_density
         metal = (g.volume - self.metal) * g.metal.charge_density
@@ -428,7 +453,7 @@ class Ledger:
             self._widen(name, (now[name] + metal) / max(self.absolute, film))
         self._widen("balance", (i["collector"] - i["counter"]) / abs(i["collector"]))
         if self._salty:
-            self._widen("salt", g.salt / self.salt - 1)
+            self._widen("salt", (g.salt + now["salt"]) / self.salt - 1)
         self._now = now
 
     def _widen(self, name: str, gap: float) -> None:
