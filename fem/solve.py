@@ -238,7 +238,7 @@ class Stage:
         extra = self.local.residual() if self.local else {}
         for k, name in enumerate(rows):
             r = smooth[k] + extra[name] if extra else smooth[k]
-            self.raw[name] = r.copy()
+            self.raw[name] = self.system.residuals[self.rows[k]] = r.copy()
             r[self.fixed[k]] = 0.0
             noise, in_sum = self.parts.noise(name)
             sums[:, k] = r @ r, noise @ noise, r.sum(), in_sum.sum()

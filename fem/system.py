@@ -181,6 +181,7 @@ class System:
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
         self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved
         self.gaps: list[Callable[[], float]] = []  # local errors of what is no unknown
+        self.residuals: dict[str, npt.NDArray[np.float64]] = {}  # last of each row solved for, A
         self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
         self.memories: dict[str, Any] = {}
         self._compiled: dict[tuple[int, int], Any] = {}

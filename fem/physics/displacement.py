@@ -6,42 +6,84 @@ as much finds room there. On a mesh that stands still
     u = -(1 - beta) (V_m/(zF)) i_l,     div u = (1 - beta) r,     beta = V_plus/V_m
     d[(1 - xi) c]/dt + div( N_an - c q + c u ) = 0
 
-is the volume-averaged velocity of the liquid, without a flow to be solved for: i_l is that of the
+u is the volume-averaged velocity of the liquid, without a flow to be solved for: i_l is that of the
 row of phi_l, node by node. In 1D u is exact; in 2D and 3D its divergence is, and its curl is a
-choice, as no pressure is solved for. The natural condition is zero flux of salt, on walls as on the
-front, which both move with their liquid (u - q = 0 for beta = 0).
+choice, as no pressure is solved for. The natural condition is no flux of salt, on walls as on the
+front, which move with their liquid (u - q = 0 there for beta = 0).
 
-Liquid leaves the mesh wherever current enters it that takes no metal out of the mesh: through the
-counter electrode, which recedes by V_m/(zF) times its current (its ions bring beta of that along),
-and through other boundaries that carry current. Node by node that is
+Liquid leaves the mesh wherever current enters it that takes no metal out of the mesh: at the counter
+electrode, which recedes by V_m/(zF) times its current whatever beta is, and at any other boundary
+that carries ions. With I that current at a node, in ampere, it takes along the salt that is there:
 
-    I = -(i_l, grad v) - sum of all reactions that make metal,     leaving = V_m/(zF) I/V     [1/s]
+    outflow = c (V_m/(zF)) I     [mol/s]
 
-with V the volume of the node, and it takes the salt of the node along, c leaving V. While the host
-is stripped, or current flows out, liquid comes in, and with it the salt that there is at that
-place: what has left before is not followed. A single-ion conductor holds no liquid; at its wall
-liquid leaves on one side and comes in on the other, as if it flowed around (through the edge of the
-cell). Side reactions make no metal and let liquid pass alike.
+While the host is stripped liquid comes in, with the salt that there is at the same place: what has
+left before is not followed. A single-ion conductor holds no liquid; at its wall liquid leaves on
+one side and comes in on the other, as if it flowed around at the edge of the cell. Side reactions
+make no metal and let liquid pass alike.
 
 With t_plus = 1 and beta = 0 uniform salt stays uniform to round-off, whatever grows where.
 
-Left out: volumes of the salt, and of the solvent in the frame of t_plus, which is that of the
-volume-averaged velocity. The grid Peclet number V_m i h/(zF D) is below 1e-4.
+Left out: the volume of the salt, and a frame of t_plus other than that of u. The grid Peclet number
+V_m i h/(zF D) is below 1e-4, so nothing is done against oscillations.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import ufl
 
-from ..compat import MPI, la
+from ..compat import MPI, dfem, la, owned_size
 from ..system import System
 from .ions import Ions
 from .metal import Metal
 
-__all__ = ["Displacement"]
+__all__ = ["Displacement", "Outflow"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass
+class Outflow:
+    """Salt that leaves with its liquid, as a term of the salt's rows (`fem.local.Reaction`).
+
+    Attributes:
+        system: whose salt is meant.
+        leaving: liquid that leaves at each node of c, m3/s (2D: m2/s).
+        nodes: the owned ones of c.
+    """
+
+    system: System
+    leaving: dfem.Function
+    nodes: Mapping[str, npt.NDArray[np.int32]]
+
+    name = "outflow"
+    rows = ("c",)
+    columns = ()
+    drives = False
+    linear = True
+    side_of = ""
+
+    def salt(self) -> Array:
+        """At each node, mol/s."""
+        seen, node = self.system["c_seen"].x.array, self.nodes["c"]
+        return np.asarray(seen[node] * self.leaving.x.array[node])
+
+    def currents(self) -> dict[str, Array]:
+        """What enters the row of the salt, A."""
+        return {"c": float(self.system["salt_charge"]) * self.salt()}
+
+    def slopes(self) -> dict[tuple[str, str], Array]:
+        """None: what leaves is known beforehand."""
+        return {}
+
+    def total(self) -> float:
+        """Its electric current, A: none."""
+        return 0.0
 
 
 @dataclass
@@ -50,7 +92,7 @@ class Displacement:
 
     The salt that flows along is that foreseen for the end of the step (c_seen), so that the rows
     stay affine. Where the salt is solved for with the potentials, what leaves is that of the last
-    step; where it is settled, that of the currents as they are.
+    step; where it is settled, that of the currents just found.
 
     Args:
         ions: whose current and salt are meant.
@@ -62,51 +104,44 @@ class Displacement:
     metal: Metal
     ion_volume: float = 0.0
 
-    needs: tuple[str, ...] = ("phi_l", "c", "c_seen", "xi", "front")
-    provides: tuple[str, ...] = ("leaving",)
+    needs: tuple[str, ...] = ("phi_l", "c", "c_seen", "front")
+    provides: tuple[str, ...] = ("swept", "leaving")
 
     def declare(self, s: System) -> None:
-        """Add what leaves at each node, 1/s; kept, as the next step begins with it."""
-        self.s, u = s, s.unknowns["c"]
-        self.leaving = s.memory("leaving", u.part)
+        """Say what salt a current sweeps along, mol/C; keep what leaves: the next step needs it."""
+        c = s.unknowns["c"]
+        s.define("swept", (1.0 - self.ion_volume) / self.metal.charge_density * s["c_seen"], c.part)
+        self.s, self.leaving = s, s.memory("leaving", c.part)
         s.settlers.append(self._leave)
 
     def rows(self, s: System) -> None:
-        """Salt that flows along and salt that leaves, in ampere as all of its row."""
-        q, w, nF, c = s.test("c"), s.domain.weight, s["salt_charge"], s["c_seen"]
-        swept = (1.0 - self.ion_volume) / self.metal.charge_density * c  # salt along, mol/C
-        split, arrival = s.splits["c"], 0
-        for medium in (m for m in self.ions.media if m.salt):
-            *_, dx = medium.stored(s)
-            for row, spreading in s.salt_rows():
-                along = -swept * self.ions.current(s, medium, spreading)
-                s.row(row, -nF * ufl.inner(along, ufl.grad(q)) * w * dx)
-            settled = self.ions.current(s, medium, s["c_star"])
-            arrival += -ufl.inner(settled, ufl.grad(q)) * w * dx
-            lumped = s.domain.dx(medium.regions, lumped=True)
-            split = replace(split, row=split.row + nF * swept * q * lumped)
-        s.splits["c"] = split
-        here, dx = s.domain.node_weight(self.ions.salty), s.domain.dx(self.ions.salty, lumped=True)
-        for row, _ in s.salt_rows():
-            s.row(row, nF * self.leaving * c * q * here * dx)
-        self.arrival, self.volume = s.form(arrival), s.nodal(s.form(q * here * dx))
-        s.salt_sinks["salt_out"] = self.outflow
+        """Outflow at the nodes of c, and where current comes from that is in no other row."""
+        c, phi = s.unknowns["c"], s.unknowns["phi_l"]
+        n = owned_size(c.space)
+        self.same = s.domain.same_nodes(c.space, c.part, phi.space, phi.part)[:n]
+        self.outflow = Outflow(s, self.leaving, {"c": np.arange(n, dtype=np.int32)})
+        s.reactions.append(self.outflow)
+        s.salt_sinks["salt_out"] = self.salt_out
+        self.current = dfem.Function(phi.space)
+        elsewhere = self.ions.elsewhere(s)
+        self.elsewhere = None if elsewhere is None else s.form(elsewhere)
 
     def _leave(self) -> None:
         """Take what leaves from the currents that have been solved for (collective)."""
-        x, n = self.leaving.x, len(self.volume)
+        s, x, n = self.s, self.current.x, owned_size(self.current.function_space)
         x.array[:] = 0.0
-        for t in (t for t in self.s.reactions if "xi" in t.rows):
-            there = t.nodes["c"] >= 0
-            np.subtract.at(x.array, t.nodes["c"][there], t.current()[there])
+        for t in (t for t in s.reactions if "phi_l" in t.rows and "xi" not in t.rows):
+            there = t.nodes["phi_l"] >= 0
+            np.subtract.at(x.array, t.nodes["phi_l"][there], t.currents()["phi_l"][there])
         x.scatter_reverse(la.InsertMode.add)
-        x.array[:n] += self.s.nodal(self.arrival)
-        x.array[:n] /= self.metal.charge_density * self.volume
+        x.array[:n] += s.residuals["phi_l"]  # where phi_l is held; elsewhere next to nothing
+        if self.elsewhere is not None:
+            x.array[:n] += s.nodal(self.elsewhere)
         x.scatter_forward()
+        leaving = np.where(self.same >= 0, x.array[self.same], 0.0) / self.metal.charge_density
+        self.leaving.x.array[: len(leaving)] = leaving
+        self.leaving.x.scatter_forward()
 
-    def outflow(self) -> float:
+    def salt_out(self) -> float:
         """Salt that leaves the mesh with its liquid, mol/s (2D: per metre; collective)."""
-        n = len(self.volume)
-        seen, leaving = self.s["c_seen"].x.array[:n], self.leaving.x.array[:n]
-        local = float((seen * leaving) @ self.volume)
-        return self.s.domain.comm.allreduce(local, op=MPI.SUM)
+        return self.s.domain.comm.allreduce(float(self.outflow.salt().sum()), op=MPI.SUM)

@@ -80,7 +80,7 @@ class Ions:
         Strong:  div i_l = 0
                  i_l = -kappa grad phi_l + kappa g (RT/F)(1 + dlnf/dlnc)(1 - t_plus) grad ln c
                  d(porosity c)/dt + div N_an = 0
-                 N_an = -D grad c - (1 - t_plus) i_l/(nF)
+                 N_an = -D grad c - [(1 - t_plus)/(nF) + swept] i_l
         Walls:   i_l . n_l = -i_n,  N_an . n_l = 0
         Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                        [A]
                  nF [ (d(porosity c)/dt, v) - (N_an, grad v) ] = 0          [A]
@@ -90,7 +90,8 @@ class Ions:
 
     The salt is balanced through the anion, which no electrode touches: its natural condition is
     zero flux, and the salt content is conserved to round-off. phi_l is the potential of a
-    reference electrode of the plated metal in the local solution.
+    reference electrode of the plated metal in the local solution. `swept` is what electrolyte that
+    growing metal displaces takes along (`fem.physics.displacement`), 0 where nothing moves.
 
     Attributes:
         media: what fills the ion-conducting regions.
@@ -174,7 +175,7 @@ class Ions:
         """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
         c, T = s["c_seen"], s.temperature
         D = medium.D(c, T) * medium.pore(s) / medium.tortuosity
-        left = self.formula.anions_left(medium.t_plus(c, T))
+        left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0)
         return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
 
     def _supply(self, s: System) -> list[tuple[Any, Any]]:
@@ -191,6 +192,18 @@ class Ions:
     def carried(self, s: System) -> Any:
         """As `supply`, with the magnitude of the current density."""
         terms = [abs(density) * measure for density, measure in self._supply(s)]
+        return sum(terms[1:], terms[0]) if terms else None
+
+    def elsewhere(self, s: System) -> Any:
+        """Current into the salty regions from single-ion conductors and from `inflow`, A.
+
+        Tested with phi_l; None where there is neither.
+        """
+        v, w = s.test("phi_l"), s.domain.weight
+        terms = [density * v * measure for density, measure in self._supply(s)]
+        for medium in (m for m in self.media if not m.salt):
+            flow = ufl.inner(self.current(s, medium), ufl.grad(v))
+            terms.append(flow * w * s.domain.dx(medium.regions, lumped=medium.moving))
         return sum(terms[1:], terms[0]) if terms else None
 
     def rows(self, s: System) -> None:
@@ -218,9 +231,10 @@ class Ions:
         """How c hangs together with phi_l, for the solver."""
         q, c, T = s.test("c"), s["c_seen"], s.temperature
         row = column = volume = 0
+        swept = s["salt_charge"] * s.values.get("swept", 0.0)
         for medium in (m for m in self.media if m.salt):
             dx = s.domain.dx(medium.regions, lumped=True)
-            row += (1 - medium.t_plus(c, T)) * q * dx
+            row += (1 - medium.t_plus(c, T) + swept) * q * dx
             column += self._spread(s, medium) / c * q * dx
             volume += q * dx
         return Split(row, column, volume)
