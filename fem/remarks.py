@@ -100,6 +100,21 @@ class Remarks:
             yield "insulated", f"boundaries without a condition are insulated: {', '.join(bare)}"
         yield from pieces.remarks(model.floating)
         yield from self._wide_cells(walls=True)
+        yield from self._panes()
+
+    def _panes(self) -> Iterator[tuple[str, str]]:
+        """Single-ion conductors that displaced electrolyte would have to pass."""
+        ions, domain = self.model.ions, self.model.domain
+        panes = sorted({
+            name for wall in domain.walls for name in wall
+            if {*wall} <= {*ions.regions} and {*wall} & {*ions.salty} and name not in ions.salty
+        })
+        if panes and "salt_out" in self.model.system.salt_sinks:
+            yield "panes", (
+                f"no liquid passes {', '.join(panes)}: electrolyte that metal displaces leaves on "
+                "one side and as much comes in on the other, with the salt that is there, as if it "
+                "flowed around; growth.displacement = 'none' keeps it where it is"
+            )
 
     def require(self, c_low: float, c_high: float) -> None:
         """Check a state against all measured tables, which are never extrapolated.

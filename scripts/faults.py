@@ -130,7 +130,7 @@ FAULTS = (
     Fault(
         "porosity missing from the storage term",
         "fem.physics.ions:Medium.stored",
-        'return self.pore(s) * s["c"], weight',
+        'return self.room(s) * s["c"], weight',
         'return 1.0 * s["c"], weight',
         "tests/verification/test_transport.py "
         "tests/verification/test_distribution.py tests/verification/test_orders.py",
@@ -218,6 +218,20 @@ FAULTS = (
         's.row(row, nF * s["c"] * ufl.inner(q',
         's.row(row, 0.0 * s["c"] * ufl.inner(q',
         f"{V}/test_growth_ledger.py",
+    ),
+    Fault(
+        "electrolyte that metal displaces flows towards the metal",
+        "fem.physics.displacement:Displacement.declare",
+        's.define("swept", (1.0 - self.ion_volume)',
+        's.define("swept", -(1.0 - self.ion_volume)',
+        f"{V}/test_displacement.py::test_salt_stays_uniform_in_and_below_thick_metal",
+    ),
+    Fault(
+        "displaced electrolyte leaves its salt behind at the counter electrode",
+        "fem.physics.displacement:Outflow.currents",
+        'return {"c": float(self.system["salt_charge"]) * self.salt()}',
+        'return {"c": 0.0 * self.salt()}',
+        f"{V}/test_displacement.py::test_salt_stays_uniform_in_and_below_thick_metal",
     ),
     Fault(
         "a front is foreseen node by node",

@@ -11,9 +11,9 @@ row of phi_l, node by node. In 1D u is exact; in 2D and 3D its divergence is, an
 choice, as no pressure is solved for. The natural condition is no flux of salt, on walls as on the
 front, which move with their liquid (u - q = 0 there for beta = 0).
 
-Liquid leaves the mesh wherever current enters it that takes no metal out of the mesh: at the counter
-electrode, which recedes by V_m/(zF) times its current whatever beta is, and at any other boundary
-that carries ions. With I that current at a node, in ampere, it takes along the salt that is there:
+Liquid leaves the mesh wherever current enters it that takes no metal out of the mesh: at the
+counter electrode, which recedes by V_m/(zF) times its current whatever beta is, and at any other
+boundary that carries ions. With I that current at a node, it takes along the salt that is there:
 
     outflow = c (V_m/(zF)) I     [mol/s]
 
@@ -31,11 +31,10 @@ V_m i h/(zF D) is below 1e-4, so nothing is done against oscillations.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import ufl
 
 from ..compat import MPI, dfem, la, owned_size
 from ..system import System

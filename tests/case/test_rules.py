@@ -69,6 +69,10 @@ MORE = [
         "growth.kinetic_anisotropy: 0.6: must be below 0.6; above it i0 along <111>",
     ),
     Rule(
+        GROWTH | {"growth": LAMBDA | {"displacement": "none", "ion_volume": 0.2}},
+        "growth.ion_volume: nothing depends on it where displacement = 'none'",
+    ),
+    Rule(
         GROWTH | {"growth": LAMBDA | {"crystal_angle": "30 deg"}},
         "growth.crystal_angle: nothing depends on it; give anisotropy or kinetic_anisotropy",
     ),
