@@ -192,6 +192,10 @@ class Measure:
             self.comm.allreduce(high, op=MPI.MAX),
         )
 
+    def wet(self) -> npt.NDArray[np.bool_]:
+        """Owned nodes of c at which it means something."""
+        return np.ones(len(self.s.unknowns["c"].owned), dtype=bool)
+
     def step(self, scale: float) -> dict[str, float]:
         """Ledgers and balances of the step just solved; call before `System.accept`.
 

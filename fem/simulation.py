@@ -761,7 +761,8 @@ class Simulation:
             asked = segment.control(0.0, self.model.area, after=True).current or 0.0
             return s.t > 0.0 and asked * self.carried >= 0.0 and abs(asked) > abs(self.carried)
         c = s.unknowns["c"]
-        now, before = (f.x.array[: len(c.owned)] for f in c.old[:2])
+        wet = self.measure.wet()
+        now, before = (f.x.array[: len(c.owned)][wet] for f in c.old[:2])
         k = int(np.argmin(now)) if len(now) else -1
         mine = (now[k], before[k]) if k >= 0 else (math.inf, math.inf)
         low, earlier = min(self.comm.allgather(mine))

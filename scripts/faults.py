@@ -138,8 +138,8 @@ FAULTS = (
     Fault(
         "tortuosity ignored",
         "fem.physics.ions:Ions.current",
-        "spread = medium.pore(s) / medium.tortuosity",
-        "spread = medium.pore(s)",
+        "spread = pore / medium.tortuosity",
+        "spread = pore",
         f"{V}/test_distribution.py::test_separator_over_free_electrolyte",
     ),
     Fault(
