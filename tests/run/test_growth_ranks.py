@@ -19,7 +19,9 @@ from fem.run import mesh_folder, resume
 from .cases import GROWING, state_of
 from .test_restart_ranks import until
 
-NUMBERS = ("t", "voltage", "plated", "dead", "c_min", "c_max", "salt_out", "xi_max", "tip", "islands")
+NUMBERS = (
+    "t", "voltage", "plated", "dead", "c_min", "c_max", "salt_out", "xi_max", "tip", "islands",
+)
 
 
 def given(kind: str, film: bool) -> dict[str, Any]:
