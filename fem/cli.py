@@ -621,7 +621,17 @@ def _do_compare(options: argparse.Namespace) -> None:
 
 def _post(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a result folder, finished or not")
-    parser.epilog = "example:\n  hostplate post results/sand"
+    parser.add_argument(
+        "--time", type=_duration, help="of the fields, such as '20 min'; default the last one"
+    )
+    parser.add_argument(
+        "--format", choices=("png", "pdf", "svg"), default="png", help="default png"
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  hostplate post results/sand\n"
+        "  hostplate post results/sand --time '5 min' --format pdf"
+    )
     parser.set_defaults(call=_do_post)
 
 
@@ -631,7 +641,7 @@ def _do_post(options: argparse.Namespace) -> None:
     figures = options.folder / "figures"
     if figures.exists() and not figures.is_dir():
         raise CaseError(f"{figures}: is a file; move it away, a folder of that name is needed")
-    files = draw(options.folder)
+    files = draw(options.folder, t=options.time, kind=options.format)
     for file in files:
         print(file)
     if not files:
@@ -675,6 +685,16 @@ def _has_display() -> bool:
     """A screen that Qt could open: any but X and Wayland needs no name."""
     named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     return named or sys.platform == "darwin"
+
+
+def _duration(text: str) -> float:
+    """A time with its unit, s."""
+    from fem.units import parse_quantity
+
+    try:
+        return parse_quantity(text, "s")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _rank_count(text: str) -> int:

@@ -59,7 +59,9 @@ log = logging.getLogger("hostplate.figures")
 UM = 1e6  # shown micrometres per metre
 
 
-def draw(folder: Path | str, comm: Any = None, t: float | None = None) -> list[Path]:
+def draw(
+    folder: Path | str, comm: Any = None, t: float | None = None, kind: str = "png"
+) -> list[Path]:
     """Draw all figures that the results allow into `<folder>/figures`.
 
     What cannot be drawn costs one warning in the log, never the run.
@@ -67,7 +69,9 @@ def draw(folder: Path | str, comm: Any = None, t: float | None = None) -> list[P
     Args:
         folder: a result folder, finished or not.
         comm: if given, rank 0 draws and all ranks get the list (collective).
-        t: time of the fields, s; default the last one.
+        t: draw only fields, at the stored time nearest to t, s; it stands in the names of the
+            files. Default: all figures, fields at the last time.
+        kind: of the files: `png`, or `pdf` or `svg`, in which text and lines stay sharp.
 
     Returns:
         The files written.
@@ -78,8 +82,9 @@ def draw(folder: Path | str, comm: Any = None, t: float | None = None) -> list[P
     if comm is not None:
         from fem.parallel import on_root
 
-        return on_root(comm, draw, folder, None, t)
+        return on_root(comm, draw, folder, None, t, kind)
     result = Result(folder)
+    when = "" if t is None else f"_{result.time(t):.6g}s"
     try:
         import matplotlib
     except ImportError as error:
@@ -89,14 +94,17 @@ def draw(folder: Path | str, comm: Any = None, t: float | None = None) -> list[P
     written = []
     with matplotlib.rc_context(LOOK):
         for name, make in FIGURES.items():
+            if t is not None and name in OF_ALL_TIMES:
+                continue
             try:
                 figure = make(result, t)
                 if figure is not None:
                     out.mkdir(exist_ok=True)
-                    figure.savefig(out / f"{name}.png", bbox_inches="tight", pad_inches=0.08)
-                    written.append(out / f"{name}.png")
+                    file = out / f"{name}{when}.{kind}"
+                    figure.savefig(file, bbox_inches="tight", pad_inches=0.08)
+                    written.append(file)
             except Exception as error:  # a figure is never worth a run
-                log.warning("%s.png was not drawn: %s", name, _one_line(error))
+                log.warning("%s.%s was not drawn: %s", name, kind, _one_line(error))
     return written
 
 
@@ -491,6 +499,9 @@ def _series_unit(name: str, unit: str, data: dict[str, Any]) -> tuple[float, str
         return (1e3, "cell voltage (mV)") if small else (1.0, "cell voltage (V)")
     return 1.0, f"{name} ({unit})" if unit else name
 
+
+#: Figures of the whole run or its end.
+OF_ALL_TIMES = ("series", "depth", "metal", "fill")
 
 FIGURES: dict[str, Callable[[Result, float | None], Any]] = {
     "series": _series,

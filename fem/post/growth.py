@@ -46,7 +46,7 @@ def metal(result: Result, t: float | None) -> Any:
         ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
         ax.set_xlim(low[0], high[0])
         ax.set_ylim(low[1], high[1])
-        ax.set_title(show_time(float(now), float(chosen[-1])), fontsize=9, color=INK)
+        ax.set_title(show_time(float(now), float(chosen[-1]), 3), fontsize=9, color=INK)
     made.colour_bar(drawn, r"metal $\xi$")
     more = [*legend(result, None), *scale_remark(made.stretch, wide, tall)]
     caption(made.figure, " · ".join([str(result.summary.get("title", "")), *more]))
@@ -92,7 +92,7 @@ def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) ->
     blocks, told = result.blocks, []
     growing, low_high = "metal" in blocks, result.extent()
     solid = bool(low_high[1][2] > low_high[0][2])
-    if "solid" in blocks and (growing or "insulator" in blocks) and names != ("phi_s",):
+    if (growing or "insulator" in blocks) and names != ("phi_s",) and _has_host(result, t):
         told.append("host grey")
     if "insulator" in blocks:
         told.append("insulators sand")
@@ -102,6 +102,14 @@ def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) ->
         dead = "dead" in result.fields("metal") and result.array("dead", t, "metal").max() > 0.5
         told += ["metal blue"] + ["cut-off metal red"] * bool(dead)
     return [", ".join(told)] if told else []
+
+
+def _has_host(result: Result, t: float | None) -> bool:
+    """There is a host; in a growth study the block `solid` may be nothing but pores."""
+    if "solid" not in result.blocks:
+        return False
+    known = all("region" in result.fields(block) for block in ("solid", "pore"))
+    return not known or bool(host_cells(result, t).any())
 
 
 def scale_remark(stretch: float, wide: float, tall: float) -> list[str]:
@@ -145,7 +153,7 @@ def _metal_3d(result: Result) -> Any:
     made = panels(*largest(images), len(images), titles=True, bare=True)
     for ax, image, now in zip(made.axes, images, chosen, strict=True):
         ax.imshow(image, interpolation="antialiased")
-        ax.set_title(show_time(float(now), float(chosen[-1])), fontsize=9, color=INK)
+        ax.set_title(show_time(float(now), float(chosen[-1]), 3), fontsize=9, color=INK)
     more = [*box_remark(result, None), *legend(result, None)]
     caption(made.figure, " · ".join([str(result.summary.get("title", "")), *more]))
     return made.figure

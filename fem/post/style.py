@@ -37,6 +37,8 @@ LOOK: dict[Any, Any] = {
     "legend.fontsize": 8.0,
     "mathtext.fontset": "dejavusans",
     "savefig.dpi": 220,
+    "pdf.fonttype": 42,  # text stays text
+    "svg.fonttype": "none",
     "figure.dpi": 110,
 }
 """Matplotlib settings of all figures."""
@@ -139,12 +141,12 @@ def time_label(t: float) -> tuple[float, str]:
     return 1e-3, "ms"
 
 
-def show_time(t: float, last: float | None = None) -> str:
+def show_time(t: float, last: float | None = None, digits: int = 4) -> str:
     """A time in words, such as `1.5 h`; in the unit of a last one if that is given."""
     if t == 0 and last is None:
         return "0 s"
     size, unit = time_label(t if last is None else last)
-    return f"{t / size:.4g} {unit}"
+    return f"{t / size:.{digits}g} {unit}"
 
 
 def caption(figure: Any, text: str) -> None:

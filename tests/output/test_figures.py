@@ -390,3 +390,19 @@ def test_labels_are_broken_and_names_shortened():
     assert _broken("salt concentration $c$ (mol/L)", 3.0) == "salt concentration $c$ (mol/L)"
     assert shortened("host_bottom", 11) == "host_bottom"
     assert shortened("a_region_with_a_long_name", 11) == "a_reg…_name"
+
+
+def test_post_draws_a_time_and_lines_that_stay_lines(tmp_path, capsys):
+    """Of the stored hours 0 to 4 the second one, as svg: its text is text."""
+    from fem.cli import main
+
+    shapes.result(tmp_path, (30.0, 20.0), (12, 8), False)
+    assert main(["post", str(tmp_path), "--time", "64 min", "--format", "svg"]) == 0
+    names = sorted(file.name for file in (tmp_path / "figures").iterdir())
+    assert names == [
+        f"{n}_3600s.svg" for n in ("field", "local_current", "plated", "potentials", "salt")
+    ]
+    assert "t = 60 min" in (tmp_path / "figures" / "salt_3600s.svg").read_text()
+    with pytest.raises(SystemExit, match="1"):
+        main(["post", str(tmp_path), "--time", "64"])
+    assert "the unit is missing" in capsys.readouterr().err
