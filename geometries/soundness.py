@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -337,9 +338,11 @@ class Body:
             flat = np.delete(corners[surfaces[axis]], axis, axis=2)
             return _Boxes(flat, np.delete(places, axis, axis=1)), places
 
-        pairs = sum(along(axis, facet, weights[:1])[0].count.sum() for axis in range(d)
-                    if len(facet := chosen[main[chosen] == axis]))
+        once = {axis: along(axis, facet, weights[:1]) for axis in range(d)
+                if len(facet := chosen[main[chosen] == axis])}
+        pairs = sum(boxes.count.sum() for boxes, _ in once.values())
         if pairs * len(weights) > _PAIRS:
+            once = {}
             weights = weights[:: -(-len(weights) * pairs // max(_PAIRS, pairs))]
             self._every = max(self._every, int(-(-pairs // _PAIRS)))
             chosen = chosen[:: self._every]
@@ -348,7 +351,9 @@ class Body:
             facet = chosen[main[chosen] == axis]
             if not len(facet):
                 continue
-            boxes, places = along(axis, facet, weights)
+            if len(weights) > 1 or axis not in once:
+                once[axis] = along(axis, facet, weights)
+            boxes, places = once.pop(axis)
             facet = np.repeat(facet, len(weights))
             steps = self._step[facet] / np.abs(normals[facet, axis])
             low, high, through = np.zeros((3, len(places)))
@@ -539,8 +544,9 @@ class Body:
         d = self.mesh.dimension
         places = self.mesh.points if hull.dimension == d else self._across
         nodes, label = np.unique(self.outer[facets], return_inverse=True)
-        depth = hull.depth(places[nodes])[label.reshape(-1, d)].max(axis=1)
-        found: Ints = facets[depth <= self.slack[facets] + 0.05 * wide[facets]]
+        limit = self.slack[facets] + 0.05 * wide[facets]
+        depth = hull.depth(places[nodes], float(limit.max(initial=0.0)))
+        found: Ints = facets[depth[label.reshape(-1, d)].max(axis=1) <= limit]
         return found
 
     @cached_property
@@ -566,8 +572,9 @@ class Body:
         hull = _Hull(points[np.unique(self.outer)])
         left = self._near(hull, left, wide)
         for k in range(self.mesh.dimension):  # an edge may be a chord of a round wall
-            middle = hull.depth(points[self.outer[left][:, [k, k - 1]]].mean(axis=1))
-            left = left[middle <= self.slack[left] + 0.3 * wide[left]]
+            limit = self.slack[left] + 0.3 * wide[left]
+            middle = points[self.outer[left][:, [k, k - 1]]].mean(axis=1)
+            left = left[hull.depth(middle, float(limit.max(initial=0.0))) <= limit]
         found[left] = True
         return found
 
@@ -672,17 +679,32 @@ class _Hull:
         large = np.bincount(which.ravel(), simplex_measures(x, hull.simplices))
         self._planes = planes[np.argsort(-large, kind="stable")]
         self._corners = x[hull.vertices]
+        self._middle = self._corners.mean(axis=0)
+        self._ball = -float((self._planes @ np.append(self._middle, 1.0)).max())
 
-    def depth(self, places: Floats) -> Floats:
-        """How far places lie inside; too large between the corners of what has very many sides."""
-        from scipy.spatial import cKDTree
+    def depth(self, places: Floats, deepest: float) -> Floats:
+        """How far places lie inside; too large between the corners of what has very many sides.
 
+        Args:
+            places: of shape (n, dimension), m.
+            deepest: of what lies deeper than this only that is told, m.
+        """
         x = (places - self._from) / self._scale
-        found = np.full(len(x), np.inf)
-        for plane in self._planes[: 50 + 200_000_000 // max(1, len(x))]:
-            np.minimum(found, -(x @ plane[:-1] + plane[-1]), out=found)
-        found[cKDTree(self._corners).query(x)[0] < 1e-9] = 0.0
+        # What lies in the ball around the middle is at least as deep as the ball is there.
+        found: Floats = self._ball - np.linalg.norm(x - self._middle, axis=1)
+        at_corner = np.isin(_rows(x), _rows(self._corners))
+        found[at_corner] = 0.0
+        look = np.flatnonzero((found <= deepest / self._scale) & ~at_corner)
+        planes = self._planes[: 50 + 200_000_000 // max(1, len(look))]
+        for part in np.array_split(look, 1 + len(look) * len(planes) // 2_000_000):
+            found[part] = -(x[part] @ planes[:, :-1].T + planes[:, -1]).max(axis=1)
         return found * self._scale
+
+
+def _rows(points: Floats) -> NDArray[Any]:
+    """Each row as one value; equal rows are equal to the last bit."""
+    whole = np.ascontiguousarray(points + 0.0)  # no negative zeros
+    return whole.view(np.dtype((np.void, whole.shape[1] * whole.itemsize))).ravel()
 
 
 def index_of(table: Ints, rows: Ints) -> Ints:
