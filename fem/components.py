@@ -78,6 +78,15 @@ def united(
     name = np.full(n_local, np.iinfo(np.int64).max)
     np.minimum.at(name, part[: len(here)], ids[here])
     bonds = []
+    if comm.size == 1:  # nothing is shared, and families are in the graph
+        if kin is not None:
+            np.minimum.at(name, part[len(here) + kin[member]], kin[member] - families)
+        rank = np.empty(n_local, dtype=np.int64)
+        rank[np.argsort(name)] = np.arange(n_local)
+        rank[name == np.iinfo(np.int64).max] = -1  # families without a node
+        label = np.full(count, -1, dtype=np.int64)
+        label[here] = rank[part[: len(here)]]
+        return label, int(rank.max(initial=-1)) + 1, rank[part[len(here):]]
     if kin is not None:
         present = np.unique(kin[member])
         bonds.append(np.stack([name[part[len(here) + present]], present - families], axis=1))

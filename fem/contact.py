@@ -119,14 +119,12 @@ class Contact:
         self.work = dfem.Function(space)
         pores = part.cells[~self.always[part.cells]]
         self.cells = pores
-        self.corners = space.dofmap.list[part.inverse[pores]].astype(np.int64)
-        self.edges = _edges(self.corners)
+        corners = space.dofmap.list[part.inverse[pores]].astype(np.int64)
+        self.corners, self.edges = corners.T.copy(), _edges(corners)
         there = np.concatenate([self.edges, self.edges[::-1]], axis=1)
         self.base, self.neighbour = there[:, np.lexsort((there[1], there[0]))]
         x = space.tabulate_dof_coordinates()
         self.length = np.linalg.norm(x[self.neighbour] - x[self.base], axis=1) / self.width
-        self.first = np.flatnonzero(np.diff(self.base, prepend=-1))
-        self.inner = self.base[self.first]  # nodes with neighbours
         self.kin = self._kin(label, electrons)
         self.families = 1 + len(self.floating)
 
@@ -269,26 +267,34 @@ class Contact:
         bound = np.zeros(len(h), dtype=bool)
         bound[links] = True
         free = active & (self.kin < 0) & (h < TOUCH) & ~self._anywhere(bound)
-        leads = ~ridge[self.base] | ridge[self.neighbour]
-        beside = np.where(leads, h[self.neighbour], -1.0)
-        top = self._best(beside)
-        best = leads & (beside == top[self.base])
-        last = self._best(np.where(best, self.ids[self.neighbour], -1.0))
-        climbs = free & ((top > h) | (top == h) & (last > self.ids))
-        chosen = best & climbs[self.base] & (self.ids[self.neighbour] == last[self.base])
-        return np.stack([self.base[chosen], self.neighbour[chosen]])
+        base, neighbour, _ = self._beside(free)
+        leads = ~ridge[base] | ridge[neighbour]
+        beside = np.where(leads, h[neighbour], -1.0)
+        top = self._best(base, beside)
+        best = leads & (beside == top[base])
+        last = self._best(base, np.where(best, self.ids[neighbour], -1.0))
+        climbs = (top > h) | (top == h) & (last > self.ids)
+        chosen = best & climbs[base] & (self.ids[neighbour] == last[base])
+        return np.stack([base[chosen], neighbour[chosen]])
 
     def _ridges(self, h: Array) -> Mask:
         """Nodes below PART from which no edge rises as a front does (collective)."""
-        psi = np.log(np.maximum(h, FAINT)) - np.log1p(-np.minimum(h, 1.0 - FAINT))
-        rise = self._best((psi[self.neighbour] - psi[self.base]) / self.length)
-        return np.asarray((h > FAINT) & (h < PART) & (rise < RISE) & (self.kin < 0))
+        low = (h > FAINT) & (h < PART) & (self.kin < 0)
+        base, neighbour, length = self._beside(low)
+        rise = self._best(base, (_psi(h[neighbour]) - _psi(h[base])) / length)
+        return np.asarray(low & (rise < RISE))
 
-    def _best(self, values: Array) -> Array:
+    def _beside(self, on: Mask) -> tuple[Ints, Ints, Array]:
+        """Marked nodes, each of their neighbours, and how far that is, over lambda."""
+        which = np.flatnonzero(on[self.base])
+        return self.base[which], self.neighbour[which], self.length[which]
+
+    def _best(self, base: Ints, values: Array) -> Array:
         """The largest of a value for each neighbour, at every node, -1 without (collective)."""
         out = np.full(len(self.kin), -1.0)
-        if len(self.first):
-            out[self.inner] = np.maximum.reduceat(values, self.first)
+        first = np.flatnonzero(np.diff(base, prepend=-1))
+        if len(first):
+            out[base[first]] = np.maximum.reduceat(values, first)
         return self._highest(out)
 
     def _saddles(self, part: Ints, h: Array) -> Array:
@@ -336,9 +342,15 @@ class Contact:
     def _store(self, piece: Ints) -> None:
         """Keep the numbers, and shut the cells between two pieces."""
         self.piece.x.array[:] = piece
-        at = piece[self.corners]
-        lowest = np.where(at == 0, np.iinfo(np.int64).max, at).min(axis=1)
-        highest = np.where(at == 0, np.iinfo(np.int64).min, at).max(axis=1)
+        if piece.min(initial=OWN) == piece.max(initial=OWN):
+            self.open.x.array[self.cells] = 1.0
+            return
+        far = np.iinfo(np.int64).max
+        low, high = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
+        lowest, highest = low[self.corners[0]], high[self.corners[0]]
+        for corner in self.corners[1:]:
+            np.minimum(lowest, low[corner], out=lowest)
+            np.maximum(highest, high[corner], out=highest)
         self.open.x.array[self.cells] = lowest >= highest
 
     # -- what has happened in the step ---------------------------------------------------------
@@ -391,12 +403,16 @@ class Contact:
 
     def _shared(self, values: Array) -> Array:
         """Values of the owners everywhere (collective)."""
-        self.work.x.array[:] = values
-        self.work.x.scatter_forward()
-        return self.work.x.array.copy()
+        if self.comm.size > 1:
+            self.work.x.array[:] = values
+            self.work.x.scatter_forward()
+            values = self.work.x.array
+        return values.copy()
 
     def _highest(self, values: Array) -> Array:
         """The highest that any rank has at a node, everywhere (collective)."""
+        if self.comm.size == 1:
+            return values
         self.work.x.array[:] = values
         vector = self.work.x.petsc_vec
         vector.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
@@ -421,6 +437,12 @@ class Contact:
         on = part >= 0
         np.maximum.at(out, part[on], h[on])
         return np.asarray(np.maximum.reduce(self.comm.allgather(out)))
+
+
+def _psi(h: Array) -> Array:
+    """ln(h/(1 - h)), bounded below by that of FAINT."""
+    inside = np.clip(h, FAINT, 1.0 - FAINT)
+    return np.asarray(np.log(inside / (1.0 - inside)))
 
 
 def _joined(saddles: Array, pieces: Mask, early: Mask, own: int) -> Ints:
@@ -471,9 +493,12 @@ def _highest_of_pairs(rows: Array) -> Array:
 
 
 def _summed(pairs: Ints, weight: Array) -> tuple[Ints, Array]:
-    """Pairs, each once, and the sums of their weights."""
-    pairs, index = np.unique(pairs.reshape(-1, 2), axis=0, return_inverse=True)
-    return pairs, np.bincount(index.ravel(), weights=weight, minlength=len(pairs))
+    """Pairs of numbers from 0 on, each once, and the sums of their weights."""
+    a, b = pairs.reshape(-1, 2).T
+    size = int(b.max(initial=0)) + 1
+    keys, index = np.unique(a * size + b, return_inverse=True)
+    sums = np.bincount(index, weights=weight, minlength=len(keys))
+    return np.stack([keys // size, keys % size], axis=1), sums
 
 
 def _file_numbers(domain: Any, space: Any, part: Any) -> Ints:

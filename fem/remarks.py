@@ -82,9 +82,9 @@ class Remarks:
         if model.capped:
             yield "sigma", (
                 f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
-                "the ionic conductivity, "
-                + ("which matters in thin necks and narrow gaps of metal (see docs/growth.md)"
-                   if model.metal else "which changes no potential visibly")
+                "the ionic conductivity, which changes no potential visibly"
+                + ("; necks and gaps of metal need 4 interface_width (see docs/growth.md)"
+                   if model.metal else "")
             )
         for text in (*model.domain.sidecar.get("remarks", ()), *assumed_zero(model.case)):
             yield text, text

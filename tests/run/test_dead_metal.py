@@ -13,8 +13,11 @@ from fem.case import Case
 from fem.constants import FARADAY
 from fem.deposit import Deposit
 from fem.model import build
+from fem.run import resume
 from tests.verification.fronts import box
 from tests.verification.sharp import Sharp
+
+from .test_restart_ranks import until
 
 # A bulb on a neck on a flat layer, in a half cell of 6 um; half the neck is two lambda thick.
 NECKED: dict[str, Any] = {
@@ -133,6 +136,20 @@ def test_it_is_coloured_in_the_fields(alone: dict[str, Any]) -> None:
     assert 0.1 < stripped["metal"] < 0.9
     assert joined["bulb"] == joined["layer"] == joined["metal"] == 0.0
     assert joined["bulb_xi"] > 0.95
+
+
+@pytest.mark.undisturbed
+def test_a_resumed_run_has_the_same_pieces(alone: dict[str, Any], tmp_path: Path) -> None:
+    """Stopped at the step that cuts the bulb off and two steps later; the same to the last bit."""
+    lost = 1 + int(np.flatnonzero(alone["islands"] == 1.0)[0])
+    with until(lost):
+        Case.from_dict(NECKED).run(tmp_path / "r")
+    with until(2):
+        resume(tmp_path / "r")
+    result = resume(tmp_path / "r")
+    for name in ("t", "dead", "islands", "plated", "voltage"):
+        np.testing.assert_array_equal(result.series[name], alone[name], err_msg=name)
+    assert result.summary["events"] == alone["events"]
 
 
 def _same(found: dict[str, Any], alone: dict[str, Any]) -> float:

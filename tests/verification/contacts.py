@@ -19,8 +19,11 @@ from fem.results import Result
 from fem.simulation import Simulation
 
 from .fronts import PER_CHARGE, UM, Array, box
+from .sharp import Sharp
 
-__all__ = ["CELL", "DENSITY", "SPEED", "bell", "dumbbell", "floating", "plated", "run", "strip"]
+__all__ = [
+    "CELL", "DENSITY", "SPEED", "bell", "dumbbell", "exact", "floating", "plated", "run", "strip",
+]
 
 DENSITY = 10.0  # A/m2
 SPEED = DENSITY * PER_CHARGE  # of a flat film, m/s
@@ -79,13 +82,27 @@ def plated(duration: float) -> dict[str, str]:
 
 
 def bell(neck: float = 0.4) -> Callable[[Array], Array]:
-    """Level of a layer, a neck and a head, um: half of it beside a mirror plane (or an axis)."""
+    """Level of a layer, a neck and a head: half of them beside a mirror plane or around an axis.
+
+    Args:
+        neck: half its width, um.
+    """
     def level(x: Array) -> Array:
-        X, Y = x[0], x[1]
+        X, Y = x / UM
         stem, head = np.minimum(neck - X, 4 - Y), np.minimum(1.2 - X, np.minimum(Y - 3, 5.4 - Y))
         return np.maximum(1.5 - Y, np.maximum(stem, head))
 
     return level
+
+
+def exact(neck: float = 0.4, *, axisymmetric: bool = False) -> tuple[float, float]:
+    """When a sharp neck parts, s, and what is dead then, C per m2 of the cell (closed in EDT)."""
+    sharp = Sharp.of(bell(neck), (0, 0), (2 * UM, TOP * UM), 0.01 * UM, axisymmetric=axisymmetric)
+    area = np.pi * (2 * UM) ** 2 if axisymmetric else 2 * UM
+    way, head = -neck * UM, (0.0, 4.2 * UM)
+    time = (sharp.volume() - sharp.volume(way)) / (SPEED * area)
+    dead = sharp.volume(way, sharp.piece(head, way - 0.002 * UM)) / (PER_CHARGE * area)
+    return time, dead
 
 
 def dumbbell(

@@ -1,0 +1,161 @@
+"""Pieces of metal part and join when and where a sharp interface says.
+
+Step control is what users have by default: nothing but lambda and the shape is given. What a sharp
+interface does comes from `Sharp`; h is lambda/2 throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem.results import Result
+
+from .contacts import SPEED, UM, dumbbell, exact, floating, plated, strip
+
+
+def cut(result: Result) -> tuple[float, float]:
+    """When a piece first had no contact, s, and its charge then, C/m2."""
+    first = np.flatnonzero(result.series["islands"] > 0.0)[0]
+    return float(result.series["t"][first]), float(result.series["dead"][first])
+
+
+def drift(result: Result) -> float:
+    """How much the charge of a piece without contact changes, relative."""
+    dead = result.series["dead"][result.series["islands"] > 0.0]
+    return float(np.ptp(dead) / dead[0])
+
+
+@pytest.fixture(scope="module")
+def necks(tmp_path_factory: pytest.TempPathFactory) -> dict[float, Result]:
+    """Flat necks of half-width 1, 2 and 4 lambda, by lambda in um."""
+    folder = tmp_path_factory.mktemp("necks")
+    return {width: dumbbell(folder / str(width), width, [strip(1200.0)])
+            for width in (0.4, 0.2, 0.1)}
+
+
+def test_the_sharp_answer() -> None:
+    """As it was worked out by hand before: 1086 s and 4886 C/m2; round 790 s and 1913 C/m2."""
+    assert exact() == pytest.approx((1086.0, 4886.0), rel=3e-3)
+    assert exact(axisymmetric=True) == pytest.approx((790.0, 1913.0), rel=6e-3)
+
+
+@pytest.mark.parametrize(("width", "time", "charge"), [(0.2, 0.02, 0.12), (0.1, 0.02, 0.02)])
+def test_a_flat_neck_parts(
+    necks: dict[float, Result], width: float, time: float, charge: float
+) -> None:
+    """Half-widths of 2 and 4 lambda: when, and how much is dead; and that it stays so."""
+    (t, dead), (when, much) = cut(necks[width]), exact()
+    print("neck", width, "cut", t / when - 1, "dead", dead / much - 1, "drift", drift(necks[width]))
+    assert t == pytest.approx(when, rel=time)
+    assert dead == pytest.approx(much, rel=charge)
+    assert drift(necks[width]) < 0.02
+    (event,) = necks[width].summary["events"]
+    assert (event["event"], event["piece"], event["t"]) == ("island", 2, t)
+    x, y = event["contact"]
+    assert x < 0.4 * UM and 1.0 * UM < y < 3.4 * UM  # in the neck
+    assert necks[width].summary["closures"]["faraday"] < 1e-8
+
+
+def test_three_lambdas_converge(necks: dict[float, Result]) -> None:
+    """Errors of time and charge fall from 1 to 2 to 4 lambda."""
+    when, much = exact()
+    gaps = [max(abs(t / when - 1), abs(dead / much - 1))
+            for t, dead in (cut(necks[width]) for width in (0.4, 0.2, 0.1))]
+    print("lambda", gaps)
+    assert gaps[0] > gaps[1] > gaps[2]
+
+
+def test_a_round_neck_parts(tmp_path: Path) -> None:
+    """Around an axis, radius 4 lambda."""
+    result = dumbbell(tmp_path / "r", 0.1, [strip(870.0)], axisymmetric=True)
+    (t, dead), (when, much) = cut(result), exact(axisymmetric=True)
+    print("round", "cut", t / when - 1, "dead", dead / much - 1, "drift", drift(result))
+    assert t == pytest.approx(when, rel=0.06)
+    assert dead == pytest.approx(much, rel=0.12)
+    assert drift(result) < 0.02
+
+
+def test_a_floating_plate_is_joined_when_metal_touches_it(tmp_path: Path) -> None:
+    """30 lambda above the foil; its walls then share the current."""
+    result = floating(tmp_path / "r", 0.2, [plated(4480.0)], cell=2.0, half=1.0, top=9.0, high=7.0)
+    when = 6 * UM / SPEED
+    (event,) = [e for e in result.summary["events"] if e["event"] == "bridge"]
+    t, voltage = result.series["t"], result.series["voltage"]
+    k = int(np.searchsorted(t, event["t"] * (1 - 1e-12)))
+    print("plate", event["t"] / when - 1, "relief", voltage[k] - voltage[k - 1])
+    assert when == pytest.approx(4454.0, rel=1e-3)
+    assert event["t"] == pytest.approx(when, rel=0.02)
+    assert event["piece"] == 1 and event["place"][1] == pytest.approx(6 * UM, abs=0.2 * UM)
+    assert voltage[k] - voltage[k - 1] > 5e-3
+    assert result.series["floor"].max() < 1e-4
+
+
+# -- ranks ---------------------------------------------------------------------------------------
+
+
+def numbers(folder: str) -> dict[str, Any]:
+    """Through the cut on the coarsest mesh; what the series says."""
+    result = dumbbell(Path(folder), 0.4, [strip(1150.0), plated(60.0)])
+    out = {name: np.asarray(result.series[name]).tolist()
+           for name in ("t", "voltage", "plated", "dead", "islands")}
+    return out | {"events": [(e["event"], e["piece"], e["contact"])
+                             for e in result.summary["events"]]}
+
+
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.full)])
+def test_ranks_see_the_same_pieces(
+    ranks: int, mpirun: Callable[..., Any], reached: Callable[..., None], tmp_path: Path
+) -> None:
+    alone = numbers(str(tmp_path / "1"))
+    shared = mpirun(ranks, numbers, str(tmp_path / str(ranks)), timeout=600)
+    assert len(shared["t"]) == len(alone["t"]) and shared["islands"] == alone["islands"]
+    assert [e[:2] for e in shared["events"]] == [e[:2] for e in alone["events"]]
+    for mine, theirs in zip(alone["events"], shared["events"], strict=True):
+        assert theirs[2] == pytest.approx(mine[2], abs=1e-12)
+    gap = max(np.abs(np.subtract(shared[name], alone[name])).max() / np.abs(alone[name]).max()
+              for name in ("t", "voltage", "plated", "dead"))
+    reached(f"time, voltage, metal, dead charge on {ranks} ranks against 1", gap, most=1e-9)
+
+
+# -- cycles --------------------------------------------------------------------------------------
+
+
+@pytest.mark.full
+def test_pinched_and_plated_again_ten_times(
+    tmp_path: Path, reached: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every metal is alive, dead or in no contact's reach; charge is metal; no more is stripped."""
+    from fem.deposit import Deposit
+
+    found: list[dict[str, float]] = []
+    look = Deposit.look
+
+    def noted(self: Deposit, scale: float) -> dict[str, float]:
+        out = look(self, scale)
+        share, mine = self.volumes * self.xi, self.node_label[: len(self.volumes)]
+        parts = {"live": (mine >= 0) & np.append(self.alive, False)[mine], "residue": mine < 0}
+        sums = {name: float(share[on].sum()) * self.metal.charge_density
+                for name, on in parts.items()}
+        found.append(sums | {"dead": out["dead"], "plated": self.plated()})
+        return out
+
+    monkeypatch.setattr(Deposit, "look", noted)
+    cycle = [strip(1200.0), plated(1200.0)]
+    result = dumbbell(tmp_path / "r", 0.2, [{"step": "cycle", "cycles": 10, "steps": cycle}])
+    gap = max(abs(f["dead"] + f["live"] + f["residue"] - f["plated"]) / f["plated"] for f in found)
+    reached("dead + live + residue against plated", gap, most=1e-3)
+    reached("faraday", result.summary["closures"]["faraday"], most=1e-8)
+    islands, dead = result.series["islands"], result.series["dead"]
+    reached("times a piece was lost", sum(
+        e["event"] == "island" for e in result.summary["events"]), least=2)
+    runs = np.split(np.arange(len(dead)), np.flatnonzero(np.diff(islands) != 0) + 1)
+    drifts = [np.ptp(dead[run]) / dead[run][0] for run in runs if islands[run[0]] > 0 and
+              len(run) > 2]
+    reached("largest drift of dead charge", max(drifts), most=0.02)
+    charge, start = result.series["charge"], result.series["plated"][0]
+    reached("stripped over what there is", float(charge.max() / start), most=1.001)
