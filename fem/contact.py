@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["OWN", "Contact"]
 
 #: Metal links nodes that were in no common piece before from TOUCH on, others from PART on.
-TOUCH, PART = 0.5, 0.39
+TOUCH, PART = 0.5, 0.38
 #: How far a step that parts or joins pieces may lead beyond that, in h.
 SLACK = 0.02
 #: Largest slope of psi = ln(h/(1 - h)) over lambda of a ridge, and the least height of one.
