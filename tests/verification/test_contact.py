@@ -103,7 +103,7 @@ def numbers(folder: str) -> dict[str, Any]:
     result = dumbbell(Path(folder), 0.4, [strip(1150.0), plated(60.0)])
     out = {name: np.asarray(result.series[name]).tolist()
            for name in ("t", "voltage", "plated", "dead", "islands")}
-    return out | {"events": [(e["event"], e["piece"], e["contact"])
+    return out | {"events": [[e["event"], e["piece"], e["contact"]]
                              for e in result.summary["events"]]}
 
 
