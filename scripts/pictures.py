@@ -49,16 +49,15 @@ def figure_of(case: str, figure: str, runs: Path, ranks: int, draw: bool) -> Pat
 
 
 def side_by_side(files: list[Path], target: Path) -> None:
-    """Pictures of one height beside each other."""
+    """Pictures beside each other, as large as they are: letters keep their size."""
     from PIL import Image
 
     images: list[Any] = [Image.open(file).convert("RGB") for file in files]
     tall = max(image.height for image in images)
-    images = [image.resize((round(image.width * tall / image.height), tall)) for image in images]
     sheet = Image.new("RGB", (sum(image.width for image in images), tall), "white")
     x = 0
     for image in images:
-        sheet.paste(image, (x, 0))
+        sheet.paste(image, (x, (tall - image.height) // 2))
         x += image.width
     sheet.save(target, optimize=True)
 

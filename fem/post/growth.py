@@ -92,7 +92,13 @@ def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) ->
     blocks, told = result.blocks, []
     growing, low_high = "metal" in blocks, result.extent()
     solid = bool(low_high[1][2] > low_high[0][2])
-    if (growing or "insulator" in blocks) and names != ("phi_s",) and _has_host(result, t):
+    walls = solid and not growing and not {"c", "phi_l", "phi_s"} & {*names}  # drawn alone
+    if (
+        (growing or "insulator" in blocks)
+        and names != ("phi_s",)
+        and not walls
+        and _has_host(result, t)
+    ):
         told.append("host grey")
     if "insulator" in blocks:
         told.append("insulators sand")
