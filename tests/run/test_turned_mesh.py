@@ -89,7 +89,7 @@ GROWTH: dict[str, Any] = {
     "kinetics": [kinetics("metal", 10.0), kinetics("host_*", 10.0), kinetics("collector", 10.0)],
     "initial": {"metal_layer": {"expression": "a - depth/8", "unit": "m", "a": "4 um"}},
     "probe": [{"name": "deep", "field": "depth*xi", "volume": "electrolyte"}],
-    "protocol": [{"step": "plate", "current_density": "5 mA/cm^2", "duration": "17 min"}],
+    "protocol": [{"step": "plate", "current_density": "5 mA/cm^2", "duration": "12 min"}],
     "time": {"dt0": "20 s", "tolerance": 0.01},
 }  # fmt: skip
 
