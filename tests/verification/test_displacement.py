@@ -273,8 +273,9 @@ def test_liquid_leaves_where_current_enters(kind: str, tmp_path: Path) -> None:
     assert np.allclose(out, gone, rtol=0.0, atol=1e-8 * gone.max())
     assert series["salt"].max() <= 1e-8
     assert result.summary["salt_out"] == series["salt_out"][-1]
-    told = "solid_electrolyte" in str(result.summary["warnings"])
-    assert told == (kind == "solid electrolyte")
+    warnings = str(result.summary["warnings"])
+    assert "closed pore" not in warnings
+    assert ("solid_electrolyte" in warnings) == (kind == "solid electrolyte")
 
 
 def test_without_displacement_the_salt_gets_stronger(tmp_path: Path) -> None:
@@ -313,3 +314,17 @@ def test_salt_in_a_closed_pore_rests() -> None:
     assert np.abs(c / 1000.0 - 1.0).max() < 0.02
     assert abs(left / room - 1.0) < 1e-3
     assert passes < 1e-3
+
+
+def test_a_closed_pore_is_told(tmp_path: Path) -> None:
+    """A bubble of 3 um in metal; without it no warning (all other cells here)."""
+    shape = {"expression": "y + min(h - y, sqrt((x - a)^2 + (y - b)^2) - r)", "unit": "m",
+             "h": "10 um", "a": "1.5 um", "b": "4 um", "r": "1.2 um"}  # fmt: skip
+    case = cell({
+        "initial.metal_layer": shape, "growth.interface_width": "0.3 um",
+        "geometry.size": "0.25 um",
+        "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "20 s"}],
+    })  # fmt: skip
+    case.run(tmp_path / "r")
+    told = [text for text in Result(tmp_path / "r").summary["warnings"] if "closed pore" in text]
+    assert len(told) == 1 and told[0].startswith("1 closed pore, the largest at (")
