@@ -267,12 +267,18 @@ class Deposit(Measure):
         found = [row for rows in self.comm.allgather(sorted(middles)[:1]) for row in rows]
         return tuple(min(found)) if found else ()
 
+    def voids(self) -> dict[int, dict[str, Any]]:
+        """Pores that metal has closed, see `fem.voids.Voids.found` (collective)."""
+        found: dict[int, dict[str, Any]] = self.s["voids"].found(self.volumes)
+        return found
+
     # -- fields and profiles -------------------------------------------------------------------
 
     def update_walls(self) -> npt.NDArray[np.float64]:
         """Nodal i_n of the front into the field `i_n`; returns the nodal currents, A."""
         field = self.s.memories["i_n"]
-        currents, area = self.nodal_currents(), self.s["front"].areas()
+        currents = self.nodal_currents()
+        area = next(t for t in self.s.reactions if t.name == "front").area
         n = owned_size(self.space)
         floor = 1e-3 * max(float(area.max(initial=0.0)), 1e-300)
         field.x.array[:n] = np.where(area > floor, currents / np.maximum(area, floor), 0.0)

@@ -84,7 +84,8 @@ class Watch:
     `short_circuit`: metal joins collector and counter electrode. `overflow`: its tip passes the
     top of the host. Both are told once a run. `bridge`: metal joins a solid that floated to the
     collector. `island`: a piece of metal has lost its contact. `joined`: it has one again, or hangs
-    together with another piece. `dissolved`: it is gone.
+    together with another piece. `dissolved`: it is gone. `void`: metal has closed a pore, in which
+    nothing grows from then on; its electrolyte takes up `volume`.
 
     Args:
         model: whose metal is watched; nothing is told if none grows.
@@ -105,11 +106,12 @@ class Watch:
     def _remember(self, deposit: Deposit) -> None:
         self.joined = deposit.joined
         self.islands = {piece["piece"]: piece for piece in deposit.pieces}
+        self.voids = {*deposit.voids()}
 
     def news(self) -> list[tuple[str, dict[str, Any]]]:
         """Names and numbers of what the last accepted step has brought (collective).
 
-        Places are in m, charges in C per m2 of projected area.
+        Places are in m, charges in C per m2 of projected area, volumes in m3 (2D: m2).
         """
         deposit, domain = self.deposit, self.model.domain
         if deposit is None:
@@ -126,6 +128,8 @@ class Watch:
             at = deposit.contacts.where(deposit.contacts.number_of(solid), joined=True)
             found.append(("bridge", {
                 "piece": OWN, "place": at, "region": deposit.solid_names[solid]}))
+        now = deposit.voids()
+        found += [("void", now[number]) for number in sorted({*now} - self.voids)]
         found = [(name, more | {"charge": charge}) for name, more in found]
         found += self._islands(deposit)
         self.noted |= {name for name, _ in found}

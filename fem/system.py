@@ -92,6 +92,7 @@ class Unknown:
         scale: size of a typical change, in the field's unit.
         positive: must stay above zero (a concentration).
         largest_change: that one step may make, in the field's unit.
+        meant: owned nodes whose change is not held against a step.
         gap: instead of extrapolation in time, what the error of a step is judged by.
         weight: of each owned node in the error; all alike without.
         relative: where the field exceeds its scale, an error is compared with the field itself.
@@ -112,6 +113,7 @@ class Unknown:
     scale: float
     positive: bool = False
     largest_change: float = np.inf
+    meant: npt.NDArray[np.bool_] | None = None
     gap: Callable[[], float] | None = None
     weight: Callable[[], npt.NDArray[np.float64]] | None = None
     relative: bool = False
@@ -442,8 +444,11 @@ class System:
         worst = 0.0
         for unknown in self.unknowns.values():
             if np.isfinite(unknown.largest_change):
-                step = np.abs(unknown.value.x.array - unknown.old[0].x.array).max(initial=0.0)
-                worst = max(worst, float(step) / unknown.largest_change)
+                n = owned_size(unknown.space)
+                step = np.abs(unknown.value.x.array[:n] - unknown.old[0].x.array[:n])
+                if unknown.meant is not None:
+                    step = step[~unknown.meant]
+                worst = max(worst, float(step.max(initial=0.0)) / unknown.largest_change)
         return self.domain.comm.allreduce(worst, op=MPI.MAX)
 
     # -- state ---------------------------------------------------------------------------------

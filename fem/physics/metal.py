@@ -23,7 +23,9 @@ from ..crystal import Crystal
 from ..expressions import is_ufl
 from ..front import Front
 from ..local import NodalReaction
+from ..remains import Remains
 from ..system import System
+from ..voids import Voids
 
 __all__ = ["Counter", "Film", "Metal"]
 
@@ -171,6 +173,7 @@ class Metal:
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
         s.define("pore_seen", ufl.max_value(1.0 - front.xi, PORE_FLOOR), part)
+        s.define("voids", Voids(s, xi, self.interface_width))
         if "c" in s.unknowns:
             # The potentials need the salt of the same time, or the two swing against each other;
             # the salt needs the new front, or it is not conserved. So it is solved for twice:
@@ -239,7 +242,8 @@ class Metal:
 
     def _react(self, s: System) -> None:
         """Front and film walls as reactions at the nodes of xi."""
-        front, domain, space = s["front"], s.domain, s.unknowns["xi"].space
+        front, voids = s["front"], s["voids"]
+        domain, space = s.domain, s.unknowns["xi"].space
         rows = {"xi": 1.0, "phi_s": 1.0, "phi_l": -1.0}
         n = owned_size(space)
         share = np.ones(n)  # i0(n)/i0
@@ -260,24 +264,41 @@ class Metal:
             sizes = s.nodal(s.form(area))
             bare = film.law(points[sizes > 0.0])
             films.append((nodal(s, film.name, "xi", sizes, bare, rows), sizes[sizes > 0.0]))
+        remains = Remains(s, s.unknowns["xi"], self.interface_width, self._begins(s))
+        remains.speed = lambda: -growing.density() / self.charge_density
+        s.define("remains", remains)
         walls = [*films, *self._side_reactions(s, points)]
         s.reactions += [growing, *(wall for wall, _ in walls)]
 
         def prepare() -> None:
-            growing.area = front.areas()
             share[:] = self.crystal.exchange(front.normals()[:, :n])
             if self.surface_energy:
                 bent = self.surface_energy / self.charge_density * front.curvature.x.array
                 growing.shift = bent[growing.nodes["xi"]]
+            front.expected = remains.update(front.xi.x.array)
+            voids.update(front.xi.x.array, remains.met)
+            shut = voids.shut
+            front.expected[shut] = s.unknowns["xi"].old[0].x.array[shut]
+            growing.area = remains.areas(front.areas() * ~shut[:n], front.volume)
             fastest = _fastest(growing, growing.area)
             for wall, size in walls:
-                wall.area = size * np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)
+                free = np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)
+                wall.area = size * free * ~shut[wall.nodes["xi"]]
             for film, _ in films:
                 fastest = max(fastest, _fastest(film, film.area))
             fastest = domain.comm.allreduce(fastest, op=MPI.MAX)
             front.mobility.value = self.mobility * fastest / self.charge_density
 
         s.preparers.append(prepare)
+
+    def _begins(self, s: System) -> Array:
+        """Corners of the walls and faces on which metal may begin."""
+        domain, pores = s.domain, {*self.regions}
+        solids = {*s.unknowns["phi_s"].part.regions} - pores
+        walls = [w for w in domain.walls if w[0] in solids and w[1] in pores]
+        faces = {f for film in self.films for f in film.faces}
+        faces |= {*domain.faces_of("collector", self.regions)}
+        return domain.corners(walls, sorted(faces))
 
     def _side_reactions(self, s: System, points: Array) -> list[tuple[NodalReaction, Array]]:
         """Those of conductors that float, and the wall area at their nodes (collective)."""

@@ -1,0 +1,37 @@
+"""Distances between points of all ranks."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from .compat import MPI
+
+__all__ = ["nearest"]
+
+Array = npt.NDArray[np.float64]
+
+
+def nearest(comm: MPI.Comm, points: Array, others: Array, limit: float) -> Array:
+    """Distance of each of this rank's points to the nearest of all ranks' others (collective).
+
+    Points travel, others stay: ask for few points.
+
+    Args:
+        comm: the ranks.
+        points: of this rank, (n, 3), m.
+        others: of this rank, (k, 3), m.
+        limit: what is farther away counts as infinitely far, m.
+
+    Returns:
+        Distances, (n,), m; the same on any number of ranks.
+    """
+    everyone = comm.allgather(points)
+    asked = np.concatenate(everyone)
+    away = np.full(len(asked), np.inf)
+    if len(others) and len(asked):
+        away, _ = cKDTree(others).query(asked, distance_upper_bound=limit)
+    comm.Allreduce(MPI.IN_PLACE, away, op=MPI.MIN)
+    first = sum(len(before) for before in everyone[: comm.rank])
+    return np.asarray(away[first : first + len(points)])

@@ -1,0 +1,175 @@
+"""Pores that metal has closed: no ion gets there, so nothing grows in them.
+
+A void is a part of the electrolyte (xi < 1/2) that no chain of cells with xi < 3/4 joins to where
+ions come in; until then a seam that closes still passes some. It must hold more than tails, a node
+with xi < `OPEN`: what is narrower than some four lambda is the last of a seam and closes, too
+(`fem.remains`). The front around it is told from the front outside by the distance to either side's
+electrolyte; its area is left out of the reaction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .compat import MPI, PETSc, dfem, owned_size
+from .components import components
+from .nearest import nearest
+from .remains import FARTHEST
+from .system import System, Unknown
+
+__all__ = ["Voids"]
+
+#: A closed pore with no xi below this is the last of a seam.
+OPEN = 0.1
+#: Mean xi of a cell that passes no ions any more.
+SHUT = 0.75
+#: In lambda; what is no farther away by more than this is as near, whatever the ranks.
+TIE = 1e-6
+#: xi of metal below which a tail reaches into a pore.
+FULL = 1.0 - 1e-6
+
+Array = npt.NDArray[np.float64]
+
+
+class Voids:
+    """Closed pores at the step at hand.
+
+    The field `void`, kept and checkpointed, is the number of the void that a node belongs to, from
+    1 on in the order of closing; 0 elsewhere.
+
+    Args:
+        s: the system.
+        unknown: the phase field.
+        width: lambda, m.
+    """
+
+    def __init__(self, s: System, unknown: Unknown, width: float):
+        self.s, self.unknown, self.width = s, unknown, width
+        self.comm, self.n = s.domain.comm, owned_size(unknown.space)
+        self.number = s.memory("void", unknown.part)
+        self.count = s.charges["voids"] = np.zeros(1)
+        self.work = dfem.Function(unknown.space)
+        self.points = unknown.space.tabulate_dof_coordinates()
+        self._ready = False
+
+    @property
+    def shut(self) -> npt.NDArray[np.bool_]:
+        """Local nodes in a void, the front around it included."""
+        return np.asarray(self.number.x.array > 0.5)
+
+    def update(self, xi: Array, met: bool) -> None:
+        """Look for voids (collective).
+
+        Args:
+            xi: local values, ghosts last.
+            met: two fronts are near each other; without that no further pore can close.
+        """
+        held = self.comm.allreduce(bool(self.shut.any()), op=MPI.LOR)
+        if not (met or held) and self._ready:
+            return
+        part, count = self._closed(xi)
+        before = np.rint(self.number.x.array).astype(np.int64)
+        self.number.x.array[:] = 0.0
+        if not count:
+            return
+        number = self._numbers(part, count, before)
+        self.number.x.array[:] = number[part]
+        self._take_front(xi)
+
+    def _prepare(self) -> None:
+        """Cells that conduct ions, and those where ions come in (once; collective)."""
+        if self._ready:
+            return
+        self._ready = True
+        domain, u = self.s.domain, self.unknown
+        ions = self.s.unknowns["phi_l"]
+        self.ionic = np.zeros(len(domain.cell_tag_array), dtype=bool)
+        self.ionic[ions.part.cells] = True
+        entries = {"counter", *ions.groups} & {*domain.boundaries}
+        self.entries = np.concatenate([domain.cells_along(name) for name in sorted(entries)])
+        self.corners = u.space.dofmap.list
+
+    def _closed(self, xi: Array) -> tuple[npt.NDArray[np.int64], int]:
+        """Number of the closed pore of each local node, from 1 on, 0 for none; how many."""
+        self._prepare()
+        on = self.ionic.copy()
+        cells = self.unknown.part.cells
+        on[cells] = xi[self.corners].mean(axis=1) < SHUT
+        label, count = components(self.s.domain.mesh, on)
+        joined = np.zeros(count, dtype=np.int64)
+        there = label[self.entries]
+        joined[there[there >= 0]] = 1
+        joined = self.comm.allreduce(joined, op=MPI.SUM)
+        here = label[cells]
+        node = self.work.x.array
+        node[:] = -1.0
+        node[self.corners[here >= 0]] = here[here >= 0, None]
+        self.work.x.petsc_vec.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
+        self.work.x.scatter_forward()
+        found = np.where(xi < 0.5, node, -1.0).astype(np.int64)
+        deep = np.zeros(count, dtype=np.int64)
+        deep[found[(found >= 0) & (xi < OPEN)]] = 1
+        deep = self.comm.allreduce(deep, op=MPI.SUM)
+        void = np.flatnonzero((joined == 0) & (deep > 0))
+        order = np.zeros(count + 1, dtype=np.int64)
+        order[void] = 1 + np.arange(len(void))
+        return order[found], len(void)
+
+    def _numbers(
+        self, part: npt.NDArray[np.int64], count: int, before: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Number of every closed pore: what its nodes had, or a new one (collective)."""
+        number = np.zeros(count + 1, dtype=np.int64)
+        np.maximum.at(number, part, before)
+        self.comm.Allreduce(MPI.IN_PLACE, number, op=MPI.MAX)
+        number[0] = 0
+        fresh = np.flatnonzero(number[1:] == 0) + 1
+        number[fresh] = int(self.count[0]) + 1 + np.arange(len(fresh))
+        self.count[0] += len(fresh)
+        return number
+
+    def _take_front(self, xi: Array) -> None:
+        """Give metal nodes around a void its number (collective)."""
+        far, points, number = FARTHEST * self.width, self.points, self.number.x.array
+        shut = self.shut
+        inside = points[shut] if shut.any() else np.array([[np.inf], [-np.inf]]) * np.ones(3)
+        ends = self.comm.allgather((inside.min(axis=0), inside.max(axis=0)))
+        low = np.min([end[0] for end in ends], axis=0) - far
+        high = np.max([end[1] for end in ends], axis=0) + far
+        mine = (xi[: self.n] >= 0.5) & (xi[: self.n] < FULL)
+        tails = np.flatnonzero(mine & _within(points[: self.n], low, high))
+        outside = (xi < 0.5) & ~shut & _within(points, low - far, high + far)
+        best, chosen = nearest(self.comm, points[tails], points[outside], far), np.zeros(len(tails))
+        for k in sorted(set().union(*self.comm.allgather({*number[shut].tolist()}))):
+            away = nearest(self.comm, points[tails], points[number == k], far)
+            closer = away < best - TIE * self.width
+            chosen[closer], best[closer] = k, away[closer]
+        number[tails] = chosen
+        self.number.x.scatter_forward()
+
+    def found(self, volumes: Array) -> dict[int, dict[str, Any]]:
+        """The voids by number, with `volume` of their electrolyte (m3) and `place` (collective).
+
+        Args:
+            volumes: of the owned nodes, m3 (2D: m2).
+        """
+        size, dim = int(self.count[0]) + 1, self.s.domain.dim
+        number = np.rint(self.number.x.array[: self.n]).astype(np.int64)
+        if size == 1:
+            return {}
+        amount = volumes * (1.0 - self.unknown.owned)
+        weights = (amount, *(amount * self.points[: self.n, k] for k in range(dim)))
+        sums = np.stack([np.bincount(number, weights=w, minlength=size) for w in weights])
+        sums = self.comm.allreduce(sums, op=MPI.SUM)
+        return {
+            int(k): {"volume": float(sums[0, k]), "place": (sums[1:, k] / sums[0, k]).tolist()}
+            for k in np.flatnonzero(sums[0] > 0.0) if k
+        }
+
+
+def _within(points: Array, low: Array, high: Array) -> npt.NDArray[np.bool_]:
+    """Points of a box."""
+    return np.asarray(((points >= low) & (points <= high)).all(axis=1))
