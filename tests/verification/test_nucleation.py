@@ -300,11 +300,11 @@ class Run:
 
     def __init__(self, checked: Case):
         self.model = model(checked)
-        self.nuclei = sites_of(self.model)
         self.sim = Simulation(self.model, Path("nowhere"))
         self.s, self.segment = self.model.system, self.sim.segments[0]
         self.scale = self.model.area
         consistent(self.model, self.sim.potentials, self.segment, self.scale)
+        self.nuclei = sites_of(self.model)
 
     def step(self, dt: float, accept: bool = True) -> None:
         """One step of a given size."""
