@@ -19,8 +19,8 @@ from fem.run import resume
 
 from .cases import state_of
 
-# A slit in PAN, above it a carbon layer that floats, above that 1 um of electrolyte. Its properties
-# are constant: salt that metal displaces stays in the cell, beyond what measured laws hold for.
+# A slit in PAN, above it a carbon layer that floats, above that 1 um of electrolyte with constant
+# properties.
 SLIT: dict[str, Any] = {
     "schema": 1,
     "title": "slit",
