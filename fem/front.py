@@ -186,7 +186,9 @@ class Front:
         s = self.s
         now, before, first = (f.x.array for f in self.unknown.old)
         ratio = s.dt / s.past_dt[0] if s.history > 1 else 0.0
-        grown = _grow(before, now, ratio)
+        # Metal at rest stays as it is, 1e-4 above 1: a jump to 1 would look like salt to be stored.
+        rests = np.minimum(before, now) > 1.0
+        grown = np.where(rests, now, _grow(before, now, ratio))
         if s.history < 3 or ratio == 0.0:
             return grown
         past = s.past_dt[0] / s.past_dt[1]
@@ -195,7 +197,7 @@ class Front:
         moved, appeared = (
             self._around((rule(first, before, past) - now) ** 2) for rule in (self._travel, _grow)
         )
-        share = near * appeared**2 / np.maximum(moved**2 + appeared**2, 1e-300)
+        share = ~rests * near * appeared**2 / np.maximum(moved**2 + appeared**2, 1e-300)
         return np.asarray(grown + share * (travelled - grown))
 
     def _travel(self, before: Array, now: Array, ratio: float) -> Array:

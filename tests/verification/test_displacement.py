@@ -328,3 +328,23 @@ def test_a_closed_pore_is_told(tmp_path: Path) -> None:
     case.run(tmp_path / "r")
     told = [text for text in Result(tmp_path / "r").summary["warnings"] if "closed pore" in text]
     assert len(told) == 1 and told[0].startswith("1 closed pore, the largest at (")
+
+
+def test_thick_metal_goes_on_growing(tmp_path: Path) -> None:
+    """xi rests at 1 + 4e-4 within thick metal; were 1 foreseen there, its salt would jump."""
+    case = Case.from_dict({
+        "schema": 1, "title": "flat", "metal": "Li", "electrolyte": "LiPF6_EC_EMC_3_7",
+        "study": "growth",
+        "geometry": {"family": "planar", "width": "2 um", "size": "0.5 um", "layers": [
+            {"name": "free", "thickness": "92 um", "region": "electrolyte"}]},
+        "regions": {"electrolyte": {"kappa": "1 S/m", "D": "2e-11 m^2/s", "t_plus": 0.4}},
+        "collector": {"material": "Cu"}, "counter": {"kind": "metal"},
+        "kinetics": [{"surface": "collector", "eta_nuc": "0 V"}],
+        "initial": {"metal_layer": "2 um"}, "growth": {"interface_width": "1 um"},
+        "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "capacity": "4 mAh/cm^2"}],
+        "output": {"figures": False},
+    })  # fmt: skip
+    case.run(tmp_path / "r")
+    summary = Result(tmp_path / "r").summary
+    assert summary["t"] == pytest.approx(14400.0)
+    assert summary["steps"] < 100  # 62
