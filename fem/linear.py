@@ -80,7 +80,10 @@ class LinearSolver:
             self.operator = self.operator.getNestSubMatrix(0, 0)
         if self.direct:
             self.operator = stage.parts.flat()
-        freed = {"phi_l", "c"} <= {*self.names} and "c" in s.splits and stage.local
+        freed = {"phi_l", "c"} <= {*self.names} and "c" in s.splits and bool(stage.local)
+        if freed:  # with t_plus = 1 salt drives no current: there is nothing to free it from
+            phi, c = (stage.names.index(name) for name in ("phi_l", "c"))
+            freed = stage.parts.blocks[phi][c] is not None
         self.decoupling = Decoupling(self) if freed and not self.direct else None
         self.rhs = [self._vector() for _ in range(2)]
         self.solution = [self._vector() for _ in range(2)]
