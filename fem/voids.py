@@ -88,8 +88,10 @@ class Voids:
         ions = self.s.unknowns["phi_l"]
         self.ionic = np.zeros(len(domain.cell_tag_array), dtype=bool)
         self.ionic[ions.part.cells] = True
-        entries = {"counter", *ions.groups} & {*domain.boundaries}
-        self.entries = np.concatenate([domain.cells_along(name) for name in sorted(entries)])
+        given = {*self.s["ions"].fixed_potential, *self.s["ions"].inflow}
+        entries = {"counter", *given} & {*domain.boundaries}
+        none = np.empty(0, dtype=np.int32)
+        self.entries = np.concatenate([none, *(domain.cells_along(b) for b in sorted(entries))])
         self.corners = u.space.dofmap.list
 
     def _closed(self, xi: Array) -> tuple[npt.NDArray[np.int64], int]:
@@ -113,7 +115,7 @@ class Voids:
         deep = np.zeros(count, dtype=np.int64)
         deep[found[(found >= 0) & (xi < OPEN)]] = 1
         deep = self.comm.allreduce(deep, op=MPI.SUM)
-        void = np.flatnonzero((joined == 0) & (deep > 0))
+        void = np.flatnonzero((joined == 0) & (deep > 0)) if joined.any() else np.empty(0, int)
         order = np.zeros(count + 1, dtype=np.int64)
         order[void] = 1 + np.arange(len(void))
         return order[found], len(void)

@@ -124,7 +124,7 @@ class Ions:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("phi_l", "c", "c_seen")
+        return ("phi_l", "c", "c_seen", "ions")
 
     needs: tuple[str, ...] = ()
 
@@ -132,6 +132,7 @@ class Ions:
         """Add phi_l on all ion conductors and c where there is salt."""
         domain = s.domain
         part = domain.subdomain(self.regions)
+        s.define("ions", self)
         phi = s.add("phi_l", part, scale=1e-2)
         for boundary, value in self.fixed_potential.items():
             faces = domain.faces_of(boundary, self.regions)
