@@ -116,6 +116,12 @@ class NodalReaction:
             return np.asarray(seen.x.array[self.nodes["c"]])
         return np.full(len(self.area), float(seen))
 
+    def accepted(self) -> tuple[Array, Array]:
+        """Phi_s - phi_l + shift of the last accepted step, V, and the salt seen, mol/m3."""
+        s = self.system
+        phi_s, phi_l = (s.unknowns[n].old[0].x.array[self.nodes[n]] for n in ("phi_s", "phi_l"))
+        return self.shift + phi_s - phi_l + s.past_voltages[0], self.concentration()
+
     def density(self) -> Array:
         """i_n, A/m2."""
         return self.law(self.overpotential(), self.concentration())

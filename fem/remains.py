@@ -64,7 +64,9 @@ class Remains:
         metal: share of each owned node that is metal without a front.
         pore: share that is pore without one.
         met: a ridge has been seen in this step: two fronts are near each other.
-        speed: of the front at owned nodes as foreseen, m/s; positive where it plates.
+        speed: of the front at owned nodes, m/s; positive where it plates. By the potentials of the
+            last step: a long seam that begins to be filled relieves the voltage, and what is
+            extrapolated from there may have the other sign.
     """
 
     def __init__(self, s: System, unknown: Unknown, width: float, walls: Array):

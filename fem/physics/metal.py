@@ -265,7 +265,7 @@ class Metal:
             bare = film.law(points[sizes > 0.0])
             films.append((nodal(s, film.name, "xi", sizes, bare, rows), sizes[sizes > 0.0]))
         remains = Remains(s, s.unknowns["xi"], self.interface_width, self._begins(s))
-        remains.speed = lambda: -growing.density() / self.charge_density
+        remains.speed = lambda: -law(*growing.accepted()) / self.charge_density
         s.define("remains", remains)
         walls = [*films, *self._side_reactions(s, points)]
         s.reactions += [growing, *(wall for wall, _ in walls)]

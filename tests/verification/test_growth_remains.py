@@ -175,6 +175,22 @@ def test_a_seam_closes_with_its_ledger():
     assert growth.bounded
 
 
+def test_what_a_seam_does_is_told_by_the_last_step_and_not_by_a_guess():
+    """A long seam that begins to be filled relieves the voltage; carried on, that is stripping.
+
+    `lamella_pan_cnf` then filled its seam in every second step only, 1 s each.
+    """
+    growth = resting()
+    speed = growth.s["remains"].speed
+    growth.solve(0.3 * UM / V, -density(ETA) * 24.0 * UM)
+    growth.s.accept()
+    told = speed()
+    growth.s.set_voltage(-10.0 * growth.s.get_voltage())
+    print("speed", told.min(), told.max(), "guessed", np.abs(speed() - told).max())
+    assert np.abs(told).max() > 0.0
+    assert np.array_equal(speed(), told)
+
+
 # -- ghosts ------------------------------------------------------------------------------------
 
 
