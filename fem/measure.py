@@ -52,7 +52,7 @@ class Measure:
         s.charges["absolute"] = np.zeros(2)
         s.charges["salt_in"] = np.zeros(2)
         s.charges["side"] = np.zeros(2)
-        s.charges |= {name: np.zeros(2) for name in s.salt_sinks}
+        s.charges |= {name: np.zeros(2) for name in (*s.salt_sinks, *s.ledgers)}
         self.start: dict[str, float] = {}
         self.flow = self.lost = 0.0  # cell current and its side reactions in the last step, A
 
@@ -225,12 +225,13 @@ class Measure:
         rates = {"salt_in": self.salt_gain()} if self.salt else {}
         rates |= {name: sink() for name, sink in s.salt_sinks.items()}
         salt = {name: s.integrate(rate, ledger[name]) for name, rate in rates.items()}
+        others = {name: s.integrate(rate(), ledger[name]) for name, rate in s.ledgers.items()}
         self.flow = current
         self.lost = self.side_current()
         side = s.integrate(self.lost, ledger["side"])
         self._pending = {
             "side": side, "passed": passed, "reacted": reacted, "absolute": absolute,
-            **salt,
+            **salt, **others,
         }
         opposite = sum(held) + counter - outflow
         opposite += 0.0 if self.inflow is None else s.integral(self.inflow)

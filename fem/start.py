@@ -293,6 +293,9 @@ def _exactly(model: Model, folder: Path) -> str:
     names = [name for name in wanted if name in nodal]
     lost = checkpoint.take_nodes(s, nodal, names)
     s.set_voltage(float(plain["voltage"][0]))
+    if "store_empty" in s.charges and "charge.store_empty" in plain:  # ledgers begin with 0 anew
+        out = [plain[f"charge.{ledger}"][0] for ledger in ("liquid_out", "salt_out")]
+        s.charges["store_empty"][:] = plain["charge.store_empty"] - out
     gone = comm.allreduce(sum(lost[n] for n in names if n in s.unknowns), op=MPI.SUM)
     absent = [name for name in s.unknowns if name not in nodal]
     told = f"same mesh, {', '.join(names)} taken exactly from {found.state.name}"

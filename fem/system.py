@@ -185,6 +185,7 @@ class System:
         self.gaps: list[Callable[[], float]] = []  # local errors of what is no unknown
         self.residuals: dict[str, npt.NDArray[np.float64]] = {}  # last of each row solved for, A
         self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
+        self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
         self.memories: dict[str, Any] = {}
         self._compiled: dict[tuple[int, int], Any] = {}
 

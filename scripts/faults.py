@@ -234,6 +234,13 @@ FAULTS = (
         f"{V}/test_displacement.py::test_salt_stays_uniform_in_and_below_thick_metal",
     ),
     Fault(
+        "electrolyte that comes in while the host is stripped has the salt of the place",
+        "fem.physics.displacement:Displacement._draw",
+        "min(1.0, self.volume / drawn)",
+        "min(0.0, self.volume / drawn)",
+        f"{V}/test_displacement.py::test_cycles_bring_the_salt_back",
+    ),
+    Fault(
         "a front is foreseen node by node",
         "fem.front:Front._travel",
         "return _profile(here + ratio * went)",

@@ -17,10 +17,12 @@ boundary that carries ions. With I that current at a node, it takes along the sa
 
     outflow = c (V_m/(zF)) I     [mol/s]
 
-While the host is stripped liquid comes in, with the salt that there is at the same place: what has
-left before is not followed. A single-ion conductor holds no liquid; at its wall liquid leaves on
-one side and comes in on the other, as if it flowed around at the edge of the cell. Side reactions
-make no metal and let liquid pass alike.
+What has left stands behind the counter electrode, well mixed: one store a run, with its volume and
+its salt. While the host is stripped liquid comes in from it, with the concentration it has at the
+start of the step, until its volume is used up; what is missing then comes in with the salt that
+there is at the same place. So a cell that comes back to the metal it began with has all its salt
+again. A single-ion conductor holds no liquid; at its wall liquid leaves on one side and comes in on
+the other, by way of the store. Side reactions make no metal and let liquid pass alike.
 
 With t_plus = 1 and beta = 0 uniform salt stays uniform to round-off, whatever grows where.
 
@@ -54,11 +56,15 @@ class Outflow:
         system: whose salt is meant.
         leaving: liquid that leaves at each node of c, m3/s (2D: m2/s).
         nodes: the owned ones of c.
+        share: of what comes in, the part that comes from the store; the rest has the local c.
+        stored: concentration of the store, mol/m3.
     """
 
     system: System
     leaving: dfem.Function
     nodes: Mapping[str, npt.NDArray[np.int32]]
+    share: float = 0.0
+    stored: float = 0.0
 
     name = "outflow"
     rows = ("c",)
@@ -69,8 +75,10 @@ class Outflow:
 
     def salt(self) -> Array:
         """At each node, mol/s."""
-        seen, node = self.system["c_seen"].x.array, self.nodes["c"]
-        return np.asarray(seen[node] * self.leaving.x.array[node])
+        node = self.nodes["c"]
+        seen, leaving = self.system["c_seen"].x.array[node], self.leaving.x.array[node]
+        entering = self.share * self.stored + (1.0 - self.share) * seen
+        return np.asarray(np.where(leaving < 0.0, entering, seen) * leaving)
 
     def currents(self) -> dict[str, Array]:
         """What enters the row of the salt, A."""
@@ -111,6 +119,10 @@ class Displacement:
         c = s.unknowns["c"]
         s.define("swept", (1.0 - self.ion_volume) / self.metal.charge_density * s["c_seen"], c.part)
         self.s, self.leaving = s, s.memory("leaving", c.part)
+        # What had left when the store was last empty: liquid, m3, and salt, mol.
+        self.empty = s.charges["store_empty"] = np.zeros(2)
+        s.charges |= {name: np.zeros(2) for name in ("liquid_out", "salt_out")}
+        s.preparers.append(self._open)
         s.settlers.append(self._leave)
 
     def rows(self, s: System) -> None:
@@ -121,9 +133,25 @@ class Displacement:
         self.outflow = Outflow(s, self.leaving, {"c": np.arange(n, dtype=np.int32)})
         s.reactions.append(self.outflow)
         s.salt_sinks["salt_out"] = self.salt_out
+        s.ledgers["liquid_out"] = self.liquid_out
         self.current = dfem.Function(phi.space)
         elsewhere = self.ions.elsewhere(s)
         self.elsewhere = None if elsewhere is None else s.form(elsewhere)
+
+    def _open(self) -> None:
+        """Volume and concentration of the store at the start of a step (collective)."""
+        gone = np.array([self.s.charges[name][0] for name in ("liquid_out", "salt_out")])
+        if gone[0] <= self.empty[0]:
+            self.empty[:] = gone
+        self.volume, salt = gone - self.empty
+        self.outflow.stored = salt / self.volume if self.volume else 0.0
+        self._draw()
+
+    def _draw(self) -> None:
+        """What part of the liquid that comes in the store can give (collective)."""
+        entering = np.maximum(-self.leaving.x.array[self.outflow.nodes["c"]], 0.0).sum()
+        drawn = self.s.domain.comm.allreduce(float(entering), op=MPI.SUM) * self.s.dt
+        self.outflow.share = min(1.0, self.volume / drawn) if drawn else 0.0
 
     def _leave(self) -> None:
         """Take what leaves from the currents that have been solved for (collective)."""
@@ -140,6 +168,12 @@ class Displacement:
         leaving = np.where(self.same >= 0, x.array[self.same], 0.0) / self.metal.charge_density
         self.leaving.x.array[: len(leaving)] = leaving
         self.leaving.x.scatter_forward()
+        self._draw()
+
+    def liquid_out(self) -> float:
+        """Liquid that leaves the mesh, m3/s (2D: m2/s; collective)."""
+        here = self.leaving.x.array[self.outflow.nodes["c"]]
+        return self.s.domain.comm.allreduce(float(here.sum()), op=MPI.SUM)
 
     def salt_out(self) -> float:
         """Salt that leaves the mesh with its liquid, mol/s (2D: per metre; collective)."""
