@@ -103,6 +103,10 @@ class Watch:
         if self.deposit is not None:
             self._remember(self.deposit)
 
+    def closed(self) -> dict[int, dict[str, Any]]:
+        """Pores that metal has closed, by number (collective)."""
+        return {} if self.deposit is None else self.deposit.voids()
+
     def _remember(self, deposit: Deposit) -> None:
         self.joined = deposit.joined
         self.islands = {piece["piece"]: piece for piece in deposit.pieces}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import boundaries, case_names, penetration, pieces
 from .case_summary import assumed_zero, dead_walls
-from .compat import MPI, dmesh
-from .components import components
+from .compat import MPI
 from .constants import FARADAY
 from .errors import CaseError
 from .idle import idle
@@ -156,10 +155,14 @@ class Remarks:
                 "taken as measured; a c_range would say where it was"
             ))
 
-    def look_closely(self) -> None:
-        """What costs a pass over the mesh: films, fronts, salt across cells (collective)."""
+    def look_closely(self, voids: Sequence[dict[str, Any]] = ()) -> None:
+        """What costs a pass over the mesh: films, fronts, salt across cells (collective).
+
+        Args:
+            voids: pores that metal has closed, see `fem.voids.Voids.found`.
+        """
         s, comm = self.model.system, self.model.domain.comm
-        for key, text in (*self._wide_cells(walls=False), *self._closed_pores()):
+        for key, text in (*self._wide_cells(walls=False), *_closed_pores(voids)):
             self.add(key, text)
         if "q" in s.unknowns and self.diameter is not None:
             q = comm.allreduce(float(np.max(s.unknowns["q"].owned, initial=0.0)), op=MPI.MAX)
@@ -212,35 +215,6 @@ class Remarks:
                 "pores of the separator"
             )
 
-    def _closed_pores(self) -> Iterator[tuple[str, str]]:
-        """Electrolyte that no ions reach from a boundary, within metal or insulators (collective).
-
-        A cell counts as electrolyte while less than half of it is metal.
-        """
-        model, domain = self.model, self.model.domain
-        ions, comm = model.ions, domain.comm
-        if model.metal is None:
-            return
-        xi, tags = model.system.unknowns["xi"], domain.cell_tag_array
-        wet = np.isin(tags, [domain.regions[name] for name in ions.regions])
-        wet[xi.part.cells] = xi.value.x.array[xi.space.dofmap.list].mean(axis=1) < 0.5
-        label, count = components(domain.mesh, wet)
-        open_to = [domain.cells_along(b) for b in ("counter", *ions.fixed_potential, *ions.inflow)]
-        owned = label[: domain.mesh.topology.index_map(domain.dim).size_local]
-        size = comm.allreduce(np.bincount(owned + 1, minlength=count + 1)[1:], op=MPI.SUM)
-        reached = np.bincount(label[np.concatenate(open_to)] + 1, minlength=count + 1)[1:]
-        shut = np.flatnonzero(comm.allreduce(reached, op=MPI.SUM) == 0)
-        if len(shut) == count or not len(shut):
-            return
-        here = np.flatnonzero(label == shut[np.argmax(size[shut])]).astype(np.int32)
-        places = dmesh.compute_midpoints(domain.mesh, domain.dim, here)[:, : domain.dim].tolist()
-        at = min(row for rows in comm.allgather(sorted(places)[:1]) for row in rows)
-        yield "closed pores", (
-            f"{len(shut)} closed pore{'s' if len(shut) > 1 else ''}, the largest at "
-            f"({', '.join(f'{1e6 * x:.4g}' for x in at)}) um: no ions get in or out, so nothing "
-            "grows there, and its salt stays"
-        )
-
     def _wide_cells(self, walls: bool) -> Iterator[tuple[str, str]]:
         """Whether cells are too wide for a front, where metal may start or where it is now."""
         metal, nuclei, domain = self.model.metal, self.model.nuclei, self.model.domain
@@ -269,6 +243,17 @@ class Remarks:
                 f"resolved; take geometry sizes (size, size_wall) of {half:.3g} um, or a larger "
                 "growth.interface_width"
             )
+
+
+def _closed_pores(voids: Sequence[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """How many closed pores there are, and where the largest is."""
+    if voids:
+        place = max(voids, key=lambda void: float(void["volume"]))["place"]
+        yield "closed pores", (
+            f"{len(voids)} closed pore{'s' if len(voids) > 1 else ''}, the largest at "
+            f"({', '.join(f'{1e6 * x:.4g}' for x in place)}) um: no ions get in or out, so nothing "
+            "grows there"
+        )
 
 
 def _lengths(parameters: Any) -> Iterator[float]:
