@@ -481,7 +481,7 @@ def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
 
 def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
     growing = sections.get("study") == "growth"
-    if growing and sections.get("growth") is None:
+    if growing and "growth" in sections and sections["growth"] is None:
         yield "growth: missing; a growth study needs [growth] with interface_width"
     if growing and sections.get("growth") is not None:
         yield from _crystal(sections["growth"], sections)
