@@ -1,10 +1,13 @@
 """Pores that metal has closed: no ion gets there, so nothing grows in them.
 
 A void is a part of the electrolyte (xi < 1/2) that no chain of cells with xi < 3/4 joins to where
-ions come in; until then a seam that closes still passes some. It must hold more than tails, a node
-with xi < `OPEN`: what is narrower than some four lambda is the last of a seam and closes, too
-(`fem.remains`). The front around it is told from the front outside by the distance to either side's
-electrolyte; its area is left out of the reaction.
+ions come in; until then a seam that closes still passes some. Where metal is plated it must hold
+more than tails, a node with xi < `OPEN`: what is narrower than some four lambda is the last of a
+seam and closes, too (`fem.remains`). Where metal dissolves nothing closes, and every such part is a
+void. What has been one stays one until a chain of cells opens it. The front around it is told from
+the front outside by the distance to either side's electrolyte; its area is left out of the
+reaction. Metal between a void and the electrolyte outside holds the ions off while it is some five
+lambda thick.
 """
 
 from __future__ import annotations
@@ -60,17 +63,18 @@ class Voids:
         """Local nodes in a void, the front around it included."""
         return np.asarray(self.number.x.array > 0.5)
 
-    def update(self, xi: Array, met: bool) -> None:
+    def update(self, xi: Array, met: bool, dissolves: bool) -> None:
         """Look for voids (collective).
 
         Args:
             xi: local values, ghosts last.
-            met: two fronts are near each other; without that no further pore can close.
+            met: two fronts are near each other; without that no further pore closes by plating.
+            dissolves: the front as a whole recedes.
         """
         held = self.comm.allreduce(bool(self.shut.any()), op=MPI.LOR)
-        if not (met or held) and self._ready:
+        if not (met or held or dissolves) and self._ready:
             return
-        part, count = self._closed(xi)
+        part, count = self._closed(xi, dissolves)
         before = np.rint(self.number.x.array).astype(np.int64)
         self.number.x.array[:] = 0.0
         if not count:
@@ -94,7 +98,7 @@ class Voids:
         self.entries = np.concatenate([none, *(domain.cells_along(b) for b in sorted(entries))])
         self.corners = u.space.dofmap.list
 
-    def _closed(self, xi: Array) -> tuple[npt.NDArray[np.int64], int]:
+    def _closed(self, xi: Array, dissolves: bool) -> tuple[npt.NDArray[np.int64], int]:
         """Number of the closed pore of each local node, from 1 on, 0 for none; how many."""
         self._prepare()
         on = self.ionic.copy()
@@ -113,7 +117,7 @@ class Voids:
         self.work.x.scatter_forward()
         found = np.where(xi < 0.5, node, -1.0).astype(np.int64)
         deep = np.zeros(count, dtype=np.int64)
-        deep[found[(found >= 0) & (xi < OPEN)]] = 1
+        deep[found[(found >= 0) & ((xi < OPEN) | self.shut | dissolves)]] = 1
         deep = self.comm.allreduce(deep, op=MPI.SUM)
         void = np.flatnonzero((joined == 0) & (deep > 0)) if joined.any() else np.empty(0, int)
         order = np.zeros(count + 1, dtype=np.int64)
@@ -153,7 +157,9 @@ class Voids:
         self.number.x.scatter_forward()
 
     def found(self, volumes: Array) -> dict[int, dict[str, Any]]:
-        """The voids by number, with `volume` of their electrolyte (m3) and `place` (collective).
+        """The voids by number, with `volume` (where xi < 1/2, m3) and `place` (collective).
+
+        The tails of the metal around hold electrolyte, too: pi^2 lambda^2/3 more of a round pore.
 
         Args:
             volumes: of the owned nodes, m3 (2D: m2).
@@ -162,7 +168,7 @@ class Voids:
         number = np.rint(self.number.x.array[: self.n]).astype(np.int64)
         if size == 1:
             return {}
-        amount = volumes * (1.0 - self.unknown.owned)
+        amount = volumes * (self.unknown.owned < 0.5)
         weights = (amount, *(amount * self.points[: self.n, k] for k in range(dim)))
         sums = np.stack([np.bincount(number, weights=w, minlength=size) for w in weights])
         sums = self.comm.allreduce(sums, op=MPI.SUM)

@@ -276,10 +276,12 @@ class Metal:
                 bent = self.surface_energy / self.charge_density * front.curvature.x.array
                 growing.shift = bent[growing.nodes["xi"]]
             front.expected = remains.update(front.xi.x.array)
-            voids.update(front.xi.x.array, remains.met)
+            area = front.areas()
+            growth = domain.comm.allreduce(float(area @ remains.way), op=MPI.SUM)
+            voids.update(front.xi.x.array, remains.met, dissolves=growth < 0.0)
             shut = voids.shut
             front.expected[shut] = s.unknowns["xi"].old[0].x.array[shut]
-            growing.area = remains.areas(front.areas() * ~shut[:n], front.volume)
+            growing.area = remains.areas(area * ~shut[:n], front.volume)
             fastest = _fastest(growing, growing.area)
             for wall, size in walls:
                 free = np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)

@@ -273,6 +273,31 @@ def closing(comm: MPI.Comm = MPI.COMM_WORLD, end: float = 6.0) -> list[dict[str,
     return out[-4:]
 
 
+def pocket(x: Array) -> Array:
+    """Level of metal with a closed pore of 4 by 12 (half of it at x = 0), 8 below its top at 30."""
+    return np.minimum(30.0 - x[1], np.maximum(np.abs(x[0]) - 2.0, np.abs(x[1] - 16.0) - 6.0))
+
+
+def test_nothing_dissolves_into_a_narrow_closed_pore():
+    """Of 4 lambda, all tails: when plating the last of a seam, when stripping a void."""
+    left = [[-80, 30], [-80, 22]]  # out of the cell from the top to the pore
+    outline = np.array([[80, 30], *left, [2, 22], [2, 10], [-2, 10]], dtype=float)
+    growth = cell(at_rest(pocket, outline), 8.0, 40.0)
+    growth.rest(voltage=-ETA)
+    assert growth.xi.owned[_in_pocket(growth)].min() > 0.1  # OPEN of `fem.voids`
+    for _ in march(growth, 2.0):
+        pass
+    front = next(t for t in growth.s.reactions if t.name == "front")
+    assert growth.s["voids"].shut[_in_pocket(growth)].all()
+    assert not front.area[_in_pocket(growth)].any() and front.area.any()
+
+
+def _in_pocket(growth: Growth) -> Any:
+    """Nodes of the pore."""
+    x = growth.xi.space.tabulate_dof_coordinates()[: len(growth.xi.owned)] / UM
+    return np.flatnonzero((x[:, 0] < 1.9) & (np.abs(x[:, 1] - 16.0) < 5.9))
+
+
 @pytest.fixture(scope="module")
 def closed() -> list[dict[str, Any]]:
     return closing(MPI.COMM_SELF)
