@@ -503,6 +503,12 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
         for k, entry in enumerate(sections.get("kinetics", ())):
             if entry.q_cov is not None and (entry.wall == "nucleating" or entry.surface == "metal"):
                 yield f"kinetics.{k}.q_cov: only for a film wall of a growth study; leave it out"
+            place = {"x", "y", "z", "depth"} & {*getattr(entry.i0, "variables", ())}
+            if entry.surface == "metal" and place:
+                yield (
+                    f"kinetics.{k}.i0: depends on {', '.join(sorted(place))}, but metal on metal "
+                    "has one i0 wherever its front is; give a number, or an expression of c and T"
+                )
         return
     study = sections.get("study")
     if sections.get("growth") is not None:

@@ -39,6 +39,11 @@ MORE = [
         GROWTH | {"kinetics": [{"surface": HOST, "wall": "nucleating", "q_cov": "1 C/m^2"}]},
         "kinetics.0.q_cov: only for a film wall",
     ),
+    Rule(
+        GROWTH | {"kinetics": [{"surface": "metal", "i0": {
+            "expression": "k*(1 + x/w)", "k": "10 A/m^2", "w": "1 m", "unit": "A/m^2"}}]},
+        "kinetics.0.i0: depends on x, but metal on metal has one i0",
+    ),
     Rule({"initial": {"metal_layer": "1 um"}}, "initial.metal_layer: only in a growth study"),
     Rule(
         {"study": "secondary", "initial": {"c": {
@@ -146,6 +151,12 @@ def test_each_rule(rule: Rule, tmp_path: Path) -> None:
     problems = _problems(rule, tmp_path)
     assert any(rule.reason in line for line in problems), problems
     assert len(problems) <= 3, problems
+
+
+def test_a_wrong_growth_section_is_not_called_missing(tmp_path: Path) -> None:
+    rule = Rule(GROWTH | {"growth": LAMBDA | {"ion_volume": 2.0}}, "")
+    (problem,) = _problems(rule, tmp_path)
+    assert problem.startswith("growth.ion_volume: 2.0 is out of range: must be at most 1")
 
 
 def test_what_is_no_table_is_refused() -> None:
