@@ -103,11 +103,19 @@ def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) ->
     if "insulator" in blocks:
         told.append("insulators sand")
     if names == ("xi",):  # in 2D a colour bar tells the rest
-        told += ["metal blue"] * solid + ["cut-off metal red"]
+        shown = _some_times(result, PANELS_3D if solid else PANELS) if t is None else (t,)
+        dead = any(_has_dead(result, now) for now in shown)
+        told += ["metal blue"] * solid + ["cut-off metal red"] * dead
     elif growing and names != ("phi_s",) and not (solid and names == ("i_n",)):
-        dead = "dead" in result.fields("metal") and result.array("dead", t, "metal").max() > 0.5
-        told += ["metal blue"] + ["cut-off metal red"] * bool(dead)
+        told += ["metal blue"] + ["cut-off metal red"] * _has_dead(result, t)
     return [", ".join(told)] if told else []
+
+
+def _has_dead(result: Result, t: float | None) -> bool:
+    """Some metal has no electronic contact."""
+    if "dead" not in result.fields("metal"):
+        return False
+    return bool((result.array("dead", t, "metal") * result.array("xi", t, "metal")).max() > 0.5)
 
 
 def _has_host(result: Result, t: float | None) -> bool:

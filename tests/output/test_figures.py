@@ -250,7 +250,7 @@ def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog):
         assert ink[-len(ink) // 20 :].any()
 
 
-def grown(folder: Path, dim: int, height: float) -> Path:
+def grown(folder: Path, dim: int, height: float, dead: float = 0.0) -> Path:
     """Results of a growth study: metal up to a height around a host that is 30 um high."""
     from fem.blocks import Block, region_field
     from fem.compat import dfem
@@ -261,7 +261,7 @@ def grown(folder: Path, dim: int, height: float) -> Path:
         ("metal", "electrolyte"): {
             "xi": lambda x: 1.0 / (1.0 + np.exp((x[dim - 1] - height) / (2 * UM))),
             "i_n": lambda x: np.full(x.shape[1], -10.0),
-            "dead": lambda x: np.zeros(x.shape[1]),
+            "dead": lambda x: np.full(x.shape[1], dead),
         },
         ("pore", "electrolyte"): {"c": lambda x: 1000 + 1e7 * x[dim - 1]},
         ("solid", "host_a electrolyte"): {"phi_s": lambda x: 1e4 * x[dim - 1]},
@@ -286,6 +286,14 @@ def grown(folder: Path, dim: int, height: float) -> Path:
 def grown_folder(request, tmp_path_factory) -> Path:
     """The same with metal up to 20 um, in 2D and 3D."""
     return grown(tmp_path_factory.mktemp("grown"), request.param, 20 * UM)
+
+
+@pytest.mark.parametrize("dead", [0.0, 1.0])
+def test_a_caption_names_cut_off_metal_where_there_is_some(dead: float, tmp_path: Path) -> None:
+    result = Result(grown(tmp_path, 2, 20 * UM, dead))
+    for names in (("xi",), ("c",)):
+        told = str(figures.growth.legend(result, None, names))
+        assert "host grey" in told and ("cut-off metal red" in told) == bool(dead)
 
 
 def test_a_potential_is_shown_where_electrons_flow(grown_folder):
