@@ -15,7 +15,9 @@ but to no other. So pieces are told apart by their cores, and tails are given to
              of): the last of a neck. It follows other such nodes only, and their basin joins the
              collector's piece if it can reach it. So what is left of a neck is stripped, and does
              not hang for ever on what was cut off
-    cut      a cell of the pores with nodes of two pieces is shut: sigma is SHUT of its floor there
+    cut      a cell of the pores is open to electrons of metal if all its nodes are of one piece or
+             all of none: else a node that no piece had foreseen would link two. Between two pieces
+             sigma is SHUT of its floor besides
 
 PART is what xi has left on the axis of a flat neck when a sharp one parts: 1/2 at the cusp of two
 fronts that know nothing of one another, 0.38 to 0.40 as relaxation and mesh round it (half-widths
@@ -69,7 +71,8 @@ class Contact:
         bridged: pores that a mat bridges out of the plane: they conduct always.
 
     Attributes:
-        open: 1 in cells that may conduct, 0 in those that are shut (DG0, whole mesh).
+        open: 1 in cells in which metal may conduct, 0 in those that are shut (DG0, whole mesh).
+        apart: 1 in cells between two pieces, 0 elsewhere (DG0, whole mesh).
         height: h of the last decision.
         always: local cells that conduct whatever the metal does.
         solid: number of the floating solid of every local cell, -1 elsewhere.
@@ -82,7 +85,8 @@ class Contact:
     ):
         self.s, self.unknown, self.regions, self.bridged = s, unknown, regions, bridged
         self.width = width
-        self.open = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)), name="open")
+        cellwise = dfem.functionspace(s.domain.mesh, ("DG", 0))
+        self.open, self.apart = (dfem.Function(cellwise, name=n) for n in ("open", "apart"))
         self.open.x.array[:] = 1.0
         self.piece = s.memory("piece", unknown.part)
         #: Number of the next new piece, and how many pieces and solids there are.
@@ -340,18 +344,20 @@ class Contact:
         return np.where(part >= 0, number[group[part]], 0)
 
     def _store(self, piece: Ints) -> None:
-        """Keep the numbers, and shut the cells between two pieces."""
+        """Keep the numbers, and shut the cells that are not of one piece."""
         self.piece.x.array[:] = piece
-        if piece.min(initial=OWN) == piece.max(initial=OWN):
-            self.open.x.array[self.cells] = 1.0
-            return
         far = np.iinfo(np.int64).max
-        low, high = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
-        lowest, highest = low[self.corners[0]], high[self.corners[0]]
-        for corner in self.corners[1:]:
-            np.minimum(lowest, low[corner], out=lowest)
-            np.maximum(highest, high[corner], out=highest)
-        self.open.x.array[self.cells] = lowest >= highest
+
+        def alike(low: Ints, high: Ints) -> Mask:
+            lowest, highest = low[self.corners[0]], high[self.corners[0]]
+            for corner in self.corners[1:]:
+                lowest = np.minimum(lowest, low[corner])
+                highest = np.maximum(highest, high[corner])
+            return np.asarray(lowest >= highest)
+
+        self.open.x.array[self.cells] = alike(piece, piece)
+        seen = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
+        self.apart.x.array[self.cells] = ~alike(*seen)
 
     # -- what has happened in the step ---------------------------------------------------------
 

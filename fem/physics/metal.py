@@ -168,7 +168,7 @@ class Metal:
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
         contact = Contact(s, xi, self.regions, self.interface_width, self.bridged)
         s.define("contact", contact)
-        s.define("sigma_pore", self.sigma_pore(xi.value, contact.open), part)
+        s.define("sigma_pore", self.sigma_pore(xi.value, contact), part)
         front = Front(s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal)
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
@@ -201,10 +201,10 @@ class Metal:
         core = ufl.max_value(xi - TAIL, 0.0) if is_ufl(xi) else np.maximum(xi - TAIL, 0.0)
         return self.sigma * core * core
 
-    def sigma_pore(self, height: Any, is_open: Any) -> Any:
+    def sigma_pore(self, height: Any, contact: Contact) -> Any:
         """Of the pores for electrons, S/m (UFL); between two pieces next to none is left."""
-        floor = self.sigma_floor * (SHUT + (1.0 - SHUT) * is_open)
-        return floor + is_open * self.conductivity(height)
+        floor = self.sigma_floor * (1.0 - (1.0 - SHUT) * contact.apart)
+        return floor + contact.open * self.conductivity(height)
 
     def relaxation(self, s: System) -> Any:
         """q, m/s (vector): keeps the profile, adds no metal. Affine in the new xi."""

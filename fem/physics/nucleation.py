@@ -208,8 +208,8 @@ class Nuclei:
         self.space, self.part = xi.space, xi.part
         self.cap = dfem.Function(xi.space, name="cap")
         s.define("cap", self.cap, xi.part)
-        height, is_open = ufl.max_value(xi.value, self.cap), s["contact"].open
-        s.define("sigma_pore", self.metal.sigma_pore(height, is_open), xi.part)
+        height = ufl.max_value(xi.value, self.cap)
+        s.define("sigma_pore", self.metal.sigma_pore(height, s["contact"]), xi.part)
 
     def rows(self, s: System) -> None:
         """Place the sites, and plate caps at the nodes in reach of one.

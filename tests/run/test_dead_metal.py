@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ufl
 
 from fem.case import Case
 from fem.constants import FARADAY
@@ -214,6 +215,34 @@ def parts() -> list[dict[str, Any]]:
             "shorted": deposit.shorted, "tip": deposit.tip_place[1:],
         })  # fmt: skip
     return found
+
+
+def test_a_node_that_no_piece_foresaw_links_none() -> None:
+    """Two plates and a node without metal between; then it keeps more metal than was foreseen."""
+    model = build(Case.from_dict(NECKED | {"initial": {}}), box((0, 0), (2e-6, 8e-6), (10, 40)))
+    s, metal = model.system, model.metal
+    assert metal is not None
+    deposit = Deposit(s, model.ions, model.interface, (), model.electrons, metal=metal)
+    xi, v = s.unknowns["xi"], ufl.TestFunction(deposit.contacts.open.function_space)
+    x, y, _ = xi.space.tabulate_dof_coordinates().T
+    sigma = s.form(s["sigma_pore"] * v * s.domain.dx(metal.regions, lumped=True))
+    gap = np.abs(y - 3.4e-6) < 0.15e-6  # three rows
+    node = np.hypot(x - 1e-6, y - 3.4e-6) < 1e-8
+    assert node.sum() == 1
+
+    xi.value.x.array[:] = np.abs(y - 3.4e-6) > 0.35e-6
+    deposit.connect()
+    piece = deposit.contacts.piece.x.array
+    assert not piece[gap].any() and {*piece[~gap].tolist()} == {1.0, 2.0}
+    (dead,), beside = deposit.pieces, deposit.cells[(piece[deposit.corners] != 0).any(axis=1)]
+    before = s.nodal(sigma)[beside]
+
+    xi.value.x.array[node] = 1e-3
+    assert metal.conductivity(1e-3) > deposit.threshold
+    deposit.recall()  # with pieces as they were told apart before
+    assert [known["piece"] for known in deposit.pieces] == [2]
+    assert deposit.pieces[0]["charge"] == pytest.approx(dead["charge"], rel=1e-9)
+    np.testing.assert_allclose(s.nodal(sigma)[beside], before, rtol=1e-9)  # no more than empty
 
 
 @pytest.fixture(scope="module")
