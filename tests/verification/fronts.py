@@ -398,14 +398,15 @@ class Ledger:
 
     Currents come from the residuals of phi_s and phi_l at the two boundaries, never from xi or from
     what is imposed, and are integrated by the formula of the fields. Salt that liquid takes out is
-    counted from the current of each node of the counter electrode, times c there.
+    counted from the current of each node of the counter electrode, times c there; what comes in
+    has the mean of what has left, as far as that goes.
     """
 
     def __init__(self, growth: Growth):
         self.growth = g = growth
         self.charge = {name: np.zeros(2) for name in ("collector", "counter")}
         self.absolute, self.metal, self.salt = 0.0, g.volume, g.salt if self._salty else 0.0
-        self.charge["salt"] = np.zeros(2)
+        self.charge |= {"salt": np.zeros(2), "liquid": np.zeros(2)}
         u = g.s.unknowns["phi_l"]
         nodes = g.domain.nodes_on(u.space, u.part, faces=TOP)
         self.top = nodes[nodes < owned_size(u.space)]
@@ -426,11 +427,11 @@ class Ledger:
             "counter": -float(counter),
         }
 
-    def leaves(self) -> float:
-        """Salt that goes with what the counter electrode makes room for, mol/s; one rank."""
+    def leaves(self) -> tuple[float, float]:
+        """Salt, mol/s, and liquid, m3/s, that the counter electrode makes room for; one rank."""
         g = self.growth
         if not any(isinstance(p, Displacement) for p in g.physics):
-            return 0.0
+            return 0.0, 0.0
         c, phi = (g.s.unknowns[name] for name in ("c", "phi_l"))
         current = np.zeros(owned_size(phi.space))
         current[self.top] = g.stages[0].raw["phi_l"][self.top]
@@ -438,14 +439,21 @@ class Ledger:
             np.add.at(current, t.nodes["phi_l"], t.current())
         same = g.domain.same_nodes(c.space, c.part, phi.space, phi.part)[: owned_size(c.space)]
         seen = g.s["c_seen"].x.array[: len(same)]
-        return float(seen @ current[same]) / g.metal.charge_density
+        flow = current[same] / g.metal.charge_density
+        store, drawn = self.charge["liquid"][0], -flow[flow < 0.0].sum() * g.s.dt
+        if store > 0.0 and drawn > 0.0:
+            share, inside = min(1.0, store / drawn), self.charge["salt"][0] / store
+            seen = np.where(flow < 0.0, share * inside + (1.0 - share) * seen, seen)
+        return float(seen @ flow), float(flow.sum())
 
     def add(self) -> None:
         """Take in the step just solved; call before it is accepted."""
         g, s = self.growth, self.growth.s
         i = self.currents()
         now = {name: s.integrate(i[name], self.charge[name]) for name in i}
-        now["salt"] = s.integrate(self.leaves() if self._salty else 0.0, self.charge["salt"])
+        out = self.leaves() if self._salty else (0.0, 0.0)
+        for name, rate in zip(("salt", "liquid"), out, strict=True):
+            now[name] = s.integrate(rate, self.charge[name])
         self.absolute += abs(i["collector"]) * s.dt
         film = 1e-3 * g.width * g.domain.area("collector") * g.metal.charge_density
         metal = (g.volume - self.metal) * g.metal.charge_density
