@@ -83,8 +83,8 @@ class Remarks:
             yield "sigma", (
                 f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
                 "the ionic conductivity, which changes no potential visibly"
-                + ("; necks and gaps of metal need 4 interface_width (see docs/growth.md)"
-                   if model.metal else "")
+                + ("; necks and gaps of metal need four times the width of its front (see "
+                   "docs/growth.md)" if model.metal else "")
             )
         for text in (*model.domain.sidecar.get("remarks", ()), *assumed_zero(model.case)):
             yield text, text

@@ -208,8 +208,8 @@ FAULTS = (
     Fault(
         "film walls go on plating under metal",
         "fem.physics.metal:Metal._react",
-        'wall.area = size * np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)',
-        "wall.area = size",
+        'wall.area = size * free * ~shut[wall.nodes["xi"]]',
+        'wall.area = size * ~shut[wall.nodes["xi"]]',
         f"{V}/test_growth_film.py",
     ),
     Fault(

@@ -69,9 +69,9 @@ def marched(growth: Growth, program: list[tuple[float, float]]) -> tuple[float, 
 
 @pytest.mark.parametrize("given", [
     {"counter": 10.0, "kind": "iterative"},
-    pytest.param({}, marks=pytest.mark.full),
-    pytest.param({"counter": 10.0, "axisymmetric": True}, marks=pytest.mark.full),
-    pytest.param({"counter": 10.0}, marks=pytest.mark.full),
+    {},
+    {"counter": 10.0, "axisymmetric": True},
+    {"counter": 10.0},
 ])  # fmt: skip
 def test_uniform_salt_stays_uniform(given: dict[str, Any]) -> None:
     """Film on a host and on the foil, pores that close, an island, rest, and a part stripped."""
@@ -161,7 +161,7 @@ def finite_volumes(
     return (np.arange(n) + 0.5) / n * length, c
 
 
-@pytest.mark.parametrize("displaced", [True, pytest.param(False, marks=pytest.mark.full)])
+@pytest.mark.parametrize("displaced", [True, False])
 def test_electrolyte_shrinks_from_90_to_40_um(displaced: bool) -> None:
     """1 mA/cm2, t_plus 0.4, D 3e-10: mean and profile of the salt against finite volumes.
 
@@ -253,9 +253,7 @@ def cell(changes: dict[str, Any]) -> Case:
     return Case.from_dict(data)
 
 
-@pytest.mark.parametrize("kind", [
-    name if " " in name else pytest.param(name, marks=pytest.mark.full) for name in KINDS
-])  # fmt: skip
+@pytest.mark.parametrize("kind", KINDS)
 def test_liquid_leaves_where_current_enters(kind: str, tmp_path: Path) -> None:
     """c stays c0, and the mesh loses c0 times the volume of the metal, whatever pins phi_l.
 
