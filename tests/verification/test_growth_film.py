@@ -214,7 +214,7 @@ def test_the_tolerance_holds_the_covering(tolerance):
 
 @pytest.mark.full
 def test_the_covering_does_not_multiply_steps(tmp_path, monkeypatch, reached):
-    """`host_fill`, half as fine and as wide, to 2 mAh/cm2: steps with and without its say (1.44)."""
+    """`host_fill`, half as fine and as wide, to 2 mAh/cm2: steps with and without its say."""
     changes = ("geometry.width=30 um", "geometry.size=0.5 um", "geometry.size_wall=0.5 um",
                "growth.interface_width=1 um", "protocol.0.capacity=2 mAh/cm^2",
                "protocol.1.cutoff=1 mV", "output.figures=false")  # fmt: skip
