@@ -1,4 +1,4 @@
-"""Connected parts of a mesh: what hangs together, across all ranks."""
+"""Connected parts of a mesh, and what nodes and edges say of them, across all ranks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .compat import cell_vertices
+from .compat import PETSc, cell_vertices
 
-__all__ = ["components", "united"]
+__all__ = ["components", "edges", "highest", "united"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -113,3 +113,27 @@ def united(
     there = names[names < 0]
     family[there + families] = whole[: len(there)]
     return label, int(total), family
+
+
+def edges(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Edges of simplices, each once: pairs of their corners, (2, n).
+
+    Args:
+        cells: corners of each, (m, dim + 1).
+    """
+    corners = range(cells.shape[1])
+    pairs = np.concatenate([cells[:, [a, b]] for a in corners for b in range(a)])
+    return np.unique(np.sort(pairs, axis=1), axis=0).T.copy()
+
+
+def highest(work: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The highest value that any rank has at a node, everywhere (collective).
+
+    Args:
+        work: a function whose nodes are meant; it is overwritten.
+        values: at this rank's nodes, ghosts last.
+    """
+    work.x.array[:] = values
+    work.x.petsc_vec.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
+    work.x.scatter_forward()
+    return np.asarray(work.x.array.copy())

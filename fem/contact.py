@@ -32,8 +32,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import MPI, PETSc, cell_vertices, dfem
-from .components import components, united
+from .compat import MPI, cell_vertices, dfem
+from .components import components, edges, highest, united
+from .profile import distance
 
 if TYPE_CHECKING:
     from .system import System, Unknown
@@ -124,7 +125,7 @@ class Contact:
         pores = part.cells[~self.always[part.cells]]
         self.cells = pores
         corners = space.dofmap.list[part.inverse[pores]].astype(np.int64)
-        self.corners, self.edges = corners.T.copy(), _edges(corners)
+        self.corners, self.edges = corners.T.copy(), edges(corners)
         there = np.concatenate([self.edges, self.edges[::-1]], axis=1)
         self.base, self.neighbour = there[:, np.lexsort((there[1], there[0]))]
         x = space.tabulate_dof_coordinates()
@@ -160,12 +161,10 @@ class Contact:
         family[self.floating] = 1 + np.arange(len(self.floating))
         on = label >= 0
         mark.x.array[corners[on]] = 1.0 + family[label[on], None]
-        vector = mark.x.petsc_vec
-        vector.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
-        mark.x.scatter_forward()
+        solid = highest(mark, mark.x.array)
         at = np.empty(len(domain.mesh.geometry.x), dtype=np.int64)
         at[cell_vertices(domain.mesh)] = corners
-        kin = mark.x.array[at[domain.vertices(space, part)]].astype(np.int64) - 1
+        kin = solid[at[domain.vertices(space, part)]].astype(np.int64) - 1
         if electrons is not None and electrons.collector is not None:
             faces = domain.faces_of(electrons.collector, part.regions)
             kin[domain.nodes_on(space, part, faces=faces)] = 0
@@ -285,7 +284,7 @@ class Contact:
         """Nodes below PART from which no edge rises as a front does (collective)."""
         low = (h > FAINT) & (h < PART) & (self.kin < 0)
         base, neighbour, length = self._beside(low)
-        rise = self._best(base, (_psi(h[neighbour]) - _psi(h[base])) / length)
+        rise = self._best(base, (distance(h[neighbour], FAINT) - distance(h[base], FAINT)) / length)
         return np.asarray(low & (rise < RISE))
 
     def _beside(self, on: Mask) -> tuple[Ints, Ints, Array]:
@@ -417,13 +416,7 @@ class Contact:
 
     def _highest(self, values: Array) -> Array:
         """The highest that any rank has at a node, everywhere (collective)."""
-        if self.comm.size == 1:
-            return values
-        self.work.x.array[:] = values
-        vector = self.work.x.petsc_vec
-        vector.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
-        self.work.x.scatter_forward()
-        return self.work.x.array.copy()
+        return highest(self.work, values)
 
     def _anywhere(self, mark: Mask) -> Mask:
         """Nodes that any rank has marked (collective)."""
@@ -443,12 +436,6 @@ class Contact:
         on = part >= 0
         np.maximum.at(out, part[on], h[on])
         return np.asarray(np.maximum.reduce(self.comm.allgather(out)))
-
-
-def _psi(h: Array) -> Array:
-    """ln(h/(1 - h)), bounded below by that of FAINT."""
-    inside = np.clip(h, FAINT, 1.0 - FAINT)
-    return np.asarray(np.log(inside / (1.0 - inside)))
 
 
 def _joined(saddles: Array, pieces: Mask, early: Mask, own: int) -> Ints:
@@ -481,13 +468,6 @@ def _joined(saddles: Array, pieces: Mask, early: Mask, own: int) -> Ints:
             parent[b] = a
             taken[a] |= taken[b]
     return np.array([root(k) for k in range(len(pieces))], dtype=np.int64)
-
-
-def _edges(corners: Ints) -> Ints:
-    """Pairs of corners of cells, each once, (2, n)."""
-    k = corners.shape[1]
-    pairs = [corners[:, [a, b]] for a in range(k) for b in range(a)]
-    return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0).T
 
 
 def _highest_of_pairs(rows: Array) -> Array:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from .compat import MPI, PETSc, cell_vertices, dfem, dmesh, owned_size
-from .components import components
+from .compat import MPI, cell_vertices, dfem, dmesh, owned_size
+from .components import components, highest
 from .contact import TOUCH
 from .measure import Measure, bins_of
 from .physics.electrons import Electrons
@@ -230,10 +230,7 @@ class Deposit(Measure):
         work.x.array[:] = -1.0
         on = label >= 0
         work.x.array[work.function_space.dofmap.list[on]] = label[on, None]
-        vector = work.x.petsc_vec
-        vector.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
-        work.x.scatter_forward()
-        return np.asarray(work.x.array[self.vertex].astype(np.int64))
+        return np.asarray(highest(work, work.x.array)[self.vertex].astype(np.int64))
 
     def _dead(self, count: int) -> list[dict[str, Any]]:
         """The pieces of metal without electronic contact, largest first."""

@@ -16,6 +16,7 @@ import ufl
 from .compat import MPI, dfem, dpetsc
 from .crystal import Crystal
 from .gradients import NodalGradient
+from .profile import distance, profile
 from .system import System, Unknown
 
 __all__ = ["Front"]
@@ -123,7 +124,7 @@ class Front:
         xi[:] = self._extrapolated()
         self.expected = xi.copy()
         self.unknown.value.x.array[:] = xi
-        g = self.gradient(self.width * _logit(xi))
+        g = self.gradient(self.width * distance(xi, TAIL))
         for component, values in zip(self.components, _normal(g), strict=True):
             component.x.array[:] = values
         n, work = len(self.volume), self.distance
@@ -193,7 +194,7 @@ class Front:
             return grown
         past = s.past_dt[0] / s.past_dt[1]
         travelled = self._travel(before, now, ratio)
-        near = np.abs(ratio * (_logit(now) - _logit(before))) < FAR
+        near = np.abs(ratio * (distance(now, TAIL) - distance(before, TAIL))) < FAR
         moved, appeared = (
             self._around((rule(first, before, past) - now) ** 2) for rule in (self._travel, _grow)
         )
@@ -208,13 +209,13 @@ class Front:
         (h the longest edge), n of them h/3 sqrt(n); as the length is of the order of dt, the rule
         stays one of second order.
         """
-        here, there = _logit(now), _logit(before)
+        here, there = distance(now, TAIL), distance(before, TAIL)
         largest = self.s.domain.comm.allreduce(np.abs(now - before).max(initial=0.0), op=MPI.MAX)
         length = min(4.0 * ratio * largest, 1.0) * self.width  # the steepest slope is 1/(4 lambda)
         rounds = max(12.0 * (length / self.edge) ** 2 - 1.0, 0.0)  # short steps are harmless
-        steep = _profile(here) * (1.0 - _profile(here))
+        steep = profile(here) * (1.0 - profile(here))
         went = self._around(steep * (here - there), rounds) / self._around(steep, rounds)
-        return _profile(here + ratio * went)
+        return profile(here + ratio * went)
 
     def _around(self, values: Array, rounds: float = 2.0) -> Array:
         """Mean over the nodes around each, over theirs, and so on; the last round may be a part."""
@@ -252,14 +253,3 @@ def _mean_edge(s: System, unknown: Unknown) -> float:
 def _grow(before: Array, now: Array, ratio: float) -> Array:
     """Linear in xi, within 0 and 1."""
     return np.asarray(now + np.clip(ratio * (now - before), -now, 1.0 - now))
-
-
-def _profile(psi: Array) -> Array:
-    """Phase field of a resting front at a distance psi, in units of lambda."""
-    return np.asarray(1.0 / (1.0 + np.exp(-psi)))
-
-
-def _logit(xi: Array) -> Array:
-    """ln(xi/(1 - xi)), bounded: distance from the front in units of lambda."""
-    inside = np.clip(xi, TAIL, 1.0 - TAIL)
-    return np.asarray(np.log(inside / (1.0 - inside)))

@@ -23,9 +23,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from .compat import MPI, PETSc, dfem, owned_size
+from .compat import MPI, dfem, owned_size
+from .components import edges, highest
 from .contact import PART
 from .nearest import nearest
+from .profile import distance
 from .system import System, Unknown
 
 __all__ = ["CONTOUR", "FARTHEST", "Remains"]
@@ -41,6 +43,8 @@ RIDGE = 0.4
 SLACK, MARGIN = 1.25, 1.0
 #: From here on nothing that is not faint belongs to a front, in lambda.
 FARTHEST = MARGIN + 1.0 + SLACK * float(np.log(1.0 / FAINT) + np.log(1.0 / CONTOUR - 1.0))
+#: xi and 1 - xi below this are not told from one another.
+DEEPEST = 1e-9
 #: Remains go by a factor e in lambda over this of travel,
 PACE = 8.0
 #: but in one step this share is left at least, and this share where the front takes them by itself:
@@ -79,7 +83,7 @@ class Remains:
         self.met = False
         self.speed: Callable[[], Array] = lambda: np.zeros(self.n)
         self.cells = space.dofmap.list
-        self.edges = _edges(self.cells)
+        self.edges = edges(self.cells)
         i, j = self.edges
         self.length = np.linalg.norm(self.points[j] - self.points[i], axis=1) / width
         self.work = dfem.Function(space)
@@ -162,12 +166,12 @@ class Remains:
         points, seen = self.points[nodes], xi[nodes]
         away = nearest(self.comm, points, contour, FARTHEST * self.width) / self.width
         away = np.where(seen < CONTOUR, np.minimum(away, self.to_wall[nodes]), away)
-        at_rest = np.abs(_psi(seen) - _psi(CONTOUR))
+        at_rest = np.abs(_away(seen) - _away(CONTOUR))
         return np.asarray(np.clip(away - SLACK * at_rest - MARGIN, 0.0, 1.0))
 
     def _ridges(self, xi: Array, tops: Mask) -> Mask:
         """Which of these owned nodes no way leads up from, to more of the same (collective)."""
-        psi, best = _psi(xi), np.zeros(len(xi))
+        psi, best = _away(xi), np.zeros(len(xi))
         up = np.where(xi < CONTOUR, 1.0, -1.0)
         seen = np.minimum(xi, 1.0 - xi) > TOP
         i, j = self.edges
@@ -176,7 +180,7 @@ class Remains:
         slope = (psi[j] - psi[i]) / self.length[on]
         np.maximum.at(best, i, up[i] * slope)
         np.maximum.at(best, j, -up[j] * slope)
-        best = self._highest(best)
+        best = highest(self.work, best)
         ridge = tops & (best[: self.n] < RIDGE)
         if not self.comm.allreduce(bool(ridge.any()), op=MPI.LOR):
             return ridge
@@ -188,31 +192,16 @@ class Remains:
             climb = (psi[cells].sum(axis=1) - psi[cells[:, k]]) / others - psi[cells[:, k]]
             slope = climb * self.width / np.linalg.norm(way, axis=1)
             np.maximum.at(best, cells[:, k], up[cells[:, k]] * slope)
-        return ridge & (self._highest(best)[: self.n] < RIDGE)
-
-    def _highest(self, values: Array) -> Array:
-        """The largest value that any rank has at a node, everywhere (collective)."""
-        self.work.x.array[:] = values
-        self.work.x.petsc_vec.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
-        self.work.x.scatter_forward()
-        return self.work.x.array.copy()
+        return ridge & (highest(self.work, best)[: self.n] < RIDGE)
 
     def _contour(self, xi: Array) -> Array:
         """Where this rank's edges cross the contour, linear in psi, (n, 3), m."""
         above = xi > CONTOUR
         i, j = self.edges[:, above[self.edges[0]] != above[self.edges[1]]]
-        share = (_psi(CONTOUR) - _psi(xi[i])) / (_psi(xi[j]) - _psi(xi[i]))
+        share = (_away(CONTOUR) - _away(xi[i])) / (_away(xi[j]) - _away(xi[i]))
         return np.asarray(self.points[i] + share[:, None] * (self.points[j] - self.points[i]))
 
 
-def _psi(xi: Any) -> Any:
-    """ln(xi/(1 - xi)), bounded."""
-    inside = np.clip(xi, 1e-9, 1.0 - 1e-9)
-    return np.log(inside / (1.0 - inside))
-
-
-def _edges(cells: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Edges of simplices, each once, (2, n)."""
-    corners = range(cells.shape[1])
-    pairs = np.concatenate([cells[:, [a, b]] for a in corners for b in range(a)])
-    return np.unique(np.sort(pairs, axis=1), axis=0).T.copy()
+def _away(xi: Any) -> Any:
+    """Distance from the contour 1/2, over lambda."""
+    return distance(xi, DEEPEST)

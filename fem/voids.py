@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import MPI, PETSc, dfem, owned_size
-from .components import components
+from .compat import MPI, dfem, owned_size
+from .components import components, highest
 from .nearest import nearest
 from .remains import FARTHEST
 from .system import System, Unknown
@@ -113,9 +113,7 @@ class Voids:
         node = self.work.x.array
         node[:] = -1.0
         node[self.corners[here >= 0]] = here[here >= 0, None]
-        self.work.x.petsc_vec.ghostUpdate(PETSc.InsertMode.MAX, PETSc.ScatterMode.REVERSE)
-        self.work.x.scatter_forward()
-        found = np.where(xi < 0.5, node, -1.0).astype(np.int64)
+        found = np.where(xi < 0.5, highest(self.work, node), -1.0).astype(np.int64)
         deep = np.zeros(count, dtype=np.int64)
         deep[found[(found >= 0) & ((xi < OPEN) | self.shut | dissolves)]] = 1
         deep = self.comm.allreduce(deep, op=MPI.SUM)

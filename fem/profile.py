@@ -1,0 +1,25 @@
+"""The profile of a front at rest, and the distance that a value of it stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["distance", "profile"]
+
+
+def profile(psi: Any) -> Any:
+    """Phase field of a resting front at a distance psi, in units of lambda."""
+    return np.asarray(1.0 / (1.0 + np.exp(-psi)))
+
+
+def distance(xi: Any, least: float) -> Any:
+    """ln(xi/(1 - xi)): distance from the contour 1/2, in units of lambda, positive in metal.
+
+    Args:
+        xi: phase field.
+        least: of xi and 1 - xi; less of either says nothing of where the front is.
+    """
+    inside = np.clip(xi, least, 1.0 - least)
+    return np.log(inside / (1.0 - inside))
