@@ -112,8 +112,8 @@ class Remarks:
         if panes and "salt_out" in self.model.system.salt_sinks:
             yield "panes", (
                 f"no liquid passes {', '.join(panes)}: electrolyte that metal displaces leaves on "
-                "one side and as much comes in on the other, with the salt that is there, as if it "
-                "flowed around; growth.displacement = 'none' keeps it where it is"
+                "one side and as much comes in on the other, as if it flowed around by way of the "
+                "counter electrode; growth.displacement = 'none' keeps it where it is"
             )
 
     def require(self, c_low: float, c_high: float) -> None:
