@@ -23,6 +23,8 @@ CI_TIER = "not full and not campaign"
 """Marks of the CI tier, as in pyproject.toml."""
 FULL_TIMEOUT = 4 * 3600.0
 """Seconds for a test of the full tier that sets no time limit of its own."""
+FIRST = ("tests/verification", "tests/run", "tests/faults", "tests/cases")
+"""Folders with the longest files: two workers begin with them, so that both end together."""
 
 launches = 0
 
@@ -174,8 +176,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def let_go() -> Iterator[None]:
-    """Free the studies of a module: they hold communicators, and MPI has 2,048 of them."""
+def let_go_of_shared_studies() -> Iterator[None]:
+    """Free what the tests of a module share, and keep older objects out of the collections between."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def let_go_of_studies() -> Iterator[None]:
+    """Free the studies of a test: each holds some 40 communicators, and MPI has 2,048 of them."""
     yield
     gc.collect()
 
@@ -219,16 +231,35 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests outside the CI tier hours instead of minutes."""
+    """Begin with the long files; give tests outside the CI tier hours instead of minutes."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
     for item in items:
         slow = item.get_closest_marker("full") or item.get_closest_marker("campaign")
         if slow and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(FULL_TIMEOUT))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a worker (`-n 2`) whole files, in this order: their tests share meshes and runs."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up the MPI launches of the workers."""
+    global launches
+    launches += getattr(node, "workeroutput", {}).get("launches", 0)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a CI tier that has grown too slow."""
-    if too_many(session.config) and session.exitstatus == pytest.ExitCode.OK:
+    """Fail a CI tier that has grown too slow; a worker reports its launches instead."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["launches"] = launches
+    elif too_many(session.config) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
