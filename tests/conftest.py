@@ -177,7 +177,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def let_go_of_shared_studies() -> Iterator[None]:
-    """Free what the tests of a module share, and keep older objects out of the collections between."""
+    """Free what tests of a module share; older objects stay out of the collections between."""
     gc.collect()
     gc.freeze()
     yield
