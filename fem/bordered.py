@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import MPI, Callee, PETSc, quiet_options
+from fem.compat import MPI, Callee, PETSc, quiet_options
 
 __all__ = ["Bordered"]
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from .case import Case
-from .compat import dfem
-from .domain import Domain
-from .drive import Drive
-from .errors import CaseError
-from .properties import Along, Constant, Property
-from .system import System
+from fem.case import Case
+from fem.compat import dfem
+from fem.domain import Domain
+from fem.drive import Drive
+from fem.errors import CaseError
+from fem.properties import Along, Constant, Property
+from fem.system import System
 
 __all__ = ["Edges", "Flow", "counter_contact", "insulated", "read"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import CaseError
-from .results import Result
+from fem.errors import CaseError
+from fem.results import Result
 
 __all__ = ["compare", "numbers", "order", "scale"]
 

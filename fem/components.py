@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .compat import PETSc, cell_vertices
+from fem.compat import PETSc, cell_vertices
 
 __all__ = ["components", "edges", "highest", "united"]
 

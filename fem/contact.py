@@ -32,12 +32,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import MPI, cell_vertices, dfem
-from .components import components, edges, highest, united
-from .profile import distance
+from fem.compat import MPI, cell_vertices, dfem
+from fem.components import components, edges, highest, united
+from fem.profile import distance
 
 if TYPE_CHECKING:
-    from .system import System, Unknown
+    from fem.system import System, Unknown
 
 __all__ = ["OWN", "Contact"]
 

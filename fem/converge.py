@@ -19,14 +19,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .case import Case
-from .comparison import numbers, order, scale
-from .compat import MPI
-from .errors import CaseError
-from .folder import move_aside, write_json
-from .parallel import install_abort_hook, on_root
-from .results import Result
-from .run import mesh_folder
+from fem.case import Case
+from fem.comparison import numbers, order, scale
+from fem.compat import MPI
+from fem.errors import CaseError
+from fem.folder import move_aside, write_json
+from fem.parallel import install_abort_hook, on_root
+from fem.results import Result
+from fem.run import mesh_folder
 
 __all__ = ["converge", "main_converge", "table", "variants"]
 

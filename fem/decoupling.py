@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compat import PETSc, owned_size
-from .matrices import AMPERE
-from .stiffness import structure
-from .system import System
+from fem.compat import PETSc, owned_size
+from fem.matrices import AMPERE
+from fem.stiffness import structure
+from fem.system import System
 
 if TYPE_CHECKING:
-    from .linear import LinearSolver
+    from fem.linear import LinearSolver
 
 __all__ = ["Decoupling"]
 

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from .compat import MPI, cell_vertices, dfem, dmesh, owned_size
-from .components import components, highest
-from .contact import TOUCH
-from .measure import Measure, bins_of
-from .physics.electrons import Electrons
-from .physics.interface import Interface
-from .physics.ions import Ions
-from .physics.metal import Metal
-from .solve import Stage
-from .system import System
+from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
+from fem.components import components, highest
+from fem.contact import TOUCH
+from fem.measure import Measure, bins_of
+from fem.physics.electrons import Electrons
+from fem.physics.interface import Interface
+from fem.physics.ions import Ions
+from fem.physics.metal import Metal
+from fem.solve import Stage
+from fem.system import System
 
 __all__ = ["Deposit"]
 

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from . import theory
-from .compat import MPI, cell_vertices, is_of_compiler
-from .components import components
-from .model import Model
-from .properties import varies
-from .protocol import Segment
-from .solve import Outcome, Stage
-from .system import Unknown
+from fem import theory
+from fem.compat import MPI, cell_vertices, is_of_compiler
+from fem.components import components
+from fem.model import Model
+from fem.properties import varies
+from fem.protocol import Segment
+from fem.solve import Outcome, Stage
+from fem.system import Unknown
 
 __all__ = [
     "DEPLETED", "NOTHING_TO_STRIP", "NOT_JOINED", "TOO_MUCH", "Trouble", "causes", "has_metal",

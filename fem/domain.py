@@ -21,9 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from geometries import thickness
-
-from .compat import (
+from fem.compat import (
     MPI,
     VERTEX_RULE,
     cell_vertices,
@@ -34,8 +32,9 @@ from .compat import (
     parent_cells,
     read_mesh,
 )
-from .errors import CaseError, nearest
-from .parallel import on_root
+from fem.errors import CaseError, nearest
+from fem.parallel import on_root
+from geometries import thickness
 
 __all__ = ["Domain", "Subdomain"]
 

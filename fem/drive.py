@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .enclosure import Bounds, Switches, enclose
-from .errors import CaseError
-from .properties import Along, Constant, Formula
+from fem.enclosure import Bounds, Switches, enclose
+from fem.errors import CaseError
+from fem.properties import Along, Constant, Formula
 
 __all__ = ["FOREVER", "Drive", "drive", "given_charge"]
 

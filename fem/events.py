@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from .compat import MPI
-from .contact import OWN
-from .deposit import Deposit
-from .diagnosis import sand_time
-from .measure import Measure
-from .model import Model
-from .protocol import Segment
+from fem.compat import MPI
+from fem.contact import OWN
+from fem.deposit import Deposit
+from fem.diagnosis import sand_time
+from fem.measure import Measure
+from fem.model import Model
+from fem.protocol import Segment
 
 __all__ = ["StopRequest", "Watch", "depletion", "entry", "extreme_place"]
 

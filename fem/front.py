@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from .compat import MPI, dfem, dpetsc
-from .crystal import Crystal
-from .gradients import NodalGradient
-from .profile import distance, profile
-from .system import System, Unknown
+from fem.compat import MPI, dfem, dpetsc
+from fem.crystal import Crystal
+from fem.gradients import NodalGradient
+from fem.profile import distance, profile
+from fem.system import System, Unknown
 
 __all__ = ["Front"]
 

@@ -9,24 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from . import pieces, theory
-from .case import Case
-from .case import Nuclei as Entry
-from .case_checks import LEAST_WIDTHS
-from .constants import BOLTZMANN
-from .crystal import Crystal
-from .domain import Domain
-from .errors import CaseError, nearest
-from .materials import library
-from .physics.covering import Barrier, Covering
-from .physics.displacement import Displacement
-from .physics.electrons import Electrons
-from .physics.ions import Ions
-from .physics.metal import Counter, Film, Metal
-from .physics.nucleation import Nuclei, Seeds, Surface
-from .properties import varies
-from .surfaces import Reaction, Surfaces, bulk_metal
-from .system import System
+from fem import pieces, theory
+from fem.case import Case
+from fem.case import Nuclei as Entry
+from fem.case_checks import LEAST_WIDTHS
+from fem.constants import BOLTZMANN
+from fem.crystal import Crystal
+from fem.domain import Domain
+from fem.errors import CaseError, nearest
+from fem.materials import library
+from fem.physics.covering import Barrier, Covering
+from fem.physics.displacement import Displacement
+from fem.physics.electrons import Electrons
+from fem.physics.ions import Ions
+from fem.physics.metal import Counter, Film, Metal
+from fem.physics.nucleation import Nuclei, Seeds, Surface
+from fem.properties import varies
+from fem.surfaces import Reaction, Surfaces, bulk_metal
+from fem.system import System
 
 __all__ = ["counter", "covering", "displacement", "metal", "nuclei", "pores", "set_initial"]
 

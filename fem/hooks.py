@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import CaseError, nearest
+from fem.errors import CaseError, nearest
 
 __all__ = ["BUILT_IN", "ENTRY_POINTS", "find_law", "known_laws", "load", "own_physics"]
 
@@ -78,7 +78,7 @@ def find_law(name: str, module: str | None) -> Callable[..., Any]:
     if module is not None and name != "physics":
         law = getattr(load(module), name, None)
     if law is None and name in BUILT_IN:
-        from . import kinetics
+        from fem import kinetics
 
         return getattr(kinetics, BUILT_IN[name])
     if law is None:
@@ -115,7 +115,7 @@ def own_physics(case: Any, domain: Any) -> tuple[Any, ...]:
     Raises:
         CaseError: it fails or returns something else.
     """
-    from .system import Physics
+    from fem.system import Physics
 
     make = getattr(load(case.hooks.module), "physics", None) if case.hooks else None
     if make is None:

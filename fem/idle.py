@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 
-from .case import Case
-from .domain import Domain
+from fem.case import Case
+from fem.domain import Domain
 
 __all__ = ["idle"]
 

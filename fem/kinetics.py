@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import ufl
 
-from .constants import FARADAY, GAS_CONSTANT
-from .materials.ops import exp
+from fem.constants import FARADAY, GAS_CONSTANT
+from fem.materials.ops import exp
 
 __all__ = [
     "PASSIVE_SHARE",

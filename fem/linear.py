@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .bordered import Bordered
-from .compat import MPI, Callee, PETSc, quiet_options
-from .decoupling import Decoupling
-from .matrices import AMPERE, Condensed
+from fem.bordered import Bordered
+from fem.compat import MPI, Callee, PETSc, quiet_options
+from fem.decoupling import Decoupling
+from fem.matrices import AMPERE, Condensed
 
 if TYPE_CHECKING:
-    from .solve import Options, Stage
+    from fem.solve import Options, Stage
 
 __all__ = ["LinearSolver"]
 

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .compat import MPI, PETSc, dfem, owned_size
-from .system import System
+from fem.compat import MPI, PETSc, dfem, owned_size
+from fem.system import System
 
 __all__ = ["CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction"]
 

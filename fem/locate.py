@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from dolfinx import geometry
 
-from .compat import cell_vertices
+from fem.compat import cell_vertices
 
 __all__ = ["Places", "find_cells"]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import PETSc
-from .stiffness import product
+from fem.compat import PETSc
+from fem.stiffness import product
 
 if TYPE_CHECKING:
-    from .local import LocalTerms
-    from .solve import Stage
+    from fem.local import LocalTerms
+    from fem.solve import Stage
 
 __all__ = ["AMPERE", "Condensed", "Differences", "Parts"]
 

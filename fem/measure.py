@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import MPI, dfem, owned_size
-from .physics.electrons import Electrons
-from .physics.interface import Interface, _side
-from .physics.ions import Ions
-from .solve import Stage
-from .system import System
+from fem.compat import MPI, dfem, owned_size
+from fem.physics.electrons import Electrons
+from fem.physics.interface import Interface, _side
+from fem.physics.ions import Ions
+from fem.solve import Stage
+from fem.system import System
 
 __all__ = ["Measure"]
 

@@ -15,25 +15,25 @@ from typing import Any
 import numpy as np
 import ufl
 
-from . import boundaries, case_names, growth, pieces, surfaces
-from .boundaries import Edges, Flow
-from .case import Case
-from .compat import MPI, cell_vertices, dfem
-from .domain import Domain
-from .drive import Drive
-from .errors import CaseError, RunError
-from .hooks import own_physics
-from .limits import UNITS, Bound, bounds, own_bound
-from .local import CELL
-from .materials import library
-from .physics.electrons import Electrons
-from .physics.interface import Interface
-from .physics.ions import Ions, Medium
-from .physics.metal import Metal
-from .physics.nucleation import Nuclei
-from .properties import Along, number, varies
-from .salt import MONOVALENT
-from .system import Physics, System, check_needs
+from fem import boundaries, case_names, growth, pieces, surfaces
+from fem.boundaries import Edges, Flow
+from fem.case import Case
+from fem.compat import MPI, cell_vertices, dfem
+from fem.domain import Domain
+from fem.drive import Drive
+from fem.errors import CaseError, RunError
+from fem.hooks import own_physics
+from fem.limits import UNITS, Bound, bounds, own_bound
+from fem.local import CELL
+from fem.materials import library
+from fem.physics.electrons import Electrons
+from fem.physics.interface import Interface
+from fem.physics.ions import Ions, Medium
+from fem.physics.metal import Metal
+from fem.physics.nucleation import Nuclei
+from fem.properties import Along, number, varies
+from fem.salt import MONOVALENT
+from fem.system import Physics, System, check_needs
 
 __all__ = ["Model", "build", "ledger"]
 

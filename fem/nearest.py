@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from .compat import MPI
+from fem.compat import MPI
 
 __all__ = ["nearest"]
 

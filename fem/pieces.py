@@ -18,17 +18,17 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .compat import MPI, dfem
-from .components import components
-from .errors import CaseError
+from fem.compat import MPI, dfem
+from fem.components import components
+from fem.errors import CaseError
 
 if TYPE_CHECKING:
-    from .boundaries import Edges
-    from .domain import Domain
-    from .physics.electrons import Electrons
-    from .physics.ions import Ions
-    from .surfaces import Surfaces
-    from .system import System, Unknown
+    from fem.boundaries import Edges
+    from fem.domain import Domain
+    from fem.physics.electrons import Electrons
+    from fem.physics.ions import Ions
+    from fem.surfaces import Surfaces
+    from fem.system import System, Unknown
 
 __all__ = ["Floating", "gauge", "remarks"]
 

@@ -24,16 +24,16 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from . import kinetics
-from .case import PROBE_FIELDS, Probe
-from .errors import CaseError, nearest
-from .expressions import Expression, is_ufl
-from .folder import write_text
-from .locate import Places
-from .model import Model
-from .parallel import on_root
-from .physics.interface import Electrode
-from .remarks import film_per_charge
+from fem import kinetics
+from fem.case import PROBE_FIELDS, Probe
+from fem.errors import CaseError, nearest
+from fem.expressions import Expression, is_ufl
+from fem.folder import write_text
+from fem.locate import Places
+from fem.model import Model
+from fem.parallel import on_root
+from fem.physics.interface import Electrode
+from fem.remarks import film_per_charge
 
 __all__ = ["Probes"]
 

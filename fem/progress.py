@@ -7,8 +7,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
-from .protocol import Segment
-from .stepper import Step
+from fem.protocol import Segment
+from fem.stepper import Step
 
 __all__ = ["Progress"]
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from .case import PULSE_SLACK
-from .drive import Drive, drive
-from .properties import Along, Constant
-from .solve import Control
+from fem.case import PULSE_SLACK
+from fem.drive import Drive, drive
+from fem.properties import Along, Constant
+from fem.solve import Control
 
 __all__ = ["Segment", "Turnover", "after", "next_stop", "segments"]
 

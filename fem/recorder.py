@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .blocks import Block, region_field, wall_block
-from .case_summary import used_materials
-from .compat import dfem
-from .measure import Measure
-from .model import Model
-from .output import FieldWriter
-from .probes import Probes
-from .series import Series
-from .stepper import Step
+from fem.blocks import Block, region_field, wall_block
+from fem.case_summary import used_materials
+from fem.compat import dfem
+from fem.measure import Measure
+from fem.model import Model
+from fem.output import FieldWriter
+from fem.probes import Probes
+from fem.series import Series
+from fem.stepper import Step
 
 __all__ = ["Recorder", "Tally"]
 
@@ -175,7 +175,7 @@ class Recorder:
 
     def summary(self, tally: Tally) -> dict[str, Any]:
         """The numbers that characterise the present state (collective)."""
-        from .materials import status_counts
+        from fem.materials import status_counts
 
         model, s, area = self.model, self.model.system, self.model.area
         measure, mesh_hash = self.measure, model.domain.sidecar.get("hash", "")

@@ -23,12 +23,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from .compat import MPI, dfem, owned_size
-from .components import edges, highest
-from .contact import PART
-from .nearest import nearest
-from .profile import distance
-from .system import System, Unknown
+from fem.compat import MPI, dfem, owned_size
+from fem.components import edges, highest
+from fem.contact import PART
+from fem.nearest import nearest
+from fem.profile import distance
+from fem.system import System, Unknown
 
 __all__ = ["CONTOUR", "FARTHEST", "Remains"]
 

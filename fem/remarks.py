@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from . import boundaries, case_names, penetration, pieces
-from .case_summary import assumed_zero, dead_walls
-from .compat import MPI
-from .constants import FARADAY
-from .errors import CaseError
-from .idle import idle
-from .kinetics import PASSIVE_SHARE
-from .materials import library
-from .model import CONDUCTIVITY_SHARE, Model
+from fem import boundaries, case_names, penetration, pieces
+from fem.case_summary import assumed_zero, dead_walls
+from fem.compat import MPI
+from fem.constants import FARADAY
+from fem.errors import CaseError
+from fem.idle import idle
+from fem.kinetics import PASSIVE_SHARE
+from fem.materials import library
+from fem.model import CONDUCTIVITY_SHARE, Model
 
 __all__ = ["Remarks", "film_per_charge"]
 

@@ -19,17 +19,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint
-from .case import Case
-from .case_files import apply_override, read_toml, refuse_other_than_utf8, to_toml
-from .case_names import require_filled
-from .compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
-from .domain import Domain
-from .errors import CaseError, RunError
-from .folder import FolderLock, claim_folder, refuse_folder, write_text
-from .model import build
-from .parallel import check_launcher, install_abort_hook, on_root
-from .simulation import Simulation
+from fem import checkpoint
+from fem.case import Case
+from fem.case_files import apply_override, read_toml, refuse_other_than_utf8, to_toml
+from fem.case_names import require_filled
+from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
+from fem.domain import Domain
+from fem.errors import CaseError, RunError
+from fem.folder import FolderLock, claim_folder, refuse_folder, write_text
+from fem.model import build
+from fem.parallel import check_launcher, install_abort_hook, on_root
+from fem.simulation import Simulation
 
 __all__ = ["cache_folder", "main_resume", "main_run", "resume", "run"]
 
@@ -61,7 +61,7 @@ def run(
         RunError: the solver gave up; results so far and a checkpoint remain.
         Interrupted: a signal asked to stop; the run can be resumed.
     """
-    from .results import Result
+    from fem.results import Result
 
     if not isinstance(case, Case):
         case = Case.load(str(case))
@@ -107,7 +107,7 @@ def resume(
         RunError: the solver gave up again.
         Interrupted: a signal asked to stop.
     """
-    from .results import Result
+    from fem.results import Result
 
     folder = Path(folder)
     check_launcher(comm)

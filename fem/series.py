@@ -9,10 +9,10 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from .errors import RunError
-from .folder import write_text
-from .parallel import on_root
-from .results import read_series, series_units
+from fem.errors import RunError
+from fem.folder import write_text
+from fem.parallel import on_root
+from fem.results import read_series, series_units
 
 __all__ = ["Series"]
 

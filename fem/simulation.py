@@ -16,34 +16,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import checkpoint, events, provenance, start
-from .deposit import Deposit
-from .diagnosis import (
-    DEPLETED,
-    NOT_JOINED,
-    NOTHING_TO_STRIP,
-    TOO_MUCH,
-    Trouble,
-    causes,
-    joined,
-)
-from .drive import FOREVER, Drive, given_charge
-from .errors import CaseError, Interrupted, RunError
-from .folder import write_json, write_text
-from .limits import Bound, Limits, faults
-from .measure import Measure
-from .model import Model, ledger
-from .output import FieldWriter
-from .parallel import on_root
-from .penetration import SWELLS, Penetration
-from .probes import Probes
-from .progress import Progress
-from .protocol import Segment, Turnover, after, next_stop, segments
-from .recorder import Recorder, Tally
-from .remarks import Remarks
-from .solve import Control, Options, Outcome, Stage
-from .stepper import Settings, Step, Stepper, Stuck
-from .units import format_quantity
+from fem import checkpoint, events, provenance, start
+from fem.deposit import Deposit
+from fem.diagnosis import DEPLETED, NOT_JOINED, NOTHING_TO_STRIP, TOO_MUCH, Trouble, causes, joined
+from fem.drive import FOREVER, Drive, given_charge
+from fem.errors import CaseError, Interrupted, RunError
+from fem.folder import write_json, write_text
+from fem.limits import Bound, Limits, faults
+from fem.measure import Measure
+from fem.model import Model, ledger
+from fem.output import FieldWriter
+from fem.parallel import on_root
+from fem.penetration import SWELLS, Penetration
+from fem.probes import Probes
+from fem.progress import Progress
+from fem.protocol import Segment, Turnover, after, next_stop, segments
+from fem.recorder import Recorder, Tally
+from fem.remarks import Remarks
+from fem.solve import Control, Options, Outcome, Stage
+from fem.stepper import Settings, Step, Stepper, Stuck
+from fem.units import format_quantity
 
 __all__ = ["Simulation"]
 
@@ -955,7 +947,7 @@ class Simulation:
             self.remarks.look_closely([*self.watch.closed().values()])
             write_json(self.comm, self.folder / "summary.json", self.summary())
         if self.case.output.figures:
-            from .post.figures import draw
+            from fem.post.figures import draw
 
             drawn = on_root(self.comm, lambda: len(draw(self.folder)))
             self.say(f"{drawn} figures in {self.folder / 'figures'}")

@@ -24,13 +24,13 @@ from ufl.algorithms import extract_coefficients
 from ufl.classes import Condition
 from ufl.corealg.traversal import unique_pre_traversal
 
-from .compat import MPI, owned_size
-from .constants import FARADAY, GAS_CONSTANT
-from .linear import LinearSolver, Step
-from .local import LocalTerms
-from .matrices import Parts
-from .stiffness import Block
-from .system import System, Unknown
+from fem.compat import MPI, owned_size
+from fem.constants import FARADAY, GAS_CONSTANT
+from fem.linear import LinearSolver, Step
+from fem.local import LocalTerms
+from fem.matrices import Parts
+from fem.stiffness import Block
+from fem.system import System, Unknown
 
 __all__ = ["Control", "Options", "Outcome", "Stage"]
 

@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from . import checkpoint
-from .compat import MPI, cell_vertices, dfem, dmesh
-from .diagnosis import NOTHING_TO_STRIP, causes, has_metal
-from .errors import CaseError, RunError
-from .locate import find_cells
-from .model import Model
-from .parallel import on_root
-from .protocol import Segment
-from .results import Result
-from .solve import Control, Outcome, Stage
+from fem import checkpoint
+from fem.compat import MPI, cell_vertices, dfem, dmesh
+from fem.diagnosis import NOTHING_TO_STRIP, causes, has_metal
+from fem.errors import CaseError, RunError
+from fem.locate import find_cells
+from fem.model import Model
+from fem.parallel import on_root
+from fem.protocol import Segment
+from fem.results import Result
+from fem.solve import Control, Outcome, Stage
 
 __all__ = ["consistent", "hold", "take_over", "within_step"]
 

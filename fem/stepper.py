@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .errors import RunError
-from .solve import Control, Outcome, Stage
-from .start import within_step
-from .system import System
+from fem.errors import RunError
+from fem.solve import Control, Outcome, Stage
+from fem.start import within_step
+from fem.system import System
 
 __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 

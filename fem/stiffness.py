@@ -18,8 +18,8 @@ from ufl.algorithms.remove_component_tensors import remove_component_tensors
 from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
-from .compat import MPI, PETSc, dfem
-from .system import System, Unknown
+from fem.compat import MPI, PETSc, dfem
+from fem.system import System, Unknown
 
 __all__ = ["Assembled", "Block", "Stiffness", "product", "structure"]
 

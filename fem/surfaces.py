@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from . import boundaries
-from .case import Case
-from .case_chemistry import transfer_problem
-from .coatings import films_on, meeting, no_electrons
-from .compat import MPI, dfem
-from .constants import T_REF
-from .domain import Domain
-from .errors import CaseError
-from .hooks import BUILT_IN, find_law
-from .kinetics import behind_film, linear_kinetics, side_reaction
-from .materials.laws import exchange_current
-from .physics.interface import Electrode
-from .properties import Along, Formula, number, varies
+from fem import boundaries
+from fem.case import Case
+from fem.case_chemistry import transfer_problem
+from fem.coatings import films_on, meeting, no_electrons
+from fem.compat import MPI, dfem
+from fem.constants import T_REF
+from fem.domain import Domain
+from fem.errors import CaseError
+from fem.hooks import BUILT_IN, find_law
+from fem.kinetics import behind_film, linear_kinetics, side_reaction
+from fem.materials.laws import exchange_current
+from fem.physics.interface import Electrode
+from fem.properties import Along, Formula, number, varies
 
 __all__ = ["Reaction", "Surfaces", "bulk_metal", "read"]
 

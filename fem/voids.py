@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .compat import MPI, dfem, owned_size
-from .components import components, highest
-from .nearest import nearest
-from .remains import FARTHEST
-from .system import System, Unknown
+from fem.compat import MPI, dfem, owned_size
+from fem.components import components, highest
+from fem.nearest import nearest
+from fem.remains import FARTHEST
+from fem.system import System, Unknown
 
 __all__ = ["Voids"]
 

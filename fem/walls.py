@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from .compat import dfem
-from .domain import Subdomain
-from .local import CELL, VOLTAGE
-from .system import System, Unknown
+from fem.compat import dfem
+from fem.domain import Subdomain
+from fem.local import CELL, VOLTAGE
+from fem.system import System, Unknown
 
 __all__ = ["WallReaction"]
 

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..compat import MPI
-from ..constants import FARADAY, GAS_CONSTANT
-from ..local import NodalReaction
-from ..system import System
-from .metal import Metal
+from fem.compat import MPI
+from fem.constants import FARADAY, GAS_CONSTANT
+from fem.local import NodalReaction
+from fem.physics.metal import Metal
+from fem.system import System
 
 __all__ = ["Barrier", "Covering"]
 

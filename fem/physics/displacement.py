@@ -38,10 +38,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..compat import MPI, dfem, la, owned_size
-from ..system import System
-from .ions import Ions
-from .metal import Metal
+from fem.compat import MPI, dfem, la, owned_size
+from fem.physics.ions import Ions
+from fem.physics.metal import Metal
+from fem.system import System
 
 __all__ = ["Displacement", "Outflow"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import ufl
 
-from ..system import System
+from fem.system import System
 
 __all__ = ["Electrons"]
 

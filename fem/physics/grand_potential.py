@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import numpy as np
 import ufl
 
-from ..compat import dfem
-from ..system import System
+from fem.compat import dfem
+from fem.system import System
 
 __all__ = ["AHMAD_2020", "HONG_2018", "GrandPotential", "Parameters"]
 

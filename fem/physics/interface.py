@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import kinetics
-from ..compat import MPI, dfem
-from ..domain import Subdomain
-from ..local import CELL
-from ..system import System
-from ..walls import WallReaction
+from fem import kinetics
+from fem.compat import MPI, dfem
+from fem.domain import Subdomain
+from fem.local import CELL
+from fem.system import System
+from fem.walls import WallReaction
 
 __all__ = ["Electrode", "Interface"]
 

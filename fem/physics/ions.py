@@ -8,10 +8,10 @@ from typing import Any
 
 import ufl
 
-from ..constants import FARADAY
-from ..errors import RunError
-from ..salt import MONOVALENT, Salt
-from ..system import Split, System
+from fem.constants import FARADAY
+from fem.errors import RunError
+from fem.salt import MONOVALENT, Salt
+from fem.system import Split, System
 
 __all__ = ["Ions", "Medium"]
 

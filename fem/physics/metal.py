@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from ..compat import MPI, dfem, owned_size
-from ..constants import FARADAY
-from ..contact import Contact
-from ..crystal import Crystal
-from ..expressions import is_ufl
-from ..front import Front
-from ..local import NodalReaction
-from ..remains import Remains
-from ..system import System
-from ..voids import Voids
+from fem.compat import MPI, dfem, owned_size
+from fem.constants import FARADAY
+from fem.contact import Contact
+from fem.crystal import Crystal
+from fem.expressions import is_ufl
+from fem.front import Front
+from fem.local import NodalReaction
+from fem.remains import Remains
+from fem.system import System
+from fem.voids import Voids
 
 __all__ = ["Counter", "Film", "Metal"]
 

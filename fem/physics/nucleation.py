@@ -30,12 +30,12 @@ import numpy.typing as npt
 import ufl
 from scipy.spatial import cKDTree
 
-from ..compat import MPI, cell_vertices, dfem, la, owned_size
-from ..components import components
-from ..errors import CaseError
-from ..system import System
-from ..units import format_quantity
-from .metal import TAIL, Metal, nodal
+from fem.compat import MPI, cell_vertices, dfem, la, owned_size
+from fem.components import components
+from fem.errors import CaseError
+from fem.physics.metal import TAIL, Metal, nodal
+from fem.system import System
+from fem.units import format_quantity
 
 __all__ = ["Nuclei", "Seeds", "Surface", "generators", "poisson_sites"]
 

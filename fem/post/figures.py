@@ -29,12 +29,10 @@ import numpy as np
 
 from fem.errors import HostplateError
 from fem.parallel import refusal
-from fem.results import Result
-
-from . import growth
-from .layout import panels
-from .render import pictures
-from .style import (
+from fem.post import growth
+from fem.post.layout import panels
+from fem.post.render import pictures
+from fem.post.style import (
     FAINT,
     FIELDS,
     GRADIENTS,
@@ -51,6 +49,7 @@ from .style import (
     show_time,
     time_label,
 )
+from fem.results import Result
 
 __all__ = ["draw"]
 

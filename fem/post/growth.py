@@ -6,10 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from fem.post.layout import panels
+from fem.post.style import (
+    INK,
+    INSULATOR,
+    LINES,
+    PORE,
+    SOLID,
+    caption,
+    show_time,
+    stretches,
+    time_label,
+)
 from fem.results import Result
-
-from .layout import panels
-from .style import INK, INSULATOR, LINES, PORE, SOLID, caption, show_time, stretches, time_label
 
 __all__ = ["bodies", "cells_of", "fill", "front", "host_cells", "legend", "metal", "xi_at"]
 
@@ -159,7 +168,7 @@ def _some_times(result: Result, most: int) -> Any:
 
 def _metal_3d(result: Result) -> Any:
     """Bodies of metal (xi > 1/2) around the host, rendered elsewhere."""
-    from .render import pictures
+    from fem.post.render import pictures
 
     chosen = _some_times(result, PANELS_3D)
     job = {"folder": str(result.folder), "block": "metal", "field": "xi"}

@@ -18,10 +18,9 @@ import numpy as np
 
 from fem.errors import CaseError
 from fem.parallel import apart
+from fem.post.growth import DEAD, METAL, host_cells, xi_at
+from fem.post.style import FAINT, INSULATOR, SOLID, stretches
 from fem.results import Result
-
-from .growth import DEAD, METAL, host_cells, xi_at
-from .style import FAINT, INSULATOR, SOLID, stretches
 
 __all__ = ["pictures", "render"]
 
