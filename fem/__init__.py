@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fem.base.errors import CaseError, HostplateError, Interrupted, RunError
     from fem.case import Case
-    from fem.errors import CaseError, HostplateError, Interrupted, RunError
 
 __all__ = ["Case", "CaseError", "HostplateError", "Interrupted", "RunError", "__version__", "load"]
 
@@ -32,7 +32,7 @@ def __getattr__(name: str) -> Any:
     if name == "Case":
         return import_module("fem.case").Case
     if name in __all__ and name != "__version__":
-        return getattr(import_module("fem.errors"), name)
+        return getattr(import_module("fem.base.errors"), name)
     if name == "__version__":
         from importlib import metadata
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fem.base.errors import RunError
+from fem.base.parallel import all_agree
 from fem.compat import cell_vertices, dfem, dmesh, la
 from fem.domain import Domain, Subdomain
-from fem.errors import RunError
-from fem.parallel import all_agree
 
 __all__ = ["Block", "WallBlock", "region_field", "wall_block"]
 

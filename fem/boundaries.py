@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from fem.base.errors import CaseError
 from fem.case import Case
 from fem.compat import dfem
 from fem.domain import Domain
 from fem.drive import Drive
-from fem.errors import CaseError
 from fem.properties import Along, Constant, Property
 from fem.system import System
 

@@ -33,8 +33,8 @@ from pydantic import (
 )
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 
+from fem.base.errors import CaseError, nearest
 from fem.case_files import apply_override, case_names, find_case, read_toml, set_path, to_toml
-from fem.errors import CaseError, nearest
 from fem.properties import Along, Constant, Formula, Property, PropertyOf
 from fem.tables import as_profile
 from fem.units import Quantity, format_quantity, typed, unit_of

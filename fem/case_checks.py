@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from fem import case_chemistry, case_names, penetration
-from fem.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest
 from fem.expressions import Expression, ExpressionError
 from fem.properties import Along, Constant, Formula, Property
 from fem.units import format_quantity

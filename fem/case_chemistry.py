@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from fem.limits import UNITS, bounds, faults, own_bound
 from fem.materials import Electrolyte, Metal, Solid, electrolyte, material, names, recorded
 from fem.properties import Constant, number

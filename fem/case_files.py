@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fem.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest
 
 
 def case_names() -> dict[str, Path]:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from fem.base.errors import CaseError, nearest
 from fem.coatings import Film, films_on, meeting, no_electrons
-from fem.errors import CaseError, nearest
 
 if TYPE_CHECKING:
     from geometries.parameters import Names

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fem.base.errors import CaseError
+from fem.base.parallel import all_agree, on_root, refusal
 from fem.compat import cell_vertices, owned_size
-from fem.errors import CaseError
-from fem.parallel import all_agree, on_root, refusal
 from fem.system import System
 
 __all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "set_aside", "take_nodes"]

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fem import provenance
-from fem.errors import CaseError, HostplateError, Interrupted, RunError, nearest
-from fem.parallel import abort, refusal
+from fem.base import provenance
+from fem.base.errors import CaseError, HostplateError, Interrupted, RunError, nearest
+from fem.base.parallel import abort, refusal
 
 #: name, help, "module:function". The function receives the command's parser, adds its arguments
 #: and sets ``call``, which gets the parsed arguments and returns an exit code (None is 0).

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 
 if TYPE_CHECKING:
     from fem.case import Coating

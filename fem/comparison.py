@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from fem.results import Result
 
 __all__ = ["compare", "numbers", "order", "scale"]

@@ -13,7 +13,7 @@ import traceback
 import weakref
 from pathlib import Path
 
-from fem.parallel import plain_arguments
+from fem.base.parallel import plain_arguments
 
 with contextlib.suppress(ModuleNotFoundError):
     import dolfinx_solver  # noqa: F401  (loads the wheel's MPI before PETSc does)

@@ -19,12 +19,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fem.base.errors import CaseError
+from fem.base.folder import move_aside, write_json
+from fem.base.parallel import install_abort_hook, on_root
 from fem.case import Case
 from fem.comparison import numbers, order, scale
 from fem.compat import MPI
-from fem.errors import CaseError
-from fem.folder import move_aside, write_json
-from fem.parallel import install_abort_hook, on_root
 from fem.results import Result
 from fem.run import mesh_folder
 

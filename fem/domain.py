@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from fem.base.errors import CaseError, nearest
+from fem.base.parallel import on_root
 from fem.compat import (
     MPI,
     VERTEX_RULE,
@@ -32,8 +34,6 @@ from fem.compat import (
     parent_cells,
     read_mesh,
 )
-from fem.errors import CaseError, nearest
-from fem.parallel import on_root
 from geometries import thickness
 
 __all__ = ["Domain", "Subdomain"]

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fem.base.errors import CaseError
 from fem.enclosure import Bounds, Switches, enclose
-from fem.errors import CaseError
 from fem.properties import Along, Constant, Formula
 
 __all__ = ["FOREVER", "Drive", "drive", "given_charge"]

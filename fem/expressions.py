@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest
 from fem.units import typed
 
 #: Name -> (number of arguments, meaning). ``min`` and ``max`` take two or more.

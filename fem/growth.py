@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from fem import pieces, theory
+from fem.base.constants import BOLTZMANN
+from fem.base.errors import CaseError, nearest
 from fem.case import Case
 from fem.case import Nuclei as Entry
 from fem.case_checks import LEAST_WIDTHS
-from fem.constants import BOLTZMANN
 from fem.crystal import Crystal
 from fem.domain import Domain
-from fem.errors import CaseError, nearest
 from fem.materials import library
 from fem.physics.covering import Barrier, Covering
 from fem.physics.displacement import Displacement

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from fem.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest
 
 __all__ = ["BUILT_IN", "ENTRY_POINTS", "find_law", "known_laws", "load", "own_physics"]
 

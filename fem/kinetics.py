@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import ufl
 
-from fem.constants import FARADAY, GAS_CONSTANT
+from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.materials.ops import exp
 
 __all__ = [

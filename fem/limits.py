@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from fem.materials import Dependent, Electrolyte
 from fem.materials.laws import LOWEST_C
 from fem.properties import Property

@@ -16,12 +16,12 @@ import numpy as np
 import ufl
 
 from fem import boundaries, case_names, growth, pieces, surfaces
+from fem.base.errors import CaseError, RunError
 from fem.boundaries import Edges, Flow
 from fem.case import Case
 from fem.compat import MPI, cell_vertices, dfem
 from fem.domain import Domain
 from fem.drive import Drive
-from fem.errors import CaseError, RunError
 from fem.hooks import own_physics
 from fem.limits import UNITS, Bound, bounds, own_bound
 from fem.local import CELL

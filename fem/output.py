@@ -28,10 +28,10 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import numpy.typing as npt
 
+from fem.base.folder import write_bytes, write_text
+from fem.base.parallel import all_agree, on_root
 from fem.blocks import Block
 from fem.compat import cell_vertices
-from fem.folder import write_bytes, write_text
-from fem.parallel import all_agree, on_root
 
 __all__ = ["FieldWriter"]
 

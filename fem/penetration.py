@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fem.constants import FARADAY, GAS_CONSTANT
-from fem.errors import CaseError
+from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.base.errors import CaseError
 from fem.materials import Electrolyte, material, recorded
 from fem.materials.laws import exchange_current
 from fem.properties import number, varies

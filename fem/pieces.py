@@ -18,9 +18,9 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from fem.base.errors import CaseError
 from fem.compat import MPI, dfem
 from fem.components import components
-from fem.errors import CaseError
 
 if TYPE_CHECKING:
     from fem.boundaries import Edges

@@ -25,13 +25,13 @@ import numpy.typing as npt
 import ufl
 
 from fem import kinetics
+from fem.base.errors import CaseError, nearest
+from fem.base.folder import write_text
+from fem.base.parallel import on_root
 from fem.case import PROBE_FIELDS, Probe
-from fem.errors import CaseError, nearest
 from fem.expressions import Expression, is_ufl
-from fem.folder import write_text
 from fem.locate import Places
 from fem.model import Model
-from fem.parallel import on_root
 from fem.physics.interface import Electrode
 from fem.remarks import film_per_charge
 

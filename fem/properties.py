@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from fem.errors import nearest
+from fem.base.errors import nearest
 from fem.expressions import CONSTANTS, FUNCTIONS, Expression, ExpressionError
 from fem.tables import Curve, read_table
 from fem.units import check_range, conversion, format_quantity, parse_any, parse_quantity

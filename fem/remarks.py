@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from fem import boundaries, case_names, penetration, pieces
+from fem.base.constants import FARADAY
+from fem.base.errors import CaseError
 from fem.case_summary import assumed_zero, dead_walls
 from fem.compat import MPI
-from fem.constants import FARADAY
-from fem.errors import CaseError
 from fem.idle import idle
 from fem.kinetics import PASSIVE_SHARE
 from fem.materials import library

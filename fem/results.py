@@ -25,7 +25,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
-from fem.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest
 
 __all__ = ["Result", "read_series", "series_units"]
 

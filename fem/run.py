@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from fem import checkpoint
+from fem.base.errors import CaseError, RunError
+from fem.base.folder import FolderLock, claim_folder, refuse_folder, write_text
+from fem.base.parallel import check_launcher, install_abort_hook, on_root
 from fem.case import Case
 from fem.case_files import apply_override, read_toml, refuse_other_than_utf8, to_toml
 from fem.case_names import require_filled
 from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from fem.domain import Domain
-from fem.errors import CaseError, RunError
-from fem.folder import FolderLock, claim_folder, refuse_folder, write_text
 from fem.model import build
-from fem.parallel import check_launcher, install_abort_hook, on_root
 from fem.simulation import Simulation
 
 __all__ = ["cache_folder", "main_resume", "main_run", "resume", "run"]

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from fem.constants import FARADAY, GAS_CONSTANT
+from fem.base.constants import FARADAY, GAS_CONSTANT
 
 __all__ = ["MONOVALENT", "Salt"]
 

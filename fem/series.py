@@ -9,9 +9,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from fem.errors import RunError
-from fem.folder import write_text
-from fem.parallel import on_root
+from fem.base.errors import RunError
+from fem.base.folder import write_text
+from fem.base.parallel import on_root
 from fem.results import read_series, series_units
 
 __all__ = ["Series"]

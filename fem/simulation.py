@@ -16,17 +16,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem import checkpoint, events, provenance, start
+from fem import checkpoint, events, start
+from fem.base import provenance
+from fem.base.errors import CaseError, Interrupted, RunError
+from fem.base.folder import write_json, write_text
+from fem.base.parallel import on_root
 from fem.deposit import Deposit
 from fem.diagnosis import DEPLETED, NOT_JOINED, NOTHING_TO_STRIP, TOO_MUCH, Trouble, causes, joined
 from fem.drive import FOREVER, Drive, given_charge
-from fem.errors import CaseError, Interrupted, RunError
-from fem.folder import write_json, write_text
 from fem.limits import Bound, Limits, faults
 from fem.measure import Measure
 from fem.model import Model, ledger
 from fem.output import FieldWriter
-from fem.parallel import on_root
 from fem.penetration import SWELLS, Penetration
 from fem.probes import Probes
 from fem.progress import Progress

@@ -24,8 +24,8 @@ from ufl.algorithms import extract_coefficients
 from ufl.classes import Condition
 from ufl.corealg.traversal import unique_pre_traversal
 
+from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI, owned_size
-from fem.constants import FARADAY, GAS_CONSTANT
 from fem.linear import LinearSolver, Step
 from fem.local import LocalTerms
 from fem.matrices import Parts

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import ufl
 
 from fem import checkpoint
+from fem.base.errors import CaseError, RunError
+from fem.base.parallel import on_root
 from fem.compat import MPI, cell_vertices, dfem, dmesh
 from fem.diagnosis import NOTHING_TO_STRIP, causes, has_metal
-from fem.errors import CaseError, RunError
 from fem.locate import find_cells
 from fem.model import Model
-from fem.parallel import on_root
 from fem.protocol import Segment
 from fem.results import Result
 from fem.solve import Control, Outcome, Stage

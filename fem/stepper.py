@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fem.errors import RunError
+from fem.base.errors import RunError
 from fem.solve import Control, Outcome, Stage
 from fem.start import within_step
 from fem.system import System

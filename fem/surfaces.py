@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from fem import boundaries
+from fem.base.constants import T_REF
+from fem.base.errors import CaseError
 from fem.case import Case
 from fem.case_chemistry import transfer_problem
 from fem.coatings import films_on, meeting, no_electrons
 from fem.compat import MPI, dfem
-from fem.constants import T_REF
 from fem.domain import Domain
-from fem.errors import CaseError
 from fem.hooks import BUILT_IN, find_law
 from fem.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.materials.laws import exchange_current

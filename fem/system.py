@@ -27,9 +27,9 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from fem.base.errors import RunError
 from fem.compat import MPI, dfem, la, owned_size
 from fem.domain import Domain, Subdomain
-from fem.errors import RunError
 
 __all__ = ["Physics", "Split", "System", "Unknown"]
 

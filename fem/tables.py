@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest
 from fem.expressions import is_ufl
 from fem.units import conversion, typed
 

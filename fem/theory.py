@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fem.constants import BOLTZMANN, EPSILON_0, FARADAY, GAS_CONSTANT, T_REF
+from fem.base.constants import BOLTZMANN, EPSILON_0, FARADAY, GAS_CONSTANT, T_REF
 from fem.salt import Salt
 
 Result = Any  # a float, or an array where an argument is one

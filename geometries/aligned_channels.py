@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fem.errors import CaseError, RunError
+from fem.base.errors import CaseError, RunError
 from geometries.mesh import (
     Built,
     Segment,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from fem.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest
 from fem.units import quantity
 from geometries import lattice_host
 from geometries.lattice_host import OnLattice

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fem.errors import RunError
+from fem.base.errors import RunError
 from geometries.mesh import REGULAR, Floats, TaggedMesh, assemble, quality, within_budget
 from geometries.primitives import Ball, Bore, Primitive, Rod
 

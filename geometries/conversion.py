@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries import thickness
 from geometries.formats import (
     UNTAGGED,

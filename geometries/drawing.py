@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError, RunError
+from fem.base.errors import CaseError, RunError
 from geometries.measures import is_pore
 from geometries.mesh import TaggedMesh
 
@@ -42,7 +42,7 @@ def draw(folder: Path, png: Path, *, edges: bool = False, legend: bool = True) -
 
 def _draw_elsewhere(folder: Path, png: Path, edges: bool, legend: bool) -> None:
     """`_draw_3d` in a process of its own: without a usable graphics library VTK just dies."""
-    from fem.parallel import apart
+    from fem.base.parallel import apart
 
     flags = [str(int(edges)), str(int(legend))]
     done = apart("geometries.drawing", folder, png, *flags)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fem.errors import CaseError, RunError
+from fem.base.errors import CaseError, RunError
 from geometries.fibre_mat import POROSITY_TOLERANCE, FibreMat, finish, kinds_of
 from geometries.measures import slab_fractions
 from geometries.mesh import Built, Floats, TaggedMesh, assemble, quality

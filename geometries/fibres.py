@@ -15,7 +15,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.carving import (
     BAR,
     HOST,

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.mesh import Floats, Ints
 
 UNTAGGED = np.iinfo(np.int64).min
@@ -91,7 +91,7 @@ def _apart(file: Path) -> Read:
     """Read in a process of its own, which may die."""
     import tempfile
 
-    from fem.parallel import apart
+    from fem.base.parallel import apart
 
     with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
         told = Path(scratch) / "answer"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest
 
 _HOST = {"width": "30 um", "thickness": "30 um", "gap": "3 um", "separator": "8 um"}
 _CUBE = {"width": "20 um", "thickness": "20 um", "separator": "5 um", "dimension": 3}

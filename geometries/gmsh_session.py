@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError, RunError
+from fem.base.errors import CaseError, RunError
 from geometries.mesh import MOST_CELLS, Floats, Ints, cells_needed, within_budget
 
 

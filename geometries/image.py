@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries import lattice_host, pictures
 from geometries.lattice_host import Refine
 from geometries.mesh import Built, Floats

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.mesh import Built, Floats, assemble, graded, tensor_mesh
 from geometries.parameters import Growth, Length, Name, Names, Parameters, above
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries import levelset
 from geometries.mesh import Built, Floats, TaggedMesh, assemble, graded
 from geometries.parameters import Growth, Length, Name, Names, Parameters, above

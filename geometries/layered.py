@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.carving import HOST, Crowd, Part, Room, carve, nearest
 from geometries.measures import components, is_pore, pore_connectivity, slab_fractions
 from geometries.mesh import Built, TaggedMesh, cells_needed, facet_pairs, too_many

@@ -297,7 +297,7 @@ def capacity_density(metal: str) -> float:
     Raises:
         CaseError: the library has no such metal.
     """
-    from fem.constants import FARADAY
+    from fem.base.constants import FARADAY
     from fem.materials import metal as metal_of
 
     data = metal_of(metal)

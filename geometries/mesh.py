@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from fem.fields import tables
 from fem.units import quantity
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.mesh import (
     Built,
     Floats,

@@ -13,7 +13,7 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.carving import INNER, NEAR, Crowd, Part
 from geometries.layered import Cell, Fraction, Layer, Site, build
 from geometries.parameters import Graded, Length, Skin, at_depth

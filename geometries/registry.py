@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.parameters import validated
 
 # Part of the cache key: raise it when a builder's output changes for the same parameters.

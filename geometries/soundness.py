@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.mesh import (
     Floats,
     Ints,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.mesh import Built, TaggedMesh
 
 FILES = ("mesh.msh", "mesh.h5", "mesh.xdmf", "mesh.json")

@@ -22,7 +22,7 @@ class CommitHook(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before the files are collected."""
         sys.path.insert(0, self.root)
-        from fem import provenance
+        from fem.base import provenance
 
         found = os.environ.get("HOSTPLATE_COMMIT") or provenance.commit()
         if version == "editable" or found == provenance.UNKNOWN:

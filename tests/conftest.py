@@ -199,7 +199,7 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if not disturbed or not request.config.getoption("--recover"):
         return
     from fem import run as module
-    from fem.errors import Interrupted
+    from fem.base.errors import Interrupted
     from fem.events import StopRequest
 
     begin, agreed = module.run, StopRequest.agreed

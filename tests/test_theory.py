@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fem import theory
-from fem.constants import BOLTZMANN, EPSILON_0, FARADAY, GAS_CONSTANT, T_REF
+from fem.base.constants import BOLTZMANN, EPSILON_0, FARADAY, GAS_CONSTANT, T_REF
 from fem.materials import electrolyte, metal
 
 # D 3e-10 m2/s, c0 1000 mol/m3, t_plus 0.4, L 100 um: the data of the transport section

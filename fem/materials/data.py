@@ -20,8 +20,8 @@ from typing import Any, Literal, NamedTuple, get_args
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from fem.constants import T_REF
-from fem.errors import nearest
+from fem.base.constants import T_REF
+from fem.base.errors import nearest
 from fem.materials.laws import LAWS, LOWEST_C, arrhenius, constant
 from fem.materials.ops import floor, is_ufl
 from fem.properties import Along, Constant, PropertyOf

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fem.constants import GAS_CONSTANT, T_REF
+from fem.base.constants import GAS_CONSTANT, T_REF
 from fem.materials.ops import exp, floor, sqrt
 from fem.salt import Salt
 

@@ -24,8 +24,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 from pydantic_core import ErrorDetails
 
-from fem.constants import FARADAY, T_REF
-from fem.errors import CaseError, nearest
+from fem.base.constants import FARADAY, T_REF
+from fem.base.errors import CaseError, nearest
 from fem.materials import laws
 from fem.materials.data import OWN_SOURCE, STATUSES, Dependent, In, Number, Origin
 from fem.materials.laws import constant

@@ -14,8 +14,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fem.constants import T_REF
-from fem.errors import CaseError
+from fem.base.constants import T_REF
+from fem.base.errors import CaseError
 from fem.materials import library
 from fem.materials.data import Dependent
 from fem.materials.library import Electrolyte, Material, Metal, Pair, parse_material

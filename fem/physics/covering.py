@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI
-from fem.constants import FARADAY, GAS_CONSTANT
 from fem.local import NodalReaction
 from fem.physics.metal import Metal
 from fem.system import System

@@ -8,8 +8,8 @@ from typing import Any
 
 import ufl
 
-from fem.constants import FARADAY
-from fem.errors import RunError
+from fem.base.constants import FARADAY
+from fem.base.errors import RunError
 from fem.salt import MONOVALENT, Salt
 from fem.system import Split, System
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem, owned_size
-from fem.constants import FARADAY
 from fem.contact import Contact
 from fem.crystal import Crystal
 from fem.expressions import is_ufl

@@ -30,9 +30,9 @@ import numpy.typing as npt
 import ufl
 from scipy.spatial import cKDTree
 
+from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem, la, owned_size
 from fem.components import components
-from fem.errors import CaseError
 from fem.physics.metal import TAIL, Metal, nodal
 from fem.system import System
 from fem.units import format_quantity

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import HostplateError
-from fem.parallel import refusal
+from fem.base.errors import HostplateError
+from fem.base.parallel import refusal
 from fem.post import growth
 from fem.post.layout import panels
 from fem.post.render import pictures
@@ -79,7 +79,7 @@ def draw(
         CaseError: the folder holds no results.
     """
     if comm is not None:
-        from fem.parallel import on_root
+        from fem.base.parallel import on_root
 
         return on_root(comm, draw, folder, None, t, kind)
     result = Result(folder)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from fem.errors import CaseError
-from fem.parallel import apart
+from fem.base.errors import CaseError
+from fem.base.parallel import apart
 from fem.post.growth import DEAD, METAL, host_cells, xi_at
 from fem.post.style import FAINT, INSULATOR, SOLID, stretches
 from fem.results import Result

@@ -17,11 +17,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.laplace import Reference  # type: ignore[import-not-found]
+from fem.base.parallel import install_abort_hook, on_root
 from fem.case import Case
 from fem.compat import MPI
 from fem.domain import Domain
 from fem.model import build
-from fem.parallel import install_abort_hook, on_root
 from fem.run import mesh_folder
 from fem.simulation import Simulation
 

@@ -265,7 +265,7 @@ class Campaign:
 def _state(folder: Path) -> list[float]:
     """Times of whole checkpoints, in order."""
     from fem import checkpoint
-    from fem.errors import CaseError
+    from fem.base.errors import CaseError
 
     try:
         return [float(checkpoint.latest(folder).manifest["clock"]["t"])]

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fem
+from fem.base.errors import CaseError
 from fem.case import Case, Plate
 from fem.case_files import apply_override, case_names, to_toml
-from fem.errors import CaseError
 from fem.materials import Electrolyte, material
 from tests.case.base import BASE, EVERYTHING, changed
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from fem.base.errors import CaseError
 from fem.case import Case
 from fem.case_summary import notes
-from fem.errors import CaseError
 from fem.materials import Electrolyte, electrolyte, material, metal, names, pair
 
 MINE: dict[str, Any] = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from fem.base.errors import CaseError
 from fem.case import Case
-from fem.errors import CaseError
 
 from .base import BASE
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from fem.properties import Along, Constant, Formula, Property, PropertyOf
 
 KAPPA = PropertyOf("S/m", ("x", "depth", "c", "T"), gt=0)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from fem.base.errors import CaseError
 from fem.case import Case, _written
 from fem.case_checks import geometry_parameters
 from fem.case_files import case_names, to_toml
-from fem.errors import CaseError
 from fem.materials import library
 from geometries.gallery import EXAMPLES, _as_it_is, _drawn, _pictured
 from geometries.registry import build, key, resolve

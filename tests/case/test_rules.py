@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from fem import case_checks
+from fem.base.errors import CaseError
 from fem.case import Case
-from fem.errors import CaseError
 
 from . import test_nuclei
 from .base import changed

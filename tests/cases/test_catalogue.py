@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from fem import theory
+from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.case import Case, case_names
-from fem.constants import FARADAY, GAS_CONSTANT
 from fem.materials import library
 from fem.materials.library import electrolyte
 from fem.results import Result

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from fem.base.errors import CaseError
 from fem.case_files import to_toml
 from fem.cli import main
-from fem.errors import CaseError
 from tests.case.base import BASE
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def test_a_working_folder_whose_name_is_not_utf8(
 
 def test_python_refuses_such_names_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fem import Case
-    from fem.folder import refuse_folder
+    from fem.base.folder import refuse_folder
     from fem.run import cache_folder
 
     with pytest.raises(CaseError, match="is not UTF-8"):

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from fem.errors import RunError
+from fem.base.errors import RunError
 
 #: Stage -> function that fails, calls that go well before, the error.
 STAGES: dict[str, tuple[str, int, Exception]] = {

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from fem.base.errors import CaseError
 from fem.case import Case
 from fem.case_files import to_toml
-from fem.errors import CaseError
 from tests.case.base import EVERYTHING
 from tests.conftest import ROOT, environment
 

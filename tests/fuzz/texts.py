@@ -8,9 +8,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from fem.base.errors import CaseError
 from fem.case import Case, case_names
 from fem.case_files import to_toml
-from fem.errors import CaseError
 from tests.case.base import EVERYTHING
 from tests.run.cases import GROWING, SMALL
 

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fem.errors import CaseError, RunError
+from fem.base.errors import CaseError, RunError
 from geometries.registry import resolve
 
 

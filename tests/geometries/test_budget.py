@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import geometries
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from fem.units import parse_quantity
 from geometries.mesh import cells_needed
 from geometries.registry import FAMILIES, resolve

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import geometries
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.carving import CORE, HOST, INNER, SKIN, Crowd, Part, Room, carve, nearest
 from geometries.fibres import Mat, MatLayer
 from geometries.layered import Site

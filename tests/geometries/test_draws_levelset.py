@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from fem.units import parse_quantity
 from geometries.mesh import quality
 from geometries.registry import resolve

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import geometries
-from fem.errors import CaseError, RunError
+from fem.base.errors import CaseError, RunError
 from geometries import registry
 from geometries.mesh import facet_pairs, quality
 from geometries.writing import read

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import geometries
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.writing import read
 from tests.geometries import authors
 from tests.geometries.authors import NAMES, REGIONS, by_dolfinx, by_gmsh, by_hand, by_pyvista

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import geometries
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.mesh import facet_pairs
 from geometries.writing import read
 

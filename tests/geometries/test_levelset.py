@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import geometries
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries import levelset
 from geometries.gallery import EXAMPLES, _drawn
 from geometries.mesh import Floats, facet_pairs, quality, simplex_measures

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.gallery import EXAMPLES, _drawn, _pictured
 from geometries.registry import resolve
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import geometries
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries import pictures
 
 A = (np.arange(24 * 30).reshape(24, 30) % 5 * 50).astype(np.uint8)  # 0 50 100 150 200

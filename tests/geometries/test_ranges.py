@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.mesh import quality
 from geometries.registry import resolve
 from tests.geometries.draws import each

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import geometries
-from fem.errors import CaseError
+from fem.base.errors import CaseError
 from geometries.measures import comments
 from geometries.mesh import facet_pairs, tensor_mesh
 from geometries.soundness import precision

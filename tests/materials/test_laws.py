@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from fem.constants import FARADAY, GAS_CONSTANT, T_REF
-from fem.errors import CaseError
+from fem.base.constants import FARADAY, GAS_CONSTANT, T_REF
+from fem.base.errors import CaseError
 from fem.materials import Electrolyte, electrolyte, names, ops, pair, parse_material
 from fem.materials.laws import LAWS, arrhenius, nernst_einstein, polynomial
 

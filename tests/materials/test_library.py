@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fem.constants import FARADAY
-from fem.errors import CaseError
+from fem.base.constants import FARADAY
+from fem.base.errors import CaseError
 from fem.materials import (
     Electrolyte,
     Pair,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import folder as folder_module
-from fem.errors import CaseError
+from fem.base import folder as folder_module
+from fem.base.errors import CaseError
 from fem.output import _BlockFile
 from fem.results import Result, _load, _read_xdmf
 from tests.output.field import UM, exact

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
+from fem.base.errors import CaseError
+from fem.base.folder import write_json
 from fem.compat import MPI
-from fem.errors import CaseError
-from fem.folder import write_json
 from fem.output import FieldWriter, _BlockFile
 from fem.post import figures
 from fem.post.layout import _broken

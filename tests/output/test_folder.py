@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fem.base.errors import CaseError, RunError
+from fem.base.folder import FolderLock, claim_folder, write_json, write_text
 from fem.compat import MPI
-from fem.errors import CaseError, RunError
-from fem.folder import FolderLock, claim_folder, write_json, write_text
 from fem.results import Result, read_series, series_units
 from fem.series import Series
 
@@ -135,7 +135,7 @@ def test_failed_write_leaves_no_draft(tmp_path):
 
 HOLD = """
 import sys, time
-from fem.folder import FolderLock
+from fem.base.folder import FolderLock
 FolderLock(sys.argv[1]).acquire()
 print("held", flush=True)
 time.sleep(60)
@@ -172,8 +172,8 @@ def test_live_run_keeps_its_folder_and_a_dead_one_does_not(tmp_path, other_run):
 RACE = """
 import sys, time
 from pathlib import Path
-from fem.errors import CaseError
-from fem.folder import FolderLock
+from fem.base.errors import CaseError
+from fem.base.folder import FolderLock
 print("ready", flush=True)
 while not (Path(sys.argv[1]) / "go").exists():
     time.sleep(0.001)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fem import provenance
+from fem.base import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "scripts" / "cases").glob("*.toml"))
@@ -79,7 +79,7 @@ def test_the_commit_is_inside(wheel: Path, installed: Path) -> None:
     known = provenance.commit()
     with zipfile.ZipFile(wheel) as archive:
         assert archive.read("fem/_commit.txt").decode().strip() == known
-    asked = "from fem import provenance; print(provenance.commit())"
+    asked = "from fem.base import provenance; print(provenance.commit())"
     done = subprocess.run(
         [sys.executable, "-c", asked], cwd=installed, env={**os.environ, "PYTHONPATH": "."},
         capture_output=True, text=True, timeout=60, check=True,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.errors import CaseError, RunError
+from fem.base.errors import CaseError, RunError
 
 from .cases import small, state_of
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import ufl
 
+from fem.base.constants import FARADAY
 from fem.case import Case
-from fem.constants import FARADAY
 from fem.deposit import Deposit
 from fem.model import build
 from fem.run import resume

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fem import checkpoint
-from fem.errors import RunError
+from fem.base.errors import RunError
 from fem.results import read_series
 from fem.run import resume, run
 from fem.solve import Outcome, Stage

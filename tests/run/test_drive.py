@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.base.errors import CaseError, Interrupted, RunError
 from fem.drive import Drive, given_charge
 from fem.enclosure import Switches, enclose
-from fem.errors import CaseError, Interrupted, RunError
 from fem.events import StopRequest
 from fem.expressions import Expression
 from fem.properties import Along, Formula, PropertyOf

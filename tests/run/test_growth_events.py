@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.base.errors import Interrupted
 from fem.case import Case
 from fem.case_files import set_path
-from fem.errors import Interrupted
 from fem.events import StopRequest
 from fem.results import Result
 from fem.run import resume

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.base.parallel import on_root
 from fem.case import Case
 from fem.compat import MPI
 from fem.domain import Domain
-from fem.parallel import on_root
 from fem.run import mesh_folder, resume
 
 from .cases import GROWING, state_of

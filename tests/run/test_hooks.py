@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.base.errors import CaseError, RunError
 from fem.case import Case
-from fem.errors import CaseError, RunError
 from tests.case.base import changed
 from tests.conftest import ROOT, environment
 
 from .cases import GROWING, small
 
 LAW = """
-from fem.constants import FARADAY, GAS_CONSTANT
+from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.materials.ops import exp
 
 def twice(eta, i0, alpha_a, alpha_c, T):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.base.errors import CaseError
 from fem.case import Case
-from fem.errors import CaseError
 
 from .cases import GROWING, SMALL, small
 

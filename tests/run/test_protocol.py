@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.errors import RunError
+from fem.base.errors import RunError
 from fem.protocol import after, segments
 from fem.results import Result
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import provenance
+from fem.base import provenance
+from fem.base.errors import CaseError
 from fem.case import Case
-from fem.errors import CaseError
 from fem.results import Result
 from fem.run import mesh_folder, resume
 from geometries import registry
@@ -51,7 +51,7 @@ def test_a_summary_says_what_made_it(tmp_path: Path) -> None:
 def test_versions_load_nothing() -> None:
     """Neither mesher nor solver: ranks must not load gmsh, a login node has no solver."""
     asked = (
-        "import sys; from fem import provenance; v = provenance.versions(); print(v); "
+        "import sys; from fem.base import provenance; v = provenance.versions(); print(v); "
         "print([m for m in ('gmsh', 'dolfinx', 'mpi4py', 'petsc4py') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", asked], env=environment(), capture_output=True,
@@ -72,7 +72,7 @@ def test_commit_of_a_checkout_of_a_wheel_and_of_nothing(
     package = tmp_path / "checkout" / "fem"
     package.mkdir(parents=True)
     (package / "provenance.py").write_text("x = 1\n")
-    monkeypatch.setattr(provenance, "__file__", str(package / "provenance.py"))
+    monkeypatch.setattr(provenance, "__file__", str(package / "base" / "provenance.py"))
     assert provenance.commit() == "unknown"
     (package / provenance.BUILT).write_text("abc\n")
     assert provenance.commit() == "abc"

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.base.errors import Interrupted
 from fem.case import Case, case_names
-from fem.errors import Interrupted
 from fem.events import StopRequest
 from fem.results import read_series
 from fem.run import resume

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from fem import checkpoint
+from fem.base.errors import CaseError, Interrupted
 from fem.case_files import to_toml
-from fem.errors import CaseError, Interrupted
 from fem.events import StopRequest
 from fem.results import Result, read_series
 from fem.run import resume

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from fem import checkpoint
+from fem.base.errors import CaseError, Interrupted
+from fem.base.folder import FolderLock
 from fem.case_files import read_toml
 from fem.cli import main
-from fem.errors import CaseError, Interrupted
 from fem.events import StopRequest, Watch
-from fem.folder import FolderLock
 from fem.results import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from fem import checkpoint
+from fem.base.errors import Interrupted
 from fem.case import Case
-from fem.errors import Interrupted
 from fem.events import StopRequest
 from fem.results import Result
 from fem.run import resume

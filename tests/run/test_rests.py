@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.base.errors import RunError
 from fem.case import Case
-from fem.constants import FARADAY, GAS_CONSTANT
-from fem.errors import RunError
 from fem.kinetics import PASSIVE_SHARE
 from fem.measure import Measure
 from fem.results import Result

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.base.constants import FARADAY
 from fem.case import Case
 from fem.compat import MPI
-from fem.constants import FARADAY
 from fem.domain import Domain
 from fem.model import build
 from fem.run import mesh_folder

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 import geometries
+from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.base.parallel import on_root
 from fem.case import Case
 from fem.compat import MPI
-from fem.constants import FARADAY, GAS_CONSTANT
 from fem.domain import Domain
 from fem.measure import Measure
 from fem.model import build
-from fem.parallel import on_root
 from fem.solve import Control, Options, Outcome, Stage
 from fem.start import hold
 from fem.stepper import Settings, Step, Stepper

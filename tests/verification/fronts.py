@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem import kinetics
+from fem.base.constants import FARADAY
 from fem.compat import MPI, dmesh, owned_size
-from fem.constants import FARADAY
 from fem.crystal import Crystal
 from fem.deposit import Deposit
 from fem.domain import Domain

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
+from fem.base.errors import CaseError
 from fem.case import Case
 from fem.domain import Domain
-from fem.errors import CaseError
 from fem.kinetics import PASSIVE_SHARE
 from fem.model import build
 from tests.verification.cells import MPI, RT_F, kinetics, mesh_folder

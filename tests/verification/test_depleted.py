@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import erfc
 
+from fem.base.constants import FARADAY
 from fem.case import Case
-from fem.constants import FARADAY
 from fem.run import run
 from tests.verification.cells import C0, LIMIT, T_PLUS, D, L, case
 

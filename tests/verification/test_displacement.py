@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_banded
 
+from fem.base.constants import FARADAY
 from fem.case import Case
 from fem.case_files import set_path
-from fem.constants import FARADAY
 from fem.results import Result
 from tests.verification.fronts import (
     FLOOR,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from fem.base.constants import FARADAY
 from fem.case import Case
 from fem.compat import MPI, dfem
-from fem.constants import FARADAY
 from fem.domain import Domain
 from fem.physics.ions import Ions, Medium
 from fem.solve import Control, Options, Stage

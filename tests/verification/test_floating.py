@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from fem import boundaries
+from fem.base.errors import CaseError
 from fem.case import Case
 from fem.compat import MPI, PETSc
-from fem.errors import CaseError
 from fem.run import run
 from tests.verification.cells import IDEAL, Cell, case, kinetics
 from tests.verification.test_walls import WALL_MATERIALS

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem.base.errors import CaseError, RunError
 from fem.case import Case
-from fem.errors import CaseError, RunError
 from fem.limits import Limits, bounds
 from fem.materials import electrolyte, names, parse_material
 from fem.run import run

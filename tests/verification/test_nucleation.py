@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from fem import theory
+from fem.base.constants import BOLTZMANN, FARADAY
+from fem.base.errors import CaseError, Interrupted, RunError
 from fem.case import Case
 from fem.checkpoint import latest
 from fem.compat import MPI
-from fem.constants import BOLTZMANN, FARADAY
 from fem.domain import Domain
-from fem.errors import CaseError, Interrupted, RunError
 from fem.events import StopRequest
 from fem.model import Model, build
 from fem.physics.nucleation import SLACK, Nuclei, poisson_sites

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import ufl
 
+from fem.base.constants import FARADAY
 from fem.case import Case
 from fem.compat import MPI, dfem
-from fem.constants import FARADAY
 from fem.domain import Domain
 from fem.physics.electrons import Electrons
 from fem.physics.ions import Ions, Medium

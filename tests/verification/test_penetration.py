@@ -9,9 +9,9 @@ import pytest
 from scipy.optimize import brentq
 
 from fem import penetration
+from fem.base.constants import FARADAY
+from fem.base.errors import CaseError
 from fem.case import Case
-from fem.constants import FARADAY
-from fem.errors import CaseError
 from fem.materials import material
 from tests.verification.cells import RT_F, T
 

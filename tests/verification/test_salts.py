@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from fem import theory
+from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.base.errors import CaseError
 from fem.case import Case
-from fem.constants import FARADAY, GAS_CONSTANT
-from fem.errors import CaseError
 from fem.materials import pair
 from fem.run import run
 from fem.salt import Salt

@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 TYPED = "HOSTPLATE_COMMAND"
 """Environment variable by which `--ranks` tells the ranks what the user typed."""
 BUILT = "_commit.txt"
-"""File in this package with the commit that a wheel was built from; a checkout has none."""
+"""File in the package `fem` with the commit that a wheel was built from; a checkout has none."""
 
 _command = ""
 
@@ -40,7 +40,7 @@ def commit() -> str:
     """
     import subprocess
 
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
         if (package.parent / ".git").exists():  # else a repository further up is somebody else's
             asked = ["describe", "--always", "--dirty=+changes", "--abbrev=40", "--exclude=*"]

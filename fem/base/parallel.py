@@ -15,9 +15,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
-from fem.errors import CaseError, HostplateError, RunError
+from fem.base.errors import CaseError, HostplateError, RunError
 
 _LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
@@ -117,7 +118,7 @@ def apart(*arguments: str | os.PathLike[str], timeout: float = 600.0) -> Any:
     environment = {
         k: v for k, v in os.environ.items() if not k.startswith(("PMI", "OMPI_", "PMIX"))
     }
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    root = str(Path(__file__).resolve().parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(
         filter(None, [root, environment.get("PYTHONPATH", "")])
     )

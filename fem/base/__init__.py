@@ -1,0 +1,1 @@
+"""What knows nothing of the domain: constants, errors, ranks, folders, provenance."""
