@@ -19,8 +19,8 @@ from fem.case import Case
 from fem.compat import dfem
 from fem.domain import Domain
 from fem.drive import Drive
-from fem.properties import Along, Constant, Property
 from fem.system import System
+from fem.values.properties import Along, Constant, Property
 
 __all__ = ["Edges", "Flow", "counter_contact", "insulated", "read"]
 

@@ -35,9 +35,9 @@ from pydantic.functional_validators import AfterValidator, BeforeValidator
 
 from fem.base.errors import CaseError, nearest
 from fem.case_files import apply_override, case_names, find_case, read_toml, set_path, to_toml
-from fem.properties import Along, Constant, Formula, Property, PropertyOf
-from fem.tables import as_profile
-from fem.units import Quantity, format_quantity, typed, unit_of
+from fem.values.curves import as_profile
+from fem.values.properties import Along, Constant, Formula, Property, PropertyOf
+from fem.values.units import Quantity, format_quantity, typed, unit_of
 
 if TYPE_CHECKING:
     from fem.materials import Metal, Pair

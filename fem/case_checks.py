@@ -17,9 +17,9 @@ from pydantic_core import ErrorDetails
 
 from fem import case_chemistry, case_names, penetration
 from fem.base.errors import CaseError, nearest
-from fem.expressions import Expression, ExpressionError
-from fem.properties import Along, Constant, Formula, Property
-from fem.units import format_quantity
+from fem.values.expressions import Expression, ExpressionError
+from fem.values.properties import Along, Constant, Formula, Property
+from fem.values.units import format_quantity
 
 ELECTRODES = ("collector", "counter")
 LEAST_WIDTHS = 4

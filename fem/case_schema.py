@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fem.fields import choices, default, marks, tables
-from fem.properties import PropertyOf
-from fem.units import Quantity
+from fem.values.introspection import choices, default, marks, tables
+from fem.values.properties import PropertyOf
+from fem.values.units import Quantity
 
 
 def schema_text() -> str:

@@ -10,7 +10,7 @@ from fem import case_names, penetration
 from fem.case import STUDIES, Along, Case, Constant, Cycle, Property, Pulse
 from fem.case_checks import geometry_parameters
 from fem.coatings import Film
-from fem.units import format_quantity
+from fem.values.units import format_quantity
 
 if TYPE_CHECKING:
     from fem.materials import Material

@@ -447,7 +447,7 @@ _UNITS = {"wall_area": " 1/m", "wall_area_by_depth": " 1/m", "pore_size": " m",
 def _density(text: str) -> tuple[str, float]:
     """Region pattern and density in kg/m^3 of ``host_*=8.96 g/cm^3`` or ``host_*=Cu``."""
     from fem.materials import solid
-    from fem.units import parse_quantity
+    from fem.values.units import parse_quantity
 
     region, _, value = text.partition("=")
     if not region or not value:
@@ -689,7 +689,7 @@ def _has_display() -> bool:
 
 def _duration(text: str) -> float:
     """A time with its unit, s."""
-    from fem.units import parse_quantity
+    from fem.values.units import parse_quantity
 
     try:
         return parse_quantity(text, "s")

@@ -15,10 +15,10 @@ from fem import theory
 from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.components import components
 from fem.model import Model
-from fem.properties import varies
 from fem.protocol import Segment
 from fem.solve import Outcome, Stage
 from fem.system import Unknown
+from fem.values.properties import varies
 
 __all__ = [
     "DEPLETED", "NOTHING_TO_STRIP", "NOT_JOINED", "TOO_MUCH", "Trouble", "causes", "has_metal",

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.base.errors import CaseError
-from fem.enclosure import Bounds, Switches, enclose
-from fem.properties import Along, Constant, Formula
+from fem.values.enclosure import Bounds, Switches, enclose
+from fem.values.properties import Along, Constant, Formula
 
 __all__ = ["FOREVER", "Drive", "drive", "given_charge"]
 

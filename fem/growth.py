@@ -24,9 +24,9 @@ from fem.physics.electrons import Electrons
 from fem.physics.ions import Ions
 from fem.physics.metal import Counter, Film, Metal
 from fem.physics.nucleation import Nuclei, Seeds, Surface
-from fem.properties import varies
 from fem.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system import System
+from fem.values.properties import varies
 
 __all__ = ["counter", "covering", "displacement", "metal", "nuclei", "pores", "set_initial"]
 

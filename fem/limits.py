@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fem.base.errors import CaseError
 from fem.materials import Dependent, Electrolyte
 from fem.materials.laws import LOWEST_C
-from fem.properties import Property
+from fem.values.properties import Property
 
 __all__ = ["UNITS", "Bound", "Limits", "bounds", "faults", "own_bound"]
 

@@ -31,8 +31,8 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
 from fem.materials import Electrolyte, material, recorded
 from fem.materials.laws import exchange_current
-from fem.properties import number, varies
-from fem.units import format_quantity
+from fem.values.properties import number, varies
+from fem.values.units import format_quantity
 
 if TYPE_CHECKING:
     from fem.model import Model

@@ -16,8 +16,8 @@ from typing import Any
 
 from fem.case import PULSE_SLACK
 from fem.drive import Drive, drive
-from fem.properties import Along, Constant
 from fem.solve import Control
+from fem.values.properties import Along, Constant
 
 __all__ = ["Segment", "Turnover", "after", "next_stop", "segments"]
 

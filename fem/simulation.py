@@ -36,7 +36,7 @@ from fem.recorder import Recorder, Tally
 from fem.remarks import Remarks
 from fem.solve import Control, Options, Outcome, Stage
 from fem.stepper import Settings, Step, Stepper, Stuck
-from fem.units import format_quantity
+from fem.values.units import format_quantity
 
 __all__ = ["Simulation"]
 

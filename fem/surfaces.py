@@ -26,7 +26,7 @@ from fem.hooks import BUILT_IN, find_law
 from fem.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.materials.laws import exchange_current
 from fem.physics.interface import Electrode
-from fem.properties import Along, Formula, number, varies
+from fem.values.properties import Along, Formula, number, varies
 
 __all__ = ["Reaction", "Surfaces", "bulk_metal", "read"]
 

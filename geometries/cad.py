@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.base.errors import CaseError, nearest
-from fem.units import quantity
+from fem.values.units import quantity
 from geometries import lattice_host
 from geometries.lattice_host import OnLattice
 from geometries.mesh import Built, Floats, TaggedMesh, assemble, quality

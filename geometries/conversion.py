@@ -310,7 +310,7 @@ def _collect(
 
 
 def _scale(unit: str) -> float:
-    from fem.units import parse_quantity
+    from fem.values.units import parse_quantity
 
     try:
         return float(parse_quantity(f"1 {unit}", "m"))

@@ -12,8 +12,8 @@ from annotated_types import Ge, Gt, Interval, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fem.fields import choices, default, marks, tables
-from fem.units import Quantity, unit_of
+from fem.values.introspection import choices, default, marks, tables
+from fem.values.units import Quantity, unit_of
 
 __all__ = ["Parameter", "parameters"]
 

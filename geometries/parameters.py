@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fem.base.errors import CaseError
-from fem.fields import tables
-from fem.units import quantity
+from fem.values.introspection import tables
+from fem.values.units import quantity
 
 if TYPE_CHECKING:
     Length = float

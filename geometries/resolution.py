@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fem.units import format_quantity, parse_quantity
+from fem.values.units import format_quantity, parse_quantity
 from geometries.array import Array
 from geometries.fibre_mat import FibreMat
 from geometries.image import Image

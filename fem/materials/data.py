@@ -24,8 +24,8 @@ from fem.base.constants import T_REF
 from fem.base.errors import nearest
 from fem.materials.laws import LAWS, LOWEST_C, arrhenius, constant
 from fem.materials.ops import floor, is_ufl
-from fem.properties import Along, Constant, PropertyOf
-from fem.units import format_quantity, parse_quantity
+from fem.values.properties import Along, Constant, PropertyOf
+from fem.values.units import format_quantity, parse_quantity
 
 Status = Literal["checked", "cited", "assumed"]
 STATUSES: tuple[str, ...] = get_args(Status)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.expressions import is_ufl
+from fem.values.expressions import is_ufl
 
 __all__ = ["exp", "floor", "is_ufl", "ln", "sqrt"]
 

@@ -19,7 +19,7 @@ from fem.base.errors import CaseError
 from fem.materials import library
 from fem.materials.data import Dependent
 from fem.materials.library import Electrolyte, Material, Metal, Pair, parse_material
-from fem.units import format_quantity, parse_quantity
+from fem.values.units import format_quantity, parse_quantity
 
 __all__ = ["Carried", "digest", "fillings", "metal", "pair", "read", "table"]
 

@@ -20,11 +20,11 @@ from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem, owned_size
 from fem.contact import Contact
 from fem.crystal import Crystal
-from fem.expressions import is_ufl
 from fem.front import Front
 from fem.local import NodalReaction
 from fem.remains import Remains
 from fem.system import System
+from fem.values.expressions import is_ufl
 from fem.voids import Voids
 
 __all__ = ["Counter", "Film", "Metal"]

@@ -35,7 +35,7 @@ from fem.compat import MPI, cell_vertices, dfem, la, owned_size
 from fem.components import components
 from fem.physics.metal import TAIL, Metal, nodal
 from fem.system import System
-from fem.units import format_quantity
+from fem.values.units import format_quantity
 
 __all__ = ["Nuclei", "Seeds", "Surface", "generators", "poisson_sites"]
 

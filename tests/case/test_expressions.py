@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fem.expressions import FUNCTIONS, Expression, ExpressionError
+from fem.values.expressions import FUNCTIONS, Expression, ExpressionError
 
 NAMES = ["c", "depth", "h", "x"]
 VALUES = {"c": 2.0, "depth": 1e-5, "h": 3e-5, "x": -0.5}

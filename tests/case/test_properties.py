@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from fem.base.errors import CaseError
-from fem.properties import Along, Constant, Formula, Property, PropertyOf
+from fem.values.properties import Along, Constant, Formula, Property, PropertyOf
 
 KAPPA = PropertyOf("S/m", ("x", "depth", "c", "T"), gt=0)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fem.tables import Curve, TableError, as_profile, read_table
+from fem.values.curves import Curve, TableError, as_profile, read_table
 
 GOOD = "# measured at 25 degC\nc [mol/L],kappa [mS/cm]\n0.5,8\n1,10\n\n2,6\n"
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from fem.expressions import Expression
-from fem.tables import read_table
-from fem.units import format_quantity, parse_any, parse_quantity, quantity, unit_of
+from fem.values.curves import read_table
+from fem.values.expressions import Expression
+from fem.values.units import format_quantity, parse_any, parse_quantity, quantity, unit_of
 
 READINGS = [
     ("1 mA/cm^2", "A/m^2", 10.0),

@@ -23,7 +23,7 @@ from fem.case import Case, case_names
 from fem.materials import library
 from fem.materials.library import electrolyte
 from fem.results import Result
-from fem.units import parse_quantity
+from fem.values.units import parse_quantity
 from tests.cases import headers
 from tests.verification.fronts import PER_CHARGE
 from tests.verification.sharp import Sharp

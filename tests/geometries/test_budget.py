@@ -11,7 +11,7 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
-from fem.units import parse_quantity
+from fem.values.units import parse_quantity
 from geometries.mesh import cells_needed
 from geometries.registry import FAMILIES, resolve
 from tests.geometries import test_carving, test_ranges

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError
-from fem.units import parse_quantity
+from fem.values.units import parse_quantity
 from geometries.mesh import quality
 from geometries.registry import resolve
 

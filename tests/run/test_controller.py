@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fem.comparison import numbers, order, scale
-from fem.properties import Along, Constant
 from fem.protocol import Segment, next_stop
 from fem.stepper import Settings, judge
-from fem.tables import Curve
+from fem.values.curves import Curve
+from fem.values.properties import Along, Constant
 
 steps = st.floats(1e-9, 1e6)
 errors = st.floats(0.0, 1e12)

@@ -12,13 +12,13 @@ import pytest
 
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.drive import Drive, given_charge
-from fem.enclosure import Switches, enclose
 from fem.events import StopRequest
-from fem.expressions import Expression
-from fem.properties import Along, Formula, PropertyOf
 from fem.results import Result
 from fem.run import resume
-from fem.tables import Curve
+from fem.values.curves import Curve
+from fem.values.enclosure import Switches, enclose
+from fem.values.expressions import Expression
+from fem.values.properties import Along, Formula, PropertyOf
 
 from .cases import GROWING, small, state_of
 

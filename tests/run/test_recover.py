@@ -20,7 +20,7 @@ from fem.case import Case, case_names
 from fem.events import StopRequest
 from fem.results import read_series
 from fem.run import resume
-from fem.units import parse_quantity
+from fem.values.units import parse_quantity
 
 from .cases import state_of
 

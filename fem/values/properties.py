@@ -21,9 +21,9 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from fem.base.errors import nearest
-from fem.expressions import CONSTANTS, FUNCTIONS, Expression, ExpressionError
-from fem.tables import Curve, read_table
-from fem.units import check_range, conversion, format_quantity, parse_any, parse_quantity
+from fem.values.curves import Curve, read_table
+from fem.values.expressions import CONSTANTS, FUNCTIONS, Expression, ExpressionError
+from fem.values.units import check_range, conversion, format_quantity, parse_any, parse_quantity
 
 #: SI units of what a property may depend on: place, depth, salt concentration, temperature, and
 #: time since the start of the protocol step.

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError, nearest
-from fem.units import typed
+from fem.values.units import typed
 
 #: Name -> (number of arguments, meaning). ``min`` and ``max`` take two or more.
 FUNCTIONS: dict[str, tuple[int, str]] = {

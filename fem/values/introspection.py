@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fem.units import format_quantity, unit_of
+from fem.values.units import format_quantity, unit_of
 
 __all__ = ["choices", "default", "marks", "tables"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError, nearest
-from fem.expressions import is_ufl
-from fem.units import conversion, typed
+from fem.values.expressions import is_ufl
+from fem.values.units import conversion, typed
 
 _HEADER = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([^\]]*?)\s*\])?\s*")
 #: A UFL form carries one term per knot, so a curve inside a form has to stay short.

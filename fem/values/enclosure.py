@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem.expressions import Expression
+from fem.values.expressions import Expression
 
 __all__ = ["Bounds", "Switches", "enclose"]
 

@@ -1,0 +1,1 @@
+"""What a user may write as a value: quantities, expressions, curves, properties."""
