@@ -31,8 +31,8 @@ from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
 from fem.physics.metal import Metal
 from fem.physics.nucleation import Nuclei
-from fem.salt import MONOVALENT
 from fem.system import Physics, System, check_needs
+from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
 
 __all__ = ["Model", "build", "ledger"]

@@ -8,10 +8,10 @@ it swells, and ahead of the front metal appears that no sharp interface would ha
     l = 1/(R di/deta),    R = 1/kappa + g (RT/F)(1 + dlnf/dlnc)(1 - t_plus)^2/(n F D c)
     di/deta = (F/RT) i0 [alpha_a exp(alpha_a F eta/RT) + alpha_c exp(-alpha_c F eta/RT)]
 
-R counts what a current costs that draws its salt along (n and g in `fem.salt`; for a z:z salt of
-z = 1 the second part is (2RT/F)(1 - t_plus)^2/(F D c)). With alpha_a = alpha_c = 1/2 di/deta is
-(F/2RT) sqrt(i^2 + 4 i0^2), so Tafel's range counts, too. A film of resistance R_f is in series with
-the kinetics, 1/(di/deta) + R_f, and makes l longer.
+R counts what a current costs that draws its salt along (n and g in `fem.theory.salt`; for a z:z
+salt of z = 1 the second part is (2RT/F)(1 - t_plus)^2/(F D c)). With alpha_a = alpha_c = 1/2
+di/deta is (F/2RT) sqrt(i^2 + 4 i0^2), so Tafel's range counts, too. A film of resistance R_f is in
+series with the kinetics, 1/(di/deta) + R_f, and makes l longer.
 
 Before a run only l at c0 is known, without current (an upper bound, on which a case is refused) and
 at the current given; during one it is found at every node of the front that plates.

@@ -59,7 +59,7 @@ V = "tests/verification"
 FAULTS = (
     Fault(
         "(1 - t_plus) dropped from the diffusion potential",
-        "fem.salt:Salt.diffusion_potential",
+        "fem.theory.salt:Salt.diffusion_potential",
         "/ FARADAY * thermodynamic_factor * (1 - t_plus)",
         "/ FARADAY * thermodynamic_factor",
         f"{V}/test_transport.py::test_concentration_cell",
@@ -172,7 +172,7 @@ FAULTS = (
     ),
     Fault(
         "equivalents of a salt taken for the charge of its cation",
-        "fem.salt:Salt.equivalents",
+        "fem.theory.salt:Salt.equivalents",
         "return math.lcm(self.z, self.z_minus)",
         "return self.z",
         f"{V}/test_salts.py::test_sand_time_counts_equivalents",

@@ -15,7 +15,7 @@ from typing import Any
 
 from fem.base.constants import GAS_CONSTANT, T_REF
 from fem.materials.ops import exp, floor, sqrt
-from fem.salt import Salt
+from fem.theory.salt import Salt
 
 LOWEST_C = 1e-6
 """Concentration, mol/m3, below which laws no longer change."""

@@ -29,7 +29,7 @@ from fem.base.errors import CaseError, nearest
 from fem.materials import laws
 from fem.materials.data import OWN_SOURCE, STATUSES, Dependent, In, Number, Origin
 from fem.materials.laws import constant
-from fem.salt import Salt
+from fem.theory.salt import Salt
 
 ENTRY_POINTS = "hostplate.materials"
 """Entry point group; each entry is a mapping name -> table, or the path of a TOML file."""

@@ -10,8 +10,8 @@ import ufl
 
 from fem.base.constants import FARADAY
 from fem.base.errors import RunError
-from fem.salt import MONOVALENT, Salt
 from fem.system import Split, System
+from fem.theory.salt import MONOVALENT, Salt
 
 __all__ = ["Ions", "Medium"]
 
@@ -85,8 +85,8 @@ class Ions:
         Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                        [A]
                  nF [ (d(porosity c)/dt, v) - (N_an, grad v) ] = 0          [A]
 
-    n and g are the equivalents and the factor of the salt, whatever its charges (`fem.salt`); for
-    a z:z salt n = z and g = 2/z.
+    n and g are the equivalents and the factor of the salt, whatever its charges
+    (`fem.theory.salt`); for a z:z salt n = z and g = 2/z.
 
     The salt is balanced through the anion, which no electrode touches: its natural condition is
     zero flux, and the salt content is conserved to round-off. phi_l is the potential of a

@@ -32,7 +32,9 @@ def test_a_fault_fits_the_code(fault: Any) -> None:
 
 def test_a_fault_that_no_longer_fits_is_told() -> None:
     fault = dataclasses.replace(FAULTS[0], old="no such line")
-    with pytest.raises(ValueError, match=r"stands 0 times in fem\.salt:Salt\.diffusion_potential"):
+    with pytest.raises(
+        ValueError, match=r"stands 0 times in fem\.theory\.salt:Salt\.diffusion_potential"
+    ):
         fault.changed()
 
 

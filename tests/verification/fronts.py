@@ -25,11 +25,11 @@ from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
 from fem.physics.metal import Counter, Film, Metal
-from fem.salt import MONOVALENT, Salt
 from fem.solve import Control, Options, Outcome, Stage
 from fem.start import hold
 from fem.stepper import Settings, Stepper
 from fem.system import System
+from fem.theory.salt import MONOVALENT, Salt
 from tests.verification.cells import RT_F, T
 
 V_M = 1.2998e-5  # m3/mol, Li (verification.md, "Transport")

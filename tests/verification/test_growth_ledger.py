@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.salt import Salt
 from fem.solve import Control
+from fem.theory.salt import Salt
 from tests.verification.fronts import (
     FLOOR,
     HOST,

@@ -1,6 +1,7 @@
 """Salts of other charges than 1:1, and unusual transference numbers, against closed forms.
 
-The forms are derived from the two ions (Nernst-Planck), not from the prefactors of `fem.salt`.
+The forms are derived from the two ions (Nernst-Planck), not from the prefactors of
+`fem.theory.salt`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from fem.base.errors import CaseError
 from fem.case import Case
 from fem.materials import pair
 from fem.run import run
-from fem.salt import Salt
+from fem.theory.salt import Salt
 from tests.verification.cells import (
     C0,
     FAST,

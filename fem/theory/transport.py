@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fem.base.constants import BOLTZMANN, EPSILON_0, FARADAY, GAS_CONSTANT, T_REF
-from fem.salt import Salt
+from fem.theory.salt import Salt
 
 Result = Any  # a float, or an array where an argument is one
 
@@ -36,7 +36,7 @@ def sand_time(
     """Time until the salt at the cathode is used up, semi-infinite electrolyte, s.
 
     pi D (n F c0)^2/(4 J^2 (1 - t_plus)^2), constant D and t_plus; n the equivalents of the salt
-    (`fem.salt`), z for z:z and M X_z. (Printed forms with J^-1 are wrong.)
+    (`fem.theory.salt`), z for z:z and M X_z. (Printed forms with J^-1 are wrong.)
 
     Args:
         J: A/m2, > 0.
@@ -195,8 +195,8 @@ def polarisation(
     """Steady voltage between two reversible electrodes (anode minus cathode), V.
 
     Constant kappa: J L/kappa + g (RT/F)(1 - t_plus)(1 + dlnf/dlnc) ln((1 + u)/(1 - u)), u = J/J*,
-    g = 1/z + 1/|z_minus| (`fem.salt`). kappa None means Nernst-Einstein, n F^2 c D/(g RT t_plus
-    (1 - t_plus)) of an ideal salt: g (RT/F) ln((1 + u)/(1 - u)), whatever t_plus.
+    g = 1/z + 1/|z_minus| (`fem.theory.salt`). kappa None means Nernst-Einstein, n F^2 c D/(g RT
+    t_plus (1 - t_plus)) of an ideal salt: g (RT/F) ln((1 + u)/(1 - u)), whatever t_plus.
 
     Args:
         J: A/m2, below J*.
