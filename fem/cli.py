@@ -614,7 +614,7 @@ def _compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_compare(options: argparse.Namespace) -> None:
-    from fem.comparison import compare
+    from fem.results.comparison import compare
 
     print("\n".join(compare(options.a, options.b)))
 
@@ -658,7 +658,7 @@ def _view(parser: argparse.ArgumentParser) -> None:
 def _do_view(options: argparse.Namespace) -> None:
     import subprocess
 
-    from fem.results import Result
+    from fem.results.result import Result
 
     blocks = Result(options.folder).blocks
     files = [str(options.folder / "fields" / f"{block}.xdmf") for block in blocks]

@@ -23,9 +23,9 @@ from fem.base.errors import CaseError
 from fem.base.folder import move_aside, write_json
 from fem.base.parallel import install_abort_hook, on_root
 from fem.case import Case
-from fem.comparison import numbers, order, scale
 from fem.compat import MPI
-from fem.results import Result
+from fem.results.comparison import numbers, order, scale
+from fem.results.result import Result
 from fem.run import mesh_folder
 
 __all__ = ["converge", "main_converge", "table", "variants"]

@@ -54,14 +54,14 @@ def run(
         quiet: no line per step.
 
     Returns:
-        The `fem.results.Result` of the folder.
+        The `fem.results.result.Result` of the folder.
 
     Raises:
         CaseError: the input cannot be run; nothing was written.
         RunError: the solver gave up; results so far and a checkpoint remain.
         Interrupted: a signal asked to stop; the run can be resumed.
     """
-    from fem.results import Result
+    from fem.results.result import Result
 
     if not isinstance(case, Case):
         case = Case.load(str(case))
@@ -107,7 +107,7 @@ def resume(
         RunError: the solver gave up again.
         Interrupted: a signal asked to stop.
     """
-    from fem.results import Result
+    from fem.results.result import Result
 
     folder = Path(folder)
     check_launcher(comm)

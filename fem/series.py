@@ -12,7 +12,7 @@ import numpy as np
 from fem.base.errors import RunError
 from fem.base.folder import write_text
 from fem.base.parallel import on_root
-from fem.results import read_series, series_units
+from fem.results.result import read_series, series_units
 
 __all__ = ["Series"]
 

@@ -21,7 +21,7 @@ from fem.diagnosis import NOTHING_TO_STRIP, causes, has_metal
 from fem.locate import find_cells
 from fem.model import Model
 from fem.protocol import Segment
-from fem.results import Result
+from fem.results.result import Result
 from fem.solve import Control, Outcome, Stage
 
 __all__ = ["consistent", "hold", "take_over", "within_step"]

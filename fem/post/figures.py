@@ -49,7 +49,7 @@ from fem.post.style import (
     show_time,
     time_label,
 )
-from fem.results import Result
+from fem.results.result import Result
 
 __all__ = ["draw"]
 

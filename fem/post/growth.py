@@ -18,7 +18,7 @@ from fem.post.style import (
     stretches,
     time_label,
 )
-from fem.results import Result
+from fem.results.result import Result
 
 __all__ = ["bodies", "cells_of", "fill", "front", "host_cells", "legend", "metal", "xi_at"]
 

@@ -20,7 +20,7 @@ from fem.base.errors import CaseError
 from fem.base.parallel import apart
 from fem.post.growth import DEAD, METAL, host_cells, xi_at
 from fem.post.style import FAINT, INSULATOR, SOLID, stretches
-from fem.results import Result
+from fem.results.result import Result
 
 __all__ = ["pictures", "render"]
 

@@ -276,7 +276,7 @@ def _state(folder: Path) -> list[float]:
 def _content(folder: Path) -> dict[str, str]:
     """Digests of the end state, the series, and the fields at each time."""
     from fem import checkpoint
-    from fem.results import Result
+    from fem.results.result import Result
 
     def digest(*arrays: Any) -> str:
         return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)

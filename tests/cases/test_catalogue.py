@@ -22,7 +22,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.case import Case, case_names
 from fem.materials import library
 from fem.materials.library import electrolyte
-from fem.results import Result
+from fem.results.result import Result
 from fem.values.units import parse_quantity
 from tests.cases import headers
 from tests.verification.fronts import PER_CHARGE

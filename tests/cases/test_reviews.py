@@ -16,7 +16,7 @@ import pytest
 
 from fem import theory
 from fem.case import Case
-from fem.results import Result
+from fem.results.result import Result
 
 Solve = Callable[..., Result]
 Reached = Callable[..., None]

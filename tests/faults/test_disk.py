@@ -12,7 +12,7 @@ import pytest
 
 from fem import checkpoint
 from fem.case_files import to_toml
-from fem.results import read_series
+from fem.results.result import read_series
 from fem.run import resume
 from tests.conftest import ROOT, environment
 

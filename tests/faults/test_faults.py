@@ -23,7 +23,7 @@ import pytest
 from fem import checkpoint
 from fem.case import Case
 from fem.case_files import to_toml
-from fem.results import Result, read_series
+from fem.results.result import Result, read_series
 from fem.run import resume
 from tests.case.base import changed
 from tests.conftest import environment, mpiexec, show

@@ -16,7 +16,7 @@ import pytest
 from fem.base import folder as folder_module
 from fem.base.errors import CaseError
 from fem.output import _BlockFile
-from fem.results import Result, _load, _read_xdmf
+from fem.results.result import Result, _load, _read_xdmf
 from tests.output.field import UM, exact
 
 # PyVista in a process of its own: VTK dies, rather than complains, over a bad file.

@@ -19,7 +19,7 @@ from fem.output import FieldWriter, _BlockFile
 from fem.post import figures
 from fem.post.layout import _broken
 from fem.post.style import FIELDS, scaled, shortened, show_time
-from fem.results import Result
+from fem.results.result import Result
 from fem.series import Series
 from tests.output import shapes
 

@@ -13,7 +13,7 @@ import pytest
 
 from fem import checkpoint
 from fem.base.errors import RunError
-from fem.results import read_series
+from fem.results.result import read_series
 from fem.run import resume, run
 from fem.solve import Outcome, Stage
 

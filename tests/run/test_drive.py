@@ -13,7 +13,7 @@ import pytest
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.drive import Drive, given_charge
 from fem.events import StopRequest
-from fem.results import Result
+from fem.results.result import Result
 from fem.run import resume
 from fem.values.curves import Curve
 from fem.values.enclosure import Switches, enclose

@@ -14,7 +14,7 @@ from fem.base.errors import Interrupted
 from fem.case import Case
 from fem.case_files import set_path
 from fem.events import StopRequest
-from fem.results import Result
+from fem.results.result import Result
 from fem.run import resume
 
 from .cases import state_of

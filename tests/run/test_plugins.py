@@ -77,7 +77,7 @@ def test_a_law_and_a_material_of_an_installed_package(
     site: Path, tmp_path: Path, run_cli: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """Linear walls around an ohmic electrolyte: V = -i (L/kappa + 2 x 0.1 V/i0), exactly."""
-    from fem.results import Result
+    from fem.results.result import Result
 
     (tmp_path / "case.toml").write_text(CASE)
     lost = run_cli("check", "case.toml", cwd=tmp_path)

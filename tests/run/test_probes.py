@@ -35,7 +35,7 @@ PROBES: list[dict[str, Any]] = [
 
 def _solve(folder: str) -> dict[str, float]:
     """The last values of all probes; a worker's target too."""
-    from fem.results import read_series
+    from fem.results.result import read_series
 
     case = small(probe=PROBES, output__fields_every="5 min", geometry__size="4 um")
     case.run(folder, overwrite=True)
@@ -94,7 +94,7 @@ def test_two_ranks_see_the_same(
 
 def test_metal_in_a_region_is_what_was_plated(tmp_path: Path) -> None:
     """Pores 15 um high; charge of the metal in them per area, of 12.998e-6 m3/mol."""
-    from fem.results import read_series
+    from fem.results.result import read_series
 
     step = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "4 s"}
     fill = {"name": "fill", "field": "xi", "volume": "electrolyte"}

@@ -10,7 +10,7 @@ import pytest
 
 from fem.base.errors import RunError
 from fem.protocol import after, segments
-from fem.results import Result
+from fem.results.result import Result
 
 from .cases import small
 

@@ -18,7 +18,7 @@ import pytest
 from fem.base.errors import Interrupted
 from fem.case import Case, case_names
 from fem.events import StopRequest
-from fem.results import read_series
+from fem.results.result import read_series
 from fem.run import resume
 from fem.values.units import parse_quantity
 

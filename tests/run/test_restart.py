@@ -19,7 +19,7 @@ from fem import checkpoint
 from fem.base.errors import CaseError, Interrupted
 from fem.case_files import to_toml
 from fem.events import StopRequest
-from fem.results import Result, read_series
+from fem.results.result import Result, read_series
 from fem.run import resume
 from tests.conftest import environment, mpiexec
 

@@ -21,7 +21,7 @@ from fem.base.folder import FolderLock
 from fem.case_files import read_toml
 from fem.cli import main
 from fem.events import StopRequest, Watch
-from fem.results import Result, read_series
+from fem.results.result import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation
 

@@ -22,7 +22,7 @@ from fem import checkpoint
 from fem.base.errors import Interrupted
 from fem.case import Case
 from fem.events import StopRequest
-from fem.results import Result
+from fem.results.result import Result
 from fem.run import resume
 
 from .cases import GROWING, SMALL

@@ -15,7 +15,7 @@ from fem.base.errors import RunError
 from fem.case import Case
 from fem.kinetics import PASSIVE_SHARE
 from fem.measure import Measure
-from fem.results import Result
+from fem.results.result import Result
 
 from .cases import small
 

@@ -15,7 +15,7 @@ import numpy as np
 from fem.case import Case
 from fem.domain import Domain
 from fem.model import build
-from fem.results import Result
+from fem.results.result import Result
 from fem.simulation import Simulation
 
 from .fronts import PER_CHARGE, UM, Array, box

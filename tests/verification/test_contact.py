@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.results import Result
+from fem.results.result import Result
 
 from .contacts import SPEED, UM, dumbbell, exact, floating, plated, strip
 

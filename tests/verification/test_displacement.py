@@ -16,7 +16,7 @@ from scipy.linalg import solve_banded
 from fem.base.constants import FARADAY
 from fem.case import Case
 from fem.case_files import set_path
-from fem.results import Result
+from fem.results.result import Result
 from tests.verification.fronts import (
     FLOOR,
     HOST,

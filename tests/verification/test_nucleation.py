@@ -25,7 +25,7 @@ from fem.domain import Domain
 from fem.events import StopRequest
 from fem.model import Model, build
 from fem.physics.nucleation import SLACK, Nuclei, poisson_sites
-from fem.results import Result, read_series
+from fem.results.result import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation
 from fem.solve import Control

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fem.base.errors import CaseError
-from fem.results import Result
+from fem.results.result import Result
 
 __all__ = ["compare", "numbers", "order", "scale"]
 

@@ -1,6 +1,6 @@
 """Finished (or running) results as numpy arrays, without a solver.
 
-    from fem.results import Result
+    from fem.results.result import Result
 
     result = Result("results/trilayer_cg")
     result.series["voltage"]                       # one value per accepted step

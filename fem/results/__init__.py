@@ -1,0 +1,1 @@
+"""Result folders, read only: their numbers, and two side by side."""
