@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from fem.base.errors import CaseError
-from fem.limits import UNITS, bounds, faults, own_bound
 from fem.materials import Electrolyte, Metal, Solid, electrolyte, material, names, recorded
+from fem.materials.limits import UNITS, bounds, faults, own_bound
 from fem.values.properties import Constant, number
 
 __all__ = ["problems", "transfer_problem"]

@@ -23,9 +23,9 @@ from fem.compat import MPI, cell_vertices, dfem
 from fem.domain import Domain
 from fem.drive import Drive
 from fem.hooks import own_physics
-from fem.limits import UNITS, Bound, bounds, own_bound
 from fem.local import CELL
 from fem.materials import library
+from fem.materials.limits import UNITS, Bound, bounds, own_bound
 from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium

@@ -24,7 +24,7 @@ from fem.base.parallel import on_root
 from fem.deposit import Deposit
 from fem.diagnosis import DEPLETED, NOT_JOINED, NOTHING_TO_STRIP, TOO_MUCH, Trouble, causes, joined
 from fem.drive import FOREVER, Drive, given_charge
-from fem.limits import Bound, Limits, faults
+from fem.materials.limits import Bound, Limits, faults
 from fem.measure import Measure
 from fem.model import Model, ledger
 from fem.output import FieldWriter

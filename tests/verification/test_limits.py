@@ -9,8 +9,8 @@ import pytest
 
 from fem.base.errors import CaseError, RunError
 from fem.case import Case
-from fem.limits import Limits, bounds
 from fem.materials import electrolyte, names, parse_material
+from fem.materials.limits import Limits, bounds
 from fem.run import run
 from tests.verification.cells import C0, FLAT, LIMIT, PLAIN, L, case
 
