@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fem.base.errors import RunError
 from fem.base.parallel import all_agree
 from fem.compat import cell_vertices, dfem, dmesh, la
-from fem.domain import Domain, Subdomain
+from fem.mesh.domain import Domain, Subdomain
 
 __all__ = ["Block", "WallBlock", "region_field", "wall_block"]
 

@@ -17,8 +17,8 @@ import numpy as np
 from fem.base.errors import CaseError
 from fem.case import Case
 from fem.compat import dfem
-from fem.domain import Domain
 from fem.drive import Drive
+from fem.mesh.domain import Domain
 from fem.system import System
 from fem.values.properties import Along, Constant, Property
 

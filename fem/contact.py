@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, cell_vertices, dfem
-from fem.components import components, edges, highest, united
+from fem.mesh.components import components, edges, highest, united
 from fem.profile import distance
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import ufl
 
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
-from fem.components import components, highest
 from fem.contact import TOUCH
 from fem.measure import Measure, bins_of
+from fem.mesh.components import components, highest
 from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions

@@ -13,7 +13,7 @@ import ufl
 
 from fem import theory
 from fem.compat import MPI, cell_vertices, is_of_compiler
-from fem.components import components
+from fem.mesh.components import components
 from fem.model import Model
 from fem.protocol import Segment
 from fem.solve import Outcome, Stage

@@ -15,7 +15,7 @@ import ufl
 
 from fem.compat import MPI, dfem, dpetsc
 from fem.crystal import Crystal
-from fem.gradients import NodalGradient
+from fem.mesh.gradients import NodalGradient
 from fem.profile import distance, profile
 from fem.system import System, Unknown
 
@@ -45,7 +45,7 @@ class Front:
 
     e is the energy vector of the crystal over gamma_0 (`fem.crystal`), of the normal; the normal
     itself where surface energy has no direction. For it g is freed from its bias
-    (`fem.gradients`), or K, a derivative, would be off by up to 1/R next to walls and mirror
+    (`fem.mesh.gradients`), or K, a derivative, would be off by up to 1/R next to walls and mirror
     planes. The wall term stands for a difference of wall energies, gamma_0 cos(theta_c), which
     knows no crystal: at rest e.n = cos(theta_c), n out of the pore (W. L. Winterbottom, Acta
     Metall. 15 (1967) 303). theta_c is the angle that is seen, Young's, only where delta_4 = 0.

@@ -16,8 +16,8 @@ from fem.case import Case
 from fem.case import Nuclei as Entry
 from fem.case_checks import LEAST_WIDTHS
 from fem.crystal import Crystal
-from fem.domain import Domain
 from fem.materials import library
+from fem.mesh.domain import Domain
 from fem.physics.covering import Barrier, Covering
 from fem.physics.displacement import Displacement
 from fem.physics.electrons import Electrons

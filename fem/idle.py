@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 
 from fem.case import Case
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 
 __all__ = ["idle"]
 

@@ -20,12 +20,12 @@ from fem.base.errors import CaseError, RunError
 from fem.boundaries import Edges, Flow
 from fem.case import Case
 from fem.compat import MPI, cell_vertices, dfem
-from fem.domain import Domain
 from fem.drive import Drive
 from fem.hooks import own_physics
 from fem.local import CELL
 from fem.materials import library
 from fem.materials.limits import UNITS, Bound, bounds, own_bound
+from fem.mesh.domain import Domain
 from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium

@@ -20,11 +20,11 @@ from scipy.sparse.csgraph import connected_components
 
 from fem.base.errors import CaseError
 from fem.compat import MPI, dfem
-from fem.components import components
+from fem.mesh.components import components
 
 if TYPE_CHECKING:
     from fem.boundaries import Edges
-    from fem.domain import Domain
+    from fem.mesh.domain import Domain
     from fem.physics.electrons import Electrons
     from fem.physics.ions import Ions
     from fem.surfaces import Surfaces

@@ -24,9 +24,9 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from fem.compat import MPI, dfem, owned_size
-from fem.components import edges, highest
 from fem.contact import PART
-from fem.nearest import nearest
+from fem.mesh.components import edges, highest
+from fem.mesh.nearest import nearest
 from fem.profile import distance
 from fem.system import System, Unknown
 

@@ -27,7 +27,7 @@ from fem.case import Case
 from fem.case_files import apply_override, read_toml, refuse_other_than_utf8, to_toml
 from fem.case_names import require_filled
 from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.model import build
 from fem.simulation import Simulation
 

@@ -18,7 +18,7 @@ from fem.base.errors import CaseError, RunError
 from fem.base.parallel import on_root
 from fem.compat import MPI, cell_vertices, dfem, dmesh
 from fem.diagnosis import NOTHING_TO_STRIP, causes, has_metal
-from fem.locate import find_cells
+from fem.mesh.points import find_cells
 from fem.model import Model
 from fem.protocol import Segment
 from fem.results.result import Result

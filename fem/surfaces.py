@@ -21,10 +21,10 @@ from fem.case import Case
 from fem.case_chemistry import transfer_problem
 from fem.coatings import films_on, meeting, no_electrons
 from fem.compat import MPI, dfem
-from fem.domain import Domain
 from fem.hooks import BUILT_IN, find_law
 from fem.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.materials.laws import exchange_current
+from fem.mesh.domain import Domain
 from fem.physics.interface import Electrode
 from fem.values.properties import Along, Formula, number, varies
 

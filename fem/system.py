@@ -29,7 +29,7 @@ import ufl
 
 from fem.base.errors import RunError
 from fem.compat import MPI, dfem, la, owned_size
-from fem.domain import Domain, Subdomain
+from fem.mesh.domain import Domain, Subdomain
 
 __all__ = ["Physics", "Split", "System", "Unknown"]
 

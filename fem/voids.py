@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, dfem, owned_size
-from fem.components import components, highest
-from fem.nearest import nearest
+from fem.mesh.components import components, highest
+from fem.mesh.nearest import nearest
 from fem.remains import FARTHEST
 from fem.system import System, Unknown
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import ufl
 
 from fem.compat import dfem
-from fem.domain import Subdomain
 from fem.local import CELL, VOLTAGE
+from fem.mesh.domain import Subdomain
 from fem.system import System, Unknown
 
 __all__ = ["WallReaction"]
@@ -33,7 +33,7 @@ class WallReaction:
         system: whose unknowns it reads.
         name: for messages.
         layer: cells along the walls, on the electrolyte's side.
-        walls, faces: those of the reaction, as `fem.domain` names them.
+        walls, faces: those of the reaction, as `fem.mesh.domain` names them.
         integrals: what is integrated, by name: test function -> UFL form, A.
         rows: unknown (or `CELL`) -> (name of the integral, sign) that enters its row.
         electrons: where they come from: `field` (phi_s of the solid), `driven` (the cell voltage)

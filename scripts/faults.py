@@ -144,14 +144,14 @@ FAULTS = (
     ),
     Fault(
         "axisymmetric weight dropped",
-        "fem.domain:Domain.weight",
+        "fem.mesh.domain:Domain.weight",
         "return 2 * np.pi * self.x[0] if self.axisymmetric else 1",
         "return 1",
         f"{V}/test_distribution.py::test_concentric_cylinders",
     ),
     Fault(
         "wall read from its wrong side",
-        "fem.domain:Domain._wall_data",
+        "fem.mesh.domain:Domain._wall_data",
         "swap = level(plus) > level(minus)",
         "swap = level(plus) < level(minus)",
         f"{V}/test_walls.py::test_floating_conductor",

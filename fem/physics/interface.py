@@ -11,8 +11,8 @@ import numpy as np
 
 from fem import kinetics
 from fem.compat import MPI, dfem
-from fem.domain import Subdomain
 from fem.local import CELL
+from fem.mesh.domain import Subdomain
 from fem.system import System
 from fem.walls import WallReaction
 

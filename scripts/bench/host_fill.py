@@ -20,7 +20,7 @@ from bench.laplace import Reference  # type: ignore[import-not-found]
 from fem.base.parallel import install_abort_hook, on_root
 from fem.case import Case
 from fem.compat import MPI
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.model import build
 from fem.run import mesh_folder
 from fem.simulation import Simulation

@@ -28,7 +28,7 @@ import fem.model
 from fem.base.parallel import install_abort_hook, on_root
 from fem.case import Case
 from fem.compat import MPI
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.run import mesh_folder
 from fem.simulation import Simulation
 from fem.solve import Stage

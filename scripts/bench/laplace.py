@@ -16,7 +16,7 @@ import numpy as np
 import ufl
 
 from fem.compat import MPI, PETSc, dfem, dpetsc, quiet_options
-from fem.domain import Domain, Subdomain
+from fem.mesh.domain import Domain, Subdomain
 
 
 class Reference:

@@ -22,7 +22,7 @@ from fem.base.errors import RunError
 
 #: Stage -> function that fails, calls that go well before, the error.
 STAGES: dict[str, tuple[str, int, Exception]] = {
-    "mesh reading": ("fem.domain:read_mesh", 0, OSError("mesh.h5: truncated")),
+    "mesh reading": ("fem.mesh.domain:read_mesh", 0, OSError("mesh.h5: truncated")),
     "JIT": ("ffcx.codegeneration.jit:compile_forms", 4, RuntimeError("the compiler died")),
     "assembly": ("fem.solve:Stage._residual", 6, MemoryError("no room for a vector")),
     "solve": ("fem.linear:LinearSolver.apply_inverse", 9, ValueError("the factors are gone")),

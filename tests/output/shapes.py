@@ -10,7 +10,7 @@ import numpy as np
 from fem.base.folder import write_json
 from fem.blocks import Block, region_field, wall_block
 from fem.compat import MPI, dfem, dmesh
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.output import FieldWriter
 from fem.series import Series
 

@@ -14,7 +14,7 @@ import geometries.writing
 from fem.case import Case
 from fem.converge import variants
 from fem.crystal import Crystal
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.model import build
 from fem.remarks import Remarks
 from fem.surfaces import bulk_metal

@@ -13,7 +13,7 @@ import pytest
 from fem.base.parallel import on_root
 from fem.case import Case
 from fem.compat import MPI
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.run import mesh_folder, resume
 
 from .cases import GROWING, state_of

@@ -284,7 +284,7 @@ SIZELESS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("family", sorted(SIZELESS))
 def test_every_family_refines_without_a_size(family: str, tmp_path: Path) -> None:
     """Twice as coarse and twice as fine as it would choose, in the same room."""
-    from fem.domain import Domain
+    from fem.mesh.domain import Domain
     from geometries import build
     from geometries.resolution import refined
 

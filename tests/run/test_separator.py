@@ -12,7 +12,7 @@ import pytest
 from fem.base.constants import FARADAY
 from fem.case import Case
 from fem.compat import MPI
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.model import build
 from fem.run import mesh_folder
 

@@ -11,7 +11,7 @@ import pytest
 
 from fem.case import Case
 from fem.compat import MPI
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from geometries.conversion import convert
 from geometries.measures import capacity_density, inspect
 from geometries.mesh import Built, TaggedMesh, tensor_mesh

@@ -16,8 +16,8 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.parallel import on_root
 from fem.case import Case
 from fem.compat import MPI
-from fem.domain import Domain
 from fem.measure import Measure
+from fem.mesh.domain import Domain
 from fem.model import build
 from fem.solve import Control, Options, Outcome, Stage
 from fem.start import hold

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fem.case import Case
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.model import build
 from fem.results.result import Result
 from fem.simulation import Simulation

@@ -18,7 +18,7 @@ from fem.base.constants import FARADAY
 from fem.compat import MPI, dmesh, owned_size
 from fem.crystal import Crystal
 from fem.deposit import Deposit
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.physics.covering import Barrier, Covering
 from fem.physics.displacement import Displacement
 from fem.physics.electrons import Electrons

@@ -10,8 +10,8 @@ import pytest
 
 from fem.base.errors import CaseError
 from fem.case import Case
-from fem.domain import Domain
 from fem.kinetics import PASSIVE_SHARE
+from fem.mesh.domain import Domain
 from fem.model import build
 from tests.verification.cells import MPI, RT_F, kinetics, mesh_folder
 from tests.verification.test_walls import (

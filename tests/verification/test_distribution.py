@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from fem.base.constants import FARADAY
 from fem.case import Case
 from fem.compat import MPI, dfem
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.physics.ions import Ions, Medium
 from fem.solve import Control, Options, Stage
 from fem.system import System

@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 from fem.case import Case
 from fem.compat import MPI
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.model import build
 from fem.physics.covering import Barrier, Covering
 from fem.physics.metal import Film

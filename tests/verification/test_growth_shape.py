@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from fem import theory
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from tests.verification.cells import RT_F
 from tests.verification.fronts import (
     KAPPA,
@@ -58,8 +58,8 @@ def curvature(domain: Domain, R: float) -> Array:
 def test_curvature_next_to_mirror_planes(axisymmetric):
     """A quarter of a circle or ball of 20 lambda: K = 1/r or 2/r at every node within 1 %.
 
-    h = lambda/2. On the planes and on the axis, too; without `fem.gradients` K is too large there
-    by 56 %, and one node further too small by 37 %.
+    h = lambda/2. On the planes and on the axis, too; without `fem.mesh.gradients` K is too large
+    there by 56 %, and one node further too small by 37 %.
     """
     error = curvature(quarter(26 * WIDTH, 0.5 * WIDTH, axisymmetric=axisymmetric), 20.0)
     print("curvature", axisymmetric, len(error), np.abs(error).max())

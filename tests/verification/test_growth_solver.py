@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fem.compat import MPI, cell_vertices, dmesh
-from fem.components import components
 from fem.matrices import AMPERE, Differences
+from fem.mesh.components import components
 from fem.solve import Options
 from tests.verification.fronts import (
     FLOOR,

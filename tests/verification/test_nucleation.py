@@ -21,8 +21,8 @@ from fem.base.errors import CaseError, Interrupted, RunError
 from fem.case import Case
 from fem.checkpoint import latest
 from fem.compat import MPI
-from fem.domain import Domain
 from fem.events import StopRequest
+from fem.mesh.domain import Domain
 from fem.model import Model, build
 from fem.physics.nucleation import SLACK, Nuclei, poisson_sites
 from fem.results.result import Result, read_series

@@ -18,7 +18,7 @@ import ufl
 from fem.base.constants import FARADAY
 from fem.case import Case
 from fem.compat import MPI, dfem
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.physics.electrons import Electrons
 from fem.physics.ions import Ions, Medium
 from fem.solve import Control, Options, Stage

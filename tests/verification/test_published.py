@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from fem.domain import Domain
+from fem.mesh.domain import Domain
 from fem.physics.grand_potential import AHMAD_2020, HONG_2018, GrandPotential, Parameters
 from fem.solve import Control, Options, Stage
 from fem.stepper import Settings, Stepper

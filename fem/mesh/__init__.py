@@ -1,0 +1,1 @@
+"""A mesh with names: regions and walls, points in cells, connected parts, distances."""
