@@ -19,7 +19,7 @@ from fem.case import Case
 from fem.compat import dfem
 from fem.drive import Drive
 from fem.mesh.domain import Domain
-from fem.system import System
+from fem.system.system import System
 from fem.values.properties import Along, Constant, Property
 
 __all__ = ["Edges", "Flow", "counter_contact", "insulated", "read"]

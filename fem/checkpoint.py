@@ -25,7 +25,7 @@ import numpy.typing as npt
 from fem.base.errors import CaseError
 from fem.base.parallel import all_agree, on_root, refusal
 from fem.compat import cell_vertices, owned_size
-from fem.system import System
+from fem.system.system import System
 
 __all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "set_aside", "take_nodes"]
 

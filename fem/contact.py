@@ -37,7 +37,7 @@ from fem.mesh.components import components, edges, highest, united
 from fem.profile import distance
 
 if TYPE_CHECKING:
-    from fem.system import System, Unknown
+    from fem.system.system import System, Unknown
 
 __all__ = ["OWN", "Contact"]
 

@@ -25,7 +25,7 @@ import numpy as np
 from fem.compat import PETSc, owned_size
 from fem.matrices import AMPERE
 from fem.stiffness import structure
-from fem.system import System
+from fem.system.system import System
 
 if TYPE_CHECKING:
     from fem.linear import LinearSolver

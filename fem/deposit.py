@@ -17,7 +17,7 @@ from fem.physics.interface import Interface
 from fem.physics.ions import Ions
 from fem.physics.metal import Metal
 from fem.solve import Stage
-from fem.system import System
+from fem.system.system import System
 
 __all__ = ["Deposit"]
 

@@ -17,7 +17,7 @@ from fem.mesh.components import components
 from fem.model import Model
 from fem.protocol import Segment
 from fem.solve import Outcome, Stage
-from fem.system import Unknown
+from fem.system.system import Unknown
 from fem.values.properties import varies
 
 __all__ = [

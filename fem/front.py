@@ -17,7 +17,7 @@ from fem.compat import MPI, dfem, dpetsc
 from fem.crystal import Crystal
 from fem.mesh.gradients import NodalGradient
 from fem.profile import distance, profile
-from fem.system import System, Unknown
+from fem.system.system import System, Unknown
 
 __all__ = ["Front"]
 

@@ -25,7 +25,7 @@ from fem.physics.ions import Ions
 from fem.physics.metal import Counter, Film, Metal
 from fem.physics.nucleation import Nuclei, Seeds, Surface
 from fem.surfaces import Reaction, Surfaces, bulk_metal
-from fem.system import System
+from fem.system.system import System
 from fem.values.properties import varies
 
 __all__ = ["counter", "covering", "displacement", "metal", "nuclei", "pores", "set_initial"]

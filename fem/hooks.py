@@ -5,8 +5,8 @@
 
 A function of the module that a `law = "..."` names takes `(eta, i0, alpha_a, alpha_c, T)` and
 returns i_n in A/m2; floats, arrays and UFL go in and come out. A function `physics(case, domain)`
-may return further `fem.system.Physics` objects. Installed packages offer laws through the entry
-point group `hostplate.kinetics`, materials through `hostplate.materials`.
+may return further `fem.system.system.Physics` objects. Installed packages offer laws through the
+entry point group `hostplate.kinetics`, materials through `hostplate.materials`.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def own_physics(case: Any, domain: Any) -> tuple[Any, ...]:
     Raises:
         CaseError: it fails or returns something else.
     """
-    from fem.system import Physics
+    from fem.system.system import Physics
 
     make = getattr(load(case.hooks.module), "physics", None) if case.hooks else None
     if make is None:

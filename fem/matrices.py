@@ -16,8 +16,8 @@ from fem.compat import PETSc
 from fem.stiffness import product
 
 if TYPE_CHECKING:
-    from fem.local import LocalTerms
     from fem.solve import Stage
+    from fem.system.nodal import LocalTerms
 
 __all__ = ["AMPERE", "Condensed", "Differences", "Parts"]
 

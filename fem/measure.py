@@ -19,7 +19,7 @@ from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface, _side
 from fem.physics.ions import Ions
 from fem.solve import Stage
-from fem.system import System
+from fem.system.system import System
 
 __all__ = ["Measure"]
 

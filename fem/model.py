@@ -22,7 +22,6 @@ from fem.case import Case
 from fem.compat import MPI, cell_vertices, dfem
 from fem.drive import Drive
 from fem.hooks import own_physics
-from fem.local import CELL
 from fem.materials import library
 from fem.materials.limits import UNITS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain
@@ -31,7 +30,8 @@ from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
 from fem.physics.metal import Metal
 from fem.physics.nucleation import Nuclei
-from fem.system import Physics, System, check_needs
+from fem.system.nodal import CELL
+from fem.system.system import Physics, System, check_needs
 from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
 

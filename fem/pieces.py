@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fem.physics.electrons import Electrons
     from fem.physics.ions import Ions
     from fem.surfaces import Surfaces
-    from fem.system import System, Unknown
+    from fem.system.system import System, Unknown
 
 __all__ = ["Floating", "gauge", "remarks"]
 

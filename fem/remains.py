@@ -28,7 +28,7 @@ from fem.contact import PART
 from fem.mesh.components import edges, highest
 from fem.mesh.nearest import nearest
 from fem.profile import distance
-from fem.system import System, Unknown
+from fem.system.system import System, Unknown
 
 __all__ = ["CONTOUR", "FARTHEST", "Remains"]
 

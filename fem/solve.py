@@ -27,10 +27,10 @@ from ufl.corealg.traversal import unique_pre_traversal
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI, owned_size
 from fem.linear import LinearSolver, Step
-from fem.local import LocalTerms
 from fem.matrices import Parts
 from fem.stiffness import Block
-from fem.system import System, Unknown
+from fem.system.nodal import LocalTerms
+from fem.system.system import System, Unknown
 
 __all__ = ["Control", "Options", "Outcome", "Stage"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fem.base.errors import RunError
 from fem.solve import Control, Outcome, Stage
 from fem.start import within_step
-from fem.system import System
+from fem.system.system import System
 
 __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 

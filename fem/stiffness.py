@@ -19,7 +19,7 @@ from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.compat import MPI, PETSc, dfem
-from fem.system import System, Unknown
+from fem.system.system import System, Unknown
 
 __all__ = ["Assembled", "Block", "Stiffness", "product", "structure"]
 

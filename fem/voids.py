@@ -21,7 +21,7 @@ from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import components, highest
 from fem.mesh.nearest import nearest
 from fem.remains import FARTHEST
-from fem.system import System, Unknown
+from fem.system.system import System, Unknown
 
 __all__ = ["Voids"]
 

@@ -29,7 +29,7 @@ class Fault:
     """One wrong line: `old` becomes `new` in an object of the code, and `test` must notice.
 
     Attributes:
-        where: the object, as `fem.system:System.ddt`, whichever file it is in.
+        where: the object, as `fem.system.system:System.ddt`, whichever file it is in.
     """
 
     what: str
@@ -122,7 +122,7 @@ FAULTS = (
     ),
     Fault(
         "BDF2 weights of a constant step",
-        "fem.system:System.weights",
+        "fem.system.system:System.weights",
         "w = dt / self.past_dt[0]\n",
         "w = 1.0\n",
         f"{V}/test_orders.py::test_order_in_time",
@@ -158,7 +158,7 @@ FAULTS = (
     ),
     Fault(
         "ghost contributions of a nodal sum forgotten",
-        "fem.system:System.nodal",
+        "fem.system.system:System.nodal",
         "vector.scatter_reverse(la.InsertMode.add)\n",
         "pass\n",
         f"{V}/test_growth_solver.py::test_ranks_agree",
@@ -186,7 +186,7 @@ FAULTS = (
     ),
     Fault(
         "sign of a wall's slope by phi_s",
-        "fem.walls:WallReaction.slopes",
+        "fem.system.facets:WallReaction.slopes",
         "(row, up): -sign * self.values[k]",
         "(row, up): sign * self.values[k]",
         f"{V}/test_solver.py::test_taylor",

@@ -1,1 +1,2 @@
-"""One file a physics. Each is a frozen dataclass with data in, rows out (`fem.system.Physics`)."""
+"""One file a physics. Each is a frozen dataclass with data in, rows out
+(`fem.system.system.Physics`)."""

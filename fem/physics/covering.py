@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI
-from fem.local import NodalReaction
 from fem.physics.metal import Metal
-from fem.system import System
+from fem.system.nodal import NodalReaction
+from fem.system.system import System
 
 __all__ = ["Barrier", "Covering"]
 

@@ -41,7 +41,7 @@ import numpy.typing as npt
 from fem.compat import MPI, dfem, la, owned_size
 from fem.physics.ions import Ions
 from fem.physics.metal import Metal
-from fem.system import System
+from fem.system.system import System
 
 __all__ = ["Displacement", "Outflow"]
 
@@ -50,7 +50,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass
 class Outflow:
-    """Salt that leaves with its liquid, as a term of the salt's rows (`fem.local.Reaction`).
+    """Salt that leaves with its liquid, as a term of the salt's rows (`fem.system.nodal.Reaction`).
 
     Attributes:
         system: whose salt is meant.

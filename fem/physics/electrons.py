@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import ufl
 
-from fem.system import System
+from fem.system.system import System
 
 __all__ = ["Electrons"]
 

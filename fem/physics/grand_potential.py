@@ -16,7 +16,7 @@ import numpy as np
 import ufl
 
 from fem.compat import dfem
-from fem.system import System
+from fem.system.system import System
 
 __all__ = ["AHMAD_2020", "HONG_2018", "GrandPotential", "Parameters"]
 

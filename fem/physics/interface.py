@@ -11,10 +11,10 @@ import numpy as np
 
 from fem import kinetics
 from fem.compat import MPI, dfem
-from fem.local import CELL
 from fem.mesh.domain import Subdomain
-from fem.system import System
-from fem.walls import WallReaction
+from fem.system.facets import WallReaction
+from fem.system.nodal import CELL
+from fem.system.system import System
 
 __all__ = ["Electrode", "Interface"]
 

@@ -10,7 +10,7 @@ import ufl
 
 from fem.base.constants import FARADAY
 from fem.base.errors import RunError
-from fem.system import Split, System
+from fem.system.system import Split, System
 from fem.theory.salt import MONOVALENT, Salt
 
 __all__ = ["Ions", "Medium"]

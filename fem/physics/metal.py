@@ -21,9 +21,9 @@ from fem.compat import MPI, dfem, owned_size
 from fem.contact import Contact
 from fem.crystal import Crystal
 from fem.front import Front
-from fem.local import NodalReaction
 from fem.remains import Remains
-from fem.system import System
+from fem.system.nodal import NodalReaction
+from fem.system.system import System
 from fem.values.expressions import is_ufl
 from fem.voids import Voids
 
@@ -109,7 +109,7 @@ class Metal:
     |grad xi| = nhat.grad xi, nhat and the curvature K are those of the extrapolated front
     (`fem.front`), so that the reaction is one and the same number when the potentials and when the
     front are solved for: charge and metal then agree to round-off. Reactions are lumped at the
-    nodes (`fem.local`), and so is storage.
+    nodes (`fem.system.nodal`), and so is storage.
 
     Attributes:
         regions: the pores that metal can fill.

@@ -34,7 +34,7 @@ from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem, la, owned_size
 from fem.mesh.components import components
 from fem.physics.metal import TAIL, Metal, nodal
-from fem.system import System
+from fem.system.system import System
 from fem.values.units import format_quantity
 
 __all__ = ["Nuclei", "Seeds", "Surface", "generators", "poisson_sites"]

@@ -28,7 +28,7 @@ from fem.physics.metal import Counter, Film, Metal
 from fem.solve import Control, Options, Outcome, Stage
 from fem.start import hold
 from fem.stepper import Settings, Stepper
-from fem.system import System
+from fem.system.system import System
 from fem.theory.salt import MONOVALENT, Salt
 from tests.verification.cells import RT_F, T
 

@@ -15,7 +15,7 @@ from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.ions import Ions, Medium
 from fem.solve import Control, Options, Stage
-from fem.system import System
+from fem.system.system import System
 from tests.verification.cells import (
     C0,
     LIMIT,

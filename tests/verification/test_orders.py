@@ -22,7 +22,7 @@ from fem.mesh.domain import Domain
 from fem.physics.electrons import Electrons
 from fem.physics.ions import Ions, Medium
 from fem.solve import Control, Options, Stage
-from fem.system import System
+from fem.system.system import System
 from tests.verification.cells import RT_F, Cell, L, case, mesh_folder
 
 SIGMA, COUPLING = 3.0, 4e8  # S/m, S/m3: a(phi_s - phi_l) passes between the two conductors

@@ -15,7 +15,7 @@ from fem.matrices import AMPERE
 from fem.solve import Control, Options, Outcome, Stage
 from fem.stepper import Settings, Stepper
 from fem.stiffness import Assembled, Block, Stiffness, product
-from fem.system import System, Unknown
+from fem.system.system import System, Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
 from tests.verification.fronts import box
 

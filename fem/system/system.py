@@ -149,7 +149,7 @@ class System:
         domain: the mesh and its names.
         unknowns: by name, in the order in which they were added.
         forms: name of an unknown -> its row, a UFL form in ampere.
-        reactions: on walls and fronts, node by node (`fem.local`); they enter rows, too.
+        reactions: on walls and fronts, node by node (`fem.system.nodal`); they enter rows, too.
         current: what flows into the driven conductor besides reactions, a UFL functional in ampere;
             it follows i_n, so it is negative while plating.
         voltage: the potential of the driven conductor, V; a field that is the same everywhere.
@@ -178,7 +178,7 @@ class System:
         self.charges: dict[str, npt.NDArray[np.float64]] = {}
         self.refreshers: list[Callable[[], None]] = []
         self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.decoupling`
-        self.reactions: list[Any] = []  # `fem.local.Reaction`s
+        self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
         self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved

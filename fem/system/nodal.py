@@ -6,8 +6,8 @@ only, and enters their rows there. So a reaction is a few numbers a node, never 
     currents   row -> A at every node;             "cell": what flows through the collector
     slopes     (row, unknown) -> A per unit of it;  "voltage": the cell voltage
 
-A `NodalReaction` evaluates a kinetic law at nodes, `fem.walls.WallReaction` integrates one over
-walls. `LocalTerms` brings what they find into a `fem.solve.Stage`.
+A `NodalReaction` evaluates a kinetic law at nodes, `fem.system.facets.WallReaction` integrates one
+over walls. `LocalTerms` brings what they find into a `fem.solve.Stage`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, PETSc, dfem, owned_size
-from fem.system import System
+from fem.system.system import System
 
 __all__ = ["CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction"]
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 import ufl
 
 from fem.compat import dfem
-from fem.local import CELL, VOLTAGE
 from fem.mesh.domain import Subdomain
-from fem.system import System, Unknown
+from fem.system.nodal import CELL, VOLTAGE
+from fem.system.system import System, Unknown
 
 __all__ = ["WallReaction"]
 

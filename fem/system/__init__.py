@@ -1,0 +1,1 @@
+"""Unknowns, their rows, and reactions lumped at nodes."""
