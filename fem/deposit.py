@@ -16,7 +16,7 @@ from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions
 from fem.physics.metal import Metal
-from fem.solve import Stage
+from fem.solver.stage import Stage
 from fem.system.system import System
 
 __all__ = ["Deposit"]

@@ -16,7 +16,7 @@ from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.mesh.components import components
 from fem.model import Model
 from fem.protocol import Segment
-from fem.solve import Outcome, Stage
+from fem.solver.stage import Outcome, Stage
 from fem.system.system import Unknown
 from fem.values.properties import varies
 

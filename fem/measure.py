@@ -18,7 +18,7 @@ from fem.compat import MPI, dfem, owned_size
 from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface, _side
 from fem.physics.ions import Ions
-from fem.solve import Stage
+from fem.solver.stage import Stage
 from fem.system.system import System
 
 __all__ = ["Measure"]

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
 from fem.protocol import Segment
-from fem.stepper import Step
+from fem.solver.stepper import Step
 
 __all__ = ["Progress"]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from fem.case import PULSE_SLACK
 from fem.drive import Drive, drive
-from fem.solve import Control
+from fem.solver.stage import Control
 from fem.values.properties import Along, Constant
 
 __all__ = ["Segment", "Turnover", "after", "next_stop", "segments"]

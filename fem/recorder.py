@@ -14,7 +14,7 @@ from fem.model import Model
 from fem.output import FieldWriter
 from fem.probes import Probes
 from fem.series import Series
-from fem.stepper import Step
+from fem.solver.stepper import Step
 
 __all__ = ["Recorder", "Tally"]
 

@@ -34,8 +34,8 @@ from fem.progress import Progress
 from fem.protocol import Segment, Turnover, after, next_stop, segments
 from fem.recorder import Recorder, Tally
 from fem.remarks import Remarks
-from fem.solve import Control, Options, Outcome, Stage
-from fem.stepper import Settings, Step, Stepper, Stuck
+from fem.solver.stage import Control, Options, Outcome, Stage
+from fem.solver.stepper import Settings, Step, Stepper, Stuck
 from fem.values.units import format_quantity
 
 __all__ = ["Simulation"]

@@ -22,7 +22,7 @@ from fem.mesh.points import find_cells
 from fem.model import Model
 from fem.protocol import Segment
 from fem.results.result import Result
-from fem.solve import Control, Outcome, Stage
+from fem.solver.stage import Control, Outcome, Stage
 
 __all__ = ["consistent", "hold", "take_over", "within_step"]
 

@@ -193,7 +193,7 @@ FAULTS = (
     ),
     Fault(
         "the salt's share of the current reversed in the preconditioner",
-        "fem.decoupling:Decoupling.apply",
+        "fem.solver.decoupling:Decoupling.apply",
         "values[c] += self.T *",
         "values[c] -= self.T *",
         f"{V}/test_growth_solver.py::test_krylov_iterations_are_few",
@@ -263,7 +263,7 @@ FAULTS = (
     ),
     Fault(
         "salt enters its stiffness with its mean, whose round-off a bare wall at rest then sees",
-        "fem.stiffness:Block.times",
+        "fem.solver.stiffness:Block.times",
         "x - total / count",
         "x",
         f"{V}/test_solver.py::test_a_block_is_stiffness_and_rest",

@@ -13,7 +13,7 @@ differentiates the stored quantity as a whole, never its factors apart; that is 
 balances to round-off.
 
 Some unknowns are solved together and others after them: that is a list of stages, each a tuple of
-names (`fem.solve.Stage`). Unknowns of other stages stay at their latest value.
+names (`fem.solver.stage.Stage`). Unknowns of other stages stay at their latest value.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Physics(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """How the salt is freed from the ionic potential (`fem.decoupling`); UFL forms.
+    """How the salt is freed from the ionic potential (`fem.solver.decoupling`); UFL forms.
 
     Attributes:
         row: T, its share of the ionic current, times its test function.
@@ -177,7 +177,7 @@ class System:
         self.past_voltages = np.zeros(3)  # at the last accepted states, newest first, V
         self.charges: dict[str, npt.NDArray[np.float64]] = {}
         self.refreshers: list[Callable[[], None]] = []
-        self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.decoupling`
+        self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.solver.decoupling`
         self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have

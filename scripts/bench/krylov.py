@@ -31,7 +31,7 @@ from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run import mesh_folder
 from fem.simulation import Simulation
-from fem.solve import Stage
+from fem.solver.stage import Stage
 
 
 def watch(stage: Stage) -> list[tuple[tuple[Any, ...], float, int]]:

@@ -22,7 +22,7 @@ from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.model import build
 from fem.run import mesh_folder
-from fem.solve import Control, Options, Stage
+from fem.solver.stage import Control, Options, Stage
 from fem.start import hold
 
 

@@ -24,10 +24,12 @@ from fem.base.errors import RunError
 STAGES: dict[str, tuple[str, int, Exception]] = {
     "mesh reading": ("fem.mesh.domain:read_mesh", 0, OSError("mesh.h5: truncated")),
     "JIT": ("ffcx.codegeneration.jit:compile_forms", 4, RuntimeError("the compiler died")),
-    "assembly": ("fem.solve:Stage._residual", 6, MemoryError("no room for a vector")),
-    "solve": ("fem.linear:LinearSolver.apply_inverse", 9, ValueError("the factors are gone")),
+    "assembly": ("fem.solver.stage:Stage._residual", 6, MemoryError("no room for a vector")),
+    "solve": (
+        "fem.solver.linear:LinearSolver.apply_inverse", 9, ValueError("the factors are gone")
+    ),
     "a rank alone": (
-        "fem.linear:LinearSolver.apply_inverse", 9, RunError("this rank sees no way")
+        "fem.solver.linear:LinearSolver.apply_inverse", 9, RunError("this rank sees no way")
     ),
     "writing": ("fem.output:_Numbering.values", 12, OSError(errno.ENOSPC, "No space left")),
     "checkpoint": ("numpy:savez", 2, OSError(errno.ENOSPC, "No space left")),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fem.protocol import Segment, next_stop
 from fem.results.comparison import numbers, order, scale
-from fem.stepper import Settings, judge
+from fem.solver.stepper import Settings, judge
 from fem.values.curves import Curve
 from fem.values.properties import Along, Constant
 

@@ -15,7 +15,7 @@ from fem import checkpoint
 from fem.base.errors import RunError
 from fem.results.result import read_series
 from fem.run import resume, run
-from fem.solve import Outcome, Stage
+from fem.solver.stage import Outcome, Stage
 
 from .cases import small, state_of
 

@@ -192,7 +192,7 @@ def test_the_other_signal_comes_in_the_middle_of_a_step(
 ) -> None:
     """The step is finished and written, then the run ends with 3."""
     from fem.cli import main
-    from fem.linear import LinearSolver
+    from fem.solver.linear import LinearSolver
 
     inverse, calls = LinearSolver.apply_inverse, itertools.count(1)
 

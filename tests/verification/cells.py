@@ -19,9 +19,9 @@ from fem.compat import MPI
 from fem.measure import Measure
 from fem.mesh.domain import Domain
 from fem.model import build
-from fem.solve import Control, Options, Outcome, Stage
+from fem.solver.stage import Control, Options, Outcome, Stage
+from fem.solver.stepper import Settings, Step, Stepper
 from fem.start import hold
-from fem.stepper import Settings, Step, Stepper
 
 T = 298.15
 RT_F = GAS_CONSTANT * T / FARADAY  # 25.693 mV

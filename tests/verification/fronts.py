@@ -25,9 +25,9 @@ from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
 from fem.physics.metal import Counter, Film, Metal
-from fem.solve import Control, Options, Outcome, Stage
+from fem.solver.stage import Control, Options, Outcome, Stage
+from fem.solver.stepper import Settings, Stepper
 from fem.start import hold
-from fem.stepper import Settings, Stepper
 from fem.system.system import System
 from fem.theory.salt import MONOVALENT, Salt
 from tests.verification.cells import RT_F, T

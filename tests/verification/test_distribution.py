@@ -14,7 +14,7 @@ from fem.case import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.ions import Ions, Medium
-from fem.solve import Control, Options, Stage
+from fem.solver.stage import Control, Options, Stage
 from fem.system.system import System
 from tests.verification.cells import (
     C0,

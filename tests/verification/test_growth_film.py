@@ -19,7 +19,7 @@ from fem.model import build
 from fem.physics.covering import Barrier, Covering
 from fem.physics.metal import Film
 from fem.run import mesh_folder
-from fem.solve import Control
+from fem.solver.stage import Control
 from tests.verification.cells import RT_F
 from tests.verification.fronts import (
     FLOOR,

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from fem.compat import MPI, cell_vertices, dmesh
-from fem.matrices import AMPERE, Differences
 from fem.mesh.components import components
-from fem.solve import Options
+from fem.solver.matrices import AMPERE, Differences
+from fem.solver.stage import Options
 from tests.verification.fronts import (
     FLOOR,
     HOST,
@@ -188,7 +188,7 @@ def krylov_of(growth: Growth, steps: tuple[float, ...]) -> list[tuple[float, int
 def test_krylov_iterations_are_few():
     """Steps of all lengths: 1.13 iterations a decade of tolerance; none is factorised.
 
-    With T reversed in `fem.decoupling` it is 1.75, without X 1.30.
+    With T reversed in `fem.solver.decoupling` it is 1.75, without X 1.30.
     """
     growth = cell(kind="iterative", rtol=1e-9)
     growth.rest(CURRENT, voltage=-0.05)

@@ -28,7 +28,7 @@ from fem.physics.nucleation import SLACK, Nuclei, poisson_sites
 from fem.results.result import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation
-from fem.solve import Control
+from fem.solver.stage import Control
 from fem.start import consistent
 
 from .cells import RT_F, T, mesh_folder

@@ -21,7 +21,7 @@ from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.electrons import Electrons
 from fem.physics.ions import Ions, Medium
-from fem.solve import Control, Options, Stage
+from fem.solver.stage import Control, Options, Stage
 from fem.system.system import System
 from tests.verification.cells import RT_F, Cell, L, case, mesh_folder
 

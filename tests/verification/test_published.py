@@ -14,8 +14,8 @@ from scipy.optimize import brentq
 
 from fem.mesh.domain import Domain
 from fem.physics.grand_potential import AHMAD_2020, HONG_2018, GrandPotential, Parameters
-from fem.solve import Control, Options, Stage
-from fem.stepper import Settings, Stepper
+from fem.solver.stage import Control, Options, Stage
+from fem.solver.stepper import Settings, Stepper
 from fem.system.system import System, check_needs
 from tests.verification.cells import RT_F
 from tests.verification.fronts import PER_CHARGE, UM, Growth, box, layer, strip

@@ -11,10 +11,10 @@ import ufl
 
 from fem.case import Case
 from fem.compat import MPI
-from fem.matrices import AMPERE
-from fem.solve import Control, Options, Outcome, Stage
-from fem.stepper import Settings, Stepper
-from fem.stiffness import Assembled, Block, Stiffness, product
+from fem.solver.matrices import AMPERE
+from fem.solver.stage import Control, Options, Outcome, Stage
+from fem.solver.stepper import Settings, Stepper
+from fem.solver.stiffness import Assembled, Block, Stiffness, product
 from fem.system.system import System, Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
 from tests.verification.fronts import box

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fem.base.errors import RunError
-from fem.solve import Control, Outcome, Stage
+from fem.solver.stage import Control, Outcome, Stage
 from fem.start import within_step
 from fem.system.system import System
 

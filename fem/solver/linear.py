@@ -1,15 +1,15 @@
 r"""The linear systems of a stage: solvers, preconditioners, and what to do when they fail.
 
 At a given current the potential E of the driven conductor is unknown too. Each Newton iteration
-(`fem.solve`) then solves
+(`fem.solver.stage`) then solves
 
     [ J    b ] [du]     [  F    ]
     [ g^T  d ] [dE] = - [ i - I ]
 
 A direct solver solves with J alone for two right-hand sides: J y = -F, J w = b,
 dE = -(i - I + g.y)/(d - g.w), du = y - w dE. An iterative one takes the voltage as one more unknown
-(`fem.bordered`). The dense row never enters a matrix, so both see the same sparse J and give the
-same current.
+(`fem.solver.bordered`). The dense row never enters a matrix, so both see the same sparse J and give
+the same current.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fem.bordered import Bordered
 from fem.compat import MPI, Callee, PETSc, quiet_options
-from fem.decoupling import Decoupling
-from fem.matrices import AMPERE, Condensed
+from fem.solver.bordered import Bordered
+from fem.solver.decoupling import Decoupling
+from fem.solver.matrices import AMPERE, Condensed
 
 if TYPE_CHECKING:
-    from fem.solve import Options, Stage
+    from fem.solver.stage import Options, Stage
 
 __all__ = ["LinearSolver"]
 

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import PETSc
-from fem.stiffness import product
+from fem.solver.stiffness import product
 
 if TYPE_CHECKING:
-    from fem.solve import Stage
+    from fem.solver.stage import Stage
     from fem.system.nodal import LocalTerms
 
 __all__ = ["AMPERE", "Condensed", "Differences", "Parts"]

@@ -7,7 +7,7 @@ i(u, E), each Newton iteration solves
     [ J    b ] [du]     [  F    ]          J = dF/du,   b = dF/dE (one vector)
     [ g^T  d ] [dE] = - [ i - I ]          g = di/du,   d = di/dE
 
-by `fem.linear`. (SNES has no place for the voltage; hence our own loop.)
+by `fem.solver.linear`. (SNES has no place for the voltage; hence our own loop.)
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI, owned_size
-from fem.linear import LinearSolver, Step
-from fem.matrices import Parts
-from fem.stiffness import Block
+from fem.solver.linear import LinearSolver, Step
+from fem.solver.matrices import Parts
+from fem.solver.stiffness import Block
 from fem.system.nodal import LocalTerms
 from fem.system.system import System, Unknown
 
@@ -83,7 +83,7 @@ class Options:
         direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly.
         direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
         patience: the preconditioner is kept until a solve needs this many times the iterations it
-            needed when it was new (with `fem.decoupling` it is set up anew in each step).
+            needed when it was new (with `fem.solver.decoupling` it is set up anew in each step).
     """
 
     kind: str = "auto"
@@ -229,7 +229,7 @@ class Stage:
 
         The size is the larger of a row's Euclidean norm and the absolute value of its sum, which is
         the gap in that balance. What round-off may leave of either says nothing and counts as zero
-        (`fem.matrices.Parts.noise`).
+        (`fem.solver.matrices.Parts.noise`).
         """
         out = []
         sums = np.zeros((4, len(self.names)))

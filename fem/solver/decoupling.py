@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fem.compat import PETSc, owned_size
-from fem.matrices import AMPERE
-from fem.stiffness import structure
+from fem.solver.matrices import AMPERE
+from fem.solver.stiffness import structure
 from fem.system.system import System
 
 if TYPE_CHECKING:
-    from fem.linear import LinearSolver
+    from fem.solver.linear import LinearSolver
 
 __all__ = ["Decoupling"]
 

@@ -1,0 +1,1 @@
+"""How a system is solved: stages, linear solvers and their matrices, time steps."""
