@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fem.blocks import Block, region_field, wall_block
 from fem.case_summary import used_materials
 from fem.compat import dfem
+from fem.files.blocks import Block, region_field, wall_block
+from fem.files.fields import FieldWriter
+from fem.files.series import Series
 from fem.measure import Measure
 from fem.model import Model
-from fem.output import FieldWriter
 from fem.probes import Probes
-from fem.series import Series
 from fem.solver.stepper import Step
 
 __all__ = ["Recorder", "Tally"]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem import checkpoint, events, start
+from fem import events, start
 from fem.base import provenance
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.base.folder import write_json, write_text
@@ -24,10 +24,11 @@ from fem.base.parallel import on_root
 from fem.deposit import Deposit
 from fem.diagnosis import DEPLETED, NOT_JOINED, NOTHING_TO_STRIP, TOO_MUCH, Trouble, causes, joined
 from fem.drive import FOREVER, Drive, given_charge
+from fem.files import checkpoint
+from fem.files.fields import FieldWriter
 from fem.materials.limits import Bound, Limits, faults
 from fem.measure import Measure
 from fem.model import Model, ledger
-from fem.output import FieldWriter
 from fem.penetration import SWELLS, Penetration
 from fem.probes import Probes
 from fem.progress import Progress

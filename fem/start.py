@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from fem import checkpoint
 from fem.base.errors import CaseError, RunError
 from fem.base.parallel import on_root
 from fem.compat import MPI, cell_vertices, dfem, dmesh
 from fem.diagnosis import NOTHING_TO_STRIP, causes, has_metal
+from fem.files import checkpoint
 from fem.mesh.points import find_cells
 from fem.model import Model
 from fem.protocol import Segment

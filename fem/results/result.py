@@ -7,8 +7,8 @@
     result.array("c")                              # nodal values at the last time
     result.line((0, 0), (0, 60e-6), "c", t=3600)   # profile between two points
 
-Reads `series.csv`, `summary.json` and the XDMF + HDF5 files that `fem.output` writes, also while
-the run still writes them.
+Reads `series.csv`, `summary.json` and the XDMF + HDF5 files that `fem.files.fields` writes, also
+while the run still writes them.
 """
 
 from __future__ import annotations

@@ -264,8 +264,8 @@ class Campaign:
 
 def _state(folder: Path) -> list[float]:
     """Times of whole checkpoints, in order."""
-    from fem import checkpoint
     from fem.base.errors import CaseError
+    from fem.files import checkpoint
 
     try:
         return [float(checkpoint.latest(folder).manifest["clock"]["t"])]
@@ -275,7 +275,7 @@ def _state(folder: Path) -> list[float]:
 
 def _content(folder: Path) -> dict[str, str]:
     """Digests of the end state, the series, and the fields at each time."""
-    from fem import checkpoint
+    from fem.files import checkpoint
     from fem.results.result import Result
 
     def digest(*arrays: Any) -> str:
@@ -307,7 +307,7 @@ def _pause(mark: Path) -> None:
 
 
 def _pause_in_checkpoint(which: str, at: int, mark: Path) -> None:
-    from fem import checkpoint
+    from fem.files import checkpoint
 
     write, rename, replace = checkpoint._write_synced, Path.rename, Path.replace
 

@@ -72,7 +72,7 @@ def files(folder: Path) -> dict[str, int]:
 
 def main(root: str) -> dict[str, Any]:
     """Full while it runs, read-only, then room again."""
-    from fem import checkpoint
+    from fem.files import checkpoint
 
     disk = Path(root) / "disk"
     disk.mkdir()

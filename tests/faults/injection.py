@@ -31,7 +31,7 @@ STAGES: dict[str, tuple[str, int, Exception]] = {
     "a rank alone": (
         "fem.solver.linear:LinearSolver.apply_inverse", 9, RunError("this rank sees no way")
     ),
-    "writing": ("fem.output:_Numbering.values", 12, OSError(errno.ENOSPC, "No space left")),
+    "writing": ("fem.files.fields:_Numbering.values", 12, OSError(errno.ENOSPC, "No space left")),
     "checkpoint": ("numpy:savez", 2, OSError(errno.ENOSPC, "No space left")),
 }  # fmt: skip
 

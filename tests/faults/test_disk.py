@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from fem import checkpoint
 from fem.case_files import to_toml
+from fem.files import checkpoint
 from fem.results.result import read_series
 from fem.run import resume
 from tests.conftest import ROOT, environment

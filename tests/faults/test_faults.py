@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from fem import checkpoint
 from fem.case import Case
 from fem.case_files import to_toml
+from fem.files import checkpoint
 from fem.results.result import Result, read_series
 from fem.run import resume
 from tests.case.base import changed

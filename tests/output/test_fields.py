@@ -15,7 +15,7 @@ import pytest
 
 from fem.base import folder as folder_module
 from fem.base.errors import CaseError
-from fem.output import _BlockFile
+from fem.files.fields import _BlockFile
 from fem.results.result import Result, _load, _read_xdmf
 from tests.output.field import UM, exact
 
@@ -199,7 +199,7 @@ KILLED = """
 import sys
 import numpy as np
 from pathlib import Path
-from fem.output import _BlockFile
+from fem.files.fields import _BlockFile
 cells, points = np.array([[0, 1, 2]]), np.zeros((50000, 3))
 file = _BlockFile(Path(sys.argv[1]), "pore", cells, points, {}, False)
 print("ready", flush=True)

@@ -15,12 +15,12 @@ from matplotlib.colors import to_rgba
 from fem.base.errors import CaseError
 from fem.base.folder import write_json
 from fem.compat import MPI
-from fem.output import FieldWriter, _BlockFile
+from fem.files.fields import FieldWriter, _BlockFile
+from fem.files.series import Series
 from fem.post import figures
 from fem.post.layout import _broken
 from fem.post.style import FIELDS, scaled, shortened, show_time
 from fem.results.result import Result
-from fem.series import Series
 from tests.output import shapes
 
 COMM = MPI.COMM_SELF
@@ -209,8 +209,8 @@ def test_command_line(folder, tmp_path):
 @pytest.fixture(scope="module")
 def solid_folder(tmp_path_factory) -> Path:
     """Three-dimensional results, from a real mesh on this one rank."""
-    from fem.blocks import Block, wall_block
     from fem.compat import dfem
+    from fem.files.blocks import Block, wall_block
     from tests.output.workers import domain_of
 
     folder = tmp_path_factory.mktemp("solid")
@@ -252,8 +252,8 @@ def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog):
 
 def grown(folder: Path, dim: int, height: float, dead: float = 0.0) -> Path:
     """Results of a growth study: metal up to a height around a host that is 30 um high."""
-    from fem.blocks import Block, region_field
     from fem.compat import dfem
+    from fem.files.blocks import Block, region_field
     from tests.output.workers import domain_of
 
     domain = domain_of(dim, 8)

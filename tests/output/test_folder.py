@@ -15,8 +15,8 @@ import pytest
 from fem.base.errors import CaseError, RunError
 from fem.base.folder import FolderLock, claim_folder, write_json, write_text
 from fem.compat import MPI
+from fem.files.series import Series
 from fem.results.result import Result, read_series, series_units
-from fem.series import Series
 
 COMM = MPI.COMM_SELF
 UNITS = {"t": "s", "voltage": "V", "newton": ""}

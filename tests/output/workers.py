@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from fem.base.folder import FolderLock, claim_folder, write_json
-from fem.blocks import Block, region_field, wall_block
 from fem.compat import MPI, dfem, dmesh
+from fem.files.blocks import Block, region_field, wall_block
+from fem.files.fields import FieldWriter
+from fem.files.series import Series
 from fem.mesh.domain import Domain
-from fem.output import FieldWriter
-from fem.series import Series
 from tests.output.field import UM, exact
 
 

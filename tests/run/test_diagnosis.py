@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import checkpoint
 from fem.base.errors import RunError
+from fem.files import checkpoint
 from fem.results.result import read_series
 from fem.run import resume, run
 from fem.solver.stage import Outcome, Stage

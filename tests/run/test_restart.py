@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import checkpoint
 from fem.base.errors import CaseError, Interrupted
 from fem.case_files import to_toml
 from fem.events import StopRequest
+from fem.files import checkpoint
 from fem.results.result import Result, read_series
 from fem.run import resume
 from tests.conftest import environment, mpiexec
@@ -268,7 +268,7 @@ def _full_disk(folder: str) -> list[int]:
 
     from fem.cli import main
     from fem.compat import MPI
-    from fem.series import Series
+    from fem.files.series import Series
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

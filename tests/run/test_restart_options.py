@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import checkpoint
 from fem.base.errors import CaseError, Interrupted
 from fem.base.folder import FolderLock
 from fem.case_files import read_toml
 from fem.cli import main
 from fem.events import StopRequest, Watch
+from fem.files import checkpoint
 from fem.results.result import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation

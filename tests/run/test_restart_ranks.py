@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import checkpoint
 from fem.base.errors import Interrupted
 from fem.case import Case
 from fem.events import StopRequest
+from fem.files import checkpoint
 from fem.results.result import Result
 from fem.run import resume
 

@@ -19,9 +19,9 @@ from fem import theory
 from fem.base.constants import BOLTZMANN, FARADAY
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.case import Case
-from fem.checkpoint import latest
 from fem.compat import MPI
 from fem.events import StopRequest
+from fem.files.checkpoint import latest
 from fem.mesh.domain import Domain
 from fem.model import Model, build
 from fem.physics.nucleation import SLACK, Nuclei, poisson_sites

@@ -30,8 +30,8 @@ import numpy.typing as npt
 
 from fem.base.folder import write_bytes, write_text
 from fem.base.parallel import all_agree, on_root
-from fem.blocks import Block
 from fem.compat import cell_vertices
+from fem.files.blocks import Block
 
 __all__ = ["FieldWriter"]
 
