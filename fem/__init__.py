@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fem.base.errors import CaseError, HostplateError, Interrupted, RunError
-    from fem.case import Case
+    from fem.case.case import Case
 
 __all__ = ["Case", "CaseError", "HostplateError", "Interrupted", "RunError", "__version__", "load"]
 
 
 def load(path_or_name: Any, overrides: Any = ()) -> Case:
-    """A case from a file or, by name, from the catalogue; see `fem.case.Case.load`."""
-    from fem.case import Case
+    """A case from a file or, by name, from the catalogue; see `fem.case.case.Case.load`."""
+    from fem.case.case import Case
 
     return Case.load(path_or_name, overrides)
 
@@ -30,7 +30,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "Case":
-        return import_module("fem.case").Case
+        return import_module("fem.case.case").Case
     if name in __all__ and name != "__version__":
         return getattr(import_module("fem.base.errors"), name)
     if name == "__version__":

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case.case import Case
+from fem.case.drive import Drive
 from fem.compat import dfem
-from fem.drive import Drive
 from fem.mesh.domain import Domain
 from fem.system.system import System
 from fem.values.properties import Along, Constant, Property

@@ -122,7 +122,7 @@ def _check_names(arguments: Sequence[str]) -> None:
     Raises:
         CaseError: an argument, or the folder where the command was started; or that one is gone.
     """
-    from fem.case_files import refuse_other_than_utf8
+    from fem.case.files import refuse_other_than_utf8
 
     for text in arguments:
         refuse_other_than_utf8(text)
@@ -203,13 +203,13 @@ def _hooks_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _load(options: argparse.Namespace) -> Any:
-    from fem.case import Case
+    from fem.case.case import Case
 
     return Case.load(options.case, options.overrides)
 
 
 def _load_host(options: argparse.Namespace) -> Any:
-    from fem.host_files import load
+    from fem.case.hosts import load
 
     return load(options.case, options.overrides)
 
@@ -231,7 +231,7 @@ def _new(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_new(options: argparse.Namespace) -> None:
-    from fem.case_files import find_case, read_toml, tables_of
+    from fem.case.files import find_case, read_toml, tables_of
 
     source = find_case(options.name)
     target = options.file
@@ -267,8 +267,8 @@ def _list(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_list(options: argparse.Namespace) -> None:
-    from fem.case import STUDIES
-    from fem.case_files import case_names, host_names, read_toml
+    from fem.case.case import STUDIES
+    from fem.case.files import case_names, host_names, read_toml
     from geometries import families
 
     if options.name is not None:
@@ -308,7 +308,7 @@ def _do_list(options: argparse.Namespace) -> None:
 
 
 def _study(name: str) -> str:
-    from fem.case import STUDIES
+    from fem.case.case import STUDIES
 
     if name not in STUDIES:
         raise CaseError(f"no study {name!r}; {nearest(name, STUDIES)}")
@@ -335,7 +335,7 @@ def _show(parser: argparse.ArgumentParser) -> None:
 
 def _do_show(options: argparse.Namespace) -> None:
     if options.case == "schema":
-        from fem.case_schema import schema_text
+        from fem.case.schema import schema_text
 
         print(schema_text())
     else:
@@ -352,7 +352,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_check(options: argparse.Namespace) -> None:
-    from fem.case_summary import summary
+    from fem.case.summary import summary
 
     print(summary(_load(options)))
 
@@ -494,7 +494,7 @@ def _do_gallery(options: argparse.Namespace) -> None:
             "--family selects among the families, --hosts draws the hosts; use one of them"
         )
     else:
-        from fem.host_files import published
+        from fem.case.hosts import published
 
         files = named(published(), options.out)
     for file in files:

@@ -22,7 +22,7 @@ from typing import Any
 from fem.base.errors import CaseError
 from fem.base.folder import move_aside, write_json
 from fem.base.parallel import install_abort_hook, on_root
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI
 from fem.results.comparison import numbers, order, scale
 from fem.results.result import Result

@@ -12,9 +12,9 @@ import numpy as np
 from fem import pieces, theory
 from fem.base.constants import BOLTZMANN
 from fem.base.errors import CaseError, nearest
-from fem.case import Case
-from fem.case import Nuclei as Entry
-from fem.case_checks import LEAST_WIDTHS
+from fem.case.case import Case
+from fem.case.case import Nuclei as Entry
+from fem.case.checks import LEAST_WIDTHS
 from fem.crystal import Crystal
 from fem.materials import library
 from fem.mesh.domain import Domain

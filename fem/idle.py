@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 
-from fem.case import Case
+from fem.case.case import Case
 from fem.mesh.domain import Domain
 
 __all__ = ["idle"]

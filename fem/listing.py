@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fem.base.constants import T_REF
 from fem.base.errors import CaseError, nearest
-from fem.case_files import read_toml
+from fem.case.files import read_toml
 from fem.materials import Dependent, Electrolyte, Material, library
 
 __all__ = ["file_lines", "geometry_lines", "material_lines"]

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import ufl
 
-from fem import boundaries, case_names, growth, pieces, surfaces
+from fem import boundaries, growth, pieces, surfaces
 from fem.base.errors import CaseError, RunError
 from fem.boundaries import Edges, Flow
-from fem.case import Case
+from fem.case import names as case_names
+from fem.case.case import Case
+from fem.case.drive import Drive
+from fem.case.hooks import own_physics
 from fem.compat import MPI, cell_vertices, dfem
-from fem.drive import Drive
-from fem.hooks import own_physics
 from fem.materials import library
 from fem.materials.limits import UNITS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain

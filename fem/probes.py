@@ -28,7 +28,7 @@ from fem import kinetics
 from fem.base.errors import CaseError, nearest
 from fem.base.folder import write_text
 from fem.base.parallel import on_root
-from fem.case import PROBE_FIELDS, Probe
+from fem.case.case import PROBE_FIELDS, Probe
 from fem.mesh.points import Places
 from fem.model import Model
 from fem.physics.interface import Electrode

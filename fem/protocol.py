@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from fem.case import PULSE_SLACK
-from fem.drive import Drive, drive
+from fem.case.case import PULSE_SLACK
+from fem.case.drive import Drive, drive
 from fem.solver.stage import Control
 from fem.values.properties import Along, Constant
 
@@ -42,7 +42,7 @@ class Segment:
         part: number of the protocol step that it belongs to; all pulses of a step share it.
         cycle: from 1 on in a `cycle` step, counted through the whole protocol; else 0.
         pulse: from 1 on in a `pulse` step, else 0.
-        tolerance: to which what changes in time is followed, see `fem.drive`.
+        tolerance: to which what changes in time is followed, see `fem.case.drive`.
     """
 
     name: str

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fem import boundaries, case_names, penetration, pieces
+from fem import boundaries, penetration, pieces
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
-from fem.case_summary import assumed_zero, dead_walls
+from fem.case import names
+from fem.case.summary import assumed_zero, dead_walls
 from fem.compat import MPI
 from fem.idle import idle
 from fem.kinetics import PASSIVE_SHARE
@@ -93,7 +94,7 @@ class Remarks:
             yield text, text
         yield from ((text, text) for text in dead_walls(model.case))
         yield from (("tail, foreseen", text) for text in penetration.notes(vars(model.case)))
-        for text in case_names.unmatched(vars(model.case), model.domain.regions):
+        for text in names.unmatched(vars(model.case), model.domain.regions):
             yield text, text
         bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]
         if bare:

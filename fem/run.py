@@ -22,9 +22,9 @@ from typing import Any
 from fem.base.errors import CaseError, RunError
 from fem.base.folder import FolderLock, claim_folder, refuse_folder, write_text
 from fem.base.parallel import check_launcher, install_abort_hook, on_root
-from fem.case import Case
-from fem.case_files import apply_override, read_toml, refuse_other_than_utf8, to_toml
-from fem.case_names import require_filled
+from fem.case.case import Case
+from fem.case.files import apply_override, read_toml, refuse_other_than_utf8, to_toml
+from fem.case.names import require_filled
 from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from fem.files import checkpoint
 from fem.mesh.domain import Domain

@@ -21,9 +21,9 @@ from fem.base import provenance
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.base.folder import write_json, write_text
 from fem.base.parallel import on_root
+from fem.case.drive import FOREVER, Drive, given_charge
 from fem.deposit import Deposit
 from fem.diagnosis import DEPLETED, NOT_JOINED, NOTHING_TO_STRIP, TOO_MUCH, Trouble, causes, joined
-from fem.drive import FOREVER, Drive, given_charge
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
 from fem.materials.limits import Bound, Limits, faults

@@ -17,11 +17,11 @@ import numpy as np
 from fem import boundaries
 from fem.base.constants import T_REF
 from fem.base.errors import CaseError
-from fem.case import Case
-from fem.case_chemistry import transfer_problem
-from fem.coatings import films_on, meeting, no_electrons
+from fem.case.case import Case
+from fem.case.chemistry import transfer_problem
+from fem.case.coatings import films_on, meeting, no_electrons
+from fem.case.hooks import BUILT_IN, find_law
 from fem.compat import MPI, dfem
-from fem.hooks import BUILT_IN, find_law
 from fem.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.materials.laws import exchange_current
 from fem.mesh.domain import Domain

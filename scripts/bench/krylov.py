@@ -26,7 +26,7 @@ import numpy as np
 
 import fem.model
 from fem.base.parallel import install_abort_hook, on_root
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run import mesh_folder

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fem.case_files import set_path
+from fem.case.files import set_path
 from fem.materials import library
 
 BASE: dict[str, Any] = {

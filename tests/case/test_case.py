@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import fem
 from fem.base.errors import CaseError
-from fem.case import Case, Plate
-from fem.case_files import apply_override, case_names, to_toml
+from fem.case.case import Case, Plate
+from fem.case.files import apply_override, case_names, to_toml
 from fem.materials import Electrolyte, material
 from tests.case.base import BASE, EVERYTHING, changed
 

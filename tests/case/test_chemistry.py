@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fem.base.errors import CaseError
-from fem.case import Case
-from fem.case_summary import notes
+from fem.case.case import Case
+from fem.case.summary import notes
 from fem.materials import Electrolyte, electrolyte, material, metal, names, pair
 
 MINE: dict[str, Any] = {

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from fem.base.errors import CaseError
-from fem.case import Case
-from fem.case_files import case_names, read_toml
-from fem.case_summary import notes, summary
+from fem.case.case import Case
+from fem.case.files import case_names, read_toml
+from fem.case.summary import notes, summary
 from geometries.gallery import EXAMPLES
 
 from .base import BASE, changed

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case.case import Case
 
 from .base import BASE
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from fem.base.errors import CaseError
-from fem.case import Case, _written
-from fem.case_checks import geometry_parameters
-from fem.case_files import case_names, to_toml
+from fem.case.case import Case, _written
+from fem.case.checks import geometry_parameters
+from fem.case.files import case_names, to_toml
 from fem.materials import library
 from geometries.gallery import EXAMPLES, _as_it_is, _drawn, _pictured
 from geometries.registry import build, key, resolve
@@ -226,7 +226,7 @@ def test_the_text_is_that_of_show(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
-    from fem.case_files import read_toml
+    from fem.case.files import read_toml
 
     (tmp_path / "old.toml").write_bytes(b'schema = 1\r\ntitle = "M\xfcller"\r\n')
     with pytest.raises(CaseError, match=r"cannot be read: line 2 is not UTF-8 text \(byte 0xfc\)"):

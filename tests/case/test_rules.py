@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from fem import case_checks
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case import checks
+from fem.case.case import Case
 
 from . import test_nuclei
 from .base import changed
@@ -166,7 +166,7 @@ def test_what_is_no_table_is_refused() -> None:
 
 def test_no_rule_is_without_a_broken_case(tmp_path: Path) -> None:
     """Every line of the cross checks that reports a problem is reached by the tables."""
-    file = case_checks.__file__
+    file = checks.__file__
     seen: set[int] = set()
     monitor, tool = sys.monitoring, sys.monitoring.PROFILER_ID
 

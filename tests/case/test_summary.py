@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fem.case import Case
-from fem.case_summary import assumed_zero
+from fem.case.case import Case
+from fem.case.summary import assumed_zero
 
 from .base import changed
 

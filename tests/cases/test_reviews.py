@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fem import theory
-from fem.case import Case
+from fem.case.case import Case
 from fem.results.result import Result
 
 Solve = Callable[..., Result]

@@ -14,8 +14,8 @@ import pytest
 import fem
 from fem import cli
 from fem.base.errors import CaseError, Interrupted, RunError
-from fem.case import Step
-from fem.case_files import case_names, to_toml
+from fem.case.case import Step
+from fem.case.files import case_names, to_toml
 from fem.materials import electrolyte, pair, solid
 from geometries import families
 from geometries.description import parameters

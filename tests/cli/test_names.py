@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fem.base.errors import CaseError
-from fem.case_files import to_toml
+from fem.case.files import to_toml
 from fem.cli import main
 from tests.case.base import BASE
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from fem.case_files import to_toml
+from fem.case.files import to_toml
 from tests.run.cases import SMALL
 
 CASE: dict[str, Any] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fem.case_files import to_toml
+from fem.case.files import to_toml
 from fem.files import checkpoint
 from fem.results.result import read_series
 from fem.run import resume

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from fem.case import Case
-from fem.case_files import to_toml
+from fem.case.case import Case
+from fem.case.files import to_toml
 from fem.files import checkpoint
 from fem.results.result import Result, read_series
 from fem.run import resume

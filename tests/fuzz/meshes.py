@@ -322,7 +322,7 @@ def originals(folder: Path) -> dict[str, bytes]:
 
 def fuzz(count: int, seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     """Run mutated meshes; a row each."""
-    from fem.case_files import to_toml
+    from fem.case.files import to_toml
 
     folder.mkdir(parents=True, exist_ok=True)
     made = child(lambda: 0 if originals(folder) else 1, folder / "made.log", 120.0)

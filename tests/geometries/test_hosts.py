@@ -11,9 +11,9 @@ import pytest
 
 from fem import cli
 from fem.base.errors import CaseError
-from fem.case_checks import geometry_parameters
-from fem.case_files import case_names, host_names
-from fem.host_files import CATALOGUE, Host, load, published
+from fem.case.checks import geometry_parameters
+from fem.case.files import case_names, host_names
+from fem.case.hosts import CATALOGUE, Host, load, published
 from geometries.mesh import quality
 from geometries.registry import resolve
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.case import STUDIES, Case
+from fem.case.case import STUDIES, Case
 from tests.conftest import ROOT
 
 RECORD: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "record.py"))

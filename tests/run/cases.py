@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fem.case import Case
-from fem.case_files import set_path
+from fem.case.case import Case
+from fem.case.files import set_path
 
 SMALL: dict[str, Any] = {
     "schema": 1,

@@ -11,7 +11,7 @@ import pytest
 import ufl
 
 from fem.base.constants import FARADAY
-from fem.case import Case
+from fem.case.case import Case
 from fem.deposit import Deposit
 from fem.model import build
 from fem.run import resume

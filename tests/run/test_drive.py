@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError, Interrupted, RunError
-from fem.drive import Drive, given_charge
+from fem.case.drive import Drive, given_charge
 from fem.events import StopRequest
 from fem.results.result import Result
 from fem.run import resume

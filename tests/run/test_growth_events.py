@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fem.base.errors import Interrupted
-from fem.case import Case
-from fem.case_files import set_path
+from fem.case.case import Case
+from fem.case.files import set_path
 from fem.events import StopRequest
 from fem.results.result import Result
 from fem.run import resume

@@ -11,7 +11,7 @@ import pytest
 
 import geometries
 import geometries.writing
-from fem.case import Case
+from fem.case.case import Case
 from fem.converge import variants
 from fem.crystal import Crystal
 from fem.mesh.domain import Domain
@@ -76,7 +76,7 @@ def test_other_studies_keep_the_sizes_of_the_family() -> None:
 
 @pytest.mark.parametrize("family", ["planar", "lamella", "rough", "foam"])
 def test_every_family_takes_the_sizes_it_has(family: str) -> None:
-    from fem.case_checks import sized
+    from fem.case.checks import sized
 
     names = set(geometries.families()[family].model_fields)
     found = sized({"family": family}, vars(Case.from_dict(CASE)))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fem.base.parallel import on_root
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run import mesh_folder, resume

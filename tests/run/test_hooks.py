@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError, RunError
-from fem.case import Case
+from fem.case.case import Case
 from tests.case.base import changed
 from tests.conftest import ROOT, environment
 

@@ -9,7 +9,7 @@ import meshio
 import numpy as np
 import pytest
 
-from fem.case import Case
+from fem.case.case import Case
 from geometries.mesh import tensor_mesh
 from tests.verification.cells import PLAIN, RT_F, kinetics
 

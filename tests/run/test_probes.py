@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case.case import Case
 
 from .cases import GROWING, SMALL, small
 

@@ -16,7 +16,7 @@ import pytest
 
 from fem.base import provenance
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case.case import Case
 from fem.results.result import Result
 from fem.run import mesh_folder, resume
 from geometries import registry

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import Interrupted
-from fem.case import Case, case_names
+from fem.case.case import Case, case_names
 from fem.events import StopRequest
 from fem.results.result import read_series
 from fem.run import resume

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError, Interrupted
-from fem.case_files import to_toml
+from fem.case.files import to_toml
 from fem.events import StopRequest
 from fem.files import checkpoint
 from fem.results.result import Result, read_series

@@ -17,7 +17,7 @@ import pytest
 
 from fem.base.errors import CaseError, Interrupted
 from fem.base.folder import FolderLock
-from fem.case_files import read_toml
+from fem.case.files import read_toml
 from fem.cli import main
 from fem.events import StopRequest, Watch
 from fem.files import checkpoint

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import Interrupted
-from fem.case import Case
+from fem.case.case import Case
 from fem.events import StopRequest
 from fem.files import checkpoint
 from fem.results.result import Result

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fem.base.constants import FARADAY
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.model import build

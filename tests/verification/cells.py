@@ -14,7 +14,7 @@ import numpy.typing as npt
 import geometries
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.parallel import on_root
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI
 from fem.measure import Measure
 from fem.mesh.domain import Domain

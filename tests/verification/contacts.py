@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.case import Case
+from fem.case.case import Case
 from fem.mesh.domain import Domain
 from fem.model import build
 from fem.results.result import Result

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case.case import Case
 from fem.kinetics import PASSIVE_SHARE
 from fem.mesh.domain import Domain
 from fem.model import build

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import erfc
 
 from fem.base.constants import FARADAY
-from fem.case import Case
+from fem.case.case import Case
 from fem.run import run
 from tests.verification.cells import C0, LIMIT, T_PLUS, D, L, case
 

@@ -14,8 +14,8 @@ import pytest
 from scipy.linalg import solve_banded
 
 from fem.base.constants import FARADAY
-from fem.case import Case
-from fem.case_files import set_path
+from fem.case.case import Case
+from fem.case.files import set_path
 from fem.results.result import Result
 from tests.verification.fronts import (
     FLOOR,

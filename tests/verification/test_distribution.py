@@ -10,7 +10,7 @@ import pytest
 from scipy.integrate import quad
 
 from fem.base.constants import FARADAY
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.ions import Ions, Medium

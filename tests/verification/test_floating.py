@@ -13,7 +13,7 @@ import pytest
 
 from fem import boundaries
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI, PETSc
 from fem.run import run
 from tests.verification.cells import IDEAL, Cell, case, kinetics

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError, RunError
-from fem.case import Case
+from fem.case.case import Case
 from fem.materials import electrolyte, names, parse_material
 from fem.materials.limits import Limits, bounds
 from fem.run import run

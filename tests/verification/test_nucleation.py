@@ -18,7 +18,7 @@ import pytest
 from fem import theory
 from fem.base.constants import BOLTZMANN, FARADAY
 from fem.base.errors import CaseError, Interrupted, RunError
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI
 from fem.events import StopRequest
 from fem.files.checkpoint import latest

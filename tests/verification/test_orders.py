@@ -16,7 +16,7 @@ import pytest
 import ufl
 
 from fem.base.constants import FARADAY
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.electrons import Electrons

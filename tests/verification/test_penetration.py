@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from fem import penetration
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case.case import Case
 from fem.materials import material
 from tests.verification.cells import RT_F, T
 

@@ -15,7 +15,7 @@ import pytest
 from fem import theory
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
-from fem.case import Case
+from fem.case.case import Case
 from fem.materials import pair
 from fem.run import run
 from fem.theory.salt import Salt

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import ufl
 
-from fem.case import Case
+from fem.case.case import Case
 from fem.compat import MPI
 from fem.solver.matrices import AMPERE
 from fem.solver.stage import Control, Options, Outcome, Stage

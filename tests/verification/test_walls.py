@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from fem.case import Case
+from fem.case.case import Case
 from fem.kinetics import PASSIVE_SHARE
 from fem.run import run
 from tests.verification.cells import PLAIN, RT_F, Cell, case, kinetics, overpotential

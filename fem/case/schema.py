@@ -15,7 +15,7 @@ from fem.values.units import Quantity
 
 def schema_text() -> str:
     """Every key of a case: path, kind with unit, default, meaning."""
-    from fem.case import Case
+    from fem.case.case import Case
 
     rows = list(_rows(Case, ""))
     width = max(len(path) for path, _, _ in rows)

@@ -9,9 +9,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from fem.base.errors import CaseError
-from fem.case import Case, Geometry, Text
-from fem.case_checks import checked_sections, geometry_parameters
-from fem.case_files import apply_override, case_names, find_case, host_names, read_toml
+from fem.case.case import Case, Geometry, Text
+from fem.case.checks import checked_sections, geometry_parameters
+from fem.case.files import apply_override, case_names, find_case, host_names, read_toml
 
 #: Row of the catalogue of published hosts -> the cases or hosts that have its geometries.
 CATALOGUE = {

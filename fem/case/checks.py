@@ -15,8 +15,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from fem import case_chemistry, case_names, penetration
+from fem import penetration
 from fem.base.errors import CaseError, nearest
+from fem.case import chemistry
+from fem.case import names as case_names
 from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Constant, Formula, Property
 from fem.values.units import format_quantity
@@ -183,7 +185,7 @@ def cross_checks(sections: Mapping[str, Any]) -> list[str]:
         made = None if model is None else model.names()
     checks = (
         _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _nuclei,
-        _time, _probes, _hooks, case_chemistry.problems, penetration.problems,
+        _time, _probes, _hooks, chemistry.problems, penetration.problems,
     )
     found = [problem for check in checks for problem in check(sections)]
     regions = None
@@ -374,7 +376,7 @@ def _step(path: str, step: Any, study: Any, rounds: int = 1) -> Iterator[str]:
 
 def _drives(path: str, step: Any, tolerance: float) -> Iterator[str]:
     """Problems of what a step gives as a table or a formula of time."""
-    from fem.drive import drive
+    from fem.case.drive import drive
 
     for name in ("current_density", "voltage"):
         given: Property | float | None = getattr(step, name, None)
@@ -612,7 +614,7 @@ def _time(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _probes(sections: Mapping[str, Any]) -> Iterator[str]:
-    from fem.case import PROBE_FIELDS
+    from fem.case.case import PROBE_FIELDS
 
     seen: set[str] = set()
     for k, probe in enumerate(sections.get("probe", ())):
@@ -635,7 +637,7 @@ def _probes(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _hooks(sections: Mapping[str, Any]) -> Iterator[str]:
-    from fem.hooks import known_laws
+    from fem.case.hooks import known_laws
 
     if not {"hooks", "kinetics"} <= sections.keys():
         return

@@ -34,7 +34,7 @@ from pydantic import (
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 
 from fem.base.errors import CaseError, nearest
-from fem.case_files import apply_override, case_names, find_case, read_toml, set_path, to_toml
+from fem.case.files import apply_override, case_names, find_case, read_toml, set_path, to_toml
 from fem.values.curves import as_profile
 from fem.values.properties import Along, Constant, Formula, Property, PropertyOf
 from fem.values.units import Quantity, format_quantity, typed, unit_of
@@ -240,7 +240,7 @@ class Kinetics(_Table):
 
 
 class Coating(_Table):
-    """A thin layer on the wall between a solid and the electrolyte, see `fem.coatings`."""
+    """A thin layer on the wall between a solid and the electrolyte, see `fem.case.coatings`."""
 
     on: Glob = Field(description="region of the coated solid, or 'collector'")
     material: Name = Field(
@@ -554,7 +554,7 @@ class Probe(_Table):
 
 
 class Hooks(_Table):
-    """Own Python beside the case; see `fem.hooks`."""
+    """Own Python beside the case; see `fem.case.hooks`."""
 
     module: PathText = Field(
         description="file with kinetic laws named in `law`, and perhaps physics(case, domain)"
@@ -616,7 +616,7 @@ class Case(_Table):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        from fem.case_checks import cross_checks
+        from fem.case.checks import cross_checks
 
         problems = cross_checks({name: getattr(self, name) for name in type(self).model_fields})
         if problems:
@@ -637,7 +637,7 @@ class Case(_Table):
             CaseError: lists all problems.
         """
         folder = Path.cwd() if folder is None else Path(folder).absolute()
-        from fem.case_checks import checked_sections, clipped, cross_checks
+        from fem.case.checks import checked_sections, clipped, cross_checks
 
         if not isinstance(data, Mapping):
             raise CaseError(f"a case is a table of names and values, got {type(data).__name__}")
@@ -743,8 +743,8 @@ class Case(_Table):
         Numbers of the library, defaults and cell sizes of the geometry, and digests of the files
         that it names are written out; what it computes, and `physics_hash`, stay the same.
         """
-        from fem.case_checks import geometry_parameters
-        from fem.case_summary import library_entries
+        from fem.case.checks import geometry_parameters
+        from fem.case.summary import library_entries
         from fem.materials import recorded
 
         tables: dict[str, dict[str, Any]] = {}
@@ -769,7 +769,7 @@ class Case(_Table):
 
     def library_digest(self) -> str:
         """Digest of the numbers that the case takes from the library or carries."""
-        from fem.case_summary import library_entries
+        from fem.case.summary import library_entries
         from fem.materials import recorded
 
         return recorded.digest(library_entries(self))
@@ -813,7 +813,7 @@ class Case(_Table):
         if self.hooks is not None:  # what the module says, not where it is
             data["hooks"] = Path(self.hooks.module).read_text(encoding="utf-8")
         if self.geometry is not None:
-            from fem.case_checks import geometry_parameters
+            from fem.case.checks import geometry_parameters
 
             model = geometry_parameters(self.sized_geometry or {})
             if not as_written:
@@ -833,7 +833,7 @@ class Case(_Table):
 
         In a growth study they are half of `growth.interface_width`.
         """
-        from fem.case_checks import sized
+        from fem.case.checks import sized
 
         return None if self.geometry is None else sized(self.geometry, vars(self))
 

@@ -23,7 +23,7 @@ def host_names() -> dict[str, Path]:
 
 
 def _shipped(kind: str) -> dict[str, Path]:
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     found: dict[str, Path] = {}
     for folder in (here / kind, here.parent / "scripts" / kind):
         for path in sorted(folder.glob("*.toml")):

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from fem.base.errors import CaseError, nearest
-from fem.coatings import Film, films_on, meeting, no_electrons
+from fem.case.coatings import Film, films_on, meeting, no_electrons
 
 if TYPE_CHECKING:
     from geometries.parameters import Names
@@ -30,7 +30,7 @@ NEEDED = frozenset({"i0", "alpha_a", "alpha_c"})
 
 def of_geometry(case: Any) -> Names | None:
     """Names that the family of a case gives its mesh; None for a mesh of one's own."""
-    from fem.case_checks import geometry_parameters
+    from fem.case.checks import geometry_parameters
 
     if case.geometry is None:
         return None

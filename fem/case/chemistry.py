@@ -107,7 +107,7 @@ def _solids(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
 
 def _transfer(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
     """Entries that change a transfer coefficient leave both of them in balance."""
-    from fem.hooks import BUILT_IN
+    from fem.case.hooks import BUILT_IN
 
     entries = sections.get("kinetics", ())
     electrolyte_name = sections.get("electrolyte", "")

@@ -1,0 +1,1 @@
+"""The case file: its tables, how they are read, and what is checked before a run."""
