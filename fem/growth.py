@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fem import pieces, theory
+from fem import theory
 from fem.base.constants import BOLTZMANN
 from fem.base.errors import CaseError, nearest
 from fem.case.case import Case
@@ -24,7 +24,8 @@ from fem.physics.electrons import Electrons
 from fem.physics.ions import Ions
 from fem.physics.metal import Counter, Film, Metal
 from fem.physics.nucleation import Nuclei, Seeds, Surface
-from fem.surfaces import Reaction, Surfaces, bulk_metal
+from fem.setup import pieces
+from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.system import System
 from fem.values.properties import varies
 

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import ufl
 
-from fem import boundaries, growth, pieces, surfaces
+from fem import growth
 from fem.base.errors import CaseError, RunError
-from fem.boundaries import Edges, Flow
 from fem.case import names as case_names
 from fem.case.case import Case
 from fem.case.drive import Drive
@@ -31,6 +30,9 @@ from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
 from fem.physics.metal import Metal
 from fem.physics.nucleation import Nuclei
+from fem.setup import edges as boundaries
+from fem.setup import pieces, surfaces
+from fem.setup.edges import Edges, Flow
 from fem.system.nodal import CELL
 from fem.system.system import Physics, System, check_needs
 from fem.theory.salt import MONOVALENT

@@ -24,7 +24,6 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from fem import kinetics
 from fem.base.errors import CaseError, nearest
 from fem.base.folder import write_text
 from fem.base.parallel import on_root
@@ -33,6 +32,7 @@ from fem.mesh.points import Places
 from fem.model import Model
 from fem.physics.interface import Electrode
 from fem.remarks import film_per_charge
+from fem.setup import kinetics
 from fem.values.expressions import Expression, is_ufl
 
 __all__ = ["Probes"]

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from fem import boundaries, penetration, pieces
+from fem import penetration
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
 from fem.case import names
 from fem.case.summary import assumed_zero, dead_walls
 from fem.compat import MPI
-from fem.idle import idle
-from fem.kinetics import PASSIVE_SHARE
 from fem.materials import library
 from fem.model import CONDUCTIVITY_SHARE, Model
+from fem.setup import edges, pieces
+from fem.setup.idle import idle
+from fem.setup.kinetics import PASSIVE_SHARE
 
 __all__ = ["Remarks", "film_per_charge"]
 
@@ -96,7 +97,7 @@ class Remarks:
         yield from (("tail, foreseen", text) for text in penetration.notes(vars(model.case)))
         for text in names.unmatched(vars(model.case), model.domain.regions):
             yield text, text
-        bare = [b for b in boundaries.insulated(model.case, model.domain) if b != "sides"]
+        bare = [b for b in edges.insulated(model.case, model.domain) if b != "sides"]
         if bare:
             yield "insulated", f"boundaries without a condition are insulated: {', '.join(bare)}"
         yield from pieces.remarks(model.floating)

@@ -101,7 +101,7 @@ FAULTS = (
     ),
     Fault(
         "cathodic and anodic coefficients swapped",
-        "fem.kinetics:butler_volmer",
+        "fem.setup.kinetics:butler_volmer",
         "exp(alpha_a * f * eta) - exp(-alpha_c * f * eta)",
         "exp(alpha_c * f * eta) - exp(-2 * alpha_a * f * eta)",
         f"{V}/test_transport.py::test_khoo_neutral",
@@ -115,7 +115,7 @@ FAULTS = (
     ),
     Fault(
         "a bare wall strips",
-        "fem.kinetics:wall",
+        "fem.setup.kinetics:wall",
         "plating + theta * ufl.max_value",
         "plating + ufl.max_value",
         f"{V}/test_walls.py::test_stripping_runs_bare",

@@ -24,7 +24,7 @@ from fem.base.errors import CaseError, nearest
 
 __all__ = ["BUILT_IN", "ENTRY_POINTS", "find_law", "known_laws", "load", "own_physics"]
 
-#: Laws that are always there -> their name in `fem.kinetics`.
+#: Laws that are always there -> their name in `fem.setup.kinetics`.
 BUILT_IN = {"butler_volmer": "butler_volmer", "linear": "linear_kinetics"}
 ENTRY_POINTS = "hostplate.kinetics"
 
@@ -78,7 +78,7 @@ def find_law(name: str, module: str | None) -> Callable[..., Any]:
     if module is not None and name != "physics":
         law = getattr(load(module), name, None)
     if law is None and name in BUILT_IN:
-        from fem import kinetics
+        from fem.setup import kinetics
 
         return getattr(kinetics, BUILT_IN[name])
     if law is None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fem import kinetics
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Subdomain
+from fem.setup import kinetics
 from fem.system.facets import WallReaction
 from fem.system.nodal import CELL
 from fem.system.system import System

@@ -17,7 +17,7 @@ from fem.crystal import Crystal
 from fem.mesh.domain import Domain
 from fem.model import build
 from fem.remarks import Remarks
-from fem.surfaces import bulk_metal
+from fem.setup.surfaces import bulk_metal
 
 CASE: dict[str, Any] = {
     "schema": 1,

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem import kinetics
 from fem.base.constants import FARADAY
 from fem.compat import MPI, dmesh, owned_size
 from fem.crystal import Crystal
@@ -25,6 +24,7 @@ from fem.physics.electrons import Electrons
 from fem.physics.interface import Interface
 from fem.physics.ions import Ions, Medium
 from fem.physics.metal import Counter, Film, Metal
+from fem.setup import kinetics
 from fem.solver.stage import Control, Options, Outcome, Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.start import hold

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import boundaries
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.compat import MPI, PETSc
 from fem.run import run
+from fem.setup import edges as boundaries
 from tests.verification.cells import IDEAL, Cell, case, kinetics
 from tests.verification.test_walls import WALL_MATERIALS
 

@@ -13,8 +13,8 @@ import pytest
 from scipy.optimize import brentq
 
 from fem.case.case import Case
-from fem.kinetics import PASSIVE_SHARE
 from fem.run import run
+from fem.setup.kinetics import PASSIVE_SHARE
 from tests.verification.cells import PLAIN, RT_F, Cell, case, kinetics, overpotential
 
 I0 = 20.0  # A/m2

@@ -23,11 +23,11 @@ from fem.compat import MPI, dfem
 from fem.mesh.components import components
 
 if TYPE_CHECKING:
-    from fem.boundaries import Edges
     from fem.mesh.domain import Domain
     from fem.physics.electrons import Electrons
     from fem.physics.ions import Ions
-    from fem.surfaces import Surfaces
+    from fem.setup.edges import Edges
+    from fem.setup.surfaces import Surfaces
     from fem.system.system import System, Unknown
 
 __all__ = ["Floating", "gauge", "remarks"]

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from fem import boundaries
 from fem.base.constants import T_REF
 from fem.base.errors import CaseError
 from fem.case.case import Case
@@ -22,10 +21,11 @@ from fem.case.chemistry import transfer_problem
 from fem.case.coatings import films_on, meeting, no_electrons
 from fem.case.hooks import BUILT_IN, find_law
 from fem.compat import MPI, dfem
-from fem.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.materials.laws import exchange_current
 from fem.mesh.domain import Domain
 from fem.physics.interface import Electrode
+from fem.setup import edges
+from fem.setup.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.values.properties import Along, Formula, number, varies
 
 __all__ = ["Reaction", "Surfaces", "bulk_metal", "read"]
@@ -268,7 +268,7 @@ def read(
     if case.counter.kind == "metal":
         faces["counter"] = tuple(domain.faces_of("counter", ionic))
         reaction = _with_film(
-            _reaction(case, "counter", case.metal), boundaries.counter_contact(case)
+            _reaction(case, "counter", case.metal), edges.counter_contact(case)
         )
         counter = _electrode(
             case, domain, "counter", {"counter": reaction}, primary, faces=faces["counter"],
