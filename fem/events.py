@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from fem.compat import MPI
-from fem.contact import OWN
-from fem.deposit import Deposit
 from fem.diagnosis import sand_time
-from fem.measure import Measure
 from fem.model import Model
+from fem.physics.circuit.circuit import Measure
+from fem.physics.metal.contact import OWN
+from fem.physics.metal.deposit import Deposit
 from fem.protocol import Segment
 
 __all__ = ["StopRequest", "Watch", "depletion", "entry", "extreme_place"]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import ufl
 
-from fem import growth
 from fem.base.errors import CaseError, RunError
 from fem.case import names as case_names
 from fem.case.case import Case
@@ -25,11 +24,12 @@ from fem.compat import MPI, cell_vertices, dfem
 from fem.materials import library
 from fem.materials.limits import UNITS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain
-from fem.physics.electrons import Electrons
-from fem.physics.interface import Interface
-from fem.physics.ions import Ions, Medium
-from fem.physics.metal import Metal
-from fem.physics.nucleation import Nuclei
+from fem.physics.electrons.electrons import Electrons
+from fem.physics.ions.ions import Ions, Medium
+from fem.physics.metal import build as growth
+from fem.physics.metal.metal import Metal
+from fem.physics.nuclei.nuclei import Nuclei
+from fem.physics.walls.interface import Interface
 from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges, Flow

@@ -11,8 +11,8 @@ from fem.compat import dfem
 from fem.files.blocks import Block, region_field, wall_block
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
-from fem.measure import Measure
 from fem.model import Model
+from fem.physics.circuit.circuit import Measure
 from fem.probes import Probes
 from fem.solver.stepper import Step
 

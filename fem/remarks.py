@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fem import penetration
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
 from fem.case import names
@@ -16,6 +15,7 @@ from fem.case.summary import assumed_zero, dead_walls
 from fem.compat import MPI
 from fem.materials import library
 from fem.model import CONDUCTIVITY_SHARE, Model
+from fem.physics.metal import penetration
 from fem.setup import edges, pieces
 from fem.setup.idle import idle
 from fem.setup.kinetics import PASSIVE_SHARE
@@ -161,7 +161,7 @@ class Remarks:
         """What costs a pass over the mesh: films, fronts, salt across cells (collective).
 
         Args:
-            voids: pores that metal has closed, see `fem.voids.Voids.found`.
+            voids: pores that metal has closed, see `fem.physics.metal.voids.Voids.found`.
         """
         s, comm = self.model.system, self.model.domain.comm
         for key, text in (*self._wide_cells(walls=False), *_closed_pores(voids)):

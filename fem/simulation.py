@@ -22,14 +22,14 @@ from fem.base.errors import CaseError, Interrupted, RunError
 from fem.base.folder import write_json, write_text
 from fem.base.parallel import on_root
 from fem.case.drive import FOREVER, Drive, given_charge
-from fem.deposit import Deposit
 from fem.diagnosis import DEPLETED, NOT_JOINED, NOTHING_TO_STRIP, TOO_MUCH, Trouble, causes, joined
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
 from fem.materials.limits import Bound, Limits, faults
-from fem.measure import Measure
 from fem.model import Model, ledger
-from fem.penetration import SWELLS, Penetration
+from fem.physics.circuit.circuit import Measure
+from fem.physics.metal.deposit import Deposit
+from fem.physics.metal.penetration import SWELLS, Penetration
 from fem.probes import Probes
 from fem.progress import Progress
 from fem.protocol import Segment, Turnover, after, next_stop, segments

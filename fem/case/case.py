@@ -390,7 +390,7 @@ Step = Annotated[Plate | Strip | Rest | Hold | Pulse | Cycle, Discriminator("ste
 
 
 class Growth(_Table):
-    """The metal front of a growth study; see `fem.physics.metal`."""
+    """The metal front of a growth study; see `fem.physics.metal.metal`."""
 
     interface_width: Length = Field(
         description="lambda of the phase field; the mesh needs h <= lambda/2 where metal grows"
@@ -441,7 +441,7 @@ def _as_list(value: Any) -> Any:
 
 
 class Nuclei(_Table):
-    """Sites on nucleating walls where metal can appear; see `fem.physics.nucleation`."""
+    """Sites on nucleating walls where metal can appear; see `fem.physics.nuclei.nuclei`."""
 
     surface: Glob = Field(description="nucleating walls: region of the solid side, or 'collector'")
     at: Annotated[tuple[Coordinate, ...], Field(min_length=1)] | None = Field(

@@ -15,10 +15,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from fem import penetration
 from fem.base.errors import CaseError, nearest
 from fem.case import chemistry
 from fem.case import names as case_names
+from fem.physics.metal import penetration
 from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Constant, Formula, Property
 from fem.values.units import format_quantity
@@ -524,7 +524,7 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
-    """Anisotropies that the equations do not allow; see `fem.crystal`."""
+    """Anisotropies that the equations do not allow; see `fem.physics.metal.crystal`."""
     surface, kinetic = growth.anisotropy or 0.0, growth.kinetic_anisotropy or 0.0
     if surface >= CONVEX:
         yield (

@@ -6,11 +6,11 @@ import fnmatch
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fem import penetration
 from fem.case import names as case_names
 from fem.case.case import STUDIES, Along, Case, Constant, Cycle, Property, Pulse
 from fem.case.checks import geometry_parameters
 from fem.case.coatings import Film
+from fem.physics.metal import penetration
 from fem.values.units import format_quantity
 
 if TYPE_CHECKING:

@@ -1,2 +1,2 @@
-"""One file a physics. Each is a frozen dataclass with data in, rows out
+"""A folder for each physics: frozen dataclasses, data in, rows out
 (`fem.system.system.Physics`)."""

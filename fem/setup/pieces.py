@@ -24,8 +24,8 @@ from fem.mesh.components import components
 
 if TYPE_CHECKING:
     from fem.mesh.domain import Domain
-    from fem.physics.electrons import Electrons
-    from fem.physics.ions import Ions
+    from fem.physics.electrons.electrons import Electrons
+    from fem.physics.ions.ions import Ions
     from fem.setup.edges import Edges
     from fem.setup.surfaces import Surfaces
     from fem.system.system import System, Unknown

@@ -23,7 +23,7 @@ from fem.case.hooks import BUILT_IN, find_law
 from fem.compat import MPI, dfem
 from fem.materials.laws import exchange_current
 from fem.mesh.domain import Domain
-from fem.physics.interface import Electrode
+from fem.physics.walls.interface import Electrode
 from fem.setup import edges
 from fem.setup.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.values.properties import Along, Formula, number, varies

@@ -12,8 +12,8 @@ import ufl
 
 from fem.base.constants import FARADAY
 from fem.case.case import Case
-from fem.deposit import Deposit
 from fem.model import build
+from fem.physics.metal.deposit import Deposit
 from fem.run import resume
 from tests.verification.fronts import box
 from tests.verification.sharp import Sharp

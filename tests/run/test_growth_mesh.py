@@ -13,9 +13,9 @@ import geometries
 import geometries.writing
 from fem.case.case import Case
 from fem.converge import variants
-from fem.crystal import Crystal
 from fem.mesh.domain import Domain
 from fem.model import build
+from fem.physics.metal.crystal import Crystal
 from fem.remarks import Remarks
 from fem.setup.surfaces import bulk_metal
 

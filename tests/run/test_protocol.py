@@ -183,7 +183,7 @@ def test_what_follows_a_step_that_an_event_ended() -> None:
 def test_a_balance_that_does_not_close_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fem.measure import Measure
+    from fem.physics.circuit.circuit import Measure
 
     step = Measure.step
 

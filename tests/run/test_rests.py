@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import RunError
 from fem.case.case import Case
-from fem.measure import Measure
+from fem.physics.circuit.circuit import Measure
 from fem.results.result import Result
 from fem.setup.kinetics import PASSIVE_SHARE
 

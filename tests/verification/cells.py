@@ -16,9 +16,9 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.parallel import on_root
 from fem.case.case import Case
 from fem.compat import MPI
-from fem.measure import Measure
 from fem.mesh.domain import Domain
 from fem.model import build
+from fem.physics.circuit.circuit import Measure
 from fem.solver.stage import Control, Options, Outcome, Stage
 from fem.solver.stepper import Settings, Step, Stepper
 from fem.start import hold

@@ -15,15 +15,15 @@ import numpy.typing as npt
 
 from fem.base.constants import FARADAY
 from fem.compat import MPI, dmesh, owned_size
-from fem.crystal import Crystal
-from fem.deposit import Deposit
 from fem.mesh.domain import Domain
-from fem.physics.covering import Barrier, Covering
-from fem.physics.displacement import Displacement
-from fem.physics.electrons import Electrons
-from fem.physics.interface import Interface
-from fem.physics.ions import Ions, Medium
-from fem.physics.metal import Counter, Film, Metal
+from fem.physics.electrons.electrons import Electrons
+from fem.physics.ions.ions import Ions, Medium
+from fem.physics.metal.covering import Barrier, Covering
+from fem.physics.metal.crystal import Crystal
+from fem.physics.metal.deposit import Deposit
+from fem.physics.metal.displacement import Displacement
+from fem.physics.metal.metal import Counter, Film, Metal
+from fem.physics.walls.interface import Interface
 from fem.setup import kinetics
 from fem.solver.stage import Control, Options, Outcome, Stage
 from fem.solver.stepper import Settings, Stepper

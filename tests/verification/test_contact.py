@@ -130,7 +130,7 @@ def test_pinched_and_plated_again_ten_times(
     tmp_path: Path, reached: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every metal is alive, dead or in no contact's reach; charge is metal; no more is stripped."""
-    from fem.deposit import Deposit
+    from fem.physics.metal.deposit import Deposit
 
     found: list[dict[str, float]] = []
     look = Deposit.look

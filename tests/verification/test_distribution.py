@@ -13,7 +13,7 @@ from fem.base.constants import FARADAY
 from fem.case.case import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
-from fem.physics.ions import Ions, Medium
+from fem.physics.ions.ions import Ions, Medium
 from fem.solver.stage import Control, Options, Stage
 from fem.system.system import System
 from tests.verification.cells import (

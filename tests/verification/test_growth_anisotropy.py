@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fem import theory
-from fem.crystal import Crystal
+from fem.physics.metal.crystal import Crystal
 from tests.verification.fronts import (
     KAPPA,
     PER_CHARGE,

@@ -16,8 +16,8 @@ from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.model import build
-from fem.physics.covering import Barrier, Covering
-from fem.physics.metal import Film
+from fem.physics.metal.covering import Barrier, Covering
+from fem.physics.metal.metal import Film
 from fem.run import mesh_folder
 from fem.solver.stage import Control
 from tests.verification.cells import RT_F

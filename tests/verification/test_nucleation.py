@@ -24,7 +24,7 @@ from fem.events import StopRequest
 from fem.files.checkpoint import latest
 from fem.mesh.domain import Domain
 from fem.model import Model, build
-from fem.physics.nucleation import SLACK, Nuclei, poisson_sites
+from fem.physics.nuclei.nuclei import SLACK, Nuclei, poisson_sites
 from fem.results.result import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation

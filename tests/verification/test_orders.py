@@ -19,8 +19,8 @@ from fem.base.constants import FARADAY
 from fem.case.case import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
-from fem.physics.electrons import Electrons
-from fem.physics.ions import Ions, Medium
+from fem.physics.electrons.electrons import Electrons
+from fem.physics.ions.ions import Ions, Medium
 from fem.solver.stage import Control, Options, Stage
 from fem.system.system import System
 from tests.verification.cells import RT_F, Cell, L, case, mesh_folder

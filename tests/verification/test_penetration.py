@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from scipy.optimize import brentq
 
-from fem import penetration
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.materials import material
+from fem.physics.metal import penetration
 from tests.verification.cells import RT_F, T
 
 GROWTH_CASES = (

@@ -1,7 +1,8 @@
 """Published single-potential models: their fronts, and ours with two potentials on the same cell.
 
 Hong and Viswanathan, ACS Energy Lett. 3 (2018) 1737; Ahmad, Hong and Viswanathan, PNAS 2020. Cells
-of 200 um with a front at 20 um; lengths of these models are in um (`fem.physics.grand_potential`).
+of 200 um with a front at 20 um; lengths of these models are in um
+(`fem.physics.published.grand_potential`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pytest
 from scipy.optimize import brentq
 
 from fem.mesh.domain import Domain
-from fem.physics.grand_potential import AHMAD_2020, HONG_2018, GrandPotential, Parameters
+from fem.physics.published.grand_potential import AHMAD_2020, HONG_2018, GrandPotential, Parameters
 from fem.solver.stage import Control, Options, Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.system.system import System, check_needs

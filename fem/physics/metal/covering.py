@@ -1,8 +1,8 @@
 r"""Film walls that forget their barrier once a charge has been plated on them.
 
 A foreign wall asks for eta_nuc until metal covers it. The phase field alone would decide that by
-lambda: a film must be some lambda thick (`fem.physics.metal`). Here the charge q_w decides that has
-been plated on bare wall, per area of it, as on the walls of the other studies:
+lambda: a film must be some lambda thick (`fem.physics.metal.metal`). Here the charge q_w decides
+that has been plated on bare wall, per area of it, as on the walls of the other studies:
 
     eta_wall = eta + eta_nuc exp(-q_w/q_cov),    dq_w/dt = -i_w,    q_w <= (zF/V_m) b
 
@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI
-from fem.physics.metal import Metal
+from fem.physics.metal.metal import Metal
 from fem.system.nodal import NodalReaction
 from fem.system.system import System
 

@@ -39,8 +39,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, dfem, la, owned_size
-from fem.physics.ions import Ions
-from fem.physics.metal import Metal
+from fem.physics.ions.ions import Ions
+from fem.physics.metal.metal import Metal
 from fem.system.system import System
 
 __all__ = ["Displacement", "Outflow"]

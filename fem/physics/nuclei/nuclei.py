@@ -33,7 +33,7 @@ from scipy.spatial import cKDTree
 from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem, la, owned_size
 from fem.mesh.components import components
-from fem.physics.metal import TAIL, Metal, nodal
+from fem.physics.metal.metal import TAIL, Metal, nodal
 from fem.system.system import System
 from fem.values.units import format_quantity
 

@@ -8,7 +8,8 @@ nothing. With d the distance to the contour xi = 0.38, the share of a node that 
     s = clip( d/lambda - 5/4 |psi(xi) - psi(0.38)| - 1, 0, 1 )
 
 Metal within reach of a wall that it can have begun on is a film, not remains. Necks part at this
-contour (`fem.contact`); a seam has 0.45 when sharp fronts meet, and is being filled meanwhile.
+contour (`fem.physics.metal.contact`); a seam has 0.45 when sharp fronts meet, and is being filled
+meanwhile.
 
 The top of what remains is a ridge: no way leads up from it as steeply as a front is. Fronts by
 themselves, films that begin on walls and tails at rest have none, and then s = 0 everywhere.
@@ -24,10 +25,10 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from fem.compat import MPI, dfem, owned_size
-from fem.contact import PART
 from fem.mesh.components import edges, highest
 from fem.mesh.nearest import nearest
-from fem.profile import distance
+from fem.physics.metal.contact import PART
+from fem.physics.metal.profile import distance
 from fem.system.system import System, Unknown
 
 __all__ = ["CONTOUR", "FARTHEST", "Remains"]

@@ -1,7 +1,8 @@
 r"""Cubic crystals: surface energy and exchange current depend on the normal n of the front.
 
 n is given as components along the first axis, (2 or 3, nodes). Where the front is too flat to have
-a normal, `fem.front` shortens it; what depends on its direction then fades in proportion.
+a normal, `fem.physics.metal.front` shortens it; what depends on its direction then fades in
+proportion.
 """
 
 from __future__ import annotations

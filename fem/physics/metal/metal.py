@@ -18,14 +18,14 @@ import ufl
 
 from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem, owned_size
-from fem.contact import Contact
-from fem.crystal import Crystal
-from fem.front import Front
-from fem.remains import Remains
+from fem.physics.metal.contact import Contact
+from fem.physics.metal.crystal import Crystal
+from fem.physics.metal.front import Front
+from fem.physics.metal.remains import Remains
+from fem.physics.metal.voids import Voids
 from fem.system.nodal import NodalReaction
 from fem.system.system import System
 from fem.values.expressions import is_ufl
-from fem.voids import Voids
 
 __all__ = ["Counter", "Film", "Metal"]
 
@@ -107,9 +107,9 @@ class Metal:
 
     s is zero but where a step would push xi out of [0, 1] (`Front.spill`).
     |grad xi| = nhat.grad xi, nhat and the curvature K are those of the extrapolated front
-    (`fem.front`), so that the reaction is one and the same number when the potentials and when the
-    front are solved for: charge and metal then agree to round-off. Reactions are lumped at the
-    nodes (`fem.system.nodal`), and so is storage.
+    (`fem.physics.metal.front`), so that the reaction is one and the same number when the potentials
+    and when the front are solved for: charge and metal then agree to round-off. Reactions are
+    lumped at the nodes (`fem.system.nodal`), and so is storage.
 
     Attributes:
         regions: the pores that metal can fill.
@@ -127,7 +127,8 @@ class Metal:
         afloat: 1 in the cells of conductors that float at the start, 0 elsewhere (field, DG0).
         bridged: pores that a mat bridges out of the plane; its conductivity is their sigma_floor.
         cos_contact: (wall or face) -> cosine of the contact angle through the metal.
-        crystal: how gamma and i0 of metal on metal depend on the normal (`fem.crystal`).
+        crystal: how gamma and i0 of metal on metal depend on the normal
+        (`fem.physics.metal.crystal`).
     """
 
     regions: tuple[str, ...]

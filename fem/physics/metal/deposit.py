@@ -9,13 +9,13 @@ import numpy.typing as npt
 import ufl
 
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
-from fem.contact import TOUCH
-from fem.measure import Measure, bins_of
 from fem.mesh.components import components, highest
-from fem.physics.electrons import Electrons
-from fem.physics.interface import Interface
-from fem.physics.ions import Ions
-from fem.physics.metal import Metal
+from fem.physics.circuit.circuit import Measure, bins_of
+from fem.physics.electrons.electrons import Electrons
+from fem.physics.ions.ions import Ions
+from fem.physics.metal.contact import TOUCH
+from fem.physics.metal.metal import Metal
+from fem.physics.walls.interface import Interface
 from fem.solver.stage import Stage
 from fem.system.system import System
 
@@ -31,8 +31,8 @@ class Deposit(Measure):
     Attributes:
         metal: the physics.
         tip_place: where the highest metal is, m; empty without any.
-        pieces: dead metal, largest first: `piece` (its number, see `fem.contact`), `charge` (C),
-            `volume` (m3), `place` of its middle (m).
+        pieces: dead metal, largest first: `piece` (its number, see `fem.physics.metal.contact`),
+            `charge` (C), `volume` (m3), `place` of its middle (m).
         shorted: where metal (xi > 1/2) that hangs together with the collector meets the counter
             electrode, m; empty if nowhere.
         joined: floating solids that metal has joined to the collector, by number.
@@ -265,7 +265,7 @@ class Deposit(Measure):
         return tuple(min(found)) if found else ()
 
     def voids(self) -> dict[int, dict[str, Any]]:
-        """Pores that metal has closed, see `fem.voids.Voids.found` (collective)."""
+        """Pores that metal has closed, see `fem.physics.metal.voids.Voids.found` (collective)."""
         found: dict[int, dict[str, Any]] = self.s["voids"].found(self.volumes)
         return found
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import ufl
 
 from fem.compat import MPI, dfem, dpetsc
-from fem.crystal import Crystal
 from fem.mesh.gradients import NodalGradient
-from fem.profile import distance, profile
+from fem.physics.metal.crystal import Crystal
+from fem.physics.metal.profile import distance, profile
 from fem.system.system import System, Unknown
 
 __all__ = ["Front"]
@@ -43,8 +43,8 @@ class Front:
         A = (nhat.grad xi, w)                            nodal areas of the front
         (K, w) = (e, grad w) - <cos(theta_c), w>         K > 0 where the metal is convex
 
-    e is the energy vector of the crystal over gamma_0 (`fem.crystal`), of the normal; the normal
-    itself where surface energy has no direction. For it g is freed from its bias
+    e is the energy vector of the crystal over gamma_0 (`fem.physics.metal.crystal`), of the normal;
+    the normal itself where surface energy has no direction. For it g is freed from its bias
     (`fem.mesh.gradients`), or K, a derivative, would be off by up to 1/R next to walls and mirror
     planes. The wall term stands for a difference of wall energies, gamma_0 cos(theta_c), which
     knows no crystal: at rest e.n = cos(theta_c), n out of the pore (W. L. Winterbottom, Acta

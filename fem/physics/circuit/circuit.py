@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, dfem, owned_size
-from fem.physics.electrons import Electrons
-from fem.physics.interface import Interface, _side
-from fem.physics.ions import Ions
+from fem.physics.electrons.electrons import Electrons
+from fem.physics.ions.ions import Ions
+from fem.physics.walls.interface import Interface, _side
 from fem.solver.stage import Stage
 from fem.system.system import System
 

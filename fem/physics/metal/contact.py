@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from fem.compat import MPI, cell_vertices, dfem
 from fem.mesh.components import components, edges, highest, united
-from fem.profile import distance
+from fem.physics.metal.profile import distance
 
 if TYPE_CHECKING:
     from fem.system.system import System, Unknown

@@ -15,15 +15,15 @@ from fem.base.errors import CaseError, nearest
 from fem.case.case import Case
 from fem.case.case import Nuclei as Entry
 from fem.case.checks import LEAST_WIDTHS
-from fem.crystal import Crystal
 from fem.materials import library
 from fem.mesh.domain import Domain
-from fem.physics.covering import Barrier, Covering
-from fem.physics.displacement import Displacement
-from fem.physics.electrons import Electrons
-from fem.physics.ions import Ions
-from fem.physics.metal import Counter, Film, Metal
-from fem.physics.nucleation import Nuclei, Seeds, Surface
+from fem.physics.electrons.electrons import Electrons
+from fem.physics.ions.ions import Ions
+from fem.physics.metal.covering import Barrier, Covering
+from fem.physics.metal.crystal import Crystal
+from fem.physics.metal.displacement import Displacement
+from fem.physics.metal.metal import Counter, Film, Metal
+from fem.physics.nuclei.nuclei import Nuclei, Seeds, Surface
 from fem.setup import pieces
 from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.system import System

@@ -3,11 +3,11 @@
 A void is a part of the electrolyte (xi < 1/2) that no chain of cells with xi < 3/4 joins to where
 ions come in; until then a seam that closes still passes some. Where metal is plated it must hold
 more than tails, a node with xi < `OPEN`: what is narrower than some four lambda is the last of a
-seam and closes, too (`fem.remains`). Where metal dissolves nothing closes, and every such part is a
-void. What has been one stays one until a chain of cells opens it. The front around it is told from
-the front outside by the distance to either side's electrolyte; its area is left out of the
-reaction. Metal between a void and the electrolyte outside holds the ions off while it is some five
-lambda thick.
+seam and closes, too (`fem.physics.metal.remains`). Where metal dissolves nothing closes, and every
+such part is a void. What has been one stays one until a chain of cells opens it. The front around
+it is told from the front outside by the distance to either side's electrolyte; its area is left out
+of the reaction. Metal between a void and the electrolyte outside holds the ions off while it is
+some five lambda thick.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import components, highest
 from fem.mesh.nearest import nearest
-from fem.remains import FARTHEST
+from fem.physics.metal.remains import FARTHEST
 from fem.system.system import System, Unknown
 
 __all__ = ["Voids"]

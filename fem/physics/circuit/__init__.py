@@ -1,0 +1,1 @@
+"""Currents, charges and balances of the whole cell."""

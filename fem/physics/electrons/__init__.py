@@ -1,0 +1,1 @@
+"""Electrons in everything that conducts them."""

@@ -1,0 +1,1 @@
+"""Ions and salt in the electrolyte."""

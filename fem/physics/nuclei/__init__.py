@@ -1,0 +1,1 @@
+"""Nuclei: where and when metal appears on walls."""

@@ -1,0 +1,1 @@
+"""Published models, to compare with."""

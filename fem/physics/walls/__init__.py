@@ -1,0 +1,1 @@
+"""Walls where electrons and ions meet."""
