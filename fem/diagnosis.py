@@ -14,9 +14,9 @@ import ufl
 from fem import theory
 from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.mesh.components import components
-from fem.model import Model
 from fem.protocol import Segment
 from fem.solver.stage import Outcome, Stage
+from fem.study.build import Model
 from fem.system.system import Unknown
 from fem.values.properties import varies
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from fem.compat import MPI
 from fem.diagnosis import sand_time
-from fem.model import Model
 from fem.physics.circuit.circuit import Measure
 from fem.physics.metal.contact import OWN
 from fem.physics.metal.deposit import Deposit
 from fem.protocol import Segment
+from fem.study.build import Model
 
 __all__ = ["StopRequest", "Watch", "depletion", "entry", "extreme_place"]
 

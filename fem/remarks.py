@@ -14,11 +14,11 @@ from fem.case import names
 from fem.case.summary import assumed_zero, dead_walls
 from fem.compat import MPI
 from fem.materials import library
-from fem.model import CONDUCTIVITY_SHARE, Model
 from fem.physics.metal import penetration
 from fem.setup import edges, pieces
 from fem.setup.idle import idle
 from fem.setup.kinetics import PASSIVE_SHARE
+from fem.study.build import CONDUCTIVITY_SHARE, Model
 
 __all__ = ["Remarks", "film_per_charge"]
 

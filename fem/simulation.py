@@ -26,7 +26,6 @@ from fem.diagnosis import DEPLETED, NOT_JOINED, NOTHING_TO_STRIP, TOO_MUCH, Trou
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
 from fem.materials.limits import Bound, Limits, faults
-from fem.model import Model, ledger
 from fem.physics.circuit.circuit import Measure
 from fem.physics.metal.deposit import Deposit
 from fem.physics.metal.penetration import SWELLS, Penetration
@@ -37,6 +36,7 @@ from fem.recorder import Recorder, Tally
 from fem.remarks import Remarks
 from fem.solver.stage import Control, Options, Outcome, Stage
 from fem.solver.stepper import Settings, Step, Stepper, Stuck
+from fem.study.build import Model, ledger
 from fem.values.units import format_quantity
 
 __all__ = ["Simulation"]
@@ -78,7 +78,7 @@ class Simulation:
     """One run: model, stages, loop. Writes nothing before `begin` or `continue_from`.
 
     Args:
-        model: from `fem.model.build`.
+        model: from `fem.study.build.build`.
         folder: of the results.
         quiet: no line per step.
     """

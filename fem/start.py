@@ -19,10 +19,10 @@ from fem.compat import MPI, cell_vertices, dfem, dmesh
 from fem.diagnosis import NOTHING_TO_STRIP, causes, has_metal
 from fem.files import checkpoint
 from fem.mesh.points import find_cells
-from fem.model import Model
 from fem.protocol import Segment
 from fem.results.result import Result
 from fem.solver.stage import Control, Outcome, Stage
+from fem.study.build import Model
 
 __all__ = ["consistent", "hold", "take_over", "within_step"]
 

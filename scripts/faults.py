@@ -165,7 +165,7 @@ FAULTS = (
     ),
     Fault(
         "z = 1 for every salt",
-        "fem.model:_ions",
+        "fem.study.build:_ions",
         "formula = first.electrolyte.formula",
         "formula = MONOVALENT",
         f"{V}/test_transport.py::test_divalent_salt",

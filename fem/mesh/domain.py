@@ -70,7 +70,7 @@ class Domain:
     """Named regions, walls and boundaries of a mesh.
 
     A wall is the set of facets between two regions. It has a `+` and a `-` side; `+` is the
-    region that comes first in `order` (the solid, as `fem.model` sets it).
+    region that comes first in `order` (the solid, as `fem.study.build` sets it).
 
     Attributes:
         mesh: the whole mesh, ghosted by shared facets.

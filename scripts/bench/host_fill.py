@@ -21,9 +21,9 @@ from fem.base.parallel import install_abort_hook, on_root
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.model import build
 from fem.run import mesh_folder
 from fem.simulation import Simulation
+from fem.study.build import build
 
 
 def main(name: str = "host_fill", seconds: float = 0.0, overrides: tuple[str, ...] = ()) -> None:

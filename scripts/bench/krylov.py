@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-import fem.model
+import fem.study.build
 from fem.base.parallel import install_abort_hook, on_root
 from fem.case.case import Case
 from fem.compat import MPI
@@ -50,7 +50,7 @@ def watch(stage: Stage) -> list[tuple[tuple[Any, ...], float, int]]:
 
 def row(case: Case, seconds: float, comm: Any) -> str:
     """Run a case and count."""
-    model = fem.model.build(case, Domain.read(on_root(comm, mesh_folder, case), comm))
+    model = fem.study.build.build(case, Domain.read(on_root(comm, mesh_folder, case), comm))
     s = model.system
     run = Simulation(model, Path(tempfile.mkdtemp()))
     run.measure.begin()
@@ -89,7 +89,7 @@ def main(name: str, seconds: float, sizes: str, contrasts: str, *overrides: str)
         print(head, flush=True)
     for size in sizes.split(","):
         for contrast in contrasts.split(","):
-            fem.model.CONDUCTIVITY_SHARE = float(contrast)
+            fem.study.build.CONDUCTIVITY_SHARE = float(contrast)
             case = Case.load(name, overrides=(
                 *(f"geometry.{key}={size} um" for key in ("size", "size_wall")),
                 "solver.kind=iterative", *overrides,

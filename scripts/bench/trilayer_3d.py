@@ -20,10 +20,10 @@ from fem.base.parallel import install_abort_hook, on_root
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.model import build
 from fem.run import mesh_folder
 from fem.solver.stage import Control, Options, Stage
 from fem.start import hold
+from fem.study.build import build
 
 
 def main(steps: int = 6, name: str = "trilayer_cg_3d") -> None:

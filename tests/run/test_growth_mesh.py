@@ -14,10 +14,10 @@ import geometries.writing
 from fem.case.case import Case
 from fem.converge import variants
 from fem.mesh.domain import Domain
-from fem.model import build
 from fem.physics.metal.crystal import Crystal
 from fem.remarks import Remarks
 from fem.setup.surfaces import bulk_metal
+from fem.study.build import build
 
 CASE: dict[str, Any] = {
     "schema": 1,

@@ -176,7 +176,7 @@ def test_an_unknown_that_no_stage_solves_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_name = (("phi_s", "phi_l", "c"), ("xi",), ("c.settled",))
-    monkeypatch.setattr("fem.model.Model.plan", by_name)
+    monkeypatch.setattr("fem.study.build.Model.plan", by_name)
     with pytest.raises(RunError, match="'additive' is solved in 0 stages; it must be in one"):
         _growing(tmp_path, PHYSICS).run(tmp_path / "r", hooks=True)
     assert not (tmp_path / "r").exists()

@@ -13,8 +13,8 @@ from fem.base.constants import FARADAY
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.model import build
 from fem.run import mesh_folder
+from fem.study.build import build
 
 
 def cell(width: str, free: str, size: str, layer: Any, protocol: list[Any], **time: str) -> Case:

@@ -17,11 +17,11 @@ from fem.base.parallel import on_root
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.model import build
 from fem.physics.circuit.circuit import Measure
 from fem.solver.stage import Control, Options, Outcome, Stage
 from fem.solver.stepper import Settings, Step, Stepper
 from fem.start import hold
+from fem.study.build import build
 
 T = 298.15
 RT_F = GAS_CONSTANT * T / FARADAY  # 25.693 mV

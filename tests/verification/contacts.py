@@ -14,9 +14,9 @@ import numpy as np
 
 from fem.case.case import Case
 from fem.mesh.domain import Domain
-from fem.model import build
 from fem.results.result import Result
 from fem.simulation import Simulation
+from fem.study.build import build
 
 from .fronts import PER_CHARGE, UM, Array, box
 from .sharp import Sharp

@@ -11,8 +11,8 @@ import pytest
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.mesh.domain import Domain
-from fem.model import build
 from fem.setup.kinetics import PASSIVE_SHARE
+from fem.study.build import build
 from tests.verification.cells import MPI, RT_F, kinetics, mesh_folder
 from tests.verification.test_walls import (
     FREE,

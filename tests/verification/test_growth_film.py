@@ -15,11 +15,11 @@ from scipy.optimize import brentq
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.model import build
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.metal import Film
 from fem.run import mesh_folder
 from fem.solver.stage import Control
+from fem.study.build import build
 from tests.verification.cells import RT_F
 from tests.verification.fronts import (
     FLOOR,

@@ -23,13 +23,13 @@ from fem.compat import MPI
 from fem.events import StopRequest
 from fem.files.checkpoint import latest
 from fem.mesh.domain import Domain
-from fem.model import Model, build
 from fem.physics.nuclei.nuclei import SLACK, Nuclei, poisson_sites
 from fem.results.result import Result, read_series
 from fem.run import resume
 from fem.simulation import Simulation
 from fem.solver.stage import Control
 from fem.start import consistent
+from fem.study.build import Model, build
 
 from .cells import RT_F, T, mesh_folder
 

@@ -35,7 +35,7 @@ from fem.values.properties import number, varies
 from fem.values.units import format_quantity
 
 if TYPE_CHECKING:
-    from fem.model import Model
+    from fem.study.build import Model
 
 __all__ = ["Depth", "Penetration", "notes", "problems", "resistance", "slope"]
 

@@ -1,0 +1,1 @@
+"""Which physics a case has, and how they become one system."""
