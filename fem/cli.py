@@ -535,7 +535,7 @@ def _do_run(options: argparse.Namespace) -> int | None:
         command += [f"--set={assignment}" for assignment in options.overrides]
         command += ["--overwrite"] * options.overwrite + ["--hooks"] * options.hooks
         return _launch(options.ranks, command + ["--quiet"] * options.quiet, folder)
-    from fem.run import main_run
+    from fem.run.session import main_run
 
     return main_run(
         case, folder, overwrite=options.overwrite, hooks=options.hooks, quiet=options.quiet
@@ -571,7 +571,7 @@ def _do_resume(options: argparse.Namespace) -> int | None:
         command += ["--quiet"] * options.quiet
         command += [f"--set={text}" for text in options.overrides]
         return _launch(options.ranks, command, options.folder)
-    from fem.run import main_resume
+    from fem.run.session import main_resume
 
     return main_resume(
         options.folder, overrides=options.overrides, hooks=options.hooks, quiet=options.quiet
@@ -599,7 +599,7 @@ def _do_converge(options: argparse.Namespace) -> int | None:
         command += ["--overwrite"] * options.overwrite + ["--hooks"] * options.hooks
         command += [f"--set={text}" for text in options.overrides]
         return _launch(options.ranks, command, folder)
-    from fem.converge import main_converge
+    from fem.run.converge import main_converge
 
     return main_converge(
         case, folder, quick=options.quick, overwrite=options.overwrite, hooks=options.hooks

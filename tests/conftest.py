@@ -198,9 +198,9 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     disturbed = request.node.get_closest_marker("undisturbed") is None
     if not disturbed or not request.config.getoption("--recover"):
         return
-    from fem import run as module
     from fem.base.errors import Interrupted
-    from fem.events import StopRequest
+    from fem.run import session as module
+    from fem.run.signals import StopRequest
 
     begin, agreed = module.run, StopRequest.agreed
 

@@ -694,8 +694,8 @@ class Case(_Table):
         return type(self).from_dict(data)
 
     def run(self, folder: str | Path, **options: Any) -> Any:
-        """Solve the case into a results folder; see `fem.run.run`."""
-        from fem.run import run
+        """Solve the case into a results folder; see `fem.run.session.run`."""
+        from fem.run.session import run
 
         return run(self, Path(folder), **options)
 

@@ -2,7 +2,7 @@
 
 Before it is followed it is looked at: where it switches (time steps land there), and how finely it
 has to be followed elsewhere. The charge that a current gives in a step is integrated, and that is
-what is imposed (`fem.simulation`), so a run delivers what its case commands.
+what is imposed (`fem.run.simulation`), so a run delivers what its case commands.
 
 Times are seconds since the start of the protocol step; currents and charges are magnitudes.
 """

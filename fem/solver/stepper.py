@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fem.base.errors import RunError
+from fem.run.start import within_step
 from fem.solver.stage import Control, Outcome, Stage
-from fem.start import within_step
 from fem.system.system import System
 
 __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]

@@ -29,8 +29,8 @@ from fem.base.parallel import install_abort_hook, on_root
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.run import mesh_folder
-from fem.simulation import Simulation
+from fem.run.session import mesh_folder
+from fem.run.simulation import Simulation
 from fem.solver.stage import Stage
 
 

@@ -20,9 +20,9 @@ from fem.base.parallel import install_abort_hook, on_root
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.run import mesh_folder
+from fem.run.session import mesh_folder
+from fem.run.start import hold
 from fem.solver.stage import Control, Options, Stage
-from fem.start import hold
 from fem.study.build import build
 
 

@@ -150,7 +150,7 @@ class Campaign:
         """Run it, and keep the forms it uses in a cache of its own; time it once more or thrice."""
         from ffcx.codegeneration import jit as ffcx_jit
 
-        from fem.run import jit_folder
+        from fem.run.session import jit_folder
 
         source, names = jit_folder(), self.root / "forms"
         original = ffcx_jit.get_cached_module
@@ -346,7 +346,7 @@ def _pause_in_compiler(mark: Path) -> None:
 
 def campaign(kills: int, cycles: int, seed: int, root: Path) -> list[Trial]:
     """Run all trials and print what happens."""
-    import fem.run  # noqa: F401  (loaded once, for all children)
+    import fem.run.session  # noqa: F401  (loaded once, for all children)
 
     CASE["protocol"][0]["cycles"] = cycles
     Case.from_dict(CASE)

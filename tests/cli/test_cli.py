@@ -429,7 +429,7 @@ def test_run_checks_first_and_hands_over(
             seen.update(options, title=case.title, folder=folder)
             return 3
 
-    monkeypatch.setitem(sys.modules, "fem.run", Stub)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "fem.run.session", Stub)  # type: ignore[arg-type]
     assert cli.main(["run", str(case_file), "--set", "title=other", "--quiet"]) == 3
     assert seen == {
         "title": "other",

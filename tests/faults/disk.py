@@ -49,7 +49,7 @@ def hostplate(*command: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def filled(disk: Path, after: int) -> Iterator[None]:
     """Somebody else's file takes all space once the run has made some steps."""
-    from fem.recorder import Recorder
+    from fem.run.recorder import Recorder
 
     step, steps = Recorder.step, itertools.count(1)
 

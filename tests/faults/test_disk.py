@@ -13,14 +13,14 @@ import pytest
 from fem.case.files import to_toml
 from fem.files import checkpoint
 from fem.results.result import read_series
-from fem.run import resume
+from fem.run.session import resume
 from tests.conftest import ROOT, environment
 
 from .disk import CASE, INSIDE
 
 LIMITED = """
 import resource, signal, sys
-import fem.run  # MPI makes large files of its own
+import fem.run.session  # MPI makes large files of its own
 from fem.cli import main
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (85_000, resource.RLIM_INFINITY))

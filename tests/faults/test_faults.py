@@ -24,7 +24,7 @@ from fem.case.case import Case
 from fem.case.files import to_toml
 from fem.files import checkpoint
 from fem.results.result import Result, read_series
-from fem.run import resume
+from fem.run.session import resume
 from tests.case.base import changed
 from tests.conftest import environment, mpiexec, show
 from tests.run.cases import SMALL

@@ -332,7 +332,7 @@ def fuzz(count: int, seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     (folder / "case.toml").write_text(to_toml(CASE))
     mesh, out, log = folder / "mesh.msh", folder / "r", folder / "log"
 
-    import fem.run  # noqa: F401  (loaded once, for all children)
+    import fem.run.session  # noqa: F401  (loaded once, for all children)
 
     def run() -> int:
         from fem.cli import main

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fem.protocol import Segment, next_stop
 from fem.results.comparison import numbers, order, scale
+from fem.run.segments import Segment, next_stop
 from fem.solver.stepper import Settings, judge
 from fem.values.curves import Curve
 from fem.values.properties import Along, Constant

@@ -13,7 +13,7 @@ import ufl
 from fem.base.constants import FARADAY
 from fem.case.case import Case
 from fem.physics.metal.deposit import Deposit
-from fem.run import resume
+from fem.run.session import resume
 from fem.study.build import build
 from tests.verification.fronts import box
 from tests.verification.sharp import Sharp

@@ -14,7 +14,7 @@ import pytest
 from fem.base.errors import RunError
 from fem.files import checkpoint
 from fem.results.result import read_series
-from fem.run import resume, run
+from fem.run.session import resume, run
 from fem.solver.stage import Outcome, Stage
 
 from .cases import small, state_of

@@ -12,9 +12,9 @@ import pytest
 
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.case.drive import Drive, given_charge
-from fem.events import StopRequest
 from fem.results.result import Result
-from fem.run import resume
+from fem.run.session import resume
+from fem.run.signals import StopRequest
 from fem.values.curves import Curve
 from fem.values.enclosure import Switches, enclose
 from fem.values.expressions import Expression

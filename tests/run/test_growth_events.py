@@ -13,9 +13,9 @@ import pytest
 from fem.base.errors import Interrupted
 from fem.case.case import Case
 from fem.case.files import set_path
-from fem.events import StopRequest
 from fem.results.result import Result
-from fem.run import resume
+from fem.run.session import resume
+from fem.run.signals import StopRequest
 
 from .cases import state_of
 

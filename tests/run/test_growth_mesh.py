@@ -12,10 +12,10 @@ import pytest
 import geometries
 import geometries.writing
 from fem.case.case import Case
-from fem.converge import variants
 from fem.mesh.domain import Domain
 from fem.physics.metal.crystal import Crystal
-from fem.remarks import Remarks
+from fem.run.converge import variants
+from fem.run.remarks import Remarks
 from fem.setup.surfaces import bulk_metal
 from fem.study.build import build
 

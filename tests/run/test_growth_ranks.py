@@ -14,7 +14,7 @@ from fem.base.parallel import on_root
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.run import mesh_folder, resume
+from fem.run.session import mesh_folder, resume
 
 from .cases import GROWING, state_of
 from .test_restart_ranks import until

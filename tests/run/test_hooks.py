@@ -300,7 +300,7 @@ def test_every_family_refines_without_a_size(family: str, tmp_path: Path) -> Non
 
 def test_a_cell_that_does_not_refine_is_said_before_anything_is_solved(tmp_path: Path) -> None:
     """Layers as thin as a cell: all three meshes are the same."""
-    from fem.converge import converge
+    from fem.run.converge import converge
 
     layers = [{"name": f"l{k}", "thickness": "10 nm", "region": "electrolyte"} for k in range(4)]
     case = small(geometry={"family": "planar", "layers": layers, "size": "1 um", "width": "1 um"},

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fem.progress import SURE, Progress
-from fem.protocol import Segment
+from fem.run.progress import SURE, Progress
+from fem.run.segments import Segment
 
 RUNS = json.loads(Path(__file__).with_name("recorded_runs.json").read_text())
 

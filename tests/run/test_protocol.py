@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fem.base.errors import RunError
-from fem.protocol import after, segments
 from fem.results.result import Result
+from fem.run.segments import after, segments
 
 from .cases import small
 
@@ -160,7 +160,7 @@ def test_cycles_are_numbered_and_accounted_for(tmp_path: Path) -> None:
 
 
 def test_more_cycles_go_on_where_the_run_had_ended(tmp_path: Path) -> None:
-    from fem.run import resume
+    from fem.run.session import resume
 
     whole = _run(tmp_path / "whole", CYCLES)
     fewer = [CYCLES[0], CYCLES[1] | {"cycles": 2}]

@@ -18,7 +18,7 @@ from fem.base import provenance
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.results.result import Result
-from fem.run import mesh_folder, resume
+from fem.run.session import mesh_folder, resume
 from geometries import registry
 from geometries.lamella import Lamella
 from tests.case.base import another_library

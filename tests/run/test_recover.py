@@ -17,9 +17,9 @@ import pytest
 
 from fem.base.errors import Interrupted
 from fem.case.case import Case, case_names
-from fem.events import StopRequest
 from fem.results.result import read_series
-from fem.run import resume
+from fem.run.session import resume
+from fem.run.signals import StopRequest
 from fem.values.units import parse_quantity
 
 from .cases import state_of

@@ -17,10 +17,10 @@ import pytest
 
 from fem.base.errors import CaseError, Interrupted
 from fem.case.files import to_toml
-from fem.events import StopRequest
 from fem.files import checkpoint
 from fem.results.result import Result, read_series
-from fem.run import resume
+from fem.run.session import resume
+from fem.run.signals import StopRequest
 from tests.conftest import environment, mpiexec
 
 from .cases import SMALL, small, state_of
@@ -117,7 +117,7 @@ def test_a_damaged_checkpoint_falls_back(
 def test_before_the_first_step_there_is_a_checkpoint(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fem.simulation import Simulation
+    from fem.run.simulation import Simulation
 
     def killed(self: Simulation) -> None:
         raise KeyboardInterrupt

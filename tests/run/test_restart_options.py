@@ -19,11 +19,11 @@ from fem.base.errors import CaseError, Interrupted
 from fem.base.folder import FolderLock
 from fem.case.files import read_toml
 from fem.cli import main
-from fem.events import StopRequest, Watch
 from fem.files import checkpoint
 from fem.results.result import Result, read_series
-from fem.run import resume
-from fem.simulation import Simulation
+from fem.run.session import resume
+from fem.run.signals import StopRequest, Watch
+from fem.run.simulation import Simulation
 
 from .cases import small
 
@@ -93,7 +93,7 @@ def test_checkpoints_by_wall_time_do_not_forget_at_the_border_of_protocol_steps(
     """Pulses shorter than the wall time between checkpoints: a clock of 0.3 s per look."""
     import types
 
-    from fem import simulation
+    from fem.run import simulation
 
     times = saves(monkeypatch)
     looks = iter(range(10**9))

@@ -20,10 +20,10 @@ import pytest
 
 from fem.base.errors import Interrupted
 from fem.case.case import Case
-from fem.events import StopRequest
 from fem.files import checkpoint
 from fem.results.result import Result
-from fem.run import resume
+from fem.run.session import resume
+from fem.run.signals import StopRequest
 
 from .cases import GROWING, SMALL
 

@@ -13,7 +13,7 @@ from fem.base.constants import FARADAY
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.run import mesh_folder
+from fem.run.session import mesh_folder
 from fem.study.build import build
 
 

@@ -18,9 +18,9 @@ from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.circuit.circuit import Measure
+from fem.run.start import hold
 from fem.solver.stage import Control, Options, Outcome, Stage
 from fem.solver.stepper import Settings, Step, Stepper
-from fem.start import hold
 from fem.study.build import build
 
 T = 298.15

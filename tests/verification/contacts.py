@@ -15,7 +15,7 @@ import numpy as np
 from fem.case.case import Case
 from fem.mesh.domain import Domain
 from fem.results.result import Result
-from fem.simulation import Simulation
+from fem.run.simulation import Simulation
 from fem.study.build import build
 
 from .fronts import PER_CHARGE, UM, Array, box

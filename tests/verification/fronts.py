@@ -24,10 +24,10 @@ from fem.physics.metal.deposit import Deposit
 from fem.physics.metal.displacement import Displacement
 from fem.physics.metal.metal import Counter, Film, Metal
 from fem.physics.walls.interface import Interface
+from fem.run.start import hold
 from fem.setup import kinetics
 from fem.solver.stage import Control, Options, Outcome, Stage
 from fem.solver.stepper import Settings, Stepper
-from fem.start import hold
 from fem.system.system import System
 from fem.theory.salt import MONOVALENT, Salt
 from tests.verification.cells import RT_F, T

@@ -10,7 +10,7 @@ from scipy.special import erfc
 
 from fem.base.constants import FARADAY
 from fem.case.case import Case
-from fem.run import run
+from fem.run.session import run
 from tests.verification.cells import C0, LIMIT, T_PLUS, D, L, case
 
 FLAT = {

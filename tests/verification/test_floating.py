@@ -14,7 +14,7 @@ import pytest
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.compat import MPI, PETSc
-from fem.run import run
+from fem.run.session import run
 from fem.setup import edges as boundaries
 from tests.verification.cells import IDEAL, Cell, case, kinetics
 from tests.verification.test_walls import WALL_MATERIALS

@@ -18,7 +18,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from fem.compat import MPI
-from fem.events import Watch
+from fem.run.signals import Watch
 from tests.verification.fronts import (
     FLOOR,
     UM,

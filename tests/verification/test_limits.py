@@ -11,7 +11,7 @@ from fem.base.errors import CaseError, RunError
 from fem.case.case import Case
 from fem.materials import electrolyte, names, parse_material
 from fem.materials.limits import Limits, bounds
-from fem.run import run
+from fem.run.session import run
 from tests.verification.cells import C0, FLAT, LIMIT, PLAIN, L, case
 
 COARSE = FLAT | {"size": "10 um"}

@@ -20,15 +20,15 @@ from fem.base.constants import BOLTZMANN, FARADAY
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.case.case import Case
 from fem.compat import MPI
-from fem.events import StopRequest
 from fem.files.checkpoint import latest
 from fem.mesh.domain import Domain
 from fem.physics.nuclei.nuclei import SLACK, Nuclei, poisson_sites
 from fem.results.result import Result, read_series
-from fem.run import resume
-from fem.simulation import Simulation
+from fem.run.session import resume
+from fem.run.signals import StopRequest
+from fem.run.simulation import Simulation
+from fem.run.start import consistent
 from fem.solver.stage import Control
-from fem.start import consistent
 from fem.study.build import Model, build
 
 from .cells import RT_F, T, mesh_folder

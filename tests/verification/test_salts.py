@@ -17,7 +17,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.materials import pair
-from fem.run import run
+from fem.run.session import run
 from fem.theory.salt import Salt
 from tests.verification.cells import (
     C0,

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pytest
 
-from fem.run import run
+from fem.run.session import run
 from tests.verification.cells import (
     C0,
     FAST,

@@ -13,7 +13,7 @@ import pytest
 from scipy.optimize import brentq
 
 from fem.case.case import Case
-from fem.run import run
+from fem.run.session import run
 from fem.setup.kinetics import PASSIVE_SHARE
 from tests.verification.cells import PLAIN, RT_F, Cell, case, kinetics, overpotential
 

@@ -28,7 +28,7 @@ from fem.case.names import require_filled
 from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from fem.files import checkpoint
 from fem.mesh.domain import Domain
-from fem.simulation import Simulation
+from fem.run.simulation import Simulation
 from fem.study.build import build
 
 __all__ = ["cache_folder", "main_resume", "main_run", "resume", "run"]

@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
-from fem.protocol import Segment
+from fem.run.segments import Segment
 from fem.solver.stepper import Step
 
 __all__ = ["Progress"]

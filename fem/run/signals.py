@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from fem.compat import MPI
-from fem.diagnosis import sand_time
 from fem.physics.circuit.circuit import Measure
 from fem.physics.metal.contact import OWN
 from fem.physics.metal.deposit import Deposit
-from fem.protocol import Segment
+from fem.run.diagnosis import sand_time
+from fem.run.segments import Segment
 from fem.study.build import Model
 
 __all__ = ["StopRequest", "Watch", "depletion", "entry", "extreme_place"]

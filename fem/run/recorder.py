@@ -12,7 +12,7 @@ from fem.files.blocks import Block, region_field, wall_block
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
 from fem.physics.circuit.circuit import Measure
-from fem.probes import Probes
+from fem.run.probes import Probes
 from fem.solver.stepper import Step
 from fem.study.build import Model
 

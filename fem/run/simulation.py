@@ -1,7 +1,7 @@
 """One run from its first to its last step: start, loop, events, checkpoints, summary.
 
 A step is tried by the stepper, measured, recorded and judged; between two steps the run may write a
-checkpoint or stop on a signal. `fem.run` builds a `Simulation` and gives it a folder.
+checkpoint or stop on a signal. `fem.run.session` builds a `Simulation` and gives it a folder.
 """
 
 from __future__ import annotations
@@ -16,24 +16,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem import events, start
 from fem.base import provenance
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.base.folder import write_json, write_text
 from fem.base.parallel import on_root
 from fem.case.drive import FOREVER, Drive, given_charge
-from fem.diagnosis import DEPLETED, NOT_JOINED, NOTHING_TO_STRIP, TOO_MUCH, Trouble, causes, joined
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
 from fem.materials.limits import Bound, Limits, faults
 from fem.physics.circuit.circuit import Measure
 from fem.physics.metal.deposit import Deposit
 from fem.physics.metal.penetration import SWELLS, Penetration
-from fem.probes import Probes
-from fem.progress import Progress
-from fem.protocol import Segment, Turnover, after, next_stop, segments
-from fem.recorder import Recorder, Tally
-from fem.remarks import Remarks
+from fem.run import signals, start
+from fem.run.diagnosis import (
+    DEPLETED,
+    NOT_JOINED,
+    NOTHING_TO_STRIP,
+    TOO_MUCH,
+    Trouble,
+    causes,
+    joined,
+)
+from fem.run.probes import Probes
+from fem.run.progress import Progress
+from fem.run.recorder import Recorder, Tally
+from fem.run.remarks import Remarks
+from fem.run.segments import Segment, Turnover, after, next_stop, segments
 from fem.solver.stage import Control, Options, Outcome, Stage
 from fem.solver.stepper import Settings, Step, Stepper, Stuck
 from fem.study.build import Model, ledger
@@ -120,10 +128,10 @@ class Simulation:
         self.turnover = Turnover()
         self.commanded, self.asked = 0.0, 0.0  # given charge, and that of |i|, C (2D: C/m)
         self.leaking = False
-        self.watch = events.Watch(model, self.measure)
+        self.watch = signals.Watch(model, self.measure)
         self.penetration = None if model.metal is None else Penetration(model)
         self.tally = Tally()
-        self.stop = events.StopRequest(self.comm)
+        self.stop = signals.StopRequest(self.comm)
         self.origin = ""
         self.saved = time.monotonic()  # when there was a checkpoint last
         self.saved_as: tuple[float, int, bool, int] | None = None
@@ -763,10 +771,10 @@ class Simulation:
         return bool(low <= 1.01 * earlier + COMES_BACK * self.model.ions.c0)
 
     def _event(self, name: str, segment: Segment, **more: Any) -> None:
-        entry = events.entry(name, segment, self.number, self.model, self.segment_start, **more)
+        entry = signals.entry(name, segment, self.number, self.model, self.segment_start, **more)
         if name == "depletion":
             imposed = segment.control(self.s.t - self.segment_start, 1.0).current
-            entry |= events.depletion(self.model, imposed, self.measure)
+            entry |= signals.depletion(self.model, imposed, self.measure)
         self.events.append(entry)
         shown = ", ".join(
             f"{k} = {v:.6g}" if isinstance(v, float) else f"{k} = {v}"
@@ -785,13 +793,13 @@ class Simulation:
         if not highest and numbers["c_min"] < DEPLETED * self.model.ions.c0:
             self._event("depletion", self.segments[self.number], c_min=numbers["c_min"])
             return ""
-        place = events.extreme_place(self.model, self.measure, highest=highest) or []
+        place = signals.extreme_place(self.model, self.measure, highest=highest) or []
         at = ", ".join(f"{1e6 * x:.4g}" for x in place)
         return f"{reason} (reached at ({at}) um)"
 
     def _beyond(self, law: Bound, c: float, edge: float) -> None:
         """The salt has left the range in which a law is physical: the run ends."""
-        place = events.extreme_place(self.model, self.measure, highest=c > edge)
+        place = signals.extreme_place(self.model, self.measure, highest=c > edge)
         self._event(
             "beyond_law", self.segments[self.number], law=law.what, value=float(law.law(c)), c=c,
             limit=edge, place=place, reason=law.says(c),

@@ -16,11 +16,11 @@ import ufl
 from fem.base.errors import CaseError, RunError
 from fem.base.parallel import on_root
 from fem.compat import MPI, cell_vertices, dfem, dmesh
-from fem.diagnosis import NOTHING_TO_STRIP, causes, has_metal
 from fem.files import checkpoint
 from fem.mesh.points import find_cells
-from fem.protocol import Segment
 from fem.results.result import Result
+from fem.run.diagnosis import NOTHING_TO_STRIP, causes, has_metal
+from fem.run.segments import Segment
 from fem.solver.stage import Control, Outcome, Stage
 from fem.study.build import Model
 

@@ -30,7 +30,7 @@ from fem.base.parallel import on_root
 from fem.case.case import PROBE_FIELDS, Probe
 from fem.mesh.points import Places
 from fem.physics.walls.interface import Electrode
-from fem.remarks import film_per_charge
+from fem.run.remarks import film_per_charge
 from fem.setup import kinetics
 from fem.study.build import Model
 from fem.values.expressions import Expression, is_ufl

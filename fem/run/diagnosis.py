@@ -14,7 +14,7 @@ import ufl
 from fem import theory
 from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.mesh.components import components
-from fem.protocol import Segment
+from fem.run.segments import Segment
 from fem.solver.stage import Outcome, Stage
 from fem.study.build import Model
 from fem.system.system import Unknown

@@ -26,7 +26,7 @@ from fem.case.case import Case
 from fem.compat import MPI
 from fem.results.comparison import numbers, order, scale
 from fem.results.result import Result
-from fem.run import mesh_folder
+from fem.run.session import mesh_folder
 
 __all__ = ["converge", "main_converge", "table", "variants"]
 

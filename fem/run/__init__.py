@@ -1,0 +1,1 @@
+"""One run: start, steps, events, what is recorded and said."""
