@@ -140,7 +140,7 @@ def _fields(result: Path) -> dict[str, npt.NDArray[Any]]:
 
 def solve(name: str, result: Path) -> int:
     """Run a case on this rank, by the command line, and note what its solver is made of."""
-    from fem.cli import main
+    from fem.cli.main import main
     from fem.compat import MPI
 
     inside = watch()

@@ -129,7 +129,7 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
         ranks: int | None = None,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
-        start = "import sys; from fem.cli import main; sys.exit(main())"
+        start = "import sys; from fem.cli.main import main; sys.exit(main())"
         command = [sys.executable, "-c", start, *map(str, args)]
         return launch(
             command if ranks is None else [*mpiexec(ranks), *command],

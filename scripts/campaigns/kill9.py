@@ -103,7 +103,7 @@ class Campaign:
 
             jit.DOLFINX_DEFAULT_JIT_OPTIONS["cache_dir"] = (str(self.cache), "")
             prepare()
-            from fem.cli import main
+            from fem.cli.main import main
 
             code = main(command)
             sys.stdout.flush()

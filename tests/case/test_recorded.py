@@ -218,10 +218,10 @@ def test_nobody_reads_the_library_past_the_case() -> None:
 
 
 def test_the_text_is_that_of_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from fem import cli
+    from fem.cli import main
 
     (tmp_path / "mine.toml").write_text(to_toml(BASE))
-    assert cli.main(["show", os.fspath(tmp_path / "mine.toml")]) == 0
+    assert main.main(["show", os.fspath(tmp_path / "mine.toml")]) == 0
     assert capsys.readouterr().out == Case.from_dict(BASE).recorded().to_toml()
 
 

@@ -12,10 +12,10 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 import fem
-from fem import cli
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.case.case import Step
 from fem.case.files import case_names, to_toml
+from fem.cli import main
 from fem.materials import electrolyte, pair, solid
 from geometries import families
 from geometries.description import parameters
@@ -65,7 +65,7 @@ def test_check_imports_no_solver_and_writes_nothing(tmp_path: Path) -> None:
     for name, data in cases.items():
         (tmp_path / f"{name}.toml").write_text(to_toml(data), encoding="utf-8")
     probe = (
-        "import sys; from fem.cli import main\n"
+        "import sys; from fem.cli.main import main\n"
         "heavy = {'mpi4py', 'petsc4py', 'dolfinx', 'dolfinx_solver', 'gmsh', 'vtk', 'pyvista', "
         "'matplotlib', 'ufl'}\n"
         "for name in sys.argv[1:]:\n"
@@ -125,8 +125,8 @@ def _on_ranks(
     (folder / "mpiexec").write_text(f"#!/bin/sh\n{launcher}\n")
     (folder / "mpiexec").chmod(0o755)
     command = (
-        "import sys; from fem import cli; sys.executable = sys.argv[1]; "
-        "sys.exit(cli.main(sys.argv[2:]))"
+        "import sys; from fem.cli import main; sys.executable = sys.argv[1]; "
+        "sys.exit(main.main(sys.argv[2:]))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     for name in ("OMP_NUM_THREADS", "PMI_RANK", "OMPI_COMM_WORLD_RANK"):
@@ -199,7 +199,7 @@ def test_a_signal_before_the_solver_is_there(case_file: Path) -> None:
 
 def _main(*arguments: str) -> int:
     try:
-        return cli.main(arguments)
+        return main.main(arguments)
     except SystemExit as stop:  # argparse: help and usage errors
         return int(stop.code or 0)
 
@@ -230,9 +230,9 @@ def test_wrong_input_ends_with_1(
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert _main("--help") == 0
     text = capsys.readouterr().out
-    for name, summary, _ in cli.COMMANDS:
+    for name, summary, _ in main.COMMANDS:
         assert name in text and summary in text
-    for name, _, _ in cli.COMMANDS:
+    for name, _, _ in main.COMMANDS:
         assert _main(name, "--help") == 0
         assert f"hostplate {name}" in capsys.readouterr().out.split("example")[1]
 
@@ -251,8 +251,8 @@ def test_exit_codes(
     def fail(_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_do_list", fail)
-    assert cli.main(["list"]) == code
+    monkeypatch.setattr(main, "_do_list", fail)
+    assert main.main(["list"]) == code
     assert capsys.readouterr().err == "hostplate: x\n"
 
 
@@ -262,9 +262,9 @@ def test_a_fault_of_the_program_shows_its_place(
     def fail(_: Any) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(cli, "_do_list", fail)
+    monkeypatch.setattr(main, "_do_list", fail)
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    assert cli.main(["list"]) == 2
+    assert main.main(["list"]) == 2
     assert "ZeroDivisionError: oops" in capsys.readouterr().err
 
 
@@ -272,15 +272,15 @@ def test_new_copies_with_comments_and_never_overwrites(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["new", "sand.toml", "--from", "sand"]) == 0
+    assert main.main(["new", "sand.toml", "--from", "sand"]) == 0
     assert (tmp_path / "sand.toml").read_text() == case_names()["sand"].read_text()
     assert "next: hostplate check sand.toml" in capsys.readouterr().out
-    assert cli.main(["check", "sand.toml"]) == 0
+    assert main.main(["check", "sand.toml"]) == 0
     (tmp_path / "sand.toml").write_text("mine")
-    assert cli.main(["new", "sand.toml", "--from", "sand"]) == 1
+    assert main.main(["new", "sand.toml", "--from", "sand"]) == 1
     assert (tmp_path / "sand.toml").read_text() == "mine"
     assert "already exists" in capsys.readouterr().err
-    assert cli.main(["new", "sub/other.toml", "--from", "sand"]) == 0
+    assert main.main(["new", "sub/other.toml", "--from", "sand"]) == 0
     assert (tmp_path / "sub" / "other.toml").is_file()
 
 
@@ -291,35 +291,35 @@ def test_new_takes_the_tables_along(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     data = changed({"protocol.0.current_density": {"table": "i.csv"}})
     (source / "ramp.toml").write_text(to_toml(data))
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["new", "mine.toml", "--from", "from/ramp.toml"]) == 0
-    assert cli.main(["check", "mine.toml"]) == 0
+    assert main.main(["new", "mine.toml", "--from", "from/ramp.toml"]) == 0
+    assert main.main(["check", "mine.toml"]) == 0
 
 
 def test_list_names_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["list"]) == 0
+    assert main.main(["list"]) == 0
     text = capsys.readouterr().out
     for word in ("trilayer_cg", "planar", "fibre_mat", "LiPF6_EC_EMC_3_7", "Cu", "tertiary"):
         assert word in text
-    assert cli.main(["list", "geometries"]) == 0
+    assert main.main(["list", "geometries"]) == 0
     assert "trilayer_cg" not in capsys.readouterr().out
 
 
 def test_list_shows_every_number_of_a_material(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["list", "materials", "Cu"]) == 0
+    assert main.main(["list", "materials", "Cu"]) == 0
     text = capsys.readouterr().out
     assert "Li/Cu" in text.partition("pairs")[2]
     for name, entry in (("Cu", solid("Cu")), ("Li/Cu", pair("Li", "Cu"))):
-        assert cli.main(["list", "materials", name]) == 0
+        assert main.main(["list", "materials", name]) == 0
         text = " ".join(capsys.readouterr().out.split())
         for datum, number in entry.numbers().items():
             assert f"{datum} = {number.given} [{number.status}] {number.source}" in text
-    assert cli.main(["list", "materials", "LiPF6_EC_EMC_3_7"]) == 0
+    assert main.main(["list", "materials", "LiPF6_EC_EMC_3_7"]) == 0
     c0 = electrolyte("LiPF6_EC_EMC_3_7").kappa(1000.0, 298.15)
     assert f"law nyman2008; {c0:.4g} S/m at c0" in capsys.readouterr().out
 
 
 def test_list_shows_every_parameter_of_a_family(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["list", "geometries", "fibre_mat"]) == 0
+    assert main.main(["list", "geometries", "fibre_mat"]) == 0
     text = capsys.readouterr().out
     assert "  clearance: number, 0.02 to 1, default 0.1\n      least distance" in text
     assert "  layers.<n>.porosity: number, above 0, below 1, required\n      pore volume" in text
@@ -343,23 +343,23 @@ def test_list_shows_every_parameter_of_a_family(capsys: pytest.CaptureFixture[st
 def test_list_names_the_nearest(
     kind: str, name: str, hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["list", kind, name]) == 1
+    assert main.main(["list", kind, name]) == 1
     assert f"did you mean {hint}" in capsys.readouterr().err
 
 
 def test_show_gives_the_resolved_case(
     case_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["show", str(case_file), "--set", "protocol.0.duration=2 h"]) == 0
+    assert main.main(["show", str(case_file), "--set", "protocol.0.duration=2 h"]) == 0
     shown = capsys.readouterr().out
     assert 'duration = "2 h"' in shown and "checkpoint_wall" in shown
     (tmp_path / "again.toml").write_text(shown)
-    assert cli.main(["show", str(tmp_path / "again.toml")]) == 0
+    assert main.main(["show", str(tmp_path / "again.toml")]) == 0
     assert capsys.readouterr().out == shown
 
 
 def test_show_schema_names_units_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["show", "schema"]) == 0
+    assert main.main(["show", "schema"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split("  ")[0]: line for line in lines if not line.startswith(" ")}
     assert "ohm*m^2" in rows["kinetics.<n>.film_resistance"]
@@ -370,7 +370,7 @@ def test_show_schema_names_units_and_defaults(capsys: pytest.CaptureFixture[str]
 def test_check_tells_what_will_be_solved(
     case_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["check", str(case_file)]) == 0
+    assert main.main(["check", str(case_file)]) == 0
     text = capsys.readouterr().out
     assert "plate 1 mA/cm^2 for 1 h" in text
     assert "host_bottom: Cu" in text
@@ -398,22 +398,22 @@ def test_check_notes_what_may_surprise(
     changes: dict[str, Any], note: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine.toml").write_text(to_toml(changed(changes)))
-    assert cli.main(["check", str(tmp_path / "mine.toml")]) == 0
+    assert main.main(["check", str(tmp_path / "mine.toml")]) == 0
     assert note in capsys.readouterr().out
 
 
 def test_mesh_and_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     coarse = to_toml(changed({"geometry.size": "10 um"}))
     (tmp_path / "mine.toml").write_text(coarse)
-    assert cli.main(["mesh", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "mesh")]) == 0
+    assert main.main(["mesh", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "mesh")]) == 0
     assert "host_bottom" in capsys.readouterr().out
     sidecar = json.loads((tmp_path / "mesh" / "mesh.json").read_text())
     assert {"electrolyte", "host_bottom"} <= sidecar["regions"].keys()
     png = tmp_path / "mesh.png"
-    assert cli.main(["inspect", str(tmp_path / "mesh"), "--png", str(png)]) == 0
+    assert main.main(["inspect", str(tmp_path / "mesh"), "--png", str(png)]) == 0
     from_folder = capsys.readouterr().out
     assert png.stat().st_size > 1000
-    assert cli.main(["inspect", str(tmp_path / "mine.toml")]) == 0
+    assert main.main(["inspect", str(tmp_path / "mine.toml")]) == 0
     assert f"hash: {sidecar['hash']}" in from_folder
     assert f"hash: {sidecar['hash']}" in capsys.readouterr().out
 
@@ -430,7 +430,7 @@ def test_run_checks_first_and_hands_over(
             return 3
 
     monkeypatch.setitem(sys.modules, "fem.run.session", Stub)  # type: ignore[arg-type]
-    assert cli.main(["run", str(case_file), "--set", "title=other", "--quiet"]) == 3
+    assert main.main(["run", str(case_file), "--set", "title=other", "--quiet"]) == 3
     assert seen == {
         "title": "other",
         "folder": Path("results/mine"),
@@ -439,7 +439,7 @@ def test_run_checks_first_and_hands_over(
         "quiet": True,
     }
     seen.clear()
-    assert cli.main(["run", str(case_file), "--set", "title=3"]) == 1
+    assert main.main(["run", str(case_file), "--set", "title=3"]) == 1
     assert not seen
     assert "title: 3: must be text" in capsys.readouterr().err
 
@@ -448,7 +448,7 @@ def test_ranks_inside_an_mpi_job_are_refused(
     case_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PMI_RANK", "0")
-    assert cli.main(["run", str(case_file), "--ranks", "2"]) == 1
+    assert main.main(["run", str(case_file), "--ranks", "2"]) == 1
     assert "--ranks cannot be used inside an MPI job" in capsys.readouterr().err
 
 
@@ -462,8 +462,8 @@ def _fail_on(ranks: list[int]) -> int:
     def fail(_: Any) -> None:
         raise CaseError("a mistake")
 
-    cli._do_list, cli._PATIENCE = fail, 0.5  # type: ignore[assignment]
-    code = cli.main(["list"]) if MPI.COMM_WORLD.rank in ranks else 0
+    main._do_list, main._PATIENCE = fail, 0.5  # type: ignore[assignment]
+    code = main.main(["list"]) if MPI.COMM_WORLD.rank in ranks else 0
     MPI.COMM_WORLD.Barrier()
     return code
 

@@ -13,7 +13,7 @@ import pytest
 
 from fem.base.errors import CaseError
 from fem.case.files import to_toml
-from fem.cli import main
+from fem.cli.main import main
 from tests.case.base import BASE
 
 ROOT = Path(__file__).parents[2]

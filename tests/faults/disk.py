@@ -38,7 +38,7 @@ def mount(*options: str) -> None:
 
 def hostplate(*command: str) -> dict[str, Any]:
     """Exit code and what was said."""
-    from fem.cli import main
+    from fem.cli.main import main
 
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):

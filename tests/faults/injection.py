@@ -79,7 +79,7 @@ def fault(stage: str, rank: int, mark: Path) -> Iterator[None]:
 
 def main(stage: str, rank: str, mark: str, *command: str) -> int:
     """Run a command with a fault in it."""
-    from fem.cli import main as hostplate
+    from fem.cli.main import main as hostplate
 
     with fault(stage, int(rank), Path(mark)):
         return hostplate(command)

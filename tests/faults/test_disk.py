@@ -21,7 +21,7 @@ from .disk import CASE, INSIDE
 LIMITED = """
 import resource, signal, sys
 import fem.run.session  # MPI makes large files of its own
-from fem.cli import main
+from fem.cli.main import main
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (85_000, resource.RLIM_INFINITY))
 sys.exit(main(["run", "case.toml", "--out", "r", "--quiet"]))

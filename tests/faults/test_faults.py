@@ -105,7 +105,7 @@ def test_on_one_rank(
     stage: str, whole: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In this process: the command ends with 2 and says why."""
-    from fem.cli import main
+    from fem.cli.main import main
 
     hook = sys.excepthook
     try:
@@ -124,7 +124,7 @@ def test_on_one_rank(
 
 def together(folder: str) -> list[Any]:
     """Faults that all ranks notice together: the job goes on, here with the next of them."""
-    from fem.cli import main
+    from fem.cli.main import main
     from fem.compat import MPI
 
     codes: list[Any] = []

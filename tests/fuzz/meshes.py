@@ -335,7 +335,7 @@ def fuzz(count: int, seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     import fem.run.session  # noqa: F401  (loaded once, for all children)
 
     def run() -> int:
-        from fem.cli import main
+        from fem.cli.main import main
 
         return main(["run", str(folder / "case.toml"), f"--out={out}", "--quiet", "--overwrite"])
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import cli
 from fem.base.errors import CaseError
 from fem.case.checks import geometry_parameters
 from fem.case.files import case_names, host_names
 from fem.case.hosts import CATALOGUE, Host, load, published
+from fem.cli import main
 from geometries.mesh import quality
 from geometries.registry import resolve
 
@@ -45,12 +45,12 @@ def test_a_host_is_meshed_and_inspected_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = ["--set", "geometry.size_collector=1 um", "--set", "geometry.length=20 um"]
-    assert cli.main(["mesh", "protrusion_sei", "--out", str(tmp_path / "m"), *small]) == 0
+    assert main.main(["mesh", "protrusion_sei", "--out", str(tmp_path / "m"), *small]) == 0
     assert "regions electrolyte" in capsys.readouterr().out
     picture = tmp_path / "m.png"
-    assert cli.main(["inspect", "tip_coating_k", "--png", str(picture)]) == 0
+    assert main.main(["inspect", "tip_coating_k", "--png", str(picture)]) == 0
     assert "coating_gfo" in capsys.readouterr().out and picture.stat().st_size > 5000
-    assert cli.main(["list", "hosts"]) == 0
+    assert main.main(["list", "hosts"]) == 0
     assert "tip_coating_k" in capsys.readouterr().out
 
 
@@ -63,7 +63,7 @@ def test_a_host_is_meshed_and_inspected_by_name(
 def test_what_a_host_is_not_is_said(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(arguments) == CaseError.exit_code
+    assert main.main(arguments) == CaseError.exit_code
     assert reason in capsys.readouterr().err
 
 

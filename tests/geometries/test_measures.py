@@ -115,15 +115,15 @@ def test_numbers_and_gallery_are_drawn(meshes: Meshes, tmp_path: Path) -> None:
 def test_inspect_takes_densities_from_the_command_line(
     meshes: Meshes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from fem import cli
+    from fem.cli import main
 
     folder = str(meshes.get("aligned_channels", CHANNELS))
-    assert cli.main(["inspect", folder, "--density", "host_*=Cu", "--metal", "Na"]) == 0
+    assert main.main(["inspect", folder, "--density", "host_*=Cu", "--metal", "Na"]) == 0
     shown = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert shown["host_mass"] == f"host_sheets {8960 * 50e-6 * 0.5 / 5.5:.4g} kg/m^2"
     assert shown["capacity"].endswith("C/m^2")
     for given, reason in (("host=carbon_fibre", "no density of carbon_fibre"),
                           ("host=8 um", "8 um"), ("host", "REGION=VALUE")):
-        assert cli.main(["inspect", folder, "--density", given]) == 1
+        assert main.main(["inspect", folder, "--density", given]) == 1
         assert reason in capsys.readouterr().err
     assert math.isclose(float(shown["porosity"]), 5 / 5.5, rel_tol=1e-3)

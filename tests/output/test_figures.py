@@ -402,7 +402,7 @@ def test_labels_are_broken_and_names_shortened():
 
 def test_post_draws_a_time_and_lines_that_stay_lines(tmp_path, capsys):
     """Of the stored hours 0 to 4 the second one, as svg: its text is text."""
-    from fem.cli import main
+    from fem.cli.main import main
 
     shapes.result(tmp_path, (30.0, 20.0), (12, 8), False)
     assert main(["post", str(tmp_path), "--time", "64 min", "--format", "svg"]) == 0

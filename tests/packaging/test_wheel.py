@@ -91,7 +91,7 @@ def test_command_and_licence(wheel: Path) -> None:
     """The console script and the licence are declared."""
     with zipfile.ZipFile(wheel) as archive:
         (info,) = {n.split("/")[0] for n in archive.namelist() if ".dist-info/" in n}
-        assert "hostplate = fem.cli:main" in archive.read(f"{info}/entry_points.txt").decode()
+        assert "hostplate = fem.cli.main:main" in archive.read(f"{info}/entry_points.txt").decode()
         assert "MIT License" in archive.read(f"{info}/licenses/LICENSE").decode()
 
 
@@ -100,7 +100,7 @@ def call(installed: Path, cwd: Path, *args: str, timeout: float) -> str:
     code = (
         "import sys, fem, geometries\n"
         f"assert fem.__file__.startswith({str(installed)!r}), fem.__file__\n"
-        "from fem.cli import main\n"
+        "from fem.cli.main import main\n"
         "sys.exit(main())"
     )
     environment = os.environ | {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}

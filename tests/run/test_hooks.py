@@ -204,7 +204,7 @@ def test_the_tutorial_runs_as_printed(tmp_path: Path) -> None:
 
 
 def _main(*arguments: str | Path) -> int:
-    from fem.cli import main
+    from fem.cli.main import main
 
     return main([str(a) for a in arguments])
 

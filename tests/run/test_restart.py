@@ -191,7 +191,7 @@ def test_the_other_signal_comes_in_the_middle_of_a_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The step is finished and written, then the run ends with 3."""
-    from fem.cli import main
+    from fem.cli.main import main
     from fem.solver.linear import LinearSolver
 
     inverse, calls = LinearSolver.apply_inverse, itertools.count(1)
@@ -266,7 +266,7 @@ def _full_disk(folder: str) -> list[int]:
     """Exit codes of runs whose disk is full, on one rank only: for a checkpoint, for the series."""
     import errno
 
-    from fem.cli import main
+    from fem.cli.main import main
     from fem.compat import MPI
     from fem.files.series import Series
 

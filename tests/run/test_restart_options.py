@@ -18,7 +18,7 @@ import pytest
 from fem.base.errors import CaseError, Interrupted
 from fem.base.folder import FolderLock
 from fem.case.files import read_toml
-from fem.cli import main
+from fem.cli.main import main
 from fem.files import checkpoint
 from fem.results.result import Result, read_series
 from fem.run.session import resume

@@ -25,19 +25,23 @@ from fem.base.parallel import abort, refusal
 #: name, help, "module:function". The function receives the command's parser, adds its arguments
 #: and sets ``call``, which gets the parsed arguments and returns an exit code (None is 0).
 COMMANDS: tuple[tuple[str, str, str], ...] = (
-    ("new", "copy a case of the catalogue, with its comments, to start from", "fem.cli:_new"),
-    ("list", "cases, hosts, geometries, materials and physics", "fem.cli:_list"),
-    ("show", "a case with all defaults, or the case format itself", "fem.cli:_show"),
-    ("check", "all problems of a case at once; writes nothing", "fem.cli:_check"),
-    ("mesh", "build the mesh of a case into a folder", "fem.cli:_mesh"),
-    ("inspect", "numbers and a picture of a mesh", "fem.cli:_inspect"),
-    ("gallery", "every kind of geometry at small size, with pictures", "fem.cli:_gallery"),
-    ("run", "solve a case", "fem.cli:_run"),
-    ("resume", "go on from the last checkpoint of a run", "fem.cli:_resume"),
-    ("converge", "three meshes and three time tolerances: observed orders", "fem.cli:_converge"),
-    ("compare", "numbers of two results side by side", "fem.cli:_compare"),
-    ("post", "draw the figures of a result again", "fem.cli:_post"),
-    ("view", "open the fields of a result in ParaView", "fem.cli:_view"),
+    ("new", "copy a case of the catalogue, with its comments, to start from", "fem.cli.main:_new"),
+    ("list", "cases, hosts, geometries, materials and physics", "fem.cli.main:_list"),
+    ("show", "a case with all defaults, or the case format itself", "fem.cli.main:_show"),
+    ("check", "all problems of a case at once; writes nothing", "fem.cli.main:_check"),
+    ("mesh", "build the mesh of a case into a folder", "fem.cli.main:_mesh"),
+    ("inspect", "numbers and a picture of a mesh", "fem.cli.main:_inspect"),
+    ("gallery", "every kind of geometry at small size, with pictures", "fem.cli.main:_gallery"),
+    ("run", "solve a case", "fem.cli.main:_run"),
+    ("resume", "go on from the last checkpoint of a run", "fem.cli.main:_resume"),
+    (
+        "converge",
+        "three meshes and three time tolerances: observed orders",
+        "fem.cli.main:_converge",
+    ),
+    ("compare", "numbers of two results side by side", "fem.cli.main:_compare"),
+    ("post", "draw the figures of a result again", "fem.cli.main:_post"),
+    ("view", "open the fields of a result in ParaView", "fem.cli.main:_view"),
 )
 
 #: Seconds a failing rank waits for the others to fail alike before it ends the job.
@@ -272,7 +276,7 @@ def _do_list(options: argparse.Namespace) -> None:
     from geometries import families
 
     if options.name is not None:
-        from fem import listing
+        from fem.cli import listing
 
         full: dict[str, Callable[[str], Iterable[str]]] = {
             "cases": lambda name: listing.file_lines(name, case_names(), "case"),
@@ -766,7 +770,3 @@ def _die_with_parent() -> None:
 
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # 1: PR_SET_PDEATHSIG
-
-
-if __name__ == "__main__":
-    sys.exit(main())
