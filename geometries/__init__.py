@@ -14,22 +14,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geometries.conversion import convert
-    from geometries.drawing import draw, plot
-    from geometries.measures import inspect
+    from geometries.files.conversion import convert
+    from geometries.files.writing import read
+    from geometries.inspection.drawing import draw, plot
+    from geometries.inspection.measures import inspect
     from geometries.registry import build, cached, families
-    from geometries.writing import read
 
 _HOMES = {
     "build": "registry",
     "cached": "registry",
     "families": "registry",
-    "convert": "conversion",
-    "cached_conversion": "conversion",
-    "inspect": "measures",
-    "draw": "drawing",
-    "plot": "drawing",
-    "read": "writing",
+    "convert": "files.conversion",
+    "cached_conversion": "files.conversion",
+    "inspect": "inspection.measures",
+    "draw": "inspection.drawing",
+    "plot": "inspection.drawing",
+    "read": "files.writing",
 }
 __all__ = ["build", "cached", "convert", "draw", "families", "inspect", "plot", "read"]
 

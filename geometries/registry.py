@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fem.base.errors import CaseError
-from geometries.parameters import validated
+from geometries.meshing.parameters import validated
 
 # Part of the cache key: raise it when a builder's output changes for the same parameters.
 VERSION = 1
@@ -57,7 +57,7 @@ def model(family: str) -> type[BaseModel]:
         known = ", ".join(FAMILIES)
         raise CaseError(f"geometry.family: no family {family!r}; {hint}known: {known}")
     found: type[BaseModel] = getattr(
-        importlib.import_module(f"geometries.{family}"), FAMILIES[family]
+        importlib.import_module(f"geometries.builders.{family}"), FAMILIES[family]
     )
     return found
 
@@ -87,10 +87,10 @@ def build(family: str, parameters: dict[str, Any], folder: Path) -> dict[str, An
         CaseError: wrong parameters or a geometry that cannot be made, with the way out.
         RunError: the mesher failed.
     """
-    from geometries.writing import write
+    from geometries.files.writing import write
 
     checked = resolve(family, parameters)
-    built = importlib.import_module(f"geometries.{family}").build(checked)
+    built = importlib.import_module(f"geometries.builders.{family}").build(checked)
     return write(built, Path(folder), family, checked.model_dump(mode="json"))
 
 

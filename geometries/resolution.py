@@ -8,15 +8,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from fem.values.units import format_quantity, parse_quantity
-from geometries.array import Array
-from geometries.fibre_mat import FibreMat
-from geometries.image import Image
-from geometries.laminate import Laminate
-from geometries.lattice_host import OnLattice
-from geometries.layered import Cell
-from geometries.planar import Planar
+from geometries.builders.array import Array
+from geometries.builders.fibre_mat import FibreMat
+from geometries.builders.image import Image
+from geometries.builders.laminate import Laminate
+from geometries.builders.lattice_host import OnLattice
+from geometries.builders.layered import Cell
+from geometries.builders.planar import Planar
+from geometries.builders.rough import Rough
 from geometries.registry import resolve
-from geometries.rough import Rough
 
 __all__ = ["chosen_left_out", "refined", "spelled_out"]
 

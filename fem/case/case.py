@@ -757,7 +757,7 @@ class Case(_Table):
             full = _written(spelled_out(geometry_parameters(self.sized_geometry or {})))
             changes["geometry"] = {"family": self.geometry["family"], **full}
         if self.mesh is not None:
-            from geometries.conversion import file_digest
+            from geometries.files.conversion import file_digest
 
             changes["mesh"] = self.mesh.model_copy(
                 update={"sha256": file_digest(Path(self.mesh.file))}

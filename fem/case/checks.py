@@ -268,7 +268,7 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
         missing = [*_missing_file("mesh.file", Path(mesh.file))]
         yield from missing or _no_mesh("mesh.file", Path(mesh.file))
         if mesh.sha256 is not None and not missing:
-            from geometries.conversion import file_digest
+            from geometries.files.conversion import file_digest
 
             yield from _changed_file("mesh", mesh.file, mesh.sha256, file_digest(Path(mesh.file)))
 
@@ -665,7 +665,7 @@ def _missing_file(path: str, file: Path) -> Iterator[str]:
     try:
         if file.is_file():
             return
-        from geometries.conversion import FORMATS
+        from geometries.files.conversion import FORMATS
 
         near = [p.name for p in file.parent.iterdir() if p.suffix.lower() in FORMATS]
     except (OSError, ValueError):
@@ -684,7 +684,7 @@ def _changed_file(table: str, file: str, written: str, found: str) -> Iterator[s
 
 
 def _no_mesh(path: str, file: Path) -> Iterator[str]:
-    from geometries.conversion import FORMATS
+    from geometries.files.conversion import FORMATS
 
     if file.suffix.lower() not in FORMATS:
         yield f"{path}: {file.name!r}: no format of this ending is read; save {', '.join(FORMATS)}"

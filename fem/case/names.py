@@ -15,7 +15,7 @@ from fem.base.errors import CaseError, nearest
 from fem.case.coatings import Film, films_on, meeting, no_electrons
 
 if TYPE_CHECKING:
-    from geometries.parameters import Names
+    from geometries.meshing.parameters import Names
 
 __all__ = [
     "NEEDED", "coating_problems", "conducts", "electrode_problems", "missing_pair", "of_geometry",

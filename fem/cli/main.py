@@ -489,7 +489,7 @@ def _gallery(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_gallery(options: argparse.Namespace) -> None:
-    from geometries.gallery import gallery, named
+    from geometries.inspection.gallery import gallery, named
 
     if not options.hosts:
         files = gallery(options.out, options.family)

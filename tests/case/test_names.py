@@ -14,7 +14,7 @@ from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.files import case_names, read_toml
 from fem.case.summary import notes, summary
-from geometries.gallery import EXAMPLES
+from geometries.inspection.gallery import EXAMPLES
 
 from .base import BASE, changed
 
@@ -194,7 +194,8 @@ def test_a_dead_wall_is_said() -> None:
 
 def test_names_need_neither_mesher_nor_solver() -> None:
     code = (
-        "import sys; from geometries.gallery import EXAMPLES; from geometries.registry import *\n"
+        "import sys; from geometries.registry import *\n"
+        "from geometries.inspection.gallery import EXAMPLES\n"
         "for f, examples in EXAMPLES.items():\n"
         "    if f not in ('image', 'cad'): [resolve(f, e).names() for e in examples]\n"
         "wrong = {'gmsh', 'dolfinx', 'petsc4py', 'mpi4py', 'vtk', 'pyvista'} & {*sys.modules}\n"

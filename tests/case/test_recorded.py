@@ -15,7 +15,7 @@ from fem.case.case import Case, _written
 from fem.case.checks import geometry_parameters
 from fem.case.files import case_names, to_toml
 from fem.materials import library
-from geometries.gallery import EXAMPLES, _as_it_is, _drawn, _pictured
+from geometries.inspection.gallery import EXAMPLES, _as_it_is, _drawn, _pictured
 from geometries.registry import build, key, resolve
 from geometries.resolution import chosen_left_out, spelled_out
 from tests.case.base import BASE, EVERYTHING, another_library, changed

@@ -24,7 +24,7 @@ REGIONS = {11: "electrolyte_a", 12: "electrolyte_b"}
 
 def by_gmsh(file: Path, dimension: int = 2, order: int = 1, **options: float) -> Path:
     """Saved by gmsh in the format of the ending; `options` are those of [Mesh]."""
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     with session() as gmsh:
         _draw(gmsh, dimension)
@@ -61,7 +61,7 @@ def _draw(gmsh: Any, dimension: int) -> None:
 
 def arrays(dimension: int = 2) -> tuple[Any, Any, Any, Any, Any]:
     """Points (nodes, 3), cells, their tags, facets of the two electrodes, their tags."""
-    from geometries.mesh import facet_pairs, tensor_mesh
+    from geometries.meshing.mesh import facet_pairs, tensor_mesh
 
     axes = [np.linspace(0, 20, 3)] * (dimension - 1) + [np.linspace(0, 60, 7)]
     points, cells, centres = tensor_mesh(*axes)

@@ -18,7 +18,7 @@ def each(
         given = draw(family, seed)
         try:
             resolved = resolve(family, given)
-            made = importlib.import_module(f"geometries.{family}").build(resolved)
+            made = importlib.import_module(f"geometries.builders.{family}").build(resolved)
         except (CaseError, RunError) as error:
             refusals.append(f"{seed}: {error}")
             continue

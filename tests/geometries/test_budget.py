@@ -12,7 +12,7 @@ import pytest
 import geometries
 from fem.base.errors import CaseError
 from fem.values.units import parse_quantity
-from geometries.mesh import cells_needed
+from geometries.meshing.mesh import cells_needed
 from geometries.registry import FAMILIES, resolve
 from tests.geometries import test_carving, test_ranges
 
@@ -61,9 +61,9 @@ def test_a_mesh_beyond_its_budget_is_refused_at_once(family: str, tmp_path: Path
 
 @pytest.mark.parametrize("name", ["bed", "grid_3d"])
 def test_the_estimate_is_within_a_factor_of_two(name: str, meshes: Any) -> None:
-    from geometries.measures import is_pore
-    from geometries.mesh import facet_pairs
-    from geometries.writing import read
+    from geometries.files.writing import read
+    from geometries.inspection.measures import is_pore
+    from geometries.meshing.mesh import facet_pairs
 
     mesh, _ = read(meshes.get(*test_carving.SMALL[name]))
     facets, pairs, _ = facet_pairs(mesh.cells)

@@ -14,12 +14,12 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
-from geometries.carving import CORE, HOST, INNER, SKIN, Crowd, Part, Room, carve, nearest
-from geometries.fibres import Mat, MatLayer
-from geometries.layered import Site
-from geometries.measures import conductance
-from geometries.primitives import Ball, Bore, Prism, Rod, Wire
-from geometries.writing import read
+from geometries.builders.fibres import Mat, MatLayer
+from geometries.builders.layered import Site
+from geometries.files.writing import read
+from geometries.inspection.measures import conductance
+from geometries.meshing.carving import CORE, HOST, INNER, SKIN, Crowd, Part, Room, carve, nearest
+from geometries.meshing.primitives import Ball, Bore, Prism, Rod, Wire
 
 UM = 1e-6
 BED = {"name": "bed", "thickness": "20 um", "porosity": 0.65, "diameter": "5 um"}
@@ -237,7 +237,7 @@ def test_few_balls_conduct_as_maxwell_says():
 
 
 def test_a_rough_surface_has_its_roughness():
-    from geometries.rough import Rough, surface
+    from geometries.builders.rough import Rough, surface
 
     flat = SMALL["rough"][1]
     p = Rough.model_validate(flat)
@@ -322,7 +322,7 @@ def test_refusals_name_the_limit():
 
 def test_a_bad_cell_is_mended_by_a_shift(monkeypatch):
     """A body beside a bad cell is shifted, keeps its contacts, and the mesh is made again."""
-    import geometries.carving as carving
+    import geometries.meshing.carving as carving
 
     balls = [Part("host_a", Ball((x, 5 * UM), 2 * UM), 0.5 * UM, HOST, i)
              for i, x in enumerate((5 * UM, 8.4 * UM, 14 * UM))]

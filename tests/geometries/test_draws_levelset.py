@@ -16,7 +16,7 @@ import pytest
 
 from fem.base.errors import CaseError
 from fem.values.units import parse_quantity
-from geometries.mesh import quality
+from geometries.meshing.mesh import quality
 from geometries.registry import resolve
 
 DRAWS = 200
@@ -45,7 +45,7 @@ def around(rng: np.random.Generator, unit: float, dim: int) -> Drawn:
 
 
 def tpms(rng: np.random.Generator, folder: Path) -> Drawn:
-    from geometries.tpms import RANGE
+    from geometries.builders.tpms import RANGE
 
     dim, unit = int(rng.integers(2, 4)), rng.uniform(4, 60)
     kind = str(rng.choice(["network", "sheet"]))
@@ -64,7 +64,7 @@ def tpms(rng: np.random.Generator, folder: Path) -> Drawn:
 
 
 def foam(rng: np.random.Generator, folder: Path) -> Drawn:
-    from geometries.foam import RANGE
+    from geometries.builders.foam import RANGE
 
     dim, pore = int(rng.integers(2, 4)), rng.uniform(2, 100)
     kind = str(rng.choice(["opal", "bubbles", "struts", "sponge"]))
@@ -115,7 +115,7 @@ def grains(rng: np.random.Generator, folder: Path) -> Drawn:
 
 
 def cad(rng: np.random.Generator, folder: Path) -> Drawn:
-    from geometries.gallery import EXAMPLES, _drawn
+    from geometries.inspection.gallery import EXAMPLES, _drawn
 
     dim = int(rng.integers(2, 4))
     found = _drawn(next(e for e in EXAMPLES["cad"] if e["dimension"] == dim), folder)
@@ -130,7 +130,9 @@ def cad(rng: np.random.Generator, folder: Path) -> Drawn:
 def outcome(family: str, given: Drawn) -> str:
     """Empty if built as promised, the refusal, or what is wrong with the mesh."""
     try:
-        built = importlib.import_module(f"geometries.{family}").build(resolve(family, given))
+        built = importlib.import_module(f"geometries.builders.{family}").build(
+            resolve(family, given)
+        )
     except CaseError as error:
         return f"refused: {error}"
     grade = quality(built.mesh.points, built.mesh.cells)
@@ -184,7 +186,7 @@ OUTSIDE: list[tuple[str, Drawn, str]] = [
 
 @pytest.mark.parametrize(("family", "given", "reason"), OUTSIDE)
 def test_out_of_range_is_refused_at_once(family: str, given: Drawn, reason: str) -> None:
-    importlib.import_module(f"geometries.{family}")
+    importlib.import_module(f"geometries.builders.{family}")
     parse_quantity("1 um", "m")  # reads the table of units
     start = time.process_time()
     with pytest.raises(CaseError, match=reason):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geometries.mesh import Built, TaggedMesh, quality
+from geometries.meshing.mesh import Built, TaggedMesh, quality
 from geometries.registry import resolve
 from tests.geometries.draws import each
 
@@ -208,4 +208,4 @@ def draw(family: str, seed: int) -> Given:
 @pytest.mark.parametrize("family", DRAW)
 def test_a_draw_is_built_as_asked(family: str) -> None:
     p = resolve(family, draw(family, 1))
-    assert off(family, p, importlib.import_module(f"geometries.{family}").build(p)) < 1e-9
+    assert off(family, p, importlib.import_module(f"geometries.builders.{family}").build(p)) < 1e-9

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import geometries
-from geometries.mesh import all_facets, facet_pairs
-from geometries.writing import read
+from geometries.files.writing import read
+from geometries.meshing.mesh import all_facets, facet_pairs
 
 
 def sidecar(folder: Path) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def test_the_same_hash_in_another_process(which, request, tmp_path):
 
 @pytest.mark.parametrize("corners", [3, 4])
 def test_share_of_a_cell_below_a_height(corners):
-    from geometries.measures import _share_below
+    from geometries.inspection.measures import _share_below
 
     rng = np.random.default_rng(3)
     heights = rng.random((400, corners))

@@ -11,8 +11,8 @@ import pytest
 import geometries
 from fem.base.errors import CaseError, RunError
 from geometries import registry
-from geometries.mesh import facet_pairs, quality
-from geometries.writing import read
+from geometries.files.writing import read
+from geometries.meshing.mesh import facet_pairs, quality
 
 PLANAR = {"layers": [{"name": "a", "thickness": "6 um", "region": "electrolyte"},
                      {"name": "b", "thickness": "4 um", "region": "separator"}],
@@ -71,7 +71,7 @@ def test_failed_build_leaves_nothing(tmp_path, monkeypatch):
     def broken(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("geometries.writing._write_msh", broken)
+    monkeypatch.setattr("geometries.files.writing._write_msh", broken)
     with pytest.raises(OSError, match="disk full"):
         geometries.cached("planar", PLANAR, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -112,7 +112,7 @@ def test_pictures(mat, mat_3d, tmp_path):
 
 
 def gmsh_file(path: Path, version: float) -> Path:
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     with session() as gmsh:
         occ = gmsh.model.occ
@@ -273,7 +273,7 @@ def test_refusals(family, parameters, reason):
 @pytest.mark.parametrize("which", ["mat", "mat_3d"])
 def test_a_refined_mesh_keeps_its_tags_walls_and_shape(which, request, tmp_path):
     """Two halvings: every volume, boundary and interface as before, no hanging node, no sliver."""
-    from geometries.conversion import refined
+    from geometries.files.conversion import refined
 
     mesh, _ = read(request.getfixturevalue(which))
     finer = refined(refined(mesh))

@@ -16,7 +16,7 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
-from geometries.writing import read
+from geometries.files.writing import read
 from tests.geometries import authors
 from tests.geometries.authors import NAMES, REGIONS, by_dolfinx, by_gmsh, by_hand, by_pyvista
 
@@ -282,7 +282,7 @@ def test_nastran_that_cannot_be_meant(
 
 
 def test_numbers_of_nastran() -> None:
-    from geometries.formats import _real
+    from geometries.files.formats import _real
 
     texts = ("3.+1", "-1.5-3", "1.D+3", ".5", "7.E-2", "2.0", "+4.-2", "")
     assert [_real(t) for t in texts] == [30, -1.5e-3, 1000, 0.5, 0.07, 2, 0.04, 0]

@@ -14,7 +14,7 @@ from fem.case.checks import geometry_parameters
 from fem.case.files import case_names, host_names
 from fem.case.hosts import CATALOGUE, Host, load, published
 from fem.cli import main
-from geometries.mesh import quality
+from geometries.meshing.mesh import quality
 from geometries.registry import resolve
 
 ROWS = """aligned_channels trilayer_cg four_layer_lno cdg_sponge sic_cloth gradient_pores
@@ -68,7 +68,7 @@ def test_what_a_host_is_not_is_said(
 
 
 def test_named_hosts_are_drawn_on_one_sheet(tmp_path: Path) -> None:
-    from geometries.gallery import named
+    from geometries.inspection.gallery import named
 
     given = {n: g for n, g in published().items() if n in ("wood_channels", "tip_coating_k")}
     files = list(named(given, tmp_path))
@@ -83,7 +83,7 @@ def test_the_hosts_of_a_row_are_meshed(row: str, reached: Any) -> None:
     """As its file says; porosity as asked, cells as good as promised."""
     for name in CATALOGUE[row]:
         p = resolve((geometry := published()[name])["family"], geometry)
-        made = importlib.import_module(f"geometries.{geometry['family']}").build(p)
+        made = importlib.import_module(f"geometries.builders.{geometry['family']}").build(p)
         reached(f"{name}: cells", len(made.mesh.cells), least=100)
         q = quality(made.mesh.points, made.mesh.cells)
         if geometry["family"] not in STRUCTURED:

@@ -10,8 +10,8 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
-from geometries.mesh import facet_pairs
-from geometries.writing import read
+from geometries.files.writing import read
+from geometries.meshing.mesh import facet_pairs
 
 from .conftest import Meshes
 

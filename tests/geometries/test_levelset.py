@@ -15,10 +15,10 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
-from geometries import levelset
-from geometries.gallery import EXAMPLES, _drawn
-from geometries.mesh import Floats, facet_pairs, quality, simplex_measures
-from geometries.writing import read
+from geometries.files.writing import read
+from geometries.inspection.gallery import EXAMPLES, _drawn
+from geometries.meshing import levelset
+from geometries.meshing.mesh import Floats, facet_pairs, quality, simplex_measures
 
 from .conftest import Meshes
 
@@ -68,8 +68,8 @@ def test_a_ball_is_second_order_in_volume_and_area(dim: int, volume: float, wall
 )
 def test_minimal_surfaces_have_their_known_area(name: str, per_cell: float) -> None:
     """The trigonometric surfaces at level 0 lie within half a percent of the minimal ones."""
+    from geometries.builders.tpms import Tpms, _function
     from geometries.registry import resolve
-    from geometries.tpms import Tpms, _function
 
     p = resolve("tpms", {"surface": name, "unit_cell": "1 m", "width": "1 m", "thickness": "1 m",
                          "porosity": 0.5, "dimension": 3})
@@ -171,7 +171,7 @@ def test_every_family_keeps_its_promises(
     assert grade.min() >= 0.05 and np.quantile(grade, 0.01) >= 0.2
     if "porosity_asked" in side:
         low, high = side["host"]["bottom"], side["host"]["top"]
-        from geometries.measures import slab_fractions
+        from geometries.inspection.measures import slab_fractions
 
         assert slab_fractions(mesh, [low, high])[0] == pytest.approx(side["porosity_asked"],
                                                                      abs=0.01)
@@ -361,7 +361,7 @@ def test_pores_that_the_separator_cannot_reach_are_filled(tmp_path: Path) -> Non
 
 
 def test_names_in_a_drawing_become_regions(tmp_path: Path) -> None:
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     file = tmp_path / "two.step"
     with session() as gmsh:
@@ -388,7 +388,7 @@ def test_names_in_a_drawing_become_regions(tmp_path: Path) -> None:
 def test_an_stl_goes_through_the_lattice(meshes: Meshes, mushroom: dict[str, Any],
                                          tmp_path: Path) -> None:
     """The surface of the drawing, in another unit and place, has its volume and area."""
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     file = tmp_path / "mushroom.stl"
     with session() as gmsh:
@@ -428,7 +428,7 @@ def clipped(polygon: Floats, normal: Floats, offset: float) -> Floats:
 
 def test_areas_of_grains_are_those_of_their_polygons(meshes: Meshes) -> None:
     """Each region of a polycrystal in 2D has the area of its grains' Voronoi polygons."""
-    from geometries.grains import _coloured, scattered
+    from geometries.builders.grains import _coloured, scattered
 
     given = {"grain_diameter": "8 um", "width": "30 um", "thickness": "30 um", "seed": 5}
     mesh, _ = read(meshes.get("grains", given))
@@ -464,7 +464,7 @@ def test_boundary_region_notch_and_crack(meshes: Meshes) -> None:
 def test_neighbouring_grains_differ() -> None:
     from scipy.spatial import Delaunay
 
-    from geometries.grains import _coloured, scattered
+    from geometries.builders.grains import _coloured, scattered
 
     seeds = scattered(np.random.default_rng(0), [5.0, 5.0, 5.0], 1.0)
     colour = _coloured(seeds)

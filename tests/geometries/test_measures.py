@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import geometries
-from geometries.porosimetry import local_thickness
+from geometries.inspection.porosimetry import local_thickness
 
 from .conftest import Meshes
 
@@ -101,7 +101,7 @@ def test_floating_and_cut_off_bodies_are_named(tmp_path: Path, meshes: Meshes) -
 
 
 def test_numbers_and_gallery_are_drawn(meshes: Meshes, tmp_path: Path) -> None:
-    from geometries.gallery import EXAMPLES, gallery
+    from geometries.inspection.gallery import EXAMPLES, gallery
 
     assert EXAMPLES.keys() == geometries.families().keys()
     report = geometries.inspect(meshes.get("aligned_channels", CHANNELS))

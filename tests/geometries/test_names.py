@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError
-from geometries.gallery import EXAMPLES, _drawn, _pictured
+from geometries.inspection.gallery import EXAMPLES, _drawn, _pictured
 from geometries.registry import resolve
 
 SLOW = {("fibre_mat", 2), ("grid", 2), ("foam", 2), ("foam", 3), ("foam", 4), ("foam", 5),
@@ -80,7 +80,7 @@ def test_declared_names_are_those_of_the_mesh(
         example = {"image": _pictured, "cad": _drawn}[family](example, tmp_path)
     checked: Any = resolve(family, example)
     names = checked.names()
-    mesh = importlib.import_module(f"geometries.{family}").build(checked).mesh
+    mesh = importlib.import_module(f"geometries.builders.{family}").build(checked).mesh
     reached("names declared and not there", len({*names.regions} - {*mesh.regions}), most=0)
     reached("names there and not declared", len({*mesh.regions} - {*names.all}), most=0)
     if family != "grains":  # which of its numbers lie inside, only the mesh knows

@@ -12,7 +12,7 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
-from geometries import pictures
+from geometries.files import pictures
 
 A = (np.arange(24 * 30).reshape(24, 30) % 5 * 50).astype(np.uint8)  # 0 50 100 150 200
 BITS = A > 60

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError
-from geometries.mesh import quality
+from geometries.meshing.mesh import quality
 from geometries.registry import resolve
 from tests.geometries.draws import each
 
@@ -208,7 +208,7 @@ def test_two_hundred_fibres_in_a_million_cells(reached):
         "width": "195 um", "separator": "6 um", "dimension": 3, "size_wall": "1.7 um",
         "size": "6 um", "growth": 1.6, "budget": 5_000_000})
     began = time.process_time()
-    made = importlib.import_module("geometries.stack").build(p)
+    made = importlib.import_module("geometries.builders.stack").build(p)
     reached("CPU time", time.process_time() - began, most=180.0, unit="s")
     reached("memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, most=4.0, unit="GB")
     reached("fibres", made.extra["bodies"], least=200)

@@ -9,10 +9,10 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
-from geometries.measures import comments
-from geometries.mesh import facet_pairs, tensor_mesh
-from geometries.soundness import precision
-from geometries.writing import read
+from geometries.files.soundness import precision
+from geometries.files.writing import read
+from geometries.inspection.measures import comments
+from geometries.meshing.mesh import facet_pairs, tensor_mesh
 
 UM = np.linspace(0.0, 20.0, 5)
 ONE = {11: "electrolyte"}
@@ -296,7 +296,7 @@ def test_many_long_channels_take_little_memory(tmp_path):
 @pytest.mark.parametrize("dim", [2, 3])
 def test_a_large_mesh_is_looked_at_in_places(dim, tmp_path, monkeypatch):
     """With a budget of pairs for every tenth facet or so, faults of many facets are found."""
-    monkeypatch.setattr("geometries.soundness._PAIRS", 400 if dim == 3 else 8)
+    monkeypatch.setattr("geometries.files.soundness._PAIRS", 400 if dim == 3 else 8)
     text = refused(written(tmp_path / "a.msh", *layers(dim, np.linspace(0, 20, 8))))
     assert "electrolyte_a and electrolyte_b lie on one another" in text
     slit = joined(layers(dim), lambda x: x[:, 0] < 11)
@@ -355,7 +355,7 @@ def test_a_box_that_is_tilted_a_little_is_covered(tmp_path):
 @pytest.mark.parametrize("wall", ["rounded", "ellipse", "hole"])
 def test_chords_of_round_walls_are_no_missing_area(wall, tmp_path):
     """Their cells make the walls zigzag, so the mesh is a bit wider than its ends."""
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     with session() as gmsh:
         occ = gmsh.model.occ
@@ -378,7 +378,7 @@ def test_chords_of_round_walls_are_no_missing_area(wall, tmp_path):
 
 
 def test_gmsh_names_the_volumes_that_are_in_no_group(tmp_path):
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     with session() as gmsh:
         occ = gmsh.model.occ
@@ -563,7 +563,7 @@ def test_a_boundary_is_compared_with_the_projection(tmp_path):
     lost = [(f, t) for f, t in ends(20.0) if t == 21]
     text = refused(written(tmp_path / "b.msh", points, cells, tags, lost, names), ONE)
     assert "no boundary 'counter'; found: collector; put its facets into a group" in text
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     with session() as gmsh:
         gmsh.model.occ.addCylinder(0, 0, 0, 0, 0, 30, 10)
@@ -579,7 +579,7 @@ def test_a_boundary_is_compared_with_the_projection(tmp_path):
 
 def test_a_round_cell_has_the_section_of_its_outline(tmp_path):
     """Straight pores around a post: tortuosity 1, though the box around the cell is wider."""
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     with session() as gmsh:
         occ = gmsh.model.occ
@@ -624,7 +624,7 @@ def test_numbers_that_mislead_have_a_note(tmp_path):
 @pytest.mark.parametrize("version", [2.2, 4.1])
 @pytest.mark.parametrize("what", ["facets", "cells"])
 def test_two_groups_on_one_entity_are_refused(dim, version, what, tmp_path):
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     file = tmp_path / "a.msh"
     with session() as gmsh:
@@ -739,7 +739,7 @@ def test_groups_of_elements_with_one_elementary_number(version, number, tmp_path
 @pytest.mark.parametrize("version", [2.2, 4.1])
 def test_a_curve_that_runs_the_other_way_is_in_its_group(version, binary, tmp_path):
     """gmsh writes its group with a minus; so it does for a surface."""
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     with session() as gmsh:
         geo = gmsh.model.geo
@@ -764,7 +764,7 @@ def test_a_curve_that_runs_the_other_way_is_in_its_group(version, binary, tmp_pa
 
 @pytest.mark.parametrize("version", [2.2, 4.1])
 def test_a_partitioned_file_is_whole(version, tmp_path):
-    from geometries.gmsh_session import session
+    from geometries.meshing.gmsh_session import session
 
     with session() as gmsh:
         gmsh.model.occ.addRectangle(0, 0, 0, 20, 60)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import geometries
-import geometries.writing
+import geometries.files.writing
 from fem.case.case import Case
 from fem.mesh.domain import Domain
 from fem.physics.metal.crystal import Crystal
@@ -53,7 +53,7 @@ def test_half_the_width_is_the_default_size(tmp_path: Path) -> None:
     assert case.geometry == CASE["geometry"]
     assert case.sized_geometry == {**CASE["geometry"], "size": "0.4 um", "size_wall": "0.4 um"}
     assert said_of(case, tmp_path / "a") == []
-    mesh, _ = geometries.writing.read(tmp_path / "a")
+    mesh, _ = geometries.files.writing.read(tmp_path / "a")
     equal = math.sqrt(np.median(mesh.volumes()) / 0.433)  # side of the triangle of that area
     assert 0.3e-6 < equal < 0.45e-6
     finer = case.with_({"growth.interface_width": "0.4 um"})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fem.case.case import Case
-from geometries.mesh import tensor_mesh
+from geometries.meshing.mesh import tensor_mesh
 from tests.verification.cells import PLAIN, RT_F, kinetics
 
 # i L/kappa + 2 * 2RT/F asinh(i/2 i0) at 100 A/m2 through 60 um of 1 S/m, i0 10 A/m2 on both sides

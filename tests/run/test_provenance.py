@@ -20,7 +20,7 @@ from fem.case.case import Case
 from fem.results.result import Result
 from fem.run.session import mesh_folder, resume
 from geometries import registry
-from geometries.lamella import Lamella
+from geometries.builders.lamella import Lamella
 from tests.case.base import another_library
 from tests.conftest import ROOT, environment
 from tests.run.cases import small

@@ -12,10 +12,10 @@ import pytest
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from geometries.conversion import convert
-from geometries.measures import capacity_density, inspect
-from geometries.mesh import Built, TaggedMesh, tensor_mesh
-from geometries.writing import write
+from geometries.files.conversion import convert
+from geometries.files.writing import write
+from geometries.inspection.measures import capacity_density, inspect
+from geometries.meshing.mesh import Built, TaggedMesh, tensor_mesh
 from tests.verification.cells import IDEAL, kinetics
 
 UM = 1e-6

@@ -1,0 +1,1 @@
+"""The families of geometries, and the layers they are made of."""

@@ -1,0 +1,174 @@
+"""Family `rough`: a rough collector of given spectrum under electrolyte, bare or under a film.
+
+The surface is self-affine: the power of a wave number q falls as (1 + (q L)^2)^-(H + d/2) with
+correlation length L, Hurst exponent H and d = 1 (2D) or 2 (3D), made of cosines, so that the sides
+are planes of symmetry. A flat structured mesh is bent to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from fem.base.errors import CaseError
+from geometries.meshing.mesh import (
+    Built,
+    Floats,
+    assemble,
+    graded,
+    quality,
+    tensor_mesh,
+    within_budget,
+)
+from geometries.meshing.parameters import Growth, Length, Names, Parameters, Skin, above
+
+QUALITY = 0.05
+
+
+class Rough(Parameters):
+    """Parameters of a rough electrode.
+
+    Attributes:
+        length: of the electrolyte above the mean height of the collector; region `electrolyte`.
+        width: along x.
+        breadth: along y, 3D only; default `width`.
+        roughness: root mean square of the height, at most a tenth of the length.
+        correlation: length L of the spectrum.
+        hurst: exponent H, 0.1 (jagged) to 1 (smooth).
+        skin: a film of this thickness (one value), measured along the thickness, region
+            `coating_<name>`.
+        separator: thickness of the separator on top, region `separator`.
+        dimension: 2 or 3.
+        seed: of the random phases, 0 to 2^32 - 1.
+        size_surface: cell size on the surface; default an eighth of L, with a film at most 1.5 of
+            its thickness (it has three cells across). Waves shorter than six cells are left out.
+        size: largest cell size; default L.
+        growth: ratio of neighbouring cells, above 1 to 2.
+    """
+
+    length: Length
+    width: Length
+    breadth: Length | None = None
+    roughness: Length
+    correlation: Length
+    hurst: Annotated[float, Field(ge=0.1, le=1.0)] = 0.8
+    skin: Skin | None = None
+    separator: Length | None = None
+    dimension: Literal[2, 3] = 2
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    size_surface: Length | None = None
+    size: Length | None = None
+    growth: Growth = 1.3
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        wrong = []
+        if self.dimension == 2 and self.breadth:
+            wrong.append("breadth: only with dimension = 3")
+        if self.roughness > 0.1 * self.length:
+            wrong.append(f"roughness: at most a tenth of the length, {0.1 * self.length:g} m")
+        if self.width < 2 * self.correlation:
+            wrong.append(f"width: at least two correlation lengths, {2 * self.correlation:g} m")
+        if self.skin and len(self.skin.thickness) > 1:
+            wrong.append("skin.thickness: one value; a collector has no depth")
+        if self.skin and self.skin.thickness[0] > 0.2 * self.length:
+            wrong.append("skin.thickness: at most a fifth of the length")
+        if wrong:
+            raise ValueError("\n  ".join(wrong))
+        return self
+
+    @property
+    def across(self) -> list[float]:
+        """Width, in 3D width and breadth, in m."""
+        return [self.width] if self.dimension == 2 else [self.width, self.breadth or self.width]
+
+    def names(self) -> Names:
+        """Regions and boundaries of its meshes."""
+        regions = (*((self.skin.region,) if self.skin else ()), "electrolyte",
+                   *above(None, self.separator))
+        return Names(regions, floor=regions[:1])
+
+    def fine(self) -> float:
+        """Cell size on the surface in m."""
+        thin = 1.5 * self.skin.thickness[0] if self.skin else math.inf
+        return self.size_surface or min(self.correlation / 8, thin)
+
+
+def build(p: Rough) -> Built:
+    """The tagged mesh; the sidecar has the largest height and the area ratio of the surface.
+
+    Raises:
+        CaseError: the surface is too steep for a bent mesh; names roughness and correlation.
+    """
+    film = p.skin.thickness[0] if p.skin else 0.0
+    top = film + p.length
+    stops = [0.0, *([film] if film else []), top, *([top + p.separator] if p.separator else [])]
+    regions = [*([p.skin.region] if p.skin else []), "electrolyte", "separator"]
+    fine = p.fine()
+    size = max(p.size or p.correlation, fine)
+    first = min(fine, film / 3) if film else fine
+    z = graded(stops, size, fine=[(s, first) for s in stops[: 2 if film else 1]], growth=p.growth)
+    within_budget(max(p.across) / fine)
+    axes = [np.linspace(0.0, v, math.ceil(v / fine) + 1) for v in p.across]
+    points, cells, centres = tensor_mesh(*axes, z)
+    names = np.array(regions, dtype=object)[np.searchsorted(stops, centres[:, -1]) - 1]
+    height = surface(p, points[:, :-1])
+    if float(np.abs(height).max()) > 0.8 * p.length:
+        raise CaseError(f"roughness: peaks of {float(np.abs(height).max()):.3g} m reach through "
+                        f"the electrolyte of {p.length:g} m; take a lower roughness or a longer "
+                        "electrolyte")
+    fade = np.clip((top - points[:, -1]) / p.length, 0.0, 1.0)
+    on_surface = points[:, -1] == 0.0
+    points[:, -1] += height * fade
+    q = float(quality(points, cells).min())
+    if q < QUALITY:
+        raise CaseError(
+            f"roughness: {p.roughness:g} m over a correlation of {p.correlation:g} m is too steep "
+            f"(worst cell {q:.3g}, at least {QUALITY:g}); less roughness, a higher hurst or a "
+            "larger size_surface"
+        )
+    low = {tuple(row) for row in points[on_surface].tolist()}
+
+    def collector(xyz: Floats) -> NDArray[np.bool_]:
+        return np.array([all(tuple(node) in low for node in facet) for facet in xyz.tolist()],
+                        dtype=bool)
+
+    mesh = assemble(points, cells, names, collector=collector)
+    area = float(mesh.areas()[mesh.facet_tags == mesh.boundaries["collector"]].sum())
+    extra = {
+        "peak": float(np.abs(height[on_surface]).max()),
+        "area_ratio": area / math.prod(p.across),
+        "quality_min": round(q, 4),
+    }
+    return Built(mesh, None, [], extra)
+
+
+def surface(p: Rough, places: Floats) -> Floats:
+    """Height (m) above the mean at places (n, dimension - 1) across the cell.
+
+    Its mean square over the cell is that of `roughness` exactly.
+    """
+    rng = np.random.default_rng(p.seed)
+    counts = [max(1, int(v / (3 * p.fine()))) for v in p.across]
+    modes = np.array(list(itertools.product(*(range(n + 1) for n in counts)))[1:])
+    q = np.pi * modes / np.array(p.across)
+    power = (1 + np.sum(q**2, axis=1) * p.correlation**2) ** -(p.hurst + (p.dimension - 1) / 2)
+    # The mean square of a product of cosines is 1/2 for each that is not constant.
+    squares = 0.5 ** np.sum(modes > 0, axis=1)
+    amplitude = rng.normal(size=len(modes)) * np.sqrt(power / squares)
+    amplitude *= p.roughness / math.sqrt(float(np.sum(amplitude**2 * squares)))
+    out = np.zeros(len(places))
+    waves = [np.cos(np.outer(places[:, k], np.pi * np.arange(n + 1) / v))
+             for k, (n, v) in enumerate(zip(counts, p.across, strict=True))]
+    if p.dimension == 2:
+        out = waves[0][:, 1:] @ amplitude
+    else:
+        table = np.append(0.0, amplitude).reshape(counts[0] + 1, counts[1] + 1)
+        out = np.einsum("ni,ij,nj->n", waves[0], table, waves[1], optimize=True)
+    heights: Floats = out
+    return heights

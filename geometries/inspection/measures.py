@@ -1,0 +1,541 @@
+"""What a mesh is: volumes, porosity, walls, connectivity, tortuosity, quality."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geometries.meshing.mesh import Floats, Ints, TaggedMesh, quality
+from geometries.meshing.thickness import frame
+
+BINS = 20
+
+
+def is_pore(region: str) -> bool:
+    """Regions that ions cross freely: `electrolyte*` and `separator*`."""
+    return region.startswith(("electrolyte", "separator"))
+
+
+def inspect(
+    folder: Path, *, densities: Mapping[str, float] | None = None, metal: str = "Li"
+) -> dict[str, Any]:
+    """Numbers of a mesh folder. Lists by depth have 20 bins, the first at the separator side.
+
+    Args:
+        folder: a mesh folder.
+        densities: kg/m^3 of solid regions, by name or pattern; the first that fits counts.
+        metal: library name of the metal whose capacity is given.
+
+    Returns:
+        volumes: of each region (m^2 in 2D, m^3 in 3D and axisymmetric).
+        porosity: of the host, or None without a host; `porosity_by_layer` by layer name;
+            `porosity_by_depth`; `fractions_by_depth` by region.
+        wall_area: area of each solid region's wall to the pores, per host (else cell) volume, 1/m;
+            `wall_area_by_depth` of each bin's volume, by region.
+        pore_size: diameter of the largest ball in the pores around a place (local thickness), m:
+            `mean`, `d10`, `d50`, `d90` of the pore volume, `edges` and `shares` of a histogram.
+        floating_solids: connected solid bodies without a facet on the collector;
+            `floating_conductors` lists the largest of them with regions, volume and centre.
+        pore_connected: the pores reach from the counter electrode to the collector.
+        pore_reached: share of the pore volume that is connected with the counter electrode;
+            `cut_off` names the regions that hold the rest, with their volume shares.
+        tortuosity: of the pores of the host along the thickness, D_eff = D porosity/tortuosity;
+            None without a host or without a path through it. `tortuosity_tensor`: of all axes,
+            D_eff = D porosity inverse(tensor), rows and columns without a path None.
+        electronic: of the solids: `bodies`, `share_connected` to the collector by volume, and
+            `conductivity` along the host over that of the solid (None: no path).
+        host_mass: kg/m^2 of projected area by region, for regions with a density.
+        capacity: of `metal` that fills the pores of the host, C/m^2 of projected area.
+        by_region: cells, nodes, mean edge (m) and least quality of each region.
+        quality_min, quality_1_percent: inverse condition number of cells (gmsh's SICN).
+        cells, nodes, hash: as in mesh.json.
+        notes: what was noticed when a file was read, and numbers that need a comment.
+
+    A mesh of one's own whose collector is not at the bottom is looked at from there: the thickness
+    is the last axis of tensors. If it has no such direction, what is counted by it is None.
+
+    Raises:
+        CaseError: the folder holds no complete mesh, or the metal is not known.
+    """
+    from geometries.files.writing import read
+
+    mesh, sidecar = read(folder)
+    volumes = mesh.volumes()
+    loose = floating_conductors(mesh)
+    mesh, host = upright(mesh, sidecar)
+    cell_quality = quality(mesh.points, mesh.cells)
+    report: dict[str, Any] = {
+        "family": sidecar["family"],
+        "cells": len(mesh.cells),
+        "nodes": len(mesh.points),
+        "hash": sidecar["hash"],
+        "volumes": {n: float(volumes[mesh.region_mask(n)].sum()) for n in mesh.regions},
+        "porosity": None,
+        "porosity_by_layer": {
+            layer["name"]: slab_fractions(mesh, [layer["bottom"], layer["top"]])[0]
+            for layer in sidecar["layers"]
+        },
+        "porosity_by_depth": None,
+        "fractions_by_depth": None,
+        "wall_area": wall_areas(mesh, host),
+        "wall_area_by_depth": None,
+        "pore_size": None,
+        "floating_solids": loose["count"],
+        "floating_conductors": loose["bodies"],
+        "tortuosity": None,
+        "tortuosity_tensor": None,
+        "electronic": None,
+        "host_mass": None,
+        "capacity": None,
+        "by_region": by_region(mesh, cell_quality),
+        "quality_min": float(cell_quality.min()),
+        "quality_1_percent": float(np.quantile(cell_quality, 0.01)),
+    }
+    report["pore_connected"], report["pore_reached"] = pore_connectivity(mesh)
+    report["cut_off"] = cut_off(mesh)
+    if host:
+        from geometries.inspection.porosimetry import pore_sizes
+
+        low, high = host["bottom"], host["top"]
+        edges = np.linspace(low, high, BINS + 1).tolist()
+        report["porosity"] = slab_fractions(mesh, [low, high])[0]
+        report["porosity_by_depth"] = slab_fractions(mesh, edges)[::-1]
+        report["fractions_by_depth"] = {
+            name: parts for name in mesh.regions
+            if any(parts := slab_fractions(mesh, edges, name)[::-1])
+        }
+        report["wall_area_by_depth"] = wall_areas_by_depth(mesh, edges)
+        report["tortuosity"] = tortuosity(mesh, low, high)
+        report["tortuosity_tensor"] = tortuosity_tensor(mesh, low, high)
+        report["electronic"] = electronic(mesh, low, high)
+        report["pore_size"] = pore_sizes(mesh, low, high)
+        report["host_mass"] = host_mass(mesh, densities or {})
+        report["capacity"] = report["porosity"] * (high - low) * capacity_density(metal)
+    report["notes"] = [*sidecar.get("remarks", ()), *comments(report)]
+    return report
+
+
+def upright(mesh: TaggedMesh, sidecar: dict[str, Any]) -> tuple[TaggedMesh, Any]:
+    """The mesh turned until its thickness is the last axis, and the ends of its host (m).
+
+    None for the host of a mesh that has no such direction: around its collector, or thick along the
+    radius of an axisymmetric mesh.
+    """
+    up = sidecar.get("up", np.eye(mesh.dimension)[-1].tolist())
+    if up is None or (mesh.axisymmetric and up[-1] == 0.0):
+        return mesh, None
+    if up[-1] == 1.0:
+        return mesh, sidecar["host"]
+    axes = np.diag([1.0, up[-1]]) if mesh.axisymmetric else frame(np.array(up))
+    return replace(mesh, points=mesh.points @ axes.T), sidecar["host"]
+
+
+def comments(report: dict[str, Any]) -> list[str]:
+    """On numbers of `inspect` that would mislead if they stood alone."""
+    told = [f"wall area 0: {name} touches no pore; nothing plates on it"
+            for name, area in report["wall_area"].items() if not area > 0.0]
+    if report["porosity"] is None:
+        return told
+    tensor = report["tortuosity_tensor"] or []
+    along = {"the thickness": report["tortuosity"]} | {
+        "xyz"[k]: row[k] for k, row in enumerate(tensor[:-1])}
+    for axis, value in along.items():
+        if value is not None and value < 1 - 1e-6:
+            told.append(f"tortuosity {value:.4g} along {axis} is below 1, which no pore space "
+                        "between two planes has: the ends of the host are no planes of the mesh "
+                        "there; do not use it")
+    if report["tortuosity"] is None:
+        told.append("no tortuosity along the thickness: no pore leads through the host"
+                    + ("" if not report["pore_connected"] else
+                       ", or its ends are no planes of the mesh"))
+    return told
+
+
+def slab_fractions(
+    mesh: TaggedMesh, edges: list[float], region: str | None = None
+) -> list[float]:
+    """Pore (or a region's) share of the volume between heights (m), exact for straight cells.
+
+    Axisymmetric cells that cross a height are weighted by their centroid's radius.
+    """
+    volumes = mesh.volumes()
+    names = [n for n in mesh.regions if is_pore(n)] if region is None else [region]
+    pore = mesh.region_mask(*names)
+    height = mesh.points[mesh.cells, -1]
+    below = np.array([volumes * _share_below(height, e) for e in edges])
+    slabs = np.diff(below, axis=0)
+    total = slabs.sum(axis=1)
+    return [float(v) for v in slabs[:, pore].sum(axis=1) / np.where(total > 0, total, 1.0)]
+
+
+def _share_below(height: Floats, level: float) -> Floats:
+    """Share of each simplex's volume below a level, from the sorted heights of its corners."""
+    h = np.sort(height, axis=1) - level
+    share = np.where(h[:, -1] <= 0, 1.0, 0.0)
+    cut = (h[:, 0] < 0) & (h[:, -1] > 0)
+    h = h[cut]
+    n = h.shape[1] - 1
+    negative = np.sum(h < 0, axis=1)
+    out = np.empty(len(h))
+    one = negative == 1  # one corner below: a small simplex similar to the cell
+    out[one] = np.prod(-h[one, :1] / (h[one, 1:] - h[one, :1]), axis=1)
+    last = negative == n  # one corner above (corners on the level count as above)
+    out[last] = 1 - np.prod(h[last, -1:] / (h[last, -1:] - h[last, :-1]), axis=1)
+    if n == 3:
+        two = negative == 2
+        a, b, c, d = h[two].T
+        # The part below is a prism; cut into three tetrahedra.
+        ac, ad, bc, bd = -a / (c - a), -a / (d - a), -b / (c - b), -b / (d - b)
+        out[two] = bc * bd + ac * ad * (1 - bd) + ac * bd * (1 - bc)
+    share[cut] = out
+    return share
+
+
+def walls(mesh: TaggedMesh) -> tuple[Ints, Ints]:
+    """Facets between solids and pores, and the region number of the solid."""
+    facets, pairs, _ = mesh.neighbours
+    pore = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
+    wall = pore[pairs[:, 0]] != pore[pairs[:, 1]]
+    solid = np.where(pore[pairs[wall, 0]], pairs[wall, 1], pairs[wall, 0])
+    return facets[wall], mesh.cell_tags[solid]
+
+
+def wall_areas(mesh: TaggedMesh, host: dict[str, float] | None) -> dict[str, float]:
+    """Wall between each solid region and the pores over the volume of the host (or cell), 1/m."""
+    facets, solid = walls(mesh)
+    areas = mesh.areas(facets)
+    volume = float(mesh.volumes().sum())
+    if host:
+        height = float(np.ptp(mesh.points[:, -1]))
+        volume *= (host["top"] - host["bottom"]) / height
+    return {
+        n: float(areas[solid == t].sum()) / volume
+        for n, t in mesh.regions.items() if not is_pore(n)
+    }
+
+
+def wall_areas_by_depth(mesh: TaggedMesh, edges: list[float]) -> dict[str, list[float]]:
+    """Wall of each solid region between heights (m) over the slab's volume, 1/m, downwards."""
+    facets, solid = walls(mesh)
+    areas, height = mesh.areas(facets), mesh.points[facets, -1]
+    parts = np.diff([areas * _share_below(height, e) for e in edges], axis=0)
+    slab = section(mesh) * np.diff(edges)
+    return {
+        n: (parts[:, solid == t].sum(axis=1) / slab)[::-1].tolist()
+        for n, t in mesh.regions.items() if not is_pore(n) and np.any(solid == t)
+    }
+
+
+def section(mesh: TaggedMesh) -> float:
+    """Projected area of the cell, its outline filled: m in 2D, m^2 in 3D and axisymmetric."""
+    if mesh.axisymmetric:
+        r = mesh.points[:, 0]
+        return float(np.pi * (r.max() ** 2 - r.min() ** 2))
+    across = mesh.points[:, :-1]
+    low, high = across.min(axis=0), across.max(axis=0)
+    box = float(np.prod(high - low))
+    ends = np.stack([across == low, across == high], axis=2)
+    if mesh.dimension == 2 or all(np.any(ends[:, 0, i] & ends[:, 1, j])
+                                  for i in (0, 1) for j in (0, 1)):
+        return box  # there are nodes at all of its corners
+    from scipy.spatial import ConvexHull
+
+    outline = float(ConvexHull(mesh.points[:, :-1]).volume)  # in the plane its area
+    return box if outline > (1 - 1e-9) * box else outline
+
+
+def by_region(mesh: TaggedMesh, cell_quality: Floats) -> dict[str, dict[str, float]]:
+    """Cells, nodes, mean edge (m) and least quality of each region."""
+    found: dict[str, dict[str, float]] = {}
+    for name in mesh.regions:
+        chosen = mesh.region_mask(name)
+        corners = mesh.points[mesh.cells[chosen]]
+        edges = corners - np.roll(corners, 1, axis=1)
+        found[name] = {
+            "cells": int(chosen.sum()),
+            "nodes": len(np.unique(mesh.cells[chosen])),
+            "edge": float(np.linalg.norm(edges, axis=2).mean()),
+            "quality_min": float(cell_quality[chosen].min()),
+        }
+    return found
+
+
+def cut_off(mesh: TaggedMesh) -> dict[str, float]:
+    """Pore regions with a part that the counter electrode does not reach, and that share."""
+    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
+    if not pores.any():
+        return {}
+    body, reached = touching(mesh, pores, "counter")
+    lost = pores & ~reached[body]
+    volumes = mesh.volumes()
+    return {
+        n: float(volumes[lost & mesh.region_mask(n)].sum() / volumes[mesh.region_mask(n)].sum())
+        for n in mesh.regions if (lost & mesh.region_mask(n)).any()
+    }
+
+
+def host_mass(mesh: TaggedMesh, densities: Mapping[str, float]) -> dict[str, float]:
+    """Mass of solid regions over the projected area, kg/m^2, where a density (kg/m^3) is given."""
+    volumes, area = mesh.volumes(), section(mesh)
+    found = {}
+    for name in mesh.regions:
+        density = next((d for p, d in densities.items() if fnmatch.fnmatchcase(name, p)), None)
+        if density is not None and not is_pore(name):
+            found[name] = density * float(volumes[mesh.region_mask(name)].sum()) / area
+    return found
+
+
+def capacity_density(metal: str) -> float:
+    """Charge of a metal's ions over its volume, C/m^3.
+
+    Raises:
+        CaseError: the library has no such metal.
+    """
+    from fem.base.constants import FARADAY
+    from fem.materials import metal as metal_of
+
+    data = metal_of(metal)
+    return float(data.z * FARADAY / data.molar_volume)
+
+
+def electronic(mesh: TaggedMesh, bottom: float, top: float) -> dict[str, Any]:
+    """How the solids hang together and conduct between two heights, see `inspect`."""
+    chosen = mesh.region_mask(*[n for n in mesh.regions if not is_pore(n)])
+    if not chosen.any():
+        return {"bodies": 0, "share_connected": None, "conductivity": None}
+    body, grounded = touching(mesh, chosen, "collector")
+    volumes = mesh.volumes()
+    return {
+        "bodies": len(grounded),
+        "share_connected": float(volumes[chosen & grounded[body]].sum() / volumes[chosen].sum()),
+        "conductivity": conductance(mesh, chosen & _between(mesh, bottom, top), bottom, top),
+    }
+
+
+def components(mesh: TaggedMesh, chosen: NDArray[np.bool_]) -> tuple[int, Ints]:
+    """Bodies of the chosen cells that hang together by facets.
+
+    Returns:
+        their number, and for each cell its body (-1 for a cell that was not chosen).
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, pairs, _ = mesh.neighbours
+    number = np.full(len(mesh.cells), -1, dtype=np.int64)
+    number[chosen] = np.arange(int(chosen.sum()))
+    linked = number[pairs[chosen[pairs].all(axis=1)]]
+    n = int(chosen.sum())
+    graph = coo_array((np.ones(len(linked)), (linked[:, 0], linked[:, 1])), shape=(n, n))
+    count, label = connected_components(graph, directed=False)
+    number[chosen] = label
+    return int(count), number
+
+
+def touching(
+    mesh: TaggedMesh, chosen: NDArray[np.bool_], boundary: str
+) -> tuple[Ints, NDArray[np.bool_]]:
+    """Bodies of the chosen cells, and which of them have a facet on a boundary.
+
+    Returns:
+        the body of each cell (-1 for a cell that was not chosen), and one flag for each body.
+    """
+    count, body = components(mesh, chosen)
+    flags = np.zeros(count, dtype=bool)
+    flags[_bodies_at(mesh, body, boundary)] = True
+    return body, flags
+
+
+def _bodies_at(mesh: TaggedMesh, body: Ints, boundary: str) -> Ints:
+    """Bodies with a facet on a boundary."""
+    if boundary not in mesh.boundaries:
+        return np.empty(0, dtype=np.int64)
+    exterior = mesh.neighbours[2]
+    facets = np.sort(mesh.facets[mesh.facet_tags == mesh.boundaries[boundary]], axis=1)
+    row = np.dtype((np.void, 8 * mesh.dimension))  # a facet's nodes as one value
+    all_of_them = np.ascontiguousarray(exterior[:, :-1]).view(row).ravel()
+    wanted = np.isin(all_of_them, np.ascontiguousarray(facets, dtype=np.int64).view(row).ravel())
+    touched: Ints = np.unique(body[exterior[:, -1][wanted]])
+    return touched[touched >= 0]
+
+
+def floating_solids(mesh: TaggedMesh) -> int:
+    """Number of solid bodies that have no facet on the collector."""
+    return int(floating_conductors(mesh)["count"])
+
+
+def floating_conductors(mesh: TaggedMesh, listed: int = 20) -> dict[str, Any]:
+    """Solid bodies without a facet on the collector.
+
+    Returns:
+        count: their number; bodies: the largest `listed` ones, each with its regions, volume
+        (m^2 or m^3) and centre (m).
+    """
+    solids = [n for n in mesh.regions if not is_pore(n)]
+    if not solids:
+        return {"count": 0, "bodies": []}
+    body, grounded = touching(mesh, mesh.region_mask(*solids), "collector")
+    inside = body >= 0
+    volumes = mesh.volumes()
+    size = np.bincount(body[inside], volumes[inside], minlength=len(grounded))
+    order = np.argsort(-size, kind="stable")
+    loose = order[~grounded[order]]
+    label = {tag: name for name, tag in mesh.regions.items()}
+    bodies = []
+    for k in loose[:listed]:
+        cells = np.flatnonzero(body == k)
+        centre = np.average(mesh.points[mesh.cells[cells]].mean(axis=1), axis=0,
+                            weights=volumes[cells])
+        bodies.append({
+            "regions": sorted(label[int(t)] for t in np.unique(mesh.cell_tags[cells])),
+            "volume": float(size[k]), "centre": [float(x) for x in centre],
+        })
+    return {"count": len(loose), "bodies": bodies}
+
+
+def pore_connectivity(mesh: TaggedMesh) -> tuple[bool, float]:
+    """Whether pores lead from the counter to the collector, and their share open to the counter."""
+    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
+    if not pores.any():
+        return False, 0.0
+    _, body = components(mesh, pores)
+    open_bodies = _bodies_at(mesh, body, "counter")
+    volumes = mesh.volumes()
+    reached = np.isin(body, open_bodies)
+    through = np.intersect1d(open_bodies, _bodies_at(mesh, body, "collector"))
+    return len(through) > 0, float(volumes[reached].sum() / volumes[pores].sum())
+
+
+def _between(mesh: TaggedMesh, bottom: float, top: float) -> NDArray[np.bool_]:
+    """Cells between two heights that are planes of the mesh."""
+    mean = mesh.points[mesh.cells, -1].mean(axis=1)
+    inside: NDArray[np.bool_] = (mean > bottom) & (mean < top)
+    return inside
+
+
+def tortuosity(mesh: TaggedMesh, bottom: float, top: float) -> float | None:
+    """Tortuosity of the pores between two heights that are planes of the mesh.
+
+    P1 Laplace problem with potential 0 at the bottom plane and 1 at the top plane; the convention
+    is D_eff = D porosity / tortuosity. None if no pore leads through.
+    """
+    inside = _between(mesh, bottom, top)
+    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)]) & inside
+    ratio = conductance(mesh, pores, bottom, top)
+    if ratio is None:
+        return None
+    volumes = mesh.volumes()
+    return float(volumes[pores].sum() / volumes[inside].sum() / ratio)
+
+
+def tortuosity_tensor(
+    mesh: TaggedMesh, bottom: float, top: float
+) -> list[list[float | None]] | None:
+    """Tortuosity tensor T of the pores between two heights: D_eff = D porosity inverse(T).
+
+    Row i of D_eff is the mean flux for a potential difference between the two faces normal to axis
+    i, the other faces insulating; off the diagonal the mean of both orders. None: axisymmetric.
+    A cell that is no box, such as a round one, has no faces normal to the other axes.
+    """
+    if mesh.axisymmetric:
+        return None
+    inside = _between(mesh, bottom, top)
+    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)]) & inside
+    ends = [(float(x.min()), float(x.max())) for x in mesh.points.T[:-1]] + [(bottom, top)]
+    box = float(np.prod([high - low for low, high in ends]))
+    areas = [box / (high - low) for low, high in ends[:-1]] + [section(mesh)]
+    last = mesh.dimension - 1
+    straight = section(mesh) > (1 - 1e-6) * box / (top - bottom)
+    rows = [conduction(mesh, pores, axis, low, high, area) if straight or axis == last else None
+            for axis, ((low, high), area) in enumerate(zip(ends, areas, strict=True))]
+    open_ = [axis for axis, row in enumerate(rows) if row is not None]
+    tensor: list[list[float | None]] = [[None] * mesh.dimension for _ in rows]
+    if not open_:
+        return tensor
+    matrix = np.array([row[open_] for row in rows if row is not None])
+    volumes = mesh.volumes()
+    share = float(volumes[pores].sum() / volumes[inside].sum())
+    inverse = share * np.linalg.inv(0.5 * (matrix + matrix.T))
+    for a, i in enumerate(open_):
+        for b, j in enumerate(open_):
+            tensor[i][j] = float(inverse[a, b])
+    return tensor
+
+
+def conductance(
+    mesh: TaggedMesh, chosen: NDArray[np.bool_], bottom: float, top: float
+) -> float | None:
+    """Effective over bulk conductivity of the chosen cells along the thickness.
+
+    The reference is a full cross-section of the cell; insulating walls elsewhere.
+    """
+    row = conduction(mesh, chosen, mesh.dimension - 1, bottom, top, section(mesh))
+    return None if row is None else float(row[-1])
+
+
+def conduction(
+    mesh: TaggedMesh, chosen: NDArray[np.bool_], axis: int, bottom: float, top: float, area: float
+) -> Floats | None:
+    """Mean flux vector over bulk conductivity and mean gradient along an axis.
+
+    P1 with potential 0 at the plane `bottom` (m) and 1 at `top`, insulating walls elsewhere.
+
+    Args:
+        mesh: the mesh.
+        chosen: cells that conduct.
+        axis: normal of the two planes.
+        bottom: place of one, m.
+        top: place of the other, m.
+        area: cross-section that the flux is referred to (m, m^2).
+
+    Returns:
+        one component for each axis, or None if nothing leads through.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.linalg import LinearOperator, cg, spsolve
+
+    if not chosen.any():
+        return None
+    tol = max(1e-9 * (top - bottom), mesh.slack)
+    _, body = components(mesh, chosen)
+    place = mesh.points[mesh.cells, axis]
+    low = np.unique(body[chosen & (np.abs(place - bottom) < tol).any(axis=1)])
+    high = np.unique(body[chosen & (np.abs(place - top) < tol).any(axis=1)])
+    carrying = np.isin(body, np.intersect1d(low, high)) & chosen
+    if not carrying.any():
+        return None
+    used, local = np.unique(mesh.cells[carrying], return_inverse=True)
+    local = local.reshape(-1, mesh.dimension + 1)
+    points = mesh.points[used]
+    along = points[:, axis]
+    edges = points[local[:, 1:]] - points[local[:, :1]]
+    inner = np.linalg.inv(edges).transpose(0, 2, 1)
+    gradients = np.concatenate([-inner.sum(axis=1, keepdims=True), inner], axis=1)
+    volumes = mesh.volumes()[carrying]
+    matrices = (gradients @ gradients.transpose(0, 2, 1)) * volumes[:, None, None]
+    rows = np.repeat(local, local.shape[1], axis=1).ravel()
+    columns = np.tile(local, (1, local.shape[1])).ravel()
+    n = len(points)
+    matrix = coo_array((matrices.ravel(), (rows, columns)), shape=(n, n)).tocsr()
+    potential = np.where(np.abs(along - top) < tol, 1.0, 0.0)
+    free = np.flatnonzero((np.abs(along - top) >= tol) & (np.abs(along - bottom) >= tol))
+    if len(free):
+        inner_matrix = matrix[free][:, free]
+        right = -(matrix @ potential)[free]
+        if mesh.dimension == 2:
+            potential[free] = spsolve(inner_matrix.tocsc(), right)
+        else:
+            diagonal = inner_matrix.diagonal()
+            jacobi = LinearOperator(inner_matrix.shape, matvec=lambda v: v / diagonal)
+            guess = (along[free] - bottom) / (top - bottom)
+            potential[free] = cg(inner_matrix, right, guess, rtol=1e-9, maxiter=20_000, M=jacobi)[0]
+    slopes = np.einsum("ck,ckd->cd", potential[local], gradients)
+    row: Floats = volumes @ slopes
+    row[axis] = float(potential @ (matrix @ potential)) * (top - bottom)
+    return row / area

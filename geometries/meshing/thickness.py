@@ -1,0 +1,144 @@
+"""The thickness of a cell: how far a place lies from the collector, and along which direction.
+
+Families stand on their collector, and the thickness is the last axis. In a mesh of one's own the
+collector may lie at the top, at a side, on an inclined plane, or it may be no plane at all: then
+the thickness is the distance from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geometries.meshing.mesh import Floats, Ints
+
+if TYPE_CHECKING:
+    from geometries.meshing.mesh import TaggedMesh
+
+FLAT = 0.75
+"""Of a collector's area, the least that is seen along its mean normal if it counts as a plane."""
+ROUGH = 0.1
+"""Of the cell's thickness, the most that such a collector may rise and fall."""
+AXIS = 1e-3
+"""Angle (radian) within which a direction is an axis."""
+UPRIGHT = 0.999
+"""Cosine to the last axis (2.5 degrees) from which on a direction is not worth a word."""
+NEIGHBOURS = 16
+"""Facets looked at for each point: those whose middles are nearest."""
+
+
+def direction(mesh: TaggedMesh, corners: Floats, normals: Floats, areas: Floats) -> Floats | None:
+    """Unit vector from a collector into the cell, or None if the collector is no plane.
+
+    A plane may be uneven; the direction is then an axis if it is one within its unevenness. All of
+    the mesh lies on one side of a plane.
+
+    Args:
+        mesh: the whole mesh.
+        corners: of the collector's facets, m, (facets, corners, dimension).
+        normals: of these facets, pointing out of the mesh.
+        areas: of these facets, m2 (2D: m).
+    """
+    total = -(areas[:, None] * normals).sum(axis=0)
+    length = float(np.linalg.norm(total))
+    share = length / float(areas.sum())
+    if share < FLAT:
+        return None
+    up = total / length
+    uneven = np.sqrt(max(1.0 - share**2, 0.0))
+    axis = int(np.abs(up).argmax())
+    if np.arccos(min(abs(up[axis]), 1.0)) <= max(AXIS, uneven):
+        up = np.sign(up[axis]) * np.eye(len(up))[axis]
+    heights, levels = mesh.points @ up, corners @ up
+    least = ROUGH * np.ptp(heights)
+    return up if np.ptp(levels) <= least and levels.min() - heights.min() <= least else None
+
+
+def along(points: Floats, up: Floats) -> Floats:
+    """Coordinate of points (n, at least dimension) in a direction, m; exact if it is an axis."""
+    axis = int(np.abs(up).argmax())
+    if abs(up[axis]) == 1.0:
+        return np.asarray(up[axis] * points[:, axis])
+    return np.asarray(points[:, : len(up)] @ up)
+
+
+def frame(up: Floats) -> Floats:
+    """Rows: orthonormal axes, right-handed, of which the last one is `up`."""
+    axis, d = int(np.abs(up).argmax()), len(up)
+    if axis == d - 1 and up[axis] == 1.0:
+        return np.eye(d)
+    if d == 2:
+        return np.array([[up[1], -up[0]], up])
+    first = np.eye(3)[(axis + 1) % 3]
+    first = first - (first @ up) * up
+    first /= np.linalg.norm(first)
+    return np.array([first, np.cross(up, first), up])
+
+
+def distance(points: Floats, facets: Floats) -> Floats:
+    """Distance of points from the nearest of some facets, m.
+
+    Args:
+        points: (n, 2 or 3).
+        facets: corners of segments or triangles, (facets, 2 or 3, 2 or 3).
+    """
+    from scipy.spatial import cKDTree
+
+    if not len(points):
+        return np.empty(0)
+    count = min(NEIGHBOURS, len(facets))
+    near = cKDTree(facets.mean(axis=1)).query(points, k=count)[1].reshape(len(points), count)
+    best = np.full(len(points), np.inf)
+    for column in near.T:
+        np.minimum(best, _to_simplex(points, facets[column]), out=best)
+    return best
+
+
+def _to_simplex(p: Floats, corners: Floats) -> Floats:
+    """Distance of each point from its own segment or triangle."""
+    if corners.shape[1] == 2:
+        return _to_segment(p, corners[:, 0], corners[:, 1])
+    a, b, c = np.moveaxis(corners, 1, 0)
+    out = np.minimum.reduce([_to_segment(p, a, b), _to_segment(p, b, c), _to_segment(p, c, a)])
+    normal = np.cross(b - a, c - a)
+    square = (normal**2).sum(axis=1)
+    weights = [(np.cross(v - u, p - u) * normal).sum(axis=1) for u, v in ((a, b), (b, c), (c, a))]
+    inside = np.min(weights, axis=0) >= 0.0  # the foot of the perpendicular lies in the triangle
+    height = np.abs(((p - a) * normal).sum(axis=1)) / np.sqrt(square)
+    return np.where(inside, height, out)
+
+
+def _to_segment(p: Floats, a: Floats, b: Floats) -> Floats:
+    edge = b - a
+    share = ((p - a) * edge).sum(axis=1) / (edge**2).sum(axis=1)
+    return np.asarray(np.linalg.norm(p - a - share.clip(0.0, 1.0)[:, None] * edge, axis=1))
+
+
+def corners_of(mesh: TaggedMesh, boundary: str) -> Floats:
+    """Corners of the tagged facets of a boundary, m, (facets, corners, dimension)."""
+    chosen: Ints = mesh.facets[mesh.facet_tags == mesh.boundaries[boundary]]
+    return mesh.points[chosen]
+
+
+def heights(mesh: TaggedMesh, up: Floats | None) -> Floats:
+    """Coordinate of all nodes along the thickness, m; without a direction their distance."""
+    if up is None:
+        return distance(mesh.points, corners_of(mesh, "collector"))
+    return along(mesh.points, up)
+
+
+def said(up: Floats | None) -> list[str]:
+    """What to know of a thickness that is not the last axis upwards; nothing if it is."""
+    if up is None:
+        return [
+            "boundary 'collector' is no plane with the whole mesh on one side of it: depth, "
+            "thirds, tip and metal_layer go by the distance from it"
+        ]
+    if up[-1] > UPRIGHT:
+        return []
+    shown = ", ".join(f"{x:.4g}" for x in up + 0.0)
+    return [
+        "boundary 'collector' is not at the bottom: depth, thirds, tip and metal_layer are "
+        f"counted from it along ({shown})"
+    ]
