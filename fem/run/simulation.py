@@ -104,7 +104,7 @@ class Simulation:
         potentials = tuple(n for n in names if not self.s.unknowns[n].differential)
         self.stages = tuple(
             Stage(self.s, together, options, drives=k == 0)
-            for k, together in enumerate(model.plan)
+            for k, together in enumerate(self.s.plan())
         )
         self.main = self.stages[0]
         same = potentials == self.main.names

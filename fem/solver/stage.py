@@ -30,6 +30,7 @@ from fem.solver.linear import LinearSolver, Step
 from fem.solver.matrices import Parts
 from fem.solver.stiffness import Block
 from fem.system.nodal import LocalTerms
+from fem.system.slots import unknown_of
 from fem.system.system import System, Unknown
 
 __all__ = ["Control", "Options", "Outcome", "Stage"]
@@ -148,7 +149,8 @@ class Stage:
     ):
         self.system = system
         self.rows = tuple(names)
-        self.names = tuple(row.partition(".")[0] for row in names)
+        self.names = tuple(unknown_of(row) for row in names)
+        self.slots = tuple(dict.fromkeys(system.slots.slot_of[row] for row in names))
         self.options = options or Options()
         self.unknowns = [system.unknowns[name] for name in self.names]
         self.drives = drives and (
@@ -194,7 +196,7 @@ class Stage:
             return None
         own = {u.value for u in self.unknowns}
         self.affine = self.affine and not own & {*derivative.coefficients()}
-        u = self.system.unknowns[row.partition(".")[0]]
+        u = self.system.unknowns[unknown_of(row)]
         return Block(self.system, derivative, u, column)
 
     def _at_zero(self, row: str) -> Any:
@@ -291,8 +293,8 @@ class Stage:
         self.history: list[float] = []
         linear, factored, least = 0, 0, scale
         self._scatter()
-        for settle in s.settlers if self.rows != self.names else ():
-            settle()
+        for opener in (o for slot in self.slots for o in s.openers.get(slot, ())):
+            opener()
         self.parts.begin()
         solver = self.solver
         solver.begin()

@@ -33,7 +33,6 @@ from fem.physics.walls.interface import Interface
 from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges, Flow
-from fem.system.nodal import CELL
 from fem.system.system import Physics, System, check_needs
 from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
@@ -87,17 +86,6 @@ class Model:
     drives: list[Drive] = field(default_factory=list)
     flows: dict[str, Flow] = field(default_factory=dict)
     floating: pieces.Floating = field(default_factory=pieces.Floating)
-
-    @property
-    def plan(self) -> tuple[tuple[str, ...], ...]:
-        """Rows that are solved together, in the order of the stages of a step.
-
-        Metal moves when all else is known, and salt follows it once more, in a row of its own.
-        """
-        together = tuple(name for name in self.system.unknowns if name != "xi")
-        if self.metal is None:
-            return (together,)
-        return (together, ("xi",), *([("c.settled",)] if "c" in together else []))
 
     def set_time(self, t: float, *, after: bool = False) -> None:
         """Bring boundary conditions to a time since the start of the protocol step, s.
@@ -214,38 +202,13 @@ def build(case: Case, domain: Domain) -> Model:
     s.remember()
     brines = {f.electrolyte.name: f.electrolyte for f in fillings.values()
               if isinstance(f.electrolyte, library.Electrolyte)}
-    model = Model(
+    s.close()
+    return Model(
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
         found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic),
         _laws_of_c(case, fillings, ionic), clock,
         metal, nuclei, edges.timed, held, edges.drives, edges.flows, floating,
     )
-    _check_plan(s, model.plan)
-    return model
-
-
-def _check_plan(s: System, plan: Iterable[Iterable[str]]) -> None:
-    """Check that every unknown is solved in exactly one stage, and every row in one.
-
-    Args:
-        s: with all its rows added.
-        plan: rows of each stage; a second row of an unknown, as `c.settled`, has its own name.
-
-    Raises:
-        RunError: an unknown would keep its initial value, or terms would be left out.
-    """
-    solved = [row for rows in plan for row in rows]
-    given = {*s.forms, *(row for reaction in s.reactions for row in reaction.rows)} - {CELL}
-    for name in s.unknowns:
-        if (count := solved.count(name)) != 1:
-            raise RunError(f"the unknown {name!r} is solved in {count} stages; it must be in one")
-        if name not in given:
-            raise RunError(
-                f"nothing determines the unknown {name!r}: no physics adds terms to its row; the "
-                f"one that declares it must call s.row({name!r}, form)"
-            )
-    if lost := sorted(given - {*solved}):
-        raise RunError(f"rows of no unknown: {', '.join(lost)}; unknowns: {', '.join(s.unknowns)}")
 
 
 def _require_path(

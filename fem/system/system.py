@@ -12,8 +12,9 @@ A physics declares unknowns (`System.add`) and adds terms to rows (`System.row`)
 differentiates the stored quantity as a whole, never its factors apart; that is what closes the
 balances to round-off.
 
-Some unknowns are solved together and others after them: that is a list of stages, each a tuple of
-names (`fem.solver.stage.Stage`). Unknowns of other stages stay at their latest value.
+Some unknowns are solved together and others after them: each stands in a slot
+(`fem.system.slots`), and the slots in their order are the stages of a step. Unknowns of other
+stages stay at their latest value.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import ufl
 from fem.base.errors import RunError
 from fem.compat import MPI, dfem, la, owned_size
 from fem.mesh.domain import Domain, Subdomain
+from fem.system.slots import CELL_SLOT, Slots
 
 __all__ = ["Physics", "Split", "System", "Unknown"]
 
@@ -181,7 +183,9 @@ class System:
         self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
-        self.settlers: list[Callable[[], None]] = []  # run before a row `<name>.settled` is solved
+        self.slots = Slots()
+        self.again_rows: dict[str, list[tuple[str, Any]]] = {}  # see `again`
+        self.openers: dict[str, list[Callable[[], None]]] = {}  # slot -> run before it is solved
         self.gaps: list[Callable[[], float]] = []  # local errors of what is no unknown
         self.residuals: dict[str, npt.NDArray[np.float64]] = {}  # last of each row solved for, A
         self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
@@ -199,11 +203,13 @@ class System:
         differential: bool = False,
         scale: float = 1.0,
         positive: bool = False,
+        slot: str = CELL_SLOT,
     ) -> Unknown:
-        """Declare an unknown, linear on each cell of `part`.
+        """Declare an unknown, linear on each cell of `part`, to be solved in a slot.
 
         Raises:
-            RunError: the name is taken (two physics provide the same unknown).
+            RunError: the name is taken (two physics provide the same unknown), or nobody has
+                declared the slot.
         """
         if name in self.unknowns:
             raise RunError(f"two physics declare the unknown {name!r}")
@@ -220,9 +226,71 @@ class System:
             scale,
             positive,
         )
+        self.slots.put(name, slot)
         self.unknowns[name] = unknown
         self.define(name, unknown.value, part)
         return unknown
+
+    def slot(self, name: str, after: Sequence[str] = (CELL_SLOT,)) -> None:
+        """Declare a slot for unknowns that are solved after those of other slots.
+
+        Raises:
+            RunError: it is declared already, and otherwise.
+        """
+        self.slots.declare(name, after)
+
+    def again(self, name: str, slot: str) -> None:
+        """Solve for an unknown once more in a later slot, in a second row `<name>.<slot>`.
+
+        Whoever adds terms to its row loops over `rows_of`.
+        """
+        unknown = self.unknowns[name]
+        row, found = f"{name}.{slot}", dfem.Function(unknown.space, name=f"{name}.found")
+        self.slots.put(row, slot)
+        self.again_rows.setdefault(name, []).append((row, found))
+
+        def keep() -> None:
+            found.x.array[:] = unknown.value.x.array
+
+        self.before(slot, keep)
+
+    def rows_of(self, name: str) -> list[tuple[str, Any]]:
+        """All rows of an unknown, each with its value as the other rows were solved with.
+
+        That is the unknown itself for the first row; for a later one the value that was found
+        before, so that currents driven by its gradient stay as they were.
+        """
+        return [(name, self.unknowns[name].value), *self.again_rows.get(name, [])]
+
+    def before(self, slot: str, call: Callable[[], None]) -> None:
+        """Run something whenever the rows of a slot are about to be solved (collective)."""
+        self.openers.setdefault(slot, []).append(call)
+
+    def plan(self) -> tuple[tuple[str, ...], ...]:
+        """Rows of each stage of a step, in the order in which stages are solved.
+
+        Raises:
+            RunError: the slots cannot be put in order.
+        """
+        return self.slots.plan()
+
+    def close(self) -> None:
+        """Check that every unknown has a row and every row an unknown.
+
+        Raises:
+            RunError: an unknown would keep its initial value, or terms would be left out.
+        """
+        solved = [row for rows in self.plan() for row in rows]
+        given = {*self.forms, *(row for reaction in self.reactions for row in reaction.rows)}
+        for name in solved:
+            if name not in given:
+                raise RunError(
+                    f"nothing determines the unknown {name!r}: no physics adds terms to its row; "
+                    f"the one that declares it must call s.row({name!r}, form)"
+                )
+        if lost := sorted(given - {*solved}):
+            known = ", ".join(self.unknowns)
+            raise RunError(f"rows of no unknown: {', '.join(lost)}; unknowns: {known}")
 
     def define(self, name: str, value: Any, part: Subdomain | None = None) -> None:
         """Give an expression a name that other physics can read."""
@@ -258,14 +326,6 @@ class System:
     def row(self, name: str, form: Any) -> None:
         """Add a term (ampere) to the row of an unknown."""
         self.forms[name] = form if name not in self.forms else self.forms[name] + form
-
-    def salt_rows(self) -> list[tuple[str, Any]]:
-        """The rows of the salt, each with the c whose gradient drives i_l in it (None: c itself).
-
-        Where salt is settled after the potentials, its second row takes the current as it is.
-        """
-        settled = [("c.settled", self["c_star"])] if "c_star" in self.values else []
-        return [("c", None), *settled]
 
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""

@@ -172,13 +172,18 @@ def test_a_row_that_is_missing_or_of_nothing_is_told(
     assert not (tmp_path / "r").exists()
 
 
-def test_an_unknown_that_no_stage_solves_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    by_name = (("phi_s", "phi_l", "c"), ("xi",), ("c.settled",))
-    monkeypatch.setattr("fem.study.build.Model.plan", by_name)
-    with pytest.raises(RunError, match="'additive' is solved in 0 stages; it must be in one"):
-        _growing(tmp_path, PHYSICS).run(tmp_path / "r", hooks=True)
+def test_own_physics_in_a_slot_of_its_own(tmp_path: Path) -> None:
+    """What follows the front is as exact as what is solved with the potentials."""
+    text = PHYSICS.replace("a = s.add(", "s.slot('film', after=('front',))\n        a = s.add(")
+    text = text.replace("scale=1.0", "scale=1.0, slot='film'")
+    result = _growing(tmp_path, text).run(tmp_path / "r", hooks=True)
+    assert result.array("additive") == pytest.approx(0.36788, rel=2e-3)  # exp(-1)
+
+
+def test_a_slot_that_nobody_declares_is_an_error(tmp_path: Path) -> None:
+    text = PHYSICS.replace("scale=1.0", "scale=1.0, slot='fornt'")
+    with pytest.raises(RunError, match="'fornt', which is not declared; did you mean 'front'"):
+        _growing(tmp_path, text).run(tmp_path / "r", hooks=True)
     assert not (tmp_path / "r").exists()
 
 

@@ -269,11 +269,8 @@ class Growth:
             self.xi.value.interpolate(metal_at)
         s.remember()
         options = Options(kind=kind, rtol=rtol)
-        plan: tuple[tuple[str, ...], ...] = (("phi_s", "phi_l"), ("xi",))
-        if t_plus is not None:
-            plan = (("phi_s", "phi_l", "c"), ("xi",), ("c.settled",))
         self.stages = tuple(
-            Stage(s, rows, options, drives=k == 0) for k, rows in enumerate(plan)
+            Stage(s, rows, options, drives=k == 0) for k, rows in enumerate(s.plan())
         )
         self.start = self.stages[0] if t_plus is None else Stage(s, ("phi_s", "phi_l"), options)
         self.outcomes: list[Outcome] = []

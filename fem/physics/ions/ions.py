@@ -222,7 +222,7 @@ class Ions:
         for medium in (m for m in self.media if m.salt):
             _, here, dx = medium.stored(s)
             rate = medium.storing(s) * here
-            for row, spreading in s.salt_rows():
+            for row, spreading in s.rows_of("c"):
                 flux = self.anion_flux(s, medium, spreading)
                 s.row(row, nF * rate * q * dx)
                 s.row(row, -nF * ufl.inner(flux, ufl.grad(q)) * w * dx)

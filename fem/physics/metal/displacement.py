@@ -123,7 +123,7 @@ class Displacement:
         self.empty = s.charges["store_empty"] = np.zeros(2)
         s.charges |= {name: np.zeros(2) for name in ("liquid_out", "salt_out")}
         s.preparers.append(self._open)
-        s.settlers.append(self._leave)
+        s.before("settled", self._leave)
 
     def rows(self, s: System) -> None:
         """Outflow at the nodes of c, and where current comes from that is in no other row."""

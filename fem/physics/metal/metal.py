@@ -163,7 +163,8 @@ class Metal:
     def declare(self, s: System) -> None:
         """Add xi, and the names through which it changes pores and conductivity."""
         part = s.domain.subdomain(self.regions)
-        xi = s.add("xi", part, differential=True)
+        s.slot("front")
+        xi = s.add("xi", part, differential=True, slot="front")
         xi.largest_change = self.max_change
         s.define("room", 1.0 - xi.value, part)
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
@@ -178,14 +179,14 @@ class Metal:
         if "c" in s.unknowns:
             # The potentials need the salt of the same time, or the two swing against each other;
             # the salt needs the new front, or it is not conserved. So it is solved for twice:
-            # with the potentials (c_star), and last, with currents as they are. Properties and
-            # kinetics are those of the extrapolated c_seen.
+            # with the potentials, and last, with currents as they are. Properties and kinetics
+            # are those of the extrapolated c_seen.
+            s.slot("settled", after=("front",))
+            s.again("c", slot="settled")
             c = s.unknowns["c"]
-            seen, star = (dfem.Function(c.space, name=n) for n in ("c_seen", "c_star"))
+            seen = dfem.Function(c.space, name="c_seen")
             s.define("c_seen", seen, c.part)
-            s.define("c_star", star, c.part)
             s.preparers.append(lambda: _copy(c.value, seen))
-            s.settlers.append(lambda: _copy(c.value, star))
             # Inside the metal there is no salt to be wrong about.
             nodes = s.domain.same_nodes(c.space, c.part, xi.space, part)[: owned_size(c.space)]
             covered = nodes >= 0
@@ -223,7 +224,7 @@ class Metal:
         s.row("xi", zF_V * (stored - ufl.inner(q, ufl.grad(test)) * w) * dx)
         if "c" in s.unknowns:
             nF = s["salt_charge"]
-            for row, _ in s.salt_rows():
+            for row, _ in s.rows_of("c"):
                 s.row(row, nF * s["c"] * ufl.inner(q, ufl.grad(s.test("c"))) * w * dx)
             xi, c = (s.unknowns[name] for name in ("xi", "c"))
             same = s.domain.same_nodes(xi.space, xi.part, c.space, c.part)
