@@ -110,7 +110,7 @@ def afloat(
 
 def gauge(
     s: System, electrons: Electrons | None, ions: Ions, found: Surfaces, edges: Edges,
-    empty: Collection[str] = (),
+    empty: Collection[str] = (), fronts: bool = False,
 ) -> Floating:
     """Hold one node of everything that no potential reaches; count what floats (collective).
 
@@ -121,6 +121,7 @@ def gauge(
         found: walls and electrodes that react.
         edges: conditions at boundaries.
         empty: pores that metal may fill and nothing bridges.
+        fronts: wherever electrons and ions share a cell a front may be, and react.
 
     Raises:
         CaseError: a boundary drives current into a piece that it cannot leave.
@@ -149,7 +150,7 @@ def gauge(
         plus, minus = (domain.facets(walls=walls, side=side)[:, 0] for side in "+-")
         links |= {*zip(solid.label[plus].tolist(), (offset + liquid.label[minus]).tolist(),
                        strict=True)}
-        if s.grows:  # a front may be anywhere
+        if fronts:
             both = (solid.label >= 0) & (liquid.label >= 0)
             links |= {*zip(solid.label[both].tolist(), (offset + liquid.label[both]).tolist(),
                            strict=True)}

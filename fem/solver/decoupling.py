@@ -40,21 +40,23 @@ class Decoupling:
 
     Args:
         solver: whose blocks it takes; it must see both unknowns.
+        salt: name of c, and of its `fem.system.system.Split`, which names phi_l.
 
     Attributes:
         matrix: of the freed fields, to be preconditioned by `pc`.
         pc: the preconditioner inside.
     """
 
-    def __init__(self, solver: LinearSolver):
+    def __init__(self, solver: LinearSolver, salt: str):
         self.stage, names = solver.stage, solver.names
         stage, s = solver.stage, solver.stage.system
         comm: Any = s.domain.comm
-        split = s.splits["c"]
+        split = s.splits[salt]
+        self.potential = split.potential
         self.forms = [s.form(form) for form in (split.row, split.column, split.volume)]
-        self.phi, self.c = names.index("phi_l"), names.index("c")
-        self.held = stage.fixed[stage.names.index("c")]
-        self.take = _same_node(s)
+        self.phi, self.c = names.index(split.potential), names.index(salt)
+        self.held = stage.fixed[stage.names.index(salt)]
+        self.take = _same_node(s, salt, split.potential)
         self.of_phi, self.of_c = self.take.createVecs()
         self.right = solver.operator.createVecRight()
         self.right.setUp()
@@ -74,11 +76,12 @@ class Decoupling:
         rows[self.c][self.c] = self.block
         self.own = self.take.duplicate(copy=True)  # what reactions at phi_l bring into the row of c
         rows[self.c][self.phi] = self.own
-        self.electrons: Any = block(self.phi, names.index("phi_s")) if "phi_s" in names else None
-        self.through_electrons: Any = None
-        if self.electrons:
-            self.through_electrons = self.take.matMult(self.electrons)
-            rows[self.c][names.index("phi_s")] = self.through_electrons
+        self.others: list[tuple[Any, Any]] = []  # by way of other potentials, as phi_s
+        for k, name in enumerate(names):
+            other = block(self.phi, k) if k != self.phi and s.unknowns[name].potential else None
+            if other:
+                rows[self.c][k] = self.take.matMult(other)
+                self.others.append((other, rows[self.c][k]))
         self.freed = structure(self.block, self.moved)
         self.matrix = PETSc.Mat().createNest(rows, comm=comm)
         self.pc = PETSc.PC().create(comm)
@@ -92,12 +95,12 @@ class Decoupling:
     def update(self) -> None:
         """Take diffusion and the slopes of reactions from the matrix just filled (collective)."""
         self.of_c.array_w[:] = self.T
-        self.of_phi.array_w[:] = self.stage.local.diagonal("phi_l") / AMPERE
+        self.of_phi.array_w[:] = self.stage.local.diagonal(self.potential) / AMPERE
         self.take.copy(self.own, _SAME)
         self.own.diagonalScale(self.of_c, self.of_phi)
-        if self.through_electrons is not None:
-            self.take.matMult(self.electrons, self.through_electrons)
-            self.through_electrons.diagonalScale(self.of_c)
+        for other, moved in self.others:
+            self.take.matMult(other, moved)
+            moved.diagonalScale(self.of_c)
         self.take.matMult(self.drift, self.moved)
         self.moved.diagonalScale(self.of_c)
         self.salt.copy(self.block, _SAME)
@@ -132,15 +135,15 @@ class Decoupling:
 
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""
-        mine = (self.pc, self.matrix, self.own, self.through_electrons, self.block, self.moved)
-        for thing in (*mine, self.take, self.right, self.of_phi, self.of_c):
-            if thing is not None:
-                thing.destroy()
+        mine = (self.pc, self.matrix, self.own, self.block, self.moved)
+        moved = (matrix for _, matrix in self.others)
+        for thing in (*mine, *moved, self.take, self.right, self.of_phi, self.of_c):
+            thing.destroy()
 
 
-def _same_node(s: System) -> Any:
+def _same_node(s: System, salt: str, potential: str) -> Any:
     """Matrix that takes the values of phi_l at the nodes of c."""
-    c, phi = s.unknowns["c"], s.unknowns["phi_l"]
+    c, phi = s.unknowns[salt], s.unknowns[potential]
     same = s.domain.same_nodes(c.space, c.part, phi.space, phi.part)[: owned_size(c.space)]
     rows, columns = (u.space.dofmap.index_map for u in (c, phi))
     here = np.flatnonzero(same >= 0).astype(np.int32)

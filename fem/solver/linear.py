@@ -80,11 +80,13 @@ class LinearSolver:
             self.operator = self.operator.getNestSubMatrix(0, 0)
         if self.direct:
             self.operator = stage.parts.flat()
-        freed = {"phi_l", "c"} <= {*self.names} and "c" in s.splits and bool(stage.local)
-        if freed:  # with t_plus = 1 salt drives no current: there is nothing to free it from
-            phi, c = (stage.names.index(name) for name in ("phi_l", "c"))
-            freed = stage.parts.blocks[phi][c] is not None
-        self.decoupling = Decoupling(self) if freed and not self.direct else None
+        self.decoupling = None
+        for salt, split in s.splits.items() if stage.local and not self.direct else ():
+            if {salt, split.potential} <= {*self.names}:
+                phi, c = (stage.names.index(name) for name in (split.potential, salt))
+                # With t_plus = 1 salt drives no current: there is nothing to free it from.
+                if stage.parts.blocks[phi][c] is not None:
+                    self.decoupling = Decoupling(self, salt)
         self.rhs = [self._vector() for _ in range(2)]
         self.solution = [self._vector() for _ in range(2)]
         self.prefix = f"hostplate_{next(_ids)}_{'_'.join(stage.names)}_"
@@ -102,7 +104,7 @@ class LinearSolver:
         stage, options, s = self.stage, self.options, self.stage.system
         limit = options.direct_limit_2d if s.domain.dim == 2 else options.direct_limit_3d
         size = stage.total_size
-        if s.grows:  # matrices change little from step to step, and so preconditioners last
+        if s.hints.lasting:
             limit = min(limit, options.direct_limit_growth)
             size = sum(u.space.dofmap.index_map.size_global for u in s.unknowns.values())
         return options.kind == "direct" or (options.kind == "auto" and size <= limit)
@@ -207,8 +209,8 @@ class LinearSolver:
             system = self.stage.system
             for name in self.names:
                 inside = "" if self.alone else f"fieldsplit_{name}_"
-                chosen = _FIELD_SOLVER.get(name, _GAMG)
-                if chosen is _GAMG and (system.domain.dim == 2 or system.grows):
+                chosen = _FIELD_SOLVER[system.unknowns[name].solver]
+                if chosen is _GAMG and (system.domain.dim == 2 or system.hints.even_mesh):
                     chosen = _SMOOTHED
                 if not self.alone:
                     options[f"{inside}ksp_type"] = "preonly"
@@ -427,9 +429,7 @@ _SMOOTHED = _GAMG | {
     "mg_levels_ksp_max_it": 1,
 }
 _FIELD_SOLVER: dict[str, dict[str, object]] = {
-    "phi_s": _GAMG,
-    "phi_l": _GAMG,
-    "c": _GAMG,
-    "xi": {"pc_type": "bjacobi"},
-    "q": {"pc_type": "jacobi"},
+    "multigrid": _GAMG,
+    "blocks": {"pc_type": "bjacobi"},
+    "diagonal": {"pc_type": "jacobi"},
 }

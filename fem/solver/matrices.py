@@ -66,9 +66,9 @@ class Parts:
         self.filled = False
         self._flat: Any = None
         self.flows = {
-            name: Differences(self.smooth[k][k])
-            for k, name in enumerate(names)
-            if stage.affine and name.startswith("phi")
+            u.name: Differences(self.smooth[k][k])
+            for k, u in enumerate(stage.unknowns)
+            if stage.affine and u.potential
         }
 
     def begin(self) -> None:
@@ -123,15 +123,16 @@ class Parts:
         them. Known after `fill`, flows of an affine stage at once.
         """
         s = self.stage.system
-        x, nothing = np.abs(s.unknowns[name].owned), np.zeros(0)
+        unknown = s.unknowns[name]
+        x, nothing = np.abs(unknown.owned), np.zeros(0)
         whole, reacts = self.slopes.get(name, (nothing, nothing))
-        if not name.startswith("phi"):
+        if not unknown.potential:
             stored = ROUND_OFF * s.recall * whole * x[: len(whole)]
             return stored, stored
         voltage = np.abs(s.voltage.x.array[:1]).sum()  # phi_s is stored as its difference from it
         reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]
         if name in self.flows:
-            flowing = self.flows[name].noise(s.unknowns[name].owned)
+            flowing = self.flows[name].noise(unknown.owned)
             return flowing + (reacting if len(reacting) else 0.0), reacting
         return ROUND_OFF * whole * x[: len(whole)] + reacting, reacting
 

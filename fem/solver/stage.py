@@ -246,7 +246,7 @@ class Stage:
             sums[:, k] = r @ r, noise @ noise, r.sum(), in_sum.sum()
             out.append(r)
         squares, noises, gaps, blurs = self.system.domain.comm.allreduce(sums, op=MPI.SUM)
-        self.blur = float(blurs[[name.startswith("phi") for name in self.names]].max(initial=0.0))
+        self.blur = float(blurs[[u.potential for u in self.unknowns]].max(initial=0.0))
         norms, gaps = np.sqrt(squares[~(squares <= noises)]), np.abs(gaps)
         worst = max(norms.max(initial=0.0), gaps[~(gaps <= blurs)].max(initial=0.0))
         return out, float(worst)

@@ -188,7 +188,7 @@ def build(case: Case, domain: Domain) -> Model:
     check_needs(physics)
     for part in physics:
         part.declare(s)
-    floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal))
+    floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal), metal is not None)
     _require_path(found, floating, edges, case)
     for part in physics:
         part.rows(s)

@@ -215,7 +215,8 @@ class LocalTerms:
             steps: of the stage's unknowns, owned values.
             voltage: that of the cell voltage, V.
         """
-        moved = {name: self.work[name].x for name in steps if name.startswith("phi")}
+        potentials = [name for name in steps if self.system.unknowns[name].potential]
+        moved = {name: self.work[name].x for name in potentials}
         if not moved:
             return 0.0
         for name, vector in moved.items():

@@ -22,7 +22,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ from fem.compat import MPI, dfem, la, owned_size
 from fem.mesh.domain import Domain, Subdomain
 from fem.system.slots import CELL_SLOT, Slots
 
-__all__ = ["Physics", "Split", "System", "Unknown"]
+__all__ = ["Hints", "Physics", "Split", "System", "Unknown"]
 
 BEND = 0.5
 """A first guess trusts the quadratic part no further than this share of the linear one."""
@@ -71,14 +71,29 @@ class Split:
     """How the salt is freed from the ionic potential (`fem.solver.decoupling`); UFL forms.
 
     Attributes:
+        potential: name of the ionic one, phi_l.
         row: T, its share of the ionic current, times its test function.
         column: X, how phi_l follows c, V m3/mol, times the test function.
         volume: the test function; nodal values of both are quotients by it.
     """
 
+    potential: str
     row: Any
     column: Any
     volume: Any
+
+
+@dataclass
+class Hints:
+    """What a physics knows of its matrices; it steers linear solvers, never a result.
+
+    Attributes:
+        even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
+        lasting: matrices change little from step to step, so that preconditioners last.
+    """
+
+    even_mesh: bool = False
+    lasting: bool = False
 
 
 @dataclass
@@ -93,6 +108,10 @@ class Unknown:
         differential: has a time derivative (enters error control and history).
         scale: size of a typical change, in the field's unit.
         positive: must stay above zero (a concentration).
+        potential: only differences count, between neighbours and across reactions; one Newton
+            step changes no overpotential by much, and round-off is judged so.
+        solver: what suits its block: `multigrid`, `blocks` (incomplete factors of each rank's
+            part: storage is strong) or `diagonal`.
         largest_change: that one step may make, in the field's unit.
         meant: owned nodes whose change is not held against a step.
         gap: instead of extrapolation in time, what the error of a step is judged by.
@@ -114,6 +133,8 @@ class Unknown:
     differential: bool
     scale: float
     positive: bool = False
+    potential: bool = False
+    solver: str = "multigrid"
     largest_change: float = np.inf
     meant: npt.NDArray[np.bool_] | None = None
     gap: Callable[[], float] | None = None
@@ -183,6 +204,7 @@ class System:
         self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
+        self.hints = Hints()
         self.slots = Slots()
         self.again_rows: dict[str, list[tuple[str, Any]]] = {}  # see `again`
         self.openers: dict[str, list[Callable[[], None]]] = {}  # slot -> run before it is solved
@@ -203,9 +225,13 @@ class System:
         differential: bool = False,
         scale: float = 1.0,
         positive: bool = False,
+        potential: bool = False,
+        solver: Literal["multigrid", "blocks", "diagonal"] = "multigrid",
         slot: str = CELL_SLOT,
     ) -> Unknown:
         """Declare an unknown, linear on each cell of `part`, to be solved in a slot.
+
+        The other arguments are those of `Unknown`.
 
         Raises:
             RunError: the name is taken (two physics provide the same unknown), or nobody has
@@ -225,6 +251,8 @@ class System:
             differential,
             scale,
             positive,
+            potential,
+            solver,
         )
         self.slots.put(name, slot)
         self.unknowns[name] = unknown
@@ -330,11 +358,6 @@ class System:
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""
         self.current = form if self.current is None else self.current + form
-
-    @property
-    def grows(self) -> bool:
-        """Metal grows in it: matrices change little from step to step."""
-        return "xi" in self.unknowns
 
     @property
     def rate(self) -> Any:

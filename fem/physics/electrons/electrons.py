@@ -72,7 +72,7 @@ class Electrons:
     def declare(self, s: System) -> None:
         """Add phi_s on all conducting regions and hold it on the collector."""
         part = s.domain.subdomain(self.regions)
-        phi = s.add("phi_s", part, scale=1e-2)
+        phi = s.add("phi_s", part, scale=1e-2, potential=True)
         s.define("electrons", self)
         s.define("phi_s", phi.value + s.voltage)
         if self.collector is not None and not self._resists:

@@ -133,7 +133,7 @@ class Ions:
         domain = s.domain
         part = domain.subdomain(self.regions)
         s.define("ions", self)
-        phi = s.add("phi_l", part, scale=1e-2)
+        phi = s.add("phi_l", part, scale=1e-2, potential=True)
         for boundary, value in self.fixed_potential.items():
             faces = domain.faces_of(boundary, self.regions)
             phi.fix(domain.nodes_on(phi.space, part, faces=faces), value, group=boundary)
@@ -238,4 +238,4 @@ class Ions:
             row += (1 - medium.t_plus(c, T) + swept) * q * dx
             column += self._spread(s, medium) / c * q * dx
             volume += q * dx
-        return Split(row, column, volume)
+        return Split("phi_l", row, column, volume)

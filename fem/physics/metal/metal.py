@@ -164,7 +164,8 @@ class Metal:
         """Add xi, and the names through which it changes pores and conductivity."""
         part = s.domain.subdomain(self.regions)
         s.slot("front")
-        xi = s.add("xi", part, differential=True, slot="front")
+        xi = s.add("xi", part, differential=True, solver="blocks", slot="front")
+        s.hints.even_mesh = s.hints.lasting = True
         xi.largest_change = self.max_change
         s.define("room", 1.0 - xi.value, part)
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)

@@ -118,7 +118,7 @@ class GrandPotential:
         part, axis = domain.subdomain(self.regions), domain.dim - 1
         w = s.add("w", part, differential=True)
         psi = s.add("psi", part, differential=True)
-        phi = s.add("phi", part, scale=1e-2)
+        phi = s.add("phi", part, scale=1e-2, potential=True)
         x = psi.space.tabulate_dof_coordinates()[:, axis] - domain.extent[0][axis]
         psi.value.x.array[:] = 0.5 * (1.0 - np.tanh(SLOPE * (x - self.front)))
         phi.value.x.array[:] = given.overpotential * psi.value.x.array

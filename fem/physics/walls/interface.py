@@ -108,7 +108,7 @@ class Interface:
         faces = [f for e in self.plating for f in e.faces]
         layer = s.domain.wall_layer(walls, faces)
         if self.state:
-            q = s.add("q", layer, differential=True, scale=self.charge_scale)
+            q = s.add("q", layer, differential=True, scale=self.charge_scale, solver="diagonal")
             q.relative = True
             on = np.zeros(len(q.value.x.array), dtype=bool)
             on[s.domain.nodes_on(q.space, layer, walls=walls, faces=faces)] = True
