@@ -15,6 +15,7 @@ import basix.ufl
 import numpy as np
 import numpy.typing as npt
 import ufl
+from ufl.algorithms import extract_coefficients
 
 from fem.compat import dfem
 from fem.mesh.domain import Subdomain
@@ -51,11 +52,11 @@ class WallReaction:
         self.name, self.drives = name, CELL in rows
         self.entries = dict(rows)
         self.rows = tuple(row for row in rows if row != CELL)
-        known = [system.unknowns[n] for n in ("phi_l", "c", "q") if n in system.unknowns]
+        through = {"field": ("phi_s", VOLTAGE), "driven": (VOLTAGE,), "ground": ()}[electrons]
         parts: list[tuple[str, str, Any]] = []
         for what, integral in integrals.items():
             parts.append((what, "", integral))
-            for u in known:
+            for u in (u for u in system.unknowns.values() if u.name not in through):
                 if _slope(integral, u, layer) is not None:
                     parts.append((what, u.name, integral))
         cell = layer.mesh.basix_cell()
@@ -77,8 +78,7 @@ class WallReaction:
         self.form = system.form(form)
         self.width = len(parts)
         slopes_of = {by for _, by in self.parts if by}
-        moved = {"field": ("phi_s", VOLTAGE), "driven": (VOLTAGE,), "ground": ()}[electrons]
-        self.moved = moved if "phi_l" in slopes_of else ()
+        self.moved = through if "phi_l" in slopes_of else ()
         self.columns = (*sorted(slopes_of), *self.moved)
         flat = dfem.functionspace(layer.mesh, ("Lagrange", 1))
         self.here = system.domain.nodes_on(flat, layer, walls=walls, faces=faces)
@@ -120,6 +120,8 @@ def _at_vertices(s: System, u: Unknown) -> npt.NDArray[np.int32]:
 def _slope(integral: Callable[[Any], Any], u: Any, layer: Subdomain) -> Any:
     """Derivative by an unknown, None if there is none."""
     v = ufl.TestFunction(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
+    if u.value not in extract_coefficients(integral(v)):
+        return None
     form = ufl.derivative(integral(v), u.value, ufl.as_ufl(1.0))
     form = ufl.algorithms.expand_derivatives(form)
     return None if form.empty() else form

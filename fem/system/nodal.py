@@ -13,7 +13,7 @@ over walls. `LocalTerms` brings what they find into a `fem.solver.stage.Stage`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -71,7 +71,7 @@ class Reaction(Protocol):
 class NodalReaction:
     """A kinetic law evaluated once a node.
 
-        I_k = A_k i_n(eta_k, c_k),   eta_k = phi_s - phi_l + shift_k
+        I_k = A_k i_n(eta_k, c_k),   eta_k = phi_s - phi_l + sum of the shifts_k
 
     Attributes:
         system: whose unknowns it reads.
@@ -81,7 +81,8 @@ class NodalReaction:
             electron side is at ground.
         rows: unknown -> sign with which the current enters its row.
         area: of every node, m2 (2D: m); may change from step to step.
-        shift: added to eta, V; may change from step to step.
+        shifts: cause -> what it adds to eta, V (curvature, a barrier, stress); may change from step
+            to step.
         drives: its current flows through the collector.
         side_of: surface whose side reaction it is, which makes no metal; empty for any other.
     """
@@ -92,7 +93,7 @@ class NodalReaction:
     nodes: Mapping[str, Nodes]
     rows: Mapping[str, float]
     area: Array
-    shift: Array | float = 0.0
+    shifts: dict[str, Array | float] = field(default_factory=dict)
     drives: bool = True
     linear: bool = False
     side_of: str = ""
@@ -100,6 +101,11 @@ class NodalReaction:
     def _at(self, name: str) -> Array:
         values: Array = self.system.unknowns[name].value.x.array[self.nodes[name]]
         return values
+
+    @property
+    def shift(self) -> Any:
+        """All shifts of eta, V."""
+        return sum(self.shifts.values())
 
     def overpotential(self) -> Array:
         """Phi_s - phi_l + shift, V."""

@@ -118,7 +118,7 @@ class Covering:
             ahead = ahead + np.clip(0.5 * s.dt**2 * bend, -most, most)
             covered = -np.expm1(-(charge + ahead) / b.q_cov)
             self.covered[b.name].x.array[node] = covered
-            wall.shift = -eta_nuc * covered
+            wall.shifts["barrier"] = -eta_nuc * covered
 
     def gap(self) -> float:
         """Barrier foreseen less that of what the step has plated, over RT/F (collective).

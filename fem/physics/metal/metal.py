@@ -277,7 +277,7 @@ class Metal:
             share[:] = self.crystal.exchange(front.normals()[:, :n])
             if self.surface_energy:
                 bent = self.surface_energy / self.charge_density * front.curvature.x.array
-                growing.shift = bent[growing.nodes["xi"]]
+                growing.shifts["curvature"] = bent[growing.nodes["xi"]]
             front.expected = remains.update(front.xi.x.array)
             area = front.areas()
             growth = domain.comm.allreduce(float(area @ remains.way), op=MPI.SUM)
