@@ -102,11 +102,13 @@ class Meeting:
         surface: material on which it plates.
         resistance: of the films, ohm m2.
         under: films that ions pass, so that it plates beneath them.
+        sealed: electrons do not pass these films.
     """
 
     surface: str
     resistance: float
     under: tuple[str, ...] = ()
+    sealed: bool = False
 
 
 def films_on(
@@ -142,7 +144,9 @@ def meeting(name: str, solid: str, films: Sequence[Film]) -> Meeting | None:
             by_ions = sum(r for r in outer if r is not None)
             resistance = by_ions + (by_electrons if by_electrons > THIN else 0.0)
             surface = films[k - 1].material if k else solid
-            ways.append(Meeting(surface, resistance, tuple(f.material for f in films[k:])))
+            above = films[k:]
+            ways.append(Meeting(surface, resistance, tuple(f.material for f in above),
+                                any(f.electrons is None for f in above)))
     if ways:
         return min(ways, key=lambda way: way.resistance)
     if any(f.dead for f in films):

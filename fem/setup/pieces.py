@@ -100,7 +100,7 @@ def afloat(
     on = np.isin(tags, [domain.regions[n] for n in regions])
     label, count = components(domain.mesh, on)
     boundaries = [*electrons.fixed, *([electrons.collector] if electrons.collector else [])]
-    faces = [f for b in boundaries for f in domain.faces_of(b, regions)]
+    faces = [f for b in boundaries for f in electrons.faces_of(domain, b, regions)]
     tied = np.isin(tags, [domain.regions[n] for n in electrons.connected])
     touched = np.zeros(count, dtype=np.int64)
     found = np.concatenate([label[domain.facets(faces=faces)[:, 0]], label[tied]])
@@ -138,7 +138,7 @@ def gauge(
         grounded |= {low + k for k in net.held()}
     if electrons is not None and solid is not None:
         at = [*edges.phi_s, *([electrons.collector] if electrons.collector else [])]
-        faces = [f for b in at for f in domain.faces_of(b, electrons.regions)]
+        faces = [f for b in at for f in electrons.faces_of(domain, b)]
         grounded |= solid.at(domain, faces)
     electrodes = [*found.plating, *((found.counter,) if found.counter else ())]
     faces = [f for e in electrodes for f in e.faces]
@@ -166,7 +166,29 @@ def gauge(
         piece = int(members[-1] if k else members[0]) - shift[k]
         _require_no_supply(s, nets, shift, members, edges, electrons, ions)
         _hold(nets[k], piece, comm)
-    return _told(domain, electrons, empty, len(loose))
+    label, wrapped = _wrapped(domain, electrons, empty)
+    for piece in wrapped:
+        _hold(_Net(s.unknowns["phi_s"], label, len(wrapped)), piece, comm)
+    return _told(domain, electrons, empty, len(loose) + len(wrapped))
+
+
+def _wrapped(
+    domain: Domain, electrons: Electrons | None, empty: Collection[str]
+) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Solids that float, and on which no metal can lie but on insulating coatings (collective).
+
+    Returns:
+        Number of the solid of every local cell, -1 elsewhere; numbers of those that are meant.
+    """
+    label, floats = afloat(domain, electrons, empty)
+    if electrons is None or not electrons.insulated or not empty:
+        return label, []
+    walls = [w for w in domain.walls if w[1] in empty and w not in electrons.insulated]
+    beside = label[domain.facets(walls=walls, side="+")[:, 0]]
+    bare = np.zeros(len(floats), dtype=np.int64)
+    bare[beside[beside >= 0]] = 1
+    bare = domain.comm.allreduce(bare, op=MPI.SUM)
+    return label, np.flatnonzero(floats & (bare == 0)).tolist()
 
 
 def _hold(net: _Net, piece: int, comm: Any) -> None:

@@ -55,6 +55,7 @@ class Reaction:
     contact_angle: float | None = None
     names_q_cov: bool = False  # the case itself gives it, not the library
     z: int = 1  # charge number of the metal ion
+    sealed: bool = False  # metal plates under a coating that stops electrons
 
     @property
     def varied(self) -> bool:
@@ -130,6 +131,8 @@ class Surfaces:
         reactions: surface -> its numbers; the counter electrode's too.
         walls: surface -> (solid, electrolyte) pairs.
         faces: `collector` and `counter` -> (boundary, electrolyte) pairs.
+        insulated: (solid or `collector`, electrolyte) pairs under a coating that stops everything:
+            metal that lies there does not touch what is coated.
     """
 
     plating: tuple[Electrode, ...]
@@ -139,6 +142,7 @@ class Surfaces:
     reactions: dict[str, Reaction] = field(default_factory=dict)
     walls: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     faces: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    insulated: tuple[tuple[str, str], ...] = ()
 
 
 def _reaction(case: Case, name: str, surface: str) -> Reaction:
@@ -200,7 +204,8 @@ def _coated(case: Case, name: str, surface: str) -> Reaction | None:
     place = meeting(name, surface, films_on(name, case.coatings, case.fillings))
     if place is None:
         return None
-    return _with_film(_reaction(case, name, place.surface), place.resistance)
+    reaction = _with_film(_reaction(case, name, place.surface), place.resistance)
+    return replace(reaction, sealed=place.sealed)
 
 
 def _check_coated(
@@ -300,6 +305,8 @@ def read(
         reactions | ({"counter": reaction} if counter else {}),
         {n: tuple(found) for n, found in walls.items()},
         faces,
+        (*(w for n in walls if n not in reactions for w in walls[n]),
+         *(touching if foil is None else ())),
     )
 
 

@@ -163,8 +163,10 @@ def build(case: Case, domain: Domain) -> Model:
     kappa = max(_largest_kappa(case, n, fillings[n], c0, domain) for n in ionic)
     cap = CONDUCTIVITY_SHARE * kappa
     ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, pores)
-    electrons, capped = _electrons(case, domain, fillings, conductors, edges, pores, cap)
     found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa)
+    electrons, capped = _electrons(
+        case, domain, fillings, conductors, edges, pores, cap, found.insulated
+    )
     counter = (found.counter,) if found.counter else ()
     metal = None
     if pores:
@@ -220,7 +222,9 @@ def _require_path(
         CaseError: nothing plates on the collector, and all else floats.
     """
     foil = any(e.potential == "driven" for e in found.plating)
-    joined = floating.count < floating.total or edges.phi_s or case.initial.metal_layer is not None
+    coated = any(boundary == "collector" for boundary, _ in found.insulated)
+    layer = case.initial.metal_layer is not None and not coated
+    joined = floating.count < floating.total or edges.phi_s or layer
     if floating.total and not foil and not joined:
         raise CaseError(
             f"no path for the current: nothing reacts on the collector, and all {floating.total} "
@@ -348,7 +352,7 @@ def _laws_of_c(
 
 def _electrons(
     case: Case, domain: Domain, fillings: dict[str, _Filling], conductors: list[str],
-    edges: Edges, pores: list[str], cap: float,
+    edges: Edges, pores: list[str], cap: float, insulated: tuple[tuple[str, str], ...],
 ) -> tuple[Electrons | None, dict[str, float]]:
     if not (conductors or pores):
         return None, {}
@@ -373,7 +377,7 @@ def _electrons(
         )
     return Electrons(
         table, connected=joined, contact_resistance=edges.collector_contact, fixed=edges.phi_s,
-        resistances=edges.contacts, inflow=edges.into_solid,
+        resistances=edges.contacts, inflow=edges.into_solid, insulated=insulated,
     ), capped
 
 

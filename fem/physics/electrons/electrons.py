@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ufl
 
 from fem.system.system import System
+
+if TYPE_CHECKING:
+    from fem.mesh.domain import Domain
 
 __all__ = ["Electrons"]
 
@@ -42,6 +45,8 @@ class Electrons:
         fixed: other boundaries that touch a conductor held at a potential, V.
         resistances: contact resistance there, ohm m2; `CONTACT` if none is given.
         inflow: boundary -> current density into the solid, A/m2.
+        insulated: (solid or boundary, region) pairs with a coating between them that stops
+            electrons.
     """
 
     sigma: Mapping[tuple[str, ...], Any]
@@ -51,6 +56,7 @@ class Electrons:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     resistances: Mapping[str, Any] = field(default_factory=dict)
     inflow: Mapping[str, Any] = field(default_factory=dict)
+    insulated: tuple[tuple[str, str], ...] = ()
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -64,9 +70,22 @@ class Electrons:
         """All regions that conduct electrons."""
         return tuple(name for names in self.sigma for name in names)
 
+    def faces_of(
+        self, domain: Domain, boundary: str, regions: Collection[str] | None = None
+    ) -> list[tuple[str, str]]:
+        """Faces of a boundary through which electrons enter; may be empty.
+
+        Args:
+            domain: the mesh.
+            boundary: its name.
+            regions: that are meant; all by default.
+        """
+        found = domain.faces_of(boundary, self.regions if regions is None else regions)
+        return [face for face in found if face not in self.insulated]
+
     def _touching(self, s: System, boundary: str) -> Any:
         """Measure over the conducting faces of a boundary, None without any."""
-        faces = s.domain.faces_of(boundary, self.regions)
+        faces = self.faces_of(s.domain, boundary)
         return s.domain.ds(faces) if faces else None
 
     def declare(self, s: System) -> None:
@@ -76,7 +95,7 @@ class Electrons:
         s.define("electrons", self)
         s.define("phi_s", phi.value + s.voltage)
         if self.collector is not None and not self._resists:
-            faces = s.domain.faces_of(self.collector, self.regions)
+            faces = self.faces_of(s.domain, self.collector)
             nodes = s.domain.nodes_on(phi.space, part, faces=faces)
             nodes = np.union1d(nodes, s.domain.nodes_in(phi.space, part, self.connected))
             phi.fix(nodes.astype(np.int32), 0.0, group="collector")

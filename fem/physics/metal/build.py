@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fem import theory
 from fem.base.constants import BOLTZMANN
@@ -15,6 +16,8 @@ from fem.base.errors import CaseError, nearest
 from fem.case.case import Case
 from fem.case.case import Nuclei as Entry
 from fem.case.checks import LEAST_WIDTHS
+from fem.case.coatings import films_on
+from fem.compat import MPI
 from fem.materials import library
 from fem.mesh.domain import Domain
 from fem.physics.electrons.electrons import Electrons
@@ -34,6 +37,9 @@ __all__ = ["counter", "covering", "displacement", "metal", "nuclei", "pores", "s
 #: Conductivity of an empty pore for electrons over that of the best electrolyte for ions. What
 #: leaks through it is measured in every step.
 FLOOR_SHARE = 1e-8
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 def pores(fillings: Mapping[str, Any]) -> list[str]:
@@ -115,6 +121,7 @@ def metal(
     floor = FLOOR_SHARE * kappa
     bridged = tuple(name for name, bridge in bridges.items() if bridge > floor)
     label, floats = pieces.afloat(domain, electrons, {*bridges} - {*bridged})
+    _require_open(case, domain, found, label, floats)
     afloat = domain.field({}, "afloat")
     afloat.x.array[:] = np.append(floats, False)[label]  # -1, no piece: the last entry
     sigma_floor = domain.field(
@@ -142,6 +149,41 @@ def metal(
             case.growth.crystal_angle or 0.0,
         ),
     )
+
+
+def _require_open(
+    case: Case, domain: Domain, found: Surfaces, label: Ints, floats: Mask
+) -> None:
+    """No solid floats under a coating that metal plates beneath (collective).
+
+    Metal that comes from elsewhere does not touch the solid through such a coating, and metal that
+    has grown beneath it does: both would be the same xi at the same node.
+
+    Args:
+        case: what is asked for.
+        domain: its mesh.
+        found: its surfaces.
+        label: number of the piece of every local cell, -1 where nothing conducts.
+        floats: which pieces float.
+
+    Raises:
+        CaseError: one does.
+    """
+    tags, afloat = domain.cell_tag_array, np.append(floats, False)[label]
+    sealed = [n for n in found.walls if n in found.reactions and found.reactions[n].sealed]
+    for name in sealed:
+        here = bool((afloat & (tags == domain.regions[name])).any())
+        if not domain.comm.allreduce(here, op=MPI.LOR):
+            continue
+        films = films_on(name, case.coatings, case.fillings)
+        film = next(f for f in films if f.electrons is None)
+        raise CaseError(
+            f"{film.place}: {film.material!r} stops electrons and lets ions pass, so metal plates "
+            f"under it; on {name!r}, which touches no collector, a growth study cannot tell that "
+            "metal from metal that comes from outside and is kept off. Give blocks_ions = true "
+            "(nothing plates there, and what comes is kept off), let the solid touch the collector "
+            "(contacts, connected or bridge_sigma), or leave the coating out"
+        )
 
 
 def displacement(case: Case, ions: Ions, metal: Metal) -> Displacement | None:

@@ -15,9 +15,12 @@ but to no other. So pieces are told apart by their cores, and tails are given to
              of): the last of a neck. It follows other such nodes only, and their basin joins the
              collector's piece if it can reach it. So what is left of a neck is stripped, and does
              not hang for ever on what was cut off
+    coated   a node beside nothing but coatings that stop electrons belongs to no solid. No cell
+             around it is ever open. Its potential is that of the solid underneath, so the front
+             there reacts at the nodes beside it, and its metal comes from them by relaxation
     cut      a cell of the pores is open to electrons of metal if all its nodes are of one piece or
              all of none: else a node that no piece had foreseen would link two. Between two pieces
-             sigma is SHUT of its floor besides
+             SHUT of the empty pore's conductivity is left besides, beside coatings SHUT^2
 
 PART is what xi has left on the axis of a flat neck when a sharp one parts: 1/2 at the cusp of two
 fronts that know nothing of one another, 0.38 to 0.40 as relaxation and mesh round it (half-widths
@@ -32,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fem.compat import MPI, cell_vertices, dfem
+from fem.compat import MPI, cell_vertices, dfem, la
 from fem.mesh.components import components, edges, highest, united
 from fem.physics.metal.profile import distance
 
@@ -43,6 +46,9 @@ __all__ = ["OWN", "Contact"]
 
 #: Metal links nodes that were in no common piece before from TOUCH on, others from PART on.
 TOUCH, PART = 0.5, 0.38
+#: Between two pieces; at 25 mV all of the empty pore's conductivity would leak 1e-4 of 1 mA/cm2
+#: through a row of cells.
+SHUT = 1e-4
 #: How far a step that parts or joins pieces may lead beyond that, in h.
 SLACK = 0.02
 #: Largest slope of psi = ln(h/(1 - h)) over lambda of a ridge, and the least height of one.
@@ -73,7 +79,9 @@ class Contact:
 
     Attributes:
         open: 1 in cells in which metal may conduct, 0 in those that are shut (DG0, whole mesh).
-        apart: 1 in cells between two pieces, 0 elsewhere (DG0, whole mesh).
+        left: share of the empty pore's conductivity that is left in each cell (DG0, whole mesh).
+        coated: local nodes that no conductor reaches through its coating.
+        keeps_off: there are such nodes, on this rank or another.
         height: h of the last decision.
         always: local cells that conduct whatever the metal does.
         solid: number of the floating solid of every local cell, -1 elsewhere.
@@ -87,8 +95,8 @@ class Contact:
         self.s, self.unknown, self.regions, self.bridged = s, unknown, regions, bridged
         self.width = width
         cellwise = dfem.functionspace(s.domain.mesh, ("DG", 0))
-        self.open, self.apart = (dfem.Function(cellwise, name=n) for n in ("open", "apart"))
-        self.open.x.array[:] = 1.0
+        self.open, self.left = (dfem.Function(cellwise, name=n) for n in ("open", "left"))
+        self.open.x.array[:] = self.left.x.array[:] = 1.0
         self.piece = s.memory("piece", unknown.part)
         #: Number of the next new piece, and how many pieces and solids there are.
         self.count = s.charges["pieces"] = np.array([OWN + 1.0, 0.0])
@@ -122,11 +130,16 @@ class Contact:
         self.map = space.dofmap.index_map
         self.ids = _file_numbers(domain, space, part)
         self.work = dfem.Function(space)
+        self.coated = self._coated(electrons)
+        self.keeps_off = self.comm.allreduce(bool(self.coated.any()), op=MPI.LOR)
         pores = part.cells[~self.always[part.cells]]
         self.cells = pores
         corners = space.dofmap.list[part.inverse[pores]].astype(np.int64)
         self.corners, self.edges = corners.T.copy(), edges(corners)
         there = np.concatenate([self.edges, self.edges[::-1]], axis=1)
+        self.barred = self.coated[corners].any(axis=1)
+        owned = domain.mesh.topology.index_map(domain.dim).size_local
+        self.away = self._away(corners[pores < owned])
         self.base, self.neighbour = there[:, np.lexsort((there[1], there[0]))]
         x = space.tabulate_dof_coordinates()
         self.length = np.linalg.norm(x[self.neighbour] - x[self.base], axis=1) / self.width
@@ -135,7 +148,12 @@ class Contact:
 
     def driven(self, label: Ints, count: int) -> Mask:
         """Which parts of labelled cells reach the collector, in the plane or outside it."""
-        found = np.concatenate([label[self.s.domain.cells_along("collector")], label[self.tied]])
+        domain, electrons = self.s.domain, self.s.values.get("electrons")
+        if electrons is None:
+            here = domain.cells_along("collector")
+        else:
+            here = domain.facets(faces=electrons.faces_of(domain, "collector"))[:, 0]
+        found = np.concatenate([label[here], label[self.tied]])
         touched = np.zeros(count, dtype=np.int64)
         touched[found[found >= 0]] = 1
         return self.comm.allreduce(touched, op=MPI.SUM) > 0  # MPI.MAX takes no arrays
@@ -166,11 +184,61 @@ class Contact:
         at[cell_vertices(domain.mesh)] = corners
         kin = solid[at[domain.vertices(space, part)]].astype(np.int64) - 1
         if electrons is not None and electrons.collector is not None:
-            faces = domain.faces_of(electrons.collector, part.regions)
+            faces = electrons.faces_of(domain, electrons.collector, part.regions)
             kin[domain.nodes_on(space, part, faces=faces)] = 0
+        kin[self.coated] = -1
         tied = [name for name in (electrons.connected if electrons else ()) if name in part.regions]
         kin[domain.nodes_in(space, part, tied)] = 0
         return np.asarray(kin)
+
+    def _coated(self, electrons: Any) -> Mask:
+        """Nodes of the pores that see conductors through coatings only (collective)."""
+        domain, space, part = self.s.domain, self.unknown.space, self.unknown.part
+        out = np.zeros(len(self.unknown.value.x.array), dtype=bool)
+        insulated = {*electrons.insulated} if electrons else {}
+        if not insulated:
+            return out
+        free = {*self.regions} - {*self.bridged}
+        walls = [w for w in domain.walls if w[0] in electrons.regions and w[1] in free]
+        out[domain.nodes_on(space, part, walls=[w for w in walls if w in insulated])] = True
+        out[domain.nodes_on(space, part, walls=[w for w in walls if w not in insulated])] = False
+        faces = electrons.faces_of(domain, "collector", part.regions)
+        out[domain.nodes_on(space, part, faces=faces)] = False
+        out[domain.nodes_in(space, part, [*self.bridged])] = False
+        return out
+
+    def _away(self, corners: Ints) -> tuple[Ints, Ints, Array]:
+        """Pairs of a coated node and one that is not, once for each cell; their weight.
+
+        Args:
+            corners: of owned cells of the pores. Collective.
+        """
+        here = self.coated[corners]
+        cell, a, b = np.nonzero(here[:, :, None] & ~here[:, None, :])
+        coated, beside = corners[cell, a], corners[cell, b]
+        return coated, beside, 1.0 / self._total(coated, np.ones(len(coated)))[coated]
+
+    def _total(self, nodes: Ints, values: Array) -> Array:
+        """Sums of what all ranks have at nodes, at the local ones (collective)."""
+        self.work.x.array[:] = 0.0
+        np.add.at(self.work.x.array, nodes, values)
+        self.work.x.scatter_reverse(la.InsertMode.add)
+        self.work.x.scatter_forward()
+        return self.work.x.array.copy()
+
+    def inward(self, area: Array) -> Array:
+        """Areas of the front; what coated nodes have is given to those beside them (collective).
+
+        Args:
+            area: at every owned node.
+        """
+        if not self.keeps_off:
+            return area
+        n = len(area)
+        here = self._shared(np.append(area, np.zeros(len(self.coated) - n)))
+        coated, beside, weight = self.away
+        given = self._total(beside, weight * here[coated])[:n]
+        return np.where(self.coated[:n], 0.0, area + given)
 
     # -- decision ------------------------------------------------------------------------------
 
@@ -354,9 +422,10 @@ class Contact:
                 highest = np.maximum(highest, high[corner])
             return np.asarray(lowest >= highest)
 
-        self.open.x.array[self.cells] = alike(piece, piece)
+        self.open.x.array[self.cells] = alike(piece, piece) & ~self.barred
         seen = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
-        self.apart.x.array[self.cells] = ~alike(*seen)
+        left = np.where(alike(*seen), 1.0, SHUT)
+        self.left.x.array[self.cells] = np.where(self.barred, SHUT**2, left)
 
     # -- what has happened in the step ---------------------------------------------------------
 
@@ -403,6 +472,20 @@ class Contact:
         mine = [(-float(height[k]), (0.5 * (x[i[k]] + x[j[k]])).tolist()) for k in best.tolist()]
         found = [row for rows in self.comm.allgather(mine) for row in rows]
         return min(found)[1] if found else None
+
+    def beside_coatings(self, label: Ints) -> Ints:
+        """Labels of local nodes; those that are coated get what their piece has around them.
+
+        Args:
+            label: of every local node, -1 for none. Collective.
+        """
+        if not self.keeps_off:
+            return label
+        piece = self.piece.x.array
+        base, neighbour, _ = self._beside(self.coated)
+        own = (piece[base] == piece[neighbour]) & ~self.coated[neighbour]
+        around = self._best(base, np.where(own, label[neighbour], -1.0))
+        return np.where(self.coated, around.astype(np.int64), label)
 
     # -- nodes that ranks share ----------------------------------------------------------------
 

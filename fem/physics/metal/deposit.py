@@ -230,7 +230,8 @@ class Deposit(Measure):
         work.x.array[:] = -1.0
         on = label >= 0
         work.x.array[work.function_space.dofmap.list[on]] = label[on, None]
-        return np.asarray(highest(work, work.x.array)[self.vertex].astype(np.int64))
+        found = np.asarray(highest(work, work.x.array)[self.vertex].astype(np.int64))
+        return self.contacts.beside_coatings(found)
 
     def _dead(self, count: int) -> list[dict[str, Any]]:
         """The pieces of metal without electronic contact, largest first."""

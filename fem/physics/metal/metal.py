@@ -33,9 +33,6 @@ __all__ = ["Counter", "Film", "Metal"]
 PORE_FLOOR = 1e-6
 #: Below this xi there is no path for electrons.
 TAIL = 2e-4
-#: Share of the empty pore's conductivity that is left between two pieces of metal: at 25 mV the
-#: whole of it would leak 1e-4 of 1 mA/cm2 through a row of cells.
-SHUT = 1e-4
 #: Share of the largest nodal front area above which a node counts when the fastest is looked for.
 FRONT = 0.05
 
@@ -206,8 +203,7 @@ class Metal:
 
     def sigma_pore(self, height: Any, contact: Contact) -> Any:
         """Of the pores for electrons, S/m (UFL); between two pieces next to none is left."""
-        floor = self.sigma_floor * (1.0 - (1.0 - SHUT) * contact.apart)
-        return floor + contact.open * self.conductivity(height)
+        return self.sigma_floor * contact.left + contact.open * self.conductivity(height)
 
     def relaxation(self, s: System) -> Any:
         """q, m/s (vector): keeps the profile, adds no metal. Affine in the new xi."""
@@ -245,7 +241,7 @@ class Metal:
 
     def _react(self, s: System) -> None:
         """Front and film walls as reactions at the nodes of xi."""
-        front, voids = s["front"], s["voids"]
+        front, voids, contact = s["front"], s["voids"], s["contact"]
         domain, space = s.domain, s.unknowns["xi"].space
         rows = {"xi": 1.0, "phi_s": 1.0, "phi_l": -1.0}
         n = owned_size(space)
@@ -274,17 +270,21 @@ class Metal:
         s.reactions += [growing, *(wall for wall, _ in walls)]
 
         def prepare() -> None:
+            contact.prepare()
             share[:] = self.crystal.exchange(front.normals()[:, :n])
             if self.surface_energy:
                 bent = self.surface_energy / self.charge_density * front.curvature.x.array
                 growing.shifts["curvature"] = bent[growing.nodes["xi"]]
             front.expected = remains.update(front.xi.x.array)
-            area = front.areas()
+            area = contact.inward(front.areas())
             growth = domain.comm.allreduce(float(area @ remains.way), op=MPI.SUM)
             voids.update(front.xi.x.array, remains.met, dissolves=growth < 0.0)
             shut = voids.shut
             front.expected[shut] = s.unknowns["xi"].old[0].x.array[shut]
             growing.area = remains.areas(area * ~shut[:n], front.volume)
+            coated = contact.coated
+            front.expected[coated] = front.xi.x.array[coated]
+            growing.area[coated[:n]] = 0.0
             fastest = _fastest(growing, growing.area)
             for wall, size in walls:
                 free = np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)
@@ -300,9 +300,10 @@ class Metal:
         """Corners of the walls and faces on which metal may begin."""
         domain, pores = s.domain, {*self.regions}
         solids = {*s.unknowns["phi_s"].part.regions} - pores
-        walls = [w for w in domain.walls if w[0] in solids and w[1] in pores]
+        coated = {*s["electrons"].insulated}
+        walls = [w for w in domain.walls if w[0] in solids and w[1] in pores and w not in coated]
         faces = {f for film in self.films for f in film.faces}
-        faces |= {*domain.faces_of("collector", self.regions)}
+        faces |= {*s["electrons"].faces_of(domain, "collector", self.regions)}
         return domain.corners(walls, sorted(faces))
 
     def _side_reactions(self, s: System, points: Array) -> list[tuple[NodalReaction, Array]]:
