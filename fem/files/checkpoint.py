@@ -25,6 +25,7 @@ import numpy.typing as npt
 from fem.base.errors import CaseError
 from fem.base.parallel import all_agree, on_root, refusal
 from fem.compat import cell_vertices, owned_size
+from fem.mesh.domain import Subdomain
 from fem.system.system import System
 
 __all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "set_aside", "take_nodes"]
@@ -225,36 +226,56 @@ def take_nodes(system: System, nodal: dict[str, Any], names: list[str]) -> dict[
         if owner is None:
             continue
         ids, values = nodal[name]
-        table = np.full(max(ids.max(initial=-1), numbers[owner].max(initial=-1)) + 1, np.nan)
-        table[ids] = values
-        new = table[numbers[owner]]
-        known = np.isfinite(new)
-        state[name][known] = new[known]
+        order = np.argsort(ids)
+        at = np.searchsorted(ids, numbers[owner], sorter=order)
+        at = order[np.minimum(at, len(ids) - 1)]
+        known = ids[at] == numbers[owner]
+        state[name][known] = values[at[known]]
         lost[name] = int(np.count_nonzero(~known))
     return lost
 
 
 def node_numbers(system: System) -> dict[str, npt.NDArray[np.int64]]:
-    """Number in the mesh file of the node behind each (owned or ghost) value, by field."""
-    geometry = system.domain.mesh.geometry
-    corners = cell_vertices(system.domain.mesh)
+    """Number of the place behind each (owned or ghost) value, by field.
+
+    It follows from the mesh file alone, whatever the ranks: of a node its number there; of an edge
+    the numbers of its two nodes as one; of what each cell has for itself the cell's number.
+    """
+    spaces = _spaces(system)
+    parts = {name: next(p for p in system.parts if p.mesh is s.mesh) for name, s in spaces.items()}
+    return {name: _numbers(system, space, parts[name]) for name, space in spaces.items()}
+
+
+def _spaces(system: System) -> dict[str, Any]:
     spaces = {name: u.space for name, u in system.unknowns.items()}
-    spaces |= {name: f.function_space for name, f in system.memories.items()}
-    out = {}
-    for name, space in spaces.items():
-        part = next(p for p in system.parts if p.mesh is space.mesh)
-        dofs = space.dofmap.list[: len(part.cells)]
-        node = np.zeros(space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, int)
-        node[dofs.ravel()] = corners[part.cells].ravel()
-        out[name] = np.asarray(geometry.input_global_indices, dtype=np.int64)[node]
-    return out
+    return spaces | {name: f.function_space for name, f in system.memories.items()}
+
+
+def _numbers(system: System, space: Any, part: Subdomain) -> npt.NDArray[np.int64]:
+    mesh, dim = system.domain.mesh, system.domain.dim
+    dofs, layout = space.dofmap.list[: len(part.cells)], space.dofmap.dof_layout
+    index_map, width = space.dofmap.index_map, space.dofmap.index_map_bs
+    place = np.zeros(index_map.size_local + index_map.num_ghosts, dtype=np.int64)
+    if len(layout.entity_dofs(0, 0)):
+        corners = cell_vertices(mesh)[part.cells]
+        node = np.asarray(mesh.geometry.input_global_indices, dtype=np.int64)[corners]
+        place[dofs[:, : dim + 1]] = node
+        count = mesh.geometry.index_map().size_global
+        for edge in range(dim * (dim + 1) // 2 if len(layout.entity_dofs(1, 0)) else 0):
+            (middle,) = layout.entity_dofs(1, edge)
+            ends = [d for d in layout.entity_closure_dofs(1, edge) if d <= dim]
+            low, high = np.sort(node[:, ends], axis=1).T
+            place[dofs[:, middle]] = (low + 1) * count + high
+    else:
+        cell = np.asarray(mesh.topology.original_cell_index, dtype=np.int64)[part.cells]
+        many = dofs.shape[1]
+        place[dofs] = cell[:, None] * many + np.arange(many)
+    return np.asarray(place[:, None] * width + np.arange(width)).ravel()
 
 
 def _owned_nodes(system: System) -> dict[str, npt.NDArray[np.int64]]:
     """`node_numbers` without ghosts."""
-    spaces = {name: u.space for name, u in system.unknowns.items()}
-    spaces |= {name: f.function_space for name, f in system.memories.items()}
-    numbers = node_numbers(system)
+    spaces, numbers = _spaces(system), node_numbers(system)
     return {name: ids[: owned_size(spaces[name])] for name, ids in numbers.items()}
 
 

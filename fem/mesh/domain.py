@@ -307,7 +307,8 @@ class Domain:
     ) -> Any:
         """Volume measure over regions (apply `weight` to the integrand); lumped: vertex rule.
 
-        Degree 2 is exact for products of two fields. A one-point rule beside another one is
+        Degree 2 is exact for products of two linear fields; what an unknown of degree 2 stores
+        needs degree 4, or its matrix is singular. A one-point rule beside another one is
         refused by `System.form`.
         """
         metadata = VERTEX_RULE if lumped else {"quadrature_degree": degree}
@@ -536,28 +537,28 @@ class Domain:
         faces: Iterable[tuple[str, str]] = (),
         side: str = "-",
     ) -> npt.NDArray[np.int32]:
-        """Degrees of freedom (owned and ghost) of a P1 space on walls or boundary faces."""
-        mark = dfem.Function(space)
+        """Nodes (owned and ghost) of a Lagrange space on walls or boundary faces."""
+        mark = la.vector(space.dofmap.index_map)
         cells, local = self.facets(walls, faces, side).T
         dofs, own = space.dofmap.list, part.inverse[cells]
         for facet in np.unique(local):
             corners = space.dofmap.dof_layout.entity_closure_dofs(self.dim - 1, int(facet))
             on = (local == facet) & (own >= 0)
-            mark.x.array[dofs[own[on]][:, corners]] = 1.0
-        mark.x.scatter_reverse(la.InsertMode.add)
-        mark.x.scatter_forward()
-        return np.flatnonzero(mark.x.array > 0.5).astype(np.int32)
+            mark.array[dofs[own[on]][:, corners]] = 1.0
+        mark.scatter_reverse(la.InsertMode.add)
+        mark.scatter_forward()
+        return np.flatnonzero(mark.array > 0.5).astype(np.int32)
 
     def nodes_in(
         self, space: dfem.FunctionSpace, part: Subdomain, regions: Iterable[str]
     ) -> npt.NDArray[np.int32]:
-        """Degrees of freedom (owned and ghost) of a P1 space in regions, their walls included."""
-        mark = dfem.Function(space)
+        """Nodes (owned and ghost) of a Lagrange space in regions, their walls included."""
+        mark = la.vector(space.dofmap.index_map)
         tags = [self.regions[name] for name in regions]
-        mark.x.array[space.dofmap.list[np.isin(self.cell_tag_array[part.cells], tags)]] = 1.0
-        mark.x.scatter_reverse(la.InsertMode.add)
-        mark.x.scatter_forward()
-        return np.flatnonzero(mark.x.array > 0.5).astype(np.int32)
+        mark.array[space.dofmap.list[np.isin(self.cell_tag_array[part.cells], tags)]] = 1.0
+        mark.scatter_reverse(la.InsertMode.add)
+        mark.scatter_forward()
+        return np.flatnonzero(mark.array > 0.5).astype(np.int32)
 
     def facets(
         self,
@@ -588,14 +589,17 @@ class Domain:
         self, space: dfem.FunctionSpace, part: Subdomain, other: dfem.FunctionSpace,
         other_part: Subdomain,
     ) -> npt.NDArray[np.int32]:
-        """For every local node of a P1 space the same point's local node in another one, else -1.
+        """For every local node of a space the same vertex's local node in another one, else -1.
 
-        Both live on parts of this mesh; nodes are compared within the cells that they share.
+        Both are Lagrange spaces on parts of this mesh; nodes are compared within the cells that
+        they share, and spaces of degree 2 meet others at vertices.
         """
         there = other_part.inverse[part.cells]
         shared = there >= 0
         x, y = space.tabulate_dof_coordinates(), other.tabulate_dof_coordinates()
-        mine, theirs = space.dofmap.list[shared], other.dofmap.list[there[shared]]
+        corners = slice(self.dim + 1)  # vertices stand before edges
+        mine = space.dofmap.list[shared, corners]
+        theirs = other.dofmap.list[there[shared], corners]
         return _same_corners(mine, x, theirs, y)
 
     def vertices(self, space: dfem.FunctionSpace, part: Subdomain) -> npt.NDArray[np.int32]:

@@ -106,7 +106,8 @@ class LinearSolver:
         size = stage.total_size
         if s.hints.lasting:
             limit = min(limit, options.direct_limit_growth)
-            size = sum(u.space.dofmap.index_map.size_global for u in s.unknowns.values())
+            dofmaps = [u.space.dofmap for u in s.unknowns.values()]
+            size = sum(d.index_map.size_global * d.index_map_bs for d in dofmaps)
         return options.kind == "direct" or (options.kind == "auto" and size <= limit)
 
     @property

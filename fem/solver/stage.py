@@ -203,7 +203,7 @@ class Stage:
         """Row where the unknowns of the stage are zero; None if nothing is left of it."""
         if row not in self.system.forms:
             return None
-        zero = {u.value: ufl.zero() for u in self.unknowns}
+        zero = {u.value: ufl.zero(*u.shape) for u in self.unknowns}
         form = ufl.algorithms.expand_derivatives(ufl.replace(self.system.forms[row], zero))
         return None if form.empty() else self.system.form(form)
 

@@ -18,10 +18,10 @@ from ufl.algorithms.remove_component_tensors import remove_component_tensors
 from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
-from fem.compat import MPI, PETSc, dfem
+from fem.compat import MPI, PETSc, dfem, dpetsc
 from fem.system.system import System, Unknown
 
-__all__ = ["Assembled", "Block", "Stiffness", "product", "structure"]
+__all__ = ["Assembled", "Block", "Blocked", "Stiffness", "product", "structure"]
 
 Array = npt.NDArray[np.float64]
 
@@ -64,6 +64,13 @@ class Block:
 
     def __init__(self, system: System, form: Any, row: Unknown, column: Unknown):
         self.comm: Any = system.domain.comm
+        self.stiff: Stiffness | None = None
+        self.other: Assembled | Blocked | None = None
+        if not all(u.degree == 1 and u.shape == () for u in (row, column)):
+            self.other = Blocked(system.form(form))
+            self.parts: list[Any] = [self.other]
+            self.matrix = self.other.matrix
+            return
         stiff: list[Any] = []
         others: list[Any] = []
         for integral in form.integrals():
@@ -131,6 +138,23 @@ class Assembled:
     def _fill(self) -> None:
         values = self.sum.data[: self.owned]
         self.matrix.setValuesCOO(values, addv=PETSc.InsertMode.INSERT_VALUES)
+
+
+class Blocked:
+    """The matrix of a compiled bilinear form of vectors, or of polynomials of degree 2.
+
+    PETSc knows how many components a node has; multigrid needs that.
+    """
+
+    def __init__(self, form: Any):
+        self.form, self.matrix = form, dpetsc.create_matrix(form)
+        self.assemble()
+
+    def assemble(self) -> None:
+        """Fill `matrix` from the present state (collective)."""
+        self.matrix.zeroEntries()
+        dpetsc.assemble_matrix(self.matrix, self.form)
+        self.matrix.assemble()
 
 
 class Stiffness:

@@ -20,26 +20,33 @@ stages stay at their latest value.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import basix.ufl
 import numpy as np
 import numpy.typing as npt
 import ufl
 
-from fem.base.errors import RunError
+from fem.base.errors import RunError, nearest
 from fem.compat import MPI, dfem, la, owned_size
 from fem.mesh.domain import Domain, Subdomain
 from fem.system.slots import CELL_SLOT, Slots
 
 __all__ = ["Hints", "Physics", "Split", "System", "Unknown"]
 
+POINTS = 2
+"""Degree of the quadrature whose points may have memories; that of all volume integrals."""
+PORTS = {"heat": "W/m^3", "force": "N/m^3"}
+"""Sums over all physics, and their units; see `System.contribute`."""
 BEND = 0.5
 """A first guess trusts the quadratic part no further than this share of the linear one."""
 FRESH = 1e-2
 """Share of its scale that a concentration begins a first step with. Newton's method falls from it
 with ease, but where a wall had run out of salt it would not rise from 1e-20."""
+
+Supply = Callable[[], npt.NDArray[np.float64]]
 
 
 @runtime_checkable
@@ -96,6 +103,53 @@ class Hints:
     lasting: bool = False
 
 
+@dataclass(frozen=True)
+class NodalSource:
+    """What a reaction brings into the row of another physics, node by node.
+
+    It is a `fem.system.nodal.Reaction` whose currents are known when the row is solved.
+    """
+
+    name: str
+    row: str
+    nodes: Mapping[str, npt.NDArray[np.int32]]
+    supply: Supply
+
+    columns = ()
+    drives = False
+    linear = True
+    side_of = ""
+
+    @classmethod
+    def of(cls, s: System, row: str, reaction: Any, supply: Supply) -> NodalSource:
+        """That of a reaction; its nodes are found among those of the row's unknown."""
+        target = s.unknowns[row]
+        at = np.full(len(next(iter(reaction.nodes.values()))), -1, dtype=np.int32)
+        for name, nodes in reaction.nodes.items():
+            known = s.unknowns[name]
+            same = s.domain.same_nodes(known.space, known.part, target.space, target.part)
+            found = np.where(nodes >= 0, same[nodes], -1)
+            at = np.where(at >= 0, at, found).astype(np.int32)
+        return cls(f"{reaction.name}, {row}", row, {row: at}, supply)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The one that it enters."""
+        return (self.row,)
+
+    def currents(self) -> dict[str, npt.NDArray[np.float64]]:
+        """What enters the row at every node; a source is negative there."""
+        return {self.row: -self.supply()}
+
+    def slopes(self) -> dict[tuple[str, str], npt.NDArray[np.float64]]:
+        """None: what is supplied does not change while the row is solved."""
+        return {}
+
+    def total(self) -> float:
+        """Its electric current, A: none."""
+        return 0.0
+
+
 @dataclass
 class Unknown:
     """One field to solve for, on its own function space.
@@ -105,6 +159,7 @@ class Unknown:
         part: the submesh it lives on.
         value: current iterate; `old[k]`, k = 0, 1, 2, are the last accepted states, newest first.
         test, trial: UFL arguments of its space.
+        shape: () for a number, (2,) for a vector in the plane. degree: 1 or 2, on each cell.
         differential: has a time derivative (enters error control and history).
         scale: size of a typical change, in the field's unit.
         positive: must stay above zero (a concentration).
@@ -135,6 +190,8 @@ class Unknown:
     positive: bool = False
     potential: bool = False
     solver: str = "multigrid"
+    shape: tuple[int, ...] = ()
+    degree: int = 1
     largest_change: float = np.inf
     meant: npt.NDArray[np.bool_] | None = None
     gap: Callable[[], float] | None = None
@@ -157,8 +214,21 @@ class Unknown:
             return np.empty(0, dtype=np.int32)
         return np.unique(np.concatenate(self.fixed)).astype(np.int32)
 
-    def fix(self, dofs: npt.NDArray[np.int32], value: float, group: str = "") -> None:
-        """Hold nodes at a value; `group` names them so that their current can be read."""
+    def fix(
+        self, nodes: npt.NDArray[np.int32], value: float, group: str = "",
+        component: int | None = None,
+    ) -> None:
+        """Hold nodes at a value.
+
+        Args:
+            nodes: local ones of its space.
+            value: theirs.
+            group: name by which what flows through them can be read.
+            component: of a vector; all of them without one.
+        """
+        width = self.space.dofmap.index_map_bs
+        held = np.arange(width) if component is None else np.array([component])
+        dofs = (nodes[:, None] * width + held).ravel().astype(np.int32)
         self.value.x.array[dofs] = value
         self.fixed.append(dofs)
         if group:
@@ -205,6 +275,9 @@ class System:
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
         self.hints = Hints()
+        self.ports: dict[str, list[Callable[[Any], Any]]] = {port: [] for port in PORTS}
+        self.nodal_ports: dict[str, list[tuple[Any, Supply]]] = {port: [] for port in PORTS}
+        self.takers: dict[str, list[str]] = {port: [] for port in PORTS}
         self.slots = Slots()
         self.again_rows: dict[str, list[tuple[str, Any]]] = {}  # see `again`
         self.openers: dict[str, list[Callable[[], None]]] = {}  # slot -> run before it is solved
@@ -227,9 +300,11 @@ class System:
         positive: bool = False,
         potential: bool = False,
         solver: Literal["multigrid", "blocks", "diagonal"] = "multigrid",
+        shape: tuple[int, ...] = (),
+        degree: int = 1,
         slot: str = CELL_SLOT,
     ) -> Unknown:
-        """Declare an unknown, linear on each cell of `part`, to be solved in a slot.
+        """Declare an unknown, a polynomial on each cell of `part`, to be solved in a slot.
 
         The other arguments are those of `Unknown`.
 
@@ -239,7 +314,7 @@ class System:
         """
         if name in self.unknowns:
             raise RunError(f"two physics declare the unknown {name!r}")
-        space = dfem.functionspace(part.mesh, ("Lagrange", 1))
+        space = dfem.functionspace(part.mesh, ("Lagrange", degree, shape))
         unknown = Unknown(
             name,
             part,
@@ -253,6 +328,8 @@ class System:
             positive,
             potential,
             solver,
+            shape,
+            degree,
         )
         self.slots.put(name, slot)
         self.unknowns[name] = unknown
@@ -303,11 +380,19 @@ class System:
         return self.slots.plan()
 
     def close(self) -> None:
-        """Check that every unknown has a row and every row an unknown.
+        """Bring ports into the rows that take them, and check that each unknown has its row.
 
         Raises:
             RunError: an unknown would keep its initial value, or terms would be left out.
         """
+        for port, rows in self.takers.items():
+            for row in rows:
+                for functional in self.ports[port]:
+                    self.row(row, -functional(self.test(row)))
+                self.reactions += [
+                    NodalSource.of(self, row, reaction, supply)
+                    for reaction, supply in self.nodal_ports[port]
+                ]
         solved = [row for rows in self.plan() for row in rows]
         given = {*self.forms, *(row for reaction in self.reactions for row in reaction.rows)}
         for name in solved:
@@ -326,12 +411,27 @@ class System:
         if part is not None and not any(part is known for known in self.parts):
             self.parts.append(part)
 
-    def memory(self, name: str, part: Subdomain, kind: str = "Lagrange") -> Any:
-        """A nodal field that is neither unknown nor constant, kept, restored and checkpointed.
+    def memory(
+        self, name: str, part: Subdomain,
+        per: Literal["node", "corner", "cell", "point"] = "node", shape: tuple[int, ...] = (),
+    ) -> Any:
+        """A field that is neither unknown nor constant, kept, restored and checkpointed.
 
-        With kind "DG" each cell has its own values at the nodes.
+        Args:
+            name: by which others read it, too.
+            part: where it lives.
+            per: what has a value of its own: a node, a corner of a cell (cells that meet at a node
+                differ), a cell, or a quadrature point of degree 2 in a cell.
+            shape: of a value.
         """
-        function = dfem.Function(dfem.functionspace(part.mesh, (kind, 1)), name=name)
+        if per == "point":
+            element: Any = basix.ufl.quadrature_element(
+                part.mesh.basix_cell(), value_shape=shape, degree=POINTS
+            )
+        else:
+            kind = {"node": ("Lagrange", 1), "corner": ("DG", 1), "cell": ("DG", 0)}[per]
+            element = (*kind, shape)
+        function = dfem.Function(dfem.functionspace(part.mesh, element), name=name)
         self.memories[name] = function
         self.define(name, function, part)
         return function
@@ -354,6 +454,40 @@ class System:
     def row(self, name: str, form: Any) -> None:
         """Add a term (ampere) to the row of an unknown."""
         self.forms[name] = form if name not in self.forms else self.forms[name] + form
+
+    def contribute(self, port: str, functional: Callable[[Any], Any]) -> None:
+        """Add to a sum that other physics may take up, whether or not one does.
+
+        Args:
+            port: one of `PORTS`.
+            functional: test function -> UFL form, for example
+                ``lambda v: sigma * ufl.inner(ufl.grad(phi), ufl.grad(phi)) * v * weight * dx``.
+
+        Raises:
+            RunError: there is no such port.
+        """
+        self.ports[_port(port)].append(functional)
+
+    def contribute_at_nodes(self, port: str, reaction: Any, supply: Supply) -> None:
+        """Add what a reaction brings into such a sum, node by node.
+
+        Args:
+            port: one of `PORTS`.
+            reaction: whose nodes are meant (`fem.system.nodal.Reaction`).
+            supply: at each of them, in the port's unit times a volume, at the present state.
+
+        Raises:
+            RunError: there is no such port.
+        """
+        self.nodal_ports[_port(port)].append((reaction, supply))
+
+    def take(self, port: str, row: str) -> None:
+        """Let all that anybody contributes to a port enter a row as a source.
+
+        Raises:
+            RunError: there is no such port.
+        """
+        self.takers[_port(port)].append(row)
 
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""
@@ -619,6 +753,17 @@ class System:
         vector = dfem.assemble_vector(form)
         vector.scatter_reverse(la.InsertMode.add)
         return vector.array[: owned_size(form.function_spaces[0])].copy()
+
+
+def _port(name: str) -> str:
+    """Check the name of a port.
+
+    Raises:
+        RunError: there is no such port.
+    """
+    if name not in PORTS:
+        raise RunError(f"there is no port {name!r}; {nearest(name, PORTS)}")
+    return name
 
 
 def check_rules(form: Any) -> None:

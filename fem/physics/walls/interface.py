@@ -129,7 +129,7 @@ class Interface:
         """Film currents. On walls each solid cell has its own: solids that meet at nodes differ."""
         for e in (e for e in self.electrodes if e.film_resistance is not None):
             if e.walls:
-                s.memory(_film(e, "+"), s.domain.wall_layer(e.walls, side="+"), kind="DG")
+                s.memory(_film(e, "+"), s.domain.wall_layer(e.walls, side="+"), per="corner")
             if e.faces:
                 s.memory(_film(e, ""), s.domain.wall_layer((), e.faces))
 
