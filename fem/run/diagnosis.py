@@ -15,7 +15,8 @@ from fem import theory
 from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.mesh.components import components
 from fem.run.segments import Segment
-from fem.solver.stage import Outcome, Stage
+from fem.solver.options import Outcome
+from fem.solver.stage import Stage
 from fem.study.build import Model
 from fem.system.system import Unknown
 from fem.values.properties import varies

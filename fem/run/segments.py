@@ -16,7 +16,7 @@ from typing import Any
 
 from fem.case.case import PULSE_SLACK
 from fem.case.drive import Drive, drive
-from fem.solver.stage import Control
+from fem.solver.options import Control
 from fem.values.properties import Along, Constant
 
 __all__ = ["Segment", "Turnover", "after", "next_stop", "segments"]

@@ -42,7 +42,8 @@ from fem.run.progress import Progress
 from fem.run.recorder import Recorder, Tally
 from fem.run.remarks import Remarks
 from fem.run.segments import Segment, Turnover, after, next_stop, segments
-from fem.solver.stage import Control, Options, Outcome, Stage
+from fem.solver.options import Control, Options, Outcome
+from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Step, Stepper, Stuck
 from fem.study.build import Model, ledger
 from fem.values.units import format_quantity

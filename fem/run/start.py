@@ -21,7 +21,8 @@ from fem.mesh.points import find_cells
 from fem.results.result import Result
 from fem.run.diagnosis import NOTHING_TO_STRIP, causes, has_metal
 from fem.run.segments import Segment
-from fem.solver.stage import Control, Outcome, Stage
+from fem.solver.options import Control, Outcome
+from fem.solver.stage import Stage
 from fem.study.build import Model
 
 __all__ = ["consistent", "hold", "take_over", "within_step"]

@@ -28,7 +28,7 @@ from fem.solver.stiffness import structure
 from fem.system.system import System
 
 if TYPE_CHECKING:
-    from fem.solver.linear import LinearSolver
+    from fem.solver.problem import Blocks
 
 __all__ = ["Decoupling"]
 
@@ -47,7 +47,7 @@ class Decoupling:
         pc: the preconditioner inside.
     """
 
-    def __init__(self, solver: LinearSolver, salt: str):
+    def __init__(self, solver: Blocks, salt: str):
         self.stage, names = solver.stage, solver.names
         stage, s = solver.stage, solver.stage.system
         comm: Any = s.domain.comm

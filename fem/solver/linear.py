@@ -29,7 +29,8 @@ from fem.solver.decoupling import Decoupling
 from fem.solver.matrices import AMPERE, Condensed
 
 if TYPE_CHECKING:
-    from fem.solver.stage import Options, Stage
+    from fem.solver.options import Options
+    from fem.solver.problem import Problem
 
 __all__ = ["LinearSolver"]
 
@@ -62,7 +63,7 @@ class LinearSolver:
         factored_left: matrices still to be factorised after a failure.
     """
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Problem):
         self.stage = stage
         s = stage.system
         self.comm = s.domain.comm

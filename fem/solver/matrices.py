@@ -16,7 +16,7 @@ from fem.compat import PETSc
 from fem.solver.stiffness import product
 
 if TYPE_CHECKING:
-    from fem.solver.stage import Stage
+    from fem.solver.problem import Problem
     from fem.system.nodal import LocalTerms
 
 __all__ = ["AMPERE", "Condensed", "Differences", "Parts"]
@@ -42,7 +42,7 @@ class Parts:
         stage: whose forms are assembled.
     """
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Problem):
         self.stage = stage
         jacobian, names, local = stage.jacobian, stage.names, stage.local
         self.smooth = [[None if block is None else block.matrix for block in row]

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,13 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI, owned_size
 from fem.solver.linear import LinearSolver, Step
 from fem.solver.matrices import Parts
+from fem.solver.options import Control, Options, Outcome
 from fem.solver.stiffness import Block
 from fem.system.nodal import LocalTerms
 from fem.system.slots import unknown_of
 from fem.system.system import System, Unknown
 
-__all__ = ["Control", "Options", "Outcome", "Stage"]
+__all__ = ["Stage"]
 
 
 OVERSHOOT, RETREATS = 2.0, 6
@@ -57,76 +57,6 @@ AIMS, AIMED = 3, 1e-2
 LEADS = 0.3
 """After an iteration it is moved if the gap in the current exceeds this share of the residual, and
 is small: far from the solution Newton's own direction is the better one."""
-
-
-@dataclass
-class Control:
-    """What is imposed on the driven conductor.
-
-    Attributes:
-        current: cell current in the sign of i_n, A (2D: A/m); None if the voltage is imposed.
-    """
-
-    current: float | None = 0.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """Numbers that steer the solver.
-
-    Attributes:
-        kind: `direct` (MUMPS), `iterative` (flexible GMRES, a GAMG per field) or `auto` (by size).
-        rtol: each row's residual (Euclidean norm, and its sum) over the cell current.
-        max_newton: iterations before the step is given up.
-        max_potential_step: largest change of an overpotential in one iteration, V.
-        linear_rtol: tightest relative tolerance of the iterative linear solver; it is looser where
-            that is more than the residual needs.
-        direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly.
-        direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
-        patience: the preconditioner is kept until a solve needs this many times the iterations it
-            needed when it was new (with `fem.solver.decoupling` it is set up anew in each step).
-    """
-
-    kind: str = "auto"
-    rtol: float = 1e-10
-    max_newton: int = 30
-    max_potential_step: float = 0.2
-    linear_rtol: float = 1e-7
-    patience: float = 1.6
-    direct_limit_2d: int = 400_000
-    direct_limit_3d: int = 40_000
-    direct_limit_growth: int = 60_000
-    max_linear: int = 200
-    overrides: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a nonlinear solve ended.
-
-    Attributes:
-        converged: the tolerance was met.
-        reason: one phrase.
-        newton: Newton iterations. linear: Krylov iterations. factored: set-ups of the solver.
-        residual: largest row residual over the cell current.
-        idle: Newton iterations that only showed that no further digits were to be had.
-    """
-
-    converged: bool
-    reason: str
-    newton: int
-    linear: int
-    factored: int
-    residual: float
-    idle: int = 0
-
-    def after(self, earlier: Outcome) -> Outcome:
-        """How it ended, with the work and the residual of an earlier solve as well."""
-        return Outcome(
-            self.converged, self.reason, earlier.newton + self.newton,
-            earlier.linear + self.linear, earlier.factored + self.factored,
-            max(earlier.residual, self.residual), earlier.idle + self.idle,
-        )
 
 
 class Stage:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from fem.base.errors import RunError
 from fem.run.start import within_step
-from fem.solver.stage import Control, Outcome, Stage
+from fem.solver.options import Control, Outcome
+from fem.solver.stage import Stage
 from fem.system.system import System
 
 __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]

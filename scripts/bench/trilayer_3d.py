@@ -22,7 +22,8 @@ from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run.session import mesh_folder
 from fem.run.start import hold
-from fem.solver.stage import Control, Options, Stage
+from fem.solver.options import Control, Options
+from fem.solver.stage import Stage
 from fem.study.build import build
 
 

@@ -15,7 +15,8 @@ from fem.base.errors import RunError
 from fem.files import checkpoint
 from fem.results.result import read_series
 from fem.run.session import resume, run
-from fem.solver.stage import Outcome, Stage
+from fem.solver.options import Outcome
+from fem.solver.stage import Stage
 
 from .cases import small, state_of
 

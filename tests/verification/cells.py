@@ -19,7 +19,8 @@ from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.circuit.circuit import Measure
 from fem.run.start import hold
-from fem.solver.stage import Control, Options, Outcome, Stage
+from fem.solver.options import Control, Options, Outcome
+from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Step, Stepper
 from fem.study.build import build
 

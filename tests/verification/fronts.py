@@ -26,7 +26,8 @@ from fem.physics.metal.metal import Counter, Film, Metal
 from fem.physics.walls.interface import Interface
 from fem.run.start import hold
 from fem.setup import kinetics
-from fem.solver.stage import Control, Options, Outcome, Stage
+from fem.solver.options import Control, Options, Outcome
+from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.system.system import System
 from fem.theory.salt import MONOVALENT, Salt

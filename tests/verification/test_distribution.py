@@ -14,7 +14,8 @@ from fem.case.case import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.ions.ions import Ions, Medium
-from fem.solver.stage import Control, Options, Stage
+from fem.solver.options import Control, Options
+from fem.solver.stage import Stage
 from fem.system.system import System
 from tests.verification.cells import (
     C0,

@@ -18,7 +18,7 @@ from fem.mesh.domain import Domain
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.metal import Film
 from fem.run.session import mesh_folder
-from fem.solver.stage import Control
+from fem.solver.options import Control
 from fem.study.build import build
 from tests.verification.cells import RT_F
 from tests.verification.fronts import (

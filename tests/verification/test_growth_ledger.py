@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.solver.stage import Control
+from fem.solver.options import Control
 from fem.theory.salt import Salt
 from tests.verification.fronts import (
     FLOOR,

@@ -13,7 +13,7 @@ import pytest
 from fem.compat import MPI, cell_vertices, dmesh
 from fem.mesh.components import components
 from fem.solver.matrices import AMPERE, Differences
-from fem.solver.stage import Options
+from fem.solver.options import Options
 from tests.verification.fronts import (
     FLOOR,
     HOST,

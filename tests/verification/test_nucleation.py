@@ -28,7 +28,7 @@ from fem.run.session import resume
 from fem.run.signals import StopRequest
 from fem.run.simulation import Simulation
 from fem.run.start import consistent
-from fem.solver.stage import Control
+from fem.solver.options import Control
 from fem.study.build import Model, build
 
 from .cells import RT_F, T, mesh_folder

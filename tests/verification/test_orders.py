@@ -21,7 +21,8 @@ from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions, Medium
-from fem.solver.stage import Control, Options, Stage
+from fem.solver.options import Control, Options
+from fem.solver.stage import Stage
 from fem.system.system import System
 from tests.verification.cells import RT_F, Cell, L, case, mesh_folder
 

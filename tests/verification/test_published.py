@@ -15,7 +15,8 @@ from scipy.optimize import brentq
 
 from fem.mesh.domain import Domain
 from fem.physics.published.grand_potential import AHMAD_2020, HONG_2018, GrandPotential, Parameters
-from fem.solver.stage import Control, Options, Stage
+from fem.solver.options import Control, Options
+from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.system.system import System, check_needs
 from tests.verification.cells import RT_F

@@ -12,7 +12,8 @@ import ufl
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.solver.matrices import AMPERE
-from fem.solver.stage import Control, Options, Outcome, Stage
+from fem.solver.options import Control, Options, Outcome
+from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.solver.stiffness import Assembled, Block, Stiffness, product
 from fem.system.system import System, Unknown

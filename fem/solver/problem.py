@@ -1,0 +1,68 @@
+"""A stage as its linear algebra sees it: what matrices and linear solvers need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.solver.options import Options
+from fem.solver.stiffness import Block
+from fem.system.nodal import LocalTerms
+from fem.system.system import System, Unknown
+
+__all__ = ["Blocks", "Problem"]
+
+
+class Problem(Protocol):
+    """Some unknowns that are solved together (`fem.solver.stage.Stage`).
+
+    Attributes:
+        system: which they belong to.
+        names: of the unknowns. unknowns: themselves, in the same order.
+        options: of the solver.
+        drives: the cell voltage is sought with them.
+        affine: the smooth part of the rows is affine in the unknowns.
+        jacobian: its derivatives, None where a row does not depend on an unknown.
+        residuals: forms of the smooth part. rest: those at zero, where it is affine.
+        border: derivatives by the voltage.
+        local: reactions at nodes.
+        sizes: owned values of each unknown. total_size: of all, on all ranks.
+        fixed: places of each unknown that are held.
+        parts: the matrix (`fem.solver.matrices.Parts`).
+    """
+
+    system: System
+    names: tuple[str, ...]
+    unknowns: list[Unknown]
+    options: Options
+    drives: bool
+    affine: bool
+    jacobian: list[list[Block | None]]
+    residuals: list[Any]
+    rest: list[Any]
+    border: list[Any]
+    local: LocalTerms
+    sizes: list[int]
+    total_size: int
+    fixed: list[Any]
+    parts: Any
+
+    def nodal_or_zero(self, forms: Sequence[Any]) -> list[npt.NDArray[np.float64]]:
+        """Owned nodal values of forms, zeros for those that are None (collective)."""
+
+
+class Blocks(Protocol):
+    """A matrix in blocks and what they belong to (`fem.solver.linear.LinearSolver`).
+
+    Attributes:
+        stage: the problem.
+        operator: the matrix. names, sizes: unknowns that it sees, and how many values each has.
+    """
+
+    stage: Problem
+    operator: Any
+    names: tuple[str, ...]
+    sizes: list[int]
