@@ -29,7 +29,7 @@ import numpy as np
 
 from fem.base.errors import HostplateError
 from fem.base.parallel import refusal
-from fem.post import growth
+from fem.post import growth, occupancy
 from fem.post.layout import panels
 from fem.post.render import pictures
 from fem.post.style import (
@@ -147,7 +147,7 @@ def _field(result: Result, t: float | None) -> Any:
 
 
 def _local_current(result: Result, t: float | None) -> Any:
-    if "metal" in result.blocks and not growth.cells_of(result, t, "i_n", "metal").any():
+    if "metal" in result.blocks and not occupancy.cells_of(result, t, "i_n", "metal").any():
         return None  # no front
     return _panels(result, t, ("i_n",), _direction)
 
@@ -190,7 +190,7 @@ def _cells(result: Result, name: str, t: float | None, block: str) -> Any:
     """Cells in which a field is shown; of a growth study those where it means something."""
     cells = result.cells(block, t)
     if "metal" in result.blocks and block != "walls":
-        some = cells[growth.cells_of(result, t, name, block)]
+        some = cells[occupancy.cells_of(result, t, name, block)]
         return some if len(some) else cells
     return cells
 
@@ -264,7 +264,7 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
             growth.plain(ax, result, t, other, colour)
     if block == "metal":
         growth.bodies(ax, result, t)
-        ends, currents = growth.front(result, t)
+        ends, currents = occupancy.front(result, t)
         return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale), scale
     points = result.points(block, t) * UM
     if block == "walls":

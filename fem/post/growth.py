@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from fem.post.layout import panels
+from fem.post.occupancy import host_cells
 from fem.post.style import (
+    DEAD,
     INK,
     INSULATOR,
     LINES,
+    METAL,
     PORE,
     SOLID,
     caption,
@@ -20,10 +23,9 @@ from fem.post.style import (
 )
 from fem.results.result import Result
 
-__all__ = ["bodies", "cells_of", "fill", "front", "host_cells", "legend", "metal", "xi_at"]
+__all__ = ["bodies", "fill", "legend", "metal"]
 
 UM = 1e6
-METAL, DEAD = "#43576b", "#c0392b"
 PANELS, PANELS_3D = 5, 4
 
 
@@ -180,51 +182,6 @@ def _metal_3d(result: Result) -> Any:
     more = [*box_remark(result, None), *legend(result, None)]
     caption(made.figure, " · ".join([str(result.summary.get("title", "")), *more]))
     return made.figure
-
-
-def xi_at(result: Result, t: float | None, block: str) -> Any:
-    """Phase field at the points of a block, 0 where no metal can be."""
-    from scipy.spatial import cKDTree
-
-    xi = result.array("xi", t, "metal")
-    if block == "metal":
-        return xi
-    points = result.points(block, t)
-    away, nearest = cKDTree(result.points("metal", t)).query(points)
-    return np.where(away <= 1e-9 * np.ptp(points, axis=0).max(), xi[nearest], 0.0)
-
-
-def host_cells(result: Result, t: float | None) -> Any:
-    """Which cells of the block `solid` are the host's; in a growth study it has the pores, too."""
-    regions = [result.array("region", t, block) for block in ("solid", "pore")]
-    return ~np.isin(regions[0], np.unique(regions[1]))
-
-
-def cells_of(result: Result, t: float | None, name: str, block: str) -> Any:
-    """Which cells of a block show a field of a growth study.
-
-    phi_s: where electrons are conducted well, in the host and the metal. phi_l and c: outside the
-    metal. i_n: at the front.
-    """
-    xi = xi_at(result, t, block)[result.cells(block, t)]
-    if name == "i_n":
-        return (xi.min(axis=1) < 0.5) & (xi.max(axis=1) >= 0.5)
-    full = xi.mean(axis=1) >= 0.5
-    return full | host_cells(result, t) if name == "phi_s" else ~full
-
-
-def front(result: Result, t: float | None) -> tuple[Any, Any]:
-    """The contour xi = 1/2 in 2D: ends of its pieces, m (n, 2, 2), and i_n there (n, 2)."""
-    points, xi = result.points("metal", t)[:, :2], xi_at(result, t, "metal")
-    current = result.array("i_n", t, "metal")
-    a = result.cells("metal", t)[cells_of(result, t, "i_n", "metal")]
-    b = np.roll(a, 1, axis=1)  # edges of the triangles; the contour cuts two of three
-    cut = (xi[a] >= 0.5) != (xi[b] >= 0.5)
-    a, b = a[cut], b[cut]
-    share = (0.5 - xi[a]) / (xi[b] - xi[a])
-    ends = points[a] + share[:, None] * (points[b] - points[a])
-    values = current[a] + share * (current[b] - current[a])
-    return ends.reshape(-1, 2, 2), values.reshape(-1, 2)
 
 
 def fill(result: Result, t: float | None) -> Any:

@@ -18,8 +18,8 @@ import numpy as np
 
 from fem.base.errors import CaseError
 from fem.base.parallel import apart
-from fem.post.growth import DEAD, METAL, host_cells, xi_at
-from fem.post.style import FAINT, INSULATOR, SOLID, stretches
+from fem.post.occupancy import host_cells, xi_at
+from fem.post.style import DEAD, FAINT, INSULATOR, METAL, SOLID, stretches
 from fem.results.result import Result
 
 __all__ = ["pictures", "render"]

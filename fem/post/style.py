@@ -11,6 +11,7 @@ import numpy.typing as npt
 __all__ = ["FIELDS", "GRADIENTS", "LOOK", "Scaled", "Style", "scaled", "time_label"]
 
 INK, FAINT, RULE = "#222222", "#8a8a8a", "#d9d9d9"
+METAL, DEAD = "#43576b", "#c0392b"
 PORE, SOLID, INSULATOR = "#eef3f7", "#c9c6c1", "#e6d3a3"
 
 LOOK: dict[Any, Any] = {
