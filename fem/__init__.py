@@ -34,10 +34,5 @@ def __getattr__(name: str) -> Any:
     if name in __all__ and name != "__version__":
         return getattr(import_module("fem.base.errors"), name)
     if name == "__version__":
-        from importlib import metadata
-
-        try:
-            return metadata.version("hostplate")
-        except metadata.PackageNotFoundError:
-            return "(not installed)"
+        return import_module("fem.base.provenance").version()
     raise AttributeError(f"module 'fem' has no attribute {name!r}")

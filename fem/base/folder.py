@@ -16,7 +16,7 @@ import numpy as np
 
 from fem.base.errors import CaseError
 from fem.base.parallel import on_root
-from fem.case.files import refuse_other_than_utf8
+from fem.base.paths import refuse_other_than_utf8
 
 __all__ = ["FolderLock", "claim_folder", "move_aside", "refuse_folder", "write_bytes",
            "write_json", "write_text"]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TYPED", "command", "commit", "note_command", "record", "versions"]
+__all__ = ["TYPED", "command", "commit", "note_command", "record", "version", "versions"]
 
 UNKNOWN = "unknown"
 TYPED = "HOSTPLATE_COMMAND"
@@ -57,9 +57,7 @@ def commit() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of this code and of what it computes with; imports nothing that is not imported."""
-    from fem import __version__
-
-    found = {"hostplate": __version__, "commit": commit(), "python": sys.version.split()[0]}
+    found = {"hostplate": version(), "commit": commit(), "python": sys.version.split()[0]}
     for name, packages in (("dolfinx", ("fenics-dolfinx",)),
                            ("gmsh", ("gmsh", "python-gmsh")), ("numpy", ("numpy",))):
         found[name] = next(filter(None, map(_installed, packages)), UNKNOWN)
@@ -91,6 +89,11 @@ def record(comm: Any) -> dict[str, Any]:
             }
     found = comm.bcast(found)
     return found | {"host": ", ".join(dict.fromkeys(hosts)), "ranks": comm.size}
+
+
+def version() -> str:
+    """Version of this package, if it is installed."""
+    return _installed("hostplate") or "(not installed)"
 
 
 def _installed(package: str) -> str | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fem.base.errors import CaseError, nearest
+from fem.base.paths import refuse_other_than_utf8
 
 
 def case_names() -> dict[str, Path]:
@@ -29,24 +29,6 @@ def _shipped(kind: str) -> dict[str, Path]:
         for path in sorted(folder.glob("*.toml")):
             found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
-
-
-def refuse_other_than_utf8(name: str | Path, what: str = "") -> None:
-    """Refuse a file name that is not UTF-8: no case file can hold it, and DOLFINx takes none.
-
-    Args:
-        name: as Python shows it, with surrogates for bytes that are not UTF-8.
-        what: stands before the name in the message.
-
-    Raises:
-        CaseError: it is not UTF-8.
-    """
-    try:
-        str(name).encode("utf-8")
-    except UnicodeEncodeError:
-        raw = os.fsencode(name)
-        raise CaseError(f"{what}{repr(raw)[1:]} is not UTF-8, as names from an old Windows share "
-                        f"are not; rename it, perhaps to {raw.decode('latin-1')!r}") from None
 
 
 def find_case(path_or_name: str | Path, known: Mapping[str, Path] | None = None) -> Path:

@@ -126,7 +126,7 @@ def _check_names(arguments: Sequence[str]) -> None:
     Raises:
         CaseError: an argument, or the folder where the command was started; or that one is gone.
     """
-    from fem.case.files import refuse_other_than_utf8
+    from fem.base.paths import refuse_other_than_utf8
 
     for text in arguments:
         refuse_other_than_utf8(text)
@@ -160,9 +160,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        import fem
-
-        print(f"hostplate {fem.__version__}")
+        print(f"hostplate {provenance.version()}")
         parser.exit(0)
 
 

@@ -29,9 +29,9 @@ from fem.base.folder import write_text
 from fem.base.parallel import on_root
 from fem.case.case import PROBE_FIELDS, Probe
 from fem.mesh.points import Places
-from fem.physics.walls.interface import Electrode
 from fem.run.remarks import film_per_charge
 from fem.setup import kinetics
+from fem.setup.electrode import Electrode
 from fem.study.build import Model
 from fem.values.expressions import Expression, is_ufl
 

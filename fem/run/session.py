@@ -22,8 +22,9 @@ from typing import Any
 from fem.base.errors import CaseError, RunError
 from fem.base.folder import FolderLock, claim_folder, refuse_folder, write_text
 from fem.base.parallel import check_launcher, install_abort_hook, on_root
+from fem.base.paths import refuse_other_than_utf8
 from fem.case.case import Case
-from fem.case.files import apply_override, read_toml, refuse_other_than_utf8, to_toml
+from fem.case.files import apply_override, read_toml, to_toml
 from fem.case.names import require_filled
 from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from fem.files import checkpoint

@@ -19,13 +19,14 @@ from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.chemistry import transfer_problem
 from fem.case.coatings import films_on, meeting, no_electrons
-from fem.case.hooks import BUILT_IN, find_law
+from fem.case.hooks import BUILT_IN
 from fem.compat import MPI, dfem
 from fem.materials.laws import exchange_current
 from fem.mesh.domain import Domain
-from fem.physics.walls.interface import Electrode
 from fem.setup import edges
+from fem.setup.electrode import Electrode
 from fem.setup.kinetics import behind_film, linear_kinetics, side_reaction
+from fem.setup.laws import find_law
 from fem.values.properties import Along, Formula, number, varies
 
 __all__ = ["Reaction", "Surfaces", "bulk_metal", "read"]

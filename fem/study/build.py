@@ -19,7 +19,6 @@ from fem.base.errors import CaseError, RunError
 from fem.case import names as case_names
 from fem.case.case import Case
 from fem.case.drive import Drive
-from fem.case.hooks import own_physics
 from fem.compat import MPI, cell_vertices, dfem
 from fem.materials import library
 from fem.materials.limits import UNITS, Bound, bounds, own_bound
@@ -28,11 +27,13 @@ from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions, Medium
 from fem.physics.metal import build as growth
 from fem.physics.metal.metal import Metal
+from fem.physics.nuclei import build as nuclei_build
 from fem.physics.nuclei.nuclei import Nuclei
 from fem.physics.walls.interface import Interface
 from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges, Flow
+from fem.study.own import own_physics
 from fem.system.system import Physics, System, check_needs
 from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
@@ -181,7 +182,7 @@ def build(case: Case, domain: Domain) -> Model:
         charge_scale=found.covering_charge,
     )
     opposite = growth.counter(case, found) if pores else None
-    nuclei = None if metal is None else growth.nuclei(case, domain, found, metal)
+    nuclei = None if metal is None else nuclei_build.nuclei(case, domain, found, metal)
     covers = None if metal is None else growth.covering(case, domain, found, metal)
     displaced = None if metal is None else growth.displacement(case, ions, metal)
     parts = (electrons, ions, metal, nuclei, covers, displaced, interface, opposite)
