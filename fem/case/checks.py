@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
-import functools
 import hashlib
 import math
-import types
-import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from typing import Any
 
 from fem.base.errors import CaseError, nearest
-from fem.case import chemistry
+from fem.case import chemistry, depth
 from fem.case import names as case_names
-from fem.physics.metal import penetration
+from fem.case.geometry import geometry_problems, sized
+from fem.case.reading import not_toml, short
 from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Constant, Formula, Property
 from fem.values.units import format_quantity
@@ -30,147 +24,8 @@ CONVEX = 1 / 15
 """delta_4 from which on gamma + gamma'' = gamma_0 (1 - 15 delta_4) is not positive along <10>."""
 POSITIVE = 0.6
 """delta_k from which on 1 - 5/3 delta_k is not positive."""
-FRONT_SIZES = ("size", "size_wall", "size_surface")
-"""Sizes of a [geometry] that a growing metal sets where they are not given."""
 MANY_PULSES = 100_000
 """More of them are a slip of the pen."""
-
-
-# ------------------------------------------------------------------------- each table by itself
-
-
-def checked_sections(
-    model: type[BaseModel], data: Mapping[str, Any], context: dict[str, Any]
-) -> tuple[dict[str, Any], list[str]]:
-    """Check the top-level entries one by one, so that a fault in one hides none in another.
-
-    Args:
-        model: the case model.
-        data: as read from a file.
-        context: for the validators (``folder``: what relative paths refer to).
-
-    Returns:
-        The valid entries by field name (defaults filled in), and the problems.
-    """
-    names = {field.alias or name: name for name, field in model.model_fields.items()}
-    problems = [
-        f"{key}: {_short(value)}: unknown name; {nearest(str(key), names)}"
-        for key, value in data.items()
-        if key not in names
-    ]
-    sections: dict[str, Any] = {}
-    for key, name in names.items():
-        field = model.model_fields[name]
-        if key not in data:
-            if field.is_required():
-                problems.append(f"{key}: missing; {field.description}")
-            else:
-                sections[name] = field.get_default(call_default_factory=True)
-            continue
-        try:
-            sections[name] = _adapter(model, name).validate_python(data[key], context=context)
-        except ValidationError as error:
-            items = error.errors(include_url=False)
-            for item in items:
-                # a list is "too short" when its entries were refused: the entries say why
-                inner = [i for i in items if i["loc"][: len(item["loc"])] == item["loc"]]
-                if item["type"] != "too_short" or len(inner) == 1:
-                    problems += _lines(key, field.annotation, item)
-        except RecursionError:
-            problems.append(f"{key}: is nested too deeply")
-    return sections, problems
-
-
-@functools.cache
-def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    field = model.model_fields[name]
-    annotation: Any = field.annotation
-    return TypeAdapter(Annotated[annotation, *field.metadata] if field.metadata else annotation)
-
-
-_PLAIN = {  # pydantic's kind of error -> in our words
-    "string_type": "must be text in quotes",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "model_type": "must be a table of names and values",
-    "dict_type": "must be a table of names and values",
-    "model_attributes_type": "must be a table of names and values",
-    "tuple_type": "must be a list",
-}
-
-
-def _lines(section: str, annotation: Any, item: ErrorDetails) -> list[str]:
-    loc, kind = item["loc"], item["type"]
-    tags = {"plate", "strip", "rest", "hold", "pulse", "cycle"}
-    parts = [section]
-    for k, step in enumerate(loc):
-        is_tag = section == "protocol" and k % 3 == 1 and step in tags
-        if not is_tag and step != "[key]":
-            parts.append(str(step))
-    path, value = ".".join(parts), _short(item["input"])
-    context = item.get("ctx", {})
-    if kind == "extra_forbidden":
-        known = [name for table in _tables(annotation, loc[:-1]) for name in _keys(table)]
-        return [f"{path}: {value}: unknown name; {nearest(str(loc[-1]), known)}"]
-    if kind == "missing":
-        hints = [
-            field.description
-            for table in _tables(annotation, loc[:-1])
-            for name, field in table.model_fields.items()
-            if (field.alias or name) == loc[-1] and field.description
-        ]
-        return [f"{path}: missing; {hints[0] if hints else 'give a value'}"]
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        given = item["input"].get("step") if isinstance(item["input"], Mapping) else None
-        if "steps" in parts:
-            tags.remove("cycle")  # none inside another one
-        hint = nearest(given, tags) if isinstance(given, str) else nearest("", tags)
-        return [f"{path}.step: {_short(given)}: not a protocol step; {hint}"]
-    if kind == "literal_error":
-        expected = str(context.get("expected", ""))
-        choices = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
-        hint = nearest(item["input"], choices) if isinstance(item["input"], str) else ""
-        close = f"; {hint}" if hint.startswith("did you") else ""
-        return [f"{path}: {value}: must be {expected}{close}"]
-    if kind == "string_pattern_mismatch":
-        return [f"{path}: {value}: is not a valid name; use letters, digits and _"]
-    if kind in _PLAIN:
-        return [f"{path}: {value}: {_PLAIN[kind]}"]
-    reason = item["msg"].removeprefix("Value error, ")
-    return [f"{path}: {reason}" if reason.startswith(value) else f"{path}: {value}: {reason}"]
-
-
-def _tables(annotation: Any, loc: tuple[int | str, ...]) -> Iterator[type[BaseModel]]:
-    """The models that describe the place `loc` below a field of this type."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if not loc:
-            yield annotation
-        for name, field in annotation.model_fields.items() if loc else ():
-            if (field.alias or name) == loc[0]:
-                yield from _tables(field.annotation, loc[1:])
-        return
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Annotated:
-        yield from _tables(arguments[0], loc)
-    elif origin in (typing.Union, types.UnionType):
-        for option in arguments:
-            tag = _tag(option)
-            if tag is None:
-                yield from _tables(option, loc)
-            elif loc and loc[0] == tag:
-                yield from _tables(option, loc[1:])
-    elif origin in (tuple, dict) and loc:
-        yield from _tables(arguments[0 if origin is tuple else 1], loc[1:])
-
-
-def _tag(option: Any) -> Any:
-    """The value of ``step`` that selects a protocol step, None for other types."""
-    field = getattr(option, "model_fields", {}).get("step")
-    return typing.get_args(field.annotation)[0] if field else None
-
-
-def _keys(table: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in table.model_fields.items()]
 
 
 # ------------------------------------------------------------------------ tables against another
@@ -181,11 +36,11 @@ def cross_checks(sections: Mapping[str, Any]) -> list[str]:
     geometry, made = sections.get("geometry"), None
     wrong: list[str] = []
     if geometry is not None:
-        wrong, model = _geometry_problems(sized(geometry, sections))
+        wrong, model = geometry_problems(sized(geometry, sections))
         made = None if model is None else model.names()
     checks = (
         _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _nuclei,
-        _time, _probes, _hooks, chemistry.problems, penetration.problems,
+        _time, _probes, _hooks, chemistry.problems, depth.problems,
     )
     found = [problem for check in checks for problem in check(sections)]
     regions = None
@@ -199,61 +54,6 @@ def cross_checks(sections: Mapping[str, Any]) -> list[str]:
     return wrong + found
 
 
-def geometry_parameters(geometry: Mapping[str, Any]) -> Any:
-    """The checked parameters of a [geometry] table, lengths in metres.
-
-    Raises:
-        CaseError: no such family, or its parameters are wrong; one line each.
-    """
-    problems, model = _geometry_problems(geometry)
-    if model is None:
-        raise CaseError("\n".join(problems))
-    return model
-
-
-def sized(geometry: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str, Any]:
-    """A [geometry] table with the sizes that the physics asks for where it gives none.
-
-    A growing metal needs h <= interface_width/2 wherever its front goes (`docs/growth.md`).
-
-    Args:
-        geometry: as in a case.
-        sections: the case's other entries by field name.
-    """
-    from geometries import families
-
-    growth, model = sections.get("growth"), families().get(str(geometry.get("family")))
-    if sections.get("study") != "growth" or growth is None or model is None:
-        return dict(geometry)
-    fine = format_quantity(growth.interface_width / 2, "m")
-    return {name: fine for name in FRONT_SIZES if name in model.model_fields} | dict(geometry)
-
-
-def _geometry_problems(geometry: Mapping[str, Any]) -> tuple[list[str], Any]:
-    from geometries import families
-
-    known = families()
-    family = geometry.get("family")
-    if family is None:
-        return [f"geometry.family: missing; one of {', '.join(known)}"], None
-    if not isinstance(family, str) or family not in known:
-        hint = nearest(str(family), known)
-        return [f"geometry.family: {_short(family)}: no such family; {hint}"], None
-    model = known[family]
-    try:
-        given = {name: value for name, value in geometry.items() if name != "family"}
-        return [], model.model_validate(given)
-    except ValidationError as error:
-        lines = []
-        for item in error.errors(include_url=False):
-            if item["loc"] or not item["msg"].startswith("Value error, "):
-                lines += _lines("geometry", model, item)
-            else:  # a check of the whole family, which names its places itself
-                found = item["msg"].removeprefix("Value error, ").splitlines()
-                lines += [f"geometry.{line.strip()}" for line in found]
-        return lines, None
-
-
 def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
     if not {"geometry", "mesh"} <= sections.keys():
         return
@@ -263,7 +63,7 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
     if geometry is not None and mesh is not None:
         yield "mesh: given together with [geometry]; keep one of them"
     if geometry is not None:
-        yield from _not_toml("geometry", geometry)
+        yield from not_toml("geometry", geometry)
     if mesh is not None:
         missing = [*_missing_file("mesh.file", Path(mesh.file))]
         yield from missing or _no_mesh("mesh.file", Path(mesh.file))
@@ -278,7 +78,7 @@ def _names(sections: Mapping[str, Any]) -> Iterator[str]:
 
     own: dict[str, Mapping[str, Any]] = dict(sections.get("materials", {}))
     for name, table in own.items():
-        unwritable = [*_not_toml(f"materials.{name}", table)]
+        unwritable = [*not_toml(f"materials.{name}", table)]
         yield from unwritable
         try:
             parse_material(table, f"materials.{name}")
@@ -312,7 +112,7 @@ def _carried(library: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
     for kind, entries in library.items():
         for name, table in entries.items():
-            unwritable = [*_not_toml(f"library.{kind}.{name}", table)]
+            unwritable = [*not_toml(f"library.{kind}.{name}", table)]
             yield from unwritable
             try:
                 recorded.read(kind, name, table)
@@ -432,7 +232,7 @@ def _counter(sections: Mapping[str, Any]) -> Iterator[str]:
             ("a primary study", 'study = "secondary"')
         )  # fmt: skip
         yield (
-            f"boundaries.counter.contact_resistance: {_short(contact.written())}: is in series "
+            f"boundaries.counter.contact_resistance: {short(contact.written())}: is in series "
             f"with the reaction of the counter electrode, and {who} has none; leave it out or give "
             f"{way_out}"
         )
@@ -499,7 +299,7 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
         layer = getattr(initial, "metal_layer", None)
         if isinstance(layer, Constant) and not layer.value > 0.0:
             yield (
-                f"initial.metal_layer: {_short(layer.written())}: must be above 0 m; leave it out "
+                f"initial.metal_layer: {short(layer.written())}: must be above 0 m; leave it out "
                 "for bare walls"
             )
         for k, entry in enumerate(sections.get("kinetics", ())):
@@ -614,7 +414,7 @@ def _time(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _probes(sections: Mapping[str, Any]) -> Iterator[str]:
-    from fem.case.case import PROBE_FIELDS
+    from fem.case.tables import PROBE_FIELDS
 
     seen: set[str] = set()
     for k, probe in enumerate(sections.get("probe", ())):
@@ -671,7 +471,7 @@ def _missing_file(path: str, file: Path) -> Iterator[str]:
     except (OSError, ValueError):
         near = []
     hint = f"; {nearest(file.name, near)}" if near else ""
-    yield f"{path}: {_short(str(file))}: no such file{hint}"
+    yield f"{path}: {short(str(file))}: no such file{hint}"
 
 
 def _changed_file(table: str, file: str, written: str, found: str) -> Iterator[str]:
@@ -688,30 +488,3 @@ def _no_mesh(path: str, file: Path) -> Iterator[str]:
 
     if file.suffix.lower() not in FORMATS:
         yield f"{path}: {file.name!r}: no format of this ending is read; save {', '.join(FORMATS)}"
-
-
-def _not_toml(path: str, value: Any) -> Iterator[str]:
-    """What a free-form table must not contain, since it could not be written back."""
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            if not isinstance(key, str):
-                yield f"{path}: {key!r}: names must be text"
-            else:
-                yield from _not_toml(f"{path}.{key}", part)
-    elif isinstance(value, list | tuple):
-        for k, part in enumerate(value):
-            yield from _not_toml(f"{path}.{k}", part)
-    elif isinstance(value, datetime.date | datetime.time) or not isinstance(
-        value, str | bool | int | float
-    ):
-        yield f"{path}: {_short(value)}: {type(value).__name__} is not a text, number or table"
-
-
-def clipped(line: str, limit: int = 600) -> str:
-    """A problem without the middle of what would fill the screen."""
-    return line if len(line) <= limit else f"{line[: limit - 200]} ... {line[-190:]}"
-
-
-def _short(value: object, limit: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from fem.base.errors import CaseError
 
 if TYPE_CHECKING:
-    from fem.case.case import Coating
+    from fem.case.tables import Coating
 
 __all__ = ["Film", "Meeting", "films_on", "meeting", "no_electrons"]
 

@@ -9,9 +9,11 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from fem.base.errors import CaseError
-from fem.case.case import Case, Geometry, Text
-from fem.case.checks import checked_sections, geometry_parameters
+from fem.case.case import Case
 from fem.case.files import apply_override, case_names, find_case, host_names, read_toml
+from fem.case.geometry import geometry_parameters
+from fem.case.reading import checked_sections
+from fem.values.kinds import Geometry, Text
 
 #: Row of the catalogue of published hosts -> the cases or hosts that have its geometries.
 CATALOGUE = {

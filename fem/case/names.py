@@ -30,7 +30,7 @@ NEEDED = frozenset({"i0", "alpha_a", "alpha_c"})
 
 def of_geometry(case: Any) -> Names | None:
     """Names that the family of a case gives its mesh; None for a mesh of one's own."""
-    from fem.case.checks import geometry_parameters
+    from fem.case.geometry import geometry_parameters
 
     if case.geometry is None:
         return None

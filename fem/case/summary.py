@@ -6,15 +6,19 @@ import fnmatch
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fem.case import depth
 from fem.case import names as case_names
-from fem.case.case import STUDIES, Along, Case, Constant, Cycle, Property, Pulse
-from fem.case.checks import geometry_parameters
+from fem.case.case import Case
 from fem.case.coatings import Film
-from fem.physics.metal import penetration
+from fem.case.entries import used_materials
+from fem.case.geometry import geometry_parameters
+from fem.case.protocol import Cycle, Pulse
+from fem.case.tables import STUDIES
+from fem.values.properties import Along, Constant, Property
 from fem.values.units import format_quantity
 
 if TYPE_CHECKING:
-    from fem.materials import Material
+    pass
 
 
 def summary(case: Case) -> str:
@@ -25,51 +29,6 @@ def summary(case: Case) -> str:
     """
     case_names.require_filled(case)
     return "\n".join(_lines(case))
-
-
-def used_materials(case: Case) -> list[Material]:
-    """Every entry the case takes numbers from: metal, electrolyte, fillings, coatings, pairs.
-
-    Pairs without data are left out: whether they are needed depends on the mesh.
-    """
-    entries = _fillings(case)
-    pairs = [case.pair_data(surface, strict=False) for surface in _surfaces(case, entries)]
-    return [case.metal_data, *entries, *(pair for pair in pairs if pair.has("i0_ref"))]
-
-
-def library_entries(case: Case) -> dict[tuple[str, str], Material]:
-    """What of `used_materials` is not the case's own, by kind and key in `[library]`.
-
-    Pairs without data are among them: a later library may know some.
-    """
-    entries = _fillings(case)
-    found: dict[tuple[str, str], Material] = {("metal", case.metal): case.metal_data}
-    found |= {(m.kind, m.name): m for m in entries if m.name not in case.materials}
-    for surface in _surfaces(case, entries):
-        key = f"{case.metal}/{surface}/{case.electrolyte}"
-        found["pair", key] = case.pair_data(surface, strict=False)
-    return found
-
-
-def _fillings(case: Case) -> list[Material]:
-    """Materials of regions, collector and coatings, own ones included."""
-    from fem.materials import material
-
-    names = [case.electrolyte]
-    names += [region.material for region in case.regions.values() if region.material]
-    names += [case.collector.material] if case.collector.material else []
-    names += [coating.material for coating in case.coatings]
-    own = case.fillings
-    return [material(name, own, cation=case.metal) for name in dict.fromkeys(names)]
-
-
-def _surfaces(case: Case, entries: list[Material]) -> list[str]:
-    """Names of solids on which the metal may plate: itself, and all that conduct electrons."""
-    from fem.materials import Solid
-
-    given = {r.material for r in case.regions.values() if r.sigma is not None}
-    conduct = [m.name for m in entries if isinstance(m, Solid) and (m.sigma > 0 or m.name in given)]
-    return list(dict.fromkeys([case.metal, *conduct]))
 
 
 def _lines(case: Case) -> Iterator[str]:
@@ -162,7 +121,7 @@ def notes(case: Case) -> Iterator[str]:
         if missing:
             yield f"if {name} touches the electrolyte it needs kinetics: {missing}"
     yield from assumed_zero(case)
-    yield from penetration.notes(vars(case))
+    yield from depth.notes(vars(case))
     used = [case.electrolyte, *(r.material for r in case.regions.values() if r.material)]
     for name in dict.fromkeys(used):
         salt = material(name, case.fillings, cation=case.metal)

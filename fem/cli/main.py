@@ -269,8 +269,8 @@ def _list(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_list(options: argparse.Namespace) -> None:
-    from fem.case.case import STUDIES
     from fem.case.files import case_names, host_names, read_toml
+    from fem.case.tables import STUDIES
     from geometries import families
 
     if options.name is not None:
@@ -310,7 +310,7 @@ def _do_list(options: argparse.Namespace) -> None:
 
 
 def _study(name: str) -> str:
-    from fem.case.case import STUDIES
+    from fem.case.tables import STUDIES
 
     if name not in STUDIES:
         raise CaseError(f"no study {name!r}; {nearest(name, STUDIES)}")

@@ -27,7 +27,7 @@ import ufl
 from fem.base.errors import CaseError, nearest
 from fem.base.folder import write_text
 from fem.base.parallel import on_root
-from fem.case.case import PROBE_FIELDS, Probe
+from fem.case.tables import PROBE_FIELDS, Probe
 from fem.mesh.points import Places
 from fem.run.remarks import film_per_charge
 from fem.setup import kinetics

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fem.case.summary import used_materials
+from fem.case.entries import used_materials
 from fem.compat import dfem
 from fem.files.blocks import Block, region_field, wall_block
 from fem.files.fields import FieldWriter

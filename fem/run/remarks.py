@@ -10,11 +10,10 @@ import numpy as np
 
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
-from fem.case import names
+from fem.case import depth, names
 from fem.case.summary import assumed_zero, dead_walls
 from fem.compat import MPI
 from fem.materials import library
-from fem.physics.metal import penetration
 from fem.setup import edges, pieces
 from fem.setup.idle import idle
 from fem.setup.kinetics import PASSIVE_SHARE
@@ -94,7 +93,7 @@ class Remarks:
                          (), model.ions.regions):
             yield text, text
         yield from ((text, text) for text in dead_walls(model.case))
-        yield from (("tail, foreseen", text) for text in penetration.notes(vars(model.case)))
+        yield from (("tail, foreseen", text) for text in depth.notes(vars(model.case)))
         for text in names.unmatched(vars(model.case), model.domain.regions):
             yield text, text
         bare = [b for b in edges.insulated(model.case, model.domain) if b != "sides"]

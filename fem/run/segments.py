@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from fem.case.case import PULSE_SLACK
 from fem.case.drive import Drive, drive
+from fem.case.protocol import PULSE_SLACK
 from fem.solver.options import Control
 from fem.values.properties import Along, Constant
 

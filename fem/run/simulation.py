@@ -20,13 +20,14 @@ from fem.base import provenance
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.base.folder import write_json, write_text
 from fem.base.parallel import on_root
+from fem.case.depth import SWELLS
 from fem.case.drive import FOREVER, Drive, given_charge
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
 from fem.materials.limits import Bound, Limits, faults
 from fem.physics.circuit.circuit import Measure
 from fem.physics.metal.deposit import Deposit
-from fem.physics.metal.penetration import SWELLS, Penetration
+from fem.physics.metal.penetration import Penetration
 from fem.run import signals, start
 from fem.run.diagnosis import (
     DEPLETED,

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import fem
 from fem.base.errors import CaseError
-from fem.case.case import Case, Plate
+from fem.case.case import Case
 from fem.case.files import apply_override, case_names, to_toml
+from fem.case.protocol import Plate
 from fem.materials import Electrolyte, material
 from tests.case.base import BASE, EVERYTHING, changed
 

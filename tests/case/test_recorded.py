@@ -12,8 +12,8 @@ import pytest
 
 from fem.base.errors import CaseError
 from fem.case.case import Case, _written
-from fem.case.checks import geometry_parameters
 from fem.case.files import case_names, to_toml
+from fem.case.geometry import geometry_parameters
 from fem.materials import library
 from geometries.inspection.gallery import EXAMPLES, _as_it_is, _drawn, _pictured
 from geometries.registry import build, key, resolve

@@ -19,7 +19,8 @@ import pytest
 
 from fem import theory
 from fem.base.constants import FARADAY, GAS_CONSTANT
-from fem.case.case import Case, case_names
+from fem.case.case import Case
+from fem.case.files import case_names
 from fem.materials import library
 from fem.materials.library import electrolyte
 from fem.results.result import Result

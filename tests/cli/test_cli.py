@@ -13,8 +13,8 @@ import pytest
 
 import fem
 from fem.base.errors import CaseError, Interrupted, RunError
-from fem.case.case import Step
 from fem.case.files import case_names, to_toml
+from fem.case.protocol import Step
 from fem.cli import main
 from fem.materials import electrolyte, pair, solid
 from geometries import families

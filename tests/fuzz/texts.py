@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 from fem.base.errors import CaseError
-from fem.case.case import Case, case_names
-from fem.case.files import to_toml
+from fem.case.case import Case
+from fem.case.files import case_names, to_toml
 from tests.case.base import EVERYTHING
 from tests.run.cases import GROWING, SMALL
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fem.base.errors import CaseError
-from fem.case.checks import geometry_parameters
 from fem.case.files import case_names, host_names
+from fem.case.geometry import geometry_parameters
 from fem.case.hosts import CATALOGUE, Host, load, published
 from fem.cli import main
 from geometries.meshing.mesh import quality

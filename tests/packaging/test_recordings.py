@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.case.case import STUDIES, Case
+from fem.case.case import Case
+from fem.case.tables import STUDIES
 from tests.conftest import ROOT
 
 RECORD: dict[str, Any] = runpy.run_path(str(ROOT / "scripts" / "record.py"))

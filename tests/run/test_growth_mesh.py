@@ -76,7 +76,7 @@ def test_other_studies_keep_the_sizes_of_the_family() -> None:
 
 @pytest.mark.parametrize("family", ["planar", "lamella", "rough", "foam"])
 def test_every_family_takes_the_sizes_it_has(family: str) -> None:
-    from fem.case.checks import sized
+    from fem.case.geometry import sized
 
     names = set(geometries.families()[family].model_fields)
     found = sized({"family": family}, vars(Case.from_dict(CASE)))

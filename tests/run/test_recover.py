@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from fem.base.errors import Interrupted
-from fem.case.case import Case, case_names
+from fem.case.case import Case
+from fem.case.files import case_names
 from fem.results.result import read_series
 from fem.run.session import resume
 from fem.run.signals import StopRequest

@@ -10,9 +10,9 @@ from scipy.optimize import brentq
 
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
+from fem.case import depth as case_depth
 from fem.case.case import Case
 from fem.materials import material
-from fem.physics.metal import penetration
 from tests.verification.cells import RT_F, T
 
 GROWTH_CASES = (
@@ -35,7 +35,7 @@ def test_slope(alpha_a, alpha_c):
 
         u = brentq(missing, -1.0, 1.0, xtol=1e-15) / RT_F
         exact = i0 / RT_F * (alpha_a * math.exp(alpha_a * u) + alpha_c * math.exp(-alpha_c * u))
-        found = penetration.slope(i, i0, alpha_a, alpha_c, T)
+        found = case_depth.slope(i, i0, alpha_a, alpha_c, T)
         assert found == pytest.approx(exact, rel=1e-9)
         if alpha_a == alpha_c == 0.5:
             assert found == pytest.approx(math.sqrt(i * i + 4 * i0 * i0) / (2 * RT_F), rel=1e-9)
@@ -47,8 +47,8 @@ def test_resistance(z, z_minus, g, n):
     """1/kappa + g (RT/F) (1 - t_plus)^2/(n F D c); a region's own kappa, a tortuosity."""
     salt: Any = material("brine", {"brine": BRINE | {"z": z, "z_minus": z_minus}})
     drawn = g * RT_F * 0.36 / (n * FARADAY * 1.1e-11 * 150.0)
-    assert penetration.resistance(salt, 150.0, T) == pytest.approx(1.0 + drawn, rel=1e-12)
-    found = penetration.resistance(salt, 150.0, T, {"kappa": 0.5}, 3.0)
+    assert case_depth.resistance(salt, 150.0, T) == pytest.approx(1.0 + drawn, rel=1e-12)
+    found = case_depth.resistance(salt, 150.0, T, {"kappa": 0.5}, 3.0)
     assert found == pytest.approx(3 * (2.0 + drawn), rel=1e-12)
 
 
@@ -64,8 +64,8 @@ def on_metal(i0: float, film: float = 0.0) -> str:
 def test_cases_are_resolved(name):
     """No case of this package comes near: l/lambda is at least 400."""
     case = Case.load(name)
-    assert [*penetration.notes(vars(case))] == []
-    seen = penetration._foresee(vars(case))
+    assert [*case_depth.notes(vars(case))] == []
+    seen = case_depth._foresee(vars(case))
     assert seen is not None
     print("penetration", name, seen.plating / seen.width)
     assert seen.plating > 400 * seen.width
@@ -74,20 +74,20 @@ def test_cases_are_resolved(name):
 def test_check_warns_and_refuses():
     """`host_fill`, lambda 0.5 um: a note from l = 10 lambda, refused from 2; films help."""
     electrolyte: Any = material("LiPF6_EC_EMC_3_7_Landesfeind", {})
-    R = penetration.resistance(electrolyte, 1000.0, T)
+    R = case_depth.resistance(electrolyte, 1000.0, T)
 
     def i0_of(depth: float) -> float:
         return RT_F / (R * depth)
 
     for depth, told in ((5.5e-6, False), (4.5e-6, True), (1.1e-6, True)):
-        notes = [*penetration.notes(vars(Case.load("host_fill", [on_metal(i0_of(depth))])))]
+        notes = [*case_depth.notes(vars(Case.load("host_fill", [on_metal(i0_of(depth))])))]
         assert len(notes) == told
         if told:
             assert f"{1e5 * depth:.3g} um" in notes[0] and "interface_width" in notes[0]
     with pytest.raises(CaseError, match=r"interface_width: 0\.5 um: too wide .*at most 0\.09 um"):
         Case.load("host_fill", [on_metal(i0_of(0.9e-6))])
     case = Case.load("host_fill", [on_metal(i0_of(0.9e-6), film=1e-4)])
-    assert [*penetration.notes(vars(case))] == []  # 1e-4 ohm m2 alone are 28 um
+    assert [*case_depth.notes(vars(case))] == []  # 1e-4 ohm m2 alone are 28 um
 
 
 # -- a run -------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from fem import theory
 from fem.base.constants import BOLTZMANN
 from fem.base.errors import CaseError, nearest
 from fem.case.case import Case
-from fem.case.case import Nuclei as Entry
 from fem.case.checks import LEAST_WIDTHS
+from fem.case.tables import Nuclei as Entry
 from fem.mesh.domain import Domain
 from fem.physics.metal.metal import Metal
 from fem.physics.nuclei.nuclei import Nuclei, Seeds, Surface

@@ -1,0 +1,215 @@
+r"""How deep a reaction reaches into the electrolyte, against the width of the front, before a run.
+
+The front is spread over some lambda, and electrolyte and electrons meet all through it. Where
+kinetics are slow the overpotential is the same there. Where they are fast the ionic current is
+taken up within a length l, first of all by the outermost tail of the front; from lambda = l/10 on
+it swells, and ahead of the front metal appears that no sharp interface would have:
+
+    l = 1/(R di/deta),    R = 1/kappa + g (RT/F)(1 + dlnf/dlnc)(1 - t_plus)^2/(n F D c)
+    di/deta = (F/RT) i0 [alpha_a exp(alpha_a F eta/RT) + alpha_c exp(-alpha_c F eta/RT)]
+
+R counts what a current costs that draws its salt along (n and g in `fem.theory.salt`; for a z:z
+salt of z = 1 the second part is (2RT/F)(1 - t_plus)^2/(F D c)). With alpha_a = alpha_c = 1/2
+di/deta is (F/2RT) sqrt(i^2 + 4 i0^2), so Tafel's range counts, too. A film of resistance R_f is in
+series with the kinetics, 1/(di/deta) + R_f, and makes l longer.
+
+Before a run only l at c0 is known, without current (an upper bound, on which a case is refused) and
+at the current given; what it is during one is found by `fem.physics.metal.penetration`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.base.errors import CaseError
+from fem.materials import Electrolyte, material, recorded
+from fem.materials.laws import exchange_current
+from fem.values.properties import number, varies
+from fem.values.units import format_quantity
+
+__all__ = ["notes", "problems", "resistance", "slope"]
+
+SWELLS, LOST = 0.1, 0.5
+"""lambda over l from which the tail swells, and from which nothing the front does can be trusted.
+A flat front with a ripple, plated near the limiting current: at 0.04 the tail stays as at rest, at
+0.2 it merges with the next one within 6 lambda of travel, at 0.7 it grows a front of its own."""
+
+
+def resistance(electrolyte: Electrolyte, c: Any, T: float, own: Mapping[str, Any] | None = None,
+               tortuosity: Any = 1.0) -> Any:  # fmt: skip
+    """R, what a current costs that draws its salt along, ohm m.
+
+    Args:
+        electrolyte: through which it flows.
+        c: concentration, mol/m3.
+        T: K.
+        own: values of kappa, D or t_plus that are known better.
+        tortuosity: by which kappa and D are divided.
+    """
+    laws = ("kappa", "D", "t_plus", "thermodynamic_factor")
+    known = {name: getattr(electrolyte, name)(c, T) for name in laws if name not in (own or {})}
+    kappa, D, t_plus, factor = ((known | {**(own or {})})[name] for name in laws)
+    salt = electrolyte.formula
+    drawn = salt.diffusion_potential(T, factor, t_plus) * salt.anions_left(t_plus) / (D * c)
+    return tortuosity * (1.0 / kappa + drawn)
+
+
+def slope(i: float, i0: float, alpha_a: float, alpha_c: float, T: float) -> float:
+    """di/deta of Butler-Volmer at a current density, S/m2.
+
+    Args:
+        i: A/m2, of either sign.
+        i0: exchange current density, A/m2.
+        alpha_a: anodic transfer coefficient.
+        alpha_c: cathodic transfer coefficient.
+        T: K.
+    """
+    f, way = FARADAY / (GAS_CONSTANT * T), math.copysign(1.0, i)
+    ahead, back = (alpha_a, alpha_c) if i > 0.0 else (alpha_c, alpha_a)
+    low, high = 0.0, math.log1p(abs(i) / i0) / ahead  # f |eta|; the other direction only helps
+    for _ in range(100):
+        u = 0.5 * (low + high)
+        if i0 * (math.exp(ahead * u) - math.exp(-back * u)) < way * i:
+            low = u
+        else:
+            high = u
+    return i0 * f * (ahead * math.exp(ahead * high) + back * math.exp(-back * high))
+
+
+class _Foreseen(NamedTuple):
+    """What a case says before it is run."""
+
+    width: float
+    i0: float
+    density: float
+    conductivity: float  # 1/R, S/m
+    rest: float  # l without current, m
+    plating: float  # l at the largest current of the protocol, m
+
+
+def problems(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Kinetics too fast for the interface width of a case, whatever the current.
+
+    Args:
+        sections: its entries by field name; those that are invalid are absent.
+    """
+    seen = _foresee(sections)
+    if seen is not None and seen.width > LOST * seen.rest:
+        yield (
+            f"growth.interface_width: {format_quantity(seen.width, 'm')}: too wide for kinetics "
+            f"this fast: with i0 = {seen.i0:.4g} A/m^2 the reaction is over within "
+            f"{um(seen.rest)} (at rest), and the tail of a front wider than half of that grows by "
+            f"itself; {cure(seen.rest)}, or a lower i0"
+        )
+
+
+def notes(sections: Mapping[str, Any]) -> Iterator[str]:
+    """What is no error yet; see `problems`."""
+    seen = _foresee(sections)
+    if seen is not None and seen.width > SWELLS * seen.plating:
+        yield (
+            f"growth.interface_width: {format_quantity(seen.width, 'm')} is above a tenth of l = "
+            f"{um(seen.plating)}, within which a flat front at {seen.density:.4g} A/m^2 and c0 "
+            f"takes up the ionic current (i0 = {seen.i0:.4g} A/m^2, 1/R = "
+            f"{seen.conductivity:.3g} S/m): its tail swells; {cure(seen.plating)}"
+        )
+
+
+def cure(depth: float) -> str:
+    """Where lambda does no harm."""
+    width = SWELLS * depth
+    return f"take an interface_width of at most {um(width)}, with cells of half of it"
+
+
+def um(length: float) -> str:
+    return f"{1e6 * length:.3g} um"
+
+
+def _foresee(sections: Mapping[str, Any]) -> _Foreseen | None:
+    """The depth of a case at its initial concentration; None where it cannot be known."""
+    growth, T = sections.get("growth"), sections.get("temperature")
+    if sections.get("study") != "growth" or growth is None or T is None:
+        return None
+    try:
+        kinetic = _metal_on_metal(sections)
+        ways = None if kinetic is None else _ways(sections)
+    except CaseError:  # said by the checks of the materials
+        return None
+    if kinetic is None or not ways:
+        return None
+    R, c = min(ways)
+    i0, c_ref, alpha_a, alpha_c, film, Ea = (
+        kinetic[k] for k in ("i0", "c_ref", "alpha_a", "alpha_c", "film_resistance", "Ea")
+    )
+    z = recorded.metal(sections.get("library", {}), sections["metal"]).z
+    i0 = exchange_current(c, T, i0, c_ref, alpha_a, z, Ea)
+    density = _largest_current(sections.get("protocol") or ())
+
+    def depth(i: float) -> float:
+        return (1.0 / slope(i, i0, alpha_a, alpha_c, T) + film) / R
+
+    return _Foreseen(growth.interface_width, i0, density, 1.0 / R, depth(0.0), depth(-density))
+
+
+def _metal_on_metal(sections: Mapping[str, Any]) -> dict[str, float] | None:
+    """Numbers of the reaction of the metal on itself; None if they depend on the place or a law."""
+    name, electrolyte = sections.get("metal"), sections.get("electrolyte")
+    if name is None or electrolyte is None or "kinetics" not in sections:
+        return None
+    carried = sections.get("library", {})
+    pair = recorded.pair(carried, name, name, electrolyte, strict=False)
+    values: dict[str, Any] = {"Ea": 0.0, "film_resistance": 0.0, "c_ref": 1000.0}
+    values |= {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
+    values["i0"] = values.pop("i0_ref", None)
+    wanted = ("i0", "alpha_a", "alpha_c", "film_resistance", "c_ref")
+    for entry in sections["kinetics"]:
+        if fnmatchcase("metal", entry.surface):
+            if entry.law != "butler_volmer":
+                return None
+            values |= {k: v for k in wanted if (v := getattr(entry, k)) is not None}
+    if any(values.get(k) is None or varies(values[k]) for k in wanted):
+        return None
+    return {k: number(values[k]) for k in (*wanted, "Ea")}
+
+
+def _ways(sections: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """R and c of everything that metal may grow into, as far as they do not vary in space."""
+    T, start = sections["temperature"], getattr(sections.get("initial"), "c", None)
+    if varies(start):
+        return []
+    own = recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
+    regions: Mapping[str, Any] = sections.get("regions", {})
+    asked = {g: r for g, r in regions.items() if fnmatchcase(g, "electrolyte*") or r.material}
+    if not any(fnmatchcase("electrolyte", glob) for glob in asked):
+        asked = asked | {"electrolyte": None}
+    found = []
+    for region in asked.values():
+        name = getattr(region, "material", None) or sections["electrolyte"]
+        filling = material(name, own, cation=sections["metal"])
+        if not isinstance(filling, Electrolyte):
+            continue
+        c = float(filling.c0) if start is None else number(start)
+        given = {k: v for k in ("kappa", "D", "t_plus", "tortuosity")
+                 if (v := getattr(region, k, None)) is not None}  # fmt: skip
+        if any({*getattr(v, "variables", ())} - {"c", "T"} for v in given.values()):
+            return []
+        values = {k: float(v.at(c=c, T=T)) if varies(v) else number(v) for k, v in given.items()}
+        tortuosity = values.pop("tortuosity", 1.0)
+        found.append((float(resistance(filling, c, T, values, tortuosity)), c))
+    return found
+
+
+def _largest_current(steps: Any) -> float:
+    """Largest constant current density that a protocol plates with, A/m2."""
+    largest = 0.0
+    for step in steps:
+        given = getattr(step, "current_density", None)
+        if step.step == "cycle":
+            largest = max(largest, _largest_current(step.steps))
+        elif "plate" in (step.step, getattr(step, "direction", "")) and not varies(given):
+            largest = max(largest, number(given))
+    return largest

@@ -1,0 +1,379 @@
+"""Tables of a case: mesh, regions, kinetics, boundaries, metal, numerics, output."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictBool, StrictInt, StringConstraints
+from pydantic.functional_validators import BeforeValidator
+
+from fem.values.kinds import (
+    SPACE,
+    Angle,
+    AreaCharge,
+    Concentration,
+    ConcentrationInSpace,
+    Conductivity,
+    ConductivityOfC,
+    Coordinate,
+    Diffusivity,
+    Digest,
+    ExchangeCurrent,
+    Glob,
+    Length,
+    LengthInSpace,
+    Name,
+    Overpotential,
+    PathText,
+    Place,
+    Porosity,
+    Resistance,
+    SignedCurrent,
+    Small,
+    Table,
+    Text,
+    Time,
+    Tortuosity,
+    Transfer,
+    TransferenceOfC,
+    Voltage,
+    as_list,
+)
+from fem.values.properties import Property, PropertyOf
+from fem.values.units import Quantity, typed
+
+#: Fields a probe may read, with their SI units; an expression may combine them.
+PROBE_FIELDS = {
+    "c": "mol/m^3",
+    "phi_s": "V",
+    "phi_l": "V",
+    "eta": "V",
+    "i_n": "A/m^2",
+    "coverage": "",
+    "film_thickness": "m",
+    "xi": "",
+}
+#: What each study solves.
+STUDIES = {
+    "primary": "ohmic potentials phi_s and phi_l, no kinetics, no salt gradient; one solve",
+    "secondary": "phi_s and phi_l with interface kinetics, no salt gradient; one solve",
+    "tertiary": "phi_s, phi_l and salt c with interface kinetics, in time",
+    "steady": "phi_s, phi_l and salt c with interface kinetics at steady state; one solve",
+    "growth": "phi_s, phi_l, salt c and the metal xi that fills the pores, in time",
+}
+
+
+def _micro(unit: Any) -> Any:
+    """``um`` for ``µm``, with either of the two characters for micro."""
+    return typed(unit).replace("\u00b5", "u") if isinstance(unit, str) else unit
+
+
+class MeshFile(Table):
+    """A user's own mesh, instead of a geometry family."""
+
+    file: PathText = Field(
+        description="mesh file (.msh, .vtu, .vtk, .xdmf, .med, .nas, .bdf), relative to the case"
+    )
+    unit: Annotated[
+        Literal["m", "mm", "um", "nm", "cm"], BeforeValidator(_micro)
+    ] = Field(description="unit of its coordinates")
+    axisymmetric: StrictBool = Field(False, description="2D mesh whose x is the radius")
+    names: dict[Annotated[str, StringConstraints(pattern=r"^-?\d{1,9}$")], Name] = Field(
+        default_factory=dict, description="names of numbered groups, e.g. 3 = 'collector'"
+    )
+    refine: Annotated[StrictInt, Field(ge=0, le=6)] = Field(
+        0, description="halve its cells this many times; walls stay as they are drawn"
+    )
+    sha256: Digest | None = Field(
+        None, description="written by a run: digest of the file; another file is refused"
+    )
+
+
+class Region(Table):
+    """What fills a region of the mesh."""
+
+    material: Name | None = Field(
+        None, description="name of a solid, electrolyte or separator (library or [materials])"
+    )
+    porosity: Porosity | None = Field(None, description="pore fraction of an averaged region")
+    tortuosity: Tortuosity | None = Field(
+        None, description="tortuosity factor of an averaged region, D_eff = D porosity/tortuosity"
+    )
+    sigma: Conductivity | None = Field(None, description="electronic conductivity, overrides")
+    kappa: ConductivityOfC | None = Field(None, description="ionic conductivity, overrides")
+    D: Diffusivity | None = Field(None, description="salt diffusivity, overrides")
+    t_plus: TransferenceOfC | None = Field(
+        None, description="transference number, overrides; measured ones may be below 0 or above 1"
+    )
+    bridge_sigma: Conductivity | None = Field(
+        None,
+        description="electrolyte regions only: effective electronic conductivity of a mat whose "
+        "fibres touch outside the plane of a 2D cut; default 0, fibres float",
+    )
+    connected: StrictBool = Field(
+        False,
+        description="2D cuts of a conducting host: its parts touch the collector outside the "
+        "plane and share its potential",
+    )
+
+
+class Kinetics(Table):
+    """Interface kinetics of the metal on a surface; later entries win over earlier ones."""
+
+    surface: Glob = Field(description="region of the solid side, or 'counter' or 'collector'")
+    law: Name = Field("butler_volmer", description="name of the kinetic law")
+    i0: ExchangeCurrent | None = Field(
+        None,
+        description="exchange current density at c_ref and 298.15 K; it goes with "
+        "(c/c_ref)^(alpha_a/z) and with Ea of the library's pair, if that is known; an i0 that "
+        "depends on c itself without the former, on T itself without the latter",
+    )
+    alpha_a: Transfer | None = Field(None, description="anodic transfer coefficient")
+    alpha_c: Transfer | None = Field(None, description="cathodic transfer coefficient")
+    eta_nuc: Overpotential | None = Field(
+        None, description="nucleation overpotential of the bare wall"
+    )
+    film_resistance: Resistance | None = Field(None, description="of a film on the wall")
+    c_ref: Concentration | None = Field(
+        None,
+        description="concentration i0 refers to; by default that of the library's pair, or 1 mol/L",
+    )
+    q_cov: AreaCharge | None = Field(
+        None,
+        description="charge per wall area after which 63 % of the wall is covered, and as much of "
+        "eta_nuc gone; by default that of 10 nm of metal; growth study: film walls only",
+    )
+    wall: Literal["film", "nucleating"] | None = Field(
+        None,
+        description="growth study: metal covers a film wall (the default) by itself, and a "
+        "nucleating wall from nuclei only",
+    )
+    contact_angle: Angle | None = Field(
+        None, description="growth study: of the metal on the wall, through the metal, e.g. '60 deg'"
+    )
+
+
+class Coating(Table):
+    """A thin layer on the wall between a solid and the electrolyte, see `fem.case.coatings`."""
+
+    on: Glob = Field(description="region of the coated solid, or 'collector'")
+    material: Name = Field(
+        description="name of a solid; metal plates on it if it conducts electrons, under it if ions"
+    )
+    thickness: Length = Field(
+        description="its resistance is thickness/sigma if metal plates on it, else thickness/kappa"
+    )
+    blocks_electrons: StrictBool | None = Field(
+        None, description="metal plates under the coating; default: its sigma is 0"
+    )
+    blocks_ions: StrictBool | None = Field(
+        None,
+        description="metal plates on the coating, or not at all if it blocks electrons too; "
+        "default: its kappa is 0",
+    )
+
+
+class Boundary(Table):
+    """A condition on a named boundary; boundaries without one are insulated."""
+
+    phi_s: Voltage | None = Field(
+        None, description="electronic potential behind contact_resistance (default 1e-8 ohm*m^2)"
+    )
+    phi_l: Voltage | None = Field(None, description="electrolyte potential")
+    current_density: SignedCurrent | None = Field(
+        None,
+        description="out of the domain positive, as i_n; ionic where the boundary touches an "
+        "electrolyte, else electronic",
+    )
+    c: ConcentrationInSpace | None = Field(None, description="salt concentration")
+    bath: StrictBool = Field(False, description="open to a bath: phi_l = 0 and c = c0")
+    contact_resistance: Resistance | None = Field(None, description="in series with phi_s")
+
+
+class Counter(Table):
+    """The counter electrode, on the boundary `counter`."""
+
+    kind: Literal["metal", "ideal", "reservoir", "blocking"] = Field(
+        "metal",
+        description="metal: Butler-Volmer at phi_s = 0; ideal: phi_l = 0, no anion flux; "
+        "reservoir: phi_l = 0, c = c0; blocking: no current",
+    )
+
+
+class Collector(Table):
+    """The driven electrode, on the boundary `collector`."""
+
+    material: Name | None = Field(
+        None, description="surface that plates where electrolyte touches it; default the metal"
+    )
+
+
+class Growth(Table):
+    """The metal front of a growth study; see `fem.physics.metal.metal`."""
+
+    interface_width: Length = Field(
+        description="lambda of the phase field; the mesh needs h <= lambda/2 where metal grows"
+    )
+    mobility: Annotated[float, Quantity("", ge=1, le=4)] = Field(
+        2.0, description="speed of the relaxation over that of the fastest point of the front"
+    )
+    max_change: Annotated[float, Quantity("", gt=0, le=0.5)] = Field(
+        0.25, description="largest change of xi anywhere in one step"
+    )
+    surface_energy: Annotated[float, Quantity("J/m^2", ge=0)] | None = Field(
+        None, description="of the metal in the electrolyte; default the library's"
+    )
+    anisotropy: Annotated[float, Quantity("", ge=0)] | None = Field(
+        None,
+        description="delta_4 of the surface energy, gamma [1 + delta_4 (4 sum n_i^4 - 3)] along "
+        "cubic axes (2D: 1 + delta_4 cos 4 theta); below 1/15; default 0",
+    )
+    kinetic_anisotropy: Annotated[float, Quantity("", ge=0)] | None = Field(
+        None,
+        description="delta_k of the exchange current of metal on metal, i0 [1 + delta_k (4 sum "
+        "n_i^4 - 3)]; below 0.6; default 0",
+    )
+    crystal_angle: Annotated[float, Quantity("rad")] | None = Field(
+        None,
+        description="from x to the cubic axis next to it, in the plane of x and y (3D: turns about "
+        "z), e.g. '30 deg'; default 0",
+    )
+    displacement: Literal["outflow", "none"] = Field(
+        "outflow",
+        description="electrolyte that metal displaces leaves at the counter electrode with its "
+        "salt, or stays in the cell, whose salt then gets stronger as pores fill",
+    )
+    ion_volume: Annotated[float, Quantity("", ge=-1, le=1)] | None = Field(
+        None,
+        description="partial molar volume of the metal's ion in the electrolyte over the molar "
+        "volume of the metal; default 0 (assumed)",
+    )
+    short_circuit: Literal["stop", "note"] = Field(
+        "stop",
+        description="metal that joins collector and counter electrode ends the run, or is noted "
+        "and grows on as if a thin film insulated the counter electrode",
+    )
+
+
+class Nuclei(Table):
+    """Sites on nucleating walls where metal can appear; see `fem.physics.nuclei.nuclei`."""
+
+    surface: Glob = Field(description="nucleating walls: region of the solid side, or 'collector'")
+    at: Annotated[tuple[Coordinate, ...], Field(min_length=1)] | None = Field(
+        None, description="places; each stands for the nearest wall node"
+    )
+    density: Annotated[float, Quantity("1/m^2", gt=0)] | None = Field(
+        None,
+        description="places drawn at random, per wall area; in a 2D cut those whose nuclei the "
+        "plane cuts, density times 2 radius per wall length",
+    )
+    rate: Annotated[float, Quantity("1/m^2/s", gt=0)] | None = Field(
+        None,
+        description="J_0 of nuclei that form at random, J_0 exp(-barrier/(k_B T)) per wall area "
+        "(2D: as density); no theory gives it, so say where it is from",
+    )
+    threshold: Annotated[
+        tuple[Annotated[float, Quantity("V", ge=0)], ...],
+        BeforeValidator(as_list),
+        Field(min_length=1),
+    ] | None = Field(
+        None,
+        description="a place nucleates at an overpotential below minus this; one value, or one "
+        "for each place; '0 V': from the start",
+    )
+    spread: Annotated[float, Quantity("V", ge=0)] = Field(
+        0.0, description="standard deviation of thresholds (normal distribution, cut off at 0)"
+    )
+    seed: Annotated[StrictInt, Field(ge=0)] = Field(
+        0, description="of what is drawn at random, the same on any number of ranks"
+    )
+    p_site: Annotated[Property, PropertyOf("", SPACE, ge=0, le=1)] | None = Field(
+        None, description="what density or rate are multiplied with from place to place"
+    )
+    radius: Length | None = Field(
+        None, description="of the inserted cap; default (and least) 4 interface widths"
+    )
+    surface_energy: Annotated[float, Quantity("J/m^2", gt=0)] | None = Field(
+        None, description="with rate: of the critical nucleus; default that of the metal"
+    )
+
+
+class Initial(Table):
+    """The state the run starts from."""
+
+    c: ConcentrationInSpace | None = Field(
+        None, description="salt concentration; default the electrolyte's c0"
+    )
+    plated_charge: AreaCharge | None = Field(
+        None, description="metal already on all walls, charge per real wall area; default none"
+    )
+    metal_layer: LengthInSpace | None = Field(
+        None,
+        description="growth study: thickness of metal on the collector at the start; an expression "
+        "of place makes any shape: metal is where the height above the collector is less",
+    )
+    from_: PathText | None = Field(
+        None, alias="from", description="folder of a finished result to start from"
+    )
+
+
+class TimeControl(Table):
+    """Time stepping."""
+
+    dt0: Time = Field(1.0, description="first step of each protocol step")
+    dt_min: Time = Field(1e-4, description="a smaller step ends the run")
+    dt_max: Time | None = Field(None, description="largest step; default no limit")
+    tolerance: Small = Field(1e-3, description="relative local error of one step")
+
+
+class SolverControl(Table):
+    """Linear and nonlinear solver."""
+
+    kind: Literal["auto", "direct", "iterative"] = Field("auto", description="linear solver")
+    rtol: Small = Field(1e-9, description="relative residual at which Newton stops")
+    closure_limit: Small = Field(
+        1e-8,
+        description="largest relative error of the charge and mass balance before the run fails",
+    )
+
+
+class Output(Table):
+    """What is written, and when."""
+
+    fields_every: Time | None = Field(
+        None, description="simulated time between fields; default the end of each protocol step"
+    )
+    checkpoint_wall: Time = Field(600.0, description="wall time between checkpoints")
+    pvd: StrictBool = Field(False, description="also write .pvd files")
+    figures: StrictBool = Field(True, description="draw figures at the end")
+
+
+class Probe(Table):
+    """A number or a profile that is recorded at each accepted step."""
+
+    name: Name = Field(description="column name in the results")
+    field: Text = Field(description=f"one of {', '.join(PROBE_FIELDS)}, or an expression of them")
+    point: Coordinate | None = Field(None, description="value at a point")
+    line: Annotated[tuple[Coordinate, ...], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="profile between two points"
+    )
+    samples: Annotated[StrictInt, Field(ge=2, le=10000)] = Field(
+        101, description="number of points on a line"
+    )
+    surface: Place | None = Field(
+        None,
+        description="mean over a boundary, over all walls of a solid region, or over the wall "
+        "between two regions, 'host_top/electrolyte_top'",
+    )
+    volume: Glob | None = Field(None, description="mean over a region")
+
+
+class Hooks(Table):
+    """Own Python beside the case; see `fem.case.hooks`."""
+
+    module: PathText = Field(
+        description="file with kinetic laws named in `law`, and perhaps physics(case, domain)"
+    )
+    sha256: Digest | None = Field(
+        None, description="written by a run: digest of the file; another file is refused"
+    )
