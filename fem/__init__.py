@@ -13,26 +13,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fem.api import Case, load
     from fem.base.errors import CaseError, HostplateError, Interrupted, RunError
-    from fem.case.case import Case
 
 __all__ = ["Case", "CaseError", "HostplateError", "Interrupted", "RunError", "__version__", "load"]
-
-
-def load(path_or_name: Any, overrides: Any = ()) -> Case:
-    """A case from a file or, by name, from the catalogue; see `fem.case.case.Case.load`."""
-    from fem.case.case import Case
-
-    return Case.load(path_or_name, overrides)
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name == "Case":
-        return import_module("fem.case.case").Case
-    if name in __all__ and name != "__version__":
-        return getattr(import_module("fem.base.errors"), name)
     if name == "__version__":
         return import_module("fem.base.provenance").version()
+    if name in __all__:
+        return getattr(import_module(_HOMES.get(name, "fem.base.errors")), name)
     raise AttributeError(f"module 'fem' has no attribute {name!r}")
+
+
+_HOMES = {"Case": "fem.api", "load": "fem.api"}

@@ -130,7 +130,7 @@ class Case(Table):
     # ------------------------------------------------------------------------------------ build
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, folder: Path | None = None) -> Case:
+    def from_dict(cls, data: Mapping[str, Any], *, folder: Path | None = None) -> Self:
         """Check a nested dict, with the same keys and quantity strings as a case file.
 
         Args:
@@ -154,7 +154,7 @@ class Case(Table):
         return cls.model_validate(dict(data), context=context)
 
     @classmethod
-    def load(cls, path_or_name: str | Path, overrides: Iterable[str] = ()) -> Case:
+    def load(cls, path_or_name: str | Path, overrides: Iterable[str] = ()) -> Self:
         """Read a case file, or a case of the catalogue by name.
 
         Args:
@@ -183,7 +183,7 @@ class Case(Table):
             problems = "1 problem" if count == 1 else f"{count} problems"
             raise CaseError(f"{path}: {problems}\n{error}") from None
 
-    def with_(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Case:
+    def with_(self, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """A changed copy: ``case.with_({"protocol.0.duration": "2 h"}, study="steady")``.
 
         Args:
@@ -197,12 +197,6 @@ class Case(Table):
         for path, value in {**(changes or {}), **more}.items():
             set_path(data, path, value)
         return type(self).from_dict(data)
-
-    def run(self, folder: str | Path, **options: Any) -> Any:
-        """Solve the case into a results folder; see `fem.run.session.run`."""
-        from fem.run.session import run
-
-        return run(self, Path(folder), **options)
 
     @property
     def folder(self) -> Path:
@@ -242,7 +236,7 @@ class Case(Table):
 
         return recorded.pair(self.library, self.metal, surface, self.electrolyte, strict=strict)
 
-    def recorded(self) -> Case:
+    def recorded(self) -> Self:
         """The case complete, so that a later version computes the same from it.
 
         Numbers of the library, defaults and cell sizes of the geometry, and digests of the files

@@ -26,7 +26,7 @@ from fem.case.case import Case
 from fem.compat import MPI
 from fem.results.comparison import numbers, order, scale
 from fem.results.result import Result
-from fem.run.session import mesh_folder
+from fem.run.session import mesh_folder, run
 
 __all__ = ["converge", "main_converge", "table", "variants"]
 
@@ -137,7 +137,7 @@ def converge(
             key = variant.to_toml()
             if key not in done:  # the middle one belongs to both
                 done[key] = folder / f"{kind}_{k + 1}"
-                variant.run(done[key], comm=comm, hooks=hooks)
+                run(variant, done[key], comm=comm, hooks=hooks)
             results.append(Result(done[key]).summary)
         tables = [numbers(summary) for summary in results]
         common = [name for name in tables[0] if all(name in table for table in tables)]

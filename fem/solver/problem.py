@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.solver.options import Options
-from fem.solver.stiffness import Block
 from fem.system.nodal import LocalTerms
 from fem.system.system import System, Unknown
 
@@ -25,7 +24,7 @@ class Problem(Protocol):
         options: of the solver.
         drives: the cell voltage is sought with them.
         affine: the smooth part of the rows is affine in the unknowns.
-        jacobian: its derivatives, None where a row does not depend on an unknown.
+        jacobian: its derivatives, as `fem.solver.stiffness.Block`, None where there is none.
         residuals: forms of the smooth part. rest: those at zero, where it is affine.
         border: derivatives by the voltage.
         local: reactions at nodes.
@@ -40,7 +39,7 @@ class Problem(Protocol):
     options: Options
     drives: bool
     affine: bool
-    jacobian: list[list[Block | None]]
+    jacobian: list[list[Any]]
     residuals: list[Any]
     rest: list[Any]
     border: list[Any]

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 import fem.study.build
+from fem import Case
 from fem.base.parallel import install_abort_hook, on_root
-from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run.session import mesh_folder

@@ -16,8 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.laplace import Reference, pore_of  # type: ignore[import-not-found]
+from fem import Case
 from fem.base.parallel import install_abort_hook, on_root
-from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run.session import mesh_folder

@@ -35,7 +35,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from fem.case.case import Case  # noqa: E402
+from fem import Case  # noqa: E402
 from fem.case.files import to_toml  # noqa: E402
 
 #: A half cell, plated and stripped; a checkpoint after each of its protocol steps and by wall time.

@@ -49,7 +49,7 @@ def case(kind: str, count: int) -> dict[str, Any]:
 
 def soak(kind: str, count: int, folder: Path) -> dict[str, float]:
     """Run and watch; steps, seconds, memory (MB) and files after warm-up and at the end."""
-    from fem.case.case import Case
+    from fem import Case
     from fem.run.recorder import Tally
 
     samples: list[tuple[float, float, int]] = []

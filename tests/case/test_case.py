@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fem
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.case.files import apply_override, case_names, to_toml
 from fem.case.protocol import Plate
 from fem.materials import Electrolyte, material

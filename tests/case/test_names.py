@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.case.files import case_names, read_toml
 from fem.case.summary import notes, summary
 from geometries.inspection.gallery import EXAMPLES

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case
 
 from .base import BASE
 

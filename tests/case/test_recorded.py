@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case, _written
+from fem.case.case import _written
 from fem.case.files import case_names, to_toml
 from fem.case.geometry import geometry_parameters
 from fem.materials import library

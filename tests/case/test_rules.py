@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError
 from fem.case import checks
-from fem.case.case import Case
 
 from . import test_nuclei
 from .base import changed

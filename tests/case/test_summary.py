@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fem.case.case import Case
+from fem import Case
 from fem.case.summary import assumed_zero
 
 from .base import changed

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import theory
+from fem import Case, theory
 from fem.base.constants import FARADAY, GAS_CONSTANT
-from fem.case.case import Case
 from fem.case.files import case_names
 from fem.materials import library
 from fem.materials.library import electrolyte

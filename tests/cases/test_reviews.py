@@ -14,8 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fem import theory
-from fem.case.case import Case
+from fem import Case, theory
 from fem.results.result import Result
 
 Solve = Callable[..., Result]

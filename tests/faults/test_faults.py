@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from fem.case.case import Case
+from fem import Case
 from fem.case.files import to_toml
 from fem.files import checkpoint
 from fem.results.result import Result, read_series

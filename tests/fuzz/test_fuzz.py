@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.case.files import to_toml
 from tests.case.base import EVERYTHING
 from tests.conftest import ROOT, environment

@@ -8,8 +8,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.case.files import case_names, to_toml
 from tests.case.base import EVERYTHING
 from tests.run.cases import GROWING, SMALL

@@ -82,7 +82,7 @@ def test_a_mesh_of_every_author_is_read(
     + [("dolfinx", 3), ("pyvista vtk", 3)],
 )
 def test_its_voltage_is_the_known_one(author: str, dimension: int, tmp_path: Path) -> None:
-    from fem.case.case import Case
+    from fem import Case
 
     name, make, options, names = MADE[author]
     file = make(tmp_path / name.lower(), dimension, **options).rename(tmp_path / name)
@@ -376,7 +376,7 @@ def test_line_ends_of_windows(author: str, tmp_path: Path) -> None:
 
 
 def test_check_knows_the_endings(tmp_path: Path) -> None:
-    from fem.case.case import Case
+    from fem import Case
 
     (tmp_path / "a.inp").write_text("*NODE\n")
     with pytest.raises(CaseError, match=r"mesh\.file: 'a\.inp': no format of this ending is read; "

@@ -323,7 +323,7 @@ def test_images_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
 
 def test_files_of_a_case_lie_beside_it(tmp_path: Path) -> None:
     """A relative path is that of the case; the digest of the problem follows the content."""
-    from fem.case.case import Case
+    from fem import Case
 
     case: dict[str, Any] = {
             "schema": 1, "title": "image", "metal": "Li", "electrolyte": "LiPF6_EC_EMC_3_7",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem.case.case import Case
+from fem import Case
 from fem.case.tables import STUDIES
 from tests.conftest import ROOT
 

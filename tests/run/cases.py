@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fem.case.case import Case
+from fem import Case
 from fem.case.files import set_path
 
 SMALL: dict[str, Any] = {

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import ufl
 
+from fem import Case
 from fem.base.constants import FARADAY
-from fem.case.case import Case
 from fem.physics.metal.deposit import Deposit
 from fem.run.session import resume
 from fem.study.build import build

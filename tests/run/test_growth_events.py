@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.errors import Interrupted
-from fem.case.case import Case
 from fem.case.files import set_path
 from fem.results.result import Result
 from fem.run.session import resume

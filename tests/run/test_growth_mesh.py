@@ -11,7 +11,7 @@ import pytest
 
 import geometries
 import geometries.files.writing
-from fem.case.case import Case
+from fem import Case
 from fem.mesh.domain import Domain
 from fem.physics.metal.crystal import Crystal
 from fem.run.converge import variants

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.parallel import on_root
-from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run.session import mesh_folder, resume

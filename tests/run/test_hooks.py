@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError, RunError
-from fem.case.case import Case
 from tests.case.base import changed
 from tests.conftest import ROOT, environment
 

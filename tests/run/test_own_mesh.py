@@ -9,7 +9,7 @@ import meshio
 import numpy as np
 import pytest
 
-from fem.case.case import Case
+from fem import Case
 from geometries.meshing.mesh import tensor_mesh
 from tests.verification.cells import PLAIN, RT_F, kinetics
 

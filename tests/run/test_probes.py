@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case
 
 from .cases import GROWING, SMALL, small
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base import provenance
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.results.result import Result
 from fem.run.session import mesh_folder, resume
 from geometries import registry

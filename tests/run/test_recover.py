@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.errors import Interrupted
-from fem.case.case import Case
 from fem.case.files import case_names
 from fem.results.result import read_series
 from fem.run.session import resume

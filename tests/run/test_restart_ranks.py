@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.errors import Interrupted
-from fem.case.case import Case
 from fem.files import checkpoint
 from fem.results.result import Result
 from fem.run.session import resume

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from fem import Case
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import RunError
-from fem.case.case import Case
 from fem.physics.circuit.circuit import Measure
 from fem.results.result import Result
 from fem.setup.kinetics import PASSIVE_SHARE

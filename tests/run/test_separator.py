@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.constants import FARADAY
-from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run.session import mesh_folder

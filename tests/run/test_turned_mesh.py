@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fem.case.case import Case
+from fem import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from geometries.files.conversion import convert

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 import geometries
+from fem import Case
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.parallel import on_root
-from fem.case.case import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.circuit.circuit import Measure

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.case.case import Case
+from fem import Case
 from fem.mesh.domain import Domain
 from fem.results.result import Result
 from fem.run.simulation import Simulation

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.mesh.domain import Domain
 from fem.setup.kinetics import PASSIVE_SHARE
 from fem.study.build import build

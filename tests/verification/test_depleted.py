@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import erfc
 
+from fem import Case
 from fem.base.constants import FARADAY
-from fem.case.case import Case
 from fem.run.session import run
 from tests.verification.cells import C0, LIMIT, T_PLUS, D, L, case
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_banded
 
+from fem import Case
 from fem.base.constants import FARADAY
-from fem.case.case import Case
 from fem.case.files import set_path
 from fem.results.result import Result
 from tests.verification.fronts import (

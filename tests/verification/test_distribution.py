@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from fem import Case
 from fem.base.constants import FARADAY
-from fem.case.case import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.ions.ions import Ions, Medium

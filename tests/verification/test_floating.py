@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.compat import MPI, PETSc
 from fem.run.session import run
 from fem.setup import edges as boundaries

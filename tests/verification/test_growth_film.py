@@ -12,7 +12,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from fem.case.case import Case
+from fem import Case
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.metal.covering import Barrier, Covering

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from fem.case.case import Case
+from fem import Case
 from tests.verification.fronts import (
     EQUAL,
     KAPPA,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError, RunError
-from fem.case.case import Case
 from fem.materials import electrolyte, names, parse_material
 from fem.materials.limits import Limits, bounds
 from fem.run.session import run

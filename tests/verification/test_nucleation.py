@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import theory
+from fem import Case, theory
 from fem.base.constants import BOLTZMANN, FARADAY
 from fem.base.errors import CaseError, Interrupted, RunError
-from fem.case.case import Case
 from fem.compat import MPI
 from fem.files.checkpoint import latest
 from fem.mesh.domain import Domain

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import ufl
 
+from fem import Case
 from fem.base.constants import FARADAY
-from fem.case.case import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.electrons.electrons import Electrons

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from scipy.optimize import brentq
 
+from fem import Case
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
 from fem.case import depth as case_depth
-from fem.case.case import Case
 from fem.materials import material
 from tests.verification.cells import RT_F, T
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import theory
+from fem import Case, theory
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.materials import pair
 from fem.run.session import run
 from fem.theory.salt import Salt

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import ufl
 
-from fem.case.case import Case
+from fem import Case
 from fem.compat import MPI
 from fem.solver.matrices import AMPERE
 from fem.solver.options import Control, Options, Outcome

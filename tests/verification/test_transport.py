@@ -141,7 +141,7 @@ def test_transient_concentration_at_the_electrode(share):
 
 
 def _checked(data):
-    from fem.case.case import Case
+    from fem import Case
 
     return Case.from_dict(data)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from fem.case.case import Case
+from fem import Case
 from fem.run.session import run
 from fem.setup.kinetics import PASSIVE_SHARE
 from tests.verification.cells import PLAIN, RT_F, Cell, case, kinetics, overpotential
