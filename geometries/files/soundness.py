@@ -7,6 +7,7 @@ larger.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,8 +55,8 @@ _HALVES = {
 _LOOKS = 30_000
 """Places on outer facets of a large mesh that are looked at; at least one on each, unless they
 take more than `_PAIRS`."""
-_PAIRS = 20_000_000
-"""Pairs of a place and an outer facet above or below it that are looked at, at most."""
+_PAIRS = 60_000_000
+"""Pairs of a place and an outer facet in the bins around it that are looked at, at most."""
 _PART = 200_000
 """Of these pairs at once."""
 
@@ -172,14 +173,30 @@ class Body:
         longest = self._measured[1]
         if self.mesh.dimension == 2:
             return longest
-        return 2.0 * simplex_measures(self.mesh.points, self.outer) / longest
+        return 2.0 * self._sizes / longest
+
+    @cached_property
+    def _sizes(self) -> Floats:
+        """Length or area of each outer facet in the plane or room of the mesh, m or m2."""
+        return simplex_measures(self.mesh.points, self.outer)
+
+    @cached_property
+    def _nodes(self) -> Ints:
+        """Numbers of the nodes of outer facets, each once."""
+        return np.unique(self.outer)
 
     def on_plane(self, axis: int, end: int) -> Flags:
         """Outer facets on the lowest (end = -1) or highest (1) plane across an axis."""
-        place = self.mesh.points[self.outer, axis]
-        level = place.min() if end < 0 else place.max()
-        near = np.abs(place - level).max(axis=1) <= self.slack
-        found: Flags = near & (end * self.normals[:, axis] > LEVEL)
+        return self._planes[axis % self.mesh.dimension, end]
+
+    @cached_property
+    def _planes(self) -> dict[tuple[int, int], Flags]:
+        found = {}
+        for axis in range(self.mesh.dimension):
+            place = self.mesh.points[self.outer, axis]
+            for end, level in ((-1, place.min()), (1, place.max())):
+                near = np.abs(place - level).max(axis=1) <= self.slack
+                found[axis, end] = near & (end * self.normals[:, axis] > LEVEL)
         return found
 
     @cached_property
@@ -239,7 +256,7 @@ class Body:
         # A positive cell sees a facet's nodes turn one way from inside, its neighbour the other.
         turns = odd_permutations(cells)
         folded = np.flatnonzero(turns[sides[:, 0]] == turns[sides[:, 1]])
-        crowded = np.flatnonzero((inner[1:] == inner[:-1]).all(axis=1))
+        crowded = np.flatnonzero(sides[1:, 0] == sides[:-1, 1])  # pairs of one row of facets
         if len(crowded) or len(folded):
             label = {tag: name for name, tag in self.mesh.regions.items()}
             _, kind, count = np.unique(np.sort(cells, axis=1), axis=0, return_inverse=True,
@@ -265,12 +282,18 @@ class Body:
 
     def _parts(self) -> Ints:
         """Number of the part that each cell belongs to; parts share no facet."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-        a, b = (self._sides[1] // (self.mesh.dimension + 1)).astype(np.int32).T
-        n = len(self.mesh.cells)
-        links = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(n, n))
+        n, size = self.mesh.cells.shape
+        pairs = self._sides[1]
+        cell = (pairs // size).astype(np.int32)
+        beside = np.repeat(np.arange(n, dtype=np.int32), size)  # itself behind an outer facet
+        beside[pairs[:, 0]], beside[pairs[:, 1]] = cell[:, 1], cell[:, 0]
+        rows = np.arange(0, size * n + 1, size, dtype=np.int32)
+        links = csr_array((np.ones(size * n), beside, rows), shape=(n, n))
+        if len(breadth_first_order(links, 0, return_predecessors=False)) == n:
+            return np.zeros(n, dtype=np.int64)
         found: Ints = connected_components(links, directed=False)[1]
         return found
 
@@ -280,7 +303,7 @@ class Body:
         box = float(np.prod(np.ptp(x, axis=0)))
         # What lies inside an outer surface is the integral of n.x/d over it.
         away = np.einsum("fi,fi->f", self.normals, x[self.outer].mean(axis=1))
-        total = float((simplex_measures(x, self.outer) * away).sum()) / d
+        total = float((self._sizes * away).sum()) / d
         if total > (1 + 1e-3) * box:
             raise CaseError(f"mesh {self.file}: its cells fill {total / box:.4g} times the box "
                             f"around it: the same room is filled twice; {_CURE}")
@@ -537,7 +560,7 @@ class Body:
     @cached_property
     def _outline(self) -> _Hull:
         """Outline of the mesh seen along the thickness (3D)."""
-        return _Hull(self._across[np.unique(self.outer)])
+        return _Hull(self._across[self._nodes])
 
     def _near(self, hull: _Hull, facets: Ints, wide: Floats) -> Ints:
         """Which facets have all of their nodes on a hull, within a twentieth of their width."""
@@ -566,10 +589,17 @@ class Body:
     @cached_property
     def _on_hull(self) -> Flags:
         """Outer facets on the outline or on the convex hull of the mesh."""
+        from scipy.spatial import QhullError
+
         found = self.on_box | self._upright
         left, points = np.flatnonzero(~found), self.mesh.points
         wide = self._widths
-        hull = _Hull(points[np.unique(self.outer)])
+        nodes = points[self._nodes]
+        with contextlib.suppress(QhullError):  # these few may lie in a plane
+            left = self._near(_Hull(_extreme(nodes)), left, wide)  # no deeper than in that of all
+        if not len(left):
+            return found
+        hull = _Hull(nodes)
         left = self._near(hull, left, wide)
         for k in range(self.mesh.dimension):  # an edge may be a chord of a round wall
             limit = self.slack[left] + 0.3 * wide[left]
@@ -701,6 +731,13 @@ class _Hull:
         return found * self._scale
 
 
+def _extreme(points: Floats) -> Floats:
+    """The outermost of points in a few directions, across the diagonals of their box and beside."""
+    x = (points - points.min(axis=0)) / np.ptp(points, axis=0)
+    ways = itertools.product((-1.0, -0.4, 0.4, 1.0), repeat=points.shape[1])
+    return points[np.unique((x @ np.array([*ways]).T).argmax(axis=0))]
+
+
 def _rows(points: Floats) -> NDArray[Any]:
     """Each row as one value; equal rows are equal to the last bit."""
     whole = np.ascontiguousarray(points + 0.0)  # no negative zeros
@@ -740,23 +777,45 @@ def holding(mesh: TaggedMesh, samples: Floats) -> tuple[Ints, Ints]:
 class _Boxes:
     """Simplices (n, corners, dimension) and places to be looked for in the boxes around them.
 
+    Places are sorted into bins, which are as wide as the largest of the boxes that use them and at
+    most twice as wide as the smallest, so that a box meets two of them in each direction at most.
+
     Attributes:
-        count: places in a box around each simplex, at least those in its own.
+        count: places in the bins that each box meets, at least those in its own.
     """
 
     def __init__(self, simplices: Floats, places: Floats) -> None:
-        from scipy.spatial import cKDTree
-
         self._simplices, self._places = simplices, places
         self._low, self._high = simplices.min(axis=1), simplices.max(axis=1)
         size = self._high - self._low
-        # Cells of long channels are long all together: stretched, they are as long as wide.
-        self._stretch = 1.0 / np.maximum(np.median(size, axis=0), 1e-9 * size.max())
-        self._tree = cKDTree(places * self._stretch)
-        self._centres = 0.5 * (self._low + self._high) * self._stretch
-        self._reach = 0.5 * (1 + 1e-9) * (size * self._stretch).max(axis=1)
-        self.count: Ints = self._tree.query_ball_point(
-            self._centres, self._reach, p=np.inf, return_length=True)
+        # Cells of long channels are long all together, and bins are like them.
+        shape = np.maximum(np.median(size, axis=0), 1e-9 * size.max())
+        first = places.min(axis=0)
+        wide = np.ptp(places, axis=0).max() / shape.min()
+        least = max(2.0**-20 * wide, 1e-9)  # bins have numbers below 2^63
+        level = np.ceil(np.log2(np.maximum((size / shape).max(axis=1), least))).astype(np.int64)
+        d = places.shape[1]
+        self._from, self._to = np.zeros((2, len(simplices), 2**d), dtype=np.int64)
+        order = [np.empty(0, dtype=np.int64)]
+        for k, at in enumerate(np.unique(level)):
+            here = np.flatnonzero(level == at)
+            width = (1.0 + 1e-9) * 2.0**at * shape
+            power = 2 ** (21 * np.arange(d))
+            of_place = np.floor((places - first) / width).astype(np.int64) @ power
+            order.append(np.argsort(of_place, kind="stable"))
+            known = of_place[order[-1]]
+            low, high = (np.floor((x[here] - first) / width) for x in (self._low, self._high))
+            for corner, above in enumerate(itertools.product((False, True), repeat=d)):
+                number = np.where(above, high, low)
+                met = np.all((number >= 0.0) & (number < 2**21), axis=1)
+                met &= np.all((high > low) | ~np.array(above), axis=1)  # else met already
+                number = number[met].astype(np.int64) @ power
+                self._from[here[met], corner] = np.searchsorted(known, number)
+                self._to[here[met], corner] = np.searchsorted(known, number, side="right")
+            self._from[here] += k * len(places)
+            self._to[here] += k * len(places)
+        self._order = np.concatenate(order)
+        self.count: Ints = (self._to - self._from).sum(axis=1)
 
     def holding(self, least: float) -> Iterator[tuple[Ints, Ints, Floats]]:
         """Part by part: simplex, place in it, and shares of the corners, at least `least` each."""
@@ -765,10 +824,11 @@ class _Boxes:
             chosen = chosen[self.count[chosen] > 0]
             if not len(chosen):
                 continue
-            lists = self._tree.query_ball_point(self._centres[chosen], self._reach[chosen],
-                                                p=np.inf)
+            start = self._from[chosen].ravel()
+            many = self._to[chosen].ravel() - start
+            place = self._order[np.repeat(start - np.cumsum(many) + many, many)
+                                + np.arange(many.sum())]
             simplex = np.repeat(chosen, self.count[chosen])
-            place = np.fromiter(itertools.chain.from_iterable(lists), np.int64, len(simplex))
             x = self._places[place]
             inside = np.all((x >= self._low[simplex]) & (x <= self._high[simplex]), axis=1)
             simplex, place = simplex[inside], place[inside]

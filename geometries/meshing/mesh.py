@@ -214,13 +214,16 @@ def odd_permutations(cells: Ints) -> NDArray[np.bool_]:
         One flag for every entry of `cells.ravel()`, of the facet opposite to it; those of two cells
         on either side of a facet differ.
     """
-    n = cells.shape[1]
+    corner = np.ascontiguousarray(cells.T)
+    pairs = itertools.combinations(range(len(corner)), 2)
+    swapped = {(a, b): corner[a] > corner[b] for a, b in pairs}
     flags = np.empty(cells.shape, dtype=bool)
-    for i in range(n):
-        rest = [cells[:, j] for j in range(n) if j != i]
-        flags[:, i] = i % 2
-        for a, b in itertools.combinations(rest, 2):
-            flags[:, i] ^= a > b
+    for i in range(len(corner)):
+        flag = np.full(len(cells), bool(i % 2))
+        for pair, swap in swapped.items():
+            if i not in pair:
+                flag ^= swap
+        flags[:, i] = flag
     return flags.ravel()
 
 
