@@ -133,7 +133,8 @@ class Watch:
             found.append(("bridge", {
                 "piece": OWN, "place": at, "region": deposit.solid_names[solid]}))
         now = deposit.voids()
-        found += [("void", now[number]) for number in sorted({*now} - self.voids)]
+        closed = {*now} - self.voids - deposit.s["voids"].late
+        found += [("void", now[number]) for number in sorted(closed)]
         found = [(name, more | {"charge": charge}) for name, more in found]
         found += self._islands(deposit)
         self.noted |= {name for name, _ in found}

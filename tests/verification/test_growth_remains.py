@@ -292,6 +292,31 @@ def test_nothing_dissolves_into_a_narrow_closed_pore():
     front = next(t for t in growth.s.reactions if t.name == "front")
     assert growth.s["voids"].shut[_in_pocket(growth)].all()
     assert not front.area[_in_pocket(growth)].any() and front.area.any()
+    assert growth.s["voids"].late == {1}  # no event: stripping closes nothing
+
+
+def test_a_pocket_in_the_front_of_a_void_has_a_number_of_its_own():
+    """Both had one number, and the void a volume and a place between them."""
+
+    def metal(x: Array) -> Array:
+        below = profile(x[1] - 40 * UM, UM)
+        return below * (1.0 - profile(np.hypot(x[0], x[1] - 12 * UM) - 6 * UM, UM))
+
+    growth = cell(metal, 12.0, 50.0)
+    xi, voids = growth.xi, growth.s["voids"]
+    x, y, _ = xi.space.tabulate_dof_coordinates().T / UM
+    voids.update(xi.value.x.array, True, False)
+    pocket, void = (np.argmin(np.hypot(x, y - middle)) for middle in (25.0, 12.0))
+    number = voids.number.x.array
+    assert number[pocket] == number[void] == 1  # metal there belongs to the front of the void
+
+    xi.old[0].x.array[:] = xi.value.x.array
+    xi.value.x.array[:] *= 1.0 - 0.7 * np.exp(-((x / 1.5) ** 2) - ((y - 25.0) / 1.5) ** 2)
+    voids.update(xi.value.x.array, True, False)
+    assert voids.number.x.array[pocket] == 0  # the rest of a seam is no void while metal plates
+    assert xi.value.x.array[pocket] == pytest.approx(0.3, abs=0.01)
+    voids.update(xi.value.x.array, True, True)
+    assert voids.number.x.array[[void, pocket]].tolist() == [1, 2] and voids.late == {2}
 
 
 def _in_pocket(growth: Growth) -> Any:

@@ -4,10 +4,10 @@ A void is a part of the electrolyte (xi < 1/2) that no chain of cells with xi < 
 ions come in; until then a seam that closes still passes some. Where metal is plated it must hold
 more than tails, a node with xi < `OPEN`: what is narrower than some four lambda is the last of a
 seam and closes, too (`fem.physics.metal.remains`). Where metal dissolves nothing closes, and every
-such part is a void. What has been one stays one until a chain of cells opens it. The front around
-it is told from the front outside by the distance to either side's electrolyte; its area is left out
-of the reaction. Metal between a void and the electrolyte outside holds the ions off while it is
-some five lambda thick.
+such part is a void, but no event. What has been one stays one until a chain of cells opens it. The
+front around it is told from the front outside by the distance to either side's electrolyte; its
+area is left out of the reaction. Metal between a void and the electrolyte outside holds the ions
+off while it is some five lambda thick.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ class Voids:
         s: the system.
         unknown: the phase field.
         width: lambda, m.
+
+    Attributes:
+        late: numbers of those found while metal dissolves, which closes nothing: rests of seams.
     """
 
     def __init__(self, s: System, unknown: Unknown, width: float):
@@ -54,6 +57,7 @@ class Voids:
         self.comm, self.n = s.domain.comm, owned_size(unknown.space)
         self.number = s.memory("void", unknown.part)
         self.count = s.charges["voids"] = np.zeros(1)
+        self.late: set[int] = set()
         self.work = dfem.Function(unknown.space)
         self.points = unknown.space.tabulate_dof_coordinates()
         self._ready = False
@@ -74,12 +78,15 @@ class Voids:
         held = self.comm.allreduce(bool(self.shut.any()), op=MPI.LOR)
         if not (met or held or dissolves) and self._ready:
             return
-        part, count = self._closed(xi, dissolves)
-        before = np.rint(self.number.x.array).astype(np.int64)
+        # What was a pore: the front around a void has its number, too, and pockets of its own.
+        pore = self.unknown.old[0].x.array < 0.5
+        before = np.where(pore, np.rint(self.number.x.array), 0.0).astype(np.int64)
+        part, count = self._closed(xi, before > 0, dissolves)
         self.number.x.array[:] = 0.0
         if not count:
             return
-        number = self._numbers(part, count, before)
+        number, fresh = self._numbers(part, count, before)
+        self.late = self.late - fresh | (fresh if dissolves else set())
         self.number.x.array[:] = number[part]
         self._take_front(xi)
 
@@ -98,7 +105,9 @@ class Voids:
         self.entries = np.concatenate([none, *(domain.cells_along(b) for b in sorted(entries))])
         self.corners = u.space.dofmap.list
 
-    def _closed(self, xi: Array, dissolves: bool) -> tuple[npt.NDArray[np.int64], int]:
+    def _closed(
+        self, xi: Array, held: npt.NDArray[np.bool_], dissolves: bool
+    ) -> tuple[npt.NDArray[np.int64], int]:
         """Number of the closed pore of each local node, from 1 on, 0 for none; how many."""
         self._prepare()
         on = self.ionic.copy()
@@ -115,7 +124,7 @@ class Voids:
         node[self.corners[here >= 0]] = here[here >= 0, None]
         found = np.where(xi < 0.5, highest(self.work, node), -1.0).astype(np.int64)
         deep = np.zeros(count, dtype=np.int64)
-        deep[found[(found >= 0) & ((xi < OPEN) | self.shut | dissolves)]] = 1
+        deep[found[(found >= 0) & ((xi < OPEN) | held | dissolves)]] = 1
         deep = self.comm.allreduce(deep, op=MPI.SUM)
         void = np.flatnonzero((joined == 0) & (deep > 0)) if joined.any() else np.empty(0, int)
         order = np.zeros(count + 1, dtype=np.int64)
@@ -124,8 +133,8 @@ class Voids:
 
     def _numbers(
         self, part: npt.NDArray[np.int64], count: int, before: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
-        """Number of every closed pore: what its nodes had, or a new one (collective)."""
+    ) -> tuple[npt.NDArray[np.int64], set[int]]:
+        """Number of every closed pore, what its nodes had or a new one; those (collective)."""
         number = np.zeros(count + 1, dtype=np.int64)
         np.maximum.at(number, part, before)
         self.comm.Allreduce(MPI.IN_PLACE, number, op=MPI.MAX)
@@ -133,7 +142,7 @@ class Voids:
         fresh = np.flatnonzero(number[1:] == 0) + 1
         number[fresh] = int(self.count[0]) + 1 + np.arange(len(fresh))
         self.count[0] += len(fresh)
-        return number
+        return number, {*number[fresh].tolist()}
 
     def _take_front(self, xi: Array) -> None:
         """Give metal nodes around a void its number (collective)."""
