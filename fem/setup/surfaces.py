@@ -83,19 +83,19 @@ class Reaction:
         return self.eta_nuc.at(**known, T=case.temperature)
 
     def at(self, case: Case, places: dict[str, Any], *, bare: bool) -> Callable[..., Any]:
-        """The law of this surface at points: (eta, c) -> i_n, A/m2, arrays of shape (n,).
+        """The law of this surface at points: (eta, c, T) -> i_n, A/m2, arrays of shape (n,).
 
-        A third argument multiplies i0, as the normal of a crystal does.
+        A fourth argument multiplies i0, as the normal of a crystal does.
 
         Args:
-            case: gives temperature and own laws.
+            case: gives own laws, and the temperature of eta_nuc.
             places: x, y, z and depth of the points.
             bare: plating on the foreign wall, beyond eta_nuc, and nothing else.
         """
-        law, T = find_law(self.law, case.hooks.module if case.hooks else None), case.temperature
+        law = find_law(self.law, case.hooks.module if case.hooks else None)
         eta_nuc = self.barrier(case, places)
 
-        def current_density(eta: Any, c: Any, share: Any = 1.0) -> Any:
+        def current_density(eta: Any, c: Any, T: Any, share: Any = 1.0) -> Any:
             i0 = share * self.exchange_current(c, T, places)
 
             def free(drive: Any) -> Any:
@@ -107,11 +107,10 @@ class Reaction:
 
         return current_density
 
-    def side(self, case: Case, places: dict[str, Any]) -> Callable[[Any, Any], Any]:
-        """Side reaction of the bare wall at points: (eta, c) -> i_n, A/m2, arrays of shape (n,)."""
-        T = case.temperature
+    def side(self, places: dict[str, Any]) -> Callable[[Any, Any, Any], Any]:
+        """Side reaction of the bare wall at points: (eta, c, T) -> i_n, A/m2, of shape (n,)."""
 
-        def current_density(eta: Any, c: Any) -> Any:
+        def current_density(eta: Any, c: Any, T: Any) -> Any:
             i0 = self.exchange_current(c, T, places)
             slope = linear_kinetics(1.0, i0, self.alpha_a, self.alpha_c, T)
             share = side_reaction(1.0, slope, 0.0)

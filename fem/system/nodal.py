@@ -71,14 +71,14 @@ class Reaction(Protocol):
 class NodalReaction:
     """A kinetic law evaluated once a node.
 
-        I_k = A_k i_n(eta_k, c_k),   eta_k = phi_s - phi_l + sum of the shifts_k
+        I_k = A_k i_n(eta_k, c_k, T_k),   eta_k = phi_s - phi_l + sum of the shifts_k
 
     Attributes:
         system: whose unknowns it reads.
         name: for messages and measurements.
-        law: (eta, c) -> i_n, arrays over the nodes, A/m2.
+        law: (eta, c, T) -> i_n, arrays over the nodes, A/m2; T may be one number.
         nodes: unknown -> local degree of freedom of every node it sits on. Without `phi_s` the
-            electron side is at ground.
+            electron side is at ground. `T` stands among them if it is a field.
         rows: unknown -> sign with which the current enters its row.
         area: of every node, m2 (2D: m); may change from step to step.
         shifts: cause -> what it adds to eta, V (curvature, a barrier, stress); may change from step
@@ -89,7 +89,7 @@ class NodalReaction:
 
     system: System
     name: str
-    law: Callable[[Array, Array], Array]
+    law: Callable[[Array, Array, Array | float], Array]
     nodes: Mapping[str, Nodes]
     rows: Mapping[str, float]
     area: Array
@@ -122,15 +122,21 @@ class NodalReaction:
             return np.asarray(seen.x.array[self.nodes["c"]])
         return np.full(len(self.area), float(seen))
 
-    def accepted(self) -> tuple[Array, Array]:
-        """Phi_s - phi_l + shift of the last accepted step, V, and the salt seen, mol/m3."""
+    def temperature(self) -> Array | float:
+        """T at the nodes, K; one number where nobody solves for it."""
+        T = self.system["T"]
+        return np.asarray(T.x.array[self.nodes["T"]]) if "T" in self.nodes else float(T.value)
+
+    def accepted(self) -> tuple[Array, Array, Array | float]:
+        """Phi_s - phi_l + shift of the last accepted step, V, the salt seen, mol/m3, and T, K."""
         s = self.system
         phi_s, phi_l = (s.unknowns[n].old[0].x.array[self.nodes[n]] for n in ("phi_s", "phi_l"))
-        return self.shift + phi_s - phi_l + s.past_voltages[0], self.concentration()
+        eta = self.shift + phi_s - phi_l + s.past_voltages[0]
+        return eta, self.concentration(), self.temperature()
 
     def density(self) -> Array:
         """i_n, A/m2."""
-        return self.law(self.overpotential(), self.concentration())
+        return self.law(self.overpotential(), self.concentration(), self.temperature())
 
     def current(self) -> Array:
         """A at every node, sign of i_n."""
@@ -142,12 +148,12 @@ class NodalReaction:
         Where plating begins on a bare wall the current has a kink, and what floats comes to rest
         close to it: there the slope is that of the side on which eta is.
         """
-        eta, c = self.overpotential(), self.concentration()
-        above, below = self.law(eta + PROBE, c), self.law(eta - PROBE, c)
+        eta, c, T = self.overpotential(), self.concentration(), self.temperature()
+        above, below = self.law(eta + PROBE, c, T), self.law(eta - PROBE, c, T)
         slope = (above - below) / (2 * PROBE)
         kink = (above == 0.0) & (below < 0.0)
         if kink.any():
-            here = self.law(eta, c)
+            here = self.law(eta, c, T)
             slope = np.where(kink, np.where(here < 0.0, (here - below) / PROBE, 0.0), slope)
         return self.area * slope
 

@@ -246,7 +246,8 @@ class System:
         current: what flows into the driven conductor besides reactions, a UFL functional in ampere;
             it follows i_n, so it is negative while plating.
         voltage: the potential of the driven conductor, V; a field that is the same everywhere.
-        temperature: K.
+        temperature: that of the case, K. What rows and laws read is the name `T`, which is this
+            constant until a physics defines it.
         t: time, s. dt: the present step, s.
     """
 
@@ -259,6 +260,7 @@ class System:
         self.parts: list[Subdomain] = []
         self.layer: Subdomain | None = None  # the cells along all reacting walls
         self.temperature = dfem.Constant(domain.mesh, float(temperature))
+        self.define("T", self.temperature)  # until a physics solves for it
         self.t, self.dt = 0.0, 0.0
         self.past_dt = [0.0, 0.0]
         self._rates = [dfem.Constant(domain.mesh, 0.0) for _ in range(3)]
@@ -286,6 +288,7 @@ class System:
         self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
         self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
         self.memories: dict[str, Any] = {}
+        self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
         self._compiled: dict[tuple[int, int], Any] = {}
 
     # -- what physics call ---------------------------------------------------------------------
@@ -333,6 +336,7 @@ class System:
         )
         self.slots.put(name, slot)
         self.unknowns[name] = unknown
+        self.fields[name] = space, part
         self.define(name, unknown.value, part)
         return unknown
 
@@ -433,6 +437,8 @@ class System:
             element = (*kind, shape)
         function = dfem.Function(dfem.functionspace(part.mesh, element), name=name)
         self.memories[name] = function
+        if per == "node":
+            self.fields[name] = function.function_space, part
         self.define(name, function, part)
         return function
 

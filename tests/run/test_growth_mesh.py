@@ -102,9 +102,10 @@ def test_a_crystal_reaches_the_metal(tmp_path: Path) -> None:
     assert metal is not None
     assert metal.crystal == Crystal(0.05, 0.2, 0.523598775598299)
     eta, c, share = np.array([-0.02, 0.01]), np.full(2, 1000.0), np.array([1.2, 0.8])
-    assert metal.law(eta, c, share) == pytest.approx(share * metal.law(eta, c))
+    T = case.temperature
+    assert metal.law(eta, c, T, share) == pytest.approx(share * metal.law(eta, c, T))
     film = {"kinetics": [{"surface": "metal", "film_resistance": "50 ohm*cm^2"}]}
     behind = bulk_metal(case.with_(film)).at(case, {}, bare=False)
-    i = behind(eta, c, share)
-    assert i == pytest.approx(share * metal.law(eta - 5e-3 * i, c))
-    assert np.all(np.abs(i / behind(eta, c) - 1) < np.abs(share - 1))
+    i = behind(eta, c, T, share)
+    assert i == pytest.approx(share * metal.law(eta - 5e-3 * i, c, T))
+    assert np.all(np.abs(i / behind(eta, c, T) - 1) < np.abs(share - 1))

@@ -52,7 +52,7 @@ def test_what_reactions_bring_is_conserved() -> None:
     dx, n = domain.dx(HERE), len(phi.owned)
     rng = np.random.default_rng(4)
     reaction = NodalReaction(
-        s, "front", lambda eta, c: 5.0 * eta, {"phi_l": np.arange(n, dtype=np.int32)},
+        s, "front", lambda eta, c, T: 5.0 * eta, {"phi_l": np.arange(n, dtype=np.int32)},
         {"phi_l": -1.0}, rng.random(n), drives=False,
     )  # fmt: skip
     s.reactions.append(reaction)

@@ -137,7 +137,7 @@ def quarter(side: float, h: float, *, axisymmetric: bool = False) -> Domain:
 def bulk(i0: float) -> Callable[..., Array]:
     """Metal on metal, alpha = 1/2; i0 in A/m2."""
 
-    def law(eta: Array, c: Array, share: Array | float = 1.0) -> Array:
+    def law(eta: Array, c: Array, T: Array | float, share: Array | float = 1.0) -> Array:
         return np.asarray(kinetics.butler_volmer(eta, share * i0, 0.5, 0.5, T))
 
     return law
@@ -146,7 +146,7 @@ def bulk(i0: float) -> Callable[..., Array]:
 def film(i0: float, eta_nuc: float = 0.0, *, walls: Any = (), faces: Any = ()) -> Film:
     """A wall that metal covers from eta_nuc, V, on."""
 
-    def law(eta: Array, c: Array) -> Array:
+    def law(eta: Array, c: Array, T: Array | float) -> Array:
         return np.minimum(kinetics.butler_volmer(eta + eta_nuc, i0, 0.5, 0.5, T), 0.0)
 
     return Film("film", lambda points: law, walls, faces)

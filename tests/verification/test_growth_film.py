@@ -286,7 +286,7 @@ def test_a_step_taken_back_covers_nothing():
 def test_the_charge_of_a_step_does_not_know_the_next_one():
     """With salt that falls and a law that sees it: the same charge whatever step is tried next."""
 
-    def law(eta, c):
+    def law(eta, c, T):
         return np.minimum(2e-2 * c * np.sinh(0.5 * (eta + 0.05) / RT_F), 0.0)
 
     h = 0.5 * UM

@@ -156,7 +156,7 @@ class Ions:
 
         Pores are those that the potentials were solved with, also once the metal has grown.
         """
-        phi, c, T = s["phi_l"], s["c_seen"], s.temperature
+        phi, c, T = s["phi_l"], s["c_seen"], s["T"]
         spreading = s["c"] if spreading is None else spreading
         pore = s["pore_seen"] if medium.moving else medium.porosity
         spread = pore / medium.tortuosity
@@ -168,13 +168,13 @@ class Ions:
 
     def _spread(self, s: System, medium: Medium) -> Any:
         """Diffusion potential over grad ln c, V."""
-        c, T = s["c_seen"], s.temperature
+        c, T = s["c_seen"], s["T"]
         factor, t_plus = medium.thermodynamic_factor(c, T), medium.t_plus(c, T)
         return self.formula.diffusion_potential(T, factor, t_plus)
 
     def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
-        c, T = s["c_seen"], s.temperature
+        c, T = s["c_seen"], s["T"]
         D = medium.D(c, T) * medium.pore(s) / medium.tortuosity
         left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0)
         return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
@@ -230,7 +230,7 @@ class Ions:
 
     def _split(self, s: System) -> Split:
         """How c hangs together with phi_l, for the solver."""
-        q, c, T = s.test("c"), s["c_seen"], s.temperature
+        q, c, T = s.test("c"), s["c_seen"], s["T"]
         row = column = volume = 0
         swept = s["salt_charge"] * s.values.get("swept", 0.0)
         for medium in (m for m in self.media if m.salt):

@@ -65,7 +65,7 @@ def _side_law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[An
     """Points -> side reaction of a bare wall there."""
 
     def at(points: Any) -> Any:
-        return reaction.side(case, domain.places(points))
+        return reaction.side(domain.places(points))
 
     return at
 

@@ -37,7 +37,7 @@ TAIL = 2e-4
 FRONT = 0.05
 
 Array = npt.NDArray[np.float64]
-Law = Callable[[Array, Array], Array]
+Law = Callable[[Array, Array, Any], Array]
 Pair = tuple[str, str]
 
 
@@ -47,7 +47,7 @@ class Film:
 
     Attributes:
         name: of the surface.
-        law: points (n, 3) -> (eta, c) -> i_n on the wall, A/m2, eta_nuc included.
+        law: points (n, 3) -> (eta, c, T) -> i_n on the wall, A/m2, eta_nuc included.
         walls: (solid, pore) pairs.
         faces: (boundary, pore) pairs, for a foil behind the mesh.
     """
@@ -63,7 +63,7 @@ class Counter:
     """The counter electrode: metal at ground behind a boundary of the electrolyte.
 
     Attributes:
-        law: (eta, c) -> i_n, A/m2.
+        law: (eta, c, T) -> i_n, A/m2.
         faces: (boundary, region) pairs.
     """
 
@@ -82,7 +82,7 @@ class Counter:
         area = ufl.TestFunction(u.space) * weight * domain.ds(self.faces)
         s.reactions.append(
             nodal(s, "counter", "phi_l", s.nodal(s.form(area)), self.law, {"phi_l": -1.0},
-                  drives=False, sees=("phi_l", "c"))
+                  drives=False, sees=("phi_l", "c", "T"))
         )
 
 
@@ -110,7 +110,7 @@ class Metal:
 
     Attributes:
         regions: the pores that metal can fill.
-        law: (eta, c, i0(n)/i0) -> i_n of metal on metal, A/m2; the last is 1 by default.
+        law: (eta, c, T, i0(n)/i0) -> i_n of metal on metal, A/m2; the last is 1 by default.
         molar_volume: m3/mol.
         interface_width: lambda; the resting profile is 1/(1 + exp(-x/lambda)), m.
         sigma: electronic conductivity of the metal, S/m (capped by the model).
@@ -247,8 +247,8 @@ class Metal:
         n = owned_size(space)
         share = np.ones(n)  # i0(n)/i0
 
-        def law(eta: Array, c: Array) -> Array:
-            return np.asarray(self.law(eta, c, share))
+        def law(eta: Array, c: Array, T: Array | float) -> Array:
+            return np.asarray(self.law(eta, c, T, share))
 
         growing = nodal(s, "front", "xi", np.ones(n), law, rows, whole=True)
         films = []
@@ -333,7 +333,7 @@ def _fastest(reaction: NodalReaction, area: Array) -> float:
 
 def nodal(
     s: System, name: str, home: str, area: Array, law: Law, rows: Mapping[str, float], *,
-    drives: bool = True, sees: tuple[str, ...] = ("xi", "phi_s", "phi_l", "c"),
+    drives: bool = True, sees: tuple[str, ...] = ("xi", "phi_s", "phi_l", "c", "T"),
     whole: bool = False,
 ) -> NodalReaction:
     """A reaction at the owned nodes of an unknown's space, found again in other spaces.
@@ -343,17 +343,17 @@ def nodal(
         name: of the reaction.
         home: unknown whose nodes are meant.
         area: of every owned node; nodes without are left out unless `whole`.
-        law: (eta, c) -> i_n.
+        law: (eta, c, T) -> i_n.
         rows: unknown -> sign.
         drives: see `NodalReaction`.
-        sees: unknowns whose values it needs.
+        sees: names whose values it needs; those that are no field on the mesh are left out.
         whole: take all nodes.
     """
     here = np.flatnonzero((area > 0.0) | whole).astype(np.int32)
     own = s.unknowns[home]
     nodes = {home: here}
     for other in sees:
-        if other != home and other in s.unknowns:
-            u = s.unknowns[other]
-            nodes[other] = s.domain.same_nodes(own.space, own.part, u.space, u.part)[here]
+        if other != home and other in s.fields:
+            space, part = s.fields[other]
+            nodes[other] = s.domain.same_nodes(own.space, own.part, space, part)[here]
     return NodalReaction(s, name, law, nodes, dict(rows), area[here], drives=drives)

@@ -99,8 +99,9 @@ class Penetration:
         xi = s.unknowns["xi"].owned
         on = np.flatnonzero((xi > OUTER[0]) & (xi < OUTER[1]) & (reaction.area > 0.0))
         eta, c = reaction.overpotential()[on], self._concentration(on)
+        T = np.broadcast_to(reaction.temperature(), len(xi))[on]
         share = metal.crystal.exchange(s["front"].normals()[:, on])
-        i_n, above, below = (metal.law(eta + d, c, share) for d in (0.0, PROBE, -PROBE))
+        i_n, above, below = (metal.law(eta + d, c, T, share) for d in (0.0, PROBE, -PROBE))
         comm = self.model.domain.comm
         most = max(comm.allgather(float(np.abs(i_n).max(initial=0.0))))
         plates = i_n < -CARRIES * most

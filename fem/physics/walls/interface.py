@@ -104,7 +104,7 @@ class Interface:
         Both in A/m2; the second is the side reaction of a bare wall (`kinetics.side_reaction`).
         """
         plus, minus = ("+", "-") if on_wall else ("", "")
-        T = s.temperature
+        T = _side(s["T"], minus)
         i0 = e.i0(_side(s["c_seen"], minus), T)
         alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
         bare = not e.covered and e.counts
