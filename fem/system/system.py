@@ -38,7 +38,7 @@ __all__ = ["Hints", "Physics", "Split", "System", "Unknown"]
 
 POINTS = 2
 """Degree of the quadrature whose points may have memories; that of all volume integrals."""
-PORTS = {"heat": "W/m^3", "force": "N/m^3"}
+PORTS = {"heat": "W/m^3", "work": "W/m^3", "force": "N/m^3"}
 """Sums over all physics, and their units; see `System.contribute`."""
 BEND = 0.5
 """A first guess trusts the quadratic part no further than this share of the linear one."""
@@ -126,8 +126,7 @@ class NodalSource:
         target = s.unknowns[row]
         at = np.full(len(next(iter(reaction.nodes.values()))), -1, dtype=np.int32)
         for name, nodes in reaction.nodes.items():
-            known = s.unknowns[name]
-            same = s.domain.same_nodes(known.space, known.part, target.space, target.part)
+            same = s.domain.same_nodes(*s.fields[name], target.space, target.part)
             found = np.where(nodes >= 0, same[nodes], -1)
             at = np.where(at >= 0, at, found).astype(np.int32)
         return cls(f"{reaction.name}, {row}", row, {row: at}, supply)

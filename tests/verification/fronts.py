@@ -205,6 +205,7 @@ class Growth:
         displaced: metal displaces electrolyte, and the salt in it.
         ion_volume: of the metal's ion over that of the metal.
         kind: of solver. rtol: of the solver.
+        guests: further physics, declared last.
     """
 
     def __init__(
@@ -231,6 +232,7 @@ class Growth:
         ion_volume: float = 0.0,
         kind: str = "direct",
         rtol: float = 1e-11,
+        guests: Sequence[Any] = (),
     ):
         self.domain, self.width, self.scale = domain, width, scale
         self.s = s = System(domain, T)
@@ -260,6 +262,7 @@ class Growth:
             physics.append(Displacement(self.ions, self.metal, ion_volume))
         if counter is not None:
             physics.append(Counter(bulk(counter), TOP))
+        physics += guests
         self.physics = physics
         for p in physics:
             p.declare(s)
@@ -269,6 +272,7 @@ class Growth:
         if metal_at is not None:
             self.xi.value.interpolate(metal_at)
         s.remember()
+        s.close()
         options = Options(kind=kind, rtol=rtol)
         self.stages = tuple(
             Stage(s, rows, options, drives=k == 0) for k, rows in enumerate(s.plan())

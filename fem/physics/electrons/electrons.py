@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -109,9 +110,7 @@ class Electrons:
     def rows(self, s: System) -> None:
         """Ohm's law, and what leaves through contacts and other boundaries."""
         phi, v, w = s.unknowns["phi_s"].value, s.test("phi_s"), s.domain.weight
-        for regions, given in self.sigma.items():
-            moving = isinstance(given, str)
-            sigma, dx = s[given] if moving else given, s.domain.dx(regions, lumped=moving)
+        for sigma, dx in self._conducting(s):
             s.row("phi_s", sigma * ufl.inner(ufl.grad(phi), ufl.grad(v)) * w * dx)
         inward, measure = self._supply(s)
         if measure is not None:
@@ -119,6 +118,38 @@ class Electrons:
         for outward, measure in self._outflow(s):
             s.row("phi_s", outward * v * measure)
             s.drive(outward * measure)  # the collector carries it besides the walls' current
+        s.contribute("heat", functools.partial(self._heat, s))
+        s.contribute("work", functools.partial(self._work, s))
+
+    def _conducting(self, s: System, seen: str = "") -> list[tuple[Any, Any]]:
+        """(conductivity, measure) of all regions; with `seen` as phi_s was solved with."""
+        out = []
+        for regions, given in self.sigma.items():
+            moving = isinstance(given, str)
+            sigma = s.values.get(f"{given}{seen}", s[given]) if moving else given
+            out.append((sigma, s.domain.dx(regions, lumped=moving)))
+        return out
+
+    def _heat(self, s: System, v: Any) -> Any:
+        """(sigma |grad phi_s|^2, v), and what contacts of boundaries dissipate, W."""
+        phi, w, total = s.unknowns["phi_s"].value, s.domain.weight, 0
+        for sigma, dx in self._conducting(s, "_seen"):
+            total += sigma * ufl.inner(ufl.grad(phi), ufl.grad(phi)) * v * w * dx
+        inward, measure = self._supply(s)
+        if measure is not None:
+            total += -inward * phi * v * measure
+        for potential, outward, measure in self._contacts(s):
+            total += outward * (s["phi_s"] - potential) * v * measure
+        return total
+
+    def _work(self, s: System, v: Any) -> Any:
+        """Electrical work through all boundaries but the collector, tested with v, W."""
+        total: Any = 0
+        for potential, outward, measure in self._contacts(s):
+            total -= outward * potential * v * measure
+        for inward, measure in self._through(s, self.inflow):
+            total += inward * s["phi_s"] * v * measure
+        return total
 
     def _supply(self, s: System) -> tuple[Any, Any]:
         """Weighted current density into the solid through a resisting collector, and measure."""
@@ -129,14 +160,26 @@ class Electrons:
 
     def _outflow(self, s: System) -> list[tuple[Any, Any]]:
         """(weighted current density out of the solid, measure), all boundaries but collector."""
-        out = [
-            ((s["phi_s"] - potential) / self.resistances.get(boundary, CONTACT), boundary)
+        out = [(outward, measure) for _, outward, measure in self._contacts(s)]
+        return out + [(-inward, measure) for inward, measure in self._through(s, self.inflow)]
+
+    def _contacts(self, s: System) -> list[tuple[Any, Any, Any]]:
+        """(potential that is held, weighted current density out of the solid, measure)."""
+        outward = {
+            boundary: (s["phi_s"] - potential) / self.resistances.get(boundary, CONTACT)
             for boundary, potential in self.fixed.items()
+        }
+        held = [self.fixed[b] for b in self.fixed if self._touching(s, b) is not None]
+        found = self._through(s, outward)
+        return [(potential, *pair) for potential, pair in zip(held, found, strict=True)]
+
+    def _through(self, s: System, densities: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+        """(weighted current density, measure) of those boundaries that touch a conductor."""
+        measures = {boundary: self._touching(s, boundary) for boundary in densities}
+        return [
+            (density * s.domain.weight, measures[boundary])
+            for boundary, density in densities.items() if measures[boundary] is not None
         ]
-        out += [(-density, boundary) for boundary, density in self.inflow.items()]
-        measures = [(density, self._touching(s, boundary)) for density, boundary in out]
-        w = s.domain.weight
-        return [(density * w, measure) for density, measure in measures if measure is not None]
 
     def supply(self, s: System) -> Any:
         """Current into the solid through a resisting collector, A (UFL), None without one."""

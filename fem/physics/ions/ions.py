@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -216,6 +217,8 @@ class Ions:
             s.row("phi_l", -ufl.inner(self.current(s, medium), ufl.grad(v)) * w * dx)
         for density, measure in self._supply(s):
             s.row("phi_l", -density * v * measure)
+        s.contribute("heat", functools.partial(self._heat, s))
+        s.contribute("work", functools.partial(self._work, s))
         if "c" not in s.unknowns:
             return
         q, nF = s.test("c"), s["salt_charge"]
@@ -227,6 +230,20 @@ class Ions:
                 s.row(row, nF * rate * q * dx)
                 s.row(row, -nF * ufl.inner(flux, ufl.grad(q)) * w * dx)
         s.splits["c"] = self._split(s)
+
+    def _heat(self, s: System, v: Any) -> Any:
+        """(-i_l.grad phi_l, v), W; of an ideal solution, whose salt mixes without heat."""
+        total: Any = 0
+        spreading = s.rows_of("c")[-1][1] if "c" in s.unknowns else None
+        for medium in self.media:
+            rate = -ufl.inner(self.current(s, medium, spreading), ufl.grad(s["phi_l"]))
+            dx = s.domain.dx(medium.regions, lumped=medium.moving)
+            total += rate * v * s.domain.weight * dx
+        return total
+
+    def _work(self, s: System, v: Any) -> Any:
+        """Electrical work through the boundaries of `inflow`, tested with v, W."""
+        return sum(density * s["phi_l"] * v * measure for density, measure in self._supply(s))
 
     def _split(self, s: System) -> Split:
         """How c hangs together with phi_l, for the solver."""

@@ -170,6 +170,7 @@ class Metal:
         s.define("contact", contact)
         s.define("sigma_pore", self.sigma_pore(xi.value, contact), part)
         front = Front(s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal)
+        s.define("sigma_pore_seen", self.sigma_pore(front.xi, contact), part)
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
         s.define("pore_seen", ufl.max_value(1.0 - front.xi, PORE_FLOOR), part)
@@ -356,4 +357,6 @@ def nodal(
         if other != home and other in s.fields:
             space, part = s.fields[other]
             nodes[other] = s.domain.same_nodes(own.space, own.part, space, part)[here]
-    return NodalReaction(s, name, law, nodes, dict(rows), area[here], drives=drives)
+    reaction = NodalReaction(s, name, law, nodes, dict(rows), area[here], drives=drives)
+    s.contribute_at_nodes("heat", reaction, reaction.heat)
+    return reaction

@@ -165,7 +165,17 @@ class Interface:
                 s, electrons, layer, [w for e in here for w in e.walls],
                 [f for e in here for f in e.faces], integrals, rows, electrons,
             ))
+        s.contribute("heat", functools.partial(self._heat, s))
         self._remember_films(s)
+
+    def _heat(self, s: System, v: Any) -> Any:
+        """<i_n (phi_s - phi_l) + i_n T dU/dT, v> of all electrodes, W."""
+        total: Any = 0
+        for e in self.electrodes:
+            for i_n, _, (weight, measure), plus, minus in self.pieces(s, e):
+                drop = self.overpotential(s, e, plus, minus) + _side(s["T"], minus) * s["dU_dT"]
+                total = total + i_n * drop * weight * _side(v, minus) * measure
+        return total
 
     def _integral(self, s: System, here: tuple[Electrode, ...], stores: bool, v: Any) -> Any:
         """<i_n, v>, or what the row of q says, <dq/dt + i_n - side reactions, v>, A."""

@@ -1,0 +1,1 @@
+"""Temperature, and the heat that moves it."""

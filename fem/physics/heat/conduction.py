@@ -1,0 +1,266 @@
+"""Temperature: storage and conduction of the heat that all other physics make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import ufl
+
+from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.compat import MPI, dfem, owned_size
+from fem.mesh.domain import Domain
+from fem.system.nodal import CELL
+from fem.system.slots import CELL_SLOT
+from fem.system.system import System, Unknown
+
+__all__ = ["Conduction", "HeatMedium", "Surroundings"]
+
+#: The slot in which the temperature is solved for.
+SLOT = "heat"
+
+
+@dataclass(frozen=True)
+class HeatMedium:
+    """How some regions conduct and store heat.
+
+    Attributes:
+        regions: names of the regions that it fills.
+        k: thermal conductivity, W/(m K): a number or UFL; or two, in the planes parallel to the
+            collector and through them.
+        heat_capacity: rho c_p, J/(m3 K).
+        source: given heat, a function of T, W/m3.
+        metal: k and rho c_p of the metal that may fill these regions; both are then mixed by the
+            name `xi`.
+    """
+
+    regions: tuple[str, ...]
+    k: Any
+    heat_capacity: Any
+    source: Callable[[Any], Any] | None = None
+    metal: tuple[float, float] | None = None
+
+    def capacity(self, s: System) -> Any:
+        """Rho c_p of what is there, J/(m3 K)."""
+        return self._mixed(s, self.heat_capacity, 1)
+
+    def flux(self, s: System, gradient: Any) -> Any:
+        """K grad T, W/m2 (vector)."""
+        if not isinstance(self.k, tuple):
+            return self._mixed(s, self.k, 0) * gradient
+        across, through = (self._mixed(s, k, 0) for k in self.k)
+        up = _up(s.domain)
+        rise = ufl.inner(gradient, up)
+        return across * (gradient - rise * up) + through * rise * up
+
+    def _mixed(self, s: System, value: Any, which: int) -> Any:
+        return value if self.metal is None else value + s["xi"] * (self.metal[which] - value)
+
+
+def _up(domain: Domain) -> Any:
+    """Unit vector from the collector into the cell (UFL)."""
+    up = domain.up
+    return ufl.grad(domain.rise) if up is None else ufl.as_vector(up[: domain.dim].tolist())
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a boundary exchanges heat with.
+
+    Attributes:
+        h: heat transfer coefficient, W/(m2 K); 1/h may be a contact resistance.
+        outside: temperature there, K.
+        flux: heat that is fed in, W/m2.
+    """
+
+    h: Any = 0.0
+    outside: float = 298.15
+    flux: Any = 0.0
+
+
+@dataclass
+class Conduction:
+    r"""Heat balance of the whole mesh.
+
+        Strong:  rho c_p dT/dt - div(k grad T) = sigma |grad phi_s|^2 - i_l.grad phi_l + Q
+        Walls:   jump of k grad T.n = i_n (phi_s - phi_l) + i_n T dU/dT
+        Edges:   -k grad T.n = h (T - T_out) - flux,  or T given;  else insulated
+        Weak:    (1 V)^-1 [ (rho c_p dT/dt, v) + (k grad T, grad v) + <h (T - T_out), v>
+                 - (sources, v) - <i_n (phi_s - phi_l) + i_n T dU/dT, v> ] = 0          [A]
+
+    n points out. What other physics make is the port `heat`. i_n is positive where metal
+    dissolves, so a positive dU/dT means that plating cools. Storage is lumped at the nodes.
+
+    Solved for is `rise`, the temperature over that of the case, which keeps the digits of a
+    millionth of a kelvin. What everybody reads is `T`, a memory: while the other rows are solved it
+    is the temperature foreseen for the end of the step, so that currents are one and the same
+    number in all stages of a step. What it misses is the error that the step is judged by.
+
+    Attributes:
+        media: what fills the regions; together all of them.
+        surroundings: boundary -> what it exchanges heat with.
+        held: boundary -> temperature, K.
+        entropy: dU/dT of the metal's electrode reaction, V/K.
+        together: solve for it with the potentials, T always that of the iterate. (Newton's method
+            then leaves out how currents follow T, and needs more iterations.)
+    """
+
+    media: tuple[HeatMedium, ...]
+    surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
+    held: Mapping[str, float] = field(default_factory=dict)
+    entropy: float = 0.0
+    together: bool = False
+
+    provides: tuple[str, ...] = ("T", "rise", "dU_dT")
+    needs: tuple[str, ...] = ()
+    _ready: bool = False
+
+    def declare(self, s: System) -> None:
+        """Add the unknown, after all that is there, and the temperature that others read."""
+        self.s, domain = s, s.domain
+        part = domain.subdomain(tuple(domain.regions))
+        self.start = float(s.temperature.value)
+        slot = CELL_SLOT if self.together else SLOT
+        if not self.together:
+            s.slot(slot, after=tuple(s.slots.after))
+        self.rise = s.add("rise", part, differential=True, slot=slot)
+        self.T = s.memory("T", part)
+        s.define("dU_dT", dfem.Constant(domain.mesh, self.entropy))
+        for boundary, value in self.held.items():
+            faces = domain.faces_of(boundary, domain.regions)
+            nodes = domain.nodes_on(self.rise.space, part, faces=faces)
+            self.rise.fix(nodes, value - self.start, group=boundary)
+        self.show()
+        s.preparers.append(self.show)
+        if self.together:
+            s.refreshers.append(self.show)
+        s.take("heat", "rise")
+
+    def show(self) -> None:
+        """Bring `T` to the present iterate."""
+        self.T.x.array[:] = self.start + self.rise.value.x.array
+
+    def rows(self, s: System) -> None:
+        """Storage, conduction, and what passes through boundaries; sources come with the port."""
+        rise, v, domain = self.rise.value, self.rise.test, s.domain
+        stored: Any = 0
+        for m in self.media:
+            lumped, here = domain.dx(m.regions, lumped=True), domain.node_weight(m.regions)
+            stored += m.capacity(s) * s.ddt(rise) * v * here * lumped
+            flux = m.flux(s, ufl.grad(rise))
+            s.row("rise", ufl.inner(flux, ufl.grad(v)) * domain.weight * domain.dx(m.regions))
+        s.row("rise", stored)
+        self.flows = {"stored": [stored], "lost": self._lost(v), "given": self._given(v)}
+        for name, sign in (("lost", 1.0), ("given", -1.0)):
+            for term in self.flows[name]:
+                s.row("rise", sign * term)
+
+    def _faces(self, boundary: str) -> tuple[Any, Any]:
+        """Weight and measure of a boundary."""
+        faces = self.s.domain.faces_of(boundary, self.s.domain.regions)
+        return self.s.domain.wall_weight(faces=faces), self.s.domain.ds(faces)
+
+    def _lost(self, v: Any) -> list[Any]:
+        """Heat that leaves through boundaries that exchange it, tested with v, W."""
+        out = []
+        for boundary, around in self.surroundings.items():
+            weight, ds = self._faces(boundary)
+            above = self.start - around.outside + self.rise.value
+            out.append(around.h * above * v * weight * ds)
+        return out
+
+    def _given(self, v: Any) -> list[Any]:
+        """Heat that is fed in from outside, tested with v, W."""
+        domain = self.s.domain
+        out = [
+            m.source(self.T) * v * domain.weight * domain.dx(m.regions)
+            for m in self.media if m.source is not None
+        ]
+        for boundary, around in self.surroundings.items():
+            weight, ds = self._faces(boundary)
+            if not isinstance(around.flux, int | float) or around.flux:
+                out.append(around.flux * v * weight * ds)
+        return out
+
+    # -- the first law -------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Compile what is measured (collective)."""
+        s, v = self.s, self.rise.test
+        self.compiled = {name: [s.form(f) for f in forms] for name, forms in self.flows.items()}
+        for port in ("heat", "work"):
+            found = [functional(v) for functional in s.ports[port]]
+            self.compiled[port] = [s.form(f) for f in found if not isinstance(f, int)]
+        self.through = None if s.current is None else s.form(s.current)
+        self._ready = True
+
+    def _total(self, name: str) -> float:
+        """Sum of compiled forms over the mesh, W (collective)."""
+        return self._sum(sum(float(self.s.nodal(f).sum()) for f in self.compiled[name]))
+
+    def _sum(self, local: float) -> float:
+        return self.s.domain.comm.allreduce(float(local), op=MPI.SUM)
+
+    def made(self) -> float:
+        """Heat that all physics make at the present state, W (2D: W/m; collective)."""
+        at_nodes = sum(float(supply().sum()) for _, supply in self.s.nodal_ports["heat"])
+        return self._total("heat") + self._sum(at_nodes)
+
+    def dissipated(self) -> float:
+        """The part of it that is not i_n T dU/dT, W (2D: W/m; collective)."""
+        entropy = self.s["dU_dT"]
+        entropy.value = 0.0
+        found = self.made()
+        entropy.value = self.entropy
+        return found
+
+    def lost(self) -> float:
+        """Heat that leaves through all boundaries, W (2D: W/m; collective)."""
+        return self._total("lost") - self._sum(self._at_held(self.rise, 1.0))
+
+    def _at_held(self, u: Unknown, values: Any) -> float:
+        """Sum of what the row of an unknown lacks at held nodes, times values; this rank's."""
+        n, lacks = owned_size(u.space), self.s.residuals.get(u.name)
+        held = u.fixed_dofs()
+        held = held[held < n]
+        return 0.0 if lacks is None else float((lacks * (values * np.ones(n)))[held].sum())
+
+    def work(self) -> float:
+        """Electrical work that is done on the cell, W (2D: W/m; collective).
+
+        Voltage times current of the collector, what enters at potentials that are held, and the
+        port `work`: what enters through other boundaries.
+        """
+        s = self.s
+        flow = self._sum(sum(float(t.currents()[CELL].sum()) for t in s.reactions if t.drives))
+        flow += 0.0 if self.through is None else s.integral(self.through)
+        held = sum(self._at_held(u, u.owned) for u in s.unknowns.values() if u.potential)
+        return s.get_voltage() * flow + self._sum(held) + self._total("work")
+
+    def step(self, scale: float) -> dict[str, float]:
+        """Temperatures, heat flows, and how well the first law closes (collective).
+
+        Args:
+            scale: cell current that errors are compared with, A.
+
+        Returns:
+            `T_max`, K; `heat_made`, `heat_reversible` (a part of it) and `heat_out`, W (2D: W/m);
+            two errors over the work, or over RT/F times `scale` if that is more: `heat` of heat
+            stored, lost, given and made, `first_law` of heat made less the reversible against work.
+        """
+        if not self._ready:
+            self.begin()
+        dissipated, made, work = self.dissipated(), self.made(), self.work()
+        stored, lost, given = self._total("stored"), self.lost(), self._total("given")
+        whole = max(abs(work), abs(given), scale * GAS_CONSTANT * self.start / FARADAY)
+        highest = float(self.rise.owned.max(initial=-np.inf))
+        return {
+            "T_max": self.start + self.s.domain.comm.allreduce(highest, op=MPI.MAX),
+            "heat_made": made,
+            "heat_reversible": made - dissipated,
+            "heat_out": lost,
+            "heat": abs(stored + lost - given - made) / whole,
+            "first_law": abs(dissipated - work) / whole,
+        }

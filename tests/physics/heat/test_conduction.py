@@ -1,0 +1,230 @@
+"""Heat against closed forms: slabs, electrodes, ignition, constriction; and the first law."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import ufl
+
+from fem.physics.heat.conduction import Conduction, HeatMedium, Surroundings
+from tests.physics.heat.hot import (
+    ENDS,
+    RT_F,
+    SPREADS,
+    STORES,
+    T0,
+    WIDTH,
+    Hot,
+    K,
+    L,
+    arrhenius,
+    conducting,
+    electrodes,
+    slab,
+)
+from tests.verification.fronts import FLOOR, PORE, UM, Growth, box, film, layer, strip
+
+PLAIN = HeatMedium(PORE, K, STORES)
+HELD = dict.fromkeys(ENDS, T0)
+CLOSES = 1e-8  # of |I V|
+
+
+def closes(numbers: dict[str, float]) -> bool:
+    """Heat stored, lost and made agree, and heat made with the work done."""
+    return numbers["heat"] < CLOSES and numbers["first_law"] < CLOSES
+
+
+def test_a_current_warms_a_slab() -> None:
+    """100 A/m2 at 1 S/m over 100 um, ends held: i^2 L^2/(8 kappa k), and the way there."""
+    hot = Hot(slab(), (conducting(lambda T: 1.0, counter=1e-2, collector=0.0),
+                       Conduction((PLAIN,), held=HELD)), scale=100 * WIDTH)  # fmt: skip
+    middle, t, n = {}, 0.0, 50
+    for fourier in (0.02, 0.05, 0.1):
+        end = fourier * L**2 / SPREADS
+        for share in (0.1, 0.3, 0.6, *[1.0] * (n - 1)) if t == 0.0 else [1.0] * n:
+            hot.step(share * (end - t) / n)
+            assert closes(hot.numbers)
+        t, middle[fourier] = end, hot.at(0.5)
+    hot.steady(2)
+    assert hot.at(0.5) == pytest.approx(6.25e-5, rel=1e-6)
+    shares = [value / 6.25e-5 for value in middle.values()]
+    assert shares == pytest.approx([0.159232, 0.370386, 0.615353], rel=4e-3)
+
+
+def test_surroundings_keep_a_slab_warm() -> None:
+    """The same between surroundings with h = 10 W/m2K: .05 K at the walls, .0500625 inside."""
+    around = dict.fromkeys(ENDS, Surroundings(10.0, T0))
+    hot = Hot(slab(), (conducting(lambda T: 1.0, counter=1e-2, collector=0.0),
+                       Conduction((PLAIN,), around)), scale=100 * WIDTH)  # fmt: skip
+    numbers = hot.steady(3)
+    assert closes(numbers)
+    assert [hot.at(0.0), hot.at(0.5)] == pytest.approx([0.05, 0.0500625], rel=1e-6)
+    assert numbers["heat_out"] == pytest.approx(1.0 * WIDTH, rel=1e-6)
+
+
+@pytest.mark.parametrize(("Ea", "rise"), [(0.0, 10.0), (17e3, 11.3248), (40e3, 14.1885)])
+def test_kohlrausch(Ea: float, rise: float) -> None:
+    """V^2/8 = int k/kappa dT between two electrodes at 298.15 K, whatever the shape; V = 4 V."""
+    ions = conducting(lambda T: arrhenius(Ea, T), collector=0.0, counter=4.0)
+    hot = Hot(slab(40), (ions, Conduction((PLAIN,), held=HELD)), scale=4e4 * WIDTH)
+    numbers = hot.steady(25 if Ea else 2)
+    assert numbers["T_max"] - T0 == pytest.approx(rise, rel=1e-3)
+    assert closes(numbers)
+
+
+@pytest.mark.parametrize(("delta", "rise"), [(0.5, 0.328952), (0.8, 0.746459), (0.9, None)])
+def test_ignition(delta: float, rise: float | None) -> None:
+    """Source q exp(b (T - T0)): b (T_m - T0) of Frank-Kamenetskii, none above delta = .878458."""
+    b, q = 0.1, delta * K / (0.1 * (L / 2) ** 2)
+    source = HeatMedium(PORE, K, STORES, lambda T: q * ufl.exp(b * (T - T0)))
+    ions = conducting(lambda T: 1.0, collector=0.0, counter=0.0)
+    hot = Hot(slab(40), (ions, Conduction((source,), held=HELD)), scale=WIDTH)
+    if rise is None:
+        for _ in range(200):
+            hot.steady(1)
+            if b * (hot.numbers["T_max"] - T0) > 2.0:
+                return
+        pytest.fail("it rests above the limit of ignition")
+    hot.steady(60)
+    assert b * (hot.numbers["T_max"] - T0) == pytest.approx(rise, rel=1e-3)
+
+
+@pytest.mark.parametrize("through", [1.0, 0.25])
+def test_a_spot_spreads_its_heat(through: float) -> None:
+    """A disk at one temperature on a half space: 4 a sqrt(k_r k_z) W/K.
+
+    The mesh follows oblate spheroids, on which T is arctan(sinh mu), 0 at mu = 3.
+    """
+    a, far, k = 1e-6, 3.0, (0.5, 0.5 * through)
+
+    def spheroids(x: Any) -> Any:
+        out = x.copy()
+        out[:, 0] = a * np.cosh(x[:, 1]) * np.cos(x[:, 0])
+        out[:, 1] = a * np.sinh(x[:, 1]) * np.sin(x[:, 0]) * np.sqrt(through)
+        return out
+
+    domain = box((0, 0), (np.pi / 2, far), (24, 48), bend=spheroids, axisymmetric=True)
+    ions = conducting(lambda T: 1.0, collector=0.0, counter=0.0)
+    heat = Conduction((HeatMedium(PORE, k, STORES),), held={"collector": T0 + 1, "counter": T0})
+    hot = Hot(domain, (ions, heat), scale=1e-6)
+    hot.steady(1)
+    below = 4 * a * np.sqrt(k[0] * k[1]) / (2 / np.pi * np.arctan(np.sinh(far)))
+    assert through_boundary(hot, "collector") == pytest.approx(below, rel=5e-3)
+    assert through_boundary(hot, "counter") == pytest.approx(-below, rel=5e-3)
+
+
+def through_boundary(hot: Hot, name: str) -> float:
+    """Heat that enters at a boundary with a given temperature, W."""
+    return hot.stages[-1].boundary_current("rise", name)
+
+
+def test_cooling() -> None:
+    """A slab that conducts well cools by 2 h/(rho c_p L) per s."""
+    around = dict.fromkeys(ENDS, Surroundings(10.0, T0 - 20.0))
+    ions = conducting(lambda T: 1.0, collector=0.0, counter=0.0)
+    hot = Hot(slab(2), (ions, Conduction((HeatMedium(PORE, 400.0, STORES),), around)), scale=1.0)
+    time = STORES * L / 20.0
+    for share in (0.1, 0.3, 0.6, *[1.0] * 49):
+        hot.step(share * time / 50)
+    assert hot.at(0.5) + 20.0 == pytest.approx(20.0 / np.e, rel=1e-3)
+
+
+def test_plating_cools() -> None:
+    """With dU/dT = 1.04 mV/K heat goes from one electrode to the other: i T dU/dT L/k between."""
+    i, dU_dT = -10.0, 1.04e-3
+    parts = electrodes(lambda T: 100.0), Conduction((PLAIN,), entropy=dU_dT)
+    ions = conducting(lambda T: 1.0)
+    hot = Hot(slab(), (ions, *parts), scale=10 * WIDTH, current=i * WIDTH)
+    time = 10 * L**2 / SPREADS
+    for share in (0.1, 0.3, 0.6, *[1.0] * 9):
+        numbers = hot.step(share * time / 10)
+        assert closes(numbers)
+    assert hot.at(1.0) - hot.at(0.0) == pytest.approx(-i * T0 * dU_dT * L / K, rel=1e-4)
+    left = i * dU_dT * (hot.at(0.0) - hot.at(1.0)) * WIDTH  # the two cancel but for this
+    assert numbers["heat_reversible"] == pytest.approx(left, rel=1e-4)
+    lost = 2 * 2 * RT_F * np.arcsinh(0.05) + 10 * L  # V
+    assert numbers["heat_made"] - left == pytest.approx(10 * lost * WIDTH, rel=1e-5)
+
+
+def test_a_film_is_warm_and_kinetics_follow() -> None:
+    """Heat of a film is counted with its reaction, and i0 is that of the wall's temperature."""
+    T = 318.15
+    parts = (
+        electrodes(lambda T: 100.0 * arrhenius(50e3, T), film=5e-3),
+        Conduction((PLAIN,), held=dict.fromkeys(ENDS, T)),
+    )
+    hot = Hot(slab(4), (conducting(lambda T: 1.0), *parts), scale=10 * WIDTH, current=-10 * WIDTH)
+    numbers = hot.steady(3)
+    assert closes(numbers)
+    i0 = 100.0 * float(np.exp(-50e3 / 8.31446261815324 * (1 / T - 1 / T0)))
+    eta = 2 * RT_F * T / T0 * np.arcsinh(10 / (2 * i0))
+    assert hot.s.get_voltage() == pytest.approx(-(2 * eta + 10 * L + 10 * 5e-3), rel=1e-6)
+
+
+def run_away(together: bool, steps: int = 20) -> Hot:
+    """A cell that warms by 2 K in 20 steps, with everything of T."""
+    parts = (
+        conducting(lambda T: 0.1 * arrhenius(30e3, T)),
+        electrodes(lambda T: 1000.0 * arrhenius(50e3, T)),
+        Conduction((PLAIN,), dict.fromkeys(ENDS, Surroundings(1e3, T0)), together=together),
+    )
+    hot = Hot(slab(6), parts, scale=1e4 * WIDTH, current=-3e3 * WIDTH)
+    time = L**2 / SPREADS
+    for share in (0.1, 0.3, 0.6, *[1.0] * (steps - 1)):
+        hot.step(share * time / steps)
+        assert closes(hot.numbers)
+    return hot
+
+
+def test_one_after_the_other_is_as_together() -> None:
+    """What T foreseen misses falls with the square of the step; at rest nothing is left of it."""
+    gaps = []
+    joined = run_away(True)
+    for steps in (20, 40):
+        staggered = run_away(False, steps)
+        gaps.append(abs(staggered.at(0.5) - run_away(True, steps).at(0.5)))
+    assert gaps[0] < 1e-2 * joined.at(0.5)
+    assert gaps[0] / gaps[1] > 3.0
+    joined.steady(8)
+    staggered.steady(30)
+    assert staggered.at(0.5) == pytest.approx(joined.at(0.5), rel=1e-8)
+    assert staggered.s.get_voltage() == pytest.approx(joined.s.get_voltage(), rel=1e-8)
+
+
+
+
+def test_two_ranks(mpirun: Any) -> None:
+    found = mpirun(2, "tests.physics.heat.test_conduction:on_ranks")
+    assert found == pytest.approx(on_ranks(), rel=1e-12)
+
+
+def on_ranks() -> list[float]:
+    """Rise and heat flows of a cell after a few steps."""
+    hot = run_away(False, 5)
+    names = "T_max", "heat_made", "heat_out"
+    return [hot.at(0.5), *(float(hot.numbers[name]) for name in names)]
+
+
+def test_growing_metal_makes_as_much_heat_as_work_is_done() -> None:
+    """A film that grows and its salt: ohmic, front's and counter's heat, while T follows."""
+    h, i0 = 0.5 * UM, 10.0
+    metal = 84.8, 534.0 * 3580.0
+    medium = HeatMedium(PORE, K, STORES, metal=metal)
+    around = {"collector": Surroundings(1e3, T0)}
+    heat = Conduction((medium,), around, entropy=1.04e-3)
+    growth = Growth(
+        strip(20 * UM, h), layer(5 * UM, UM), width=UM, scale=10.0 * 4 * h, i0=i0, kappa=0.3,
+        sigma=1e3, counter=i0, t_plus=lambda c: 0.3, films=[film(i0, faces=FLOOR)], guests=[heat],
+    )  # fmt: skip
+    growth.rest(-10.0 * 4 * h)
+    for dt in (1.0, 3.0, 6.0, 10.0, 10.0, 10.0):
+        growth.solve(dt, -10.0 * 4 * h)
+        numbers = heat.step(growth.scale)
+        assert closes(numbers)
+        growth.s.accept()
+    assert growth.s.plan()[-1] == ("rise",)
+    assert growth.volume > 5.05 * UM * 4 * h
+    assert numbers["heat_reversible"] == pytest.approx(0.0, abs=1e-6 * 10.0 * 4 * h)
+    assert numbers["T_max"] > T0
