@@ -14,19 +14,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from geometries.building import build, cached
     from geometries.files.conversion import convert
     from geometries.files.writing import read
     from geometries.inspection.drawing import draw, plot
-    from geometries.inspection.measures import inspect
-    from geometries.registry import build, cached, families
+    from geometries.inspection.report import inspect
+    from geometries.registry import families
 
 _HOMES = {
-    "build": "registry",
-    "cached": "registry",
+    "build": "building",
+    "cached": "building",
     "families": "registry",
     "convert": "files.conversion",
     "cached_conversion": "files.conversion",
-    "inspect": "inspection.measures",
+    "inspect": "inspection.report",
     "draw": "inspection.drawing",
     "plot": "inspection.drawing",
     "read": "files.writing",

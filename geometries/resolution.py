@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from fem.values.units import format_quantity, parse_quantity
 from geometries.builders.array import Array
-from geometries.builders.fibre_mat import FibreMat
+from geometries.builders.fibre_layers import FibreMat
 from geometries.builders.image import Image
 from geometries.builders.laminate import Laminate
 from geometries.builders.lattice_host import OnLattice
-from geometries.builders.layered import Cell
+from geometries.builders.layers import Cell
 from geometries.builders.planar import Planar
 from geometries.builders.rough import Rough
 from geometries.registry import resolve

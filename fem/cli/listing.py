@@ -79,7 +79,8 @@ def geometry_lines(family: str) -> Iterator[str]:
     from geometries.registry import model
 
     found = model(family)
-    yield (importlib.import_module(found.__module__).__doc__ or "").strip().splitlines()[0]
+    said = importlib.import_module(f"geometries.builders.{family}").__doc__ or ""
+    yield said.strip().splitlines()[0]
     for p in parameters(found):
         default = f"default {p.default}" if p.default not in ("", "required") else p.default
         about = [p.kind, p.limits, default or "optional"]

@@ -290,8 +290,8 @@ def _do_list(options: argparse.Namespace) -> None:
         return {name: str(read_toml(path).get("title", "")) for name, path in files.items()}
 
     def geometries() -> dict[str, str]:
-        modules = {n: importlib.import_module(m.__module__).__doc__ for n, m in families().items()}
-        return {name: (text or "").strip().splitlines()[0] for name, text in modules.items()}
+        modules = {n: importlib.import_module(f"geometries.builders.{n}") for n in families()}
+        return {name: (m.__doc__ or "").strip().splitlines()[0] for name, m in modules.items()}
 
     contents: dict[str, Callable[[], dict[str, str]]] = {
         "cases": lambda: titles(case_names()),

@@ -34,7 +34,7 @@ from fem.compat import (
     parent_cells,
     read_mesh,
 )
-from geometries.meshing import thickness
+from fem.mesh import thickness
 
 __all__ = ["Domain", "Subdomain"]
 

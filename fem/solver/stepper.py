@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fem.base.errors import RunError
-from fem.run.start import within_step
+from fem.solver.approach import within_step
 from fem.solver.options import Control, Outcome
 from fem.solver.stage import Stage
 from fem.system.system import System

@@ -128,7 +128,7 @@ class AlignedChannels(Parameters):
 
 def build(p: AlignedChannels) -> Built:
     """The tagged mesh: a tensor grid for upright and level sheets, gmsh for tilted ones."""
-    from geometries.inspection.measures import floating_solids, slab_fractions
+    from geometries.meshing.measures import floating_solids, slab_fractions
 
     if p.arrangement == "random":
         mesh = _tilted(p)

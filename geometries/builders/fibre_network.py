@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fem.base.errors import CaseError, RunError
-from geometries.builders.fibre_mat import POROSITY_TOLERANCE, FibreMat, finish, kinds_of
-from geometries.inspection.measures import slab_fractions
+from geometries.builders.fibre_layers import POROSITY_TOLERANCE, FibreMat, finish, kinds_of
+from geometries.meshing.measures import slab_fractions
 from geometries.meshing.mesh import Built, Floats, TaggedMesh, assemble, quality
 
 OVERLAP = 0.8  # distance of neighbouring levels over the sum of radii

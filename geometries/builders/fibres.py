@@ -16,16 +16,10 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from fem.base.errors import CaseError
-from geometries.builders.fibre_mat import (
-    Bar,
-    Disc,
-    FibreLayer,
-    FibreMat,
-    kinds_of,
-    place,
-)
-from geometries.builders.layered import ADJUST, Cell, Layer, Site, fitted
+from geometries.builders.fibre_layers import Bar, Disc, FibreLayer, FibreMat, kinds_of, place
+from geometries.builders.layered import ADJUST, fitted
 from geometries.builders.layered import build as build_cell
+from geometries.builders.layers import Cell, Layer, Site
 from geometries.meshing.carving import (
     BAR,
     HOST,

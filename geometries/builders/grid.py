@@ -13,7 +13,8 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from geometries.builders.layered import Cell, Layer, Site, build
+from geometries.builders.layered import build
+from geometries.builders.layers import Cell, Layer, Site
 from geometries.meshing.carving import BAR, HOST, SKIN, Part
 from geometries.meshing.parameters import Length, Skin, at_depth
 from geometries.meshing.primitives import Ball, Rod, Wire

@@ -84,7 +84,7 @@ class Image(Parameters):
 
     @model_validator(mode="after")
     def _consistent(self) -> Image:
-        from geometries.inspection.measures import is_pore
+        from geometries.meshing.mesh import is_pore
 
         path = Path(self.file)
         if not path.is_file():
@@ -170,7 +170,7 @@ def build(p: Image) -> Built:
     width = p.smooth * spacing / edges  # of the smoothing in voxels
     shares = [gaussian_filter((phases == k).astype(np.float32), width, mode="nearest")
               for k in range(len(present))]
-    from geometries.inspection.measures import is_pore
+    from geometries.meshing.mesh import is_pore
 
     pore = np.array([is_pore(name) for name in present])
 
@@ -201,7 +201,7 @@ def _open(phases: Labels, present: list[str]) -> NDArray[np.bool_]:
     """
     from scipy.ndimage import label
 
-    from geometries.inspection.measures import is_pore
+    from geometries.meshing.mesh import is_pore
 
     pores = np.isin(phases, [k for k, name in enumerate(present) if is_pore(name)])
     body, _ = label(pores)

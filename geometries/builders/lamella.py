@@ -153,7 +153,7 @@ def build(p: Lamella) -> Built:
     Raises:
         CaseError: the openings leave no way through the stack, or no sound grid.
     """
-    from geometries.inspection.measures import floating_solids, pore_connectivity
+    from geometries.meshing.measures import floating_solids, pore_connectivity
 
     slabs = stack(p)
     size, wall = p.sizes()

@@ -249,7 +249,8 @@ def absorbed(mesh: TaggedMesh, *, drop_floating: bool) -> TaggedMesh:
         mesh: with regions of pores and solids.
         drop_floating: also solid bodies that do not reach the collector become pore.
     """
-    from geometries.inspection.measures import is_pore, touching
+    from geometries.meshing.measures import touching
+    from geometries.meshing.mesh import is_pore
 
     names = None
     for pore, boundary in ((True, "counter"), (False, "collector")):
@@ -375,7 +376,7 @@ def tuned(
 
 def porosity_of(mesh: TaggedMesh, low: float, high: float) -> float:
     """Pore share of the volume between two heights (m)."""
-    from geometries.inspection.measures import slab_fractions
+    from geometries.meshing.measures import slab_fractions
 
     return slab_fractions(mesh, [low, high])[0]
 
@@ -437,7 +438,7 @@ def finished(
     Raises:
         CaseError: the pores do not lead through.
     """
-    from geometries.inspection.measures import floating_conductors, pore_connectivity
+    from geometries.meshing.measures import floating_conductors, pore_connectivity
 
     through, reached = pore_connectivity(mesh)
     if connected and not through:

@@ -16,14 +16,8 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from geometries.builders.layered import (
-    Cell,
-    Fraction,
-    Layer,
-    Site,
-    build,
-    fitted,
-)
+from geometries.builders.layered import build, fitted
+from geometries.builders.layers import Cell, Fraction, Layer, Site
 from geometries.meshing.carving import (
     CORE,
     HOST,

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.base.errors import CaseError
-from geometries.builders.layered import Cell, Fraction, Layer, Site, build
+from geometries.builders.layered import build
+from geometries.builders.layers import Cell, Fraction, Layer, Site
 from geometries.meshing.carving import INNER, NEAR, Crowd, Part
 from geometries.meshing.parameters import Graded, Length, Skin, at_depth
 from geometries.meshing.primitives import Bore, Point

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from geometries.builders.fibres import MatLayer
 from geometries.builders.grid import GridLayer
-from geometries.builders.layered import Cell, Layer, Site, build
+from geometries.builders.layered import build
+from geometries.builders.layers import Cell, Layer, Site
 from geometries.builders.particle_bed import ParticleLayer
 from geometries.builders.pore_array import PoreLayer
 from geometries.builders.whiskers import WhiskerLayer

@@ -140,7 +140,7 @@ def cached_conversion(
     Raises:
         CaseError: as `convert`.
     """
-    from geometries.registry import VERSION, once
+    from geometries.files.cache import VERSION, once
 
     file = Path(file)
     _check_file(file)

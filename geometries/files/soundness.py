@@ -460,7 +460,7 @@ class Body:
 
     def _projection(self, end: int) -> tuple[float, float]:
         """Area of the mesh seen from the collector (-1) or towards it (1), and its rounding."""
-        from geometries.inspection.measures import section
+        from geometries.meshing.measures import section
 
         across = self._across[:, 0]
         upright = self.mesh.dimension == 2 and abs(self.up[-1]) == 1.0

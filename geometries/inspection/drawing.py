@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError, RunError
-from geometries.inspection.measures import is_pore
-from geometries.meshing.mesh import TaggedMesh
+from geometries.meshing.mesh import TaggedMesh, is_pore
 
 _PORES = ("#dcebf7", "#c3dcf0", "#e8f3e4", "#f4f0dc", "#e3e3f3", "#d3e9e6")
 _SOLIDS = ("#6b6f76", "#b5651d", "#8c564b", "#7f3c8d", "#2f6f4f", "#a33b3b", "#c99700", "#33548c")

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError, nearest
+from geometries import registry
+from geometries.building import build
+from geometries.inspection.drawing import draw
 
 _HOST = {"width": "30 um", "thickness": "30 um", "gap": "3 um", "separator": "8 um"}
 _CUBE = {"width": "20 um", "thickness": "20 um", "separator": "5 um", "dimension": 3}
@@ -112,9 +115,7 @@ def gallery(folder: Path, families: Sequence[str] = ()) -> Iterator[Path]:
     Raises:
         CaseError: no such family.
     """
-    import geometries
-
-    known = geometries.families()
+    known = registry.families()
     for family in families:
         if family not in known:
             raise CaseError(f"--family {family!r}: no such family; {nearest(family, known)}")
@@ -123,9 +124,9 @@ def gallery(folder: Path, families: Sequence[str] = ()) -> Iterator[Path]:
         for i, example in enumerate(EXAMPLES.get(family, [])):
             name = f"{family}_{i + 1}"
             given = {"image": _pictured, "cad": _drawn}.get(family, _as_it_is)(example, folder)
-            sidecar = geometries.build(family, given, folder / name)
+            sidecar = build(family, given, folder / name)
             picture = folder / f"{name}.png"
-            geometries.draw(folder / name, picture, edges=sidecar["dimension"] == 3)
+            draw(folder / name, picture, edges=sidecar["dimension"] == 3)
             title = f"{family}, {sidecar['dimension']}D, {sidecar['cells']} cells"
             pictures.append((title, picture))
             yield picture
@@ -139,12 +140,10 @@ def named(given: Mapping[str, Mapping[str, Any]], folder: Path) -> Iterator[Path
         given: name -> [geometry] of a case.
         folder: gets a mesh folder and a picture for each, and hosts.png.
     """
-    import geometries
-
     pictures = []
     for name, geometry in given.items():
-        sidecar = geometries.build(geometry["family"], dict(geometry), folder / name)
-        picture = geometries.draw(folder / name, folder / f"{name}.png", legend=False)
+        sidecar = build(geometry["family"], dict(geometry), folder / name)
+        picture = draw(folder / name, folder / f"{name}.png", legend=False)
         pictures.append((f"{name}\n{sidecar['family']}, {sidecar['cells']} cells", picture))
         yield picture
     yield sheet(pictures, folder / "hosts.png", columns=8)

@@ -42,7 +42,7 @@ def sampled(
     mesh: TaggedMesh, bottom: float, top: float
 ) -> tuple[NDArray[np.bool_], float]:
     """Pores on a grid of points between two heights, and its spacing in m."""
-    from geometries.inspection.measures import is_pore
+    from geometries.meshing.mesh import is_pore
 
     dim = mesh.dimension
     low = np.append(mesh.points[:, :-1].min(axis=0), bottom)

@@ -389,3 +389,8 @@ def segment_distance(s: Segment, o: Segment) -> float:
     if side(s, *o[:2]) * side(s, *o[2:]) < 0 and side(o, *s[:2]) * side(o, *s[2:]) < 0:
         return 0.0
     return min(reach(s, *o[:2]), reach(s, *o[2:]), reach(o, *s[:2]), reach(o, *s[2:]))
+
+
+def is_pore(region: str) -> bool:
+    """Regions that ions cross freely: `electrolyte*` and `separator*`."""
+    return region.startswith(("electrolyte", "separator"))

@@ -16,8 +16,9 @@ from fem.case.case import _written
 from fem.case.files import case_names, to_toml
 from fem.case.geometry import geometry_parameters
 from fem.materials import library
+from geometries.building import build, key
 from geometries.inspection.gallery import EXAMPLES, _as_it_is, _drawn, _pictured
-from geometries.registry import build, key, resolve
+from geometries.registry import resolve
 from geometries.resolution import chosen_left_out, spelled_out
 from tests.case.base import BASE, EVERYTHING, another_library, changed
 from tests.conftest import ROOT

@@ -62,8 +62,7 @@ def test_a_mesh_beyond_its_budget_is_refused_at_once(family: str, tmp_path: Path
 @pytest.mark.parametrize("name", ["bed", "grid_3d"])
 def test_the_estimate_is_within_a_factor_of_two(name: str, meshes: Any) -> None:
     from geometries.files.writing import read
-    from geometries.inspection.measures import is_pore
-    from geometries.meshing.mesh import facet_pairs
+    from geometries.meshing.mesh import facet_pairs, is_pore
 
     mesh, _ = read(meshes.get(*test_carving.SMALL[name]))
     facets, pairs, _ = facet_pairs(mesh.cells)

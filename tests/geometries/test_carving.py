@@ -15,10 +15,10 @@ import pytest
 import geometries
 from fem.base.errors import CaseError
 from geometries.builders.fibres import Mat, MatLayer
-from geometries.builders.layered import Site
+from geometries.builders.layers import Site
 from geometries.files.writing import read
-from geometries.inspection.measures import conductance
 from geometries.meshing.carving import CORE, HOST, INNER, SKIN, Crowd, Part, Room, carve, nearest
+from geometries.meshing.measures import conductance
 from geometries.meshing.primitives import Ball, Bore, Prism, Rod, Wire
 
 UM = 1e-6

@@ -277,7 +277,7 @@ def test_the_same_hash_in_another_process(which, request, tmp_path):
 
 @pytest.mark.parametrize("corners", [3, 4])
 def test_share_of_a_cell_below_a_height(corners):
-    from geometries.inspection.measures import _share_below
+    from geometries.meshing.measures import _share_below
 
     rng = np.random.default_rng(3)
     heights = rng.random((400, corners))

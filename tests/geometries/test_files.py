@@ -10,7 +10,7 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError, RunError
-from geometries import registry
+from geometries import building
 from geometries.files.writing import read
 from geometries.meshing.mesh import facet_pairs, quality
 
@@ -59,7 +59,7 @@ def test_dolfinx_reads_the_same_mesh(which, ranks, request, mpirun):
 
 def test_cache_builds_once_and_knows_units(tmp_path, monkeypatch):
     first = geometries.cached("planar", PLANAR, tmp_path)
-    monkeypatch.setattr(registry, "build", None)  # a second build would fail
+    monkeypatch.setattr(building, "build", None)  # a second build would fail
     again = geometries.cached("planar", {**PLANAR, "width": "3000 nm"}, tmp_path)
     assert first == again
     assert [p.name for p in tmp_path.iterdir()] == [first.name]

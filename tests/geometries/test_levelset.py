@@ -171,7 +171,7 @@ def test_every_family_keeps_its_promises(
     assert grade.min() >= 0.05 and np.quantile(grade, 0.01) >= 0.2
     if "porosity_asked" in side:
         low, high = side["host"]["bottom"], side["host"]["top"]
-        from geometries.inspection.measures import slab_fractions
+        from geometries.meshing.measures import slab_fractions
 
         assert slab_fractions(mesh, [low, high])[0] == pytest.approx(side["porosity_asked"],
                                                                      abs=0.01)

@@ -11,7 +11,7 @@ import geometries
 from fem.base.errors import CaseError
 from geometries.files.soundness import precision
 from geometries.files.writing import read
-from geometries.inspection.measures import comments
+from geometries.inspection.report import comments
 from geometries.meshing.mesh import facet_pairs, tensor_mesh
 
 UM = np.linspace(0.0, 20.0, 5)

@@ -14,7 +14,7 @@ from fem.compat import MPI
 from fem.mesh.domain import Domain
 from geometries.files.conversion import convert
 from geometries.files.writing import write
-from geometries.inspection.measures import capacity_density, inspect
+from geometries.inspection.report import capacity_density, inspect
 from geometries.meshing.mesh import Built, TaggedMesh, tensor_mesh
 from tests.verification.cells import IDEAL, kinetics
 

@@ -1,0 +1,65 @@
+"""Meshes of families: built into a folder, or found in the cache by content."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from geometries.files.cache import VERSION, once
+from geometries.registry import resolve
+
+
+def build(family: str, parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Build a mesh into a folder.
+
+    Args:
+        family: name of the family.
+        parameters: as in the case's [geometry] table, lengths as quantity strings.
+        folder: gets mesh.xdmf, mesh.h5, mesh.json and mesh.msh; made if missing.
+
+    Returns:
+        The sidecar, the content of mesh.json.
+
+    Raises:
+        CaseError: wrong parameters or a geometry that cannot be made, with the way out.
+        RunError: the mesher failed.
+    """
+    from geometries.files.writing import write
+
+    checked = resolve(family, parameters)
+    built = importlib.import_module(f"geometries.builders.{family}").build(checked)
+    return write(built, Path(folder), family, checked.model_dump(mode="json"))
+
+
+def key(family: str, parameters: dict[str, Any]) -> str:
+    """Content hash of family, resolved parameters and builder version (32 hex digits).
+
+    Cell sizes that the family would choose itself do not count.
+    """
+    from geometries.resolution import chosen_left_out
+
+    content = {
+        "version": VERSION,
+        "family": family,
+        "parameters": chosen_left_out(resolve(family, parameters)).model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def cached(family: str, parameters: dict[str, Any], cache_dir: Path) -> Path:
+    """Folder of the mesh, built on the first call for these parameters.
+
+    Args:
+        family: name of the family.
+        parameters: as for `build`; equal values in other units find the same mesh.
+        cache_dir: made if missing; safe to share between processes.
+
+    Raises:
+        CaseError: as `build`.
+        RunError: as `build`.
+    """
+    return once(Path(cache_dir) / f"{family}-{key(family, parameters)}",
+                lambda folder: build(family, parameters, folder))
