@@ -1,0 +1,33 @@
+"""Who imports whom: the contracts in pyproject.toml hold, and they speak of every room."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+
+
+def test_imports_go_downwards_and_in_no_circles() -> None:
+    """Layers, no circles, physics that do not import each other, checks without a solver."""
+    pytest.importorskip("importlinter", reason="comes with the extra `dev`: run scripts/setup")
+    done = subprocess.run(
+        [sys.executable, "-c", LINT], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[done.stdout.find("Contracts") :] + done.stderr
+
+
+def test_every_room_has_its_floor() -> None:
+    """No folder or module of `fem` is left out of the layers."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    contracts = tomllib.loads(text)["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    named = {name.strip() for layer in layers for name in layer.split("|")}
+    rooms = {folder.parent.name for folder in (ROOT / "fem").glob("*/__init__.py")}
+    rooms |= {file.stem for file in (ROOT / "fem").glob("*.py")} - {"__init__"}
+    assert named == {f"fem.{room}" for room in rooms} | {"geometries"}
