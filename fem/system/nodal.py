@@ -78,7 +78,7 @@ class NodalReaction:
         name: for messages and measurements.
         law: (eta, c, T) -> i_n, arrays over the nodes, A/m2; T may be one number.
         nodes: unknown -> local degree of freedom of every node it sits on. Without `phi_s` the
-            electron side is at ground. `T` stands among them if it is a field.
+            electron side is at ground. `T` stands among them if its field is followed.
         rows: unknown -> sign with which the current enters its row.
         area: of every node, m2 (2D: m); may change from step to step.
         shifts: cause -> what it adds to eta, V (curvature, a barrier, stress); may change from step
@@ -123,9 +123,11 @@ class NodalReaction:
         return np.full(len(self.area), float(seen))
 
     def temperature(self) -> Array | float:
-        """T at the nodes, K; one number where nobody solves for it."""
-        T = self.system["T"]
-        return np.asarray(T.x.array[self.nodes["T"]]) if "T" in self.nodes else float(T.value)
+        """T at the nodes, K; that of the case for a reaction that has no nodes of `T`."""
+        s = self.system
+        if "T" not in self.nodes:
+            return float(s.temperature.value)
+        return np.asarray(s["T"].x.array[self.nodes["T"]])
 
     def accepted(self) -> tuple[Array, Array, Array | float]:
         """Phi_s - phi_l + shift of the last accepted step, V, the salt seen, mol/m3, and T, K."""
