@@ -28,9 +28,6 @@ GENTLE = 10.0
 """A step that leads out of a jump begins with this many times dt_min."""
 FEWER = 1e-2
 """A step that what is imposed keeps short may be shortened to this share of it."""
-FORGET = 2
-"""After so many solves that fail a step is tried without memory. Where c reaches zero at a wall it
-has a kink; BDF2 goes on falling there, to a negative c, and has no solution."""
 
 
 class Stuck(RunError):  # noqa: N818  (what happened, not a fault of the code)
@@ -184,7 +181,7 @@ class Stepper:
         """
         s, settings = self.system, self.settings
         saved = s.save()
-        rejected, failed, repeat = 0, 0, False
+        rejected, repeat = 0, False
         want, least = min(self.dt, settings.dt_max), self.smallest
         while True:
             dt = min(want, limit)
@@ -218,13 +215,14 @@ class Stepper:
                     s.t, dt, outcome.newton, outcome.linear, outcome.factored, rejected, error,
                     outcome.residual,
                 )
+            kink = not outcome.converged and s.remembers_too_little()
             s.restore(saved)
-            failed += not outcome.converged
-            if failed == FORGET:
-                s.restart_formula()
-                saved = s.save()
             rejected += 1
             self.rejections += 1
+            if kink:
+                s.forget()
+                saved = s.save()
+                continue
             repeat = True
             want = verdict.next_dt if event is None else event
             if event is None and want < least:

@@ -534,7 +534,7 @@ class System:
             guess = self._guess(past[0], past[1], past[2], unknown.rate)
             if unknown.positive:
                 guess = np.maximum(guess, 0.2 * past[0])
-                if self.history == 1 and dt > 0:
+                if self.history == 1 and dt > 0 and unknown.rate is None:
                     guess = np.maximum(guess, FRESH * unknown.scale)
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False
@@ -631,6 +631,30 @@ class System:
         self.history = 1
         for unknown in self.unknowns.values():
             unknown.rate = None
+
+    def forget(self) -> None:
+        """Take the next step by BDF1; what is stored is foreseen by the slope of the last one."""
+        slopes = {
+            name: (u.old[0].x.array - u.old[1].x.array) / self.past_dt[0]
+            for name, u in self.unknowns.items() if u.differential and u.gap is None
+        }
+        self.restart_formula()
+        for name, slope in slopes.items():
+            self.unknowns[name].rate = slope
+
+    def remembers_too_little(self) -> bool:
+        """The formula's memory of a concentration is negative somewhere (collective).
+
+        So it is with BDF2 where c fell to less than a quarter in a step of the same length. The
+        memory is what a node has to give if it ends with nothing, and of less there may be no
+        positive solution; BDF1 has one.
+        """
+        _, now, before = (float(c.value) for c in self._rates)
+        lowest = min(
+            (float((-now * u.old[0].x.array - before * u.old[1].x.array).min(initial=np.inf))
+             for u in self.unknowns.values() if u.positive), default=np.inf,
+        )
+        return bool(self.domain.comm.allreduce(lowest, op=MPI.MIN) < 0.0)
 
     def error(self) -> float:
         """Local error of the step in units of each field's scale (root mean square, worst field).

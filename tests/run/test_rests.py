@@ -205,6 +205,42 @@ def test_two_solids_that_meet_have_films_of_their_own(tmp_path: Path) -> None:
         assert found == pytest.approx(brentq(gap, held / R, 0.0, xtol=1e-12), rel=1e-4)
 
 
+def test_a_hold_goes_on_where_walls_and_corners_are_empty(tmp_path: Path) -> None:
+    """At the limiting current it does not matter how well the electrolyte conducts.
+
+    Corners between empty walls get no salt, so any storage shared with neighbours would take c
+    below zero there; and where c falls to nothing BDF2 has no positive solution.
+    """
+    flows = []
+    for kappa in ("1 S/m", "10 S/m"):
+        result = lamella(
+            [hold(-2.0, 0.3)], materials={"plain": PLAIN | {"kappa": kappa}}
+        ).run(tmp_path / kappa[:-4])
+        assert result.summary["events"] == [] and result.summary["t"] == pytest.approx(0.3)
+        flows.append(result.series["current_density"][-1])
+        closed(result)
+    print("A/m2", flows, result.summary["steps"], "steps")
+    assert result.series["c_min"][-1] < 1e-20
+    assert flows[1] == pytest.approx(flows[0], rel=1e-3)  # tolerance of a step
+
+
+def test_a_hold_goes_on_where_pores_are_empty(tmp_path: Path) -> None:
+    """Throats between fibres and foil run out of salt within milliseconds; potentials stay sane."""
+    layer = {"name": "mat", "thickness": "18 um", "porosity": 0.738, "fibre_diameter": "6 um"}
+    mat = {"family": "fibre_mat", "width": "24 um", "gap": "8 um", "size": "2 um",
+           "size_wall": "1 um", "layers": [layer]}  # fmt: skip
+    regions = {"host_mat": {"material": "Cu"}, "electrolyte_mat": {"bridge_sigma": "1e4 S/m"}}
+    result = cell(
+        [hold(-2.0, 0.02)], geometry=mat, regions=regions, collector={"material": "Cu"},
+        materials={"plain": PLAIN | {"kappa": "10 S/m"}},
+    ).run(tmp_path / "r")
+    assert result.summary["events"] == [] and result.summary["t"] == pytest.approx(0.02)
+    assert result.series["c_min"][-1] < 1e-20
+    phi_l = result.array("phi_l")
+    assert -2.2 < phi_l.min() and phi_l.max() < 0.5
+    closed(result)
+
+
 def test_a_rest_begins_with_films_on_a_floating_conductor(tmp_path: Path) -> None:
     """Newton went round a kink where two solids under films meet at a node."""
     film = {"surface": "host_*", "film_resistance": "0.01 ohm*m^2"}

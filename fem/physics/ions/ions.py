@@ -7,14 +7,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import ufl
 
 from fem.base.constants import FARADAY
 from fem.base.errors import RunError
+from fem.compat import dfem
 from fem.system.system import Split, System
 from fem.theory.salt import MONOVALENT, Salt
 
 __all__ = ["Ions", "Medium"]
+
+SCARCE = 1e-6
+"""Share of c0 below which less salt makes no larger diffusion potential. Of 1 mol/L that is salt
+with a Debye length of 0.3 um: no neutral solution, and the ratio of next to nothing and even less
+at two nodes of a pore that has run out of it would swing i_l by volts."""
+
+EMPTY = 1e-2
+"""Share of c0; cells with less at a node store their salt node by node."""
 
 
 def _no_salt(c: Any, T: Any) -> Any:
@@ -164,7 +174,7 @@ class Ions:
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
-            i_l += kappa * self._spread(s, medium) * ufl.grad(spreading) / c
+            i_l += kappa * self._spread(s, medium) * ufl.grad(spreading) / self._counted(c)
         return i_l
 
     def _spread(self, s: System, medium: Medium) -> Any:
@@ -172,6 +182,10 @@ class Ions:
         c, T = s["c_seen"], s["T"]
         factor, t_plus = medium.thermodynamic_factor(c, T), medium.t_plus(c, T)
         return self.formula.diffusion_potential(T, factor, t_plus)
+
+    def _counted(self, c: Any) -> Any:
+        """The salt whose logarithm drives i_l, mol/m3."""
+        return ufl.max_value(c, SCARCE * self.c0)
 
     def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
@@ -221,13 +235,16 @@ class Ions:
         s.contribute("work", functools.partial(self._work, s))
         if "c" not in s.unknowns:
             return
-        q, nF = s.test("c"), s["salt_charge"]
+        q, nF, emptied = s.test("c"), s["salt_charge"], self._emptied(s)
         for medium in (m for m in self.media if m.salt):
             _, here, dx = medium.stored(s)
             rate = medium.storing(s) * here
             for row, spreading in s.rows_of("c"):
                 flux = self.anion_flux(s, medium, spreading)
                 s.row(row, nF * rate * q * dx)
+                if not medium.moving:
+                    apart = self._apart(s, emptied, medium.porosity * ufl.grad(s.ddt(s["c"])))
+                    s.row(row, nF * ufl.inner(apart, ufl.grad(q)) * w * dx)
                 s.row(row, -nF * ufl.inner(flux, ufl.grad(q)) * w * dx)
         s.splits["c"] = self._split(s)
 
@@ -245,6 +262,39 @@ class Ions:
         """Electrical work through the boundaries of `inflow`, tested with v, W."""
         return sum(density * s["phi_l"] * v * measure for density, measure in self._supply(s))
 
+    def _emptied(self, s: System) -> Any:
+        """Field that is 1 in cells with a node that had run out of salt before the step, else 0."""
+        c = s.unknowns["c"]
+        emptied = dfem.Function(dfem.functionspace(c.part.mesh, ("DG", 0)), name="emptied")
+        cell, nodes = emptied.function_space.dofmap.list[:, 0], c.space.dofmap.list
+
+        def look() -> None:
+            emptied.x.array[cell] = (c.old[0].x.array[nodes] < EMPTY * self.c0).any(axis=1)
+
+        s.preparers.append(look)
+        return emptied
+
+    @staticmethod
+    def _apart(s: System, emptied: Any, rise: Any) -> Any:
+        r"""What the row of c stores in other places where cells are emptied, mol/(m2 s) (vector).
+
+        Storage (dc/dt, q) couples neighbours: what leaves one node in a short step has to come
+        from the next one too, which then falls below zero at a wall or in a corner without salt.
+        Lumped at nodes it does not, and c has a maximum principle. On a simplex of d dimensions
+
+            lumped (r, q) - (r, q) = (S grad r, grad q),  S = sum over edges e e^T/((d+1)(d+2)),
+
+        which moves salt between the nodes of a cell and makes none, whenever it is switched.
+
+        Args:
+            s: the system.
+            emptied: where it is so.
+            rise: gradient of the salt that is stored in a second, mol/(m4 s).
+        """
+        d, J = s.domain.dim, ufl.Jacobian(s.domain.mesh)
+        edges = J * ((d + 1) * ufl.Identity(d) - ufl.as_matrix(np.ones((d, d)).tolist())) * J.T
+        return emptied / ((d + 1) * (d + 2)) * ufl.dot(edges, rise)
+
     def _split(self, s: System) -> Split:
         """How c hangs together with phi_l, for the solver."""
         q, c, T = s.test("c"), s["c_seen"], s["T"]
@@ -253,6 +303,6 @@ class Ions:
         for medium in (m for m in self.media if m.salt):
             dx = s.domain.dx(medium.regions, lumped=True)
             row += (1 - medium.t_plus(c, T) + swept) * q * dx
-            column += self._spread(s, medium) / c * q * dx
+            column += self._spread(s, medium) / self._counted(c) * q * dx
             volume += q * dx
         return Split("phi_l", row, column, volume)
