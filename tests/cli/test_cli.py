@@ -15,6 +15,7 @@ import fem
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.case.files import case_names, to_toml
 from fem.case.protocol import Step
+from fem.cli import cases as cli_cases
 from fem.cli import main
 from fem.materials import electrolyte, pair, solid
 from geometries import families
@@ -251,7 +252,7 @@ def test_exit_codes(
     def fail(_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(main, "_do_list", fail)
+    monkeypatch.setattr(cli_cases, "_do_list", fail)
     assert main.main(["list"]) == code
     assert capsys.readouterr().err == "hostplate: x\n"
 
@@ -262,7 +263,7 @@ def test_a_fault_of_the_program_shows_its_place(
     def fail(_: Any) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(main, "_do_list", fail)
+    monkeypatch.setattr(cli_cases, "_do_list", fail)
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     assert main.main(["list"]) == 2
     assert "ZeroDivisionError: oops" in capsys.readouterr().err
@@ -462,7 +463,7 @@ def _fail_on(ranks: list[int]) -> int:
     def fail(_: Any) -> None:
         raise CaseError("a mistake")
 
-    main._do_list, main._PATIENCE = fail, 0.5  # type: ignore[assignment]
+    cli_cases._do_list, main._PATIENCE = fail, 0.5  # type: ignore[assignment]
     code = main.main(["list"]) if MPI.COMM_WORLD.rank in ranks else 0
     MPI.COMM_WORLD.Barrier()
     return code

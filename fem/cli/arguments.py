@@ -1,0 +1,29 @@
+"""What several commands share: arguments of a case, and how it is loaded."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Set to 1 unless they are set: short dot products with threads cost twice the time they save."""
+
+
+def case_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the case, and changes of it, to what a command takes."""
+    parser.add_argument("case", help="case file, or name of a case of the catalogue")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="PATH=VALUE",
+        action="append",
+        default=[],
+        help="change one value, e.g. protocol.0.duration='2 h'; may be repeated",
+    )
+
+
+def load_case(options: argparse.Namespace) -> Any:
+    """The case that these arguments ask for."""
+    from fem.case.case import Case
+
+    return Case.load(options.case, options.overrides)

@@ -1,0 +1,168 @@
+"""Commands on meshes: mesh, inspect, gallery."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fem.base.errors import CaseError
+from fem.cli.arguments import case_arguments
+
+
+def _load_host(options: argparse.Namespace) -> Any:
+    from fem.case.hosts import load
+
+    return load(options.case, options.overrides)
+
+
+def _mesh(parser: argparse.ArgumentParser) -> None:
+    case_arguments(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder for mesh.msh, .xdmf, .json")
+    parser.epilog = (
+        "CASE may also be a host (see `hostplate list hosts`): a file with a [geometry].\n\n"
+        "example:\n  hostplate mesh trilayer_cg --out mesh --set geometry.seed=7"
+    )
+    parser.set_defaults(call=_do_mesh)
+
+
+def _do_mesh(options: argparse.Namespace) -> None:
+    case = _load_host(options)
+    sidecar = _build(case, options.out)
+    regions = ", ".join(sidecar["regions"])
+    print(f"{options.out}: {sidecar['cells']} cells, {sidecar['nodes']} nodes; regions {regions}")
+    for text in sidecar.get("remarks", ()):
+        print(f"warning: {text}")
+
+
+def _build(case: Any, folder: Path) -> dict[str, Any]:
+    import geometries
+
+    geometry = case.sized_geometry
+    if geometry is not None:
+        return geometries.build(geometry["family"], geometry, folder)
+    own = case.mesh
+    names = {int(number): name for number, name in own.names.items()}
+    return geometries.convert(
+        Path(own.file), folder, unit=own.unit, names=names, axisymmetric=own.axisymmetric,
+        refine=own.refine,
+    )
+
+
+def _inspect(parser: argparse.ArgumentParser) -> None:
+    case_arguments(parser)
+    parser.add_argument("--png", type=Path, help="also draw the regions into this file")
+    parser.add_argument("--plots", type=Path, help="also draw the numbers by depth into this file")
+    parser.add_argument(
+        "--density",
+        metavar="REGION=VALUE",
+        action="append",
+        default=[],
+        help="of solid regions, for the mass: 'host_*=8.96 g/cm^3' or 'host_*=Cu'; of a "
+        "case, the densities of its materials are used where the library has them",
+    )
+    parser.add_argument("--metal", help="metal that fills the pores, for the capacity; default Li")
+    parser.epilog = (
+        "CASE may also be a host (see `hostplate list hosts`) or a mesh folder.\n\nexamples:\n"
+        "  hostplate inspect mesh --png mesh.png --plots numbers.png --density 'host_*=Cu'\n"
+        "  hostplate inspect trilayer_cg --set geometry.seed=7"
+    )
+    parser.set_defaults(call=_do_inspect)
+
+
+def _do_inspect(options: argparse.Namespace) -> None:
+    import tempfile
+
+    import geometries
+
+    densities = dict(_density(text) for text in options.density)
+    with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
+        folder, metal = Path(options.case), options.metal
+        if not folder.is_dir():
+            case = _load_host(options)
+            folder = Path(scratch)
+            _build(case, folder)
+            if hasattr(case, "metal"):
+                densities = _case_densities(case) | densities
+                metal = metal or case.metal
+        elif options.overrides:
+            raise CaseError("--set changes a case; the mesh folder is already built")
+        report = geometries.inspect(folder, densities=densities, metal=metal or "Li")
+        notes = report.pop("notes")
+        for name, value in report.items():
+            print(f"{name}: {_number(value)}{_UNITS.get(name, '')}")
+        for text in notes:
+            print(f"note: {text}")
+        if options.png:
+            print(f"wrote {geometries.draw(folder, options.png)}")
+        if options.plots:
+            print(f"wrote {geometries.plot(report, options.plots)}")
+
+
+_UNITS = {"wall_area": " 1/m", "wall_area_by_depth": " 1/m", "pore_size": " m",
+          "host_mass": " kg/m^2", "capacity": " C/m^2"}
+
+
+def _density(text: str) -> tuple[str, float]:
+    """Region pattern and density in kg/m^3 of ``host_*=8.96 g/cm^3`` or ``host_*=Cu``."""
+    from fem.materials import solid
+    from fem.values.units import parse_quantity
+
+    region, _, value = text.partition("=")
+    if not region or not value:
+        raise CaseError(f"--density {text!r}: write REGION=VALUE, as 'host_*=8.96 g/cm^3'")
+    if value[0].isdigit():
+        try:
+            return region, parse_quantity(value, "kg/m^3")
+        except ValueError as error:
+            raise CaseError(f"--density {text!r}: {error}") from None
+    found = solid(value)
+    if not found.has("density"):
+        raise CaseError(f"--density {text!r}: the library has no density of {value}; give a "
+                        "quantity, as '8.96 g/cm^3'")
+    return region, float(found.density)
+
+
+def _case_densities(case: Any) -> dict[str, float]:
+    """Densities of the case's solids by region pattern, where they are known."""
+    from fem.materials import Solid, material
+
+    found = {}
+    for region, entry in case.regions.items():
+        filling = material(entry.material, case.fillings) if entry.material else None
+        if isinstance(filling, Solid) and filling.has("density"):
+            found[region] = float(filling.density)
+    return found
+
+
+def _gallery(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--family", action="append", default=[], help="only this one; repeatable")
+    parser.add_argument("--hosts", action="store_true", help="the published hosts instead")
+    parser.epilog = "example:\n  hostplate gallery --out gallery"
+    parser.set_defaults(call=_do_gallery)
+
+
+def _do_gallery(options: argparse.Namespace) -> None:
+    from geometries.inspection.gallery import gallery, named
+
+    if not options.hosts:
+        files = gallery(options.out, options.family)
+    elif options.family:
+        raise CaseError(
+            "--family selects among the families, --hosts draws the hosts; use one of them"
+        )
+    else:
+        from fem.case.hosts import published
+
+        files = named(published(), options.out)
+    for file in files:
+        print(file, flush=True)
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_number(part)}" for name, part in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return " ".join(_number(part) for part in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
