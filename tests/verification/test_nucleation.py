@@ -21,7 +21,8 @@ from fem.base.errors import CaseError, Interrupted, RunError
 from fem.compat import MPI
 from fem.files.checkpoint import latest
 from fem.mesh.domain import Domain
-from fem.physics.nuclei.nuclei import SLACK, Nuclei, poisson_sites
+from fem.physics.nuclei.draws import poisson_sites
+from fem.physics.nuclei.nuclei import SLACK, Nuclei
 from fem.results.result import Result, read_series
 from fem.run.session import resume
 from fem.run.signals import StopRequest

@@ -16,7 +16,8 @@ from fem.case.checks import LEAST_WIDTHS
 from fem.case.tables import Nuclei as Entry
 from fem.mesh.domain import Domain
 from fem.physics.metal.metal import Metal
-from fem.physics.nuclei.nuclei import Nuclei, Seeds, Surface
+from fem.physics.nuclei.nuclei import Nuclei
+from fem.physics.nuclei.sites import Seeds, Surface
 from fem.setup.surfaces import Surfaces
 
 __all__ = ["nuclei"]

@@ -21,8 +21,7 @@ balances, and at eta >= 0 nothing happens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,10 +33,13 @@ from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem, la, owned_size
 from fem.mesh.components import components
 from fem.physics.metal.metal import TAIL, Metal, nodal
+from fem.physics.nuclei.caps import Cap
+from fem.physics.nuclei.draws import generators, poisson_sites
+from fem.physics.nuclei.sites import Seeds, Surface
 from fem.system.system import System
 from fem.values.units import format_quantity
 
-__all__ = ["Nuclei", "Seeds", "Surface", "generators", "poisson_sites"]
+__all__ = ["Nuclei"]
 
 #: V; how far beyond its threshold a site may be when it wakes (it may be more at `dt_min`).
 SLACK = 1e-3
@@ -53,134 +55,12 @@ COVERED, DISSOLVED = 0.5, 0.1
 CROWD = 0.1
 
 Array = npt.NDArray[np.float64]
-Pair = tuple[str, str]
 
 _SITE = np.dtype([
     ("entry", int), ("order", int), ("x", float, 3), ("normal", float, 3), ("radius", float),
     ("cosine", float), ("threshold", float), ("attempts", float), ("barrier", float),
     ("rank", int), ("node", int),
 ])  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Surface:
-    """A nucleating surface.
-
-    Attributes:
-        walls: (solid, pore) pairs.
-        faces: (boundary, pore) pairs.
-        contact_angle: through the metal, rad.
-    """
-
-    walls: tuple[Pair, ...] = ()
-    faces: tuple[Pair, ...] = ()
-    contact_angle: float = np.pi / 2
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """Where nuclei may form and what it takes: places, a density of places, or a rate.
-
-    In a 2D cut a nucleus is a ridge. It stands for the nuclei that the plane cuts, whose centres
-    lie within a radius of it: densities and rates per area count 2 R of wall out of the plane.
-
-    Attributes:
-        place: in the case, for messages.
-        surfaces: on which they form.
-        radius: R of the caps, m.
-        at: places; each stands for the wall node next to it, m.
-        density: of places, drawn from a Poisson process, 1/m2.
-        thresholds: of each place, or one for all: it wakes below minus this overpotential, V.
-        spread: standard deviation of thresholds, which stay at 0 or above, V.
-        rate: J_0 of J_0 exp(-barrier/eta^2) (1 - xi), 1/(m2 s).
-        barrier: contact angle -> barrier over k_B T, times eta^2, V2.
-        seed: of all draws.
-        share: points (n, 3) -> what the density or rate is multiplied with.
-    """
-
-    place: str
-    surfaces: tuple[Surface, ...]
-    radius: float
-    at: tuple[tuple[float, ...], ...] = ()
-    density: float = 0.0
-    thresholds: tuple[float, ...] = (0.0,)
-    spread: float = 0.0
-    rate: float = 0.0
-    barrier: Callable[[float], float] = lambda angle: 0.0
-    seed: int = 0
-    share: Callable[[Array], Array | float] = lambda points: 1.0
-
-
-def generators(seed: Sequence[int], *keys: npt.ArrayLike) -> Iterator[np.random.Generator]:
-    """A stream of random numbers for every place, fixed by the place and not by when it is asked.
-
-    Args:
-        seed: whole numbers that all share.
-        keys: arrays with a row per place; equal rows give equal streams.
-    """
-    table = np.column_stack(keys).astype(np.float64) + 0.0  # -0.0 becomes 0.0
-    for row in np.ascontiguousarray(table).view(np.uint32):
-        yield np.random.default_rng([*seed, *row.tolist()])
-
-
-def poisson_sites(
-    points: Array, expected: Array, seed: Sequence[int], threshold: float = 0.0,
-    spread: float = 0.0,
-) -> tuple[npt.NDArray[np.int64], Array]:
-    """Sites of a Poisson process on the nodes of a wall.
-
-    Args:
-        points: nodes, (n, 3), m.
-        expected: mean number of sites at each.
-        seed: equal seeds give equal sites on equal nodes, in whatever order they come.
-        threshold: mean, V.
-        spread: standard deviation, V; thresholds below 0 become 0.
-
-    Returns:
-        Index of the node of every site, and its threshold, V.
-    """
-    where: list[int] = []
-    thresholds: list[float] = []
-    for k, draw in enumerate(generators(seed, points)):
-        count = int(draw.poisson(expected[k]))
-        where += [k] * count
-        thresholds += np.maximum(draw.normal(threshold, spread, count), 0.0).tolist()
-    return np.array(where, dtype=np.int64), np.array(thresholds)
-
-
-@dataclass
-class Cap:
-    """A cap that grows, as this rank's nodes see it.
-
-    Attributes:
-        index: of its nodes among those of the reaction.
-        offset: of its nodes from the site, m, (n, 3).
-        normal: of the wall, into the pore.
-        cosine: of the contact angle.
-        final: the profile when it is complete.
-        radii, volumes: volume (m3, 2D: m2, all ranks) by radius (m).
-        surface: of the complete cap, m2 (2D: m).
-    """
-
-    index: npt.NDArray[np.int64]
-    offset: Array
-    normal: Array
-    cosine: float
-    final: Array = field(default_factory=lambda: np.empty(0))
-    radii: Array = field(default_factory=lambda: np.empty(0))
-    volumes: Array = field(default_factory=lambda: np.empty(0))
-    surface: float = 0.0
-
-    def at(self, radius: float, width: float) -> Array:
-        """Resting profile of a cap of this radius; below 0 it is but a trace of metal."""
-        centre = -max(radius, 0.0) * self.cosine * self.normal
-        distance = np.linalg.norm(self.offset - centre, axis=1)
-        return np.asarray(1.0 / (1.0 + np.exp((distance - radius) / width)))
-
-    def keep(self, which: npt.NDArray[np.bool_]) -> None:
-        """Forget the other nodes."""
-        self.index, self.offset = self.index[which], self.offset[which]
-        self.final = self.final[which]
 
 
 class Nuclei:
