@@ -14,7 +14,7 @@ import pytest
 from fem import theory
 from fem.base.constants import BOLTZMANN, EPSILON_0, FARADAY, GAS_CONSTANT, T_REF
 from fem.materials import electrolyte, metal
-from fem.theory import transport
+from fem.theory import effective
 
 # D 3e-10 m2/s, c0 1000 mol/m3, t_plus 0.4, L 100 um: the data of the transport section
 L = 1e-4
@@ -224,7 +224,7 @@ def test_square_array_of_insulating_cylinders():
 def test_lattice_sums_are_those_of_a_direct_summation():
     m, n = np.meshgrid(np.arange(-60, 61), np.arange(-60, 61))
     points = (m + 1j * n)[(m != 0) | (n != 0)]
-    sums = transport._lattice_sums(24)
+    sums = effective._lattice_sums(24)
     for k in (8, 12, 16, 24):
         assert sums[k] == pytest.approx(np.sum(points ** (-float(k))).real, rel=1e-9)
     assert sums[4] == pytest.approx(np.sum(points**-4.0).real, rel=1e-3)

@@ -1,48 +1,70 @@
-"""Closed forms of electrodeposition: numpy in, numpy out, SI throughout."""
+"""Closed forms of electrodeposition: plain functions, numpy in, numpy out, SI throughout.
 
-from fem.theory.transport import (
-    boltzmann_anion,
-    bruggeman,
-    chazalviel_speed,
-    closed_cell_concentration,
+Every argument may be a float or an array (they broadcast); scalars give a float. Arguments out of
+range raise ValueError with the name, the bound and the value. Symbols:
+
+| name | meaning | unit |
+|---|---|---|
+| J | current density, a positive magnitude | A/m2 |
+| c0 | salt concentration at the start or far away | mol/m3 |
+| D, kappa, sigma | salt diffusivity, ionic and electronic conductivity | m2/s, S/m, S/m |
+| t_plus, z | transference number and charge number of the cation | - |
+| z_minus | charge number of the anion, below 0; not given: -z | - |
+| L, T | distance between the electrodes (or stated length), temperature | m, K |
+| molar_volume, surface_energy | of the metal | m3/mol, J/m2 |
+"""
+
+from fem.theory.current import (
     column_number,
-    concentration_cell_voltage,
+    disk_current,
+    resistive_column,
+    sphere_limiting_current,
+    wagner_linear,
+    wagner_number,
+    wagner_tafel,
+)
+from fem.theory.effective import (
+    bruggeman,
+    cylinder_array,
+    hashin_shtrikman,
+    maxwell_cylinders,
+    maxwell_spheres,
+)
+from fem.theory.growth import (
     coulombic_efficiency,
-    critical_radius,
     cubic_curvature,
     cubic_surface_energy,
-    cylinder_array,
-    debye_length,
-    depletion_time,
-    disk_current,
-    donnan_potential,
     faraday_thickness,
     front_growth_rate,
     front_speed,
-    gouy_chapman,
-    grahame_charge,
-    hashin_shtrikman,
-    heterogeneous_factor,
-    limiting_current,
-    maxwell_cylinders,
-    maxwell_spheres,
-    monroe_newman_factor,
-    monroe_newman_shift,
     neutral_wavelength,
+)
+from fem.theory.mechanics import monroe_newman_factor, monroe_newman_shift, sei_shell_stress
+from fem.theory.nucleation import (
+    critical_radius,
+    heterogeneous_factor,
     nucleation_barrier,
     nucleation_rate,
     nuclei_density_ratio,
     nucleus_current,
+)
+from fem.theory.space_charge import (
+    boltzmann_anion,
+    debye_length,
+    donnan_potential,
+    gouy_chapman,
+    grahame_charge,
+)
+from fem.theory.transport import (
+    chazalviel_speed,
+    closed_cell_concentration,
+    concentration_cell_voltage,
+    depletion_time,
+    limiting_current,
     polarisation,
-    resistive_column,
     sand_capacity,
     sand_time,
-    sei_shell_stress,
-    sphere_limiting_current,
     steady_gradient,
-    wagner_linear,
-    wagner_number,
-    wagner_tafel,
 )
 
 __all__ = [

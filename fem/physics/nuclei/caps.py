@@ -10,7 +10,6 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 
-
 @dataclass
 class Cap:
     """A cap that grows, as this rank's nodes see it.
