@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -31,3 +33,20 @@ def test_every_room_has_its_floor() -> None:
     rooms = {folder.parent.name for folder in (ROOT / "fem").glob("*/__init__.py")}
     rooms |= {file.stem for file in (ROOT / "fem").glob("*.py")} - {"__init__"}
     assert named == {f"fem.{room}" for room in rooms} | {"geometries"}
+
+
+def test_modules_that_texts_name_are_there() -> None:
+    """Paths and dotted names of our code, in pages, docstrings, comments and cases."""
+    named, lost = r"(?<![\w./-])((?:fem|geometries)%s)", []
+    files = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("scripts/*/*.toml")]
+    files += [file for room in ("fem", "geometries") for file in (ROOT / room).rglob("*.py")]
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        paths = {*re.findall(named % r"(?:/\w+)+\.py\b", text)}
+        lost += [f"{file.name}: {path}" for path in paths if not (ROOT / path).is_file()]
+        for name in {*re.findall(named % r"(?:\.[A-Za-z]\w*)+", text)} - {"geometries.md"}:
+            try:
+                pkgutil.resolve_name(name)
+            except (ImportError, AttributeError):
+                lost.append(f"{file.name}: {name}")
+    assert not lost, lost
