@@ -1,4 +1,4 @@
-"""Distances between points of all ranks."""
+"""Where edges cross a contour, and distances between points of all ranks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from scipy.spatial import cKDTree
 
 from fem.compat import MPI
 
-__all__ = ["nearest"]
+__all__ = ["crossings", "nearest"]
 
 Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def nearest(comm: MPI.Comm, points: Array, others: Array, limit: float) -> Array:
@@ -35,3 +36,24 @@ def nearest(comm: MPI.Comm, points: Array, others: Array, limit: float) -> Array
     comm.Allreduce(MPI.IN_PLACE, away, op=MPI.MIN)
     first = sum(len(before) for before in everyone[: comm.rank])
     return np.asarray(away[first : first + len(points)])
+
+
+def crossings(points: Array, edges: Ints, psi: Array) -> tuple[Array, Ints]:
+    """Where this rank's edges cross the contour psi = 0, linear in psi.
+
+    A node that lies on the contour to round-off moves them by no more than that.
+
+    Args:
+        points: of the nodes, (n, 3), m.
+        edges: pairs of nodes, (2, m).
+        psi: at the nodes.
+
+    Returns:
+        The places, (k, 3), m, and the node on the side psi < 0 of each.
+    """
+    i, j = edges
+    across = (psi[i] < 0.0) != (psi[j] < 0.0)
+    i, j = i[across], j[across]
+    low, high = np.where(psi[i] < 0.0, (i, j), (j, i))
+    share = psi[low] / (psi[low] - psi[high])
+    return np.asarray(points[low] + share[:, None] * (points[high] - points[low])), low

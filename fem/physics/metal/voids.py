@@ -1,13 +1,13 @@
 """Pores that metal has closed: no ion gets there, so nothing grows in them.
 
-A void is a part of the electrolyte (xi < 1/2) that no chain of cells with xi < 3/4 joins to where
-ions come in; until then a seam that closes still passes some. Where metal is plated it must hold
-more than tails, a node with xi < `OPEN`: what is narrower than some four lambda is the last of a
-seam and closes, too (`fem.physics.metal.remains`). Where metal dissolves nothing closes, and every
-such part is a void, but no event. What has been one stays one until a chain of cells opens it. The
-front around it is told from the front outside by the distance to either side's electrolyte; its
-area is left out of the reaction. Metal between a void and the electrolyte outside holds the ions
-off while it is some five lambda thick.
+A void is a part of the electrolyte (xi < 1/2) that no chain of cells with xi < 1/2 joins to where
+ions come in: that is when sharp fronts meet. Where metal is plated it must hold more than tails, a
+node with xi < `OPEN`: what is narrower than some four lambda is the last of a seam and closes, too
+(`fem.physics.metal.remains`). Where metal dissolves nothing closes, and every such part is a void,
+but no event. What has been one stays one until a chain of cells opens it. The front around it is
+told from the front outside by which contour xi = 1/2 is nearer; its area is left out of the
+reaction. Metal between a void and the electrolyte outside holds the ions off while it is some five
+lambda thick.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, dfem, owned_size
-from fem.mesh.components import components, highest
-from fem.mesh.nearest import nearest
-from fem.physics.metal.remains import FARTHEST
+from fem.mesh.components import components, edges, highest
+from fem.mesh.nearest import crossings, nearest
+from fem.physics.metal.profile import distance
+from fem.physics.metal.remains import DEEPEST, FARTHEST
 from fem.system.system import System, Unknown
 
 __all__ = ["Voids"]
@@ -28,7 +29,7 @@ __all__ = ["Voids"]
 #: A closed pore with no xi below this is the last of a seam.
 OPEN = 0.1
 #: Mean xi of a cell that passes no ions any more.
-SHUT = 0.75
+SHUT = 0.5
 #: In lambda; what is no farther away by more than this is as near, whatever the ranks.
 TIE = 1e-6
 #: xi of metal below which a tail reaches into a pore.
@@ -104,6 +105,7 @@ class Voids:
         none = np.empty(0, dtype=np.int32)
         self.entries = np.concatenate([none, *(domain.cells_along(b) for b in sorted(entries))])
         self.corners = u.space.dofmap.list
+        self.edges = edges(self.corners)
 
     def _closed(
         self, xi: Array, held: npt.NDArray[np.bool_], dissolves: bool
@@ -146,18 +148,21 @@ class Voids:
 
     def _take_front(self, xi: Array) -> None:
         """Give metal nodes around a void its number (collective)."""
-        far, points, number = FARTHEST * self.width, self.points, self.number.x.array
-        shut = self.shut
-        inside = points[shut] if shut.any() else np.array([[np.inf], [-np.inf]]) * np.ones(3)
-        ends = self.comm.allgather((inside.min(axis=0), inside.max(axis=0)))
+        far, number = FARTHEST * self.width, self.number.x.array
+        place, pore = crossings(self.points, self.edges, distance(xi, DEEPEST))
+        of = np.rint(number[pore]).astype(np.int64)
+        shut = place[of > 0]
+        ends = self.comm.allgather((
+            shut.min(axis=0, initial=np.inf), shut.max(axis=0, initial=-np.inf)))
         low = np.min([end[0] for end in ends], axis=0) - far
         high = np.max([end[1] for end in ends], axis=0) + far
         mine = (xi[: self.n] >= 0.5) & (xi[: self.n] < FULL)
-        tails = np.flatnonzero(mine & _within(points[: self.n], low, high))
-        outside = (xi < 0.5) & ~shut & _within(points, low - far, high + far)
-        best, chosen = nearest(self.comm, points[tails], points[outside], far), np.zeros(len(tails))
-        for k in sorted(set().union(*self.comm.allgather({*number[shut].tolist()}))):
-            away = nearest(self.comm, points[tails], points[number == k], far)
+        tails = np.flatnonzero(mine & _within(self.points[: self.n], low, high))
+        points, chosen = self.points[tails], np.zeros(len(tails))
+        outside = place[(of == 0) & _within(place, low - far, high + far)]
+        best = nearest(self.comm, points, outside, far)
+        for k in sorted({*np.concatenate(self.comm.allgather(np.unique(of))).tolist()} - {0}):
+            away = nearest(self.comm, points, place[of == k], far)
             closer = away < best - TIE * self.width
             chosen[closer], best[closer] = k, away[closer]
         number[tails] = chosen
