@@ -276,10 +276,9 @@ class Metal:
             if self.surface_energy:
                 bent = self.surface_energy / self.charge_density * front.curvature.x.array
                 growing.shifts["curvature"] = bent[growing.nodes["xi"]]
-            front.expected = remains.update(front.xi.x.array)
             area = contact.inward(front.areas())
-            growth = domain.comm.allreduce(float(area @ remains.way), op=MPI.SUM)
-            voids.update(front.xi.x.array, remains.met, dissolves=growth < 0.0)
+            front.expected = remains.update(front.xi.x.array, area)
+            voids.update(front.xi.x.array, remains.met, remains.dissolves)
             shut = voids.shut
             front.expected[shut] = s.unknowns["xi"].old[0].x.array[shut]
             growing.area = remains.areas(area * ~shut[:n], front.volume)

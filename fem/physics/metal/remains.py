@@ -1,18 +1,24 @@
 r"""What is left where two fronts have met: the last of a seam, the ghost of a neck.
 
-A resting front lies lambda |psi(xi) - psi(0.38)| from every node of its tails, with psi =
-ln(xi/(1 - xi)). Where two fronts have met their contour is gone, but tails stay: pores that close
-by a factor e per lambda of travel where a sharp interface leaves none, and metal that connects
-nothing. With d the distance to the contour xi = 0.38, the share of a node that remains is
+A resting front lies lambda |psi(xi) - psi_0| from every node of its tails, with psi = ln(xi/(1 -
+xi)) and psi_0 that of a contour. Where two fronts have met the contour is gone, but tails stay:
+pores that close by a factor e per lambda of travel where a sharp interface leaves none, and metal
+that connects nothing. With d the distance to the contour, the share of a node that remains is
 
-    s = clip( d/lambda - 5/4 |psi(xi) - psi(0.38)| - 1, 0, 1 )
+    s = clip( d/lambda - 5/4 |psi(xi) - psi_0| - 1/2, 0, 1 )
 
-Metal within reach of a wall that it can have begun on is a film, not remains. Necks part at this
-contour (`fem.physics.metal.contact`); a seam has 0.45 when sharp fronts meet, and is being filled
-meanwhile.
+The contour of metal is xi = 0.38, at which necks part (`fem.physics.metal.contact`), that of pores
+xi = 1/2: the axis of a seam has that when sharp fronts meet, and so has a wall that a front meets.
+Metal within reach of a wall that it can have begun on is a film, not remains.
 
 The top of what remains is a ridge: no way leads up from it as steeply as a front is. Fronts by
-themselves, films that begin on walls and tails at rest have none, and then s = 0 everywhere.
+themselves, films that begin on walls and tails at rest have none, and then s = 0 everywhere. What
+has remained stays a top until its s is 0: once it falls, the tails of what is left beside it make
+it steep.
+
+Where the metal as a whole dissolves, remains of metal go, and where it is plated those of pores:
+down to what a front at d would have there. The other ones stay: nothing grows on a ghost, and no
+seam opens again along its middle.
 """
 
 from __future__ import annotations
@@ -26,31 +32,35 @@ from scipy.spatial import cKDTree
 
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import edges, highest
-from fem.mesh.nearest import nearest
-from fem.physics.metal.contact import PART
-from fem.physics.metal.profile import distance
+from fem.mesh.nearest import crossings, nearest
+from fem.physics.metal.contact import PART, TOUCH
+from fem.physics.metal.profile import distance, profile
 from fem.system.system import System, Unknown
 
-__all__ = ["CONTOUR", "FARTHEST", "Remains"]
+__all__ = ["FARTHEST", "Remains"]
 
-#: xi of the contour by which fronts are told: necks part at it.
-CONTOUR = PART
+#: xi of the contours by which fronts are told: necks part at the first, seams join at the second.
+NECK, SEAM = PART, TOUCH
 #: The top of what remains holds more metal, or more pore, than TOP: long steps leave 0.06 of pore
 #: behind a front by itself, which fills as the tail comes to rest. What is FAINT is not looked at.
 TOP, FAINT = 0.1, 1e-3
 #: Slope of psi per lambda along the steepest way up from a ridge, at most; a front has 1.
 RIDGE = 0.4
 #: How much farther away than at rest a contour must be: a factor, and lambdas.
-SLACK, MARGIN = 1.25, 1.0
+SLACK, MARGIN = 1.25, 0.5
 #: From here on nothing that is not faint belongs to a front, in lambda.
-FARTHEST = MARGIN + 1.0 + SLACK * float(np.log(1.0 / FAINT) + np.log(1.0 / CONTOUR - 1.0))
+FARTHEST = MARGIN + 1.0 + SLACK * float(np.log(1.0 / FAINT) + np.log(1.0 / NECK - 1.0))
 #: xi and 1 - xi below this are not told from one another.
 DEEPEST = 1e-9
 #: Remains go by a factor e in lambda over this of travel,
 PACE = 8.0
 #: but in one step this share is left at least, and this share where the front takes them by itself:
 #: BDF2 goes on falling, and would drive what fell to less than 1/4 below nothing.
-KEPT, LEFT = 0.4, 0.28
+KEPT, LEFT = 0.3, 0.28
+#: Metal that goes less far than this share of the fastest is not going: it may float.
+GOING = 0.1
+#: Share of all that moves by which growth has to outweigh loss, or the other way round, to count.
+OUTWEIGH = 0.5
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -80,8 +90,12 @@ class Remains:
         self.n = owned_size(space)
         self.points = space.tabulate_dof_coordinates()
         self.metal, self.pore = np.zeros(self.n), np.zeros(self.n)
-        self.way, self.target = np.zeros(self.n), np.zeros(self.n)
+        self.way, self.target, self.rest = (np.zeros(self.n) for _ in range(3))
         self.met = False
+        self.goes, self.stays, self.full = np.zeros(self.n, dtype=bool), np.zeros(self.n), 0.0
+        #: What has remained in the last step, and 1 if the metal as a whole grew in it, -1 if not.
+        self.known = s.memory("remains", unknown.part)
+        self.sense = s.charges["sense"] = np.array([-1.0])
         self.speed: Callable[[], Array] = lambda: np.zeros(self.n)
         self.cells = space.dofmap.list
         self.edges = edges(self.cells)
@@ -91,32 +105,58 @@ class Remains:
         far = FARTHEST * width
         self.to_wall = nearest(self.comm, self.points[: self.n], walls, far) / width
 
-    def update(self, xi: Array) -> Array:
+    @property
+    def dissolves(self) -> bool:
+        """The front as a whole recedes, or did before it came to rest."""
+        return bool(self.sense[0] < 0.0)
+
+    def update(self, xi: Array, area: Array) -> Array:
         """Find what remains, for the step at hand (collective).
 
         Args:
             xi: as foreseen, local values, ghosts last.
+            area: of the front at every owned node, m2 (2D: m).
 
         Returns:
             What is to be expected of xi, remains included.
         """
+        was = self.known.x.array[: self.n] > 0.5
         self._find(xi)
-        self.unknown.meant = (self.metal > 0.0) | (self.pore > 0.0)
+        # What remained in the last step has no speed that could be carried on.
+        self.unknown.meant = was | (self.metal > 0.0) | (self.pore > 0.0)
         self.way[:] = self.speed() * self.s.dt / self.width if self.s.dt > 0.0 else 0.0
+        fast = self._turn(area)
         if not self.met or self.s.dt <= 0.0:
             return xi.copy()
-        goes = self._goes()
         now, mine = self.unknown.old[0].x.array[: self.n], xi[: self.n]
-        keep = np.maximum(np.exp(-PACE * np.abs(self.way)), KEPT)
-        full = self.way > 0.0
-        self.target = full + keep * (now - full)
+        self.goes = fast & ((self.metal if self.dissolves else self.pore) > 0.0)
+        self.stays = np.where(self.way > 0.0, self.metal, self.pore)
+        self.full = 0.0 if self.dissolves else 1.0
+        left, keep = np.abs(now - self.full), np.maximum(np.exp(-PACE * np.abs(self.way)), KEPT)
+        left = np.minimum(np.maximum(keep * left, self.rest), left)
+        self.target = self.full + np.sign(now - self.full) * left
         expected = self.work.x
-        expected.array[: self.n] = mine + goes * (self.target - mine)
+        stopped = mine + self.stays * (now - mine)
+        expected.array[: self.n] = np.where(self.goes, self.target, stopped)
         expected.scatter_forward()
         return expected.array.copy()
 
+    def _turn(self, area: Array) -> Mask:
+        """Set `dissolves`; which owned nodes go along with the front as a whole (collective).
+
+        Metal that floats does not: it hardly reacts, and either way. At rest it stays as it was.
+        """
+        moved = area * self.way
+        local = np.array([moved.sum(), np.abs(moved).sum()])
+        growth, turnover = self.comm.allreduce(local, op=MPI.SUM)
+        if abs(growth) > OUTWEIGH * turnover:
+            self.sense[0] = np.sign(growth)
+        along = self.sense[0] * self.way
+        most = self.comm.allreduce(float(along.max(initial=0.0)), op=MPI.MAX)
+        return np.asarray(along > GOING * most)
+
     def areas(self, area: Array, volume: Array) -> Array:
-        """Areas of the front's reaction: remains go quickly.
+        """Areas of the front's reaction: remains go quickly, and nothing grows on them.
 
         Args:
             area: of the front at every owned node, m2 (2D: m).
@@ -124,56 +164,61 @@ class Remains:
         """
         if not self.met or self.s.dt <= 0.0:
             return area
-        goes = self._goes()
         now, before = (f.x.array[: self.n] for f in self.unknown.old[:2])
         new, last, first = (self.s.dt * weight for weight in self.s.weights(self.s.dt))
         way = np.where(self.way, self.way, 1.0)
-        fastest = now + (1.0 - LEFT) / (1.0 - KEPT) * (self.target - now)
         least, most = (
             np.maximum(volume / self.width * (new * end + last * now + first * before) / way, 0.0)
-            for end in (self.target, fastest)
+            for end in (self.target, self.full + LEFT * (now - self.full))
         )
-        return np.asarray(area + goes * (np.clip(area, least, most) - area))
-
-    def _goes(self) -> Array:
-        """Share of each owned node that goes: pore where metal plates, metal where it dissolves."""
-        return np.where(self.way > 0.0, self.pore, self.metal)
+        taken = np.clip(area, least, np.maximum(least, most))
+        return np.where(self.goes, taken, area * (1.0 - self.stays))
 
     def _find(self, xi: Array) -> None:
         """Set `metal`, `pore` and `met` (collective)."""
-        self.metal[:] = self.pore[:] = 0.0
+        self.metal[:] = self.pore[:] = self.rest[:] = 0.0
         mine = xi[: self.n]
-        tail = np.minimum(mine, 1.0 - mine) > FAINT
-        tail &= (mine > CONTOUR) | (self.to_wall > MARGIN)
-        ridge = self._ridges(xi, tail & (np.minimum(mine, 1.0 - mine) > TOP))
+        low = np.minimum(mine, 1.0 - mine)
+        sides = (
+            (self.metal, (mine < NECK) & (self.to_wall > MARGIN), NECK),
+            (self.pore, mine >= SEAM, SEAM),
+        )
+        was = self.known.x.array[: self.n] > 0.5
+        ridge = self._ridges(xi, (low > TOP) & (sides[0][1] | sides[1][1]))
+        ridge |= was & (low > FAINT)
+        self.known.x.array[:] = 0.0
         self.met = self.comm.allreduce(bool(ridge.any()), op=MPI.LOR)
         if not self.met:
             return
-        contour = self._contour(xi)
-        for share, own in (
-            (self.metal, tail & (mine < CONTOUR)), (self.pore, tail & (mine >= CONTOUR))
-        ):
-            tops = np.flatnonzero(own & ridge)
-            tops = tops[self._share(tops, mine, contour) > 0.0]
+        for share, side, level in sides:
+            contour, _ = crossings(self.points, self.edges, _away(xi) - _away(level))
+            tops = np.flatnonzero(side & ridge)
+            tops = tops[self._share(tops, mine, contour, level)[0] > 0.0]
             remain = np.concatenate(self.comm.allgather(self.points[tops]))
             if len(remain):
-                around, far = np.flatnonzero(own), FARTHEST * self.width
+                around, far = np.flatnonzero(side & (low > FAINT)), FARTHEST * self.width
                 away, _ = cKDTree(remain).query(self.points[around], distance_upper_bound=far)
                 around = around[np.isfinite(away)]
-                share[around] = self._share(around, mine, contour)
+                share[around], rest = self._share(around, mine, contour, level)
+                self.rest[around] = np.where(share[around] > 0.0, rest, 0.0)
+        self.known.x.array[: self.n] = (self.metal > 0.0) | (self.pore > 0.0)
+        self.known.x.scatter_forward()
 
-    def _share(self, nodes: Any, xi: Array, contour: Array) -> Array:
-        """How much of these nodes remains (collective)."""
-        points, seen = self.points[nodes], xi[nodes]
-        away = nearest(self.comm, points, contour, FARTHEST * self.width) / self.width
-        away = np.where(seen < CONTOUR, np.minimum(away, self.to_wall[nodes]), away)
-        at_rest = np.abs(_away(seen) - _away(CONTOUR))
-        return np.asarray(np.clip(away - SLACK * at_rest - MARGIN, 0.0, 1.0))
+    def _share(
+        self, nodes: Any, xi: Array, contour: Array, level: float
+    ) -> tuple[Array, Array]:
+        """How much of these nodes, on one side of a contour, remains; what rests (collective)."""
+        away = nearest(self.comm, self.points[nodes], contour, FARTHEST * self.width) / self.width
+        if level == NECK:
+            away = np.minimum(away, self.to_wall[nodes])
+        at_rest = np.abs(_away(xi[nodes]) - _away(level))
+        rest = profile(-abs(_away(level)) - away)
+        return np.clip(away - SLACK * at_rest - MARGIN, 0.0, 1.0), rest
 
     def _ridges(self, xi: Array, tops: Mask) -> Mask:
         """Which of these owned nodes no way leads up from, to more of the same (collective)."""
         psi, best = _away(xi), np.zeros(len(xi))
-        up = np.where(xi < CONTOUR, 1.0, -1.0)
+        up = np.where(xi < SEAM, 1.0, -1.0)
         seen = np.minimum(xi, 1.0 - xi) > TOP
         i, j = self.edges
         on = np.flatnonzero(seen[i] | seen[j])
@@ -194,13 +239,6 @@ class Remains:
             slope = climb * self.width / np.linalg.norm(way, axis=1)
             np.maximum.at(best, cells[:, k], up[cells[:, k]] * slope)
         return ridge & (highest(self.work, best)[: self.n] < RIDGE)
-
-    def _contour(self, xi: Array) -> Array:
-        """Where this rank's edges cross the contour, linear in psi, (n, 3), m."""
-        above = xi > CONTOUR
-        i, j = self.edges[:, above[self.edges[0]] != above[self.edges[1]]]
-        share = (_away(CONTOUR) - _away(xi[i])) / (_away(xi[j]) - _away(xi[i]))
-        return np.asarray(self.points[i] + share[:, None] * (self.points[j] - self.points[i]))
 
 
 def _away(xi: Any) -> Any:
