@@ -341,7 +341,7 @@ class Simulation:
             news = self.watch.news()
             for name, more in news:
                 self._event(name, segment, **more)
-                if name in JUMPS:
+                if name in JUMPS and s.history > 2:
                     s.restart_formula()
             if self._over():
                 cut = True
@@ -559,16 +559,20 @@ class Simulation:
                 shares.append(max(aim / (reached - emptiest), 0.05))
             if self.model.nuclei is not None:
                 shares.append(self.model.nuclei.overshoot())
-            if isinstance(self.measure, Deposit):
-                shares.append(self.measure.contacts.overshoot())
             if self._leaks(numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
                 leaks.append(s.dt)  # what lost its contact within the step still carried current
                 shares.append(0.4)
             return min((share * s.dt for share in shares if share is not None), default=None)
 
+        contacts = self.measure.contacts if isinstance(self.measure, Deposit) else None
+
+        def parting() -> float | None:
+            return contacts.share if contacts is not None else None
+
         fit = functools.partial(self._fit, segment) if drive or self.model.flows else None
         try:
-            step = self.stepper.advance(control, scale, min(until - s.t, 1e30), refine, fit)
+            limit = min(until - s.t, 1e30)
+            step = self.stepper.advance(control, scale, limit, refine, fit, parting)
         except Stuck:
             self.save()
             raise

@@ -26,6 +26,8 @@ SINCE_JUMP, SMALLEST = 1e-3, 1e-5
 time since: steps may be as small as the first share of it, and as the second share of dt_min."""
 GENTLE = 10.0
 """A step that leads out of a jump begins with this many times dt_min."""
+SHARP = 0.95
+"""Share of a step after which a jump of rates is taken for its end."""
 FEWER = 1e-2
 """A step that what is imposed keeps short may be shortened to this share of it."""
 
@@ -164,6 +166,7 @@ class Stepper:
         limit: float,
         refine: Callable[[], float | None] | None = None,
         fit: Callable[[float], float] | None = None,
+        ahead: Callable[[], float | None] | None = None,
     ) -> Step | None:
         """One accepted step of at most `limit` seconds.
 
@@ -175,6 +178,8 @@ class Stepper:
                 (a cut-off) is expected.
             fit: before a solve, the longest step, at most the given one, over which the formula can
                 follow what is imposed; it may restart the formula.
+            ahead: of a step that has begun, the share of it after which rates jump: there it ends.
+                0 if they jump as it begins: so does the formula, anew.
 
         Returns:
             The step, or None if even the smallest one failed (the state before it is restored).
@@ -192,6 +197,14 @@ class Stepper:
             if fitted:
                 dt, least = fitting, min(least, FEWER * fitting)
             s.begin(dt)
+            share = ahead() if ahead and dt > least else None
+            if share is not None and (share < SHARP if share else s.history > 1):
+                s.restore(saved)
+                want = share * dt
+                if not share:
+                    s.restart_formula()
+                    saved, want = s.save(), min(dt, settings.dt0)
+                continue
             outcome = self.solve(control(s.t + dt), scale)
             error = s.error() if outcome.converged else 0.0
             verdict = judge(

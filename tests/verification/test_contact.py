@@ -53,7 +53,7 @@ def test_a_flat_neck_parts(
     print("neck", width, "cut", t / when - 1, "dead", dead / much - 1, "drift", drift(necks[width]))
     assert t == pytest.approx(when, rel=time)
     assert dead == pytest.approx(much, rel=charge)
-    assert drift(necks[width]) < 0.02
+    assert drift(necks[width]) < 2e-3
     (event,) = necks[width].summary["events"]
     assert (event["event"], event["piece"], event["t"]) == ("island", 2, t)
     x, y = event["contact"]
@@ -77,7 +77,20 @@ def test_a_round_neck_parts(tmp_path: Path) -> None:
     print("round", "cut", t / when - 1, "dead", dead / much - 1, "drift", drift(result))
     assert t == pytest.approx(when, rel=0.06)
     assert dead == pytest.approx(much, rel=0.12)
-    assert drift(result) < 0.02
+    assert drift(result) < 5e-3
+
+
+@pytest.mark.parametrize("width", [0.2, 0.1])
+def test_a_cut_costs_few_steps(necks: dict[float, Result], width: float) -> None:
+    """It is found before a step is solved, and rates jump between two steps, not within one.
+
+    Half of the steps lie before the cut. (When steps parted pieces: 15 and 19 rejected in all.)
+    """
+    series = necks[width].series
+    after = np.flatnonzero(series["islands"] > 0.0)
+    print("steps", len(series["t"]), "after", len(after), "rejected", series["rejected"].sum())
+    assert len(after) <= 26
+    assert series["rejected"][after[0] - 2 :].sum() <= 6
 
 
 def test_a_floating_plate_is_joined_when_metal_touches_it(tmp_path: Path) -> None:
@@ -89,10 +102,20 @@ def test_a_floating_plate_is_joined_when_metal_touches_it(tmp_path: Path) -> Non
     alone = float(np.interp(event["t"] - 100.0, t, voltage))  # before the gap is filled as a seam
     print("plate", event["t"] / when - 1, "relief", voltage[-1] - alone)
     assert when == pytest.approx(4454.0, rel=1e-3)
-    assert event["t"] == pytest.approx(when, rel=0.02)
+    assert event["t"] == pytest.approx(when, rel=0.01)
     assert event["piece"] == 1 and event["place"][1] == pytest.approx(6 * UM, abs=0.2 * UM)
     assert voltage[-1] - alone > 5e-3
     assert result.series["floor"].max() < 1e-4
+
+
+def test_a_narrow_gap_is_closed_when_metal_touches_the_other_side(tmp_path: Path) -> None:
+    """Of 5 lambda, within a fifth of lambda (filled from xi = 0.38 on: 9 % early)."""
+    when = 1 * UM / SPEED
+    result = floating(
+        tmp_path / "r", 0.2, [plated(1.02 * when)], cell=2.0, half=1.0, low=1.0, high=2.0, top=4.0)
+    (event,) = [e for e in result.summary["events"] if e["event"] == "bridge"]
+    print("gap", event["t"] / when - 1)
+    assert event["t"] == pytest.approx(when, rel=0.04)
 
 
 # -- ranks ---------------------------------------------------------------------------------------
@@ -145,13 +168,25 @@ def test_pinched_and_plated_again_ten_times(
         return out
 
     monkeypatch.setattr(Deposit, "look", noted)
-    cycle = [strip(1200.0), plated(1200.0)]
-    result = dumbbell(tmp_path / "r", 0.2, [{"step": "cycle", "cycles": 10, "steps": cycle}])
+    cycle = {"step": "cycle", "cycles": 10, "steps": [strip(1200.0), plated(1200.0)]}
+    result = dumbbell(tmp_path / "r", 0.2, [cycle, strip(4000.0)])
     gap = max(abs(f["dead"] + f["live"] + f["residue"] - f["plated"]) / f["plated"] for f in found)
-    reached("dead + live + residue against plated", gap, most=1e-3)
+    reached("dead + live + residue against plated", gap, most=1e-4)
     reached("faraday", result.summary["closures"]["faraday"], most=1e-8)
-    reached("times a piece was lost", sum(
-        e["event"] == "island" for e in result.summary["events"]), least=2)
-    # The drift of dead charge from cycle to cycle is 11 % (aim 2 %): docs/decisions.md, 87.
-    charge, start = result.series["charge"], result.series["plated"][0]
-    reached("stripped over what there is", float(charge.max() / start), most=1.001)
+    lost = [e for e in result.summary["events"] if e["event"] == "island"]
+    reached("times a piece was lost", len(lost), least=2)
+    series = result.series
+    drifts = []
+    for piece in lost:  # by its number, as long as it floats
+        rejoined = [e["t"] for e in result.summary["events"]
+                    if e["event"] == "joined" and e["piece"] == piece["piece"]]
+        end = rejoined[0] if rejoined else np.inf
+        dead = series["dead"][(series["t"] >= piece["t"]) & (series["t"] < end)]
+        drifts.append(np.ptp(dead) / dead[0])
+    reached("drift of dead charge, first time", drifts[0], most=0.02)
+    reached("drift of dead charge, second time", drifts[1], most=0.03)
+    # At last everything is stripped that has contact.
+    last = series["t"] > 24000.0 + 1e-6
+    before, after = series["plated"][~last][-1], series["plated"][last][-1]
+    dead = series["dead"][last][-1]
+    reached("stripped of what can be", (before - after) / (before - dead), least=0.99, most=1.001)

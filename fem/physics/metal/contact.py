@@ -11,16 +11,19 @@ but to no other. So pieces are told apart by their cores, and tails are given to
     ascent   every other node follows its highest neighbour uphill
     basin    what ends in a maximum below TOUCH (a young film, a nucleus) joins its neighbour across
              the highest saddle; two pieces are never joined so
-    ridge    a node below PART that rises less than a front does (RISE in psi, which a front has 1
-             of): the last of a neck. It follows other such nodes only, and their basin joins the
-             collector's piece if it can reach it. So what is left of a neck is stripped, and does
-             not hang for ever on what was cut off
-    coated   a node beside nothing but coatings that stop electrons belongs to no solid. No cell
-             around it is ever open. Its potential is that of the solid underneath, so the front
-             there reacts at the nodes beside it, and its metal comes from them by relaxation
+    keeping  where the metal as a whole dissolves, tails stay with the piece that they were of: what
+             floats keeps its own. Where it is plated they are given anew in every step, as fronts
+             go into the tails of others
+    ridge    a node of the collector's piece below PART that rises less than a front does (RISE in
+             psi, which a front has 1 of) while metal dissolves: the last of a neck. It follows
+             other such nodes only, and their basin joins the collector's piece if it can reach it.
+             So what is left of a neck is stripped, and does not hang for ever on what was cut off
     cut      a cell of the pores is open to electrons of metal if all its nodes are of one piece or
              all of none: else a node that no piece had foreseen would link two. Between two pieces
              SHUT of the empty pore's conductivity is left besides, beside coatings SHUT^2
+
+Pieces part and join between two steps: a step in which they would ends there, with the pieces that
+were before it, and rates jump as the next one begins.
 
 PART is what xi has left on the axis of a flat neck when a sharp one parts: 1/2 at the cusp of two
 fronts that know nothing of one another, 0.38 to 0.40 as relaxation and mesh round it (half-widths
@@ -49,8 +52,8 @@ TOUCH, PART = 0.5, 0.38
 #: Between two pieces; at 25 mV all of the empty pore's conductivity would leak 1e-4 of 1 mA/cm2
 #: through a row of cells.
 SHUT = 1e-4
-#: How far a step that parts or joins pieces may lead beyond that, in h.
-SLACK = 0.02
+#: How near to where pieces part or join they do so, in h.
+SLACK = 0.005
 #: Largest slope of psi = ln(h/(1 - h)) over lambda of a ridge, and the least height of one.
 RISE, FAINT = 0.5, 1e-3
 #: Heights above this are given to a piece: a quarter of the xi from which tails conduct.
@@ -102,6 +105,10 @@ class Contact:
         self.count = s.charges["pieces"] = np.array([OWN + 1.0, 0.0])
         self.height = np.zeros(len(unknown.value.x.array))
         self.before, self.changed = np.zeros(len(self.height), dtype=np.int64), False
+        #: Share of the step at hand after which pieces part or join: 0 at once, None not in it.
+        self.share: float | None = None
+        #: When pieces part or join at once: the time, s, and the h that was foreseen.
+        self.due: tuple[float, Array] | None = None
         self._ready = False
         s.deciders.append(self.update)
 
@@ -243,10 +250,29 @@ class Contact:
     # -- decision ------------------------------------------------------------------------------
 
     def update(self) -> None:
-        """Decide for the step at hand, from the front foreseen and the caps shown (collective)."""
-        height = self.s["front"].xi.x.array
+        """Decide for the step at hand, from the front foreseen and the caps shown (collective).
+
+        Pieces part and join between two steps: a step in which they would keeps those of before.
+        Where they do so at once the formula begins anew and foresees nothing: then it is as found.
+        """
+        height = self._covered(self.s["front"].xi.x.array)
+        if self.due is not None and self.due[0] == self.s.t and self.s.history == 1:
+            height = self.due[1]
+        count = self.count.copy()
+        self.decide(height)
+        self.share = self.due = None
+        if self.changed and self.s.dt > 0.0:
+            self.share, there = self._search()
+            self.due = None if self.share else (self.s.t, there)
+        if self.share:
+            self.count[:] = count
+            self.height = self._shared(self._covered(self.unknown.old[0].x.array))
+            self._store(self.before)
+
+    def _covered(self, xi: Array) -> Array:
+        """Height of this xi and the caps of nuclei."""
         cap = self.s.values.get("cap")
-        self.decide(height if cap is None else np.maximum(height, cap.x.array))
+        return xi if cap is None else np.maximum(xi, cap.x.array)
 
     def begin(self, *, fresh: bool = False) -> None:
         """Decide for the present state, outside a step (collective).
@@ -293,16 +319,12 @@ class Contact:
         pieces[family[family >= 0]] = True
         return links, int(pieces.sum()), bool(family[0] >= 0)
 
-    def overshoot(self) -> float | None:
-        """Share of the step just solved at which pieces part or join; None if it may stand.
+    def _search(self) -> tuple[float, Array]:
+        """Share of the step after which pieces part or join, 0: at once; h then (collective).
 
-        What the foreseen h has gone beyond that may be `SLACK`. Collective.
+        From what the foreseen h says of the time between; both within `SLACK`.
         """
-        if not self.changed or self.s.dt == 0.0:
-            return None
-        old = self._shared(self.unknown.old[0].x.array)
-        cap = self.s.values.get("cap")
-        old = old if cap is None else np.maximum(old, cap.x.array)
+        old = self._shared(self._covered(self.unknown.old[0].x.array))
         way = self.height - old
         most = self.comm.allreduce(float(np.abs(way).max(initial=0.0)), op=MPI.MAX)
         before, low, high = self.before, 0.0, 1.0
@@ -310,15 +332,17 @@ class Contact:
             middle = 0.5 * (low + high)
             there = self._cores(old + middle * way, before)[1] == self.count[1]
             low, high = (low, middle) if there else (middle, high)
-        if low == 0.0 or (1.0 - high) * most <= SLACK:
-            return None
-        return high + 0.5 * SLACK / most
+        share = 0.0 if high * most <= SLACK else high - 0.5 * SLACK / most
+        return share, old + high * way
 
     def _tell_apart(self, h: Array, links: Ints, before: Ints) -> Ints:
         """Numbers of pieces at all nodes that are seen, 0 elsewhere (collective)."""
         active = self._around(h > SEEN) | (self.kin >= 0)
-        ridge = self._ridges(h)
-        uphill = self._ascent(h, links, active, ridge)
+        # Where metal dissolves no tail changes hands: what floats keeps its own, a ghost goes.
+        remains = self.s.values.get("remains")
+        keeps = before if remains is None or remains.dissolves else np.zeros_like(before)
+        ridge = self._ridges(h) & (keeps != 0) & (keeps <= OWN)
+        uphill = self._ascent(h, links, active, ridge, keeps)
         part, count, family = united(
             self.comm, self.map, active, np.concatenate([links, uphill], axis=1),
             kin=self.kin, families=self.families, ids=self.ids,
@@ -326,20 +350,34 @@ class Contact:
         metal = self._tallest(part, h, count) >= TOUCH
         pieces = metal.copy()
         pieces[family[family >= 0]] = True
-        early = np.zeros(count, dtype=bool)
-        early[np.unique(np.concatenate(self.comm.allgather(part[ridge & active])))] = True
-        early &= ~pieces
         own = int(family[0])
-        group = _joined(self._saddles(part, h), pieces, early, own)
+        kept = self._tallest(part, np.maximum(keeps, 0).astype(float), count)
+        parted = pieces & (kept == OWN)
+        if own >= 0:
+            parted[own] = False
+        if parted.any():  # of what has been between them, the ghost goes
+            ghost = self._tallest(part, (ridge & active).astype(float), count) > 0.0
+            kept[parted | (kept == OWN) & ~ghost] = 0.0
+            kept[own if own >= 0 else []] = OWN
+        group = _joined(self._saddles(part, h), pieces, kept)
         return self._numbered(part, group, metal, family, before, h)
 
-    def _ascent(self, h: Array, links: Ints, active: Mask, ridge: Mask) -> Ints:
-        """Links of every free node below TOUCH to its highest neighbour (collective)."""
+    def _ascent(self, h: Array, links: Ints, active: Mask, ridge: Mask, keeps: Ints) -> Ints:
+        """Links of every free node below TOUCH to its highest neighbour (collective).
+
+        Args:
+            h: the heights.
+            links: of metal.
+            active: nodes that are given to a piece.
+            ridge: nodes that follow only one another.
+            keeps: piece of a node that follows only the like, 0 for any other.
+        """
         bound = np.zeros(len(h), dtype=bool)
         bound[links] = True
         free = active & (self.kin < 0) & (h < TOUCH) & ~self._anywhere(bound)
         base, neighbour, _ = self._beside(free)
         leads = ~ridge[base] | ridge[neighbour]
+        leads &= (keeps[base] == 0) | (keeps[base] == keeps[neighbour])
         beside = np.where(leads, h[neighbour], -1.0)
         top = self._best(base, beside)
         best = leads & (beside == top[base])
@@ -521,14 +559,13 @@ class Contact:
         return np.asarray(np.maximum.reduce(self.comm.allgather(out)))
 
 
-def _joined(saddles: Array, pieces: Mask, early: Mask, own: int) -> Ints:
+def _joined(saddles: Array, pieces: Mask, kept: Array) -> Ints:
     """Group of every part: basins join across the highest saddle, two pieces never do.
 
     Args:
         saddles: rows (height, part, part).
         pieces: parts with a core, and solids.
-        early: basins that join the collector's piece first.
-        own: the part of the collector, -1 without.
+        kept: piece of which a part was; those of one join first. 0 for any other.
     """
     parent, taken = np.arange(len(pieces)), pieces.copy()
 
@@ -538,13 +575,10 @@ def _joined(saddles: Array, pieces: Mask, early: Mask, own: int) -> Ints:
             k = int(parent[k])
         return k
 
-    first = early.copy()
-    if own >= 0:
-        first[own] = True
     # Ties go by the numbers of the mesh file, so that ranks do not matter.
     order = np.lexsort((saddles[:, 2], saddles[:, 1], -saddles[:, 0]))
     rows = saddles[order, 1:].astype(np.int64)
-    before = first[rows].all(axis=1)
+    before = (kept[rows[:, 0]] == kept[rows[:, 1]]) & (kept[rows[:, 0]] > 0.0)
     for a, b in (*rows[before].tolist(), *rows[~before].tolist()):
         a, b = root(a), root(b)
         if a != b and not (taken[a] and taken[b]):
