@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,7 @@ from pydantic.functional_validators import AfterValidator
 
 from fem.base.errors import CaseError, nearest
 from fem.case.files import apply_override, find_case, read_toml, set_path, to_toml
+from fem.case.guests import Guests, model, module_of
 from fem.case.protocol import Step
 from fem.case.tables import (
     STUDIES,
@@ -63,9 +64,12 @@ from fem.values.properties import Along, Constant, Formula
 from fem.values.units import format_quantity, unit_of
 
 if TYPE_CHECKING:
+    from fem.contract.physics import Physics
     from fem.materials import Metal, Pair
 
 __all__ = ["Case"]
+
+T = TypeVar("T", bound=Table)
 
 
 class Case(Table):
@@ -118,11 +122,15 @@ class Case(Table):
     probe: tuple[Probe, ...] = Field((), description="recorded values")
     hooks: Hooks | None = Field(None, description="own Python: kinetic laws and physics")
 
+    with_guests: ClassVar[Guests | None] = None  # whose tables the model has, besides those of
+    core: ClassVar[Any] = None
+
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         from fem.case.checks import cross_checks
 
-        problems = cross_checks({name: getattr(self, name) for name in type(self).model_fields})
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        problems = cross_checks(sections, self.guests)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -130,12 +138,16 @@ class Case(Table):
     # ------------------------------------------------------------------------------------ build
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, folder: Path | None = None) -> Self:
+    def from_dict(
+        cls, data: Mapping[str, Any], *, folder: Path | None = None, hooks: bool = False
+    ) -> Self:
         """Check a nested dict, with the same keys and quantity strings as a case file.
 
         Args:
             data: the case.
             folder: what relative paths in it refer to; default the working directory.
+            hooks: the Python that `[hooks]` names may be executed, so that tables of the physics in
+                it are checked, too.
 
         Raises:
             CaseError: lists all problems.
@@ -147,20 +159,25 @@ class Case(Table):
         if not isinstance(data, Mapping):
             raise CaseError(f"a case is a table of names and values, got {type(data).__name__}")
         context = {"folder": folder}
-        sections, problems = checked_sections(cls, data, context)
-        problems += cross_checks(sections)
+        guests = Guests.of(module_of(data, folder), hooks)
+        full: type[Self] = model(cls.core or cls, guests)
+        sections, problems = checked_sections(full, data, context)
+        problems += cross_checks(sections, guests)
         if problems:
             raise CaseError("\n".join(clipped(line) for line in dict.fromkeys(problems)))
-        return cls.model_validate(dict(data), context=context)
+        return full.model_validate(dict(data), context=context)
 
     @classmethod
-    def load(cls, path_or_name: str | Path, overrides: Iterable[str] = ()) -> Self:
+    def load(
+        cls, path_or_name: str | Path, overrides: Iterable[str] = (), *, hooks: bool = False
+    ) -> Self:
         """Read a case file, or a case of the catalogue by name.
 
         Args:
             path_or_name: ``"my/case.toml"`` or ``"trilayer_cg"``.
             overrides: ``"path=value"`` each, as ``"protocol.0.current_density=2 mA/cm^2"``;
                 applied after those in HOSTPLATE_SET (separated by ``;``).
+            hooks: as in `from_dict`.
 
         Raises:
             CaseError: no such case, or all its problems.
@@ -177,7 +194,7 @@ class Case(Table):
         for assignment in overrides:
             apply_override(data, assignment)
         try:
-            return cls.from_dict(data, folder=path.parent)
+            return cls.from_dict(data, folder=path.parent, hooks=hooks)
         except CaseError as error:
             count = len(str(error).splitlines())
             problems = "1 problem" if count == 1 else f"{count} problems"
@@ -196,12 +213,51 @@ class Case(Table):
         data = self.to_dict()
         for path, value in {**(changes or {}), **more}.items():
             set_path(data, path, value)
-        return type(self).from_dict(data)
+        return type(self).from_dict(data, hooks=self.guests.executed)
+
+    def executed(self) -> Self:
+        """The case with the Python of `[hooks]` executed and the tables of its physics checked.
+
+        Raises:
+            CaseError: the module fails, or a table is wrong.
+        """
+        if self.hooks is None or self.guests.executed:
+            return self
+        return type(self).from_dict(self.to_dict(), hooks=True)
+
+    def __reduce__(self) -> Any:
+        """How it is sent to other ranks: its model is made there anew."""
+        made = self.core or type(self), self.guests.module, self.guests.executed
+        return _blank, made, self.__getstate__()
 
     @property
     def folder(self) -> Path:
         """What relative paths would refer to; a checked case holds none (tables are read in)."""
         return Path.cwd()
+
+    # ----------------------------------------------------------------------- tables of physics
+
+    @property
+    def guests(self) -> Guests:
+        """The physics that the case knows."""
+        return self.with_guests or Guests.of(None, False)
+
+    def table(self, kind: type[T]) -> T | None:
+        """The table of this type, if the case gives one: ``case.table(Heat)``."""
+        return next(iter(self.tables(kind)), None)
+
+    def tables(self, kind: type[T]) -> tuple[T, ...]:
+        """All tables of this type, of a physics whose table is a list."""
+        found: list[T] = []
+        for name in self.guests.registry.tables():
+            value = getattr(self, name)
+            found += [v for v in (value if isinstance(value, tuple) else (value,))
+                      if isinstance(v, kind)]
+        return tuple(found)
+
+    def taking_part(self) -> tuple[Physics, ...]:
+        """The registered physics that the case solves, in their order."""
+        return self.guests.registry.taking_part(self.study, vars(self))
 
     # -------------------------------------------------------------------------------- materials
 
@@ -306,6 +362,11 @@ class Case(Table):
         for name in ("file", "refine", "sha256"):  # the content hash says what came out
             data.get("mesh", {}).pop(name, None)
         data.get("growth", {}).pop("short_circuit", None)
+        for name, physics in self.guests.registry.tables().items():
+            given = data.get(name, [])
+            for table in given if isinstance(given, list) else [given]:
+                for key in physics.free:
+                    table.pop(key, None)
         data.get("initial", {}).pop("from", None)
         if not data.get("initial"):
             data.pop("initial", None)
@@ -357,6 +418,12 @@ class Case(Table):
         if region.material is None and is_electrolyte:
             region = region.model_copy(update={"material": self.electrolyte})
         return region
+
+
+def _blank(core: type[Case], module: str | None, execute: bool) -> Case:
+    """A case without content, of the model with the tables of its guests."""
+    full: type[Case] = model(core, Guests.of(module, execute))
+    return full.__new__(full)
 
 
 def _written(value: Any, unit: str | None = None) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from fem.base.errors import CaseError, nearest
 from fem.case import chemistry, depth
 from fem.case import names as case_names
 from fem.case.geometry import geometry_problems, sized
+from fem.case.guests import Guests
 from fem.case.reading import not_toml, short
+from fem.contract.registry import only_in
 from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Constant, Formula, Property
 from fem.values.units import format_quantity
@@ -31,8 +34,13 @@ MANY_PULSES = 100_000
 # ------------------------------------------------------------------------ tables against another
 
 
-def cross_checks(sections: Mapping[str, Any]) -> list[str]:
-    """Problems between entries; entries that are invalid by themselves are absent and skipped."""
+def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
+    """Problems between entries; entries that are invalid by themselves are absent and skipped.
+
+    Args:
+        sections: of the case, by field name.
+        guests: the physics that it knows.
+    """
     geometry, made = sections.get("geometry"), None
     wrong: list[str] = []
     if geometry is not None:
@@ -40,7 +48,8 @@ def cross_checks(sections: Mapping[str, Any]) -> list[str]:
         made = None if model is None else model.names()
     checks = (
         _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _nuclei,
-        _time, _probes, _hooks, chemistry.problems, depth.problems,
+        _time, functools.partial(_probes, fields=guests.fields()), _hooks, chemistry.problems,
+        depth.problems, guests.registry.problems,
     )
     found = [problem for check in checks for problem in check(sections)]
     regions = None
@@ -314,7 +323,7 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
         return
     study = sections.get("study")
     if sections.get("growth") is not None:
-        yield f"growth: only for study = 'growth', not {study!r}; change one of them"
+        yield from only_in("growth", ("growth",), study)
     if sections.get("initial") is not None and sections["initial"].metal_layer is not None:
         yield "initial.metal_layer: only in a growth study; else give plated_charge"
     for k, entry in enumerate(sections.get("kinetics", ())):
@@ -353,7 +362,7 @@ def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
 def _nuclei(sections: Mapping[str, Any]) -> Iterator[str]:
     entries = sections.get("nuclei", ())
     if entries and sections.get("study") not in ("growth", None):
-        yield f"nuclei: only for study = 'growth', not {sections['study']!r}; change one of them"
+        yield from only_in("nuclei", ("growth",), sections["study"])
         return
     walls = any(e.wall == "nucleating" for e in sections.get("kinetics", ()))
     for k, entry in enumerate(entries):
@@ -413,9 +422,7 @@ def _time(sections: Mapping[str, Any]) -> Iterator[str]:
         yield f"time.dt_max: {time.dt_max:g} s is below dt0 = {time.dt0:g} s; raise it"
 
 
-def _probes(sections: Mapping[str, Any]) -> Iterator[str]:
-    from fem.case.tables import PROBE_FIELDS
-
+def _probes(sections: Mapping[str, Any], fields: Sequence[str]) -> Iterator[str]:
     seen: set[str] = set()
     for k, probe in enumerate(sections.get("probe", ())):
         path = f"probe.{k}"
@@ -431,7 +438,7 @@ def _probes(sections: Mapping[str, Any]) -> Iterator[str]:
         if probe.line is not None and len(probe.line[0]) != len(probe.line[1]):
             yield f"{path}.line: its two points have different numbers of coordinates"
         try:
-            Expression.parse(probe.field, [*PROBE_FIELDS, "x", "y", "z", "depth", "T"])
+            Expression.parse(probe.field, [*fields, "x", "y", "z", "depth", "T"])
         except ExpressionError as error:
             yield f"{path}.field: {error}"
 

@@ -4,23 +4,33 @@
     module = "my_laws.py"
 
 A function of the module that a `law = "..."` names takes `(eta, i0, alpha_a, alpha_c, T)` and
-returns i_n in A/m2; floats, arrays and UFL go in and come out. A function `physics(case, domain)`
-may return further `fem.system.system.Physics` objects. Installed packages offer laws through the
-entry point group `hostplate.kinetics`, materials through `hostplate.materials`.
+returns i_n in A/m2; floats, arrays and UFL go in and come out. `PHYSICS`, a record or a list of
+records (`fem.contract.physics.Physics`), makes physics of its own with their tables, columns and
+figures; a function `physics(case, domain)` may return further parts (`fem.system.part.Part`).
+Installed packages offer laws through the entry point group `hostplate.kinetics`, materials through
+`hostplate.materials`, physics through `hostplate.physics`.
+
+Checking a case executes nothing: names of laws, tables and fields are read off the text.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import importlib.util
+import sys
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from fem.base.errors import CaseError
+from fem.contract.physics import Physics
+from fem.contract.registry import checked
 
-__all__ = ["BUILT_IN", "ENTRY_POINTS", "known_laws", "load"]
+__all__ = ["BUILT_IN", "ENTRY_POINTS", "declared", "known_laws", "load", "own_records"]
 
 #: Laws that are always there -> their name in `fem.setup.kinetics`.
 BUILT_IN = {"butler_volmer": "butler_volmer", "linear": "linear_kinetics"}
@@ -36,28 +46,92 @@ def known_laws(module: str | None) -> list[str]:
     names = [*BUILT_IN, *(e.name for e in entry_points(group=ENTRY_POINTS))]
     if module is None:
         return names
+    defined = [n.name for n in _tree(module).body if isinstance(n, ast.FunctionDef)]
+    return names + [name for name in defined if not name.startswith("_") and name != "physics"]
+
+
+class Declared(NamedTuple):
+    """Names of tables and of fields that the physics of a module declare."""
+
+    tables: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+def declared(module: str) -> Declared:
+    """What the calls `Physics("name", ...)` and `Field("name", ...)` of a module name.
+
+    The module is read but not executed; names must stand there as text.
+
+    Raises:
+        CaseError: the module is not Python.
+    """
+    tree = _tree(module)
+    return Declared(
+        tuple(name for name, call in _calls(tree, "Physics") if _keyword(call, "table")),
+        tuple(name for name, _ in _calls(tree, "Field")),
+    )
+
+
+def _calls(tree: ast.Module, called: str) -> Iterator[tuple[str, ast.Call]]:
+    """Calls of a class by its name, with the name that they give."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and called in (
+            getattr(node.func, "id", None), getattr(node.func, "attr", None)
+        ):
+            first = node.args[0] if node.args else _keyword(node, "name")
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value, node
+
+
+def _keyword(call: ast.Call, name: str) -> ast.expr | None:
+    return next((k.value for k in call.keywords if k.arg == name), None)
+
+
+def _tree(module: str) -> ast.Module:
+    """The module's text, parsed.
+
+    Raises:
+        CaseError: it is not Python.
+    """
     try:
-        tree = ast.parse(Path(module).read_text(encoding="utf-8"))
+        return ast.parse(Path(module).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CaseError(f"hooks.module: {module!r}: cannot be read: {error}") from None
     except SyntaxError as error:
         place = f"line {error.lineno}: {error.msg}"
         raise CaseError(f"hooks.module: {module!r}: is not Python: {place}") from None
-    defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef)]
-    return names + [name for name in defined if not name.startswith("_") and name != "physics"]
 
 
-@functools.cache
+def own_records(module: str) -> tuple[Physics, ...]:
+    """The records of `PHYSICS`; nothing without one. The module is executed.
+
+    Raises:
+        CaseError: it fails, or PHYSICS is something else.
+    """
+    found = getattr(load(module), "PHYSICS", ())
+    given = found if isinstance(found, list | tuple) else (found,)
+    return tuple(checked(record, f"hooks.module: {module!r}") for record in given)
+
+
 def load(module: str) -> ModuleType:
-    """The module of `[hooks]`, executed once.
+    """The module of `[hooks]`, executed once as long as its text stays.
 
     Raises:
         CaseError: it fails; names the error.
     """
-    spec = importlib.util.spec_from_file_location(f"hostplate_hooks_{Path(module).stem}", module)
+    try:
+        digest = hashlib.sha256(module.encode() + Path(module).read_bytes()).hexdigest()
+    except OSError as error:
+        raise CaseError(f"hooks.module: {module!r}: cannot be read: {error}") from None
+    return _executed(module, f"hostplate_hooks_{Path(module).stem}_{digest[:12]}")
+
+
+@functools.cache
+def _executed(module: str, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, module)
     if spec is None or spec.loader is None:
         raise CaseError(f"hooks.module: {module!r}: not a Python file; its name must end in .py")
-    found = importlib.util.module_from_spec(spec)
+    found = sys.modules[name] = importlib.util.module_from_spec(spec)  # its classes can be pickled
     try:
         spec.loader.exec_module(found)
     except Exception as error:

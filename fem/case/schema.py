@@ -8,16 +8,21 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from fem.case.guests import Guests, model
 from fem.values.introspection import choices, default, marks, tables
 from fem.values.properties import PropertyOf
 from fem.values.units import Quantity
 
 
-def schema_text() -> str:
-    """Every key of a case: path, kind with unit, default, meaning."""
+def schema_text(guests: Guests | None = None) -> str:
+    """Every key of a case: path, kind with unit, default, meaning.
+
+    Args:
+        guests: the physics that it knows; default all that are installed.
+    """
     from fem.case.case import Case
 
-    rows = list(_rows(Case, ""))
+    rows = list(_rows(model(Case, guests or Guests.of(None, False)), ""))
     width = max(len(path) for path, _, _ in rows)
     lines = [f"{path:{width}}  {kind}\n{'':{width}}    {text}" for path, kind, text in rows]
     return "\n".join(lines)

@@ -53,6 +53,9 @@ def _lines(case: Case) -> Iterator[str]:
         yield f"  region     {', '.join([f'{glob}: {filling}', *extra])}"
     for coating in case.coatings:
         yield f"  coating    {_coating(coating, case)}"
+    for physics in case.taking_part():
+        if physics.table is not None:
+            yield f"  physics    {physics.name}: {physics.doc}"
     timed = case.study in ("tertiary", "growth")
     for k, step in enumerate(case.protocol, 1):
         if isinstance(step, Cycle):
@@ -106,6 +109,9 @@ def notes(case: Case) -> Iterator[str]:
     """What is no error, or cannot be known without the mesh, but may surprise."""
     from fem.materials import Electrolyte, material
 
+    for table in case.guests.unread.tables:
+        if getattr(case, table):
+            yield f"{table}: unread; `hostplate check --hooks` executes the module that reads it"
     names = case_names.of_geometry(case)
     if names is not None:
         yield from case_names.unmatched(vars(case), names.all)

@@ -22,8 +22,15 @@ def case_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def hooks_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the permission to execute a case's own Python to what a command takes."""
+    parser.add_argument(
+        "--hooks", action="store_true", help="execute the Python that the case names in [hooks]"
+    )
+
+
 def load_case(options: argparse.Namespace) -> Any:
     """The case that these arguments ask for."""
     from fem.case.case import Case
 
-    return Case.load(options.case, options.overrides)
+    return Case.load(options.case, options.overrides, hooks=getattr(options, "hooks", False))

@@ -7,8 +7,8 @@ import importlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fem.base.errors import CaseError, nearest
-from fem.cli.arguments import case_arguments, load_case
+from fem.base.errors import CaseError
+from fem.cli.arguments import case_arguments, hooks_argument, load_case
 
 
 def _new(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +63,7 @@ def _list(parser: argparse.ArgumentParser) -> None:
 def _do_list(options: argparse.Namespace) -> None:
     from fem.case.files import case_names, host_names, read_toml
     from fem.case.tables import STUDIES
+    from fem.contract.registry import with_own
     from geometries import families
 
     if options.name is not None:
@@ -73,7 +74,7 @@ def _do_list(options: argparse.Namespace) -> None:
             "hosts": lambda name: listing.file_lines(name, host_names(), "host"),
             "geometries": listing.geometry_lines,
             "materials": listing.material_lines,
-            "physics": lambda name: [_study(name)],
+            "physics": listing.physics_lines,
         }
         print("\n".join(full[options.what](options.name)))
         return
@@ -90,7 +91,7 @@ def _do_list(options: argparse.Namespace) -> None:
         "hosts": lambda: titles(host_names()),
         "geometries": geometries,
         "materials": _materials,
-        "physics": lambda: STUDIES,
+        "physics": lambda: STUDIES | {p.name: p.doc for p in with_own().physics},
     }
     for what, content in contents.items():
         if options.what in (None, what):
@@ -99,14 +100,6 @@ def _do_list(options: argparse.Namespace) -> None:
             width = max((len(name) for name in rows), default=0)
             for name, text in rows.items():
                 print(f"  {name:{width}}  {text}".rstrip())
-
-
-def _study(name: str) -> str:
-    from fem.case.tables import STUDIES
-
-    if name not in STUDIES:
-        raise CaseError(f"no study {name!r}; {nearest(name, STUDIES)}")
-    return f"{name}: {STUDIES[name]}"
 
 
 def _materials() -> dict[str, str]:
@@ -138,8 +131,10 @@ def _do_show(options: argparse.Namespace) -> None:
 
 def _check(parser: argparse.ArgumentParser) -> None:
     case_arguments(parser)
+    hooks_argument(parser)
     parser.epilog = (
-        "Builds no mesh and writes nothing.\n\nexample:\n"
+        "Builds no mesh and writes nothing. Without --hooks, tables of the physics in [hooks] are\n"
+        "taken unread.\n\nexample:\n"
         "  hostplate check mine.toml && sbatch job.sh"
     )
     parser.set_defaults(call=_do_check)

@@ -10,9 +10,11 @@ from pathlib import Path
 from fem.base.constants import T_REF
 from fem.base.errors import CaseError, nearest
 from fem.case.files import read_toml
+from fem.case.tables import STUDIES
+from fem.contract.registry import with_own
 from fem.materials import Dependent, Electrolyte, Material, library
 
-__all__ = ["file_lines", "geometry_lines", "material_lines"]
+__all__ = ["file_lines", "geometry_lines", "material_lines", "physics_lines"]
 
 WIDTH = 100
 
@@ -86,6 +88,33 @@ def geometry_lines(family: str) -> Iterator[str]:
         about = [p.kind, p.limits, default or "optional"]
         yield f"  {p.path}: {', '.join(part for part in about if part)}"
         yield from _wrapped(p.meaning, "      ")
+
+
+def physics_lines(name: str) -> Iterator[str]:
+    """A study, or what a registered physics declares: studies, fields, columns, figures.
+
+    Raises:
+        CaseError: no such study or physics; names the nearest.
+    """
+    if name in STUDIES:
+        yield f"{name}: {STUDIES[name]}"
+        return
+    known = {p.name: p for p in with_own().physics}
+    if name not in known:
+        raise CaseError(f"no study {name!r}; {nearest(name, STUDIES | known)}")
+    physics = known[name]
+    yield f"{name}: {physics.doc}"
+    yield f"  studies: {', '.join(sorted(physics.studies))}"
+    if physics.table is not None:
+        table = f"[[{name}]]" if physics.many else f"[{name}]"
+        yield f"  table: {table}, see `hostplate show schema`"
+    for field in physics.fields:
+        yield f"  field {field.name}{f' [{field.unit}]' if field.unit else ''}: {field.label}"
+    for column in physics.columns:
+        unit = f" [{column.unit}]" if column.unit else ""
+        yield f"  {'closure' if column.closure else 'column'} {column.name}{unit}: {column.doc}"
+    for figure in physics.figures:
+        yield f"  figure {figure.name}: {figure.doc}"
 
 
 def file_lines(name: str, files: dict[str, Path], kind: str) -> Iterator[str]:

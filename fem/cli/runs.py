@@ -12,13 +12,7 @@ from pathlib import Path
 
 from fem.base import provenance
 from fem.base.errors import CaseError, Interrupted, RunError
-from fem.cli.arguments import ONE_THREAD, case_arguments, load_case
-
-
-def _hooks_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--hooks", action="store_true", help="execute the Python that the case names in [hooks]"
-    )
+from fem.cli.arguments import ONE_THREAD, case_arguments, hooks_argument, load_case
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +22,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="move results in the folder aside first"
     )
-    _hooks_argument(parser)
+    hooks_argument(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per step")
     parser.epilog = (
         "examples:\n"
@@ -57,7 +51,7 @@ def _do_run(options: argparse.Namespace) -> int | None:
 def _resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="results folder of the run")
     parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
-    _hooks_argument(parser)
+    hooks_argument(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per step")
     parser.add_argument(
         "--set",
@@ -95,7 +89,7 @@ def _converge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder; default results/<case>_converge")
     parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
     parser.add_argument("--overwrite", action="store_true", help="move an earlier answer aside")
-    _hooks_argument(parser)
+    hooks_argument(parser)
     parser.add_argument(
         "--quick", action="store_true", help="sizes times 4, 2, 1 instead of 2, 1, 1/2"
     )

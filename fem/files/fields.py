@@ -114,6 +114,7 @@ class FieldWriter:
         series: 1 for a new run; each restart has the next (see `next_series`), with a mesh file
             of its own, as ranks may number nodes otherwise. The one `.xdmf` goes on.
         pvd: write `.pvd` and `.vtu` beside the XDMF, for tools that know only VTK's XML.
+        units: SI unit of fields, by name; an attribute of their datasets.
 
     Raises:
         RunError: the disk refuses, or a field does not fit its block; on all ranks.
@@ -126,8 +127,9 @@ class FieldWriter:
         blocks: Iterable[Block],
         series: int = 1,
         pvd: bool = False,
+        units: Mapping[str, str] | None = None,
     ):
-        self.comm = comm
+        self.comm, units = comm, units or {}
         self._files: list[tuple[Block, _Numbering, _BlockFile | None]] = []
         for block in blocks:
             numbering = _Numbering(block)
@@ -136,7 +138,8 @@ class FieldWriter:
 
             opened: list[_BlockFile] = []
             path = Path(folder) / "fields" / block.name
-            if on_root(comm, _open_block, opened, path, block.name, geometry, static, pvd, series):
+            named = (block.name, geometry, static, pvd, series, units)
+            if on_root(comm, _open_block, opened, path, *named):
                 self._files.append((block, numbering, opened[0] if opened else None))
 
     def write(self, t: float) -> None:
@@ -177,14 +180,14 @@ class FieldWriter:
 
 def _open_block(
     opened: list[_BlockFile], path: Path, name: str, geometry: Any, static: Any, pvd: bool,
-    series: int,
+    series: int, units: Mapping[str, str],
 ) -> bool:
     """Start a block's files, unless it has no cells."""
     cells, points = geometry
     if not len(cells):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    opened.append(_BlockFile(path, name, cells, points, static, pvd, series))
+    opened.append(_BlockFile(path, name, cells, points, static, pvd, series, units))
     return True
 
 
@@ -292,6 +295,7 @@ class _BlockFile:
         static: written once.
         pvd: also `.pvd` and `.vtu`.
         series: from 2 on the times that earlier parts of the run wrote are kept.
+        units: of fields, by name.
     """
 
     def __init__(
@@ -303,8 +307,9 @@ class _BlockFile:
         static: Mapping[str, Any],
         pvd: bool,
         series: int = 1,
+        units: Mapping[str, str] | None = None,
     ):
-        self.path, self.name, self.pvd = path, name, pvd
+        self.path, self.name, self.pvd, self.units = path, name, pvd, units or {}
         self.cells, self.points, self.static = cells, points, dict(static)
         self.times = _Times(path.name)
         self.stale: list[str] = []  # named by the last list of times, but not by the next
@@ -347,7 +352,7 @@ class _BlockFile:
 
     def append(self, t: float, fields: Mapping[str, tuple[str, npt.NDArray]]) -> None:
         file, self.count = self._file(f"_{self.count:06d}"), self.count + 1
-        kinds = _write_hdf5(file, fields, t=t, mesh=self.mesh.name)
+        kinds = _write_hdf5(file, fields, self.units, t=t, mesh=self.mesh.name)
         if self.pvd:
             self.path.mkdir(exist_ok=True)
             _write_vtu(self._vtu(file.name), self.cells, self.points, {**self.static, **fields})
@@ -390,7 +395,8 @@ class _BlockFile:
 
 
 def _write_hdf5(
-    path: Path, data: Mapping[str, tuple[str, npt.NDArray]], **attributes: Any
+    path: Path, data: Mapping[str, tuple[str, npt.NDArray]],
+    units: Mapping[str, str] | None = None, **attributes: Any,
 ) -> dict[str, Kind]:
     """A file of datasets, made in memory and then put there in one move.
 
@@ -402,6 +408,8 @@ def _write_hdf5(
         for key, (center, values) in data.items():
             h5[key] = values
             h5[key].attrs["center"] = center
+            if units and units.get(key):
+                h5[key].attrs["unit"] = units[key]
         h5.attrs.update(attributes)
         h5.flush()
         write_bytes(path, h5.id.get_file_image())

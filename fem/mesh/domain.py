@@ -467,6 +467,11 @@ class Domain:
         found = [data[number].reshape(-1, 2)[:, 0] for number in numbers]
         return np.unique(np.concatenate([*found, np.empty(0, dtype=np.int32)]))
 
+    def volume(self, regions: Iterable[str]) -> float:
+        """Volume of regions, m3 (2D: m3 per m out of plane, that is m2; collective)."""
+        form = dfem.form(self._one * self.weight * self.dx(regions))
+        return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
+
     def area(self, boundary: str) -> float:
         """Area of a boundary, m2 (2D: m2 per m out of plane, that is m; collective)."""
         faces = [key for key in self.faces if key[0] == boundary]

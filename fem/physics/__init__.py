@@ -1,2 +1,2 @@
 """A folder for each physics: frozen dataclasses, data in, rows out
-(`fem.system.system.Physics`)."""
+(`fem.system.part.Part`)."""

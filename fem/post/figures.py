@@ -18,6 +18,7 @@ process of their own, since a missing graphics driver ends a process rather than
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
@@ -30,12 +31,11 @@ import numpy as np
 from fem.base.errors import HostplateError
 from fem.base.parallel import refusal
 from fem.post import growth, occupancy
+from fem.post.fields import field_of, fields_of, maps_of
 from fem.post.layout import panels
 from fem.post.render import pictures
 from fem.post.style import (
     FAINT,
-    FIELDS,
-    GRADIENTS,
     INK,
     INSULATOR,
     LINES,
@@ -92,7 +92,7 @@ def draw(
     out = Path(folder) / "figures"
     written = []
     with matplotlib.rc_context(LOOK):
-        for name, make in FIGURES.items():
+        for name, make in _figures(result).items():
             if t is not None and name in OF_ALL_TIMES:
                 continue
             try:
@@ -164,7 +164,7 @@ def _direction(result: Result, t: float | None) -> str:
 
 def _fields(result: Result) -> set[str]:
     known = {name for block in result.blocks for name in result.fields(block)}
-    return known | {name for name, source in GRADIENTS.items() if source in known}
+    return known | {f.name for f in fields_of(result).values() if f.gradient_of in known}
 
 
 def _values(result: Result, name: str, t: float | None, block: str) -> Any:
@@ -172,9 +172,10 @@ def _values(result: Result, name: str, t: float | None, block: str) -> Any:
 
     The gradient of a linear element, averaged by area at the nodes.
     """
-    if name not in GRADIENTS:
+    source = field_of(result, name).gradient_of
+    if not source:
         return result.array(name, t, block)
-    values = result.array(GRADIENTS[name], t, block)
+    values = result.array(source, t, block)
     points, cells = result.points(block, t), result.cells(block, t)
     edges = (points[cells[:, 1:]] - points[cells[:, :1]])[:, :, :2]
     rise = values[cells[:, 1:]] - values[cells[:, :1]]
@@ -229,7 +230,7 @@ def _panels(
 
 def _block(result: Result, name: str) -> str:
     """Block in which a field is shown: the walls if it lives there."""
-    source = GRADIENTS.get(name, name)
+    source = field_of(result, name).gradient_of or name
     blocks = [block for block in result.blocks if source in result.fields(block)]
     return "walls" if "walls" in blocks else blocks[0]
 
@@ -248,7 +249,7 @@ def _norm(values: Any, scale: Scaled) -> Any:
 
 
 def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Scaled]:
-    style = FIELDS[name]
+    style = field_of(result, name)
     block = _block(result, name)
     values, cells = _values(result, name, t, block), _cells(result, name, t, block)
     scale = scaled(values[np.unique(cells)], style)
@@ -281,9 +282,9 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
         rasterized=True,
     )
     if growing:  # covered where the field means nothing, up to the contour xi = 1/2
-        if name == "phi_s":
+        if style.medium == "conductor":
             growth.pores(ax, result, t)
-        else:
+        elif style.medium != "all":
             growth.bodies(ax, result, t)
     return drawn, scale
 
@@ -315,7 +316,7 @@ def _panels_3d(
 
     jobs, marks = [], []
     for name in names:
-        style, block = FIELDS[name], _block(result, name)
+        style, block = field_of(result, name), _block(result, name)
         values = result.array(name, t, block)[np.unique(_cells(result, name, t, block))]
         scale = scaled(values, style)
         norm = _norm(scale(values), scale)
@@ -513,6 +514,13 @@ FIGURES: dict[str, Callable[[Result, float | None], Any]] = {
     "metal": growth.metal,
     "fill": growth.fill,
 }
+
+
+def _figures(result: Result) -> dict[str, Callable[[Result, float | None], Any]]:
+    """All figures, and the maps that the physics of the result declare."""
+    return FIGURES | {
+        name: functools.partial(_panels, names=fields) for name, fields in maps_of(result).items()
+    }
 
 
 def main(arguments: list[str]) -> int:

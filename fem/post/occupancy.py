@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fem.post.fields import field_of
 from fem.results.result import Result
 
 __all__ = ["cells_of", "front", "host_cells", "xi_at"]
@@ -30,23 +31,25 @@ def host_cells(result: Result, t: float | None) -> Any:
 
 
 def cells_of(result: Result, t: float | None, name: str, block: str) -> Any:
-    """Which cells of a block show a field of a growth study.
+    """Which cells of a block show a field of a growth study: those of its medium."""
+    return _cells_with(result, t, field_of(result, name).medium, block)
 
-    phi_s: where electrons are conducted well, in the host and the metal. phi_l and c: outside the
-    metal. i_n: at the front.
-    """
+
+def _cells_with(result: Result, t: float | None, medium: str, block: str) -> Any:
     xi = xi_at(result, t, block)[result.cells(block, t)]
-    if name == "i_n":
+    if medium == "wall":
         return (xi.min(axis=1) < 0.5) & (xi.max(axis=1) >= 0.5)
+    if medium == "all":
+        return np.ones(len(xi), dtype=bool)
     full = xi.mean(axis=1) >= 0.5
-    return full | host_cells(result, t) if name == "phi_s" else ~full
+    return full | host_cells(result, t) if medium == "conductor" else ~full
 
 
 def front(result: Result, t: float | None) -> tuple[Any, Any]:
     """The contour xi = 1/2 in 2D: ends of its pieces, m (n, 2, 2), and i_n there (n, 2)."""
     points, xi = result.points("metal", t)[:, :2], xi_at(result, t, "metal")
     current = result.array("i_n", t, "metal")
-    a = result.cells("metal", t)[cells_of(result, t, "i_n", "metal")]
+    a = result.cells("metal", t)[_cells_with(result, t, "wall", "metal")]
     b = np.roll(a, 1, axis=1)  # edges of the triangles; the contour cuts two of three
     cut = (xi[a] >= 0.5) != (xi[b] >= 0.5)
     a, b = a[cut], b[cut]

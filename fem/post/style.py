@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FIELDS", "GRADIENTS", "LOOK", "Scaled", "Style", "scaled", "time_label"]
+from fem.contract.physics import Field
+
+__all__ = ["LOOK", "Scaled", "scaled", "time_label"]
 
 INK, FAINT, RULE = "#222222", "#8a8a8a", "#d9d9d9"
 METAL, DEAD = "#43576b", "#c0392b"
@@ -47,41 +49,6 @@ LOOK: dict[Any, Any] = {
 LINES = ("#20567a", "#c8553d", "#5b8c5a", "#8d6a9f", "#c9a227")
 
 
-@dataclass(frozen=True)
-class Style:
-    """How one field is shown.
-
-    Attributes:
-        label: words and symbol (matplotlib's mathtext).
-        unit: shown unit, before an SI prefix.
-        factor: from SI to that unit.
-        colours: name of a perceptually uniform colour map.
-        magnitude: show the absolute value.
-        offset: the level is of no interest if the spread is much smaller; show the difference.
-    """
-
-    label: str
-    unit: str
-    factor: float = 1.0
-    colours: str = "viridis"
-    magnitude: bool = False
-    offset: bool = False
-
-
-FIELDS = {
-    "c": Style("salt concentration $c$", "mol/L", 1e-3, "viridis"),
-    "phi_l": Style(r"electrolyte potential $\varphi_\mathrm{l}$", "V", 1.0, "cividis", offset=True),
-    "phi_s": Style(r"electronic potential $\varphi_\mathrm{s}$", "V", 1.0, "cividis", offset=True),
-    "E_l": Style(r"field $|\nabla\varphi_\mathrm{l}|$", "V/m", 1.0, "magma", True),
-    "i_n": Style(r"local current density $|i_\mathrm{n}|$", "A/cm²", 1e-4, "plasma", True),
-    "film_thickness": Style("plated film thickness", "m", 1.0, "plasma", True),
-    "q": Style("plated charge per wall area", "C/cm²", 1e-4, "plasma", True),
-}
-"""Fields that figures know, by name."""
-
-GRADIENTS = {"E_l": "phi_l"}
-"""Fields that are the magnitude of another one's gradient, with that other one."""
-
 _PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"))
 
 
@@ -102,7 +69,7 @@ class Scaled:
         return np.abs(shown) if self.magnitude else shown
 
 
-def scaled(values: npt.NDArray, style: Style) -> Scaled:
+def scaled(values: npt.NDArray, style: Field) -> Scaled:
     """Unit and limits in which these SI values of a field read well."""
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
@@ -116,7 +83,7 @@ def scaled(values: npt.NDArray, style: Style) -> Scaled:
     if style.magnitude:
         shown = np.abs(shown)
     size = float(np.abs(shown).max())
-    if style.unit == "mol/L" and size >= 0.1:
+    if style.shown_unit == "mol/L" and size >= 0.1:
         scale, prefix = 1.0, ""
     else:
         fits = [(s, p) for s, p in _PREFIXES if size >= 0.9999 * s]
@@ -130,8 +97,10 @@ def scaled(values: npt.NDArray, style: Style) -> Scaled:
     elif high - low <= 1e-9 * max(abs(low), abs(high)):
         pad = 0.5 * abs(high) or 0.5
         low, high = low - pad, high + pad
-    unit = f"{prefix}{style.unit}"
-    return Scaled(style.factor / scale, offset, f"{label} ({unit})", low, high, style.magnitude)
+    unit = f"{prefix}{style.shown_unit}".replace("^2", "²").replace("^3", "³")
+    if unit:
+        label = f"{label} ({unit})"
+    return Scaled(style.factor / scale, offset, label, low, high, style.magnitude)
 
 
 def time_label(t: float) -> tuple[float, str]:

@@ -143,6 +143,19 @@ class Result:
 
     # -- fields --------------------------------------------------------------------------------
 
+    @cached_property
+    def declared(self) -> dict[str, Any]:
+        """What the run wrote down of its `fields` (unit, label, colours) and of `figures` of them.
+
+        Empty where it wrote nothing.
+        """
+        path = self.folder / "fields" / "fields.json"
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
     @property
     def blocks(self) -> list[str]:
         """Names of the blocks with fields: `pore`, `solid`, `walls`."""

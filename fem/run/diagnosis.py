@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
-#: Unknown -> what its row balances.
-ROWS = {
-    "phi_s": "electron balance",
-    "phi_l": "ion balance",
-    "c": "salt balance",
-    "q": "charge of the film",
-    "xi": "metal of the front",
-}
 DEPLETED = 1e-2
 """Share of c0 below which a step that cannot be taken means that the salt has run out."""
 NOTHING_TO_STRIP = (
@@ -197,7 +189,7 @@ class Trouble:
         reason: of the nonlinear solver, one phrase.
         residual: largest row residual over the cell current.
         dt: size of the step, s.
-        field: unknown whose row (or error) is the worst.
+        field: unknown whose row (or error) is the worst. balance: what that row balances.
         place: coordinates of its node, m; empty without one.
         regions: around the node; two of them meet at a wall.
         value, change: of the field there and what the step added, in the field's unit.
@@ -217,6 +209,7 @@ class Trouble:
     reaction: float = 0.0
     fluxes: float = 0.0
     storage: float = 0.0
+    balance: str = ""
 
     @classmethod
     def of(cls, model: Model, stages: Sequence[Stage], outcome: Outcome) -> Trouble:
@@ -255,7 +248,9 @@ class Trouble:
             terms = _terms(stages[number], k)
             mine = tuple(float(term[node]) for term in terms) if comm.rank == owner else ()
             there = comm.bcast(mine, root=owner)
-        return cls(outcome.converged, outcome.reason, outcome.residual, s.dt, *seen, *there)
+        known = model.case.guests.registry.fields.get(seen[0])
+        trouble = cls(outcome.converged, outcome.reason, outcome.residual, s.dt, *seen, *there)
+        return replace(trouble, balance=known.balance if known else "")
 
     @property
     def where(self) -> str:
@@ -265,7 +260,7 @@ class Trouble:
         at = ", ".join(f"{1e6 * x:.4g}" for x in self.place)
         between = " and ".join(self.regions)
         side = f"between {between}" if len(self.regions) > 1 else f"in {between}"
-        row = ROWS.get(self.field, "its row")
+        row = self.balance or "its row"
         what = "changes most" if self.converged else f"has the largest residual ({row})"
         told = (
             f"{self.field} {what} at ({at}) um, {side}, where it is {self.value:.4g} and the step "
@@ -279,7 +274,7 @@ class Trouble:
         """As `diagnosis.json` keeps it."""
         return {
             "converged": self.converged, "reason": self.reason, "residual": self.residual,
-            "field": self.field, "row": ROWS.get(self.field, ""), "place": list(self.place),
+            "field": self.field, "row": self.balance, "place": list(self.place),
             "regions": list(self.regions), "value": self.value, "change": self.change,
             "reaction": self.reaction, "fluxes": self.fluxes, "storage": self.storage,
         }  # fmt: skip

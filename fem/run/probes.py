@@ -7,8 +7,8 @@
 | `volume`  | mean over regions                                | column `probe.<name>`, each step|
 | `line`    | profile; empty where the field is not defined    | `probes/<name>.csv`, with fields|
 
-A probe reads one field or an expression of fields, x, y, z, depth and T. eta, i_n, coverage and
-film_thickness live on walls only. Everything here is collective.
+A probe reads one field or an expression of fields, x, y, z, depth and T. Fields whose medium is
+`wall` (eta, i_n, coverage, film_thickness) live there only. Everything here is collective.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ import ufl
 from fem.base.errors import CaseError, nearest
 from fem.base.folder import write_text
 from fem.base.parallel import on_root
-from fem.case.tables import PROBE_FIELDS, Probe
+from fem.case.tables import Probe
+from fem.mesh.domain import Subdomain
 from fem.mesh.points import Places
 from fem.run.remarks import film_per_charge
 from fem.setup import kinetics
@@ -37,7 +38,6 @@ from fem.values.expressions import Expression, is_ufl
 
 __all__ = ["Probes"]
 
-WALL_FIELDS = ("eta", "i_n", "coverage", "film_thickness")
 VARIABLES = ("x", "y", "z", "depth", "T")
 
 
@@ -50,12 +50,16 @@ class Probes:
 
     def __init__(self, model: Model):
         self.model = model
+        self.fields = {
+            name: f for name, f in model.case.guests.registry.fields.items() if not f.gradient_of
+        }
+        self.on_walls = {name for name, f in self.fields.items() if f.medium == "wall"}
         self.units: dict[str, str] = {}
         self._scalars: dict[str, Callable[[], float]] = {}
         self._lines: dict[str, tuple[Probe, Callable[[], npt.NDArray], npt.NDArray]] = {}
         for number, probe in enumerate(model.case.probe):
             where = f"probe.{number} ({probe.name})"
-            expression = Expression.parse(probe.field, [*PROBE_FIELDS, *VARIABLES])
+            expression = Expression.parse(probe.field, [*self.fields, *VARIABLES])
             if probe.line is not None:
                 a, b = (self._padded(p, where) for p in probe.line)
                 points = a + np.linspace(0.0, 1.0, probe.samples)[:, None] * (b - a)
@@ -69,11 +73,26 @@ class Probes:
             else:
                 assert probe.volume is not None
                 self._scalars[probe.name] = self._volume(expression, probe.volume, where)
-            self.units[f"probe.{probe.name}"] = PROBE_FIELDS.get(probe.field.strip(), "")
+            self.units[f"probe.{probe.name}"] = self._unit(probe)
 
     def values(self) -> dict[str, float]:
         """Points and means of the present state, by column."""
         return {f"probe.{name}": get() for name, get in self._scalars.items()}
+
+    def _unit(self, probe: Probe) -> str:
+        """SI unit of what a probe reads; none of an expression."""
+        known = self.fields.get(probe.field.strip())
+        return known.unit if known else ""
+
+    def _function(self, name: str) -> tuple[Any, Subdomain] | None:
+        """The unknown or memory of a name, and the part it lives on; None if there is none."""
+        s = self.model.system
+        if name in s.unknowns:
+            return s.unknowns[name].value, s.unknowns[name].part
+        if name not in s.memories:
+            return None
+        mesh = s.memories[name].function_space.mesh
+        return s.memories[name], next(part for part in s.parts if part.mesh is mesh)
 
     # -- points and lines ----------------------------------------------------------------------
 
@@ -88,21 +107,21 @@ class Probes:
     ) -> Callable[[], npt.NDArray[np.float64]]:
         """A function that gives the expression at the points, NaN where a field is not defined."""
         s, domain = self.model.system, self.model.domain
-        on_walls = sorted(expression.names & {*WALL_FIELDS})
+        on_walls = sorted(expression.names & self.on_walls)
         if on_walls:
             raise CaseError(f"{where}: {', '.join(on_walls)} live on walls; give a surface")
         fixed: dict[str, Any] = dict(zip("xyz"[: domain.dim], points.T, strict=False))
         fixed |= {"depth": domain.depth_of(points), "T": self.model.case.temperature}
         places: dict[str, tuple[Any, Places]] = {}
         inside = Places(domain.mesh, points, domain.slack).found
-        for name in sorted(expression.names & {*PROBE_FIELDS}):
+        for name in sorted(expression.names & {*self.fields}):
             if name == "c" and "c" not in s.unknowns:
                 fixed["c"] = self.model.ions.c0
                 continue
-            if name not in s.unknowns:
+            if (known := self._function(name)) is None:
                 raise CaseError(f"{where}: {name!r} is not solved for in this case")
-            unknown = s.unknowns[name]
-            places[name] = unknown.value, Places(unknown.part.mesh, points, domain.slack)
+            field, part = known
+            places[name] = field, Places(part.mesh, points, domain.slack)
             inside = inside & places[name][1].found
         if not inside.any():
             self._refuse(expression, points, places, where)
@@ -142,7 +161,7 @@ class Probes:
 
     def _append(self, path: Path, probe: Probe, t: float, points: Any, values: Any) -> None:
         dim = self.model.domain.dim
-        unit = PROBE_FIELDS.get(probe.field.strip(), "")
+        unit = self._unit(probe)
         title = f"{probe.name} [{unit}]" if unit else probe.name
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = not path.exists()
@@ -176,15 +195,15 @@ class Probes:
 
     def _volume(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         model, s = self.model, self.model.system
-        on_walls = sorted(expression.names & {*WALL_FIELDS})
+        on_walls = sorted(expression.names & self.on_walls)
         if on_walls:
             raise CaseError(f"{where}: {', '.join(on_walls)} live on walls; give a surface")
         fields: dict[str, Any] = {
-            name: s.values[name] for name in ("c", "phi_l", "phi_s", "xi") if name in s.values
+            name: s.values[name] for name in self.fields.keys() - self.on_walls if name in s.values
         }
         regions = [
             name for name in model.domain.match(pattern, f"{where}.volume")
-            if all(name in self._home(field) for field in expression.names & {*PROBE_FIELDS})
+            if all(name in self._home(field) for field in expression.names & {*self.fields})
         ]
         if not regions:
             raise CaseError(f"{where}: {expression.text!r} is not defined in {pattern!r}")
@@ -193,13 +212,10 @@ class Probes:
 
     def _home(self, field: str) -> tuple[str, ...]:
         """Regions in which a field is defined."""
-        model = self.model
-        return {
-            "c": model.ions.salty,
-            "phi_l": model.ions.regions,
-            "phi_s": model.electrons.regions if model.electrons else (),
-            "xi": model.metal.regions if model.metal else (),
-        }[field]
+        if field == "c":  # also where it is one number
+            return self.model.ions.salty
+        known = self._function(field)
+        return () if known is None else known[1].regions
 
     def _surface(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         domain, interface = self.model.domain, self.model.interface
@@ -249,13 +265,24 @@ class Probes:
             raise CaseError(f"{where}.surface: {pattern!r} has no wall to an electrolyte")
         return walls, []
 
-    def _sides(self, place: tuple[str, str], on_wall: bool) -> tuple[bool, bool, bool]:
-        """Whether phi_s, phi_l and c are defined beside a wall or face."""
+    def _sides(self, place: tuple[str, str], on_wall: bool) -> tuple[tuple[str, str], ...]:
+        """The fields that are defined beside a wall or face, each with the side where it is read.
+
+        Beside a wall that is the electrolyte's side or, of what conductors have, the solid's.
+        """
         plus, minus = place if on_wall else (place[1], place[1])
-        return plus in self._home("phi_s"), minus in self._home("phi_l"), minus in self._home("c")
+        found = []
+        for name, field in self.fields.items():
+            both = [("-", minus), ("+", plus)]
+            if field.medium == "conductor":
+                both.reverse()
+            there = [side for side, region in both if region in self._home(name)]
+            if there and name not in self.on_walls:
+                found.append((name, there[0] if on_wall else ""))
+        return tuple(found)
 
     def _on_surface(
-        self, e: Electrode | None, on_wall: bool, sides: tuple[bool, bool, bool]
+        self, e: Electrode | None, on_wall: bool, sides: tuple[tuple[str, str], ...]
     ) -> dict[str, Any]:
         """All names that an expression may use there."""
         s, interface = self.model.system, self.model.interface
@@ -265,10 +292,8 @@ class Probes:
             return value(side) if side and is_ufl(value) else value
 
         out = self._in_space(plus)
-        for name, side, there in zip(
-            ("phi_s", "phi_l", "c"), (plus, minus, minus), sides, strict=True
-        ):
-            if there and name in s.values:
+        for name, side in sides:
+            if name in s.values:
                 out[name] = at(s[name], side)
         if e is None:
             return out
@@ -279,7 +304,7 @@ class Probes:
         if e.film_resistance is not None:
             out["eta"] = out["eta"] - out["i_n"] * at(e.film_resistance, plus)
         if e.counts:
-            q = at(s["q"], minus)
+            q = out["q"] = at(s["q"], minus)
             share = kinetics.coverage(q, at(e.q_cov, plus))
             out["coverage"] = ufl.as_ufl(1.0) if e.covered else share
             out["film_thickness"] = q * film_per_charge(self.model.case.metal_data)

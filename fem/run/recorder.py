@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fem.base.errors import CaseError, RunError
+from fem.base.folder import write_json
 from fem.case.entries import used_materials
 from fem.compat import dfem
 from fem.files.blocks import Block, region_field, wall_block
@@ -19,6 +23,12 @@ from fem.study.build import Model
 __all__ = ["Recorder", "Tally"]
 
 CLOSURES = ("balance", "collector", "faraday", "salt", "commanded")
+#: Names of columns that some runs have.
+CORE = {
+    *CLOSURES, "plated", "tip", "dead", "islands", "floor", "xi_min", "xi_max", "nuclei", "c_min",
+    "c_max", "salt_out", "segment", "cycle", "newton", "krylov", "rejected", "error", "current",
+    "current_counter", "shorted",
+}
 
 
 @dataclass
@@ -31,13 +41,13 @@ class Tally:
     rejected: int = 0
     worst: dict[str, float] = field(default_factory=dict)
 
-    def add(self, step: Step, numbers: dict[str, float]) -> None:
-        """Count an accepted step."""
+    def add(self, step: Step, numbers: dict[str, float], closures: Iterable[str] = ()) -> None:
+        """Count an accepted step, with further closures besides those of every run."""
         self.steps += 1
         self.newton += step.newton
         self.linear += step.linear
         self.rejected += step.rejected
-        for key in CLOSURES:
+        for key in (*CLOSURES, *closures):
             if key in numbers:
                 self.worst[key] = max(self.worst.get(key, 0.0), numbers[key])
 
@@ -62,9 +72,12 @@ class Recorder:
         self.folder, self.series, self.cycles = folder, series, cycles
         self.comm = model.domain.comm
         self.last: float | None = None
+        self.found: dict[str, float] = {}  # columns of the physics at the last step
+        units = {name: field.unit for name, field in model.fields.items()}
         self.writer = FieldWriter(
-            self.comm, folder, self._blocks(), series, pvd=model.case.output.pvd
+            self.comm, folder, self._blocks(), series, pvd=model.case.output.pvd, units=units
         )
+        write_json(self.comm, folder / "fields" / "fields.json", self._declared())
         self.table = Series(self.comm, folder / "series.csv", self._columns(), resume=series > 1)
 
     def _blocks(self) -> list[Block]:
@@ -74,9 +87,14 @@ class Recorder:
         """
         model, s, interface = self.model, self.model.system, self.model.interface
         parts: dict[int, tuple[Any, dict[str, Any]]] = {}
-        for name, u in s.unknowns.items():
-            if name not in ("phi_s", "q", "xi"):
-                parts.setdefault(id(u.part), (u.part, {}))[1][name] = u.value
+        on_walls = {}
+        for name, (function, part) in self._written().items():
+            if model.metal is None and name in model.fields and (
+                model.fields[name].medium == "wall"
+            ):
+                on_walls[name] = function, part
+            else:
+                parts.setdefault(id(part), (part, {}))[1][name] = function
         blocks = []
         for part, fields in parts.values():
             name = "pore" if "phi_l" in fields else "salt" if "c" in fields else min(fields)
@@ -100,9 +118,37 @@ class Recorder:
         faces = [f for e in interface.plating for f in e.faces]
         block = wall_block(model.domain, walls, faces, s.layer)
         block.carry("i_n", s.memories["i_n"])
-        if "q" in s.unknowns:
-            block.carry("q", s.unknowns["q"].value)
+        for name, (function, part) in on_walls.items():
+            block.carry(name, function, part)
         return [*blocks, block]
+
+    def _written(self) -> dict[str, tuple[Any, Any]]:
+        """Unknowns, and memories that are declared as fields, each with the part it lives on.
+
+        Those that have a block of their own are left out.
+        """
+        s = self.model.system
+        found = {
+            name: (u.value, u.part) for name, u in s.unknowns.items()
+            if name not in ("phi_s", "xi")
+        }
+        for name in s.memories.keys() & self.model.fields.keys() - {"i_n", "dead"}:
+            memory = s.memories[name]
+            found[name] = memory, next(
+                p for p in s.parts if p.mesh is memory.function_space.mesh)
+        return found
+
+    def _declared(self) -> dict[str, Any]:
+        """Fields and figures of the physics of the case, for those who read its results."""
+        def said(entry: Any) -> dict[str, Any]:
+            defaults = {f.name: f.default for f in dataclasses.fields(entry)}
+            return {k: v for k, v in vars(entry).items() if k != "name" and v != defaults[k]}
+
+        parts = self.model.case.taking_part()
+        return {
+            "fields": {f.name: said(f) for f in self.model.fields.values()},
+            "figures": {f.name: f.maps for p in parts for f in p.figures},
+        }
 
     def _columns(self) -> dict[str, str]:
         """Columns of `series.csv` with their units."""
@@ -118,10 +164,16 @@ class Recorder:
         if "c" in unknowns:
             out |= {"c_min": "mol/m^3", "c_max": "mol/m^3"}
             out |= {"salt_out": "mol/m^2"} if self._displaces else {}
+        own = self.model.columns
+        if taken := sorted(own.keys() & {*out, *CORE}):
+            raise CaseError(f"columns {', '.join(taken)} of the case's physics: the run has such "
+                            "columns already; rename them")
+        out |= {c.name: c.unit for c in own.values() if not c.closure}
         out |= {"balance": "", "collector": ""}
         out |= {"faraday": ""} if "plated" in out else {}
         out |= {"salt": ""} if "c" in unknowns else {}
         out |= {"commanded": ""} if self.model.case.study in ("tertiary", "growth") else {}
+        out |= dict.fromkeys((c.name for c in own.values() if c.closure), "")
         out |= {"segment": ""} | ({"cycle": ""} if self.cycles > 1 else {})
         out |= dict.fromkeys(("newton", "krylov", "rejected", "error"), "")
         return out | self.probes.units
@@ -142,6 +194,8 @@ class Recorder:
         """Fields and profiles of the accepted state (collective)."""
         s = self.model.system
         self.measure.update_walls()
+        for observer in self.model.observers:
+            observer.show()
         if "phi_s" in s.unknowns:
             self.phi_s.x.array[:] = s.unknowns["phi_s"].value.x.array + s.get_voltage()
         self.writer.write(s.t)
@@ -171,6 +225,11 @@ class Recorder:
             "rejected": step.rejected,
             "error": step.error,
         }
+        self.found = {
+            c.name: numbers[c.name] / (area if c.per_area else 1.0)
+            for c in self.model.columns.values()
+        }
+        values |= self.found
         self.table.add({name: values[name] for name in self.table.names})
 
     def summary(self, tally: Tally) -> dict[str, Any]:
@@ -215,6 +274,11 @@ class Recorder:
             out["plated"] = measure.plated() / area
             shares = measure.thirds(profile, "plated")
             out["plated_by_third"] = dict(zip(thirds, shares, strict=True))
+        for found in (self.found, *(o.summary() for o in model.observers)):
+            if taken := sorted(found.keys() & out.keys()):
+                raise RunError(f"summary: {', '.join(taken)} stand there already; a physics must "
+                               "give them other names")
+            out |= found
         if self.probes.units:
             out["probes"] = {k.removeprefix("probe."): v for k, v in self.probes.values().items()}
         return out

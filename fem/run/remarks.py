@@ -102,6 +102,8 @@ class Remarks:
         yield from pieces.remarks(model.floating)
         yield from self._wide_cells(walls=True)
         yield from self._panes()
+        for observer in model.observers:
+            yield from observer.remarks(closely=False)
 
     def _panes(self) -> Iterator[tuple[str, str]]:
         """Single-ion conductors that displaced electrolyte would have to pass."""
@@ -165,6 +167,9 @@ class Remarks:
         s, comm = self.model.system, self.model.domain.comm
         for key, text in (*self._wide_cells(walls=False), *_closed_pores(voids)):
             self.add(key, text)
+        for observer in self.model.observers:
+            for key, text in observer.remarks(closely=True):
+                self.add(key, text)
         if "q" in s.unknowns and self.diameter is not None:
             q = comm.allreduce(float(np.max(s.unknowns["q"].owned, initial=0.0)), op=MPI.MAX)
             if self.film * q > THICK_FILM * self.diameter:

@@ -68,6 +68,7 @@ def run(
         case = Case.load(str(case))
     check_launcher(comm)
     _may_execute(case, hooks)
+    case = case.executed()
     require_filled(case)
     on_root(comm, refuse_folder, folder, overwrite)  # before minutes of meshing and compiling
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
@@ -115,6 +116,7 @@ def resume(
     on_root(comm, FolderLock(folder).check)  # before minutes of compiling
     case, text = on_root(comm, _stored_case, folder, overrides)
     _may_execute(case, hooks)
+    case = case.executed()
     found = on_root(comm, checkpoint.latest, folder)
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     mesh, stored = domain.sidecar["hash"], found.manifest["physics"]

@@ -47,6 +47,7 @@ from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Step, Stepper, Stuck
 from fem.study.build import Model, ledger
+from fem.system.part import Event
 from fem.values.units import format_quantity
 
 __all__ = ["Simulation"]
@@ -103,10 +104,13 @@ class Simulation:
         self.wall_start = time.perf_counter()
         options = Options(kind=self.case.solver.kind, rtol=self.case.solver.rtol)
         names = tuple(self.s.unknowns)
-        potentials = tuple(n for n in names if not self.s.unknowns[n].differential)
+        plan = self.s.plan()
+        potentials = tuple(
+            n for n in names if n in plan[0] and not self.s.unknowns[n].differential
+        )
         self.stages = tuple(
             Stage(self.s, together, options, drives=k == 0)
-            for k, together in enumerate(self.s.plan())
+            for k, together in enumerate(plan)
         )
         self.main = self.stages[0]
         same = potentials == self.main.names
@@ -121,6 +125,8 @@ class Simulation:
         )
         self.limits = Limits(model.laws, model.ions.c0)
         self.probes = Probes(model)
+        self.observers = model.observers
+        self.columns = model.columns
         self.segments = segments(self.case)
         self.number, self.segment_start, self.segment_charge = 0, 0.0, 0.0
         self.next_output = self.flowing = self.exchanged = self.most = 0.0
@@ -171,6 +177,8 @@ class Simulation:
         self.recorded = on_root(self.comm, self._write_case)
         write_json(self.comm, self.folder / "mesh.json", self.model.domain.sidecar)
         self.measure.begin()
+        for observer in self.observers:
+            observer.begin()
         self.watch.begin()
         self.most = self.measure.start["plated"]
         self.save()
@@ -196,7 +204,9 @@ class Simulation:
         self.segment_charge = float(kept["segment_charge"])
         if isinstance(self.measure, Deposit):
             self.measure.recall()
-        self.events = [e for e in kept["events"] if e["event"] not in LAST[:-1]]
+        self.events = [
+            e for e in kept["events"] if e["event"] not in LAST[:-1] and e.get("ends") != "run"
+        ]
         self.watch.begin(self.events)
         self.turnover = Turnover(kept.get("cycles", ()))
         here = provenance.record(self.comm) | {"resumed_at": self.s.t}
@@ -228,6 +238,7 @@ class Simulation:
             self.say(f"written on {kept['ranks']} ranks, now {self.comm.size}: equal to rounding")
         fresh = not self._has("series.csv")  # killed right after the first checkpoint
         self._open(1 if fresh else max(2, FieldWriter.next_series(self.comm, self.folder)))
+        self.recorder.found = dict(kept.get("columns", {}))
         self.recorder.truncate(self.s.t if self.tally.steps else -1.0)
         self.remarks.take(kept.get("remarks", {}))
 
@@ -269,6 +280,7 @@ class Simulation:
             "fields_every": self.case.output.fields_every or math.inf,
             "settled": self.settled,
             "remarks": self.remarks.state() if begun else {},
+            "columns": self.recorder.found if begun else {},
             "made": self.made,
         })  # fmt: skip
         self.saved, self.saved_as = time.monotonic(), self._place()
@@ -300,7 +312,7 @@ class Simulation:
         """An event has ended the run."""
         growth = self.case.growth
         last = LAST if growth is None or growth.short_circuit == "stop" else LAST[:-1]
-        return any(e["event"] in last for e in self.events)
+        return any(e["event"] in last or e.get("ends") == "run" for e in self.events)
 
     def _segment(self, segment: Segment, fresh: bool) -> bool:
         """Run a segment to its end; True if an event ended the protocol step it belongs to."""
@@ -315,7 +327,8 @@ class Simulation:
             if s.t == 0.0:
                 self.recorder.fields()
         elif segment.stop(s.get_voltage(), self._charge()) or any(
-            e["event"] in ("stripped", "full") and e["number"] == self.number for e in self.events
+            (e["event"] in ("stripped", "full") or e.get("ends") == "step")
+            and e["number"] == self.number for e in self.events
         ):
             return True  # resumed where an event had ended it
         end = segment.end()
@@ -343,7 +356,8 @@ class Simulation:
                 self._event(name, segment, **more)
                 if name in JUMPS and s.history > 2:
                     s.restart_formula()
-            if self._over():
+            happened = self._happened(segment)
+            if self._over() or any(event.ends for event in happened):
                 cut = True
                 break
             event = segment.stop(s.get_voltage(), self._charge())
@@ -364,7 +378,7 @@ class Simulation:
                 cut = True
                 break
             if s.t < end * (1 - 1e-12):
-                self._save_if_due(event=bool(news))
+                self._save_if_due(event=bool(news or happened))
         if cut or ends:
             self.recorder.fields()
         if not cut and endless:
@@ -542,7 +556,7 @@ class Simulation:
 
         def refine() -> float | None:
             numbers.clear()
-            numbers.update(self.measure.step(scale))
+            numbers.update(self._measured(scale))
             least = self.settings.dt_min
             if s.dt <= least * (1 + 1e-9):
                 return None
@@ -559,6 +573,7 @@ class Simulation:
                 shares.append(max(aim / (reached - emptiest), 0.05))
             if self.model.nuclei is not None:
                 shares.append(self.model.nuclei.overshoot())
+            shares += [observer.share() for observer in self.observers]
             if self._leaks(numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
                 leaks.append(s.dt)  # what lost its contact within the step still carried current
                 shares.append(0.4)
@@ -577,7 +592,7 @@ class Simulation:
             self.save()
             raise
         if step is not None:
-            self.measure.accept()
+            self._accept()
             self.model.deliver(begun, s.t - self.segment_start, accepted=True)
             self._compare(segment, begun, numbers, scale)
             self.flowing, self.before_jump = numbers["current"], None
@@ -585,6 +600,38 @@ class Simulation:
             dead = {"dead": numbers["dead"] / self.model.area} if "dead" in numbers else {}
             self.turnover.add(segment.cycle, self._charge() - before[1], **dead)
         return step, numbers
+
+    def _measured(self, scale: float) -> dict[str, float]:
+        """Numbers of the step just solved (collective).
+
+        Raises:
+            RunError: a physics gives a column that nobody declares, or lacks one.
+        """
+        found: dict[str, float] = {}
+        for observer in self.observers:
+            found |= observer.step(scale)
+        if odd := sorted(found.keys() ^ self.columns.keys()):
+            raise RunError(f"columns {', '.join(odd)}: a physics must declare the columns that its "
+                           "parts measure, and measure those that it declares")
+        return self.measure.step(scale) | found
+
+    def _accept(self) -> None:
+        """Make all ledgers of the last step the accepted ones."""
+        self.measure.accept()
+        for observer in self.observers:
+            observer.accept()
+
+    def _happened(self, segment: Segment) -> list[Event]:
+        """Note what physics say of the last accepted step (collective)."""
+        told = {e["event"] for e in self.events}
+        found = [event for observer in self.observers for event in observer.events()
+                 if not (event.once and event.name in told)]
+        for event in found:
+            self._event(event.name, segment, **event.numbers, **(
+                {"ends": event.ends} if event.ends else {}))
+            if event.jump:
+                self.s.restart_formula()
+        return found
 
     def _compare(
         self, segment: Segment, begun: float, numbers: dict[str, float], scale: float
@@ -726,6 +773,11 @@ class Simulation:
             return
         self.save()
         self.recorder.fields()
+        ways_out = [found for o in self.observers if (found := o.stuck()) is not None]
+        for found in ways_out:
+            if isinstance(found, Event):
+                self._event(found.name, segment, **found.numbers, ends="run")
+                return
         if segment.sign < 0.0 and self._full(0.5):
             self._event("full", segment)
             return
@@ -749,7 +801,7 @@ class Simulation:
         raise RunError(
             f"{segment.label} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
             f"lowest c = {low:.3g} mol/m^3; {trouble.where}; the last good state is in "
-            f"{self.folder / 'checkpoints'}. {way_out}{begun}"
+            f"{self.folder / 'checkpoints'}. {'. '.join([*map(str, ways_out), way_out])}{begun}"
         )
 
     def _full(self, share: float) -> bool:
@@ -834,11 +886,12 @@ class Simulation:
         """Primary and secondary distribution: one solve, no time."""
         segment = self.segments[0]
         done = self._consistent(segment)
-        numbers = self.measure.step(self._scale(segment.control(0.0, self.model.area)))
-        self.measure.accept()
+        numbers = self._measured(self._scale(segment.control(0.0, self.model.area)))
+        self._accept()
         self._record(
             Step(0.0, 0.0, done.newton, done.linear, done.factored, 0, 0.0, done.residual), numbers
         )
+        self._happened(segment)
         self.recorder.fields()
 
     def _steady(self) -> None:
@@ -857,21 +910,21 @@ class Simulation:
             before = s.save()
             s.restart_formula()
             s.begin(dt)
-            done = self.main.solve(control, scale)
+            done = self.stepper.solve(control, scale)
             if not done.converged:
                 s.restore(before)
                 dt *= 0.3
                 if dt < self.settings.dt_min:
-                    self._gave_up(segment, Trouble.of(self.model, (self.main,), done))
+                    self._gave_up(segment, Trouble.of(self.model, self.stages, done))
                     return
                 continue
             change = s.error()
-            numbers = self.measure.step(scale)
+            numbers = self._measured(scale)
             s.accept()
-            self.measure.accept()
+            self._accept()
             step = Step(s.t, dt, done.newton, done.linear, done.factored, 0, change, done.residual)
             self._record(step, numbers)
-            if self._over():
+            if any(event.ends for event in self._happened(segment)) or self._over():
                 break
             if change < 1e-10 and dt > 1e4 * self.settings.dt0:
                 self.settled = True
@@ -893,7 +946,7 @@ class Simulation:
         Raises:
             RunError: a balance does not close, or the salt left a measured table.
         """
-        self.tally.add(step, numbers)
+        self.tally.add(step, numbers, (c.name for c in self.columns.values() if c.closure))
         self.recorder.step(step, numbers, self.number, self.segments[self.number].cycle)
         voltage = self.s.get_voltage()
         if progress is not None:

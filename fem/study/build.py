@@ -20,6 +20,7 @@ from fem.case import names as case_names
 from fem.case.case import Case
 from fem.case.drive import Drive
 from fem.compat import MPI, cell_vertices, dfem
+from fem.contract.physics import Column, Field
 from fem.materials import library
 from fem.materials.limits import UNITS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain
@@ -33,8 +34,10 @@ from fem.physics.walls.interface import Interface
 from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges, Flow
-from fem.study.own import own_physics
-from fem.system.system import Physics, System, check_needs
+from fem.setup.setup import Filling, Setup, filling_of
+from fem.study.own import guest_parts, own_physics
+from fem.system.part import Observer, Part, check_needs
+from fem.system.system import System
 from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
 
@@ -69,7 +72,7 @@ class Model:
     case: Case
     domain: Domain
     system: System
-    physics: tuple[Physics, ...]
+    physics: tuple[Part, ...]
     electrons: Electrons | None
     ions: Ions
     interface: Interface
@@ -87,6 +90,21 @@ class Model:
     drives: list[Drive] = field(default_factory=list)
     flows: dict[str, Flow] = field(default_factory=dict)
     floating: pieces.Floating = field(default_factory=pieces.Floating)
+
+    @property
+    def observers(self) -> list[Observer]:
+        """The parts that measure, in their order."""
+        return [part for part in self.physics if isinstance(part, Observer)]
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """Columns that the registered physics of the case declare, by name."""
+        return {c.name: c for p in self.case.taking_part() for c in p.columns}
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """Fields that the registered physics of the case declare, by name."""
+        return {f.name: f for p in self.case.taking_part() for f in p.fields}
 
     def set_time(self, t: float, *, after: bool = False) -> None:
         """Bring boundary conditions to a time since the start of the protocol step, s.
@@ -128,17 +146,6 @@ def ledger(boundary: str) -> str:
     return f"through.{boundary}"
 
 
-@dataclass(frozen=True)
-class _Filling:
-    """What one region is made of."""
-
-    material: Any
-    sigma: Any  # number, Property or None
-    electrolyte: Any  # the electrolyte in it, a solid ion conductor, or None
-    porosity: Any
-    tortuosity: Any
-
-
 def build(case: Case, domain: Domain) -> Model:
     """Read the regions, choose the physics, write the rows (collective).
 
@@ -146,7 +153,7 @@ def build(case: Case, domain: Domain) -> Model:
         CaseError: a material, a pair, a region or a boundary is missing, with the way out.
     """
     _check_names(case, domain)
-    fillings = {name: _fill(case, name) for name in domain.regions}
+    fillings = {name: filling_of(case, name) for name in domain.regions}
     conductors = [n for n, f in fillings.items() if f.sigma is not None]
     solids = [n for n in conductors if fillings[n].electrolyte is None]
     ionic = [n for n, f in fillings.items() if f.electrolyte is not None]
@@ -186,8 +193,9 @@ def build(case: Case, domain: Domain) -> Model:
     covers = None if metal is None else growth.covering(case, domain, found, metal)
     displaced = None if metal is None else growth.displacement(case, ions, metal)
     parts = (electrons, ions, metal, nuclei, covers, displaced, interface, opposite)
-    known: tuple[Physics, ...] = tuple(p for p in parts if p is not None)
-    physics = known + own_physics(case, domain)
+    known: tuple[Part, ...] = tuple(p for p in parts if p is not None)
+    setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa)
+    physics = known + guest_parts(setup) + own_physics(case, domain)
     check_needs(physics)
     for part in physics:
         part.declare(s)
@@ -257,42 +265,13 @@ def _check_names(case: Case, domain: Domain) -> None:
         raise CaseError("\n".join(wrong))
 
 
-def _fill(case: Case, name: str) -> _Filling:
-    spec = case.region(name)
-    where = f"regions.{name}"
-    if spec.material is None:
-        raise CaseError(f"{where}: no material; add `material = \"...\"`")
-    material = library.material(spec.material, case.fillings, cation=case.metal)
-    porosity: Any = spec.porosity
-    tortuosity: Any = spec.tortuosity
-    sigma: Any = None
-    electrolyte: Any = None
-    if isinstance(material, library.Electrolyte):
-        electrolyte, sigma = material, spec.bridge_sigma
-    elif isinstance(material, library.Separator):
-        electrolyte = library.material(case.electrolyte, case.fillings, cation=case.metal)
-        porosity = material.porosity if porosity is None else porosity
-        tortuosity = material.tortuosity if tortuosity is None else tortuosity
-    elif isinstance(material, library.Solid):
-        sigma = spec.sigma if spec.sigma is not None else material.sigma
-        if spec.kappa is not None or material.kappa > 0.0:
-            electrolyte = material
-    if _is_zero(sigma):
-        sigma = None
-    return _Filling(material, sigma, electrolyte, porosity, tortuosity)
-
-
-def _is_zero(value: Any) -> bool:
-    return value is None or (not varies(value) and number(value) == 0.0)
-
-
 def _split(names: Iterable[str], value_of: Callable[[str], Any]) -> tuple[list[str], list[str]]:
     """Regions whose value is a number, and those whose value varies in space."""
     plain = [n for n in names if not varies(value_of(n))]
     return plain, [n for n in names if n not in plain]
 
 
-def _initial_concentration(case: Case, fillings: dict[str, _Filling]) -> float:
+def _initial_concentration(case: Case, fillings: dict[str, Filling]) -> float:
     if case.initial.c is not None and not case.initial.c.variables:
         return float(case.initial.c.at())
     for filling in fillings.values():
@@ -329,7 +308,7 @@ def _tables_of_c(case: Case, ionic: list[str]) -> dict[str, Along]:
 
 
 def _laws_of_c(
-    case: Case, fillings: dict[str, _Filling], ionic: list[str]
+    case: Case, fillings: dict[str, Filling], ionic: list[str]
 ) -> tuple[Bound, ...]:
     """Transport laws of regions in use, those of the library and those of the case."""
     found = {}
@@ -352,7 +331,7 @@ def _laws_of_c(
 
 
 def _electrons(
-    case: Case, domain: Domain, fillings: dict[str, _Filling], conductors: list[str],
+    case: Case, domain: Domain, fillings: dict[str, Filling], conductors: list[str],
     edges: Edges, pores: list[str], cap: float, insulated: tuple[tuple[str, str], ...],
 ) -> tuple[Electrons | None, dict[str, float]]:
     if not (conductors or pores):
@@ -383,7 +362,7 @@ def _electrons(
 
 
 def _largest_kappa(
-    case: Case, name: str, filling: _Filling, c0: float, domain: Domain
+    case: Case, name: str, filling: Filling, c0: float, domain: Domain
 ) -> float:
     """Largest ionic conductivity in a region at c0, S/m (collective where it varies in space)."""
     override, T = case.region(name).kappa, case.temperature
@@ -469,7 +448,7 @@ def _check_places(case: Case, domain: Domain, regions: Iterable[str], c0: float)
         raise CaseError("\n".join(wrong))
 
 
-def _law(case: Case, name: str, filling: _Filling, prop: str, domain: Domain) -> Any:
+def _law(case: Case, name: str, filling: Filling, prop: str, domain: Domain) -> Any:
     """A transport property of a region as a function of (c, T); overrides of the case win."""
     override = getattr(case.region(name), prop, None)
     if override is not None:
@@ -482,7 +461,7 @@ def _law(case: Case, name: str, filling: _Filling, prop: str, domain: Domain) ->
 
 
 def _ions(
-    case: Case, domain: Domain, fillings: dict[str, _Filling], ionic: list[str], c0: float,
+    case: Case, domain: Domain, fillings: dict[str, Filling], ionic: list[str], c0: float,
     frozen: bool, edges: Edges, pores: list[str],
 ) -> Ions:
     groups: dict[Any, list[str]] = {}
@@ -526,7 +505,7 @@ def _ions(
 
 
 def _surfaces(
-    case: Case, domain: Domain, fillings: dict[str, _Filling], solids: list[str],
+    case: Case, domain: Domain, fillings: dict[str, Filling], solids: list[str],
     ionic: list[str], c0: float, kappa: float,
 ) -> surfaces.Surfaces:
     primary = 0.0

@@ -1,17 +1,35 @@
-"""Physics of the user, from the module of `[hooks]`."""
+"""Parts of registered physics, and those that the module of `[hooks]` returns by itself."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fem.base.errors import CaseError
 from fem.case.hooks import load
-from fem.system.system import Physics
+from fem.setup.setup import Setup
+from fem.system.part import Part
 
-__all__ = ["own_physics"]
+__all__ = ["guest_parts", "own_physics"]
 
 
-def own_physics(case: Any, domain: Any) -> tuple[Any, ...]:
+def guest_parts(setup: Setup) -> tuple[Part, ...]:
+    """The parts of all registered physics that take part in a case, in their order.
+
+    Raises:
+        CaseError: a physics cannot be made for the case, or makes something else.
+    """
+    case = setup.case
+    made: list[Part] = []
+    for physics in case.taking_part():
+        table = None if physics.table is None else getattr(case, physics.name)
+        origin = f"physics {physics.name!r} ({case.guests.registry.origin[physics.name]})"
+        made += _parts(origin, functools.partial(physics.parts, setup, table))
+    return tuple(made)
+
+
+def own_physics(case: Any, domain: Any) -> tuple[Part, ...]:
     """What the module's `physics(case, domain)` returns; nothing without one.
 
     Raises:
@@ -20,17 +38,21 @@ def own_physics(case: Any, domain: Any) -> tuple[Any, ...]:
     make = getattr(load(case.hooks.module), "physics", None) if case.hooks else None
     if make is None:
         return ()
+    return _parts("hooks: physics(case, domain)", lambda: make(case, domain))
+
+
+def _parts(origin: str, make: Callable[[], Iterable[Any]]) -> tuple[Part, ...]:
+    """What is made, checked to be parts, with failures told as those of `origin`."""
     try:
-        made = tuple(make(case, domain))
+        made = tuple(make())
     except CaseError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise CaseError(f"hooks: physics(case, domain) fails: {reason}") from error
+        raise CaseError(f"{origin} fails: {type(error).__name__}: {error}") from error
     for part in made:
-        if not isinstance(part, Physics):
+        if not isinstance(part, Part):
             raise CaseError(
-                f"hooks: physics(case, domain) returned {part!r}, which is not a Physics: it lacks "
-                "provides, needs, declare or rows"
+                f"{origin} returned {part!r}, which is not a Part: it lacks provides, needs, "
+                "declare or rows"
             )
     return made

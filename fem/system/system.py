@@ -20,9 +20,9 @@ stages stay at their latest value.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import basix.ufl
 import numpy as np
@@ -34,7 +34,7 @@ from fem.compat import MPI, dfem, la, owned_size
 from fem.mesh.domain import Domain, Subdomain
 from fem.system.slots import CELL_SLOT, Slots
 
-__all__ = ["Hints", "Physics", "Split", "System", "Unknown"]
+__all__ = ["Hints", "Split", "System", "Unknown"]
 
 POINTS = 2
 """Degree of the quadrature whose points may have memories; that of all volume integrals."""
@@ -47,30 +47,6 @@ FRESH = 1e-2
 with ease, but where a wall had run out of salt it would not rise from 1e-20."""
 
 Supply = Callable[[], npt.NDArray[np.float64]]
-
-
-@runtime_checkable
-class Physics(Protocol):
-    """What a physics is: a small object with data, that declares unknowns and adds rows.
-
-    Attributes:
-        provides: names that it defines.
-        needs: names that others must define.
-    """
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Names that it defines."""
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Names that it reads."""
-
-    def declare(self, s: System) -> None:
-        """Add the unknowns and define the names that `provides` promises."""
-
-    def rows(self, s: System) -> None:
-        """Add terms to rows; every name of `needs` is defined by now."""
 
 
 @dataclass(frozen=True)
@@ -339,12 +315,16 @@ class System:
         self.define(name, unknown.value, part)
         return unknown
 
-    def slot(self, name: str, after: Sequence[str] = (CELL_SLOT,)) -> None:
+    def slot(self, name: str, after: Sequence[str] | None = None) -> None:
         """Declare a slot for unknowns that are solved after those of other slots.
+
+        By default that is after all slots declared so far.
 
         Raises:
             RunError: it is declared already, and otherwise.
         """
+        if after is None:
+            after = self.slots.after.get(name, tuple(self.slots.after))
         self.slots.declare(name, after)
 
     def again(self, name: str, slot: str) -> None:
@@ -815,16 +795,3 @@ def check_rules(form: Any) -> None:
     for where, found in rules.items():
         if len(found) > 1 and any(name == "default" and degree < 2 for name, degree in found):
             raise RunError(f"cells {where}: rules {sorted(found)} must not stand in one form")
-
-
-def check_needs(physics: Sequence[Physics], given: Iterable[str] = ()) -> None:
-    """Every name that a physics reads is provided by another one.
-
-    Raises:
-        RunError: which physics lacks what, and what there is.
-    """
-    have = {name for p in physics for name in p.provides} | set(given)
-    for p in physics:
-        missing = sorted(set(p.needs) - have)
-        if missing:
-            raise RunError(f"{type(p).__name__} needs {missing}; provided: {sorted(have)}")

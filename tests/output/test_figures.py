@@ -15,11 +15,12 @@ from matplotlib.colors import to_rgba
 from fem.base.errors import CaseError
 from fem.base.folder import write_json
 from fem.compat import MPI
+from fem.contract.registry import with_own
 from fem.files.fields import FieldWriter, _BlockFile
 from fem.files.series import Series
 from fem.post import figures
 from fem.post.layout import _broken
-from fem.post.style import FIELDS, scaled, shortened, show_time
+from fem.post.style import scaled, shortened, show_time
 from fem.results.result import Result
 from tests.output import shapes
 
@@ -175,15 +176,15 @@ def test_missing_matplotlib_is_one_warning(folder, caplog, monkeypatch):
 
 
 def test_numbers_come_in_readable_units():
-    shown = scaled(np.array([-5.0, -20.0]), FIELDS["i_n"])  # A/m2
+    shown = scaled(np.array([-5.0, -20.0]), with_own().fields["i_n"])  # A/m2
     assert shown.label.endswith("(mA/cm²)") and (shown.low, shown.high) == (0.5, 2.0)
-    shown = scaled(np.array([2e-7, 4e-7]), FIELDS["film_thickness"])
+    shown = scaled(np.array([2e-7, 4e-7]), with_own().fields["film_thickness"])
     assert shown.label.endswith("(nm)") and shown.high == pytest.approx(400.0)
-    shown = scaled(np.array([0.06, 0.06 + 2e-9]), FIELDS["phi_s"])
+    shown = scaled(np.array([0.06, 0.06 + 2e-9]), with_own().fields["phi_s"])
     assert shown.label.endswith("(nV)") and shown.high == pytest.approx(1.0, rel=1e-6)
-    shown = scaled(np.full(3, 1000.0), FIELDS["c"])
+    shown = scaled(np.full(3, 1000.0), with_own().fields["c"])
     assert shown.label.endswith("(mol/L)") and shown.low < 1.0 < shown.high
-    shown = scaled(np.zeros(3), FIELDS["i_n"])
+    shown = scaled(np.zeros(3), with_own().fields["i_n"])
     assert shown.low == 0.0 and np.isfinite(shown.high) and shown.high > shown.low
     assert [show_time(t) for t in (0, 1.5, 90, 3600, 9000)] == [
         "0 s", "1.5 s", "1.5 min", "60 min", "2.5 h",

@@ -8,6 +8,7 @@ import pytest
 
 from fem.base.errors import RunError
 from fem.system.slots import Slots
+from fem.system.system import System
 
 
 def test_stages_follow_from_slots() -> None:
@@ -55,3 +56,12 @@ def test_a_slot_is_declared_once_and_before_it_is_used() -> None:
         slots.declare("front", ())
     with pytest.raises(RunError, match="did you mean 'front'"):
         slots.put("xi", "fornt")
+
+
+def test_a_slot_follows_all_that_are_declared_before_it() -> None:
+    s = System.__new__(System)
+    s.slots = Slots()
+    s.slot("front", after=("cell",))
+    s.slot("heat")
+    s.slot("heat")
+    assert s.slots.after["heat"] == ("cell", "front")

@@ -18,7 +18,8 @@ from fem.physics.published.grand_potential import AHMAD_2020, HONG_2018, GrandPo
 from fem.solver.options import Control, Options
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
-from fem.system.system import System, check_needs
+from fem.system.part import check_needs
+from fem.system.system import System
 from tests.verification.cells import RT_F
 from tests.verification.fronts import PER_CHARGE, UM, Growth, box, layer, strip
 

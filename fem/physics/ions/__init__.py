@@ -1,1 +1,21 @@
 """Ions and salt in the electrolyte."""
+
+from __future__ import annotations
+
+from fem.contract.physics import ALL, Field, Physics
+
+__all__ = ["PHYSICS"]
+
+PHYSICS = Physics(
+    "ions",
+    "the potential of the electrolyte and, where it is followed, its salt",
+    studies=ALL,
+    fields=(
+        Field("c", "mol/m^3", "salt concentration $c$", "electrolyte", "salt balance",
+              shown=(1e-3, "mol/L")),
+        Field("phi_l", "V", r"electrolyte potential $\varphi_\mathrm{l}$", "electrolyte",
+              "ion balance", colours="cividis", offset=True),
+        Field("E_l", "V/m", r"field $|\nabla\varphi_\mathrm{l}|$", "electrolyte", colours="magma",
+              magnitude=True, gradient_of="phi_l"),
+    ),
+)

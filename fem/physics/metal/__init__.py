@@ -1,1 +1,17 @@
 """Metal that grows and dissolves: its front, its pieces, what it covers and leaves behind."""
+
+from __future__ import annotations
+
+from fem.contract.physics import Field, Physics
+
+__all__ = ["PHYSICS"]
+
+PHYSICS = Physics(
+    "metal",
+    "metal that fills pores, and its front",
+    studies=frozenset({"growth"}),
+    fields=(
+        Field("xi", "", r"share of metal $\xi$", balance="metal of the front"),
+        Field("dead", "", "metal without electronic contact"),
+    ),
+)

@@ -160,7 +160,7 @@ class Metal:
     def declare(self, s: System) -> None:
         """Add xi, and the names through which it changes pores and conductivity."""
         part = s.domain.subdomain(self.regions)
-        s.slot("front")
+        s.slot("front", after=("cell",))
         xi = s.add("xi", part, differential=True, solver="blocks", slot="front")
         s.hints.even_mesh = s.hints.lasting = True
         xi.largest_change = self.max_change

@@ -1,0 +1,118 @@
+"""Tables of registered physics in a case: `[heat]`, or what the physics of `[hooks]` declare.
+
+A case's model is that of the core with a field for each of them, so that they are read, checked,
+listed and written like all other tables. Tables whose physics stands in a module that may not be
+executed are taken as they are; they are read once it may (`Case.executed`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, create_model
+from pydantic.functional_validators import AfterValidator
+
+from fem.base.errors import CaseError
+from fem.case.hooks import Declared, declared, own_records
+from fem.case.reading import not_toml
+from fem.contract import registry
+from fem.contract.registry import Registry
+
+__all__ = ["Guests", "module_of"]
+
+
+def _plain(value: Any) -> Any:
+    problems = [*not_toml("", value)]
+    if problems:
+        raise ValueError(problems[0].removeprefix(": "))
+    return value
+
+
+#: A table of a physics in a module that may not be executed.
+Unread = Annotated[dict[str, Any] | list[dict[str, Any]] | None, AfterValidator(_plain)]
+
+
+@dataclass(frozen=True)
+class Guests:
+    """The physics that a case knows.
+
+    Attributes:
+        module: of `[hooks]`, or None.
+        executed: whether it may be, so that its physics are known.
+        registry: all physics that are known.
+        unread: of a module that may not be executed, what its text declares.
+    """
+
+    module: str | None
+    executed: bool
+    registry: Registry
+    unread: Declared
+
+    @classmethod
+    def of(cls, module: str | None, execute: bool) -> Guests:
+        """The physics of a case with this module.
+
+        Raises:
+            CaseError: the module fails when it is executed, or a name is taken twice.
+        """
+        known, unread = registry.with_own(), Declared((), ())
+        if module is None or not Path(module).is_file():
+            return cls(None, False, known, unread)
+        if execute:
+            origin = f"hooks.module {module!r}"
+            known = registry.with_own(tuple((record, origin) for record in own_records(module)))
+        else:
+            with contextlib.suppress(CaseError):  # told by the check of [hooks]
+                unread = declared(module)
+        return cls(module, execute, known, unread)
+
+    def fields(self) -> list[str]:
+        """Names of the fields of all physics."""
+        return [*self.registry.fields, *self.unread.fields]
+
+
+def module_of(data: Mapping[str, Any], folder: Path) -> str | None:
+    """The file that `[hooks]` names in the data of a case; None without one."""
+    hooks = data.get("hooks")
+    module = hooks.get("module") if isinstance(hooks, Mapping) else None
+    return str((folder / module).absolute()) if isinstance(module, str) and module else None
+
+
+@functools.lru_cache(maxsize=64)
+def model(base: type[BaseModel], guests: Guests) -> Any:
+    """The model of a case with the tables of its guests.
+
+    Args:
+        base: model of the core, with class variables `with_guests` and `core`.
+        guests: of the case.
+
+    Raises:
+        CaseError: a table has the name of a table of the core.
+    """
+    known, unread = guests.registry, guests.unread
+    fields: dict[str, Any] = {}
+    for name, physics in known.tables().items():
+        if name in base.model_fields:
+            raise CaseError(
+                f"physics {name!r} ({known.origin[name]}): a case has a table of that name "
+                "already; rename the physics"
+            )
+        table: Any = physics.table
+        if physics.many:
+            fields[name] = (tuple[table, ...], Field((), description=physics.doc))
+        else:
+            fields[name] = (table | None, Field(None, description=physics.doc))
+    for name in unread.tables:
+        if name not in fields and name not in base.model_fields:
+            fields[name] = (Unread, Field(None, description="of the physics in [hooks]"))
+    full = create_model(
+        base.__name__, __base__=base, __module__=base.__module__, __doc__=base.__doc__, **fields
+    )
+    for name, value in (("with_guests", guests), ("core", base)):  # that the base declares
+        setattr(full, name, value)
+    return full

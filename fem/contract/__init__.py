@@ -1,0 +1,1 @@
+"""Room of the contract: what a physics declares of itself, and which physics there are."""

@@ -1,0 +1,163 @@
+"""What a physics declares of itself, without a solver: its table, its fields, columns and figures.
+
+    PHYSICS = Physics(
+        "additive",
+        "an additive that walls consume",
+        solver=build,
+        table=Additive,
+        fields=(Field("additive", "mol/m^3", "additive $a$", balance="additive balance"),),
+        columns=(Column("additive_left", "mol/m^2", "additive in the cell", per_area=True),),
+        figures=(Figure("additive", "additive in the electrolyte", maps=("additive",)),),
+    )
+
+Such a record in the module of a case's `[hooks]`, or one that an installed package names in the
+entry point group `hostplate.physics`, makes a physics a guest of every study that it allows. What
+it solves is made by `solver` when a case is built: objects as `fem.system.part.Part` describes
+them. `docs/add-a-physics.md` builds one from nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+__all__ = ["ALL", "TIMED", "Column", "Field", "Figure", "Physics"]
+
+#: Studies that go on in time.
+TIMED = frozenset({"tertiary", "growth"})
+#: All studies.
+ALL = TIMED | {"primary", "secondary", "steady"}
+
+
+def _no_problems(_sections: Mapping[str, Any]) -> Iterator[str]:
+    return iter(())
+
+
+@dataclass(frozen=True)
+class Field:
+    """A quantity on the mesh that is written, probed, diagnosed and drawn.
+
+    Attributes:
+        name: of an unknown or of a memory of the system.
+        unit: SI unit, as in files.
+        label: words and symbol (matplotlib's mathtext) for figures.
+        medium: where it means something once metal grows. `all`; `electrolyte`: outside metal;
+            `conductor`: in the host and in metal; `wall`: where electrons and ions meet, on walls
+            and boundaries or, in a growth study, at the front of the metal.
+        balance: of an unknown, what its row balances; a diagnosis names it.
+        shown: factor from SI to the unit of figures, and that unit; default SI.
+        colours: name of a perceptually uniform colour map.
+        magnitude: figures show the absolute value.
+        offset: its level is of no interest where the spread is much smaller; figures show the
+            difference.
+        gradient_of: field whose gradient's magnitude it is; it lives in figures only.
+    """
+
+    name: str
+    unit: str
+    label: str
+    medium: Literal["all", "electrolyte", "conductor", "wall"] = "all"
+    balance: str = ""
+    shown: tuple[float, str] | None = None
+    colours: str = "viridis"
+    magnitude: bool = False
+    offset: bool = False
+    gradient_of: str = ""
+
+    @property
+    def factor(self) -> float:
+        """Number that takes SI values to the unit of figures."""
+        return 1.0 if self.shown is None else self.shown[0]
+
+    @property
+    def shown_unit(self) -> str:
+        """Unit of figures, before an SI prefix."""
+        return self.unit if self.shown is None else self.shown[1]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number of every accepted step: in `series.csv`, and its last value in the summary.
+
+    Attributes:
+        name: of the column.
+        unit: SI unit, as in files.
+        doc: what it is.
+        per_area: `step` gives it for the whole cell; it is divided by the projected area.
+        closure: relative error of a balance; the run stops where it exceeds `closure_limit`.
+    """
+
+    name: str
+    unit: str = ""
+    doc: str = ""
+    per_area: bool = False
+    closure: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A map of fields side by side.
+
+    Attributes:
+        name: of its file.
+        doc: what it shows.
+        maps: names of the fields.
+    """
+
+    name: str
+    doc: str
+    maps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Physics:
+    """One physics, as it declares itself; never subclassed.
+
+    Attributes:
+        name: of the physics and of its table in a case, `[heat]`.
+        doc: one line.
+        solver: makes its parts, (setup, table) -> iterable of `fem.system.part.Part`, where `setup`
+            is a `fem.setup.setup.Setup`; a function, or where it is found: "module:function".
+            Without one it only declares.
+        table: pydantic model of its table, a subclass of `fem.values.kinds.Table`. A physics with a
+            table takes part where a case gives it, one without in all its studies.
+        many: its table is a list, `[[name]]`.
+        role: a case has one physics of a role.
+        after: physics whose parts are declared before its own.
+        studies: that it may take part in.
+        check: problems of a case's tables with each other, as lines "path: value: reason; way out".
+            Tables that are wrong by themselves are absent.
+        free: keys of its table that a resumed run may change.
+        fields, columns, figures: what it makes.
+    """
+
+    name: str
+    doc: str
+    solver: str | Callable[[Any, Any], Iterable[Any]] | None = None
+    table: type[BaseModel] | None = None
+    many: bool = False
+    role: str = ""
+    after: tuple[str, ...] = ()
+    studies: frozenset[str] = TIMED | {"steady"}
+    check: Callable[[Mapping[str, Any]], Iterator[str]] = _no_problems
+    free: frozenset[str] = frozenset()
+    fields: tuple[Field, ...] = ()
+    columns: tuple[Column, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+    def parts(self, setup: Any, table: Any) -> list[Any]:
+        """Make its parts for a case; nothing without a solver."""
+        if self.solver is None:
+            return []
+        make = named(self.solver) if isinstance(self.solver, str) else self.solver
+        return list(make(setup, table))
+
+
+def named(place: str) -> Any:
+    """The object at "module:name"; its module is imported."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

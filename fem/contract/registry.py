@@ -1,0 +1,173 @@
+"""Which physics there are: those of this package, of installed packages, and of a case's module.
+
+Names are taken once: two physics, fields, columns or figures of one name are an error that says
+where both come from.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from fem.base.errors import CaseError, nearest
+from fem.contract.physics import Column, Field, Figure, Physics, named
+
+__all__ = ["CATALOGUE", "ENTRY_POINTS", "Registry", "checked", "installed", "only_in", "with_own"]
+
+#: Where this package lists its physics; found by name, so that no import points upward.
+CATALOGUE = "fem.physics.catalogue:PHYSICS"
+#: Entry point group of other packages' physics.
+ENTRY_POINTS = "hostplate.physics"
+
+
+class Registry:
+    """Physics in an order in which each follows those it is declared after.
+
+    Args:
+        known: each physics with the words that say where it comes from.
+
+    Raises:
+        CaseError: a name is taken twice, or a physics is declared after one that does not exist or
+            that is declared after it.
+    """
+
+    def __init__(self, known: Iterable[tuple[Physics, str]]):
+        self.origin: dict[str, str] = {}
+        found: dict[str, Physics] = {}
+        for physics, origin in known:
+            if physics.name in found:
+                raise CaseError(
+                    f"physics {physics.name!r} is there twice: from {self.origin[physics.name]} "
+                    f"and from {origin}; rename one of them"
+                )
+            found[physics.name], self.origin[physics.name] = physics, origin
+        self.physics = tuple(self._in_order(found))
+        self.fields: dict[str, Field] = self._once("fields")
+        self.columns: dict[str, Column] = self._once("columns")
+        self.figures: dict[str, Figure] = self._once("figures")
+
+    def _in_order(self, found: Mapping[str, Physics]) -> Iterator[Physics]:
+        """The physics as given, but each after those that it names."""
+        left = dict(found)
+        for physics in found.values():
+            for name in physics.after:
+                if name not in found:
+                    raise CaseError(
+                        f"physics {physics.name!r} ({self.origin[physics.name]}) is declared after "
+                        f"{name!r}, which does not exist; {nearest(name, found)}"
+                    )
+        while left:
+            ready = next((p for p in left.values() if not {*p.after} & {*left}), None)
+            if ready is None:
+                circle = "; ".join(f"{p.name} after {', '.join(p.after)}" for p in left.values())
+                raise CaseError(f"physics are declared after each other in a circle: {circle}")
+            yield left.pop(ready.name)
+
+    def _once(self, kind: str) -> dict[str, Any]:
+        """All fields, columns or figures by name."""
+        found: dict[str, Any] = {}
+        owner: dict[str, str] = {}
+        for physics in self.physics:
+            for entry in getattr(physics, kind):
+                if entry.name in found:
+                    first = owner[entry.name]
+                    raise CaseError(
+                        f"{kind[:-1]} {entry.name!r} is declared twice: by {first!r} "
+                        f"({self.origin[first]}) and by {physics.name!r} "
+                        f"({self.origin[physics.name]}); rename one of them"
+                    )
+                found[entry.name], owner[entry.name] = entry, physics.name
+        return found
+
+    def tables(self) -> dict[str, Physics]:
+        """Physics that have a table, by its name."""
+        return {p.name: p for p in self.physics if p.table is not None}
+
+    def taking_part(self, study: str, tables: Mapping[str, Any]) -> tuple[Physics, ...]:
+        """The physics of a case: those of its study, and those whose table it gives.
+
+        Args:
+            study: of the case.
+            tables: of the case, by name.
+
+        Raises:
+            CaseError: two of them have one role.
+        """
+        chosen = tuple(
+            p for p in self.physics
+            if (study in p.studies if p.table is None else bool(tables.get(p.name)))
+        )  # fmt: skip
+        roles: dict[str, str] = {}
+        for p in chosen:
+            if p.role and p.role in roles:
+                raise CaseError(
+                    f"{p.name}: a case has one {p.role}, and {roles[p.role]!r} is its {p.role}, "
+                    "too; leave one of them out"
+                )
+            roles[p.role] = p.name
+        return chosen
+
+    def problems(self, sections: Mapping[str, Any]) -> Iterator[str]:
+        """Problems of the tables of physics with the study, and with other tables.
+
+        Args:
+            sections: of the case, by field name; those that are wrong by themselves are absent.
+        """
+        study = sections.get("study")
+        for physics in self.physics:
+            if physics.table is not None and sections.get(physics.name) and study is not None:
+                yield from only_in(physics.name, physics.studies, study)
+            yield from physics.check(sections)
+        if study is not None:
+            try:
+                self.taking_part(study, sections)
+            except CaseError as error:
+                yield str(error)
+
+
+def only_in(table: str, studies: Iterable[str], study: str | None) -> Iterator[str]:
+    """The problem of a table that a study does not allow."""
+    *most, last = (repr(name) for name in sorted({*studies}))
+    if study not in {*studies}:
+        allowed = f"{', '.join(most)} or {last}" if most else last
+        yield f"{table}: only for study = {allowed}, not {study!r}; change one of them"
+
+
+@functools.cache
+def installed() -> tuple[tuple[Physics, str], ...]:
+    """Physics of this package and of installed ones, each with where it comes from.
+
+    Raises:
+        CaseError: what an entry point names is no `Physics`.
+    """
+    found = [(named(place), "hostplate") for place in named(CATALOGUE)]
+    for entry in entry_points(group=ENTRY_POINTS):
+        origin = f"the installed package {entry.dist.name if entry.dist else entry.value!r}"
+        try:
+            physics = entry.load()
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise CaseError(f"physics {entry.name!r} of {origin} fails: {reason}") from None
+        found.append((checked(physics, origin), origin))
+    return tuple(found)
+
+
+def checked(physics: Any, origin: str) -> Physics:
+    """The physics, if it is one.
+
+    Raises:
+        CaseError: it is something else.
+    """
+    if not isinstance(physics, Physics):
+        raise CaseError(
+            f"{origin}: PHYSICS is {physics!r}, which is not a fem.contract.physics.Physics"
+        )
+    return physics
+
+
+@functools.cache
+def with_own(own: tuple[tuple[Physics, str], ...] = ()) -> Registry:
+    """All physics that are installed, and those of a case's module with where they come from."""
+    return Registry((*installed(), *own))

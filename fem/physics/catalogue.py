@@ -1,0 +1,16 @@
+"""The physics of this package: where each declares itself.
+
+They are found by these names, so that no room below imports one; a new physics adds its line.
+"""
+
+from __future__ import annotations
+
+__all__ = ["PHYSICS"]
+
+#: In the order in which they are listed.
+PHYSICS = (
+    "fem.physics.electrons:PHYSICS",
+    "fem.physics.ions:PHYSICS",
+    "fem.physics.walls:PHYSICS",
+    "fem.physics.metal:PHYSICS",
+)

@@ -1,0 +1,91 @@
+"""A case on its mesh, as every physics finds it: who fills what, what holds at the edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fem.base.errors import CaseError
+from fem.case.case import Case
+from fem.materials import library
+from fem.mesh.domain import Domain
+from fem.setup.edges import Edges
+from fem.setup.surfaces import Surfaces
+from fem.values.properties import number, varies
+
+__all__ = ["Filling", "Setup", "filling_of"]
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What one region is made of.
+
+    Attributes:
+        material: of `fem.materials`.
+        sigma: electronic conductivity, S/m (number or property); None if it conducts no electrons.
+        electrolyte: the electrolyte in it, a solid ion conductor, or None.
+        porosity, tortuosity: of an averaged region (number or property), or None.
+    """
+
+    material: Any
+    sigma: Any
+    electrolyte: Any
+    porosity: Any
+    tortuosity: Any
+
+
+def filling_of(case: Case, name: str) -> Filling:
+    """What a region of the mesh is made of.
+
+    Raises:
+        CaseError: the case does not say, or names no material.
+    """
+    spec = case.region(name)
+    where = f"regions.{name}"
+    if spec.material is None:
+        raise CaseError(f"{where}: no material; add `material = \"...\"`")
+    material = library.material(spec.material, case.fillings, cation=case.metal)
+    porosity: Any = spec.porosity
+    tortuosity: Any = spec.tortuosity
+    sigma: Any = None
+    electrolyte: Any = None
+    if isinstance(material, library.Electrolyte):
+        electrolyte, sigma = material, spec.bridge_sigma
+    elif isinstance(material, library.Separator):
+        electrolyte = library.material(case.electrolyte, case.fillings, cation=case.metal)
+        porosity = material.porosity if porosity is None else porosity
+        tortuosity = material.tortuosity if tortuosity is None else tortuosity
+    elif isinstance(material, library.Solid):
+        sigma = spec.sigma if spec.sigma is not None else material.sigma
+        if spec.kappa is not None or material.kappa > 0.0:
+            electrolyte = material
+    if _is_zero(sigma):
+        sigma = None
+    return Filling(material, sigma, electrolyte, porosity, tortuosity)
+
+
+def _is_zero(value: Any) -> bool:
+    return value is None or (not varies(value) and number(value) == 0.0)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the parts of a physics are made from, besides its own table.
+
+    Attributes:
+        case, domain: what is solved where.
+        fillings: by region of the mesh.
+        conductors: regions that conduct electrons. ionic: regions that conduct ions.
+        edges: conditions on boundaries. surfaces: which walls react, and how fast.
+        c0: initial salt concentration, mol/m3. kappa: largest ionic conductivity, S/m.
+    """
+
+    case: Case
+    domain: Domain
+    fillings: dict[str, Filling]
+    conductors: list[str]
+    ionic: list[str]
+    edges: Edges
+    surfaces: Surfaces
+    c0: float
+    kappa: float

@@ -1,0 +1,127 @@
+"""A piece of a physics: unknowns, terms in rows, and what is measured of them.
+
+Every physics is made of parts. Those that measure something derive from `Observer`, too; a run asks
+all of them in the order in which they were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from fem.base.errors import RunError
+
+if TYPE_CHECKING:
+    from fem.system.system import System
+
+__all__ = ["Event", "Observer", "Part", "check_needs"]
+
+
+@runtime_checkable
+class Part(Protocol):
+    """A small object with data, that declares unknowns and adds rows.
+
+    Attributes:
+        provides: names that it defines.
+        needs: names that others must define.
+    """
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Names that it defines."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names that it reads."""
+
+    def declare(self, s: System) -> None:
+        """Add the unknowns and define the names that `provides` promises."""
+
+    def rows(self, s: System) -> None:
+        """Add terms to rows; every name of `needs` is defined by now."""
+
+
+def check_needs(parts: Sequence[Part], given: Iterable[str] = ()) -> None:
+    """Every name that a part reads is provided by another one.
+
+    Raises:
+        RunError: which part lacks what, and what there is.
+    """
+    have = {name for p in parts for name in p.provides} | set(given)
+    for p in parts:
+        missing = sorted(set(p.needs) - have)
+        if missing:
+            raise RunError(f"{type(p).__name__} needs {missing}; provided: {sorted(have)}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that has happened, as the summary keeps it.
+
+    Attributes:
+        name: of the event.
+        numbers: what goes with it, SI; lists and texts may be among them.
+        ends: the protocol step or the run that it ends, if any.
+        jump: rates jump at it: the next step is of first order.
+        once: it is told the first time only.
+    """
+
+    name: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    ends: Literal["run", "step", ""] = ""
+    jump: bool = False
+    once: bool = False
+
+
+class Observer:
+    """Base of parts that measure. All methods are collective, and all may be left as they are.
+
+    A step that was found may still be given up: ledgers that `step` fills count from `accept` on.
+    """
+
+    def begin(self) -> None:
+        """Take the present state as the reference of balances; not called by a resumed run."""
+
+    def step(self, scale: float) -> Mapping[str, float]:
+        """Measure the step just solved, before `System.accept`.
+
+        Args:
+            scale: cell current that errors are compared with, A.
+
+        Returns:
+            The columns of its physics, SI; those per area for the whole cell.
+        """
+        del scale
+        return {}
+
+    def accept(self) -> None:
+        """Make the ledgers of `step` the accepted ones."""
+
+    def share(self) -> float | None:
+        """Share of the step just solved after which something happens; None: go on."""
+        return None
+
+    def events(self) -> Iterable[Event]:
+        """What the last accepted step has brought."""
+        return ()
+
+    def show(self) -> None:
+        """Bring memories that are written as fields up to date."""
+
+    def summary(self) -> Mapping[str, Any]:
+        """What the summary says of the present state beside the columns."""
+        return {}
+
+    def remarks(self, *, closely: bool) -> Iterable[tuple[str, str]]:
+        """Warnings, each with a key under which it is said once.
+
+        Args:
+            closely: at the end of the run, of its last state; else when the model is built.
+        """
+        del closely
+        return ()
+
+    def stuck(self) -> Event | str | None:
+        """Why no step can be taken: an event that ends the run as a result, or a way out."""
+        return None

@@ -1,0 +1,100 @@
+"""The registry: order, names taken twice, who takes part."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fem.base.errors import CaseError
+from fem.contract import registry
+from fem.contract.physics import Column, Field, Figure, Physics
+from fem.contract.registry import Registry, only_in, with_own
+from fem.values.kinds import Table
+
+
+class Plain(Table):
+    """A table."""
+
+
+def _of(*physics: Physics) -> Registry:
+    return Registry((p, f"here {k}") for k, p in enumerate(physics))
+
+
+def test_each_follows_those_that_it_names() -> None:
+    heat, ions, walls = (
+        Physics("heat", "", after=("walls",)), Physics("ions", ""),
+        Physics("walls", "", after=("ions",)),
+    )  # fmt: skip
+    assert [p.name for p in _of(heat, ions, walls).physics] == ["ions", "walls", "heat"]
+
+
+@pytest.mark.parametrize(
+    ("physics", "reason"),
+    [
+        ([Physics("heat", ""), Physics("heat", "")],
+         "physics 'heat' is there twice: from here 0 and from here 1; rename one of them"),
+        ([Physics("a", "", fields=(Field("T", "K", "T"),)),
+          Physics("b", "", fields=(Field("T", "K", "T"),))],
+         "field 'T' is declared twice: by 'a' (here 0) and by 'b' (here 1)"),
+        ([Physics("a", "", columns=(Column("T_max"), Column("T_max")))],
+         "column 'T_max' is declared twice: by 'a' (here 0) and by 'a' (here 0)"),
+        ([Physics(name, "", figures=(Figure("f", ""),)) for name in ("a", "b")],
+         "figure 'f' is declared twice"),
+        ([Physics("heat", "", after=("wals",)), Physics("walls", "")],
+         "'heat' (here 0) is declared after 'wals', which does not exist; did you mean 'walls'?"),
+        ([Physics("a", "", after=("b",)), Physics("b", "", after=("a",))],
+         "in a circle: a after b; b after a"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_an_error(physics: list[Physics], reason: str) -> None:
+    with pytest.raises(CaseError, match=re.escape(reason)):
+        _of(*physics)
+
+
+def test_who_takes_part() -> None:
+    """Those of the study, those whose table is given; one of a role."""
+    known = _of(
+        Physics("ions", "", role="electrolyte"),
+        Physics("heat", "", table=Plain),
+        Physics("pnp", "", table=Plain, role="electrolyte"),
+        Physics("late", "", studies=frozenset({"growth"})),
+    )
+    assert [p.name for p in known.taking_part("steady", {"heat": Plain()})] == ["ions", "heat"]
+    assert [p.name for p in known.taking_part("growth", {})] == ["ions", "late"]
+    reason = "pnp: a case has one electrolyte, and 'ions' is its electrolyte, too; leave one"
+    with pytest.raises(CaseError, match=re.escape(reason)):
+        known.taking_part("steady", {"pnp": Plain()})
+
+
+def test_a_table_in_another_study() -> None:
+    said = "growth: only for study = 'growth', not 'steady'; change one of them"
+    assert [*only_in("growth", ("growth",), "steady")] == [said]
+    said = "heat: only for study = 'growth', 'steady' or 'tertiary', not 'primary'"
+    (line,) = only_in("heat", ("tertiary", "steady", "growth"), "primary")
+    assert line.startswith(said)
+
+
+def test_installed_packages_offer_physics(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offers(found: Any) -> None:
+        entry = SimpleNamespace(load=lambda: found, value="x:y", name="x", dist=Path("pack"))
+        monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+        registry.installed.cache_clear()
+
+    offers(Physics("damp", ""))
+    assert registry.installed()[-1] == (Physics("damp", ""), "the installed package 'pack'")
+    offers(3)
+    with pytest.raises(CaseError, match="installed package 'pack': PHYSICS is 3, which is not a"):
+        registry.installed()
+    monkeypatch.undo()
+    registry.installed.cache_clear()
+
+
+def test_every_field_of_this_package_has_a_label_and_its_unit() -> None:
+    fields = with_own().fields
+    assert {"phi_s", "phi_l", "c", "q", "xi", "i_n"} <= fields.keys()
+    assert all(field.label for field in fields.values())
+    assert fields["c"].shown_unit == "mol/L" and fields["c"].factor == 1e-3

@@ -1,0 +1,368 @@
+"""A physics in the module of `[hooks]` is like any other: table, probes, columns, restart."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import pickle
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from fem.api import Case
+from fem.base.errors import CaseError, Interrupted, RunError
+from fem.case.schema import schema_text
+from fem.results.result import Result, read_series
+from fem.run.session import resume
+from fem.run.signals import StopRequest
+from fem.solver.stage import Control, Outcome, Stage
+from tests.case.base import changed
+from tests.conftest import ROOT, environment
+
+from .cases import GROWING, small, state_of
+
+PAGE = (ROOT / "docs" / "add-a-physics.md").read_text()
+#: What a reader of the page saves, and runs.
+BLOCKS = dict(re.findall(r"```python *(\S*)\n(.*?)```", PAGE, re.DOTALL))
+MODULE = Path(tempfile.mkdtemp(prefix="hostplate-guest-")) / "additive.py"
+MODULE.write_text(BLOCKS["additive.py"])
+atexit.register(shutil.rmtree, MODULE.parent, ignore_errors=True)
+TABLE: dict[str, Any] = {"c0": "10 mmol/L", "D": "1e-10 m^2/s", "rate": "1 um/s"}
+PROBES: list[dict[str, Any]] = [
+    {"name": "here", "field": "additive", "point": ["10 um", "60 um"]},
+    {"name": "wall", "field": "2*additive", "surface": "host_bottom"},
+    {"name": "mean", "field": "additive", "volume": "electrolyte"},
+    {"name": "profile", "field": "additive", "line": [["10 um", "30 um"], ["10 um", "80 um"]],
+     "samples": 3},
+]
+STEP = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "30 s"}
+
+
+def _guest(**changes: Any) -> Case:
+    given: dict[str, Any] = {"additive": TABLE, "protocol": [STEP]}
+    return small(hooks={"module": str(MODULE)}, **given | changes)
+
+
+def _growing(**changes: Any) -> Case:
+    """Metal on all of a wall, and the additive."""
+    return Case.from_dict(changed({
+        "hooks": {"module": str(MODULE)}, "additive": TABLE,
+        "nuclei": None, "kinetics": None, "initial": {"metal_layer": "1 um"},
+        "geometry.width": "0.8 um", "geometry.layers.1.thickness": "4 um",
+        "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "20 s"}],
+        "time": {"dt_max": "5 s", "tolerance": 1e-3}, **changes,
+    }, GROWING))  # fmt: skip
+
+
+# -- its table ---------------------------------------------------------------------------------
+
+
+def test_its_table_is_taken_unread_until_the_module_may_be_executed() -> None:
+    case = _guest(additive=TABLE | {"rat": 3}, probe=PROBES)
+    assert case.to_dict()["additive"] == TABLE | {"rat": 3}
+    assert Case.from_dict(case.to_dict()) == case == pickle.loads(pickle.dumps(case))
+    with pytest.raises(CaseError, match=r"additive.rat: 3: unknown name; did you mean 'rate'"):
+        case.executed()
+    with pytest.raises(CaseError, match=r"additve: .*unknown name; did you mean 'additive'"):
+        small(hooks={"module": str(MODULE)}, additve=TABLE)
+    with pytest.raises(CaseError, match="unknown name 'aditive'"):
+        _guest(probe=[PROBES[0] | {"field": "aditive"}])
+
+
+def test_all_its_problems_are_told_at_once_with_those_of_others() -> None:
+    data = _guest().to_dict() | {"temperature": "3 K"}
+    data["additive"] = {"c0": "10 um", "rate": "-1 um/s", "d": 1}
+    with pytest.raises(CaseError) as caught:
+        Case.from_dict(data, hooks=True)
+    lines = str(caught.value).splitlines()
+    for start in ("temperature: ", "additive.c0: '10 um'", "additive.rate: '-1 um/s'",
+                  "additive.d: 1: unknown name; did you mean 'D'", "additive.D: missing; diffusiv"):
+        assert any(line.startswith(start) for line in lines), (start, lines)
+
+
+def test_its_check_and_its_studies() -> None:
+    with pytest.raises(CaseError, match=r"additive.least: the run would end at once; it must be"):
+        _guest(additive=TABLE | {"least": "1 mol/L"}).executed()
+    told = "additive: only for study = 'growth', 'steady' or 'tertiary', not 'secondary'"
+    with pytest.raises(CaseError, match=told):
+        _guest(study="secondary").executed()
+
+
+def test_it_is_written_and_read_back_in_si_with_its_defaults() -> None:
+    case = _guest().executed()
+    table: Any = case.additive  # type: ignore[attr-defined]
+    assert table.c0 == 10.0 and table.rate == 1e-6 and case.table(type(table)) is table
+    data = case.to_dict()
+    assert data["additive"] == TABLE | {"rate": "1e-06 m/s"}
+    again = Case.from_dict(data, hooks=True)
+    assert again == case == pickle.loads(pickle.dumps(case))
+    assert type(again) is type(case)
+    assert case.with_({"additive.rate": "2 um/s"}).additive.rate == 2e-6  # type: ignore[attr-defined]
+
+
+def test_only_its_free_keys_may_change_in_a_resumed_run() -> None:
+    case = _guest().executed()
+    assert case.with_({"additive.least": "1 mmol/L"}).physics_hash() == case.physics_hash()
+    assert case.with_({"additive.rate": "2 um/s"}).physics_hash() != case.physics_hash()
+
+
+def test_a_table_of_a_name_that_is_taken(tmp_path: Path) -> None:
+    text = MODULE.read_text().replace('Physics(\n    "additive"', 'Physics(\n    "growth"')
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(CaseError, match=r"'growth' \(hooks.module .*mine.py'\): a case has a"):
+        small(hooks={"module": str(tmp_path / "mine.py")}).executed()
+
+
+def test_a_registered_table_is_listed_with_the_others() -> None:
+    assert "additive.rate" not in schema_text()
+    case = _guest().executed()
+    assert "additive.rate" in schema_text(case.guests)
+
+
+def test_checking_a_case_with_a_guest_imports_no_solver(tmp_path: Path) -> None:
+    """Its declared half may stand beside its solved half: the text is read, not the module."""
+    (tmp_path / "c.toml").write_text(_guest(probe=PROBES).to_toml())
+    code = (
+        "import sys; from fem.cli.main import main; main(['check', sys.argv[1]]); "
+        "print([m for m in sys.modules if m.startswith(('dolfinx', 'petsc4py', 'ufl'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "c.toml")], env=environment(), check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# -- what it solves ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tertiary(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    folder = tmp_path_factory.mktemp("guest") / "r"
+    case = _guest(probe=PROBES, output={"figures": True}, time={"dt_max": "2 s"})
+    result: Result = case.run(folder, hooks=True)
+    return result
+
+
+def test_columns_reach_series_and_summary(tertiary: Result) -> None:
+    series, units, summary = tertiary.series, tertiary.units, tertiary.summary
+    assert units["additive_left"] == "mol/m^2" and units["additive_mean"] == "mol/m^3"
+    assert series["additive_left"] == pytest.approx(series["additive_mean"] * 50e-6)  # its height
+    assert summary["additive_mean"] == series["additive_mean"][-1]
+    names = [*series]
+    assert names.index("c_max") < names.index("additive_left") < names.index("balance")
+    assert names.index("commanded") < names.index("additive_balance") < names.index("segment")
+
+
+def test_its_balance_is_closed_and_judged(tertiary: Result, tmp_path: Path) -> None:
+    assert 0.0 < tertiary.summary["closures"]["additive_balance"] < 1e-13
+    text = MODULE.read_text().replace("self.used.begin(-", "self.used.begin(-1.001 * ")
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(RunError, match=r"balances do not close: additive_balance 1.00e-03, limit"):
+        _guest(hooks__module=str(tmp_path / "mine.py")).run(tmp_path / "r", hooks=True)
+
+
+def test_what_a_first_order_wall_consumes(tertiary: Result) -> None:
+    """Quasi-steady: the mean falls by rate/height, less what diffusion to the wall holds back."""
+    mean, t = tertiary.series["additive_mean"], tertiary.series["t"]
+    height, D, r = 50e-6, 1e-10, 1e-6
+    x = np.linspace(0.05, 1.5, 20000)  # roots of x tan x = r L/D, the slowest mode
+    root = x[np.argmin(np.abs(x * np.tan(x) - r * height / D))]
+    late = t > 15.0
+    slope = np.polyfit(t[late], np.log(mean[late]), 1)[0]
+    assert slope == pytest.approx(-(root**2) * D / height**2, rel=0.02)
+
+
+def test_probes_read_it(tertiary: Result) -> None:
+    last = tertiary.summary["probes"]
+    assert tertiary.units["probe.here"] == "mol/m^3"
+    assert last["mean"] == pytest.approx(tertiary.summary["additive_mean"], rel=1e-12)
+    a, (x, y, _) = tertiary.array("additive"), tertiary.points("pore").T
+    wall = np.flatnonzero(np.abs(y - 30e-6) < 1e-9)
+    wall = wall[np.argsort(x[wall])]
+    assert last["wall"] == pytest.approx(2 * np.trapezoid(a[wall], x[wall]) / 20e-6, rel=1e-9)
+    rows = (tertiary.folder / "probes" / "profile.csv").read_text().splitlines()
+    assert rows[0].endswith("profile [mol/m^3]")
+    middle = tertiary.line((10e-6, 79.999e-6), (10e-6, 80e-6), "additive")[1][-1]
+    assert float(rows[-1].split(",")[-1]) == pytest.approx(middle, rel=1e-9)
+
+
+def test_events_are_told_once_and_end_the_run(tertiary: Result, tmp_path: Path) -> None:
+    assert [e["event"] for e in tertiary.summary["events"]] == ["additive_low"]
+    case = _guest(additive=TABLE | {"least": "8 mmol/L"}, time__dt_max="2 s")
+    summary = case.run(tmp_path / "r", hooks=True).summary
+    assert [e["event"] for e in summary["events"]] == ["additive_low", "additive_gone"]
+    assert summary["events"][-1]["ends"] == "run" and summary["t"] < 30.0
+    resume(tmp_path / "r", hooks=True, overrides=["additive.least=1 mmol/L"])
+    summary = Result(tmp_path / "r").summary
+    assert summary["t"] == 30.0 and [e["event"] for e in summary["events"]] == ["additive_low"]
+
+
+def test_fields_have_units_and_figures(tertiary: Result) -> None:
+    file = sorted((tertiary.folder / "fields").glob("pore_0*.h5"))[-1]
+    with h5py.File(file) as h5:
+        assert h5["additive"].attrs["unit"] == "mol/m^3" and h5["c"].attrs["unit"] == "mol/m^3"
+    assert tertiary.declared["fields"]["additive"]["label"] == "additive $a$"
+    assert (tertiary.folder / "figures" / "additive.png").stat().st_size > 5000
+
+
+def test_in_a_steady_study(tmp_path: Path) -> None:
+    """What is consumed and never brought back is gone; its books close on the way."""
+    result = _guest(study="steady").run(tmp_path / "r", hooks=True)
+    assert result.summary["additive_mean"] < 1e-6
+    assert result.summary["closures"]["additive_balance"] < 1e-9
+
+
+def test_in_a_growth_study(tmp_path: Path) -> None:
+    result = _growing().run(tmp_path / "r", hooks=True)
+    assert result.series["additive_mean"][-1] < 0.9 * 10.0
+    assert result.summary["closures"]["additive_balance"] < 1e-12
+    assert "additive" in result.fields("pore")
+
+
+# -- again, and on more ranks ------------------------------------------------------------------
+
+
+def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    asked: Iterator[int] = iter(range(10**6))
+    monkeypatch.setattr(
+        StopRequest, "agreed", lambda self: signal.SIGUSR1 if next(asked) == steps else 0
+    )
+
+
+@pytest.mark.parametrize("make", [_guest, _growing])
+def test_a_restart_is_bitwise(
+    make: Callable[[], Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make().run(tmp_path / "whole", hooks=True)
+    _stop_after(monkeypatch, 3)
+    with pytest.raises(Interrupted):
+        make().run(tmp_path / "r", hooks=True)
+    monkeypatch.undo()
+    with pytest.raises(CaseError, match=re.escape("allow it with --hooks")):
+        resume(tmp_path / "r")
+    resume(tmp_path / "r", hooks=True)
+    one, other = (read_series(tmp_path / name / "series.csv") for name in ("whole", "r"))
+    for name, column in one.items():
+        assert np.array_equal(column, other[name]), name
+    first, second = state_of(tmp_path / "whole"), state_of(tmp_path / "r")
+    assert first.keys() == second.keys() and "0.charge.additive_used" in first
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    summaries = [Result(tmp_path / name).summary for name in ("whole", "r")]
+    for name in ("additive_left", "additive_mean", "closures"):
+        assert summaries[0][name] == summaries[1][name]
+
+
+def solved(folder: str) -> dict[str, Any]:
+    """The last row of the series (collective)."""
+    _guest(time={"dt0": "1 s", "dt_max": "1 s", "tolerance": 0.05}).run(folder, hooks=True)
+    return {name: float(column[-1]) for name, column in read_series(
+        Path(folder) / "series.csv").items()}
+
+
+def test_two_ranks_agree_with_one(tmp_path: Path, mpirun: Callable[..., Any]) -> None:
+    one, two = solved(str(tmp_path / "1")), mpirun(2, solved, str(tmp_path / "2"))
+    for name in ("additive_left", "additive_mean", "voltage", "c_min"):
+        assert two[name] == pytest.approx(one[name], rel=1e-10), name
+    assert two["additive_balance"] < 1e-12
+
+
+# -- the other methods of an observer ----------------------------------------------------------
+
+WATCHER = """
+from fem.system.part import Event, Observer
+
+class Watcher(Observer):
+    provides, needs, stopped = (), ("additive",), False
+
+    def declare(self, s):
+        self.s = s
+        self.speed = s.memory("speed", s.unknowns["additive"].part)
+
+    def rows(self, s):
+        pass
+
+    def share(self):
+        return 0.5 if self.s.dt > 1.0 else None
+
+    def show(self):
+        self.speed.x.array[:] = self.s.t
+
+    def summary(self):
+        return {"watched": 3}
+
+    def remarks(self, *, closely):
+        yield ("watched", "seen closely") if closely else ("watched, built", "seen when built")
+
+    def stuck(self):
+        return STUCK
+
+def physics(case, domain):
+    return [Watcher()]
+"""
+
+
+def _watched(folder: Path, stuck: str = "None") -> Case:
+    text = BLOCKS["additive.py"] + WATCHER.replace("STUCK", stuck)
+    speed = 'Field("speed", "m/s", "speed $v$"), Field("additive"'
+    (folder / "mine.py").write_text(text.replace('Field("additive"', speed))
+    return _guest(hooks__module=str(folder / "mine.py"))
+
+
+def test_an_observer_shortens_steps_shows_and_warns(tmp_path: Path) -> None:
+    result = _watched(tmp_path).run(tmp_path / "r", hooks=True)
+    assert result.series["dt"].max() <= 1.0 and result.series["rejected"].sum() > 0
+    assert result.summary["watched"] == 3
+    assert {"seen closely", "seen when built"} <= {*result.summary["warnings"]}
+    assert result.array("speed") == pytest.approx(30.0, abs=0.0)
+
+
+def _fails_at(monkeypatch: pytest.MonkeyPatch, t: float) -> None:
+    solve = Stage.solve
+
+    def fails(self: Stage, control: Control, scale: float) -> Outcome:
+        found = solve(self, control, scale)
+        if self.names != ("additive",) or self.system.t < t:
+            return found
+        self.system.unknowns["additive"].value.x.array[:] += 1.0
+        self._residual()
+        return Outcome(False, "too many iterations", 30, 60, 30, 1.0)
+
+    monkeypatch.setattr(Stage, "solve", fails)
+
+
+def test_an_observer_says_why_no_step_can_be_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a way out in the error, beside the row; or as a result."""
+    _fails_at(monkeypatch, 1.0)
+    told = r"additive has the largest residual \(additive balance\).*\. Add some more\. Refine the"
+    with pytest.raises(RunError, match=told):
+        _watched(tmp_path, '"Add some more"').run(tmp_path / "a", hooks=True)
+    assert json.loads((tmp_path / "a" / "diagnosis.json").read_text())["row"] == "additive balance"
+    summary = _watched(tmp_path, 'Event("stirred", {"rate": 2.0})').run(
+        tmp_path / "b", hooks=True).summary
+    assert [(e["event"], e["ends"]) for e in summary["events"]] == [("stirred", "run")]
+
+
+def test_the_page_runs_as_printed(tmp_path: Path) -> None:
+    (tmp_path / "additive.py").write_text(BLOCKS["additive.py"])
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKS[""]], cwd=tmp_path, env=environment({"MPLBACKEND": "Agg"}),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    mean, top, closure, event = done.stdout.split()
+    assert 5.0 < float(mean) < float(top) < 10.0
+    assert float(closure) < 1e-12 and event == "additive_low"
+    assert (tmp_path / "results" / "additive" / "figures" / "additive.png").stat().st_size > 5000
