@@ -42,17 +42,6 @@ from fem.values.kinds import (
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity, typed
 
-#: Fields a probe may read, with their SI units; an expression may combine them.
-PROBE_FIELDS = {
-    "c": "mol/m^3",
-    "phi_s": "V",
-    "phi_l": "V",
-    "eta": "V",
-    "i_n": "A/m^2",
-    "coverage": "",
-    "film_thickness": "m",
-    "xi": "",
-}
 #: What each study solves.
 STUDIES = {
     "primary": "ohmic potentials phi_s and phi_l, no kinetics, no salt gradient; one solve",
@@ -352,7 +341,9 @@ class Probe(Table):
     """A number or a profile that is recorded at each accepted step."""
 
     name: Name = Field(description="column name in the results")
-    field: Text = Field(description=f"one of {', '.join(PROBE_FIELDS)}, or an expression of them")
+    field: Text = Field(
+        description="a field (`hostplate list physics ions` names some), or an expression of fields"
+    )
     point: Coordinate | None = Field(None, description="value at a point")
     line: Annotated[tuple[Coordinate, ...], Field(min_length=2, max_length=2)] | None = Field(
         None, description="profile between two points"

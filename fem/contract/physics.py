@@ -100,17 +100,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Figure:
-    """A map of fields side by side.
+    """Maps of fields side by side, or what a function draws. Left out where its data are not there.
 
     Attributes:
         name: of its file.
         doc: what it shows.
         maps: names of the fields.
+        draw: "module:function", (result, t) -> figure of matplotlib or None, with the keyword
+            `maps` if there are any; not from a module of `[hooks]`, which nobody executes to draw.
+        whole: it is of the whole run, or of its end.
     """
 
     name: str
     doc: str
     maps: tuple[str, ...] = ()
+    draw: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)

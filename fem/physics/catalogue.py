@@ -9,6 +9,7 @@ __all__ = ["PHYSICS"]
 
 #: In the order in which they are listed.
 PHYSICS = (
+    "fem.physics.circuit:PHYSICS",
     "fem.physics.electrons:PHYSICS",
     "fem.physics.ions:PHYSICS",
     "fem.physics.walls:PHYSICS",

@@ -1,14 +1,14 @@
-"""The fields of a result and how they look: as the run wrote them down, or as installed."""
+"""Fields and figures of a result, as the run wrote them down or as installed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fem.contract.physics import Field
+from fem.contract.physics import Field, Figure
 from fem.contract.registry import with_own
 from fem.results.result import Result
 
-__all__ = ["field_of", "fields_of", "maps_of"]
+__all__ = ["field_of", "fields_of", "figures_of"]
 
 
 def fields_of(result: Result) -> dict[str, Field]:
@@ -28,6 +28,10 @@ def field_of(result: Result, name: str) -> Field:
     return fields_of(result).get(name) or Field(name, "", name.replace("_", " "))
 
 
-def maps_of(result: Result) -> dict[str, tuple[str, ...]]:
-    """Figures that are maps of fields, as the run wrote them down: name -> fields."""
-    return {name: tuple(fields) for name, fields in result.declared.get("figures", {}).items()}
+def figures_of(result: Result) -> dict[str, Figure]:
+    """Declared figures by name: those that are installed, and maps that the run wrote down."""
+    own: dict[str, list[str]] = result.declared.get("figures", {})
+    return with_own().figures | {
+        name: Figure(name, "", tuple(fields))
+        for name, fields in own.items() if name not in with_own().figures
+    }

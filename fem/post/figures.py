@@ -30,8 +30,9 @@ import numpy as np
 
 from fem.base.errors import HostplateError
 from fem.base.parallel import refusal
+from fem.contract.physics import named
 from fem.post import growth, occupancy
-from fem.post.fields import field_of, fields_of, maps_of
+from fem.post.fields import field_of, fields_of, figures_of
 from fem.post.layout import panels
 from fem.post.render import pictures
 from fem.post.style import (
@@ -92,8 +93,9 @@ def draw(
     out = Path(folder) / "figures"
     written = []
     with matplotlib.rc_context(LOOK):
-        for name, make in _figures(result).items():
-            if t is not None and name in OF_ALL_TIMES:
+        whole = {name for name, figure in figures_of(result).items() if figure.whole}
+        for name, make in makers(result).items():
+            if t is not None and name in whole:
                 continue
             try:
                 figure = make(result, t)
@@ -133,28 +135,16 @@ def _timeless(result: Result) -> str:
 # -- fields ------------------------------------------------------------------------------------
 
 
-def _salt(result: Result, t: float | None) -> Any:
-    return _panels(result, t, ("c",))
+def local_current(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
+    """Currents along walls, or along the front of growing metal if there is one."""
+    if "metal" in result.blocks and not occupancy.cells_of(result, t, maps[0], "metal").any():
+        return None
+    return _panels(result, t, maps, _direction)
 
 
-def _potentials(result: Result, t: float | None) -> Any:
-    return _panels(result, t, ("phi_s", "phi_l"))
-
-
-def _field(result: Result, t: float | None) -> Any:
-    low, high = result.extent(t)
-    return None if high[2] > low[2] else _panels(result, t, ("E_l",))
-
-
-def _local_current(result: Result, t: float | None) -> Any:
-    if "metal" in result.blocks and not occupancy.cells_of(result, t, "i_n", "metal").any():
-        return None  # no front
-    return _panels(result, t, ("i_n",), _direction)
-
-
-def _plated(result: Result, t: float | None) -> Any:
-    known = _fields(result)
-    return _panels(result, t, ("film_thickness" if "film_thickness" in known else "q",))
+def first(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
+    """The first of these fields that is there."""
+    return _panels(result, t, tuple(name for name in maps if name in _fields(result))[:1])
 
 
 def _direction(result: Result, t: float | None) -> str:
@@ -203,12 +193,15 @@ def _panels(
     remark: Callable[[Result, float | None], str] | None = None,
 ) -> Any:
     """One panel for each field that is there, side by side; None if there is none."""
-    names = tuple(name for name in names if name in _fields(result))
+    low, high = result.extent(t) * UM
+    solid, known = high[2] > low[2], _fields(result)
+    names = tuple(  # gradients are drawn in 2D only
+        n for n in names if n in known and not (solid and field_of(result, n).gradient_of)
+    )
     if not names:
         return None
     block = _block(result, names[0])
-    low, high = result.extent(t) * UM
-    if high[2] > low[2]:
+    if solid:
         return _panels_3d(result, t, names, remark)
     wide, tall = (high - low)[:2]
     made = panels(wide, tall, len(names), bars=len(names))
@@ -349,13 +342,13 @@ def _panels_3d(
 # -- numbers -----------------------------------------------------------------------------------
 
 
-def _depth(result: Result, t: float | None) -> Any:
+def depth(result: Result, t: float | None) -> Any:
     """Where the current goes: against depth, and by region."""
     from matplotlib.figure import Figure
 
     profile = result.summary.get("depth_profile") or {}
     regions = result.summary.get("current_by_region") or {}
-    depth = np.asarray(profile.get("depth") or [], dtype=float) * UM
+    below = np.asarray(profile.get("depth") or [], dtype=float) * UM
     current = np.asarray(
         profile.get("current") or profile.get("current_per_depth") or [], dtype=float
     )
@@ -363,8 +356,8 @@ def _depth(result: Result, t: float | None) -> Any:
         name: abs(float(v["current"] if isinstance(v, dict) else v)) for name, v in regions.items()
     }
     with_profile = (
-        len(depth) > 1
-        and len(depth) == len(current)
+        len(below) > 1
+        and len(below) == len(current)
         and np.count_nonzero(np.abs(current) > 1e-6 * np.abs(current).sum()) > 1
     )
     with_shares = len(shares) > 1 and sum(shares.values()) > 0
@@ -377,10 +370,10 @@ def _depth(result: Result, t: float | None) -> Any:
     panels = list(axes[0])
     if with_profile:
         ax = panels.pop(0)
-        step = float(depth[1] - depth[0])
+        step = float(below[1] - below[0])
         share = 100 * np.abs(current) / np.abs(current).sum()
-        ax.barh(depth, share, height=0.86 * step, color=LINES[0], linewidth=0)
-        ax.set_ylim(depth[-1] + step / 2, depth[0] - step / 2)  # the separator is on top
+        ax.barh(below, share, height=0.86 * step, color=LINES[0], linewidth=0)
+        ax.set_ylim(below[-1] + step / 2, below[0] - step / 2)  # the separator is on top
         ax.set_xlim(0, None)
         ax.set_xlabel(f"reaction current (% per {step:.3g} µm)")
         ax.set_ylabel("depth below the separator side (µm)")
@@ -445,7 +438,7 @@ def _mark_layers(ax: Any, result: Result) -> None:
         )
 
 
-def _series(result: Result, t: float | None) -> Any:
+def series(result: Result, t: float | None) -> Any:
     """Voltage, concentrations and charge against time."""
     from matplotlib.figure import Figure
 
@@ -500,27 +493,17 @@ def _series_unit(name: str, unit: str, data: dict[str, Any]) -> tuple[float, str
     return 1.0, f"{name} ({unit})" if unit else name
 
 
-#: Figures of the whole run or its end.
-OF_ALL_TIMES = ("series", "depth", "metal", "fill")
-
-FIGURES: dict[str, Callable[[Result, float | None], Any]] = {
-    "series": _series,
-    "salt": _salt,
-    "potentials": _potentials,
-    "field": _field,
-    "local_current": _local_current,
-    "plated": _plated,
-    "depth": _depth,
-    "metal": growth.metal,
-    "fill": growth.fill,
-}
+def makers(result: Result) -> dict[str, Callable[[Result, float | None], Any]]:
+    """All figures that the physics of a result declare, by name, and what draws each."""
+    found: dict[str, Any] = {}
+    for name, figure in figures_of(result).items():
+        draw = named(figure.draw) if figure.draw else _maps
+        found[name] = functools.partial(draw, maps=figure.maps) if figure.maps else draw
+    return found
 
 
-def _figures(result: Result) -> dict[str, Callable[[Result, float | None], Any]]:
-    """All figures, and the maps that the physics of the result declare."""
-    return FIGURES | {
-        name: functools.partial(_panels, names=fields) for name, fields in maps_of(result).items()
-    }
+def _maps(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
+    return _panels(result, t, maps)
 
 
 def main(arguments: list[str]) -> int:

@@ -147,7 +147,7 @@ class Recorder:
         parts = self.model.case.taking_part()
         return {
             "fields": {f.name: said(f) for f in self.model.fields.values()},
-            "figures": {f.name: f.maps for p in parts for f in p.figures},
+            "figures": {f.name: f.maps for p in parts for f in p.figures if not f.draw},
         }
 
     def _columns(self) -> dict[str, str]:

@@ -93,7 +93,7 @@ def picture(path: Path) -> np.ndarray:
 
 def test_every_figure_is_drawn_and_shows_something(folder, caplog):
     files = figures.draw(folder)
-    assert [f.name for f in files] == [f"{n}.png" for n in figures.FIGURES if n not in GROWN]
+    assert [f.name for f in files] == [f"{n}.png" for n in with_own().figures if n not in GROWN]
     assert not caplog.records
     for file in files:
         image = picture(file)
@@ -132,7 +132,7 @@ def test_captions_give_a_time_only_where_there_is_one(folder, study, when):
     write_json(COMM, folder / "summary.json", summary)
     result = Result(folder)
     said = {}
-    for name, make in figures.FIGURES.items():
+    for name, make in figures.makers(result).items():
         if name in GROWN:
             continue
         figure = make(result, None)
@@ -163,7 +163,7 @@ def test_a_damaged_file_costs_its_figures_only(folder, caplog):
         file.write_bytes(b"not HDF5")
     with caplog.at_level(logging.WARNING, "hostplate.figures"):
         drawn = {file.stem for file in figures.draw(folder)}
-    assert drawn == set(figures.FIGURES) - {"local_current", "plated", *GROWN}
+    assert drawn == set(with_own().figures) - {"local_current", "plated", *GROWN}
     assert caplog.records and all("\n" not in r.getMessage() for r in caplog.records)
     assert any("walls_0" in r.getMessage() for r in caplog.records)
 
@@ -377,7 +377,8 @@ def test_pictures_of_any_cell_fit_a_page(size, growth, tmp_path, caplog, monkeyp
             sand = (np.abs(image[:, :, :3] - [0.902, 0.827, 0.639]) < 0.02).all(axis=2)
             assert sand.mean() > 0.01, file.name
     assert not caplog.records
-    said = figures.FIGURES["salt"](Result(tmp_path), None).texts[-1].get_text()
+    result = Result(tmp_path)
+    said = figures.makers(result)["salt"](result, None).texts[-1].get_text()
     assert ("not to scale" in said) == (max(size) > 8 * min(size))
     assert "host grey, insulators sand" in said
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, Field, Physics
+from fem.contract.physics import ALL, Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -17,5 +17,11 @@ PHYSICS = Physics(
               "ion balance", colours="cividis", offset=True),
         Field("E_l", "V/m", r"field $|\nabla\varphi_\mathrm{l}|$", "electrolyte", colours="magma",
               magnitude=True, gradient_of="phi_l"),
+    ),
+    figures=(
+        Figure("salt", "c in the electrolyte", maps=("c",)),
+        Figure("potentials", "phi_s in solids and growing metal, phi_l in the electrolyte",
+               maps=("phi_s", "phi_l")),
+        Figure("field", "2D: the gradient of phi_l in the pores, magnitude", maps=("E_l",)),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import Field, Physics
+from fem.contract.physics import Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -13,5 +13,11 @@ PHYSICS = Physics(
     fields=(
         Field("xi", "", r"share of metal $\xi$", balance="metal of the front"),
         Field("dead", "", "metal without electronic contact"),
+    ),
+    figures=(
+        Figure("metal", "growth study: the metal at up to five times",
+               draw="fem.post.growth:metal", whole=True),
+        Figure("fill", "growth study: filled share of the pores by depth; tip and dead metal",
+               draw="fem.post.growth:fill", whole=True),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, Field, Physics
+from fem.contract.physics import ALL, Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -19,5 +19,13 @@ PHYSICS = Physics(
               medium="wall"),
         Field("q", "C/m^2", "plated charge per wall area", balance="charge of the film",
               shown=(1e-4, "C/cm²"), colours="plasma", magnitude=True, medium="wall"),
+    ),
+    figures=(
+        Figure("local_current", "i_n along walls or the front of growing metal, magnitude",
+               maps=("i_n",), draw="fem.post.figures:local_current"),
+        Figure("plated", "film thickness on the walls (or plated charge)",
+               maps=("film_thickness", "q"), draw="fem.post.figures:first"),
+        Figure("depth", "reaction current against depth, and its share by region",
+               draw="fem.post.figures:depth", whole=True),
     ),
 )
