@@ -14,4 +14,5 @@ PHYSICS = (
     "fem.physics.ions:PHYSICS",
     "fem.physics.walls:PHYSICS",
     "fem.physics.metal:PHYSICS",
+    "fem.physics.heat:PHYSICS",
 )

@@ -119,6 +119,8 @@ class Probes:
                 fixed["c"] = self.model.ions.c0
                 continue
             if (known := self._function(name)) is None:
+                if name in fixed:
+                    continue
                 raise CaseError(f"{where}: {name!r} is not solved for in this case")
             field, part = known
             places[name] = field, Places(part.mesh, points, domain.slack)
@@ -190,8 +192,8 @@ class Probes:
     def _in_space(self, side: str = "") -> dict[str, Any]:
         domain = self.model.domain
         places = domain.coordinates() | {"depth": domain.span[0] - domain.rise}
-        return {name: value(side) if side else value for name, value in places.items()} | {
-            "T": self.model.system.temperature}
+        places["T"] = self.model.system["T"]
+        return {name: value(side) if side else value for name, value in places.items()}
 
     def _volume(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         model, s = self.model, self.model.system
@@ -215,7 +217,9 @@ class Probes:
         if field == "c":  # also where it is one number
             return self.model.ions.salty
         known = self._function(field)
-        return () if known is None else known[1].regions
+        if known is None:
+            return tuple(self.model.domain.regions) if field in VARIABLES else ()
+        return known[1].regions
 
     def _surface(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         domain, interface = self.model.domain, self.model.interface

@@ -1,1 +1,113 @@
-"""Temperature, and the heat that moves it."""
+"""Temperature, and the heat that everything makes: what a case may say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field as Key
+
+from fem.contract.physics import Column, Field, Figure, Physics
+from fem.values.kinds import SPACE, Glob, Name, Table, Temperature
+from fem.values.properties import Property, PropertyOf
+from fem.values.units import Quantity
+
+__all__ = ["PHYSICS", "Heat", "HeatBoundary", "HeatRegion"]
+
+ThermalConductivity = Annotated[Property, PropertyOf("W/m/K", SPACE, gt=0)]
+
+
+class ShutdownTable(Table):
+    """Pores that melt shut where it has once been too hot."""
+
+    at: Temperature = Key(description="temperature in the middle of the transition")
+    width: Annotated[float, Quantity("K", gt=0)] = Key(4.0, description="of the transition")
+    factor: Annotated[float, Quantity("", gt=0, lt=1)] = Key(
+        1e-3, description="share of kappa and D that is left"
+    )
+
+
+class HeatRegion(Table):
+    """What some regions are made of, thermally; the library where nothing is said."""
+
+    k: ThermalConductivity | None = Key(None, description="thermal conductivity")
+    k_through: ThermalConductivity | None = Key(
+        None, description="from the collector to the counter electrode, where it is another one"
+    )
+    density: Annotated[float, Quantity("kg/m^3", gt=0)] | None = Key(None, description="density")
+    c_p: Annotated[float, Quantity("J/kg/K", gt=0)] | None = Key(
+        None, description="specific heat"
+    )
+    source: Annotated[Property, PropertyOf("W/m^3", (*SPACE, "T"))] | None = Key(
+        None, description="heat that is made besides, as of a short that is not resolved"
+    )
+    shutdown: ShutdownTable | None = Key(None, description="pores that melt")
+
+
+class HeatBoundary(Table):
+    """A boundary that is held at a temperature, or open; others are insulated."""
+
+    T: Temperature | None = Key(None, description="temperature at which it is held")
+    h: Annotated[float, Quantity("W/m^2/K", gt=0)] | None = Key(
+        None, description="heat transfer to the surroundings; 1/h is a contact resistance"
+    )
+    ambient: Temperature | None = Key(
+        None, description="temperature of the surroundings; default that of the case"
+    )
+    flux: Annotated[float, Quantity("W/m^2")] | None = Key(None, description="heat fed in")
+
+
+class Heat(Table):
+    """Temperature is solved for; kinetics and transport follow it."""
+
+    regions: dict[Glob, HeatRegion] = Key(default_factory=dict, description="overrides by region")
+    boundaries: dict[Name, HeatBoundary] = Key(
+        default_factory=dict, description="boundaries that are not insulated"
+    )
+    metal: HeatRegion | None = Key(None, description="of the metal that is plated")
+    dU_dT: Annotated[float, Quantity("V/K")] | None = Key(
+        None, description="of the metal's electrode reaction; above 0 plating cools"
+    )
+    overheated: Temperature | None = Key(None, description="a run ends where it is exceeded")
+
+
+def check(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Boundaries say one thing each; what comes to rest loses its heat somewhere."""
+    heat = sections.get("heat")
+    if heat is None:
+        return
+    for name, b in heat.boundaries.items():
+        where = f"heat.boundaries.{name}"
+        if (b.T is None) == (b.h is None and b.flux is None):
+            yield f"{where}: T, or h and flux, stand for different boundaries; give one of them"
+        if b.ambient is not None and b.h is None:
+            yield f"{where}.ambient: {b.ambient:g} K: nothing goes there without h; give h"
+    if sections.get("study") == "steady" and not any(
+        b.T is not None or b.h is not None for b in heat.boundaries.values()
+    ):
+        yield "heat.boundaries: an insulated cell never comes to rest; give one of them T or h"
+
+
+PHYSICS = Physics(
+    "heat",
+    "temperature, with ohmic, reaction and reversible heat",
+    "fem.physics.heat.build:build",
+    table=Heat,
+    after=("electrons", "ions", "walls", "metal"),
+    check=check,
+    free=frozenset({"overheated"}),
+    fields=(
+        Field("T", "K", "temperature $T$", colours="inferno", offset=True),
+        Field("rise", "K", "temperature over that of the case", balance="heat balance",
+              colours="inferno"),
+    ),
+    columns=(
+        Column("T_max", "K", "highest temperature"),
+        Column("heat_made", "W/m^2", "heat that everything makes", per_area=True),
+        Column("heat_reversible", "W/m^2", "of it i_n T dU/dT", per_area=True),
+        Column("heat_out", "W/m^2", "heat that leaves", per_area=True),
+        Column("heat", "", "heat stored, lost and given against heat made", closure=True),
+        Column("first_law", "", "heat made, less the reversible, against work", closure=True),
+    ),
+    figures=(Figure("temperature", "the temperature", maps=("T",)),),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.domain import Domain
 from fem.system.nodal import CELL
+from fem.system.part import Event, Observer
 from fem.system.slots import CELL_SLOT
 from fem.system.system import System, Unknown
 
@@ -81,7 +82,7 @@ class Surroundings:
 
 
 @dataclass
-class Conduction:
+class Conduction(Observer):
     r"""Heat balance of the whole mesh.
 
         Strong:  rho c_p dT/dt - div(k grad T) = sigma |grad phi_s|^2 - i_l.grad phi_l + Q
@@ -94,15 +95,18 @@ class Conduction:
     dissolves, so a positive dU/dT means that plating cools. Storage is lumped at the nodes.
 
     Solved for is `rise`, the temperature over that of the case, which keeps the digits of a
-    millionth of a kelvin. What everybody reads is `T`, a memory: while the other rows are solved it
-    is the temperature foreseen for the end of the step, so that currents are one and the same
-    number in all stages of a step. What it misses is the error that the step is judged by.
+    millionth of a kelvin; the field `T` that is written is the sum. What everybody reads by the
+    name `T` is the temperature foreseen for the end of the step, held while the rows are solved:
+    currents are then one and the same number in all stages of a step. What was foreseen wrongly is
+    the error that the step is judged by.
 
     Attributes:
         media: what fills the regions; together all of them.
         surroundings: boundary -> what it exchanges heat with.
         held: boundary -> temperature, K.
         entropy: dU/dT of the metal's electrode reaction, V/K.
+        limit: an event ends the run where it is hotter, K.
+        outside: what a temperature is too high for, K -> a sentence each.
         together: solve for it with the potentials, T always that of the iterate. (Newton's method
             then leaves out how currents follow T, and needs more iterations.)
     """
@@ -111,6 +115,8 @@ class Conduction:
     surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
     entropy: float = 0.0
+    limit: float = np.inf
+    outside: Callable[[float], list[str]] = lambda T: []
     together: bool = False
 
     provides: tuple[str, ...] = ("T", "rise", "dU_dT")
@@ -125,34 +131,43 @@ class Conduction:
         slot = CELL_SLOT if self.together else SLOT
         if not self.together:
             s.slot(slot, after=tuple(s.slots.after))
-        self.rise = s.add("rise", part, differential=True, slot=slot)
-        self.T = s.memory("T", part)
+        self.rise = s.add("rise", part, differential=True, potential=True, slot=slot)
+        self.T, self.seen = s.memory("T", part), s.memory("T_seen", part)
+        s.define("T", self.seen)
         s.define("dU_dT", dfem.Constant(domain.mesh, self.entropy))
         for boundary, value in self.held.items():
             faces = domain.faces_of(boundary, domain.regions)
             nodes = domain.nodes_on(self.rise.space, part, faces=faces)
             self.rise.fix(nodes, value - self.start, group=boundary)
+        self._foresee()
         self.show()
-        s.preparers.append(self.show)
+        s.preparers.append(self._foresee)
         if self.together:
-            s.refreshers.append(self.show)
+            s.refreshers.append(self._foresee)
         s.take("heat", "rise")
 
+    def _foresee(self) -> None:
+        """Let all others read the temperature of the present iterate."""
+        self.seen.x.array[:] = self.start + self.rise.value.x.array
+
     def show(self) -> None:
-        """Bring `T` to the present iterate."""
+        """Bring the field that is written to the present iterate."""
         self.T.x.array[:] = self.start + self.rise.value.x.array
 
     def rows(self, s: System) -> None:
         """Storage, conduction, and what passes through boundaries; sources come with the port."""
         rise, v, domain = self.rise.value, self.rise.test, s.domain
         stored: Any = 0
+        content: Any = 0
         for m in self.media:
             lumped, here = domain.dx(m.regions, lumped=True), domain.node_weight(m.regions)
             stored += m.capacity(s) * s.ddt(rise) * v * here * lumped
+            content += m.capacity(s) * abs(rise) * v * here * lumped
             flux = m.flux(s, ufl.grad(rise))
             s.row("rise", ufl.inner(flux, ufl.grad(v)) * domain.weight * domain.dx(m.regions))
         s.row("rise", stored)
-        self.flows = {"stored": [stored], "lost": self._lost(v), "given": self._given(v)}
+        self.flows = {"stored": [stored], "content": [content]}
+        self.flows |= {"lost": self._lost(v), "given": self._given(v)}
         for name, sign in (("lost", 1.0), ("given", -1.0)):
             for term in self.flows[name]:
                 s.row("rise", sign * term)
@@ -175,7 +190,7 @@ class Conduction:
         """Heat that is fed in from outside, tested with v, W."""
         domain = self.s.domain
         out = [
-            m.source(self.T) * v * domain.weight * domain.dx(m.regions)
+            m.source(self.seen) * v * domain.weight * domain.dx(m.regions)
             for m in self.media if m.source is not None
         ]
         for boundary, around in self.surroundings.items():
@@ -236,7 +251,8 @@ class Conduction:
         s = self.s
         flow = self._sum(sum(float(t.currents()[CELL].sum()) for t in s.reactions if t.drives))
         flow += 0.0 if self.through is None else s.integral(self.through)
-        held = sum(self._at_held(u, u.owned) for u in s.unknowns.values() if u.potential)
+        potentials = [u for u in s.unknowns.values() if u.potential and u is not self.rise]
+        held = sum(self._at_held(u, u.owned) for u in potentials)
         return s.get_voltage() * flow + self._sum(held) + self._total("work")
 
     def step(self, scale: float) -> dict[str, float]:
@@ -247,20 +263,45 @@ class Conduction:
 
         Returns:
             `T_max`, K; `heat_made`, `heat_reversible` (a part of it) and `heat_out`, W (2D: W/m);
-            two errors over the work, or over RT/F times `scale` if that is more: `heat` of heat
-            stored, lost, given and made, `first_law` of heat made less the reversible against work.
+            two errors over the work, or over RT/F times `scale` if that is more. `first_law` is of
+            heat made, less the reversible, against work; `heat` of heat stored, lost, given and
+            made (over what is lost, or is there over dt, if that is more: round-off in an oven).
         """
         if not self._ready:
             self.begin()
+        self.show()
         dissipated, made, work = self.dissipated(), self.made(), self.work()
         stored, lost, given = self._total("stored"), self.lost(), self._total("given")
         whole = max(abs(work), abs(given), scale * GAS_CONSTANT * self.start / FARADAY)
-        highest = float(self.rise.owned.max(initial=-np.inf))
+        there = self._total("content") / self.s.dt if self.s.dt else 0.0
+        self.highest = self.start + self._hottest()[0]
         return {
-            "T_max": self.start + self.s.domain.comm.allreduce(highest, op=MPI.MAX),
+            "T_max": self.highest,
             "heat_made": made,
             "heat_reversible": made - dissipated,
             "heat_out": lost,
-            "heat": abs(stored + lost - given - made) / whole,
+            "heat": abs(stored + lost - given - made) / max(whole, abs(lost), there),
             "first_law": abs(dissipated - work) / whole,
         }
+
+    def _hottest(self) -> tuple[float, list[float]]:
+        """Largest rise, K, and where it is, m (collective)."""
+        domain, rise = self.s.domain, self.rise.owned
+        mine: tuple[float, list[float]] = (-np.inf, [])
+        if len(rise):
+            k = int(rise.argmax())
+            place = domain.node_coordinates(self.rise.space)[k, : domain.dim]
+            mine = float(rise[k]), place.tolist()
+        return max(domain.comm.allgather(mine))
+
+    def events(self) -> Iterator[Event]:
+        """`overheated`, with its temperature and place."""
+        if self.highest > self.limit:
+            numbers = {"T_max": self.highest, "limit": self.limit, "place": self._hottest()[1]}
+            yield Event("overheated", numbers, ends="run")
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Data that the highest temperature is too high for."""
+        if closely:
+            for text in self.outside(self.start + self._hottest()[0]):
+                yield f"heat.{text}", text

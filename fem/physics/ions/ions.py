@@ -170,7 +170,7 @@ class Ions:
         phi, c, T = s["phi_l"], s["c_seen"], s["T"]
         spreading = s["c"] if spreading is None else spreading
         pore = s["pore_seen"] if medium.moving else medium.porosity
-        spread = pore / medium.tortuosity
+        spread = pore / medium.tortuosity * s.values.get("passage", 1.0)
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
@@ -190,7 +190,7 @@ class Ions:
     def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
         c, T = s["c_seen"], s["T"]
-        D = medium.D(c, T) * medium.pore(s) / medium.tortuosity
+        D = medium.D(c, T) * medium.pore(s) / medium.tortuosity * s.values.get("passage", 1.0)
         left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0)
         return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
 

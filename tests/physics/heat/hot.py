@@ -16,6 +16,7 @@ from fem.physics.walls.interface import Interface
 from fem.setup.electrode import Electrode
 from fem.solver.options import Control, Options
 from fem.solver.stage import Stage
+from fem.system.part import Observer
 from fem.system.system import System
 from tests.verification.fronts import FLOOR, PORE, TOP, box
 
@@ -55,7 +56,7 @@ class Hot:
 
     Args:
         domain: the mesh.
-        parts: all physics, heat last.
+        parts: all physics.
         scale: cell current that residuals are compared with, A/m.
         current: imposed, A/m; None: potentials are held.
     """
@@ -65,7 +66,8 @@ class Hot:
         current: float | None = None,
     ):
         self.s, self.scale, self.control = System(domain, T0), scale, Control(current)
-        self.heat: Conduction = parts[-1]
+        self.parts = parts
+        self.heat = next(p for p in parts if isinstance(p, Conduction))
         for p in parts:
             p.declare(self.s)
         for p in parts:
@@ -85,6 +87,8 @@ class Hot:
             assert self.outcome.converged, self.outcome
         self.numbers = self.heat.step(self.scale)
         self.s.accept()
+        for p in (p for p in self.parts if isinstance(p, Observer)):
+            p.accept()
         return self.numbers
 
     def steady(self, steps: int = 12, dt: float = 1e6) -> dict[str, float]:

@@ -9,6 +9,7 @@ import pytest
 import ufl
 
 from fem.physics.heat.conduction import Conduction, HeatMedium, Surroundings
+from fem.physics.heat.shutdown import Melting, Shutdown
 from tests.physics.heat.hot import (
     ENDS,
     RT_F,
@@ -228,3 +229,23 @@ def test_growing_metal_makes_as_much_heat_as_work_is_done() -> None:
     assert growth.volume > 5.05 * UM * 4 * h
     assert numbers["heat_reversible"] == pytest.approx(0.0, abs=1e-6 * 10.0 * 4 * h)
     assert numbers["T_max"] > T0
+
+
+def test_a_separator_melts_shut_and_stays_so() -> None:
+    """What is left of kappa follows the hottest that it has been; cooled down, it stays lost."""
+    melting = {PORE[0]: Melting(405.0, 2.0, 0.01)}
+    heat = Conduction((PLAIN,), held=dict.fromkeys(ENDS, T0))
+    ions = conducting(lambda T: 1.0, counter=1e-3, collector=0.0)
+    hot = Hot(slab(4), (ions, heat, shut := Shutdown(melting)), scale=10 * WIDTH)
+
+    def at(T: float) -> float:
+        for name in ENDS:
+            hot.heat.rise.value.x.array[hot.heat.rise.groups[name]] = T - T0
+        hot.steady(3)
+        return hot.stages[0].boundary_current("phi_l", "collector") / (10 * WIDTH)
+
+    first = abs(at(300.0))
+    assert not [*shut.events()]
+    for T, left in ((404.0, 0.01 + 0.99 / (1 + np.exp(-0.5))), (450.0, 0.01), (300.0, 0.01)):
+        assert abs(at(T)) / first == pytest.approx(left, rel=1e-6)
+    assert [e.name for e in shut.events()] == ["shutdown"]

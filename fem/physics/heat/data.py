@@ -1,0 +1,89 @@
+"""Thermal numbers of the library's materials, with their sources, and what a case says of them."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from fem.base.errors import CaseError
+from fem.materials.data import In, Number
+
+__all__ = ["Thermal", "library", "thermal"]
+
+
+class Entry(BaseModel):
+    """Numbers of one material.
+
+    Attributes:
+        k: thermal conductivity, W/(m K). k_through: across a sheet, where it is another one.
+        density: kg/m3, where the materials of the solver do not know it.
+        c_p: specific heat, J/(kg K).
+        dU_dT: of a metal's electrode reaction, V/K.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    k: Annotated[Number, In("W/m/K", gt=0)]
+    k_through: Annotated[Number, In("W/m/K", gt=0)] | None = None
+    density: Annotated[Number, In("kg/m^3", gt=0)] | None = None
+    c_p: Annotated[Number, In("J/kg/K", gt=0)]
+    dU_dT: Annotated[Number, In("V/K")] | None = None
+
+
+@functools.cache
+def library() -> dict[str, Entry]:
+    """All entries by name of the material."""
+    text = resources.files(__package__).joinpath("data.toml").read_text(encoding="utf-8")
+    return {name: Entry.model_validate(entry) for name, entry in tomllib.loads(text).items()}
+
+
+@dataclass(frozen=True)
+class Thermal:
+    """Numbers of what fills a region.
+
+    Attributes:
+        k: thermal conductivity, W/(m K), a number or property of place. k_through: across.
+        heat_capacity: rho c_p, J/(m3 K).
+        source: given heat, W/m3, a property of place and T, or None.
+    """
+
+    k: Any
+    k_through: Any
+    heat_capacity: float
+    source: Any
+
+
+def thermal(material: Any, given: dict[str, Any], where: str, way_out: str) -> Thermal:
+    """Thermal numbers of a material: those of the case before those of the library.
+
+    Args:
+        material: of `fem.materials`; it may know its density.
+        given: what the case says, by name.
+        where: whose numbers they are, for messages.
+        way_out: table of the case in which a number can be given.
+
+    Raises:
+        CaseError: a number that nobody knows.
+    """
+    entry = library().get(material.name)
+    found: dict[str, Any] = {
+        name: getattr(entry, name, None) for name in ("k", "k_through", "density", "c_p")
+    }
+    if material.__dict__.get("density") is not None:
+        found["density"] = material.density
+    if given.get("k") is not None:
+        found["k_through"] = None
+    found |= {name: value for name, value in given.items() if value is not None}
+    if missing := [name for name in ("k", "density", "c_p") if found[name] is None]:
+        known = ", ".join(sorted(library()))
+        raise CaseError(
+            f"{where}: {', '.join(missing)} of {material.name!r} "
+            f"{'is' if len(missing) == 1 else 'are'} not known; give {way_out} (materials with "
+            f"thermal data: {known})"
+        )
+    capacity = float(found["density"]) * float(found["c_p"])
+    return Thermal(found["k"], found["k_through"], capacity, found.get("source"))

@@ -1,0 +1,123 @@
+"""Heat in a case: its table, its data, its studies, its event."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fem import Case, CaseError
+from fem.mesh.domain import Domain
+from fem.physics.heat.data import library
+from fem.run.session import resume, run
+from fem.study.build import build
+from tests.verification.cells import MPI, PLAIN, case, kinetics, mesh_folder, overpotential
+
+WARM = {"value": "1 S/m", "Ea": "17 kJ/mol"}
+REGIONS = {"*": {"k": "0.2 W/m/K", "density": "1200 kg/m^3", "c_p": "2000 J/kg/K"}}
+I0 = {"expression": "100*exp(-6013.6*(1/T - 1/298.15))", "unit": "A/m^2"}  # 50 kJ/mol
+HEAT = {"regions": REGIONS, "boundaries": {"collector": {"h": "10 W/m^2/K"}}}
+ACTIVE: dict[str, Any] = {
+    "materials": {"ideal": PLAIN | {"kappa": WARM, "D": WARM | {"value": "3e-10 m^2/s"}}},
+    "kinetics": [kinetics(n, I0) for n in ("collector", "counter")],
+    "geometry": {"family": "planar", "length": "100 um", "size": "5 um", "size_width": "10 um"},
+}  # fmt: skip
+PLATE = {"step": "plate", "current_density": "100 A/m^2", "duration": "20 s"}
+
+
+def hot(heat: Any = None, **changes: Any) -> dict[str, Any]:
+    """A planar cell whose transport and kinetics are activated, with heat."""
+    data = case(**copy.deepcopy(ACTIVE) | {"protocol": [PLATE]} | changes)
+    return data | {"heat": copy.deepcopy(HEAT) if heat is None else heat}
+
+
+@pytest.mark.parametrize(("heat", "changes", "said"), [
+    ({"boundaries": {"collector": {"T": "300 K", "h": "1 W/m^2/K"}}}, {}, "boundaries.collector"),
+    ({"boundaries": {"collector": {"T": "300 K", "ambient": "300 K"}}}, {}, "give h"),
+    ({"regions": REGIONS}, {"study": "steady", "protocol": [{"step": "plate",
+     "current_density": "1 A/m^2"}]}, "never comes to rest"),
+    ({}, {"study": "secondary"}, "heat: only for study"),
+    ({"regions": {"*": {"k": "0 W/m/K"}}}, {}, "heat.regions.*.k"),
+])  # fmt: skip
+def test_what_a_table_cannot_say(heat: Any, changes: Any, said: str) -> None:
+    with pytest.raises(CaseError) as error:
+        Case.from_dict(hot(heat, **changes))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(("heat", "said"), [
+    ({}, "heat, region 'electrolyte': k, density, c_p of 'ideal' are not known; "
+         "give [heat.regions.electrolyte]"),
+    ({"regions": {"*": {"k": "1 W/m/K", "density": "1 g/cm^3"}}}, "c_p of 'ideal' is not known"),
+    ({"regions": REGIONS | {"elektrolyte": {"k": "1 W/m/K"}}}, "did you mean 'electrolyte'"),
+    ({"regions": REGIONS, "boundaries": {"colector": {"T": "300 K"}}}, "did you mean 'collector'"),
+    ({"regions": REGIONS, "metal": "Na"}, "heat.dU_dT: of Na it is not known"),
+])  # fmt: skip
+def test_what_is_not_known(heat: Any, said: str) -> None:
+    """A datum that is missing names material, region and the way out."""
+    heat = dict(heat)
+    metal = heat.pop("metal", "Li")
+    checked = Case.from_dict(hot(heat, metal=metal))
+    domain = Domain.read(mesh_folder(checked, MPI.COMM_WORLD))
+    with pytest.raises(CaseError) as error:
+        build(checked, domain)
+    assert said in str(error.value)
+
+
+def test_data_have_sources() -> None:
+    """Each number has its source and status, and densities stand in one place."""
+    for name, entry in library().items():
+        for datum in ("k", "c_p", "density", "dU_dT"):
+            number = getattr(entry, datum)
+            assert number is None or (number.source and number.status), name
+    assert float(library()["Li"].k) == 84.8
+
+
+def summary(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run a case; its summary, whose closures are those of every run."""
+    found = dict(run(Case.from_dict(data), folder).summary)
+    worst = {k: v for k, v in found["closures"].items() if not v <= 1e-8}
+    assert not worst
+    return found
+
+
+def test_a_cell_held_at_a_temperature_is_a_cell_of_that_temperature(tmp_path: Path) -> None:
+    """Everything that depends on T reads the field: kappa, D, i0, the laws of walls."""
+    boundaries = {n: {"T": "318.15 K"} for n in ("collector", "counter")}
+    steady = {"study": "steady", "protocol": [{"step": "plate", "current_density": "100 A/m^2"}]}
+    held = summary(hot({"regions": REGIONS, "boundaries": boundaries}, **steady), tmp_path / "held")
+    cold = hot(**steady)
+    del cold["heat"]
+    warm = summary(cold | {"temperature": "318.15 K"}, tmp_path / "warm")
+    cold = summary(cold, tmp_path / "cold")
+    assert held["voltage"] == pytest.approx(warm["voltage"], rel=1e-4)  # it warms itself by .1 mK
+    assert abs(held["voltage"] / cold["voltage"] - 1) > 0.3
+
+
+def test_a_run_warms_and_goes_on(tmp_path: Path) -> None:
+    """Tertiary study: the same resumed, and an event where it is too hot."""
+    whole = summary(hot(), tmp_path / "whole")
+    parts = tmp_path / "parts"
+    summary(hot(protocol=[PLATE | {"duration": "10 s"}]), parts)
+    resumed = resume(parts, overrides=["protocol.0.duration=20 s"]).summary
+    rise = whole["T_max"] - 298.15
+    most = 100.0 * (2 * overpotential(100.0, 100.0) + 0.01) * 20.0 / (2.4e6 * 100e-6)
+    assert 0.6 * most < rise < most  # the rest has left
+    assert resumed["T_max"] - 298.15 == pytest.approx(rise, rel=1e-3)
+    limited = HEAT | {"overheated": f"{298.15 + rise / 2} K"}
+    stopped = summary(hot(limited), tmp_path / "stopped")
+    assert stopped["events"][-1]["event"] == "overheated"
+    assert stopped["t"] < 20.0
+
+
+def test_growing_metal_in_a_case(tmp_path: Path) -> None:
+    """Growth study: the first law with front, counter electrode and moving conductivity."""
+    found = summary(hot(
+        study="growth", growth={"interface_width": "4 um"}, initial={"metal_layer": "20 um"},
+        geometry=ACTIVE["geometry"] | {"size": "2 um", "size_width": "4 um"},
+        protocol=[PLATE | {"duration": "2 s"}],
+    ), tmp_path / "growth")  # fmt: skip
+    assert found["T_max"] > 298.16
+    assert {"heat", "first_law"} <= found["closures"].keys()
