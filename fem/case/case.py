@@ -42,7 +42,6 @@ from fem.case.tables import (
     Initial,
     Kinetics,
     MeshFile,
-    Nuclei,
     Output,
     Probe,
     Region,
@@ -64,7 +63,7 @@ from fem.values.properties import Along, Constant, Formula
 from fem.values.units import format_quantity, unit_of
 
 if TYPE_CHECKING:
-    from fem.contract.physics import Physics
+    from fem.contract.physics import Physics, Place
     from fem.materials import Metal, Pair
 
 __all__ = ["Case"]
@@ -115,7 +114,6 @@ class Case(Table):
     protocol: tuple[Step, ...] = Field(min_length=1, description="steps, one after the other")
     initial: Initial = Field(default_factory=Initial, description="start state")
     growth: Growth | None = Field(None, description="the metal front of a growth study")
-    nuclei: tuple[Nuclei, ...] = Field((), description="where metal appears on nucleating walls")
     time: TimeControl = Field(default_factory=TimeControl, description="time stepping")
     solver: SolverControl = Field(default_factory=SolverControl, description="solver")
     output: Output = Field(default_factory=Output, description="results")
@@ -254,6 +252,10 @@ class Case(Table):
             found += [v for v in (value if isinstance(value, tuple) else (value,))
                       if isinstance(v, kind)]
         return tuple(found)
+
+    def places(self) -> list[Place]:
+        """What tables of physics name of the mesh."""
+        return self.guests.registry.places(vars(self))
 
     def taking_part(self) -> tuple[Physics, ...]:
         """The registered physics that the case solves, in their order."""

@@ -18,11 +18,8 @@ from fem.case.reading import not_toml, short
 from fem.contract.registry import only_in
 from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Constant, Formula, Property
-from fem.values.units import format_quantity
 
 ELECTRODES = ("collector", "counter")
-LEAST_WIDTHS = 4
-"""Interface widths; the front of a smaller nucleus is not resolved."""
 CONVEX = 1 / 15
 """delta_4 from which on gamma + gamma'' = gamma_0 (1 - 15 delta_4) is not positive along <10>."""
 POSITIVE = 0.6
@@ -47,15 +44,17 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
         wrong, model = geometry_problems(sized(geometry, sections))
         made = None if model is None else model.names()
     checks = (
-        _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _nuclei,
-        _time, functools.partial(_probes, fields=guests.fields()), _hooks, chemistry.problems,
+        _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _time,
+        functools.partial(_probes, fields=guests.fields()), _hooks, chemistry.problems,
         depth.problems, guests.registry.problems,
     )
     found = [problem for check in checks for problem in check(sections)]
     regions = None
     if made is not None and sections.get("mesh") is None:
         regions = made.all
-        found += case_names.problems(sections, regions, made.boundaries)
+        found += case_names.problems(
+            sections, regions, made.boundaries, guests.registry.places(sections)
+        )
         if not any(name.startswith("host") for name in regions):
             found += _depths(sections)
     found += case_names.coating_problems(sections, regions)
@@ -357,59 +356,6 @@ def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
             "growth.crystal_angle: in an axisymmetric cell the crystal axes are those of r and z; "
             "leave it out"
         )
-
-
-def _nuclei(sections: Mapping[str, Any]) -> Iterator[str]:
-    entries = sections.get("nuclei", ())
-    if entries and sections.get("study") not in ("growth", None):
-        yield from only_in("nuclei", ("growth",), sections["study"])
-        return
-    walls = any(e.wall == "nucleating" for e in sections.get("kinetics", ()))
-    for k, entry in enumerate(entries):
-        path = f"nuclei.{k}"
-        if "kinetics" in sections and not walls:
-            yield (
-                f"{path}.surface: {entry.surface!r}: no [[kinetics]] entry says wall = "
-                "'nucleating'; metal covers other walls without nuclei"
-            )
-        yield from _sites(path, entry)
-        growth = sections.get("growth")
-        if growth is not None and entry.radius is not None:
-            least = LEAST_WIDTHS * growth.interface_width
-            if entry.radius < least * (1 - 1e-9):
-                yield (
-                    f"{path}.radius: {format_quantity(entry.radius, 'm')}: below {LEAST_WIDTHS} "
-                    f"interface widths, {format_quantity(least, 'm')}; raise it or lower "
-                    "growth.interface_width"
-                )
-
-
-def _sites(path: str, entry: Any) -> Iterator[str]:
-    """What a [[nuclei]] entry says of its sites, and what it would ignore."""
-    kinds = [kind for kind in ("at", "density", "rate") if getattr(entry, kind) is not None]
-    if len(kinds) != 1:
-        got = " and ".join(kinds) or "none"
-        yield f"{path}: needs exactly one of at, density, rate; got {got}"
-        return
-    (kind,) = kinds
-    count = len(entry.threshold or ())
-    if kind == "rate":
-        for name in ("threshold", "spread"):
-            if getattr(entry, name):
-                yield f"{path}.{name}: nuclei that form at a rate have no {name}; leave it out"
-    elif not count:
-        yield f"{path}.threshold: missing; '0 V' for metal that starts to grow at once"
-    elif kind == "density" and count > 1:
-        yield f"{path}.threshold: {count} values; give one, and spread"
-    elif kind == "at" and count not in (1, len(entry.at)):
-        yield (
-            f"{path}.threshold: {count} values for {len(entry.at)} places; give one for each, or "
-            "one for all"
-        )
-    if kind == "at" and entry.p_site is not None:
-        yield f"{path}.p_site: the places are given; leave it out"
-    if kind != "rate" and entry.surface_energy is not None:
-        yield f"{path}.surface_energy: only for the barrier of a rate; leave it out"
 
 
 def _time(sections: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fem.base.errors import CaseError, nearest
 from fem.case.coatings import Film, films_on, meeting, no_electrons
+from fem.contract.physics import Place
 
 if TYPE_CHECKING:
     from geometries.meshing.parameters import Names
@@ -57,21 +58,26 @@ def _entries(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str,
             yield f"coatings.{k}.on", coating.on, EXTRA[:1]
 
 
-def unmatched(sections: Mapping[str, Any], regions: Iterable[str]) -> Iterator[str]:
+def unmatched(
+    sections: Mapping[str, Any], regions: Iterable[str], places: Iterable[Place] = ()
+) -> Iterator[str]:
     """Entries that fit nothing, which is no error: patterns, and what a mesh need not have.
 
     Args:
         sections: of the case, by field name.
         regions: of the mesh.
+        places: what tables of physics name besides.
     """
-    for place, name, extra in _entries(sections):
+    own = [(p.path, p.name, ()) for p in places if p.kind == "region"]
+    for place, name, extra in (*_entries(sections), *own):
         if not any(fnmatchcase(known, name) for known in (*regions, *extra)):
             told = "" if place.startswith("regions.") else f": {name!r}"
             yield f"{place}{told}: matches nothing in this mesh; {nearest(name, regions)}"
 
 
 def problems(
-    sections: Mapping[str, Any], regions: Sequence[str], boundaries: Sequence[str]
+    sections: Mapping[str, Any], regions: Sequence[str], boundaries: Sequence[str],
+    places: Iterable[Place] = (),
 ) -> Iterator[str]:
     """Names that the mesh does not have.
 
@@ -79,6 +85,7 @@ def problems(
         sections: of the case, by field name; invalid ones are absent.
         regions: all that the mesh may have.
         boundaries: all that it has.
+        places: what tables of physics name besides.
     """
     known = {*regions}
     for place, name, extra in _entries(sections):
@@ -88,11 +95,13 @@ def problems(
             else:
                 solid = [n for n in known if not n.startswith(("electrolyte", "separator"))]
                 yield f"{place}: {name!r}: matches no surface; {nearest(name, [*solid, *extra])}"
-    for k, entry in enumerate(sections.get("nuclei", ())):
-        surfaces = known | {"collector"}
-        if not any(fnmatchcase(n, entry.surface) for n in surfaces):
-            yield (f"nuclei.{k}.surface: {entry.surface!r}: matches no surface; "
-                   f"{nearest(entry.surface, surfaces)}")
+    for place, name, kind in places:
+        there = {"region": known, "surface": known | {"collector"}, "boundary": {*boundaries}}[kind]
+        if not any(fnmatchcase(n, name) for n in there) and not (
+            kind == "region" and _is_pattern(name)
+        ):
+            what = "surface" if kind == "surface" else f"{kind} of the mesh"
+            yield f"{place}: {name!r}: matches no {what}; {nearest(name, there)}"
     yield from _probes(sections, known, boundaries)
     for name in sections.get("boundaries", {}):
         if name not in boundaries:

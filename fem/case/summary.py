@@ -54,7 +54,7 @@ def _lines(case: Case) -> Iterator[str]:
     for coating in case.coatings:
         yield f"  coating    {_coating(coating, case)}"
     for physics in case.taking_part():
-        if physics.table is not None:
+        if physics.solver is not None:  # others belong to their study
             yield f"  physics    {physics.name}: {physics.doc}"
     timed = case.study in ("tertiary", "growth")
     for k, step in enumerate(case.protocol, 1):
@@ -114,7 +114,7 @@ def notes(case: Case) -> Iterator[str]:
             yield f"{table}: unread; `hostplate check --hooks` executes the module that reads it"
     names = case_names.of_geometry(case)
     if names is not None:
-        yield from case_names.unmatched(vars(case), names.all)
+        yield from case_names.unmatched(vars(case), names.all, case.places())
         for name in names.perhaps:
             if not any(fnmatch.fnmatchcase(name, glob) for glob in case.regions):
                 yield f"regions: if the mesh has {name!r}, no entry says what fills it"

@@ -8,7 +8,6 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints
 from pydantic.functional_validators import BeforeValidator
 
 from fem.values.kinds import (
-    SPACE,
     Angle,
     AreaCharge,
     Concentration,
@@ -37,9 +36,7 @@ from fem.values.kinds import (
     Transfer,
     TransferenceOfC,
     Voltage,
-    as_list,
 )
-from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity, typed
 
 #: What each study solves.
@@ -241,49 +238,6 @@ class Growth(Table):
         "stop",
         description="metal that joins collector and counter electrode ends the run, or is noted "
         "and grows on as if a thin film insulated the counter electrode",
-    )
-
-
-class Nuclei(Table):
-    """Sites on nucleating walls where metal can appear; see `fem.physics.nuclei.nuclei`."""
-
-    surface: Glob = Field(description="nucleating walls: region of the solid side, or 'collector'")
-    at: Annotated[tuple[Coordinate, ...], Field(min_length=1)] | None = Field(
-        None, description="places; each stands for the nearest wall node"
-    )
-    density: Annotated[float, Quantity("1/m^2", gt=0)] | None = Field(
-        None,
-        description="places drawn at random, per wall area; in a 2D cut those whose nuclei the "
-        "plane cuts, density times 2 radius per wall length",
-    )
-    rate: Annotated[float, Quantity("1/m^2/s", gt=0)] | None = Field(
-        None,
-        description="J_0 of nuclei that form at random, J_0 exp(-barrier/(k_B T)) per wall area "
-        "(2D: as density); no theory gives it, so say where it is from",
-    )
-    threshold: Annotated[
-        tuple[Annotated[float, Quantity("V", ge=0)], ...],
-        BeforeValidator(as_list),
-        Field(min_length=1),
-    ] | None = Field(
-        None,
-        description="a place nucleates at an overpotential below minus this; one value, or one "
-        "for each place; '0 V': from the start",
-    )
-    spread: Annotated[float, Quantity("V", ge=0)] = Field(
-        0.0, description="standard deviation of thresholds (normal distribution, cut off at 0)"
-    )
-    seed: Annotated[StrictInt, Field(ge=0)] = Field(
-        0, description="of what is drawn at random, the same on any number of ranks"
-    )
-    p_site: Annotated[Property, PropertyOf("", SPACE, ge=0, le=1)] | None = Field(
-        None, description="what density or rate are multiplied with from place to place"
-    )
-    radius: Length | None = Field(
-        None, description="of the inserted cap; default (and least) 4 interface widths"
-    )
-    surface_energy: Annotated[float, Quantity("J/m^2", gt=0)] | None = Field(
-        None, description="with rate: of the critical nucleus; default that of the metal"
     )
 
 

@@ -21,11 +21,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
-__all__ = ["ALL", "TIMED", "Column", "Field", "Figure", "Physics"]
+__all__ = ["ALL", "TIMED", "Column", "Field", "Figure", "Physics", "Place"]
 
 #: Studies that go on in time.
 TIMED = frozenset({"tertiary", "growth"})
@@ -118,6 +118,25 @@ class Figure:
     whole: bool = False
 
 
+class Place(NamedTuple):
+    """Where a table of a case names a part of the mesh.
+
+    Attributes:
+        path: of the entry, as in messages.
+        name: a name or pattern.
+        kind: `region`: a pattern may fit none. `surface`: a solid region or `collector`, at least
+            one. `boundary`: by its name.
+    """
+
+    path: str
+    name: str
+    kind: Literal["region", "surface", "boundary"]
+
+
+def _no_places(_sections: Mapping[str, Any]) -> Iterator[Place]:
+    return iter(())
+
+
 @dataclass(frozen=True)
 class Physics:
     """One physics, as it declares itself; never subclassed.
@@ -136,6 +155,8 @@ class Physics:
         studies: that it may take part in.
         check: problems of a case's tables with each other, as lines "path: value: reason; way out".
             Tables that are wrong by themselves are absent.
+        places: what its table names of the mesh, from all tables; names that are not there are
+            problems.
         free: keys of its table that a resumed run may change.
         fields, columns, figures: what it makes.
     """
@@ -149,6 +170,7 @@ class Physics:
     after: tuple[str, ...] = ()
     studies: frozenset[str] = TIMED | {"steady"}
     check: Callable[[Mapping[str, Any]], Iterator[str]] = _no_problems
+    places: Callable[[Mapping[str, Any]], Iterator[Place]] = _no_places
     free: frozenset[str] = frozenset()
     fields: tuple[Field, ...] = ()
     columns: tuple[Column, ...] = ()

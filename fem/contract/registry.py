@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from fem.base.errors import CaseError, nearest
-from fem.contract.physics import Column, Field, Figure, Physics, named
+from fem.contract.physics import Column, Field, Figure, Physics, Place, named
 
 __all__ = ["CATALOGUE", "ENTRY_POINTS", "Registry", "checked", "installed", "only_in", "with_own"]
 
@@ -108,6 +108,10 @@ class Registry:
                 )
             roles[p.role] = p.name
         return chosen
+
+    def places(self, sections: Mapping[str, Any]) -> list[Place]:
+        """What tables of physics name of the mesh."""
+        return [place for physics in self.physics for place in physics.places(sections)]
 
     def problems(self, sections: Mapping[str, Any]) -> Iterator[str]:
         """Problems of the tables of physics with the study, and with other tables.

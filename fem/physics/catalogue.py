@@ -14,5 +14,6 @@ PHYSICS = (
     "fem.physics.ions:PHYSICS",
     "fem.physics.walls:PHYSICS",
     "fem.physics.metal:PHYSICS",
+    "fem.physics.nuclei:PHYSICS",
     "fem.physics.heat:PHYSICS",
 )

@@ -25,7 +25,7 @@ __all__ = ["Recorder", "Tally"]
 CLOSURES = ("balance", "collector", "faraday", "salt", "commanded")
 #: Names of columns that some runs have.
 CORE = {
-    *CLOSURES, "plated", "tip", "dead", "islands", "floor", "xi_min", "xi_max", "nuclei", "c_min",
+    *CLOSURES, "plated", "tip", "dead", "islands", "floor", "xi_min", "xi_max", "c_min",
     "c_max", "salt_out", "segment", "cycle", "newton", "krylov", "rejected", "error", "current",
     "current_counter", "shorted",
 }
@@ -160,7 +160,6 @@ class Recorder:
         if growing:
             out |= {"tip": "m", "dead": "C/m^2", "islands": "", "floor": ""}
             out |= {"xi_min": "", "xi_max": ""}
-            out |= {} if self.model.nuclei is None else {"nuclei": ""}
         if "c" in unknowns:
             out |= {"c_min": "mol/m^3", "c_max": "mol/m^3"}
             out |= {"salt_out": "mol/m^2"} if self._displaces else {}
@@ -217,7 +216,6 @@ class Recorder:
             "plated": numbers.get("plated", 0.0) / area,
             "dead": numbers.get("dead", 0.0) / area,
             "salt_out": numbers.get("salt_out", 0.0) / area,
-            "nuclei": 0 if self.model.nuclei is None else self.model.nuclei.count,
             "segment": segment,
             "cycle": cycle,
             "newton": step.newton,

@@ -94,7 +94,7 @@ class Remarks:
             yield text, text
         yield from ((text, text) for text in dead_walls(model.case))
         yield from (("tail, foreseen", text) for text in depth.notes(vars(model.case)))
-        for text in names.unmatched(vars(model.case), model.domain.regions):
+        for text in names.unmatched(vars(model.case), model.domain.regions, model.case.places()):
             yield text, text
         bare = [b for b in edges.insulated(model.case, model.domain) if b != "sides"]
         if bare:

@@ -571,8 +571,6 @@ class Simulation:
             if fills and (reached := numbers["xi_min"]) > BRIM:
                 aim = 0.5 * (FULL + BRIM) - emptiest
                 shares.append(max(aim / (reached - emptiest), 0.05))
-            if self.model.nuclei is not None:
-                shares.append(self.model.nuclei.overshoot())
             shares += [observer.share() for observer in self.observers]
             if self._leaks(numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
                 leaks.append(s.dt)  # what lost its contact within the step still carried current
@@ -1044,7 +1042,7 @@ class Simulation:
 
     def _all_events(self) -> list[dict[str, Any]]:
         """What has happened, nuclei included, in the order of time."""
-        formed = [] if self.model.nuclei is None else self.model.nuclei.events()
+        formed = [] if self.model.nuclei is None else self.model.nuclei.formed()
         return sorted([*self.events, *formed], key=lambda entry: float(entry["t"]))
 
     def close(self) -> None:

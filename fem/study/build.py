@@ -258,9 +258,11 @@ def _check_names(case: Case, domain: Domain) -> None:
         CaseError: all such names, with the nearest.
     """
     regions, boundaries = [*domain.regions], [*domain.boundaries]
-    wrong = list(case_names.problems(vars(case), regions, boundaries))
+    wrong = list(case_names.problems(vars(case), regions, boundaries, case.places()))
     if wrong and (made := case_names.of_geometry(case)):
-        wrong = list(case_names.problems(vars(case), [*regions, *made.all], boundaries))
+        wrong = list(case_names.problems(
+            vars(case), [*regions, *made.all], boundaries, case.places()
+        ))
     if wrong:
         raise CaseError("\n".join(wrong))
 

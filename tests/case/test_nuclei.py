@@ -8,6 +8,7 @@ import pytest
 
 from fem import Case
 from fem.base.errors import CaseError
+from fem.physics.nuclei.table import Nuclei
 
 from .base import BASE
 
@@ -43,7 +44,7 @@ def without(entry: dict[str, Any], *names: str, **more: Any) -> dict[str, Any]:
 
 def test_nuclei_are_read_in_si_and_written_back() -> None:
     case = Case.from_dict(growing(PLACES, DRAWN, AT_A_RATE))
-    places, drawn, at_a_rate = case.nuclei
+    places, drawn, at_a_rate = case.tables(Nuclei)
     assert places.at == ((1e-6, 0.0), (5e-6, 0.0)) and places.threshold == (0.03,)
     assert (drawn.density, drawn.spread, drawn.seed, drawn.radius) == (1e10, 0.01, 3, None)
     assert (at_a_rate.rate, at_a_rate.radius, at_a_rate.surface_energy) == (1e10, 2.5e-6, 0.02)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +12,12 @@ from typing import Any
 import pytest
 
 from fem.base.errors import CaseError
+from fem.case.names import problems, unmatched
 from fem.contract import registry
-from fem.contract.physics import Column, Field, Figure, Physics
+from fem.contract.physics import Column, Field, Figure, Physics, Place
 from fem.contract.registry import Registry, only_in, with_own
 from fem.values.kinds import Table
+from tests.conftest import environment
 
 
 class Plain(Table):
@@ -98,3 +102,35 @@ def test_every_field_of_this_package_has_a_label_and_its_unit() -> None:
     assert {"phi_s", "phi_l", "c", "q", "xi", "i_n"} <= fields.keys()
     assert all(field.label for field in fields.values())
     assert fields["c"].shown_unit == "mol/L" and fields["c"].factor == 1e-3
+
+
+def test_names_of_the_mesh_in_a_table_are_checked() -> None:
+    """A name that is not there is a problem; a pattern that fits nothing is told."""
+    def named(sections: Any) -> Any:
+        for kind, name in sections["heat"]:
+            yield Place(f"heat.{kind}.{name}", name, kind)
+
+    known = _of(Physics("heat", "", places=named))
+    given = {"heat": [
+        ("region", "hots_top"), ("region", "fibre_*"), ("region", "host_*"), ("boundary", "sidse"),
+        ("boundary", "sides"), ("surface", "fibre_*"), ("surface", "collector"),
+    ]}  # fmt: skip
+    places, regions = known.places(given), ["host_top", "electrolyte"]
+    found = [*problems({}, regions, ["collector", "counter", "sides"], places)]
+    assert [line.split(":")[0] for line in found] == [
+        "heat.region.hots_top", "heat.boundary.sidse", "heat.surface.fibre_*"]
+    assert "matches no region of the mesh; did you mean 'host_top'" in found[0]
+    assert "matches no boundary of the mesh; did you mean 'sides'" in found[1]
+    told = [line.split(":")[0] for line in unmatched({}, regions, places)]
+    assert told == ["heat.region.hots_top", "heat.region.fibre_*"]
+
+
+def test_what_physics_declare_imports_no_solver() -> None:
+    code = (
+        "import sys; from fem.contract.registry import with_own; assert with_own().tables(); "
+        "from fem.case.schema import schema_text; schema_text(); "
+        "print([m for m in sys.modules if m.startswith(('dolfinx', 'petsc4py', 'mpi4py', 'ufl'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), check=True,
+                          capture_output=True, text=True)
+    assert done.stdout == "[]\n"

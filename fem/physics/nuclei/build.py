@@ -12,12 +12,12 @@ from fem import theory
 from fem.base.constants import BOLTZMANN
 from fem.base.errors import CaseError, nearest
 from fem.case.case import Case
-from fem.case.checks import LEAST_WIDTHS
-from fem.case.tables import Nuclei as Entry
 from fem.mesh.domain import Domain
 from fem.physics.metal.metal import Metal
 from fem.physics.nuclei.nuclei import Nuclei
 from fem.physics.nuclei.sites import Seeds, Surface
+from fem.physics.nuclei.table import LEAST_WIDTHS
+from fem.physics.nuclei.table import Nuclei as Entry
 from fem.setup.surfaces import Surfaces
 
 __all__ = ["nuclei"]
@@ -30,7 +30,7 @@ def nuclei(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Nuclei 
         CaseError: an entry fits no nucleating surface.
     """
     seeds, problems = [], []
-    for k, entry in enumerate(case.nuclei):
+    for k, entry in enumerate(case.tables(Entry)):
         fitting = {n: r for n, r in found.reactions.items() if fnmatchcase(n, entry.surface)}
         chosen = {n: r for n, r in fitting.items() if r.nucleating and n != "counter"}
         if not chosen:

@@ -21,7 +21,7 @@ balances, and at eta >= 0 nothing happens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from fem.physics.metal.metal import TAIL, Metal, nodal
 from fem.physics.nuclei.caps import Cap
 from fem.physics.nuclei.draws import generators, poisson_sites
 from fem.physics.nuclei.sites import Seeds, Surface
+from fem.system.part import Observer
 from fem.system.system import System
 from fem.values.units import format_quantity
 
@@ -63,7 +64,7 @@ _SITE = np.dtype([
 ])  # fmt: skip
 
 
-class Nuclei:
+class Nuclei(Observer):
     """Sites, which of them are awake, and the reaction that plates their caps.
 
     All ranks hold the same list of sites and the same state of each; the owner of a wall node
@@ -310,7 +311,12 @@ class Nuclei:
         easiest = self.sites["threshold"][ready].min()
         self._wake(ready & (self.sites["threshold"] <= easiest + SLACK), eta)
 
-    def overshoot(self) -> float | None:
+    def step(self, scale: float) -> Mapping[str, float]:
+        """Column of the nuclei that have formed so far."""
+        del scale
+        return {"nuclei": float(self.count)}
+
+    def share(self) -> float | None:
         """Share of the step just solved at which the next site wakes; None if it may stand.
 
         A site may be `SLACK` beyond its threshold. Where nuclei form at random, a step should not
@@ -482,7 +488,7 @@ class Nuclei:
         """Nuclei that have formed so far; a site that was stripped bare may form another one."""
         return int(self.births.sum())
 
-    def events(self) -> list[dict[str, Any]]:
+    def formed(self) -> list[dict[str, Any]]:
         """What became of the sites that woke, in the order of time.
 
         Each with `t` (s), `place` (m), `eta` (V) at which it woke, `radius` (m), `charge` (C, 2D:
