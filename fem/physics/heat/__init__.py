@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field as Key
 
-from fem.contract.physics import Column, Field, Figure, Physics
+from fem.contract.physics import Column, Field, Figure, Physics, Place
 from fem.values.kinds import SPACE, Glob, Name, Table, Temperature
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
@@ -88,6 +88,15 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         yield "heat.boundaries: an insulated cell never comes to rest; give one of them T or h"
 
 
+def places(sections: Mapping[str, Any]) -> Iterator[Place]:
+    """Regions and boundaries that the table names."""
+    heat = sections.get("heat")
+    for name in heat.regions if heat else ():
+        yield Place(f"heat.regions.{name}", name, "region")
+    for name in heat.boundaries if heat else ():
+        yield Place(f"heat.boundaries.{name}", name, "boundary")
+
+
 PHYSICS = Physics(
     "heat",
     "temperature, with ohmic, reaction and reversible heat",
@@ -95,6 +104,7 @@ PHYSICS = Physics(
     table=Heat,
     after=("electrons", "ions", "walls", "metal"),
     check=check,
+    places=places,
     free=frozenset({"overheated"}),
     fields=(
         Field("T", "K", "temperature $T$", colours="inferno", offset=True),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from fem.base.errors import CaseError, nearest
+from fem.base.errors import CaseError
 from fem.materials import library as materials
 from fem.physics.heat import Heat
 from fem.physics.heat.conduction import Conduction, HeatMedium, Surroundings
@@ -22,10 +22,9 @@ def build(setup: Setup, table: Heat) -> Iterator[Conduction | Shutdown]:
     """The heat balance of a case.
 
     Raises:
-        CaseError: a datum of a material is missing, or a name fits nothing.
+        CaseError: a datum of a material is missing.
     """
     case, domain = setup.case, setup.domain
-    _check_names(setup, table)
     found = {name: _of_region(setup, table, name) for name in domain.regions}
     pores = [n for n in domain.regions if case.study == "growth" and _pore(setup, n)]
     media = []
@@ -61,25 +60,6 @@ def _pore(setup: Setup, name: str) -> bool:
     """Metal may grow in a region."""
     filling = setup.fillings[name]
     return isinstance(filling.material, materials.Electrolyte) and filling.porosity is None
-
-
-def _check_names(setup: Setup, table: Heat) -> None:
-    """Every name of the table fits something of the mesh.
-
-    Raises:
-        CaseError: one does not; with the nearest.
-    """
-    regions, boundaries = setup.domain.regions, setup.domain.boundaries
-    for pattern in table.regions:
-        if not any(fnmatchcase(name, pattern) for name in regions):
-            raise CaseError(
-                f"heat.regions: no region is called {pattern!r}; {nearest(pattern, regions)}"
-            )
-    for name in table.boundaries:
-        if name not in boundaries:
-            raise CaseError(
-                f"heat.boundaries: no boundary is called {name!r}; {nearest(name, boundaries)}"
-            )
 
 
 def _of_region(setup: Setup, table: Heat, name: str) -> Thermal:
@@ -148,9 +128,14 @@ def _media(
     for name in single:
         t = found[name]
         k = at(t.k) if t.k_through is None else (at(t.k), at(t.k_through))
-        source = None if t.source is None else _source(t.source, places)
+        source = None if _nothing(t.source) else _source(t.source, places)
         out.append(HeatMedium((name,), k, t.heat_capacity, source, metal))
     return out
+
+
+def _nothing(given: Any) -> bool:
+    """No heat is given, or none of it."""
+    return given is None or (not varies(given) and number(given) == 0.0)
 
 
 def _source(given: Any, places: dict[str, Any]) -> Any:

@@ -183,7 +183,8 @@ class Conduction(Observer):
         for boundary, around in self.surroundings.items():
             weight, ds = self._faces(boundary)
             above = self.start - around.outside + self.rise.value
-            out.append(around.h * above * v * weight * ds)
+            if not isinstance(around.h, int | float) or around.h:
+                out.append(around.h * above * v * weight * ds)
         return out
 
     def _given(self, v: Any) -> list[Any]:
