@@ -112,6 +112,8 @@ class Simulation:
             Stage(self.s, together, options, drives=k == 0)
             for k, together in enumerate(plan)
         )
+        if self.case.study in ("primary", "secondary"):
+            _refuse_time(self.case.study, sorted({*plan[0]} - {*potentials}))
         self.main = self.stages[0]
         same = potentials == self.main.names
         self.potentials = self.main if same else Stage(self.s, potentials, options)
@@ -884,7 +886,17 @@ class Simulation:
         """Primary and secondary distribution: one solve, no time."""
         segment = self.segments[0]
         done = self._consistent(segment)
-        numbers = self._measured(self._scale(segment.control(0.0, self.model.area)))
+        control = segment.control(0.0, self.model.area)
+        scale = self._scale(control)
+        for stage in self.stages[1:]:
+            found = stage.solve(control, scale)
+            if not found.converged:
+                raise RunError(
+                    f"no solution for {', '.join(stage.names)} ({found.reason}, residual "
+                    f"{found.residual:.1e} of the cell current)"
+                )
+            done = found.after(done)
+        numbers = self._measured(scale)
         self._accept()
         self._record(
             Step(0.0, 0.0, done.newton, done.linear, done.factored, 0, 0.0, done.residual), numbers
@@ -1070,6 +1082,19 @@ class _Stepper(Stepper):
         if self.system.dt <= 10 * self.settings.dt_min:
             self.trouble = Trouble.of(self.model, self.stages, outcome)
         return outcome
+
+
+def _refuse_time(study: str, unknowns: list[str]) -> None:
+    """Refuse unknowns that a study without time would leave as they are.
+
+    Raises:
+        CaseError: there are some.
+    """
+    if unknowns:
+        raise CaseError(
+            f"study: {study!r}: is one solve without time, in which {', '.join(unknowns)} cannot "
+            "change; take 'steady' or 'tertiary', or leave out the physics"
+        )
 
 
 def _sweep(folder: Path) -> None:

@@ -223,6 +223,19 @@ def test_in_a_steady_study(tmp_path: Path) -> None:
     assert result.summary["closures"]["additive_balance"] < 1e-9
 
 
+def test_in_a_study_without_time(tmp_path: Path) -> None:
+    """A slot of its own is solved once, without storage; with the potentials nothing would move."""
+    text = BLOCKS["additive.py"].replace("free=", "studies=frozenset({'secondary'}), free=")
+    text = text.replace("abs(gap)", "0.0")  # without time there is no balance of contents
+    (tmp_path / "mine.py").write_text(text)
+    case = _guest(study="secondary", hooks__module=str(tmp_path / "mine.py"))
+    assert case.run(tmp_path / "r", hooks=True).summary["additive_mean"] == pytest.approx(0.0)
+    (tmp_path / "mine.py").write_text(text.replace('slot="additive", ', ""))
+    with pytest.raises(CaseError, match="'secondary': is one solve without time, in which additi"):
+        case.with_({"output.figures": False}).run(tmp_path / "s", hooks=True)
+    assert not (tmp_path / "s").exists()
+
+
 def test_in_a_growth_study(tmp_path: Path) -> None:
     result = _growing().run(tmp_path / "r", hooks=True)
     assert result.series["additive_mean"][-1] < 0.9 * 10.0
