@@ -55,6 +55,7 @@ class Field:
         offset: its level is of no interest where the spread is much smaller; figures show the
             difference.
         gradient_of: field whose gradient's magnitude it is; it lives in figures only.
+        block: name of the files of what lives on its part of the mesh; default that of a field.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Field:
     magnitude: bool = False
     offset: bool = False
     gradient_of: str = ""
+    block: str = ""
 
     @property
     def factor(self) -> float:

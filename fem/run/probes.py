@@ -128,10 +128,12 @@ class Probes:
         if not inside.any():
             self._refuse(expression, points, places, where)
 
+        shifted = {name: u.offset for name, u in s.unknowns.items() if u.offset and name in places}
+
         def sample() -> npt.NDArray[np.float64]:
             found = {name: place.values(field) for name, (field, place) in places.items()}
-            if "phi_s" in found:  # the unknown is phi_s - voltage
-                found["phi_s"] = found["phi_s"] + s.get_voltage()
+            for name, offset in shifted.items():
+                found[name] = found[name] + offset()
             here = {
                 name: np.broadcast_to(value, len(points))[inside]
                 for name, value in {**fixed, **found}.items()
@@ -201,7 +203,8 @@ class Probes:
         if on_walls:
             raise CaseError(f"{where}: {', '.join(on_walls)} live on walls; give a surface")
         fields: dict[str, Any] = {
-            name: s.values[name] for name in self.fields.keys() - self.on_walls if name in s.values
+            name: s.values[name] for name in self.fields
+            if name in s.values and name not in self.on_walls
         }
         regions = [
             name for name in model.domain.match(pattern, f"{where}.volume")

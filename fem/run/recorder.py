@@ -81,61 +81,54 @@ class Recorder:
         self.table = Series(self.comm, folder / "series.csv", self._columns(), resume=series > 1)
 
     def _blocks(self) -> list[Block]:
-        """Fields of the pores, of the salt if it lives elsewhere, of solids and walls.
+        """Fields by the part that they live on, and those of walls.
 
-        Regions that conduct nothing are a block without fields, for pictures.
+        A block has the name that the first of its fields asks for, or that of a field. Regions that
+        conduct nothing are a block without fields, for pictures.
         """
         model, s, interface = self.model, self.model.system, self.model.interface
+        known = model.fields
         parts: dict[int, tuple[Any, dict[str, Any]]] = {}
         on_walls = {}
         for name, (function, part) in self._written().items():
-            if model.metal is None and name in model.fields and (
-                model.fields[name].medium == "wall"
-            ):
+            if model.metal is None and name in known and known[name].medium == "wall":
                 on_walls[name] = function, part
             else:
                 parts.setdefault(id(part), (part, {}))[1][name] = function
         blocks = []
         for part, fields in parts.values():
-            name = "pore" if "phi_l" in fields else "salt" if "c" in fields else min(fields)
-            static = {"region": region_field(model.domain, part)}
+            named = [known[f].block for f in fields if f in known and known[f].block]
+            name = named[0] if named else min(fields)
+            static = {} if name == "metal" else {"region": region_field(model.domain, part)}
             blocks.append(Block(name, part.mesh, fields, static))
-        if "phi_s" in s.unknowns:
-            u = s.unknowns["phi_s"]
-            self.phi_s = dfem.Function(u.space, name="phi_s")
-            static = {"region": region_field(model.domain, u.part)}
-            blocks.append(Block("solid", u.part.mesh, {"phi_s": self.phi_s}, static))
         shown = {name for u in s.unknowns.values() for name in u.part.regions}
         if rest := [name for name in model.domain.regions if name not in shown]:
             part = model.domain.subdomain(rest)
             static = {"region": region_field(model.domain, part)}
             blocks.append(Block("insulator", part.mesh, {}, static))
         if model.metal is not None:
-            u = s.unknowns["xi"]
-            fields = {"xi": u.value, "i_n": s.memories["i_n"], "dead": s.memories["dead"]}
-            return [*blocks, Block("metal", u.part.mesh, fields, {})]
+            return blocks
         walls = [w for e in interface.plating for w in e.walls]
         faces = [f for e in interface.plating for f in e.faces]
         block = wall_block(model.domain, walls, faces, s.layer)
-        block.carry("i_n", s.memories["i_n"])
         for name, (function, part) in on_walls.items():
             block.carry(name, function, part)
         return [*blocks, block]
 
     def _written(self) -> dict[str, tuple[Any, Any]]:
-        """Unknowns, and memories that are declared as fields, each with the part it lives on.
-
-        Those that have a block of their own are left out.
-        """
+        """Unknowns, and memories that are declared as fields, each with the part it lives on."""
         s = self.model.system
-        found = {
-            name: (u.value, u.part) for name, u in s.unknowns.items()
-            if name not in ("phi_s", "xi")
-        }
-        for name in s.memories.keys() & self.model.fields.keys() - {"i_n", "dead"}:
-            memory = s.memories[name]
-            found[name] = memory, next(
-                p for p in s.parts if p.mesh is memory.function_space.mesh)
+        found = {}
+        self.shifted: list[tuple[Any, Any, Any]] = []  # what is written, what is stored, its offset
+        for name, u in s.unknowns.items():
+            found[name] = u.value, u.part
+            if u.offset is not None:
+                found[name] = dfem.Function(u.space, name=name), u.part
+                self.shifted.append((found[name][0], u.value, u.offset))
+        for name, memory in s.memories.items():
+            if name in self.model.fields:
+                mesh = memory.function_space.mesh
+                found[name] = memory, next(p for p in s.parts if p.mesh is mesh)
         return found
 
     def _declared(self) -> dict[str, Any]:
@@ -195,8 +188,8 @@ class Recorder:
         self.measure.update_walls()
         for observer in self.model.observers:
             observer.show()
-        if "phi_s" in s.unknowns:
-            self.phi_s.x.array[:] = s.unknowns["phi_s"].value.x.array + s.get_voltage()
+        for written, stored, offset in self.shifted:
+            written.x.array[:] = stored.x.array + offset()
         self.writer.write(s.t)
         if self.last != s.t:
             self.probes.write_lines(self.folder, s.t)

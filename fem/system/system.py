@@ -144,6 +144,7 @@ class Unknown:
             part: storage is strong) or `diagonal`.
         largest_change: that one step may make, in the field's unit.
         meant: owned nodes whose change is not held against a step.
+        offset: what its values lack of the quantity of its name, in the field's unit (collective).
         gap: instead of extrapolation in time, what the error of a step is judged by.
         weight: of each owned node in the error; all alike without.
         relative: where the field exceeds its scale, an error is compared with the field itself.
@@ -169,6 +170,7 @@ class Unknown:
     degree: int = 1
     largest_change: float = np.inf
     meant: npt.NDArray[np.bool_] | None = None
+    offset: Callable[[], float] | None = None
     gap: Callable[[], float] | None = None
     weight: Callable[[], npt.NDArray[np.float64]] | None = None
     relative: bool = False

@@ -12,6 +12,6 @@ PHYSICS = Physics(
     studies=ALL,
     fields=(
         Field("phi_s", "V", r"electronic potential $\varphi_\mathrm{s}$",
-              "conductor", "electron balance", colours="cividis", offset=True),
+              "conductor", "electron balance", colours="cividis", offset=True, block="solid"),
     ),
 )

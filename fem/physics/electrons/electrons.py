@@ -94,6 +94,7 @@ class Electrons:
         part = s.domain.subdomain(self.regions)
         phi = s.add("phi_s", part, scale=1e-2, potential=True)
         s.define("electrons", self)
+        phi.offset = s.get_voltage
         s.define("phi_s", phi.value + s.voltage)
         if self.collector is not None and not self._resists:
             faces = self.faces_of(s.domain, self.collector)

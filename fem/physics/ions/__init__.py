@@ -12,9 +12,9 @@ PHYSICS = Physics(
     studies=ALL,
     fields=(
         Field("c", "mol/m^3", "salt concentration $c$", "electrolyte", "salt balance",
-              shown=(1e-3, "mol/L")),
+              shown=(1e-3, "mol/L"), block="salt"),
         Field("phi_l", "V", r"electrolyte potential $\varphi_\mathrm{l}$", "electrolyte",
-              "ion balance", colours="cividis", offset=True),
+              "ion balance", colours="cividis", offset=True, block="pore"),
         Field("E_l", "V/m", r"field $|\nabla\varphi_\mathrm{l}|$", "electrolyte", colours="magma",
               magnitude=True, gradient_of="phi_l"),
     ),

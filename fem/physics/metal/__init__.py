@@ -11,7 +11,7 @@ PHYSICS = Physics(
     "metal that fills pores, and its front",
     studies=frozenset({"growth"}),
     fields=(
-        Field("xi", "", r"share of metal $\xi$", balance="metal of the front"),
+        Field("xi", "", r"share of metal $\xi$", balance="metal of the front", block="metal"),
         Field("dead", "", "metal without electronic contact"),
     ),
     figures=(
