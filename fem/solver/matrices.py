@@ -66,7 +66,7 @@ class Parts:
         self.filled = False
         self._flat: Any = None
         self.flows = {
-            u.name: Differences(self.smooth[k][k])
+            u.name: Differences(self.smooth[k][k], u.differential)
             for k, u in enumerate(stage.unknowns)
             if stage.affine and u.potential
         }
@@ -204,13 +204,16 @@ class Differences:
 
     What leaves one node then enters its neighbour to the last bit, whatever sigma and potential
     are: no current is lost to round-off in a piece of metal that floats far from the collector.
-    The last sum is zero but for contacts; where it is round-off it is left out.
+    The last sum is zero but for contacts and storage; what may be round-off is left out where
+    nothing is stored, which over a long step is as little.
 
     Args:
         matrix: gives the pattern, which must stay as it is.
+        stores: there is storage in it.
     """
 
-    def __init__(self, matrix: Any):
+    def __init__(self, matrix: Any, stores: bool = False):
+        self.least = 0.0 if stores else 1e-13
         pointer, columns, _ = matrix.getValuesCSR()
         self.row = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
         seen, self.column = np.unique(columns, return_inverse=True)
@@ -228,7 +231,7 @@ class Differences:
         n = len(self.all.array_r)
         total = np.bincount(self.row, self.values, n)
         size = np.bincount(self.row, np.abs(self.values), n)
-        self.total = np.where(np.abs(total) > 1e-13 * size, total, 0.0)
+        self.total = np.where(np.abs(total) > self.least * size, total, 0.0)
         self.diagonal = 0.5 * size
 
     def noise(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -56,3 +56,14 @@ def test_a_separator_shuts_in_an_oven(solve: Solve) -> None:
     open_cell = solve("shutdown_separator", melts_later).summary
     assert open_cell["t"] == 120.0
     assert abs(open_cell["voltage"]) < 1e-3
+
+
+def test_a_film_that_eases_desolvation_leaves_transport_as_it_was(solve: Solve) -> None:
+    """Voltage, salt and rise at 10 mA/cm2; the bare cell comes to rest although h is small."""
+    i0 = '{expression="exp(-45.27e3/8.314463*(1/T - 1/298.15))", unit="A/m^2"}'
+    bare = f'kinetics=[{{surface="*", alpha_a=0.5, alpha_c=0.5, i0={i0}}}]'
+    high = "protocol.0.current_density=10 mA/cm^2"
+    found = [solve("cof_desolvation", high, *more).summary for more in ((), (bare,))]
+    assert [s["voltage"] for s in found] == pytest.approx([-0.0113, -0.461], rel=5e-3)
+    assert [s["c_min"] for s in found] == pytest.approx([950.9, 956.6], abs=0.5)
+    assert [s["T_max"] - 298.15 for s in found] == pytest.approx([0.121, 4.63], rel=1e-2)
