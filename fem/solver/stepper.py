@@ -28,6 +28,8 @@ GENTLE = 10.0
 """A step that leads out of a jump begins with this many times dt_min."""
 SHARP = 0.95
 """Share of a step after which a jump of rates is taken for its end."""
+FORGET = 2
+"""After so many shorter steps that fail, too, a step is tried without memory and slopes."""
 FEWER = 1e-2
 """A step that what is imposed keeps short may be shortened to this share of it."""
 
@@ -186,7 +188,7 @@ class Stepper:
         """
         s, settings = self.system, self.settings
         saved = s.save()
-        rejected, repeat = 0, False
+        rejected, failed, repeat = 0, 0, False
         want, least = min(self.dt, settings.dt_max), self.smallest
         while True:
             dt = min(want, limit)
@@ -236,6 +238,10 @@ class Stepper:
                 s.forget()
                 saved = s.save()
                 continue
+            failed += not outcome.converged
+            if failed == FORGET:
+                s.restart_formula()
+                saved = s.save()
             repeat = True
             want = verdict.next_dt if event is None else event
             if event is None and want < least:

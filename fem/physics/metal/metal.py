@@ -264,7 +264,8 @@ class Metal:
             sizes = s.nodal(s.form(area))
             bare = film.law(points[sizes > 0.0])
             films.append((nodal(s, film.name, "xi", sizes, bare, rows), sizes[sizes > 0.0]))
-        remains = Remains(s, s.unknowns["xi"], self.interface_width, self._begins(s))
+        ends = self._begins(s), self._openings(s)
+        remains = Remains(s, s.unknowns["xi"], self.interface_width, *ends)
         remains.speed = lambda: -law(*growing.accepted()) / self.charge_density
         s.define("remains", remains)
         walls = [*films, *self._side_reactions(s, points)]
@@ -305,6 +306,13 @@ class Metal:
         faces = {f for film in self.films for f in film.faces}
         faces |= {*s["electrons"].faces_of(domain, "collector", self.regions)}
         return domain.corners(walls, sorted(faces))
+
+    def _openings(self, s: System) -> Array:
+        """Corners of the faces through which ions come into the pores."""
+        domain, pores = s.domain, {*self.regions}
+        ionic = {*s.unknowns["phi_l"].part.regions} - pores
+        walls = [w for w in domain.walls if len({*w} & pores) == 1 and {*w} & ionic]
+        return domain.corners(walls, sorted(domain.faces_of("counter", self.regions)))
 
     def _side_reactions(self, s: System, points: Array) -> list[tuple[NodalReaction, Array]]:
         """Those of conductors that float, and the wall area at their nodes (collective)."""

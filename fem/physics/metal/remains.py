@@ -18,7 +18,8 @@ it steep.
 
 Where the metal as a whole dissolves, remains of metal go, and where it is plated those of pores:
 down to what a front at d would have there. The other ones stay: nothing grows on a ghost, and no
-seam opens again along its middle.
+seam opens again along its middle. (Pore within reach of where ions come in has not been closed: full
+pores are stripped from there.)
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Remains:
         unknown: the phase field.
         width: lambda, m.
         walls: points of walls that metal can have begun on, this rank's, (n, 3), m.
+        openings: points where ions come into the pores, this rank's, (n, 3), m.
 
     Attributes:
         metal: share of each owned node that is metal without a front.
@@ -84,12 +86,14 @@ class Remains:
             extrapolated from there may have the other sign.
     """
 
-    def __init__(self, s: System, unknown: Unknown, width: float, walls: Array):
+    def __init__(
+        self, s: System, unknown: Unknown, width: float, walls: Array, openings: Array
+    ):
         self.s, self.unknown, self.width, self.comm = s, unknown, width, s.domain.comm
         space = unknown.space
         self.n = owned_size(space)
         self.points = space.tabulate_dof_coordinates()
-        self.metal, self.pore = np.zeros(self.n), np.zeros(self.n)
+        self.metal, self.pore, self.closed = (np.zeros(self.n) for _ in range(3))
         self.way, self.target, self.rest = (np.zeros(self.n) for _ in range(3))
         self.met = False
         self.goes, self.stays, self.full = np.zeros(self.n, dtype=bool), np.zeros(self.n), 0.0
@@ -103,7 +107,9 @@ class Remains:
         self.length = np.linalg.norm(self.points[j] - self.points[i], axis=1) / width
         self.work = dfem.Function(space)
         far = FARTHEST * width
-        self.to_wall = nearest(self.comm, self.points[: self.n], walls, far) / width
+        self.to_wall, self.to_opening = (
+            nearest(self.comm, self.points[: self.n], x, far) / width for x in (walls, openings)
+        )
 
     @property
     def dissolves(self) -> bool:
@@ -130,7 +136,7 @@ class Remains:
             return xi.copy()
         now, mine = self.unknown.old[0].x.array[: self.n], xi[: self.n]
         self.goes = fast & ((self.metal if self.dissolves else self.pore) > 0.0)
-        self.stays = np.where(self.way > 0.0, self.metal, self.pore)
+        self.stays = np.where(self.way > 0.0, self.metal, self.closed)
         self.full = 0.0 if self.dissolves else 1.0
         left, keep = np.abs(now - self.full), np.maximum(np.exp(-PACE * np.abs(self.way)), KEPT)
         left = np.minimum(np.maximum(keep * left, self.rest), left)
@@ -176,7 +182,7 @@ class Remains:
 
     def _find(self, xi: Array) -> None:
         """Set `metal`, `pore` and `met` (collective)."""
-        self.metal[:] = self.pore[:] = self.rest[:] = 0.0
+        self.metal[:] = self.pore[:] = self.closed[:] = self.rest[:] = 0.0
         mine = xi[: self.n]
         low = np.minimum(mine, 1.0 - mine)
         sides = (
@@ -201,6 +207,8 @@ class Remains:
                 around = around[np.isfinite(away)]
                 share[around], rest = self._share(around, mine, contour, level)
                 self.rest[around] = np.where(share[around] > 0.0, rest, 0.0)
+        beyond = self.to_opening - SLACK * np.abs(_away(mine) - _away(SEAM)) - MARGIN
+        self.closed[:] = np.minimum(self.pore, np.clip(beyond, 0.0, 1.0))
         self.known.x.array[: self.n] = (self.metal > 0.0) | (self.pore > 0.0)
         self.known.x.scatter_forward()
 
