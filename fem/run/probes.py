@@ -194,8 +194,13 @@ class Probes:
     def _in_space(self, side: str = "") -> dict[str, Any]:
         domain = self.model.domain
         places = domain.coordinates() | {"depth": domain.span[0] - domain.rise}
-        places["T"] = self.model.system["T"]
+        places["T"] = self._read("T")
         return {name: value(side) if side else value for name, value in places.items()}
+
+    def _read(self, name: str) -> Any:
+        """A field as it is written; rows may read another one by its name, as the T foreseen."""
+        s = self.model.system
+        return s.memories[name] if name in s.memories else s[name]
 
     def _volume(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         model, s = self.model, self.model.system
@@ -203,7 +208,7 @@ class Probes:
         if on_walls:
             raise CaseError(f"{where}: {', '.join(on_walls)} live on walls; give a surface")
         fields: dict[str, Any] = {
-            name: s.values[name] for name in self.fields
+            name: self._read(name) for name in self.fields
             if name in s.values and name not in self.on_walls
         }
         regions = [
@@ -301,7 +306,7 @@ class Probes:
         out = self._in_space(plus)
         for name, side in sides:
             if name in s.values:
-                out[name] = at(s[name], side)
+                out[name] = at(self._read(name), side)
         if e is None:
             return out
         if e.potential != "field":

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fem.base.errors import CaseError, RunError
 from fem.base.folder import write_json
 from fem.case.entries import used_materials
@@ -49,7 +51,7 @@ class Tally:
         self.rejected += step.rejected
         for key in (*CLOSURES, *closures):
             if key in numbers:
-                self.worst[key] = max(self.worst.get(key, 0.0), numbers[key])
+                self.worst[key] = float(np.maximum(self.worst.get(key, 0.0), numbers[key]))
 
 
 class Recorder:

@@ -574,7 +574,7 @@ class Simulation:
                 aim = 0.5 * (FULL + BRIM) - emptiest
                 shares.append(max(aim / (reached - emptiest), 0.05))
             shares += [observer.share() for observer in self.observers]
-            if self._leaks(numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
+            if self._leaks(segment, numbers) and not self.leaking and len(leaks) < LEAK_TRIES:
                 leaks.append(s.dt)  # what lost its contact within the step still carried current
                 shares.append(0.4)
             return min((share * s.dt for share in shares if share is not None), default=None)
@@ -662,9 +662,13 @@ class Simulation:
         asked = max(self.asked, self.measure.reference(scale))
         numbers["commanded"] = abs(numbers["charge"] - self.commanded) / asked
 
-    def _leaks(self, numbers: dict[str, float]) -> bool:
-        """Empty pores carry more of the current than their floor conductivity is meant for."""
-        return numbers.get("floor", 0.0) > LEAK
+    @staticmethod
+    def _leaks(segment: Segment, numbers: dict[str, float]) -> bool:
+        """Empty pores carry more of the current than their floor conductivity is meant for.
+
+        At rest there is no current of which it could be a share.
+        """
+        return segment.name != "rest" and numbers.get("floor", 0.0) > LEAK
 
     def _exhausted(self, segment: Segment, numbers: dict[str, float]) -> bool:
         """Remember whether pores leak; after two such steps in a row stripping has no metal left.
@@ -674,7 +678,7 @@ class Simulation:
         Raises:
             RunError: plating leaks.
         """
-        before, self.leaking = self.leaking, self._leaks(numbers)
+        before, self.leaking = self.leaking, self._leaks(segment, numbers)
         if not (before and self.leaking and segment.cutoff is None):
             return False
         if segment.sign > 0.0:

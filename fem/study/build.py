@@ -35,7 +35,7 @@ from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges, Flow
 from fem.setup.setup import Filling, Setup, filling_of
-from fem.study.own import guest_parts, own_physics
+from fem.study.own import guest_parts, named_failures, own_physics
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 from fem.theory.salt import MONOVALENT
@@ -195,14 +195,21 @@ def build(case: Case, domain: Domain) -> Model:
     parts = (electrons, ions, metal, nuclei, covers, displaced, interface, opposite)
     known: tuple[Part, ...] = tuple(p for p in parts if p is not None)
     setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa)
-    physics = known + guest_parts(setup) + own_physics(case, domain)
+    guests = guest_parts(setup) + own_physics(case, domain)
+    physics = known + guests
     check_needs(physics)
-    for part in physics:
+    for part in known:
         part.declare(s)
+    for part in guests:
+        with named_failures(part, "declare"):
+            part.declare(s)
     floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal), metal is not None)
     _require_path(found, floating, edges, case)
-    for part in physics:
+    for part in known:
         part.rows(s)
+    for part in guests:
+        with named_failures(part, "rows"):
+            part.rows(s)
     if "c" in s.unknowns and case.initial.c is not None and case.initial.c.variables:
         _set_in_space(s, "c", case.initial.c, "initial.c")
     if metal is not None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from fem.base.errors import CaseError
+from fem.base.errors import CaseError, RunError
 from fem.case.hooks import load
 from fem.setup.setup import Setup
 from fem.system.part import Part
 
-__all__ = ["guest_parts", "own_physics"]
+__all__ = ["guest_parts", "named_failures", "own_physics"]
 
 
 def guest_parts(setup: Setup) -> tuple[Part, ...]:
@@ -39,6 +40,22 @@ def own_physics(case: Any, domain: Any) -> tuple[Part, ...]:
     if make is None:
         return ()
     return _parts("hooks: physics(case, domain)", lambda: make(case, domain))
+
+
+@contextlib.contextmanager
+def named_failures(part: Part, method: str) -> Iterator[None]:
+    """Tell what a part of a user raises as a failure of that part, not of this package.
+
+    Raises:
+        CaseError: something else than an error of ours came out.
+    """
+    try:
+        yield
+    except (CaseError, RunError):
+        raise
+    except Exception as error:
+        where = f"{type(part).__name__}.{method} of {type(part).__module__}"
+        raise CaseError(f"{where} fails: {type(error).__name__}: {error}") from error
 
 
 def _parts(origin: str, make: Callable[[], Iterable[Any]]) -> tuple[Part, ...]:

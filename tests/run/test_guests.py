@@ -23,9 +23,11 @@ from fem.api import Case
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.case.schema import schema_text
 from fem.results.result import Result, read_series
+from fem.run.recorder import Tally
 from fem.run.session import resume
 from fem.run.signals import StopRequest
 from fem.solver.stage import Control, Outcome, Stage
+from fem.solver.stepper import Step
 from tests.case.base import changed
 from tests.conftest import ROOT, environment
 
@@ -50,7 +52,7 @@ STEP = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "30 s"}
 
 def _guest(**changes: Any) -> Case:
     given: dict[str, Any] = {"additive": TABLE, "protocol": [STEP]}
-    return small(hooks={"module": str(MODULE)}, **given | changes)
+    return small(**{"hooks": {"module": str(MODULE)}} | given | changes)
 
 
 def _growing(**changes: Any) -> Case:
@@ -366,6 +368,24 @@ def test_an_observer_says_why_no_step_can_be_taken(
     summary = _watched(tmp_path, 'Event("stirred", {"rate": 2.0})').run(
         tmp_path / "b", hooks=True).summary
     assert [(e["event"], e["ends"]) for e in summary["events"]] == [("stirred", "run")]
+
+
+@pytest.mark.parametrize("method", ["declare", "rows"])
+def test_what_a_part_raises_names_the_part(method: str, tmp_path: Path) -> None:
+    module = tmp_path / "broken.py"
+    line = f"    def {method}(self, s: System) -> None:\n"
+    module.write_text(MODULE.read_text().replace(line, line + "        1 / 0\n"))
+    case = _guest(hooks={"module": str(module)})
+    with pytest.raises(CaseError, match=rf"Balance\.{method} of .* fails: ZeroDivisionError"):
+        case.run(tmp_path / "r", hooks=True)
+
+
+def test_a_closure_that_is_no_number_stays_one() -> None:
+    step = Step(1.0, 1.0, 1, 0, 1, 0, 0.0, 0.0)
+    tally = Tally()
+    for value in (1e-12, float("nan"), 1e-12):
+        tally.add(step, {"balance": value})
+    assert np.isnan(tally.worst["balance"])
 
 
 def test_the_page_runs_as_printed(tmp_path: Path) -> None:

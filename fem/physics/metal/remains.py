@@ -18,8 +18,8 @@ it steep.
 
 Where the metal as a whole dissolves, remains of metal go, and where it is plated those of pores:
 down to what a front at d would have there. The other ones stay: nothing grows on a ghost, and no
-seam opens again along its middle. (Pore within reach of where ions come in has not been closed: full
-pores are stripped from there.)
+seam opens again along its middle. (Pore within reach of where ions come in has not been closed:
+full pores are stripped from there.)
 """
 
 from __future__ import annotations

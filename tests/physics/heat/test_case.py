@@ -121,3 +121,15 @@ def test_growing_metal_in_a_case(tmp_path: Path) -> None:
     ), tmp_path / "growth")  # fmt: skip
     assert found["T_max"] > 298.16
     assert {"heat", "first_law"} <= found["closures"].keys()
+
+
+def test_probes_read_the_temperature_that_is_found(tmp_path: Path) -> None:
+    """A surface and a volume show T of the step, as a point on them does, not T foreseen."""
+    probes = [
+        {"name": "surface", "field": "T", "surface": "counter"},
+        {"name": "point", "field": "T", "point": ["5 um", "100 um"]},
+        {"name": "volume", "field": "T", "volume": "electrolyte"},
+    ]
+    found = run(Case.from_dict(hot(probe=probes)), tmp_path / "r").series
+    assert found["probe.surface"] == pytest.approx(found["probe.point"], abs=1e-9)
+    assert found["probe.point"][0] > 298.151 and found["probe.volume"][0] > 298.15002
