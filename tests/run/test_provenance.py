@@ -19,7 +19,7 @@ from fem.base import provenance
 from fem.base.errors import CaseError
 from fem.results.result import Result
 from fem.run.session import mesh_folder, resume
-from geometries import registry
+from geometries import building
 from geometries.builders.lamella import Lamella
 from geometries.files import cache
 from tests.case.base import another_library
@@ -154,7 +154,7 @@ def test_a_written_case_keeps_its_cells_when_a_family_chooses_others(
         return (size := chosen(p))[0], p.size_wall or 0.7 * size[1]
 
     monkeypatch.setattr(Lamella, "sizes", finer)
-    monkeypatch.setattr(registry, "VERSION", cache.VERSION + 1)
+    monkeypatch.setattr(building, "VERSION", cache.VERSION + 1)
     written = Case.load(tmp_path / "a" / "case.toml")
     again = written.run(tmp_path / "b")
     assert written.physics_hash() != case.physics_hash()
