@@ -135,7 +135,7 @@ def test_captions_give_a_time_only_where_there_is_one(folder, study, when):
     result = Result(folder)
     said = {}
     for name, make in figures.makers(result).items():
-        if name in GROWN:
+        if name in GROWN or name not in NAMES:
             continue
         figure = make(result, None)
         said[name] = figure and figure.texts[-1].get_text()
