@@ -82,6 +82,15 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}: T, or h and flux, stand for different boundaries; give one of them"
         if b.ambient is not None and b.h is None:
             yield f"{where}.ambient: {b.ambient:g} K: nothing goes there without h; give h"
+    for key in ("source", "shutdown"):
+        if heat.metal is not None and getattr(heat.metal, key) is not None:
+            yield f"heat.metal.{key}: metal has none; give it for regions that metal can fill"
+    start = sections.get("temperature")
+    if heat.overheated is not None and start is not None and heat.overheated <= start:
+        yield (
+            f"heat.overheated: {heat.overheated:g} K is not above the temperature of the case, "
+            f"{start:g} K, at which the run begins; raise it"
+        )
     if sections.get("study") == "steady" and not any(
         b.T is not None or b.h is not None for b in heat.boundaries.values()
     ):
