@@ -13,8 +13,11 @@ import ufl
 from fem import Case
 from fem.base.constants import FARADAY
 from fem.physics.metal.deposit import Deposit
+from fem.run.segments import Segment
 from fem.run.session import resume
+from fem.run.simulation import Simulation
 from fem.study.build import build
+from fem.values.properties import Constant
 from tests.verification.fronts import box
 from tests.verification.sharp import Sharp
 
@@ -276,3 +279,11 @@ def test_other_ranks_see_the_same_parts(
     for there, here in zip(mpirun(ranks, parts), by_hand, strict=True):
         for name, value in here.items():
             np.testing.assert_allclose(there[name], value, rtol=1e-12, atol=1e-20, err_msg=name)
+
+
+@pytest.mark.parametrize(("name", "leaks"), [("plate", True), ("strip", True), ("rest", False)])
+def test_a_rest_has_no_leak(name: str, leaks: bool) -> None:
+    """The share of a current that passes empty pores says nothing where none is commanded."""
+    segment = Segment(name, Constant(0.0 if name == "rest" else 10.0, "A/m^2"), duration=1.0)
+    assert Simulation._leaks(segment, {"floor": 1e-3}) == leaks
+    assert not Simulation._leaks(segment, {"floor": 1e-5})
