@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from fem.base.errors import CaseError, nearest
+from fem.base.order import in_order
 from fem.contract.physics import Column, Field, Figure, Physics, Place, named
 
 __all__ = ["CATALOGUE", "ENTRY_POINTS", "Registry", "checked", "installed", "only_in", "with_own"]
@@ -50,7 +51,6 @@ class Registry:
 
     def _in_order(self, found: Mapping[str, Physics]) -> Iterator[Physics]:
         """The physics as given, but each after those that it names."""
-        left = dict(found)
         for physics in found.values():
             for name in physics.after:
                 if name not in found:
@@ -58,12 +58,10 @@ class Registry:
                         f"physics {physics.name!r} ({self.origin[physics.name]}) is declared after "
                         f"{name!r}, which does not exist; {nearest(name, found)}"
                     )
-        while left:
-            ready = next((p for p in left.values() if not {*p.after} & {*left}), None)
-            if ready is None:
-                circle = "; ".join(f"{p.name} after {', '.join(p.after)}" for p in left.values())
-                raise CaseError(f"physics are declared after each other in a circle: {circle}")
-            yield left.pop(ready.name)
+        order, circle = in_order({name: physics.after for name, physics in found.items()})
+        if circle:
+            raise CaseError(f"physics are declared after each other in a circle: {circle}")
+        yield from (found[name] for name in order)
 
     def _once(self, kind: str) -> dict[str, Any]:
         """All fields, columns or figures by name."""

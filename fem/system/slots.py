@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fem.base.errors import RunError, nearest
+from fem.base.order import in_order
 
 __all__ = ["CELL_SLOT", "Slots", "unknown_of"]
 
@@ -61,15 +62,14 @@ class Slots:
         Raises:
             RunError: slots come after each other in a circle, or after one that is not declared.
         """
-        left = dict(self.after)
-        stages = []
-        while left:
-            ready = next((s for s, after in left.items() if not {*after} & {*left}), None)
-            unknown = {a for after in left.values() for a in after} - {*self.after}
-            if ready is None or unknown:
-                found = "; ".join(f"{s} after {', '.join(a)}" for s, a in left.items() if a)
-                why = f"{', '.join(sorted(unknown))}: not declared" if unknown else "a circle"
-                raise RunError(f"slots cannot be put in order: {why} ({found})")
-            del left[ready]
-            stages.append(tuple(row for row, slot in self.slot_of.items() if slot == ready))
+        for slot, after in self.after.items():
+            if unknown := sorted({*after} - {*self.after}):
+                raise RunError(
+                    f"slots cannot be put in order: {', '.join(unknown)}: not declared "
+                    f"({slot} after {', '.join(after)})"
+                )
+        order, circle = in_order(self.after)
+        if circle:
+            raise RunError(f"slots cannot be put in order: a circle ({circle})")
+        stages = (tuple(r for r, at in self.slot_of.items() if at == slot) for slot in order)
         return tuple(rows for rows in stages if rows)
