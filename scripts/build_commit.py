@@ -27,6 +27,6 @@ class CommitHook(BuildHookInterface):  # type: ignore[type-arg]
         found = os.environ.get("HOSTPLATE_COMMIT") or provenance.commit()
         if version == "editable" or found == provenance.UNKNOWN:
             return
-        file = Path(tempfile.mkdtemp(prefix="hostplate-")) / provenance.BUILT
+        file = Path(tempfile.mkdtemp(prefix="hostplate-")) / provenance.COMMIT_FILE
         file.write_text(f"{found}\n", encoding="utf-8")
-        build_data["force_include"][str(file)] = f"fem/{provenance.BUILT}"
+        build_data["force_include"][str(file)] = f"fem/{provenance.COMMIT_FILE}"

@@ -1,1 +1,1 @@
-"""What knows nothing of the domain: constants, errors, ranks, folders, provenance."""
+"""Tools without any electrochemistry: constants, errors, ranks, folders, provenance."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+#: Avogadro constant, 1/mol (exact).
 AVOGADRO = 6.02214076e23
-"""Avogadro constant, 1/mol (exact)."""
+#: Boltzmann constant, J/K (exact).
 BOLTZMANN = 1.380649e-23
-"""Boltzmann constant, J/K (exact)."""
+#: Elementary charge, C (exact).
 ELEMENTARY_CHARGE = 1.602176634e-19
-"""Elementary charge, C (exact)."""
+#: Charge of a mole of elementary charges, C/mol (exact).
 FARADAY = AVOGADRO * ELEMENTARY_CHARGE
-"""Charge of a mole of elementary charges, C/mol (exact)."""
+#: Molar gas constant, J/(mol K) (exact).
 GAS_CONSTANT = AVOGADRO * BOLTZMANN
-"""Molar gas constant, J/(mol K) (exact)."""
+#: Permittivity of vacuum, F/m (measured).
 EPSILON_0 = 8.8541878128e-12
-"""Permittivity of vacuum, F/m (measured)."""
+#: Permeability of vacuum, H/m (measured).
 MU_0 = 1.25663706212e-6
-"""Permeability of vacuum, H/m (measured)."""
+#: Temperature that room-temperature data refer to, K.
 T_REF = 298.15
-"""Temperature that room-temperature data refer to, K."""

@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code each kind of failure ends with.
+"""Kinds of failure, and the exit code each of them ends with.
 
 | exit code | class         | meaning                                                  |
 |-----------|---------------|----------------------------------------------------------|

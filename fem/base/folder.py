@@ -21,8 +21,8 @@ from fem.base.paths import refuse_other_than_utf8
 __all__ = ["FolderLock", "claim_folder", "move_aside", "refuse_folder", "write_bytes",
            "write_json", "write_text"]
 
-# What tells a folder of results from any other folder.
-RESULTS = ("series.csv", "summary.json", "fields", "checkpoints")
+#: Files and folders by which a folder of results is recognised.
+RESULT_NAMES = ("series.csv", "summary.json", "fields", "checkpoints")
 
 
 def write_text(path: Path | str, text: str | Iterable[str]) -> None:
@@ -36,7 +36,7 @@ def write_text(path: Path | str, text: str | Iterable[str]) -> None:
 
 
 def write_bytes(path: Path | str, content: bytes | Iterable[bytes]) -> None:
-    """As `write_text`, with bytes."""
+    """Replace a file by bytes in one move, like `write_text`."""
     path = Path(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -165,7 +165,7 @@ class FolderLock:
         return self.message
 
     def _owner_or_error(self) -> dict[str, Any]:
-        """Who left the lock behind; an error if it still runs or may do so."""
+        """Owner of a lock left behind; an error if that process still runs or may do so."""
         until = time.monotonic() + self.GRACE
         while True:
             owner = _parsed(self.path)
@@ -196,7 +196,7 @@ class FolderLock:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
-    """What a lock says; nothing if it is not one of ours."""
+    """Content of a lock file; empty if it is not one of ours."""
     try:
         owner = json.loads(path.read_text())
     except ValueError:
@@ -223,15 +223,15 @@ def claim_folder(comm: Any, folder: Path | str, overwrite: bool = False) -> Fold
 
     def claim() -> str:
         held = refuse_folder(folder, overwrite)
-        told = ""
+        note = ""
         if held:
-            told = f"earlier results moved to {move_aside(folder)}"
+            note = f"earlier results moved to {move_aside(folder)}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CaseError(f"{folder}: cannot be created: {error.strerror}") from None
         lock.acquire()
-        return told or lock.message
+        return note or lock.message
 
     lock.message = on_root(comm, claim)
     lock._held = True
@@ -249,7 +249,7 @@ def refuse_folder(folder: Path | str, overwrite: bool = False) -> list[str]:
     if folder.exists() and not folder.is_dir():
         raise CaseError(f"{folder} is a file; choose another folder with --out")
     FolderLock(folder).check()
-    held = [name for name in RESULTS if (folder / name).exists()]
+    held = [name for name in RESULT_NAMES if (folder / name).exists()]
     if held and not overwrite:
         raise CaseError(
             f"{folder} already holds results ({', '.join(held)}); choose another folder with "
@@ -280,7 +280,7 @@ def _aside(folder: Path) -> Iterator[Path]:
 
 
 def _process_start(pid: int) -> str | None:
-    """Start time of a live process of this machine ("" where it cannot be told), None if dead."""
+    """Start time of a live process of this machine ("" where it is not known), None if dead."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What keeps several ranks together: one error for all, no job that hangs.
+"""Keep several ranks together: one error for all, no job that hangs.
 
 The rule of the house: a rank that does something alone (reads a file, writes a figure) does it
 through `on_root`, whose outcome, result or error, reaches every rank. An exception that escapes on
@@ -40,8 +40,8 @@ def on_root[T](comm: Any, action: Callable[..., T], *args: Any, **kwargs: Any) -
             outcome = (type(error).__name__, str(error))
         except Exception as error:
             kind = type(error).__name__
-            told = refusal(error) if isinstance(error, OSError) else f"{kind}: {error}"
-            outcome = ("RunError", f"rank 0: {told}")
+            message = refusal(error) if isinstance(error, OSError) else f"{kind}: {error}"
+            outcome = ("RunError", f"rank 0: {message}")
             if os.environ.get("HOSTPLATE_DEBUG"):
                 traceback.print_exc()
     kind, value = comm.bcast(outcome, root=0)
@@ -51,7 +51,7 @@ def on_root[T](comm: Any, action: Callable[..., T], *args: Any, **kwargs: Any) -
 
 
 def refusal(error: OSError, place: object = "") -> str:
-    """What the machine refuses, where (`place`, if the error does not say), and the way out."""
+    """Message: what the machine refuses, where (`place` if the error names none), the way out."""
     text = " ".join(str(error).split())
     number = error.errno
     if number is None and (found := re.search(r"errno = (\d+)", text)):  # HDF5 buries it
@@ -82,8 +82,8 @@ def all_agree(comm, problem: str | None) -> None:
 def install_abort_hook(comm) -> None:
     """Let an exception that nobody caught end the whole job with exit code 2, not hang it.
 
-    What the machine refuses (a file, memory) is told in one line; anything else is a fault of the
-    program, and its traceback is shown.
+    What the machine refuses (a file, memory) is reported in one line; anything else is a fault of
+    the program, and its traceback is shown.
     """
 
     def hook(kind, value, trace):
@@ -139,18 +139,18 @@ def plain_arguments() -> Iterator[None]:
         sys.argv = given
 
 
-FORWARDED = 0.5
-"""Seconds in which a launcher passes on what a rank has written."""
+#: Seconds in which a launcher passes on what a rank has written.
+FORWARD_SECONDS = 0.5
 
 
 def abort(comm: Any, code: int) -> NoReturn:
     """End all ranks with an exit code, after the last words of this one have left.
 
-    What a launcher has not yet read when it is told of the abort is lost with the ranks.
+    What a launcher has not yet read when it learns of the abort is lost with the ranks.
     """
     sys.stderr.flush()
     sys.stdout.flush()
-    time.sleep(FORWARDED)
+    time.sleep(FORWARD_SECONDS)
     comm.Abort(code)
     os._exit(code)  # not reached
 

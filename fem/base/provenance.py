@@ -1,4 +1,4 @@
-"""What made a result: versions, commit, command, date, host. Nothing here may stop a run."""
+"""Origin of a result: versions, commit, command, date, host. Nothing here may stop a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TYPED", "command", "commit", "note_command", "record", "version", "versions"]
+__all__ = ["COMMAND_VARIABLE", "command", "commit", "note_command", "record", "version", "versions"]
 
 UNKNOWN = "unknown"
-TYPED = "HOSTPLATE_COMMAND"
-"""Environment variable by which `--ranks` tells the ranks what the user typed."""
-BUILT = "_commit.txt"
-"""File in the package `fem` with the commit that a wheel was built from; a checkout has none."""
+#: Environment variable by which `--ranks` tells the ranks what the user typed.
+COMMAND_VARIABLE = "HOSTPLATE_COMMAND"
+#: File in the package `fem` with the commit that a wheel was built from; a checkout has none.
+COMMIT_FILE = "_commit.txt"
 
 _command = ""
 
@@ -25,11 +25,11 @@ _command = ""
 def note_command(arguments: Sequence[str]) -> None:
     """Remember what the user typed: `hostplate` and its arguments."""
     global _command
-    _command = os.environ.pop(TYPED, "") or shlex.join(["hostplate", *arguments])
+    _command = os.environ.pop(COMMAND_VARIABLE, "") or shlex.join(["hostplate", *arguments])
 
 
 def command() -> str:
-    """What the user typed; of a Python program its own command line."""
+    """Command as the user typed it; for a Python program its own command line."""
     return _command or shlex.join(sys.orig_argv)
 
 
@@ -51,7 +51,7 @@ def commit() -> str:
             )  # fmt: skip
             return found.stdout.strip() or UNKNOWN
     with contextlib.suppress(OSError, ValueError):
-        return (package / BUILT).read_text(encoding="utf-8").strip() or UNKNOWN
+        return (package / COMMIT_FILE).read_text(encoding="utf-8").strip() or UNKNOWN
     return UNKNOWN
 
 

@@ -224,13 +224,13 @@ class Case(Table):
         return type(self).from_dict(self.to_dict(), hooks=True)
 
     def __reduce__(self) -> Any:
-        """How it is sent to other ranks: its model is made there anew."""
+        """Pickle for other ranks, where the model is made anew."""
         made = self.core or type(self), self.guests.module, self.guests.executed
         return _blank, made, self.__getstate__()
 
     @property
     def folder(self) -> Path:
-        """What relative paths would refer to; a checked case holds none (tables are read in)."""
+        """Folder of relative paths; a checked case holds none (tables are read in)."""
         return Path.cwd()
 
     # ----------------------------------------------------------------------- tables of physics
@@ -254,7 +254,7 @@ class Case(Table):
         return tuple(found)
 
     def places(self) -> list[Place]:
-        """What tables of physics name of the mesh."""
+        """Regions and boundaries of the mesh that tables of physics name."""
         return self.guests.registry.places(vars(self))
 
     def taking_part(self) -> tuple[Physics, ...]:
@@ -320,8 +320,8 @@ class Case(Table):
                 update={"sha256": file_digest(Path(self.mesh.file))}
             )
         if self.hooks is not None:
-            said = hashlib.sha256(Path(self.hooks.module).read_bytes()).hexdigest()
-            changes["hooks"] = self.hooks.model_copy(update={"sha256": said})
+            digest = hashlib.sha256(Path(self.hooks.module).read_bytes()).hexdigest()
+            changes["hooks"] = self.hooks.model_copy(update={"sha256": digest})
         return self.model_copy(update=changes)
 
     def library_digest(self) -> str:
@@ -400,7 +400,7 @@ class Case(Table):
         return None if self.geometry is None else sized(self.geometry, vars(self))
 
     def region(self, name: str) -> Region:
-        """What fills the mesh region `name`; ``electrolyte*`` defaults to the case's electrolyte.
+        """Entry for the mesh region `name`; ``electrolyte*`` defaults to the case's electrolyte.
 
         Raises:
             CaseError: no entry or more than one entry matches.

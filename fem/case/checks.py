@@ -20,12 +20,13 @@ from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Constant, Formula, Property
 
 ELECTRODES = ("collector", "counter")
-CONVEX = 1 / 15
-"""delta_4 from which on gamma + gamma'' = gamma_0 (1 - 15 delta_4) is not positive along <10>."""
-POSITIVE = 0.6
-"""delta_k from which on 1 - 5/3 delta_k is not positive."""
-MANY_PULSES = 100_000
-"""More of them are a slip of the pen."""
+#: Largest delta_4: from here on gamma + gamma'' = gamma_0 (1 - 15 delta_4) is not positive along
+#: <10>.
+MAX_DELTA_4 = 1 / 15
+#: Largest delta_k: from here on 1 - 5/3 delta_k is not positive.
+MAX_DELTA_K = 0.6
+#: Most pulses of a step; a larger number must be a mistake.
+MAX_PULSES = 100_000
 
 
 # ------------------------------------------------------------------------ tables against another
@@ -172,8 +173,8 @@ def _step(path: str, step: Any, study: Any, rounds: int = 1) -> Iterator[str]:
     if study in ("tertiary", "growth") and all(getattr(step, end, None) is None for end in ends):
         known = [end for end in ends if end in type(step).model_fields]
         yield f"{path}: {step.step}: never ends; give {', '.join(known[:-1])} or {known[-1]}"
-    elif pulsed and (count := rounds * step.pulses) > MANY_PULSES:
-        yield f"{path}: pulse: {count} pulses; at most {MANY_PULSES}: give longer ones"
+    elif pulsed and (count := rounds * step.pulses) > MAX_PULSES:
+        yield f"{path}: pulse: {count} pulses; at most {MAX_PULSES}: give longer ones"
     if pulsed and step.cutoff is not None and (step.cutoff < 0.0) != (step.direction == "plate"):
         sense = "below" if step.direction == "plate" else "above"
         yield (
@@ -231,7 +232,7 @@ def _boundaries(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _counter(sections: Mapping[str, Any]) -> Iterator[str]:
-    """What the counter electrode would ignore."""
+    """Refuse settings that the counter electrode would ignore."""
     kind = getattr(sections.get("counter"), "kind", "metal")
     contact = getattr(sections.get("boundaries", {}).get("counter"), "contact_resistance", None)
     if contact is not None and (kind != "metal" or sections.get("study") == "primary"):
@@ -334,14 +335,14 @@ def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
 def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
     """Anisotropies that the equations do not allow; see `fem.physics.metal.crystal`."""
     surface, kinetic = growth.anisotropy or 0.0, growth.kinetic_anisotropy or 0.0
-    if surface >= CONVEX:
+    if surface >= MAX_DELTA_4:
         yield (
             f"growth.anisotropy: {surface:g}: must be below 1/15; above it faces along <10> have "
             "negative stiffness and the equilibrium shape has corners"
         )
-    if kinetic >= POSITIVE:
+    if kinetic >= MAX_DELTA_K:
         yield (
-            f"growth.kinetic_anisotropy: {kinetic:g}: must be below {POSITIVE:g}; above it i0 "
+            f"growth.kinetic_anisotropy: {kinetic:g}: must be below {MAX_DELTA_K:g}; above it i0 "
             "along <111> of a crystal in 3D would not be positive"
         )
     if growth.crystal_angle and surface == kinetic == 0.0:
@@ -369,12 +370,12 @@ def _time(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _probes(sections: Mapping[str, Any], fields: Sequence[str]) -> Iterator[str]:
-    seen: set[str] = set()
+    names: set[str] = set()
     for k, probe in enumerate(sections.get("probe", ())):
         path = f"probe.{k}"
-        if probe.name in seen:
+        if probe.name in names:
             yield f"{path}.name: {probe.name!r}: used twice; names must differ"
-        seen.add(probe.name)
+        names.add(probe.name)
         places = [
             p for p in ("point", "line", "surface", "volume") if getattr(probe, p) is not None
         ]

@@ -1,4 +1,4 @@
-"""Whether metal, salts and transfer coefficients of a case belong together.
+"""Checks that metal, salts and transfer coefficients of a case belong together.
 
 A metal plates from its own salt only, all regions dissolve one salt, and both directions of a
 reaction balance at eta = 0 for every c only if alpha_a + alpha_c = z.
@@ -12,13 +12,13 @@ from typing import Any
 
 from fem.base.errors import CaseError
 from fem.materials import Electrolyte, Metal, Solid, electrolyte, material, names, recorded
-from fem.materials.limits import UNITS, bounds, faults, own_bound
+from fem.materials.limits import POSITIVE_LAWS, bounds, faults, own_bound
 from fem.values.properties import Constant, number
 
 __all__ = ["problems", "transfer_problem"]
 
 #: Difference of alpha_a + alpha_c from z that counts as rounding.
-SLACK = 1e-6
+ALPHA_SUM_SLACK = 1e-6
 
 
 def problems(sections: Mapping[str, Any]) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _salts(
             continue
         try:
             filling = material(name, own, cation=base.name)
-        except CaseError as error:  # said by the material's own check, but for its charges
+        except CaseError as error:  # reported by the material's own check, but for its charges
             if path == "electrolyte" or own.get(name, {}).get("kind") == "electrolyte":
                 yield from (line for line in str(error).splitlines() if f"{name}.z:" in line)
             continue
@@ -81,7 +81,7 @@ def _way_out(base: Metal, own: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _solids(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
-    """What conducts ions without salt conducts those of the metal."""
+    """Check that a conductor of ions without salt conducts those of the metal."""
     own = recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
     asked: list[tuple[str, str | None, bool | None]]
     asked = [(f"regions.{glob}.material", region.material, True)
@@ -107,7 +107,7 @@ def _solids(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
 
 def _transfer(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
     """Entries that change a transfer coefficient leave both of them in balance."""
-    from fem.case.hooks import BUILT_IN
+    from fem.case.hooks import BUILT_IN_LAWS
 
     entries = sections.get("kinetics", ())
     electrolyte_name = sections.get("electrolyte", "")
@@ -115,7 +115,7 @@ def _transfer(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
         sections.get("library", {}), base.name, base.name, electrolyte_name, strict=False
     )
     for k, entry in enumerate(entries):
-        if (entry.alpha_a, entry.alpha_c) == (None, None) or entry.law not in BUILT_IN:
+        if (entry.alpha_a, entry.alpha_c) == (None, None) or entry.law not in BUILT_IN_LAWS:
             continue
         alpha = {name: float(getattr(known, name)) if known.has(name) else None
                  for name in ("alpha_a", "alpha_c")}
@@ -134,9 +134,9 @@ def _transfer(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
 
 
 def transfer_problem(base: Metal, alpha_a: Any, alpha_c: Any) -> str:
-    """Why two transfer coefficients do not fit the metal; empty if they do."""
+    """Reason why two transfer coefficients do not fit the metal; empty if they do."""
     total = alpha_a + alpha_c
-    if abs(total - base.z) <= SLACK:
+    if abs(total - base.z) <= ALPHA_SUM_SLACK:
         return ""
     return (
         f"alpha_a + alpha_c = {alpha_a:g} + {alpha_c:g} = {total:g}, but an ion of {base.name} "
@@ -164,7 +164,7 @@ def _laws(
         main = here if main is None else main
     for glob, region in sections.get("regions", {}).items():
         c = number(start) if isinstance(start, Constant) else main
-        for prop, unit in UNITS.items():
+        for prop, unit in POSITIVE_LAWS.items():
             law = getattr(region, prop, None)
             bound = None if law is None else own_bound(f"{prop} of {glob}", law, unit, T)
             if bound is not None and c is not None:

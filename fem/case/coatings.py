@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Film", "Meeting", "films_on", "meeting", "no_electrons"]
 
-THIN = 1e-8
-"""Resistance of electrons through all films that counts as none, ohm m2: 0.1 uV at 1 mA/cm2."""
+#: Resistance of all films to electrons below which it is neglected, ohm m2: 0.1 uV at 1 mA/cm2.
+NEGLIGIBLE_RESISTANCE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Film:
 
 @dataclass(frozen=True)
 class Meeting:
-    """Where metal plates on a coated wall.
+    """Interface of a coated wall on which metal plates.
 
     Attributes:
         surface: material on which it plates.
@@ -126,7 +126,7 @@ def films_on(
 
 
 def meeting(name: str, solid: str, films: Sequence[Film]) -> Meeting | None:
-    """Where electrons and ions meet on a wall, None if the case says that they shall not.
+    """Interface at which electrons and ions meet on a wall, None if the case excludes it.
 
     Args:
         name: of the surface, for messages.
@@ -142,7 +142,7 @@ def meeting(name: str, solid: str, films: Sequence[Film]) -> Meeting | None:
         if None not in (*inner, *outer):
             by_electrons = sum(r for r in inner if r is not None)
             by_ions = sum(r for r in outer if r is not None)
-            resistance = by_ions + (by_electrons if by_electrons > THIN else 0.0)
+            resistance = by_ions + (by_electrons if by_electrons > NEGLIGIBLE_RESISTANCE else 0.0)
             surface = films[k - 1].material if k else solid
             above = films[k:]
             ways.append(Meeting(surface, resistance, tuple(f.material for f in above),
@@ -155,7 +155,7 @@ def meeting(name: str, solid: str, films: Sequence[Film]) -> Meeting | None:
 
 
 def _refused(name: str, films: Sequence[Film]) -> str:
-    """Why nothing can plate on a wall, and the way out."""
+    """Reason why nothing can plate on a wall, and the way out."""
     closed = next((f for f in films if f.closed), None)
     if closed is not None:
         why = f"{closed.material!r} passes neither electrons nor ions ({closed.why})"
@@ -171,7 +171,7 @@ def _refused(name: str, films: Sequence[Film]) -> str:
 
 
 def no_electrons(regions: Sequence[str]) -> str:
-    """Why a coating on these regions does nothing, and the way out."""
+    """Reason why a coating on these regions does nothing, and the way out."""
     shown = ", ".join(regions)
     return (
         f"no electron conductor ({shown}), and a coating conducts across only; coat a conductor, "

@@ -1,4 +1,4 @@
-r"""How deep a reaction reaches into the electrolyte, against the width of the front, before a run.
+r"""Depth to which a reaction reaches, compared with the width of the front before a run.
 
 The front is spread over some lambda, and electrolyte and electrons meet all through it. Where
 kinetics are slow the overpotential is the same there. Where they are fast the ionic current is
@@ -33,10 +33,11 @@ from fem.values.units import format_quantity
 
 __all__ = ["notes", "problems", "resistance", "slope"]
 
-SWELLS, LOST = 0.1, 0.5
-"""lambda over l from which the tail swells, and from which nothing the front does can be trusted.
-A flat front with a ripple, plated near the limiting current: at 0.04 the tail stays as at rest, at
-0.2 it merges with the next one within 6 lambda of travel, at 0.7 it grows a front of its own."""
+#: Ratio lambda/l from which the tail swells, and the ratio from which nothing the front does can be
+#: trusted. A flat front with a ripple, plated near the limiting current: at 0.04 the tail stays as
+#: at rest, at 0.2 it merges with the next one within 6 lambda of travel, at 0.7 it grows a front of
+#: its own.
+SWELLING_RATIO, LARGEST_RATIO = 0.1, 0.5
 
 
 def resistance(electrolyte: Electrolyte, c: Any, T: float, own: Mapping[str, Any] | None = None,
@@ -81,7 +82,7 @@ def slope(i: float, i0: float, alpha_a: float, alpha_c: float, T: float) -> floa
 
 
 class _Foreseen(NamedTuple):
-    """What a case says before it is run."""
+    """Estimates from a case before it is run."""
 
     width: float
     i0: float
@@ -97,31 +98,31 @@ def problems(sections: Mapping[str, Any]) -> Iterator[str]:
     Args:
         sections: its entries by field name; those that are invalid are absent.
     """
-    seen = _foresee(sections)
-    if seen is not None and seen.width > LOST * seen.rest:
+    found = _foresee(sections)
+    if found is not None and found.width > LARGEST_RATIO * found.rest:
         yield (
-            f"growth.interface_width: {format_quantity(seen.width, 'm')}: too wide for kinetics "
-            f"this fast: with i0 = {seen.i0:.4g} A/m^2 the reaction is over within "
-            f"{um(seen.rest)} (at rest), and the tail of a front wider than half of that grows by "
-            f"itself; {cure(seen.rest)}, or a lower i0"
+            f"growth.interface_width: {format_quantity(found.width, 'm')}: too wide for kinetics "
+            f"this fast: with i0 = {found.i0:.4g} A/m^2 the reaction is over within "
+            f"{um(found.rest)} (at rest), and the tail of a front wider than half of that grows by "
+            f"itself; {cure(found.rest)}, or a lower i0"
         )
 
 
 def notes(sections: Mapping[str, Any]) -> Iterator[str]:
-    """What is no error yet; see `problems`."""
-    seen = _foresee(sections)
-    if seen is not None and seen.width > SWELLS * seen.plating:
+    """Remarks on a front that is too wide for plating, though no error yet; see `problems`."""
+    found = _foresee(sections)
+    if found is not None and found.width > SWELLING_RATIO * found.plating:
         yield (
-            f"growth.interface_width: {format_quantity(seen.width, 'm')} is above a tenth of l = "
-            f"{um(seen.plating)}, within which a flat front at {seen.density:.4g} A/m^2 and c0 "
-            f"takes up the ionic current (i0 = {seen.i0:.4g} A/m^2, 1/R = "
-            f"{seen.conductivity:.3g} S/m): its tail swells; {cure(seen.plating)}"
+            f"growth.interface_width: {format_quantity(found.width, 'm')} is above a tenth of l = "
+            f"{um(found.plating)}, within which a flat front at {found.density:.4g} A/m^2 and c0 "
+            f"takes up the ionic current (i0 = {found.i0:.4g} A/m^2, 1/R = "
+            f"{found.conductivity:.3g} S/m): its tail swells; {cure(found.plating)}"
         )
 
 
 def cure(depth: float) -> str:
-    """Where lambda does no harm."""
-    width = SWELLS * depth
+    """Advice on an interface width that does no harm."""
+    width = SWELLING_RATIO * depth
     return f"take an interface_width of at most {um(width)}, with cells of half of it"
 
 
@@ -137,7 +138,7 @@ def _foresee(sections: Mapping[str, Any]) -> _Foreseen | None:
     try:
         kinetic = _metal_on_metal(sections)
         ways = None if kinetic is None else _ways(sections)
-    except CaseError:  # said by the checks of the materials
+    except CaseError:  # reported by the checks of the materials
         return None
     if kinetic is None or not ways:
         return None

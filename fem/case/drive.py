@@ -1,6 +1,6 @@
 """A current density or a voltage that a protocol step gives as a table or a formula of time.
 
-Before it is followed it is looked at: where it switches (time steps land there), and how finely it
+Before it is followed it is examined: where it switches (time steps land there), and how finely it
 has to be followed elsewhere. The charge that a current gives in a step is integrated, and that is
 what is imposed (`fem.run.simulation`), so a run delivers what its case commands.
 
@@ -21,28 +21,28 @@ from fem.base.errors import CaseError
 from fem.values.enclosure import Bounds, Switches, enclose
 from fem.values.properties import Along, Constant, Formula
 
-__all__ = ["FOREVER", "Drive", "drive", "given_charge"]
+__all__ = ["LONGEST_STEP", "Drive", "drive", "given_charge"]
 
 Array = npt.NDArray[np.float64]
 
-MOST = 50_000
-"""Pieces into which a formula may fall between two looks; more could not be followed anyway."""
-FINEST = 2.0**-42
-"""No piece is shorter than this share of the time looked at."""
-ULPS = 4.0
-"""A switch is found to so many units in the last place of its time."""
-ASIDE = 1e-9
-"""Limits from one side are taken this share of the neighbouring piece away."""
-JUMP = 1e-6
-"""Of the size of a drive; what changes by more at a switch jumps, less is a kink."""
-SMALL = 0.1
-"""A current is followed to the tolerance of itself, or of this share of its largest value."""
-SOFT = 3.0
-"""So many tolerances may lie between what is given and a straight line through a step."""
-FOREVER = 1e10
-"""A step that nothing has ended after so many seconds, 300 years, does not end."""
-AGREE, HALVINGS = 1e-11, 30
-"""The check of a charge halves intervals until both agree to this share, at most so often."""
+#: Most pieces of a formula in one stretch of time; more could not be followed anyway.
+MAX_PIECES = 50_000
+#: Shortest piece, as a share of the stretch of time.
+MIN_PIECE_SHARE = 2.0**-42
+#: Accuracy of the time of a switch, in units in its last place.
+SWITCH_ULPS = 4.0
+#: Distance at which limits from one side are taken, as a share of the neighbouring piece.
+LIMIT_OFFSET = 1e-9
+#: Change at a switch, as a share of the drive's size, above which it is a jump and not a kink.
+JUMP_SHARE = 1e-6
+#: Share of its largest value below which a current is followed with the tolerance of that share.
+SMALL_SHARE = 0.1
+#: Largest distance of the given values from a straight line through a step, in tolerances.
+CHORD_TOLERANCES = 3.0
+#: Time after which a step that nothing has ended is taken to be endless, s (300 years).
+LONGEST_STEP = 1e10
+#: Relative difference at which the check of a charge stops halving intervals, and most halvings.
+CHARGE_RTOL, MAX_HALVINGS = 1e-11, 30
 
 
 def _rule(panels: int, number: int) -> tuple[Array, Array]:
@@ -69,9 +69,9 @@ class Drive:
 
     Args:
         given: the property; it depends on `t`.
-        end: how long it is followed, s; may be infinite, then it is looked at as time goes on.
-        tolerance: on a piece the values and their chord differ by less than `SOFT` times this share
-            of the values (of a current) or of their span (of a voltage).
+        end: how long it is followed, s; may be infinite, then it is examined as time goes on.
+        tolerance: on a piece the values and their chord differ by less than `CHORD_TOLERANCES`
+            times this share of the values (of a current) or of their span (of a voltage).
         current: it is a current density; else a voltage.
         others: values of other variables of a formula.
 
@@ -133,7 +133,7 @@ class Drive:
         return np.asarray((values @ _WEIGHTS) * width)
 
     def size(self, t: float) -> float:
-        """What errors at a time are compared with: the largest current, or the span of voltages."""
+        """Reference for errors at a time: the largest current so far, or the span of voltages."""
         self.cover(t)
         k = min(int(np.searchsorted([end for end, _ in self.sizes], t)), len(self.sizes) - 1)
         return self.sizes[k][1]
@@ -185,9 +185,9 @@ class Drive:
         return float(brentq(lacks, first, last, xtol=1e-14 * last, rtol=1e-15))
 
     def total(self, goal: float) -> float:
-        """The charge per area it comes to by itself: +goal or -goal, or less in `FOREVER`."""
+        """The charge per area it comes to by itself: +goal or -goal, or less in `LONGEST_STEP`."""
         t, step, charge = 0.0, 1.0, 0.0
-        while t < FOREVER:
+        while t < LONGEST_STEP:
             if math.isfinite(self.reach(goal, t, charge, step)):
                 return goal
             charge += self.integral(t, t + step)
@@ -204,17 +204,18 @@ class Drive:
             self._look(start, stop)
 
     def _aside(self, t: float) -> float:
-        """How far from an edge a limit is taken."""
+        """Distance from an edge at which a limit is taken, s."""
         k = int(np.searchsorted(self.edges, t))
         near = np.diff(self.edges[max(k - 1, 0) : k + 2])
-        return float(max(ASIDE * near.min(), 16.0 * ULPS * np.spacing(t)))
+        return float(max(LIMIT_OFFSET * near.min(), 16.0 * SWITCH_ULPS * np.spacing(t)))
 
     def _jumps(self, edges: Array) -> Array:
         """Those edges at which the value jumps, or has only limits, as sin(t)/t at 0."""
         shift = np.array([self._aside(float(t)) for t in edges])
         limits = np.array([not self._has_value(float(t)) for t in edges])
         before = self.raw(np.maximum(edges - shift, np.where(limits, shift, 0.0)))
-        jumps = np.abs(self.raw(edges + shift) - before) > JUMP * self.size(float(self.edges[-1]))
+        size = self.size(float(self.edges[-1]))
+        jumps = np.abs(self.raw(edges + shift) - before) > JUMP_SHARE * size
         return edges[limits | jumps]
 
     def _has_value(self, t: float) -> bool:
@@ -235,7 +236,7 @@ class Drive:
         self.edges, same = np.unique(x), np.flatnonzero(np.diff(x) == 0.0)
         self.knots = self.edges
         self._note(y, float(x[-1]))
-        self.jumps = x[same][np.abs(y[same + 1] - y[same]) > JUMP * self.sizes[-1][1]]
+        self.jumps = x[same][np.abs(y[same + 1] - y[same]) > JUMP_SHARE * self.sizes[-1][1]]
 
     def _look(self, start: float, stop: float) -> None:
         """Find switches and pieces between two times."""
@@ -262,12 +263,12 @@ class Drive:
         first, last = np.array([start]), np.array([stop])
         found: list[float] = []
         while len(first):
-            seen = Switches()
-            self._bounds(first, last, seen)
+            switches = Switches()
+            self._bounds(first, last, switches)
             finest = self._finest(last, stop)
             fine = last - first <= finest
-            found += last[fine & seen.crossed].tolist()
-            go_on = seen.undecided & ~fine
+            found += last[fine & switches.crossed].tolist()
+            go_on = switches.undecided & ~fine
             self._not_too_many(int(go_on.sum()), start, stop)
             first, last = first[go_on], last[go_on]
             middle = 0.5 * (first + last)
@@ -284,13 +285,13 @@ class Drive:
     @staticmethod
     def _finest(t: Array, stop: float) -> Array:
         """Width to which a switch at a time is found."""
-        return np.maximum(ULPS * np.spacing(t), 2.0**-60 * stop)
+        return np.maximum(SWITCH_ULPS * np.spacing(t), 2.0**-60 * stop)
 
     def _pieces(self, edges: Array, stop: float) -> tuple[Array, Array]:
         """Edges between which it is nearly straight, and how long a step may be there."""
         first, last = edges[:-1], edges[1:]
         while True:
-            aside = np.maximum(ASIDE * (last - first), 2.0 * np.spacing(last))
+            aside = np.maximum(LIMIT_OFFSET * (last - first), 2.0 * np.spacing(last))
             b = self._bounds(first + aside, last - aside, Switches(settle=True))
             if not np.isfinite(b.at).all():
                 points = np.array([first + aside, 0.5 * (first + last), last - aside])
@@ -298,15 +299,16 @@ class Drive:
                 raise CaseError(f"{self._shown()} has no finite value near t = {at:g} s")
             low = min(self.lowest, float(b.at.min()))
             high = max(self.highest, float(b.at.max()))
-            fine = last - first <= FINEST * stop
+            fine = last - first <= MIN_PIECE_SHARE * stop
             wide = (b.high > low + 2.0 * (high - low)) | (b.low < high - 2.0 * (high - low))
             size = max(-low, high) if self.current else high - low
-            near = np.maximum(np.abs(b.at).max(axis=0), SMALL * size) if self.current else size
+            floor = SMALL_SHARE * size
+            near = np.maximum(np.abs(b.at).max(axis=0), floor) if self.current else size
             with np.errstate(invalid="ignore"):
                 bend = 0.125 * (last - first) * (b.slope[1] - b.slope[0])
-            most = SOFT * self.tolerance * near
+            most = CHORD_TOLERANCES * self.tolerance * near
             split = np.fmin(bend, b.high - b.low) > most
-            if (wide & ~fine).any():  # more may hide there than has been seen so far
+            if (wide & ~fine).any():  # more may hide there than has been found so far
                 split = wide
             if (split & fine & ~np.isfinite(b.high - b.low)).any():
                 at = float(first[split & fine][0])
@@ -326,11 +328,11 @@ class Drive:
         return np.array([*first[order], stop]), lengths[order]
 
     def _not_too_many(self, number: int, start: float, stop: float) -> None:
-        if number > MOST:
+        if number > MAX_PIECES:
             raise CaseError(
-                f"{self._shown()} changes more than {MOST:,} times between t = {start:g} s and "
-                f"{stop:g} s of the protocol step: no time step could follow it; give the mean, "
-                "or shorten the step"
+                f"{self._shown()} changes more than {MAX_PIECES:,} times between t = {start:g} s "
+                f"and {stop:g} s of the protocol step: no time step could follow it; give the "
+                "mean, or shorten the step"
             )
 
     def _shown(self) -> str:
@@ -342,9 +344,9 @@ class Drive:
 def drive(
     given: Constant | Along | Formula, end: float, tolerance: float, *, current: bool
 ) -> Drive | None:
-    """What is given, cut into pieces; None if it does not change in time.
+    """Given values cut into pieces; None if they do not change in time.
 
-    Repeated steps share it. Arguments and errors are those of `Drive`.
+    Repeated steps share the result. Arguments and errors are those of `Drive`.
     """
     if isinstance(given, Constant) or "t" not in given.variables:
         return None
@@ -363,7 +365,7 @@ def given_charge(given: Callable[[Any], Any], edges: Array) -> tuple[float, floa
     """
 
     def integrals(first: Array, last: Array) -> Array:
-        """Of the current and of its magnitude, shape (2, intervals)."""
+        """Integrals of the current and of its magnitude, shape (2, intervals)."""
         points = _inside(first, last, _CHECK_POINTS)
         values = np.broadcast_to(np.asarray(given(points.ravel())), points.size)
         values = values.reshape(points.shape)
@@ -371,8 +373,8 @@ def given_charge(given: Callable[[Any], Any], edges: Array) -> tuple[float, floa
 
     first, last = edges[:-1], edges[1:]
     whole, total = integrals(first, last), np.zeros(2)
-    enough = AGREE * whole[1].sum()
-    for _ in range(HALVINGS):
+    enough = CHARGE_RTOL * whole[1].sum()
+    for _ in range(MAX_HALVINGS):
         middle = 0.5 * (first + last)
         left, right = integrals(first, middle), integrals(middle, last)
         apart = np.abs(left + right - whole)[0] > enough

@@ -19,7 +19,7 @@ def used_materials(case: Any) -> list[Material]:
 
 
 def library_entries(case: Any) -> dict[tuple[str, str], Material]:
-    """What of `used_materials` is not the case's own, by kind and key in `[library]`.
+    """Entries of `used_materials` that are not the case's own, by kind and key in `[library]`.
 
     Pairs without data are among them: a later library may know some.
     """

@@ -11,8 +11,8 @@ from fem.base.errors import CaseError, nearest
 from fem.case.reading import problem_lines, short
 from fem.values.units import format_quantity
 
+#: Sizes of a [geometry] that a growing metal sets where they are not given.
 FRONT_SIZES = ("size", "size_wall", "size_surface")
-"""Sizes of a [geometry] that a growing metal sets where they are not given."""
 
 
 def geometry_parameters(geometry: Mapping[str, Any]) -> Any:

@@ -67,7 +67,7 @@ class Guests:
             origin = f"hooks.module {module!r}"
             known = registry.with_own(tuple((record, origin) for record in own_records(module)))
         else:
-            with contextlib.suppress(CaseError):  # told by the check of [hooks]
+            with contextlib.suppress(CaseError):  # reported by the check of [hooks]
                 unread = declared(module)
         return cls(module, execute, known, unread)
 

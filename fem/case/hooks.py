@@ -30,10 +30,10 @@ from fem.base.errors import CaseError
 from fem.contract.physics import Physics
 from fem.contract.registry import checked
 
-__all__ = ["BUILT_IN", "ENTRY_POINTS", "declared", "known_laws", "load", "own_records"]
+__all__ = ["BUILT_IN_LAWS", "ENTRY_POINTS", "declared", "known_laws", "load", "own_records"]
 
 #: Laws that are always there -> their name in `fem.setup.kinetics`.
-BUILT_IN = {"butler_volmer": "butler_volmer", "linear": "linear_kinetics"}
+BUILT_IN_LAWS = {"butler_volmer": "butler_volmer", "linear": "linear_kinetics"}
 ENTRY_POINTS = "hostplate.kinetics"
 
 
@@ -43,7 +43,7 @@ def known_laws(module: str | None) -> list[str]:
     Raises:
         CaseError: the module is not Python.
     """
-    names = [*BUILT_IN, *(e.name for e in entry_points(group=ENTRY_POINTS))]
+    names = [*BUILT_IN_LAWS, *(e.name for e in entry_points(group=ENTRY_POINTS))]
     if module is None:
         return names
     defined = [n.name for n in _tree(module).body if isinstance(n, ast.FunctionDef)]
@@ -58,7 +58,7 @@ class Declared(NamedTuple):
 
 
 def declared(module: str) -> Declared:
-    """What the calls `Physics("name", ...)` and `Field("name", ...)` of a module name.
+    """Names in the calls `Physics("name", ...)` and `Field("name", ...)` of a module.
 
     The module is read but not executed; names must stand there as text.
 

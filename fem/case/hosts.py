@@ -55,7 +55,7 @@ class Host(BaseModel):
 
     @property
     def sized_geometry(self) -> dict[str, Any]:
-        """What is meshed; without a study there is no size but the family's."""
+        """Geometry that is meshed; without a study there is no size but the family's."""
         return self.geometry
 
     @classmethod

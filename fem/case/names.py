@@ -2,7 +2,7 @@
 
 A family of geometries says what its mesh will be called before it is built (`names()` of its
 parameters), so `hostplate check` compares without a mesh; for a mesh of one's own the run does it.
-An exact name that is not there is an error. A pattern (`host_*`) may fit nothing: that is told.
+An exact name that is not there is an error. A pattern (`host_*`) may fit nothing: that is a remark.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from geometries.meshing.parameters import Names
 
 __all__ = [
-    "NEEDED", "coating_problems", "conducts", "electrode_problems", "missing_pair", "of_geometry",
+    "REQUIRED", "coating_problems", "conducts", "electrode_problems", "missing_pair", "of_geometry",
     "problems", "require_filled", "surface_of", "unmatched",
 ]
 
-EXTRA = ("collector", "counter", "metal")
-"""Surfaces that [[kinetics]] may name besides regions: the electrodes, and metal on itself."""
-NEEDED = frozenset({"i0", "alpha_a", "alpha_c"})
-"""Kinetic numbers with which the library need not know a pair."""
+#: Surfaces besides regions that [[kinetics]] may name: the electrodes, and metal on itself.
+OTHER_SURFACES = ("collector", "counter", "metal")
+#: Kinetic numbers that make a pair of the library unnecessary.
+REQUIRED = frozenset({"i0", "alpha_a", "alpha_c"})
 
 
 def of_geometry(case: Any) -> Names | None:
@@ -48,14 +48,14 @@ def _is_pattern(name: str) -> bool:
 
 
 def _entries(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """(place, name or pattern, further surfaces that it may name) of what names regions."""
+    """Entries that name regions: (place, name or pattern, further surfaces that it may name)."""
     for glob in sections.get("regions", {}):
         yield f"regions.{glob}", glob, ()
     for k, entry in enumerate(sections.get("kinetics", ())):
-        yield f"kinetics.{k}.surface", entry.surface, EXTRA
+        yield f"kinetics.{k}.surface", entry.surface, OTHER_SURFACES
     for k, coating in enumerate(sections.get("coatings", ())):
-        if coating.on != "counter":  # told by another check
-            yield f"coatings.{k}.on", coating.on, EXTRA[:1]
+        if coating.on != "counter":  # reported by another check
+            yield f"coatings.{k}.on", coating.on, OTHER_SURFACES[:1]
 
 
 def unmatched(
@@ -71,8 +71,8 @@ def unmatched(
     own = [(p.path, p.name, ()) for p in places if p.kind == "region"]
     for place, name, extra in (*_entries(sections), *own):
         if not any(fnmatchcase(known, name) for known in (*regions, *extra)):
-            told = "" if place.startswith("regions.") else f": {name!r}"
-            yield f"{place}{told}: matches nothing in this mesh; {nearest(name, regions)}"
+            named = "" if place.startswith("regions.") else f": {name!r}"
+            yield f"{place}{named}: matches nothing in this mesh; {nearest(name, regions)}"
 
 
 def problems(
@@ -162,7 +162,7 @@ def _own(sections: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _material_of(name: str, sections: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What fills a region, and its entry; (None, None) where that is not known."""
+    """Material and entry of a region; (None, None) where that is not known."""
     from fem.materials import material
 
     found = [r for glob, r in sections.get("regions", {}).items() if fnmatchcase(name, glob)]
@@ -173,7 +173,7 @@ def _material_of(name: str, sections: Mapping[str, Any]) -> tuple[Any, Any]:
     try:
         found_material = material(str(wanted), _own(sections))
     except CaseError:
-        return None, None  # told by another check
+        return None, None  # reported by another check
     return found_material, entry
 
 
@@ -202,7 +202,7 @@ def surface_of(name: str, solid: str, sections: Mapping[str, Any]) -> str | None
 
 
 def missing_pair(name: str, surface: str, sections: Mapping[str, Any]) -> str | None:
-    """Why the kinetics of a surface are not known; None if they are.
+    """Reason why the kinetics of a surface are not known; None if they are.
 
     Args:
         name: of the surface in the case.
@@ -212,7 +212,7 @@ def missing_pair(name: str, surface: str, sections: Mapping[str, Any]) -> str | 
     from fem.materials import recorded
 
     own = [entry for entry in sections.get("kinetics", ()) if fnmatchcase(name, entry.surface)]
-    if {key for entry in own for key in NEEDED if getattr(entry, key) is not None} >= NEEDED:
+    if {key for entry in own for key in REQUIRED if getattr(entry, key) is not None} >= REQUIRED:
         return None
     try:
         recorded.pair(
@@ -254,14 +254,14 @@ def coating_problems(sections: Mapping[str, Any], regions: Sequence[str] | None)
             filled = all(n == "collector" or _material_of(n, sections)[0] for n in on)
             if on and filled and not {*metals} & {*on}:
                 yield f"coatings.{k}.on: {coating.on!r}: {no_electrons(on)}"
-    told = set()
+    reported = set()
     for name, solid in metals.items():
         try:
             surface_of(name, solid, sections)
         except CaseError as error:
             place = str(error).split(":")[0]
-            if place not in told:  # once for all walls that it covers
-                told.add(place)
+            if place not in reported:  # once for all walls that it covers
+                reported.add(place)
                 yield str(error)
 
 
@@ -293,7 +293,7 @@ def electrode_problems(sections: Mapping[str, Any], names: Names | None) -> Iter
         try:
             surface = surface_of("collector", _foil(sections), sections)
         except CaseError:
-            return  # told by the check of coatings
+            return  # reported by the check of coatings
         if surface is not None:
             yield from _told(missing_pair("collector", surface, sections))
 

@@ -64,8 +64,8 @@ class Hold(Table):
     capacity: Capacity = None
 
 
+#: A last pulse that would be shorter than this share of one is left out.
 PULSE_SLACK = 1e-6
-"""A last pulse that would be shorter than this share of one is left out."""
 
 
 class Pulse(Table):
@@ -93,7 +93,7 @@ class Pulse(Table):
 
     @property
     def pulses(self) -> int:
-        """How many pulses it has; its capacity may cut the last one short."""
+        """Number of pulses; the capacity of the step may cut the last one short."""
         counts = [self.cycles] if self.cycles is not None else []
         if self.capacity is not None:
             share = self.capacity / (self.current_density * self.on)

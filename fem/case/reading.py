@@ -151,7 +151,7 @@ def _keys(table: type[BaseModel]) -> list[str]:
 
 
 def not_toml(path: str, value: Any) -> Iterator[str]:
-    """What a free-form table must not contain, since it could not be written back."""
+    """Problems of a free-form table: content that could not be written back."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             if not isinstance(key, str):

@@ -1,4 +1,4 @@
-"""What a case will do, in a page: the answer of `hostplate check`."""
+"""Summary of a case in a page: the answer of `hostplate check`."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _lines(case: Case) -> Iterator[str]:
         else:
             yield f"  step {k}     {_step(step, timed)}"
     counts = status_counts(*used_materials(case))
-    told = ", ".join(f"{number} {status}" for status, number in counts.items())
-    yield f"  numbers    {told} (library and own materials; overridden ones included)"
+    shown = ", ".join(f"{number} {status}" for status, number in counts.items())
+    yield f"  numbers    {shown} (library and own materials; overridden ones included)"
     yield from (f"  note       {note}" for note in notes(case))
     if case.mesh is None:
         yield "no problems found; all names match the mesh that will be built"
@@ -84,7 +84,7 @@ def _coating(coating: Any, case: Case) -> str:
 
 
 def _step(step: Any, timed: bool) -> str:
-    """What a protocol step does and, in a study in time, what ends it."""
+    """Line on a protocol step: its drive and, in a study in time, its end."""
     stops = [
         f"{word} {format_quantity(value, unit)}"
         for name, word, unit in (
@@ -106,7 +106,7 @@ def _step(step: Any, timed: bool) -> str:
 
 
 def notes(case: Case) -> Iterator[str]:
-    """What is no error, or cannot be known without the mesh, but may surprise."""
+    """Remarks on what may surprise: no errors, or not to be known without the mesh."""
     from fem.materials import Electrolyte, material
 
     for table in case.guests.unread.tables:
@@ -178,7 +178,7 @@ def assumed_zero(case: Case) -> Iterator[str]:
         own = [entry for entry in case.kinetics if fnmatch.fnmatchcase(name, entry.surface)]
         given = {key for e in own for key in type(e).model_fields if getattr(e, key) is not None}
         known = case.pair_data(surface, strict=False)
-        if not (known.has("i0_ref") or given >= case_names.NEEDED):
+        if not (known.has("i0_ref") or given >= case_names.REQUIRED):
             continue  # an error if it reacts
         meaning = {}
         if "eta_nuc" not in given and not known.has("eta_nuc"):

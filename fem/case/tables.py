@@ -76,7 +76,7 @@ class MeshFile(Table):
 
 
 class Region(Table):
-    """What fills a region of the mesh."""
+    """Material of a region of the mesh."""
 
     material: Name | None = Field(
         None, description="name of a solid, electrolyte or separator (library or [materials])"
@@ -281,7 +281,7 @@ class SolverControl(Table):
 
 
 class Output(Table):
-    """What is written, and when."""
+    """Results that are written, and when."""
 
     fields_every: Time | None = Field(
         None, description="simulated time between fields; default the end of each protocol step"

@@ -138,7 +138,7 @@ def _launch(ranks: int, command: list[str], folder: Path) -> int:
             f"no mpiexec or mpirun beside {sys.executable} or on PATH; install the solver"
         )
     environment = dict.fromkeys(ONE_THREAD, "1") | dict(os.environ)
-    environment[provenance.TYPED] = provenance.command()
+    environment[provenance.COMMAND_VARIABLE] = provenance.command()
     sys.stdout.flush()
     full = [launcher, "-n", str(ranks), sys.executable, "-m", "fem.cli", *command]
     forwarded = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)

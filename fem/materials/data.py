@@ -5,8 +5,8 @@
 
 A law or table may carry ``Ea = { value, source, status }``, an activation energy of its own origin.
 
-`status` is ``checked`` (seen in the source or in two independent carriers), ``cited`` (attributed,
-not seen) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` or ``{ law }`` will do;
+`status` is ``checked`` (read in the source or in two independent carriers), ``cited`` (attributed,
+not read) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` or ``{ law }`` will do;
 it counts as assumed.
 """
 
@@ -33,7 +33,7 @@ OWN_SOURCE = "given by the user"
 
 
 class Origin(NamedTuple):
-    """Where a number comes from."""
+    """Source and status of a number."""
 
     source: str
     status: str
@@ -62,7 +62,7 @@ class Number(float):
         return number
 
     def written(self) -> dict[str, Any]:
-        """As in a file; reads back to the same float."""
+        """Entry for a file; reads back to the same float."""
         value: Any = self.given
         try:
             exact = parse_quantity(value, self.unit) == float(self)
@@ -102,7 +102,7 @@ class Dependent:
     body: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def written(self) -> dict[str, Any]:
-        """As in a file; reads back to the same function, as long as a law of this name does."""
+        """Entry for a file; reads back to the same function while a law of this name does."""
         Ea = {} if self.Ea is None else {"Ea": self.Ea.written()}
         body = self.body or {"value": self.given}
         return {**body, "source": self.source, "status": self.status, **Ea}

@@ -17,11 +17,12 @@ from fem.base.constants import GAS_CONSTANT, T_REF
 from fem.materials.ops import exp, floor, sqrt
 from fem.theory.salt import Salt
 
+#: Concentration, mol/m3, below which laws no longer change.
 LOWEST_C = 1e-6
-"""Concentration, mol/m3, below which laws no longer change."""
+#: Concentration, mol/m3, below which exchange currents no longer change. At a voltage held far
+#: beyond the limiting current a wall has 1e-25 of the salt of the bulk, or less: what i0 has lost
+#: by then is what limits the current.
 TRACE_C = 1e-63
-"""The same of exchange currents. At a voltage held far beyond the limiting current a wall has 1e-25
-of the salt of the bulk, or less: what i0 has lost by then is what limits the current."""
 
 
 def constant(value: float) -> Callable[[Any, Any], float]:
@@ -211,6 +212,7 @@ def _landesfeind(form: Callable[[Any, Any, Sequence[float]], Any], p: Sequence[f
     return lambda c, T: form(c, T, p)
 
 
+#: Quantity -> name of the law in a TOML file -> function of (c, T).
 LAWS: Mapping[str, Mapping[str, Callable[[Any, Any], Any]]] = {
     "kappa": {
         "nyman2008": nyman2008_kappa,
@@ -238,4 +240,3 @@ LAWS: Mapping[str, Mapping[str, Callable[[Any, Any], Any]]] = {
         "valoen_reimers2005": valoen_reimers2005_thermodynamic_factor,
     },
 }
-"""Quantity -> name of the law in a TOML file -> function of (c, T)."""

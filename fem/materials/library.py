@@ -31,11 +31,11 @@ from fem.materials.data import OWN_SOURCE, STATUSES, Dependent, In, Number, Orig
 from fem.materials.laws import constant
 from fem.theory.salt import Salt
 
+#: Entry point group; each entry is a mapping name -> table, or the path of a TOML file.
 ENTRY_POINTS = "hostplate.materials"
-"""Entry point group; each entry is a mapping name -> table, or the path of a TOML file."""
 
+#: Thickness, m, of the film whose charge is the default of `Pair.q_cov`.
 COVERAGE_FILM = 10e-9
-"""Thickness, m, of the film whose charge is the default of `Pair.q_cov`."""
 
 _UNKNOWN: Any = None  # a datum may be unknown, but whoever reads it gets an error, never None
 _Concentration = Annotated[Number, In("mol/m^3", ge=0)]
@@ -66,7 +66,7 @@ class Material(BaseModel):
         return value
 
     def has(self, name: str) -> bool:
-        """Whether the datum `name` is known."""
+        """True if the datum `name` is known."""
         return self.__dict__.get(name) is not None
 
     def written(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Solid(Material):
         sigma: electronic conductivity, S/m; 0 for an insulator.
         kappa: ionic conductivity, S/m; 0 if no ion moves in it.
         salt: True if salt moves in it as in a liquid electrolyte; False: only the cation does.
-        cation: the metal whose ion moves in it; empty if not said.
+        cation: the metal whose ion moves in it; empty if not given.
         eps_r: relative permittivity.
         density: kg/m3, for the mass of a host.
     """
@@ -141,7 +141,7 @@ class Electrolyte(Material):
     """A binary electrolyte; `kappa`, `D`, `t_plus`, `thermodynamic_factor` take (c, T).
 
     Attributes:
-        cation: the metal whose salt it is; empty if not said.
+        cation: the metal whose salt it is; empty if not given.
         z: charge number of the cation; by default that of `cation`, or 1.
         z_minus: charge number of the anion, below 0; by default -z.
         c0: concentration of the salt (formula units) as made, mol/m3.
@@ -245,12 +245,12 @@ class Electrolyte(Material):
                     )
 
     def outside(self, c_low: float, c_high: float, T: float = T_REF) -> list[str]:
-        """What of a state lies outside the measured range; the laws extrapolate there.
+        """List the parts of a state outside the measured range, where the laws extrapolate.
 
         Returns:
             One sentence each, empty if all is well.
         """
-        said = []
+        sentences = []
         for field, low, high, symbol, unit in (
             ("c_range", c_low, c_high, "c", "mol/m^3"),
             ("T_range", T, T, "T", "K"),
@@ -260,11 +260,11 @@ class Electrolyte(Material):
             lowest, highest = getattr(self, field)
             for value, bad in ((low, low < lowest), (high, high > highest)):
                 if bad:
-                    said.append(
+                    sentences.append(
                         f"electrolyte {self.name!r}: {symbol} = {value:g} {unit} lies outside the "
                         f"measured {lowest:g} to {highest:g} {unit}: its laws extrapolate"
                     )
-        return list(dict.fromkeys(said))
+        return list(dict.fromkeys(sentences))
 
 
 class Separator(Material):
@@ -283,7 +283,7 @@ class Separator(Material):
 
 
 class Pair(Material):
-    """What happens where a metal plates on a surface.
+    """Kinetics of a metal that plates on a surface.
 
     Attributes:
         metal: plated metal.
@@ -563,7 +563,7 @@ def material(
     name: str, own: Mapping[str, Mapping[str, Any]] | None = None, folder: Path | None = None,
     *, cation: str = "",
 ) -> Solid | Electrolyte | Separator:
-    """What fills a region: an own material, or a solid, electrolyte or separator of the library.
+    """Material of a region: the case's own, or a solid, electrolyte or separator of the library.
 
     Args:
         name: as in ``[regions.X] material``.
@@ -662,7 +662,7 @@ def _covering_charge(base: Metal) -> Number:
 
 
 def status_counts(*materials: Material) -> dict[str, int]:
-    """How many numbers of these materials are checked, cited and assumed.
+    """Count the numbers of these materials that are checked, cited and assumed.
 
     Args:
         materials: any of them; one that appears twice counts once.

@@ -1,4 +1,4 @@
-"""How far transport laws may be taken: where they stop being physical.
+"""Limits of transport laws: the concentrations at which they stop being physical.
 
 D, kappa and the thermodynamic factor of a solution that does not fall apart are above 0. A
 measured t_plus may have any value; beyond the range it was measured in, a law is a continued fit,
@@ -19,14 +19,14 @@ from fem.materials import Dependent, Electrolyte
 from fem.materials.laws import LOWEST_C
 from fem.values.properties import Property
 
-__all__ = ["UNITS", "Bound", "Limits", "bounds", "faults", "own_bound"]
+__all__ = ["POSITIVE_LAWS", "Bound", "Limits", "bounds", "faults", "own_bound"]
 
 Array = npt.NDArray[np.float64]
-UNITS = {"D": "m^2/s", "kappa": "S/m", "thermodynamic_factor": ""}
-"""Laws whose values are above 0, and their SI units."""
-HIGHEST = 100.0
-"""Times the concentration of the start; no law is looked at beyond."""
-SLACK = 1e-9
+#: Laws whose values must be above 0, and their SI units.
+POSITIVE_LAWS = {"D": "m^2/s", "kappa": "S/m", "thermodynamic_factor": ""}
+#: Highest concentration at which laws are examined, over the concentration of the start.
+MAX_C_RATIO = 100.0
+T_PLUS_SLACK = 1e-9
 
 
 class Bound(NamedTuple):
@@ -49,16 +49,17 @@ class Bound(NamedTuple):
     table: tuple[float, float] | None = None
 
     def holds(self, c: Any) -> Any:
-        """Whether it stays there."""
+        """True where the law stays within its bounds."""
         with np.errstate(all="ignore"):
             value = np.asarray(self.law(c), dtype=float)
         return np.isfinite(value) & (value > self.low) & (value < self.high)
 
     def says(self, c: float) -> str:
-        """What is wrong with it."""
+        """Message for a concentration at which the bound is violated."""
         value = f"{float(self.law(c)):.4g} {self.unit}".rstrip()
         wanted = f"above {self.low:g}" if self.high == math.inf else (
-            f"between {self.low + SLACK:.3g} and {self.high - SLACK:.3g} beyond its measured range"
+            f"between {self.low + T_PLUS_SLACK:.3g} and {self.high - T_PLUS_SLACK:.3g} beyond its "
+            "measured range"
         )
         return f"{self.what} is {value} at c = {c:.4g} mol/m^3; it has to stay {wanted}"
 
@@ -67,7 +68,7 @@ def bounds(electrolyte: Electrolyte, T: float) -> dict[str, Bound]:
     """Those of an electrolyte at a temperature, K, by the name of the law."""
     found = {}
     name = f"electrolyte {electrolyte.name!r}"
-    for prop, unit in UNITS.items():
+    for prop, unit in POSITIVE_LAWS.items():
         law: Dependent = getattr(electrolyte, prop)
         if law.variables:
             found[prop] = Bound(f"{prop} of {name}", unit, _at(law, T), table=law.c_table)
@@ -83,7 +84,8 @@ def bounds(electrolyte: Electrolyte, T: float) -> dict[str, Bound]:
         measured = np.asarray(law(np.linspace(low, high, 101), inside))
         low, high = min(0.0, float(measured.min())), max(1.0, float(measured.max()))
         found["t_plus"] = Bound(
-            f"t_plus of {name}", "", _at(law, T), low - SLACK, high + SLACK, law.c_table
+            f"t_plus of {name}", "", _at(law, T), low - T_PLUS_SLACK, high + T_PLUS_SLACK,
+            law.c_table,
         )
     return found
 
@@ -103,7 +105,7 @@ def own_bound(what: str, law: Property, unit: str, T: float) -> Bound | None:
 
 
 def faults(known: Iterable[Bound], c: float) -> Iterator[str]:
-    """What is wrong at one concentration, one line each."""
+    """Name the bounds that are violated at one concentration, one line each."""
     for bound in known:
         try:
             if not bound.holds(c):
@@ -121,7 +123,7 @@ class Limits:
 
     Attributes:
         low: mol/m3; 0 if they hold for the most dilute solution.
-        high: mol/m3; infinite if they hold up to `HIGHEST` times the start.
+        high: mol/m3; infinite if they hold up to `MAX_C_RATIO` times the start.
     """
 
     def __init__(self, known: Iterable[Bound], start: float):
@@ -129,7 +131,7 @@ class Limits:
         self.first: dict[str, Bound] = {}
         for bound in known:
             down = _edge(bound, start, np.geomspace(start, LOWEST_C, 200))
-            up = _edge(bound, start, np.geomspace(start, HIGHEST * start, 400))
+            up = _edge(bound, start, np.geomspace(start, MAX_C_RATIO * start, 400))
             if down is not None and down > self.low:
                 self.low, self.first["low"] = down, bound
             if up is not None and up < self.high:
@@ -145,7 +147,7 @@ class Limits:
 
 
 def _edge(bound: Bound, start: float, path: Array) -> float | None:
-    """Where a law stops holding on the way from the start, mol/m3; None if it does not."""
+    """First concentration on the path at which a law fails, mol/m3; None if it holds throughout."""
     if bound.table is not None:
         path = np.clip(path, *bound.table)
     bad = np.flatnonzero(~bound.holds(path))

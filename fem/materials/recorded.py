@@ -23,12 +23,12 @@ from fem.values.units import format_quantity, parse_quantity
 
 __all__ = ["Carried", "digest", "fillings", "metal", "pair", "read", "table"]
 
+#: What `[library]` holds: kind -> name -> table.
 Carried = Mapping[Any, Mapping[str, Mapping[str, Any]]]
-"""What `[library]` holds: kind -> name -> table."""
-LAWS = "laws"
-"""Key of a recorded electrolyte: values of its laws at `_places`."""
-SAME = 1e-9
-"""Relative difference of a law's values that counts as none."""
+#: Key of a recorded electrolyte: values of its laws at `_places`.
+LAWS_KEY = "laws"
+#: Relative difference of a law's values that counts as none.
+LAW_RTOL = 1e-9
 
 
 def table(entry: Material) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def table(entry: Material) -> dict[str, Any]:
                for c, T in _places(entry)]
         for name, law in _laws(entry).items()
     }
-    return out | ({LAWS: laws} if laws else {})
+    return out | ({LAWS_KEY: laws} if laws else {})
 
 
 def read(kind: str, name: str, given: Mapping[str, Any]) -> Material:
@@ -49,13 +49,13 @@ def read(kind: str, name: str, given: Mapping[str, Any]) -> Material:
         CaseError: it is faulty, or a law gives other values than when it was written.
     """
     where = f"library.{kind}.{name}"
-    body = {key: part for key, part in given.items() if key != LAWS}
+    body = {key: part for key, part in given.items() if key != LAWS_KEY}
     entry = parse_material({**body, "kind": kind}, where, name=name)
-    kept = given.get(LAWS, {})
+    kept = given.get(LAWS_KEY, {})
     for law_name, law in _laws(entry).items():
         for (c, T), text in zip(_places(entry), kept.get(law_name, ()), strict=False):
             now, then = law(c, T), parse_quantity(text, law.unit)
-            if not math.isclose(now, then, rel_tol=SAME):
+            if not math.isclose(now, then, rel_tol=LAW_RTOL):
                 raise CaseError(
                     f"{where}.{law_name}: the {law.given} has changed since the case was written: "
                     f"at c = {c:g} mol/m^3 and {T:g} K it gave {then:g} {law.unit}, now {now:g}; "
@@ -73,7 +73,7 @@ def fillings(
     To be given to `fem.materials.material` as `own`.
     """
     carried: dict[str, Mapping[str, Any]] = {
-        name: {**{k: v for k, v in table.items() if k != LAWS}, "kind": kind}
+        name: {**{k: v for k, v in table.items() if k != LAWS_KEY}, "kind": kind}
         for kind in ("solid", "electrolyte", "separator")
         for name, table in library_tables.get(kind, {}).items()
     }

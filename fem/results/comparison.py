@@ -12,22 +12,22 @@ from fem.results.result import Result
 
 __all__ = ["compare", "numbers", "order", "scale"]
 
-SKIPPED = ("wall_seconds", "closures", "sigma_capped", "depth_profile", "projected_area", "t",
+#: Entries of a summary by which no mesh or step should be judged.
+UNJUDGED = ("wall_seconds", "closures", "sigma_capped", "depth_profile", "projected_area", "t",
            "resumed_at")
-"""What a summary holds that no mesh or step should be judged by."""
-SAME = 1e-9
-"""Relative difference below which two values count as equal."""
-LEAST_ORDER = 0.2
-"""Observed order below which values hardly change from mesh to mesh, and no limit is told."""
-NOISE = {"voltage": 1e-6}
-"""Values in SI below which a number is rounding; voltages: 1 uV."""
+#: Relative difference below which two values count as equal.
+EQUAL_RTOL = 1e-9
+#: Observed order below which values hardly change from mesh to mesh, and no limit is given.
+MIN_ORDER = 0.2
+#: Values in SI below which a number is rounding; voltages: 1 uV.
+NOISE_LEVELS = {"voltage": 1e-6}
 
 
 def numbers(summary: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """All floats of a summary by dotted name; lists (profiles, events) and `SKIPPED` left out."""
+    """All floats of a summary by dotted name; lists (profiles, events) and `UNJUDGED` left out."""
     out: dict[str, float] = {}
     for name, value in summary.items():
-        if not prefix and name in SKIPPED:
+        if not prefix and name in UNJUDGED:
             continue
         if isinstance(value, Mapping):
             out |= numbers(value, f"{prefix}{name}.")
@@ -47,7 +47,7 @@ def scale(name: str, tables: Sequence[Mapping[str, float]]) -> float:
         tables: `numbers` of some results.
     """
     group, dot, _ = name.rpartition(".")
-    own = NOISE.get(name, 0.0)
+    own = NOISE_LEVELS.get(name, 0.0)
     if not dot or group == "probes":  # probes have units of their own
         return own
     parts = (v for table in tables for n, v in table.items() if n.rpartition(".")[0] == group)
@@ -66,9 +66,9 @@ def order(
         scale: size against which a difference is rounding; at least that of the values.
 
     Returns:
-        `order` and `limit` (None where they cannot be told), `error` relative to the limit (or
+        `order` and `limit` (None where they are not known), `error` relative to the limit (or
         between the two finest values), `verdict`: `converges`, `equal`, `hardly changes` (the
-        differences shrink, but so slowly that they run to no limit that could be told),
+        differences shrink, but so slowly that no limit can be given),
         `oscillates`, `diverges`, `no number`.
     """
     found: dict[str, float | str | None] = {"order": None, "limit": None}
@@ -76,17 +76,17 @@ def order(
         return found | {"error": math.nan, "verdict": "no number"}
     first, second = middle - coarse, fine - middle
     size = max(abs(coarse), abs(middle), abs(fine))
-    if max(abs(first), abs(second)) <= SAME * max(size, scale):
+    if max(abs(first), abs(second)) <= EQUAL_RTOL * max(size, scale):
         return found | {"error": 0.0, "verdict": "equal"}
     found["error"] = abs(second) / size
-    if abs(second) <= SAME * max(size, scale):  # the two finest agree
+    if abs(second) <= EQUAL_RTOL * max(size, scale):  # the two finest agree
         return found | {"limit": fine, "error": abs(second) / size, "verdict": "converges"}
     if first * second <= 0.0:
         return found | {"verdict": "oscillates"}
     p = math.log2(first / second)
     if p <= 0.0:
         return found | {"order": p, "verdict": "diverges"}
-    if p < LEAST_ORDER:
+    if p < MIN_ORDER:
         return found | {"order": p, "verdict": "hardly changes"}
     rest = second / (2.0**p - 1.0)
     error = abs(rest) / max(abs(fine + rest), abs(fine))  # a limit of 0 has no relative error

@@ -117,10 +117,10 @@ class Result:
 
     @cached_property
     def _slack(self) -> float:
-        """How far nodes of a plane of the mesh may lie beside it, m."""
+        """Largest distance of the nodes of a plane of the mesh from that plane, m."""
         path = self.folder / "mesh.json"
-        said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return float(said.get("slack", 0.0))
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return float(content.get("slack", 0.0))
 
     @cached_property
     def units(self) -> dict[str, str]:
@@ -130,7 +130,7 @@ class Result:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """What `summary.json` says; empty while the run has not written it."""
+        """Content of `summary.json`; empty while the run has not written it."""
         path = self.folder / "summary.json"
         if not path.is_file():
             return {}
@@ -145,7 +145,7 @@ class Result:
 
     @cached_property
     def declared(self) -> dict[str, Any]:
-        """What the run wrote down of its `fields` (unit, label, colours) and of `figures` of them.
+        """Declarations of the `fields` of the run (unit, label, colours) and of their `figures`.
 
         Empty where it wrote nothing.
         """

@@ -20,8 +20,8 @@ from fem.base import provenance
 from fem.base.errors import CaseError, Interrupted, RunError
 from fem.base.folder import write_json, write_text
 from fem.base.parallel import on_root
-from fem.case.depth import SWELLS
-from fem.case.drive import FOREVER, Drive, given_charge
+from fem.case.depth import SWELLING_RATIO
+from fem.case.drive import LONGEST_STEP, Drive, given_charge
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
 from fem.materials.limits import Bound, Limits, faults
@@ -335,7 +335,7 @@ class Simulation:
             return True  # resumed where an event had ended it
         end = segment.end()
         endless = math.isinf(end)
-        end = self.segment_start + (FOREVER if endless else end)
+        end = self.segment_start + (LONGEST_STEP if endless else end)
         if s.t >= end * (1 - 1e-12):
             return False  # resumed at its end
         self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
@@ -1011,7 +1011,7 @@ class Simulation:
         if seen is None or (depth := seen.look()) is None:
             return
         reason = depth.says(seen.width)
-        if seen.width > SWELLS * depth.l and "tail" not in self.remarks.said:
+        if seen.width > SWELLING_RATIO * depth.l and "tail" not in self.remarks.said:
             self.remarks.add("tail", f"t = {self.s.t:.6g} s: {reason}")
         if seen.travel > seen.width and not self._over():
             self._event("unresolved_front", self.segments[self.number], **depth._asdict(),

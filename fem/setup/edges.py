@@ -32,7 +32,7 @@ class Flow:
     Each step delivers the charge that it gives in that time, as the current of a protocol step.
 
     Attributes:
-        given: looked at beforehand; out of the domain positive.
+        given: examined beforehand; positive out of the domain.
         constant: in the forms, A/m2.
     """
 
@@ -52,7 +52,7 @@ class Flow:
 
 @dataclass
 class Edges:
-    """What happens at the edge of the mesh, by boundary, SI.
+    """Conditions at the edge of the mesh, by boundary, SI.
 
     Attributes:
         phi_l, c: held values (a property, or a number).
@@ -60,7 +60,7 @@ class Edges:
         into_electrolyte, into_solid: current density into the domain, A/m2 (UFL).
         collector_contact: contact resistance at the collector, ohm m2; 0 for none.
         timed: tables over time.
-        drives: all that depends on time, looked at beforehand.
+        drives: all that depends on time, examined beforehand.
         flows: current densities that depend on nothing else.
     """
 
@@ -171,7 +171,7 @@ def read(
 
 
 def _drives(value: Any, case: Case, domain: Domain, *, current: bool) -> list[Drive]:
-    """A condition that depends on time, looked at; where it depends on place, too, at three."""
+    """Examine a condition that depends on time; at three places if it depends on place, too."""
     low, high = domain.extent
     points = np.array([low, 0.5 * (low + high), high])
     places = domain.places(points) | {"T": np.full(3, case.temperature)}

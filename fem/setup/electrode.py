@@ -1,4 +1,4 @@
-"""What is known of one reacting wall: which it is, how fast, under which film."""
+"""One reacting wall: its place, its kinetics and the film on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a case says of surfaces that the mesh has nowhere: it fits a name and does nothing."""
+"""Remarks on entries for surfaces that the mesh does not have: their names fit, to no effect."""
 
 from __future__ import annotations
 

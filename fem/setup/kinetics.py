@@ -106,7 +106,7 @@ def through_film(law: Callable[[Any], Any], drive: Any, resistance: float, last:
 
 
 def behind_film(law: Callable[[Any], Any], drive: Any, resistance: float) -> Any:
-    """The same current for arrays of numbers: i = law(e), where e + resistance i = drive.
+    """Current density through a film for arrays of numbers: i = law(e), e + resistance i = drive.
 
     Newton on e, in steps of at most 2 RT/F at room temperature; e rises with drive, so there is
     one solution.

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from fem.base.errors import CaseError, nearest
-from fem.case.hooks import BUILT_IN, ENTRY_POINTS, known_laws, load
+from fem.case.hooks import BUILT_IN_LAWS, ENTRY_POINTS, known_laws, load
 from fem.setup import kinetics
 
 __all__ = ["find_law"]
@@ -22,8 +22,8 @@ def find_law(name: str, module: str | None) -> Callable[..., Any]:
     law: Any = None
     if module is not None and name != "physics":
         law = getattr(load(module), name, None)
-    if law is None and name in BUILT_IN:
-        return getattr(kinetics, BUILT_IN[name])
+    if law is None and name in BUILT_IN_LAWS:
+        return getattr(kinetics, BUILT_IN_LAWS[name])
     if law is None:
         law = next((e.load() for e in entry_points(group=ENTRY_POINTS) if e.name == name), None)
     if not callable(law):
@@ -32,7 +32,7 @@ def find_law(name: str, module: str | None) -> Callable[..., Any]:
 
 
 def _checked(name: str, law: Callable[..., Any]) -> Callable[..., Any]:
-    """The law, with its failures told as the user's."""
+    """Wrap a law so that its failures are reported as the user's."""
 
     def checked(eta: Any, i0: Any, alpha_a: Any, alpha_c: Any, temperature: Any) -> Any:
         try:

@@ -241,7 +241,7 @@ def _told(
 
 
 def remarks(found: Floating) -> Iterator[tuple[str, str]]:
-    """What a run says of it, before the first step."""
+    """Remark of a run on floating solids, before the first step."""
     if found.count:
         yield "floating", (
             f"{found.count} of {found.total} conducting solids ({', '.join(found.regions)}) touch "

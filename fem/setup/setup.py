@@ -18,7 +18,7 @@ __all__ = ["Filling", "Setup", "filling_of"]
 
 @dataclass(frozen=True)
 class Filling:
-    """What one region is made of.
+    """Material of one region and its transport properties.
 
     Attributes:
         material: of `fem.materials`.
@@ -35,7 +35,7 @@ class Filling:
 
 
 def filling_of(case: Case, name: str) -> Filling:
-    """What a region of the mesh is made of.
+    """Filling of a region of the mesh.
 
     Raises:
         CaseError: the case does not say, or names no material.
@@ -70,7 +70,7 @@ def _is_zero(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Setup:
-    """What the parts of a physics are made from, besides its own table.
+    """Input to the parts of a physics, besides its own table.
 
     Attributes:
         case, domain: what is solved where.

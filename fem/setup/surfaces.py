@@ -19,7 +19,7 @@ from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.chemistry import transfer_problem
 from fem.case.coatings import films_on, meeting, no_electrons
-from fem.case.hooks import BUILT_IN
+from fem.case.hooks import BUILT_IN_LAWS
 from fem.compat import MPI, dfem
 from fem.materials.laws import exchange_current
 from fem.mesh.domain import Domain
@@ -172,7 +172,7 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
             f"kinetics of {name!r}: film_resistance varies; give one number for each surface (make "
             "regions of their own where it differs)"
         )
-    if law in BUILT_IN:
+    if law in BUILT_IN_LAWS:
         alphas = number(values["alpha_a"]), number(values["alpha_c"])
         wrong = transfer_problem(case.metal_data, *alphas)
         if wrong:
@@ -315,8 +315,8 @@ def bulk_metal(case: Case) -> Reaction:
     return _reaction(case, "metal", case.metal)
 
 
-_OF_PLACE = {"i0": ("A/m^2", "it must stay above 0"), "eta_nuc": ("V", "at least 0 V")}
-"""Kinetic numbers that may be expressions: unit, and what they can be."""
+#: Kinetic numbers that may be expressions: unit, and what they can be.
+_PLACE_DEPENDENT = {"i0": ("A/m^2", "it must stay above 0"), "eta_nuc": ("V", "at least 0 V")}
 
 
 def _check_expressions(
@@ -341,7 +341,7 @@ def _check_expressions(
         return domain.corners(walls, faces)
 
     for k, entry in enumerate(case.kinetics):
-        for prop, (unit, rule) in _OF_PLACE.items():
+        for prop, (unit, rule) in _PLACE_DEPENDENT.items():
             value = getattr(entry, prop)
             if value is None or not varies(value):
                 continue

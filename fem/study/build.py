@@ -22,7 +22,7 @@ from fem.case.drive import Drive
 from fem.compat import MPI, cell_vertices, dfem
 from fem.contract.physics import Column, Field
 from fem.materials import library
-from fem.materials.limits import UNITS, Bound, bounds, own_bound
+from fem.materials.limits import POSITIVE_LAWS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain
 from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions, Medium
@@ -218,12 +218,12 @@ def build(case: Case, domain: Domain) -> Model:
     for name in edges.flows:
         s.charges[ledger(name)] = np.zeros(2)
     s.remember()
-    brines = {f.electrolyte.name: f.electrolyte for f in fillings.values()
+    electrolytes = {f.electrolyte.name: f.electrolyte for f in fillings.values()
               if isinstance(f.electrolyte, library.Electrolyte)}
     s.close()
     return Model(
         case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
-        found.deepest_nucleation, tuple(brines.values()), _tables_of_c(case, ionic),
+        found.deepest_nucleation, tuple(electrolytes.values()), _tables_of_c(case, ionic),
         _laws_of_c(case, fillings, ionic), clock,
         metal, nuclei, edges.timed, held, edges.drives, edges.flows, floating,
     )
@@ -331,7 +331,8 @@ def _laws_of_c(
             if override is None and prop in known:
                 found[known[prop].what] = known[prop]
             elif override is not None and prop != "t_plus":  # it has no range of its own
-                own = own_bound(f"{prop} of {name}", override, UNITS[prop], case.temperature)
+                unit = POSITIVE_LAWS[prop]
+                own = own_bound(f"{prop} of {name}", override, unit, case.temperature)
                 found |= {} if own is None else {own.what: own}
     return tuple(found.values())
 

@@ -31,7 +31,7 @@ def guest_parts(setup: Setup) -> tuple[Part, ...]:
 
 
 def own_physics(case: Any, domain: Any) -> tuple[Part, ...]:
-    """What the module's `physics(case, domain)` returns; nothing without one.
+    """Parts that the module's `physics(case, domain)` returns; none without such a function.
 
     Raises:
         CaseError: it fails or returns something else.
@@ -59,7 +59,7 @@ def named_failures(part: Part, method: str) -> Iterator[None]:
 
 
 def _parts(origin: str, make: Callable[[], Iterable[Any]]) -> tuple[Part, ...]:
-    """What is made, checked to be parts, with failures told as those of `origin`."""
+    """Call `make` and check that it returns parts; failures are reported as those of `origin`."""
     try:
         made = tuple(make())
     except CaseError:

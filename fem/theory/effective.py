@@ -39,7 +39,10 @@ def maxwell_spheres(fraction: ArrayLike, ratio: float = 0.0) -> Result:
 
 
 def maxwell_cylinders(fraction: ArrayLike, ratio: float = 0.0) -> Result:
-    """As `maxwell_spheres` for parallel cylinders across the current; e/(2 - e) for insulators."""
+    """Maxwell's mixture of parallel cylinders across the current; e/(2 - e) for insulators.
+
+    Arguments of `maxwell_spheres`.
+    """
     return _maxwell("maxwell_cylinders", fraction, ratio, 2)
 
 

@@ -61,7 +61,7 @@ class Salt(NamedTuple):
 
     @property
     def factor(self) -> float:
-        """Of the diffusion potential, g = 1/z + 1/|z_minus|."""
+        """Factor of the diffusion potential, g = 1/z + 1/|z_minus|."""
         return 1 / self.z - 1 / self.z_minus
 
     def diffusion_potential(self, T: Any, thermodynamic_factor: Any, t_plus: Any) -> Any:
@@ -94,5 +94,5 @@ class Salt(NamedTuple):
         return n * c * D / (self.factor * GAS_CONSTANT * T * t_plus * (1.0 - t_plus))
 
 
+#: A salt whose ions carry one charge each, such as LiPF6.
 MONOVALENT = Salt(1, -1)
-"""Of one charge each, as LiPF6."""

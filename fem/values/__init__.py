@@ -1,1 +1,1 @@
-"""What a user may write as a value: quantities, expressions, curves, properties."""
+"""Values a user may write: quantities, expressions, curves, properties."""

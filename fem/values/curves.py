@@ -142,10 +142,10 @@ def read_table(path: Path, of: str, of_unit: str, unit: str) -> Curve:
 
 
 def as_profile(path: Path, of: str) -> dict[str, Any]:
-    """The same file as ``{ along, at, values }`` with quantity strings, to be kept in a case.
+    """Read a table file as ``{ along, at, values }`` with quantity strings, to be kept in a case.
 
     Raises:
-        TableError: as `read_table`, except for units, which are not looked at.
+        TableError: as `read_table`, except for units, which are not checked.
     """
     header, rows = _content(path, of)
     at, values = ([f"{row[k]!r} {header[k][1]}".rstrip() for row in rows] for k in (0, 1))

@@ -28,7 +28,7 @@ Pair = tuple[Array, Array]
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """What is known of a function on n intervals.
+    """Bounds of a function and its slope on n intervals.
 
     Attributes:
         at: values at the first, the middle and the last point of each, shape (3, n).
@@ -63,7 +63,7 @@ class Bounds:
 
     @property
     def is_number(self) -> bool:
-        """The same everywhere."""
+        """True if the function is one number everywhere."""
         return len(self.low) == 1 and not self.width.any()
 
     def __add__(self, other: Bounds) -> Bounds:
@@ -270,7 +270,7 @@ def enclose(
         constants: values of all other names.
         first: where the intervals begin, shape (n,).
         last: where they end.
-        switches: is told what is undecided.
+        switches: collects what is undecided.
     """
     values = {key: Bounds.number(value) for key, value in constants.items()}
     values[name] = Bounds.variable(first, last)

@@ -172,7 +172,7 @@ class Expression:
 
 
 def is_ufl(value: object) -> bool:
-    """Whether `value` is a UFL operand; imports nothing."""
+    """True if `value` is a UFL operand; imports nothing."""
     ufl = sys.modules.get("ufl")
     return ufl is not None and isinstance(value, ufl.core.expr.Expr)
 

@@ -13,7 +13,7 @@ from fem.values.curves import as_profile
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
 
-SPACE = ("x", "y", "z", "depth")
+PLACE_VARIABLES = ("x", "y", "z", "depth")
 
 
 def _resolved_path(path: str, info: ValidationInfo) -> str:
@@ -65,19 +65,19 @@ Small = Annotated[float, Quantity("", gt=0, lt=0.1)]
 Count = Annotated[StrictInt, Field(ge=1, le=100_000)]
 
 Current = Annotated[Property, PropertyOf("A/m^2", ("t",), gt=0, zero_in_curves=True)]
-SignedCurrent = Annotated[Property, PropertyOf("A/m^2", (*SPACE, "t"))]
+SignedCurrent = Annotated[Property, PropertyOf("A/m^2", (*PLACE_VARIABLES, "t"))]
 Voltage = Annotated[Property, PropertyOf("V", ("t",))]
-Conductivity = Annotated[Property, PropertyOf("S/m", (*SPACE, "T"), ge=0)]
-ConductivityOfC = Annotated[Property, PropertyOf("S/m", (*SPACE, "c", "T"), ge=0)]
-Diffusivity = Annotated[Property, PropertyOf("m^2/s", (*SPACE, "c", "T"), gt=0)]
-TransferenceOfC = Annotated[Property, PropertyOf("", (*SPACE, "c", "T"))]
-Porosity = Annotated[Property, PropertyOf("", SPACE, gt=0, le=1)]
-Tortuosity = Annotated[Property, PropertyOf("", SPACE, ge=1)]
-ExchangeCurrent = Annotated[Property, PropertyOf("A/m^2", (*SPACE, "c", "T"), gt=0)]
-Overpotential = Annotated[Property, PropertyOf("V", (*SPACE, "T"), ge=0)]
-Resistance = Annotated[Property, PropertyOf("ohm*m^2", (*SPACE, "T"), ge=0)]
-ConcentrationInSpace = Annotated[Property, PropertyOf("mol/m^3", SPACE, gt=0)]
-LengthInSpace = Annotated[Property, PropertyOf("m", SPACE)]
+Conductivity = Annotated[Property, PropertyOf("S/m", (*PLACE_VARIABLES, "T"), ge=0)]
+ConductivityOfC = Annotated[Property, PropertyOf("S/m", (*PLACE_VARIABLES, "c", "T"), ge=0)]
+Diffusivity = Annotated[Property, PropertyOf("m^2/s", (*PLACE_VARIABLES, "c", "T"), gt=0)]
+TransferenceOfC = Annotated[Property, PropertyOf("", (*PLACE_VARIABLES, "c", "T"))]
+Porosity = Annotated[Property, PropertyOf("", PLACE_VARIABLES, gt=0, le=1)]
+Tortuosity = Annotated[Property, PropertyOf("", PLACE_VARIABLES, ge=1)]
+ExchangeCurrent = Annotated[Property, PropertyOf("A/m^2", (*PLACE_VARIABLES, "c", "T"), gt=0)]
+Overpotential = Annotated[Property, PropertyOf("V", (*PLACE_VARIABLES, "T"), ge=0)]
+Resistance = Annotated[Property, PropertyOf("ohm*m^2", (*PLACE_VARIABLES, "T"), ge=0)]
+ConcentrationInSpace = Annotated[Property, PropertyOf("mol/m^3", PLACE_VARIABLES, gt=0)]
+LengthInSpace = Annotated[Property, PropertyOf("m", PLACE_VARIABLES)]
 
 Geometry = Annotated[dict[str, Any], AfterValidator(_files_resolved)]
 PathText = Annotated[str, StringConstraints(min_length=1), AfterValidator(_resolved_path)]

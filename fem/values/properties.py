@@ -41,7 +41,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 
 @dataclass(frozen=True)
 class Constant:
-    """The same everywhere and always; `value` is in SI."""
+    """A value that depends on nothing; `value` is in SI."""
 
     value: float
     unit: str
@@ -56,7 +56,7 @@ class Constant:
         return self.value
 
     def written(self) -> Any:
-        """As in a case file."""
+        """Entry for a case file."""
         return format_quantity(self.value, self.unit) if self.unit else self.value
 
 
@@ -78,7 +78,7 @@ class Along:
         return self.curve(_needed(self, variables)[self.along])
 
     def written(self) -> Any:
-        """As in a case file; a table is written out, so that the result needs no other file."""
+        """Entry for a case file; a table is written out, so that the result needs no other file."""
         points = [format_quantity(x, VARIABLES[self.along]) for x in self.curve.x]
         values = [Constant(y, self.unit).written() for y in self.curve.y]
         return {"along": self.along, "at": points, "values": values}
@@ -114,7 +114,7 @@ class Formula:
         return result if self.scale == (1.0, 0.0) else slope * result + offset
 
     def written(self) -> Any:
-        """As in a case file."""
+        """Entry for a case file."""
         named = {name: text for name, _, text in self.constants}
         return {"expression": self.expression.text, "unit": self.given_unit, **named}
 
@@ -259,7 +259,7 @@ def _needed(value: Along | Formula, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def varies(value: Any) -> bool:
-    """It depends on something."""
+    """True if the value depends on any variable."""
     return bool(getattr(value, "variables", ()))
 
 

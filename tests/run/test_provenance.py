@@ -75,9 +75,9 @@ def test_commit_of_a_checkout_of_a_wheel_and_of_nothing(
     (package / "provenance.py").write_text("x = 1\n")
     monkeypatch.setattr(provenance, "__file__", str(package / "base" / "provenance.py"))
     assert provenance.commit() == "unknown"
-    (package / provenance.BUILT).write_text("abc\n")
+    (package / provenance.COMMIT_FILE).write_text("abc\n")
     assert provenance.commit() == "abc"
-    (package / provenance.BUILT).unlink()
+    (package / provenance.COMMIT_FILE).unlink()
     _git(tmp_path, "init")  # a repository further up is somebody else's
     _git(tmp_path, "add", ".")
     _git(tmp_path, "commit", "-m", "theirs")

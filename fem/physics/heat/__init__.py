@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from pydantic import Field as Key
 
 from fem.contract.physics import Column, Field, Figure, Physics, Place
-from fem.values.kinds import SPACE, Glob, Name, Table, Temperature
+from fem.values.kinds import PLACE_VARIABLES, Glob, Name, Table, Temperature
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
 
 __all__ = ["PHYSICS", "Heat", "HeatBoundary", "HeatRegion"]
 
-ThermalConductivity = Annotated[Property, PropertyOf("W/m/K", SPACE, gt=0)]
+ThermalConductivity = Annotated[Property, PropertyOf("W/m/K", PLACE_VARIABLES, gt=0)]
 
 
 class ShutdownTable(Table):
@@ -38,7 +38,7 @@ class HeatRegion(Table):
     c_p: Annotated[float, Quantity("J/kg/K", gt=0)] | None = Key(
         None, description="specific heat"
     )
-    source: Annotated[Property, PropertyOf("W/m^3", (*SPACE, "T"))] | None = Key(
+    source: Annotated[Property, PropertyOf("W/m^3", (*PLACE_VARIABLES, "T"))] | None = Key(
         None, description="heat that is made besides, as of a short that is not resolved"
     )
     shutdown: ShutdownTable | None = Key(None, description="pores that melt")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fem.case.depth import LOST, cure, resistance, um
+from fem.case.depth import LARGEST_RATIO, cure, resistance, um
 from fem.materials import material
 from fem.values.properties import number, varies
 
@@ -54,7 +54,7 @@ class Depth(NamedTuple):
         """How it compares with the interface width, and the way out."""
         at = ", ".join(f"{1e6 * x:.4g}" for x in self.place)
         share, what = "a tenth", "swells"
-        if width > LOST * self.l:
+        if width > LARGEST_RATIO * self.l:
             share, what = "half", "grows by itself"
         return (
             f"interface_width = {um(width)} is above {share} of l = {um(self.l)}, within which "
@@ -114,7 +114,7 @@ class Penetration:
             numbers = [float(values[k]) for values in (depths, i_n, c, 1.0 / R)]
             mine = Depth(numbers[0], numbers[1], numbers[2], numbers[3], place)
         found = min(comm.allgather(mine))
-        if math.isinf(found.l) or self.width <= LOST * found.l:
+        if math.isinf(found.l) or self.width <= LARGEST_RATIO * found.l:
             self.travel = 0.0
         else:
             self.travel += most / metal.charge_density * s.dt

@@ -9,7 +9,7 @@ from pydantic import Field, StrictInt
 from pydantic.functional_validators import BeforeValidator
 
 from fem.contract.physics import Place
-from fem.values.kinds import SPACE, Coordinate, Glob, Length, Table, as_list
+from fem.values.kinds import PLACE_VARIABLES, Coordinate, Glob, Length, Table, as_list
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity, format_quantity
 
@@ -51,7 +51,7 @@ class Nuclei(Table):
     seed: Annotated[StrictInt, Field(ge=0)] = Field(
         0, description="of what is drawn at random, the same on any number of ranks"
     )
-    p_site: Annotated[Property, PropertyOf("", SPACE, ge=0, le=1)] | None = Field(
+    p_site: Annotated[Property, PropertyOf("", PLACE_VARIABLES, ge=0, le=1)] | None = Field(
         None, description="what density or rate are multiplied with from place to place"
     )
     radius: Length | None = Field(
