@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+#: MPI launches that the CI tier may make; each costs 2 s of start-up.
 MAX_LAUNCHES = 60
-"""MPI launches that the CI tier may make; each costs 2 s of start-up."""
+#: Marks of the CI tier, as in pyproject.toml.
 CI_TIER = "not full and not campaign"
-"""Marks of the CI tier, as in pyproject.toml."""
+#: Seconds for a test of the full tier that sets no time limit of its own.
 FULL_TIMEOUT = 4 * 3600.0
-"""Seconds for a test of the full tier that sets no time limit of its own."""
+#: Folders with the longest files: two workers begin with them, so that both end together.
 FIRST = ("tests/verification", "tests/run", "tests/faults", "tests/cases")
-"""Folders with the longest files: two workers begin with them, so that both end together."""
 
 launches = 0
 

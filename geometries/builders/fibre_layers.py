@@ -33,8 +33,8 @@ from geometries.meshing.parameters import (
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 POROSITY_TOLERANCE = 0.01
+#: Porosity below which no 3D mat of random fibres in contact was drawn (0.68 to 0.82 reached).
 LEAST_3D = 0.6
-"""Porosity below which no 3D mat of random fibres in contact was drawn (0.68 to 0.82 reached)."""
 DRAWS = 6  # of the positions, until the porosities are met
 LEVEL_COST = 4.0  # of a step across against one along the thickness, for the bars
 

@@ -35,10 +35,10 @@ from geometries.meshing.mesh import Built, Floats
 from geometries.meshing.parameters import at_depth
 from geometries.meshing.primitives import Ball, Rod
 
+#: Placements of a 2D cut.
 TRIES = 12
-"""Placements of a 2D cut."""
+#: Fibres drawn in a row without success, then the mat is full.
 DRAWS = 6_000
-"""Fibres drawn in a row without success, then the mat is full."""
 
 
 class MatLayer(FibreLayer, Layer):

@@ -20,15 +20,15 @@ from geometries.meshing.levelset import Field as PlaceField
 from geometries.meshing.mesh import Built, Floats
 from geometries.meshing.parameters import Names
 
+#: Porosities at which the pores lead through and, in 3D, the solid is one body.
 RANGE = {
     ("opal", 2): (0.92, 0.98), ("opal", 3): (0.78, 0.92),
     ("bubbles", 2): (0.83, 0.92), ("bubbles", 3): (0.65, 0.9),
     ("struts", 2): (0.8, 0.95), ("struts", 3): (0.85, 0.95),
     ("sponge", 2): (0.65, 0.9), ("sponge", 3): (0.4, 0.75),
 }
-"""Porosities at which the pores lead through and, in 3D, the solid is one body."""
+#: Waves of a random field.
 WAVES = 200
-"""Waves of a random field."""
 
 
 class Foam(OnLattice):

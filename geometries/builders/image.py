@@ -26,8 +26,8 @@ from geometries.meshing.parameters import Growth, Length, Name, Names, Parameter
 Labels = NDArray[np.uint8]
 Axis = Literal["x", "y", "z"]
 Label = Annotated[int, Field(ge=0, le=255)]
+#: Largest image that is opened.
 VOXELS = 2_000_000_000
-"""Largest image that is opened."""
 
 
 def _lengths(value: Any) -> Any:

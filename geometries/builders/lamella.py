@@ -20,8 +20,8 @@ from geometries.meshing.mesh import Built, Floats, assemble, graded, tensor_mesh
 from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters, above
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+#: Tries to find shifts that leave no sliver between the rims of two layers.
 DRAWS = 500
-"""Tries to find shifts that leave no sliver between the rims of two layers."""
 
 
 class Lamina(Parameters):

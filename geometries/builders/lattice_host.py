@@ -20,27 +20,27 @@ from geometries.meshing import levelset
 from geometries.meshing.mesh import Built, Floats, TaggedMesh, assemble, graded
 from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters, above
 
+#: Of a porosity or another share.
 TOLERANCE = 0.01
-"""Of a porosity or another share."""
+#: Places at which the distribution of a function over the host is taken.
 SAMPLES = 50_000
-"""Places at which the distribution of a function over the host is taken."""
+#: Meshes that are made to deliver a share.
 TRIES = 8
-"""Meshes that are made to deliver a share."""
+#: Longest cell of gap and separator over the lattice spacing.
 STRETCH = 4.0
-"""Longest cell of gap and separator over the lattice spacing."""
 
 
 def _several(value: Any) -> Any:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
+#: One length, or several from the collector to the top of the host at equal distances, linear
+#: between them; m.
 Lengths = Annotated[tuple[Length, ...], BeforeValidator(_several), Field(min_length=1,
                                                                          max_length=50)]
-"""One length, or several from the collector to the top of the host at equal distances, linear
-between them; m."""
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+#: One share, or several from the collector to the top of the host, linear between them.
 Shares = Annotated[tuple[Share, ...], BeforeValidator(_several), Field(min_length=1, max_length=50)]
-"""One share, or several from the collector to the top of the host, linear between them."""
 
 
 Refine = Annotated[int, Field(ge=0, le=4)]

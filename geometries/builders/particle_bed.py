@@ -33,8 +33,8 @@ from geometries.meshing.mesh import Floats
 from geometries.meshing.parameters import Graded, Parameters, Skin, Whiskers, at_depth, below
 from geometries.meshing.primitives import Ball, Point, Rod
 
+#: Porosity below which no 3D bed was drawn, by contact; and the least that were reached.
 LEAST_3D = {"sintered": 0.35, "separate": 0.7}
-"""Porosity below which no 3D bed was drawn, by contact; and the least that were reached."""
 REACHED_3D = {"sintered": "0.40 to 0.61 by overlap and spread", "separate": "0.78"}
 DRAWS = 20_000  # in a row without success, then the bed is full
 

@@ -17,12 +17,14 @@ from geometries.meshing import levelset
 from geometries.meshing.mesh import Built, Floats
 from geometries.meshing.parameters import Length, Names
 
+#: Area of the minimal surface in a unit cell of side 1 (Schwarz, Schoen; checked in the tests).
 AREA = {"gyroid": 3.0915, "primitive": 2.3451, "diamond": 3.8378}
-"""Area of the minimal surface in a unit cell of side 1 (Schwarz, Schoen; checked in the tests)."""
+#: Default place of a plane cut, in unit cells: the pores of a network lead through it.
 CUT = {"gyroid": 0.0, "primitive": 0.25, "diamond": 0.0}
-"""Default place of a plane cut, in unit cells: the pores of a network lead through it."""
 
 
+#: Porosities at which the pores lead through and, in 3D, the solid is one body. A plane cut of a
+#: primitive or diamond sheet closes all pores.
 RANGE = {
     ("gyroid", "network", 2): (0.35, 0.85), ("gyroid", "network", 3): (0.3, 0.85),
     ("primitive", "network", 2): (0.6, 0.85), ("primitive", "network", 3): (0.3, 0.75),
@@ -30,8 +32,6 @@ RANGE = {
     ("gyroid", "sheet", 2): (0.45, 0.85), ("gyroid", "sheet", 3): (0.35, 0.85),
     ("primitive", "sheet", 3): (0.5, 0.85), ("diamond", "sheet", 3): (0.4, 0.85),
 }
-"""Porosities at which the pores lead through and, in 3D, the solid is one body. A plane cut of a
-primitive or diamond sheet closes all pores."""
 
 
 class Tpms(OnLattice):

@@ -261,9 +261,9 @@ def _once(cells: Ints, tags: Ints) -> tuple[Ints, Ints, list[int]]:
     return cells[first], tags[first], both
 
 
+#: Known endings and their readers.
 FORMATS = {".msh": _read_msh, ".vtu": read_vtk, ".vtk": read_vtk, ".xdmf": read_xdmf,
            ".med": read_med, ".nas": read_nastran, ".bdf": read_nastran, ".fem": read_nastran}
-"""Known endings and their readers."""
 _LINEAR = {"line": "line", "triangle": "triangle", "tetrahedron": "tetra", "tetra": "tetra"}
 
 

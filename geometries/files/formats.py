@@ -21,13 +21,13 @@ import numpy as np
 from fem.base.errors import CaseError
 from geometries.meshing.mesh import Floats, Ints
 
+#: Tag of a cell that the file gives none; 0 is a number like any other.
 UNTAGGED = np.iinfo(np.int64).min
-"""Tag of a cell that the file gives none; 0 is a number like any other."""
 
 _CALLED = ("region", "regions", "gmsh:physical", "cell_tags", "facet_tags", "mesh_tags",
            "meshtags", "material", "tag", "tags", "nastran:ref", "medit:ref", "CellEntityIds")
+#: Whole numbers that programs keep for themselves.
 _OF_PROGRAMS = re.compile(r"vtk.*|gmsh:(geometrical|dim_tags)")
-"""Whole numbers that programs keep for themselves."""
 
 
 @dataclass

@@ -31,10 +31,10 @@ from geometries.meshing.thickness import frame
 
 Flags = NDArray[np.bool_]
 
+#: Of a facet: what lies closer to a plane, or to another facet, lies on it.
 SHARE = 1e-3
-"""Of a facet: what lies closer to a plane, or to another facet, lies on it."""
+#: Cosine between the normals of a facet and of the plane it lies on; 8 degrees.
 LEVEL = 0.99
-"""Cosine between the normals of a facet and of the plane it lies on; 8 degrees."""
 _CURE = ("join them before you mesh (gmsh: BooleanFragments or occ.fragment; Salome: Partition), "
          "so that both sides have the same nodes")
 # Weights of the corners of a facet: where it is looked at. Nowhere near its rim, and not at places
@@ -52,13 +52,13 @@ _HALVES = {
     3: np.array([[[2, 0, 0], [1, 1, 0], [1, 0, 1]], [[1, 1, 0], [0, 2, 0], [0, 1, 1]],
                  [[1, 0, 1], [0, 1, 1], [0, 0, 2]], [[1, 1, 0], [0, 1, 1], [1, 0, 1]]]) / 2,
 }
+#: Places on outer facets of a large mesh that are looked at; at least one on each, unless they take
+#: more than `_PAIRS`.
 _LOOKS = 30_000
-"""Places on outer facets of a large mesh that are looked at; at least one on each, unless they
-take more than `_PAIRS`."""
+#: Pairs of a place and an outer facet in the bins around it that are looked at, at most.
 _PAIRS = 60_000_000
-"""Pairs of a place and an outer facet in the bins around it that are looked at, at most."""
+#: Of these pairs at once.
 _PART = 200_000
-"""Of these pairs at once."""
 
 
 def precision(points: Floats, cells: Ints) -> float:

@@ -27,6 +27,7 @@ _CHANNELS = {"sheet_thickness": "1 um", "spacing": "5 um", "length": "30 um", "s
 _LAMELLA = {"layers": [{"name": "pan", "thickness": "6 um", "opening": 0.4, "pitch": "10 um"},
                        {"name": "cnf", "thickness": "4 um", "opening": 0.4, "pitch": "10 um"}],
             "width": "20 um", "spacing": "3 um", "seed": 1, "separator": "6 um"}
+#: Parameters of the examples; those of `image` and `cad` get a file that the gallery makes.
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "planar": [
         {"length": "40 um", "width": "30 um", "size": "3 um", "size_collector": "0.5 um",
@@ -102,7 +103,6 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
          "contact": 0.7, "size": "1.2 um"}],
     "cad": [{"dimension": 2}, {"dimension": 3}],
 }
-"""Parameters of the examples; those of `image` and `cad` get a file that the gallery makes."""
 
 
 def gallery(folder: Path, families: Sequence[str] = ()) -> Iterator[Path]:

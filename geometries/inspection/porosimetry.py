@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from geometries.meshing.mesh import Floats, TaggedMesh
 
+#: Points of the grid.
 SAMPLES = {2: 100_000, 3: 250_000}
-"""Points of the grid."""
+#: Ball sizes that are tried.
 STEPS = 40
-"""Ball sizes that are tried."""
 
 
 def pore_sizes(mesh: TaggedMesh, bottom: float, top: float) -> dict[str, Any] | None:

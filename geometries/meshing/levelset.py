@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 
 from geometries.meshing.mesh import Floats, Ints
 
+#: (n, dimension) points in m -> (n, phases) numbers; the phase with the least one is there.
 Field = Callable[[Floats], Floats]
-"""(n, dimension) points in m -> (n, phases) numbers; the phase with the least one is there."""
 
+#: Share of the longest edges of cells, and of others, within which a node moves to their cut.
 LONG, SHORT = 0.24999, 0.41189
-"""Share of the longest edges of cells, and of others, within which a node moves to their cut."""
+#: Least determinant of a warped cell's edges over the power of its longest; 0.5 in the lattice.
 FLAT = 0.04
-"""Least determinant of a warped cell's edges over the power of its longest; 0.5 in the lattice."""
+#: Least share of an edge on either side of a cut that leaves a plane or a point of three phases.
 MARGIN = 0.15
-"""Least share of an edge on either side of a cut that leaves a plane or a point of three phases."""
 
 
 def lattice(axes: list[Floats], planes: list[float]) -> tuple[Floats, Ints, NDArray[np.bool_]]:

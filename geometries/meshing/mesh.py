@@ -16,10 +16,10 @@ from fem.base.errors import CaseError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+#: Budget of the families that have no parameter for it.
 MOST_CELLS = 10_000_000
-"""Budget of the families that have no parameter for it."""
+#: Area or volume of a regular simplex of side 1; meshes have within 30 % of the cells it gives.
 REGULAR = {2: 0.433, 3: 0.118}
-"""Area or volume of a regular simplex of side 1; meshes have within 30 % of the cells it gives."""
 
 
 @dataclass

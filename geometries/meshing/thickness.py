@@ -17,14 +17,14 @@ from geometries.meshing.mesh import Floats, Ints
 if TYPE_CHECKING:
     from geometries.meshing.mesh import TaggedMesh
 
+#: Of a collector's area, the least that is seen along its mean normal if it counts as a plane.
 FLAT = 0.75
-"""Of a collector's area, the least that is seen along its mean normal if it counts as a plane."""
+#: Of the cell's thickness, the most that such a collector may rise and fall.
 ROUGH = 0.1
-"""Of the cell's thickness, the most that such a collector may rise and fall."""
+#: Angle (radian) within which a direction is an axis.
 AXIS = 1e-3
-"""Angle (radian) within which a direction is an axis."""
+#: Cosine to the last axis (2.5 degrees) from which on a direction is not worth a word.
 UPRIGHT = 0.999
-"""Cosine to the last axis (2.5 degrees) from which on a direction is not worth a word."""
 
 
 def direction(mesh: TaggedMesh, corners: Floats, normals: Floats, areas: Floats) -> Floats | None:

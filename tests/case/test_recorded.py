@@ -59,6 +59,7 @@ TWO = [
     {"name": "low", "thickness": "20 um", "porosity": 0.8, "fibre_diameter": "4 um"},
     {"name": "high", "thickness": "12 um", "porosity": 0.79, "fibre_diameter": "3 um"},
 ]
+#: Whose layers have walls of their own, and round fibres, which all get the finest.
 LAYERED: dict[str, list[dict[str, Any]]] = {
     "fibre_mat": [
         {"width": "40 um", "separator": "5 um", "growth": 1.6, "layers": TWO},
@@ -67,7 +68,6 @@ LAYERED: dict[str, list[dict[str, Any]]] = {
         {"width": "40 um", "separator": "5 um", "size_wall": "1 um", "layers": TWO},
     ],
 }  # fmt: skip
-"""Whose layers have walls of their own, and round fibres, which all get the finest."""
 
 
 @pytest.mark.parametrize(("family", "k"), [

@@ -33,8 +33,8 @@ from .injection import KILLED, STAGES, fault, reason
 
 pytestmark = pytest.mark.undisturbed
 
+#: From the fault to the end of the job, on a busy machine.
 SECONDS = 12.0
-"""From the fault to the end of the job, on a busy machine."""
 SHORT: dict[str, Any] = {
     **SMALL,
     "protocol": [{"step": "plate", "current_density": "2 mA/cm^2", "duration": "2 s"}],

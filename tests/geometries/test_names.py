@@ -14,9 +14,9 @@ from fem.base.errors import CaseError
 from geometries.inspection.gallery import EXAMPLES, _drawn, _pictured
 from geometries.registry import resolve
 
+#: A second or more; in the full tier.
 SLOW = {("fibre_mat", 2), ("grid", 2), ("foam", 2), ("foam", 3), ("foam", 4), ("foam", 5),
         ("image", 1), ("tpms", 2), ("grains", 1)}
-"""A second or more; in the full tier."""
 MORE: dict[str, list[dict[str, Any]]] = {
     "fibre_mat": [
         {"width": "40 um", "gap": "2 um", "growth": 1.6, "size_wall": "1 um", "layers": [

@@ -27,10 +27,10 @@ STEPS = [
     {"step": "plate", "current_density": "2 mA/cm^2", "duration": "10 s"},
 ]
 TIME = {"dt0": "0.1 s", "dt_min": "1 ms"}
+#: Where Newton's last iterate is made wrong.
 PLACE = np.array([10e-6, 60e-6])
-"""Where Newton's last iterate is made wrong."""
+#: Or a node of the wall.
 WALL = np.array([10e-6, 30e-6])
-"""Or a node of the wall."""
 
 
 def stuck(self: Stage, control: Any, scale: float) -> Outcome:

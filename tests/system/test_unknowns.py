@@ -17,8 +17,8 @@ from fem.solver.stage import Control, Options, Stage
 from fem.system.system import System
 from tests.verification.fronts import box
 
+#: Lame's constants of a rubber block, in units of its own stress.
 LAMBDA, MU = 2.0, 1.5
-"""Lame's constants of a rubber block, in units of its own stress."""
 PULL = 0.3
 HERE = ("electrolyte",)
 
