@@ -36,27 +36,27 @@ def sized(geometry: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str,
         geometry: as in a case.
         sections: the case's other entries by field name.
     """
-    from geometries import families
+    from geometries.registry import FAMILIES, model
 
-    growth, model = sections.get("growth"), families().get(str(geometry.get("family")))
-    if sections.get("study") != "growth" or growth is None or model is None:
+    growth, family = sections.get("growth"), str(geometry.get("family"))
+    if sections.get("study") != "growth" or growth is None or family not in FAMILIES:
         return dict(geometry)
-    fine = format_quantity(growth.interface_width / 2, "m")
-    return {name: fine for name in FRONT_SIZES if name in model.model_fields} | dict(geometry)
+    fine, known = format_quantity(growth.interface_width / 2, "m"), model(family).model_fields
+    return {name: fine for name in FRONT_SIZES if name in known} | dict(geometry)
 
 
 def geometry_problems(geometry: Mapping[str, Any]) -> tuple[list[str], Any]:
     """Problems of a [geometry] table, and its checked parameters (None if there are any)."""
-    from geometries import families
+    from geometries import registry
 
-    known = families()
+    known = registry.FAMILIES
     family = geometry.get("family")
     if family is None:
         return [f"geometry.family: missing; one of {', '.join(known)}"], None
     if not isinstance(family, str) or family not in known:
         hint = nearest(str(family), known)
         return [f"geometry.family: {short(family)}: no such family; {hint}"], None
-    model = known[family]
+    model = registry.model(family)
     try:
         given = {name: value for name, value in geometry.items() if name != "family"}
         return [], model.model_validate(given)

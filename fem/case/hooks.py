@@ -43,11 +43,17 @@ def known_laws(module: str | None) -> list[str]:
     Raises:
         CaseError: the module is not Python.
     """
-    names = [*BUILT_IN_LAWS, *(e.name for e in entry_points(group=ENTRY_POINTS))]
+    names = [*BUILT_IN_LAWS, *_installed()]
     if module is None:
         return names
     defined = [n.name for n in _tree(module).body if isinstance(n, ast.FunctionDef)]
     return names + [name for name in defined if not name.startswith("_") and name != "physics"]
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    """Names of the laws of installed packages."""
+    return tuple(entry.name for entry in entry_points(group=ENTRY_POINTS))
 
 
 class Declared(NamedTuple):

@@ -21,9 +21,9 @@ import shutil
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import numpy.typing as npt
@@ -217,7 +217,7 @@ class _Time:
         static = {k: v for k, v in self.parts.items() if k not in ("topology", "geometry")}
         shape, _ = _SHAPES[cells[1]]
         return (
-            f'<Grid Name={quoteattr(name)} GridType="Uniform">\n<Time Value="{self.t!r}"/>\n'
+            f'<Grid Name={_quoted(name)} GridType="Uniform">\n<Time Value="{self.t!r}"/>\n'
             f'<Topology TopologyType="{shape}" NumberOfElements="{cells[0]}" '
             f'NodesPerElement="{cells[1]}">{_item(self.mesh, "topology", cells, "Int")}'
             f'</Topology>\n<Geometry GeometryType="XYZ">'
@@ -280,7 +280,7 @@ def _item(file: str, where: str, shape: tuple[int, ...], kind: str = "Float") ->
 def _attribute(file: str, name: str, center: str, shape: tuple[int, ...]) -> str:
     kind = "Scalar" if len(shape) == 1 else "Vector"
     return (
-        f'<Attribute Name={quoteattr(name)} AttributeType="{kind}" Center="{center}">'
+        f'<Attribute Name={_quoted(name)} AttributeType="{kind}" Center="{center}">'
         f"{_item(file, name, shape)}</Attribute>\n"
     )
 
@@ -368,7 +368,7 @@ class _BlockFile:
     def list(self) -> None:
         """Name all times in the files that readers open, and remove those that did not happen."""
         self.listed = len(self.times)
-        name = quoteattr(self.name)
+        name = _quoted(self.name)
         write_text(self.path.with_name(self.path.name + ".xdmf"), itertools.chain(
             ['<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
              f'<Grid Name={name} GridType="Collection" CollectionType="Temporal">\n'],
@@ -377,7 +377,7 @@ class _BlockFile:
         ))  # fmt: skip
         if self.pvd:
             sets = "".join(
-                f'<DataSet timestep="{time.t!r}" file={quoteattr(f"{vtu.parent.name}/{vtu.name}")}'
+                f'<DataSet timestep="{time.t!r}" file={_quoted(f"{vtu.parent.name}/{vtu.name}")}'
                 "/>\n" for time in self.times if (vtu := self._vtu(time.file)).exists()
             )
             write_text(
@@ -449,7 +449,7 @@ def _write_vtu(
         wide = values.shape[1] if values.ndim > 1 else 1
         raw = np.uint64(values.nbytes).tobytes() + np.ascontiguousarray(values).tobytes()
         return (
-            f'<DataArray type="{kind}" Name={quoteattr(name)} NumberOfComponents="{wide}" '
+            f'<DataArray type="{kind}" Name={_quoted(name)} NumberOfComponents="{wide}" '
             f'format="binary">{base64.b64encode(raw).decode()}</DataArray>\n'
         )
 
@@ -470,3 +470,8 @@ def _write_vtu(
         f"<PointData>\n{data['Node']}</PointData>\n<CellData>\n{data['Cell']}</CellData>\n"
         "</Piece>\n</UnstructuredGrid>\n</VTKFile>\n",
     )
+
+
+def _quoted(text: str) -> str:
+    """Write a text as the value of an attribute; `xml.sax.saxutils` would load HTTP and TLS."""
+    return f'"{escape(text)}"'

@@ -467,9 +467,12 @@ def _entries(kind: str) -> dict[str, tuple[Mapping[str, Any], Path | None, str]]
     return found
 
 
-def _plugged() -> Iterator[tuple[str, Any, Path | None, str]]:
+@functools.cache
+def _plugged() -> tuple[tuple[str, Any, Path | None, str], ...]:
+    """Materials of installed packages: name, table, folder of its csv files, place for messages."""
     from importlib.metadata import entry_points
 
+    found: list[tuple[str, Any, Path | None, str]] = []
     for entry in entry_points(group=ENTRY_POINTS):
         where = f"entry point {entry.name!r}"
         try:
@@ -483,7 +486,8 @@ def _plugged() -> Iterator[tuple[str, Any, Path | None, str]]:
         if not isinstance(given, Mapping):
             raise CaseError(f"{where}: {type(given).__name__} is not a mapping of materials")
         for name, table in given.items():
-            yield str(name), table, folder, where
+            found.append((str(name), table, folder, where))
+    return tuple(found)
 
 
 @functools.cache

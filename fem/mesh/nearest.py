@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from fem.compat import MPI
 
@@ -32,6 +31,8 @@ def nearest(comm: MPI.Comm, points: Array, others: Array, limit: float) -> Array
     asked = np.concatenate(everyone)
     away = np.full(len(asked), np.inf)
     if len(others) and len(asked):
+        from scipy.spatial import cKDTree  # slow to load; few runs need it
+
         away, _ = cKDTree(others).query(asked, distance_upper_bound=limit)
     comm.Allreduce(MPI.IN_PLACE, away, op=MPI.MIN)
     first = sum(len(before) for before in everyone[: comm.rank])

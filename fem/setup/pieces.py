@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from fem.base.errors import CaseError
 from fem.compat import MPI, dfem
-from fem.mesh.components import components
+from fem.mesh.components import components, linked
 
 if TYPE_CHECKING:
     from fem.mesh.domain import Domain
@@ -157,8 +155,7 @@ def gauge(
     everyone = comm.allgather((grounded, links))
     grounded, links = (set().union(*(e[k] for e in everyone)) for k in (0, 1))
     pairs = np.array(sorted(links), dtype=int).reshape(-1, 2)
-    graph = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(shift[-1], shift[-1]))
-    number, cluster = connected_components(graph, directed=False)
+    number, cluster = linked(shift[-1], *pairs.T)
     loose = np.setdiff1d(np.arange(number), cluster[sorted(grounded)])
     for which in loose.tolist():
         members = np.flatnonzero(cluster == which)

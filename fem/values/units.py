@@ -17,6 +17,8 @@ from pydantic import GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
+from fem.values import si
+
 _NUMBER = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|nan|inf(?:inity)?)"
 _QUANTITY = re.compile(rf"({_NUMBER})\s*(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -75,13 +77,26 @@ def conversion(unit: str, target: str | None) -> tuple[float, float]:
     Raises:
         ValueError: unknown unit, or another dimension.
     """
-    import pint
-
-    ureg = _registry()
     plain = _spelt(unit) if len(unit) <= 120 else ""  # pint's time grows as the square
     bare = " ".join(plain.replace("(", " ").replace(")", " ").split())
     if unit and not _UNIT.fullmatch(bare):
         raise ValueError(f"{_short(unit)} is not a unit")
+    known = si.conversion(bare, target) if {"(", ")"}.isdisjoint(plain) else None
+    slope, zero = known or _by_pint(unit, plain, target)
+    if not math.isfinite(slope) or slope == 0.0:
+        raise ValueError(f"unit {unit!r} is out of range")
+    return slope, zero
+
+
+def _by_pint(unit: str, plain: str, target: str | None) -> tuple[float, float]:
+    """The same of a unit that is not in `fem.values.si`; pint is loaded for it.
+
+    Raises:
+        ValueError: pint does not know it, or it is of another dimension.
+    """
+    import pint
+
+    ureg = _registry()
     try:
         source = ureg.parse_units(re.sub(r"(?<=[^\W\d_])(-?\d)", r"**\1", plain))
         goal = ureg.get_base_units(source)[1] if target is None else ureg.parse_units(target)
@@ -94,8 +109,6 @@ def conversion(unit: str, target: str | None) -> tuple[float, float]:
         raise ValueError(f"unit {unit!r} is unknown or cannot be converted") from None
     except Exception:  # whatever else pint's tokenizer trips over: an open parenthesis, an overflow
         raise ValueError(f"{unit!r} is not a unit") from None
-    if not math.isfinite(slope) or slope == 0.0:
-        raise ValueError(f"unit {unit!r} is out of range")
     return slope, zero
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from fem.values import si, units
 from fem.values.curves import read_table
 from fem.values.expressions import Expression
 from fem.values.units import format_quantity, parse_any, parse_quantity, quantity, unit_of
+
+ROOT = Path(__file__).parents[2]
 
 READINGS = [
     ("1 mA/cm^2", "A/m^2", 10.0),
@@ -158,3 +164,67 @@ def test_minus_signs_of_a_word_processor_in_expressions_and_tables(tmp_path: Pat
     table = tmp_path / "t.csv"
     table.write_text("t [s],phi [mV]\n0,\u2212100\n10,\u2212300\n", encoding="utf-8")
     assert read_table(table, "t", "s", "V")(5.0) == pytest.approx(-0.2, rel=1e-14)
+
+
+def _written() -> set[str]:
+    """Every unit that stands in the library, in a case of the catalogue, or in the code."""
+    number = units._NUMBER
+    tomls = [*ROOT.glob("fem/**/*.toml"), *ROOT.glob("scripts/*/*.toml")]
+    found = {
+        match[1]
+        for path in tomls
+        for match in re.finditer(rf'"{number}\s+([^"]+)"', path.read_text("utf-8"))
+    }
+    for path in (*ROOT.glob("fem/**/*.py"), *ROOT.glob("geometries/**/*.py")):
+        found |= {*re.findall(r'(?:[Qq]uantity|PropertyOf)\("([^"]*)"', path.read_text("utf-8"))}
+    return found
+
+
+TOGETHER = [
+    "mA cm^-2", "mAh/cm2", "mA h cm-2", "J/mol K", "J mol-1 K-1", "1/m2/s", "cm2 s-1", "m**2",
+    "mV * um", "g / cm^3", "kg m^-3", "W m-1 K-1", "kJ/mol", "MΩ cm2", "ml/min", "µm^2 %",
+]  # fmt: skip
+
+
+def test_units_of_the_own_table_are_those_of_pint() -> None:
+    """Every name with every prefix, products of them, and all that the package itself writes."""
+    bare = [*si._DIMENSIONS, *si._ALIASES]
+    names = [*bare, *(prefix + name for prefix in si._PREFIXES for name in bare)]
+    known = [name for name in names if si.conversion(name, None)]
+    assert len(known) > 200
+    written = {unit for unit in _written() if not _fails(unit)}
+    assert {"mAh/cm^2", "mS/cm", "g/cm^3", "W/m^2/K", "degC", "cm^3/mol"} <= written
+    missing = [unit for unit in written if si.conversion(units._spelt(unit), None) is None]
+    assert missing == []
+    for unit in {*known, *TOGETHER, *written}:
+        slope, offset = si.conversion(units._spelt(unit), None) or (math.nan, math.nan)
+        expected, zero = units._by_pint(unit, units._spelt(unit), None)
+        assert offset == zero and math.isclose(slope, expected, rel_tol=1e-15), unit
+        for number in (1.0, 0.4, 30.0, 123.456789):
+            shown = [f"{number * k + zero:.15g}" for k in (slope, expected)]
+            assert shown[0] == shown[1], unit
+
+
+def _fails(unit: str) -> bool:
+    """No unit at all: a word in a quotation that begins with a number."""
+    try:
+        units.conversion(unit, None)
+    except ValueError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("unit", ["lbf", "mile/h", "m^0.5", "J/(mol K)", "kmin", "1^2", "degC/m"])
+def test_other_units_are_left_to_pint(unit: str) -> None:
+    assert si.conversion(unit, None) is None
+
+
+def test_a_case_is_checked_without_pint_and_scipy() -> None:
+    """They take longer to load than the check takes."""
+    script = (
+        "import sys\nfrom fem.cli.main import main\n"
+        "code = main(['check', 'trilayer_cg'])\n"
+        "sys.exit(code or ', '.join({'pint', 'scipy', 'dolfinx'} & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

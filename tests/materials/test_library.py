@@ -266,7 +266,7 @@ def test_other_packages_can_bring_materials(monkeypatch):
     }
     entry = SimpleNamespace(name="lab", load=lambda: given)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry])
-    caches = (library._entries, library._load, library._pair)
+    caches = (library._plugged, library._entries, library._load, library._pair)
     try:
         for cache in caches:
             cache.cache_clear()

@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import edges, highest
@@ -203,6 +202,8 @@ class Remains:
             remain = np.concatenate(self.comm.allgather(self.points[tops]))
             if len(remain):
                 around, far = np.flatnonzero(side & (low > FAINT)), FARTHEST * self.width
+                from scipy.spatial import cKDTree  # slow to load; few runs need it
+
                 away, _ = cKDTree(remain).query(self.points[around], distance_upper_bound=far)
                 around = around[np.isfinite(away)]
                 share[around], rest = self._share(around, mine, contour, level)

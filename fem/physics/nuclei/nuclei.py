@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import ufl
-from scipy.spatial import cKDTree
 
 from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem, la, owned_size
@@ -110,6 +109,8 @@ class Nuclei(Observer):
 
         far = -self.metal.interface_width * np.log(TAIL)
         self.reach = self.sites["radius"] + far
+        from scipy.spatial import cKDTree  # slow to load; few runs need it
+
         self.centres = (
             self.sites["x"]
             - (self.sites["radius"] * self.sites["cosine"])[:, None] * self.sites["normal"]
