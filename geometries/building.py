@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from geometries.files.cache import VERSION, once
+from geometries.files.cache import CACHE_VERSION, once
 from geometries.registry import resolve
 
 
@@ -42,7 +42,7 @@ def key(family: str, parameters: dict[str, Any]) -> str:
     from geometries.resolution import chosen_left_out
 
     content = {
-        "version": VERSION,
+        "version": CACHE_VERSION,
         "family": family,
         "parameters": chosen_left_out(resolve(family, parameters)).model_dump(mode="json"),
     }

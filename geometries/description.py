@@ -1,4 +1,4 @@
-"""What a family takes: every parameter with unit, range, default and meaning, from its model."""
+"""Parameters of a family with unit, range, default and meaning, from its model."""
 
 from __future__ import annotations
 

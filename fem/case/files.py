@@ -161,7 +161,8 @@ _CARRIED = """\
 # Numbers of the material library that this case was run with. They win over the library of the
 # installed version; delete an entry to take today's numbers, with another result.
 """
-_INLINE = ("expression", "along", "status")  # keys that make a table one value
+#: Keys that make a table one value.
+_INLINE = ("expression", "along", "status")
 
 
 def _table(data: Mapping[str, Any]) -> Any:

@@ -37,7 +37,8 @@ ENTRY_POINTS = "hostplate.materials"
 #: Thickness, m, of the film whose charge is the default of `Pair.q_cov`.
 COVERAGE_FILM = 10e-9
 
-_UNKNOWN: Any = None  # a datum may be unknown, but whoever reads it gets an error, never None
+#: A datum may be unknown, but whoever reads it gets an error, never None.
+_UNKNOWN: Any = None
 _Concentration = Annotated[Number, In("mol/m^3", ge=0)]
 _Temperature = Annotated[Number, In("K", gt=0)]
 

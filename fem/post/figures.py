@@ -56,7 +56,8 @@ __all__ = ["draw"]
 
 log = logging.getLogger("hostplate.figures")
 
-UM = 1e6  # shown micrometres per metre
+#: Shown micrometres per metre.
+UM = 1e6
 
 
 def draw(

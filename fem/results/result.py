@@ -31,7 +31,8 @@ __all__ = ["Result", "read_series", "series_units"]
 
 Array = npt.NDArray[np.float64]
 
-_VTK_SIMPLEX = {2: 3, 3: 5, 4: 10}  # VTK's cell type by number of corners
+#: VTK's cell type by number of corners.
+_VTK_SIMPLEX = {2: 3, 3: 5, 4: 10}
 
 
 def _split(title: str) -> tuple[str, str]:

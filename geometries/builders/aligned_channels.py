@@ -28,8 +28,9 @@ from geometries.meshing.mesh import (
 )
 from geometries.meshing.parameters import Growth, Length, Names, Parameters, above
 
-QUALITY = 0.05  # least SICN accepted
-ATTEMPTS = 6
+#: Least SICN accepted.
+MIN_QUALITY = 0.05
+MAX_ATTEMPTS = 6
 
 
 class AlignedChannels(Parameters):
@@ -207,16 +208,16 @@ def _tilted(p: AlignedChannels) -> TaggedMesh:
         RunError: all have one; names the place.
     """
     report = ""
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         seed = [p.seed, attempt] if attempt else p.seed
         mesh = _scattered(p, np.random.default_rng(seed))
         q = quality(mesh.points, mesh.cells)
-        if q.min() >= QUALITY:
+        if q.min() >= MIN_QUALITY:
             return mesh
         at = ", ".join(f"{v:.3g}" for v in mesh.points[mesh.cells[q.argmin()]].mean(axis=0))
         report = f"worst cell {q.min():.3g} at ({at}) m"
-    raise RunError(f"aligned_channels: no good mesh in {ATTEMPTS} draws ({report}); try another "
-                   "seed or a smaller size_wall")
+    raise RunError(f"aligned_channels: no good mesh in {MAX_ATTEMPTS} draws ({report}); try "
+                   "another seed or a smaller size_wall")
 
 
 def _scattered(p: AlignedChannels, rng: np.random.Generator) -> TaggedMesh:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from geometries.meshing.mesh import MOST_CELLS, Built, Floats, Ints, assemble
+from geometries.meshing.mesh import MAX_CELLS, Built, Floats, Ints, assemble
 from geometries.meshing.parameters import Length, Names, Parameters
 
 
@@ -46,9 +46,9 @@ class Array(Parameters):
         if self.dimension == 3 and self.rows > 1:
             wrong.append(f"rows: {self.rows}: only for dimension = 2")
         count = self.about()
-        if count > MOST_CELLS:
+        if count > MAX_CELLS:
             wrong.append(f"cells_per_radius: {self.cells_per_radius}: about {count:.2g} cells, "
-                         f"{MOST_CELLS:.2g} allowed; take fewer")
+                         f"{MAX_CELLS:.2g} allowed; take fewer")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     Position = float
 else:
     Position = quantity("m")
-QUALITY = 0.05  # least SICN accepted
+#: Least SICN accepted.
+MIN_QUALITY = 0.05
 KERNEL, SURFACE = (".step", ".stp", ".brep", ".iges", ".igs"), (".stl",)
 
 
@@ -208,11 +209,11 @@ def _drawings(p: Cad) -> tuple[TaggedMesh, dict[str, float]]:
     for axis, length in enumerate(p.across):
         points = snap(points, axis, [0.0, length])
     q = quality(points, cells)
-    if q.min() < QUALITY:
+    if q.min() < MIN_QUALITY:
         at = ", ".join(f"{v:.3g}" for v in points[cells[q.argmin()]].mean(axis=0))
-        raise CaseError(f"cad: worst cell {q.min():.3g} (SICN, least {QUALITY}) at ({at}) m, where "
-                        "faces nearly touch; take another shift, width or thickness, or a smaller "
-                        "size_wall")
+        raise CaseError(f"cad: worst cell {q.min():.3g} (SICN, least {MIN_QUALITY}) at ({at}) m, "
+                        "where faces nearly touch; take another shift, width or thickness, or a "
+                        "smaller size_wall")
     return assemble(points, cells, names), drawn
 
 

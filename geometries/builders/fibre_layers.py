@@ -34,9 +34,11 @@ from geometries.meshing.parameters import (
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 POROSITY_TOLERANCE = 0.01
 #: Porosity below which no 3D mat of random fibres in contact was drawn (0.68 to 0.82 reached).
-LEAST_3D = 0.6
-DRAWS = 6  # of the positions, until the porosities are met
-LEVEL_COST = 4.0  # of a step across against one along the thickness, for the bars
+MIN_POROSITY_3D = 0.6
+#: Most draws of the positions until the porosities are met.
+MAX_DRAWS = 6
+#: Cost of a step across the thickness over that of one along it, for the bars.
+LEVEL_COST = 4.0
 
 
 class Lumen(Parameters):
@@ -155,15 +157,17 @@ class FibreLayer(Parameters):
 
     @property
     def plain(self) -> bool:
-        """Whether fibres are full, bare and in the plane."""
+        """True if fibres are full, bare and in the plane."""
         special = self.lumen or self.skin or self.whiskers
         return not special and self.orientation == "plane"
 
     def unfit(self, dimension: int) -> list[str]:
-        """What this dimension cannot have, each as `field: reason`."""
+        """Settings that do not suit this dimension, each as `field: reason`."""
         wrong = []
         if dimension == 3:
-            wrong += below(self.porosity, LEAST_3D, "random fibres in contact", "0.68 to 0.82")
+            wrong += below(
+                self.porosity, MIN_POROSITY_3D, "random fibres in contact", "0.68 to 0.82"
+            )
         if dimension == 2 and self.orientation != "plane":
             wrong.append("orientation: only with dimension = 3")
         if dimension == 3 and self.lumen and self.lumen.mouth:
@@ -197,7 +201,7 @@ class FibreLayer(Parameters):
         )
 
     def joins(self, kind: str | None) -> bool:
-        """Whether a fibre of this kind joins the conducting tree."""
+        """True if a fibre of this kind joins the conducting tree."""
         return self.bonded if isinstance(self.bonded, bool) else kind in self.bonded
 
 
@@ -533,7 +537,7 @@ def _angle(at: Floats, to: Floats, other: Floats) -> float:
 
 
 def _grazes(a: Floats, b: Floats, width: float, planes: list[float]) -> bool:
-    """Whether a bar meets a plane under less than 30 degrees or runs close to it."""
+    """True if a bar meets a plane under less than 30 degrees or runs close to it."""
     low, high = sorted((a[1], b[1]))
     steep = high - low > 0.5 * float(np.linalg.norm(b - a))
     return not steep and any(low - width < y < high + width for y in planes)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError
-from geometries.builders.fibre_layers import DRAWS, Bar, Disc, FibreMat, finish, place
+from geometries.builders.fibre_layers import MAX_DRAWS, Bar, Disc, FibreMat, finish, place
 from geometries.meshing.mesh import (
     Built,
     TaggedMesh,
@@ -34,12 +34,12 @@ def build(p: FibreMat) -> Built:
         from geometries.builders.fibre_network import build as build_3d
 
         return build_3d(p)
-    for draw in range(DRAWS):  # another draw may end closer to the porosity
+    for draw in range(MAX_DRAWS):  # another draw may end closer to the porosity
         try:
             discs, bars = place(p, draw=draw)
             break
         except CaseError:
-            if draw == DRAWS - 1:
+            if draw == MAX_DRAWS - 1:
                 raise
     mesh = _mesh(p, discs, bars)
     return finish(p, mesh, len(discs), sum(not d.joins for d in discs))

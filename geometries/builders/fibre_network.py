@@ -18,13 +18,19 @@ from geometries.builders.fibre_layers import POROSITY_TOLERANCE, FibreMat, finis
 from geometries.meshing.measures import slab_fractions
 from geometries.meshing.mesh import Built, Floats, TaggedMesh, assemble, quality
 
-OVERLAP = 0.8  # distance of neighbouring levels over the sum of radii
-CLEAR_HIT, CLEAR_MISS = 0.85, 1.2  # distance of axes over the sum of radii: below, or above
-CORNER = 0.7  # least distance of an axis from the upright edges of the cell, in diameters
-CROSSING = math.sin(math.radians(25))  # least angle of touching fibres, and with the sides
-QUALITY = 0.05  # least SICN accepted
-SPREAD = math.radians(20)  # of the fibres of one level about its heading
-ATTEMPTS = 6
+#: Distance of neighbouring levels over the sum of radii.
+LEVEL_OVERLAP = 0.8
+#: Distance of axes over the sum of radii: below, or above.
+CLEAR_HIT, CLEAR_MISS = 0.85, 1.2
+#: Least distance of an axis from the upright edges of the cell, in diameters.
+MIN_CORNER_DISTANCE = 0.7
+#: Sine of the least angle of touching fibres, and of fibres with the sides.
+MIN_CROSSING_SINE = math.sin(math.radians(25))
+#: Least SICN accepted.
+MIN_QUALITY = 0.05
+#: Largest angle between the fibres of one level and its heading, rad.
+HEADING_SPREAD = math.radians(20)
+MAX_ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def build(p: FibreMat) -> Built:
     breadth = p.breadth or p.width
     report = ""
     refusal: CaseError | None = None
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         try:
             fibres = _draw(p, breadth, np.random.default_rng([p.seed, attempt]))
         except CaseError as error:
@@ -72,7 +78,7 @@ def build(p: FibreMat) -> Built:
         swell = [_swell(layer.fibre_diameter, p.sizes()[1]) for layer in p.layers]
         try:
             mesh = _mesh(p, breadth, fibres, swell)
-            if quality(mesh.points, mesh.cells).min() >= QUALITY:
+            if quality(mesh.points, mesh.cells).min() >= MIN_QUALITY:
                 # The first mesh tells how much of the round fibres its flat faces keep.
                 shares = [slab_fractions(mesh, [low, high])[0] for _, low, high in p.bounds()]
                 off = [s - layer.porosity for s, layer in zip(shares, p.layers, strict=True)]
@@ -84,7 +90,7 @@ def build(p: FibreMat) -> Built:
             report = str(error)
             continue
         q = quality(mesh.points, mesh.cells)
-        if q.min() >= QUALITY:
+        if q.min() >= MIN_QUALITY:
             built = finish(p, mesh, len(fibres))
             built.extra |= {"draws": attempt + 1, "quality_min": round(float(q.min()), 4)}
             return built
@@ -92,8 +98,8 @@ def build(p: FibreMat) -> Built:
         report = f"worst cell {q.min():.3g} at " + ", ".join(f"{v:.3g}" for v in place) + " m"
     if refusal and not report:
         raise refusal
-    raise RunError(f"fibre_mat: no good mesh in {ATTEMPTS} draws ({report}); try another seed or a "
-                   "smaller size_wall")
+    raise RunError(f"fibre_mat: no good mesh in {MAX_ATTEMPTS} draws ({report}); try another seed "
+                   "or a smaller size_wall")
 
 
 def _levels(p: FibreMat) -> list[tuple[float, int]]:
@@ -104,7 +110,7 @@ def _levels(p: FibreMat) -> list[tuple[float, int]]:
     levels = [(0.6 * radii[0], 0)]  # the lowest fibres sink 0.4 of a radius into the collector
     while True:
         z, layer = levels[-1]
-        for share in (OVERLAP, 0.77, 0.74, 0.71, 0.84, 0.68, 0.65, 0.62):
+        for share in (LEVEL_OVERLAP, 0.77, 0.74, 0.71, 0.84, 0.68, 0.65, 0.62):
             upper = layer
             at = z + share * (radii[layer] + radii[upper])
             if at >= bounds[layer][2] and layer + 1 < len(bounds):
@@ -119,7 +125,7 @@ def _levels(p: FibreMat) -> list[tuple[float, int]]:
 
 
 def _draw(p: FibreMat, breadth: float, rng: np.random.Generator) -> list[Fibre]:
-    """Fibres that hang together with the collector, to the porosity of each layer."""
+    """Fibres connected to the collector, to the porosity of each layer."""
     levels = _levels(p)
     lacking = [layer.name for i, layer in enumerate(p.layers) if i not in {n for _, n in levels}]
     if lacking:
@@ -168,7 +174,7 @@ def _candidate(
     heading = headings[k]
     r = p.layers[layer].fibre_diameter / 2
     for _ in range(60):
-        angle = heading + SPREAD * (2 * rng.random() - 1)
+        angle = heading + HEADING_SPREAD * (2 * rng.random() - 1)
         new = Fibre(p.width * rng.random(), breadth * rng.random(), z, angle, r, layer, k)
         if not _clear_of_edges(new, p.width, breadth):
             continue
@@ -183,17 +189,17 @@ def _clear_of_edges(f: Fibre, width: float, breadth: float) -> bool:
     d = f.direction
     for corner in ((0.0, 0.0), (width, 0.0), (0.0, breadth), (width, breadth)):
         across = (corner[0] - f.x) * d[1] - (corner[1] - f.y) * d[0]
-        if abs(across) < 2 * CORNER * f.r:
+        if abs(across) < 2 * MIN_CORNER_DISTANCE * f.r:
             return False
     for end in f.chord(width, breadth, 0.0):
         on_x = min(abs(end[0]), abs(end[0] - width)) < 1e-9 * width
-        if abs(d[0] if on_x else d[1]) < CROSSING:
+        if abs(d[0] if on_x else d[1]) < MIN_CROSSING_SINE:
             return False
     return True
 
 
 def _relation(a: Fibre, b: Fibre, width: float, breadth: float) -> str:
-    """Whether two fibres `hit` (overlap clearly), `miss`, or are too `near` to tell."""
+    """Relation of two fibres: `hit` (clear overlap), `miss`, or too `near` to decide."""
     reach = a.r + b.r
     rise = abs(a.z - b.z)
     if rise > CLEAR_MISS * reach:
@@ -213,14 +219,14 @@ def _relation(a: Fibre, b: Fibre, width: float, breadth: float) -> str:
     if side(p0, p1, q0) * side(p0, p1, q1) < 0 and side(q0, q1, p0) * side(q0, q1, p1) < 0:
         inside = _crossing_inside(a, b, width, breadth)
         overlap = 0.5 * reach < rise <= CLEAR_HIT * reach
-        return "hit" if sine > CROSSING and overlap and inside else "near"
+        return "hit" if sine > MIN_CROSSING_SINE and overlap and inside else "near"
     flat = min(reach_of(p0, p1, q0), reach_of(p0, p1, q1), reach_of(q0, q1, p0),
                reach_of(q0, q1, p1))
     return "miss" if math.hypot(flat, rise) > CLEAR_MISS * reach else "near"
 
 
 def _crossing_inside(a: Fibre, b: Fibre, width: float, breadth: float) -> bool:
-    """Whether the axes cross well inside the cell, so that the sides do not cut the contact."""
+    """True if the axes cross well inside the cell, so that the sides do not cut the contact."""
     matrix = np.column_stack([a.direction, -b.direction])
     along = np.linalg.solve(matrix, np.array([b.x - a.x, b.y - a.y]))[0]
     x, y = np.array([a.x, a.y]) + along * a.direction

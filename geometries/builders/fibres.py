@@ -17,14 +17,14 @@ import numpy as np
 
 from fem.base.errors import CaseError
 from geometries.builders.fibre_layers import Bar, Disc, FibreLayer, FibreMat, kinds_of, place
-from geometries.builders.layered import ADJUST, fitted
+from geometries.builders.layered import MAX_RADIUS_CHANGE, fitted
 from geometries.builders.layered import build as build_cell
 from geometries.builders.layers import Cell, Layer, Site
 from geometries.meshing.carving import (
     BAR,
     HOST,
     INNER,
-    NEAR,
+    MIN_GAP_SHARE,
     SKIN,
     Crowd,
     Part,
@@ -35,10 +35,10 @@ from geometries.meshing.mesh import Built, Floats
 from geometries.meshing.parameters import at_depth
 from geometries.meshing.primitives import Ball, Rod
 
-#: Placements of a 2D cut.
-TRIES = 12
-#: Fibres drawn in a row without success, then the mat is full.
-DRAWS = 6_000
+#: Most placements of a 2D cut that are tried.
+MAX_TRIES = 12
+#: Fibres drawn in a row without success, after which the mat is full.
+MAX_DRAWS = 6_000
 
 
 class MatLayer(FibreLayer, Layer):
@@ -107,7 +107,7 @@ def _cut(run: Sequence[tuple[MatLayer, Site]]) -> list[Part]:
     asked = list(wanted)
     best: tuple[float, list[Part], list[float]] | None = None
     refusal: CaseError | None = None
-    for k in range(TRIES):
+    for k in range(MAX_TRIES):
         if k % 3 == 0:  # another draw
             asked = list(wanted)
         try:
@@ -122,7 +122,7 @@ def _cut(run: Sequence[tuple[MatLayer, Site]]) -> list[Part]:
         off = max(abs(g - w) / (1 - w) for g, w in zip(got, wanted, strict=True))
         if best is None or off < best[0]:
             best = off, parts, got
-        if off < ADJUST:
+        if off < MAX_RADIUS_CHANGE:
             break
         asked = [1 - (1 - a) * (1 - w) / max(1 - g, 1e-3)
                  for a, w, g in zip(asked, wanted, got, strict=True)]
@@ -251,7 +251,7 @@ def _network(layer: MatLayer, site: Site) -> list[Part]:
     kinds = kinds_of(layer, 4000, np.random.default_rng([cell.seed, 77]))
     parts: list[Part] = []
     misses = 0
-    while misses < DRAWS:
+    while misses < MAX_DRAWS:
         missing = (target - sample.share) * volume
         shortest = math.pi * r**2 * (1 - open_share) * min(cell.across) / 2
         if missing < 0.5 * shortest:
@@ -261,7 +261,7 @@ def _network(layer: MatLayer, site: Site) -> list[Part]:
         if axis is None:
             continue
         skin = at_depth(film, site.depth((axis[0][-1] + axis[1][-1]) / 2))
-        grounded = min(axis[0][-1], axis[1][-1]) < site.low + (1 - NEAR) * r
+        grounded = min(axis[0][-1], axis[1][-1]) < site.low + (1 - MIN_GAP_SHARE) * r
         hits = crowd.judge(axis, r, skin, inside)
         if hits is None or not (grounded or len(hits)):
             continue
@@ -290,11 +290,11 @@ def _drawn(
     point = low + rng.random(3) * (high - low)
     overlap = 0.8  # distance of axes over the sum of radii
     if inside:
-        overlap = max(overlap, min(0.89, (1.02 + NEAR) * (r + inside) / (2 * r)))
+        overlap = max(overlap, min(0.89, (1.02 + MIN_GAP_SHARE) * (r + inside) / (2 * r)))
     if layer.orientation == "plane":
         step = 2 * overlap * r
         film = max(layer.skin.thickness) if layer.skin else 0.0
-        room = site.high - site.low - 0.6 * r - (1 + 3 * NEAR) * (r + film)
+        room = site.high - site.low - 0.6 * r - (1 + 3 * MIN_GAP_SHARE) * (r + film)
         level = int(rng.integers(max(1, math.floor(room / step) + 1)))
         point[2] = site.low + 0.6 * r + level * step
         # The golden angle: neighbouring levels cross under 20 degrees of 69 or 111.

@@ -21,14 +21,14 @@ from geometries.meshing.mesh import Built, Floats
 from geometries.meshing.parameters import Names
 
 #: Porosities at which the pores lead through and, in 3D, the solid is one body.
-RANGE = {
+POROSITY_RANGE = {
     ("opal", 2): (0.92, 0.98), ("opal", 3): (0.78, 0.92),
     ("bubbles", 2): (0.83, 0.92), ("bubbles", 3): (0.65, 0.9),
     ("struts", 2): (0.8, 0.95), ("struts", 3): (0.85, 0.95),
     ("sponge", 2): (0.65, 0.9), ("sponge", 3): (0.4, 0.75),
 }
-#: Waves of a random field.
-WAVES = 200
+#: Number of waves of a random field.
+WAVE_COUNT = 200
 
 
 class Foam(OnLattice):
@@ -38,8 +38,8 @@ class Foam(OnLattice):
         kind: "opal", "bubbles", "struts" or "sponge".
         pore_diameter: one or several values from the collector upwards; an opal takes one. At
             least two pores fit across and along the host.
-        porosity: one or several values from the collector upwards, within `RANGE` of kind and
-            dimension; the mean is delivered +- 0.01.
+        porosity: one or several values from the collector upwards, within `POROSITY_RANGE` of kind
+            and dimension; the mean is delivered +- 0.01.
         coating: thickness of a region `coating_<layer>` on the pore walls, inside the solid, one
             or several values; at least 1.5 `size` / 2^`refine`.
         floating: bits of solid without contact to the collector: "drop" or "keep"; default drop
@@ -59,7 +59,7 @@ class Foam(OnLattice):
     @model_validator(mode="after")
     def _consistent(self) -> Foam:
         wrong = []
-        low, high = RANGE[self.kind, self.dimension]
+        low, high = POROSITY_RANGE[self.kind, self.dimension]
         wrong += [f"porosity: {e:g} lies outside {low:g} to {high:g} of {self.kind!r} in "
                   f"{self.dimension}D" for e in self.porosity if not low <= e <= high]
         if self.kind == "opal" and len(self.pore_diameter) > 1:
@@ -186,10 +186,10 @@ def _sponge(p: Foam, rng: np.random.Generator) -> PlaceField:
     """Waves of one length and random direction; between two pore sizes two fields are blended."""
     waves = []
     for diameter in p.pore_diameter:
-        direction = rng.normal(size=(WAVES, p.dimension))
+        direction = rng.normal(size=(WAVE_COUNT, p.dimension))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         # Half a wave is a pore.
-        waves.append((direction * np.pi / diameter, rng.random(WAVES) * 2 * np.pi))
+        waves.append((direction * np.pi / diameter, rng.random(WAVE_COUNT) * 2 * np.pi))
 
     def field(points: Floats) -> Floats:
         value = np.zeros(len(points))

@@ -12,7 +12,8 @@ from geometries.meshing.mesh import Floats
 from geometries.meshing.parameters import Whiskers, at_depth
 from geometries.meshing.primitives import Ball, Rod
 
-TRIES = 20  # for each whisker, then there is no room for it
+#: Tries for each whisker, after which there is no room for it.
+MAX_TRIES = 20
 
 
 def grown_on(spec: Whiskers, site: Site, parts: list[Part], wall: float) -> list[Part]:
@@ -48,7 +49,7 @@ def grown_on(spec: Whiskers, site: Site, parts: list[Part], wall: float) -> list
             area = 2 * math.pi * shape.radius * length * float(inside.mean())
         others = crowd.without(i)
         for _ in range(math.floor(area / gap ** (n - 1) + site.rng.random())):
-            for _ in range(TRIES):
+            for _ in range(MAX_TRIES):
                 base = start + site.rng.random() * (end - start)
                 way = site.rng.normal(size=n)
                 if length:

@@ -26,8 +26,8 @@ from geometries.meshing.parameters import Growth, Length, Name, Names, Parameter
 Labels = NDArray[np.uint8]
 Axis = Literal["x", "y", "z"]
 Label = Annotated[int, Field(ge=0, le=255)]
-#: Largest image that is opened.
-VOXELS = 2_000_000_000
+#: Most voxels of an image that is opened.
+MAX_VOXELS = 2_000_000_000
 
 
 def _lengths(value: Any) -> Any:
@@ -102,8 +102,10 @@ class Image(Parameters):
             raise ValueError(f"file: the last axis of {shape} has {shape[-1]} values, as colours "
                              "and alpha have; save one value for each pixel (a stack as thin as "
                              "that with another axis last, see axes)")
-        if math.prod(shape) > VOXELS:
-            raise ValueError(f"file: {math.prod(shape):.3g} voxels, at most {VOXELS:.3g}; crop it")
+        if math.prod(shape) > MAX_VOXELS:
+            raise ValueError(
+                f"file: {math.prod(shape):.3g} voxels, at most {MAX_VOXELS:.3g}; crop it"
+            )
         if self.axes and len(self.axes) != len(shape):
             raise ValueError(f"axes: {self.axes!r} names {len(self.axes)} axes of {len(shape)}")
         if len(self.voxel) not in (1, len(shape)):
@@ -186,7 +188,7 @@ def build(p: Image) -> Built:
     target = float(pores.mean())
     mesh = lattice_host.tuned(
         made, target, lambda mesh: lattice_host.porosity_of(mesh, 0.0, room.top),
-        "image: porosity", close=0.1 * lattice_host.TOLERANCE)
+        "image: porosity", close=0.1 * lattice_host.SHARE_TOLERANCE)
     extra = {"voxels": list(labels.shape), "voxel_porosity": target,
              "voxel_porosity_closed": float(pore[phases].mean()) - target}
     return lattice_host.finished(mesh, room.host_layers("image"), "image", connected=False,
@@ -194,7 +196,7 @@ def build(p: Image) -> Built:
 
 
 def _open(phases: Labels, present: list[str]) -> NDArray[np.bool_]:
-    """Pore voxels that hang together, by faces, with the separator's side.
+    """Pore voxels connected, by faces, to the separator's side.
 
     Raises:
         CaseError: there are none.

@@ -20,8 +20,8 @@ from geometries.meshing.mesh import Built, Floats, assemble, graded, tensor_mesh
 from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters, above
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
-#: Tries to find shifts that leave no sliver between the rims of two layers.
-DRAWS = 500
+#: Most draws of shifts that leave no sliver between the rims of two layers.
+MAX_DRAWS = 500
 
 
 class Lamina(Parameters):
@@ -192,7 +192,7 @@ def stack(p: Lamella) -> list[Slab]:
         CaseError: no shifts of the openings without slivers were found.
     """
     rng = None if p.seed is None else np.random.default_rng(p.seed)
-    for _ in range(DRAWS if rng else 1):
+    for _ in range(MAX_DRAWS if rng else 1):
         slabs: list[Slab] = []
         for name, layer in p.labels():
             if slabs and p.spacing:
@@ -202,7 +202,7 @@ def stack(p: Lamella) -> list[Slab]:
         if all(_sound(p, slabs, axis) for axis in range(p.dimension - 1)):
             break
     else:
-        drawn = "" if rng is None else f" in {DRAWS} draws of seed {p.seed}"
+        drawn = "" if rng is None else f" in {MAX_DRAWS} draws of seed {p.seed}"
         raise CaseError(f"lamella: rims of two layers lie closer than a third of size_wall, "
                         f"{p.sizes()[1] / 3:.3g} m{drawn}; take a finer size_wall, or equal "
                         "openings")

@@ -1,4 +1,4 @@
-"""What the families of the level-set room share: parameters, layers, porosity, pockets, checks.
+"""Common parts of the level-set families: parameters, layers, porosity, pockets, checks.
 
 A family says what is where (`Field`) and which region each phase becomes; `host_mesh` puts it on a
 lattice with its layers, gap and separator. `porous` finds the level that delivers a porosity.
@@ -20,14 +20,14 @@ from geometries.meshing import levelset
 from geometries.meshing.mesh import Built, Floats, TaggedMesh, assemble, graded
 from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters, above
 
-#: Of a porosity or another share.
-TOLERANCE = 0.01
+#: Tolerance of a porosity or another share.
+SHARE_TOLERANCE = 0.01
 #: Places at which the distribution of a function over the host is taken.
-SAMPLES = 50_000
-#: Meshes that are made to deliver a share.
-TRIES = 8
+SAMPLE_COUNT = 50_000
+#: Most meshes that are made to deliver a share.
+MAX_TRIES = 8
 #: Longest cell of gap and separator over the lattice spacing.
-STRETCH = 4.0
+MAX_STRETCH = 4.0
 
 
 def _several(value: Any) -> Any:
@@ -187,7 +187,7 @@ def axes_of(p: OnLattice, size: float, layers: list[tuple[str, float, float]]) -
     for thickness in (p.gap, p.separator):
         if thickness:
             stops.append(stops[-1] + thickness)
-            sizes.append(STRETCH * size)
+            sizes.append(MAX_STRETCH * size)
     upright = graded(stops, sizes, fine=[(p.top, size)], growth=p.growth)
     return [np.linspace(0.0, w, max(2, round(w / size)) + 1) for w in p.across] + [upright]
 
@@ -306,7 +306,7 @@ def porous(
     """
     layers = p.host_layers(family)
     # Random places: the nodes of the lattice would share the symmetry of a periodic function.
-    table = np.sort(grain(np.random.default_rng(0).random((SAMPLES, p.dimension))
+    table = np.sort(grain(np.random.default_rng(0).random((SAMPLE_COUNT, p.dimension))
                           * np.array([*p.across, p.top])))
     ranks = (np.arange(len(table)) + 0.5) / len(table)
 
@@ -332,7 +332,7 @@ def tuned(
     target: float,
     measure: Callable[[TaggedMesh], float],
     what: str,
-    close: float = 0.4 * TOLERANCE,
+    close: float = 0.4 * SHARE_TOLERANCE,
 ) -> TaggedMesh:
     """The mesh that delivers a porosity or another share, found by shifting what `made` aims at.
 
@@ -349,7 +349,7 @@ def tuned(
     shift, best = 0.0, (np.inf, 0.0)
     below: tuple[float, float] | None = None  # shift and error, too little and too much delivered
     above: tuple[float, float] | None = None
-    for tries in range(TRIES):
+    for tries in range(MAX_TRIES):
         mesh = made(shift)
         error = target - measure(mesh)
         if abs(error) < abs(best[0]):
@@ -366,7 +366,7 @@ def tuned(
             shift = below[0] + share * (above[0] - below[0])
         else:
             shift += float(np.clip(2**tries * error, -0.05, 0.05))
-    if abs(best[0]) > TOLERANCE:
+    if abs(best[0]) > SHARE_TOLERANCE:
         raise CaseError(
             f"{what} {target:.4g} cannot be delivered, {target - best[0]:.3f} is the nearest; take "
             "a finer size, a larger width or another value"

@@ -21,7 +21,8 @@ from geometries.meshing.mesh import Built, TaggedMesh, facet_pairs, is_pore
 from geometries.meshing.primitives import Ball, Rod
 
 POROSITY_TOLERANCE = 0.01
-ADJUST = 0.04  # largest change of radii to meet a porosity
+#: Largest change of radii to meet a porosity.
+MAX_RADIUS_CHANGE = 0.04
 
 
 def build(cell: Cell) -> Built:
@@ -84,7 +85,7 @@ def fitted(
         CaseError: a larger change would be needed; names the reachable porosity.
     """
     scale = 1 + (reached - asked) / (power * max(1 - reached, 1e-9))
-    if abs(scale - 1) > ADJUST:
+    if abs(scale - 1) > MAX_RADIUS_CHANGE:
         raise CaseError(
             f"layers.{name}.porosity: {asked:g} cannot be delivered within {POROSITY_TOLERANCE:g}; "
             f"reachable here {reached:.3f}; take a higher porosity, another seed or a larger cell "

@@ -20,14 +20,14 @@ Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 @dataclass
 class Site:
-    """Where a layer is to be placed.
+    """Place of a layer in its cell.
 
     Attributes:
         cell: the cell's parameters.
         low: bottom of the layer, m.
         high: top of the layer, m.
         rng: random numbers of this layer.
-        rooted: whether it stands on a solid (the collector or a full layer).
+        rooted: true if it stands on a solid (the collector or a full layer).
         below: parts of the layers below.
         bodies: numbers for new bodies.
     """
@@ -101,7 +101,7 @@ class Layer(Parameters):
         return self.scale() / (10 if dimension == 2 else 3)
 
     def misfits(self, cell: Cell) -> list[str]:
-        """What does not fit between this layer and its cell, each as `field: reason`."""
+        """Conflicts between this layer and its cell, each as `field: reason`."""
         return []
 
     @classmethod
@@ -165,7 +165,7 @@ class Cell(Parameters):
 
     @property
     def axisymmetric(self) -> bool:
-        """Whether x is the radius."""
+        """True if x is the radius."""
         return False
 
     @property
@@ -174,7 +174,7 @@ class Cell(Parameters):
         return [self.width] if self.dimension == 2 else [self.width, self.breadth or self.width]
 
     def off_pitch(self, units: Sequence[float], tolerance: float) -> list[str]:
-        """What is wrong where the cell is not a multiple of a unit (m) along x and y."""
+        """Faults of a cell that is no multiple of a unit (m) along x and y."""
         wrong = []
         for which, length, unit in zip(("width", "breadth"), self.across, units, strict=False):
             count = max(1, round(length / unit))

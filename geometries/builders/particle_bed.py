@@ -22,7 +22,7 @@ from geometries.meshing.carving import (
     CORE,
     HOST,
     INNER,
-    NEAR,
+    MIN_GAP_SHARE,
     SKIN,
     Crowd,
     Part,
@@ -33,10 +33,12 @@ from geometries.meshing.mesh import Floats
 from geometries.meshing.parameters import Graded, Parameters, Skin, Whiskers, at_depth, below
 from geometries.meshing.primitives import Ball, Point, Rod
 
-#: Porosity below which no 3D bed was drawn, by contact; and the least that were reached.
-LEAST_3D = {"sintered": 0.35, "separate": 0.7}
+#: Porosity below which no 3D bed was drawn, by contact.
+MIN_POROSITY_3D = {"sintered": 0.35, "separate": 0.7}
+#: Least porosities that were reached, in words.
 REACHED_3D = {"sintered": "0.40 to 0.61 by overlap and spread", "separate": "0.78"}
-DRAWS = 20_000  # in a row without success, then the bed is full
+#: Draws in a row without success, after which the bed is full.
+MAX_DRAWS = 20_000
 
 
 class Core(Parameters):
@@ -104,7 +106,7 @@ class ParticleLayer(Layer):
             wrong.append(f"thickness: {self.thickness:g} m holds no particle of "
                          f"{max(self.diameter):g} m; at least 1.5 diameters")
         if self.core and self.contact == "sintered":
-            most = (1 - 2 * self.overlap) / (1 + NEAR) - NEAR
+            most = (1 - 2 * self.overlap) / (1 + MIN_GAP_SHARE) - MIN_GAP_SHARE
             inside = self.core.gap or self.core.diameter
             if inside > most:
                 wrong.append(f"core: neighbours sink into the shell; at most {most:.2f} of the "
@@ -134,7 +136,7 @@ class ParticleLayer(Layer):
         if min(cell.across) < 2 * max(self.diameter):
             wrong = [f"diameter: at most half of the cell's width, {min(cell.across) / 2:g} m"]
         if cell.dimension == 3:
-            least, reached = LEAST_3D[self.contact], REACHED_3D[self.contact]
+            least, reached = MIN_POROSITY_3D[self.contact], REACHED_3D[self.contact]
             wrong += below(self.porosity, least, f"{self.contact} particles", reached)
         return wrong
 
@@ -168,7 +170,7 @@ class ParticleLayer(Layer):
         layer_volume *= math.prod(site.cell.across)
         parts: list[Part] = []
         misses, first = 0, 0  # the first body that particles may fall on
-        while misses < DRAWS:
+        while misses < MAX_DRAWS:
             missing = (target - sample.share) * layer_volume
             one = self._volume(min(self.diameter) / 2, dimension)
             if missing < 0.5 * one:
@@ -176,7 +178,7 @@ class ParticleLayer(Layer):
             found = self._candidate(site, crowd, sintered, first)
             if found is None:
                 misses += 1
-                if not parts and misses == DRAWS // 10:  # nothing below is in reach: it floats
+                if not parts and misses == MAX_DRAWS // 10:  # nothing below is in reach: it floats
                     first = len(crowd.radii)
                 continue
             centre, radius, skin = found
@@ -217,7 +219,7 @@ class ParticleLayer(Layer):
             if fallen is None:
                 return None
             centre = fallen
-        on_ground = centre[-1] - site.low < (1 - NEAR) * radius
+        on_ground = centre[-1] - site.low < (1 - MIN_GAP_SHARE) * radius
         on_ground &= site.rooted or not sintered
         found = crowd.judge((centre, centre), radius, skin, hollow)
         if found is None or (not sintered and (len(found) or on_ground)):

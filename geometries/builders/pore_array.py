@@ -16,11 +16,11 @@ from pydantic import Field, model_validator
 from fem.base.errors import CaseError
 from geometries.builders.layered import build
 from geometries.builders.layers import Cell, Fraction, Layer, Site
-from geometries.meshing.carving import INNER, NEAR, Crowd, Part
+from geometries.meshing.carving import INNER, MIN_GAP_SHARE, Crowd, Part
 from geometries.meshing.parameters import Graded, Length, Skin, at_depth
 from geometries.meshing.primitives import Bore, Point
 
-DRAWS = 20_000
+MAX_DRAWS = 20_000
 
 
 class PoreLayer(Layer):
@@ -59,9 +59,9 @@ class PoreLayer(Layer):
             wrong += ["pitch: missing; a lattice needs it"] if self.pitch is None else []
             wrong += ["porosity: only for random pores; a lattice has it from diameter and pitch"
                       ] if self.porosity is not None else []
-            if self.pitch and self.pitch < (1 + NEAR) * widest:
+            if self.pitch and self.pitch < (1 + MIN_GAP_SHARE) * widest:
                 wrong.append(f"pitch: {self.pitch:g} m leaves no wall; at least "
-                             f"{(1 + NEAR) * widest:g} m")
+                             f"{(1 + MIN_GAP_SHARE) * widest:g} m")
         if self.floor and self.floor > 0.9 * self.thickness:
             wrong.append("floor: at most 0.9 of the thickness")
         if self.skin and 2 * max(self.skin.thickness) > 0.8 * min(self.diameter):
@@ -165,7 +165,7 @@ class PoreLayer(Layer):
             (site.high - site.low) * float(np.prod(across)))
         count = round(self.porosity / one)
         feet: list[Point] = []
-        for _ in range(DRAWS):
+        for _ in range(MAX_DRAWS):
             if len(feet) == count:
                 break
             place = np.append(across * site.rng.random(2), 0.5)
@@ -199,7 +199,7 @@ class PoreArray(Cell):
 
     @property
     def axisymmetric(self) -> bool:
-        """Whether x is the radius."""
+        """True if x is the radius."""
         return self.axis
 
 

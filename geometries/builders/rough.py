@@ -27,7 +27,7 @@ from geometries.meshing.mesh import (
 )
 from geometries.meshing.parameters import Growth, Length, Names, Parameters, Skin, above
 
-QUALITY = 0.05
+MIN_QUALITY = 0.05
 
 
 class Rough(Parameters):
@@ -126,10 +126,10 @@ def build(p: Rough) -> Built:
     on_surface = points[:, -1] == 0.0
     points[:, -1] += height * fade
     q = float(quality(points, cells).min())
-    if q < QUALITY:
+    if q < MIN_QUALITY:
         raise CaseError(
             f"roughness: {p.roughness:g} m over a correlation of {p.correlation:g} m is too steep "
-            f"(worst cell {q:.3g}, at least {QUALITY:g}); less roughness, a higher hurst or a "
+            f"(worst cell {q:.3g}, at least {MIN_QUALITY:g}); less roughness, a higher hurst or a "
             "larger size_surface"
         )
     low = {tuple(row) for row in points[on_surface].tolist()}

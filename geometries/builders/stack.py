@@ -40,7 +40,7 @@ class SlabLayer(Layer):
 
     @property
     def full(self) -> bool:  # type: ignore[override]
-        """Whether it is solid."""
+        """True if the layer is solid."""
         return not self.filler.startswith(("electrolyte", "separator"))
 
     @property

@@ -18,14 +18,14 @@ from geometries.meshing.mesh import Built, Floats
 from geometries.meshing.parameters import Length, Names
 
 #: Area of the minimal surface in a unit cell of side 1 (Schwarz, Schoen; checked in the tests).
-AREA = {"gyroid": 3.0915, "primitive": 2.3451, "diamond": 3.8378}
+UNIT_CELL_AREA = {"gyroid": 3.0915, "primitive": 2.3451, "diamond": 3.8378}
 #: Default place of a plane cut, in unit cells: the pores of a network lead through it.
-CUT = {"gyroid": 0.0, "primitive": 0.25, "diamond": 0.0}
+CUT_POSITION = {"gyroid": 0.0, "primitive": 0.25, "diamond": 0.0}
 
 
 #: Porosities at which the pores lead through and, in 3D, the solid is one body. A plane cut of a
 #: primitive or diamond sheet closes all pores.
-RANGE = {
+POROSITY_RANGE = {
     ("gyroid", "network", 2): (0.35, 0.85), ("gyroid", "network", 3): (0.3, 0.85),
     ("primitive", "network", 2): (0.6, 0.85), ("primitive", "network", 3): (0.3, 0.75),
     ("diamond", "network", 2): (0.6, 0.85), ("diamond", "network", 3): (0.3, 0.8),
@@ -41,8 +41,8 @@ class Tpms(OnLattice):
         surface: "gyroid", "primitive" (Schwarz P) or "diamond" (Schwarz D).
         kind: "network" or "sheet".
         unit_cell: period of the surface; the width is best a multiple of it.
-        porosity: one or several values from the collector upwards, within `RANGE` of surface, kind
-            and dimension; the mean is delivered +- 0.01. Or give
+        porosity: one or several values from the collector upwards, within `POROSITY_RANGE` of
+            surface, kind and dimension; the mean is delivered +- 0.01. Or give
         wall_thickness: of a sheet, one or several values, 0.08 to 0.4 of the unit cell.
         coating: thickness of a region `coating_<layer>` on the pore walls, inside the solid, one
             or several values; at least 1.5 `size` / 2^`refine`.
@@ -66,7 +66,7 @@ class Tpms(OnLattice):
             wrong.append("porosity: give either porosity or wall_thickness")
         if self.wall_thickness and self.kind == "network":
             wrong.append("wall_thickness: only of a sheet; a network has a porosity")
-        low, high = RANGE.get((self.surface, self.kind, self.dimension), (1.0, 0.0))
+        low, high = POROSITY_RANGE.get((self.surface, self.kind, self.dimension), (1.0, 0.0))
         if low > high:
             wrong.append(f"kind: a plane cut closes all pores of a {self.surface} sheet; take the "
                          "gyroid or dimension = 3")
@@ -95,7 +95,8 @@ class Tpms(OnLattice):
         thin = [self.unit_cell / 16]
         if self.kind == "sheet":
             thickest = 1 - max(self.porosity or (0.0,))
-            sheet = min(self.wall_thickness or (thickest * self.unit_cell / AREA[self.surface],))
+            area = UNIT_CELL_AREA[self.surface]
+            sheet = min(self.wall_thickness or (thickest * self.unit_cell / area,))
             thin.append(0.8 * sheet)
         return min([*thin, *(0.6 * 2**self.refine * t for t in self.coating or ())])
 
@@ -131,7 +132,7 @@ def build(p: Tpms) -> Built:
 def _function(p: Tpms) -> levelset.Field:
     """The surface's function, zero on it; its value has no unit."""
     turn = 2 * np.pi / p.unit_cell
-    cut = CUT[p.surface] if p.cut is None else p.cut
+    cut = CUT_POSITION[p.surface] if p.cut is None else p.cut
 
     def function(points: Floats) -> Floats:
         x, z = turn * points[:, 0], turn * points[:, -1]

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from geometries.builders.grown import TRIES, leaning
+from geometries.builders.grown import MAX_TRIES, leaning
 from geometries.builders.layered import build
 from geometries.builders.layers import Cell, Layer, Site
 from geometries.meshing.carving import HOST, Part
@@ -76,7 +76,7 @@ class WhiskerLayer(Layer):
         up[-1] = 1.0
         parts = []
         for _ in range(count):
-            for _ in range(TRIES):
+            for _ in range(MAX_TRIES):
                 foot = np.append(np.array(site.cell.across) * site.rng.random(n - 1), site.low)
                 way = leaning(up, math.radians(self.tilt), site.rng)
                 axis = foot - 2 * r * way, foot + self.length * way

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # Part of the cache key: raise it when a builder's output changes for the same parameters.
-VERSION = 1
+CACHE_VERSION = 1
 
 
 def once(folder: Path, make: Any) -> Path:

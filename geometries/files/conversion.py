@@ -24,19 +24,21 @@ from geometries.files.formats import (
     read_vtk,
     read_xdmf,
 )
-from geometries.files.soundness import SHARE, Body, index_of, precision
+from geometries.files.soundness import SLACK_SHARE, Body, index_of, precision
 from geometries.meshing import thickness
 from geometries.meshing.mesh import Built, Floats, Ints, TaggedMesh, compact
 
-SMALLEST, LARGEST = 1e-9, 0.1  # of the box diagonal in m: one atom row to a pouch cell
-CHECKS = 4  # part of the cache key: raise it when what is refused or said of a mesh changes
+#: Range of the box diagonal in m: one atom row to a pouch cell.
+SMALLEST, LARGEST = 1e-9, 0.1
+#: Part of the cache key: raise it when a check or a remark on a mesh changes.
+CHECKS_VERSION = 4
 _BOUNDARIES = ("collector", "counter", "sides", "axis")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass
 class _Raw:
-    """What a file holds: corner nodes and tags of cells and facets, and names of (dim, tag)."""
+    """Content of a file: corner nodes and tags of cells and facets, and names of (dim, tag)."""
 
     points: Floats
     cells: Ints
@@ -140,13 +142,13 @@ def cached_conversion(
     Raises:
         CaseError: as `convert`.
     """
-    from geometries.files.cache import VERSION, once
+    from geometries.files.cache import CACHE_VERSION, once
 
     file = Path(file)
     _check_file(file)
     options = {"unit": unit, "names": {str(k): v for k, v in (names or {}).items()},
-               "axisymmetric": axisymmetric, "suffix": file.suffix.lower(), "version": VERSION,
-               "refine": refine, "checks": CHECKS}
+               "axisymmetric": axisymmetric, "suffix": file.suffix.lower(),
+               "version": CACHE_VERSION, "refine": refine, "checks": CHECKS_VERSION}
     h = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     for part in _companions(file):
         h.update(part.read_bytes())
@@ -326,7 +328,7 @@ def _flat(raw: _Raw, file: Path, exact: float) -> Floats:
         return points
     span = np.ptp(points[np.unique(raw.cells)], axis=0)
     edges = points[raw.cells[:, 1]] - points[raw.cells[:, 0]]
-    slack = max(4.0 * exact, SHARE * float(np.median(np.linalg.norm(edges, axis=1))))
+    slack = max(4.0 * exact, SLACK_SHARE * float(np.median(np.linalg.norm(edges, axis=1))))
     level = np.flatnonzero(span <= slack)
     if d != 2 or not len(level):
         shown = " x ".join(f"{x:.4g}" for x in span)
@@ -341,7 +343,7 @@ def _put_on_axis(raw: _Raw, file: Path, exact: float) -> None:
     """Move nodes to r = 0 that lie left of it by no more than coordinates are known."""
     used = np.unique(raw.cells)
     edges = raw.points[raw.cells[:, 1]] - raw.points[raw.cells[:, 0]]
-    slack = max(4.0 * exact, SHARE * float(np.linalg.norm(edges, axis=1).min()))
+    slack = max(4.0 * exact, SLACK_SHARE * float(np.linalg.norm(edges, axis=1).min()))
     if raw.dimension != 2 or raw.points[used, 0].min() < -slack:
         raise CaseError(f"mesh {file}: axisymmetric needs a 2D mesh with x = r >= 0")
     raw.points[:, 0] = np.maximum(raw.points[:, 0], 0.0)
@@ -436,17 +438,18 @@ def _tagged(
     mesh.slack = body.unevenness
     extra: dict[str, Any] = {"slack": mesh.slack}
     if len(raw.facets):
-        tags, mesh.boundaries, told, dropped = _named_facets(raw, body, used)
+        tags, mesh.boundaries, notes, dropped = _named_facets(raw, body, used)
         extra |= {"dropped_facets": dropped} if dropped else {}
         kept = np.flatnonzero(tags)
     else:
         tags, mesh.boundaries = body.name_planes()
-        told, kept = [], np.arange(len(tags))
+        notes, kept = [], np.arange(len(tags))
     mesh.facets, mesh.facet_tags = body.outer[kept], tags[kept]
     at = tags == mesh.boundaries["collector"]
     up = thickness.direction(mesh, mesh.points[body.outer[at]], body.normals[at], body.areas[at])
     extra["up"] = None if up is None else up.tolist()
-    remarks = [*raw.remarks, *told, *body.remarks(tags, mesh.boundaries, up), *thickness.said(up)]
+    remarks = [*raw.remarks, *notes, *body.remarks(tags, mesh.boundaries, up),
+               *thickness.remarks(up)]
     return mesh, extra | ({"remarks": remarks} if remarks else {})
 
 
@@ -494,18 +497,18 @@ def _named_facets(
     numbers = {name: i + 1 for i, name in enumerate(kept)}
     tags = np.zeros(len(body.outer), dtype=np.int64)
     tags[where[outside]] = [numbers[n] for n in names[outside]]
-    told = []
+    notes = []
     for name in kept:
         inside = (names == name) & ~outside
         if inside.any():
-            told.append(f"{inside.sum()} of the {np.count_nonzero(names == name)} facets of "
+            notes.append(f"{inside.sum()} of the {np.count_nonzero(names == name)} facets of "
                         f"boundary {name!r} lie inside the mesh, the first at "
                         f"{body.at(facets[inside][0])}, and are left out")
-    return tags, numbers, told, dropped
+    return tags, numbers, notes, dropped
 
 
 def _electrodes(raw: _Raw, body: Body, facets: Ints) -> str:
-    """What to write for the tags whose facets all lie in the lowest or the highest plane."""
+    """Names to give to tags whose facets all lie in the lowest or the highest plane."""
     heights = body.mesh.points[facets][..., -1]
     ends = {"collector": body.mesh.points[:, -1].min(), "counter": body.mesh.points[:, -1].max()}
     near = 1e-3 * (ends["counter"] - ends["collector"])

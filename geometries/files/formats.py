@@ -21,25 +21,25 @@ import numpy as np
 from fem.base.errors import CaseError
 from geometries.meshing.mesh import Floats, Ints
 
-#: Tag of a cell that the file gives none; 0 is a number like any other.
+#: Tag of a cell that has none in the file; 0 is a number like any other.
 UNTAGGED = np.iinfo(np.int64).min
 
-_CALLED = ("region", "regions", "gmsh:physical", "cell_tags", "facet_tags", "mesh_tags",
+_TAG_NAMES = ("region", "regions", "gmsh:physical", "cell_tags", "facet_tags", "mesh_tags",
            "meshtags", "material", "tag", "tags", "nastran:ref", "medit:ref", "CellEntityIds")
-#: Whole numbers that programs keep for themselves.
-_OF_PROGRAMS = re.compile(r"vtk.*|gmsh:(geometrical|dim_tags)")
+#: Names of integer arrays that programs keep for themselves.
+_RESERVED_NAMES = re.compile(r"vtk.*|gmsh:(geometrical|dim_tags)")
 
 
 @dataclass
 class Read:
-    """What a file holds, as it stands there.
+    """Raw content of a file.
 
     Attributes:
         points: coordinates (nodes, 2 or 3) in the file's unit.
         blocks: kind of cell ("triangle", "tetra", "line", "quad" ...), nodes (cells, at least the
             corners), tags (cells,).
         names: (dimension, tag) -> name in the file.
-        remarks: what is no fault but should be said.
+        remarks: on what is no fault but should be known.
     """
 
     points: Floats
@@ -94,10 +94,10 @@ def _apart(file: Path) -> Read:
     from fem.base.parallel import apart
 
     with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
-        told = Path(scratch) / "answer"
-        if apart("geometries.files.conversion", file, told).returncode:
+        pickled = Path(scratch) / "answer"
+        if apart("geometries.files.conversion", file, pickled).returncode:
             raise CaseError("is damaged: the library that reads it has died of it; save it again")
-        with told.open("rb") as f:
+        with pickled.open("rb") as f:
             found = pickle.load(f)
     if isinstance(found, str):
         raise CaseError(found)
@@ -105,7 +105,7 @@ def _apart(file: Path) -> Read:
 
 
 def answer(file: Path, to: Path, reader: Callable[[Path], Read]) -> None:
-    """What the process of its own does: write a `Read`, or the words of a `CaseError`.
+    """Work of the separate process: write a `Read`, or the message of a `CaseError`.
 
     It gets 4 GB and 200 times the file: damaged counts make VTK ask for all there is.
     """
@@ -208,9 +208,9 @@ def read_vtk(file: Path) -> Read:
     reader = vtkGenericDataObjectReader() if legacy else vtkXMLGenericDataObjectReader()
     reader.SetFileName(str(file))
     window, loud = vtkOutputWindow.GetInstance(), vtkLogger.GetCurrentVerbosityCutoff()
-    said = vtkStringOutputWindow()
+    messages = vtkStringOutputWindow()
     try:
-        vtkOutputWindow.SetInstance(said)
+        vtkOutputWindow.SetInstance(messages)
         vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
         reader.Update()
         data = reader.GetOutput()
@@ -223,7 +223,7 @@ def read_vtk(file: Path) -> Read:
     finally:
         vtkOutputWindow.SetInstance(window)
         vtkLogger.SetStderrVerbosity(vtkLogger.ConvertToVerbosity(loud))
-    if not whole or "ERROR" in said.GetOutput():
+    if not whole or "ERROR" in messages.GetOutput():
         raise CaseError(f"VTK finds no whole grid in it: it was cut short, is damaged or is no "
                         f"{file.suffix.lower()} file of VTK; save it again")
     kinds = vtk_to_numpy(grid.GetCellTypes())
@@ -277,8 +277,8 @@ def _check_length(data: bytes, name: str, count: int) -> None:
 def _chosen(arrays: dict[str, list[Any]]) -> str:
     """Name of the cell array that holds the tags: a known one, else the only one."""
     whole = [name for name, parts in arrays.items()
-             if not _OF_PROGRAMS.fullmatch(name) and all(map(_counts, parts))]
-    known = [name for name in _CALLED if name in whole]
+             if not _RESERVED_NAMES.fullmatch(name) and all(map(_counts, parts))]
+    known = [name for name in _TAG_NAMES if name in whole]
     if known or len(whole) == 1:
         return (known or whole)[0]
     if whole:

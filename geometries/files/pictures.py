@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 _LOSSY = ("jpeg", "tiff_jpeg", "webp", "jpeg2000")
-_BITS, _PHOTOMETRIC, _REMARK, _SIGN = 258, 262, 270, 339  # tags of TIFF
+#: Numbers of TIFF tags.
+_BITS, _PHOTOMETRIC, _REMARK, _SIGN = 258, 262, 270, 339
 
 
 def shape(path: Path) -> tuple[int, ...]:
@@ -52,7 +53,7 @@ def values(path: Path) -> Any:
 
 
 class _PictureError(ValueError):
-    """What is wrong with a file, in words of ours."""
+    """A fault of an image file, in our own words."""
 
 
 @contextlib.contextmanager
@@ -147,13 +148,13 @@ def _of_imagej(stack: Any, count: int) -> None:
     remark = str(stack.tag_v2.get(_REMARK, "")) if stack.format == "TIFF" else ""
     if not remark.startswith("ImageJ="):
         return
-    told = {key: int(n) for key, n in re.findall(r"(images|channels|frames)=(\d+)", remark)}
-    if told.get("images", count) != count:
-        raise _PictureError(f"ImageJ says {told['images']} pages, {count} are found; save it as "
+    counts = {key: int(n) for key, n in re.findall(r"(images|channels|frames)=(\d+)", remark)}
+    if counts.get("images", count) != count:
+        raise _PictureError(f"ImageJ says {counts['images']} pages, {count} are found; save it as "
                             ".npy or with fewer pages (tif ends at 4 GB)")
     for key, word in (("channels", "channels"), ("frames", "times")):
-        if told.get(key, 1) > 1:
-            raise _PictureError(f"it holds {told[key]} {word} of a stack; save one of them")
+        if counts.get(key, 1) > 1:
+            raise _PictureError(f"it holds {counts[key]} {word} of a stack; save one of them")
 
 
 def _stored(page: Any) -> Any:

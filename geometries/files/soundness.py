@@ -1,4 +1,4 @@
-"""Whether a mesh that somebody else made is one body, and where its outer planes lie.
+"""Soundness of a mesh that somebody else made: it is one body, and its outer planes are known.
 
 A coordinate is known to the precision of the numbers in the file, and a distance far below a cell
 is none: `Body.slack` is four times the first or a thousandth of a facet's width, whichever is
@@ -31,38 +31,38 @@ from geometries.meshing.thickness import frame
 
 Flags = NDArray[np.bool_]
 
-#: Of a facet: what lies closer to a plane, or to another facet, lies on it.
-SHARE = 1e-3
-#: Cosine between the normals of a facet and of the plane it lies on; 8 degrees.
-LEVEL = 0.99
-_CURE = ("join them before you mesh (gmsh: BooleanFragments or occ.fragment; Salome: Partition), "
-         "so that both sides have the same nodes")
-# Weights of the corners of a facet: where it is looked at. Nowhere near its rim, and not at places
-# that lie on edges of a regular mesh behind it.
-_PLACES = {
+#: Distance, as a share of a facet's width, within which it lies on a plane or another facet.
+SLACK_SHARE = 1e-3
+#: Least cosine between the normals of a facet and of the plane it lies on; 8 degrees.
+MIN_PLANE_COSINE = 0.99
+_WAY_OUT = ("join them before you mesh (gmsh: BooleanFragments or occ.fragment; Salome: "
+            "Partition), so that both sides have the same nodes")
+#: Weights of the corners of a facet at the places where it is examined: nowhere near its rim, and
+#: not on edges of a regular mesh behind it.
+_SAMPLE_WEIGHTS = {
     2: np.array([[0.487, 0.513], [0.843, 0.157], [0.163, 0.837]]),
     3: np.array([
         [0.341, 0.346, 0.313], [0.673, 0.151, 0.176], [0.159, 0.662, 0.179], [0.167, 0.154, 0.679],
         [0.437, 0.416, 0.147], [0.428, 0.143, 0.429], [0.139, 0.423, 0.438],
     ]),
 }
-# Corners of the parts of an edge and a triangle whose edges are halved.
-_HALVES = {
+#: Corners of the parts of an edge and a triangle whose edges are halved.
+_SUBDIVISIONS = {
     2: np.array([[[2, 0], [1, 1]], [[1, 1], [0, 2]]]) / 2,
     3: np.array([[[2, 0, 0], [1, 1, 0], [1, 0, 1]], [[1, 1, 0], [0, 2, 0], [0, 1, 1]],
                  [[1, 0, 1], [0, 1, 1], [0, 0, 2]], [[1, 1, 0], [0, 1, 1], [1, 0, 1]]]) / 2,
 }
-#: Places on outer facets of a large mesh that are looked at; at least one on each, unless they take
-#: more than `_PAIRS`.
-_LOOKS = 30_000
-#: Pairs of a place and an outer facet in the bins around it that are looked at, at most.
-_PAIRS = 60_000_000
-#: Of these pairs at once.
-_PART = 200_000
+#: Most places on outer facets of a large mesh that are examined; at least one on each, unless they
+#: take more than `_MAX_PAIRS`.
+_MAX_SAMPLES = 30_000
+#: Most pairs of a place and an outer facet in the bins around it that are examined.
+_MAX_PAIRS = 60_000_000
+#: Number of these pairs that are handled at once.
+_PAIRS_AT_ONCE = 200_000
 
 
 def precision(points: Floats, cells: Ints) -> float:
-    """How far the coordinates of a file may lie from what was meant, in their own unit.
+    """Precision of the coordinates of a file, in their own unit.
 
     Single precision and short decimal fields (8 columns of NASTRAN, 6 digits of a text file) show
     in the numbers: all of them are what rounding to it gives, and most are not what rounding to a
@@ -98,10 +98,10 @@ def precision(points: Floats, cells: Ints) -> float:
 
 @dataclass
 class Body:
-    """A mesh whose soundness is looked at.
+    """A mesh whose soundness is checked.
 
     Attributes:
-        mesh: its facets and boundaries are not looked at here.
+        mesh: its facets and boundaries are not checked here.
         precision: of its coordinates, m.
         file: that it came from, for messages.
         up: direction of the thickness, from the collector into the cell.
@@ -111,7 +111,7 @@ class Body:
     precision: float
     file: Path
     up: Floats = field(init=False)
-    _every: int = field(default=1, init=False)  # of the outer facets one is looked at
+    _every: int = field(default=1, init=False)  # of the outer facets one is examined
 
     def __post_init__(self) -> None:
         self.up = np.eye(self.mesh.dimension)[-1]
@@ -165,7 +165,7 @@ class Body:
     @cached_property
     def slack(self) -> Floats:
         """Distance at each outer facet that counts as none, m."""
-        return np.maximum(4.0 * self.precision, SHARE * self._widths)
+        return np.maximum(4.0 * self.precision, SLACK_SHARE * self._widths)
 
     @cached_property
     def _widths(self) -> Floats:
@@ -196,7 +196,7 @@ class Body:
             place = self.mesh.points[self.outer, axis]
             for end, level in ((-1, place.min()), (1, place.max())):
                 near = np.abs(place - level).max(axis=1) <= self.slack
-                found[axis, end] = near & (end * self.normals[:, axis] > LEVEL)
+                found[axis, end] = near & (end * self.normals[:, axis] > MIN_PLANE_COSINE)
         return found
 
     @cached_property
@@ -232,19 +232,19 @@ class Body:
         count = int(parts.max()) + 1
         if count > 1:
             raise CaseError(f"mesh {self.file}: {self._apart(parts, count)}")
-        small = len(self.outer) < 0.1 * _LOOKS
+        small = len(self.outer) < 0.1 * _MAX_SAMPLES
         twice, across = self._met(np.arange(len(self.outer)) if small
                                   else np.flatnonzero(~self.on_box))
         self._check_volume()
         if len(twice):
-            raise CaseError(f"mesh {self.file}: {self._overlap(twice)}; {_CURE}")
+            raise CaseError(f"mesh {self.file}: {self._overlap(twice)}; {_WAY_OUT}")
         cracks = across[:, 0]
         twins = self._twins(cracks)
         if not twins.all():
             raise CaseError(
                 f"mesh {self.file}: {self._pairs(across[~twins])} lie on one another "
                 f"{self._place(cracks[~twins], 0.5 * self._every)} without the same "
-                f"nodes there (hanging nodes), so nothing passes; {_CURE}"
+                f"nodes there (hanging nodes), so nothing passes; {_WAY_OUT}"
             )
         self.cracks = across
 
@@ -278,7 +278,7 @@ class Body:
             raise CaseError(
                 f"mesh {self.file}: {len(found)} {what}, the first at {self.at(of)}: "
                 + (f"{names[0]} is folded over itself; mend the mesh" if len(names) == 1 else
-                   f"{', '.join(names)} fill the same room; {_CURE}"))
+                   f"{', '.join(names)} fill the same room; {_WAY_OUT}"))
 
     def _parts(self) -> Ints:
         """Number of the part that each cell belongs to; parts share no facet."""
@@ -306,10 +306,10 @@ class Body:
         total = float((self._sizes * away).sum()) / d
         if total > (1 + 1e-3) * box:
             raise CaseError(f"mesh {self.file}: its cells fill {total / box:.4g} times the box "
-                            f"around it: the same room is filled twice; {_CURE}")
+                            f"around it: the same room is filled twice; {_WAY_OUT}")
 
-    def _met(self, chosen: Ints, looks: int = _LOOKS) -> tuple[Ints, Ints]:
-        """What lies within the slack of outer facets, on either side.
+    def _met(self, chosen: Ints, looks: int = _MAX_SAMPLES) -> tuple[Ints, Ints]:
+        """Find the facets within the slack of outer facets, on either side.
 
         Returns:
             Facets with two cells on their own side, and facets with a cell on their outer side;
@@ -346,13 +346,13 @@ class Body:
         the mesh through outer facets only: their signs say how often the room beside it is filled.
 
         Returns:
-            Facet of each place, the places, and how many were looked at on each facet.
+            Facet of each place, the places, and how many were examined on each facet.
         """
         d, normals = self.mesh.dimension, self.normals
         corners = self.mesh.points[self.outer]
-        weights = _PLACES[d][: max(1, looks // max(1, len(chosen)))]
-        while len(weights) < 100 and len(chosen) * len(weights) * len(_HALVES[d]) < looks:
-            weights = np.concatenate([weights @ half for half in _HALVES[d]])
+        weights = _SAMPLE_WEIGHTS[d][: max(1, looks // max(1, len(chosen)))]
+        while len(weights) < 100 and len(chosen) * len(weights) * len(_SUBDIVISIONS[d]) < looks:
+            weights = np.concatenate([weights @ half for half in _SUBDIVISIONS[d]])
         main = np.abs(normals).argmax(axis=1)
         surfaces = [np.flatnonzero(np.abs(normals[:, axis]) > 1e-6) for axis in range(d)]
 
@@ -364,10 +364,10 @@ class Body:
         once = {axis: along(axis, facet, weights[:1]) for axis in range(d)
                 if len(facet := chosen[main[chosen] == axis])}
         pairs = sum(boxes.count.sum() for boxes, _ in once.values())
-        if pairs * len(weights) > _PAIRS:
+        if pairs * len(weights) > _MAX_PAIRS:
             once = {}
-            weights = weights[:: -(-len(weights) * pairs // max(_PAIRS, pairs))]
-            self._every = max(self._every, int(-(-pairs // _PAIRS)))
+            weights = weights[:: -(-len(weights) * pairs // max(_MAX_PAIRS, pairs))]
+            self._every = max(self._every, int(-(-pairs // _MAX_PAIRS)))
             chosen = chosen[:: self._every]
         found, where = [np.empty(0, dtype=np.int64)], [np.empty((0, d))]
         for axis in range(d):
@@ -488,7 +488,7 @@ class Body:
         return self.mesh.points @ frame(self.up)[:-1].T
 
     def _chords(self, chosen: Flags) -> float:
-        """What the chords along the rim of facets may leave out of a round shape (3D), m2.
+        """Area that the chords along the rim of facets may leave out of a round shape (3D), m2.
 
         A chord c that turns by an angle a into the next one cuts c^2 a/12 off; other nodes of a
         round wall lie above it. Corners of 80 degrees and more are corners.
@@ -510,17 +510,17 @@ class Body:
         square = 0.5 * ((u**2).sum(axis=1) + (v**2).sum(axis=1))
         return 1.2 / 12.0 * float((turn * square)[turn < np.radians(80.0)].sum())
 
-    # -- what is said --------------------------------------------------------------------------
+    # -- remarks and messages ------------------------------------------------------------------
 
     def remarks(self, tags: Ints, names: dict[str, int], up: Floats | None) -> list[str]:
-        """What is valid but should be known.
+        """Remarks on what is valid but should be known.
 
         Args:
             tags: boundary number of each outer facet, 0 for none.
             names: boundary name -> number.
             up: direction from the collector into the cell, None if it is no plane.
         """
-        told = []
+        notes = []
         if up is not None:
             self.up = up
         for name, end in (("collector", -1), ("counter", 1)):
@@ -531,31 +531,31 @@ class Body:
             full = float(self.areas[chosen].sum())
             seen = float((self.areas[chosen] * np.abs(self.normals[chosen] @ up)).sum())
             if seen < area - slack - self._chords(chosen):
-                told.append(f"boundary {name!r} covers {self.amount(seen)} of the "
+                notes.append(f"boundary {name!r} covers {self.amount(seen)} of the "
                             f"{self.amount(area)} that the mesh measures along its thickness")
             if full > 1.001 * seen + slack:  # four digits of each are shown
-                told.append(f"boundary {name!r} is {self.amount(full)} of surface, "
+                notes.append(f"boundary {name!r} is {self.amount(full)} of surface, "
                             f"{self.amount(seen)} seen along the thickness")
-            if told and told[-1].startswith(f"boundary {name!r}") and name == "collector":
-                told[-1] += f"; current densities refer to {self.amount(full)}"
+            if notes and notes[-1].startswith(f"boundary {name!r}") and name == "collector":
+                notes[-1] += f"; current densities refer to {self.amount(full)}"
         free = (tags == 0) | (tags == names.get("sides", -1))
         cracks = self.cracks[free[self.cracks[:, 0]]]
         if len(cracks):
-            told.append(f"a crack: facets of {self._pairs(cracks)} lie on one another without "
+            notes.append(f"a crack: facets of {self._pairs(cracks)} lie on one another without "
                         f"common nodes, {self._place(cracks[:, 0], 0.5 * self._every)}; nothing "
                         "passes there. If "
-                        f"that is not meant, {_CURE}")
+                        f"that is not meant, {_WAY_OUT}")
         free &= ~self.on_box & ~self._on_hull
         free[self.cracks[:, 0]] = False
         inside = np.flatnonzero(free)
         if self._every > 1 and len(self.cracks):
             inside = inside[~self._twins(inside)]
         if len(inside):
-            told.append(
+            notes.append(
                 f"the mesh has a hole or a notch: {', '.join(self._named(self.owner[inside]))} end "
                 f"at insulated walls {self._place(inside)} inside the box around the mesh. If "
                 "cells are missing there, they lie in no group: put them into one")
-        return told
+        return notes
 
     @cached_property
     def _outline(self) -> _Hull:
@@ -609,7 +609,7 @@ class Body:
         return found
 
     def _apart(self, parts: Ints, count: int) -> str:
-        """Why a mesh of several parts is none, and where."""
+        """Message on a mesh of several parts: the reason, and the places."""
         mesh = self.mesh
         if count > 0.5 * len(mesh.cells) > 4:
             return (f"every cell has nodes of its own ({len(mesh.cells)} cells in {count} parts "
@@ -623,8 +623,8 @@ class Body:
             shown.append(f"{count - 4} more")
         text = (f"{count} parts that share no facet, so nothing passes between them: "
                 f"{'; '.join(shown)}. ")
-        every = 1 + len(self.outer) // _LOOKS  # some of the facets of a large mesh show why
-        twice, across = self._met(np.arange(0, len(self.outer), every), looks=_LOOKS // 10)
+        every = 1 + len(self.outer) // _MAX_SAMPLES  # some of the facets of a large mesh show why
+        twice, across = self._met(np.arange(0, len(self.outer), every), looks=_MAX_SAMPLES // 10)
         other = parts[twice[:, 1]] != parts[self.owner[twice[:, 0]]]
         met = parts[across[:, 1]] != parts[self.owner[across[:, 0]]]
         if other.any():
@@ -639,10 +639,10 @@ class Body:
             shared = users[1:, 0][users[1:, 0] == users[:-1, 0]]
             text += (f"They touch at {len(shared)} nodes only, the first at {self.at(shared[:1])}"
                      if len(shared) else self._gap(parts, int(order[0])))
-        return f"{text}; {_CURE}"
+        return f"{text}; {_WAY_OUT}"
 
     def _gap(self, parts: Ints, main: int) -> str:
-        """How far the other parts are from one of them at least, from node to node."""
+        """Message on the least distance of the other parts from one of them, from node to node."""
         from scipy.spatial import cKDTree
 
         of_main = parts[self.owner] == main
@@ -674,7 +674,7 @@ class Body:
         return _point(self.mesh.points[nodes].reshape(-1, self.mesh.dimension).mean(axis=0))
 
     def _place(self, facets: Ints, share: float = 1.0) -> str:
-        """Where facets lie, and how much a share of them is."""
+        """Place of facets in words, with the area of a share of them."""
         facets = np.unique(facets)
         xyz = self.mesh.points[self.outer[facets]].reshape(-1, self.mesh.dimension)
         axis = int(np.argmin(np.ptp(xyz, axis=0)))
@@ -713,11 +713,11 @@ class _Hull:
         self._ball = -float((self._planes @ np.append(self._middle, 1.0)).max())
 
     def depth(self, places: Floats, deepest: float) -> Floats:
-        """How far places lie inside; too large between the corners of what has very many sides.
+        """Depth of places in the hull; too large between the corners of a hull with many sides.
 
         Args:
             places: of shape (n, dimension), m.
-            deepest: of what lies deeper than this only that is told, m.
+            deepest: depth from which on a lower bound is enough, m.
         """
         x = (places - self._from) / self._scale
         # What lies in the ball around the middle is at least as deep as the ball is there.
@@ -745,7 +745,7 @@ def _rows(points: Floats) -> NDArray[Any]:
 
 
 def index_of(table: Ints, rows: Ints) -> Ints:
-    """Where rows stand in a table, -1 for those that do not; none of its rows is there twice."""
+    """Positions of rows in a table, -1 for those not in it; its rows are all different."""
     base = int(max(table.max(initial=0), rows.max(initial=0))) + 1
     width = table.shape[1]
     if base**width < 2**63:
@@ -819,7 +819,7 @@ class _Boxes:
 
     def holding(self, least: float) -> Iterator[tuple[Ints, Ints, Floats]]:
         """Part by part: simplex, place in it, and shares of the corners, at least `least` each."""
-        part = np.cumsum(self.count) // _PART
+        part = np.cumsum(self.count) // _PAIRS_AT_ONCE
         for chosen in np.split(np.arange(len(part)), np.flatnonzero(np.diff(part)) + 1):
             chosen = chosen[self.count[chosen] > 0]
             if not len(chosen):

@@ -1,1 +1,1 @@
-"""What a mesh is: its numbers and its pictures."""
+"""Inspection of a mesh: its numbers and its pictures."""

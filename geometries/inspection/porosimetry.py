@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from geometries.meshing.mesh import Floats, TaggedMesh
 
-#: Points of the grid.
-SAMPLES = {2: 100_000, 3: 250_000}
-#: Ball sizes that are tried.
-STEPS = 40
+#: Number of points of the grid, by dimension.
+GRID_POINTS = {2: 100_000, 3: 250_000}
+#: Number of ball sizes that are tried.
+BALL_SIZES = 40
 
 
 def pore_sizes(mesh: TaggedMesh, bottom: float, top: float) -> dict[str, Any] | None:
@@ -47,7 +47,7 @@ def sampled(
     dim = mesh.dimension
     low = np.append(mesh.points[:, :-1].min(axis=0), bottom)
     high = np.append(mesh.points[:, :-1].max(axis=0), top)
-    spacing = float((np.prod(high - low) / SAMPLES[dim]) ** (1 / dim))
+    spacing = float((np.prod(high - low) / GRID_POINTS[dim]) ** (1 / dim))
     shape = np.maximum(1, np.round((high - low) / spacing)).astype(int)
     pores = np.zeros(shape, dtype=bool)
     chosen = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
@@ -80,7 +80,7 @@ def local_thickness(pores: NDArray[np.bool_]) -> Floats:
     radius = distance_transform_edt(np.pad(pores, floor))[cut] - 0.5
     radius = np.where(pores, radius, 0.0)
     size = radius.copy()
-    for r in np.linspace(max(radius.max(), 0.5), 0.5, STEPS):
+    for r in np.linspace(max(radius.max(), 0.5), 0.5, BALL_SIZES):
         centres = radius >= r - 1e-9
         covered = distance_transform_edt(~centres) <= r
         size = np.where(pores & covered & (size < r), r, size)

@@ -25,7 +25,7 @@ from geometries.meshing.measures import (
 )
 from geometries.meshing.mesh import TaggedMesh, is_pore, quality
 
-BINS = 20
+DEPTH_BINS = 20
 
 
 def inspect(
@@ -63,8 +63,8 @@ def inspect(
         cells, nodes, hash: as in mesh.json.
         notes: what was noticed when a file was read, and numbers that need a comment.
 
-    A mesh of one's own whose collector is not at the bottom is looked at from there: the thickness
-    is the last axis of tensors. If it has no such direction, what is counted by it is None.
+    A user's mesh whose collector is not at the bottom is measured from there: the thickness is the
+    last axis of tensors. If it has no such direction, numbers that refer to it are None.
 
     Raises:
         CaseError: the folder holds no complete mesh, or the metal is not known.
@@ -109,7 +109,7 @@ def inspect(
         from geometries.inspection.porosimetry import pore_sizes
 
         low, high = host["bottom"], host["top"]
-        edges = np.linspace(low, high, BINS + 1).tolist()
+        edges = np.linspace(low, high, DEPTH_BINS + 1).tolist()
         report["porosity"] = slab_fractions(mesh, [low, high])[0]
         report["porosity_by_depth"] = slab_fractions(mesh, edges)[::-1]
         report["fractions_by_depth"] = {
@@ -128,24 +128,24 @@ def inspect(
 
 
 def comments(report: dict[str, Any]) -> list[str]:
-    """On numbers of `inspect` that would mislead if they stood alone."""
-    told = [f"wall area 0: {name} touches no pore; nothing plates on it"
+    """Comments on numbers of `inspect` that would mislead if they stood alone."""
+    found = [f"wall area 0: {name} touches no pore; nothing plates on it"
             for name, area in report["wall_area"].items() if not area > 0.0]
     if report["porosity"] is None:
-        return told
+        return found
     tensor = report["tortuosity_tensor"] or []
     along = {"the thickness": report["tortuosity"]} | {
         "xyz"[k]: row[k] for k, row in enumerate(tensor[:-1])}
     for axis, value in along.items():
         if value is not None and value < 1 - 1e-6:
-            told.append(f"tortuosity {value:.4g} along {axis} is below 1, which no pore space "
+            found.append(f"tortuosity {value:.4g} along {axis} is below 1, which no pore space "
                         "between two planes has: the ends of the host are no planes of the mesh "
                         "there; do not use it")
     if report["tortuosity"] is None:
-        told.append("no tortuosity along the thickness: no pore leads through the host"
+        found.append("no tortuosity along the thickness: no pore leads through the host"
                     + ("" if not report["pore_connected"] else
                        ", or its ends are no planes of the mesh"))
-    return told
+    return found
 
 
 def host_mass(mesh: TaggedMesh, densities: Mapping[str, float]) -> dict[str, float]:

@@ -1,1 +1,1 @@
-"""What all builders mesh with: primitives, level sets, gmsh, the tagged mesh itself."""
+"""Meshing tools of all builders: primitives, level sets, gmsh, the tagged mesh itself."""

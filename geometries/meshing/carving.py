@@ -20,15 +20,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.base.errors import RunError
-from geometries.meshing.mesh import REGULAR, Floats, TaggedMesh, assemble, quality, within_budget
+from geometries.meshing.mesh import (
+    REGULAR_SIMPLEX,
+    Floats,
+    TaggedMesh,
+    assemble,
+    quality,
+    within_budget,
+)
 from geometries.meshing.primitives import Ball, Bore, Primitive, Rod
 
-NEAR = 0.1  # two walls closer to touching than this share of the sum of radii are refused
-STEEP = math.sin(math.radians(30))  # least sine between merging rods, and of rods with planes
-QUALITY, QUALITY_1_PERCENT = 0.05, 0.2  # least SICN accepted, of the worst cell and of 1 %
-ATTEMPTS = 6
-SKIN, BAR, HOST, INNER, CORE = 1, 2, 3, 4, 5  # priorities
-GRID = {2: 2_000_000, 3: 600_000}  # points on which the cell size is tabulated
+#: Least gap between two walls, as a share of the sum of radii; closer ones are refused.
+MIN_GAP_SHARE = 0.1
+#: Least sine between merging rods, and of rods with planes.
+MIN_MERGING_SINE = math.sin(math.radians(30))
+#: Least SICN accepted, of the worst cell and of 1 %.
+MIN_QUALITY, MIN_QUALITY_1_PERCENT = 0.05, 0.2
+MAX_ATTEMPTS = 6
+#: Priorities of parts: the higher one wins where two overlap.
+SKIN, BAR, HOST, INNER, CORE = 1, 2, 3, 4, 5
+#: Number of points on which the cell size is tabulated, by dimension.
+SIZE_GRID_POINTS = {2: 2_000_000, 3: 600_000}
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,7 @@ def carve(room: Room, parts: list[Part]) -> tuple[TaggedMesh, list[Part], dict[s
     """
     rng = np.random.default_rng(len(parts))
     report = ""
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         try:
             mesh = _mesh(room, parts)
         except RunError as error:
@@ -107,16 +119,16 @@ def carve(room: Room, parts: list[Part]) -> tuple[TaggedMesh, list[Part], dict[s
         else:
             q = quality(mesh.points, mesh.cells)
             worst, low = float(q.min()), float(np.quantile(q, 0.01))
-            if worst >= QUALITY and low >= QUALITY_1_PERCENT:
+            if worst >= MIN_QUALITY and low >= MIN_QUALITY_1_PERCENT:
                 return mesh, parts, {"attempts": attempt + 1, "quality_min": round(worst, 4),
                                      "quality_1_percent": round(low, 4)}
-            places = mesh.points[mesh.cells[q < QUALITY]].mean(axis=1)
+            places = mesh.points[mesh.cells[q < MIN_QUALITY]].mean(axis=1)
             at = ", ".join(f"{v:.3g}" for v in mesh.points[mesh.cells[q.argmin()]].mean(axis=0))
             report = f"worst cell {worst:.3g} at ({at}) m, 1 % of the cells below {low:.3g}"
         fewer = _without_spares(parts, places)
         parts = fewer if len(fewer) < len(parts) else _shifted(room, parts, places, rng)
-    raise RunError(f"no good mesh in {ATTEMPTS} attempts ({report}); try another seed or a smaller "
-                   "size_wall")
+    raise RunError(f"no good mesh in {MAX_ATTEMPTS} attempts ({report}); try another seed or a "
+                   "smaller size_wall")
 
 
 # ---------------------------------------------------------------- placing
@@ -149,7 +161,7 @@ class Crowd:
         if len(self.radii) and np.any(a != b):
             near = nearest(a, b, self.starts, self.ends)
             self.contacts = np.vstack([self.contacts, self._meeting(a, b, near)[
-                near.apart <= (1 - NEAR) * (self.radii + radius)]])
+                near.apart <= (1 - MIN_GAP_SHARE) * (self.radii + radius)]])
         self.starts = np.vstack([self.starts, axis[0]])
         self.ends = np.vstack([self.ends, axis[1]])
         self.radii = np.append(self.radii, radius)
@@ -172,14 +184,15 @@ class Crowd:
         near = nearest(a, b, self.starts, self.ends)
         apart = near.apart
         sums = self.radii + radius
-        hit = apart <= (1 - NEAR) * sums
-        if np.any(~hit & (apart < (1 + NEAR) * (sums + self.skins + skin))):
+        hit = apart <= (1 - MIN_GAP_SHARE) * sums
+        if np.any(~hit & (apart < (1 + MIN_GAP_SHARE) * (sums + self.skins + skin))):
             return None
-        least = np.abs(self.radii - radius) + 2 * NEAR * np.minimum(self.radii, radius)
+        least = np.abs(self.radii - radius) + 2 * MIN_GAP_SHARE * np.minimum(self.radii, radius)
         least = np.maximum(least, 0.4 * sums)
         for inner, outer in ((self.hollows, radius), (np.full(1, hollow), self.radii)):
-            least = np.maximum(least, np.where(inner > 0, (1 + NEAR) * (inner + outer), 0.0))
-        if np.any(hit & ((apart < least) | (near.sine < STEEP))):
+            clear = (1 + MIN_GAP_SHARE) * (inner + outer)
+            least = np.maximum(least, np.where(inner > 0, clear, 0.0))
+        if np.any(hit & ((apart < least) | (near.sine < MIN_MERGING_SINE))):
             return None
         if np.any(b != a) and np.any(hit):  # contacts of rods: whole, and clear of one another
             at = self._meeting(a, b, near)[hit]
@@ -188,7 +201,7 @@ class Crowd:
             edge = 1.3 * radius / near.sine[hit][:, None]
             if np.any((at < low + edge) | (at > high - edge)):
                 return None
-            free = (1 + NEAR) * sums[hit]
+            free = (1 + MIN_GAP_SHARE) * sums[hit]
             others = np.vstack([self.contacts, at])
             apart = np.linalg.norm(at[:, None] - others[None], axis=2)
             if np.any(np.sum(apart < free[:, None], axis=1) > 1):  # itself is the one
@@ -211,16 +224,16 @@ class Crowd:
         planes += [p for k in range(len(a) - 1) for p in ((k, 0.0, 1.0), (k, self.box[k], -1.0))]
         for k, place, sign in planes:
             low, high = sorted((sign * (a[k] - place), sign * (b[k] - place)))
-            if low >= (1 + 2 * NEAR) * (radius + skin):
+            if low >= (1 + 2 * MIN_GAP_SHARE) * (radius + skin):
                 continue
             upright = k == len(a) - 1
             ground = upright and sign > 0
             if not (ground or (self.open_top if upright else self.cut)):
                 return False
             if length and low < -radius < radius < high:  # a rod that crosses the plane
-                if high - low < STEEP * length:
+                if high - low < MIN_MERGING_SINE * length:
                     return False
-            elif low < (0.1 if ground else -0.5) * radius or low > (1 - 2 * NEAR) * radius:
+            elif low < (0.1 if ground else -0.5) * radius or low > (1 - 2 * MIN_GAP_SHARE) * radius:
                 return False
             elif length and high - low > 1e-9 * length:
                 return False  # a rod that ends in the plane
@@ -229,7 +242,7 @@ class Crowd:
     def _clear_of_edges(self, a: Floats, b: Floats, radius: float, skin: float) -> bool:
         if len(a) == 2 or not self.cut:
             return True
-        reach = (1 + 2 * NEAR) * (radius + skin)
+        reach = (1 + 2 * MIN_GAP_SHARE) * (radius + skin)
         if np.all(np.minimum(a, b)[:2] > reach) and np.all(np.maximum(a, b)[:2]
                                                            < self.box[:2] - reach):
             return True
@@ -238,12 +251,12 @@ class Crowd:
         edges += [(np.append(c, z), np.append(d, z)) for z in (self.ground, self.ceiling)
                   for c, d in itertools.combinations(corners, 2) if np.sum(c != d) == 1]
         apart = nearest(a, b, *(np.array(e) for e in zip(*edges, strict=True))).apart
-        return not np.any((apart > (1 - 2 * NEAR) * radius)
-                          & (apart < (1 + 2 * NEAR) * (radius + skin)))
+        return not np.any((apart > (1 - 2 * MIN_GAP_SHARE) * radius)
+                          & (apart < (1 + 2 * MIN_GAP_SHARE) * (radius + skin)))
 
 
 class Nearest(NamedTuple):
-    """Where a segment is nearest to each of others.
+    """Nearest places of a segment and each of several others.
 
     Attributes:
         apart: distances in m.
@@ -526,14 +539,14 @@ def _carved(
 
 
 def _overlap(group: list[Part]) -> bool:
-    """Whether any two parts may touch, judged by their boxes."""
+    """True if any two parts may touch, judged by their boxes."""
     low, high = (np.array(v) for v in zip(*(p.shape.bounds() for p in group), strict=True))
     meet = np.all((low[:, None] < high[None]) & (low[None] < high[:, None]), axis=-1)
     return bool(np.triu(meet, 1).any())
 
 
 def _within(room: Room, group: list[Part], low: float, high: float) -> bool:
-    """Whether all parts lie inside the cell and their span."""
+    """True if all parts lie inside the cell and their span."""
     near, far = np.zeros(room.dimension), room.corner.copy()
     near[-1], far[-1] = low, high
     bounds = [p.shape.bounds() for p in group]
@@ -557,7 +570,7 @@ def _sizes(room: Room, parts: list[Part]) -> tuple[list[Floats], Floats]:
     """
     n, slope = room.dimension, room.growth - 1.0
     finest = min([p.size for p in parts] + [h for _, h in room.planes] + [room.size])
-    step = max(finest, float(np.prod(room.corner) / GRID[n]) ** (1 / n))
+    step = max(finest, float(np.prod(room.corner) / SIZE_GRID_POINTS[n]) ** (1 / n))
     axes = [np.linspace(0.0, v, max(2, math.ceil(v / step) + 1)) for v in room.corner]
     h = np.full([len(x) for x in axes], room.size)
     for height, fine in room.planes:
@@ -575,7 +588,7 @@ def _sizes(room: Room, parts: list[Part]) -> tuple[list[Floats], Floats]:
         if points.size:
             off = np.maximum(np.abs(p.shape.distance(points)) - slack, 0.0)
             h[cuts] = np.minimum(h[cuts], p.size + slope * off)
-    count = float(np.mean(h ** -float(n)) * np.prod(room.corner)) / REGULAR[n]
+    count = float(np.mean(h ** -float(n)) * np.prod(room.corner)) / REGULAR_SIMPLEX[n]
     within_budget(count, room.budget)
     return axes, h
 

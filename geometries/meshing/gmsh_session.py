@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError, RunError
-from geometries.meshing.mesh import MOST_CELLS, Floats, Ints, cells_needed, within_budget
+from geometries.meshing.mesh import MAX_CELLS, Floats, Ints, cells_needed, within_budget
 
 
 @contextlib.contextmanager
@@ -99,7 +99,7 @@ def size_fields(
     planes: list[tuple[float, float]],
     surfaces: list[tuple[list[int], float]],
     sampling: int = 40,
-    budget: tuple[float, str] = (MOST_CELLS, "budget"),
+    budget: tuple[float, str] = (MAX_CELLS, "budget"),
 ) -> None:
     """Set the cell size: fine at planes and surfaces, growing linearly with distance to `size`.
 

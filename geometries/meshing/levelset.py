@@ -26,12 +26,12 @@ from geometries.meshing.mesh import Floats, Ints
 #: (n, dimension) points in m -> (n, phases) numbers; the phase with the least one is there.
 Field = Callable[[Floats], Floats]
 
-#: Share of the longest edges of cells, and of others, within which a node moves to their cut.
-LONG, SHORT = 0.24999, 0.41189
+#: Share of an edge within which a node moves to its cut: longest edges of cells, and other edges.
+LONG_EDGE_SHARE, SHORT_EDGE_SHARE = 0.24999, 0.41189
 #: Least determinant of a warped cell's edges over the power of its longest; 0.5 in the lattice.
-FLAT = 0.04
+MIN_CELL_SHAPE = 0.04
 #: Least share of an edge on either side of a cut that leaves a plane or a point of three phases.
-MARGIN = 0.15
+MIN_EDGE_SHARE = 0.15
 
 
 def lattice(axes: list[Floats], planes: list[float]) -> tuple[Floats, Ints, NDArray[np.bool_]]:
@@ -203,20 +203,20 @@ def warp(
 ) -> Floats:
     """Points with those near an interface moved onto it; their `phases` gain the other side.
 
-    A node of a plane moves along the plane only. If a cut off the plane is closer than `MARGIN`, it
-    stays and counts as on the interface.
+    A node of a plane moves along the plane only. If a cut off the plane is closer than
+    `MIN_EDGE_SHARE`, it stays and counts as on the interface.
     """
     lattice_points, lattice_phases = points, phases.copy()
     points = points.copy()
     edges = _cut_edges(cells, phases)
-    limits = np.where(_longest(points, cells, edges), LONG, SHORT)
+    limits = np.where(_longest(points, cells, edges), LONG_EDGE_SHARE, SHORT_EDGE_SHARE)
     moved = np.zeros(len(points), dtype=bool)
     while len(edges):
         at, share = _meetings(points, edges, phases, field)
         node = np.concatenate([edges[:, 0], edges[:, 1]])
         other = np.concatenate([edges[:, 1], edges[:, 0]])
         leaves = np.any(fixed[node] & (np.abs(points[other] - points[node]) > 0), axis=1)
-        limit = np.where(leaves, MARGIN, np.concatenate([limits, limits]))
+        limit = np.where(leaves, MIN_EDGE_SHARE, np.concatenate([limits, limits]))
         near = np.concatenate([share, 1 - share]) < limit
         node, other, at = node[near], other[near], np.concatenate([at, at])[near]
         leaves = leaves[near]
@@ -235,7 +235,7 @@ def warp(
     # Of a cell that became flat the node that went farthest returns; its edges are cut instead.
     touched = cells[moved[cells].any(axis=1)]
     sense = np.sign(_fullness(lattice_points, touched))
-    while np.any(flat := _fullness(points, touched) * sense < FLAT):
+    while np.any(flat := _fullness(points, touched) * sense < MIN_CELL_SHAPE):
         cells = touched[flat]
         went = np.linalg.norm((points - lattice_points)[cells], axis=2)
         back = cells[np.arange(len(cells)), went.argmax(axis=1)]
@@ -289,7 +289,7 @@ def bisect(
         ready = np.bincount(best, minlength=len(edges)) == np.bincount(ranks[cut],
                                                                        minlength=len(edges))
         chosen = edges[np.argsort(rank)][ready]
-        at = _meetings(points, chosen, phases, field, MARGIN)[0]
+        at = _meetings(points, chosen, phases, field, MIN_EDGE_SHARE)[0]
         new = np.full(len(edges), -1)
         new[ready] = len(points) + np.arange(len(chosen))
         points = np.concatenate([points, at])
@@ -328,7 +328,7 @@ def _cut_edges(cells: Ints, phases: Ints) -> Ints:
 def _meetings(
     points: Floats, edges: Ints, phases: Ints, field: Field, margin: float = 0.0
 ) -> tuple[Floats, Floats]:
-    """Where the phases of an edge's ends meet: points, and their share of the way along the edge.
+    """Points where the phases of an edge's ends meet, and their share of the way along the edge.
 
     Regula falsi (Illinois) on the difference of the ends' least numbers. `margin` is the share
     of the edge at either end that is left free.

@@ -1,4 +1,4 @@
-"""What a mesh is: volumes, porosity, walls, connectivity, tortuosity, quality."""
+"""Measures of a mesh: volumes, porosity, walls, connectivity, tortuosity, quality."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def cut_off(mesh: TaggedMesh) -> dict[str, float]:
 
 
 def electronic(mesh: TaggedMesh, bottom: float, top: float) -> dict[str, Any]:
-    """How the solids hang together and conduct between two heights, see `inspect`."""
+    """Connectivity and conductivity of the solids between two heights, see `inspect`."""
     chosen = mesh.region_mask(*[n for n in mesh.regions if not is_pore(n)])
     if not chosen.any():
         return {"bodies": 0, "share_connected": None, "conductivity": None}
@@ -165,7 +165,7 @@ def electronic(mesh: TaggedMesh, bottom: float, top: float) -> dict[str, Any]:
 
 
 def components(mesh: TaggedMesh, chosen: NDArray[np.bool_]) -> tuple[int, Ints]:
-    """Bodies of the chosen cells that hang together by facets.
+    """Bodies of the chosen cells that are connected by facets.
 
     Returns:
         their number, and for each cell its body (-1 for a cell that was not chosen).
@@ -246,7 +246,7 @@ def floating_conductors(mesh: TaggedMesh, listed: int = 20) -> dict[str, Any]:
 
 
 def pore_connectivity(mesh: TaggedMesh) -> tuple[bool, float]:
-    """Whether pores lead from the counter to the collector, and their share open to the counter."""
+    """True if pores lead from the counter to the collector, and their share open to the counter."""
     pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
     if not pores.any():
         return False, 0.0

@@ -16,10 +16,10 @@ from fem.base.errors import CaseError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-#: Budget of the families that have no parameter for it.
-MOST_CELLS = 10_000_000
+#: Most cells of a mesh of the families that have no parameter for it.
+MAX_CELLS = 10_000_000
 #: Area or volume of a regular simplex of side 1; meshes have within 30 % of the cells it gives.
-REGULAR = {2: 0.433, 3: 0.118}
+REGULAR_SIMPLEX = {2: 0.433, 3: 0.118}
 
 
 @dataclass
@@ -80,7 +80,7 @@ class TaggedMesh:
 
 @dataclass
 class Built:
-    """What a family's builder returns: the mesh and what the sidecar says of the host.
+    """Result of a family's builder: the mesh, and entries of the sidecar on the host.
 
     Attributes:
         mesh: the tagged mesh.
@@ -104,15 +104,15 @@ def simplex_measures(points: Floats, simplices: Ints) -> Floats:
     return np.sqrt(np.maximum(np.linalg.det(gram), 0.0)) / math.factorial(edges.shape[1])
 
 
-def too_many(cells: float, budget: float = MOST_CELLS, name: str = "budget") -> list[str]:
-    """What is wrong with a mesh of about so many cells, if they are more than the budget."""
+def too_many(cells: float, budget: float = MAX_CELLS, name: str = "budget") -> list[str]:
+    """Message on a mesh of about so many cells, if they are more than the budget."""
     return [] if cells <= budget else [
         f"{name}: about {cells:.2g} cells needed, {budget:.2g} allowed; take larger sizes (size, "
         "size_wall ...) or a smaller cell"
     ]
 
 
-def within_budget(cells: float, budget: float = MOST_CELLS, name: str = "budget") -> None:
+def within_budget(cells: float, budget: float = MAX_CELLS, name: str = "budget") -> None:
     """Refuse a mesh that is far too fine, before it is made.
 
     Raises:
@@ -135,7 +135,7 @@ def cells_needed(
         growth: ratio of neighbouring cells.
         fine: area (2D: length) of surfaces, each side counted, and the cell size there.
     """
-    n, c = dimension, REGULAR[dimension]
+    n, c = dimension, REGULAR_SIMPLEX[dimension]
     count = volume / (c * size**n)
     for area, h in fine or []:
         if h < size:  # the integral of dx/h^n over h = h0 + (growth - 1) x
@@ -208,7 +208,7 @@ def facet_positions(cells: Ints) -> tuple[Ints, Ints, Ints, Ints]:
 
 
 def odd_permutations(cells: Ints) -> NDArray[np.bool_]:
-    """Which way the sorted nodes of each facet turn, seen from its cell of positive volume.
+    """Sense in which the sorted nodes of each facet turn, seen from its cell of positive volume.
 
     Returns:
         One flag for every entry of `cells.ravel()`, of the facet opposite to it; those of two cells
@@ -297,7 +297,7 @@ def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
         points (nodes, dimension), cells, and the centre of the box of each cell.
 
     Raises:
-        CaseError: more than `MOST_CELLS` cells.
+        CaseError: more than `MAX_CELLS` cells.
     """
     within_budget({2: 2.0, 3: 6.0}[len(axes)] * math.prod(len(a) - 1 for a in axes))
     shape = [len(a) for a in axes]
@@ -347,7 +347,7 @@ def graded(
         growth: ratio of neighbouring cells, > 1.
 
     Raises:
-        CaseError: more than `MOST_CELLS` cells.
+        CaseError: more than `MAX_CELLS` cells.
     """
     sizes = [size] * (len(stops) - 1) if isinstance(size, float | int) else size
     nodes = [np.array([stops[0]])]

@@ -1,4 +1,4 @@
-"""What the parameter models of all families share."""
+"""Common parts of the parameter models of all families."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def at_depth(graded: tuple[float, ...], share: float) -> float:
 
 @dataclass(frozen=True)
 class Names:
-    """What the regions and boundaries of a mesh will be called, known before it is built.
+    """Names of the regions and boundaries of a mesh, known before it is built.
 
     Attributes:
         regions: of every mesh with these parameters.

@@ -35,11 +35,11 @@ class Ball:
     pole: Point | None = None
 
     def grown(self, by: float) -> Ball:
-        """The same with a larger radius."""
+        """Copy with a larger radius."""
         return replace(self, radius=self.radius + by)
 
     def moved(self, by: Floats) -> Ball:
-        """The same elsewhere."""
+        """Copy moved elsewhere."""
         return replace(self, centre=_add(self.centre, by))
 
     def axis(self) -> tuple[Point, Point]:
@@ -98,13 +98,13 @@ class Rod:
     seam: Point | None = None
 
     def grown(self, by: float) -> Rod:
-        """The same, thicker and longer by this at each end."""
+        """Copy, thicker and longer by this at each end."""
         a, b = np.array(self.start), np.array(self.end)
         along = (b - a) / np.linalg.norm(b - a) * by
         return Rod(_point(a - along), _point(b + along), self.radius + by, self.seam)
 
     def moved(self, by: Floats) -> Rod:
-        """The same elsewhere."""
+        """Copy moved elsewhere."""
         return replace(self, start=_add(self.start, by), end=_add(self.end, by))
 
     def axis(self) -> tuple[Point, Point]:
@@ -164,11 +164,11 @@ class Bore:
     half: bool = False
 
     def grown(self, by: float) -> Bore:
-        """The same, wider at every height."""
+        """Copy, wider at every height."""
         return replace(self, profile=tuple((z, r + by) for z, r in self.profile))
 
     def moved(self, by: Floats) -> Bore:
-        """The same elsewhere."""
+        """Copy moved elsewhere."""
         return Bore(_add(self.foot, by[:-1]),
                     tuple((z + float(by[-1]), r) for z, r in self.profile), self.half)
 
@@ -232,7 +232,7 @@ class Prism:
     breadth: tuple[float, float] | None = None
 
     def grown(self, by: float) -> Prism:
-        """The same with every side moved outwards (convex polygons), along y too."""
+        """Copy with every side moved outwards (convex polygons), along y too."""
         c = np.array(self.corners)
         edge = np.roll(c, -1, axis=0) - c
         edge /= np.linalg.norm(edge, axis=1, keepdims=True)
@@ -245,7 +245,7 @@ class Prism:
         return Prism(tuple((float(x), float(z)) for x, z in moved), wide)
 
     def moved(self, by: Floats) -> Prism:
-        """The same elsewhere."""
+        """Copy moved elsewhere."""
         corners = tuple((x + float(by[0]), z + float(by[-1])) for x, z in self.corners)
         return Prism(corners, self.breadth and (self.breadth[0] + float(by[1]),
                                                 self.breadth[1] + float(by[1])))
@@ -315,11 +315,11 @@ class Wire:
     radius: float
 
     def grown(self, by: float) -> Wire:
-        """The same, thicker."""
+        """Copy, thicker by this."""
         return replace(self, radius=self.radius + by)
 
     def moved(self, by: Floats) -> Wire:
-        """The same elsewhere."""
+        """Copy moved elsewhere."""
         return replace(self, points=tuple(_add(p, by) for p in self.points))
 
     def axis(self) -> tuple[Point, Point]:

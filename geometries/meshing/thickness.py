@@ -17,14 +17,14 @@ from geometries.meshing.mesh import Floats, Ints
 if TYPE_CHECKING:
     from geometries.meshing.mesh import TaggedMesh
 
-#: Of a collector's area, the least that is seen along its mean normal if it counts as a plane.
-FLAT = 0.75
-#: Of the cell's thickness, the most that such a collector may rise and fall.
-ROUGH = 0.1
+#: Least share of a collector's area seen along its mean normal for it to count as a plane.
+MIN_FLATNESS = 0.75
+#: Largest rise and fall of such a collector, as a share of the cell's thickness.
+MAX_ROUGHNESS = 0.1
 #: Angle (radian) within which a direction is an axis.
-AXIS = 1e-3
-#: Cosine to the last axis (2.5 degrees) from which on a direction is not worth a word.
-UPRIGHT = 0.999
+AXIS_ANGLE = 1e-3
+#: Cosine to the last axis (2.5 degrees) above which a direction needs no remark.
+UPRIGHT_COSINE = 0.999
 
 
 def direction(mesh: TaggedMesh, corners: Floats, normals: Floats, areas: Floats) -> Floats | None:
@@ -42,15 +42,15 @@ def direction(mesh: TaggedMesh, corners: Floats, normals: Floats, areas: Floats)
     total = -(areas[:, None] * normals).sum(axis=0)
     length = float(np.linalg.norm(total))
     share = length / float(areas.sum())
-    if share < FLAT:
+    if share < MIN_FLATNESS:
         return None
     up = total / length
     uneven = np.sqrt(max(1.0 - share**2, 0.0))
     axis = int(np.abs(up).argmax())
-    if np.arccos(min(abs(up[axis]), 1.0)) <= max(AXIS, uneven):
+    if np.arccos(min(abs(up[axis]), 1.0)) <= max(AXIS_ANGLE, uneven):
         up = np.sign(up[axis]) * np.eye(len(up))[axis]
     heights, levels = mesh.points @ up, corners @ up
-    least = ROUGH * np.ptp(heights)
+    least = MAX_ROUGHNESS * np.ptp(heights)
     return up if np.ptp(levels) <= least and levels.min() - heights.min() <= least else None
 
 
@@ -80,14 +80,14 @@ def heights(mesh: TaggedMesh, up: Floats | None) -> Floats:
     return along(mesh.points, up)
 
 
-def said(up: Floats | None) -> list[str]:
-    """What to know of a thickness that is not the last axis upwards; nothing if it is."""
+def remarks(up: Floats | None) -> list[str]:
+    """Remarks on a thickness that is not the last axis upwards; none if it is."""
     if up is None:
         return [
             "boundary 'collector' is no plane with the whole mesh on one side of it: depth, "
             "thirds, tip and metal_layer go by the distance from it"
         ]
-    if up[-1] > UPRIGHT:
+    if up[-1] > UPRIGHT_COSINE:
         return []
     shown = ", ".join(f"{x:.4g}" for x in up + 0.0)
     return [

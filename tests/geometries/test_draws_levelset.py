@@ -45,7 +45,7 @@ def around(rng: np.random.Generator, unit: float, dim: int) -> Drawn:
 
 
 def tpms(rng: np.random.Generator, folder: Path) -> Drawn:
-    from geometries.builders.tpms import RANGE
+    from geometries.builders.tpms import POROSITY_RANGE
 
     dim, unit = int(rng.integers(2, 4)), rng.uniform(4, 60)
     kind = str(rng.choice(["network", "sheet"]))
@@ -59,19 +59,19 @@ def tpms(rng: np.random.Generator, folder: Path) -> Drawn:
     if kind == "sheet" and rng.random() < 0.3:
         found["wall_thickness"] = um(unit * rng.uniform(0.1, 0.3))
     else:
-        found["porosity"] = profile(rng, *RANGE[surface, kind, dim])
+        found["porosity"] = profile(rng, *POROSITY_RANGE[surface, kind, dim])
     return {**found, **around(rng, unit, dim), "cells_max": 3_000_000}
 
 
 def foam(rng: np.random.Generator, folder: Path) -> Drawn:
-    from geometries.builders.foam import RANGE
+    from geometries.builders.foam import POROSITY_RANGE
 
     dim, pore = int(rng.integers(2, 4)), rng.uniform(2, 100)
     kind = str(rng.choice(["opal", "bubbles", "struts", "sponge"]))
     times = rng.uniform(2, 2.2, size=2) if dim == 3 else rng.uniform(3, 8, size=2)
     found: Drawn = {
         "dimension": dim, "kind": kind, "pore_diameter": um(pore), "width": um(times[0] * pore),
-        "thickness": um(times[1] * pore), "porosity": profile(rng, *RANGE[kind, dim]),
+        "thickness": um(times[1] * pore), "porosity": profile(rng, *POROSITY_RANGE[kind, dim]),
         "seed": int(rng.integers(2**32))}
     if kind != "opal" and rng.random() < 0.3:
         found["pore_diameter"] = [um(pore), um(pore * rng.uniform(0.7, 1.0))]

@@ -296,7 +296,7 @@ def test_many_long_channels_take_little_memory(tmp_path):
 @pytest.mark.parametrize("dim", [2, 3])
 def test_a_large_mesh_is_looked_at_in_places(dim, tmp_path, monkeypatch):
     """With a budget of pairs for every tenth facet or so, faults of many facets are found."""
-    monkeypatch.setattr("geometries.files.soundness._PAIRS", 1200 if dim == 3 else 16)
+    monkeypatch.setattr("geometries.files.soundness._MAX_PAIRS", 1200 if dim == 3 else 16)
     text = refused(written(tmp_path / "a.msh", *layers(dim, np.linspace(0, 20, 8))))
     assert "electrolyte_a and electrolyte_b lie on one another" in text
     slit = joined(layers(dim), lambda x: x[:, 0] < 11)

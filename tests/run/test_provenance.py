@@ -154,7 +154,7 @@ def test_a_written_case_keeps_its_cells_when_a_family_chooses_others(
         return (size := chosen(p))[0], p.size_wall or 0.7 * size[1]
 
     monkeypatch.setattr(Lamella, "sizes", finer)
-    monkeypatch.setattr(building, "VERSION", cache.VERSION + 1)
+    monkeypatch.setattr(building, "CACHE_VERSION", cache.CACHE_VERSION + 1)
     written = Case.load(tmp_path / "a" / "case.toml")
     again = written.run(tmp_path / "b")
     assert written.physics_hash() != case.physics_hash()
