@@ -17,7 +17,10 @@ from fem.contract.registry import CATALOGUE, named
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "physics"
 INDEX = PAGES / "README.md"
-PHYSICS: dict[str, Physics] = {found.name: found for found in map(named, named(CATALOGUE))}
+#: By folder, whose name is that of the page.
+PHYSICS: dict[str, Physics] = {
+    place.partition(":")[0].rpartition(".")[2]: named(place) for place in named(CATALOGUE)
+}
 #: Physics that no case can ask for; they have a page as well.
 PYTHON_ONLY = {"published"}
 #: Tables that a case had before physics brought their own, and the pages that name their keys.
@@ -76,6 +79,7 @@ def test_a_page_names_what_its_physics_declares(name: str) -> None:
         "fields": [field.name for field in physics.fields],
         "columns": [column.name for column in physics.columns],
         "figures": [figure.name for figure in physics.figures],
+        "events": [event.name for event in getattr(physics, "events", ())],
         "keys": table,
     }.items():
         lost = [each for each in declared if each not in found]
