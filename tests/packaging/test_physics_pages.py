@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import typing
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from fem.case import protocol, tables
+from fem.case.case import Case
 from fem.contract.physics import Physics
 from fem.contract.registry import CATALOGUE, named
 
@@ -92,6 +95,21 @@ def test_pages_name_the_keys_of_a_table_of_the_core(table: type[BaseModel]) -> N
     lost = [key for key in keys(table) if key not in found]
     pages = ", ".join(f"docs/physics/{name}.md" for name in CORE[table])
     assert not lost, f"{pages}: none names {', '.join(lost)}"
+
+
+@pytest.mark.parametrize("name", PHYSICS)
+def test_the_table_of_a_page_can_be_read(name: str) -> None:
+    """Each table by itself: a page may show keys side by side that a case gives one at a time."""
+    _, _, rest = page(name).partition("\n## Table\n")
+    block = re.findall(r"^ {4}.*$", rest.partition("\n## ")[0], re.MULTILINE)
+    shown = tomllib.loads("\n".join(line[4:] for line in block))
+    kinds: dict[str, Any] = {key: entry.annotation for key, entry in Case.model_fields.items()}
+    for physics in PHYSICS.values():
+        table: Any = physics.table
+        kinds[physics.name] = tuple[table, ...] if physics.many else table
+    assert shown
+    for key, value in shown.items():
+        TypeAdapter(kinds[key]).validate_python(value, context={"folder": ROOT})
 
 
 def test_every_folder_of_a_physics_has_its_page_and_every_page_its_row() -> None:
