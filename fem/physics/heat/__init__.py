@@ -117,7 +117,7 @@ PHYSICS = Physics(
     free=frozenset({"overheated"}),
     fields=(
         Field("T", "K", "temperature $T$", colours="inferno", offset=True),
-        Field("rise", "K", "temperature over that of the case", balance="heat balance",
+        Field("rise", "K", "temperature over that of the surroundings", balance="heat balance",
               colours="inferno"),
     ),
     columns=(

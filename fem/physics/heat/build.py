@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from fem.base.errors import CaseError
+from fem.contract.physics import TIMED
 from fem.materials import library as materials
 from fem.physics.heat import Heat
 from fem.physics.heat.conduction import Conduction, HeatMedium, Surroundings
@@ -47,7 +48,8 @@ def build(setup: Setup, table: Heat) -> Iterator[Conduction | Shutdown]:
         return [text for e in liquids for text in e.outside(e.c0, e.c0, T)]
 
     entropy = _entropy(setup, table)
-    yield Conduction(tuple(media), around, held, entropy, limit, outside)
+    settled = case.study in TIMED and any(T != case.temperature for T in held.values())
+    yield Conduction(tuple(media), around, held, entropy, limit, outside, settled=settled)
     melting = {
         name: Melting(m.at, m.width, m.factor)
         for name in domain.regions if (m := _given(table, name).get("shutdown"))

@@ -11,8 +11,11 @@ import numpy.typing as npt
 import ufl
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.base.errors import RunError
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.domain import Domain
+from fem.solver.options import Control
+from fem.solver.stage import Stage
 from fem.system.nodal import CELL
 from fem.system.part import Event, Observer
 from fem.system.slots import CELL_SLOT
@@ -20,10 +23,14 @@ from fem.system.system import System, Unknown
 
 __all__ = ["Conduction", "HeatMedium", "Surroundings"]
 
+Array = npt.NDArray[np.float64]
+
 #: The slot in which the temperature is solved for.
 SLOT = "heat"
 #: Share of the rise, and K, by which a cell at rest may change.
 STILL = 1e-8
+#: K by which a run may pass the temperature that ends it.
+SLACK = 0.01
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,11 @@ class Surroundings:
     flux: Any = 0.0
 
 
+def _given(value: Any) -> bool:
+    """A number other than zero, or an expression."""
+    return not isinstance(value, int | float) or bool(value)
+
+
 @dataclass
 class Conduction(Observer):
     r"""Heat balance of the whole mesh.
@@ -97,8 +109,9 @@ class Conduction(Observer):
     n points out. What other physics make is the port `heat`. i_n is positive where metal
     dissolves, so a positive dU/dT means that plating cools. Storage is lumped at the nodes.
 
-    Solved for is `rise`, the temperature over that of the case, which keeps the digits of a
-    millionth of a kelvin; the field `T` that is written is the sum. What everybody reads by the
+    Solved for is `rise`, the temperature over that of the surroundings (of the case, if there are
+    several), which keeps the digits of a millionth of a kelvin; the field `T` that is written is
+    the sum. What everybody reads by the
     name `T` is the temperature foreseen for the end of the step, held while the rows are solved:
     currents are then one and the same number in all stages of a step. What was foreseen wrongly is
     the error that the step is judged by.
@@ -110,6 +123,8 @@ class Conduction(Observer):
         entropy: dU/dT of the metal's electrode reaction, V/K.
         limit: an event ends the run where it is hotter, K.
         outside: what a temperature is too high for, K -> a sentence each.
+        settled: the run begins with the temperatures at rest between boundaries that are held, and
+            their surroundings, before anything makes heat; else at one temperature.
         together: solve for it with the potentials, T always that of the iterate. (Newton's method
             then leaves out how currents follow T, and needs more iterations.)
     """
@@ -121,6 +136,7 @@ class Conduction(Observer):
     limit: float = np.inf
     outside: Callable[[float], list[str]] = lambda T: []
     together: bool = False
+    settled: bool = False
 
     provides: tuple[str, ...] = ("T", "rise", "dU_dT")
     needs: tuple[str, ...] = ()
@@ -131,17 +147,21 @@ class Conduction(Observer):
         self.s, domain = s, s.domain
         part = domain.subdomain(tuple(domain.regions))
         self.start = float(s.temperature.value)
+        around = {a.outside for a in self.surroundings.values() if _given(a.h)}
+        around |= {*self.held.values()}
+        self.zero = around.pop() if len(around) == 1 else self.start
         slot = CELL_SLOT if self.together else SLOT
         if not self.together:
             s.slot(slot, after=tuple(s.slots.after))
         self.rise = s.add("rise", part, differential=True, potential=True, slot=slot)
+        self.rise.value.x.array[:] = self.start - self.zero
         self.T, self.seen = s.memory("T", part), s.memory("T_seen", part)
         s.define("T", self.seen)
         s.define("dU_dT", dfem.Constant(domain.mesh, self.entropy))
         for boundary, value in self.held.items():
             faces = domain.faces_of(boundary, domain.regions)
             nodes = domain.nodes_on(self.rise.space, part, faces=faces)
-            self.rise.fix(nodes, value - self.start, group=boundary)
+            self.rise.fix(nodes, value - self.zero, group=boundary)
         self.rise.weight = self._weight
         self._foresee()
         self.show()
@@ -150,7 +170,7 @@ class Conduction(Observer):
             s.refreshers.append(self._foresee)
         s.take("heat", "rise")
 
-    def _weight(self) -> npt.NDArray[np.float64]:
+    def _weight(self) -> Array:
         """Weight of each owned node in the error of a step: none where nothing has changed.
 
         What the solver leaves of the balance, over a small h, is a change of nanokelvins; it would
@@ -163,11 +183,11 @@ class Conduction(Observer):
 
     def _foresee(self) -> None:
         """Let all others read the temperature of the present iterate."""
-        self.seen.x.array[:] = self.start + self.rise.value.x.array
+        self.seen.x.array[:] = self.zero + self.rise.value.x.array
 
     def show(self) -> None:
         """Bring the field that is written to the present iterate."""
-        self.T.x.array[:] = self.start + self.rise.value.x.array
+        self.T.x.array[:] = self.zero + self.rise.value.x.array
 
     def rows(self, s: System) -> None:
         """Storage, conduction, and what passes through boundaries; sources come with the port."""
@@ -197,8 +217,8 @@ class Conduction(Observer):
         out = []
         for boundary, around in self.surroundings.items():
             weight, ds = self._faces(boundary)
-            above = self.start - around.outside + self.rise.value
-            if not isinstance(around.h, int | float) or around.h:
+            above = self.zero - around.outside + self.rise.value
+            if _given(around.h):
                 out.append(around.h * above * v * weight * ds)
         return out
 
@@ -211,7 +231,7 @@ class Conduction(Observer):
         ]
         for boundary, around in self.surroundings.items():
             weight, ds = self._faces(boundary)
-            if not isinstance(around.flux, int | float) or around.flux:
+            if _given(around.flux):
                 out.append(around.flux * v * weight * ds)
         return out
 
@@ -226,6 +246,27 @@ class Conduction(Observer):
             self.compiled[port] = [s.form(f) for f in found if not isinstance(f, int)]
         self.through = None if s.current is None else s.form(s.current)
         self._ready = True
+        if self.settled and s.t == 0.0:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Take the temperatures at rest as those of the start (collective).
+
+        A held boundary beside a cell at another temperature is a jump that spreads over a cell of
+        the mesh in microseconds, and over an electrolyte in milliseconds.
+
+        Raises:
+            RunError: no temperatures were found.
+        """
+        stage = Stage(self.s, (self.rise.name,), drives=False)
+        with self.s.at_rest():
+            outcome = stage.solve(Control(), scale=self._total("content") or 1.0)
+        if not outcome.converged:
+            raise RunError(f"heat: no temperatures at rest for the start: {outcome.reason}")
+        for past in self.rise.old:
+            past.x.array[:] = self.rise.value.x.array
+        self._foresee()
+        self.show()
 
     def _total(self, name: str) -> float:
         """Sum of compiled forms over the mesh, W (collective)."""
@@ -249,14 +290,18 @@ class Conduction(Observer):
 
     def lost(self) -> float:
         """Heat that leaves through all boundaries, W (2D: W/m; collective)."""
-        return self._total("lost") - self._sum(self._at_held(self.rise, 1.0))
+        return self._total("lost") - self._sum(self._at_held(self.rise)[0].sum())
 
-    def _at_held(self, u: Unknown, values: Any) -> float:
-        """Sum of what the row of an unknown lacks at held nodes, times values; this rank's."""
-        n, lacks = owned_size(u.space), self.s.residuals.get(u.name)
-        held = u.fixed_dofs()
-        held = held[held < n]
-        return 0.0 if lacks is None else float((lacks * (values * np.ones(n)))[held].sum())
+    def exchanged(self) -> float:
+        """Magnitude of the heat through boundaries, in or out, W (2D: W/m; collective)."""
+        through = sum(abs(self._sum(self.s.nodal(f).sum())) for f in self.compiled["lost"])
+        return through + self._sum(np.abs(self._at_held(self.rise)[0]).sum())
+
+    def _at_held(self, u: Unknown) -> tuple[Array, Array]:
+        """What the row of an unknown lacks at held nodes of this rank, and its values there."""
+        held, lacks = u.fixed_dofs(), self.s.residuals.get(u.name)
+        held = held[held < owned_size(u.space)]
+        return (np.zeros(len(held)) if lacks is None else lacks[held]), u.owned[held]
 
     def work(self) -> float:
         """Electrical work that is done on the cell, W (2D: W/m; collective).
@@ -268,7 +313,7 @@ class Conduction(Observer):
         flow = self._sum(sum(float(t.currents()[CELL].sum()) for t in s.reactions if t.drives))
         flow += 0.0 if self.through is None else s.integral(self.through)
         potentials = [u for u in s.unknowns.values() if u.potential and u is not self.rise]
-        held = sum(self._at_held(u, u.owned) for u in potentials)
+        held = sum(lacks @ values for lacks, values in map(self._at_held, potentials))
         return s.get_voltage() * flow + self._sum(held) + self._total("work")
 
     def step(self, scale: float) -> dict[str, float]:
@@ -281,28 +326,40 @@ class Conduction(Observer):
             `T_max`, K; `heat_made`, `heat_reversible` (a part of it) and `heat_out`, W (2D: W/m);
             two errors over the work, or over RT/F times `scale` if that is more. `first_law` is of
             heat made, less the reversible, against work; `heat` of heat stored, lost, given and
-            made (over what is lost, or is there over dt, if that is more: round-off in an oven).
+            made (over what passes boundaries either way, or is there over dt, if that is more:
+            round-off in an oven).
         """
         if not self._ready:
             self.begin()
         self.show()
         dissipated, made, work = self.dissipated(), self.made(), self.work()
         stored, lost, given = self._total("stored"), self.lost(), self._total("given")
+        exchanged = self.exchanged()
         whole = max(abs(work), abs(given), scale * GAS_CONSTANT * self.start / FARADAY)
         there = self._total("content") / self.s.dt if self.s.dt else 0.0
-        self.highest = self.start + self._hottest()[0]
+        self.highest = self.zero + self._hottest()[0]
         return {
             "T_max": self.highest,
             "heat_made": made,
             "heat_reversible": made - dissipated,
             "heat_out": lost,
-            "heat": abs(stored + lost - given - made) / max(whole, abs(lost), there),
+            "heat": abs(stored + lost - given - made) / max(whole, exchanged, there),
             "first_law": abs(dissipated - work) / whole,
         }
 
-    def _hottest(self) -> tuple[float, list[float]]:
-        """Largest rise, K, and where it is, m (collective)."""
-        domain, rise = self.s.domain, self.rise.owned
+    def share(self) -> float | None:
+        """Share of the step just solved at which the limit is passed; None if it is not."""
+        past = self.highest - self.limit
+        before = self.rise.old[0].x.array[: len(self.rise.owned)]
+        if past <= SLACK or (room := self.limit - self.zero - self._hottest(before)[0]) <= 0.0:
+            return None
+        return min(max((room + 0.5 * SLACK) / (room + past), 0.05), 0.999)
+
+    def _hottest(
+        self, values: Array | None = None
+    ) -> tuple[float, list[float]]:
+        """Largest rise, K, and where it is, m (collective); of the present iterate or `values`."""
+        domain, rise = self.s.domain, self.rise.owned if values is None else values
         mine: tuple[float, list[float]] = (-np.inf, [])
         if len(rise):
             k = int(rise.argmax())
@@ -319,5 +376,5 @@ class Conduction(Observer):
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Data that the highest temperature is too high for."""
         if closely:
-            for text in self.outside(self.start + self._hottest()[0]):
+            for text in self.outside(self.zero + self._hottest()[0]):
                 yield f"heat.{text}", text

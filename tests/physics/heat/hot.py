@@ -99,9 +99,10 @@ class Hot:
         return self.numbers
 
     def at(self, share: float) -> float:
-        """Mean rise at a height, given as a share of L, K (collective)."""
+        """Mean rise over T0 at a height, given as a share of L, K (collective)."""
         u, domain = self.heat.rise, self.s.domain
         on = abs(domain.node_coordinates(u.space)[:, 1] - share * L) < 1e-6 * L
         total = domain.comm.allreduce(float(u.owned[on].sum()), op=MPI.SUM)
-        return total / domain.comm.allreduce(int(on.sum()), op=MPI.SUM)
+        mean = total / domain.comm.allreduce(int(on.sum()), op=MPI.SUM)
+        return mean + (self.heat.zero - self.heat.start)
 

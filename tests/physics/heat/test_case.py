@@ -112,6 +112,34 @@ def test_a_run_warms_and_goes_on(tmp_path: Path) -> None:
     stopped = summary(hot(limited), tmp_path / "stopped")
     assert stopped["events"][-1]["event"] == "overheated"
     assert stopped["t"] < 20.0
+    assert 0.0 < stopped["T_max"] - (298.15 + rise / 2) <= 0.01  # a step is cut where it passes
+
+
+def test_boundaries_held_at_two_temperatures_begin_at_rest(tmp_path: Path) -> None:
+    """In time the cell starts from the linear profile between them, not from a jump."""
+    boundaries = {"collector": {"T": "318.15 K"}, "counter": {"T": "298.15 K"}}
+    probes = [{"name": "middle", "field": "T", "point": ["5 um", "50 um"]}]
+    found = run(
+        Case.from_dict(hot({"regions": REGIONS, "boundaries": boundaries}, probe=probes)),
+        tmp_path / "r",
+    ).series
+    assert found["probe.middle"] == pytest.approx(308.15, abs=0.01)
+
+
+@pytest.mark.parametrize("ambient", [("310 K", "310 K"), ("330 K", "310 K")])
+def test_surroundings_at_other_temperatures_than_the_case(
+    ambient: tuple[str, str], tmp_path: Path
+) -> None:
+    """The books of a cell at rest close to 1e-8 (`summary`), however far away they are."""
+    h = {"h": "1e4 W/m^2/K"}
+    boundaries = {"collector": h | {"ambient": ambient[0]}, "counter": h | {"ambient": ambient[1]}}
+    found = summary(hot(
+        {"regions": REGIONS, "boundaries": boundaries}, study="steady",
+        geometry=ACTIVE["geometry"] | {"size": "0.25 um"},
+        protocol=[{"step": "plate", "current_density": "10 A/m^2"}],
+    ), tmp_path / "r")  # fmt: skip
+    warmer = max(float(a.split()[0]) for a in ambient)
+    assert 310.0 < found["T_max"] <= warmer + 1.0
 
 
 def test_growing_metal_in_a_case(tmp_path: Path) -> None:
