@@ -95,6 +95,24 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         b.T is not None or b.h is not None for b in heat.boundaries.values()
     ):
         yield "heat.boundaries: an insulated cell never comes to rest; give one of them T or h"
+    for path, value in _of_the_case(sections):
+        if "T" in getattr(value, "variables", ()):
+            yield (
+                f"{path}: is an expression of T, but is taken at the temperature of the case, not "
+                "at the one that [heat] finds; give it without T"
+            )
+
+
+def _of_the_case(sections: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Paths and values of properties that are taken at the temperature of the case."""
+    for name, region in (sections.get("regions") or {}).items():
+        yield f"regions.{name}.sigma", region.sigma
+        yield f"regions.{name}.bridge_sigma", region.bridge_sigma
+    for k, entry in enumerate(sections.get("kinetics") or ()):
+        yield f"kinetics.{k}.eta_nuc", entry.eta_nuc
+        yield f"kinetics.{k}.film_resistance", entry.film_resistance
+    for name, boundary in (sections.get("boundaries") or {}).items():
+        yield f"boundaries.{name}.contact_resistance", boundary.contact_resistance
 
 
 def places(sections: Mapping[str, Any]) -> Iterator[Place]:

@@ -148,8 +148,8 @@ class Conduction(Observer):
         part = domain.subdomain(tuple(domain.regions))
         self.start = float(s.temperature.value)
         around = {a.outside for a in self.surroundings.values() if _given(a.h)}
-        around |= {*self.held.values()}
-        self.zero = around.pop() if len(around) == 1 else self.start
+        self.around = sorted(around | {*self.held.values()})
+        self.zero = self.around[0] if len(self.around) == 1 else self.start
         slot = CELL_SLOT if self.together else SLOT
         if not self.together:
             s.slot(slot, after=tuple(s.slots.after))
@@ -313,7 +313,7 @@ class Conduction(Observer):
         flow = self._sum(sum(float(t.currents()[CELL].sum()) for t in s.reactions if t.drives))
         flow += 0.0 if self.through is None else s.integral(self.through)
         potentials = [u for u in s.unknowns.values() if u.potential and u is not self.rise]
-        held = sum(lacks @ values for lacks, values in map(self._at_held, potentials))
+        held = sum(float(lacks @ values) for lacks, values in map(self._at_held, potentials))
         return s.get_voltage() * flow + self._sum(held) + self._total("work")
 
     def step(self, scale: float) -> dict[str, float]:
@@ -355,9 +355,7 @@ class Conduction(Observer):
             return None
         return min(max((room + 0.5 * SLACK) / (room + past), 0.05), 0.999)
 
-    def _hottest(
-        self, values: Array | None = None
-    ) -> tuple[float, list[float]]:
+    def _hottest(self, values: Array | None = None) -> tuple[float, list[float]]:
         """Largest rise, K, and where it is, m (collective); of the present iterate or `values`."""
         domain, rise = self.s.domain, self.rise.owned if values is None else values
         mine: tuple[float, list[float]] = (-np.inf, [])
@@ -374,7 +372,12 @@ class Conduction(Observer):
             yield Event("overheated", numbers, ends="run")
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
-        """Data that the highest temperature is too high for."""
+        """Temperatures at rest at the start; data that the highest one is too high for."""
+        if self.settled and not closely:
+            yield "heat.start", (
+                "heat: the run begins with the temperatures at rest between boundaries at "
+                f"{self.around[0]:g} and {self.around[-1]:g} K, not at {self.start:g} K everywhere"
+            )
         if closely:
             for text in self.outside(self.zero + self._hottest()[0]):
                 yield f"heat.{text}", text

@@ -41,6 +41,8 @@ def hot(heat: Any = None, **changes: Any) -> dict[str, Any]:
     ({}, {"study": "secondary"}, "heat: only for study"),
     ({"metal": {"source": "1 W/m^3"}}, {}, "heat.metal.source: metal has none"),
     ({"overheated": "290 K"}, {}, "290 K is not above the temperature of the case, 298.15 K"),
+    ({}, {"regions": {"electrolyte": {"bridge_sigma": {"expression": "1 + 0*T", "unit": "S/m"}}}},
+     "regions.electrolyte.bridge_sigma: is an expression of T"),
     ({"regions": {"*": {"k": "0 W/m/K"}}}, {}, "heat.regions.*.k"),
     ({"regions": {"elektrolyte": {"k": "1 W/m/K"}}}, {}, "did you mean 'electrolyte'"),
     ({"boundaries": {"colector": {"T": "300 K"}}}, {}, "did you mean 'collector'"),
