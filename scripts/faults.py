@@ -279,7 +279,7 @@ FAULTS = (
 
 
 def caught(fault: Fault) -> bool:
-    """Whether the test turns red under the fault."""
+    """True if the test turns red under the fault."""
     with tempfile.TemporaryDirectory(prefix="hostplate-fault-") as folder:
         copy = Path(folder)
         for name in ("fem", "geometries", "tests", "scripts"):

@@ -199,7 +199,7 @@ def compare(a: Path, b: Path) -> list[str]:
 
 
 def differences(a: Path, b: Path) -> Iterator[str]:
-    """What differs in one case, array by array."""
+    """List the differences of one case, array by array."""
     inside = [json.loads((f / "inside.json").read_text()) for f in (a, b)]
     tolerance = float(min(i.pop("rule") for i in inside))
     pairs: list[tuple[str, Sequence[Values]]] = [
@@ -213,8 +213,8 @@ def differences(a: Path, b: Path) -> Iterator[str]:
             yield f"{file}: {name}: only in the {'first' if name in one else 'second'}"
         for name in (n for n in one if n in other):
             size = _size(name, one, other)
-            if said := _difference(one[name], other[name], tolerance, size):
-                yield f"{file}: {name}: {said}"
+            if text := _difference(one[name], other[name], tolerance, size):
+                yield f"{file}: {name}: {text}"
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -242,7 +242,7 @@ def _arrays(file: Path) -> dict[str, Any]:
 
 
 def _size(name: str, *sides: Values) -> float:
-    """What differences of a value are compared with: the largest of its kind."""
+    """Reference for differences of a value: the largest of its kind."""
     kin = [name]
     if "_by_" in name:  # a part of a whole, as `current_by_region.collector`
         kin = [n for n in sides[0] if n.rpartition(".")[0] == name.rpartition(".")[0]]
@@ -253,7 +253,7 @@ def _size(name: str, *sides: Values) -> float:
 
 
 def _difference(one: Any, other: Any, tolerance: float, size: float) -> str:
-    """How far two values of one name are apart; empty if not too far."""
+    """Message on two values of one name that are too far apart; empty if they agree."""
     x, y = np.asarray(one), np.asarray(other)
     if x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":  # text, nothing
         return "" if one == other else f"{one!r} and {other!r}"

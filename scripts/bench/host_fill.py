@@ -1,4 +1,4 @@
-"""What a growth run costs, in reference Laplace problems: the whole job and each step.
+"""Cost of a growth run in reference Laplace problems: the whole job and each step.
 
     mpirun -n 2 python scripts/bench/host_fill.py [CASE] [SECONDS] [PATH=VALUE ...]
 

@@ -1,4 +1,4 @@
-"""What a Newton iteration of the 3D main job costs, in reference Laplace problems.
+"""Cost of a Newton iteration of the 3D main job, in reference Laplace problems.
 
     mpirun -n 2 python scripts/bench/trilayer_3d.py [STEPS]
 

@@ -62,7 +62,7 @@ PAUSE = 60.0
 
 @dataclass
 class Trial:
-    """What one kill met and how it ended."""
+    """One kill: what it met and how it ended."""
 
     kind: str
     when: str
@@ -235,7 +235,7 @@ class Campaign:
             trial.problems.append("no lock of the compiler was there")
 
     def finish(self, folder: Path, command: list[str], log: Path, trial: Trial) -> None:
-        """What a user does: resume; without a whole checkpoint, run again."""
+        """Do what a user does: resume; without a whole checkpoint, run again."""
         if _state(folder):
             trial.resumed_at = _state(folder)[-1]
             again = ["resume", str(folder)]
@@ -248,7 +248,7 @@ class Campaign:
             shutil.rmtree(old)
 
     def judge(self, folder: Path, trial: Trial) -> None:
-        """The same end, nothing left over."""
+        """Check that the run ends as without the kill and leaves nothing over."""
         if trial.problems:
             return
         found = _content(folder)

@@ -53,17 +53,17 @@ def soak(kind: str, count: int, folder: Path) -> dict[str, float]:
     from fem.run.recorder import Tally
 
     samples: list[tuple[float, float, int]] = []
-    add, seen = Tally.add, 0
+    add, calls = Tally.add, 0
     expected = count * (4 if kind == "cycles" else 1)
 
     def watched(self: Tally, *args: Any) -> None:
-        nonlocal seen
+        nonlocal calls
         add(self, *args)
-        seen += 1
-        if seen % max(expected // 100, 1) == 0:
+        calls += 1
+        if calls % max(expected // 100, 1) == 0:
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             files = len(os.listdir("/proc/self/fd"))
-            samples.append((seen, pages * os.sysconf("SC_PAGE_SIZE") / 1e6, files))
+            samples.append((calls, pages * os.sysconf("SC_PAGE_SIZE") / 1e6, files))
 
     Tally.add = watched  # type: ignore[method-assign, assignment]
     began = time.perf_counter()

@@ -106,8 +106,8 @@ def test_an_own_salt_is_one_of_the_metal_and_check_says_so() -> None:
     found = material("mine", case.materials, cation="Zn")
     assert isinstance(found, Electrolyte)
     assert (found.z, found.z_minus, found.formula.nu_minus) == (2, -1, 2)
-    told = [note for note in notes(case) if note.startswith("materials.mine")]
-    assert told == [
+    output = [note for note in notes(case) if note.startswith("materials.mine")]
+    assert output == [
         "materials.mine: taken as a salt of Zn (z = 2) with an anion of charge -1; cation and "
         "z_minus say otherwise"
     ]

@@ -51,7 +51,7 @@ def test_names_of_the_family_are_known() -> None:
     assert list(notes(case)) == []
 
 
-@pytest.mark.parametrize(("changes", "told"), [
+@pytest.mark.parametrize(("changes", "message"), [
     ({"regions.host_botom_cu": {"material": "Cu"}},
      "regions.host_botom_cu: the mesh has no such region; did you mean 'host_bottom_cu'"),
     ({"kinetics": [{"surface": "host_botom_cu", "eta_nuc": "1 mV"}]},
@@ -73,28 +73,28 @@ def test_names_of_the_family_are_known() -> None:
      "nuclei.0.surface: 'host_topf': matches no surface; did you mean 'host_top'"),
 ])
 def test_a_name_that_the_mesh_will_not_have_is_told_with_the_nearest(
-    changes: dict[str, Any], told: str
+    changes: dict[str, Any], message: str
 ) -> None:
     found = problems(mat(changes))
     print("\n".join(found))
-    assert any(line.startswith(told) for line in found)
+    assert any(line.startswith(message) for line in found)
 
 
-@pytest.mark.parametrize(("changes", "told"), [
+@pytest.mark.parametrize(("changes", "message"), [
     ({"regions.host_top": None},
      "regions: the mesh has a region 'host_top' but the case says not what fills it; add"),
     ({"regions.host_*": {"material": "Cu"}},
      "regions: 'host_top' is matched by 'host_top' and 'host_*'; keep one of them"),
 ])
 def test_every_region_of_the_mesh_to_come_is_filled_once(
-    changes: dict[str, Any], told: str, tmp_path: Path
+    changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     """Told by `check`, and by a run before it builds the mesh."""
     case = Case.from_dict(mat(changes))
     for way in (lambda: summary(case), lambda: case.run(tmp_path / "r")):
         with pytest.raises(CaseError) as caught:
             way()
-        assert any(line.startswith(told) for line in str(caught.value).splitlines())
+        assert any(line.startswith(message) for line in str(caught.value).splitlines())
 
 
 def test_all_wrong_names_are_told_at_once() -> None:
@@ -150,7 +150,7 @@ def test_kinetics_of_the_electrodes_are_known_to_check() -> None:
     Case.from_dict(changed({"collector.material": "PAN"}))
 
 
-@pytest.mark.parametrize(("coatings", "told"), [
+@pytest.mark.parametrize(("coatings", "message"), [
     ([("host_top", "SiO2", {})], "coatings.0: stops everything on 'host_top': 'SiO2' passes"),
     ([("host_*", "PVDF", {}), ("host_top", "Ag", {})], "coatings.0: stops everything on "),
     ([("host_top", "Li2O", {}), ("host_*", "Ag", {})], "coatings.1: stops everything on"),
@@ -161,14 +161,14 @@ def test_kinetics_of_the_electrodes_are_known_to_check() -> None:
     ([("host_top", "polyolefin", {})], "coatings.0.material: 'polyolefin': not known"),
 ])
 def test_coatings_that_cannot_be_are_told_before_the_run(
-    coatings: list[tuple[str, str, dict[str, Any]]], told: str
+    coatings: list[tuple[str, str, dict[str, Any]]], message: str
 ) -> None:
     found = problems(mat({"coatings": [
         {"on": on, "material": material, "thickness": "10 nm"} | more
         for on, material, more in coatings
     ]}))
     print(found)
-    assert any(line.startswith(told) for line in found)
+    assert any(line.startswith(message) for line in found)
 
 
 @pytest.mark.parametrize(("changes", "floats"), [
@@ -181,9 +181,9 @@ def test_what_will_float_is_said(changes: dict[str, Any], floats: list[str]) -> 
     """The default keeps the pores open; `check` says what then floats and what to give."""
     geometry = {k: v for k, v in copy.deepcopy(MAT).items() if k != "contacts"}
     case = Case.from_dict(mat({"geometry": geometry} | changes))
-    told = [note for note in notes(case) if "touch nothing in this geometry and float" in note]
-    assert [note.split(":")[0] for note in told] == floats
-    assert all("contacts" in n and "connected" in n and "bridge_sigma" in n for n in told)
+    message = [note for note in notes(case) if "touch nothing in this geometry and float" in note]
+    assert [note.split(":")[0] for note in message] == floats
+    assert all("contacts" in n and "connected" in n and "bridge_sigma" in n for n in message)
 
 
 def test_a_dead_wall_is_said() -> None:

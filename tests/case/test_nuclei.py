@@ -1,4 +1,4 @@
-"""What a case may say of nuclei, and how it is told what is wrong."""
+"""Tables of nuclei in a case, and messages on wrong ones."""
 
 from __future__ import annotations
 

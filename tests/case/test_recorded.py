@@ -211,7 +211,7 @@ def test_another_mesh_file_or_hook_is_refused(tmp_path: Path) -> None:
 
 
 def test_nobody_reads_the_library_past_the_case() -> None:
-    """Who computes with a case asks it, or numbers that it carries would be overlooked."""
+    """All code that computes with a case asks it: numbers that it carries would else be missed."""
     past = re.compile(r"library\.(pair|metal)\(|[^.\w](pair|metal)\(case\.|own=case\.materials|"
                       r"material\([^()]*case\.materials")
     for path in (ROOT / "fem").rglob("*.py"):

@@ -1,4 +1,4 @@
-"""What `check` remarks on a case that is no error."""
+"""Remarks of `check` on a case without errors."""
 
 from __future__ import annotations
 

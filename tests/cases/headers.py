@@ -1,4 +1,4 @@
-"""What the header of a case must say, and what is missing in one.
+"""Headers of cases: their required parts, and a check of them.
 
 A header is the comment at the top of a case. After a line or two on what it is, its parts follow,
 each beginning a line with its name and a colon:
@@ -54,15 +54,15 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def faults(text: str) -> list[str]:
-    """What is missing or wrong in the header of a case file, a line each."""
-    said = parts(text)
-    wrong = [f"no line `# {name}: ...`" for name in PARTS if name not in said]
-    wrong += [f"`# {name}:` says nothing" for name in said if not said[name]]
-    return wrong + (_tests(said["Test"]) if said.get("Test") else [])
+    """List the faults in the header of a case file, a line each."""
+    known = parts(text)
+    wrong = [f"no line `# {name}: ...`" for name in PARTS if name not in known]
+    wrong += [f"`# {name}:` says nothing" for name in known if not known[name]]
+    return wrong + (_tests(known["Test"]) if known.get("Test") else [])
 
 
 def _tests(part: str) -> list[str]:
-    """What is wrong with the tests that a header names, and with numbers of theirs it quotes."""
+    """Faults of the tests that a header names, and of the numbers of theirs that it quotes."""
     wrong = []
     rows = table()
     here = Path(__file__).parent
@@ -101,7 +101,7 @@ def _defined(path: Path) -> list[str]:
 
 
 def _same(number: str, reached: str) -> bool:
-    """Whether two numbers agree to within one unit of the first one's last digit."""
+    """True if two numbers agree to within one unit of the first one's last digit."""
     digits, _, power = number.partition("e")
     unit = 10.0 ** (int(power or 0) - len(digits.partition(".")[2]))
     return abs(float(number) - float(reached)) <= 1.001 * unit

@@ -144,12 +144,12 @@ def test_each_case_is_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", case_names())
 def test_each_header_says_what_comes_out_and_which_test_shows_it(name: str) -> None:
-    """As `headers.py` wants it; the numbers it quotes are those of the table of the full tier."""
+    """The rules of `headers.py` hold; quoted numbers are those of the table of the full tier."""
     assert not headers.faults(case_names()[name].read_text(encoding="utf-8"))
 
 
 def test_a_header_without_a_part_its_test_or_the_number_of_the_table_is_refused() -> None:
-    """Each fault on its own, told by name; the header of a case as it is has none."""
+    """Each fault alone is reported by name; the header of a case as it is has none."""
     text = case_names()["wood_channels"].read_text(encoding="utf-8")
     for part in headers.PARTS:
         assert headers.faults(text.replace(f"# {part}:", "# ")) == [f"no line `# {part}: ...`"]
@@ -875,11 +875,11 @@ def test_potassium_shares_the_mat_only_at_high_current(solve: Solve, reached: Re
     lithium = solve(name, "metal=Li", "electrolyte=LiTFSI_DOL_DME")
     reached("top, less that of lithium", top_third(fast) - top_third(lithium), least=-0.02,
             most=0.02)
-    told = [
+    remarks = [
         text for run in (fast, lithium) for text in run.summary["warnings"] if "metal film" in text
     ]
-    reached("films above a tenth of a fibre, potassium's only", len(told), least=1, most=1)
-    thick = float(told[0].split("reaches ")[1].split(" um")[0]) * 1e-6
+    reached("films above a tenth of a fibre, potassium's only", len(remarks), least=1, most=1)
+    thick = float(remarks[0].split("reaches ")[1].split(" um")[0]) * 1e-6
     charge = float(np.max(lithium.array("q", block="walls")))
     film = float(theory.faraday_thickness(charge, library.metal("Li").molar_volume))
     reached("film over that of lithium (V_m 3.49)", thick / film, least=3.3, most=3.7)
@@ -894,7 +894,7 @@ def formed(result: Result, kind: str) -> list[dict[str, Any]]:
 
 
 def lamella() -> tuple[float, float]:
-    """When sharp fronts reach the two conducting layers of `lamella_pan_cnf`, s.
+    """Times at which sharp fronts reach the two conducting layers of `lamella_pan_cnf`, s.
 
     Metal fills openings half as wide as the cell up to the first layer, 4 um; from then on it grows
     from that layer's flanks (4 to 7 um), too, until it is at the second one, another 4 um away.
@@ -939,8 +939,8 @@ def test_lamellae_are_reached_one_after_the_other(solve: Solve, reached: Reached
 
 
 def bulb() -> tuple[float, float, float]:
-    """When sharp fronts cut the neck of `stripping_dead_metal` (s), what is dead then (C/m2), and
-    how high above the foil it floats (m).
+    """Time at which sharp fronts cut the neck of `stripping_dead_metal` (s), the dead metal then
+    (C/m2), and its height above the foil (m).
     """
     given = Case.load("stripping_dead_metal").to_dict()
     shape, lengths = given["initial"]["metal_layer"], given["geometry"]

@@ -154,8 +154,8 @@ def test_ranks_start_the_launcher_beside_this_python_and_pass_its_exit_code(
     case_file: Path,
 ) -> None:
     """A stand-in interpreter folder, whose mpiexec only tells how it was called."""
-    told = 'printf "%s\\n" "$*"; echo "threads $OMP_NUM_THREADS"; echo "$HOSTPLATE_COMMAND"; exit 3'
-    done, folder = _on_ranks(case_file, told)
+    show = 'printf "%s\\n" "$*"; echo "threads $OMP_NUM_THREADS"; echo "$HOSTPLATE_COMMAND"; exit 3'
+    done, folder = _on_ranks(case_file, show)
     assert done.returncode == 3
     expected = f"-n 2 {folder}/python -m fem.cli run mine.toml --out results/mine"
     assert done.stdout.splitlines()[0] == f"{expected} --set=title=a b --overwrite"

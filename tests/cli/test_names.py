@@ -44,10 +44,10 @@ def test_a_case_whose_name_is_not_utf8(
     (latin_folder(tmp_path) / "a.toml").write_text(to_toml(BASE))
     more = ["--out", str(tmp_path / "out")] if command in ("run", "mesh") else []
     assert main([command, str(tmp_path / LATIN / "a.toml"), *more]) == 1
-    told = capsys.readouterr().err
-    assert rf"{tmp_path}/gr\xf6\xdfe/a.toml' is not UTF-8" in told
-    assert f"rename it, perhaps to '{tmp_path}/größe/a.toml'" in told
-    assert told.count("\n") == 1 and not (tmp_path / "out").exists()
+    message = capsys.readouterr().err
+    assert rf"{tmp_path}/gr\xf6\xdfe/a.toml' is not UTF-8" in message
+    assert f"rename it, perhaps to '{tmp_path}/größe/a.toml'" in message
+    assert message.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("arguments", [["run", "sand", "--out", LATIN], ["resume", LATIN],
@@ -162,8 +162,8 @@ def test_view_on_a_display_that_is_not_there(
     paraview(drawn.parent, script, monkeypatch)
     monkeypatch.setenv("DISPLAY", ":7")
     assert main(["view", str(drawn)]) == 2
-    told = capfd.readouterr().err
-    assert f"ParaView ended {how}; if it cannot reach the display ':7'" in told
+    message = capfd.readouterr().err
+    assert f"ParaView ended {how}; if it cannot reach the display ':7'" in message
 
 
 @pytest.mark.parametrize("command", ["view", "post"])
@@ -185,12 +185,12 @@ def test_post_says_what_is_damaged_in_words(
     (drawn / "fields" / "pore.xdmf").write_text("<Xdmf")
     (drawn / "summary.json").write_text('{\n"a"')
     assert main(["post", str(drawn)]) == 1
-    told = capfd.readouterr().err + caplog.text
-    assert "series.csv: not a table of numbers" in told
-    assert "pore.xdmf: is damaged: no whole XML (line 1)" in told
-    assert "summary.json: is damaged: no JSON (line 2)" in told
-    assert "no figure was drawn: nothing was written yet, or its files are damaged" in told
-    assert "codec" not in told and "Error" not in told
+    message = capfd.readouterr().err + caplog.text
+    assert "series.csv: not a table of numbers" in message
+    assert "pore.xdmf: is damaged: no whole XML (line 1)" in message
+    assert "summary.json: is damaged: no JSON (line 2)" in message
+    assert "no figure was drawn: nothing was written yet, or its files are damaged" in message
+    assert "codec" not in message and "Error" not in message
     (drawn / "figures").write_text("")
     assert main(["post", str(drawn)]) == 1
     assert "figures: is a file; move it away" in capfd.readouterr().err

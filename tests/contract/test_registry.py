@@ -75,11 +75,11 @@ def test_who_takes_part() -> None:
 
 
 def test_a_table_in_another_study() -> None:
-    said = "growth: only for study = 'growth', not 'steady'; change one of them"
-    assert [*only_in("growth", ("growth",), "steady")] == [said]
-    said = "heat: only for study = 'growth', 'steady' or 'tertiary', not 'primary'"
+    message = "growth: only for study = 'growth', not 'steady'; change one of them"
+    assert [*only_in("growth", ("growth",), "steady")] == [message]
+    message = "heat: only for study = 'growth', 'steady' or 'tertiary', not 'primary'"
     (line,) = only_in("heat", ("tertiary", "steady", "growth"), "primary")
-    assert line.startswith(said)
+    assert line.startswith(message)
 
 
 def test_installed_packages_offer_physics(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_every_field_of_this_package_has_a_label_and_its_unit() -> None:
 
 
 def test_names_of_the_mesh_in_a_table_are_checked() -> None:
-    """A name that is not there is a problem; a pattern that fits nothing is told."""
+    """A name that is not there is a problem; a pattern that fits nothing is a remark."""
     def named(sections: Any) -> Any:
         for kind, name in sections["heat"]:
             yield Place(f"heat.{kind}.{name}", name, kind)
@@ -121,8 +121,8 @@ def test_names_of_the_mesh_in_a_table_are_checked() -> None:
         "heat.region.hots_top", "heat.boundary.sidse", "heat.surface.fibre_*"]
     assert "matches no region of the mesh; did you mean 'host_top'" in found[0]
     assert "matches no boundary of the mesh; did you mean 'sides'" in found[1]
-    told = [line.split(":")[0] for line in unmatched({}, regions, places)]
-    assert told == ["heat.region.hots_top", "heat.region.fibre_*"]
+    output = [line.split(":")[0] for line in unmatched({}, regions, places)]
+    assert output == ["heat.region.hots_top", "heat.region.fibre_*"]
 
 
 def test_what_physics_declare_imports_no_solver() -> None:

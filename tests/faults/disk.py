@@ -37,13 +37,13 @@ def mount(*options: str) -> None:
 
 
 def hostplate(*command: str) -> dict[str, Any]:
-    """Exit code and what was said."""
+    """Exit code and messages of a run."""
     from fem.cli.main import main
 
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
         code = main(command)
-    return {"code": code, "told": said.getvalue()}
+    return {"code": code, "output": errors.getvalue()}
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ KILLED = "killed"
 
 
 def reason(stage: str) -> str:
-    """What must be told of it."""
+    """Words that the message on the fault must contain."""
     error = STAGES[stage][2]
     return str(getattr(error, "strerror", None) or error)
 

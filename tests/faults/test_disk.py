@@ -30,7 +30,7 @@ sys.exit(main(["run", "case.toml", "--out", "r", "--quiet"]))
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What happened on a tmpfs of 8 MB."""
+    """Report of the runs on a tmpfs of 8 MB."""
     if subprocess.run([*INSIDE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine allows no mounts; see test_files_that_may_not_grow")
     folder = tmp_path_factory.mktemp("disk")
@@ -49,7 +49,7 @@ def test_a_disk_that_fills_up_while_a_run_writes(disk: dict[str, Any]) -> None:
     for attempt in ("full", "still full"):
         assert disk[attempt]["code"] == 2
         assert "No space left on device; make room, then `hostplate resume`" in (
-            disk[attempt]["told"])
+            disk[attempt]["output"])
     assert disk["kept"]["t"] > 0.0 and disk["kept"]["damaged"] == []
     assert disk["kept still"] == disk["kept"]["t"]
 
@@ -57,9 +57,9 @@ def test_a_disk_that_fills_up_while_a_run_writes(disk: dict[str, Any]) -> None:
 def test_a_disk_that_may_not_be_written(disk: dict[str, Any]) -> None:
     assert disk["read-only"]["code"] == disk["read-only, again"]["code"] == 2
     for attempt in ("read-only", "read-only, again"):
-        assert "Read-only file system; make it writable" in disk[attempt]["told"]
+        assert "Read-only file system; make it writable" in disk[attempt]["output"]
     assert disk["read-only, new"]["code"] == 1
-    assert "cannot be created: Read-only file system" in disk["read-only, new"]["told"]
+    assert "cannot be created: Read-only file system" in disk["read-only, new"]["output"]
     assert disk["untouched"]
 
 

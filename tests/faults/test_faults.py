@@ -75,11 +75,11 @@ def job(
 def ends(ranks: int, stage: str, rank: int, folder: Path, whole: Result) -> float:
     """A job with a fault in it ends as it must; seconds from the fault to its end."""
     done, took = job(ranks, stage, rank, folder)
-    told = show(done.args, done.stdout, done.stderr)
-    assert done.returncode == 2, told
-    assert ranks == 1 or f"rank {rank}" in done.stderr, told
-    assert reason(stage) in done.stderr, told
-    assert took < SECONDS, told
+    output = show(done.args, done.stdout, done.stderr)
+    assert done.returncode == 2, output
+    assert ranks == 1 or f"rank {rank}" in done.stderr, output
+    assert reason(stage) in done.stderr, output
+    assert took < SECONDS, output
     if stage in ("mesh reading", "JIT"):
         assert not (folder / "r").exists()
     else:
@@ -113,9 +113,9 @@ def test_on_one_rank(
             code = main(["run", str(case_file(tmp_path)), "--out", str(tmp_path / "r"), "--quiet"])
     finally:
         sys.excepthook = hook
-    told = capsys.readouterr().err
-    assert code == 2 and reason(stage) in told, told
-    assert ("Traceback" in told) == (stage == "solve")  # a ValueError is a fault of the program
+    output = capsys.readouterr().err
+    assert code == 2 and reason(stage) in output, output
+    assert ("Traceback" in output) == (stage == "solve")  # a ValueError is a fault of the program
     if stage in ("mesh reading", "JIT"):
         assert not (tmp_path / "r").exists()
     else:
@@ -134,10 +134,10 @@ def together(folder: str) -> list[Any]:
             here.mkdir()
             case_file(here)
         MPI.COMM_WORLD.Barrier()
-        told = io.StringIO()
-        with fault(stage, 1, here / "mark"), contextlib.redirect_stderr(told):
+        output = io.StringIO()
+        with fault(stage, 1, here / "mark"), contextlib.redirect_stderr(output):
             command = ["run", str(here / "short.toml"), "--out", str(here / "r"), "--quiet"]
-            codes += [main(command), told.getvalue()]
+            codes += [main(command), output.getvalue()]
     return codes
 
 
@@ -176,11 +176,11 @@ def test_run_with_ranks_ends_with_2_if_one_is_killed(whole: Result, tmp_path: Pa
             assert process.poll() is None
             time.sleep(0.05)
         os.kill(json.loads((tmp_path / "r" / ".lock").read_text())["pid"], signal.SIGKILL)
-        told = process.communicate(timeout=60)[1]
+        output = process.communicate(timeout=60)[1]
     finally:
         process.kill()
-    assert process.returncode == 2, told
-    assert "hostplate: a rank was killed" in told and "`hostplate resume r --ranks 2`" in told
+    assert process.returncode == 2, output
+    assert "hostplate: a rank was killed" in output and "`hostplate resume r --ranks 2`" in output
     options = ["time.dt_max=0.2 s", "output.checkpoint_wall=10 min"]
     summary = resume(tmp_path / "r", overrides=options).summary
     (first,) = summary["earlier_starts"]

@@ -24,19 +24,19 @@ def _campaign(kills: int, cycles: int, seed: int, timeout: float) -> tuple[int, 
 
 def test_five_kills() -> None:
     """Three at uniform times, one inside a checkpoint, one inside the compiler."""
-    code, told = _campaign(5, 2, 2, 280)
-    assert re.search(r"^5 kills, \d resumed from a checkpoint, 0 went wrong", told, re.M), told
-    assert told.count("checkpoint: ") == 1 and told.count("in the compilation of form") == 1
-    assert code == 0, told
+    code, output = _campaign(5, 2, 2, 280)
+    assert re.search(r"^5 kills, \d resumed from a checkpoint, 0 went wrong", output, re.M), output
+    assert output.count("checkpoint: ") == 1 and output.count("in the compilation of form") == 1
+    assert code == 0, output
 
 
 @pytest.mark.campaign
 def test_a_hundred_kills(reached: Callable[..., None]) -> None:
-    _, told = _campaign(100, 6, 1, 3600)
+    _, output = _campaign(100, 6, 1, 3600)
     found = re.search(
-        r"^(\d+) kills, (\d+) resumed from a checkpoint, (\d+) went wrong", told, re.M
+        r"^(\d+) kills, (\d+) resumed from a checkpoint, (\d+) went wrong", output, re.M
     )
-    assert found, told
+    assert found, output
     kills, resumed, wrong = map(int, found.groups())
     reached("runs that were killed", kills, least=100)
     reached("resumed from a checkpoint", resumed, least=70)

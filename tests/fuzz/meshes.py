@@ -248,7 +248,7 @@ RAW = (truncated, flipped, foreign)
 
 
 def mutant(texts: dict[str, bytes], draw: random.Random) -> tuple[str, bytes, bool]:
-    """What was done, the file, and whether it is the same mesh still."""
+    """Mutate a file: the change, the file, and whether it still holds the same mesh."""
     version, kind = "2.2", draw.random()
     if kind < 0.3:
         change: Callable[..., Any] = draw.choice(SAME)
@@ -297,7 +297,7 @@ def child(work: Callable[[], int], log: Path, limit: float = LIMIT) -> tuple[int
 
 
 def originals(folder: Path) -> dict[str, bytes]:
-    """The same mesh in both versions of the format."""
+    """One mesh in both versions of the format."""
     import gmsh
 
     import geometries
@@ -356,30 +356,30 @@ def fuzz(count: int, seed: int, folder: Path) -> Iterator[dict[str, Any]]:
         if code is None:  # a busy machine is no hang
             _put_results(out)
             code, seconds = child(run, log, PATIENCE)
-        told = log.read_text(errors="replace")
+        message = log.read_text(errors="replace")
         row: dict[str, Any] = {"number": number, "what": what, "same": same, "code": code,
                                "seconds": round(seconds, 2)}
         if code == 0:
             row["gap"] = _gap(known, summary())
-        problem = _problem(row, told)
+        problem = _problem(row, message)
         problem = problem or _touched(out, moved=code != 1)
         if problem:
             (folder / f"bad{number}.msh").write_bytes(content)
-        yield row | {"problem": problem, "told": told[-400:]}
+        yield row | {"problem": problem, "message": message[-400:]}
 
 
-def _problem(row: dict[str, Any], told: str) -> str:
+def _problem(row: dict[str, Any], message: str) -> str:
     if row["code"] is None or row["seconds"] > LIMIT:
         return "hangs"
     if row["code"] not in (0, 1, 2):
         return f"ends with {row['code']}"
-    if "Traceback" in told:
+    if "Traceback" in message:
         return "traceback"
     if row["same"] and row["code"]:
         return "refused, but is valid"
     if row["same"] and row["gap"] > 1e-9:
         return "another answer"
-    if row["code"] and "hostplate: " not in told:
+    if row["code"] and "hostplate: " not in message:
         return "says nothing"
     return ""
 
@@ -404,7 +404,7 @@ def _put_results(folder: Path) -> None:
 
 
 def _touched(folder: Path, moved: bool) -> str:
-    """What happened to them; nothing may, if the mesh was refused."""
+    """Fault of earlier results that were touched; they may not be if the mesh was refused."""
     aside = folder.with_name(f"{folder.name}.old-1")
     here = aside if moved and aside.exists() else folder
     left = [p.name for p in here.iterdir()]

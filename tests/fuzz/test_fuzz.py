@@ -65,7 +65,7 @@ def test_ten_thousand_case_texts(cwd: Path, reached: Callable[..., None]) -> Non
 
 
 def meshes(count: int, seed: int, folder: Path, timeout: float) -> list[dict[str, Any]]:
-    """What became of mutated meshes; none hangs, crashes, shows a traceback or touches results."""
+    """Outcomes of mutated meshes; none hangs, crashes, shows a traceback or touches results."""
     command = [sys.executable, "-m", "tests.fuzz.meshes", str(count), str(seed), str(folder)]
     done = subprocess.run(
         command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=timeout,

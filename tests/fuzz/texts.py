@@ -33,7 +33,7 @@ def sources() -> list[str]:
 
 
 def harmless(text: str, draw: random.Random) -> str:
-    """The same case in other words."""
+    """Rewrite a case without changing its meaning."""
     lines = text.split("\n")
     for _ in range(draw.randint(1, 4)):
         k = draw.randrange(len(lines))
@@ -117,9 +117,9 @@ def fuzz(count: int, seed: int, folder: Path) -> Counter[str]:
         try:
             case = Case.load(file)
         except CaseError as error:
-            told = str(error)
-            assert told.startswith(str(file)) and len(told) < 20_000, (number, told[:500])
-            assert not same, (number, told, text)
+            message = str(error)
+            assert message.startswith(str(file)) and len(message) < 20_000, (number, message[:500])
+            assert not same, (number, message, text)
             found["refused"] += 1
         except Exception as error:
             what = f"{type(error).__name__}: {error}"

@@ -182,7 +182,7 @@ def test_solids_of_every_primitive_in_3d():
     Bore((1.0, 2.0), ((1.0, 0.5), (4.0, 0.5))),
     Prism(((0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0)), (1.0, 3.0))])
 def test_distances_and_growth_agree(shape):
-    """What is at distance t lies on the wall of the primitive grown by t, beside its faces."""
+    """Points at distance t lie on the wall of the primitive grown by t, beside its faces."""
     rng = np.random.default_rng(2)
     low, high = shape.bounds()
     points = low - 0.3 + (high - low + 0.6) * rng.random((4000, 3))

@@ -183,7 +183,7 @@ def by_gmsh(p: Any) -> bool:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("family", DRAW)
 def test_the_documented_range_is_built(family: str, reached: Any) -> None:
-    """Of 200 draws 95 % are built with the volumes asked; a refusal names its limit."""
+    """95 % of 200 draws are built with the volumes asked; a refusal names its limit."""
     refusals: list[str] = []
     built, worst, low, miss = 0, 1.0, 1.0, 0.0
     for _, p, made in each(family, draw, DRAWS, refusals):

@@ -20,7 +20,7 @@ PLANAR = {"layers": [{"name": "a", "thickness": "6 um", "region": "electrolyte"}
 
 
 def measured(folder: str) -> dict[str, object]:
-    """What DOLFINx finds in a mesh folder, on all ranks together."""
+    """Measures that DOLFINx finds in a mesh folder, on all ranks together."""
     import dolfinx.io
     import dolfinx_solver  # noqa: F401 (first: it sets up MPI)
     import ufl

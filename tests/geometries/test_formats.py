@@ -106,16 +106,16 @@ def test_its_voltage_is_the_known_one(author: str, dimension: int, tmp_path: Pat
 
 
 def refused(file: Path, capfd: pytest.CaptureFixture[str], **options: Any) -> str:
-    """Why a file is refused: in one or few lines that name it, with nothing of a reader."""
+    """Message on a refused file: one or few lines that name it, with nothing of a reader."""
     with pytest.raises(CaseError) as caught:
         geometries.convert(file, file.parent / "out", unit="um", **options)
-    told = str(caught.value)
-    assert file.name in told
+    message = str(caught.value)
+    assert file.name in message
     for word in ("Error", "SystemExit", "Traceback", "vtkUnstructured", "0x"):
-        assert word not in told.replace(str(file), "")
+        assert word not in message.replace(str(file), "")
     assert capfd.readouterr() == ("", "")
     assert not (file.parent / "out").exists()
-    return told
+    return message
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_a_file_cut_short(
     capfd.readouterr()
     for share in (0.0, 0.03, 0.3, 0.5, 0.7, 0.9, 0.995):
         file.write_bytes(whole[: int(share * len(whole))])
-        told = refused(file, capfd, names=NAMES)
-        assert ("is empty" in told) == (share == 0)
+        message = refused(file, capfd, names=NAMES)
+        assert ("is empty" in message) == (share == 0)
 
 
 def test_counts_of_vtu_that_are_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -218,8 +218,8 @@ def test_arrays_that_could_all_be_the_regions(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = by_pyvista(tmp_path / "a.vtu", name="one", two=2)
-    told = refused(file, capfd)
-    assert "which of one, two holds the regions? Call that cell array" in told
+    message = refused(file, capfd)
+    assert "which of one, two holds the regions? Call that cell array" in message
     file = by_pyvista(tmp_path / "b.vtu", name="weight", dtype=None, vtkGhostType=0)
     assert "cell arrays in the file: weight, vtkGhostType" in refused(file, capfd)
 
@@ -241,8 +241,8 @@ def test_a_region_of_number_zero(tmp_path: Path) -> None:
 def test_facets_without_names_get_names_proposed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told = refused(by_dolfinx(tmp_path / "a.xdmf"), capfd, names=REGIONS)
-    assert 'name it by names = { 21 = "collector", 22 = "counter" }' in told
+    message = refused(by_dolfinx(tmp_path / "a.xdmf"), capfd, names=REGIONS)
+    assert 'name it by names = { 21 = "collector", 22 = "counter" }' in message
 
 
 def test_mesh_tags_of_one_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -289,7 +289,7 @@ def test_numbers_of_nastran() -> None:
 
 
 def test_a_finer_h5_makes_another_mesh(tmp_path: Path) -> None:
-    """What is kept by content knows the numbers beside an .xdmf, whatever its name."""
+    """The cache by content counts the numbers beside an .xdmf, whatever their file is called."""
     keep = []
     file = tmp_path / "my mesh.xdmf"
     for dimension in (2, 3):
@@ -353,17 +353,17 @@ def test_other_data_sets_of_vtk(
         assert mesh.volumes()[mesh.region_mask(region)].sum() == pytest.approx(volume, rel=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "told"), [
+@pytest.mark.parametrize(("kind", "message"), [
     ("surface aslant", "not in a plane of two axes"), ("squares", "cells of type 'quad'"),
     ("image", "cells of type 'pixel'"), ("boxes", "cells of type 'voxel'"),
     ("bricks", "cells of type 'hexahedron'"), ("mixed", "cells of type 'hexahedron'"),
     ("words", "one whole number per cell is needed"),
 ])
 def test_data_sets_of_vtk_that_have_no_triangles_or_no_numbers(
-    kind: str, told: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    kind: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     grid_of(kind).save(tmp_path / "a.vtk")
-    assert told in refused(tmp_path / "a.vtk", capfd, names=REGIONS)
+    assert message in refused(tmp_path / "a.vtk", capfd, names=REGIONS)
 
 
 @pytest.mark.parametrize("author", ["gmsh 4.1", "nastran small", "pyvista vtk ascii"])

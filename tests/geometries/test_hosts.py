@@ -80,7 +80,7 @@ def test_named_hosts_are_drawn_on_one_sheet(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("row", ROWS)
 def test_the_hosts_of_a_row_are_meshed(row: str, reached: Any) -> None:
-    """As its file says; porosity as asked, cells as good as promised."""
+    """Hosts are as their file says: porosity as asked, cells as good as promised."""
     for name in CATALOGUE[row]:
         p = resolve((geometry := published()[name])["family"], geometry)
         made = importlib.import_module(f"geometries.builders.{geometry['family']}").build(p)

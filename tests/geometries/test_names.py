@@ -54,19 +54,19 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("family", "layer", "told"), [
+@pytest.mark.parametrize(("family", "layer", "message"), [
     ("fibre_mat", {"fibre_diameter": "4 um"}, r"0\.45 lies below 0\.6, less than random fibres in"),
     ("stack", {"family": "fibre_mat", "fibre_diameter": "4 um"}, r"least was 0\.68 to 0\.82"),
     ("particle_bed", {"diameter": "5 um", "porosity": 0.3}, r"0\.3 lies below 0\.35, less"),
     ("particle_bed", {"diameter": "5 um", "contact": "separate"}, r"below 0\.7, less than sep"),
 ])
 def test_porosities_that_3d_cannot_have_are_refused_before_a_mesh(
-    family: str, layer: dict[str, Any], told: str
+    family: str, layer: dict[str, Any], message: str
 ) -> None:
     """By the parameters alone; the same is left to the builder in 2D."""
     layer = {"name": "a", "thickness": "20 um", "porosity": 0.45} | layer
     cell = {"width": "30 um", "layers": [layer]}
-    with pytest.raises(CaseError, match=rf"layers\.a\.porosity: .*{told}"):
+    with pytest.raises(CaseError, match=rf"layers\.a\.porosity: .*{message}"):
         resolve(family, cell | {"dimension": 3})
     resolve(family, cell)
 

@@ -148,10 +148,10 @@ def test_what_could_be_misread_is_refused(kind: str, tmp_path: Path) -> None:
     with pytest.raises(CaseError) as caught:
         geometries.build("image", {"file": str(tmp_path / name), "voxel": "1 um",
                                    "regions": {0: "electrolyte", 1: "host"}}, tmp_path / "out")
-    told = str(caught.value)
-    assert f"file: {name} cannot be read as an image: " in told and reason in told
-    assert "Error" not in told and "allow_pickle" not in told
-    assert any(way_out in told for way_out in ("save", "give them"))
+    message = str(caught.value)
+    assert f"file: {name} cannot be read as an image: " in message and reason in message
+    assert "Error" not in message and "allow_pickle" not in message
+    assert any(way_out in message for way_out in ("save", "give them"))
 
 
 def test_few_bits_are_refused(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_picture_with_white_as_zero_has_the_porosity_that_is_stored(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("regions", "more", "told"),
+    ("regions", "more", "message"),
     [
         ({0: "electrolyte", 50: "host_a", 150: "host_b", 151: "host_c", 200: "host_d"}, {},
          ["label 100 has no region; labels 0 to 255 found: 0, 50, 100, 150, 200",
@@ -212,26 +212,26 @@ def test_a_picture_with_white_as_zero_has_the_porosity_that_is_stored(tmp_path: 
     ],
 )
 def test_labels_and_regions_match(
-    regions: dict[int, str], more: dict[str, Any], told: list[str], tmp_path: Path
+    regions: dict[int, str], more: dict[str, Any], message: list[str], tmp_path: Path
 ) -> None:
     np.save(tmp_path / "a.npy", A)
     with pytest.raises(CaseError) as caught:
         geometries.build("image", {"file": str(tmp_path / "a.npy"), "voxel": "1 um",
                                    "regions": regions, **more}, tmp_path / "out")
-    for line in told:
+    for line in message:
         assert line in str(caught.value)
 
 
-@pytest.mark.parametrize(("shape", "told"), [
+@pytest.mark.parametrize(("shape", "message"), [
     ((24,), "1 axes of"), ((24, 24, 24, 3), "4 axes of"), ((24, 24, 1), "an axis of length 1"),
     ((1, 24, 24), "an axis of length 1"), ((24, 30, 3), "as colours and alpha have"),
     ((24, 30, 2), "as colours and alpha have"), ((24, 30, 4), "as colours and alpha have"),
 ])
 def test_arrays_of_other_shapes_are_refused(
-    shape: tuple[int, ...], told: str, tmp_path: Path
+    shape: tuple[int, ...], message: str, tmp_path: Path
 ) -> None:
     np.save(tmp_path / "a.npy", np.zeros(shape, dtype=np.uint8))
-    with pytest.raises(CaseError, match=told):
+    with pytest.raises(CaseError, match=message):
         geometries.build("image", {"file": str(tmp_path / "a.npy"), "voxel": "1 um",
                                    "coarsen": 0.5,
                                    "regions": {0: "electrolyte", 1: "host"}}, tmp_path / "out")

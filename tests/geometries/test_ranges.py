@@ -176,7 +176,7 @@ def draw(family: str, seed: int) -> Given:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_documented_range_is_built(family, reached):
-    """Of 200 draws 95 % are built with the quality promised; a refusal names its limit."""
+    """95 % of 200 draws are built with the quality promised; a refusal names its limit."""
     refusals: list[str] = []
     built, worst, low, off = 0, 1.0, 1.0, 0.0
     for given, _, made in each(family, draw, DRAWS, refusals):

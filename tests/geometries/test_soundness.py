@@ -165,7 +165,7 @@ def test_an_overlap_within_one_part_is_refused(tmp_path):
 
 
 def test_a_host_that_reaches_back_into_the_electrolyte_is_refused(tmp_path):
-    """It shares facets with the electrolyte at one place and lies in it at another."""
+    """The host shares facets with the electrolyte at one place and lies in it at another."""
     main, beside = box(UM, np.linspace(0, 60, 13)), box(UM[:2] + 20, np.linspace(0, 30, 7), tag=12)
     arm = box(np.linspace(7, 20, 6), np.linspace(15, 20, 2), tag=12)
     low = joined(together(main, beside), lambda p: p[:, 1] < 11)  # with the electrolyte
@@ -214,7 +214,7 @@ def test_every_second_node_in_common_is_not_joined(dim, tmp_path):
 
 
 def test_a_slit_that_closes_is_no_crack(tmp_path):
-    """Open by 0.1 um at x = 0, closed at x = 10 um; only its walls are said."""
+    """The slit is open by 0.1 um at x = 0, closed at x = 10 um; only its walls get a remark."""
     points, cells, tags = joined(layers(2), lambda p: p[:, 0] > 9.0)
     above = np.unique(cells[points[cells, 1].mean(axis=1) > 30.0])
     lifted = above[points[above, 1] == 30.0]
@@ -230,14 +230,14 @@ def test_a_crack_of_no_width_is_valid_and_said(dim, tmp_path):
         return points[:, 0] > 9.0
 
     side, _ = converted(written(tmp_path / "two.msh", *joined(layers(dim), whole)))
-    (told,) = side["remarks"]
+    (message,) = side["remarks"]
     # The column of nodes at x = 10 is common: the crack is 10 um wide.
-    assert "a crack: facets of electrolyte_a and electrolyte_b" in told
-    assert ("= 30 um (10 um)" if dim == 2 else "= 30 um (200 um^2)") in told
+    assert "a crack: facets of electrolyte_a and electrolyte_b" in message
+    assert ("= 30 um (10 um)" if dim == 2 else "= 30 um (200 um^2)") in message
     points, cells, tags = joined(layers(dim), whole)
-    told = converted(written(tmp_path / "one.msh", points, cells, 0 * tags + 11),
+    message = converted(written(tmp_path / "one.msh", points, cells, 0 * tags + 11),
                      ONE)[0]["remarks"]
-    assert "two sides in electrolyte" in told[0]
+    assert "two sides in electrolyte" in message[0]
 
 
 def test_hanging_nodes_on_a_part_of_a_plane_are_refused(tmp_path):
@@ -251,12 +251,12 @@ def test_hanging_nodes_on_a_part_of_a_plane_are_refused(tmp_path):
 def test_cells_in_no_group_leave_a_hole_that_is_said(tmp_path):
     points, cells, tags = box(UM, np.linspace(0, 60, 13))
     middle = points[cells].mean(axis=1)
-    for name, y, told in (("inside", 30.0, "around (10, 30) um (40 um)"),
+    for name, y, message in (("inside", 30.0, "around (10, 30) um (40 um)"),
                           ("bottom", 5.0, "a hole or a notch")):
         hole = (np.abs(middle[:, 0] - 10) < 5) & (np.abs(middle[:, 1] - y) < 5)
         side, mesh = converted(written(tmp_path / f"{name}.msh", points, cells[~hole], tags[~hole]),
                                ONE)
-        assert told in side["remarks"][-1]
+        assert message in side["remarks"][-1]
     assert "'collector' covers 10 um of the 20 um" in side["remarks"][0]
     assert area(mesh, "collector") == pytest.approx(10.0)
 
@@ -335,19 +335,19 @@ def test_side_walls_that_are_not_upright_are_no_hole(kind, dim, tmp_path):
 
 
 def test_a_box_that_is_tilted_a_little_is_covered(tmp_path):
-    """By 0.1 degrees nothing is said, by 9 degrees along what; a facet less is always."""
+    """A turn by 0.1 degrees needs no remark, one by 9 degrees does; a missing facet always."""
     points, cells, tags = box(UM, UM, np.linspace(0, 60, 7))
     outside = facet_pairs(cells)[2][:, :-1]
     low, high = (outside[np.all(points[outside, 2] == z, axis=1)] for z in (0.0, 60.0))
     names = {(2, 21): "collector", (2, 22): "counter"}
-    for angle, told in ((0.1, []), (9.0, ["along (0, -0.1564, 0.9877)"])):
+    for angle, message in ((0.1, []), (9.0, ["along (0, -0.1564, 0.9877)"])):
         c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
         x = points @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]])
         ends = [*((f, 21) for f in low), *((f, 22) for f in high)]
         side, _ = converted(written(tmp_path / "a.msh", x, cells, tags, ends, names), ONE)
         remarks = side.get("remarks", [])
-        assert len(remarks) == len(told)
-        assert all(b in a for a, b in zip(remarks, told, strict=True))
+        assert len(remarks) == len(message)
+        assert all(b in a for a, b in zip(remarks, message, strict=True))
         side, _ = converted(written(tmp_path / "b.msh", x, cells, tags, ends[1:], names), ONE)
         assert "'collector' covers" in side["remarks"][0]
 
@@ -374,7 +374,7 @@ def test_chords_of_round_walls_are_no_missing_area(wall, tmp_path):
         gmsh.write(str(tmp_path / "a.msh"))
     remarks = converted(tmp_path / "a.msh", ONE)[0].get("remarks", [])
     assert len(remarks) == (wall == "hole")
-    assert all("a hole or a notch" in told for told in remarks)
+    assert all("a hole or a notch" in message for message in remarks)
 
 
 def test_gmsh_names_the_volumes_that_are_in_no_group(tmp_path):
@@ -391,8 +391,8 @@ def test_gmsh_names_the_volumes_that_are_in_no_group(tmp_path):
         for everything in (0, 1):
             gmsh.option.setNumber("Mesh.SaveAll", everything)
             gmsh.write(str(tmp_path / f"{everything}.msh"))
-    told = converted(tmp_path / "0.msh", ONE)[0]["remarks"]
-    assert "surface 2 of the file has no cells" in told[0] and "(24 um)" in told[1]
+    message = converted(tmp_path / "0.msh", ONE)[0]["remarks"]
+    assert "surface 2 of the file has no cells" in message[0] and "(24 um)" in message[1]
     assert "cells have no tag, the first at" in refused(tmp_path / "1.msh", ONE)
 
 
@@ -441,7 +441,7 @@ def test_a_plane_that_is_not_even_is_refused(dim, tmp_path):
     rough[low, -1] += 0.3 * np.random.default_rng(1).random(len(low))
     text = refused(written(tmp_path / "b.msh", rough, cells, tags))
     assert "no outer facet lies on its lowest plane" in text
-    # The same with tags is what the user means; its true surface is said.
+    # With tags this is what the user means; a remark gives its true surface.
     names = {(dim - 1, 21): "collector", (dim - 1, 22): "counter"}
     ends = [(f, t) for f in facet_pairs(cells)[2][:, :-1] for t, y in ((21, 0.0), (22, 60.0))
             if np.all(points[f, -1] == y)]
@@ -613,8 +613,8 @@ def test_numbers_that_mislead_have_a_note(tmp_path):
               {11: "electrolyte", 12: "host_shell", 13: "host_core"})
     report = geometries.inspect(tmp_path / "a")
     assert report["notes"][0].startswith("wall area 0: host_core touches no pore")
-    told = comments(report | {"tortuosity": 0.9})
-    assert "tortuosity 0.9 along the thickness is below 1" in told[1]
+    message = comments(report | {"tortuosity": 0.9})
+    assert "tortuosity 0.9 along the thickness is below 1" in message[1]
 
 
 # -- groups --------------------------------------------------------------------------------------
@@ -678,7 +678,7 @@ def test_two_groups_of_a_med_family_are_refused(tmp_path):
 
 
 def test_facets_listed_twice_under_two_tags_are_refused(tmp_path):
-    """What formats without entities do with two groups; one name for both is no contradiction."""
+    """Formats without entities list facets of two groups twice; one name for both is allowed."""
     points, cells, tags = box(UM, np.linspace(0, 60, 13))
     outside = facet_pairs(cells)[2][:, :-1]
     low, high = ([f for f in outside if np.all(points[f, 1] == y)] for y in (0.0, 60.0))

@@ -209,9 +209,9 @@ def test_tables_refuse_extrapolation(plane):
 def test_leaving_the_measured_range_is_said():
     found = electrolyte("LiPF6_EC_EMC_3_7")
     assert found.outside(300.0, 1500.0) == []
-    said = found.outside(50.0, 1500.0, 350.0)
-    assert len(said) == 2
-    assert "50" in said[0] and "350" in said[1]
+    sentences = found.outside(50.0, 1500.0, 350.0)
+    assert len(sentences) == 2
+    assert "50" in sentences[0] and "350" in sentences[1]
     found.require(1e-3, 5000.0)  # a fit is no table
 
 

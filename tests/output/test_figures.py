@@ -39,7 +39,7 @@ def triangles(n: int, wide: float, tall: float) -> tuple[np.ndarray, np.ndarray]
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """What a run leaves behind, made by hand: pore above, solid below, a wall between."""
+    """Result folder of a run, made by hand: pore above, solid below, a wall between."""
     fields = tmp_path / "fields"
     fields.mkdir()
     cells, points = triangles(12, 40 * UM, 30 * UM)
@@ -133,13 +133,13 @@ def test_captions_give_a_time_only_where_there_is_one(folder, study, when):
     summary = json.loads((folder / "summary.json").read_text()) | {"study": study}
     write_json(COMM, folder / "summary.json", summary)
     result = Result(folder)
-    said = {}
+    answer = {}
     for name, make in figures.makers(result).items():
         if name in GROWN or name not in NAMES:
             continue
         figure = make(result, None)
-        said[name] = figure and figure.texts[-1].get_text()
-    assert said == {
+        answer[name] = figure and figure.texts[-1].get_text()
+    assert answer == {
         "series": "Three-layer host" if study == "tertiary" else None,
         "salt": f"Three-layer host · {when}",
         "potentials": f"Three-layer host · {when}",
@@ -287,7 +287,7 @@ def grown(folder: Path, dim: int, height: float, dead: float = 0.0) -> Path:
 
 @pytest.fixture(scope="module", params=[2, 3])
 def grown_folder(request, tmp_path_factory) -> Path:
-    """The same with metal up to 20 um, in 2D and 3D."""
+    """Result folder with metal up to 20 um, in 2D and 3D."""
     return grown(tmp_path_factory.mktemp("grown"), request.param, 20 * UM)
 
 
@@ -295,8 +295,8 @@ def grown_folder(request, tmp_path_factory) -> Path:
 def test_a_caption_names_cut_off_metal_where_there_is_some(dead: float, tmp_path: Path) -> None:
     result = Result(grown(tmp_path, 2, 20 * UM, dead))
     for names in (("xi",), ("c",)):
-        told = str(figures.growth.legend(result, None, names))
-        assert "host grey" in told and ("cut-off metal red" in told) == bool(dead)
+        message = str(figures.growth.legend(result, None, names))
+        assert "host grey" in message and ("cut-off metal red" in message) == bool(dead)
 
 
 def test_a_potential_is_shown_where_electrons_flow(grown_folder):
@@ -367,7 +367,7 @@ def test_a_folder_without_results_is_refused(tmp_path):
     ("size", "growth"), [((1000.0, 10.0), True), ((10.0, 1000.0), True), ((30.0, 90.0), False)]
 )
 def test_pictures_of_any_cell_fit_a_page(size, growth, tmp_path, caplog, monkeypatch):
-    """At most 8.4 x 9.6 inches; insulators are sand, and what is not to scale is said."""
+    """At most 8.4 x 9.6 inches; insulators are sand, and a figure not to scale says so."""
     monkeypatch.setitem(figures.LOOK, "savefig.dpi", 55)
     n = (60, 24) if size[0] > size[1] else (24, 60)
     shapes.result(tmp_path, size, n, growth)
@@ -380,9 +380,9 @@ def test_pictures_of_any_cell_fit_a_page(size, growth, tmp_path, caplog, monkeyp
             assert sand.mean() > 0.01, file.name
     assert not caplog.records
     result = Result(tmp_path)
-    said = figures.makers(result)["salt"](result, None).texts[-1].get_text()
-    assert ("not to scale" in said) == (max(size) > 8 * min(size))
-    assert "host grey, insulators sand" in said
+    answer = figures.makers(result)["salt"](result, None).texts[-1].get_text()
+    assert ("not to scale" in answer) == (max(size) > 8 * min(size))
+    assert "host grey, insulators sand" in answer
 
 
 def test_an_island_is_red_in_the_picture_in_which_it_floats_first(tmp_path):
@@ -405,7 +405,7 @@ def test_labels_are_broken_and_names_shortened():
 
 
 def test_post_draws_a_time_and_lines_that_stay_lines(tmp_path, capsys):
-    """Of the stored hours 0 to 4 the second one, as svg: its text is text."""
+    """The second of the stored hours 0 to 4 is drawn as svg, and its text is text."""
     from fem.cli.main import main
 
     shapes.result(tmp_path, (30.0, 20.0), (12, 8), False)

@@ -198,11 +198,11 @@ def test_of_runs_that_start_together_one_gets_the_folder(left, tmp_path, other_r
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    said = [run.stdout for run in runs if run.stdout]
-    assert [out.readline() for out in said] == ["ready\n"] * 4
+    shown = [run.stdout for run in runs if run.stdout]
+    assert [out.readline() for out in shown] == ["ready\n"] * 4
     (tmp_path / "go").touch()
-    told = [out.readline() for out in said]
-    refused = [line for line in told if line != "held\n"]
+    output = [out.readline() for out in shown]
+    refused = [line for line in output if line != "held\n"]
     assert len(refused) == 3
     assert all("in use by process" in line or "just started here" in line for line in refused)
     for run in runs:

@@ -1,4 +1,4 @@
-"""What the output tests do on several ranks."""
+"""Work of the output tests on several ranks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The batch scripts: what they start, and what each exit code makes them do.
 
-`hostplate`, `mpiexec` and `scontrol` are stand-ins that note how they are called and end as told.
+`hostplate`, `mpiexec` and `scontrol` are stand-ins that note how they are called and end as asked.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def test_plain_machine_in_slices(machine: Machine) -> None:
         assert time.monotonic() < end
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=30)
-    assert process.returncode == 3, told
+    _, output = process.communicate(timeout=30)
+    assert process.returncode == 3, output
     assert machine.calls()[:2] == [RUN, RESUME]
 
 

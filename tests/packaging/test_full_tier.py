@@ -1,4 +1,4 @@
-"""The full tier is not forgotten: its committed table is complete, its runner hides nothing."""
+"""The full tier: its committed table is complete, and its runner hides nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_table_holds_every_test_of_the_full_tier() -> None:
 
 
 def test_a_table_with_a_gap_a_failure_or_a_lost_test_is_refused() -> None:
-    """Each fault is told with the name of its test."""
+    """Each fault is reported with the name of its test."""
     rows = [
         (name, "x", "1", "≤ 2", result)
         for name, result in [("t::a", "passed"), ("t::b", "failed"), ("t::gone", "passed")]

@@ -1,4 +1,4 @@
-"""Who imports whom: the contracts in pyproject.toml hold, and they speak of every room."""
+"""Import contracts: those in pyproject.toml hold, and they name every room."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def page(name: str) -> str:
 
 
 def code(text: str) -> str:
-    """What a page sets as code: spans, and blocks that are fenced or indented."""
+    """Code on a page: spans, and blocks that are fenced or indented."""
     fenced = re.findall(r"^```.*?^```", text, re.DOTALL | re.MULTILINE)
     indented = re.findall(r"^ {4}.*$", text, re.MULTILINE)
     return "\n".join([*fenced, *indented, *re.findall(r"`([^`\n]+)`", text)])

@@ -90,7 +90,7 @@ def in_json(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (change_array, f"{CASE}: arrays.npz: pore.phi_l: 1 of 235 differ, most number 3, "),
         (change_series, f"{CASE}: series.csv: voltage [V]: -0.00034"),
@@ -110,14 +110,14 @@ def in_json(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
     ],
 )
 def test_one_change_is_found(
-    change: Callable[[Path], None], said: str, recorded: Path, tmp_path: Path
+    change: Callable[[Path], None], message: str, recorded: Path, tmp_path: Path
 ) -> None:
     """The last bit of one number, an array, a form, a word: one line, which names it."""
     shutil.copytree(recorded, tmp_path / "b")
     change(tmp_path / "b" / CASE)
     found = compare(recorded, tmp_path / "b")
-    assert found and all(line.startswith(said[: said.rindex(":")]) for line in found), found
-    assert said in found[0]
+    assert found and all(line.startswith(message[: message.rindex(":")]) for line in found), found
+    assert message in found[0]
 
 
 @pytest.mark.parametrize("rule", [1e-12, 1e-9])

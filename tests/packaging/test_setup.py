@@ -37,7 +37,7 @@ def constraints() -> dict[str, str]:
 
 
 def requirements(*extras: str) -> list[Requirement]:
-    """What pyproject.toml asks for, with these extras."""
+    """Requirements of pyproject.toml, with these extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
     texts = [*project["dependencies"], *(text for extra in extras for text in optional[extra])]

@@ -116,8 +116,8 @@ def test_start_from_another_result(tmp_path: Path) -> None:
     ).run(tmp_path / "c")  # fmt: skip
     assert finer.summary["plated"] == pytest.approx(first.summary["plated"], rel=1e-6)
     assert finer.series["c_max"][0] == pytest.approx(first.summary["c_max"], rel=2e-3)
-    (told,) = [w for w in finer.summary["warnings"] if "initial state from" in w]
-    assert "c interpolated" in told and "neither salt nor metal is conserved" in told
+    (message,) = [w for w in finer.summary["warnings"] if "initial state from" in w]
+    assert "c interpolated" in message and "neither salt nor metal is conserved" in message
 
 
 def test_an_initial_profile(tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ def test_warnings_are_collected(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "outside the measured 500 to 1500 mol/m^3" in text
     assert "sigma of host_bottom was lowered" in text
     assert "kinetics of host_bottom (Li on PVDF): eta_nuc and the activation energy" in text
-    said = capsys.readouterr().out
-    assert said.count("outside the measured") == len([w for w in warnings if "measured" in w])
+    output = capsys.readouterr().out
+    assert output.count("outside the measured") == len([w for w in warnings if "measured" in w])
 
 
 def test_tables_are_never_extrapolated(tmp_path: Path) -> None:

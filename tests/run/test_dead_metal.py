@@ -187,7 +187,7 @@ def test_three_ranks_find_the_same(
 
 
 def parts() -> list[dict[str, Any]]:
-    """What `Deposit.connect` says of a layer with bulbs above it, one after the other."""
+    """Answers of `Deposit.connect` for a layer with bulbs above it, one after the other."""
     thin = {"initial": {}, "growth": {"interface_width": "0.1 um"}}
     model = build(Case.from_dict(NECKED | thin), box((0, 0), (12e-6, 20e-6), (60, 100)))
     s = model.system
@@ -242,7 +242,7 @@ def test_a_node_that_no_piece_foresaw_links_none() -> None:
 
     xi.value.x.array[node] = 1e-3
     assert metal.conductivity(1e-3) > deposit.threshold
-    deposit.recall()  # with pieces as they were told apart before
+    deposit.recall()  # with pieces as they were before
     assert [known["piece"] for known in deposit.pieces] == [2]
     assert deposit.pieces[0]["charge"] == pytest.approx(dead["charge"], rel=1e-9)
     np.testing.assert_allclose(s.nodal(sigma)[beside], before, rtol=1e-9)  # no more than empty

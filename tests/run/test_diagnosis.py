@@ -57,18 +57,18 @@ def given_up(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def test_it_names_field_row_place_and_a_way_out(given_up: tuple[Path, str]) -> None:
-    _, told = given_up
-    assert told.startswith("plate at t = 5 s: no step above dt_min = 0.001 s converged (")
+    _, message = given_up
+    assert message.startswith("plate at t = 5 s: no step above dt_min = 0.001 s converged (")
     found = re.search(
         r"; (\w+) has the largest residual \((.+?)\) at \((.+?), (.+?)\) um, (in|between) "
-        r"(.+?), where it is (\S+) and the step of (\S+) s adds (\S+);", told,
+        r"(.+?), where it is (\S+) and the step of (\S+) s adds (\S+);", message,
     )
-    assert found, told
+    assert found, message
     assert found[1] in ("phi_l", "c") and found[6] == "electrolyte"
     place = 1e-6 * np.array([float(found[3]), float(found[4])])
     assert np.linalg.norm(place - PLACE) < 5e-6  # a cell
-    assert "Refine the mesh there or lower [time] dt_min" in told
-    assert re.search(r"; its terms there: fluxes \S+ A, storage \S+ A;", told), told
+    assert "Refine the mesh there or lower [time] dt_min" in message
+    assert re.search(r"; its terms there: fluxes \S+ A, storage \S+ A;", message), message
 
 
 def wrong_wall(self: Stage, control: Any, scale: float) -> Outcome:
@@ -85,7 +85,7 @@ def wrong_wall(self: Stage, control: Any, scale: float) -> Outcome:
 
 
 def diagnosed(folder: str) -> dict[str, Any]:
-    """What is kept of a wrong wall (collective)."""
+    """Diagnosis that is kept of a wrong wall (collective)."""
     with pytest.MonkeyPatch.context() as patch, pytest.raises(RunError):
         patch.setattr(Stage, "solve", wrong_wall)
         small(protocol=STEPS, time=TIME).run(Path(folder))
@@ -108,10 +108,10 @@ def test_it_names_the_term(tmp_path: Path, mpirun: Callable[..., Any]) -> None:
 
 
 def test_the_same_is_in_a_file(given_up: tuple[Path, str]) -> None:
-    folder, told = given_up
+    folder, message = given_up
     kept = json.loads((folder / "diagnosis.json").read_text())
     assert kept["t"] == 5.0 and kept["segment"] == "plate" and not kept["converged"]
-    assert f"{kept['field']} has the largest residual ({kept['row']})" in told
+    assert f"{kept['field']} has the largest residual ({kept['row']})" in message
     assert len(kept["place"]) == 2 and kept["regions"]
     assert 0.0 < kept["dt"] < 5.0
 

@@ -430,7 +430,7 @@ def test_a_restart_inside_such_a_step_is_bitwise(
 def test_a_charge_that_was_not_commanded_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if the integral of the formula were wrong by a hundred-thousandth."""
+    """An integral of the formula that is wrong by a hundred-thousandth is found."""
     integral = Drive.integral
     monkeypatch.setattr(Drive, "integral", lambda self, a, b: (1 + 1e-5) * integral(self, a, b))
     with pytest.raises(RunError, match=r"current given differ by 1\.0.e-05 of .* limit 1e-06"):

@@ -1,4 +1,4 @@
-"""Events of growing metal: each is told once, with time, place and numbers, after a restart too."""
+"""Events of growing metal: each comes once, with time, place and numbers, after a restart too."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_short_circuit_may_be_noted_only(grown: Result, tmp_path: Path) -> Non
 
 
 def test_metal_grows_until_the_salt_runs_out(tmp_path: Path) -> None:
-    """As soon as at a wall that stays where it is: the front moves 2 um, the salt falls over 40.
+    """Salt runs out as soon as at a fixed wall: the front moves 2 um, the salt falls over 40.
 
     The place is where c is lowest outside the metal.
     """

@@ -1,4 +1,4 @@
-"""The interface width of a growing metal sets the sizes of its mesh; a coarser one is said."""
+"""The interface width of a growing metal sets the sizes of its mesh; a coarser one is noted."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def given(kind: str, film: bool) -> dict[str, Any]:
 
 
 def thick(kind: str, film: bool) -> Case:
-    """The same as a case."""
+    """Case with the tables of `given`."""
     return Case.from_dict(given(kind, film))
 
 

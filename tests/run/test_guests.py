@@ -95,8 +95,8 @@ def test_all_its_problems_are_told_at_once_with_those_of_others() -> None:
 def test_its_check_and_its_studies() -> None:
     with pytest.raises(CaseError, match=r"additive.least: the run would end at once; it must be"):
         _guest(additive=TABLE | {"least": "1 mol/L"}).executed()
-    told = "additive: only for study = 'growth', 'steady' or 'tertiary', not 'secondary'"
-    with pytest.raises(CaseError, match=told):
+    reason = "additive: only for study = 'growth', 'steady' or 'tertiary', not 'secondary'"
+    with pytest.raises(CaseError, match=reason):
         _guest(study="secondary").executed()
 
 
@@ -219,7 +219,7 @@ def test_fields_have_units_and_figures(tertiary: Result) -> None:
 
 
 def test_in_a_steady_study(tmp_path: Path) -> None:
-    """What is consumed and never brought back is gone; its books close on the way."""
+    """An additive that is consumed and never brought back is gone; its balance closes."""
     result = _guest(study="steady").run(tmp_path / "r", hooks=True)
     assert result.summary["additive_mean"] < 1e-6
     assert result.summary["closures"]["additive_balance"] < 1e-9
@@ -359,10 +359,10 @@ def _fails_at(monkeypatch: pytest.MonkeyPatch, t: float) -> None:
 def test_an_observer_says_why_no_step_can_be_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a way out in the error, beside the row; or as a result."""
+    """The reason is a way out in the error, beside the row; or a result."""
     _fails_at(monkeypatch, 1.0)
-    told = r"additive has the largest residual \(additive balance\).*\. Add some more\. Refine the"
-    with pytest.raises(RunError, match=told):
+    words = r"additive has the largest residual \(additive balance\).*\. Add some more\. Refine the"
+    with pytest.raises(RunError, match=words):
         _watched(tmp_path, '"Add some more"').run(tmp_path / "a", hooks=True)
     assert json.loads((tmp_path / "a" / "diagnosis.json").read_text())["row"] == "additive balance"
     summary = _watched(tmp_path, 'Event("stirred", {"rate": 2.0})').run(

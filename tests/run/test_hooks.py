@@ -173,7 +173,7 @@ def test_a_row_that_is_missing_or_of_nothing_is_told(
 
 
 def test_own_physics_in_a_slot_of_its_own(tmp_path: Path) -> None:
-    """What follows the front is as exact as what is solved with the potentials."""
+    """An unknown that follows the front is as exact as one solved with the potentials."""
     text = PHYSICS.replace("a = s.add(", "s.slot('film', after=('front',))\n        a = s.add(")
     text = text.replace("scale=1.0", "scale=1.0, slot='film'")
     result = _growing(tmp_path, text).run(tmp_path / "r", hooks=True)

@@ -1,4 +1,4 @@
-"""Meshes of one's own: uneven planes give the right voltage, and what was noticed is said."""
+"""Meshes of users: uneven planes give the right voltage, and remarks on them are passed on."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_a_hole_is_said_and_takes_no_current(tmp_path: Path) -> None:
     case = own(tmp_path, points, cells[~hole], np.ones((~hole).sum(), int))
     summary = case.run(tmp_path / "r").summary
     assert summary["voltage"] < VOLTAGE - 0.3e-3
-    (told,) = [w for w in summary["warnings"] if "hole" in w]
-    assert "around (10, 30) um (40 um)" in told
+    (message,) = [w for w in summary["warnings"] if "hole" in w]
+    assert "around (10, 30) um (40 um)" in message
 
 
 def test_what_fits_a_name_but_has_no_wall_is_said(tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_what_fits_a_name_but_has_no_wall_is_said(tmp_path: Path) -> None:
     result = case.run(tmp_path / "r")
     glass = result.cells("insulator")  # drawn, though nothing is solved in it
     assert len(glass) == np.count_nonzero(tags == 2) and "region" in result.fields("insulator")
-    told = result.summary["warnings"]
-    assert [w for w in told if "host_" in w and "sigma" not in w] == [
+    message = result.summary["warnings"]
+    assert [w for w in message if "host_" in w and "sigma" not in w] == [
         "kinetics.2.surface: 'host_p*' matches nothing that reacts on this mesh: host_post touches "
         "no electrolyte",
         "kinetics.3.surface: 'host_glass' matches nothing that reacts on this mesh: host_glass "

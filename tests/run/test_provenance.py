@@ -1,4 +1,4 @@
-"""What made a result: versions, commit, command, date, host."""
+"""Origin of a result: versions, commit, command, date, host."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_versions_load_nothing() -> None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    told = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *told, "-C", str(folder), *arguments], capture_output=True,
+    message = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *message, "-C", str(folder), *arguments], capture_output=True,
                           text=True, timeout=60, check=True)
     return done.stdout.strip()
 

@@ -35,7 +35,7 @@ EXACT = ("limiting_current", "sand")
 
 @contextlib.contextmanager
 def stop_after(steps: int) -> Iterator[None]:
-    """As if a signal came during a step."""
+    """Act as if a signal came during a step."""
     asked = iter(range(1, 10**6))
     with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Interrupted):
         patch.setattr(
@@ -107,7 +107,7 @@ def largest_gap(a: Path, b: Path, direct: bool = True) -> float:
 
 
 def recovered(name: str, folder: Path) -> tuple[float, Case]:
-    """How far a case that was interrupted is from one that was not."""
+    """Difference of a case that was interrupted from one that was not."""
     case = coarse(name)
     with stop_after(WHOLE):
         case.run(folder / "whole")

@@ -57,7 +57,7 @@ def _same(a: Path, b: Path, rtol: float) -> None:
 
 
 def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    """As if a signal came during a step."""
+    """Act as if a signal came during a step."""
     asked = iter(range(10**6))
     monkeypatch.setattr(
         StopRequest, "agreed", lambda self: signal.SIGUSR1 if next(asked) == steps else 0
@@ -106,8 +106,8 @@ def test_a_damaged_checkpoint_falls_back(
     with pytest.raises(Interrupted):
         resume(tmp_path / "r", quiet=False)
     monkeypatch.undo()
-    said = capsys.readouterr().out
-    assert f"checkpoint {newest.name} is damaged; using the one before it" in said
+    shown = capsys.readouterr().out
+    assert f"checkpoint {newest.name} is damaged; using the one before it" in shown
     kept = sorted((tmp_path / "r" / "checkpoints").glob("state.*"))
     assert [checkpoint._whole(state) is not None for state in kept] == [True, True]
     resume(tmp_path / "r")
@@ -180,9 +180,9 @@ def test_a_signal_ends_a_serial_run_with_3(whole: Path, run_cli: Any, tmp_path: 
     process = _start(tmp_path, 1)
     _wait_for_rows(tmp_path, 15)
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 3, told
-    assert "stopped by signal 15" in told and "hostplate resume" in told
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 3, message
+    assert "stopped by signal 15" in message and "hostplate resume" in message
     assert run_cli("resume", "r", cwd=tmp_path).returncode == 0
     _same(whole, tmp_path / "r", 0.0)
 
@@ -240,8 +240,8 @@ def test_two_ranks_go_on(
     process = _start(tmp_path, 2)
     _wait_for_rows(tmp_path, 30)
     os.kill(process.pid, number)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == code, told
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == code, message
     done = run_cli("resume", "r", cwd=tmp_path, ranks=2)
     assert done.returncode == 0, done.stderr
     _same(whole_on_two, tmp_path / "r", 1e-12)

@@ -1,4 +1,4 @@
-"""What a resume may change, when checkpoints are written, and how many are kept."""
+"""Options of a resume, the times of checkpoints, and the number that is kept."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def cell(protocol: list[dict[str, Any]], **changes: Any) -> Case:
 
 
 def kinetics(i0: float, law: str = "butler_volmer") -> list[dict[str, Any]]:
-    """The same on both electrodes."""
+    """Equal kinetics on both electrodes."""
     numbers = {"i0": f"{i0!r} A/m^2", "alpha_a": 0.5, "alpha_c": 0.5, "law": law}
     return [{"surface": name} | numbers for name in ("collector", "counter")]
 
@@ -136,7 +136,7 @@ def test_a_hold_passes_a_barrier(tmp_path: Path) -> None:
 def test_a_fault_is_found_a_hundred_hours_after_plating(
     closure: str, share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 100 C/m2 a millionth of the metal, or two of the charge, is missed after a rest of 100 h.
+    """A lost millionth of 100 C/m2 of metal, or two of the charge, is found after 100 h of rest.
 
     Compared with 0.01 A/m2 over the time of the run either would be 36 times smaller.
     """
@@ -311,7 +311,7 @@ def test_a_rest_after_plating_is_exact_at_a_tight_tolerance(tmp_path: Path) -> N
 
 
 def test_short_pulses_after_much_metal(tmp_path: Path) -> None:
-    """Of 1 ms and of 10 ms: what they pass, and i L/kappa + 2 RT i/(F i0) between on and off."""
+    """Pulses of 1 ms and 10 ms pass their charge; on to off is i L/kappa + 2 RT i/(F i0)."""
     pulses = [
         {"step": "pulse", "current_density": "100 A/m^2", "on": w, "off": w, "cycles": 10}
         for w in ("1 ms", "10 ms")
@@ -381,7 +381,7 @@ def test_stripping_ends_with_the_metal_and_the_protocol_goes_on(
 def test_a_cutoff_is_met_within_a_millivolt_however_steep(
     tmp_path: Path, density: float, dt_min: float
 ) -> None:
-    """As a wall runs bare the voltage rises by 50 V/s; only a step of dt_min may pass 0.501 V."""
+    """The voltage rises by 50 V/s at a bare wall; only a step of dt_min may pass 0.501 V."""
     steps = [plate(density, 100.0), strip(density, 150.0, cutoff="0.5 V")]
     result = cell(
         steps, collector={"material": "Cu"}, time={"dt_min": f"{dt_min} s"}
@@ -421,12 +421,12 @@ def test_a_failed_start_names_every_cause_that_was_tested(tmp_path: Path) -> Non
     regions = {"host_bottom": {"material": "Cu"}, "coating_mid": {"material": "PAN"}}
     with pytest.raises(RunError) as caught:
         cell([plate(10.0, 1.0)], geometry=geometry, regions=regions).run(tmp_path / "r")
-    told = str(caught.value)
-    assert "start of plate at t = 0 s: no potentials carry the current" in told
-    assert "tested: parts not joined: no electrolyte reaches from the counter electrode" in told
-    assert "not depleted, lowest c = 1e+03 mol/m^3" in told
-    assert "10 A/m^2 = 1 mA/cm^2 would drop 0.0008 V" in told
-    assert told.endswith("Likely: parts not joined")
+    message = str(caught.value)
+    assert "start of plate at t = 0 s: no potentials carry the current" in message
+    assert "tested: parts not joined: no electrolyte reaches from the counter electrode" in message
+    assert "not depleted, lowest c = 1e+03 mol/m^3" in message
+    assert "10 A/m^2 = 1 mA/cm^2 would drop 0.0008 V" in message
+    assert message.endswith("Likely: parts not joined")
 
     with pytest.raises(RunError, match=r"nothing carries a current .*; parts not joined: no elec"):
         cell([plate(10.0, 1.0)], geometry=geometry, regions=regions, study="primary").run(

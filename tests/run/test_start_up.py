@@ -1,4 +1,4 @@
-"""What a small job does not wait for: libraries that it does not need, meshes that are there."""
+"""Start of a small job: no waiting for libraries it does not need or meshes that exist."""
 
 from __future__ import annotations
 

@@ -135,8 +135,8 @@ def test_a_mesh_that_is_turned_gives_the_same_numbers(study: str, tmp_path: Path
         file = post(tmp_path / str(degrees), turn(degrees))
         result = case(file, **(GROWTH if study == "growth" else {})).run(tmp_path / f"r{degrees}")
         results[degrees] = result
-        said = [w for w in result.summary["warnings"] if "'collector'" in w]
-        assert len(said) == (degrees > 0) and all("not at the bottom" in w for w in said)
+        message = [w for w in result.summary["warnings"] if "'collector'" in w]
+        assert len(message) == (degrees > 0) and all("not at the bottom" in w for w in message)
     for result in results.values():
         same(flat(results[0].summary), flat(result.summary), 1e-8)
     if study == "tertiary":

@@ -53,7 +53,7 @@ def stretched(kind: str, degree: int, comm: MPI.Comm = MPI.COMM_WORLD) -> tuple[
 
 
 def weight(degree: int) -> float:
-    """What pulls down."""
+    """Load that pulls down."""
     return 1.0 if degree == 2 else 0.0
 
 
@@ -143,7 +143,7 @@ def test_every_kind_of_field_is_taken_over_by_other_ranks(
 
 
 def test_a_step_taken_back_leaves_no_memory() -> None:
-    """What yields in a rejected step has not yielded."""
+    """Material that yields in a rejected step has not yielded."""
     s = remembering(MPI.COMM_WORLD)
     for f in s.memories.values():
         f.x.array[:] = 1.0

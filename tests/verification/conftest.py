@@ -1,4 +1,4 @@
-"""Where the verification tests keep their meshes."""
+"""Place for the meshes of the verification tests."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def strip(duration: float) -> dict[str, str]:
 
 
 def plated(duration: float) -> dict[str, str]:
-    """As `strip`."""
+    """A plating step; see `strip`."""
     return strip(duration) | {"step": "plate"}
 
 
@@ -96,7 +96,7 @@ def bell(neck: float = 0.4) -> Callable[[Array], Array]:
 
 
 def exact(neck: float = 0.4, *, axisymmetric: bool = False) -> tuple[float, float]:
-    """When a sharp neck parts, s, and what is dead then, C per m2 of the cell (closed in EDT)."""
+    """Time at which a sharp neck parts, s, and the dead charge then, C/m2 of the cell (by EDT)."""
     sharp = Sharp.of(bell(neck), (0, 0), (2 * UM, TOP * UM), 0.01 * UM, axisymmetric=axisymmetric)
     area = np.pi * (2 * UM) ** 2 if axisymmetric else 2 * UM
     way, head = -neck * UM, (0.0, 4.2 * UM)

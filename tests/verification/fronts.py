@@ -327,7 +327,7 @@ class Growth:
 
     @property
     def current(self) -> float:
-        """Of all reactions that the collector feeds, A (2D: A/m; collective)."""
+        """Current of all reactions that the collector feeds, A (2D: A/m; collective)."""
         return float(sum(t.total() for t in self.s.reactions if t.drives))
 
     @property
@@ -337,7 +337,7 @@ class Growth:
 
     @property
     def volume(self) -> float:
-        """Of the metal, m3 (2D: m2; collective), by an integral of its own."""
+        """Volume of the metal, m3 (2D: m2; collective), by a separate integral."""
         weight, dx = self.domain.node_weight(PORE), self.domain.dx(PORE, lumped=True)
         return self.s.integral(self.s.form(self.s["xi"] * weight * dx))
 
@@ -368,7 +368,7 @@ class Growth:
         return measure
 
     def contour(self) -> Array:
-        """Where edges cross xi = 1/2, linear in the logarithm of xi/(1 - xi), (n, 3); one rank."""
+        """Points where edges cross xi = 1/2, linear in ln(xi/(1 - xi)), shape (n, 3); one rank."""
         xi = np.clip(self.xi.value.x.array, 1e-12, 1 - 1e-12)
         psi, x = np.log(xi / (1 - xi)), self.xi.space.tabulate_dof_coordinates()
         cells = self.xi.space.dofmap.list

@@ -93,7 +93,7 @@ class Sharp:
         return np.asarray(mine | rim & (label == 0))
 
     def contact(self, a: Sequence[float], b: Sequence[float]) -> float:
-        """The way at which two places begin (or, below 0, cease) to hang together, m."""
+        """The way at which two places become connected (or, below 0, cease to be), m."""
         low, high = -float(self.depth.max()), -float(self.depth.min())
         i, j = self._index(a), self._index(b)
         while high - low > 1e-3 * self.size:
@@ -103,7 +103,7 @@ class Sharp:
         return high
 
     def way(self, volume: float, of: Mask | None = None) -> float:
-        """How far fronts have gone when the metal has this volume, m."""
+        """Travel of the fronts when the metal has this volume, m."""
         low, high = -float(self.depth.max()), -float(self.depth.min())
         while high - low > 1e-6 * self.size:
             middle = 0.5 * (low + high)

@@ -96,26 +96,26 @@ def test_the_film_of_a_primary_cell_is_a_resistance():
 
 
 def refused(data: dict) -> str:
-    """What is told: by the check of the case already, or once its mesh is read."""
+    """Message of the refusal, by the check of the case or once its mesh is read."""
     with pytest.raises(CaseError) as caught:
         checked = Case.from_dict(data)
         build(checked, Domain.read(mesh_folder(checked, MPI.COMM_WORLD)))
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("films", "more", "told"), [
+@pytest.mark.parametrize(("films", "more", "message"), [
     ([("Al2O3", "10 nm")], {}, "'Al2O3' passes neither electrons nor ions (sigma = 0 and kappa"),
     ([("Ag", "10 nm")], {"blocks_electrons": True}, "(blocks_electrons = true and kappa = 0)"),
     ([("film", "10 nm"), ("Ag", "10 nm")], {}, "of 'film' under 'Ag' the inner stops the electron"),
     ([("Ag", "10 nm")], {"blocks_ions": False}, "kappa of 'Ag' is 0"),
     ([("film", "10 nm")], {"blocks_electrons": False}, "sigma of 'film' is 0"),
 ])
-def test_a_film_that_stops_everything_is_refused(films, more, told):
+def test_a_film_that_stops_everything_is_refused(films, more, message):
     data = coated(*films)
     data["coatings"][0] |= more
     text = refused(data)
     print(text)
-    assert told in text and "coatings." in text
+    assert message in text and "coatings." in text
 
 
 def test_a_wall_may_be_dead_if_the_case_says_so():
@@ -154,17 +154,17 @@ def test_conductivities_of_place_in_all_studies():
         assert abs(i / exact - 1) < 3e-4  # linear elements see harmonic means to h^2
 
 
-@pytest.mark.parametrize(("prop", "value", "told"), [
+@pytest.mark.parametrize(("prop", "value", "message"), [
     ("kappa", {"expression": "1 - y/4e-5", "unit": "S/m"}, "kappa: falls to -0.5 S/m on this"),
     ("porosity", {"expression": "y/2e-5", "unit": ""}, "porosity: rises to 3 on this mesh"),
     ("kappa", {"expression": "1/(y - 1e-5)", "unit": "S/m"}, "has no finite value"),
     ("kappa", {"expression": "1 + z", "unit": "S/m"}, "depends on z, which does not exist in 2D"),
 ])
-def test_values_of_place_that_cannot_be_are_refused(prop, value, told):
+def test_values_of_place_that_cannot_be_are_refused(prop, value, message):
     text = refused(stack("Li", regions={"host_block": {"material": "Li"},
                                         "electrolyte": {prop: value}}))
     print(text)
-    assert told in text and "regions.electrolyte" in text
+    assert message in text and "regions.electrolyte" in text
 
 
 def test_the_two_ways_agree_on_what_is_plain():

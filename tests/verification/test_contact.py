@@ -19,13 +19,13 @@ from .contacts import SPEED, UM, dumbbell, exact, floating, plated, strip
 
 
 def cut(result: Result) -> tuple[float, float]:
-    """When a piece first had no contact, s, and its charge then, C/m2."""
+    """Time at which a piece first had no contact, s, and its charge then, C/m2."""
     first = np.flatnonzero(result.series["islands"] > 0.0)[0]
     return float(result.series["t"][first]), float(result.series["dead"][first])
 
 
 def drift(result: Result) -> float:
-    """How much the charge of a piece without contact changes, relative."""
+    """Relative change of the charge of a piece without contact."""
     dead = result.series["dead"][result.series["islands"] > 0.0]
     return float(np.ptp(dead) / dead[0])
 
@@ -39,7 +39,7 @@ def necks(tmp_path_factory: pytest.TempPathFactory) -> dict[float, Result]:
 
 
 def test_the_sharp_answer() -> None:
-    """As it was worked out by hand before: 1086 s and 4886 C/m2; round 790 s and 1913 C/m2."""
+    """The answer worked out by hand: 1086 s and 4886 C/m2; round 790 s and 1913 C/m2."""
     assert exact() == pytest.approx((1086.0, 4886.0), rel=3e-3)
     assert exact(axisymmetric=True) == pytest.approx((790.0, 1913.0), rel=6e-3)
 
@@ -82,7 +82,7 @@ def test_a_round_neck_parts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [0.2, 0.1])
 def test_a_cut_costs_few_steps(necks: dict[float, Result], width: float) -> None:
-    """It is found before a step is solved, and rates jump between two steps, not within one.
+    """A cut is found before a step is solved, and rates jump between two steps, not within one.
 
     Half of the steps lie before the cut. (When steps parted pieces: 15 and 19 rejected in all.)
     """
@@ -109,7 +109,7 @@ def test_a_floating_plate_is_joined_when_metal_touches_it(tmp_path: Path) -> Non
 
 
 def test_a_narrow_gap_is_closed_when_metal_touches_the_other_side(tmp_path: Path) -> None:
-    """Of 5 lambda, within a fifth of lambda (filled from xi = 0.38 on: 9 % early)."""
+    """A gap of 5 lambda closes within a fifth of lambda (filled from xi = 0.38 on: 9 % early)."""
     when = 1 * UM / SPEED
     result = floating(
         tmp_path / "r", 0.2, [plated(1.02 * when)], cell=2.0, half=1.0, low=1.0, high=2.0, top=4.0)

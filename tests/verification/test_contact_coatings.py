@@ -72,7 +72,7 @@ WIDTH, RADIUS, AREA = 0.1 * UM, 1.5 * UM, 12.0  # lambda and discs, m; width of 
 
 
 def charges(coatings: list[str], discs: list[tuple[float, float]]) -> list[float]:
-    """What is dead of discs of metal in a cell with a post of copper on its foil, C/m.
+    """Dead charge of discs of metal in a cell with a post of copper on its foil, C/m.
 
     Args:
         coatings: surfaces with an insulating coating.

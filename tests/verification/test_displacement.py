@@ -308,7 +308,7 @@ def test_cycles_bring_the_salt_back(tmp_path: Path) -> None:
 
 
 def test_without_displacement_the_salt_gets_stronger(tmp_path: Path) -> None:
-    """As it was: the salt that there is, in less electrolyte."""
+    """The salt stays the same, in less electrolyte."""
     cell({"growth.displacement": "none"}).run(tmp_path / "r")
     series = Result(tmp_path / "r").series
     room = 12e-6 - PER_CHARGE * series["plated"]
@@ -355,8 +355,8 @@ def test_a_closed_pore_is_told(tmp_path: Path) -> None:
         "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "20 s"}],
     })  # fmt: skip
     case.run(tmp_path / "r")
-    told = [text for text in Result(tmp_path / "r").summary["warnings"] if "closed pore" in text]
-    assert len(told) == 1 and told[0].startswith("1 closed pore, the largest at (")
+    found = [text for text in Result(tmp_path / "r").summary["warnings"] if "closed pore" in text]
+    assert len(found) == 1 and found[0].startswith("1 closed pore, the largest at (")
 
 
 def test_thick_metal_goes_on_growing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What no potential reaches is held at one node, and nothing depends on it; what floats is counted.
+"""Parts that no potential reaches are held at one node, to no effect; floating ones are counted.
 
 A conductor that nothing reacts on bends the current as an insulator does, so each cell has a known
 partner: the same mesh with glass in its place.
@@ -134,7 +134,7 @@ def test_balances_close_with_cores_in_glass(study: str, gap: bool, tmp_path: Any
 
 
 def test_current_into_what_it_cannot_leave_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a mesh of one's own may have it: a boundary that touches the sheet behind the glass."""
+    """A user's mesh may have such a boundary: it touches the sheet behind the glass."""
     read = boundaries.read
 
     def with_supply(*given: Any) -> Any:
@@ -201,7 +201,7 @@ def test_two_ranks_hold_the_same(mpirun: Any) -> None:
     assert together[::2] == pytest.approx(alone[::2], rel=1e-11)
 
 
-# -- what PETSc cannot solve is said in plain words -----------------------------------------------
+# -- what PETSc cannot solve is put in plain words ------------------------------------------------
 
 
 def test_a_singular_matrix_is_named_as_the_cause() -> None:

@@ -91,7 +91,7 @@ def test_exchange_current_stays_positive():
 
 
 def shift(growth: Growth) -> tuple[Array, Array]:
-    """What is added to eta at the nodes with 0.1 < xi < 0.9, V, and their places, (dim, n)."""
+    """Shift of eta at the nodes with 0.1 < xi < 0.9, V, and their places, (dim, n)."""
     s = growth.s
     s.begin(0.0)
     front = next(t for t in s.reactions if t.name == "front")
@@ -185,7 +185,7 @@ def relaxed(R: float, time: float, **options: Any) -> tuple[Growth, float]:
 
 
 def farthest(growth: Growth, angle: Array) -> Array:
-    """How far the contour reaches in directions (support function), m."""
+    """Extent of the contour in these directions (support function), m."""
     x, y, _ = growth.contour().T
     return np.asarray((np.outer(np.cos(angle), x) + np.outer(np.sin(angle), y)).max(axis=1))
 

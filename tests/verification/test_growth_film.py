@@ -65,7 +65,7 @@ def test_nothing_happens(eta, eta_nuc):
 
 
 def test_beyond_the_nucleation_overpotential():
-    """The same foil plates 10 mV beyond, first with what is beyond and then with all of eta."""
+    """A foil 10 mV beyond eta_nuc plates first with the excess and then with all of eta."""
     growth = bare(0.05)
     growth.rest(voltage=-0.06)
     assert growth.current == pytest.approx(density(-0.01) * 2 * growth.width, rel=1e-6)

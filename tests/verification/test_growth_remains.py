@@ -1,8 +1,8 @@
 """Seams close and ghosts go when sharp fronts meet; a pore that metal has closed is a void.
 
 Kinetics rule (eta is fixed, no ohmic drop), so the sharp answer is a distance transform
-(`tests.verification.sharp`). Lengths are in lambda; h = lambda/2, steps of 0.4 lambda where nothing
-else is said.
+(`tests.verification.sharp`). Lengths are in lambda; h = lambda/2, steps of 0.4 lambda unless
+another step is given.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def keyhole(x: Array) -> Array:
 
 
 def raster(level: Callable[[Array], Array], side: float, top: float) -> Sharp:
-    """The same metal with sharp fronts, in lambda."""
+    """Metal with sharp fronts, in lambda."""
     return Sharp.of(level, (0.0, 0.0), (side, top), 0.125)
 
 
@@ -109,7 +109,7 @@ def march(growth: Growth, end: float, step: float = STEP) -> Iterator[float]:
 
 
 def crossed(ways: list[float], values: list[Array], level: float) -> Array:
-    """Where each column of values passes a level, linear between steps."""
+    """Way at which each column of values passes a level, linear between steps."""
     table = np.array(values)
     k = (table >= level).argmax(axis=0)
     assert (k > 0).all()
@@ -181,7 +181,7 @@ def test_a_seam_closes_with_its_ledger():
     assert growth.bounded
 
 
-def test_what_a_seam_does_is_told_by_the_last_step_and_not_by_a_guess():
+def test_the_speed_of_a_seam_is_that_of_the_last_step_and_not_of_a_guess():
     """A long seam that begins to be filled relieves the voltage; carried on, that is stripping.
 
     `lamella_pan_cnf` then filled its seam in every second step only, 1 s each.
@@ -190,11 +190,11 @@ def test_what_a_seam_does_is_told_by_the_last_step_and_not_by_a_guess():
     speed = growth.s["remains"].speed
     growth.solve(0.3 * UM / V, -density(ETA) * 24.0 * UM)
     growth.s.accept()
-    told = speed()
+    known = speed()
     growth.s.set_voltage(-10.0 * growth.s.get_voltage())
-    print("speed", told.min(), told.max(), "guessed", np.abs(speed() - told).max())
-    assert np.abs(told).max() > 0.0
-    assert np.array_equal(speed(), told)
+    print("speed", known.min(), known.max(), "guessed", np.abs(speed() - known).max())
+    assert np.abs(known).max() > 0.0
+    assert np.array_equal(speed(), known)
 
 
 # -- ghosts ------------------------------------------------------------------------------------
@@ -274,13 +274,13 @@ def closing(comm: MPI.Comm = MPI.COMM_WORLD, end: float = 6.0) -> list[dict[str,
         out.append({
             "way": way, "voids": list(measure.voids().items()), "low": low, "high": high,
             "metal": growth.volume / UM**2,
-            "told": [more for name, more in watch.news() if name == "void"],
+            "events": [more for name, more in watch.news() if name == "void"],
         })  # fmt: skip
     return out[-4:]
 
 
 def test_a_small_keyhole_closes_in_time():
-    """Of radius 8 behind a mouth of half-width 3, in steps of 0.1 (by xi < 3/4: 8 % early)."""
+    """A void of radius 8 with a mouth of half-width 3 closes in time (xi < 3/4: 8 % early)."""
     middle, top = 16.0, 36.0
 
     def small(x: Array) -> Array:
@@ -332,7 +332,7 @@ def pocket(x: Array) -> Array:
 
 
 def test_nothing_dissolves_into_a_narrow_closed_pore():
-    """Of 4 lambda, all tails: when plating the last of a seam, when stripping a void."""
+    """A pore of 4 lambda, all tails, is the last of a seam in plating, a void in stripping."""
     left = [[-80, 30], [-80, 22]]  # out of the cell from the top to the pore
     outline = np.array([[80, 30], *left, [2, 22], [2, 10], [-2, 10]], dtype=float)
     growth = cell(at_rest(pocket, outline), 8.0, 40.0)
@@ -382,7 +382,7 @@ def closed() -> list[dict[str, Any]]:
 
 
 def test_a_keyhole_leaves_a_void(closed):
-    """It has the volume of the sharp one within 4 % (gate: 10 %), its place, and keeps them."""
+    """The void has the sharp one's volume within 4 % (gate: 10 %) and place, and keeps them."""
     metal = raster(keyhole, 30.0, 80.0)
     pores = metal.anew(-metal.depth)
     way = pores.contact((0.0, 28.0), (0.0, 79.0))  # pores get smaller
@@ -396,9 +396,9 @@ def test_a_keyhole_leaves_a_void(closed):
     assert last["volume"] == pytest.approx(first["volume"], rel=0.02)
     assert last["place"][1] == pytest.approx(28.0 * UM, abs=UM)
     assert all(row["low"] >= -0.01 and row["high"] <= 1.01 for row in closed)
-    (told,) = [more for row in closed for more in row["told"]]
-    assert closed[1]["told"] == [told]
-    assert (told["volume"], told["place"]) == (first["volume"], first["place"])
+    (event,) = [more for row in closed for more in row["events"]]
+    assert closed[1]["events"] == [event]
+    assert (event["volume"], event["place"]) == (first["volume"], first["place"])
 
 
 def numbers(*_: Any) -> list[dict[str, Any]]:

@@ -228,7 +228,7 @@ def test_ripples_of_a_flat_front():
 
 @pytest.mark.full
 def test_ripples_and_the_neutral_wavelength(reached):
-    """The same on a finer mesh; the wavelength between growth and decay within 5 %."""
+    """Growth on a finer mesh, and the wavelength between growth and decay, within 5 %."""
     shares = np.array([0.5, 0.8, 1.2, 2.0])
     found, expected = np.array([ripple(q, across=2.0, travel=6.0) for q in shares]).T
     for q, a, b in zip(shares, found, expected, strict=True):

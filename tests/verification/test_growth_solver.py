@@ -205,8 +205,8 @@ def test_krylov_iterations_are_few():
 
 
 def pattern(x: np.ndarray) -> np.ndarray:
-    """Where cells are marked, by their middle: stripes, of which two join, and spots, some of which
-    touch at a corner only."""
+    """Mark cells by their middle: stripes, of which two join, and spots, some of which touch at a
+    corner only."""
     stripes = (x[0] % 4.0 < 1.0) & (x[1] < 9.0) | (x[1] < 1.0) & (x[0] < 6.0)
     spots = (np.floor(x[0]) + np.floor(x[1])) % 2 == 0
     return stripes | spots & (x[1] > 10.0) & (x[0] < 8.0) | (np.hypot(x[0] - 14, x[1] - 13) < 1.6)
@@ -238,7 +238,7 @@ def parts_of(comm: MPI.Comm) -> dict[str, Any]:
 
 
 def searched() -> tuple[int, list[int]]:
-    """The same by a search from cell to cell on one rank."""
+    """Count pieces by a search from cell to cell on one rank."""
     mesh = box((0, 0), (16.0, 16.0), (16, 16), comm=MPI.COMM_SELF).mesh
     corners = cell_vertices(mesh)
     middle = dmesh.compute_midpoints(mesh, 2, np.arange(len(corners), dtype=np.int32))
@@ -295,7 +295,7 @@ def steps(growth: Growth) -> dict[str, Any]:
 
 
 def on_ranks(*kinds: str) -> dict[str, Any]:
-    """What the ranks test compares, with these solvers; runs on every rank."""
+    """Results that the ranks test compares, with these solvers; runs on every rank."""
     results = {kind: steps(cell(kind=kind, rtol=1e-12)) for kind in kinds}
     return {"parts": parts_of(MPI.COMM_WORLD), "growth": results}
 

@@ -171,5 +171,5 @@ def test_a_table_left_elsewhere_is_an_error_with_time_and_place(tmp_path: Any) -
 def test_an_own_t_plus_without_a_range_is_told_when_it_leaves_zero_and_one(tmp_path: Any) -> None:
     summary = run(over_limit({"t_plus": formula("3.4 - 3*c/m")}, 0.3), tmp_path / "r").summary
     assert summary["events"] == []
-    told = [text for text in summary["warnings"] if "t_plus" in text]
-    assert len(told) == 1 and "t_plus = -0." in told[0] and "taken as measured" in told[0]
+    remarks = [text for text in summary["warnings"] if "t_plus" in text]
+    assert len(remarks) == 1 and "t_plus = -0." in remarks[0] and "taken as measured" in remarks[0]

@@ -91,12 +91,12 @@ def sites_of(built: Model) -> Nuclei:
 
 
 def speed(voltage: float) -> float:
-    """Of a front without ohmic drop, m/s."""
+    """Speed of a front without ohmic drop, m/s."""
     return 2 * I0 * math.sinh(-0.5 * voltage / RT_F) * V_M / FARADAY
 
 
 def formed(result: Result) -> list[dict[str, Any]]:
-    """What the summary says of every nucleus."""
+    """Events of the summary for every nucleus."""
     return [e for e in result.summary["events"] if e["event"] == "nucleus"]
 
 
@@ -316,7 +316,7 @@ class Run:
             self.s.accept()
 
     def awake(self) -> list[float]:
-        """Where nuclei grow, x in m, sorted."""
+        """Places where nuclei grow, x in m, sorted."""
         return sorted(self.nuclei.sites["x"][np.isfinite(self.nuclei.born), 0].tolist())
 
 

@@ -79,10 +79,10 @@ def test_check_warns_and_refuses():
     def i0_of(depth: float) -> float:
         return RT_F / (R * depth)
 
-    for depth, told in ((5.5e-6, False), (4.5e-6, True), (1.1e-6, True)):
+    for depth, outcome in ((5.5e-6, False), (4.5e-6, True), (1.1e-6, True)):
         notes = [*case_depth.notes(vars(Case.load("host_fill", [on_metal(i0_of(depth))])))]
-        assert len(notes) == told
-        if told:
+        assert len(notes) == outcome
+        if outcome:
             assert f"{1e5 * depth:.3g} um" in notes[0] and "interface_width" in notes[0]
     with pytest.raises(CaseError, match=r"interface_width: 0\.5 um: too wide .*at most 0\.09 um"):
         Case.load("host_fill", [on_metal(i0_of(0.9e-6))])
@@ -121,8 +121,8 @@ def flat(i0: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("i0", "told"), [(30.0, ""), (1000.0, "warns"), (10000.0, "ends")])
-def test_a_run_looks_at_its_front(tmp_path, i0, told):
+@pytest.mark.parametrize(("i0", "outcome"), [(30.0, ""), (1000.0, "warns"), (10000.0, "ends")])
+def test_a_run_looks_at_its_front(tmp_path, i0, outcome):
     """Silent at l/lambda = 30, a warning at 4, the event `unresolved_front` at 0.4.
 
     The event comes when the fastest part of the front has gone on by lambda (11 s if all of it were
@@ -131,9 +131,9 @@ def test_a_run_looks_at_its_front(tmp_path, i0, told):
     run = Case.from_dict(flat(i0)).run(tmp_path / "r")
     swells = [text for text in run.summary["warnings"] if "tail of the front" in text]
     events = [e for e in run.summary["events"] if e["event"] == "unresolved_front"]
-    assert len(swells) == bool(told)
-    assert len(events) == (told == "ends")
-    assert run.summary["t"] == pytest.approx(40.0) or told == "ends"
+    assert len(swells) == bool(outcome)
+    assert len(events) == (outcome == "ends")
+    assert run.summary["t"] == pytest.approx(40.0) or outcome == "ends"
     for event in events:
         print("penetration, ends at", event["t"], event["l"] / event["interface_width"])
         assert 3.0 < event["t"] < 12.0

@@ -105,7 +105,7 @@ def test_hong_on_the_published_mesh():
 
 
 def test_a_strip_gives_the_front_of_the_line():
-    """The same code in 2D: 1 % of the travel in a cell of 40 um, and the front stays flat."""
+    """In 2D the front is within 1 % of the travel in a cell of 40 um, and stays flat."""
     h, length = 0.25, 40.0
     settings = Settings(1e-4, 1e-8, tolerance=1e-3)
     narrow = box((0, 0), (4 * h, length), (2, round(length / (2 * h))))

@@ -220,7 +220,7 @@ def test_i0_of_place_means_what_a_number_means(shape: str) -> None:
 
 
 def test_expressions_of_kinetics_are_refused_with_key_value_and_place() -> None:
-    """What they cannot be, on these walls; all at once."""
+    """All values that expressions cannot take on these walls are reported at once."""
     falls = {"unit": "A/m^2", "k": "10 A/m^2", "h": "1 mm"}
     barrier = {"expression": "k*(x/h - 1)", "unit": "V", "k": "40 mV", "h": "1 mm"}
     rows = [

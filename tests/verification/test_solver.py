@@ -367,7 +367,7 @@ def test_direct_and_iterative_agree(serial):
 
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_ranks_agree(serial, mpirun, ranks):
-    """The same on 2 and 3 ranks, direct and iterative, 1e-10."""
+    """Currents agree on 2 and 3 ranks, direct and iterative, to 1e-10."""
     parallel = mpirun(ranks, interface_current, ["direct", "iterative"])
     # one job on `ranks` ranks, each with its own part of the same mesh
     assert len(parallel["cells"]) == ranks and min(parallel["cells"]) > 0
@@ -382,7 +382,7 @@ def test_ranks_agree(serial, mpirun, ranks):
 
 
 class Clock:
-    """What a `Stepper` needs of a system; its error grows with the step as `law` says."""
+    """A system as a `Stepper` needs it; its error grows with the step as `law` says."""
 
     history, t, dt = 3, 0.0, 0.0
 

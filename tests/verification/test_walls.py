@@ -265,7 +265,7 @@ def test_plate_rest_strip(tmp_path):
 
 
 def test_stripping_runs_bare(tmp_path):
-    """What was plated comes back, and q stays at zero while a bare wall passes its side reaction.
+    """Plated metal comes back, and q stays at zero while a bare wall passes its side reaction.
 
     The side reaction is charge that makes no metal: the ledger holds it apart.
     """

@@ -33,7 +33,7 @@ def hot(heat: Any = None, **changes: Any) -> dict[str, Any]:
     return data | {"heat": copy.deepcopy(HEAT) if heat is None else heat}
 
 
-@pytest.mark.parametrize(("heat", "changes", "said"), [
+@pytest.mark.parametrize(("heat", "changes", "message"), [
     ({"boundaries": {"collector": {"T": "300 K", "h": "1 W/m^2/K"}}}, {}, "boundaries.collector"),
     ({"boundaries": {"collector": {"T": "300 K", "ambient": "300 K"}}}, {}, "give h"),
     ({"regions": REGIONS}, {"study": "steady", "protocol": [{"step": "plate",
@@ -47,19 +47,19 @@ def hot(heat: Any = None, **changes: Any) -> dict[str, Any]:
     ({"regions": {"elektrolyte": {"k": "1 W/m/K"}}}, {}, "did you mean 'electrolyte'"),
     ({"boundaries": {"colector": {"T": "300 K"}}}, {}, "did you mean 'collector'"),
 ])  # fmt: skip
-def test_what_a_table_cannot_say(heat: Any, changes: Any, said: str) -> None:
+def test_what_a_table_cannot_say(heat: Any, changes: Any, message: str) -> None:
     with pytest.raises(CaseError) as error:
         Case.from_dict(hot(heat, **changes))
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
-@pytest.mark.parametrize(("heat", "said"), [
+@pytest.mark.parametrize(("heat", "message"), [
     ({}, "heat, region 'electrolyte': k, density, c_p of 'ideal' are not known; "
          "give [heat.regions.electrolyte]"),
     ({"regions": {"*": {"k": "1 W/m/K", "density": "1 g/cm^3"}}}, "c_p of 'ideal' is not known"),
     ({"regions": REGIONS, "metal": "Na"}, "heat.dU_dT: of Na it is not known"),
 ])  # fmt: skip
-def test_what_is_not_known(heat: Any, said: str) -> None:
+def test_what_is_not_known(heat: Any, message: str) -> None:
     """A datum that is missing names material, region and the way out."""
     heat = dict(heat)
     metal = heat.pop("metal", "Li")
@@ -67,7 +67,7 @@ def test_what_is_not_known(heat: Any, said: str) -> None:
     domain = Domain.read(mesh_folder(checked, MPI.COMM_WORLD))
     with pytest.raises(CaseError) as error:
         build(checked, domain)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 def test_data_have_sources() -> None:

@@ -55,7 +55,7 @@ def test_a_current_warms_a_slab() -> None:
 
 
 def test_surroundings_keep_a_slab_warm() -> None:
-    """The same between surroundings with h = 10 W/m2K: .05 K at the walls, .0500625 inside."""
+    """Surroundings with h = 10 W/m2K heat the slab: .05 K at the walls, .0500625 K inside."""
     around = dict.fromkeys(ENDS, Surroundings(10.0, T0))
     hot = Hot(slab(), (conducting(lambda T: 1.0, counter=1e-2, collector=0.0),
                        Conduction((PLAIN,), around)), scale=100 * WIDTH)  # fmt: skip
@@ -180,7 +180,7 @@ def run_away(together: bool, steps: int = 20) -> Hot:
 
 
 def test_one_after_the_other_is_as_together() -> None:
-    """What T foreseen misses falls with the square of the step; at rest nothing is left of it."""
+    """The error of a predicted T falls with the square of the step; at rest nothing is left."""
     gaps = []
     joined = run_away(True)
     for steps in (20, 40):
@@ -232,7 +232,7 @@ def test_growing_metal_makes_as_much_heat_as_work_is_done() -> None:
 
 
 def test_a_separator_melts_shut_and_stays_so() -> None:
-    """What is left of kappa follows the hottest that it has been; cooled down, it stays lost."""
+    """The rest of kappa follows the highest T so far; after cooling down it stays lost."""
     melting = {PORE[0]: Melting(405.0, 2.0, 0.01)}
     heat = Conduction((PLAIN,), held=dict.fromkeys(ENDS, T0))
     ions = conducting(lambda T: 1.0, counter=1e-3, collector=0.0)
