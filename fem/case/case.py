@@ -63,7 +63,7 @@ from fem.values.properties import Along, Constant, Formula
 from fem.values.units import format_quantity, unit_of
 
 if TYPE_CHECKING:
-    from fem.contract.physics import Physics, Place
+    from fem.contract.physics import Physics, Place, Study
     from fem.materials import Metal, Pair
 
 __all__ = ["Case"]
@@ -111,7 +111,9 @@ class Case(Table):
     )
     counter: Counter = Field(default_factory=Counter, description="counter electrode")
     collector: Collector = Field(default_factory=Collector, description="driven electrode")
-    protocol: tuple[Step, ...] = Field(min_length=1, description="steps, one after the other")
+    protocol: tuple[Step, ...] = Field(
+        (), min_length=1, description="steps, one after the other"
+    )
     initial: Initial = Field(default_factory=Initial, description="start state")
     growth: Growth | None = Field(None, description="the metal front of a growth study")
     time: TimeControl = Field(default_factory=TimeControl, description="time stepping")
@@ -253,6 +255,11 @@ class Case(Table):
                       if isinstance(v, kind)]
         return tuple(found)
 
+    @property
+    def brought(self) -> Study | None:
+        """The study, if a physics brings it; None if it is one of a cell."""
+        return self.guests.registry.studies.get(self.study)
+
     def places(self) -> list[Place]:
         """Regions and boundaries of the mesh that tables of physics name."""
         return self.guests.registry.places(vars(self))
@@ -360,7 +367,7 @@ class Case(Table):
         for name in ("title", "source", "notes", "time", "solver", "output", "probe", "library"):
             data.pop(name, None)
         for name in ("duration", "capacity", "cutoff", "cycles"):
-            data["protocol"][-1].pop(name, None)
+            data.get("protocol", [{}])[-1].pop(name, None)
         for name in ("file", "refine", "sha256"):  # the content hash says what came out
             data.get("mesh", {}).pop(name, None)
         data.get("growth", {}).pop("short_circuit", None)

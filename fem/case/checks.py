@@ -44,8 +44,10 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
     if geometry is not None:
         wrong, model = geometry_problems(sized(geometry, sections))
         made = None if model is None else model.names()
+    cell = sections.get("study") not in guests.registry.studies  # else what drives it is unused
     checks = (
-        _geometry, _names, _regions, _protocol, _boundaries, _counter, _initial, _growth, _time,
+        _geometry, _names, _regions, *((_protocol, _counter) if cell else ()), _boundaries,
+        _initial, _growth, _time,
         functools.partial(_probes, fields=guests.fields()), _hooks, chemistry.problems,
         depth.problems, guests.registry.problems,
     )
@@ -59,7 +61,7 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
         if not any(name.startswith("host") for name in regions):
             found += _depths(sections)
     found += case_names.coating_problems(sections, regions)
-    found += case_names.electrode_problems(sections, made)
+    found += case_names.electrode_problems(sections, made) if cell else ()
     return wrong + found
 
 
@@ -148,6 +150,9 @@ def _regions(sections: Mapping[str, Any]) -> Iterator[str]:
 def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:
     study, steps = sections.get("study"), sections.get("protocol")
     if steps is None:
+        return
+    if not steps:
+        yield "protocol: missing; steps, one after the other"
         return
     if study in ("primary", "secondary", "steady"):
         if len(steps) != 1:

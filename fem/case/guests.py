@@ -12,7 +12,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 from pydantic.functional_validators import AfterValidator
@@ -20,6 +20,7 @@ from pydantic.functional_validators import AfterValidator
 from fem.base.errors import CaseError
 from fem.case.hooks import Declared, declared, own_records
 from fem.case.reading import not_toml
+from fem.case.tables import STUDIES
 from fem.contract import registry
 from fem.contract.registry import Registry
 
@@ -96,6 +97,11 @@ def model(base: type[BaseModel], guests: Guests) -> Any:
     """
     known, unread = guests.registry, guests.unread
     fields: dict[str, Any] = {}
+    if known.studies:
+        studies = STUDIES | {study.name: study.doc for study in known.studies.values()}
+        said = "; ".join(f"{name}: {doc}" for name, doc in studies.items())
+        core = base.model_fields["study"]
+        fields["study"] = (Literal[*studies], Field(core.default, description=said))
     for name, physics in known.tables().items():
         if name in base.model_fields:
             raise CaseError(

@@ -35,7 +35,8 @@ def _lines(case: Case) -> Iterator[str]:
     from fem.materials import status_counts
 
     yield case.title
-    yield f"  study      {case.study}: {STUDIES[case.study]}"
+    brought = case.brought
+    yield f"  study      {case.study}: {brought.doc if brought else STUDIES[case.study]}"
     yield (
         f"  cell       {case.metal} from {case.electrolyte} at "
         f"{format_quantity(case.temperature, 'K')}, counter electrode: {case.counter.kind}"
@@ -57,7 +58,7 @@ def _lines(case: Case) -> Iterator[str]:
         if physics.solver is not None:  # others belong to their study
             yield f"  physics    {physics.name}: {physics.doc}"
     timed = case.study in ("tertiary", "growth")
-    for k, step in enumerate(case.protocol, 1):
+    for k, step in enumerate(() if brought else case.protocol, 1):
         if isinstance(step, Cycle):
             yield f"  step {k}     cycle, {step.cycles} times:"
             for n, inner in enumerate(step.steps, 1):
@@ -119,6 +120,9 @@ def notes(case: Case) -> Iterator[str]:
             if not any(fnmatch.fnmatchcase(name, glob) for glob in case.regions):
                 yield f"regions: if the mesh has {name!r}, no entry says what fills it"
         yield from _loose(case, names)
+    if case.brought is not None:
+        yield from _unused(case)
+        return
     yield from dead_walls(case)
     for name, surface in _met(case).items() if case.study != "primary" else ():
         if name == "collector" and names is not None and names.floor:
@@ -145,6 +149,17 @@ def notes(case: Case) -> Iterator[str]:
         given = [name for name in stops if getattr(case.protocol[0], name, None) is not None]
         if given:
             yield f"a {case.study} study is one solve: {', '.join(given)} not used"
+
+
+def _unused(case: Case) -> Iterator[str]:
+    """Entries that a study without a cell does not read."""
+    default = type(case).model_fields
+    given = [
+        name for name in ("protocol", "boundaries", "counter", "initial", "time")
+        if getattr(case, name) != default[name].get_default(call_default_factory=True)
+    ]
+    if given:
+        yield f"a {case.study} study is one solve without a cell: {', '.join(given)} not used"
 
 
 def _loose(case: Case, names: Any) -> Iterator[str]:

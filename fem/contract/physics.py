@@ -25,7 +25,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
-__all__ = ["ALL", "TIMED", "Column", "Field", "Figure", "Physics", "Place"]
+__all__ = ["ALL", "TIMED", "Column", "Field", "Figure", "Physics", "Place", "Study"]
 
 #: Studies that go on in time.
 TIMED = frozenset({"tertiary", "growth"})
@@ -120,6 +120,24 @@ class Figure:
     whole: bool = False
 
 
+@dataclass(frozen=True)
+class Study:
+    """A kind of problem that a physics brings: its parts alone are solved, with no cell around.
+
+    Metal, electrolyte, regions, materials, coatings and kinetics of the case are there to be read;
+    protocol, electrodes and their boundaries are not.
+
+    Attributes:
+        name: as `study` of a case names it.
+        doc: what is solved, one line; figures show what stands before a colon.
+        march: how; `once`: one solve, without time.
+    """
+
+    name: str
+    doc: str
+    march: Literal["once"] = "once"
+
+
 class Place(NamedTuple):
     """Where a table of a case names a part of the mesh.
 
@@ -147,14 +165,15 @@ class Physics:
         name: of the physics and of its table in a case, `[heat]`.
         doc: one line.
         solver: makes its parts, (setup, table) -> iterable of `fem.system.part.Part`, where `setup`
-            is a `fem.setup.setup.Setup`; a function, or where it is found: "module:function".
-            Without one it only declares.
+            is a `fem.setup.setup.Setup`, in a study that a physics brings a `Filled`; a function,
+            or where it is found: "module:function". Without one it only declares.
         table: pydantic model of its table, a subclass of `fem.values.kinds.Table`. A physics with a
             table takes part where a case gives it, one without in all its studies.
         many: its table is a list, `[[name]]`.
         role: a case has one physics of a role.
         after: physics whose parts are declared before its own.
         studies: that it may take part in.
+        study: one that it brings; a case of that study must give its table.
         check: problems of a case's tables with each other, as lines "path: value: reason; way out".
             Tables that are wrong by themselves are absent.
         places: what its table names of the mesh, from all tables; names that are not there are
@@ -171,6 +190,7 @@ class Physics:
     role: str = ""
     after: tuple[str, ...] = ()
     studies: frozenset[str] = TIMED | {"steady"}
+    study: Study | None = None
     check: Callable[[Mapping[str, Any]], Iterator[str]] = _no_problems
     places: Callable[[Mapping[str, Any]], Iterator[Place]] = _no_places
     free: frozenset[str] = frozenset()

@@ -13,7 +13,7 @@ from typing import Any
 
 from fem.base.errors import CaseError, nearest
 from fem.base.order import in_order
-from fem.contract.physics import Column, Field, Figure, Physics, Place, named
+from fem.contract.physics import Column, Field, Figure, Physics, Place, Study, named
 
 __all__ = ["CATALOGUE", "ENTRY_POINTS", "Registry", "checked", "installed", "only_in", "with_own"]
 
@@ -79,6 +79,11 @@ class Registry:
                 found[entry.name], owner[entry.name] = entry, physics.name
         return found
 
+    @property
+    def studies(self) -> dict[str, Study]:
+        """Studies that physics bring, by name."""
+        return {p.study.name: p.study for p in self.physics if p.study is not None}
+
     def tables(self) -> dict[str, Physics]:
         """Physics that have a table, by its name."""
         return {p.name: p for p in self.physics if p.table is not None}
@@ -121,6 +126,9 @@ class Registry:
         for physics in self.physics:
             if physics.table is not None and sections.get(physics.name) and study is not None:
                 yield from only_in(physics.name, physics.studies, study)
+            elif physics.study is not None and study == physics.study.name:
+                if physics.name in sections and not sections[physics.name]:
+                    yield f"{physics.name}: missing; study = {study!r} needs [{physics.name}]"
             yield from physics.check(sections)
         if study is not None:
             try:

@@ -16,4 +16,5 @@ PHYSICS = (
     "fem.physics.metal:PHYSICS",
     "fem.physics.nuclei:PHYSICS",
     "fem.physics.heat:PHYSICS",
+    "fem.physics.maps:PHYSICS",
 )

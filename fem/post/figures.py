@@ -31,6 +31,7 @@ import numpy as np
 from fem.base.errors import HostplateError
 from fem.base.parallel import refusal
 from fem.contract.physics import named
+from fem.contract.registry import with_own
 from fem.post import growth, occupancy
 from fem.post.fields import field_of, fields_of, figures_of
 from fem.post.layout import panels
@@ -126,11 +127,13 @@ def _caption(result: Result, t: float | None, *more: str) -> str:
 
 def _timeless(result: Result) -> str:
     """What the result shows if its study has no time, or the `t` of a search for a steady state."""
-    return {
+    study = str(result.summary.get("study"))
+    words = {
         "primary": "primary distribution",
         "secondary": "secondary distribution",
         "steady": "steady state",
-    }.get(str(result.summary.get("study")), "")
+    } | {s.name: s.doc.partition(":")[0] for s in with_own().studies.values() if s.march == "once"}
+    return words.get(study, "")
 
 
 # -- fields ------------------------------------------------------------------------------------

@@ -44,12 +44,15 @@ VARIABLES = ("x", "y", "z", "depth", "T")
 class Probes:
     """All probes of a model, found on its mesh.
 
+    Args:
+        model: a `fem.study.build.Model`, or an `Alone` of a study without a cell.
+
     Raises:
         CaseError: a place that does not exist, or where the field is not defined.
     """
 
-    def __init__(self, model: Model):
-        self.model = model
+    def __init__(self, model: Any):
+        self.model: Model = model
         self.fields = {
             name: f for name, f in model.case.guests.registry.fields.items() if not f.gradient_of
         }

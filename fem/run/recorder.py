@@ -22,7 +22,7 @@ from fem.run.probes import Probes
 from fem.solver.stepper import Step
 from fem.study.build import Model
 
-__all__ = ["Recorder", "Tally"]
+__all__ = ["Recorder", "Tally", "declared"]
 
 CLOSURES = ("balance", "collector", "faraday", "salt", "commanded")
 #: Names of columns that some runs have.
@@ -54,6 +54,19 @@ class Tally:
                 self.worst[key] = float(np.maximum(self.worst.get(key, 0.0), numbers[key]))
 
 
+def declared(model: Any) -> dict[str, Any]:
+    """Fields and figures of the physics of a model's case, for those who read its results."""
+    def said(entry: Any) -> dict[str, Any]:
+        defaults = {f.name: f.default for f in dataclasses.fields(entry)}
+        return {k: v for k, v in vars(entry).items() if k != "name" and v != defaults[k]}
+
+    return {
+        "fields": {f.name: said(f) for f in model.fields.values()},
+        "figures": {f.name: f.maps for p in model.case.taking_part()
+                    for f in p.figures if not f.draw},
+    }
+
+
 class Recorder:
     """Writers of one run.
 
@@ -79,7 +92,7 @@ class Recorder:
         self.writer = FieldWriter(
             self.comm, folder, self._blocks(), series, pvd=model.case.output.pvd, units=units
         )
-        write_json(self.comm, folder / "fields" / "fields.json", self._declared())
+        write_json(self.comm, folder / "fields" / "fields.json", declared(model))
         self.table = Series(self.comm, folder / "series.csv", self._columns(), resume=series > 1)
 
     def _blocks(self) -> list[Block]:
@@ -132,18 +145,6 @@ class Recorder:
                 mesh = memory.function_space.mesh
                 found[name] = memory, next(p for p in s.parts if p.mesh is mesh)
         return found
-
-    def _declared(self) -> dict[str, Any]:
-        """Fields and figures of the physics of the case, for those who read its results."""
-        def said(entry: Any) -> dict[str, Any]:
-            defaults = {f.name: f.default for f in dataclasses.fields(entry)}
-            return {k: v for k, v in vars(entry).items() if k != "name" and v != defaults[k]}
-
-        parts = self.model.case.taking_part()
-        return {
-            "fields": {f.name: said(f) for f in self.model.fields.values()},
-            "figures": {f.name: f.maps for p in parts for f in p.figures if not f.draw},
-        }
 
     def _columns(self) -> dict[str, str]:
         """Columns of `series.csv` with their units."""

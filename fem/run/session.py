@@ -29,10 +29,15 @@ from fem.case.names import require_filled
 from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from fem.files import checkpoint
 from fem.mesh.domain import Domain
+from fem.run.once import Once
 from fem.run.simulation import Simulation
+from fem.study import alone
 from fem.study.build import build
 
 __all__ = ["cache_folder", "main_resume", "main_run", "resume", "run"]
+
+#: How studies that a physics brings are run.
+MARCHES = {"once": Once}
 
 
 def run(
@@ -117,6 +122,8 @@ def resume(
     case, text = on_root(comm, _stored_case, folder, overrides)
     _may_execute(case, hooks)
     case = case.executed()
+    if case.brought is not None:
+        return _once_more(case, folder, comm, overrides, quiet)
     found = on_root(comm, checkpoint.latest, folder)
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     mesh, stored = domain.sidecar["hash"], found.manifest["physics"]
@@ -146,6 +153,35 @@ def resume(
             on_root(comm, write_text, folder / "case.toml", text)
         with simulation.stop.listening():
             simulation.continue_from(found)
+            simulation.go()
+    finally:
+        simulation.close()
+        lock.release()
+    return Result(folder)
+
+
+def _once_more(
+    case: Case, folder: Path, comm: MPI.Comm, overrides: Sequence[str], quiet: bool
+) -> Any:
+    """Do a study of one solve again: there is nothing to go on from (collective).
+
+    Raises:
+        CaseError: another problem than that of the folder.
+    """
+    from fem.results.result import Result
+
+    before, _ = on_root(comm, _stored_case, folder, ())
+    if case.physics_hash() != before.physics_hash():
+        raise CaseError(
+            f"{folder}: {', '.join(overrides)} makes another problem of it; start that with "
+            "`hostplate run`"
+        )
+    domain = Domain.read(on_root(comm, mesh_folder, case), comm)
+    simulation = _compiled(case, domain, folder, quiet)
+    lock = FolderLock(folder, comm).acquire()
+    try:
+        with simulation.stop.listening():
+            simulation.begin()
             simulation.go()
     finally:
         simulation.close()
@@ -204,7 +240,7 @@ def _may_execute(case: Case, hooks: bool) -> None:
         )
 
 
-def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Simulation:
+def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Any:
     """Model and stages with all forms compiled; a lock that a killed compiler left is removed.
 
     Raises:
@@ -214,6 +250,9 @@ def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Simulati
         told = io.StringIO()
         try:
             with contextlib.redirect_stdout(told):
+                if case.brought is not None:
+                    made = alone.build(case, domain)
+                    return MARCHES[case.brought.march](made, folder, quiet=quiet)
                 return Simulation(build(case, domain), folder, quiet=quiet)
         except Exception as error:
             if not is_of_compiler(error):

@@ -13,7 +13,7 @@ from fem.setup.edges import Edges
 from fem.setup.surfaces import Surfaces
 from fem.values.properties import number, varies
 
-__all__ = ["Filling", "Setup", "filling_of"]
+__all__ = ["Filled", "Filling", "Setup", "filling_of"]
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,29 @@ def _is_zero(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Setup:
-    """Input to the parts of a physics, besides its own table.
+class Filled:
+    """A case on its mesh, and its fillings: input to the parts of a study without a cell.
 
     Attributes:
         case, domain: what is solved where.
         fillings: by region of the mesh.
-        conductors: regions that conduct electrons. ionic: regions that conduct ions.
-        edges: conditions on boundaries. surfaces: which walls react, and how fast.
-        c0: initial salt concentration, mol/m3. kappa: largest ionic conductivity, S/m.
     """
 
     case: Case
     domain: Domain
     fillings: dict[str, Filling]
+
+
+@dataclass(frozen=True)
+class Setup(Filled):
+    """Input to the parts of a physics, besides its own table.
+
+    Attributes:
+        conductors: regions that conduct electrons. ionic: regions that conduct ions.
+        edges: conditions on boundaries. surfaces: which walls react, and how fast.
+        c0: initial salt concentration, mol/m3. kappa: largest ionic conductivity, S/m.
+    """
+
     conductors: list[str]
     ionic: list[str]
     edges: Edges

@@ -217,6 +217,8 @@ class LinearSolver:
                 if not self.alone:
                     options[f"{inside}ksp_type"] = "preonly"
                 options |= {f"{inside}{k}": v for k, v in chosen.items()}
+        if self.alone and self.stage.system.hints.definite and not self.stage.drives:
+            options |= {"ksp_type": "cg"} | _EVEN
         options |= self.options.overrides
         if self.direct or self.alone:
             with quiet_options(self.prefix, options):
@@ -429,6 +431,11 @@ _SMOOTHED = _GAMG | {
     "pc_gamg_threshold": 0.02,
     "mg_levels_ksp_type": "richardson",
     "mg_levels_ksp_max_it": 1,
+}
+# What conjugate gradients ask for: the same smoothing before and after the coarse correction.
+_EVEN: dict[str, object] = {
+    "pc_gamg_agg_nsmooths": 1,
+    "pc_gamg_threshold": 0.02,
 }
 _FIELD_SOLVER: dict[str, dict[str, object]] = {
     "multigrid": _GAMG,

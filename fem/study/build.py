@@ -41,7 +41,7 @@ from fem.system.system import System
 from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
 
-__all__ = ["Model", "build", "ledger"]
+__all__ = ["Model", "build", "check_names", "ledger"]
 
 # An electron conductor this much better than the electrolyte is a better one than any potential
 # difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
@@ -152,7 +152,7 @@ def build(case: Case, domain: Domain) -> Model:
     Raises:
         CaseError: a material, a pair, a region or a boundary is missing, with the way out.
     """
-    _check_names(case, domain)
+    check_names(case, domain)
     fillings = {name: filling_of(case, name) for name in domain.regions}
     conductors = [n for n, f in fillings.items() if f.sigma is not None]
     solids = [n for n in conductors if fillings[n].electrolyte is None]
@@ -258,7 +258,7 @@ def _empty(metal: Metal | None) -> set[str]:
 # -- regions -----------------------------------------------------------------------------------
 
 
-def _check_names(case: Case, domain: Domain) -> None:
+def check_names(case: Case, domain: Domain) -> None:
     """The case names nothing that neither the mesh has nor its family could have made.
 
     Raises:

@@ -9,13 +9,13 @@ from typing import Any
 
 from fem.base.errors import CaseError, RunError
 from fem.case.hooks import load
-from fem.setup.setup import Setup
+from fem.setup.setup import Filled
 from fem.system.part import Part
 
 __all__ = ["guest_parts", "named_failures", "own_physics"]
 
 
-def guest_parts(setup: Setup) -> tuple[Part, ...]:
+def guest_parts(setup: Filled) -> tuple[Part, ...]:
     """The parts of all registered physics that take part in a case, in their order.
 
     Raises:

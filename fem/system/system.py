@@ -73,10 +73,15 @@ class Hints:
     Attributes:
         even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
         lasting: matrices change little from step to step, so that preconditioners last.
+        definite: they are symmetric and positive definite: conjugate gradients take them.
+        flow: current that residuals of a study without a cell are compared with, A (collective);
+            asked before a solve and once after it.
     """
 
     even_mesh: bool = False
     lasting: bool = False
+    definite: bool = False
+    flow: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,176 @@
+"""Field maps: a potential between driven boundaries, without kinetics, salt or time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field as Key
+
+from fem.contract.physics import Column, Field, Figure, Physics, Place, Study
+from fem.values.kinds import SPACE, Glob, Name, Table
+from fem.values.properties import Property, PropertyOf
+from fem.values.units import Quantity
+
+__all__ = ["PHYSICS", "Map", "MapBoundary", "MapRegion"]
+
+Volts = Annotated[float, Quantity("V")]
+
+
+class MapRegion(Table):
+    """What some regions are in the map; their materials where nothing is said."""
+
+    eps_r: Annotated[Property, PropertyOf("", SPACE, gt=0)] | None = Key(
+        None, description="relative permittivity; makes a dielectric of a conductor"
+    )
+    conductivity: Annotated[Property, PropertyOf("S/m", SPACE, gt=0)] | None = Key(
+        None, description="of a conduction map, in place of the larger of sigma and kappa"
+    )
+    rho: Annotated[Property, PropertyOf("C/m^3", SPACE)] | None = Key(
+        None, description="fixed charge density, electrostatics"
+    )
+    phi: Volts | None = Key(None, description="potential at which a conductor is held")
+
+
+class MapBoundary(Table):
+    """A boundary that is driven; others are insulated."""
+
+    phi: Volts = Key(description="potential of the boundary, or behind its layer")
+    resistance: Annotated[float, Quantity("ohm*m^2", gt=0)] | None = Key(
+        None, description="conduction: of a contact or coating in front of it"
+    )
+    capacitance: Annotated[float, Quantity("F/m^2", gt=0)] | None = Key(
+        None, description="electrostatics: of a layer in front of it, eps_0 eps_r/thickness"
+    )
+
+
+class Map(Table):
+    """A potential between driven boundaries and conductors."""
+
+    kind: Literal["electrostatics", "conduction"] = Key(
+        description="electrostatics: div(eps_0 eps_r grad phi) = -rho; "
+        "conduction: div(s grad phi) = 0 with s the larger of sigma and kappa"
+    )
+    boundaries: dict[Name, MapBoundary] = Key(
+        default_factory=dict, description="driven boundaries; all others are insulated"
+    )
+    regions: dict[Glob, MapRegion] = Key(
+        default_factory=dict, description="by name or pattern; later ones win"
+    )
+    tip: Name | None = Key(
+        None,
+        description="driven boundary or held region whose largest field is compared with the far "
+        "field",
+    )
+    far: Name | None = Key(
+        None, description="boundary whose mean field is the far one; default the other driven one"
+    )
+
+
+def check(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Entries of the other kind of map, and boundaries that drive nothing."""
+    table = sections.get("map")
+    if table is None:
+        return
+    electrostatic = table.kind == "electrostatics"
+    other = "conduction" if electrostatic else "electrostatics"
+    for name, region in table.regions.items():
+        for key in ("conductivity",) if electrostatic else ("eps_r", "rho"):
+            if getattr(region, key) is not None:
+                yield (
+                    f"map.regions.{name}.{key}: is of {other}; leave it out, or give "
+                    f'map.kind = "{other}"'
+                )
+        if electrostatic and region.phi is not None:
+            for key in ("rho", "eps_r"):
+                if getattr(region, key) is not None:
+                    yield (
+                        f"map.regions.{name}.{key}: a conductor held at {region.phi:g} V has no "
+                        "field inside; keep one of phi and " + key
+                    )
+    for name, boundary in table.boundaries.items():
+        key = "resistance" if electrostatic else "capacitance"
+        if getattr(boundary, key) is not None:
+            yield (
+                f"map.boundaries.{name}.{key}: is of {other}; give "
+                f"{'capacitance' if electrostatic else 'resistance'}"
+            )
+    held = {f"map.boundaries.{n}.phi": b.phi for n, b in table.boundaries.items()}
+    held |= {f"map.regions.{n}.phi": r.phi for n, r in table.regions.items() if r.phi is not None}
+    charged = any(r.rho is not None for r in table.regions.values())
+    if not held:
+        yield (
+            "map.boundaries: nothing is driven; give two boundaries a potential, as "
+            '[map.boundaries.collector] with phi = "0 V"'
+        )
+    elif len({*held.values()}) == 1 and not charged:
+        told = ", ".join(held)
+        yield (
+            f"{told}: {next(iter(held.values())):g} V: all that is driven is at one potential, so "
+            "there is no field; give another one a different phi"
+        )
+    driven = {*table.boundaries, *(n for n, r in table.regions.items() if r.phi is not None)}
+    if table.tip is not None and table.tip not in driven:
+        yield (
+            f"map.tip: {table.tip!r}: is not driven; name one of {', '.join(sorted(driven))}, or "
+            f"give it a phi"
+        )
+    if table.far is not None and table.far not in table.boundaries:
+        yield f"map.far: {table.far!r}: is no driven boundary; {_known(table.boundaries)}"
+    if table.far is not None and table.tip is None:
+        yield f"map.far: {table.far!r}: only compared with a tip; give map.tip, or leave it out"
+    if table.tip is not None and table.far is None:
+        others = [n for n in table.boundaries if n != table.tip]
+        if len(others) != 1:
+            yield f"map.far: missing; the tip is compared with one boundary: {_known(others)}"
+
+
+def _known(names: Any) -> str:
+    return f"one of {', '.join(names)}" if names else "drive a boundary first"
+
+
+def places(sections: Mapping[str, Any]) -> Iterator[Place]:
+    """Regions and boundaries that the table names."""
+    table = sections.get("map")
+    if table is not None:
+        yield from (Place(f"map.regions.{n}", n, "region") for n in table.regions)
+        yield from (Place(f"map.boundaries.{n}", n, "boundary") for n in table.boundaries)
+
+
+#: What is measured of the field, over all pores of the host and over the thirds of its depth.
+MEASURES = {"mean": "mean", "p95": "exceeded in 5 % of the volume", "max": "largest"}
+#: Parts of the pores: suffix of a column, and words.
+THIRDS = {"": "", "_top": " of the top third", "_bottom": " of the bottom third"}
+
+
+def _columns() -> Iterator[Column]:
+    for (part, where), (name, words) in itertools.product(THIRDS.items(), MEASURES.items()):
+        yield Column(f"E_{name}{part}", "V/m", f"{words} |E| in the pores{where}")
+    yield Column("uniformity", "", "share of the pores with |E| within 20 % of its mean")
+    yield Column("shielding", "", "mean |E| in the pores over that above the host")
+    yield Column("enhancement", "", "largest field on the tip over the far field")
+    yield Column("flux_balance", "", "sum of all fluxes over the largest", closure=True)
+
+
+PHYSICS = Physics(
+    "map",
+    "a field map: electrostatics or conduction between driven boundaries",
+    "fem.physics.maps.build:build",
+    table=Map,
+    studies=frozenset({"map"}),
+    study=Study("map", "field map: phi alone, electrostatics or conduction; one solve"),
+    check=check,
+    places=places,
+    fields=(
+        Field("phi", "V", r"potential $\varphi$", balance="flux balance", colours="cividis",
+              block="map"),
+        Field("E", "V/m", r"field $|E|$", colours="magma", magnitude=True, gradient_of="phi"),
+    ),
+    columns=tuple(_columns()),
+    figures=(
+        Figure("map_potential", "field map: the potential", maps=("phi",)),
+        Figure("map_field", "field map, 2D: |E| with field lines",
+               draw="fem.physics.maps.figures:field"),
+    ),
+)

@@ -1,0 +1,310 @@
+"""From a case to its map: what each region conducts or how it polarises, what drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.base.constants import EPSILON_0
+from fem.base.errors import CaseError
+from fem.compat import MPI, cell_vertices
+from fem.materials import library as materials
+from fem.mesh.domain import Domain
+from fem.physics.maps import Map
+from fem.physics.maps.potential import Driven, Potential
+from fem.physics.maps.wagner import wagner
+from fem.setup.setup import Filled
+from fem.values.properties import Along, number, varies
+
+__all__ = ["build"]
+
+#: A conductor is this much better than the least of all others, so that linear solvers converge;
+CAP = 1e7
+#: but at least this much better than the best of them. What it then drops counts for nothing.
+BETTER = 1e4
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Medium:
+    """What a region is in the map.
+
+    Attributes:
+        value: eps_r, or conductivity in S/m; a number or property of place; None of a conductor of
+            an electrostatic map, and of an insulator of a conduction map.
+        conductor: of electrons, so good that it may be capped.
+        why: where the value comes from.
+    """
+
+    value: Any
+    conductor: bool
+    why: str
+
+
+def build(setup: Filled, table: Map) -> Iterator[Potential]:
+    """The map of a case.
+
+    Raises:
+        CaseError: a material lacks what the map needs, or a charge stands on a conductor.
+    """
+    case, domain = setup.case, setup.domain
+    electrostatic = table.kind == "electrostatics"
+    c0 = _concentration(setup)
+    read = _permittivity if electrostatic else _conductivity
+    media = {name: read(setup, name, _given(table, name), c0) for name in domain.regions}
+    held = {n: phi for n in domain.regions if (phi := _given(table, n).get("phi")) is not None}
+    for name in held:
+        if not media[name].conductor and (electrostatic or media[name].value is None):
+            raise CaseError(
+                f"map.regions.{name}.phi: {held[name]:g} V: {name!r} is no conductor "
+                f"({media[name].why}); hold a boundary, or give the region a material that conducts"
+            )
+    values, ends = _values(setup, media, c0)
+    unit = EPSILON_0 if electrostatic else 1.0
+    coefficient = domain.field({}, "coefficient")
+    regions = [n for n, medium in media.items() if medium.value is not None or medium.conductor]
+    if not regions:
+        raise CaseError("regions: nothing conducts, so there is no conduction map; give kind = "
+                        '"electrostatics", or a region a material that conducts')
+    for name in regions:
+        coefficient.x.array[_cells(domain, name)] = unit * values[name]
+    charge = None
+    for name in regions:
+        rho = _given(table, name).get("rho")
+        if rho is None:
+            continue
+        if media[name].conductor:
+            raise CaseError(
+                f"map.regions.{name}.rho: {name!r} is a conductor ({media[name].why}), on which "
+                "charge sits at the surface; leave it out, or give it eps_r if it is a dielectric"
+            )
+        charge = domain.field({}, "rho") if charge is None else charge
+        charge.x.array[_cells(domain, name)] = _at(domain, name, rho, f"map.regions.{name}.rho")
+    driven = {
+        name: Driven(b.phi, b.capacitance if electrostatic else _per_area(b.resistance))
+        for name, b in table.boundaries.items()
+    }  # fmt: skip
+    for name in driven:
+        if not domain.faces_of(name, regions):
+            raise CaseError(
+                f"map.boundaries.{name}: touches no region that the map is solved in "
+                f"({', '.join(regions)}); drive another one"
+            )
+    pores = [n for n in regions if _is_pore(setup, n)]
+    yield Potential(
+        kind=table.kind, regions=tuple(regions), coefficient=coefficient, charge=charge,
+        driven=driven, held=held, pores=tuple(pores or regions),
+        tip=table.tip or "", far=_far(table),
+        media={n: _told(m, ends.get(n)) for n, m in media.items()},
+        wagner=wagner(setup, c0), salt=c0, temperature=case.temperature,
+    )  # fmt: skip
+
+
+def _per_area(resistance: float | None) -> float | None:
+    return None if resistance is None else 1.0 / resistance
+
+
+def _far(table: Map) -> str:
+    """The boundary whose field is the far one; empty without a tip."""
+    if table.tip is None:
+        return ""
+    return table.far or next(n for n in table.boundaries if n != table.tip)
+
+
+def _given(table: Map, name: str) -> dict[str, Any]:
+    """What a case says of a region; later entries that fit its name win."""
+    given: dict[str, Any] = {}
+    for pattern, entry in table.regions.items():
+        if fnmatchcase(name, pattern):
+            given |= {k: v for k, v in vars(entry).items() if v is not None}
+    return given
+
+
+def _concentration(setup: Filled) -> float:
+    """Salt everywhere, mol/m3: that of the case if it is one number, else as the salt is made."""
+    initial = setup.case.initial.c
+    if initial is not None and not initial.variables:
+        return float(initial.at())
+    for filling in setup.fillings.values():
+        if isinstance(filling.electrolyte, materials.Electrolyte):
+            return float(filling.electrolyte.c0)
+    return 1000.0
+
+
+def _is_pore(setup: Filled, name: str) -> bool:
+    """A region of plain electrolyte."""
+    filling = setup.fillings[name]
+    return isinstance(filling.material, materials.Electrolyte) and filling.porosity is None
+
+
+# -- media -------------------------------------------------------------------------------------
+
+
+def _permittivity(setup: Filled, name: str, given: dict[str, Any], c0: float) -> _Medium:
+    """Relative permittivity of a region.
+
+    Raises:
+        CaseError: nobody knows it.
+    """
+    filling, way_out = setup.fillings[name], f"[map.regions.{name}] eps_r"
+    if "eps_r" in given:
+        return _Medium(given["eps_r"], False, "as given")
+    material = filling.material
+    if isinstance(material, materials.Solid):
+        if filling.sigma is not None:
+            return _Medium(None, True, f"{material.name} conducts electrons")
+        return _Medium(_eps_of(material, name, way_out), False, material.name)
+    liquid = _eps_of(filling.electrolyte, name, way_out)
+    if filling.porosity is None:
+        return _Medium(liquid, False, filling.electrolyte.name)
+    if not isinstance(material, materials.Separator):
+        raise CaseError(
+            f"map, region {name!r}: eps_r of a porous region of {material.name!r} is not known, "
+            f"since nobody says what its solid is; give {way_out}"
+        )
+    film = _eps_of(material, name, way_out)
+    porosity, tortuosity = _averages(filling)
+    mixed = liquid * porosity / tortuosity + film * (1.0 - porosity)
+    return _Medium(mixed, False, f"{material.name} filled with {filling.electrolyte.name}")
+
+
+def _eps_of(material: Any, name: str, way_out: str) -> float:
+    """Relative permittivity of a material.
+
+    Raises:
+        CaseError: it is not known.
+    """
+    if not material.has("eps_r"):
+        raise CaseError(
+            f"map, region {name!r}: eps_r of {material.name!r} is not known; give {way_out}, or "
+            "eps_r in an own material"
+        )
+    return float(material.eps_r)
+
+
+def _averages(filling: Any) -> tuple[Any, Any]:
+    """Porosity and tortuosity of an averaged region, numbers."""
+    tortuosity = 1.0 if filling.tortuosity is None else number(filling.tortuosity)
+    return number(filling.porosity), tortuosity
+
+
+def _conductivity(setup: Filled, name: str, given: dict[str, Any], c0: float) -> _Medium:
+    """The larger of sigma and kappa of a region, S/m."""
+    if "conductivity" in given:
+        return _Medium(given["conductivity"], False, "as given")
+    case, filling = setup.case, setup.fillings[name]
+    override = case.region(name).kappa
+    electrolyte = filling.electrolyte
+    kappa: Any = None
+    if override is not None:
+        kappa = override if varies(override) else number(override)
+    elif isinstance(electrolyte, materials.Electrolyte):
+        kappa = float(electrolyte.kappa(c0, case.temperature))
+    elif electrolyte is not None:
+        kappa = float(electrolyte.kappa)
+    if kappa is not None and filling.porosity is not None and not varies(kappa):
+        porosity, tortuosity = _averages(filling)
+        kappa *= porosity / tortuosity
+    sigma = filling.sigma
+    if sigma is None and kappa is None:
+        return _Medium(None, False, f"{filling.material.name} conducts nothing")
+    if kappa is None or (sigma is not None and not varies(sigma) and not varies(kappa)
+                         and number(sigma) >= kappa):
+        return _Medium(sigma, True, "sigma")
+    if sigma is None or (not varies(sigma) and not varies(kappa)):
+        return _Medium(kappa, False, "kappa")
+    raise CaseError(
+        f"map, region {name!r}: sigma and kappa vary in space, and which one is larger is not "
+        f"followed; give [map.regions.{name}] conductivity"
+    )
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def _values(
+    setup: Filled, media: dict[str, _Medium], c0: float
+) -> tuple[dict[str, Any], dict[str, tuple[float, float, bool]]]:
+    """Value of each region, a number or one a cell, and its ends (collective).
+
+    The ends are the lowest and the highest value, and whether a conductor was capped to it.
+
+    Raises:
+        CaseError: a property is not positive somewhere.
+    """
+    domain, T = setup.domain, setup.case.temperature
+    found: dict[str, Any] = {}
+    ends: dict[str, tuple[float, float, bool]] = {}
+    for name, medium in media.items():
+        if medium.value is None:
+            continue
+        found[name] = _at(domain, name, medium.value, f"map, region {name!r}", c=c0, T=T)
+        low = domain.comm.allreduce(float(np.min(found[name], initial=np.inf)), op=MPI.MIN)
+        high = domain.comm.allreduce(float(np.max(found[name], initial=-np.inf)), op=MPI.MAX)
+        if not low > 0.0:
+            raise CaseError(f"map, region {name!r}: falls to {low:g} on this mesh; it must stay "
+                            "above 0")
+        ends[name] = low, high, False
+    others = [ends[n][:2] for n, m in media.items() if n in ends and not m.conductor]
+    conductors = [n for n, m in media.items() if m.conductor]
+    if not others:  # metals alone
+        return {n: found.get(n, 1.0) for n in conductors}, ends
+    cap = max(CAP * min(low for low, _ in others), BETTER * max(high for _, high in others))
+    capped = {n for n in conductors if n not in ends or ends[n][1] > cap}
+    for name in capped:
+        low = min(ends[name][0], cap) if name in ends else cap
+        ends[name] = low, cap, True
+        found[name] = np.minimum(found[name], cap) if name in found else cap
+    return found, ends
+
+
+def _cells(domain: Domain, name: str) -> npt.NDArray[np.bool_]:
+    return domain.cell_tag_array == domain.regions[name]
+
+
+def _at(domain: Domain, name: str, value: Any, where: str, **known: float) -> Any:
+    """A property in the middle of each local cell of a region, or a number (collective).
+
+    A list along a place keeps its end values beyond its ends.
+
+    Raises:
+        CaseError: it has no value somewhere.
+    """
+    if not varies(value):
+        return number(value)
+    places = {**domain.coordinates(), **known}
+    problem = None
+    out: Any = np.empty(0)
+    if missing := sorted(value.variables - places.keys()):
+        why = "the mesh has no host" if "depth" in missing else f"not in {domain.dim}D"
+        problem = f"{where}: depends on {', '.join(missing)}, which does not exist; {why}"
+    else:
+        corners = cell_vertices(domain.mesh)[_cells(domain, name)]
+        middle = domain.mesh.geometry.x[corners].mean(axis=1)
+        at = domain.places(middle) | known
+        try:
+            if isinstance(value, Along):
+                out = np.interp(at[value.along], value.curve.x, value.curve.y)
+            else:
+                out = np.broadcast_to(value.at(**at), len(middle)).astype(float)
+        except CaseError as error:
+            problem = f"{where}: {error}"
+    for text in domain.comm.allgather(problem):
+        if text:
+            raise CaseError(text)
+    return out
+
+
+def _told(medium: _Medium, ends: tuple[float, float, bool] | None) -> dict[str, Any]:
+    """What the summary says of a region."""
+    if ends is None:
+        return {"conductor" if medium.conductor else "insulator": medium.why}
+    low, high, capped = ends
+    told = {"value": low if low == high else [low, high], "from": medium.why}
+    return told | ({"capped": True} if capped else {})

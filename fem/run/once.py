@@ -1,0 +1,202 @@
+"""One solve, of a study that a physics brings: its rows, its columns, its fields, its figures.
+
+What `fem.run.simulation` is to a cell that is charged in time. Nothing here knows what is solved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from fem.base import provenance
+from fem.base.errors import RunError
+from fem.base.folder import write_json, write_text
+from fem.base.parallel import on_root
+from fem.files.blocks import Block, region_field
+from fem.files.fields import FieldWriter
+from fem.files.series import Series
+from fem.run.probes import Probes
+from fem.run.recorder import declared
+from fem.run.signals import StopRequest
+from fem.solver.options import Control, Options, Outcome
+from fem.solver.stage import Stage
+from fem.study.alone import Alone
+
+__all__ = ["Once"]
+
+#: A second solve, from the first, where the flux found is less than this share of the estimate.
+ENOUGH = 0.3
+
+
+class Once:
+    """A run of one solve. Writes nothing before `begin`.
+
+    Args:
+        model: from `fem.study.alone.build`.
+        folder: of the results.
+        quiet: say nothing.
+    """
+
+    def __init__(self, model: Alone, folder: Path, *, quiet: bool = True):
+        self.model, self.folder, self.quiet = model, folder, quiet
+        self.case, self.s, self.comm = model.case, model.system, model.domain.comm
+        self.started, self.seconds = time.perf_counter(), {"start": 0.0}
+        solver = self.case.solver
+        options = Options(kind=solver.kind, rtol=0.01 * solver.closure_limit)
+        self.stages = [Stage(self.s, rows, options, drives=False) for rows in self.s.plan()]
+        self.probes = Probes(model)
+        self.stop = StopRequest(self.comm)
+
+    def check(self) -> None:
+        """Nothing is left to be checked."""
+
+    def begin(self) -> None:
+        """Write the resolved case."""
+        self.made = provenance.record(self.comm)
+        on_root(self.comm, lambda: write_text(
+            self.folder / "case.toml", self.case.recorded().to_toml()))
+        write_json(self.comm, self.folder / "mesh.json", self.model.domain.sidecar)
+
+    def go(self) -> None:
+        """Solve, measure, write.
+
+        Raises:
+            RunError: no solution, or a balance does not close.
+        """
+        with self._timed("solve"):
+            done = self._solve()
+        with self._timed("measure"):
+            numbers = self._measured()
+        with self._timed("write"):
+            self._write(numbers, done)
+        if self.case.output.figures:
+            from fem.post.figures import draw
+
+            drawn = on_root(self.comm, lambda: len(draw(self.folder)))
+            self.say(f"{drawn} figures in {self.folder / 'figures'}")
+        self.say(f"done: {done.linear} Krylov iterations; {self._spent()}")
+
+    def _solve(self) -> Outcome:
+        flow = self.s.hints.flow
+        done: Outcome | None = None
+        for stage in self.stages:
+            scale = flow() if flow else 1.0
+            found = stage.solve(Control(None), scale)
+            if not found.converged:
+                raise RunError(
+                    f"no solution for {', '.join(stage.names)} ({found.reason}, residual "
+                    f"{found.residual:.1e} of its flux)"
+                )
+            done = found if done is None else found.after(done)
+        assert done is not None
+        return done
+
+    def _measured(self) -> dict[str, float]:
+        """Columns of the physics.
+
+        Raises:
+            RunError: a balance does not close.
+        """
+        numbers: dict[str, float] = {}
+        for observer in self.model.observers:
+            numbers |= observer.step(1.0)
+        limit = self.case.solver.closure_limit
+        for column in self.model.columns.values():
+            if column.closure and not numbers[column.name] <= limit:
+                raise RunError(
+                    f"{column.name} {numbers[column.name]:.2e}: {column.doc}: above {limit:.0e}; "
+                    "raise [solver] closure_limit, or refine the mesh"
+                )
+        for observer in self.model.observers:
+            observer.accept()
+            observer.show()
+        return numbers
+
+    def _write(self, numbers: dict[str, float], done: Outcome) -> None:
+        columns = {c.name: c.unit for c in self.model.columns.values()}
+        table = Series(
+            self.comm, self.folder / "series.csv", {"t": "s"} | columns | self.probes.units
+        )
+        table.add({"t": 0.0} | numbers | self.probes.values())
+        table.close()
+        units = {name: f.unit for name, f in self.model.fields.items()}
+        writer = FieldWriter(
+            self.comm, self.folder, self._blocks(), pvd=self.case.output.pvd, units=units
+        )
+        write_json(self.comm, self.folder / "fields" / "fields.json", declared(self.model))
+        writer.write(0.0)
+        writer.flush()
+        self.probes.write_lines(self.folder, 0.0)
+        write_json(self.comm, self.folder / "summary.json", self._summary(numbers, done))
+
+    def _blocks(self) -> list[Block]:
+        """Unknowns and memories by the part that they live on, and regions without any."""
+        s, known = self.s, self.model.fields
+        blocks = []
+        for part in s.parts:
+            fields = {n: u.value for n, u in s.unknowns.items() if u.part is part}
+            fields |= {n: f for n, f in s.memories.items()
+                       if n in known and f.function_space.mesh is part.mesh}
+            if fields:
+                named = [known[f].block for f in fields if f in known and known[f].block]
+                static = {"region": region_field(self.model.domain, part)}
+                blocks.append(Block(named[0] if named else min(fields), part.mesh, fields, static))
+        shown = {name for u in s.unknowns.values() for name in u.part.regions}
+        if rest := [name for name in self.model.domain.regions if name not in shown]:
+            part = self.model.domain.subdomain(rest)
+            static = {"region": region_field(self.model.domain, part)}
+            blocks.append(Block("insulator", part.mesh, {}, static))
+        return blocks
+
+    def _summary(self, numbers: dict[str, float], done: Outcome) -> dict[str, Any]:
+        from fem.case.entries import used_materials
+        from fem.materials import status_counts
+
+        case, domain = self.case, self.model.domain
+        mesh_hash = str(domain.sidecar.get("hash", ""))
+        out: dict[str, Any] = {
+            "title": case.title,
+            "study": case.study,
+            **numbers,
+            "closures": {c.name: numbers[c.name] for c in self.model.columns.values() if c.closure},
+            "unknowns": {n: int(u.space.dofmap.index_map.size_global)
+                         for n, u in self.s.unknowns.items()},
+            "newton": done.newton,
+            "krylov": done.linear,
+            "ranks": self.comm.size,
+            "mesh_hash": mesh_hash,
+            "physics_hash": case.physics_hash(mesh_hash),
+            "data_status": status_counts(*used_materials(case)),
+        }
+        warnings = []
+        for observer in self.model.observers:
+            out |= observer.summary()
+            warnings += [text for _, text in observer.remarks(closely=True)]
+        if self.probes.units:
+            values = self.probes.values()
+            out["probes"] = {k.removeprefix("probe."): v for k, v in values.items()}
+        for text in warnings:
+            self.say(f"note: {text}")
+        spent = time.perf_counter() - self.started
+        return out | self.made | {
+            "events": [], "warnings": warnings, "seconds": self.seconds, "wall_seconds": spent,
+        }
+
+    @contextlib.contextmanager
+    def _timed(self, what: str) -> Any:
+        before = time.perf_counter()
+        yield
+        self.seconds[what] = time.perf_counter() - before
+
+    def _spent(self) -> str:
+        return ", ".join(f"{what} {seconds:.1f} s" for what, seconds in self.seconds.items())
+
+    def close(self) -> None:
+        """Free PETSc's objects; no file is open."""
+
+    def say(self, text: str) -> None:
+        """A line for the user, from rank 0."""
+        if self.comm.rank == 0 and not self.quiet:
+            print(text, flush=True)

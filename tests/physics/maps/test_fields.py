@@ -1,0 +1,52 @@
+"""Fields with closed forms: bodies in a uniform field, bosses on a plane, slabs, layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.physics.maps.drawn import body, boss, case, driven
+
+# Tip field of conducting bosses over the far field: half ellipses 1 + a; half prolate spheroids
+# 1/N with N their depolarising factor (1 for a sphere's third).
+ELLIPSES = {1.0: 2.0, 3.0: 4.0}
+SPHEROIDS = {1.0: 3.0, 2.0: 5.76156, 3.0: 9.19883, 5.0: 17.91441, 10.0: 49.29537}
+
+
+@pytest.mark.parametrize(("aspect", "axisymmetric", "known"), [
+    *((a, False, v) for a, v in ELLIPSES.items()), *((a, True, v) for a, v in SPHEROIDS.items()),
+])  # fmt: skip
+def test_tip_of_a_boss(
+    tmp_path: Path, aspect: float, axisymmetric: bool, known: float
+) -> None:
+    mesh = boss(tmp_path, aspect)
+    given = case(mesh, driven(tip="collector"), mesh={"axisymmetric": axisymmetric})
+    result = given.run(tmp_path / "r")
+    assert result.summary["enhancement"] == pytest.approx(known, rel=1e-2)
+    assert result.summary["flux_balance"] < 1e-10
+
+
+@pytest.mark.parametrize("k", [0.1, 10.0])
+@pytest.mark.parametrize("axisymmetric", [False, True])
+def test_body_in_a_uniform_field(tmp_path: Path, k: float, axisymmetric: bool) -> None:
+    """Cylinder: inside 2/(1 + k), outside at the pole k times that; sphere: 3/(2 + k)."""
+    inside = 3 / (2 + k) if axisymmetric else 2 / (1 + k)
+    probes = [{"name": f"p{i}", "field": "phi", "point": ["0 um", f"{y} um"]}
+              for i, y in enumerate((-0.5, 0.5))]
+    table = driven(regions={"host_body": {"eps_r": 20 * k}, "electrolyte": {"eps_r": 20}})
+    given = case(body(tmp_path), table, mesh={"axisymmetric": axisymmetric}, probe=probes,
+                 regions={"host_body": {"material": "SiO2"}})  # fmt: skip
+    result = given.run(tmp_path / "r")
+    low, high = (result.summary["probes"][f"p{i}"] for i in range(2))
+    far = 1.0 / 60.0  # V/um
+    found = (high - low) / far
+    at, phi = result.line((0.0, 1e-6), (0.0, 2e-6), "phi")
+    powers = np.array([0, 1, -1, -2, -3, -4, -5])  # what a field around a body has along its axis
+    y = 1.0 + 1e6 * at
+    weights = np.linalg.lstsq(y[:, None] ** powers, phi, rcond=None)[0]
+    outside = weights @ powers / far  # slope at the pole
+    assert found == pytest.approx(inside, rel=5e-3)
+    assert outside == pytest.approx(k * inside, rel=5e-3, abs=3e-3)  # of the far field
