@@ -48,8 +48,8 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
     checks = (
         _geometry, _names, _regions, *((_protocol, _counter) if cell else ()), _boundaries,
         _initial, _growth, _time,
-        functools.partial(_probes, fields=guests.fields()), _hooks, chemistry.problems,
-        depth.problems, guests.registry.problems,
+        functools.partial(_probes, fields=guests.fields(sections.get("study"))), _hooks,
+        chemistry.problems, depth.problems, guests.registry.problems,
     )
     found = [problem for check in checks for problem in check(sections)]
     regions = None

@@ -72,9 +72,12 @@ class Guests:
                 unread = declared(module)
         return cls(module, execute, known, unread)
 
-    def fields(self) -> list[str]:
-        """Names of the fields of all physics."""
-        return [*self.registry.fields, *self.unread.fields]
+    def fields(self, study: str | None) -> list[str]:
+        """Names of the fields of all physics but those that belong to a study of their own."""
+        brought = study in self.registry.studies
+        known = [f.name for p in self.registry.physics for f in p.fields
+                 if study in p.studies or not (brought or p.study)]
+        return [*known, *self.unread.fields]
 
 
 def module_of(data: Mapping[str, Any], folder: Path) -> str | None:

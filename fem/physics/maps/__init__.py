@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Key
 
 from fem.contract.physics import Column, Field, Figure, Physics, Place, Study
-from fem.values.kinds import SPACE, Glob, Name, Table
+from fem.values.kinds import PLACE_VARIABLES, Glob, Name, Table
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
 
@@ -19,15 +19,15 @@ Volts = Annotated[float, Quantity("V")]
 
 
 class MapRegion(Table):
-    """What some regions are in the map; their materials where nothing is said."""
+    """Overrides for some regions; their materials hold where nothing is given."""
 
-    eps_r: Annotated[Property, PropertyOf("", SPACE, gt=0)] | None = Key(
+    eps_r: Annotated[Property, PropertyOf("", PLACE_VARIABLES, gt=0)] | None = Key(
         None, description="relative permittivity; makes a dielectric of a conductor"
     )
-    conductivity: Annotated[Property, PropertyOf("S/m", SPACE, gt=0)] | None = Key(
+    conductivity: Annotated[Property, PropertyOf("S/m", PLACE_VARIABLES, gt=0)] | None = Key(
         None, description="of a conduction map, in place of the larger of sigma and kappa"
     )
-    rho: Annotated[Property, PropertyOf("C/m^3", SPACE)] | None = Key(
+    rho: Annotated[Property, PropertyOf("C/m^3", PLACE_VARIABLES)] | None = Key(
         None, description="fixed charge density, electrostatics"
     )
     phi: Volts | None = Key(None, description="potential at which a conductor is held")

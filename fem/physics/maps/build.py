@@ -33,7 +33,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Medium:
-    """What a region is in the map.
+    """The part that a region plays in the map.
 
     Attributes:
         value: eps_r, or conductivity in S/m; a number or property of place; None of a conductor of
@@ -118,7 +118,7 @@ def _far(table: Map) -> str:
 
 
 def _given(table: Map, name: str) -> dict[str, Any]:
-    """What a case says of a region; later entries that fit its name win."""
+    """Overrides of a region; later entries that fit its name win."""
     given: dict[str, Any] = {}
     for pattern, entry in table.regions.items():
         if fnmatchcase(name, pattern):
@@ -302,7 +302,7 @@ def _at(domain: Domain, name: str, value: Any, where: str, **known: float) -> An
 
 
 def _told(medium: _Medium, ends: tuple[float, float, bool] | None) -> dict[str, Any]:
-    """What the summary says of a region."""
+    """Entry of a region in the summary."""
     if ends is None:
         return {"conductor" if medium.conductor else "insulator": medium.why}
     low, high, capped = ends

@@ -304,7 +304,7 @@ class Potential(Observer):
         }
 
     def remarks(self, *, closely: bool) -> Iterable[tuple[str, str]]:
-        """What a map leaves out, once, at the end."""
+        """Limits of a map, once, at the end."""
         if not closely:
             return
         yield "map", (

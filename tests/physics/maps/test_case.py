@@ -41,7 +41,7 @@ PLATE = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 s"}
     (driven(boundaries=ENDS | {"collector": {"phi": "0 V", "resistance": "1 ohm*m^2"}}), {},
      "map.boundaries.collector.resistance: is of conduction; give capacitance"),
     (driven(regions={"host_block": {"phi": "1 V", "rho": "1 C/m^3"}}), {}, "keep one of phi and"),
-    (driven(regions={"*": {"eps_r": 0}}), {}, "map.regions.*.eps_r: 0 is out of range: must be above 0"),
+    (driven(regions={"*": {"eps_r": 0}}), {}, "map.regions.*.eps_r: 0 is out of range"),
     (driven(tip="host_block"), {}, "map.tip: 'host_block': is not driven"),
     (driven(far="collector"), {}, "map.far: 'collector': only compared with a tip"),
     (driven(kind="magnetics"), {}, "map.kind: 'magnetics': must be 'electrostatics' or"),
