@@ -96,7 +96,7 @@ def accumulate(form) -> npt.NDArray[np.float64]:
 
 
 class Callee:
-    """What PETSc calls as a Python matrix or preconditioner, without keeping alive who answers.
+    """Context of a Python matrix or preconditioner of PETSc that does not keep its owner alive.
 
     PETSc holds its Python contexts in a way that the garbage collector cannot see: an object that
     holds a solver and is its context would never be freed, nor would the meshes behind it.
@@ -131,7 +131,7 @@ def quiet_options(prefix: str, options: dict[str, object]):
 
 
 def jit_folder() -> Path:
-    """Where compiled forms are kept."""
+    """Folder of compiled forms."""
     from dolfinx import jit
 
     return Path(str(jit.get_options()["cache_dir"]))
@@ -144,8 +144,8 @@ def is_of_compiler(error: BaseException) -> bool:
                for file in files)
 
 
-def compiler_failure(comm: MPI.Comm, error: BaseException, told: str) -> str:
-    """Which rank could not compile or load a form, and why; the same on all ranks (collective).
+def compiler_failure(comm: MPI.Comm, error: BaseException, printed: str) -> str:
+    """Message: the rank that could not compile or load a form, and why; on all ranks (collective).
 
     Rank 0 compiles for all and the others load what it made. DOLFINx keeps both reasons to the rank
     that failed: of a load it prints it and raises another error.
@@ -153,7 +153,7 @@ def compiler_failure(comm: MPI.Comm, error: BaseException, told: str) -> str:
     Args:
         comm: the ranks.
         error: for which `is_of_compiler` holds.
-        told: what was printed meanwhile.
+        printed: output during the compilation.
     """
     text = f"{type(error).__name__}: {error}"
     if comm.size == 1:
@@ -162,8 +162,8 @@ def compiler_failure(comm: MPI.Comm, error: BaseException, told: str) -> str:
     mine = ""
     if compiles in text:
         mine = f"rank {comm.rank}, which compiles for all: {text.partition(compiles)[2]}"
-    elif loads in told:
-        reason = told.partition(loads)[2].splitlines()[0]
+    elif loads in printed:
+        reason = printed.partition(loads)[2].splitlines()[0]
         mine = f"rank {comm.rank} cannot load what rank 0 compiled: {reason}"
     reasons = [reason for reason in comm.allgather(mine) if reason]
     return "; ".join(reasons) or f"all ranks: {text}"

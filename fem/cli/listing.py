@@ -16,7 +16,7 @@ from fem.materials import Dependent, Electrolyte, Material, library
 
 __all__ = ["file_lines", "geometry_lines", "material_lines", "physics_lines"]
 
-WIDTH = 100
+TEXT_WIDTH = 100
 
 
 def material_lines(name: str) -> Iterator[str]:
@@ -81,8 +81,8 @@ def geometry_lines(family: str) -> Iterator[str]:
     from geometries.registry import model
 
     found = model(family)
-    said = importlib.import_module(f"geometries.builders.{family}").__doc__ or ""
-    yield said.strip().splitlines()[0]
+    text = importlib.import_module(f"geometries.builders.{family}").__doc__ or ""
+    yield text.strip().splitlines()[0]
     for p in parameters(found):
         default = f"default {p.default}" if p.default not in ("", "required") else p.default
         about = [p.kind, p.limits, default or "optional"]
@@ -134,6 +134,6 @@ def file_lines(name: str, files: dict[str, Path], kind: str) -> Iterator[str]:
 
 
 def _wrapped(text: str, indent: str) -> Iterable[str]:
-    return textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=indent,
+    return textwrap.wrap(" ".join(text.split()), TEXT_WIDTH, initial_indent=indent,
                          subsequent_indent=indent, break_long_words=False,
                          break_on_hyphens=False)

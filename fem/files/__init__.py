@@ -1,1 +1,1 @@
-"""What is written while a run goes on: fields, series, checkpoints."""
+"""Files that are written during a run: fields, series, checkpoints."""

@@ -1,4 +1,4 @@
-"""What fields are written of: the pores, the solids, and the reacting walls as a surface mesh."""
+"""Blocks of fields in files: the pores, the solids, and the reacting walls as a surface mesh."""
 
 from __future__ import annotations
 

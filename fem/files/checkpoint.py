@@ -30,9 +30,10 @@ from fem.system.system import System
 
 __all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "set_aside", "take_nodes"]
 
-KEPT = 2
-HASH = "sha256.json"
-"""File with the hash of the manifest; the manifest has those of the other files."""
+#: Number of checkpoints that are kept.
+CHECKPOINTS_KEPT = 2
+#: File with the hash of the manifest; the manifest has those of the other files.
+HASH_FILE = "sha256.json"
 Array = npt.NDArray[np.float64]
 
 
@@ -91,7 +92,7 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
         kept = {**manifest, "clock": system.clock(), "ranks": comm.size, "sha256": digests}
         manifest_file = temporary / "manifest.json"
         _write_synced(manifest_file, kept)
-        _write_synced(temporary / HASH, {"manifest.json": _digest(manifest_file)})
+        _write_synced(temporary / HASH_FILE, {"manifest.json": _digest(manifest_file)})
         final = base / f"state.{number}"
         _sync_folder(temporary)
         temporary.rename(final)
@@ -99,7 +100,7 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
         _write_synced(pointer, {"state": final.name})
         pointer.replace(base / "latest.json")
         _sync_folder(base)  # the new names last before the oldest goes
-        for old in sorted(base.glob("state.*"), key=_number)[:-KEPT]:
+        for old in sorted(base.glob("state.*"), key=_number)[:-CHECKPOINTS_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
         return str(final)
 
@@ -120,9 +121,9 @@ def latest(folder: Path) -> Found:
         if manifest is not None:
             return Found(state, manifest, damaged)
         damaged.append(state.name)
-    told = f" ({', '.join(damaged)} damaged)" if damaged else ""
+    note = f" ({', '.join(damaged)} damaged)" if damaged else ""
     raise CaseError(
-        f"{folder}: no intact checkpoint{told}; start again with "
+        f"{folder}: no intact checkpoint{note}; start again with "
         "`hostplate run ... --overwrite`"
     )
 
@@ -133,7 +134,7 @@ def _whole(state: Path) -> dict[str, Any] | None:
         manifest: dict[str, Any] = json.loads((state / "manifest.json").read_text())
         hashes = {f"rank{r}.npz": digest for r, digest in enumerate(manifest["sha256"])}
         with contextlib.suppress(FileNotFoundError):  # written before there was one
-            hashes |= json.loads((state / HASH).read_text())
+            hashes |= json.loads((state / HASH_FILE).read_text())
         good = all(_digest(state / name) == digest for name, digest in hashes.items())
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -35,8 +35,8 @@ from fem.files.blocks import Block
 
 __all__ = ["FieldWriter"]
 
-# The list of times is written anew when this share of it has been added; all of it at the end.
-OFTEN = 64
+#: The list of times is rewritten when 1/LIST_DIVISOR of it has been added, and at the end.
+LIST_DIVISOR = 64
 
 # XDMF's and VTK's names of a simplex by its number of corners.
 _SHAPES = {2: ("Polyline", 3), 3: ("Triangle", 5), 4: ("Tetrahedron", 10)}
@@ -191,8 +191,8 @@ def _open_block(
     return True
 
 
+#: `Node`, `Cell` or nothing, and the shape of a dataset.
 Kind = tuple[str, tuple[int, ...]]
-"""`Node`, `Cell` or nothing, and the shape of a dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +266,7 @@ class _Times:
 
 
 def _number(file: str) -> int:
-    """Of the file of a time."""
+    """Number in the name of the file of a time."""
     return int(file.removesuffix(".h5").rpartition("_")[2])
 
 
@@ -326,7 +326,7 @@ class _BlockFile:
         return self.path.with_name(f"{self.path.name}{ending}.h5")
 
     def _take_over(self) -> None:
-        """What earlier parts of the run wrote, in the order of writing."""
+        """Adopt the files of earlier parts of the run, in the order of writing."""
         known: dict[str, dict[str, Kind]] = {}
         for file in sorted(self.path.parent.glob(f"{self.path.name}_*.h5")):
             if not re.fullmatch(r"_\d{6,}", file.stem.removeprefix(self.path.name)):
@@ -357,7 +357,7 @@ class _BlockFile:
             self.path.mkdir(exist_ok=True)
             _write_vtu(self._vtu(file.name), self.cells, self.points, {**self.static, **fields})
         self._note(_Time(t, file.name, kinds, self.mesh.name, self.parts))
-        if len(self.times) - self.listed > len(self.times) // OFTEN:
+        if len(self.times) - self.listed > len(self.times) // LIST_DIVISOR:
             self.list()
 
     def truncate(self, after_t: float) -> None:
@@ -417,10 +417,10 @@ def _write_hdf5(
 
 
 def _read_hdf5(path: Path) -> tuple[dict[str, Kind], dict[str, Any]]:
-    """What is in such a file, and its attributes."""
+    """Datasets of the file of a time, and its attributes."""
     import h5py
 
-    # Without a lock: someone who looks at the results must not stop the run.
+    # Without a lock: a reader of the results must not stop the run.
     with h5py.File(path, "r", locking=False) as h5:
         kinds = {key: (str(data.attrs["center"]), data.shape) for key, data in h5.items()}
         return kinds, dict(h5.attrs)

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 __all__ = ["NodalGradient"]
 
-#: Bends of which a node sees less than this share (nothing across a gap one cell wide) count as 0.
-BLIND = 0.03
-#: Nodes of which the small matrices are solved at once.
-BLOCK = 50_000
+#: Least share of a bend that a node must see (nothing across a gap one cell wide) to count it.
+MIN_BEND_SHARE = 0.03
+#: Number of nodes whose small matrices are solved at once.
+NODES_AT_ONCE = 50_000
 
 Array = npt.NDArray[np.float64]
 
@@ -82,10 +82,10 @@ class NodalGradient:
             true = [(pair == (i, j)) * (1.0 if i == j else 0.5) for pair in self.pairs]
             seen.append(np.array(true)[:, None] + self._bends(bias))
         out = np.empty((len(self.slopes), len(self.pairs), len(x[0])))
-        for first in range(0, len(x[0]), BLOCK):  # or large meshes would need much memory at once
-            here = slice(first, first + BLOCK)
+        for first in range(0, len(x[0]), NODES_AT_ONCE):  # large meshes would need much memory
+            here = slice(first, first + NODES_AT_ONCE)
             M = np.stack([s[:, here] for s in seen], axis=-1).swapaxes(0, 1)  # node, seen, bend
-            damped = M @ M.swapaxes(1, 2) + BLIND**2 * np.eye(len(self.pairs))
+            damped = M @ M.swapaxes(1, 2) + MIN_BEND_SHARE**2 * np.eye(len(self.pairs))
             inverse = np.linalg.solve(damped, M).swapaxes(1, 2)
             b = np.stack([bias[:, here] for bias in biases])
             out[..., here] = np.einsum("rkn,nrq->kqn", b, inverse)

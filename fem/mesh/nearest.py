@@ -1,4 +1,4 @@
-"""Where edges cross a contour, and distances between points of all ranks."""
+"""Crossings of edges with a contour, and distances between points of all ranks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def nearest(comm: MPI.Comm, points: Array, others: Array, limit: float) -> Array
 
 
 def crossings(points: Array, edges: Ints, psi: Array) -> tuple[Array, Ints]:
-    """Where this rank's edges cross the contour psi = 0, linear in psi.
+    """Crossings of this rank's edges with the contour psi = 0, linear in psi.
 
     A node that lies on the contour to round-off moves them by no more than that.
 

@@ -13,7 +13,7 @@ from fem.compat import cell_vertices
 __all__ = ["Places", "find_cells"]
 
 #: Slack of "inside", as a share of the cell: a point on a face belongs to both sides.
-SLACK = 1e-8
+INSIDE_SLACK = 1e-8
 
 
 def find_cells(
@@ -50,7 +50,7 @@ def find_cells(
         inner = np.linalg.solve(edges, (point[:dim] - vertices[:, 0])[..., None])[..., 0]
         shares = np.hstack([1.0 - inner.sum(axis=1, keepdims=True), inner])
         best = int(np.argmax(shares.min(axis=1)))
-        if shares[best].min() >= -SLACK:
+        if shares[best].min() >= -INSIDE_SLACK:
             cells[k] = candidates[best]
             weights[k] = np.clip(shares[best], 0.0, 1.0)
         elif reach:
@@ -67,7 +67,7 @@ def find_cells(
 
 
 class Places:
-    """Points on a distributed mesh, each looked after by one rank (collective); see `find_cells`.
+    """Points on a distributed mesh, each owned by one rank (collective); see `find_cells`.
 
     Attributes:
         found: which of the points lie in some cell, on any rank, shape (n,).

@@ -1,4 +1,4 @@
-"""How far a place lies from the collector: along a direction, or from its facets."""
+"""Distance of a place from the collector: along a direction, or from its facets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-NEIGHBOURS = 16
-"""Facets looked at for each point: those whose middles are nearest."""
+#: Number of facets examined for each point: those whose middles are nearest.
+NEAREST_FACETS = 16
 
 
 def along(points: Floats, up: Floats) -> Floats:
@@ -30,7 +30,7 @@ def distance(points: Floats, facets: Floats) -> Floats:
 
     if not len(points):
         return np.empty(0)
-    count = min(NEIGHBOURS, len(facets))
+    count = min(NEAREST_FACETS, len(facets))
     near = cKDTree(facets.mean(axis=1)).query(points, k=count)[1].reshape(len(points), count)
     best = np.full(len(points), np.inf)
     for column in near.T:

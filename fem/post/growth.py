@@ -88,7 +88,7 @@ def pores(ax: Any, result: Result, t: float | None) -> None:
 
 
 def _body(ax: Any, result: Result, t: float | None, values: Any, colour: str) -> None:
-    """Where nodal values of the block `metal` are above 1/2, in one colour."""
+    """Fill the region where nodal values of the block `metal` are above 1/2, in one colour."""
     if values.max(initial=0.0) <= 0.5:
         return
     points, cells = result.points("metal", t) * UM, result.cells("metal", t)
@@ -99,8 +99,8 @@ def _body(ax: Any, result: Result, t: float | None, values: Any, colour: str) ->
 
 
 def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) -> list[str]:
-    """What colours mean beside those of the fields `names`; nothing where it is plain to see."""
-    blocks, told = result.blocks, []
+    """Meaning of colours beside those of the fields `names`; empty where it is plain to see."""
+    blocks, notes = result.blocks, []
     growing, low_high = "metal" in blocks, result.extent()
     solid = bool(low_high[1][2] > low_high[0][2])
     walls = solid and not growing and not {"c", "phi_l", "phi_s"} & {*names}  # drawn alone
@@ -110,16 +110,16 @@ def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) ->
         and not walls
         and _has_host(result, t)
     ):
-        told.append("host grey")
+        notes.append("host grey")
     if "insulator" in blocks:
-        told.append("insulators sand")
+        notes.append("insulators sand")
     if names == ("xi",):  # in 2D a colour bar tells the rest
         shown = _some_times(result, PANELS_3D if solid else PANELS) if t is None else (t,)
         dead = any(_has_dead(result, now) for now in shown)
-        told += ["metal blue"] * solid + ["cut-off metal red"] * dead
+        notes += ["metal blue"] * solid + ["cut-off metal red"] * dead
     elif growing and names != ("phi_s",) and not (solid and names == ("i_n",)):
-        told += ["metal blue"] + ["cut-off metal red"] * _has_dead(result, t)
-    return [", ".join(told)] if told else []
+        notes += ["metal blue"] + ["cut-off metal red"] * _has_dead(result, t)
+    return [", ".join(notes)] if notes else []
 
 
 def _has_dead(result: Result, t: float | None) -> bool:
@@ -148,13 +148,13 @@ def box_remark(result: Result, t: float | None) -> list[str]:
     """Size of the box in 3D, and how it was stretched."""
     size = np.ptp(result.extent(t), axis=0)
     factors = stretches(size)
-    told = [f"box {' × '.join(f'{s:.3g}' for s in size * UM)} µm, z up"]
+    notes = [f"box {' × '.join(f'{s:.3g}' for s in size * UM)} µm, z up"]
     if factors.max() > 1.0:
         much = ", ".join(
             f"{n}\u00a0×\u00a0{f:.3g}" for n, f in zip("xyz", factors, strict=True) if f > 1
         )
-        told.append(f"not to scale: {much}")
-    return told
+        notes.append(f"not to scale: {much}")
+    return notes
 
 
 def largest(images: list[Any]) -> tuple[int, int]:

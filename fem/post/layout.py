@@ -11,22 +11,22 @@ from typing import Any
 
 __all__ = ["Panels", "panels"]
 
+#: Largest width and height of a figure, inches.
 WIDTH, HEIGHT = 7.4, 8.4
-"""Of a figure at most, inches."""
-LARGEST = 4.4
-"""Sides of a panel at most, inches; a flat one may be as wide as the figure."""
-SLENDER = 8.0
-"""Longer over shorter side of a cell up to which it is drawn to scale."""
-STRETCHED = 3.0
-"""The same of the panel of a cell that is not."""
-FLAT = 0.6
-"""Height over width of a panel below which its colour bar lies under it."""
+#: Largest side of a panel, inches; a flat one may be as wide as the figure.
+MAX_PANEL_SIDE = 4.4
+#: Largest ratio of the sides of a cell that is drawn to scale.
+MAX_TRUE_ASPECT = 8.0
+#: Ratio of the sides of the panel of a cell that is not drawn to scale.
+STRETCHED_ASPECT = 3.0
+#: Height over width of a panel below which its colour bar lies under it.
+FLAT_RATIO = 0.6
+#: Room for the labels of y, of x, for a title, and between panels, inches.
 LEFT, UNDER, ABOVE, GAP = 0.62, 0.46, 0.28, 0.22
-"""Room for the labels of y, of x, for a title, and between panels, inches."""
+#: Thickness of a colour bar, and the room that it takes with its label beside or below a panel.
 BAR, BESIDE, BELOW = 0.12, 0.72, 0.66
-"""Thickness of a colour bar, and the room that it takes with its label beside or below a panel."""
-LETTER = 0.068
-"""Width of a letter of a label, inches."""
+#: Width of a letter of a label, inches.
+LETTER_WIDTH = 0.068
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _broken(label: str, inches: float) -> str:
     for mark in ("\\mathrm", "\\varphi", "\\", "{", "}", "$", "_"):
         shown = shown.replace(mark, "")
     words, _, unit = label.rpartition(" (")
-    return f"{words}\n({unit}" if words and len(shown) * LETTER > inches else label
+    return f"{words}\n({unit}" if words and len(shown) * LETTER_WIDTH > inches else label
 
 
 def panels(
@@ -78,7 +78,7 @@ def panels(
     bars: int = 0,
     titles: bool = False,
     bare: bool = False,
-    slender: float = SLENDER,
+    slender: float = MAX_TRUE_ASPECT,
 ) -> Panels:
     """A figure with room for so many pictures of a cell.
 
@@ -95,8 +95,8 @@ def panels(
 
     true = tall / wide if wide > 0.0 and tall > 0.0 else 1.0
     to_scale = 1.0 / slender <= true <= slender
-    ratio = true if to_scale else (STRETCHED if true > 1.0 else 1.0 / STRETCHED)
-    flat, shared = ratio < FLAT, bars == 1 < count
+    ratio = true if to_scale else (STRETCHED_ASPECT if true > 1.0 else 1.0 / STRETCHED_ASPECT)
+    flat, shared = ratio < FLAT_RATIO, bars == 1 < count
     beside, below = (0.0, BELOW) if flat else (BESIDE, 0.0)
     left, under = (GAP, GAP) if bare else (LEFT, UNDER)
     # What a panel has around it, and the figure around all of them.
@@ -110,7 +110,7 @@ def panels(
         rows = -(-count // columns)
         across = (WIDTH - rest[0]) / columns - more[0]
         up = (HEIGHT - rest[1]) / rows - more[1]
-        return min(across, up / ratio, WIDTH if flat else LARGEST, LARGEST / ratio)
+        return min(across, up / ratio, WIDTH if flat else MAX_PANEL_SIDE, MAX_PANEL_SIDE / ratio)
 
     columns = count
     for fewer in range(count - 1, 0, -1):  # only if that makes the panels clearly larger
@@ -147,12 +147,12 @@ def panels(
         top, right = (ABOVE if titles else GAP), page[0] - beside
         low = page[1] - BELOW
         colour.append(
-            axes_at(left, low, min(right - left, LARGEST), BAR)
+            axes_at(left, low, min(right - left, MAX_PANEL_SIDE), BAR)
             if flat
             else axes_at(right + 0.09, top, BAR, min(height, page[1] - top))
         )
     return Panels(
-        figure, axes, colour, flat, 1.0 if to_scale else max(true, 1.0 / true) / STRETCHED
+        figure, axes, colour, flat, 1.0 if to_scale else max(true, 1.0 / true) / STRETCHED_ASPECT
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a field means something: cells of the host, of the metal, of its front."""
+"""Cells in which a field means something: those of the host, of the metal, of its front."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def render(job: dict[str, Any]) -> None:
 
 
 def _parts(result: Result, block: str, t: float) -> list[Any]:
-    """What is coloured: a block, of a growth study the part where its fields mean something."""
+    """Coloured parts: a block; in a growth study the part where its fields mean something."""
     grid = result.grid(block, t)
     if block == "walls" or "metal" not in result.blocks:
         return [grid]

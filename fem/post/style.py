@@ -1,4 +1,4 @@
-"""How fields look: names, units, colours and fonts, the same in every figure."""
+"""Style of fields: names, units, colours and fonts, the same in every figure."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ INK, FAINT, RULE = "#222222", "#8a8a8a", "#d9d9d9"
 METAL, DEAD = "#43576b", "#c0392b"
 PORE, SOLID, INSULATOR = "#eef3f7", "#c9c6c1", "#e6d3a3"
 
+#: Matplotlib settings of all figures.
 LOOK: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.0,
@@ -44,7 +45,6 @@ LOOK: dict[Any, Any] = {
     "svg.fonttype": "none",
     "figure.dpi": 110,
 }
-"""Matplotlib settings of all figures."""
 
 LINES = ("#20567a", "#c8553d", "#5b8c5a", "#8d6a9f", "#c9a227")
 

@@ -30,7 +30,7 @@ from fem.run.session import mesh_folder, run
 
 __all__ = ["converge", "main_converge", "table", "variants"]
 
-LARGEST_TOLERANCE = 0.099
+MAX_TOLERANCE = 0.099
 DRAWN = (
     "the own mesh is refined as it is drawn: corners of curved walls stay, so limit and error hold "
     "for the drawn shape; how far that is from the curved one, only a finer drawn mesh can tell"
@@ -73,7 +73,7 @@ def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
         t = case.time
         out["time"] = [
             case.with_(plain | centre | ({} if f == 1.0 else {
-                "time.tolerance": min(t.tolerance * f**3, LARGEST_TOLERANCE),
+                "time.tolerance": min(t.tolerance * f**3, MAX_TOLERANCE),
                 "time.dt0": f"{t.dt0 * f:.12g} s",
                 **({} if t.dt_max is None else {"time.dt_max": f"{t.dt_max * f:.12g} s"}),
             }))
@@ -194,12 +194,12 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
             p, limit = row["order"], row["limit"]
             shown_p = f"{p:7.2f}" if p is not None else f"{'':7}"
             shown_limit = f"{limit:13.6g}" if limit is not None else f"{'':13}"
-            said = "" if row["verdict"] == "converges" else f"  {row['verdict']}"
-            yield f"  {name:{width}}  {values}{shown_p}{shown_limit}{row['error']:9.1e}{said}"
+            note = "" if row["verdict"] == "converges" else f"  {row['verdict']}"
+            yield f"  {name:{width}}  {values}{shown_p}{shown_limit}{row['error']:9.1e}{note}"
 
 
 def main_converge(case: Case, folder: Path, **options: Any) -> int:
-    """What `hostplate converge` calls on every rank."""
+    """Entry point of `hostplate converge` on every rank."""
     comm = MPI.COMM_WORLD
     install_abort_hook(comm)
     found = converge(case, folder, **options)

@@ -1,4 +1,4 @@
-"""What a user sees while it runs: a line per step, and a guess of the time left."""
+"""Progress shown to the user during a run: a line per step, and a guess of the time left."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fem.solver.stepper import Step
 
 __all__ = ["Progress"]
 
-SURE = 0.3
-"""Share of the way before which no time is guessed: the first steps are the small ones."""
-MANY = 1000
-"""Steps that are foreseen one by one; further ones are taken to be alike."""
+#: Share of the run before which the time left is not guessed: the first steps are the small ones.
+FIRST_GUESS_SHARE = 0.3
+#: Number of steps that are foreseen one by one; further ones are taken to be alike.
+MAX_FORESEEN_STEPS = 1000
 
 _HEADER = (
     "  step           t          dt  newton krylov  voltage     c_min/c0  balance  faraday  salt"
@@ -46,7 +46,7 @@ class Progress:
         self.start: float | None = None
         self.took: dict[str, list[float]] = {}
         self.lasted: dict[str, list[float]] = {}
-        self.told = False
+        self.shown = False
 
     def begin(self, number: int, start: float, t: float, output: float) -> None:
         """A segment begins or is resumed.
@@ -91,10 +91,10 @@ class Progress:
         """Wall time left, s; None while it cannot be known."""
         assert self.start is not None
         whole = self.end - self.start + self.ahead
-        if not self.t - self.start >= SURE * whole > 0.0:
+        if not self.t - self.start >= FIRST_GUESS_SHARE * whole > 0.0:
             return None
         spent, took = self.w - self.w0, dict(self.took)
-        if self.t - self.t0 >= SURE * (self.end - self.t0):
+        if self.t - self.t0 >= FIRST_GUESS_SHARE * (self.end - self.t0):
             # The cheapest of the last: rejected tries and the writing of fields are no rule.
             here = self._steps() * min(self.costs)
             took[self.kind] = [*took.get(self.kind, []), spent + here]
@@ -107,7 +107,7 @@ class Progress:
     def _steps(self) -> float:
         """Steps to the end, if their size grows on as in the last one; they land on outputs."""
         t, dt, output, steps = self.t, self.next_dt, self.output, 0
-        while t < self.end * (1 - 1e-12) and steps < MANY:
+        while t < self.end * (1 - 1e-12) and steps < MAX_FORESEEN_STEPS:
             stop, dt, steps = min(self.end, output), min(dt, self.longest), steps + 1
             if t + 1.3 * dt < stop:  # else it is stretched or cut to land there, see `Stepper`
                 t, dt = t + dt, dt * self.growth
@@ -132,8 +132,8 @@ class Progress:
             c: lowest concentration over c0.
             closures: relative errors of charge, Faraday and salt balance.
         """
-        header = "" if self.told else _HEADER + "\n"
-        self.told = True
+        header = "" if self.shown else _HEADER + "\n"
+        self.shown = True
         errors = "  ".join(f"{x:.1e}" for x in closures)
         return (
             f"{header}{number:6d} {step.t:11.5g} {step.dt:11.4g} {step.newton:7d} {step.linear:6d}"

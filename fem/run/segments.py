@@ -1,4 +1,4 @@
-"""What is done to the cell: plate, strip, rest, hold, pulse, cycle, each with its stops.
+"""Steps of the protocol: plate, strip, rest, hold, pulse, cycle, each with its stops.
 
 A case's steps become a flat list of segments, in each of which one thing is imposed: a pulse is
 current and rest in turn, a cycle the same steps again. Time steps land on the ends of segments.
@@ -21,10 +21,10 @@ from fem.values.properties import Along, Constant
 
 __all__ = ["Segment", "Turnover", "after", "next_stop", "segments"]
 
+#: Voltage by which a step may pass a cut-off, V; only a step of dt_min may pass it by more.
 VOLTAGE_SLACK = 1e-3
-"""V; a step may pass a cut-off by this much, by more only a step of dt_min."""
+#: Share of a capacity by which a step may pass it if its end is not known beforehand.
 CHARGE_SLACK = 1e-6
-"""Share of a capacity by which it may pass that, where its end is not known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Segment:
 
     @cached_property
     def drive(self) -> Drive | None:
-        """What is imposed, looked at beforehand; None if it does not change in time.
+        """Imposed current or voltage, examined beforehand; None if it does not change in time.
 
         Raises:
             CaseError: a formula that cannot be followed, see `Drive`.
@@ -90,7 +90,7 @@ class Segment:
         return drive(given, end, self.tolerance, current=self.density is not None)
 
     def control(self, time: float, area: float, *, after: bool = False) -> Control:
-        """What is imposed at a time since the start of the segment.
+        """Control at a time since the start of the segment.
 
         Args:
             time: s.
@@ -212,7 +212,7 @@ class Turnover:
     Attributes:
         cycles: a row per cycle that has begun: `cycle`, `plated` and `stripped` (charge through
             the collector per projected area, C/m2), `coulombic_efficiency` (stripped over plated,
-            None without plating), and what `add` was told of its end.
+            None without plating), and what `add` was given on its end.
     """
 
     def __init__(self, cycles: Iterable[dict[str, Any]] = ()):

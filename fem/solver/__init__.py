@@ -1,1 +1,1 @@
-"""How a system is solved: stages, linear solvers and their matrices, time steps."""
+"""Solution of a system: stages, linear solvers and their matrices, time steps."""

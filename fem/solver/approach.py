@@ -12,10 +12,10 @@ from fem.solver.options import Control, Outcome
 from fem.solver.stage import Stage
 
 __all__ = ["reach_current", "reach_voltage", "within_step"]
-#: V; the first step towards a voltage that is held, and the smallest before it is given up.
-FIRST_STEP, LAST_STEP = 0.1, 1e-4
-#: V; no current is sought farther away than this from the voltage before.
-FARTHEST = 10.0
+#: First step towards a voltage that is held, and the smallest step that is tried, V.
+FIRST_VOLTAGE_STEP, MIN_VOLTAGE_STEP = 0.1, 1e-4
+#: Largest distance from the voltage before at which a current is sought, V.
+MAX_VOLTAGE_CHANGE = 10.0
 
 
 def reach_current(stage: Stage, control: Control, scale: float) -> Outcome:
@@ -50,7 +50,7 @@ def reach_voltage(stage: Stage, goal: float, scale: float) -> Outcome:
     numbers it cannot come back from. Each step foresees the potentials by the last two solutions.
     """
     s = stage.system
-    here, step = s.get_voltage(), math.inf if stage.linear else FIRST_STEP
+    here, step = s.get_voltage(), math.inf if stage.linear else FIRST_VOLTAGE_STEP
     done = Outcome(True, "converged", 0, 0, 0, 0.0)
     known: list[tuple[float, list[Any]]] = []
     while True:
@@ -74,7 +74,7 @@ def reach_voltage(stage: Stage, goal: float, scale: float) -> Outcome:
         else:
             s.restore(saved)
             step = 0.25 * min(step, abs(away))
-            if step < LAST_STEP:
+            if step < MIN_VOLTAGE_STEP:
                 return done
 
 
@@ -95,7 +95,7 @@ def within_step(stage: Stage, control: Control, scale: float) -> Outcome:
         How the last solve ended.
     """
     s = stage.system
-    goal, here, step = s.get_voltage(), float(s.past_voltages[0]), FIRST_STEP
+    goal, here, step = s.get_voltage(), float(s.past_voltages[0]), FIRST_VOLTAGE_STEP
     begun = here
     s.set_voltage(here)
     for u in stage.unknowns:
@@ -110,8 +110,9 @@ def within_step(stage: Stage, control: Control, scale: float) -> Outcome:
     upwards = gap < 0.0
     while gap and (gap < 0.0) == upwards:
         there, saved = here + (step if upwards else -step), s.save()
-        if abs(there - begun) > FARTHEST:
-            return replace(done, converged=False, reason=f"no current within {FARTHEST:g} V")
+        if abs(there - begun) > MAX_VOLTAGE_CHANGE:
+            reason = f"no current within {MAX_VOLTAGE_CHANGE:g} V"
+            return replace(done, converged=False, reason=reason)
         s.set_voltage(there)
         outcome = stage.solve(Control(None), scale)
         done = replace(outcome.after(done), residual=outcome.residual)
@@ -122,11 +123,11 @@ def within_step(stage: Stage, control: Control, scale: float) -> Outcome:
             if outcome.converged:
                 return done
         if outcome.converged:
-            gap, here, step = stage.gap(control), there, min(2 * step, 4 * FIRST_STEP)
+            gap, here, step = stage.gap(control), there, min(2 * step, 4 * FIRST_VOLTAGE_STEP)
         else:
             s.restore(saved)
             step /= 4
-            if step < LAST_STEP:
+            if step < MIN_VOLTAGE_STEP:
                 break
     outcome = stage.solve(control, scale)
     return replace(outcome.after(done), residual=outcome.residual)

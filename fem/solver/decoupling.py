@@ -1,4 +1,4 @@
-r"""A preconditioner that knows how salt and ionic potential hang together.
+r"""A preconditioner that knows the coupling of salt and ionic potential.
 
 The ionic current carries salt along, and a gradient of salt drives ionic current. In the rows of
 phi_l and c of a Newton step both stand as copies of one stiffness matrix K of kappa:

@@ -1,4 +1,4 @@
-"""What a solve is given and what it answers: control, options, outcome."""
+"""Input and result of a solve: control, options, outcome."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Control", "Options", "Outcome"]
 
 @dataclass
 class Control:
-    """What is imposed on the driven conductor.
+    """Current or voltage that is imposed on the driven conductor.
 
     Attributes:
         current: cell current in the sign of i_n, A (2D: A/m); None if the voltage is imposed.
@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a nonlinear solve ended.
+    """Outcome of a nonlinear solve.
 
     Attributes:
         converged: the tolerance was met.
@@ -69,7 +69,7 @@ class Outcome:
     idle: int = 0
 
     def after(self, earlier: Outcome) -> Outcome:
-        """How it ended, with the work and the residual of an earlier solve as well."""
+        """Outcome that includes the work and the residual of an earlier solve."""
         return Outcome(
             self.converged, self.reason, earlier.newton + self.newton,
             earlier.linear + self.linear, earlier.factored + self.factored,

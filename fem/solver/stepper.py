@@ -19,19 +19,19 @@ from fem.system.system import System
 __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 
 
-OVER = 1.3
-"""A step may exceed the change it aims at by this factor."""
-SINCE_JUMP, SMALLEST = 1e-3, 1e-5
-"""After a jump of the voltage the current begins without bound, like 1/sqrt(t), on no scale but the
-time since: steps may be as small as the first share of it, and as the second share of dt_min."""
-GENTLE = 10.0
-"""A step that leads out of a jump begins with this many times dt_min."""
-SHARP = 0.95
-"""Share of a step after which a jump of rates is taken for its end."""
-FORGET = 2
-"""After so many shorter steps that fail, too, a step is tried without memory and slopes."""
-FEWER = 1e-2
-"""A step that what is imposed keeps short may be shortened to this share of it."""
+#: Factor by which a step may exceed the change it aims at.
+CHANGE_SLACK = 1.3
+#: Smallest steps after a jump of the voltage, as shares of the time since and of dt_min: the
+#: current begins without bound, like 1/sqrt(t), on no other scale than the time since.
+MIN_SHARE_SINCE_JUMP, MIN_SHARE_OF_DT_MIN = 1e-3, 1e-5
+#: First step out of a jump, over dt_min.
+JUMP_START_FACTOR = 10.0
+#: Share of a step after which a jump of rates is taken for its end.
+JUMP_SHARE = 0.95
+#: Number of shorter steps that fail before one is tried without memory and slopes.
+TRIES_WITH_MEMORY = 2
+#: Share to which a step may be shortened that is already short for the sake of what is imposed.
+MIN_STEP_SHARE = 1e-2
 
 
 class Stuck(RunError):  # noqa: N818  (what happened, not a fault of the code)
@@ -44,7 +44,8 @@ class Settings:
 
     Attributes:
         dt0: first step after a jump of the control, s.
-        dt_min: a smaller step ends the run, s; less after a jump of the voltage, see `SMALLEST`.
+        dt_min: a smaller step ends the run, s; less after a jump of the voltage, see
+            `MIN_SHARE_OF_DT_MIN`.
         dt_max: largest step, s.
         tolerance: local error of one step, in units of each field's scale.
         max_newton: a step that needed more iterations than this does not grow.
@@ -59,7 +60,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the controller says of a tried step."""
+    """Judgement of the controller on a tried step."""
 
     accept: bool
     next_dt: float
@@ -109,7 +110,7 @@ def judge(
     factor = 0.9 * max(ratio, 1e-6) ** (-1.0 / (order + 1))
     if ratio > 1.0:
         return Verdict(False, dt * min(max(factor, 0.2), 0.8), "error too large")
-    if change > OVER:
+    if change > CHANGE_SLACK:
         return Verdict(False, dt * max(0.9 / change, 0.2), "change too large")
     factor = min(factor, 0.9 / max(change, 0.1))
     ceiling = 1.0 if after_rejection or newton > settings.max_newton else 2.0
@@ -141,14 +142,15 @@ class Stepper:
         """
         self.system.restart_formula()
         self.gently = gently
-        self.dt = min(self.settings.dt0, GENTLE * self.settings.dt_min if gently else math.inf)
+        gentle = JUMP_START_FACTOR * self.settings.dt_min if gently else math.inf
+        self.dt = min(self.settings.dt0, gentle)
         self.jump = self.system.t if voltage or gently else -math.inf
 
     @property
     def smallest(self) -> float:
         """The smallest step, s."""
-        since = SINCE_JUMP * (self.system.t - self.jump)
-        return min(max(since, SMALLEST * self.settings.dt_min), self.settings.dt_min)
+        since = MIN_SHARE_SINCE_JUMP * (self.system.t - self.jump)
+        return min(max(since, MIN_SHARE_OF_DT_MIN * self.settings.dt_min), self.settings.dt_min)
 
     def solve(self, control: Control, scale: float) -> Outcome:
         """All stages once, from the present iterate; the first that fails ends it."""
@@ -197,10 +199,10 @@ class Stepper:
                 dt = limit if limit <= 1.3 * want and not repeat else limit / 2
             fitted = fit is not None and (fitting := fit(dt)) < dt
             if fitted:
-                dt, least = fitting, min(least, FEWER * fitting)
+                dt, least = fitting, min(least, MIN_STEP_SHARE * fitting)
             s.begin(dt)
             share = ahead() if ahead and dt > least else None
-            if share is not None and (share < SHARP if share else s.history > 1):
+            if share is not None and (share < JUMP_SHARE if share else s.history > 1):
                 s.restore(saved)
                 want = share * dt
                 if not share:
@@ -239,7 +241,7 @@ class Stepper:
                 saved = s.save()
                 continue
             failed += not outcome.converged
-            if failed == FORGET:
+            if failed == TRIES_WITH_MEMORY:
                 s.restart_formula()
                 saved = s.save()
             repeat = True

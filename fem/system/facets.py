@@ -89,7 +89,7 @@ class WallReaction:
         }
 
     def currents(self) -> dict[str, Array]:
-        """What enters each row, A, this rank's share; takes the slopes along."""
+        """Currents into each row, A, this rank's share; evaluates the slopes as well."""
         values = np.asarray(dfem.assemble_vector(self.form).array).reshape(-1, self.width)
         self.values = values[self.here].T
         return {

@@ -10,7 +10,7 @@ __all__ = ["Ledger"]
 
 
 class Ledger:
-    """What a rate has added up to, by the formula of the fields: so balances close to round-off.
+    """Integral of a rate by the time formula of the fields, so that balances close to round-off.
 
     Args:
         system: whose steps are integrated.

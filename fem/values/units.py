@@ -89,7 +89,7 @@ def conversion(unit: str, target: str | None) -> tuple[float, float]:
 
 
 def _by_pint(unit: str, plain: str, target: str | None) -> tuple[float, float]:
-    """The same of a unit that is not in `fem.values.si`; pint is loaded for it.
+    """Factor and offset of a unit that is not in `fem.values.si`; pint is loaded for it.
 
     Raises:
         ValueError: pint does not know it, or it is of another dimension.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fem.run.progress import SURE, Progress
+from fem.run.progress import FIRST_GUESS_SHARE, Progress
 from fem.run.segments import Segment
 
 RUNS = json.loads(Path(__file__).with_name("recorded_runs.json").read_text())
@@ -38,8 +38,9 @@ def replay(run: dict) -> Iterator[tuple[float, float | None, float]]:
 def test_time_left_is_right_within_a_factor(name: str) -> None:
     """1.5 from 30 % of the protocol to its last step; the steps grow 20 to 50,000 times."""
     steps = list(replay(RUNS[name]))
-    assert all(guess is None for share, guess, _ in steps if share < SURE)
-    sure = [(guess, truth) for share, guess, truth in steps if share >= SURE and truth > 0.0]
+    assert all(guess is None for share, guess, _ in steps if share < FIRST_GUESS_SHARE)
+    sure = [(guess, truth) for share, guess, truth in steps
+            if share >= FIRST_GUESS_SHARE and truth > 0.0]
     assert len(sure) >= 3
     for guess, truth in sure:
         assert guess is not None and truth / 1.5 < guess < 1.5 * truth

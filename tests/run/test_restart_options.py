@@ -196,7 +196,7 @@ def test_what_was_warned_of_is_still_in_the_summary(copied: Path) -> None:
     manifest = json.loads(file.read_text())
     manifest["remarks"]["said"]["then"] = "it was warm"
     file.write_text(json.dumps(manifest))
-    file.with_name(checkpoint.HASH).unlink()
+    file.with_name(checkpoint.HASH_FILE).unlink()
     kept = resume(copied / "r").summary["warnings"]
     assert len(kept) >= 2
     assert all(kept.count(text) == 1 for text in manifest["remarks"]["said"].values())

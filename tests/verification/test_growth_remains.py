@@ -337,7 +337,7 @@ def test_nothing_dissolves_into_a_narrow_closed_pore():
     outline = np.array([[80, 30], *left, [2, 22], [2, 10], [-2, 10]], dtype=float)
     growth = cell(at_rest(pocket, outline), 8.0, 40.0)
     growth.rest(voltage=-ETA)
-    assert growth.xi.owned[_in_pocket(growth)].min() > 0.1  # OPEN of `fem.physics.metal.voids`
+    assert growth.xi.owned[_in_pocket(growth)].min() > 0.1  # OPEN_XI of `fem.physics.metal.voids`
     for _ in march(growth, 2.0):
         pass
     front = next(t for t in growth.s.reactions if t.name == "front")

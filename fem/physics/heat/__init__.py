@@ -28,7 +28,7 @@ class ShutdownTable(Table):
 
 
 class HeatRegion(Table):
-    """What some regions are made of, thermally; the library where nothing is said."""
+    """Thermal data of some regions; those of the library where none are given."""
 
     k: ThermalConductivity | None = Key(None, description="thermal conductivity")
     k_through: ThermalConductivity | None = Key(

@@ -72,7 +72,7 @@ def _of_region(setup: Setup, table: Heat, name: str) -> Thermal:
 
 
 def _given(table: Heat, name: str) -> dict[str, Any]:
-    """What a case says of a region; later entries that fit its name win."""
+    """Data that a case gives for a region; later entries that fit its name win."""
     given: dict[str, Any] = {}
     for pattern, entry in table.regions.items():
         if fnmatchcase(name, pattern):

@@ -27,15 +27,15 @@ Array = npt.NDArray[np.float64]
 
 #: The slot in which the temperature is solved for.
 SLOT = "heat"
-#: Share of the rise, and K, by which a cell at rest may change.
-STILL = 1e-8
-#: K by which a run may pass the temperature that ends it.
-SLACK = 0.01
+#: Change of a cell at rest, in K and as a share of the rise.
+REST_CHANGE = 1e-8
+#: Temperature by which a run may pass the one that ends it, K.
+LIMIT_SLACK = 0.01
 
 
 @dataclass(frozen=True)
 class HeatMedium:
-    """How some regions conduct and store heat.
+    """Conduction and storage of heat in some regions.
 
     Attributes:
         regions: names of the regions that it fills.
@@ -78,7 +78,7 @@ def _up(domain: Domain) -> Any:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a boundary exchanges heat with.
+    """Surroundings with which a boundary exchanges heat.
 
     Attributes:
         h: heat transfer coefficient, W/(m2 K); 1/h may be a contact resistance.
@@ -179,7 +179,7 @@ class Conduction(Observer):
         now, before = self.rise.owned, self.rise.old[0].x.array[: len(self.rise.owned)]
         largest = np.array([np.abs(now - before).max(initial=0.0), np.abs(now).max(initial=0.0)])
         change, size = self.s.domain.comm.allreduce(largest, op=MPI.MAX)
-        return np.full(len(now), float(change > STILL * (1.0 + size)))
+        return np.full(len(now), float(change > REST_CHANGE * (1.0 + size)))
 
     def _foresee(self) -> None:
         """Let all others read the temperature of the present iterate."""
@@ -298,7 +298,7 @@ class Conduction(Observer):
         return through + self._sum(np.abs(self._at_held(self.rise)[0]).sum())
 
     def _at_held(self, u: Unknown) -> tuple[Array, Array]:
-        """What the row of an unknown lacks at held nodes of this rank, and its values there."""
+        """Residual of the row of an unknown at held nodes of this rank, and its values there."""
         held, lacks = u.fixed_dofs(), self.s.residuals.get(u.name)
         held = held[held < owned_size(u.space)]
         return (np.zeros(len(held)) if lacks is None else lacks[held]), u.owned[held]
@@ -351,9 +351,12 @@ class Conduction(Observer):
         """Share of the step just solved at which the limit is passed; None if it is not."""
         past = self.highest - self.limit
         before = self.rise.old[0].x.array[: len(self.rise.owned)]
-        if past <= SLACK or (room := self.limit - self.zero - self._hottest(before)[0]) <= 0.0:
+        if past <= LIMIT_SLACK:
             return None
-        return min(max((room + 0.5 * SLACK) / (room + past), 0.05), 0.999)
+        room = self.limit - self.zero - self._hottest(before)[0]
+        if room <= 0.0:
+            return None
+        return min(max((room + 0.5 * LIMIT_SLACK) / (room + past), 0.05), 0.999)
 
     def _hottest(self, values: Array | None = None) -> tuple[float, list[float]]:
         """Largest rise, K, and where it is, m (collective); of the present iterate or `values`."""

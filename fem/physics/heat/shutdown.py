@@ -14,13 +14,13 @@ from fem.system.system import System
 
 __all__ = ["Melting", "Shutdown"]
 
-#: Widths beyond which the exponential of the transition says no more.
-FAR = 40.0
+#: Distance from the middle of the transition, in widths, beyond which it is complete.
+MAX_WIDTHS = 40.0
 
 
 @dataclass(frozen=True)
 class Melting:
-    """How the pores of a region melt.
+    """Melting of the pores of a region.
 
     Attributes:
         at: temperature in the middle of the transition, K. width: of it, K.
@@ -34,7 +34,7 @@ class Melting:
 
 @dataclass
 class Shutdown(Observer):
-    r"""What is left of transport in pores that melt, and stay shut.
+    r"""Transport that is left in pores that melt, and stay shut.
 
         passage = factor + (1 - factor)/(1 + exp((T_top - at)/width))
 
@@ -63,7 +63,7 @@ class Shutdown(Observer):
             {r: self.melting[r].width if r in self.melting else 1.0 for r in domain.regions}
         )
         hot = (ufl.max_value(self.top, s["T"]) - number("at")) / width
-        hot = ufl.max_value(ufl.min_value(hot, FAR), -FAR)
+        hot = ufl.max_value(ufl.min_value(hot, MAX_WIDTHS), -MAX_WIDTHS)
         factor = number("factor")
         left = factor + (1.0 - factor) / (1.0 + ufl.exp(hot))
         s.define("passage", 1.0 - melts * (1.0 - left))

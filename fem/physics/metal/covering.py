@@ -31,13 +31,13 @@ from fem.system.system import System
 __all__ = ["Barrier", "Covering"]
 
 Array = npt.NDArray[np.float64]
-#: 1 - xi below this says nothing of how thick the metal is, nor 1 - coverage of the charge.
-FULL = 1e-12
+#: Least 1 - xi that still tells how thick the metal is, and least 1 - coverage for the charge.
+MIN_REMAINDER = 1e-12
 
 
 @dataclass(frozen=True)
 class Barrier:
-    """Of one film surface.
+    """Barrier to nucleation on one film surface.
 
     Attributes:
         name: of the surface.
@@ -95,14 +95,14 @@ class Covering:
             node = wall.nodes["xi"]
             seen = self._overpotential(wall) - eta_nuc * self.covered[b.name].x.array[node]
             rate = -wall.law(seen, self._concentration(wall), wall.temperature())
-            xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - FULL)
+            xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - MIN_REMAINDER)
             there = self._of_metal(xi)
             charge, before, bend = (
                 f[b.name].x.array[node] for f in (self.charge, self.rate, self.bend)
             )
             if first:  # metal of the start, or what the run has covered that this one goes on from
                 bare = 1.0 - self.covered[b.name].x.array[node]
-                taken_over = -b.q_cov * np.log(np.maximum(bare, FULL))
+                taken_over = -b.q_cov * np.log(np.maximum(bare, MIN_REMAINDER))
                 new = (bare == 1.0) & (xi > 0.5)
                 charge = np.where(new, there, np.minimum(taken_over, there))
             elif passed:
@@ -129,7 +129,7 @@ class Covering:
         for b, wall, eta_nuc, size in self.parts:
             node = wall.nodes["xi"]
             before, now = self.rate[b.name].x.array[node], -wall.density()
-            xi = np.clip(s.unknowns["xi"].value.x.array[node], 0.0, 1.0 - FULL)
+            xi = np.clip(s.unknowns["xi"].value.x.array[node], 0.0, 1.0 - MIN_REMAINDER)
             charge = self.charge[b.name].x.array[node] + 0.5 * s.dt * (before + now)
             covered = -np.expm1(-np.minimum(charge, self._of_metal(xi)) / b.q_cov)
             wrong = eta_nuc * (self.covered[b.name].x.array[node] - covered)
@@ -144,7 +144,7 @@ class Covering:
         return np.asarray(self.metal.charge_density * thickness)
 
     def _overpotential(self, wall: NodalReaction) -> Array:
-        """Of the last accepted step, V."""
+        """Overpotential of a wall in the last accepted step, V."""
         s = self.s
         phi_s, phi_l = (s.unknowns[n].old[0].x.array[wall.nodes[n]] for n in ("phi_s", "phi_l"))
         return np.asarray(phi_s - phi_l + s.past_voltages[0])

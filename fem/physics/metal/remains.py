@@ -1,4 +1,4 @@
-r"""What is left where two fronts have met: the last of a seam, the ghost of a neck.
+r"""Remains of two fronts that have met: the last of a seam, the ghost of a neck.
 
 A resting front lies lambda |psi(xi) - psi_0| from every node of its tails, with psi = ln(xi/(1 -
 xi)) and psi_0 that of a contour. Where two fronts have met the contour is gone, but tails stay:
@@ -37,30 +37,32 @@ from fem.physics.metal.contact import PART, TOUCH
 from fem.physics.metal.profile import distance, profile
 from fem.system.system import System, Unknown
 
-__all__ = ["FARTHEST", "Remains"]
+__all__ = ["MAX_DISTANCE", "Remains"]
 
-#: xi of the contours by which fronts are told: necks part at the first, seams join at the second.
+#: Values of xi of the contours of fronts: necks part at the first, seams join at the second.
 NECK, SEAM = PART, TOUCH
-#: The top of what remains holds more metal, or more pore, than TOP: long steps leave 0.06 of pore
-#: behind a front by itself, which fills as the tail comes to rest. What is FAINT is not looked at.
-TOP, FAINT = 0.1, 1e-3
-#: Slope of psi per lambda along the steepest way up from a ridge, at most; a front has 1.
-RIDGE = 0.4
-#: How much farther away than at rest a contour must be: a factor, and lambdas.
-SLACK, MARGIN = 1.25, 0.5
-#: From here on nothing that is not faint belongs to a front, in lambda.
-FARTHEST = MARGIN + 1.0 + SLACK * float(np.log(1.0 / FAINT) + np.log(1.0 / NECK - 1.0))
-#: xi and 1 - xi below this are not told from one another.
-DEEPEST = 1e-9
-#: Remains go by a factor e in lambda over this of travel,
-PACE = 8.0
-#: but in one step this share is left at least, and this share where the front takes them by itself:
-#: BDF2 goes on falling, and would drive what fell to less than 1/4 below nothing.
-KEPT, LEFT = 0.3, 0.28
-#: Metal that goes less far than this share of the fastest is not going: it may float.
-GOING = 0.1
-#: Share of all that moves by which growth has to outweigh loss, or the other way round, to count.
-OUTWEIGH = 0.5
+#: Least metal, or pore, at the top of remains, and the amount below which it is neglected. Long
+#: steps leave 0.06 of pore behind a front by itself, which fills as the tail comes to rest.
+MIN_TOP_XI, FAINT_XI = 0.1, 1e-3
+#: Largest slope of psi per lambda along the steepest way up from a ridge; a front has 1.
+MAX_RIDGE_SLOPE = 0.4
+#: Distance of a contour from remains: at least this factor times that at rest, plus lambdas.
+DISTANCE_FACTOR, DISTANCE_MARGIN = 1.25, 0.5
+#: Distance beyond which nothing that counts belongs to a front, in lambda.
+MAX_DISTANCE = DISTANCE_MARGIN + 1.0 + DISTANCE_FACTOR * float(
+    np.log(1.0 / FAINT_XI) + np.log(1.0 / NECK - 1.0)
+)
+#: Least xi and 1 - xi that are distinguished from 0.
+XI_RESOLUTION = 1e-9
+#: Rate at which remains decay, in powers of e per lambda of travel.
+DECAY_RATE = 8.0
+#: Least share of remains that is left after one step, and the same where the front takes them by
+#: itself: BDF2 goes on falling, and would drive below 0 what fell to less than 1/4.
+MIN_SHARE_LEFT, MIN_FRONT_SHARE_LEFT = 0.3, 0.28
+#: Least speed of metal that moves, as a share of the fastest; slower metal may float.
+MIN_SPEED_SHARE = 0.1
+#: Least net growth, or net loss, that counts, as a share of the turnover.
+NET_GROWTH_SHARE = 0.5
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -79,7 +81,7 @@ class Remains:
     Attributes:
         metal: share of each owned node that is metal without a front.
         pore: share that is pore without one.
-        met: a ridge has been seen in this step: two fronts are near each other.
+        met: a ridge has been found in this step: two fronts are near each other.
         speed: of the front at owned nodes, m/s; positive where it plates. By the potentials of the
             last step: a long seam that begins to be filled relieves the voltage, and what is
             extrapolated from there may have the other sign.
@@ -105,7 +107,7 @@ class Remains:
         i, j = self.edges
         self.length = np.linalg.norm(self.points[j] - self.points[i], axis=1) / width
         self.work = dfem.Function(space)
-        far = FARTHEST * width
+        far = MAX_DISTANCE * width
         self.to_wall, self.to_opening = (
             nearest(self.comm, self.points[: self.n], x, far) / width for x in (walls, openings)
         )
@@ -137,7 +139,8 @@ class Remains:
         self.goes = fast & ((self.metal if self.dissolves else self.pore) > 0.0)
         self.stays = np.where(self.way > 0.0, self.metal, self.closed)
         self.full = 0.0 if self.dissolves else 1.0
-        left, keep = np.abs(now - self.full), np.maximum(np.exp(-PACE * np.abs(self.way)), KEPT)
+        left = np.abs(now - self.full)
+        keep = np.maximum(np.exp(-DECAY_RATE * np.abs(self.way)), MIN_SHARE_LEFT)
         left = np.minimum(np.maximum(keep * left, self.rest), left)
         self.target = self.full + np.sign(now - self.full) * left
         expected = self.work.x
@@ -154,11 +157,11 @@ class Remains:
         moved = area * self.way
         local = np.array([moved.sum(), np.abs(moved).sum()])
         growth, turnover = self.comm.allreduce(local, op=MPI.SUM)
-        if abs(growth) > OUTWEIGH * turnover:
+        if abs(growth) > NET_GROWTH_SHARE * turnover:
             self.sense[0] = np.sign(growth)
         along = self.sense[0] * self.way
         most = self.comm.allreduce(float(along.max(initial=0.0)), op=MPI.MAX)
-        return np.asarray(along > GOING * most)
+        return np.asarray(along > MIN_SPEED_SHARE * most)
 
     def areas(self, area: Array, volume: Array) -> Array:
         """Areas of the front's reaction: remains go quickly, and nothing grows on them.
@@ -174,7 +177,7 @@ class Remains:
         way = np.where(self.way, self.way, 1.0)
         least, most = (
             np.maximum(volume / self.width * (new * end + last * now + first * before) / way, 0.0)
-            for end in (self.target, self.full + LEFT * (now - self.full))
+            for end in (self.target, self.full + MIN_FRONT_SHARE_LEFT * (now - self.full))
         )
         taken = np.clip(area, least, np.maximum(least, most))
         return np.where(self.goes, taken, area * (1.0 - self.stays))
@@ -185,12 +188,12 @@ class Remains:
         mine = xi[: self.n]
         low = np.minimum(mine, 1.0 - mine)
         sides = (
-            (self.metal, (mine < NECK) & (self.to_wall > MARGIN), NECK),
+            (self.metal, (mine < NECK) & (self.to_wall > DISTANCE_MARGIN), NECK),
             (self.pore, mine >= SEAM, SEAM),
         )
         was = self.known.x.array[: self.n] > 0.5
-        ridge = self._ridges(xi, (low > TOP) & (sides[0][1] | sides[1][1]))
-        ridge |= was & (low > FAINT)
+        ridge = self._ridges(xi, (low > MIN_TOP_XI) & (sides[0][1] | sides[1][1]))
+        ridge |= was & (low > FAINT_XI)
         self.known.x.array[:] = 0.0
         self.met = self.comm.allreduce(bool(ridge.any()), op=MPI.LOR)
         if not self.met:
@@ -201,14 +204,15 @@ class Remains:
             tops = tops[self._share(tops, mine, contour, level)[0] > 0.0]
             remain = np.concatenate(self.comm.allgather(self.points[tops]))
             if len(remain):
-                around, far = np.flatnonzero(side & (low > FAINT)), FARTHEST * self.width
+                around, far = np.flatnonzero(side & (low > FAINT_XI)), MAX_DISTANCE * self.width
                 from scipy.spatial import cKDTree  # slow to load; few runs need it
 
                 away, _ = cKDTree(remain).query(self.points[around], distance_upper_bound=far)
                 around = around[np.isfinite(away)]
                 share[around], rest = self._share(around, mine, contour, level)
                 self.rest[around] = np.where(share[around] > 0.0, rest, 0.0)
-        beyond = self.to_opening - SLACK * np.abs(_away(mine) - _away(SEAM)) - MARGIN
+        at_rest = DISTANCE_FACTOR * np.abs(_away(mine) - _away(SEAM))
+        beyond = self.to_opening - at_rest - DISTANCE_MARGIN
         self.closed[:] = np.minimum(self.pore, np.clip(beyond, 0.0, 1.0))
         self.known.x.array[: self.n] = (self.metal > 0.0) | (self.pore > 0.0)
         self.known.x.scatter_forward()
@@ -216,19 +220,20 @@ class Remains:
     def _share(
         self, nodes: Any, xi: Array, contour: Array, level: float
     ) -> tuple[Array, Array]:
-        """How much of these nodes, on one side of a contour, remains; what rests (collective)."""
-        away = nearest(self.comm, self.points[nodes], contour, FARTHEST * self.width) / self.width
+        """Share of these nodes, on one side of a contour, that remains; what rests (collective)."""
+        far = MAX_DISTANCE * self.width
+        away = nearest(self.comm, self.points[nodes], contour, far) / self.width
         if level == NECK:
             away = np.minimum(away, self.to_wall[nodes])
         at_rest = np.abs(_away(xi[nodes]) - _away(level))
         rest = profile(-abs(_away(level)) - away)
-        return np.clip(away - SLACK * at_rest - MARGIN, 0.0, 1.0), rest
+        return np.clip(away - DISTANCE_FACTOR * at_rest - DISTANCE_MARGIN, 0.0, 1.0), rest
 
     def _ridges(self, xi: Array, tops: Mask) -> Mask:
         """Which of these owned nodes no way leads up from, to more of the same (collective)."""
         psi, best = _away(xi), np.zeros(len(xi))
         up = np.where(xi < SEAM, 1.0, -1.0)
-        seen = np.minimum(xi, 1.0 - xi) > TOP
+        seen = np.minimum(xi, 1.0 - xi) > MIN_TOP_XI
         i, j = self.edges
         on = np.flatnonzero(seen[i] | seen[j])
         i, j = i[on], j[on]
@@ -236,20 +241,20 @@ class Remains:
         np.maximum.at(best, i, up[i] * slope)
         np.maximum.at(best, j, -up[j] * slope)
         best = highest(self.work, best)
-        ridge = tops & (best[: self.n] < RIDGE)
+        ridge = tops & (best[: self.n] < MAX_RIDGE_SLOPE)
         if not self.comm.allreduce(bool(ridge.any()), op=MPI.LOR):
             return ridge
         # Where elements are long, the steepest way leads between two edges.
-        cells = self.cells[((best < RIDGE) & seen)[self.cells].any(axis=1)]
+        cells = self.cells[((best < MAX_RIDGE_SLOPE) & seen)[self.cells].any(axis=1)]
         x, others = self.points[cells], cells.shape[1] - 1
         for k in range(cells.shape[1]):
             way = (x.sum(axis=1) - x[:, k]) / others - x[:, k]
             climb = (psi[cells].sum(axis=1) - psi[cells[:, k]]) / others - psi[cells[:, k]]
             slope = climb * self.width / np.linalg.norm(way, axis=1)
             np.maximum.at(best, cells[:, k], up[cells[:, k]] * slope)
-        return ridge & (highest(self.work, best)[: self.n] < RIDGE)
+        return ridge & (highest(self.work, best)[: self.n] < MAX_RIDGE_SLOPE)
 
 
 def _away(xi: Any) -> Any:
     """Distance from the contour 1/2, over lambda."""
-    return distance(xi, DEEPEST)
+    return distance(xi, XI_RESOLUTION)

@@ -2,12 +2,12 @@
 
 A void is a part of the electrolyte (xi < 1/2) that no chain of cells with xi < 1/2 joins to where
 ions come in: that is when sharp fronts meet. Where metal is plated it must hold more than tails, a
-node with xi < `OPEN`: what is narrower than some four lambda is the last of a seam and closes, too
-(`fem.physics.metal.remains`). Where metal dissolves nothing closes, and every such part is a void,
-but no event. What has been one stays one until a chain of cells opens it. The front around it is
-told from the front outside by which contour xi = 1/2 is nearer; its area is left out of the
-reaction. Metal between a void and the electrolyte outside holds the ions off while it is some five
-lambda thick.
+node with xi < `OPEN_XI`: what is narrower than some four lambda is the last of a seam and closes,
+too (`fem.physics.metal.remains`). Where metal dissolves nothing closes, and every such part is a
+void, but no event. A void stays one until a chain of cells opens it. The front around it is
+distinguished from the front outside by which contour xi = 1/2 is nearer; its area is left out of
+the reaction. Metal between a void and the electrolyte outside holds the ions off while it is some
+five lambda thick.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import components, edges, highest
 from fem.mesh.nearest import crossings, nearest
 from fem.physics.metal.profile import distance
-from fem.physics.metal.remains import DEEPEST, FARTHEST
+from fem.physics.metal.remains import MAX_DISTANCE, XI_RESOLUTION
 from fem.system.system import System, Unknown
 
 __all__ = ["Voids"]
 
-#: A closed pore with no xi below this is the last of a seam.
-OPEN = 0.1
-#: Mean xi of a cell that passes no ions any more.
-SHUT = 0.5
-#: In lambda; what is no farther away by more than this is as near, whatever the ranks.
-TIE = 1e-6
-#: xi of metal below which a tail reaches into a pore.
-FULL = 1.0 - 1e-6
+#: Least xi that a void must contain; a closed pore without it is the last of a seam.
+OPEN_XI = 0.1
+#: Mean xi of a cell from which on it passes no ions.
+SHUT_XI = 0.5
+#: Difference of distances that counts as none, in lambda, so that ranks agree.
+TIE_DISTANCE = 1e-6
+#: Value of xi below which metal is the tail of a front that reaches into a pore.
+FULL_XI = 1.0 - 1e-6
 
 Array = npt.NDArray[np.float64]
 
@@ -114,7 +114,7 @@ class Voids:
         self._prepare()
         on = self.ionic.copy()
         cells = self.unknown.part.cells
-        on[cells] = xi[self.corners].mean(axis=1) < SHUT
+        on[cells] = xi[self.corners].mean(axis=1) < SHUT_XI
         label, count = components(self.s.domain.mesh, on)
         joined = np.zeros(count, dtype=np.int64)
         there = label[self.entries]
@@ -126,7 +126,7 @@ class Voids:
         node[self.corners[here >= 0]] = here[here >= 0, None]
         found = np.where(xi < 0.5, highest(self.work, node), -1.0).astype(np.int64)
         deep = np.zeros(count, dtype=np.int64)
-        deep[found[(found >= 0) & ((xi < OPEN) | held | dissolves)]] = 1
+        deep[found[(found >= 0) & ((xi < OPEN_XI) | held | dissolves)]] = 1
         deep = self.comm.allreduce(deep, op=MPI.SUM)
         void = np.flatnonzero((joined == 0) & (deep > 0)) if joined.any() else np.empty(0, int)
         order = np.zeros(count + 1, dtype=np.int64)
@@ -148,22 +148,22 @@ class Voids:
 
     def _take_front(self, xi: Array) -> None:
         """Give metal nodes around a void its number (collective)."""
-        far, number = FARTHEST * self.width, self.number.x.array
-        place, pore = crossings(self.points, self.edges, distance(xi, DEEPEST))
+        far, number = MAX_DISTANCE * self.width, self.number.x.array
+        place, pore = crossings(self.points, self.edges, distance(xi, XI_RESOLUTION))
         of = np.rint(number[pore]).astype(np.int64)
         shut = place[of > 0]
         ends = self.comm.allgather((
             shut.min(axis=0, initial=np.inf), shut.max(axis=0, initial=-np.inf)))
         low = np.min([end[0] for end in ends], axis=0) - far
         high = np.max([end[1] for end in ends], axis=0) + far
-        mine = (xi[: self.n] >= 0.5) & (xi[: self.n] < FULL)
+        mine = (xi[: self.n] >= 0.5) & (xi[: self.n] < FULL_XI)
         tails = np.flatnonzero(mine & _within(self.points[: self.n], low, high))
         points, chosen = self.points[tails], np.zeros(len(tails))
         outside = place[(of == 0) & _within(place, low - far, high + far)]
         best = nearest(self.comm, points, outside, far)
         for k in sorted({*np.concatenate(self.comm.allgather(np.unique(of))).tolist()} - {0}):
             away = nearest(self.comm, points, place[of == k], far)
-            closer = away < best - TIE * self.width
+            closer = away < best - TIE_DISTANCE * self.width
             chosen[closer], best[closer] = k, away[closer]
         number[tails] = chosen
         self.number.x.scatter_forward()

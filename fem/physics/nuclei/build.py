@@ -16,7 +16,7 @@ from fem.mesh.domain import Domain
 from fem.physics.metal.metal import Metal
 from fem.physics.nuclei.nuclei import Nuclei
 from fem.physics.nuclei.sites import Seeds, Surface
-from fem.physics.nuclei.table import LEAST_WIDTHS
+from fem.physics.nuclei.table import MIN_WIDTHS
 from fem.physics.nuclei.table import Nuclei as Entry
 from fem.setup.surfaces import Surfaces
 
@@ -76,7 +76,7 @@ def _seeds(
         return np.asarray(entry.p_site.at(**known))
 
     return Seeds(
-        place, surfaces, entry.radius or LEAST_WIDTHS * metal.interface_width, entry.at or (),
+        place, surfaces, entry.radius or MIN_WIDTHS * metal.interface_width, entry.at or (),
         entry.density or 0.0, entry.threshold or (0.0,), entry.spread, entry.rate or 0.0, barrier,
         entry.seed, share,
     )

@@ -32,7 +32,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Seeds:
-    """Where nuclei may form and what it takes: places, a density of places, or a rate.
+    """Conditions for nuclei on a wall: places, a density of places, or a rate.
 
     In a 2D cut a nucleus is a ridge. It stands for the nuclei that the plane cuts, whose centres
     lie within a radius of it: densities and rates per area count 2 R of wall out of the plane.

@@ -13,10 +13,10 @@ from fem.values.kinds import PLACE_VARIABLES, Coordinate, Glob, Length, Table, a
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity, format_quantity
 
-__all__ = ["LEAST_WIDTHS", "Nuclei", "check", "places"]
+__all__ = ["MIN_WIDTHS", "Nuclei", "check", "places"]
 
-#: Interface widths; the front of a smaller nucleus is not resolved.
-LEAST_WIDTHS = 4
+#: Least radius of a nucleus in interface widths; the front of a smaller one is not resolved.
+MIN_WIDTHS = 4
 
 
 class Nuclei(Table):
@@ -78,17 +78,17 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         yield from _sites(path, entry)
         growth = sections.get("growth")
         if growth is not None and entry.radius is not None:
-            least = LEAST_WIDTHS * growth.interface_width
+            least = MIN_WIDTHS * growth.interface_width
             if entry.radius < least * (1 - 1e-9):
                 yield (
-                    f"{path}.radius: {format_quantity(entry.radius, 'm')}: below {LEAST_WIDTHS} "
+                    f"{path}.radius: {format_quantity(entry.radius, 'm')}: below {MIN_WIDTHS} "
                     f"interface widths, {format_quantity(least, 'm')}; raise it or lower "
                     "growth.interface_width"
                 )
 
 
 def _sites(path: str, entry: Any) -> Iterator[str]:
-    """What a [[nuclei]] entry says of its sites, and what it would ignore."""
+    """Check the sites of a [[nuclei]] entry; refuse what it would ignore."""
     kinds = [kind for kind in ("at", "density", "rate") if getattr(entry, kind) is not None]
     if len(kinds) != 1:
         got = " and ".join(kinds) or "none"

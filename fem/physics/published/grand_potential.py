@@ -21,9 +21,9 @@ from fem.system.system import System
 __all__ = ["AHMAD_2020", "HONG_2018", "GrandPotential", "Parameters"]
 
 #: Smallest susceptibility chi; what little salt the metal stores would leave w undetermined there.
-FLOOR = 1e-3
+MIN_SUSCEPTIBILITY = 1e-3
 #: Slope of the starting profile (1 - tanh(slope (x - x0)))/2, 1/um.
-SLOPE = 2.0
+START_SLOPE = 2.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class GrandPotential:
         psi = s.add("psi", part, differential=True)
         phi = s.add("phi", part, scale=1e-2, potential=True)
         x = psi.space.tabulate_dof_coordinates()[:, axis] - domain.extent[0][axis]
-        psi.value.x.array[:] = 0.5 * (1.0 - np.tanh(SLOPE * (x - self.front)))
+        psi.value.x.array[:] = 0.5 * (1.0 - np.tanh(START_SLOPE * (x - self.front)))
         phi.value.x.array[:] = given.overpotential * psi.value.x.array
         held = {"collector": ((psi, 1.0), (phi, given.overpotential)),
                 "counter": ((psi, 0.0), (phi, 0.0), (w, 0.0))}  # fmt: skip
@@ -153,7 +153,8 @@ class GrandPotential:
 
         q = s.test("w")
         chi = (cl * (1 - cl) * free + p.site_ratio * cs * (1 - cs) * h) / p.RT
-        stored = ufl.max_value(chi, FLOOR) * s.ddt(w) + (p.site_ratio * cs - cl) * dh * growth
+        chi = ufl.max_value(chi, MIN_SUSCEPTIBILITY)
+        stored = chi * s.ddt(w) + (p.site_ratio * cs - cl) * dh * growth
         spread = free**p.diffusion_power * grad(w) + free**2 * (p.F / p.RT) * grad(phi)
         s.row("w", (stored * q + p.diffusivity * cl * inner(spread, grad(q))) * dx)
 
