@@ -194,7 +194,7 @@ def let_go_of_studies() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `--recover`: runs end by a signal after 3 steps, again after 5 more, and go on."""
+    """Interrupt runs by a signal, with `--recover`: after 3 steps, after 5 more; they go on."""
     disturbed = request.node.get_closest_marker("undisturbed") is None
     if not disturbed or not request.config.getoption("--recover"):
         return

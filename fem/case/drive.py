@@ -210,7 +210,7 @@ class Drive:
         return float(max(LIMIT_OFFSET * near.min(), 16.0 * SWITCH_ULPS * np.spacing(t)))
 
     def _jumps(self, edges: Array) -> Array:
-        """Those edges at which the value jumps, or has only limits, as sin(t)/t at 0."""
+        """Edges at which the value jumps, or has only limits, like sin(t)/t at 0."""
         shift = np.array([self._aside(float(t)) for t in edges])
         limits = np.array([not self._has_value(float(t)) for t in edges])
         before = self.raw(np.maximum(edges - shift, np.where(limits, shift, 0.0)))

@@ -1,4 +1,4 @@
-"""Which entries of the material library a case takes numbers from."""
+"""Entries of the material library from which a case takes numbers."""
 
 from __future__ import annotations
 

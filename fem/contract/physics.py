@@ -1,4 +1,4 @@
-"""What a physics declares of itself, without a solver: its table, its fields, columns and figures.
+"""Declaration of a physics, without a solver: its table, its fields, columns and figures.
 
     PHYSICS = Physics(
         "additive",
@@ -139,7 +139,7 @@ class Study:
 
 
 class Place(NamedTuple):
-    """Where a table of a case names a part of the mesh.
+    """A place in a table of a case that names a part of the mesh.
 
     Attributes:
         path: of the entry, as in messages.

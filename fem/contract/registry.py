@@ -1,4 +1,4 @@
-"""Which physics there are: those of this package, of installed packages, and of a case's module.
+"""Registry of physics: those of this package, of installed packages, and of a case's module.
 
 Names are taken once: two physics, fields, columns or figures of one name are an error that says
 where both come from.
@@ -113,7 +113,7 @@ class Registry:
         return chosen
 
     def places(self, sections: Mapping[str, Any]) -> list[Place]:
-        """What tables of physics name of the mesh."""
+        """Regions and boundaries of the mesh that tables of physics name."""
         return [place for physics in self.physics for place in physics.places(sections)]
 
     def problems(self, sections: Mapping[str, Any]) -> Iterator[str]:

@@ -43,7 +43,7 @@ _SHAPES = {2: ("Polyline", 3), 3: ("Triangle", 5), 4: ("Tetrahedron", 10)}
 
 
 class _Numbering:
-    """Which local values of a field go where in the file."""
+    """Order of the local values of a field in the file."""
 
     def __init__(self, block: Block):
         self.mesh = mesh = block.mesh

@@ -30,7 +30,7 @@ T_PLUS_SLACK = 1e-9
 
 
 class Bound(NamedTuple):
-    """Between which values a law has to stay.
+    """Range in which the values of a law have to stay.
 
     Attributes:
         what: name of the law and of what it belongs to.
@@ -65,7 +65,7 @@ class Bound(NamedTuple):
 
 
 def bounds(electrolyte: Electrolyte, T: float) -> dict[str, Bound]:
-    """Those of an electrolyte at a temperature, K, by the name of the law."""
+    """Bounds of an electrolyte at a temperature, K, by the name of the law."""
     found = {}
     name = f"electrolyte {electrolyte.name!r}"
     for prop, unit in POSITIVE_LAWS.items():
@@ -95,7 +95,7 @@ def _at(law: Dependent, T: float) -> Callable[[Any], Any]:
 
 
 def own_bound(what: str, law: Property, unit: str, T: float) -> Bound | None:
-    """That of a law of c which the case gives for a region; None if it is not one of c alone."""
+    """Bound of a law of c which the case gives for a region; None if it is not one of c alone."""
     if "c" not in law.variables or not law.variables <= {"c", "T"}:
         return None
     known = {"T": T} if "T" in law.variables else {}

@@ -173,7 +173,7 @@ class Domain:
 
     @property
     def slack(self) -> float:
-        """How far nodes of a plane may lie beside it, m; 0 but for meshes from a file."""
+        """Largest distance of the nodes of a plane from it, m; 0 but for meshes from a file."""
         return float(self.sidecar.get("slack", 0.0))
 
     @property

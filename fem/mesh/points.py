@@ -1,4 +1,4 @@
-"""Which cell a point lies in, and with which weights its corners count; any rank, any submesh."""
+"""Cells in which points lie, and the weights of their corners; any rank, any submesh."""
 
 from __future__ import annotations
 

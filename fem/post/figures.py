@@ -126,7 +126,7 @@ def _caption(result: Result, t: float | None, *more: str) -> str:
 
 
 def _timeless(result: Result) -> str:
-    """What the result shows if its study has no time, or the `t` of a search for a steady state."""
+    """Name of a result whose study has no time, or whose `t` leads to a steady state."""
     study = str(result.summary.get("study"))
     words = {
         "primary": "primary distribution",
@@ -347,7 +347,7 @@ def _panels_3d(
 
 
 def depth(result: Result, t: float | None) -> Any:
-    """Where the current goes: against depth, and by region."""
+    """Distribution of the current against depth, and by region."""
     from matplotlib.figure import Figure
 
     profile = result.summary.get("depth_profile") or {}

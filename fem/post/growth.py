@@ -123,7 +123,7 @@ def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) ->
 
 
 def _has_dead(result: Result, t: float | None) -> bool:
-    """Some metal has no electronic contact."""
+    """True if some metal has no electronic contact."""
     if "dead" not in result.fields("metal"):
         return False
     return bool((result.array("dead", t, "metal") * result.array("xi", t, "metal")).max() > 0.5)
@@ -138,7 +138,7 @@ def _has_host(result: Result, t: float | None) -> bool:
 
 
 def scale_remark(stretch: float, wide: float, tall: float) -> list[str]:
-    """That and how much a cell is not to scale."""
+    """Remark on how much a cell is not to scale."""
     if stretch <= 1.0:
         return []
     return [f"not to scale: {'y' if wide > tall else 'x'}\u00a0×\u00a0{stretch:.3g}"]

@@ -25,13 +25,13 @@ def xi_at(result: Result, t: float | None, block: str) -> Any:
 
 
 def host_cells(result: Result, t: float | None) -> Any:
-    """Which cells of the block `solid` are the host's; in a growth study it has the pores, too."""
+    """Mark cells of the block `solid` that are the host's; in a growth study it has pores, too."""
     regions = [result.array("region", t, block) for block in ("solid", "pore")]
     return ~np.isin(regions[0], np.unique(regions[1]))
 
 
 def cells_of(result: Result, t: float | None, name: str, block: str) -> Any:
-    """Which cells of a block show a field of a growth study: those of its medium."""
+    """Mark the cells of a block that show a field of a growth study: those of its medium."""
     return _cells_with(result, t, field_of(result, name).medium, block)
 
 

@@ -1,4 +1,4 @@
-"""Why a step could not be begun or taken: which cause, which field and row, where, what happens."""
+"""Reasons why a step could not be begun or taken: the cause, the field and row, the place."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TOO_MUCH = 3.0
 
 
 def causes(model: Model, segment: Segment) -> str:
-    """What may keep a protocol step from starting, each with what was found (collective)."""
+    """Causes that may keep a protocol step from starting, each with a finding (collective)."""
     s, area = model.system, model.area
     found, likely = [], []
 
@@ -182,7 +182,7 @@ def _drop(model: Model, density: float) -> float:
 
 @dataclass(frozen=True)
 class Trouble:
-    """How a try to make a step ended, and the node that stands out.
+    """End of a failed try to make a step, and the node that stands out.
 
     Attributes:
         converged: then the step was given up because of its local error or change.
@@ -271,7 +271,7 @@ class Trouble:
         return f"{told}; its terms there: {given}" if given else told
 
     def content(self) -> dict[str, Any]:
-        """As `diagnosis.json` keeps it."""
+        """Content of `diagnosis.json`."""
         return {
             "converged": self.converged, "reason": self.reason, "residual": self.residual,
             "field": self.field, "row": self.balance, "place": list(self.place),

@@ -1,4 +1,4 @@
-"""What a run leaves behind: fields, the series, probes, the summary. Knows no equations."""
+"""Results of a run: fields, the series, probes, the summary. Knows no equations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CORE = {
 
 @dataclass
 class Tally:
-    """What a run has cost so far, and its worst relative balance errors."""
+    """Cost of a run so far, and its worst relative balance errors."""
 
     steps: int = 0
     newton: int = 0

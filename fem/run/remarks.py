@@ -1,4 +1,4 @@
-"""What is no error but should be known: collected, said once, kept in `summary.json`."""
+"""Remarks on what is no error: collected, printed once, kept in `summary.json`."""
 
 from __future__ import annotations
 

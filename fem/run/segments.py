@@ -58,7 +58,7 @@ class Segment:
 
     @property
     def place(self) -> dict[str, int]:
-        """Its numbers, those that it has: `cycle`, `pulse`."""
+        """Numbers of the segment, as far as it has them: `cycle`, `pulse`."""
         return {k: v for k in ("cycle", "pulse") if (v := getattr(self, k))}
 
     @property

@@ -190,7 +190,7 @@ def _once_more(
 
 
 def cache_folder() -> Path:
-    """Where meshes are kept by content: HOSTPLATE_CACHE, else the user's cache folder.
+    """Folder in which meshes are kept by content: HOSTPLATE_CACHE, else the user's cache folder.
 
     Raises:
         CaseError: its name is not UTF-8.
@@ -272,14 +272,14 @@ def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Any:
 
 
 def main_run(case: Case, folder: Path, **options: Any) -> int:
-    """What `hostplate run` calls on every rank; errors go to the command line's own handler."""
+    """Entry point of `hostplate run` on every rank; errors go to the command line's handler."""
     install_abort_hook(MPI.COMM_WORLD)
     run(case, folder, **options)
     return 0
 
 
 def main_resume(folder: Path, *, overrides: Sequence[str] = (), **options: Any) -> int:
-    """What `hostplate resume` calls on every rank; errors go to the command line's own handler."""
+    """Entry point of `hostplate resume` on every rank; errors go to the command line's handler."""
     install_abort_hook(MPI.COMM_WORLD)
     resume(folder, overrides=overrides, **options)
     return 0

@@ -288,7 +288,7 @@ class Simulation:
         self.saved, self.saved_as = time.monotonic(), self._place()
 
     def _place(self) -> tuple[float, int, bool, int]:
-        """What tells two checkpoints of a run apart."""
+        """Place of a checkpoint in the run; it differs between any two."""
         return self.s.t, self.number, self.settled, len(self.events)
 
     # -- the loop ------------------------------------------------------------------------------
@@ -394,7 +394,7 @@ class Simulation:
         return cut
 
     def _borders(self, segment: Segment) -> tuple[bool, bool]:
-        """Whether a segment is the first and the last of its protocol step."""
+        """True or false: a segment is the first, and the last, of its protocol step."""
         near = [k for k in (self.number - 1, self.number + 1) if 0 <= k < len(self.segments)]
         same = {k - self.number for k in near if self.segments[k].part == segment.part}
         return -1 not in same, 1 not in same

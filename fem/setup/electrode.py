@@ -51,5 +51,5 @@ class Electrode:
 
     @property
     def counts(self) -> bool:
-        """Its current flows through the collector (the counter electrode's does not)."""
+        """True if its current flows through the collector (the counter electrode's does not)."""
         return self.potential != "ground"

@@ -60,7 +60,7 @@ class Reaction:
 
     @property
     def varied(self) -> bool:
-        """Something depends on place: an electrode of its own."""
+        """True if something depends on place; the wall is then a separate electrode."""
         return self.i0 is not None or varies(self.eta_nuc)
 
     def exchange_current(self, c: Any, T: float, places: dict[str, Any]) -> Any:

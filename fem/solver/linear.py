@@ -38,12 +38,12 @@ Array = npt.NDArray[np.float64]
 #: Newton's step of the fields and of the voltage, Krylov iterations, whether they converged.
 Step = tuple[tuple[list[Array], float], int, bool]
 
+#: INFOG(1) of MUMPS: the matrix is singular, by its numbers or by its structure.
 SINGULAR = (-10, -6)
-"""INFOG(1) of MUMPS: the matrix is singular, by its numbers or by its structure."""
+#: INFOG(1) of MUMPS: too little memory.
 MEMORY = (-7, -8, -9, -13, -14, -17, -18, -19)
-"""INFOG(1) of MUMPS: too little memory."""
+#: Matrices that are factorised after the iterative solver has failed, before it is tried again.
 FACTORED = 20
-"""Matrices that are factorised after the iterative solver has failed, before it is tried again."""
 
 _ids = itertools.count()
 
@@ -113,7 +113,7 @@ class LinearSolver:
 
     @property
     def options(self) -> Options:
-        """Those of the stage."""
+        """Options of the stage."""
         return self.stage.options
 
     @property
@@ -138,7 +138,7 @@ class LinearSolver:
         vec.array_w[:] = np.concatenate(arrays)
 
     def get(self, vec: Any) -> list[Array]:
-        """The same back."""
+        """Values of a vector, split by unknown."""
         return self._split(vec.array_r.copy())
 
     def _split(self, values: Array) -> list[Array]:

@@ -116,7 +116,7 @@ class Parts:
         return out
 
     def noise(self, name: str) -> tuple[Array, Array]:
-        """What round-off may leave of an unknown's row, A, at owned nodes, and of its sum.
+        """Round-off that may be left in an unknown's row, A, at owned nodes, and in its sum.
 
         The last bits of what is stored (over a short step, or the one before it), of what reacts
         and of what flows. Flows leave one node and enter its neighbour, so the sum does not know
@@ -235,7 +235,7 @@ class Differences:
         self.diagonal = 0.5 * size
 
     def noise(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """What the last bit of x may change in A x, at owned nodes."""
+        """Change of A x by the last bit of x, at owned nodes."""
         return np.finfo(float).eps * self.diagonal * x
 
     def times(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

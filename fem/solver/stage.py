@@ -36,27 +36,27 @@ from fem.system.system import System, Unknown
 __all__ = ["Stage"]
 
 
+#: A Newton step may multiply the residual by the first; it is halved at most so many times.
 OVERSHOOT, RETREATS = 2.0, 6
-"""A Newton step may multiply the residual by the first; it is halved at most so many times."""
+#: After 10 iterations far from the solution the last three must have lowered the residual to this
+#: share; where an exponential leads down, they lower it to exp(-3).
 FALLING = 0.1
-"""After 10 iterations far from the solution the last three must have lowered the residual to this
-share; where an exponential leads down, they lower it to exp(-3)."""
+#: Share of a concentration that a Newton step leaves at least.
 KEPT = 1e-3
-"""Share of a concentration that a Newton step leaves at least."""
+#: mol/m3; and what it leaves in any case. At -2 V, far beyond the limiting current, a wall has
+#: 1e-25 of the salt of the bulk, or less.
 TRACE = 1e-60
-"""mol/m3; and what it leaves in any case. At -2 V, far beyond the limiting current, a wall has
-1e-25 of the salt of the bulk, or less."""
 
 
+#: A stage whose row was changed by its solution is solved at most so many times more.
 AGAIN = 5
-"""A stage whose row was changed by its solution is solved at most so many times more."""
+#: The first linear solve is as tight as this, and as what Newton leaves: SQUARED residual^2.
 FIRST, SQUARED = 1e-6, 1e-4
-"""The first linear solve is as tight as this, and as what Newton leaves: SQUARED residual^2."""
+#: So often the voltage foreseen is moved, while it misses the current by more than this share.
 AIMS, AIMED = 3, 1e-2
-"""So often the voltage foreseen is moved, while it misses the current by more than this share."""
+#: After an iteration it is moved if the gap in the current exceeds this share of the residual, and
+#: is small: far from the solution Newton's own direction is the better one.
 LEADS = 0.3
-"""After an iteration it is moved if the gap in the current exceeds this share of the residual, and
-is small: far from the solution Newton's own direction is the better one."""
 
 
 class Stage:
@@ -379,7 +379,7 @@ class Stage:
         return self.solver.step_with_voltage(residual, border, gradient, self._slope(), gap)
 
     def exchanged(self) -> float:
-        """What the reactions exchange at the present state, slope RT/F, A (collective)."""
+        """Exchange current of the reactions at the present state, slope RT/F, A (collective)."""
         self._state(Control(None), False)
         if self.local:
             self.local.linearise()

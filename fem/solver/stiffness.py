@@ -38,7 +38,7 @@ def product(matrix: Any, x: Array) -> Array:
 
 
 def structure(a: Any, b: Any) -> Any:
-    """How the places of matrix b, all of which a has, compare with those of a (collective).
+    """Compare the pattern of matrix b, all of which a has, with that of a (collective).
 
     Sums and copies of matrices that have the same places are far faster.
     """
@@ -209,7 +209,7 @@ class Stiffness:
 
     @staticmethod
     def fits(form: Any, row: Unknown, column: Unknown) -> bool:
-        """Whether a form is (k grad u, grad v) with a number k, and nothing else."""
+        """True if a form is (k grad u, grad v) with a number k, and nothing else."""
         if any(i.integral_type() != "cell" for i in form.integrals()):
             return False
         for argument in (row.test, column.trial):

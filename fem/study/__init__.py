@@ -1,1 +1,1 @@
-"""Which physics a case has, and how they become one system."""
+"""Choice of the physics of a case, and their assembly to one system."""

@@ -34,7 +34,7 @@ CELL, VOLTAGE = "cell", "voltage"
 
 
 class Reaction(Protocol):
-    """What `LocalTerms` needs of a reaction.
+    """Interface of a reaction, as `LocalTerms` needs it.
 
     Attributes:
         name: for messages and measurements.
@@ -59,7 +59,7 @@ class Reaction(Protocol):
         ...
 
     def currents(self) -> dict[str, Array]:
-        """What enters each row (and `CELL`) at every node, A; of walls this rank's share."""
+        """Currents into each row (and `CELL`) at every node, A; of walls this rank's share."""
         ...
 
     def slopes(self) -> dict[tuple[str, str], Array]:
@@ -170,7 +170,7 @@ class NodalReaction:
 
     @property
     def _signs(self) -> dict[str, float]:
-        """How eta changes with each potential."""
+        """Derivative of eta by each potential."""
         signs = {"phi_s": 1.0, VOLTAGE: 1.0} if "phi_s" in self.nodes else {}
         return signs | {"phi_l": -1.0}
 
@@ -183,7 +183,7 @@ class NodalReaction:
         return {**self.rows, CELL: 1.0} if self.drives else {**self.rows}
 
     def currents(self) -> dict[str, Array]:
-        """What enters each row, A."""
+        """Currents into each row, A."""
         current = self.current()
         return {row: sign * current for row, sign in self._by_row().items()}
 
@@ -273,7 +273,7 @@ class LocalTerms:
         return work.x.array[: owned_size(work.function_space)].copy()
 
     def residual(self) -> dict[str, Array]:
-        """What the reactions add to each row, A, at owned nodes; evaluates them."""
+        """Contribution of the reactions to each row, A, at owned nodes; evaluates them."""
         self.evaluate()
         return {
             name: self._sum(name, [
@@ -292,7 +292,7 @@ class LocalTerms:
         ])
 
     def diagonal(self, name: str) -> Array:
-        """What the reactions add to the diagonal of an unknown's own block, A per unit of it."""
+        """Contribution of the reactions to the diagonal of an unknown's block, A per unit of it."""
         return self._slope(name, name)
 
     def meet(self, row: str, column: str) -> tuple[Nodes, Nodes]:

@@ -110,11 +110,11 @@ class Observer:
         """Bring memories that are written as fields up to date."""
 
     def summary(self) -> Mapping[str, Any]:
-        """What the summary says of the present state beside the columns."""
+        """Entries of the summary on the present state, beside the columns."""
         return {}
 
     def remarks(self, *, closely: bool) -> Iterable[tuple[str, str]]:
-        """Warnings, each with a key under which it is said once.
+        """Warnings, each with a key under which it is printed once.
 
         Args:
             closely: at the end of the run, of its last state; else when the model is built.
@@ -123,5 +123,5 @@ class Observer:
         return ()
 
     def stuck(self) -> Event | str | None:
-        """Why no step can be taken: an event that ends the run as a result, or a way out."""
+        """Reason why no step can be taken: an event that ends the run as a result, or a way out."""
         return None

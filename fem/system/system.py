@@ -51,7 +51,7 @@ Supply = Callable[[], npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Split:
-    """How the salt is freed from the ionic potential (`fem.solver.decoupling`); UFL forms.
+    """Forms that free the salt from the ionic potential (`fem.solver.decoupling`), UFL.
 
     Attributes:
         potential: name of the ionic one, phi_l.
@@ -68,7 +68,7 @@ class Split:
 
 @dataclass
 class Hints:
-    """What a physics knows of its matrices; it steers linear solvers, never a result.
+    """Hints of a physics on its matrices; they steer linear solvers, never a result.
 
     Attributes:
         even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
@@ -86,7 +86,7 @@ class Hints:
 
 @dataclass(frozen=True)
 class NodalSource:
-    """What a reaction brings into the row of another physics, node by node.
+    """Contribution of a reaction to the row of another physics, node by node.
 
     It is a `fem.system.nodal.Reaction` whose currents are known when the row is solved.
     """
@@ -103,7 +103,7 @@ class NodalSource:
 
     @classmethod
     def of(cls, s: System, row: str, reaction: Any, supply: Supply) -> NodalSource:
-        """That of a reaction; its nodes are found among those of the row's unknown."""
+        """Source of a reaction; its nodes are found among those of the row's unknown."""
         target = s.unknowns[row]
         at = np.full(len(next(iter(reaction.nodes.values()))), -1, dtype=np.int32)
         for name, nodes in reaction.nodes.items():
@@ -118,7 +118,7 @@ class NodalSource:
         return (self.row,)
 
     def currents(self) -> dict[str, npt.NDArray[np.float64]]:
-        """What enters the row at every node; a source is negative there."""
+        """Currents into the row at every node; a source is negative there."""
         return {self.row: -self.supply()}
 
     def slopes(self) -> dict[tuple[str, str], npt.NDArray[np.float64]]:
@@ -584,7 +584,7 @@ class System:
 
     @property
     def recall(self) -> float:
-        """How much more the oldest state weighs than the new one, after a far shorter step; or 1.
+        """Weight of the oldest state over that of the new one, after a far shorter step; or 1.
 
         BDF2 divides the last change by the step in which it happened, and its round-off, too.
         """
@@ -745,7 +745,7 @@ class System:
 
     @property
     def entity_maps(self) -> list[Any]:
-        """How all submeshes lie in the mesh; every form needs them."""
+        """Entity maps of all submeshes; every form needs them."""
         return [part.entity_map for part in self.parts]
 
     def form(self, form: Any) -> Any:

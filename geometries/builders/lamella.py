@@ -251,7 +251,7 @@ def _sound(p: Lamella, slabs: list[Slab], axis: int) -> bool:
 
 
 def _open(p: Lamella, slab: Slab, centres: Floats) -> NDArray[np.bool_]:
-    """Which of these points lie in an opening of the slab."""
+    """Mark the points that lie in an opening of the slab."""
     if slab.layer is None:
         return np.ones(len(centres), dtype=bool)
     axes = range(1 if p.openings == "slits" else p.dimension - 1)

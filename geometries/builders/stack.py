@@ -59,7 +59,7 @@ class SlabLayer(Layer):
 
     @classmethod
     def fill(cls, run: list[tuple[Self, Site]]) -> list[Part]:
-        """Nothing: the film is its slab."""
+        """Add nothing: the film is its slab."""
         return []
 
 

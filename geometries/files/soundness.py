@@ -397,7 +397,7 @@ class Body:
         return np.concatenate(found), np.concatenate(where), len(weights)
 
     def _twins(self, facets: Ints) -> Flags:
-        """Which outer facets have another one on the same places: a crack of no width."""
+        """Mark outer facets with another one in the same place: a crack of no width."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
         from scipy.spatial import cKDTree
@@ -563,7 +563,7 @@ class Body:
         return _Hull(self._across[self._nodes])
 
     def _near(self, hull: _Hull, facets: Ints, wide: Floats) -> Ints:
-        """Which facets have all of their nodes on a hull, within a twentieth of their width."""
+        """Facets with all of their nodes on a hull, within a twentieth of their width."""
         d = self.mesh.dimension
         places = self.mesh.points if hull.dimension == d else self._across
         nodes, label = np.unique(self.outer[facets], return_inverse=True)

@@ -477,7 +477,7 @@ def _seamed(room: Room, parts: list[Part]) -> list[Part]:
 
 
 def _radial(a: Floats, b: Floats, points: Floats) -> Floats:
-    """From the nearest point of a segment to each point."""
+    """Vectors from the nearest point of a segment to each point."""
     u = b - a
     along = np.clip((points - a) @ u / max(float(u @ u), 1e-300), 0.0, 1.0)
     out: Floats = points - a - along[:, None] * u
@@ -487,7 +487,7 @@ def _radial(a: Floats, b: Floats, points: Floats) -> Floats:
 def _turned(
     shape: Ball | Rod, ways: Floats, spans: Floats, rng: np.random.Generator
 ) -> Ball | Rod:
-    """With the seam farthest from grazing the caps around unit vectors of these half angles."""
+    """Turn the seam as far as possible from the caps around unit vectors of these half angles."""
 
     def slack(seam: Floats) -> float:
         """Least angle between any point of a seam (a row each) and the rim of a cap."""

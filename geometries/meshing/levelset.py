@@ -244,7 +244,7 @@ def warp(
 
 
 def _longest(points: Floats, cells: Ints, edges: Ints) -> NDArray[np.bool_]:
-    """Which edges (i < j) are the longest of a cell."""
+    """Mark the edges (i < j) that are the longest of a cell."""
     pairs = np.array(list(itertools.combinations(range(cells.shape[1]), 2)))
     near = np.zeros(len(points), dtype=bool)
     near[edges] = True

@@ -56,7 +56,7 @@ class Ball:
         return out
 
     def swollen(self, size: float) -> Ball:
-        """With the radius that gives the flat-faced mesh of this cell size the true volume."""
+        """Copy whose radius gives the flat-faced mesh of this cell size the true volume."""
         r = self.radius
         if len(self.centre) == 2:
             turn = min(1.0, size / r)
@@ -127,7 +127,7 @@ class Rod:
         return _corner(across - self.radius, np.abs(along - length / 2) - length / 2)
 
     def swollen(self, size: float) -> Rod:
-        """With the radius that gives the flat-faced mesh of this cell size the true volume."""
+        """Copy whose radius gives the flat-faced mesh of this cell size the true volume."""
         if len(self.start) == 2:
             return self
         r = self.radius
@@ -197,7 +197,7 @@ class Bore:
         return _corner(across - np.interp(z, heights, radii), np.abs(z - middle) - half)
 
     def swollen(self, size: float) -> Bore:
-        """With the radii that give the flat-faced mesh of this cell size the true volume."""
+        """Copy whose radii give the flat-faced mesh of this cell size the true volume."""
         if len(self.foot) == 1:
             return self
         return replace(self, profile=tuple(
@@ -342,7 +342,7 @@ class Wire:
         return out
 
     def swollen(self, size: float) -> Wire:
-        """With the radius that gives the flat-faced mesh of this cell size the true volume."""
+        """Copy whose radius gives the flat-faced mesh of this cell size the true volume."""
         return replace(self, radius=self.radius + min(size, self.radius) ** 2 / (16 * self.radius))
 
     def shape(self, occ: Any, scale: float) -> int:

@@ -60,7 +60,7 @@ def test_what_does_not_fit_together_is_an_error(physics: list[Physics], reason: 
 
 
 def test_who_takes_part() -> None:
-    """Those of the study, those whose table is given; one of a role."""
+    """Physics of the study and those whose table is given take part; one of a role."""
     known = _of(
         Physics("ions", "", role="electrolyte"),
         Physics("heat", "", table=Plain),

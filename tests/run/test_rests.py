@@ -54,7 +54,7 @@ def strip(density: float, duration: float, **more: Any) -> dict[str, Any]:
 
 
 def rest(duration: float) -> dict[str, Any]:
-    """In s."""
+    """Rest of this many seconds."""
     return {"step": "rest", "duration": f"{duration!r} s"}
 
 

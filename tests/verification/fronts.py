@@ -343,7 +343,7 @@ class Growth:
 
     @property
     def salt(self) -> float:
-        """In the pores, mol (2D: mol/m; collective)."""
+        """Salt in the pores, mol (2D: mol/m; collective)."""
         stored, weight, dx = self.ions.media[0].stored(self.s)
         return self.s.integral(self.s.form(stored * weight * dx))
 
@@ -419,7 +419,7 @@ class Ledger:
         return "c" in self.growth.s.unknowns
 
     def currents(self) -> dict[str, float]:
-        """Through both boundaries, A, sign of i_n, from the rows as they were solved; one rank."""
+        """Currents through both boundaries, A, sign of i_n, from the rows as solved; one rank."""
         g = self.growth
         stage = g.stages[0]
         counter = stage.raw["phi_l"][self.top].sum()

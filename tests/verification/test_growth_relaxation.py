@@ -1,4 +1,4 @@
-"""Which relaxation is right: the test that decides between two prototypes that disagreed.
+"""The right relaxation: a test that decides between two prototypes that disagreed.
 
 With the same parameters a prototype with Allen-Cahn relaxation put 91 % of the metal into the
 bottom third of a host, one with conservative relaxation 31 % (see docs/growth.md). Relaxation

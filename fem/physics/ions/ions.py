@@ -18,13 +18,13 @@ from fem.theory.salt import MONOVALENT, Salt
 
 __all__ = ["Ions", "Medium"]
 
+#: Share of c0 below which less salt makes no larger diffusion potential. Of 1 mol/L that is salt
+#: with a Debye length of 0.3 um: no neutral solution, and the ratio of next to nothing and even
+#: less at two nodes of a pore that has run out of it would swing i_l by volts.
 SCARCE = 1e-6
-"""Share of c0 below which less salt makes no larger diffusion potential. Of 1 mol/L that is salt
-with a Debye length of 0.3 um: no neutral solution, and the ratio of next to nothing and even less
-at two nodes of a pore that has run out of it would swing i_l by volts."""
 
+#: Share of c0; cells with less at a node store their salt node by node.
 EMPTY = 1e-2
-"""Share of c0; cells with less at a node store their salt node by node."""
 
 
 def _no_salt(c: Any, T: Any) -> Any:
@@ -33,7 +33,7 @@ def _no_salt(c: Any, T: Any) -> Any:
 
 @dataclass(frozen=True)
 class Medium:
-    """What some regions do to ions; functions of c (mol/m3) and T (K), UFL in and out.
+    """Transport laws of some regions; functions of c (mol/m3) and T (K), UFL in and out.
 
     Attributes:
         regions: names of the regions that it fills.
@@ -276,7 +276,7 @@ class Ions:
 
     @staticmethod
     def _apart(s: System, emptied: Any, rise: Any) -> Any:
-        r"""What the row of c stores in other places where cells are emptied, mol/(m2 s) (vector).
+        r"""Flux that lumps the storage of c at nodes where cells are emptied, mol/(m2 s) (vector).
 
         Storage (dc/dt, q) couples neighbours: what leaves one node in a short step has to come
         from the next one too, which then falls below zero at a wall or in a corner without salt.
@@ -296,7 +296,7 @@ class Ions:
         return emptied / ((d + 1) * (d + 2)) * ufl.dot(edges, rise)
 
     def _split(self, s: System) -> Split:
-        """How c hangs together with phi_l, for the solver."""
+        """Coupling of c to phi_l, for the solver."""
         q, c, T = s.test("c"), s["c_seen"], s["T"]
         row = column = volume = 0
         swept = s["salt_charge"] * s.values.get("swept", 0.0)

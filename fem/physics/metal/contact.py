@@ -154,7 +154,7 @@ class Contact:
         self.families = 1 + len(self.floating)
 
     def driven(self, label: Ints, count: int) -> Mask:
-        """Which parts of labelled cells reach the collector, in the plane or outside it."""
+        """Mark parts of labelled cells that reach the collector, in the plane or outside it."""
         domain, electrons = self.s.domain, self.s.values.get("electrons")
         if electrons is None:
             here = domain.cells_along("collector")
@@ -493,7 +493,7 @@ class Contact:
         return max(known, default=0)
 
     def where(self, number: int, *, joined: bool = False) -> list[float] | None:
-        """Where a piece has just parted from another one, m; None if it is alone (collective).
+        """Place at which a piece has just parted from another, m; None if it is alone (collective).
 
         Args:
             number: of the piece.
@@ -588,7 +588,7 @@ def _joined(saddles: Array, pieces: Mask, kept: Array) -> Ints:
 
 
 def _highest_of_pairs(rows: Array) -> Array:
-    """Of rows (height, a, b) the one with the largest height for every pair (a, b)."""
+    """Row with the largest height for every pair (a, b) among rows (height, a, b)."""
     rows = rows[np.lexsort((-rows[:, 0], rows[:, 2], rows[:, 1]))]
     new = np.ones(len(rows), dtype=bool)
     new[1:] = (np.diff(rows[:, 1:], axis=0) != 0.0).any(axis=1)

@@ -74,14 +74,14 @@ class Outflow:
     side_of = ""
 
     def salt(self) -> Array:
-        """At each node, mol/s."""
+        """Salt that enters at each node, mol/s."""
         node = self.nodes["c"]
         seen, leaving = self.system["c_seen"].x.array[node], self.leaving.x.array[node]
         entering = self.share * self.stored + (1.0 - self.share) * seen
         return np.asarray(np.where(leaving < 0.0, entering, seen) * leaving)
 
     def currents(self) -> dict[str, Array]:
-        """What enters the row of the salt, A."""
+        """Currents into the row of the salt, A."""
         return {"c": float(self.system["salt_charge"]) * self.salt()}
 
     def slopes(self) -> dict[tuple[str, str], Array]:
@@ -148,7 +148,7 @@ class Displacement:
         self._draw()
 
     def _draw(self) -> None:
-        """What part of the liquid that comes in the store can give (collective)."""
+        """Set the share of the entering liquid that the store can give (collective)."""
         entering = np.maximum(-self.leaving.x.array[self.outflow.nodes["c"]], 0.0).sum()
         drawn = self.s.domain.comm.allreduce(float(entering), op=MPI.SUM) * self.s.dt
         self.outflow.share = min(1.0, self.volume / drawn) if drawn else 0.0

@@ -152,7 +152,7 @@ class Front:
         return np.asarray(sum(f.x.array[:n] * self._apply(D, self.xi) for f, D in parts))
 
     def gap(self) -> float:
-        """How far the front went from where it was seen, root mean square of xi over the front."""
+        """Distance of the front from its expected place, root mean square of xi over the front."""
         n = len(self.volume)
         now, seen = self.unknown.value.x.array[:n], self.expected[:n]
         on = self.volume * (np.abs(now - 0.5) < 0.49)

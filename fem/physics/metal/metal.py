@@ -73,7 +73,7 @@ class Counter:
     provides: tuple[str, ...] = ()
 
     def declare(self, s: System) -> None:
-        """Nothing of its own."""
+        """Declare nothing."""
 
     def rows(self, s: System) -> None:
         """Reaction current into the electrolyte."""
@@ -198,12 +198,12 @@ class Metal:
             c.weight = weight
 
     def conductivity(self, xi: Any) -> Any:
-        """Of metal for electrons, S/m; the outermost tail of the front conducts nothing."""
+        """Electronic conductivity of metal, S/m; the outermost tail of a front has none."""
         core = ufl.max_value(xi - TAIL, 0.0) if is_ufl(xi) else np.maximum(xi - TAIL, 0.0)
         return self.sigma * core * core
 
     def sigma_pore(self, height: Any, contact: Contact) -> Any:
-        """Of the pores for electrons, S/m (UFL); between two pieces next to none is left."""
+        """Electronic conductivity of the pores, S/m (UFL); next to none between two pieces."""
         return self.sigma_floor * contact.left + contact.open * self.conductivity(height)
 
     def relaxation(self, s: System) -> Any:
@@ -315,7 +315,7 @@ class Metal:
         return domain.corners(walls, sorted(domain.faces_of("counter", self.regions)))
 
     def _side_reactions(self, s: System, points: Array) -> list[tuple[NodalReaction, Array]]:
-        """Those of conductors that float, and the wall area at their nodes (collective)."""
+        """Side reactions of floating conductors, and the wall area at their nodes (collective)."""
         v, domain, out = ufl.TestFunction(s.unknowns["xi"].space), s.domain, []
         for wall in self.passive:
             area = self.afloat("+") * v("-") * domain.wall_weight(wall.walls)

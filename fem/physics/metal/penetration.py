@@ -1,4 +1,4 @@
-"""How deep a reaction reaches at every node of a front that plates, step after step.
+"""Depth to which a reaction reaches at every node of a front that plates, step after step.
 
 See `fem.case.depth` for the depth l, and for what happens where a front is too wide for it.
 """
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Depth", "Penetration"]
 
+#: V; half the distance of the two currents from which a slope is taken.
 PROBE = 1e-7
-"""V; half the distance of the two currents from which a slope is taken."""
+#: xi of the outer half of the front, which the current meets first.
 OUTER = 0.05, 0.5
-"""xi of the outer half of the front, which the current meets first."""
+#: Share of the largest current density of the front from which a node counts.
 CARRIES = 0.05
-"""Share of the largest current density of the front from which a node counts."""
 
 Array = npt.NDArray[np.float64]
 
@@ -34,7 +34,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Depth(NamedTuple):
-    """Where a reaction reaches least deep.
+    """The place of a front at which a reaction reaches least deep.
 
     Attributes:
         l: m.
@@ -51,7 +51,7 @@ class Depth(NamedTuple):
     place: tuple[float, ...]
 
     def says(self, width: float) -> str:
-        """How it compares with the interface width, and the way out."""
+        """Message that compares the depth with the interface width, and the way out."""
         at = ", ".join(f"{1e6 * x:.4g}" for x in self.place)
         share, what = "a tenth", "swells"
         if width > LARGEST_RATIO * self.l:

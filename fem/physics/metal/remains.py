@@ -69,7 +69,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Remains:
-    """Which nodes of a phase field are remains, and how they go.
+    """Nodes of a phase field that are remains, and their decay.
 
     Args:
         s: the system.
@@ -230,7 +230,7 @@ class Remains:
         return np.clip(away - DISTANCE_FACTOR * at_rest - DISTANCE_MARGIN, 0.0, 1.0), rest
 
     def _ridges(self, xi: Array, tops: Mask) -> Mask:
-        """Which of these owned nodes no way leads up from, to more of the same (collective)."""
+        """Mark these owned nodes from which no way leads up to more of the same (collective)."""
         psi, best = _away(xi), np.zeros(len(xi))
         up = np.where(xi < SEAM, 1.0, -1.0)
         seen = np.minimum(xi, 1.0 - xi) > MIN_TOP_XI

@@ -143,7 +143,7 @@ class Nuclei(Observer):
 
     @property
     def volume(self) -> Array:
-        """Of every owned node of the pores, m3 (2D: m2)."""
+        """Volume of every owned node of the pores, m3 (2D: m2)."""
         volume: Array = self.s["front"].volume
         return volume
 
@@ -223,7 +223,7 @@ class Nuclei(Observer):
         return nodes, area[nodes], normal[nodes] / np.maximum(size, 1e-300)[:, None], angle[nodes]
 
     def _nearest(self, seeds: Seeds, x: Array) -> tuple[Any, Any]:
-        """Which of this rank's wall nodes are given places, and the numbers of these places.
+        """Wall nodes of this rank at given places, and the numbers of these places.
 
         Raises:
             CaseError: a place is further from the walls than a radius (on all ranks).
@@ -253,7 +253,7 @@ class Nuclei(Observer):
         return np.array(index, dtype=int), np.array(order, dtype=int)
 
     def _draw(self, which: Any) -> None:
-        """How much hazard each of these sites outlives: exponential, mean 1."""
+        """Draw the hazard that each of these sites outlives: exponential, mean 1."""
         entries = self.sites["entry"][which]
         for k in np.unique(entries):
             chosen = which[entries == k]
@@ -398,7 +398,7 @@ class Nuclei(Observer):
     # -- the caps that are growing -------------------------------------------------------------
 
     def _areas(self) -> Array:
-        """What the growing caps lack of their final surface, where they grow next (collective)."""
+        """Area that growing caps lack of their final surface, where they grow next (collective)."""
         comm, width = self.s.domain.comm, self.metal.interface_width
         seen = self.s["front"].xi.x.array[self.nodes]
         volume, present = self.volume[self.nodes], self.front.area[self.nodes]
@@ -490,7 +490,7 @@ class Nuclei(Observer):
         return int(self.births.sum())
 
     def formed(self) -> list[dict[str, Any]]:
-        """What became of the sites that woke, in the order of time.
+        """Fate of the sites that woke, in the order of time.
 
         Each with `t` (s), `place` (m), `eta` (V) at which it woke, `radius` (m), `charge` (C, 2D:
         C/m) of the metal in its cap, and `complete`, when that was the whole cap (s, or None).

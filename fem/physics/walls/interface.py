@@ -18,8 +18,8 @@ from fem.system.system import System
 
 __all__ = ["Interface"]
 
+#: Film currents are found once no step changes what a film drops by more than the second, V.
 FILM_STEPS, FILM_DONE = 60, 1e-10
-"""Film currents are found once no step changes what a film drops by more than the second, V."""
 
 
 @dataclass(frozen=True)
