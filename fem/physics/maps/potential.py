@@ -149,7 +149,7 @@ class Potential(Observer):
         self.slope = dfem.Expression(-ufl.grad(phi), space.element.interpolation_points)
 
     def _sort_cells(self) -> None:
-        """Which owned cells are pores of the host, of which third, and which lie above it."""
+        """Mark the owned cells that are pores of the host, by third, and those above it."""
         domain, mesh = self.s.domain, self.part.mesh
         n = len(self.volume)
         corners = cell_vertices(mesh)[:n]
