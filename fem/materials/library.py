@@ -275,12 +275,14 @@ class Separator(Material):
         porosity: pore fraction.
         tortuosity: tortuosity factor.
         thickness: m.
+        eps_r: relative permittivity of its material, without electrolyte.
     """
 
     kind = "separator"
     porosity: Annotated[Number, In("", gt=0, le=1)]
     tortuosity: Annotated[Number, In("", ge=1)]
     thickness: Annotated[Number, In("m", gt=0)] = _UNKNOWN
+    eps_r: Annotated[Number, In("", ge=1)] = _UNKNOWN
 
 
 class Pair(Material):

@@ -74,8 +74,8 @@ class Hints:
         even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
         lasting: matrices change little from step to step, so that preconditioners last.
         definite: they are symmetric and positive definite: conjugate gradients take them.
-        flow: current that residuals of a study without a cell are compared with, A (collective);
-            asked before a solve and once after it.
+        flow: current that residuals of a study without a cell are compared with, A: an estimate,
+            and once there is a solution what it says (collective).
     """
 
     even_mesh: bool = False

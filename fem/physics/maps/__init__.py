@@ -165,6 +165,8 @@ PHYSICS = Physics(
     fields=(
         Field("phi", "V", r"potential $\varphi$", balance="flux balance", colours="cividis",
               block="map"),
+        Field("phi_coated", "V", r"potential under films $\varphi$", balance="flux balance",
+              colours="cividis", block="solid"),
         Field("E", "V/m", r"field $|E|$", colours="magma", magnitude=True, gradient_of="phi"),
     ),
     columns=tuple(_columns()),

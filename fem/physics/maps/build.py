@@ -97,9 +97,17 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
                 f"({', '.join(regions)}); drive another one"
             )
     pores = [n for n in regions if _is_pore(setup, n)]
+    coated = _films(setup, regions, electrostatic)
+    if table.tip in coated:
+        raise CaseError(
+            f"map.tip: {table.tip!r}: lies under a film, where its field is not seen; resolve the "
+            "film as a region, or take its coating off"
+        )
     yield Potential(
         kind=table.kind, regions=tuple(regions), coefficient=coefficient, charge=charge,
-        driven=driven, held=held, pores=tuple(pores or regions),
+        driven=driven, held=held, coated=coated,
+        liquids=tuple(n for n in regions if setup.fillings[n].electrolyte is not None),
+        pores=tuple(pores or regions),
         tip=table.tip or "", far=_far(table),
         media={n: _told(m, ends.get(n)) for n, m in media.items()},
         wagner=wagner(setup, c0), salt=c0, temperature=case.temperature,
@@ -141,6 +149,35 @@ def _is_pore(setup: Filled, name: str) -> bool:
     """A region of plain electrolyte."""
     filling = setup.fillings[name]
     return isinstance(filling.material, materials.Electrolyte) and filling.porosity is None
+
+
+def _films(setup: Filled, regions: list[str], electrostatic: bool) -> dict[str, float]:
+    """What the films on each coated solid let pass by area, S/m2 or F/m2; 0 where nothing passes.
+
+    Raises:
+        CaseError: a film whose eps_r nobody knows.
+    """
+    case, found = setup.case, {}
+    for name in regions:
+        films = [c for c in case.coatings if fnmatchcase(name, c.on)]
+        if not films or setup.fillings[name].electrolyte is not None:
+            continue
+        inverse = 0.0
+        for k, film in enumerate(films):
+            solid: Any = materials.material(film.material, case.fillings)
+            if not electrostatic:
+                best = max(float(solid.sigma), float(solid.kappa))
+                inverse += film.thickness / best if best > 0.0 else np.inf
+            elif not float(solid.sigma) > 0.0:
+                if not solid.has("eps_r"):
+                    raise CaseError(
+                        f"coatings.{k}.material: {film.material!r}: its eps_r is not known; give "
+                        "it in an own material"
+                    )
+                inverse += film.thickness / (EPSILON_0 * float(solid.eps_r))
+        if inverse > 0.0:
+            found[name] = 0.0 if np.isinf(inverse) else 1.0 / inverse
+    return found
 
 
 # -- media -------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ import ufl
 from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem, owned_size
 from fem.physics.maps import MEASURES, THIRDS
+from fem.physics.maps.films import Film
+from fem.physics.maps.fluxes import WallFluxes
 from fem.system.part import Observer
 from fem.system.system import System
 from fem.theory.space_charge import debye_length
@@ -24,6 +26,10 @@ Array = npt.NDArray[np.float64]
 
 #: The field counts as uniform where it is within this share of its mean.
 NEAR = 0.2
+#: Two potentials of parts that touch without a film differ by what this share of the cell drops.
+TOUCHING = 1e-6
+#: Share of the flux through a cell of one medium that round-off may leave of the sum of fluxes.
+NOTHING = 1e-12
 #: Share of the pores in which |E| is below `p95`.
 MOST = 0.95
 
@@ -47,10 +53,12 @@ class Potential(Observer):
 
         Strong:  div(s grad phi) = -rho,   s = eps_0 eps_r,  or a conductivity and rho = 0
         Edges:   phi given;  or s dphi/dn = g (phi_given - phi) behind a layer;  else insulated
-        Weak:    (s grad phi, grad v) + <g (phi - phi_given), v> - (rho, v) = 0              [A]
+        Films:   g (phi_1 - phi_2) through a film between two regions
+        Weak:    (s grad phi, grad v) + <g (phi - phi_given), v> + <g [phi], [v]> - (rho, v) = 0 [A]
 
-    n points out. P1. An electrostatic row is a charge, in coulomb; over 1 s it is a current as all
-    rows are. Conductors that float are regions of large s; those that are held keep their phi.
+    n points out. P1. Solids under films have a potential of their own, `phi_coated`. An
+    electrostatic row is a charge, in coulomb; over 1 s it is a current as all rows are. Conductors
+    that float are regions of large s; those that are held keep their phi.
 
     Flux of a boundary: what it supplies to the map, from the residual of its rows: the current
     that enters there, A, or the charge on it, C (2D: per metre). All together add up to nothing, or
@@ -61,6 +69,8 @@ class Potential(Observer):
         regions: in which phi is solved for.
         coefficient: s, a field constant on each cell. charge: rho, the same, or None.
         driven: boundary -> what drives it. held: region -> its potential, V.
+        coated: solid -> what its film lets pass by area, S/m2 or F/m2; 0 where nothing passes.
+        liquids: regions against which films lie.
         pores: regions whose field is measured.
         tip: boundary or region whose largest field is compared with that at the boundary `far`.
         media: what the summary says of each region. wagner: of surfaces that could plate.
@@ -73,6 +83,8 @@ class Potential(Observer):
     charge: Any
     driven: Mapping[str, Driven]
     held: Mapping[str, float]
+    coated: Mapping[str, float]
+    liquids: tuple[str, ...]
     pores: tuple[str, ...]
     tip: str = ""
     far: str = ""
@@ -87,12 +99,17 @@ class Potential(Observer):
     def declare(self, s: System) -> None:
         """The potential, and its field on each cell."""
         self.s, domain = s, s.domain
-        self.part = domain.subdomain(self.regions)
-        phi = s.add("phi", self.part, potential=True)
+        plain = tuple(n for n in self.regions if n not in self.coated)
+        self.part = domain.subdomain(plain)
+        self.potentials = [s.add("phi", self.part, potential=True)]
+        if self.coated:
+            below = domain.subdomain(tuple(self.coated))
+            self.potentials.append(s.add("phi_coated", below, potential=True))
         self.E = s.memory("E", self.part, per="cell", shape=(domain.dim,))
         s.hints.definite, s.hints.flow = True, self.flow
         self.fluxes: dict[str, float] = {}
-        self._hold(phi)
+        for phi in self.potentials:
+            self._hold(phi)
 
     def _hold(self, phi: Any) -> None:
         """Hold what has a potential; nobody is held twice (collective).
@@ -100,13 +117,13 @@ class Potential(Observer):
         Raises:
             CaseError: two that are held at different potentials touch each other, or nothing is.
         """
-        domain = self.s.domain
+        domain, part = self.s.domain, phi.part
         taken = np.full(len(phi.value.x.array), -1)
         groups = [
-            *((n, d.phi, domain.nodes_on(phi.space, self.part,
-                                         faces=domain.faces_of(n, self.regions)))
+            *((n, d.phi, domain.nodes_on(phi.space, part, faces=domain.faces_of(n, part.regions)))
               for n, d in self.driven.items() if d.layer is None),
-            *((n, v, domain.nodes_in(phi.space, self.part, [n])) for n, v in self.held.items()),
+            *((n, v, domain.nodes_in(phi.space, part, [n]))
+              for n, v in self.held.items() if n in part.regions),
         ]  # fmt: skip
         values = [value for _, value, _ in groups]
         for k, (name, value, nodes) in enumerate(groups):
@@ -125,28 +142,60 @@ class Potential(Observer):
 
     def rows(self, s: System) -> None:
         """The balance of flux, and the forms that measure it."""
-        domain = s.domain
-        phi, v, w = s["phi"], s.test("phi"), domain.weight
-        dx = domain.dx(self.regions)
-        form = self.coefficient * ufl.inner(ufl.grad(phi), ufl.grad(v)) * w * dx
+        domain, w = s.domain, s.domain.weight
         self.fixed_charge = None
         if self.charge is not None:
-            form -= self.charge * v * w * dx
-            self.fixed_charge = s.form(self.charge * w * dx)
-        self.through: dict[str, Any] = {}
-        for name, driven in self.driven.items():
-            if driven.layer is None:
-                continue
-            faces = domain.faces_of(name, self.regions)
-            at = domain.wall_weight(faces=faces) * domain.ds(faces)
-            form += driven.layer * (phi - driven.phi) * v * at
-            self.through[name] = s.form(driven.layer * (driven.phi - phi) * at)
-        s.row("phi", form)
+            self.fixed_charge = s.form(self.charge * w * domain.dx(self.regions))
+        self.through: dict[str, list[Any]] = {}
+        for unknown in self.potentials:
+            phi, v, regions = unknown.value, unknown.test, unknown.part.regions
+            dx = domain.dx(regions)
+            form = self.coefficient * ufl.inner(ufl.grad(phi), ufl.grad(v)) * w * dx
+            if self.charge is not None:
+                form -= self.charge * v * w * dx
+            for name, driven in self.driven.items():
+                faces = domain.faces_of(name, regions)
+                if driven.layer is not None and faces:
+                    inward = driven.layer * (driven.phi - phi) * domain.wall_weight(faces=faces)
+                    form -= inward * v * domain.ds(faces)
+                    self.through.setdefault(name, []).append(s.form(inward * domain.ds(faces)))
+            s.row(unknown.name, form)
+        self._films(s)
+        dx = domain.dx(self.part.regions)
         q = ufl.TestFunction(dfem.functionspace(self.part.mesh, ("DG", 0)))
         self.volume = s.nodal(s.form(q * w * dx))
         self._sort_cells()
         space = self.E.function_space
-        self.slope = dfem.Expression(-ufl.grad(phi), space.element.interpolation_points)
+        points = space.element.interpolation_points
+        self.slope = dfem.Expression(-ufl.grad(s["phi"]), points)
+        self.walls = [
+            WallFluxes(s, phi, self.coefficient, self.charge, [*self.driven])
+            for phi in self.potentials
+        ]
+
+    def _films(self, s: System) -> None:
+        """Flux between solids under films and the regions around them."""
+        domain = s.domain
+        self.films: list[Film] = []
+        if not self.coated:
+            return
+        phi, below = self.potentials
+        low, high = domain.ends
+
+        def touching(inner: Any, outer: Any) -> Any:
+            """Solids that touch: a layer of the worse one, so thin that it drops nothing."""
+            least = np.minimum(*(self.coefficient.x.array[cells] for cells in (inner, outer)))
+            return least / (TOUCHING * (high - low))
+
+        for wall in domain.walls:
+            under = [n for n in wall if n in self.coated]
+            if len(under) != 1 or not {*wall} <= {*self.regions}:
+                continue
+            beside = wall[wall[0] == under[0]]
+            g = self.coated[under[0]] if beside in self.liquids else touching
+            if callable(g) or g > 0.0:
+                self.films.append(Film.of(domain, wall, below, phi, g))
+        s.reactions += self.films
 
     def _sort_cells(self) -> None:
         """Mark the owned cells that are pores of the host, by third, and those above it."""
@@ -180,7 +229,8 @@ class Potential(Observer):
 
     def flow(self) -> float:
         """Largest flux through what is driven, A; before a solve an estimate (collective)."""
-        if self.fluxes:
+        if "phi" in self.s.residuals:
+            self._measure_fluxes()
             return max(map(abs, self.fluxes.values()))
         s, comm = self.s, self.s.domain.comm
         values = [d.phi for d in self.driven.values()] + [*self.held.values()]
@@ -188,23 +238,26 @@ class Potential(Observer):
         cells = self.coefficient.x.array[self.part.cells[:n]]
         local = np.array([self.volume.sum(), self.volume @ np.log(np.maximum(cells, 1e-300))])
         volume, logs = comm.allreduce(local, op=MPI.SUM)
-        low, high = s.domain.ends
+        low, high = s.domain.ends  # as if one medium filled the cell
         drop = max(values) - min(values) if values else 0.0
         estimate = math.exp(logs / volume) * drop * volume / (high - low) ** 2
         if self.fixed_charge is not None:
             size = s.form(abs(self.charge) * s.domain.weight * s.domain.dx(self.regions))
             estimate = max(estimate, s.integral(size))
-        return float(estimate)
+        self.estimate = float(estimate)
+        return self.estimate
 
     def _measure_fluxes(self) -> None:
         """Flux of each driven boundary and held region (collective)."""
-        phi, comm = self.s.unknowns["phi"], self.s.domain.comm
-        residual = self.s.residuals["phi"]
-        for name, dofs in phi.groups.items():
-            local = float(residual[dofs[dofs < owned_size(phi.space)]].sum())
-            self.fluxes[name] = comm.allreduce(local, op=MPI.SUM)
-        for name, form in self.through.items():
-            self.fluxes[name] = self.s.integral(form)
+        comm = self.s.domain.comm
+        self.fluxes = dict.fromkeys([*self.driven, *self.held], 0.0)
+        for phi in self.potentials:
+            residual = self.s.residuals[phi.name]
+            for name, dofs in phi.groups.items():
+                local = float(residual[dofs[dofs < owned_size(phi.space)]].sum())
+                self.fluxes[name] += comm.allreduce(local, op=MPI.SUM)
+        for name, forms in self.through.items():
+            self.fluxes[name] += sum(self.s.integral(form) for form in forms)
 
     def _field_at_held(self, name: str) -> tuple[float, float]:
         """Largest and mean normal field on a driven boundary or held region, V/m (collective).
@@ -213,18 +266,18 @@ class Potential(Observer):
         field of the cells beside the surface is that of half a cell away.
         """
         s, domain = self.s, self.s.domain
-        phi = s.unknowns["phi"]
-        n = owned_size(phi.space)
-        if name in self.held:
-            walls = [w for w in domain.walls if name in w and {*w} <= {*self.regions}]
-            side = ("-" if walls and walls[0][0] == name else "+")
-            sides = [w for w in walls if (w[0] == name) == (walls[0][0] == name)]
-            form = self.coefficient(side) * phi.test(side) * domain.weight * domain.dS(sides)(
-                metadata={"quadrature_degree": 2})
+        phi = self.potentials[0]
+        n, regions = owned_size(phi.space), phi.part.regions
+        exact, w = {"quadrature_degree": 2}, domain.weight
+        if name in self.held:  # as the regions around it see it
+            form = sum(
+                self.coefficient(side) * phi.test(side) * w * domain.dS([wall])(metadata=exact)
+                for wall in domain.walls if name in wall and {*wall} <= {*regions}
+                for side in ("-" if wall[0] == name else "+")
+            )
         else:
-            faces = domain.faces_of(name, self.regions)
-            form = self.coefficient * phi.test * domain.weight * domain.ds(faces)(
-                metadata={"quadrature_degree": 2})
+            faces = domain.faces_of(name, regions)
+            form = self.coefficient * phi.test * w * domain.ds(faces)(metadata=exact)
         share = s.nodal(s.form(form))
         if self.driven.get(name, Driven(0.0)).layer is not None:
             total = abs(self.fluxes[name]) / s.domain.comm.allreduce(share.sum(), op=MPI.SUM)
@@ -241,7 +294,6 @@ class Potential(Observer):
 
     def step(self, scale: float) -> Mapping[str, float]:
         """Measures of the field in the pores, and whether the fluxes add up."""
-        self._measure_fluxes()
         self.E.interpolate(self.slope)
         n, dim = len(self.volume), self.s.domain.dim
         self.magnitude = np.linalg.norm(self.E.x.array.reshape(-1, dim)[:n], axis=1)
@@ -262,8 +314,9 @@ class Potential(Observer):
         total = sum(self.fluxes.values())
         if self.fixed_charge is not None:
             total += self.s.integral(self.fixed_charge)
-        largest = max(map(abs, self.fluxes.values()), default=0.0)
-        out["flux_balance"] = abs(total) / largest if largest else 0.0
+        largest = max(map(abs, self.fluxes.values()))
+        gap = abs(total) if abs(total) > NOTHING * self.estimate else 0.0
+        out["flux_balance"] = gap / largest if gap else 0.0
         return out
 
     def _volume(self, mask: npt.NDArray[np.bool_]) -> float:
@@ -298,10 +351,23 @@ class Potential(Observer):
             "map_media": self.media,
             "flux": self.fluxes,
             "flux_unit": unit,
+            "wall_flux": self._through_walls(),
             "cell_size_at_E_max": cell,
             "wagner": self.wagner,
             "map_says": [text for _, text in self.remarks(closely=True)],
         }
+
+    def _through_walls(self) -> dict[str, dict[str, float]]:
+        """`solid/other` -> flux into the solid and out of it (collective)."""
+        found: dict[str, dict[str, float]] = {}
+        for walls in self.walls:
+            found |= walls()
+        for film in self.films:
+            flow = film.flow()
+            local = np.array([-flow[flow < 0.0].sum(), flow[flow > 0.0].sum()])
+            into, away = self.s.domain.comm.allreduce(local, op=MPI.SUM)
+            found[film.name] = {"in": float(into), "out": float(away)}
+        return found
 
     def remarks(self, *, closely: bool) -> Iterable[tuple[str, str]]:
         """Limits of a map, once, at the end."""
