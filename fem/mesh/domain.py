@@ -48,12 +48,14 @@ class Subdomain:
         mesh: the submesh; its cells keep the parent's vertices.
         entity_map: tells UFL forms how the two meshes belong together.
         cells: parent cell of every local cell (owned, then ghosts).
+        points: point of the parent's geometry for each of its own.
     """
 
     regions: tuple[str, ...]
     mesh: Any
     entity_map: Any
     cells: npt.NDArray[np.int32]
+    points: npt.NDArray[np.int32]
 
     @cached_property
     def inverse(self) -> npt.NDArray[np.int32]:
@@ -525,13 +527,12 @@ class Domain:
         return self._submesh((), np.flatnonzero(mark.x.array > 0.5))
 
     def _submesh(self, regions: tuple[str, ...], cells: npt.NDArray) -> Subdomain:
-        mesh, entity_map, _, _ = dmesh.create_submesh(
+        mesh, entity_map, _, points = dmesh.create_submesh(
             self.mesh, self.dim, np.asarray(cells, dtype=np.int32)
         )
         mesh.topology.create_connectivity(self.dim - 1, self.dim)
-        return Subdomain(
-            regions, mesh, entity_map, parent_cells(entity_map, mesh), len(self.cell_tag_array)
-        )
+        own = parent_cells(entity_map, mesh)
+        return Subdomain(regions, mesh, entity_map, own, points, len(self.cell_tag_array))
 
     def nodes_on(
         self,
@@ -596,21 +597,27 @@ class Domain:
     ) -> npt.NDArray[np.int32]:
         """For every local node of a space the same vertex's local node in another one, else -1.
 
-        Both are Lagrange spaces on parts of this mesh; nodes are compared within the cells that
-        they share, and spaces of degree 2 meet others at vertices.
+        Both are Lagrange spaces on parts of this mesh; nodes are those of cells that they share,
+        and spaces of degree 2 meet others at vertices.
         """
-        there = other_part.inverse[part.cells]
-        shared = there >= 0
-        x, y = space.tabulate_dof_coordinates(), other.tabulate_dof_coordinates()
-        corners = slice(self.dim + 1)  # vertices stand before edges
-        mine = space.dofmap.list[shared, corners]
-        theirs = other.dofmap.list[there[shared], corners]
-        return _same_corners(mine, x, theirs, y)
+        there = np.full(len(self.mesh.geometry.x), -1, dtype=np.int32)
+        theirs = self.vertices(other, other_part)
+        there[theirs[theirs >= 0]] = np.flatnonzero(theirs >= 0)
+        mine = self.vertices(space, part)
+        shared = np.zeros(len(mine), dtype=bool)
+        shared[space.dofmap.list[other_part.inverse[part.cells] >= 0, : self.dim + 1]] = True
+        return np.where(shared & (mine >= 0), there[mine], -1).astype(np.int32)
 
     def vertices(self, space: dfem.FunctionSpace, part: Subdomain) -> npt.NDArray[np.int32]:
-        """Geometry node of this mesh at every local node of a P1 space on a part of it."""
-        corners, x = cell_vertices(self.mesh)[part.cells], space.tabulate_dof_coordinates()
-        return _same_corners(space.dofmap.list, x, corners, self.mesh.geometry.x)
+        """Point of this mesh's geometry at every local node of a Lagrange space on a part of it.
+
+        Nodes that are no vertices (of degree 2) have -1.
+        """
+        dofs = space.dofmap
+        out = np.full(dofs.index_map.size_local + dofs.index_map.num_ghosts, -1, dtype=np.int32)
+        # Corners of a cell stand first, and in the same order, in dofmap and geometry.
+        out[dofs.list[:, : self.dim + 1]] = part.points[cell_vertices(part.mesh)]
+        return out
 
     def node_coordinates(self, space: dfem.FunctionSpace) -> npt.NDArray[np.float64]:
         """Coordinates of the owned nodes of a P1 space, shape (n, 3)."""
@@ -619,23 +626,6 @@ class Domain:
 
 def _gather_set(comm: MPI.Comm, values: npt.NDArray) -> set[int]:
     return set().union(*comm.allgather(set(np.unique(values).tolist())))
-
-
-def _same_corners(
-    mine: npt.NDArray[np.int32], x: npt.NDArray, theirs: npt.NDArray[np.int32], y: npt.NDArray
-) -> npt.NDArray[np.int32]:
-    """For every number that the corners of some cells have in `mine` that in `theirs`, else -1.
-
-    Args:
-        mine: of shape (cells, corners).
-        x: place of each of these numbers.
-        theirs: the same corners of the same cells, in any order.
-        y: place of each of those.
-    """
-    apart = np.linalg.norm(x[mine][:, :, None] - y[theirs][:, None], axis=-1)
-    out = np.full(len(x), -1, dtype=np.int32)
-    out[mine] = np.take_along_axis(theirs, apart.argmin(axis=2), axis=1)
-    return out
 
 
 def _two_sided_facets(mesh: Any) -> npt.NDArray[np.int32]:

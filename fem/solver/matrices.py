@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import PETSc
+from fem.solver.corners import Moment
 from fem.solver.stiffness import product
 
 if TYPE_CHECKING:
@@ -80,10 +81,11 @@ class Parts:
             self.origin = [
                 0.0 if u.name in self.flows else u.owned.copy() for u in stage.unknowns
             ]
-            self.rest = stage.nodal_or_zero(stage.rest)
-            self.border = stage.nodal_or_zero(stage.border) if stage.drives else []
+            moment = Moment()  # all of it at one state
+            self.rest = stage.nodal_or_zero(stage.rest, moment)
+            self.border = stage.nodal_or_zero(stage.border, moment) if stage.drives else []
             self.voltage = stage.system.get_voltage()
-            self._assemble()
+            self._assemble(moment)
             for k, name in enumerate(stage.names):
                 if name in self.flows:
                     self.flows[name].take(self.smooth[k][k])
@@ -92,11 +94,11 @@ class Parts:
                     if row[k] is not None:
                         self.rest[i] += row[k].times(self.origin[k])
 
-    def _assemble(self) -> None:
+    def _assemble(self, moment: Moment) -> None:
         for row in self.stage.jacobian:
             for block in row:
                 if block is not None:
-                    block.assemble()
+                    block.assemble(moment)
 
     def residual(self) -> list[npt.NDArray[np.float64]]:
         """The smooth part of every row, A, at owned nodes."""
@@ -141,7 +143,7 @@ class Parts:
         stage, local = self.stage, self.stage.local
         if not (self.filled and stage.affine):
             if not stage.affine:
-                self._assemble()
+                self._assemble(Moment())
             for i, row in enumerate(self.smooth):
                 for j, matrix in enumerate(row):
                     if matrix is not None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fem.solver.corners import Moment
 from fem.solver.options import Options
 from fem.system.nodal import LocalTerms
 from fem.system.system import System, Unknown
@@ -25,7 +26,8 @@ class Problem(Protocol):
         drives: the cell voltage is sought with them.
         affine: the smooth part of the rows is affine in the unknowns.
         jacobian: its derivatives, as `fem.solver.stiffness.Block`, None where there is none.
-        residuals: forms of the smooth part. rest: those at zero, where it is affine.
+        residuals: the smooth part of the rows, as `fem.solver.stiffness.Vector`, where it is not
+            affine. rest: it at zero, where it is.
         border: derivatives by the voltage.
         local: reactions at nodes.
         sizes: owned values of each unknown. total_size: of all, on all ranks.
@@ -49,7 +51,9 @@ class Problem(Protocol):
     fixed: list[Any]
     parts: Any
 
-    def nodal_or_zero(self, forms: Sequence[Any]) -> list[npt.NDArray[np.float64]]:
+    def nodal_or_zero(
+        self, forms: Sequence[Any], moment: Moment | None = None
+    ) -> list[npt.NDArray[np.float64]]:
         """Owned nodal values of forms, zeros for those that are None (collective)."""
 
 

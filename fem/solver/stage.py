@@ -25,13 +25,14 @@ from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI, owned_size
+from fem.solver.corners import Moment
 from fem.solver.linear import LinearSolver, Step
 from fem.solver.matrices import Parts
 from fem.solver.options import Control, Options, Outcome
-from fem.solver.stiffness import Block
+from fem.solver.stiffness import Block, Vector
 from fem.system.nodal import LocalTerms
 from fem.system.slots import unknown_of
-from fem.system.system import System, Unknown
+from fem.system.system import System, Unknown, check_rules
 
 __all__ = ["Stage"]
 
@@ -96,26 +97,39 @@ class Stage:
 
     def _compile(self) -> None:
         s = self.system
-        self.residuals = [s.form(s.forms[row]) if row in s.forms else None for row in self.rows]
         self.affine = True
         self.jacobian = [[self._block(row, column) for column in self.unknowns]
                          for row in self.rows]
         own = {u.value for u in self.unknowns}
         self.affine = self.affine and not any(_jumps(s.forms.get(row), own) for row in self.rows)
+        for row in self.rows:
+            if row in s.forms:
+                check_rules(s.forms[row])
+        self.residuals = [
+            Vector(s, s.forms[row], u) if row in s.forms and not self.affine else None
+            for row, u in zip(self.rows, self.unknowns, strict=True)
+        ]
         self.rest = [self._at_zero(row) if self.affine else None for row in self.rows]
         if self.drives:
             e, one = s.voltage, s.unit_voltage
             self.border = [
-                _form_or_none(s, s.forms[row], e, one) if row in s.forms else None
-                for row in self.rows
+                self._vector(s.forms[row], e, one, u) if row in s.forms else None
+                for row, u in zip(self.rows, self.unknowns, strict=True)
             ]
             flow = s.current
             self.total = None if flow is None else s.form(flow)
             self.total_slope = None if flow is None else _form_or_none(s, flow, e, one)
             self.total_gradient = [
-                None if flow is None else _form_or_none(s, flow, u.value, u.test)
+                None if flow is None else self._vector(flow, u.value, u.test, u)
                 for u in self.unknowns
             ]
+
+    def _vector(self, form: Any, coefficient: Any, direction: Any, row: Unknown) -> Any:
+        """The derivative of a form as a vector, None if there is none."""
+        derivative = ufl.algorithms.expand_derivatives(
+            ufl.derivative(form, coefficient, direction)
+        )
+        return None if derivative.empty() else Vector(self.system, derivative, row)
 
     def _block(self, row: str, column: Unknown) -> Any:
         if row not in self.system.forms:
@@ -135,7 +149,8 @@ class Stage:
             return None
         zero = {u.value: ufl.zero(*u.shape) for u in self.unknowns}
         form = ufl.algorithms.expand_derivatives(ufl.replace(self.system.forms[row], zero))
-        return None if form.empty() else self.system.form(form)
+        u = self.system.unknowns[unknown_of(row)]
+        return None if form.empty() else Vector(self.system, form, u)
 
     def _allocate(self) -> None:
         s = self.system
@@ -398,10 +413,13 @@ class Stage:
             border[k][held] = gradient[k][held] = 0.0
         return border, gradient
 
-    def nodal_or_zero(self, forms: Sequence[Any]) -> list[npt.NDArray[np.float64]]:
+    def nodal_or_zero(
+        self, forms: Sequence[Any], moment: Moment | None = None
+    ) -> list[npt.NDArray[np.float64]]:
         """Owned values of a linear form a row, zero where it is None (collective)."""
+        moment = Moment() if moment is None else moment
         return [
-            np.zeros(n) if form is None else self.system.nodal(form)
+            np.zeros(n) if form is None else form.nodal(moment)
             for n, form in zip(self.sizes, forms, strict=True)
         ]
 

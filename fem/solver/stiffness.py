@@ -1,12 +1,15 @@
-r"""Matrices of terms in which both functions stand behind a gradient, (k grad u, grad v).
+r"""Vectors and matrices of forms: what is taken at corners, what has a shape, what needs kernels.
 
-On linear simplices gradients are constant in a cell. The matrix of a cell is then the integral of k
+Matrices of terms in which both functions stand behind a gradient, (k grad u, grad v), have a shape:
+on linear simplices gradients are constant in a cell. The matrix of a cell is then the integral of k
 over it times a matrix of its shape, which never changes: per assembly one number a cell is
-integrated, by any quadrature rule, and the rest is a product and a sum into known places.
+integrated, by any quadrature rule, and the rest is one product with the shapes of all cells
+(`fem.solver.pattern`). Rows sum up to zero, which gives the diagonal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,10 +21,12 @@ from ufl.algorithms.remove_component_tensors import remove_component_tensors
 from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
-from fem.compat import MPI, PETSc, dfem, dpetsc
+from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
+from fem.solver.corners import Bilinear, Linear, Moment, NotAtCornersError
+from fem.solver.pattern import Pattern, pattern
 from fem.system.system import System, Unknown
 
-__all__ = ["Assembled", "Block", "Blocked", "Stiffness", "product", "structure"]
+__all__ = ["Assembled", "Block", "Blocked", "Stiffness", "Vector", "product", "structure"]
 
 Array = npt.NDArray[np.float64]
 
@@ -49,50 +54,106 @@ def structure(a: Any, b: Any) -> Any:
     return kinds.SAME_NONZERO_PATTERN if same else kinds.SUBSET_NONZERO_PATTERN
 
 
+class Vector:
+    """A linear form of one unknown: what fits taken at corners, the rest by its kernels.
+
+    Args:
+        system: whose form it is.
+        form: with a test function.
+        row: its unknown.
+    """
+
+    def __init__(self, system: System, form: Any, row: Unknown):
+        self.system, self.row = system, row
+        self.quick, others = _sorted(form, lambda integral: Linear(system, integral, row))
+        self.other = system.form(ufl.Form(others)) if others else None
+
+    def nodal(self, moment: Moment | None = None) -> Array:
+        """Owned values, other ranks' shares added (collective)."""
+        if self.other is None:
+            vector = la.vector(self.row.space.dofmap.index_map, self.row.space.dofmap.index_map_bs)
+        else:
+            vector = dfem.assemble_vector(self.other)
+        moment = Moment() if moment is None else moment
+        for part in self.quick:
+            part.add_to(vector.array, moment)
+        vector.scatter_reverse(la.InsertMode.add)
+        return vector.array[: owned_size(self.row.space)].copy()
+
+
 class Block:
     """The derivative of a row by an unknown, as one matrix K + R.
 
     Args:
         system: whose form it is.
-        form: bilinear; of its integrals those that `Stiffness` can fill make K, the others R.
+        form: bilinear; of its integrals those with both functions behind a gradient make K, the
+            others R. What fits is taken at corners (`fem.solver.corners`).
         row: unknown of the test function.
         column: unknown of the trial function.
 
     Attributes:
         matrix: the sum.
+        stiff: there is a K. rest: there is an R.
     """
 
     def __init__(self, system: System, form: Any, row: Unknown, column: Unknown):
         self.comm: Any = system.domain.comm
-        self.stiff: Stiffness | None = None
-        self.other: Assembled | Blocked | None = None
-        if not all(u.degree == 1 and u.shape == () for u in (row, column)):
-            self.other = Blocked(system.form(form))
-            self.parts: list[Any] = [self.other]
-            self.matrix = self.other.matrix
+        self.stiff, self.rest = False, True
+        self.beside: Assembled | Blocked | None = None  # what has no place in the pattern
+        self.where: Pattern | None = None
+        if not (_plain(row) and _plain(column)):
+            self.beside = Blocked(system.form(form))
+            self.matrix = self.beside.matrix
             return
-        stiff: list[Any] = []
-        others: list[Any] = []
-        for integral in form.integrals():
-            fits = Stiffness.fits(ufl.Form([integral]), row, column)
-            (stiff if fits else others).append(integral)
-        self.stiff = Stiffness(system, ufl.Form(stiff), row, column) if stiff else None
-        self.other = Assembled(system.form(ufl.Form(others))) if others else None
-        self.parts = [part for part in (self.stiff, self.other) if part is not None]
-        self.matrix = self.parts[0].matrix
-        if len(self.parts) == 2:
-            self.matrix = self.matrix.copy()
-            self.matrix.axpy(1.0, self.parts[1].matrix, PETSc.Mat.Structure.DIFFERENT)
-            self.structures = [structure(self.matrix, part.matrix) for part in self.parts]
+        self.where = where = pattern(system, row, column)
+        self.quick, slow = _sorted(form, lambda i: Bilinear(system, i, row, column, where))
+        fits = [Stiffness.fits(ufl.Form([i]), row, column) for i in slow]
+        stiff = [i for i, does in zip(slow, fits, strict=True) if does]
+        others = [i for i, does in zip(slow, fits, strict=True) if not does]
+        self.stiff = bool(stiff) or any(part.stiff for part in self.quick)
+        self.rest = bool(others) or any(part.rest for part in self.quick)
+        self.slow_stiff = Stiffness(system, ufl.Form(stiff), row, column, where) if stiff else None
+        self.slow_rest = None
+        if others:
+            assembled = Assembled(system.form(ufl.Form(others)))
+            if all(i.integral_type() == "cell" for i in others):
+                self.slow_rest = assembled
+                self.places = assembled.places(where)
+            else:  # facets may couple nodes that share no cell of both parts
+                self.beside = assembled
+        self.inside = self.matrix = where.matrix()
+        self.k = self.r = np.zeros(where.size)
+        if self.beside is not None:
+            self.matrix = self.inside.copy()
+            self.matrix.axpy(1.0, self.beside.matrix, PETSc.Mat.Structure.DIFFERENT)
+            self.parts = [(m, structure(self.matrix, m)) for m in (self.inside, assembled.matrix)]
 
-    def assemble(self) -> None:
-        """Fill `matrix` from the present state (collective)."""
-        for part in self.parts:
-            part.assemble()
-        if len(self.parts) == 2:
+    def assemble(self, moment: Moment | None = None) -> None:
+        """Fill `matrix` from the present state (collective).
+
+        Args:
+            moment: values of terms at this state, if there are some already.
+        """
+        if self.where is not None:
+            self._fill(self.where, Moment() if moment is None else moment)
+        if self.beside is not None:
+            self.beside.assemble()
+        if self.where is not None and self.beside is not None:
             self.matrix.zeroEntries()
-            for part, places in zip(self.parts, self.structures, strict=True):
-                self.matrix.axpy(1.0, part.matrix, places)
+            for part, places in self.parts:
+                self.matrix.axpy(1.0, part, places)
+
+    def _fill(self, where: Pattern, moment: Moment) -> None:
+        if self.stiff:
+            weights = sum(part.weights(moment) for part in self.quick if part.stiff)
+            if self.slow_stiff is not None:
+                weights = weights + self.slow_stiff.weights()
+            self.k = where.stiffness(weights)
+        rest = [part.entries(moment) for part in self.quick if part.rest]
+        if self.slow_rest is not None:
+            rest.append(where.put(self.places, self.slow_rest.values()))
+        self.r = np.asarray(sum(rest)) if rest else self.r
+        where.fill(self.inside, self.k + self.r)
 
     def times(self, x: Array) -> Array:
         """Matrix times owned values, K without their mean (collective).
@@ -101,12 +162,30 @@ class Block:
         products would leave the round-off of a large number.
         """
         y = np.zeros(self.matrix.getLocalSize()[0])
-        if self.other is not None:
-            y += product(self.other.matrix, x)
-        if self.stiff is not None:
+        if self.beside is not None:
+            y += product(self.beside.matrix, x)
+        if self.where is not None and self.rest:
+            y += self.where.times(self.r, x)
+        if self.where is not None and self.stiff:
             total, count = self.comm.allreduce(np.array([x.sum(), len(x)]), op=MPI.SUM)
-            y += product(self.stiff.matrix, x - total / count)
+            y += self.where.times(self.k, x - total / count)
         return y
+
+
+def _plain(unknown: Unknown) -> bool:
+    """A number at each vertex."""
+    return unknown.degree == 1 and unknown.shape == ()
+
+
+def _sorted(form: Any, take: Callable[[Any], Any]) -> tuple[list[Any], list[Any]]:
+    """What `take` makes of the integrals that it can take, and all others."""
+    taken, others = [], []
+    for integral in form.integrals():
+        try:
+            taken.append(take(integral))
+        except NotAtCornersError:
+            others.append(integral)
+    return taken, others
 
 
 class Assembled:
@@ -117,27 +196,45 @@ class Assembled:
 
     def __init__(self, form: Any):
         self.form, self.sum = form, dfem.create_matrix(form)
-        maps = [self.sum.index_map(k) for k in (0, 1)]
-        ends = self.sum.indptr[: maps[0].size_local + 1]
-        rows: Any = np.repeat(np.arange(*maps[0].local_range, dtype=np.int32), np.diff(ends))
-        self.owned = len(rows)
-        columns: Any = maps[1].local_to_global(self.sum.indices[: self.owned]).astype(np.int32)
-        self.matrix: Any = PETSc.Mat().createAIJ(
-            [(m.size_local, m.size_global) for m in maps], comm=maps[0].comm
-        )
-        self.matrix.setPreallocationCOO(rows, columns)
-        self._fill()
+        self._matrix: Any = None
+
+    @property
+    def matrix(self) -> Any:
+        """In PETSc; made when it is first asked for (collective)."""
+        if self._matrix is None:
+            maps = [self.sum.index_map(k) for k in (0, 1)]
+            ends = self.sum.indptr[: maps[0].size_local + 1]
+            rows: Any = np.repeat(np.arange(*maps[0].local_range, dtype=np.int32), np.diff(ends))
+            self.owned = len(rows)
+            columns: Any = maps[1].local_to_global(self.sum.indices[: self.owned])
+            self._matrix = PETSc.Mat().createAIJ(
+                [(m.size_local, m.size_global) for m in maps], comm=maps[0].comm
+            )
+            self._matrix.setPreallocationCOO(rows, columns.astype(np.int32))
+            self._fill()
+        return self._matrix
 
     def assemble(self) -> None:
         """Fill `matrix` from the present state (collective)."""
-        self.sum.set_value(0.0)
-        dfem.assemble_matrix(self.sum, self.form)
+        _ = self.matrix
+        self.values()
         self.sum.scatter_reverse()
         self._fill()
 
     def _fill(self) -> None:
         values = self.sum.data[: self.owned]
         self.matrix.setValuesCOO(values, addv=PETSc.InsertMode.INSERT_VALUES)
+
+    def values(self) -> Array:
+        """What the cells of this rank bring into each entry of `sum`."""
+        self.sum.set_value(0.0)
+        dfem.assemble_matrix(self.sum, self.form)
+        return np.asarray(self.sum.data)
+
+    def places(self, where: Pattern) -> npt.NDArray[np.int64]:
+        """Place of each of them in a pattern; -1 for entries that cells of other ranks fill."""
+        counts = np.diff(self.sum.indptr)
+        return where.find(np.repeat(np.arange(len(counts)), counts), self.sum.indices)
 
 
 class Blocked:
@@ -158,54 +255,31 @@ class Blocked:
 
 
 class Stiffness:
-    """The matrix of such a form.
+    """What any compiled kernels bring into a matrix (k grad u, grad v): the integrals of k.
 
     Args:
         system: whose form it is.
         form: bilinear; `fits` tells whether it is one of these.
         row: unknown of the test function.
         column: unknown of the trial function.
+        where: their pattern.
     """
 
-    def __init__(self, system: System, form: Any, row: Unknown, column: Unknown):
-        domain = system.domain
+    def __init__(
+        self, system: System, form: Any, row: Unknown, column: Unknown, where: Pattern
+    ):
         space = dfem.functionspace(row.part.mesh, ("DG", 0))
-        along = ufl.SpatialCoordinate(domain.mesh)[0]
+        along = ufl.SpatialCoordinate(system.domain.mesh)[0]
         both = {row.test: along, column.trial: along}
         z = ufl.TestFunction(space)
-        self.weights = system.form(ufl.Form([
+        self.form = system.form(ufl.Form([
             i.reconstruct(z * ufl.replace(i.integrand(), both)) for i in form.integrals()
         ]))
-        owned = row.part.mesh.topology.index_map(domain.dim).size_local
-        there = column.part.inverse[row.part.cells[:owned]]
-        self.cells = np.flatnonzero(there >= 0)
-        rows = row.space.dofmap.list[self.cells]
-        columns = column.space.dofmap.list[there[self.cells]]
-        self.shape = np.einsum(
-            "nia,nja->nij",
-            _gradients(row.space.tabulate_dof_coordinates()[rows][..., : domain.dim]),
-            _gradients(column.space.tabulate_dof_coordinates()[columns][..., : domain.dim]),
-        )
-        maps = [u.space.dofmap.index_map for u in (row, column)]
-        comm: Any = domain.comm
-        self.matrix: Any = PETSc.Mat().createAIJ(
-            [(m.size_local, m.size_global) for m in maps], comm=comm
-        )
-        n = domain.dim + 1
-        self.matrix.setPreallocationCOO(
-            maps[0].local_to_global(np.repeat(rows, n).astype(np.int32)).astype(np.int32),
-            maps[1].local_to_global(np.tile(columns, n).ravel().astype(np.int32)).astype(np.int32),
-        )
-        self._entries = np.empty_like(self.shape)
-        self._fill(np.zeros(len(self.cells)))
+        self.cells = where.cells
 
-    def assemble(self) -> None:
-        """Fill `matrix` from the present state (collective)."""
-        self._fill(dfem.assemble_vector(self.weights).array[self.cells])
-
-    def _fill(self, k: Array) -> None:
-        values = np.multiply(self.shape, k[:, None, None], out=self._entries)
-        self.matrix.setValuesCOO(values.ravel(), addv=PETSc.InsertMode.INSERT_VALUES)
+    def weights(self) -> Array:
+        """The integral of k over each cell of the pattern."""
+        return np.asarray(dfem.assemble_vector(self.form).array[self.cells])
 
     @staticmethod
     def fits(form: Any, row: Unknown, column: Unknown) -> bool:
@@ -224,8 +298,3 @@ class Stiffness:
             if isinstance(part, Indexed)
         )
 
-
-def _gradients(x: Array) -> Array:
-    """Gradients of the hat functions of simplices with these corners, (cells, corners, dim)."""
-    edges = np.linalg.inv(x[:, 1:] - x[:, :1])  # columns are the gradients of all but the first
-    return np.concatenate([-edges.sum(axis=2, keepdims=True), edges], axis=2).transpose(0, 2, 1)

@@ -271,6 +271,7 @@ class System:
         self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
         self.memories: dict[str, Any] = {}
         self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
+        self.shared: dict[str, Any] = {}  # what solvers make once for all stages
         self._compiled: dict[tuple[int, int], Any] = {}
 
     # -- what physics call ---------------------------------------------------------------------

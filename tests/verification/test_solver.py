@@ -15,7 +15,7 @@ from fem.solver.matrices import AMPERE
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
-from fem.solver.stiffness import Assembled, Block, Stiffness, product
+from fem.solver.stiffness import Assembled, Block, Stiffness, Vector, product
 from fem.system.system import System, Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
 from tests.verification.fronts import box
@@ -165,7 +165,7 @@ def laplacian(comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[float]]:
     form = k * ufl.inner(ufl.grad(u.trial), ufl.grad(u.test)) * q
     assert Stiffness.fits(form, u, u)
     out = []
-    for made in (Stiffness(system, form, u, u), Assembled(system.form(form))):
+    for made in (Block(system, form, u, u), Assembled(system.form(form))):
         made.assemble()
         x, y = made.matrix.createVecs()
         x.array_w[:] = u.owned
@@ -199,7 +199,7 @@ def blocks(comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[float]]:
     out = []
     for form in (stiff + mass, stiff + u.trial * u.test * ds, mass, stiff):
         block, whole = Block(system, form, u, u), Assembled(system.form(form))
-        assert (block.stiff is None) == (form is mass) and (block.other is None) == (form is stiff)
+        assert block.stiff == (form is not mass) and block.rest == (form is not stiff)
         u.value.x.array[:] *= 1.5  # both must take the present state
         for made in (block, block, whole):
             made.assemble()
@@ -224,6 +224,59 @@ def test_a_block_is_stiffness_and_rest(mpirun):
     stiff, product_of_large = abs(alone[-4][1]), abs(alone[-2][1])
     assert stiff < 1e-11 < product_of_large  # a row of zeros; with u + 1e6 itself 2e-7 is left
     np.testing.assert_allclose(mpirun(2, blocks), alone, atol=1e-13 * size)
+
+
+def at_corners(comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[float]]:
+    """Sums over vectors and matrices by the vertex rule, at corners and by kernels, in turn."""
+    system, u = _one_field(comm)
+    u.value.x.scatter_forward()
+    region = ("electrolyte",)
+    dx, sigma = system.domain.dx(region, lumped=True), system.domain.field({"electrolyte": 3.0})
+    w, v, x = u.trial, u.test, system.domain.x
+    law = ufl.exp(-u.value**2) * ufl.max_value(u.value, 0.2) / (2.0 + ufl.sin(u.value))
+    law *= ufl.conditional(ufl.lt(u.value, 0.5), 1.5, u.value**1.5) + system.temperature
+    along = sigma * law * ufl.grad(u.value) - u.value * ufl.as_vector((x[1], 2.0))
+    a, b = ufl.grad(w), ufl.grad(v)
+    out = []
+    for form in (
+        law * w * v * dx + (sigma + law) * x[0] * ufl.inner(a, b) * dx,
+        w * ufl.inner(along, b) * dx,
+        v * ufl.inner(along, a) * dx + sigma * w * v * dx,
+        w * ufl.inner(along, b) * dx - 2.0 * w * v * system.domain.dx(region) + w.dx(0) * v * dx,
+    ):
+        block, whole = Block(system, form, u, u), Assembled(system.form(form))
+        assert block.slow_stiff is None
+        for made in (block, whole):
+            made.assemble()
+            right, left = made.matrix.createVecs()
+            right.array_w[:] = u.owned
+            out.append([made.matrix.norm(), *_both_ways(made.matrix, right)])
+        y = block.times(u.owned)
+        assert np.abs(y - product(whole.matrix, u.owned)).max() < 1e-12 * np.abs(y).max()
+    for form in (law * v * dx + ufl.inner(along, b) * dx, sigma * v * dx + law * v * dx):
+        vector = Vector(system, form, u)
+        assert vector.other is None
+        right.array_w[:] = vector.nodal()
+        left.array_w[:] = system.nodal(system.form(form))
+        out += [[one.norm(), one.sum(), one.max()[1]] for one in (right, left)]
+    return out
+
+
+def _both_ways(matrix: Any, right: Any) -> list[float]:
+    """Sizes of the products of a matrix and of its transpose with a vector."""
+    one, other = matrix.createVecs()
+    matrix.mult(right, other)
+    matrix.multTranspose(right, one)
+    return [other.norm(), other.dot(right), one.norm(), one.dot(right)]
+
+
+def test_what_is_taken_at_corners_is_what_kernels_give(mpirun):
+    """Laws, slopes, fields of cells, branches: vectors and matrices, plain and turned."""
+    alone = at_corners()
+    for quick, slow in zip(alone[::2], alone[1::2], strict=True):
+        np.testing.assert_allclose(quick, slow, rtol=1e-12)
+    for here, row in zip(mpirun(2, at_corners), alone, strict=True):
+        np.testing.assert_allclose(here, row, rtol=1e-11)
 
 
 def test_what_is_no_stiffness_matrix_is_assembled():

@@ -1,0 +1,209 @@
+r"""Where two unknowns meet in the cells of a mesh: places of entries, made once for all blocks.
+
+Linear elements couple a node with itself and with those that it shares an edge with. What a cell
+brings into a matrix then goes to its corners and to its edges, and blocks of unknowns on the same
+parts differ in their values only: they share one `Pattern`, with it the sums over cells, and in
+PETSc the list of places.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+
+from fem.compat import PETSc
+from fem.system.system import System, Unknown
+
+__all__ = ["Pattern", "gradients", "pattern"]
+
+Array = npt.NDArray[np.float64]
+
+
+def pattern(system: System, row: Unknown, column: Unknown) -> Pattern:
+    """The pattern of two unknowns of degree 1, shared with all that are numbered like them."""
+    for known in system.shared.setdefault("patterns", []):
+        if known.suits(row, column):
+            return known
+    made = Pattern(system, row, column)
+    system.shared["patterns"].append(made)
+    return made
+
+
+class Pattern:
+    """The nodes and edges of the cells in which two unknowns meet.
+
+    Args:
+        system: theirs.
+        row: unknown of the test function.
+        column: unknown of the trial function.
+
+    Attributes:
+        cells: those of the row's part, owned, that the column's part has too.
+        corners: row's node at each corner of them, (cells, corners).
+        partner: column's node at every local node of the row, -1 without.
+        edges: row's nodes at the ends of each edge, (2, edges), the lower number first.
+        edge_of: edge between each two corners, in the order of `pairs`, (cells, pairs).
+        size: how many values a matrix has. diagonal: place of each row's node among them.
+        row_of, column_of: row's node in the row of each value, and in its column.
+        steady: values that never change, by what they are of.
+    """
+
+    def __init__(self, system: System, row: Unknown, column: Unknown):
+        self.unknowns = row, column
+        comm: Any = system.domain.comm
+        dim = system.domain.dim
+        self.pairs = list(combinations(range(dim + 1), 2))
+        owned = row.part.mesh.topology.index_map(dim).size_local
+        there = column.part.inverse[row.part.cells[:owned]]
+        self.cells = np.flatnonzero(there >= 0)
+        self.corners = row.space.dofmap.list[self.cells]
+        maps = [u.space.dofmap.index_map for u in (row, column)]
+        count = maps[0].size_local + maps[0].num_ghosts
+        self.partner = np.full(count, -1, dtype=np.int32)
+        self.partner[self.corners] = column.space.dofmap.list[there[self.cells]]
+        self.nodes = np.flatnonzero(self.partner >= 0).astype(np.int32)
+        ends = [(self.corners[:, i], self.corners[:, j]) for i, j in self.pairs]
+        low = np.concatenate([np.minimum(*pair) for pair in ends])
+        high = np.concatenate([np.maximum(*pair) for pair in ends])
+        self._keys, place = np.unique(low.astype(np.int64) * count + high, return_inverse=True)
+        self.edges = np.stack(np.divmod(self._keys, max(count, 1))).astype(np.int32)
+        self.edge_of = place.astype(np.int32).reshape(len(self.pairs), -1).T
+        first = 2 * self.edges.shape[1]
+        self.size = first + len(self.nodes)
+        self.diagonal = np.full(count, -1, dtype=np.int32)
+        self.diagonal[self.nodes] = np.arange(first, self.size, dtype=np.int32)
+        points = row.space.tabulate_dof_coordinates()[:, :dim]
+        self._products = self._stiff(gradients(points[self.corners]))
+        self.row_of = np.concatenate([*self.edges, self.nodes])
+        self.column_of = np.concatenate([*self.edges[::-1], self.nodes])
+        self.steady: dict[Any, Array] = {}
+        self._work: Any = None
+        # By the array that is asked for; it is kept, so that its id stays its own.
+        self._positions: dict[int, tuple[Any, npt.NDArray[np.int32]]] = {}
+        self._places: dict[int, tuple[Any, npt.NDArray[np.int32]]] = {}
+        self._prototype: Any = PETSc.Mat().createAIJ(
+            [(m.size_local, m.size_global) for m in maps], comm=comm
+        )
+        self._prototype.setPreallocationCOO(
+            maps[0].local_to_global(self.row_of).astype(np.int32),
+            maps[1].local_to_global(self.partner[self.column_of]).astype(np.int32),
+        )
+
+    def suits(self, row: Unknown, column: Unknown) -> bool:
+        """Whether it is that of these two as well."""
+        return all(
+            mine is other or (mine.part is other.part and _alike(mine.space, other.space))
+            for mine, other in zip(self.unknowns, (row, column), strict=True)
+        )
+
+    def matrix(self) -> Any:
+        """A new matrix with all its places, zero (collective)."""
+        made = self._prototype.duplicate()
+        self.fill(made, np.zeros(self.size))
+        return made
+
+    def fill(self, matrix: Any, values: Array) -> None:
+        """Set the entries of a matrix from `matrix`; ranks add up theirs (collective).
+
+        Args:
+            matrix: to be filled.
+            values: of each edge in the row of its lower node, of each in the row of its higher one,
+                then of `nodes` on the diagonal.
+        """
+        matrix.setValuesCOO(values, addv=PETSc.InsertMode.INSERT_VALUES)
+
+    def put(self, places: npt.NDArray[Any], values: Array) -> Array:
+        """Sum of values at each place; those at -1 are left out."""
+        there = places >= 0
+        return np.bincount(places[there], values[there], self.size)
+
+    def times(self, values: Array, x: Array) -> Array:
+        """A matrix of these values times owned values (collective)."""
+        if self._work is None:
+            self._work = self.matrix(), *self._prototype.createVecs()
+        matrix, right, left = self._work
+        self.fill(matrix, values)
+        right.array_w[:] = x
+        matrix.mult(right, left)
+        return np.array(left.array_r)
+
+    def stiffness(self, k: Array) -> Array:
+        """Values of (k grad u, grad v), for the integral of k over each cell.
+
+        Rows sum up to zero, which gives the diagonal.
+        """
+        along = self._products @ k
+        count = len(self.partner)
+        sums = sum(np.bincount(end, along, count) for end in self.edges)
+        return np.concatenate([along, along, -np.asarray(sums)[self.nodes]])
+
+    def _stiff(self, slopes: Array) -> Any:
+        """Products of gradients, grad N_i . grad N_j of every edge in every cell."""
+        values = np.stack(
+            [np.einsum("ck,ck->c", slopes[:, i], slopes[:, j]) for i, j in self.pairs], axis=1
+        )
+        cells = np.repeat(np.arange(len(self.cells), dtype=np.int32), len(self.pairs))
+        places = self.edge_of.ravel(), cells
+        shape = self.edges.shape[1], len(self.cells)
+        return coo_array((values.ravel(), places), shape=shape).tocsr()
+
+    def position(self, cells: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """Place among `cells` of some cells of the whole mesh, all of which both parts have."""
+        if id(cells) not in self._positions:
+            part = self.unknowns[0].part
+            at = np.full(len(part.cells), -1, dtype=np.int32)
+            at[self.cells] = np.arange(len(self.cells), dtype=np.int32)
+            self._positions[id(cells)] = cells, at[part.inverse[cells]]
+        return self._positions[id(cells)][1]
+
+    def places_of(self, cells: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Place of each entry of the matrices of cells, (corners, corners, cells).
+
+        Args:
+            cells: from `position`.
+        """
+        if id(cells) not in self._places:
+            corners = self.corners[cells].T
+            n, count = len(corners), self.edges.shape[1]
+            out = np.empty((n, n, len(cells)), dtype=np.int32)
+            for k, (i, j) in enumerate(self.pairs):
+                edge = self.edge_of[cells, k]
+                upward = corners[i] < corners[j]
+                out[i, j], out[j, i] = edge + count * ~upward, edge + count * upward
+            for i in range(n):
+                out[i, i] = self.diagonal[corners[i]]
+            self._places[id(cells)] = cells, out
+        return self._places[id(cells)][1]
+
+    def find(self, rows: npt.NDArray[Any], columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Place of each entry of a row and a column, local nodes; -1 where there is none."""
+        count, inside = len(self.partner), self.nodes
+        mate = np.full(max(self.partner.max(initial=-1), columns.max(initial=-1)) + 1, -1)
+        mate[self.partner[inside]] = inside
+        other = mate[columns]
+        keys = np.minimum(rows, other).astype(np.int64) * count + np.maximum(rows, other)
+        edge = np.searchsorted(self._keys, keys)
+        edge[edge == len(self._keys)] = 0
+        met = (other >= 0) & (self._keys[edge] == keys) if len(self._keys) else other < -1
+        along = np.where(met, edge + self.edges.shape[1] * (rows > other), -1)
+        return np.where(rows == other, self.diagonal[rows], along)
+
+
+def gradients(x: Array) -> Array:
+    """Gradients of the hat functions of simplices with these corners, (cells, corners, dim)."""
+    edges = np.linalg.inv(x[:, 1:] - x[:, :1])  # columns are the gradients of all but the first
+    return np.concatenate([-edges.sum(axis=2, keepdims=True), edges], axis=2).transpose(0, 2, 1)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Two spaces number nodes alike."""
+    one, other = a.dofmap, b.dofmap
+    return a.element == b.element and all(
+        np.array_equal(*both) for both in (
+            (one.list, other.list), (one.index_map.ghosts, other.index_map.ghosts)
+        )
+    )
