@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +29,15 @@ def _mesh(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_mesh(options: argparse.Namespace) -> None:
-    case = _load_host(options)
-    sidecar = _build(case, options.out)
+    from fem.case.meshes import mesh_folder
+
+    # Out of the cache, where `hostplate run` finds it, too.
+    shutil.copytree(mesh_folder(_load_host(options)), options.out, dirs_exist_ok=True)
+    sidecar = json.loads((options.out / "mesh.json").read_text())
     regions = ", ".join(sidecar["regions"])
     print(f"{options.out}: {sidecar['cells']} cells, {sidecar['nodes']} nodes; regions {regions}")
     for text in sidecar.get("remarks", ()):
         print(f"warning: {text}")
-
-
-def _build(case: Any, folder: Path) -> dict[str, Any]:
-    import geometries
-
-    geometry = case.sized_geometry
-    if geometry is not None:
-        return geometries.build(geometry["family"], geometry, folder)
-    own = case.mesh
-    names = {int(number): name for number, name in own.names.items()}
-    return geometries.convert(
-        Path(own.file), folder, unit=own.unit, names=names, axisymmetric=own.axisymmetric,
-        refine=own.refine,
-    )
 
 
 def _inspect(parser: argparse.ArgumentParser) -> None:
@@ -71,32 +62,29 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_inspect(options: argparse.Namespace) -> None:
-    import tempfile
-
     import geometries
+    from fem.case.meshes import mesh_folder
 
     densities = dict(_density(text) for text in options.density)
-    with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
-        folder, metal = Path(options.case), options.metal
-        if not folder.is_dir():
-            case = _load_host(options)
-            folder = Path(scratch)
-            _build(case, folder)
-            if hasattr(case, "metal"):
-                densities = _case_densities(case) | densities
-                metal = metal or case.metal
-        elif options.overrides:
-            raise CaseError("--set changes a case; the mesh folder is already built")
-        report = geometries.inspect(folder, densities=densities, metal=metal or "Li")
-        notes = report.pop("notes")
-        for name, value in report.items():
-            print(f"{name}: {_number(value)}{_UNITS.get(name, '')}")
-        for text in notes:
-            print(f"note: {text}")
-        if options.png:
-            print(f"wrote {geometries.draw(folder, options.png)}")
-        if options.plots:
-            print(f"wrote {geometries.plot(report, options.plots)}")
+    folder, metal = Path(options.case), options.metal
+    if not folder.is_dir():
+        case = _load_host(options)
+        folder = mesh_folder(case)
+        if hasattr(case, "metal"):
+            densities = _case_densities(case) | densities
+            metal = metal or case.metal
+    elif options.overrides:
+        raise CaseError("--set changes a case; the mesh folder is already built")
+    report = geometries.inspect(folder, densities=densities, metal=metal or "Li")
+    notes = report.pop("notes")
+    for name, value in report.items():
+        print(f"{name}: {_number(value)}{_UNITS.get(name, '')}")
+    for text in notes:
+        print(f"note: {text}")
+    if options.png:
+        print(f"wrote {geometries.draw(folder, options.png)}")
+    if options.plots:
+        print(f"wrote {geometries.plot(report, options.plots)}")
 
 
 _UNITS = {"wall_area": " 1/m", "wall_area_by_depth": " 1/m", "pore_size": " m",

@@ -12,17 +12,18 @@ t = 0, so that a run killed at any later moment can be resumed.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
-import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fem.base.errors import CaseError, RunError
 from fem.base.folder import FolderLock, claim_folder, refuse_folder, write_text
 from fem.base.parallel import check_launcher, install_abort_hook, on_root
-from fem.base.paths import refuse_other_than_utf8
+from fem.case import meshes
 from fem.case.case import Case
 from fem.case.files import apply_override, read_toml, to_toml
 from fem.case.names import require_filled
@@ -34,7 +35,10 @@ from fem.run.simulation import Simulation
 from fem.study import alone
 from fem.study.build import build
 
-__all__ = ["cache_folder", "main_resume", "main_run", "resume", "run"]
+__all__ = ["main_resume", "main_run", "mesh_folder", "resume", "run"]
+
+#: The mesh of the last run: a process that solves one case again and again reads it once.
+_LAST: dict[Path, Domain] = {}
 
 #: How studies that a physics brings are run.
 MARCHES = {"once": Once}
@@ -76,7 +80,7 @@ def run(
     case = case.executed()
     require_filled(case)
     on_root(comm, refuse_folder, folder, overwrite)  # before minutes of meshing and compiling
-    domain = Domain.read(on_root(comm, mesh_folder, case), comm)
+    domain = _mesh(case, comm)
     simulation = _compiled(case, domain, Path(folder), quiet)
     simulation.check()
     lock = claim_folder(comm, folder, overwrite)
@@ -125,7 +129,7 @@ def resume(
     if case.brought is not None:
         return _once_more(case, folder, comm, overrides, quiet)
     found = on_root(comm, checkpoint.latest, folder)
-    domain = Domain.read(on_root(comm, mesh_folder, case), comm)
+    domain = _mesh(case, comm)
     mesh, stored = domain.sidecar["hash"], found.manifest["physics"]
     digest = case.physics_hash(mesh)
     # A version whose families choose other sizes knows the case by what its file says.
@@ -176,7 +180,7 @@ def _once_more(
             f"{folder}: {', '.join(overrides)} makes another problem of it; start that with "
             "`hostplate run`"
         )
-    domain = Domain.read(on_root(comm, mesh_folder, case), comm)
+    domain = _mesh(case, comm)
     simulation = _compiled(case, domain, folder, quiet)
     lock = FolderLock(folder, comm).acquire()
     try:
@@ -189,32 +193,26 @@ def _once_more(
     return Result(folder)
 
 
-def cache_folder() -> Path:
-    """Folder in which meshes are kept by content: HOSTPLATE_CACHE, else the user's cache folder.
-
-    Raises:
-        CaseError: its name is not UTF-8.
-    """
-    given, base = os.environ.get("HOSTPLATE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    caches = Path(base) if base else Path.home() / ".cache"
-    folder = Path(given) if given else caches / "hostplate"
-    refuse_other_than_utf8(folder.absolute(), "the cache folder ")
-    return folder
-
-
 def mesh_folder(case: Case) -> Path:
     """Folder of the mesh of a case, built or converted on the first call (rank 0 only)."""
-    import geometries
-
     sweep_jit_cache()
-    if case.mesh is not None:
-        return geometries.cached_conversion(
-            case.mesh.file, cache_folder(), unit=case.mesh.unit, names=case.mesh.names,
-            axisymmetric=case.mesh.axisymmetric, refine=case.mesh.refine,
-        )
-    geometry = case.sized_geometry
-    assert geometry is not None
-    return geometries.cached(geometry["family"], geometry, cache_folder())
+    return meshes.mesh_folder(case)
+
+
+def _mesh(case: Case, comm: MPI.Comm) -> Domain:
+    """The mesh of a case, read once for all runs of it that follow one another (collective)."""
+    folder = on_root(comm, mesh_folder, case)
+    last = _LAST.get(folder)
+    same = (MPI.IDENT, MPI.CONGRUENT)
+    if last is None or MPI.Comm.Compare(last.comm, comm) not in same:
+        _LAST.clear()
+        last = _LAST[folder] = Domain.read(folder, comm)
+    else:
+        gc.collect()  # as reading does: earlier studies hold communicators until then
+    # What a study finds out about its walls depends on its materials; the mesh does not.
+    own = replace(last, order=(), _wall_weights={}, _collector=None)
+    _ = own.ends
+    return own
 
 
 def _stored_case(folder: Path, overrides: Sequence[str]) -> tuple[Case, str]:

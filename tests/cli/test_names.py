@@ -71,7 +71,7 @@ def test_a_working_folder_whose_name_is_not_utf8(
 def test_python_refuses_such_names_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fem import Case
     from fem.base.folder import refuse_folder
-    from fem.run.session import cache_folder
+    from fem.case.meshes import cache_folder
 
     with pytest.raises(CaseError, match="is not UTF-8"):
         Case.load(str(latin_folder(tmp_path) / "a.toml"))

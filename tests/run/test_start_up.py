@@ -6,11 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from ffcx.codegeneration import jit
 
+import geometries.building
+from fem import Case
+from fem.cli.main import main
 from fem.mesh import components
+from fem.mesh.domain import Domain
 
 SMALL = """
 schema = 1
@@ -65,3 +71,55 @@ def test_parts_of_a_graph_are_those_of_scipy(links: int, monkeypatch: pytest.Mon
         assert own[0] == of_scipy[0]
         assert own[1].tolist() == of_scipy[1].tolist()
     assert own[0] == 1
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The case in a folder, and a cache that nobody has filled."""
+    monkeypatch.setenv("HOSTPLATE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "small.toml").write_text(SMALL)
+    return tmp_path / "small.toml"
+
+
+def test_what_mesh_builds_run_finds(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["mesh", str(small), "--out", str(small.parent / "mesh")]) == 0
+    monkeypatch.setattr(geometries.building, "build", None)  # nothing is built from now on
+    assert main(["inspect", str(small)]) == 0
+    assert main(["mesh", str(small), "--out", str(small.parent / "again")]) == 0
+    found = Case.load(small).run(small.parent / "run")
+    for name in ("mesh", "again"):
+        sidecar = json.loads((small.parent / name / "mesh.json").read_text())
+        assert sidecar["hash"] == found.summary["mesh_hash"]
+        assert (small.parent / name / "mesh.msh").is_file()
+
+
+def test_a_process_reads_a_mesh_once_and_compiles_a_form_once(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two currents on one mesh, each as if it were alone; another mesh is read."""
+    read, compiled = Domain.read, jit._compile_objects
+    reads: list[Path] = []
+    compilations: list[str] = []
+
+    def reading(folder: Path, comm: Any) -> Domain:
+        reads.append(folder)
+        return read(folder, comm)
+
+    def compiling(*arguments: Any, **options: Any) -> Any:
+        compilations.append("one")
+        return compiled(*arguments, **options)
+
+    monkeypatch.setattr(Domain, "read", reading)
+    monkeypatch.setattr(jit, "_compile_objects", compiling)
+    case = Case.load(small)
+    case.run(small.parent / "first")
+    before = len(compilations)
+    twice = case.with_({"protocol.0.current_density": "2 mA/cm^2"})
+    together = twice.run(small.parent / "second")
+    assert len(reads) == 1 and len(compilations) == before
+    case.with_({"geometry.size": "20 um"}).run(small.parent / "third")
+    assert len(reads) == 2
+    alone = twice.run(small.parent / "fourth")
+    assert len(reads) == 3
+    assert alone.summary["voltage"] == together.summary["voltage"]
+    assert alone.series["c_min"].tolist() == together.series["c_min"].tolist()
