@@ -12,7 +12,7 @@
 | `metal.png`         | growth study: the metal at up to five times                         |
 | `fill.png`          | growth study: filled share of the pores by depth; tip and dead metal|
 
-A figure whose data are not there is left out. Three-dimensional pictures are rendered in a
+A figure whose data are not there is left out. Three-dimensional pictures are rendered in one
 process of their own, since a missing graphics driver ends a process rather than raise.
 """
 
@@ -35,7 +35,7 @@ from fem.contract.registry import with_own
 from fem.post import growth, occupancy
 from fem.post.fields import field_of, fields_of, figures_of
 from fem.post.layout import panels
-from fem.post.render import pictures
+from fem.post.render import Later, pictures, together
 from fem.post.style import (
     FAINT,
     INK,
@@ -62,7 +62,11 @@ UM = 1e6
 
 
 def draw(
-    folder: Path | str, comm: Any = None, t: float | None = None, kind: str = "png"
+    folder: Path | str,
+    comm: Any = None,
+    t: float | None = None,
+    kind: str = "png",
+    stop: Callable[[], bool] = bool,
 ) -> list[Path]:
     """Draw all figures that the results allow into `<folder>/figures`.
 
@@ -74,6 +78,7 @@ def draw(
         t: draw only fields, at the stored time nearest to t, s; it stands in the names of the
             files. Default: all figures, fields at the last time.
         kind: of the files: `png`, or `pdf` or `svg`, in which text and lines stay sharp.
+        stop: asked before each figure; True leaves out the rest.
 
     Returns:
         The files written.
@@ -84,7 +89,7 @@ def draw(
     if comm is not None:
         from fem.base.parallel import on_root
 
-        return on_root(comm, draw, folder, None, t, kind)
+        return on_root(comm, draw, folder, None, t, kind, stop)
     result = Result(folder)
     when = "" if t is None else f"_{result.time(t):.6g}s"
     try:
@@ -93,21 +98,31 @@ def draw(
         log.warning("no figures: matplotlib does not load (%s)", error)
         return []
     out = Path(folder) / "figures"
-    written = []
+    written: list[Path] = []
+    how = {"pil_kwargs": {"compress_level": 1}} if kind == "png" else {}
     with matplotlib.rc_context(LOOK):
         whole = {name for name, figure in figures_of(result).items() if figure.whole}
-        for name, make in makers(result).items():
-            if t is not None and name in whole:
-                continue
-            try:
-                figure = make(result, t)
-                if figure is not None:
-                    out.mkdir(exist_ok=True)
-                    file = out / f"{name}{when}.{kind}"
-                    figure.savefig(file, bbox_inches="tight", pad_inches=0.08)
-                    written.append(file)
-            except Exception as error:  # a figure is never worth a run
-                log.warning("%s.%s was not drawn: %s", name, kind, _one_line(error))
+        todo = {n: f for n, f in makers(result).items() if t is None or n not in whole}
+        with together() as rendering:
+            while todo:
+                later = {}
+                for name, make in todo.items():
+                    if stop():
+                        return written
+                    try:
+                        figure = make(result, t)
+                        if figure is not None:
+                            out.mkdir(exist_ok=True)
+                            file = out / f"{name}{when}.{kind}"
+                            figure.savefig(file, bbox_inches="tight", pad_inches=0.08, **how)
+                            written.append(file)
+                    except Later:
+                        later[name] = make
+                    except Exception as error:  # a figure is never worth a run
+                        log.warning("%s.%s was not drawn: %s", name, kind, _one_line(error))
+                if later:
+                    rendering.render()
+                todo = later
     return written
 
 

@@ -65,14 +65,16 @@ def metal(result: Result, t: float | None) -> Any:
 
 
 def plain(ax: Any, result: Result, t: float | None, block: str, colour: str) -> None:
-    """A block in one colour behind the rest."""
-    from matplotlib.colors import ListedColormap
+    """A block in one colour behind the rest: all its cells as one path, which is quick to draw."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
 
-    points, cells = result.points(block, t) * UM, result.cells(block, t)
-    ax.tripcolor(
-        points[:, 0], points[:, 1], cells, facecolors=np.zeros(len(cells)),
-        cmap=ListedColormap([colour]), antialiased=False, linewidth=0, rasterized=True, zorder=0,
-    )  # fmt: skip
+    corners = (result.points(block, t) * UM)[result.cells(block, t)][:, [0, 1, 2, 0], :2]
+    codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(corners))
+    ax.add_artist(PathPatch(
+        Path(corners.reshape(-1, 2), codes), facecolor=colour, antialiased=False, linewidth=0,
+        rasterized=True, zorder=0,
+    ))  # fmt: skip
 
 
 def bodies(ax: Any, result: Result, t: float | None) -> None:

@@ -1,16 +1,18 @@
 """Three-dimensional pictures by VTK, without a screen.
 
-`pictures` starts `python -m fem.post.render JOBS` as a process of its own: without a usable
-graphics driver VTK does not raise, it dies. JOBS is a JSON list; each job names the result folder,
-time, block, field, colours and the PNG to write.
+`python -m fem.post.render JOBS` is a process of its own: without a usable graphics driver VTK does
+not raise, it dies. JOBS is a JSON list; each job names the result folder, time, block, field,
+colours and the PNG to write.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +24,92 @@ from fem.post.occupancy import host_cells, xi_at
 from fem.post.style import DEAD, FAINT, INSULATOR, METAL, SOLID, stretches
 from fem.results.result import Result
 
-__all__ = ["pictures", "render"]
+__all__ = ["Later", "pictures", "render", "together"]
 
 #: Enough shade to see the shape, little enough to read the colours.
 LIGHT = {"ambient": 0.72, "diffuse": 0.3, "specular": 0.0}
+
+
+class Later(Exception):  # noqa: N818  (what happens, not a fault)
+    """A figure waits for pictures that are rendered with those of all others."""
+
+
+class Pictures:
+    """Pictures that the figures of one result ask for, rendered all at once.
+
+    To load VTK takes longer than to render a picture.
+    """
+
+    def __init__(self) -> None:
+        self.asked: dict[str, dict[str, Any]] = {}
+        self.made: dict[str, Any] = {}
+        self.reason = ""
+
+    def take(self, jobs: list[dict[str, Any]]) -> list[Any]:
+        """Images of some jobs, without their white margins.
+
+        Raises:
+            Later: they have yet to be rendered; ask again after `render`.
+            CaseError: they could not be; says why in one line.
+        """
+        keys = [json.dumps(job, sort_keys=True) for job in jobs]
+        if all(key in self.made for key in keys):
+            return [self.made[key] for key in keys]
+        if self.reason and all(key in self.asked for key in keys):
+            raise CaseError(self.reason)
+        self.asked |= dict(zip(keys, jobs, strict=True))
+        raise Later
+
+    def render(self) -> None:
+        """Render what was asked for in one new process; what fails is told by `take`."""
+        from matplotlib.image import imread
+
+        with tempfile.TemporaryDirectory() as scratch:
+            files = {key: Path(scratch) / f"{k}.png" for k, key in enumerate(self.asked)}
+            named = [self.asked[key] | {"file": str(file)} for key, file in files.items()]
+            try:
+                done = apart("fem.post.render", json.dumps(named), timeout=600.0 * len(named))
+            except subprocess.TimeoutExpired:
+                self.reason = "rendering in 3D took more than 10 minutes a picture"
+            else:
+                lines = [line for line in done.stderr.splitlines() if line.strip()]
+                why = lines[-1].strip() if lines and done.returncode > 0 else "the process died"
+                self.reason = (
+                    f"VTK cannot render here ({why}); a graphics library (libEGL, libGL or OSMesa) "
+                    f"is missing or broken. Draw elsewhere: python -m fem.post.figures "
+                    f"{named[0]['folder']}"
+                )
+            self.made = {key: _cropped(imread(str(f))) for key, f in files.items() if f.is_file()}
+
+
+_pictures: Pictures | None = None
+
+
+@contextlib.contextmanager
+def together() -> Iterator[Pictures]:
+    """Let `pictures` inside the block put its jobs off, to be rendered together."""
+    global _pictures
+    before, _pictures = _pictures, Pictures()
+    try:
+        yield _pictures
+    finally:
+        _pictures = before
 
 
 def pictures(jobs: list[dict[str, Any]]) -> list[Any]:
     """Images of some jobs, without their white margins, rendered in a new process.
 
     Raises:
+        Later: inside `together`, the first time.
         CaseError: it could not; says why in one line.
     """
-    from matplotlib.image import imread
-
-    with tempfile.TemporaryDirectory() as scratch:
-        files = [Path(scratch) / f"{k}.png" for k in range(len(jobs))]
-        named = [job | {"file": str(file)} for job, file in zip(jobs, files, strict=True)]
-        try:
-            done = apart("fem.post.render", json.dumps(named))
-        except subprocess.TimeoutExpired:
-            raise CaseError("rendering in 3D took more than 10 minutes") from None
-        if done.returncode or not all(file.is_file() for file in files):
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            reason = lines[-1].strip() if lines and done.returncode > 0 else "the process died"
-            raise CaseError(
-                f"VTK cannot render here ({reason}); a graphics library (libEGL, libGL or OSMesa) "
-                f"is missing or broken. Draw elsewhere: python -m fem.post.figures "
-                f"{jobs[0]['folder']}"
-            )
-        return [_cropped(imread(str(file))) for file in files]
+    if _pictures is not None:
+        return _pictures.take(jobs)
+    with together() as alone:
+        with contextlib.suppress(Later):
+            alone.take(jobs)
+        alone.render()
+        return alone.take(jobs)
 
 
 def _cropped(image: Any) -> Any:
@@ -161,6 +219,17 @@ def _host(result: Result, t: float) -> Any:
     return solid
 
 
+def main(jobs: list[dict[str, Any]]) -> int:
+    """Render one after the other; a picture that fails costs no other one."""
+    code = 0
+    for job in jobs:
+        try:
+            render(job)
+        except Exception as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            code = 1
+    return code
+
+
 if __name__ == "__main__":
-    for one in json.loads(sys.argv[1]):
-        render(one)
+    sys.exit(main(json.loads(sys.argv[1])))

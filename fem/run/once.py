@@ -71,11 +71,6 @@ class Once:
             numbers = self._measured()
         with self._timed("write"):
             self._write(numbers, done)
-        if self.case.output.figures:
-            from fem.post.figures import draw
-
-            drawn = on_root(self.comm, lambda: len(draw(self.folder)))
-            self.say(f"{drawn} figures in {self.folder / 'figures'}")
         self.say(f"done: {done.linear} Krylov iterations; {self._spent()}")
 
     def _solve(self) -> Outcome:

@@ -93,6 +93,7 @@ def run(
     finally:
         simulation.close()
         lock.release()
+    _draw(simulation)
     return Result(folder)
 
 
@@ -161,6 +162,7 @@ def resume(
     finally:
         simulation.close()
         lock.release()
+    _draw(simulation)
     return Result(folder)
 
 
@@ -190,7 +192,29 @@ def _once_more(
     finally:
         simulation.close()
         lock.release()
+    _draw(simulation)
     return Result(folder)
+
+
+def _draw(run: Simulation | Once) -> None:
+    """Draw the figures of a run that has ended (collective).
+
+    Nothing of it changes how the run has ended: what cannot be drawn is told, and a signal leaves
+    out the figures that are yet to come.
+    """
+    if not run.case.output.figures:
+        return
+    from fem.post.figures import draw
+
+    try:
+        with run.stop.listening():
+            drawn = draw(run.folder, run.comm, stop=lambda: run.stop.number != 0)
+    except Exception as error:  # on all ranks alike
+        run.say(f"no figures: {error}")
+        return
+    run.say(f"{len(drawn)} figures in {run.folder / 'figures'}")
+    if run.comm.bcast(run.stop.number):
+        run.say(f"stopped by a signal; `hostplate post {run.folder}` draws the other figures")
 
 
 def mesh_folder(case: Case) -> Path:

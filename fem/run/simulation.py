@@ -294,7 +294,7 @@ class Simulation:
     # -- the loop ------------------------------------------------------------------------------
 
     def go(self) -> None:
-        """Run what is left of the protocol, then write summary and figures."""
+        """Run what is left of the protocol, then write the summary."""
         if self.case.study in ("primary", "secondary"):
             self._single()
         elif self.case.study == "steady":
@@ -1023,17 +1023,12 @@ class Simulation:
         return self.model.ions.c0, self.model.ions.c0
 
     def finish(self) -> None:
-        """Checkpoint, summary, figures."""
+        """Checkpoint and summary."""
         if self.tally.steps > self.done_before or not self._has("summary.json"):
             if self.saved_as != self._place():  # else it would push out an older one for nothing
                 self.save()
             self.remarks.look_closely([*self.watch.closed().values()])
             write_json(self.comm, self.folder / "summary.json", self.summary())
-        if self.case.output.figures:
-            from fem.post.figures import draw
-
-            drawn = on_root(self.comm, lambda: len(draw(self.folder)))
-            self.say(f"{drawn} figures in {self.folder / 'figures'}")
         worst = ", ".join(f"{k} {v:.1e}" for k, v in self.tally.worst.items())
         self.say(
             f"done: {self.tally.steps} steps, {self.tally.newton} Newton, {self.tally.linear} "

@@ -7,18 +7,21 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
+from matplotlib.patches import PathPatch
 
+from fem.base import parallel
 from fem.base.errors import CaseError
 from fem.base.folder import write_json
 from fem.compat import MPI
 from fem.contract.registry import with_own
 from fem.files.fields import FieldWriter, _BlockFile
 from fem.files.series import Series
-from fem.post import figures
+from fem.post import figures, render
 from fem.post.layout import _broken
 from fem.post.style import scaled, shortened, show_time
 from fem.results.result import Result
@@ -235,12 +238,21 @@ def solid_folder(tmp_path_factory) -> Path:
     return folder
 
 
-def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog):
+def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog, monkeypatch):
+    """By one process for all figures: it loads VTK once."""
+    processes: list[Any] = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        processes.append(arguments)
+        return parallel.apart(*arguments, **options)
+
+    monkeypatch.setattr(render, "apart", counted)
     with caplog.at_level(logging.WARNING, "hostplate.figures"):
         drawn = {file.stem for file in figures.draw(solid_folder)}
     if not drawn and "cannot render" in caplog.text:
         pytest.skip("no off-screen graphics on this machine")
     assert drawn == {"salt", "potentials", "local_current"}
+    assert len(processes) == 1
     image = picture(solid_folder / "figures" / "local_current.png")[:, :, :3]
     orange = (image[..., 0] > 0.7) & (image[..., 2] < 0.3)
     assert orange.mean() > 0.01  # the wall is there, not only the colour bar
@@ -356,6 +368,35 @@ def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, m
         assert figures.draw(solid_folder) == []
     assert len(caplog.records) == 3
     assert all("VTK cannot render here" in r.getMessage() for r in caplog.records)
+
+
+def test_a_picture_that_fails_costs_no_other_one(solid_folder, tmp_path, capsys):
+    jobs = [{"folder": str(solid_folder), "t": 60.0, "block": "pore", "field": name, "factor": 1.0,
+             "offset": 0.0, "magnitude": False, "limits": [0.0, 1e4], "log": False,
+             "colours": "viridis", "file": str(tmp_path / f"{name}.png")} for name in ("oops", "c")]
+    if render.apart("fem.post.render", json.dumps(jobs[1:])).returncode:
+        pytest.skip("no off-screen graphics on this machine")
+    (tmp_path / "c.png").unlink()
+    done = render.apart("fem.post.render", json.dumps(jobs))
+    assert done.returncode == 1 and "oops" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["c.png"]
+
+
+def test_flat_pictures_are_quick_to_draw(folder):
+    """A block behind a field is one path, not a polygon a cell; files are packed at level 1."""
+    result = Result(folder)
+    behind = [p for p in figures.makers(result)["salt"](result, None).axes[0].get_children()
+              if isinstance(p, PathPatch)]
+    corners = [len(np.asarray(patch.get_path().vertices)) for patch in behind]
+    assert corners == [4 * len(result.cells("solid"))]
+    (salt,) = (file for file in figures.draw(folder) if file.stem == "salt")
+    packed = salt.read_bytes().split(b"IDAT", 1)[1]
+    assert packed[:2] == b"\x78\x01"  # header of zlib: fastest
+
+
+def test_a_signal_leaves_out_the_rest(folder):
+    asked = iter([False, False, True])
+    assert len(figures.draw(folder, stop=lambda: next(asked))) == 2
 
 
 def test_a_folder_without_results_is_refused(tmp_path):

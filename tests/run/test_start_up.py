@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +16,11 @@ from ffcx.codegeneration import jit
 
 import geometries.building
 from fem import Case
+from fem.base.folder import FolderLock
 from fem.cli.main import main
 from fem.mesh import components
 from fem.mesh.domain import Domain
+from fem.post import figures
 
 SMALL = """
 schema = 1
@@ -77,6 +81,7 @@ def test_parts_of_a_graph_are_those_of_scipy(links: int, monkeypatch: pytest.Mon
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The case in a folder, and a cache that nobody has filled."""
     monkeypatch.setenv("HOSTPLATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "small.toml").write_text(SMALL)
     return tmp_path / "small.toml"
 
@@ -91,6 +96,27 @@ def test_what_mesh_builds_run_finds(small: Path, monkeypatch: pytest.MonkeyPatch
         sidecar = json.loads((small.parent / name / "mesh.json").read_text())
         assert sidecar["hash"] == found.summary["mesh_hash"]
         assert (small.parent / name / "mesh.msh").is_file()
+
+
+def test_figures_are_drawn_when_the_run_has_ended(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its results are there, its folder is free, and nothing that happens then fails it."""
+    seen: list[Path] = []
+
+    def draw(folder: Path, comm: Any, stop: Any) -> list[Path]:
+        assert (folder / "summary.json").is_file()
+        FolderLock(folder).check()
+        assert not stop()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop()
+        seen.append(folder)
+        raise MemoryError("no room for a picture")
+
+    monkeypatch.setattr(figures, "draw", draw)
+    assert main(["run", str(small), "--set", "output.figures=true", "--out", "out"]) == 0
+    said = capsys.readouterr().out
+    assert seen and said.index("done:") < said.index("no figures: no room for a picture")
 
 
 def test_a_process_reads_a_mesh_once_and_compiles_a_form_once(
