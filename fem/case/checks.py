@@ -413,7 +413,7 @@ def _hooks(sections: Mapping[str, Any]) -> Iterator[str]:
         yield str(error)
         return
     for k, entry in enumerate(sections["kinetics"]):
-        if entry.law not in known:
+        if entry.law is not None and entry.law not in known:
             yield f"kinetics.{k}.law: {entry.law!r}: no such law; {nearest(entry.law, known)}"
 
 

@@ -115,7 +115,10 @@ def _transfer(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
         sections.get("library", {}), base.name, base.name, electrolyte_name, strict=False
     )
     for k, entry in enumerate(entries):
-        if (entry.alpha_a, entry.alpha_c) == (None, None) or entry.law not in BUILT_IN_LAWS:
+        law = next((other.law for other in reversed(entries)
+                    if other.law and fnmatchcase(entry.surface, other.surface)), None)
+        own_law = law is not None and law not in BUILT_IN_LAWS
+        if (entry.alpha_a, entry.alpha_c) == (None, None) or own_law:
             continue
         alpha = {name: float(getattr(known, name)) if known.has(name) else None
                  for name in ("alpha_a", "alpha_c")}

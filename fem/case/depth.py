@@ -167,12 +167,13 @@ def _metal_on_metal(sections: Mapping[str, Any]) -> dict[str, float] | None:
     values |= {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
     values["i0"] = values.pop("i0_ref", None)
     wanted = ("i0", "alpha_a", "alpha_c", "film_resistance", "c_ref")
+    law = None
     for entry in sections["kinetics"]:
         if fnmatchcase("metal", entry.surface):
-            if entry.law != "butler_volmer":
-                return None
+            law = entry.law or law
             values |= {k: v for k in wanted if (v := getattr(entry, k)) is not None}
-    if any(values.get(k) is None or varies(values[k]) for k in wanted):
+    own_law = law not in (None, "butler_volmer")
+    if own_law or any(values.get(k) is None or varies(values[k]) for k in wanted):
         return None
     return {k: number(values[k]) for k in (*wanted, "Ea")}
 

@@ -107,7 +107,7 @@ class Kinetics(Table):
     """Interface kinetics of the metal on a surface; later entries win over earlier ones."""
 
     surface: Glob = Field(description="region of the solid side, or 'counter' or 'collector'")
-    law: Name = Field("butler_volmer", description="name of the kinetic law")
+    law: Name | None = Field(None, description="name of the kinetic law; default butler_volmer")
     i0: ExchangeCurrent | None = Field(
         None,
         description="exchange current density at c_ref and 298.15 K; it goes with "

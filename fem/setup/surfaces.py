@@ -151,7 +151,7 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
     law, wall, angle = "butler_volmer", None, None
     for entry in case.kinetics:
         if fnmatchcase(name, entry.surface):
-            law, wall = entry.law, entry.wall or wall
+            law, wall = entry.law or law, entry.wall or wall
             angle = angle if entry.contact_angle is None else entry.contact_angle
             for prop in _KINETIC_NUMBERS:
                 if getattr(entry, prop) is not None:

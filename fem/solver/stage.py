@@ -197,7 +197,7 @@ class Stage:
         return out, float(worst)
 
     def boundary_current(self, name: str, group: str) -> float:
-        """Current that leaves through nodes held at a value, A, from the row's own residual.
+        """Current that enters through nodes held at a value, A, from the row's own residual.
 
         The sum of the residual over held nodes is what the boundary must supply for the balance to
         hold; it is exact for the discrete equations. Valid after `solve`; collective.

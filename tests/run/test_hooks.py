@@ -84,6 +84,18 @@ def test_an_own_law_is_used(tmp_path: Path) -> None:
     assert max(own["closures"].values()) < 1e-9
 
 
+def test_an_entry_without_a_law_keeps_that_of_the_one_before() -> None:
+    """A film on the collector does not bring Butler-Volmer back."""
+    from fem.setup.surfaces import _reaction
+
+    entries = [
+        {"surface": "*", "law": "linear", "i0": "1 A/m^2"},
+        {"surface": "collector", "film_resistance": "1e-3 ohm*m^2"},
+    ]
+    made = small(kinetics=entries)
+    assert _reaction(made, "collector", "Cu").law == "linear"
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

@@ -47,9 +47,16 @@ def build(setup: Setup, table: Heat) -> Iterator[Conduction | Shutdown]:
     def outside(T: float) -> list[str]:
         return [text for e in liquids for text in e.outside(e.c0, e.c0, T)]
 
+    def require(*ends: float) -> None:
+        for electrolyte in liquids:
+            for T in ends:
+                electrolyte.require(electrolyte.c0, electrolyte.c0, T)
+
     entropy = _entropy(setup, table)
     settled = case.study in TIMED and any(T != case.temperature for T in held.values())
-    yield Conduction(tuple(media), around, held, entropy, limit, outside, settled=settled)
+    yield Conduction(
+        tuple(media), around, held, entropy, limit, outside, require, settled=settled
+    )
     melting = {
         name: Melting(m.at, m.width, m.factor)
         for name in domain.regions if (m := _given(table, name).get("shutdown"))

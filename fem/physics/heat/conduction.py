@@ -103,7 +103,7 @@ class Conduction(Observer):
         Strong:  rho c_p dT/dt - div(k grad T) = sigma |grad phi_s|^2 - i_l.grad phi_l + Q
         Walls:   jump of k grad T.n = i_n (phi_s - phi_l) + i_n T dU/dT
         Edges:   -k grad T.n = h (T - T_out) - flux,  or T given;  else insulated
-        Weak:    (1 V)^-1 [ (rho c_p dT/dt, v) + (k grad T, grad v) + <h (T - T_out), v>
+        Weak:    (1 V)^-1 [ (rho c_p dT/dt, v) + (k grad T, grad v) + <h (T - T_out) - flux, v>
                  - (sources, v) - <i_n (phi_s - phi_l) + i_n T dU/dT, v> ] = 0          [A]
 
     n points out. What other physics make is the port `heat`. i_n is positive where metal
@@ -123,6 +123,8 @@ class Conduction(Observer):
         entropy: dU/dT of the metal's electrode reaction, V/K.
         limit: an event ends the run where it is hotter, K.
         outside: what a temperature is too high for, K -> a sentence each.
+        require: raises a CaseError where a table of the electrolyte does not reach to one of the
+            temperatures, K.
         settled: the run begins with the temperatures at rest between boundaries that are held, and
             their surroundings, before anything makes heat; else at one temperature.
         together: solve for it with the potentials, T always that of the iterate. (Newton's method
@@ -135,6 +137,7 @@ class Conduction(Observer):
     entropy: float = 0.0
     limit: float = np.inf
     outside: Callable[[float], list[str]] = lambda T: []
+    require: Callable[..., None] = lambda *ends: None
     together: bool = False
     settled: bool = False
 
@@ -338,6 +341,7 @@ class Conduction(Observer):
         whole = max(abs(work), abs(given), scale * GAS_CONSTANT * self.start / FARADAY)
         there = self._total("content") / self.s.dt if self.s.dt else 0.0
         self.highest = self.zero + self._hottest()[0]
+        self.require(self.zero - self._hottest(-self.rise.owned)[0], self.highest)
         return {
             "T_max": self.highest,
             "heat_made": made,

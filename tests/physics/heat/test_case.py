@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fem import Case, CaseError
+from fem import Case, CaseError, RunError
 from fem.mesh.domain import Domain
 from fem.physics.heat.data import library
 from fem.run.session import resume, run
@@ -165,3 +165,16 @@ def test_probes_read_the_temperature_that_is_found(tmp_path: Path) -> None:
     found = run(Case.from_dict(hot(probe=probes)), tmp_path / "r").series
     assert found["probe.surface"] == pytest.approx(found["probe.point"], abs=1e-9)
     assert found["probe.point"][0] > 298.151 and found["probe.volume"][0] > 298.15002
+
+
+def test_a_table_ends_the_run_where_it_is_hotter(tmp_path: Path) -> None:
+    """Tables are not extrapolated: kappa along T up to 300 K, the collector at 320 K."""
+    kappa = {"along": "T", "at": ["290 K", "300 K"], "values": ["1 S/m", "1.1 S/m"]}
+    boundaries = {n: {"T": "320 K"} for n in ("collector", "counter")}
+    data = hot(
+        {"regions": REGIONS, "boundaries": boundaries}, study="steady",
+        materials={"ideal": PLAIN | {"kappa": kappa}},
+        protocol=[{"step": "plate", "current_density": "100 A/m^2"}],
+    )  # fmt: skip
+    with pytest.raises((CaseError, RunError), match=r"kappa: T = 320 K lies outside its table"):
+        run(Case.from_dict(data), tmp_path / "r")
