@@ -12,6 +12,7 @@ PHYSICS = (
     "fem.physics.circuit:PHYSICS",
     "fem.physics.electrons:PHYSICS",
     "fem.physics.ions:PHYSICS",
+    "fem.physics.charged:PHYSICS",
     "fem.physics.walls:PHYSICS",
     "fem.physics.metal:PHYSICS",
     "fem.physics.nuclei:PHYSICS",

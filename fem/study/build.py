@@ -24,6 +24,8 @@ from fem.contract.physics import Column, Field
 from fem.materials import library
 from fem.materials.limits import POSITIVE_LAWS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain
+from fem.physics.charged.build import shifts
+from fem.physics.charged.shift import laws as charged_laws
 from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions, Medium
 from fem.physics.metal import build as growth
@@ -475,12 +477,13 @@ def _ions(
     frozen: bool, edges: Edges, pores: list[str],
 ) -> Ions:
     groups: dict[Any, list[str]] = {}
+    charged = shifts(case, fillings, pores)
     for n in ionic:
         spec, f = case.region(n), fillings[n]
         own = any(getattr(spec, p, None) is not None for p in ("kappa", "D", "t_plus"))
         varied = varies(f.porosity) or varies(f.tortuosity)
         salt = isinstance(f.electrolyte, library.Electrolyte)
-        key = (n,) if own or varied else (f.electrolyte.name, salt, n in pores)
+        key = (n,) if own or varied or n in charged else (f.electrolyte.name, salt, n in pores)
         groups.setdefault(key, []).append(n)
     media = []
     formula = MONOVALENT
@@ -503,9 +506,11 @@ def _ions(
             prop: _law(case, names[0], first, prop, domain)
             for prop in ("kappa", *(("D", "t_plus", "thermodynamic_factor") if salt else ()))
         }
-        media.append(Medium(tuple(names), salt=salt, **laws, **spread))
         if salt:
             formula = first.electrolyte.formula
+        if names[0] in charged:
+            laws = charged_laws(charged[names[0]], laws["D"], laws["t_plus"], formula.z)
+        media.append(Medium(tuple(names), salt=salt, **laws, **spread))
     return Ions(
         tuple(media), formula=formula, c0=c0, frozen=frozen,
         fixed_potential=dict.fromkeys(edges.phi_l, 0.0),

@@ -42,6 +42,8 @@ class Medium:
         t_plus: transference number of the metal ion.
         thermodynamic_factor: 1 + dlnf/dlnc.
         salt: dissolves salt; if not, only the metal ion moves (t_plus = 1) and c does not exist.
+        held: salt per volume of liquid where it is not c: its anions over nu_minus, mol/m3. There c
+            is the neutral salt in equilibrium, and ions are left where it is next to nothing.
         porosity, tortuosity: of an averaged region (X_eff = X porosity/tortuosity); 1 if resolved;
             a porosity may be a name that another physics defines (the pore that metal leaves).
     """
@@ -52,6 +54,7 @@ class Medium:
     t_plus: Callable[[Any, Any], Any] = _no_salt
     thermodynamic_factor: Callable[[Any, Any], Any] = _no_salt
     salt: bool = True
+    held: Callable[[Any, Any], Any] | None = None
     porosity: Any = 1.0
     tortuosity: Any = 1.0
 
@@ -59,6 +62,11 @@ class Medium:
     def moving(self) -> bool:
         """Metal moves through."""
         return isinstance(self.porosity, str)
+
+    @property
+    def lumped(self) -> bool:
+        """Integrals are sums over nodes: of what moves, or is stored by a law, for positive c."""
+        return self.moving or self.held is not None
 
     def pore(self, s: System) -> Any:
         """Share of the volume that is electrolyte."""
@@ -69,10 +77,11 @@ class Medium:
         return s["room"] if self.moving else self.porosity
 
     def stored(self, s: System) -> tuple[Any, Any, Any]:
-        """Salt per volume, mol/m3, its weight and measure: lumped where metal moves through."""
-        domain, lumped = s.domain, self.moving
+        """Salt per volume, mol/m3, its weight and measure."""
+        domain, lumped = s.domain, self.lumped
         weight = domain.node_weight(self.regions) if lumped else domain.weight
-        return self.room(s) * s["c"], weight, domain.dx(self.regions, lumped=lumped)
+        salt = s["c"] if self.held is None else self.held(s["c"], s["T"])
+        return self.room(s) * salt, weight, domain.dx(self.regions, lumped=lumped)
 
     def storing(self, s: System) -> Any:
         """Salt that a volume takes up, mol/(m3 s).
@@ -174,7 +183,7 @@ class Ions:
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
-            i_l += kappa * self._spread(s, medium) * ufl.grad(spreading) / self._counted(c)
+            i_l += kappa * self._spread(s, medium) * ufl.grad(spreading) / self._counted(medium, c)
         return i_l
 
     def _spread(self, s: System, medium: Medium) -> Any:
@@ -183,9 +192,9 @@ class Ions:
         factor, t_plus = medium.thermodynamic_factor(c, T), medium.t_plus(c, T)
         return self.formula.diffusion_potential(T, factor, t_plus)
 
-    def _counted(self, c: Any) -> Any:
+    def _counted(self, medium: Medium, c: Any) -> Any:
         """The salt whose logarithm drives i_l, mol/m3."""
-        return ufl.max_value(c, SCARCE * self.c0)
+        return ufl.max_value(c, SCARCE * self.c0) if medium.held is None else c
 
     def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
@@ -219,7 +228,7 @@ class Ions:
         terms = [density * v * measure for density, measure in self._supply(s)]
         for medium in (m for m in self.media if not m.salt):
             flow = ufl.inner(self.current(s, medium), ufl.grad(v))
-            terms.append(flow * w * s.domain.dx(medium.regions, lumped=medium.moving))
+            terms.append(flow * w * s.domain.dx(medium.regions, lumped=medium.lumped))
         return sum(terms[1:], terms[0]) if terms else None
 
     def rows(self, s: System) -> None:
@@ -227,7 +236,7 @@ class Ions:
         w = s.domain.weight
         v = s.test("phi_l")
         for medium in self.media:
-            dx = s.domain.dx(medium.regions, lumped=medium.moving)
+            dx = s.domain.dx(medium.regions, lumped=medium.lumped)
             s.row("phi_l", -ufl.inner(self.current(s, medium), ufl.grad(v)) * w * dx)
         for density, measure in self._supply(s):
             s.row("phi_l", -density * v * measure)
@@ -242,7 +251,7 @@ class Ions:
             for row, spreading in s.rows_of("c"):
                 flux = self.anion_flux(s, medium, spreading)
                 s.row(row, nF * rate * q * dx)
-                if not medium.moving:
+                if not medium.lumped:
                     apart = self._apart(s, emptied, medium.porosity * ufl.grad(s.ddt(s["c"])))
                     s.row(row, nF * ufl.inner(apart, ufl.grad(q)) * w * dx)
                 s.row(row, -nF * ufl.inner(flux, ufl.grad(q)) * w * dx)
@@ -254,7 +263,7 @@ class Ions:
         spreading = s.rows_of("c")[-1][1] if "c" in s.unknowns else None
         for medium in self.media:
             rate = -ufl.inner(self.current(s, medium, spreading), ufl.grad(s["phi_l"]))
-            dx = s.domain.dx(medium.regions, lumped=medium.moving)
+            dx = s.domain.dx(medium.regions, lumped=medium.lumped)
             total += rate * v * s.domain.weight * dx
         return total
 
@@ -303,6 +312,6 @@ class Ions:
         for medium in (m for m in self.media if m.salt):
             dx = s.domain.dx(medium.regions, lumped=True)
             row += (1 - medium.t_plus(c, T) + swept) * q * dx
-            column += self._spread(s, medium) / self._counted(c) * q * dx
+            column += self._spread(s, medium) / self._counted(medium, c) * q * dx
             volume += q * dx
         return Split("phi_l", row, column, volume)

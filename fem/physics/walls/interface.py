@@ -105,7 +105,7 @@ class Interface:
         """
         plus, minus = ("+", "-") if on_wall else ("", "")
         T = _side(s["T"], minus)
-        i0 = e.i0(_side(s["c_seen"], minus), T)
+        i0 = e.i0(_side(s.values.get("c_at_walls", s["c_seen"]), minus), T)
         alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
         bare = not e.covered and e.counts
 

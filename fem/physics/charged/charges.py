@@ -1,0 +1,93 @@
+"""The charged regions of a run: ions that walls see, the start, and what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.compat import MPI
+from fem.physics.charged.shift import Shift
+from fem.system.part import Observer
+from fem.system.system import System
+
+__all__ = ["Charges"]
+
+
+@dataclass
+class Charges(Observer):
+    """Names, start and measures of regions with fixed charge.
+
+    Their transport and what they store are the laws of the medium that fills them (`shift.laws`).
+
+    Attributes:
+        shifts: what the charge of a region does to its ions.
+        walls: regions whose ions the kinetics see.
+        start: salt at the start where anions are given, mol/m3.
+        said: warnings.
+    """
+
+    shifts: Mapping[str, Shift]
+    walls: tuple[str, ...]
+    start: Mapping[str, float]
+    said: tuple[str, ...] = ()
+
+    provides: tuple[str, ...] = ("c_plus", "c_minus")
+    needs: tuple[str, ...] = ("c", "c_seen")
+
+    def declare(self, s: System) -> None:
+        """Salt at the start, the metal ions that walls see, and the ions that are shown."""
+        self.s, domain = s, s.domain
+        self.part = domain.subdomain(tuple(self.shifts))
+        tags = domain.cell_tag_array[self.part.cells]
+        self.plus, self.minus = (s.memory(name, self.part) for name in ("c_plus", "c_minus"))
+        cells = self.plus.function_space.dofmap.list[: len(self.part.cells)]
+        self.nodes = {n: np.unique(cells[tags == domain.regions[n]]) for n in self.shifts}
+        c = s.unknowns.get("c")
+        if c is not None:
+            self.at = domain.same_nodes(self.plus.function_space, self.part, c.space, c.part)
+            for name, salt in self.start.items():
+                c.value.x.array[self.at[self.nodes[name]]] = salt
+        seen = s["c_seen"]
+        shifted = sum(
+            domain.field({name: 1.0}) * (self.shifts[name].c_plus(seen) - seen)
+            for name in self.walls
+        )
+        s.define("c_at_walls", seen + shifted)
+
+    def rows(self, s: System) -> None:
+        """None: the charge stays where it is."""
+
+    def _salt(self) -> npt.NDArray[np.float64]:
+        """Salt at the nodes of charged regions, mol/m3."""
+        c = self.s.unknowns.get("c")
+        if c is None:
+            return np.full(len(self.plus.x.array), float(self.s["c"]))
+        return np.asarray(c.value.x.array[self.at])
+
+    def step(self, scale: float) -> Mapping[str, float]:
+        """The least concentration of each ion."""
+        del scale
+        salt, comm = self._salt(), self.s.domain.comm
+        low = [
+            min((float(np.min(ions(shift)(salt[self.nodes[name]]), initial=np.inf))
+                 for name, shift in self.shifts.items()), default=np.inf)
+            for ions in (lambda shift: shift.c_plus, lambda shift: shift.c_minus)
+        ]
+        plus, minus = (comm.allreduce(value, op=MPI.MIN) for value in low)
+        return {"c_plus_min": plus, "c_minus_min": minus}
+
+    def show(self) -> None:
+        """Both ions at the nodes; where two charged regions meet, those of the later one."""
+        salt = self._salt()
+        for name, shift in self.shifts.items():
+            on = self.nodes[name]
+            self.plus.x.array[on] = shift.c_plus(salt[on])
+            self.minus.x.array[on] = shift.c_minus(salt[on])
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Ideal conductivity against the one that is given."""
+        if not closely:
+            yield from ((f"fixed_charge.{k}", text) for k, text in enumerate(self.said))

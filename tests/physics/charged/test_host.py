@@ -1,0 +1,90 @@
+"""A metal cell in a charged host: closed forms of the steady cell, and COMSOL's transient one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fem import Case
+from fem.run.session import run
+from tests.physics.charged.hosts import FINE, GRADED, LIMIT, anions, host
+from tests.verification.cells import C0, FAST, RT_F, Cell, D, L, kinetics, overpotential
+
+#: J over the neutral limiting current, rho over F c0: anions at the anode, logarithm of those at
+#: the cathode, drop of phi_l in RT/F. With equal ions and as many anions as at the start, 2 c_minus
+#: - rho ln c_minus is linear with slope -4J; all values from a quadrature without this code.
+STEADY = {
+    (0.5, -0.05): (1.488981, -0.662620, -2.061879),
+    (0.9, -0.1): (1.861055, -1.724173, -4.297780),
+    (1.5, -0.05): (2.424617, -22.129634, -26.917125),
+    (1.5, -0.1): (2.400000, -11.124820, -15.219017),
+}
+
+
+@pytest.mark.parametrize(("J", "rho"), STEADY)
+def test_steady_closed_cell(J: float, rho: float, tmp_path: Path) -> None:
+    """Below the neutral limiting current and beyond it, where the charge carries on."""
+    step = {"step": "plate", "current_density": f"{J * LIMIT} A/m^2"}
+    geometry = FINE if J > 1 else GRADED
+    data = host(rho, study="steady", protocol=[step], geometry=geometry)
+    found = run(Case.from_dict(data), tmp_path / "r").summary
+    at_anode, at_cathode = anions(found["c_max"] / C0, rho), found["c_minus_min"] / C0
+    taken = sum(
+        overpotential(J * LIMIT, FAST * math.sqrt(c - rho)) for c in (at_anode, at_cathode)
+    )
+    reached = at_anode, math.log(at_cathode), (found["voltage"] + taken) / RT_F
+    print("steady", J, rho, np.array(reached) / STEADY[J, rho] - 1)
+    assert reached == pytest.approx(STEADY[J, rho], rel=1e-3)
+    assert max(found["closures"].values()) < 1e-8
+
+
+# -- Khoo, Zhao, Bazant, J. Electrochem. Soc. 166 (2019) A2280 -----------------------------------
+
+SHARE, I0 = 1.5, 0.1 * LIMIT
+SAND = math.pi / (16 * SHARE**2) * L**2 / D
+
+
+def khoo(rho: float, times: Sequence[float], tolerance: float) -> Iterator[Cell]:
+    """The cell at 1.5 times the neutral limiting current, at times in Sand's times.
+
+    Equations and kinetics are those of `test_khoo_neutral`, with c_plus = c_minus - rho_s and J0 =
+    Da sqrt(k c_plus): walls see the ions of the host.
+    """
+    electrodes = [kinetics(name, I0) for name in ("collector", "counter")]
+    cell = Cell(host(rho, geometry=GRADED, kinetics=electrodes), rtol=1e-9)
+    cell.rest(-SHARE * LIMIT)
+    for _ in cell.march(-SHARE * LIMIT, [t * SAND for t in times], tolerance, 1e-5):
+        yield cell
+
+
+def test_overlimiting_current_against_comsol() -> None:
+    """rho_s = -0.05: eta at the cathode up to two Sand times; the neutral cell ends before one."""
+    known = {0.2: -5.90541, 0.6: -6.59836, 1.0: -7.52713, 1.2: -8.09749, 1.6: -8.41063,
+             2.0: -8.41226}
+    off = [
+        (cell.voltage - cell.at_height("phi_l", 0.0)) / RT_F / eta - 1
+        for cell, eta in zip(khoo(-0.05, [*known], 5e-5), known.values(), strict=True)
+    ]
+    print("khoo -0.05", [f"{x:.1e}" for x in off])
+    assert np.abs(off).max() < 1e-3
+
+
+def test_next_to_no_charge_is_none() -> None:
+    """All columns of COMSOL's table at rho_s = 0, from a charged medium of charge -1e-9."""
+    times = [0.2, 0.4, 0.6, 0.8, 0.85, 0.9, 0.95]
+    c_1 = [0.55279, 0.36760, 0.22648, 0.11071, 0.08489, 0.06019, 0.03654]
+    eta_1 = [-6.01326, -6.4195, -6.90225, -7.61855, -7.88609, -8.23146, -8.73991]
+    eta_0 = [5.05943, 4.94059, 4.85891, 4.79675, 4.78354, 4.7713, 4.76069]
+    found = [
+        (cell.at_height("c", 0.0) / C0, (cell.voltage - cell.at_height("phi_l", 0.0)) / RT_F,
+         -cell.at_height("phi_l", L) / RT_F)
+        for cell in khoo(-1e-9, times, 2e-6)
+    ]
+    off = np.abs(np.array(found) / np.array([c_1, eta_1, eta_0]).T - 1).max(axis=0)
+    print("khoo 0", off)
+    assert off[0] < 1e-3
+    assert off[1:].max() < 3e-3
