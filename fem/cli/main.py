@@ -29,6 +29,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("mesh", "build the mesh of a case into a folder", "fem.cli.meshes:_mesh"),
     ("inspect", "numbers and a picture of a mesh", "fem.cli.meshes:_inspect"),
     ("gallery", "every kind of geometry at small size, with pictures", "fem.cli.meshes:_gallery"),
+    ("channel", "ions in a charged channel, as a table over the salt",
+     "fem.cli.channels:_channel"),
     ("run", "solve a case", "fem.cli.runs:_run"),
     ("resume", "go on from the last checkpoint of a run", "fem.cli.runs:_resume"),
     (
