@@ -102,9 +102,9 @@ def model(base: type[BaseModel], guests: Guests) -> Any:
     fields: dict[str, Any] = {}
     if known.studies:
         studies = STUDIES | {study.name: study.doc for study in known.studies.values()}
-        said = "; ".join(f"{name}: {doc}" for name, doc in studies.items())
+        text = "; ".join(f"{name}: {doc}" for name, doc in studies.items())
         core = base.model_fields["study"]
-        fields["study"] = (Literal[*studies], Field(core.default, description=said))
+        fields["study"] = (Literal[*studies], Field(core.default, description=text))
     for name, physics in known.tables().items():
         if name in base.model_fields:
             raise CaseError(

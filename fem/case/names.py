@@ -1,7 +1,7 @@
 """Names in a case against those of its mesh: regions, surfaces, boundaries; and what reacts there.
 
 A family of geometries says what its mesh will be called before it is built (`names()` of its
-parameters), so `hostplate check` compares without a mesh; for a mesh of one's own the run does it.
+parameters), so `hostplate check` compares without a mesh; for a user's mesh the run does it.
 An exact name that is not there is an error. A pattern (`host_*`) may fit nothing: that is a remark.
 """
 
@@ -30,7 +30,7 @@ REQUIRED = frozenset({"i0", "alpha_a", "alpha_c"})
 
 
 def of_geometry(case: Any) -> Names | None:
-    """Names that the family of a case gives its mesh; None for a mesh of one's own."""
+    """Names that the family of a case gives its mesh; None for a user's mesh."""
     from fem.case.geometry import geometry_parameters
 
     if case.geometry is None:

@@ -13,8 +13,8 @@ __all__ = ["components", "edges", "highest", "linked", "united"]
 
 Ints = npt.NDArray[np.int64]
 
-#: Links; fewer are followed by numpy in less time than scipy.sparse takes to load, 0.2 s.
-MANY = 30_000
+#: Most links that numpy follows in less time than scipy.sparse takes to load, 0.2 s.
+MAX_LINKS_IN_NUMPY = 30_000
 
 
 def components(mesh: Any, on: npt.NDArray[np.bool_]) -> tuple[Ints, int]:
@@ -125,7 +125,7 @@ def linked(count: int, rows: Ints, columns: Ints) -> tuple[int, Ints]:
     Returns:
         How many parts there are, and the label of every node.
     """
-    if len(rows) > MANY:
+    if len(rows) > MAX_LINKS_IN_NUMPY:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 

@@ -1,1 +1,1 @@
-"""One run: start, steps, events, what is recorded and said."""
+"""One run: start, steps, events, records and messages."""

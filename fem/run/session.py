@@ -68,7 +68,7 @@ def run(
 
     Raises:
         CaseError: the input cannot be run; nothing was written.
-        RunError: the solver gave up; results so far and a checkpoint remain.
+        RunError: the solver failed; results so far and a checkpoint remain.
         Interrupted: a signal asked to stop; the run can be resumed.
     """
     from fem.results.result import Result
@@ -116,7 +116,7 @@ def resume(
 
     Raises:
         CaseError: no checkpoint, or other physics.
-        RunError: the solver gave up again.
+        RunError: the solver failed again.
         Interrupted: a signal asked to stop.
     """
     from fem.results.result import Result

@@ -28,7 +28,7 @@ __all__ = ["consistent", "hold", "take_over"]
 
 #: Volts beyond the deepest nucleation overpotential from which the first solve starts: every wall
 #: conducts there.
-BEYOND_NUCLEATION = 0.05
+BEYOND_NUCLEATION_VOLTAGE = 0.05
 
 
 def consistent(
@@ -52,7 +52,7 @@ def consistent(
     s = model.system
     control = segment.control(time, model.area, after=True)
     if segment.voltage is None and s.t == 0.0 and s.get_voltage() == 0.0:
-        s.set_voltage(segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION))
+        s.set_voltage(segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION_VOLTAGE))
     _need_carriers(model, segment, control)
     s.begin(0.0)
     model.set_time(time, after=True)

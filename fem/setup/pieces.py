@@ -1,4 +1,4 @@
-"""Pieces: what hangs together for electrons or for ions, and what of it no current can reach.
+"""Pieces: regions connected for electrons or for ions, and those that no current can reach.
 
 A conductor that does not touch the collector floats: its potential follows from zero net current
 through the reactions on its walls. Where nothing reacts either (all walls insulated, or dead under

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fem.compat import PETSc, owned_size
-from fem.solver.matrices import AMPERE
+from fem.solver.matrices import ROW_UNIT
 from fem.solver.stiffness import structure
 from fem.system.system import System
 
@@ -95,7 +95,7 @@ class Decoupling:
     def update(self) -> None:
         """Take diffusion and the slopes of reactions from the matrix just filled (collective)."""
         self.of_c.array_w[:] = self.T
-        self.of_phi.array_w[:] = self.stage.local.diagonal(self.potential) / AMPERE
+        self.of_phi.array_w[:] = self.stage.local.diagonal(self.potential) / ROW_UNIT
         self.take.copy(self.own, _SAME)
         self.own.diagonalScale(self.of_c, self.of_phi)
         for other, moved in self.others:

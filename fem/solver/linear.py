@@ -26,7 +26,7 @@ import numpy.typing as npt
 from fem.compat import MPI, Callee, PETSc, quiet_options
 from fem.solver.bordered import Bordered
 from fem.solver.decoupling import Decoupling
-from fem.solver.matrices import AMPERE, Condensed
+from fem.solver.matrices import ROW_UNIT, Condensed
 
 if TYPE_CHECKING:
     from fem.solver.options import Options
@@ -38,12 +38,13 @@ Array = npt.NDArray[np.float64]
 #: Newton's step of the fields and of the voltage, Krylov iterations, whether they converged.
 Step = tuple[tuple[list[Array], float], int, bool]
 
-#: INFOG(1) of MUMPS: the matrix is singular, by its numbers or by its structure.
-SINGULAR = (-10, -6)
-#: INFOG(1) of MUMPS: too little memory.
-MEMORY = (-7, -8, -9, -13, -14, -17, -18, -19)
-#: Matrices that are factorised after the iterative solver has failed, before it is tried again.
-FACTORED = 20
+#: Values of INFOG(1) of MUMPS for a singular matrix, by its numbers or by its structure.
+SINGULAR_CODES = (-10, -6)
+#: Values of INFOG(1) of MUMPS for too little memory.
+MEMORY_CODES = (-7, -8, -9, -13, -14, -17, -18, -19)
+#: Number of matrices that are factorised after the iterative solver has failed, before it is tried
+#: again.
+FACTORISED_SOLVES = 20
 
 _ids = itertools.count()
 
@@ -52,7 +53,7 @@ class LinearSolver:
     """Solves with the matrix of a stage, and with the voltage where it is sought.
 
     Args:
-        stage: whose parts are taken; its rows are in A, the solver's in `AMPERE`.
+        stage: whose parts are taken; its rows are in A, the solver's in `ROW_UNIT`.
 
     Attributes:
         direct: MUMPS instead of Krylov's method.
@@ -134,7 +135,7 @@ class LinearSolver:
         return vector
 
     def put(self, vec: Any, arrays: Sequence[Array]) -> None:
-        """Owned values of the unknowns seen into a vector."""
+        """Put the owned values of these unknowns into a vector."""
         vec.array_w[:] = np.concatenate(arrays)
 
     def get(self, vec: Any) -> list[Array]:
@@ -261,10 +262,10 @@ class LinearSolver:
         with contextlib.suppress(PETSc.Error):
             factors = self.ksp.getPC().getFactorMatrix() if self.direct else None
             code = factors.getMumpsInfog(1) if factors else 0
-        if code in SINGULAR:
+        if code in SINGULAR_CODES:
             return (": its matrix is singular (MUMPS -10): some part of the mesh has no potential "
                     "or no salt, or a conductivity is 0 there")
-        if code in MEMORY:
+        if code in MEMORY_CODES:
             return (f": not enough memory for its factors (MUMPS {code}); take more ranks or a "
                     "coarser mesh")
         if code < 0:
@@ -312,7 +313,7 @@ class LinearSolver:
             self._watch(iterations)
             if good or not self.new:
                 return step, iterations, good
-            self.factored_left = FACTORED
+            self.factored_left = FACTORISED_SOLVES
         y, _, good = self.apply_inverse(0, [-r for r in residual])
         w, _, fine = self.apply_inverse(1, border)
         local = np.array([
@@ -327,7 +328,7 @@ class LinearSolver:
 
     def apply_inverse(self, k: int, rhs: Sequence[Array]) -> tuple[list[Array], int, bool]:
         """Solve J x = rhs (A) with the k-th pair of vectors (collective)."""
-        rhs = [r / AMPERE for r in rhs]
+        rhs = [r / ROW_UNIT for r in rhs]
         outer = list(rhs) if self.condensed is None else self.condensed.reduce(rhs)
         self.put(self.rhs[k], outer)
         iterations, good = 0, False
@@ -336,7 +337,7 @@ class LinearSolver:
             iterations = self.ksp.getIterationNumber()
             good = went and self.ksp.getConvergedReason() > 0  # type: ignore[operator]
             if not good and self.new and not self.direct:
-                self.factored_left = FACTORED
+                self.factored_left = FACTORISED_SOLVES
         if self.factored_left:
             good = self._factorise(k)
         x = self.get(self.solution[k])
@@ -370,8 +371,8 @@ class LinearSolver:
         gap: float,
     ) -> Step:
         """The step by Krylov iterations in which the voltage takes part."""
-        right, b, g = ([a / AMPERE for a in arrays] for arrays in (residual, border, gradient))
-        right, d, gap = [-r for r in right], slope / AMPERE, -gap / AMPERE
+        right, b, g = ([a / ROW_UNIT for a in arrays] for arrays in (residual, border, gradient))
+        right, d, gap = [-r for r in right], slope / ROW_UNIT, -gap / ROW_UNIT
         if self.condensed is None:
             outer, inner_b, inner_g = right, b, g
         else:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from fem.solver.problem import Problem
     from fem.system.nodal import LocalTerms
 
-__all__ = ["AMPERE", "Condensed", "Differences", "Parts"]
+__all__ = ["ROW_UNIT", "Condensed", "Differences", "Parts"]
 
-#: Rows reach the linear solver in this unit, A. PETSc takes any pivot below 2e-14 for zero, but on
+#: Unit in which rows reach the linear solver, A. PETSc takes any pivot below 2e-14 for zero, but on
 #: coarse levels in 3D entries of 1e-19 A/V are sound: in ampere, multigrid does nothing there or
 #: fails.
-AMPERE = 1e-15
-#: Of a number that is added to others as large: some of its last bits.
+ROW_UNIT = 1e-15
+#: Relative error of a number that is added to others as large: some of its last bits.
 ROUND_OFF = 4 * float(np.finfo(float).eps)
 Array = npt.NDArray[np.float64]
 
@@ -153,7 +153,7 @@ class Parts:
                 diagonal = self.blocks[k][k].getDiagonal()
                 if self.smooth[k][k] is None:
                     diagonal.set(0.0)
-                diagonal.array_w[held] = 1.0 / AMPERE  # of the size of the others: multigrid minds
+                diagonal.array_w[held] = 1.0 / ROW_UNIT  # the size of the others: multigrid minds
                 self.diagonal.append(diagonal)
         elif self.added:
             for pair in self.added:
@@ -163,15 +163,15 @@ class Parts:
         local.linearise()
         for k, name in enumerate(stage.names):
             vec, reacts = self.diagonal[k].copy(), local.diagonal(name)
-            vec.array_w[:] += reacts / AMPERE
+            vec.array_w[:] += reacts / ROW_UNIT
             free = np.ones(len(reacts))
             free[stage.fixed[k]] = 0.0
-            self.slopes[name] = AMPERE * np.abs(vec.array_r) * free, np.abs(reacts)
+            self.slopes[name] = ROW_UNIT * np.abs(vec.array_r) * free, np.abs(reacts)
             self.blocks[k][k].setDiagonal(vec)
             vec.destroy()
         for pair in local.pairs:
             i, j = (stage.names.index(name) for name in pair)
-            block, values = self.blocks[i][j], local.couple(*pair, AMPERE)
+            block, values = self.blocks[i][j], local.couple(*pair, ROW_UNIT)
             if pair in self.added:
                 add_entries(block, *local.shared[pair], values)
             else:
@@ -182,7 +182,7 @@ class Parts:
         """Copy a smooth block and take rows and columns of held nodes out of it."""
         block = self.blocks[i][j]
         matrix.copy(block, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
-        block.scale(1 / AMPERE)
+        block.scale(1 / ROW_UNIT)
         right, left = matrix.createVecs()
         for vec, held in ((left, self.stage.fixed[i]), (right, self.stage.fixed[j])):
             vec.set(1.0)

@@ -37,27 +37,27 @@ from fem.system.system import System, Unknown, check_rules
 __all__ = ["Stage"]
 
 
-#: A Newton step may multiply the residual by the first; it is halved at most so many times.
-OVERSHOOT, RETREATS = 2.0, 6
-#: After 10 iterations far from the solution the last three must have lowered the residual to this
-#: share; where an exponential leads down, they lower it to exp(-3).
-FALLING = 0.1
-#: Share of a concentration that a Newton step leaves at least.
-KEPT = 1e-3
-#: mol/m3; and what it leaves in any case. At -2 V, far beyond the limiting current, a wall has
-#: 1e-25 of the salt of the bulk, or less.
-TRACE = 1e-60
+#: Largest growth of the residual in a Newton step, and most halvings of a step.
+MAX_RESIDUAL_GROWTH, MAX_HALVINGS = 2.0, 6
+#: Share to which the last three of 10 iterations far from the solution must have lowered the
+#: residual; where an exponential leads down, they lower it to exp(-3).
+MAX_DECAY_SHARE = 0.1
+#: Least share of a concentration that a Newton step leaves.
+MIN_KEPT_SHARE = 1e-3
+#: Least concentration that a Newton step leaves in any case, mol/m3. At -2 V, far beyond the
+#: limiting current, a wall has 1e-25 of the salt of the bulk, or less.
+TRACE_C = 1e-60
 
 
-#: A stage whose row was changed by its solution is solved at most so many times more.
-AGAIN = 5
-#: The first linear solve is as tight as this, and as what Newton leaves: SQUARED residual^2.
-FIRST, SQUARED = 1e-6, 1e-4
-#: So often the voltage foreseen is moved, while it misses the current by more than this share.
-AIMS, AIMED = 3, 1e-2
-#: After an iteration it is moved if the gap in the current exceeds this share of the residual, and
-#: is small: far from the solution Newton's own direction is the better one.
-LEADS = 0.3
+#: Most repeats of a stage whose row was changed by its solution.
+MAX_REPEATS = 5
+#: Tolerance of the first linear solve, and factor of the residual in it: Newton leaves its square.
+FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR = 1e-6, 1e-4
+#: Most moves of the predicted voltage, while it misses the current by more than this share.
+VOLTAGE_AIM_TRIES, VOLTAGE_AIM_RTOL = 3, 1e-2
+#: Gap in the current, as a share of the residual, above which the voltage is moved after an
+#: iteration, if the gap is small: far from the solution Newton's own direction is the better one.
+VOLTAGE_GAP_SHARE = 0.3
 
 
 class Stage:
@@ -216,7 +216,7 @@ class Stage:
         Arguments and what is returned are those of `solve_once`, iterations summed. Collective.
         """
         outcome = self.solve_once(control, scale)
-        for _ in range(AGAIN):
+        for _ in range(MAX_REPEATS):
             if not outcome.converged or not any([u.again() for u in self.unknowns if u.again]):
                 break
             outcome = self.solve_once(control, scale).after(outcome)
@@ -245,7 +245,8 @@ class Stage:
         solver.begin()
         fresh = solver.decoupling is not None  # a step moves the reactions to other nodes
         residual, norm, gap = self._state(control, seek)
-        if abs(gap) > AIMED * scale and self._aim(control, AIMED * scale, gap):
+        miss = VOLTAGE_AIM_RTOL * scale
+        if abs(gap) > miss and self._aim(control, miss, gap):
             residual, norm, gap = self._state(control, seek)
         if max(norm, abs(gap)) > scale and s.history > 1:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
@@ -269,13 +270,14 @@ class Stage:
                     return Outcome(
                         True, "at round-off", iteration, linear, factored, worst, stalled
                     )
-            lost = iteration >= 10 and worst > max(1e-2, FALLING * self.history[-4])
+            lost = iteration >= 10 and worst > max(1e-2, MAX_DECAY_SHARE * self.history[-4])
             if iteration == options.max_newton or lost:
                 break
             if self.linear:  # the sum of a row may exceed its Euclidean norm
                 solver.rtol = min(max(0.03 * options.rtol / worst, 1e-13), 1e-2)
             else:
-                leaves = min(FIRST, SQUARED * worst) if iteration == 0 else 0.0
+                first = min(FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR * worst)
+                leaves = first if iteration == 0 else 0.0
                 tightness = max(leaves, 0.01 * options.rtol / worst, options.linear_rtol)
                 solver.rtol = min(tightness, 1e-4)
             self.parts.fill()
@@ -293,13 +295,14 @@ class Stage:
             origin = [u.owned.copy() for u in self.unknowns], s.voltage.x.array.copy()
             self._move(steps, share, origin)
             residual, norm, gap = self._state(control, seek)
-            for _ in range(RETREATS):
-                if max(norm, abs(gap)) / scale <= OVERSHOOT * worst:
+            for _ in range(MAX_HALVINGS):
+                if max(norm, abs(gap)) / scale <= MAX_RESIDUAL_GROWTH * worst:
                     break
                 share /= 2  # exponentials far from the solution: go back half of the way
                 self._move(steps, share, origin)
                 residual, norm, gap = self._state(control, seek)
-            leads = max(LEADS * norm, options.rtol * scale) < abs(gap) < AIMED * scale
+            close = max(VOLTAGE_GAP_SHARE * norm, options.rtol * scale)
+            leads = close < abs(gap) < VOLTAGE_AIM_RTOL * scale
             if leads and self._aim(control, 0.1 * abs(gap), gap):
                 residual, norm, gap = self._state(control, seek)
         return Outcome(False, "too many iterations", iteration, linear, factored, worst)
@@ -317,7 +320,7 @@ class Stage:
             gap: current of the walls less that imposed, A.
         """
         s, first = self.system, gap
-        for _ in range(AIMS):
+        for _ in range(VOLTAGE_AIM_TRIES):
             if self.local:
                 self.local.linearise()
             slope, before = self._slope(), s.get_voltage()
@@ -449,8 +452,8 @@ class Stage:
         for u, step, old in zip(self.unknowns, fields, origin[0], strict=True):
             u.owned[:] = old + share * step
             if u.positive:
-                self.falls = bool((u.owned < KEPT * old).any())
-                np.maximum(u.owned, np.maximum(KEPT * old, TRACE), out=u.owned)
+                self.falls = bool((u.owned < MIN_KEPT_SHARE * old).any())
+                np.maximum(u.owned, np.maximum(MIN_KEPT_SHARE * old, TRACE_C), out=u.owned)
         self.system.voltage.x.array[:] = origin[1] + share * dE
 
     def destroy(self) -> None:

@@ -27,7 +27,7 @@ __all__ = ["CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction"]
 Array = npt.NDArray[np.float64]
 Nodes = npt.NDArray[np.int32]
 
-#: V; half the distance of the two currents from which a slope is taken.
+#: Half the distance of the two voltages from which a slope is taken, V.
 PROBE = 1e-7
 #: Names that stand for the cell current beside rows, and for the cell voltage beside unknowns.
 CELL, VOLTAGE = "cell", "voltage"

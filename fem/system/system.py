@@ -36,7 +36,7 @@ from fem.system.slots import CELL_SLOT, Slots
 
 __all__ = ["Hints", "Split", "System", "Unknown"]
 
-POINTS = 2
+QUADRATURE_POINTS = 2
 """Degree of the quadrature whose points may have memories; that of all volume integrals."""
 PORTS = {"heat": "W/m^3", "work": "W/m^3", "force": "N/m^3"}
 """Sums over all physics, and their units; see `System.contribute`."""
@@ -417,7 +417,7 @@ class System:
         """
         if per == "point":
             element: Any = basix.ufl.quadrature_element(
-                part.mesh.basix_cell(), value_shape=shape, degree=POINTS
+                part.mesh.basix_cell(), value_shape=shape, degree=QUADRATURE_POINTS
             )
         else:
             kind = {"node": ("Lagrange", 1), "corner": ("DG", 1), "cell": ("DG", 0)}[per]

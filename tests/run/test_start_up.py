@@ -68,9 +68,9 @@ def test_parts_of_a_graph_are_those_of_scipy(links: int, monkeypatch: pytest.Mon
     draw = np.random.default_rng(links)
     chain = draw.permutation(300)
     for rows, columns in (draw.integers(0, 300, (2, links)), (chain[:-1], chain[1:])):
-        monkeypatch.setattr(components, "MANY", 10_000)
+        monkeypatch.setattr(components, "MAX_LINKS_IN_NUMPY", 10_000)
         own = components.linked(300, rows, columns)
-        monkeypatch.setattr(components, "MANY", -1)
+        monkeypatch.setattr(components, "MAX_LINKS_IN_NUMPY", -1)
         of_scipy = components.linked(300, rows, columns)
         assert own[0] == of_scipy[0]
         assert own[1].tolist() == of_scipy[1].tolist()

@@ -12,7 +12,7 @@ import pytest
 
 from fem.compat import MPI, cell_vertices, dmesh
 from fem.mesh.components import components
-from fem.solver.matrices import AMPERE, Differences
+from fem.solver.matrices import ROW_UNIT, Differences
 from fem.solver.options import Options
 from tests.verification.fronts import (
     FLOOR,
@@ -75,7 +75,7 @@ def test_taylor():
     x, y = solver.operator.createVecRight(), solver.operator.createVecLeft()
     solver.put(x, direction)
     solver.operator.mult(x, y)
-    y.scale(AMPERE)
+    y.scale(ROW_UNIT)
     slope, border, gradient = solver.get(y), local.border(), local.gradient()
     i_slope = dE * local.voltage_slope()
     for k, name in enumerate(stage.names):

@@ -22,7 +22,7 @@ from fem.compat import MPI
 from fem.files.checkpoint import latest
 from fem.mesh.domain import Domain
 from fem.physics.nuclei.draws import poisson_sites
-from fem.physics.nuclei.nuclei import SLACK, Nuclei
+from fem.physics.nuclei.nuclei import WAKE_SLACK, Nuclei
 from fem.results.result import Result, read_series
 from fem.run.session import resume
 from fem.run.signals import StopRequest
@@ -379,7 +379,7 @@ def test_a_killed_run_goes_on_with_its_nuclei(
         near = np.linalg.norm(sites["x"][:, :2] - event["place"], axis=1) < 1e-12
         by_threshold = near & (sites["entry"] == 1)
         if by_threshold.any():
-            assert 0.0 <= -event["eta"] - sites["threshold"][by_threshold].min() <= SLACK
+            assert 0.0 <= -event["eta"] - sites["threshold"][by_threshold].min() <= WAKE_SLACK
 
 
 def test_more_overpotential_wakes_more_sites() -> None:

@@ -11,7 +11,7 @@ import ufl
 
 from fem import Case
 from fem.compat import MPI
-from fem.solver.matrices import AMPERE
+from fem.solver.matrices import ROW_UNIT
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
@@ -96,7 +96,7 @@ def test_taylor():
     x, y = stage.solver.matrix.createVecs()
     stage.solver.put(x, direction)
     stage.solver.matrix.mult(x, y)
-    y.scale(AMPERE)
+    y.scale(ROW_UNIT)
     slope = stage.solver.get(y)
     slope = [a + dE * b for a, b in zip(slope, border, strict=True)]
     i_slope = sum(float(g @ d) for g, d in zip(gradient, direction, strict=True))

@@ -19,7 +19,7 @@ __all__ = ["Electrons"]
 
 # Between a solid and a boundary held at a potential, ohm m2. A current of 1 mA/cm2 loses 0.1 uV in
 # it; a perfect contact could not be told apart, and round-off of phi_s times 1/R stays harmless.
-CONTACT = 1e-8
+MIN_CONTACT_RESISTANCE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Electrons:
         contact_resistance: between collector and what touches it, ohm m2 (number or UFL).
         connected: regions of a 2D cut that touch the collector outside its plane.
         fixed: other boundaries that touch a conductor held at a potential, V.
-        resistances: contact resistance there, ohm m2; `CONTACT` if none is given.
+        resistances: contact resistance there, ohm m2; `MIN_CONTACT_RESISTANCE` if none is given.
         inflow: boundary -> current density into the solid, A/m2.
         insulated: (solid or boundary, region) pairs with a coating between them that stops
             electrons.
@@ -167,7 +167,8 @@ class Electrons:
     def _contacts(self, s: System) -> list[tuple[Any, Any, Any]]:
         """(potential that is held, weighted current density out of the solid, measure)."""
         outward = {
-            boundary: (s["phi_s"] - potential) / self.resistances.get(boundary, CONTACT)
+            boundary: (s["phi_s"] - potential)
+            / self.resistances.get(boundary, MIN_CONTACT_RESISTANCE)
             for boundary, potential in self.fixed.items()
         }
         held = [self.fixed[b] for b in self.fixed if self._touching(s, b) is not None]

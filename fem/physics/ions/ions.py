@@ -23,8 +23,8 @@ __all__ = ["Ions", "Medium"]
 #: less at two nodes of a pore that has run out of it would swing i_l by volts.
 SCARCE = 1e-6
 
-#: Share of c0; cells with less at a node store their salt node by node.
-EMPTY = 1e-2
+#: Share of c0 below which, at a node, cells store their salt node by node.
+EMPTY_SHARE = 1e-2
 
 
 def _no_salt(c: Any, T: Any) -> Any:
@@ -278,7 +278,7 @@ class Ions:
         cell, nodes = emptied.function_space.dofmap.list[:, 0], c.space.dofmap.list
 
         def look() -> None:
-            emptied.x.array[cell] = (c.old[0].x.array[nodes] < EMPTY * self.c0).any(axis=1)
+            emptied.x.array[cell] = (c.old[0].x.array[nodes] < EMPTY_SHARE * self.c0).any(axis=1)
 
         s.preparers.append(look)
         return emptied

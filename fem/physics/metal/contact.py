@@ -1,7 +1,7 @@
 r"""Contact of metal with metal: which piece every bit of it belongs to, and where pieces are cut.
 
 The profile of a front has tails, and tails must carry electrons to the front of their own piece,
-but to no other. So pieces are told apart by their cores, and tails are given to them by ascent:
+but to no other. So pieces are distinguished by their cores, and tails are given to them by ascent:
 
     height   h = max(xi, cap) at the nodes of the pores, foreseen for the end of the step
     piece    nodes linked by edges with h >= TOUCH at both ends, by one conducting solid, or by the
@@ -49,16 +49,16 @@ __all__ = ["OWN", "Contact"]
 
 #: Metal links nodes that were in no common piece before from TOUCH on, others from PART on.
 TOUCH, PART = 0.5, 0.38
-#: Between two pieces; at 25 mV all of the empty pore's conductivity would leak 1e-4 of 1 mA/cm2
-#: through a row of cells.
-SHUT = 1e-4
-#: How near to where pieces part or join they do so, in h.
-SLACK = 0.005
+#: Share of the empty pore's conductivity between two pieces; all of it would leak 1e-4 of 1 mA/cm2
+#: through a row of cells at 25 mV.
+SHUT_SHARE = 1e-4
+#: Accuracy, in h, of the height at which pieces part or join.
+CONTACT_SLACK = 0.005
 #: Largest slope of psi = ln(h/(1 - h)) over lambda of a ridge, and the least height of one.
-RISE, FAINT = 0.5, 1e-3
-#: Heights above this are given to a piece: a quarter of the xi from which tails conduct.
-SEEN = 5e-5
-#: Number of the piece that hangs together with the collector; others are numbered from there on.
+MAX_RIDGE_SLOPE, MIN_RIDGE_HEIGHT = 0.5, 1e-3
+#: Least height that is given to a piece: a quarter of the xi from which tails conduct.
+MIN_HEIGHT = 5e-5
+#: Number of the piece that is connected to the collector; others are numbered from there on.
 OWN = 1
 
 Array = npt.NDArray[np.float64]
@@ -322,22 +322,22 @@ class Contact:
     def _search(self) -> tuple[float, Array]:
         """Share of the step after which pieces part or join, 0: at once; h then (collective).
 
-        From what the foreseen h says of the time between; both within `SLACK`.
+        From what the foreseen h says of the time between; both within `CONTACT_SLACK`.
         """
         old = self._shared(self._covered(self.unknown.old[0].x.array))
         way = self.height - old
         most = self.comm.allreduce(float(np.abs(way).max(initial=0.0)), op=MPI.MAX)
         before, low, high = self.before, 0.0, 1.0
-        while (high - low) * most > 0.25 * SLACK:
+        while (high - low) * most > 0.25 * CONTACT_SLACK:
             middle = 0.5 * (low + high)
             there = self._cores(old + middle * way, before)[1] == self.count[1]
             low, high = (low, middle) if there else (middle, high)
-        share = 0.0 if high * most <= SLACK else high - 0.5 * SLACK / most
+        share = 0.0 if high * most <= CONTACT_SLACK else high - 0.5 * CONTACT_SLACK / most
         return share, old + high * way
 
     def _tell_apart(self, h: Array, links: Ints, before: Ints) -> Ints:
         """Numbers of pieces at all nodes that are seen, 0 elsewhere (collective)."""
-        active = self._around(h > SEEN) | (self.kin >= 0)
+        active = self._around(h > MIN_HEIGHT) | (self.kin >= 0)
         # Where metal dissolves no tail changes hands: what floats keeps its own, a ghost goes.
         remains = self.s.values.get("remains")
         keeps = before if remains is None or remains.dissolves else np.zeros_like(before)
@@ -388,10 +388,11 @@ class Contact:
 
     def _ridges(self, h: Array) -> Mask:
         """Nodes below PART from which no edge rises as a front does (collective)."""
-        low = (h > FAINT) & (h < PART) & (self.kin < 0)
+        low = (h > MIN_RIDGE_HEIGHT) & (h < PART) & (self.kin < 0)
         base, neighbour, length = self._beside(low)
-        rise = self._best(base, (distance(h[neighbour], FAINT) - distance(h[base], FAINT)) / length)
-        return np.asarray(low & (rise < RISE))
+        above, below = (distance(h[at], MIN_RIDGE_HEIGHT) for at in (neighbour, base))
+        rise = self._best(base, (above - below) / length)
+        return np.asarray(low & (rise < MAX_RIDGE_SLOPE))
 
     def _beside(self, on: Mask) -> tuple[Ints, Ints, Array]:
         """Marked nodes, each of their neighbours, and how far that is, over lambda."""
@@ -462,8 +463,8 @@ class Contact:
 
         self.open.x.array[self.cells] = alike(piece, piece) & ~self.barred
         seen = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
-        left = np.where(alike(*seen), 1.0, SHUT)
-        self.left.x.array[self.cells] = np.where(self.barred, SHUT**2, left)
+        left = np.where(alike(*seen), 1.0, SHUT_SHARE)
+        self.left.x.array[self.cells] = np.where(self.barred, SHUT_SHARE**2, left)
 
     # -- what has happened in the step ---------------------------------------------------------
 

@@ -21,14 +21,14 @@ from fem.system.system import System, Unknown
 
 __all__ = ["Front"]
 
-#: xi and 1 - xi below this say nothing of where the front is.
+#: Least xi and 1 - xi that still tell where the front is.
 TAIL = 1e-6
-#: A front does not move further than this many lambda in a step; what changes more is new.
+#: Largest travel of a front in a step, in lambda; what changes more is new metal.
 FAR = 2.0
 #: What spreads where xi is out of [0, 1] by more than this, and how many lambda are added.
 SPILL, SPREAD = 0.005, 40.0
-#: |grad psi| below this is no front; there the normal goes to zero.
-FLAT = 0.5
+#: Least |grad psi| of a front; below it the normal goes to zero.
+MIN_SLOPE = 0.5
 
 Array = npt.NDArray[np.float64]
 
@@ -234,7 +234,7 @@ class Front:
 
 def _normal(g: Array) -> Array:
     """g/max(|g|, 1/2)."""
-    return np.asarray(g / np.maximum(np.sqrt((g**2).sum(axis=0)), FLAT))
+    return np.asarray(g / np.maximum(np.sqrt((g**2).sum(axis=0)), MIN_SLOPE))
 
 
 def _matrix(s: System, form: Any) -> Any:

@@ -31,10 +31,10 @@ __all__ = ["Counter", "Film", "Metal"]
 
 #: Share of the electrolyte's conductivity, diffusivity and volume that is left inside the metal.
 PORE_FLOOR = 1e-6
-#: Below this xi there is no path for electrons.
-TAIL = 2e-4
-#: Share of the largest nodal front area above which a node counts when the fastest is looked for.
-FRONT = 0.05
+#: Value of xi below which there is no path for electrons.
+TAIL_XI = 2e-4
+#: Share of the largest nodal front area above which a node counts in the search for the fastest.
+MIN_AREA_SHARE = 0.05
 
 Array = npt.NDArray[np.float64]
 Law = Callable[[Array, Array, Any], Array]
@@ -199,7 +199,7 @@ class Metal:
 
     def conductivity(self, xi: Any) -> Any:
         """Electronic conductivity of metal, S/m; the outermost tail of a front has none."""
-        core = ufl.max_value(xi - TAIL, 0.0) if is_ufl(xi) else np.maximum(xi - TAIL, 0.0)
+        core = ufl.max_value(xi - TAIL_XI, 0.0) if is_ufl(xi) else np.maximum(xi - TAIL_XI, 0.0)
         return self.sigma * core * core
 
     def sigma_pore(self, height: Any, contact: Contact) -> Any:
@@ -335,7 +335,7 @@ def _copy(source: Any, target: Any) -> None:
 def _fastest(reaction: NodalReaction, area: Array) -> float:
     """Largest current density where there is enough front to speak of it, A/m2."""
     size = reaction.system.domain.comm.allreduce(float(area.max(initial=0.0)), op=MPI.MAX)
-    on = area > FRONT * size
+    on = area > MIN_AREA_SHARE * size
     return float(np.abs(reaction.density()[on]).max(initial=0.0)) if on.any() else 0.0
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Depth", "Penetration"]
 
-#: V; half the distance of the two currents from which a slope is taken.
+#: Half the distance of the two voltages from which a slope is taken, V.
 PROBE = 1e-7
-#: xi of the outer half of the front, which the current meets first.
+#: Range of xi in the outer half of the front, which the current meets first.
 OUTER = 0.05, 0.5
-#: Share of the largest current density of the front from which a node counts.
+#: Least current density at a node that counts, as a share of the largest of the front.
 CARRIES = 0.05
 
 Array = npt.NDArray[np.float64]

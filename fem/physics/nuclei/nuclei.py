@@ -31,7 +31,7 @@ import ufl
 from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem, la, owned_size
 from fem.mesh.components import components
-from fem.physics.metal.metal import TAIL, Metal, nodal
+from fem.physics.metal.metal import TAIL_XI, Metal, nodal
 from fem.physics.nuclei.caps import Cap
 from fem.physics.nuclei.draws import generators, poisson_sites
 from fem.physics.nuclei.sites import Seeds, Surface
@@ -41,18 +41,19 @@ from fem.values.units import format_quantity
 
 __all__ = ["Nuclei"]
 
-#: V; how far beyond its threshold a site may be when it wakes (it may be more at `dt_min`).
-SLACK = 1e-3
-#: A nucleus is complete when this share of its cap is missing.
-MISSING = 0.05
-#: The cap that a growing one is filled up to, beyond its present radius, and the least, in lambda.
-AHEAD, SMALLEST = 0.5, 2.0
-#: Radii between which a volume is interpolated; the first is a trace of metal (in lambda, below 0).
-RADII, EARLY = 64, 12.0
-#: xi of a wall above which no nucleus forms there, and below which a grown one has been dissolved.
-COVERED, DISSOLVED = 0.5, 0.1
-#: Share of new nuclei that a step may expect, besides one.
-CROWD = 0.1
+#: Voltage beyond its threshold at which a site may wake, V (it may be more at `dt_min`).
+WAKE_SLACK = 1e-3
+#: Missing share of its cap at which a nucleus is complete.
+MISSING_SHARE = 0.05
+#: Radius to which a growing cap is filled, beyond its present one, and the least, in lambda.
+GROWTH_AHEAD, MIN_GROWTH_AHEAD = 0.5, 2.0
+#: Number of radii between which a volume is interpolated, and depth below 0 of the first, a trace
+#: of metal, in lambda.
+RADII_COUNT, TRACE_DEPTH = 64, 12.0
+#: Value of xi of a wall above which no nucleus forms, and below which a grown one is dissolved.
+COVERED_XI, DISSOLVED_XI = 0.5, 0.1
+#: Largest share of new nuclei that a step may expect, besides one.
+MAX_NEW_SHARE = 0.1
 
 Array = npt.NDArray[np.float64]
 
@@ -107,7 +108,7 @@ class Nuclei(Observer):
         self.chance = np.flatnonzero(self.sites["attempts"] > 0.0)
         self._draw(self.chance)
 
-        far = -self.metal.interface_width * np.log(TAIL)
+        far = -self.metal.interface_width * np.log(TAIL_XI)
         self.reach = self.sites["radius"] + far
         from scipy.spatial import cKDTree  # slow to load; few runs need it
 
@@ -271,7 +272,7 @@ class Nuclei(Observer):
         self.before = eta
         self._settle(xi)
         self._age(eta, bare)
-        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED)
+        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED_XI)
         ready = asleep & (self.sites["threshold"] <= 0.0)
         if s.dt > 0.0:
             ready |= asleep & (eta < -self.sites["threshold"])
@@ -288,7 +289,7 @@ class Nuclei(Observer):
         """
         self._show()
         eta, _, bare = self._look(accepted=False)
-        ready = np.isinf(self.born) & (bare > 1.0 - COVERED) & (eta < -self.sites["threshold"])
+        ready = np.isinf(self.born) & (bare > 1.0 - COVERED_XI) & (eta < -self.sites["threshold"])
         if not ready.any():
             return False
         self._wake_easiest(ready, eta)
@@ -302,7 +303,7 @@ class Nuclei(Observer):
         """
         self._show()
         _, _, bare = self._look(accepted=False)
-        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED)
+        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED_XI)
         ready = asleep & np.isfinite(self.sites["threshold"])
         if ready.any():
             self._wake_easiest(ready, -self.sites["threshold"])
@@ -310,7 +311,7 @@ class Nuclei(Observer):
 
     def _wake_easiest(self, ready: npt.NDArray[np.bool_], eta: Array) -> None:
         easiest = self.sites["threshold"][ready].min()
-        self._wake(ready & (self.sites["threshold"] <= easiest + SLACK), eta)
+        self._wake(ready & (self.sites["threshold"] <= easiest + WAKE_SLACK), eta)
 
     def step(self, scale: float) -> Mapping[str, float]:
         """Column of the nuclei that have formed so far."""
@@ -320,17 +321,17 @@ class Nuclei(Observer):
     def share(self) -> float | None:
         """Share of the step just solved at which the next site wakes; None if it may stand.
 
-        A site may be `SLACK` beyond its threshold. Where nuclei form at random, a step should not
-        expect more than one of them, or a tenth of those there are. Collective.
+        A site may be `WAKE_SLACK` beyond its threshold. Where nuclei form at random, a step should
+        not expect more than one of them, or a tenth of those there are. Collective.
         """
         eta, _, bare = self._look(accepted=False)
-        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED)
+        asleep = np.isinf(self.born) & (bare > 1.0 - COVERED_XI)
         past = -self.sites["threshold"] - eta
-        over = asleep & (past > SLACK) & np.isfinite(self.sites["threshold"])
-        room = np.maximum(self.before + self.sites["threshold"], 0.0) + 0.5 * SLACK
+        over = asleep & (past > WAKE_SLACK) & np.isfinite(self.sites["threshold"])
+        room = np.maximum(self.before + self.sites["threshold"], 0.0) + 0.5 * WAKE_SLACK
         shares = (room[over] / (room[over] + past[over])).tolist()
         expected = 0.5 * self.s.dt * float((self.rate + self._rate(eta, bare)).sum())
-        most = 1.0 + CROWD * self.count
+        most = 1.0 + MAX_NEW_SHARE * self.count
         shares += [most / expected] if expected > 1.5 * most else []
         return min(max(min(shares), 0.05), 0.999) if shares else None
 
@@ -387,10 +388,10 @@ class Nuclei(Observer):
             for values in (cap, there)
         ]) if len(at) else np.zeros((2, len(self.sites)))
         whole, grown = s.domain.comm.allreduce(sums, op=MPI.SUM)
-        complete = self.shown & (grown >= (1.0 - MISSING) * whole)
+        complete = self.shown & (grown >= (1.0 - MISSING_SHARE) * whole)
         self.done[complete] = s.t
         self.charge[self.shown] = grown[self.shown] * self.metal.charge_density
-        again = np.flatnonzero(np.isfinite(self.done) & ~complete & (xi < DISSOLVED))
+        again = np.flatnonzero(np.isfinite(self.done) & ~complete & (xi < DISSOLVED_XI))
         self.born[again] = self.done[again] = np.inf
         self.hazard[again] = 0.0
         self._draw(again[self.sites["attempts"][again] > 0.0])
@@ -414,7 +415,8 @@ class Nuclei(Observer):
         gaps = {}
         for k, cap in growing:
             radius = np.interp(there[k], cap.volumes, cap.radii)
-            radius = min(max(radius + AHEAD * width, SMALLEST * width), self.sites["radius"][k])
+            radius = max(radius + GROWTH_AHEAD * width, MIN_GROWTH_AHEAD * width)
+            radius = min(radius, self.sites["radius"][k])
             gaps[k] = volume[cap.index] * np.maximum(cap.at(radius, width) - seen[cap.index], 0.0)
         whole = total(gaps)
         more = {
@@ -452,23 +454,23 @@ class Nuclei(Observer):
             cap_field[~self._attached(chosen)] = 0.0
             self.cap.x.scatter_forward()
         self.owner = np.where(cap_field[self.nodes] > 0.0, owner, -1)
-        table = np.zeros((len(chosen), RADII + 1))
+        table = np.zeros((len(chosen), RADII_COUNT + 1))
         volume = self.volume[self.nodes]
         for row, (k, cap) in zip(table, self.growing.items(), strict=True):
             cap.keep(self.owner[cap.index] == k)
-            cap.radii = np.linspace(-EARLY * width, self.sites["radius"][k], RADII)
-            row[:RADII] = [volume[cap.index] @ cap.at(r, width) for r in cap.radii]
-            row[RADII] = volume[cap.index] @ (cap.final * (1.0 - cap.final)) / width
+            cap.radii = np.linspace(-TRACE_DEPTH * width, self.sites["radius"][k], RADII_COUNT)
+            row[:RADII_COUNT] = [volume[cap.index] @ cap.at(r, width) for r in cap.radii]
+            row[RADII_COUNT] = volume[cap.index] @ (cap.final * (1.0 - cap.final)) / width
         table = self.s.domain.comm.allreduce(table, op=MPI.SUM)
         for row, cap in zip(table, self.growing.values(), strict=True):
-            cap.volumes, cap.surface = row[:RADII], row[RADII]
+            cap.volumes, cap.surface = row[:RADII_COUNT], row[RADII_COUNT]
 
     def _attached(self, chosen: Any) -> npt.NDArray[np.bool_]:
         """Nodes from which a cap leads to its site, not through the solid to the other side."""
         domain, corners = self.s.domain, self.space.dofmap.list
         cap = self.cap.x.array
         on = np.zeros(len(domain.cell_tag_array), dtype=bool)
-        on[self.part.cells] = cap[corners[: len(self.part.cells)]].min(axis=1) > TAIL
+        on[self.part.cells] = cap[corners[: len(self.part.cells)]].min(axis=1) > TAIL_XI
         label, _ = components(domain.mesh, on)
         node = np.full(len(cap), -1)
         here = label[self.part.cells]
@@ -482,7 +484,7 @@ class Nuclei(Observer):
         mark.x.scatter_forward()
         return mark.x.array > 0.5
 
-    # -- what is told --------------------------------------------------------------------------
+    # -- events and numbers --------------------------------------------------------------------
 
     @property
     def count(self) -> int:

@@ -18,8 +18,8 @@ from fem.system.system import System
 
 __all__ = ["Interface"]
 
-#: Film currents are found once no step changes what a film drops by more than the second, V.
-FILM_STEPS, FILM_DONE = 60, 1e-10
+#: Most steps in the search for film currents, and change of a film's voltage that ends it, V.
+MAX_FILM_STEPS, FILM_TOLERANCE = 60, 1e-10
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class Interface:
             for film, current, areas, R in jobs:
                 last = film.x.array[: len(areas)].copy()
                 low, high = np.full((2, len(areas)), [[-np.inf], [np.inf]])
-                for _ in range(FILM_STEPS):
+                for _ in range(MAX_FILM_STEPS):
                     new = s.nodal(current) / areas
                     low, high = np.where(new > last, last, low), np.where(new < last, last, high)
                     out = np.isfinite(high - low) & ((new <= low) | (new >= high))
@@ -224,7 +224,7 @@ class Interface:
                     moved = float(np.abs(R * (new - last)).max(initial=0.0))
                     film.x.array[: len(areas)] = last = new
                     film.x.scatter_forward()
-                    if s.domain.comm.allreduce(moved, op=MPI.MAX) <= FILM_DONE:
+                    if s.domain.comm.allreduce(moved, op=MPI.MAX) <= FILM_TOLERANCE:
                         break
 
         if jobs:
