@@ -17,7 +17,7 @@ __all__ = ["cache_folder", "mesh_folder"]
 
 
 def cache_folder() -> Path:
-    """Where meshes are kept by content: HOSTPLATE_CACHE, else the user's cache folder.
+    """Folder in which meshes are kept by content: HOSTPLATE_CACHE, else the user's cache folder.
 
     Raises:
         CaseError: its name is not UTF-8.

@@ -1,4 +1,4 @@
-r"""Where two unknowns meet in the cells of a mesh: places of entries, made once for all blocks.
+r"""Places of matrix entries where two unknowns meet in cells, made once for all blocks.
 
 Linear elements couple a node with itself and with those that it shares an edge with. What a cell
 brings into a matrix then goes to its corners and to its edges, and blocks of unknowns on the same
@@ -94,7 +94,7 @@ class Pattern:
         )
 
     def suits(self, row: Unknown, column: Unknown) -> bool:
-        """Whether it is that of these two as well."""
+        """True if the pattern suits these two unknowns as well."""
         return all(
             mine is other or (mine.part is other.part and _alike(mine.space, other.space))
             for mine, other in zip(self.unknowns, (row, column), strict=True)

@@ -178,7 +178,7 @@ def _plain(unknown: Unknown) -> bool:
 
 
 def _sorted(form: Any, take: Callable[[Any], Any]) -> tuple[list[Any], list[Any]]:
-    """What `take` makes of the integrals that it can take, and all others."""
+    """Results of `take` for the integrals that it can take, and all other integrals."""
     taken, others = [], []
     for integral in form.integrals():
         try:
@@ -226,7 +226,7 @@ class Assembled:
         self.matrix.setValuesCOO(values, addv=PETSc.InsertMode.INSERT_VALUES)
 
     def values(self) -> Array:
-        """What the cells of this rank bring into each entry of `sum`."""
+        """Contribution of the cells of this rank to each entry of `sum`."""
         self.sum.set_value(0.0)
         dfem.assemble_matrix(self.sum, self.form)
         return np.asarray(self.sum.data)
@@ -255,7 +255,7 @@ class Blocked:
 
 
 class Stiffness:
-    """What any compiled kernels bring into a matrix (k grad u, grad v): the integrals of k.
+    """Matrix (k grad u, grad v) of any compiled kernels, from the integrals of k.
 
     Args:
         system: whose form it is.

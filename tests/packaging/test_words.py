@@ -13,7 +13,8 @@ ROOMS = ("fem", "geometries", "scripts", "tests")
 #: Files that are still to be put in order.
 PENDING = {f"fem/{name}.py" for name in (
     "physics/circuit/circuit", "physics/ions/ions", "physics/metal/deposit", "run/diagnosis",
-    "run/remarks", "run/signals", "run/simulation", "system/part", "system/system",
+    "run/remarks", "run/signals", "run/simulation", "solver/corners", "system/part",
+    "system/system",
 )}
 
 #: Openings without a subject; a reader who jumps in cannot know whose property is meant.

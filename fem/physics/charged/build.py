@@ -24,7 +24,7 @@ SAME = 1e-2
 def shifts(
     case: Case, fillings: Mapping[str, Filling], pores: Iterable[str]
 ) -> dict[str, Shift]:
-    """What the charge of each region that has one does to its ions.
+    """Shift of the ions by the charge of each region that has one.
 
     Args:
         case: with the tables.
@@ -61,7 +61,7 @@ def _shift(entry: FixedCharge, z: int) -> Shift:
 
 
 def _unfit(case: Case, entry: FixedCharge, filling: Filling, pores: Iterable[str]) -> str:
-    """Why a region cannot hold this charge, and the way out; empty if it can."""
+    """Reason why a region cannot hold this charge, and the way out; empty if it can."""
     liquid, own = filling.electrolyte, case.region(entry.region)
     if not isinstance(liquid, library.Electrolyte):
         return (
@@ -113,7 +113,7 @@ def _law(case: Case, entry: FixedCharge, filling: Filling, name: str) -> float |
 
 
 def _no_ions(entry: FixedCharge, shift: Shift) -> str:
-    """Why no salt has the anions of the start."""
+    """Message if no salt has the anions of the start; else empty."""
     if entry.anions is None or np.isfinite(shift.salt_of(entry.anions)):
         return ""
     most = 2.0 * shift.half if isinstance(shift, Donnan) else 0.0
@@ -124,7 +124,7 @@ def _no_ions(entry: FixedCharge, shift: Shift) -> str:
 
 
 def _other_numbers(case: Case, entry: FixedCharge, filling: Filling, shift: Shift) -> str:
-    """Where the table of a channel was made with other numbers than its region has."""
+    """Message on a table of a channel that was made with other numbers than its region has."""
     table, T = entry.channel, case.temperature
     D, share = (_law(case, entry, filling, name) for name in ("D", "t_plus"))
     if table is None or D is None or share is None:
@@ -147,7 +147,7 @@ def _other_numbers(case: Case, entry: FixedCharge, filling: Filling, shift: Shif
 
 
 def build(setup: Setup, entries: tuple[FixedCharge, ...]) -> Iterator[Charges]:
-    """What is defined, set at the start and measured of the charged regions.
+    """Parts that define, start and measure the charged regions.
 
     Raises:
         CaseError: a metal that grows would see the wrong ions.
@@ -169,7 +169,7 @@ def build(setup: Setup, entries: tuple[FixedCharge, ...]) -> Iterator[Charges]:
 
 
 def _remarks(setup: Setup, kept: Mapping[str, FixedCharge]) -> Iterator[str]:
-    """Where the ideal conductivity is not the one that the electrolyte is given."""
+    """Remarks where the ideal conductivity is not the one that the electrolyte is given."""
     case, told = setup.case, set()
     for name, entry in kept.items():
         filling = setup.fillings[name]

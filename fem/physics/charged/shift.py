@@ -27,7 +27,7 @@ __all__ = ["Donnan", "Shift", "Tabulated", "laws"]
 
 
 class Shift(Protocol):
-    """What charge does to the ions; functions of c in mol/m3, floats, arrays or UFL."""
+    """Shift of the ions by a charge; functions of c in mol/m3, floats, arrays or UFL."""
 
     def c_plus(self, c: Any) -> Any:
         """Metal ions, mol/m3."""
@@ -51,7 +51,7 @@ class Donnan:
 
     @classmethod
     def of(cls, density: float, z: int) -> Donnan:
-        """That of a charge in C/m3 of liquid, with a z:z salt."""
+        """Shift by a charge in C/m3 of liquid, with a z:z salt."""
         return cls(density / (2.0 * z * FARADAY))
 
     def c_plus(self, c: Any) -> Any:

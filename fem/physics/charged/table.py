@@ -28,7 +28,7 @@ Factor = Annotated[float, Quantity("", gt=0)]
 
 
 class ChannelTable(Table):
-    """What a charged pore does to the ions, over the salt c that is in equilibrium with it."""
+    """Ions in a charged pore, over the salt c that is in equilibrium with it."""
 
     c: tuple[Concentration, ...] = Field(min_length=2, description="salt, rising")
     g_plus: tuple[Factor, ...] = Field(description="c_plus/c, mean over the cross-section")

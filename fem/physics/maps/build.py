@@ -152,7 +152,7 @@ def _is_pore(setup: Filled, name: str) -> bool:
 
 
 def _films(setup: Filled, regions: list[str], electrostatic: bool) -> dict[str, float]:
-    """What the films on each coated solid let pass by area, S/m2 or F/m2; 0 where nothing passes.
+    """Conductance of the films on each coated solid by area, S/m2 or F/m2; 0 where nothing passes.
 
     Raises:
         CaseError: a film whose eps_r nobody knows.

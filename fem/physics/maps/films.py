@@ -85,7 +85,7 @@ class Film:
         return np.asarray(self.conductance * (phi[0] - phi[1]))
 
     def currents(self) -> dict[str, Array]:
-        """What leaves each row, A."""
+        """Currents out of each row, A."""
         flow = self.flow()
         return {self.below.name: flow, self.outside.name: -flow}
 

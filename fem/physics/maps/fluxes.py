@@ -1,4 +1,4 @@
-"""What flows through walls between regions, from the residuals of the discrete balance."""
+"""Flows through walls between regions, from the residuals of the discrete balance."""
 
 from __future__ import annotations
 

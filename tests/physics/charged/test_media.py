@@ -145,7 +145,7 @@ def test_a_separator_holds_charge_beside_growing_metal(tmp_path: Path) -> None:
 
 
 def refused(data: dict[str, Any], folder: Path | None = None) -> str:
-    """What is said of a case."""
+    """Message of the refusal of a case."""
     with pytest.raises(CaseError) as error:
         checked = Case.from_dict(data, folder=folder)
         build(checked, Domain.read(mesh_folder(checked, MPI.COMM_WORLD)))

@@ -1,4 +1,4 @@
-"""The same map on 1, 2 and 3 ranks."""
+"""One map on 1, 2 and 3 ranks gives equal results."""
 
 from __future__ import annotations
 
