@@ -28,7 +28,9 @@ from fem.compat import cell_vertices, owned_size
 from fem.mesh.domain import Subdomain
 from fem.system.system import System
 
-__all__ = ["Found", "by_node", "latest", "load", "node_numbers", "save", "set_aside", "take_nodes"]
+__all__ = [
+    "Checkpoint", "by_node", "latest", "load", "node_numbers", "save", "set_aside", "take_nodes",
+]
 
 #: Number of checkpoints that are kept.
 CHECKPOINTS_KEPT = 2
@@ -37,7 +39,7 @@ HASH_FILE = "sha256.json"
 Array = npt.NDArray[np.float64]
 
 
-class Found(NamedTuple):
+class Checkpoint(NamedTuple):
     """A checkpoint: its folder, its manifest, and newer ones that were found damaged."""
 
     state: Path
@@ -107,7 +109,7 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
     return Path(on_root(comm, finish))
 
 
-def latest(folder: Path) -> Found:
+def latest(folder: Path) -> Checkpoint:
     """The newest checkpoint that is whole (no communication).
 
     Raises:
@@ -119,7 +121,7 @@ def latest(folder: Path) -> Found:
     for state in sorted(states, key=_number, reverse=True):
         manifest = _whole(state)
         if manifest is not None:
-            return Found(state, manifest, damaged)
+            return Checkpoint(state, manifest, damaged)
         damaged.append(state.name)
     note = f" ({', '.join(damaged)} damaged)" if damaged else ""
     raise CaseError(
@@ -141,7 +143,7 @@ def _whole(state: Path) -> dict[str, Any] | None:
     return manifest if good else None
 
 
-def set_aside(found: Found) -> None:
+def set_aside(found: Checkpoint) -> None:
     """Rename damaged checkpoints to `damaged.<k>`: only whole ones count among those kept."""
     for name in found.damaged:
         state = found.state.with_name(name)

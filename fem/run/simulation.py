@@ -191,7 +191,7 @@ class Simulation:
         write_text(self.folder / "case.toml", full.to_toml())
         return full.physics_hash(self.mesh_hash, as_written=True)
 
-    def continue_from(self, found: checkpoint.Found) -> None:
+    def continue_from(self, found: checkpoint.Checkpoint) -> None:
         """Take up a checkpoint."""
         state, kept, damaged = found
         on_root(self.comm, _sweep, self.folder)

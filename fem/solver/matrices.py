@@ -1,7 +1,8 @@
 """Matrices of a stage beyond plain assembly: what is kept, conserved exactly, or eliminated.
 
-`Parts` keeps the smooth part of a stage with nodal reactions, `Differences` multiplies potentials
-without losing current to round-off, `Condensed` eliminates an unknown that couples node by node.
+`Assembly` keeps the smooth part of a stage with nodal reactions, `Differences` multiplies
+potentials without losing current to round-off, `Condensed` eliminates an unknown that couples node
+by node.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from fem.solver.problem import Problem
     from fem.system.nodal import LocalTerms
 
-__all__ = ["ROW_UNIT", "Condensed", "Differences", "Parts"]
+__all__ = ["ROW_UNIT", "Assembly", "Condensed", "Differences"]
 
 #: Unit in which rows reach the linear solver, A. PETSc takes any pivot below 2e-14 for zero, but on
 #: coarse levels in 3D entries of 1e-19 A/V are sound: in ampere, multigrid does nothing there or
@@ -31,7 +32,7 @@ ROUND_OFF = 4 * float(np.finfo(float).eps)
 Array = npt.NDArray[np.float64]
 
 
-class Parts:
+class Assembly:
     """The matrix of a stage: a smooth part, and what nodal reactions add to it.
 
     Where the smooth part is affine in the stage's unknowns, F(phi, c) = F(0, 0) + A (phi, c), it is

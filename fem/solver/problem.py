@@ -32,7 +32,7 @@ class Problem(Protocol):
         local: reactions at nodes.
         sizes: owned values of each unknown. total_size: of all, on all ranks.
         fixed: places of each unknown that are held.
-        parts: the matrix (`fem.solver.matrices.Parts`).
+        parts: the matrix (`fem.solver.matrices.Assembly`).
     """
 
     system: System

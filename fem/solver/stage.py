@@ -27,7 +27,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI, owned_size
 from fem.solver.corners import Moment
 from fem.solver.linear import LinearSolver, Step
-from fem.solver.matrices import Parts
+from fem.solver.matrices import Assembly
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stiffness import Block, Vector
 from fem.system.nodal import LocalTerms
@@ -162,7 +162,7 @@ class Stage:
             self.fixed.append(dofs[dofs < owned_size(u.space)])
         self.local = LocalTerms(s, self.names)
         self.linear = self.affine and self.local.linear
-        self.parts = Parts(self)
+        self.parts = Assembly(self)
         self.solver = LinearSolver(self)
 
     # -- residual ------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ class Stage:
 
         The size is the larger of a row's Euclidean norm and the absolute value of its sum, which is
         the gap in that balance. What round-off may leave of either says nothing and counts as zero
-        (`fem.solver.matrices.Parts.noise`).
+        (`fem.solver.matrices.Assembly.noise`).
         """
         out = []
         sums = np.zeros((4, len(self.names)))
