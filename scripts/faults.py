@@ -130,8 +130,8 @@ FAULTS = (
     Fault(
         "porosity missing from the storage term",
         "fem.physics.ions.ions:Medium.stored",
-        'return self.room(s) * s["c"], weight',
-        'return 1.0 * s["c"], weight',
+        'return self.room(s) * salt, weight',
+        'return 1.0 * salt, weight',
         "tests/verification/test_transport.py "
         "tests/verification/test_distribution.py tests/verification/test_orders.py",
     ),
