@@ -10,6 +10,7 @@ import contextlib
 import functools
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,11 @@ JUMPS = ("island", "joined", "bridge")
 """Events at which rates jump: what was cut off would go on for half a step by BDF2's memory."""
 
 
+PRIMARY = 400_000
+"""Unknowns up to which primary distributions are solved directly in 2D: walls without resistance
+tie both potentials together, which multigrid for each of them does not see."""
+
+
 class Simulation:
     """One run: model, stages, loop. Writes nothing before `begin` or `continue_from`.
 
@@ -103,6 +109,8 @@ class Simulation:
         self.comm = model.domain.comm
         self.wall_start = time.perf_counter()
         options = Options(kind=self.case.solver.kind, rtol=self.case.solver.rtol)
+        if self.case.study == "primary":
+            options = replace(options, direct_limit_2d=PRIMARY)
         names = tuple(self.s.unknowns)
         plan = self.s.plan()
         potentials = tuple(

@@ -104,10 +104,11 @@ class LinearSolver:
 
     def _chooses_direct(self) -> bool:
         stage, options, s = self.stage, self.options, self.stage.system
-        limit = options.direct_limit_2d if s.domain.dim == 2 else options.direct_limit_3d
+        flat = s.domain.dim == 2
+        limit = options.direct_limit_2d if flat else options.direct_limit_3d
         size = stage.total_size
         if s.hints.lasting:
-            limit = min(limit, options.direct_limit_growth)
+            limit = options.direct_limit_growth if flat else min(limit, options.direct_limit_growth)
             dofmaps = [u.space.dofmap for u in s.unknowns.values()]
             size = sum(d.index_map.size_global * d.index_map_bs for d in dofmaps)
         return options.kind == "direct" or (options.kind == "auto" and size <= limit)

@@ -29,7 +29,8 @@ class Options:
         max_potential_step: largest change of an overpotential in one iteration, V.
         linear_rtol: tightest relative tolerance of the iterative linear solver; it is looser where
             that is more than the residual needs.
-        direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly.
+        direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly. In
+            2D the catalogue breaks even at 10,000 to 20,000 (`docs/speed.md`).
         direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
         patience: the preconditioner is kept until a solve needs this many times the iterations it
             needed when it was new (with `fem.solver.decoupling` it is set up anew in each step).
@@ -41,7 +42,7 @@ class Options:
     max_potential_step: float = 0.2
     linear_rtol: float = 1e-7
     patience: float = 1.6
-    direct_limit_2d: int = 400_000
+    direct_limit_2d: int = 15_000
     direct_limit_3d: int = 40_000
     direct_limit_growth: int = 60_000
     max_linear: int = 200

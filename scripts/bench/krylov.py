@@ -24,7 +24,10 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import fem.study.build
+from bench import command  # type: ignore[import-not-found]
 from fem import Case
 from fem.base.parallel import install_abort_hook, on_root
 from fem.compat import MPI
@@ -86,6 +89,8 @@ def main(name: str, seconds: float, sizes: str, contrasts: str, *overrides: str)
     install_abort_hook(comm)
     head = "ranks size/um contrast  unknowns  steps factorised first/mean most  decade    new  salt"
     if comm.rank == 0:
+        arguments = name, f"{seconds:g}", sizes, contrasts, *overrides
+        print(f"$ {command('krylov', arguments, comm.size)}")
         print(head, flush=True)
     for size in sizes.split(","):
         for contrast in contrasts.split(","):

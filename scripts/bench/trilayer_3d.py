@@ -1,6 +1,6 @@
 """Cost of a Newton iteration of the 3D main job, in reference Laplace problems.
 
-    mpirun -n 2 python scripts/bench/trilayer_3d.py [STEPS]
+    mpirun -n 2 python scripts/bench/trilayer_3d.py [STEPS [PATH=VALUE ...]]
 
 Runs the first steps of `trilayer_cg_3d` with the iterative solver and prints one row a step; the
 reference problem is timed before and after in the same process. Ratios are of CPU time of the
@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench import command  # type: ignore[import-not-found]
 from bench.laplace import Reference, pore_of  # type: ignore[import-not-found]
 from fem import Case
 from fem.base.parallel import install_abort_hook, on_root
@@ -26,8 +27,11 @@ from fem.solver.options import Control, Options
 from fem.solver.stage import Stage
 from fem.study.build import build
 
+#: The job of docs/measured.md: the first steps of the case as it is.
+JOB = ("6",)
 
-def main(steps: int = 6, name: str = "trilayer_cg_3d") -> None:
+
+def main(steps: int, *overrides: str) -> None:
     """Print the table."""
     comm = MPI.COMM_WORLD
     install_abort_hook(comm)
@@ -36,7 +40,8 @@ def main(steps: int = 6, name: str = "trilayer_cg_3d") -> None:
         if comm.rank == 0:
             print(text, flush=True)
 
-    case = Case.load(name)
+    say(f"$ {command('trilayer_3d', (steps, *overrides), comm.size)}")
+    case = Case.load("trilayer_cg_3d", overrides=overrides)
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     model = build(case, domain)
     s = model.system
@@ -87,4 +92,5 @@ def main(steps: int = 6, name: str = "trilayer_cg_3d") -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 6)
+    number, *changes = sys.argv[1:] or JOB
+    main(int(number), *changes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,14 @@ import ufl
 
 from fem import Case
 from fem.compat import MPI
+from fem.run.simulation import PRIMARY, Simulation
+from fem.solver.linear import LinearSolver
 from fem.solver.matrices import ROW_UNIT
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.solver.stiffness import Assembled, Block, Stiffness, Vector, product
-from fem.system.system import System, Unknown
+from fem.system.system import Hints, System, Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
 from tests.verification.fronts import box
 
@@ -535,3 +539,33 @@ def test_the_error_of_plated_charge_is_relative_where_there_is_much():
     assert errors[0] == pytest.approx(0.005, rel=1e-6)
     assert errors[1] == pytest.approx(0.005 / 4.01, rel=1e-6)
 
+
+
+@pytest.mark.parametrize(
+    ("size", "dim", "growing", "direct"),
+    [
+        (14_000, 2, False, True), (27_517, 2, False, False),  # the 2D main job
+        (39_000, 3, False, True), (41_000, 3, False, False),
+        (59_000, 2, True, True), (61_000, 2, True, False), (41_000, 3, True, False),
+    ],
+)  # fmt: skip
+def test_small_problems_are_solved_directly(
+    size: int, dim: int, growing: bool, direct: bool
+) -> None:
+    """By `auto`; stages of growing metal go together, by the number of all unknowns."""
+    dofmap = SimpleNamespace(index_map=SimpleNamespace(size_global=size), index_map_bs=1)
+    unknown = SimpleNamespace(space=SimpleNamespace(dofmap=dofmap))
+    system = SimpleNamespace(
+        domain=SimpleNamespace(dim=dim), hints=Hints(lasting=growing), unknowns={"u": unknown}
+    )
+    solver = LinearSolver.__new__(LinearSolver)
+    solver.stage = SimpleNamespace(options=Options(), system=system, total_size=size)  # type: ignore[assignment]
+    assert solver._chooses_direct() == direct
+
+
+def test_primary_distributions_are_solved_directly(tmp_path: Path) -> None:
+    """Multigrid a potential does not see walls without resistance: 200 iterations were too few."""
+    for study, limit in (("primary", PRIMARY), ("secondary", Options().direct_limit_2d)):
+        cell = Cell(case(study=study))
+        run = Simulation(cell.model, tmp_path)
+        assert run.stages[0].options.direct_limit_2d == limit
