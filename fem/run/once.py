@@ -26,8 +26,8 @@ from fem.study.alone import Alone
 
 __all__ = ["Once"]
 
-#: Where the flux found is less than this share of the estimate, a second solve goes on to it.
-ENOUGH = 0.3
+#: Share of the estimate below which the flux found calls for a second solve.
+ENOUGH_SHARE = 0.3
 
 
 class Once:
@@ -76,7 +76,7 @@ class Once:
     def _solve(self) -> Outcome:
         scale = self._flow()
         done = self._solved(scale)
-        if 0.0 < self._flow() < ENOUGH * scale:
+        if 0.0 < self._flow() < ENOUGH_SHARE * scale:
             done = self._solved(self._flow()).after(done)
         return done
 

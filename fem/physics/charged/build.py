@@ -18,7 +18,7 @@ from fem.values.properties import number, varies
 __all__ = ["build", "shifts"]
 
 #: Relative difference at which numbers of a channel's table are not those of its region.
-SAME = 1e-2
+SAME_RTOL = 1e-2
 
 
 def shifts(
@@ -137,7 +137,7 @@ def _other_numbers(case: Case, entry: FixedCharge, filling: Filling, shift: Shif
         here = known[name](np.asarray(table.c), T)
         off = np.abs(np.asarray(given) / here - 1.0)
         row = int(np.argmax(off))
-        if off[row] > SAME:
+        if off[row] > SAME_RTOL:
             return (
                 f"channel: {name} = {given[row]:.4g} at c = {table.c[row]:.4g} mol/m^3 was made "
                 f"with other numbers than those of the region, D = {D:.4g} m^2/s, t_plus = "
@@ -179,7 +179,7 @@ def _remarks(setup: Setup, kept: Mapping[str, FixedCharge]) -> Iterator[str]:
             continue
         ideal = liquid.formula.ideal_kappa(setup.c0, case.temperature, D, share)
         given = float(liquid.kappa(setup.c0, case.temperature))
-        if abs(ideal / given - 1.0) > SAME and (liquid.name, D, share) not in told:
+        if abs(ideal / given - 1.0) > SAME_RTOL and (liquid.name, D, share) not in told:
             told.add((liquid.name, D, share))
             yield (
                 f"fixed_charge: without its charge {name!r} would conduct {ideal:.3g} S/m at "

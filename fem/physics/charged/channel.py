@@ -32,9 +32,9 @@ __all__ = ["Channel", "write"]
 Array = npt.NDArray[np.float64]
 
 #: Relative error of the residual at which the potential counts as found.
-TOLERANCE = 1e-6
+CHANNEL_RTOL = 1e-6
 #: Points at which the search begins; close to the wall, where the potential changes.
-START = 60
+START_POINTS = 60
 MOST_POINTS = 20_000
 
 
@@ -76,7 +76,7 @@ class Channel:
         """
         d, wall = self.dimensions, abs(self.charge) * self.z * FARADAY * self.size
         slope = wall / (EPSILON_0 * self.eps_r * GAS_CONSTANT * self.T)
-        x = 1.0 - np.linspace(1.0, 0.0, START) ** 3
+        x = 1.0 - np.linspace(1.0, 0.0, START_POINTS) ** 3
         guess = np.zeros((3, len(x)))
         for salt in c:
             ratio = (self.size / debye_length(salt, self.eps_r, self.T, self.z)) ** 2
@@ -104,7 +104,7 @@ class Channel:
         with warnings.catch_warnings(), np.errstate(over="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)
             found = solve_bvp(
-                change, ends, x, guess, S=narrowing, tol=TOLERANCE, max_nodes=MOST_POINTS
+                change, ends, x, guess, S=narrowing, tol=CHANNEL_RTOL, max_nodes=MOST_POINTS
             )
         if not found.success:
             raise RunError(

@@ -23,10 +23,11 @@ from fem.values.properties import Along, number, varies
 
 __all__ = ["build"]
 
-#: A conductor is this much better than the least of all others, so that linear solvers converge;
-CAP = 1e7
-#: but at least this much better than the best of them. What it then drops counts for nothing.
-BETTER = 1e4
+#: Largest conductivity of a conductor over the least of all others, so that linear solvers
+#: converge.
+MAX_CONDUCTIVITY_RATIO = 1e7
+#: Least conductivity at which it is capped, over the best of the others: its drop is negligible.
+BETTER_RATIO = 1e4
 
 Array = npt.NDArray[np.float64]
 
@@ -292,7 +293,8 @@ def _values(
     conductors = [n for n, m in media.items() if m.conductor]
     if not others:  # metals alone
         return {n: found.get(n, 1.0) for n in conductors}, ends
-    cap = max(CAP * min(low for low, _ in others), BETTER * max(high for _, high in others))
+    least, best = min(low for low, _ in others), max(high for _, high in others)
+    cap = max(MAX_CONDUCTIVITY_RATIO * least, BETTER_RATIO * best)
     capped = {n for n in conductors if n not in ends or ends[n][1] > cap}
     for name in capped:
         low = min(ends[name][0], cap) if name in ends else cap

@@ -24,14 +24,14 @@ __all__ = ["Driven", "Potential"]
 
 Array = npt.NDArray[np.float64]
 
-#: The field counts as uniform where it is within this share of its mean.
-NEAR = 0.2
-#: Two potentials of parts that touch without a film differ by what this share of the cell drops.
-TOUCHING = 1e-6
+#: Deviation from the mean, as a share of it, up to which a field counts as uniform.
+NEAR_SHARE = 0.2
+#: Share of the drop over the cell that is left between two parts that touch without a film.
+TOUCHING_SHARE = 1e-6
 #: Share of the flux through a cell of one medium that round-off may leave of the sum of fluxes.
-NOTHING = 1e-12
+NOTHING_SHARE = 1e-12
 #: Share of the pores in which |E| is below `p95`.
-MOST = 0.95
+PERCENTILE = 0.95
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Potential(Observer):
         def touching(inner: Any, outer: Any) -> Any:
             """Solids that touch: a layer of the worse one, so thin that it drops nothing."""
             least = np.minimum(*(self.coefficient.x.array[cells] for cells in (inner, outer)))
-            return least / (TOUCHING * (high - low))
+            return least / (TOUCHING_SHARE * (high - low))
 
         for wall in domain.walls:
             under = [n for n in wall if n in self.coated]
@@ -303,7 +303,7 @@ class Potential(Observer):
             out |= {f"E_{name}{part}": found[name] for name in MEASURES}
         mean = out["E_mean"]
         inside = self.where[""]
-        near = inside & (np.abs(self.magnitude - mean) <= NEAR * mean)
+        near = inside & (np.abs(self.magnitude - mean) <= NEAR_SHARE * mean)
         out["uniformity"] = self._volume(near) / self._volume(inside)
         above = self._of(self.where["above"])["mean"]
         out["shielding"] = mean / above if above > 0.0 else math.nan
@@ -315,7 +315,7 @@ class Potential(Observer):
         if self.fixed_charge is not None:
             total += self.s.integral(self.fixed_charge)
         largest = max(map(abs, self.fluxes.values()))
-        gap = abs(total) if abs(total) > NOTHING * self.estimate else 0.0
+        gap = abs(total) if abs(total) > NOTHING_SHARE * self.estimate else 0.0
         out["flux_balance"] = gap / largest if gap else 0.0
         return out
 
@@ -334,7 +334,7 @@ class Potential(Observer):
         for _ in range(50):  # bisection: the ranks need not see each other's cells
             middle = 0.5 * (low + high)
             below = comm.allreduce(float(volume[middle >= E].sum()), op=MPI.SUM)
-            low, high = (middle, high) if below < MOST * total else (low, middle)
+            low, high = (middle, high) if below < PERCENTILE * total else (low, middle)
         return {"mean": float(moment / total), "p95": high, "max": largest}
 
     def summary(self) -> Mapping[str, Any]:
