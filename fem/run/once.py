@@ -42,7 +42,7 @@ class Once:
     def __init__(self, model: Alone, folder: Path, *, quiet: bool = True):
         self.model, self.folder, self.quiet = model, folder, quiet
         self.case, self.s, self.comm = model.case, model.system, model.domain.comm
-        self.started, self.seconds = time.perf_counter(), {"start": 0.0}
+        self.started, self.seconds = time.perf_counter(), dict[str, float]()
         solver = self.case.solver
         options = Options(kind=solver.kind, rtol=0.01 * solver.closure_limit)
         self.stages = [Stage(self.s, rows, options, drives=False) for rows in self.s.plan()]
@@ -66,7 +66,7 @@ class Once:
             RunError: no solution, or a balance does not close.
         """
         with self._timed("solve"):
-            done = self._solve()
+            self.done = done = self._solve()
         with self._timed("measure"):
             numbers = self._measured()
         with self._timed("write"):
@@ -191,6 +191,11 @@ class Once:
         return out | self.made | {
             "events": [], "warnings": warnings, "seconds": self.seconds, "wall_seconds": spent,
         }
+
+    @property
+    def iterations(self) -> int:
+        """Krylov iterations of all solves."""
+        return self.done.linear
 
     @contextlib.contextmanager
     def _timed(self, what: str) -> Any:
