@@ -42,7 +42,7 @@ def body(folder: Path, *, box: float = 30.0, fine: float = 0.01) -> Path:
         rest = [t for _, t in pieces if t != body_tag]
         gmsh.model.addPhysicalGroup(2, [body_tag], 1, "host_body")
         gmsh.model.addPhysicalGroup(2, rest, 2, "electrolyte")
-        _grade(gmsh, f"{fine} + 0.1*abs(sqrt(x*x + y*y) - 1)")
+        graded(gmsh, f"{fine} + 0.1*abs(sqrt(x*x + y*y) - 1)")
         gmsh.write(str(file))
     return file
 
@@ -67,12 +67,12 @@ def boss(folder: Path, aspect: float, *, share: float = 20.0) -> Path:
         gmsh.model.addPhysicalGroup(2, [face], 1, "electrolyte")
         gmsh.model.addPhysicalGroup(1, [arc, floor], 2, "collector")
         gmsh.model.addPhysicalGroup(1, [top], 3, "counter")
-        _grade(gmsh, f"{tip} + 0.05*sqrt(x*x + (y - {aspect})*(y - {aspect}))")
+        graded(gmsh, f"{tip} + 0.05*sqrt(x*x + (y - {aspect})*(y - {aspect}))")
         gmsh.write(str(file))
     return file
 
 
-def _grade(gmsh: Any, size: str) -> None:
+def graded(gmsh: Any, size: str) -> None:
     """Mesh with cells of this size, a formula of place."""
     field = gmsh.model.mesh.field.add("MathEval")
     gmsh.model.mesh.field.setString(field, "F", size)
