@@ -9,11 +9,11 @@ from fem.base.errors import CaseError
 
 #: Option, unit, default, meaning.
 _QUANTITIES = (
-    ("radius", "m", None, "of a cylinder"),
-    ("half-width", "m", None, "of a slit, instead"),
-    ("charge", "C/m^2", None, "of the walls, per area"),
-    ("D", "m^2/s", None, "salt diffusivity of the neutral electrolyte"),
-    ("temperature", "K", "298.15 K", "of the liquid"),
+    ("radius", "m", None, "radius of a cylinder"),
+    ("half-width", "m", None, "half the width of a slit, instead"),
+    ("charge", "C/m^2", None, "charge of the walls per area"),
+    ("D", "m^2/s", None, "salt diffusivity of the bulk electrolyte"),
+    ("temperature", "K", "298.15 K", "temperature of the liquid"),
     ("low", "mol/m^3", "1 mol/m^3", "least salt of the table"),
     ("high", "mol/m^3", "2 mol/L", "most salt of the table"),
 )
@@ -26,9 +26,9 @@ def _channel(parser: argparse.ArgumentParser) -> None:
         about = f"{text}, {unit}" + (f" (default {default})" if default else "")
         parser.add_argument(f"--{name}", default=default, required=name in _NEEDED, help=about)
     parser.add_argument("--eps-r", type=float, required=True, help="permittivity of the liquid")
-    parser.add_argument("--t-plus", type=float, required=True, help="of the neutral electrolyte")
+    parser.add_argument("--t-plus", type=float, required=True, help="t_plus of the bulk electrolyte")
     parser.add_argument("--z", type=int, default=1, help="charge number of both ions (default 1)")
-    parser.add_argument("--rows", type=int, default=40, help="of the table (default 40)")
+    parser.add_argument("--rows", type=int, default=40, help="rows of the table (default 40)")
     parser.epilog = (
         "Each row is a nonlinear Poisson problem on the cross-section; a region reads this as\n"
         "channel of [[fixed_charge]]. Negative quantities take an equals sign.\n\n"

@@ -49,8 +49,8 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
         metavar="REGION=VALUE",
         action="append",
         default=[],
-        help="of solid regions, for the mass: 'host_*=8.96 g/cm^3' or 'host_*=Cu'; of a "
-        "case, the densities of its materials are used where the library has them",
+        help="density of solid regions, for the mass: 'host_*=8.96 g/cm^3' or 'host_*=Cu'; in "
+        "a case, the densities of its materials are used where the library has them",
     )
     parser.add_argument("--metal", help="metal that fills the pores, for the capacity; default Li")
     parser.epilog = (

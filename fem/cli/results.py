@@ -28,10 +28,10 @@ def _do_compare(options: argparse.Namespace) -> None:
 def _post(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a result folder, finished or not")
     parser.add_argument(
-        "--time", type=_duration, help="of the fields, such as '20 min'; default the last one"
+        "--time", type=_duration, help="time of the fields, such as '20 min'; default the last"
     )
     parser.add_argument(
-        "--format", choices=("png", "pdf", "svg"), default="png", help="default png"
+        "--format", choices=("png", "pdf", "svg"), default="png", help="file format; default png"
     )
     parser.epilog = (
         "examples:\n"

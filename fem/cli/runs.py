@@ -88,7 +88,7 @@ def _converge(parser: argparse.ArgumentParser) -> None:
     case_arguments(parser)
     parser.add_argument("--out", type=Path, help="folder; default results/<case>_converge")
     parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
-    parser.add_argument("--overwrite", action="store_true", help="move an earlier answer aside")
+    parser.add_argument("--overwrite", action="store_true", help="move earlier results aside")
     hooks_argument(parser)
     parser.add_argument(
         "--quick", action="store_true", help="sizes times 4, 2, 1 instead of 2, 1, 1/2"

@@ -96,7 +96,7 @@ def _apart(file: Path) -> Read:
     with tempfile.TemporaryDirectory(prefix="hostplate-") as scratch:
         pickled = Path(scratch) / "answer"
         if apart("geometries.files.conversion", file, pickled).returncode:
-            raise CaseError("is damaged: the library that reads it has died of it; save it again")
+            raise CaseError("is damaged: it crashes the library that reads it; save it again")
         with pickled.open("rb") as f:
             found = pickle.load(f)
     if isinstance(found, str):

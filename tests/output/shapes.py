@@ -57,7 +57,7 @@ def result(folder: Path, size: tuple[float, ...], cells: tuple[int, ...], growth
         return x[d - 1] / span[-1]
 
     def xi(x: Any) -> Any:
-        """A layer that rises, and a ball that hangs together with it at first."""
+        """A layer that rises, and a ball that is connected to it at first."""
         u = x[:d] / span[:, None]
         width = 0.02
         layer = 0.2 + 0.02 * np.cos(6 * np.pi * u[0]) - u[-1]

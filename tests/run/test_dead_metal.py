@@ -266,7 +266,7 @@ def test_pieces_of_states_set_by_hand(by_hand: list[dict[str, Any]]) -> None:
     for state in by_hand:
         for charge, volume in zip(state["charges"], state["volumes"], strict=True):
             assert charge == pytest.approx(volume * 96485.33 / 1.2998e-5, rel=1e-4)
-    # metal at the counter electrode that does not hang together with the collector is no short
+    # metal at the counter electrode that is not connected to the collector is no short
     assert [bool(state["shorted"]) for state in by_hand] == [False] * 6 + [True]
     tips = [state["tip"][0] for state in by_hand[:3]]
     assert tips == pytest.approx([3e-6, 17e-6, 17e-6], abs=5e-8)

@@ -86,7 +86,7 @@ class Sharp:
         return float((self.weights * share)[... if of is None else of].sum())
 
     def piece(self, place: Sequence[float], way: float = 0.0) -> Mask:
-        """Cells of the metal that hangs together with a place, rims of the contour included."""
+        """Cells of the metal connected to a place, rims of the contour included."""
         label, _ = ndimage.label(self.metal(way))
         mine = label == label[self._index(place)]
         rim = ndimage.binary_dilation(mine, np.ones((3,) * mine.ndim))
