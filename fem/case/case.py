@@ -82,10 +82,10 @@ class Case(Table):
     schema_: Literal[1] = Field(alias="schema", description="version of this format")
     title: Text = Field(description="one line for people")
     source: Text = Field("", description="publication the case follows")
-    notes: Text = Field("", description="what was assumed and why, what must come out")
+    notes: Text = Field("", description="assumptions and their reasons, expected outcome")
     metal: Name = Field(description="plated metal, a library name")
     electrolyte: Name = Field(description="fills every region 'electrolyte*' and separator pores")
-    temperature: Temperature = Field(298.15, description="of the whole cell")
+    temperature: Temperature = Field(298.15, description="temperature of the cell")
     study: Literal["primary", "secondary", "tertiary", "steady", "growth"] = Field(
         "tertiary", description="; ".join(f"{name}: {text}" for name, text in STUDIES.items())
     )

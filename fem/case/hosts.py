@@ -50,7 +50,7 @@ class Host(BaseModel):
 
     title: Text = Field(description="one line for people")
     source: Text = Field("", description="publication the host follows")
-    notes: Text = Field("", description="what was assumed and why")
+    notes: Text = Field("", description="assumptions and their reasons")
     geometry: Geometry = Field(description="family and its parameters")
 
     @property

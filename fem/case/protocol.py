@@ -73,7 +73,7 @@ class Pulse(Table):
 
     step: Literal["pulse"]
     direction: Literal["plate", "strip"] = Field(
-        "plate", description="of the current while it is on"
+        "plate", description="direction of the current while it is on"
     )
     current_density: Annotated[float, Quantity("A/m^2", gt=0)] = Field(
         description="magnitude while it is on, per projected area"
@@ -105,7 +105,7 @@ class Cycle(Table):
     """Steps that are repeated."""
 
     step: Literal["cycle"]
-    cycles: Count = Field(description="how many times")
+    cycles: Count = Field(description="number of times the steps are run")
     steps: tuple[
         Annotated[Plate | Strip | Rest | Hold | Pulse, Discriminator("step")], ...
     ] = Field(min_length=1, description="plate, strip, rest, hold and pulse steps, as above")

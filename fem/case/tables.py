@@ -119,7 +119,7 @@ class Kinetics(Table):
     eta_nuc: Overpotential | None = Field(
         None, description="nucleation overpotential of the bare wall"
     )
-    film_resistance: Resistance | None = Field(None, description="of a film on the wall")
+    film_resistance: Resistance | None = Field(None, description="resistance of a film on the wall")
     c_ref: Concentration | None = Field(
         None,
         description="concentration i0 refers to; by default that of the library's pair, or 1 mol/L",

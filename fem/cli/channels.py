@@ -26,7 +26,7 @@ def _channel(parser: argparse.ArgumentParser) -> None:
         about = f"{text}, {unit}" + (f" (default {default})" if default else "")
         parser.add_argument(f"--{name}", default=default, required=name in _NEEDED, help=about)
     parser.add_argument("--eps-r", type=float, required=True, help="permittivity of the liquid")
-    parser.add_argument("--t-plus", type=float, required=True, help="t_plus of the bulk electrolyte")
+    parser.add_argument("--t-plus", type=float, required=True, help="t_plus of the electrolyte")
     parser.add_argument("--z", type=int, default=1, help="charge number of both ions (default 1)")
     parser.add_argument("--rows", type=int, default=40, help="rows of the table (default 40)")
     parser.epilog = (

@@ -21,7 +21,7 @@ class ShutdownTable(Table):
     """Pores that melt shut where it has once been too hot."""
 
     at: Temperature = Key(description="temperature in the middle of the transition")
-    width: Annotated[float, Quantity("K", gt=0)] = Key(4.0, description="of the transition")
+    width: Annotated[float, Quantity("K", gt=0)] = Key(4.0, description="its width")
     factor: Annotated[float, Quantity("", gt=0, lt=1)] = Key(
         1e-3, description="share of kappa and D that is left"
     )
@@ -66,7 +66,7 @@ class Heat(Table):
     )
     metal: HeatRegion | None = Key(None, description="of the metal that is plated")
     dU_dT: Annotated[float, Quantity("V/K")] | None = Key(
-        None, description="of the metal's electrode reaction; above 0 plating cools"
+        None, description="for the metal's electrode reaction; above 0 plating cools"
     )
     overheated: Temperature | None = Key(None, description="a run ends where it is exceeded")
 

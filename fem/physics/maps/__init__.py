@@ -25,7 +25,7 @@ class MapRegion(Table):
         None, description="relative permittivity; makes a dielectric of a conductor"
     )
     conductivity: Annotated[Property, PropertyOf("S/m", PLACE_VARIABLES, gt=0)] | None = Key(
-        None, description="of a conduction map, in place of the larger of sigma and kappa"
+        None, description="for a conduction map, in place of the larger of sigma and kappa"
     )
     rho: Annotated[Property, PropertyOf("C/m^3", PLACE_VARIABLES)] | None = Key(
         None, description="fixed charge density, electrostatics"

@@ -49,13 +49,13 @@ class Nuclei(Table):
         0.0, description="standard deviation of thresholds (normal distribution, cut off at 0)"
     )
     seed: Annotated[StrictInt, Field(ge=0)] = Field(
-        0, description="of what is drawn at random, the same on any number of ranks"
+        0, description="seed of all random draws, the same on any number of ranks"
     )
     p_site: Annotated[Property, PropertyOf("", PLACE_VARIABLES, ge=0, le=1)] | None = Field(
-        None, description="what density or rate are multiplied with from place to place"
+        None, description="factor of density or rate from place to place"
     )
     radius: Length | None = Field(
-        None, description="of the inserted cap; default (and least) 4 interface widths"
+        None, description="radius of the inserted cap; default (and least) 4 interface widths"
     )
     surface_energy: Annotated[float, Quantity("J/m^2", gt=0)] | None = Field(
         None, description="with rate: of the critical nucleus; default that of the metal"
