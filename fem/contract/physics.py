@@ -25,7 +25,9 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
-__all__ = ["ALL", "TIMED", "Column", "Field", "Figure", "Physics", "Place", "Study"]
+__all__ = [
+    "ALL", "TIMED", "Column", "EventKind", "Field", "Figure", "Physics", "Place", "Study",
+]  # fmt: skip
 
 #: Studies that go on in time.
 TIMED = frozenset({"tertiary", "growth"})
@@ -91,6 +93,12 @@ class Column:
         doc: what it is.
         per_area: `step` gives it for the whole cell; it is divided by the projected area.
         closure: relative error of a balance; the run stops where it exceeds `closure_limit`.
+        optional: there is one only where a part of the physics says so (`Observer.makes`).
+        after: column that it stands behind, of any physics; numbers stand before closures.
+        last: its last value stands in the summary; else parts say what does.
+        each_cycle: its value at the end of a cycle stands in the summary's `cycles`.
+        floor: of a closure, that it may reach whatever `closure_limit` is.
+        broken: words for a run that it stops, with `{value}` and `{limit}`; default for all.
     """
 
     name: str
@@ -98,6 +106,29 @@ class Column:
     doc: str = ""
     per_area: bool = False
     closure: bool = False
+    optional: bool = False
+    after: str = ""
+    last: bool = True
+    each_cycle: bool = False
+    floor: float = 0.0
+    broken: str = ""
+
+
+@dataclass(frozen=True)
+class EventKind:
+    """What may happen in a run (`fem.system.part.Event`), and whether that is its end.
+
+    Events need not be declared; of one that is the summary does not say what it ends.
+
+    Attributes:
+        name: of the event.
+        doc: what has happened.
+        ends: `run`, `step` (the protocol step) or nothing; or what says so, from a case's tables.
+    """
+
+    name: str
+    doc: str
+    ends: str | Callable[[Mapping[str, Any]], str] = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +210,7 @@ class Physics:
         places: what its table names of the mesh, from all tables; names that are not there are
             problems.
         free: keys of its table that a resumed run may change.
-        fields, columns, figures: what it makes.
+        fields, columns, figures, events: what it makes.
     """
 
     name: str
@@ -197,6 +228,7 @@ class Physics:
     fields: tuple[Field, ...] = ()
     columns: tuple[Column, ...] = ()
     figures: tuple[Figure, ...] = ()
+    events: tuple[EventKind, ...] = ()
 
     def parts(self, setup: Any, table: Any) -> list[Any]:
         """Make its parts for a case; nothing without a solver."""

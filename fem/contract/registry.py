@@ -13,7 +13,16 @@ from typing import Any
 
 from fem.base.errors import CaseError, nearest
 from fem.base.order import in_order
-from fem.contract.physics import Column, Field, Figure, Physics, Place, Study, named
+from fem.contract.physics import (
+    Column,
+    EventKind,
+    Field,
+    Figure,
+    Physics,
+    Place,
+    Study,
+    named,
+)
 
 __all__ = ["CATALOGUE", "ENTRY_POINTS", "Registry", "checked", "installed", "only_in", "with_own"]
 
@@ -46,8 +55,9 @@ class Registry:
             found[physics.name], self.origin[physics.name] = physics, origin
         self.physics = tuple(self._in_order(found))
         self.fields: dict[str, Field] = self._once("fields")
-        self.columns: dict[str, Column] = self._once("columns")
+        self.columns: dict[str, Column] = self._columns()
         self.figures: dict[str, Figure] = self._once("figures")
+        self.events: dict[str, EventKind] = self._once("events")
 
     def _in_order(self, found: Mapping[str, Physics]) -> Iterator[Physics]:
         """The physics as given, but each after those that it names."""
@@ -63,8 +73,22 @@ class Registry:
             raise CaseError(f"physics are declared after each other in a circle: {circle}")
         yield from (found[name] for name in order)
 
+    def _columns(self) -> dict[str, Column]:
+        """All columns by name, each behind the one that it follows."""
+        found: dict[str, Column] = self._once("columns")
+        for column in found.values():
+            if column.after and column.after not in found:
+                raise CaseError(
+                    f"column {column.name!r} stands behind {column.after!r}, which nobody "
+                    f"declares; {nearest(column.after, found)}"
+                )
+        order, circle = in_order({n: (c.after,) * bool(c.after) for n, c in found.items()})
+        if circle:
+            raise CaseError(f"columns stand behind each other in a circle: {circle}")
+        return {name: found[name] for name in order}
+
     def _once(self, kind: str) -> dict[str, Any]:
-        """All fields, columns or figures by name."""
+        """All fields, columns, figures or events by name."""
         found: dict[str, Any] = {}
         owner: dict[str, str] = {}
         for physics in self.physics:

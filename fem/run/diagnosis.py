@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from fem import theory
 from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.mesh.components import components
+from fem.physics.circuit.circuit import NOTHING_TO_STRIP
+from fem.physics.ions.salt import DEPLETED, sand_time
 from fem.run.segments import Segment
 from fem.solver.options import Outcome
 from fem.solver.stage import Stage
@@ -21,18 +21,9 @@ from fem.study.build import Model
 from fem.system.system import Unknown
 from fem.values.properties import varies
 
-__all__ = [
-    "DEPLETED", "NOTHING_TO_STRIP", "NOT_JOINED", "TOO_MUCH", "Trouble", "causes", "has_metal",
-    "joined", "sand_time",
-]  # fmt: skip
+__all__ = ["NOT_JOINED", "TOO_MUCH", "Trouble", "causes", "has_metal", "joined"]
 
 Array = npt.NDArray[np.float64]
-DEPLETED = 1e-2
-"""Share of c0 below which a step that cannot be taken means that the salt has run out."""
-NOTHING_TO_STRIP = (
-    "nothing to strip: there is no metal on the walls; give initial.plated_charge (growth study: "
-    "initial.metal_layer), or plate first"
-)
 NOT_JOINED = (
     "parts not joined: no electrolyte reaches from the counter electrode to a conductor that "
     "hangs together with the collector; check regions and mesh"
@@ -69,7 +60,9 @@ def causes(model: Model, segment: Segment) -> str:
                  f"initial.c: c = {model.ions.c0:.3g} mol/m^3 is {model.ions.c0 / usual:.1e} of "
                  f"the electrolyte's c0 = {usual:.4g} mol/m^3; check the value and its unit", "")
     control = segment.control(0.0, area)
-    last = sand_time(model, control.current / area if control.current else None)
+    last = sand_time(
+        model.ions, model.case.temperature, control.current / area if control.current else None
+    )
     if last is not None and "c" in s.unknowns:
         least = model.case.time.dt_min
         gone = f"salt lasts {last:.2g} s at a flat wall (Sand's time), dt_min is {least:.2g} s"
@@ -95,28 +88,6 @@ def causes(model: Model, segment: Segment) -> str:
              f"{held:g} V are held")
     told = "tested: " + "; ".join(found)
     return told + (f". Likely: {', '.join(likely)}" if likely else ". None of these is the cause")
-
-
-def sand_time(model: Model, density: float | None) -> float | None:
-    """Sand's time of a flat electrode with the first salt of the model, s; None if it has none.
-
-    Args:
-        model: its initial c0, and transport numbers there.
-        density: current per projected area, A/m2; None if the voltage is held.
-    """
-    medium = next((m for m in model.ions.media if m.salt), None)
-    c0, T = model.ions.c0, model.case.temperature
-    if not density or medium is None or medium.D is None or medium.t_plus is None:
-        return None
-    # TypeError: D or t_plus of place or UFL, no flat answer; ValueError: t_plus of 1 or more
-    with contextlib.suppress(TypeError, ValueError):
-        return float(
-            theory.sand_time(
-                abs(density), c0, float(medium.D(c0, T)), float(medium.t_plus(c0, T)),
-                *model.ions.formula,
-            )
-        )
-    return None
 
 
 def has_metal(model: Model) -> bool:

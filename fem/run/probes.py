@@ -30,7 +30,7 @@ from fem.base.parallel import on_root
 from fem.case.tables import Probe
 from fem.mesh.domain import Subdomain
 from fem.mesh.points import Places
-from fem.run.remarks import film_per_charge
+from fem.physics.walls.ledger import film_per_charge
 from fem.setup import kinetics
 from fem.setup.electrode import Electrode
 from fem.study.build import Model

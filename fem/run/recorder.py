@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,20 @@ from fem.compat import dfem
 from fem.files.blocks import Block, region_field, wall_block
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
-from fem.physics.circuit.circuit import Measure
 from fem.run.probes import Probes
 from fem.solver.stepper import Step
 from fem.study.build import Model
 
 __all__ = ["Recorder", "Tally", "declared"]
 
-CLOSURES = ("balance", "collector", "faraday", "salt", "commanded")
-#: Names of columns that some runs have.
-CORE = {
-    *CLOSURES, "plated", "tip", "dead", "islands", "floor", "xi_min", "xi_max", "c_min",
-    "c_max", "salt_out", "segment", "cycle", "newton", "krylov", "rejected", "error", "current",
-    "current_counter", "shorted",
-}
+#: Columns of the run itself: before those of the physics, and behind them.
+FIRST = {"t": "s", "dt": "s", "voltage": "V"}
+LAST = ("newton", "krylov", "rejected", "error")
+#: What the summary says of the run itself, besides.
+SUMMARY = {
+    "closures", "projected_area", "unknowns", "steps", "newton", "rejected", "krylov", "ranks",
+    "mesh_hash", "physics_hash", "sigma_capped", "data_status", "probes",
+}  # fmt: skip
 
 
 @dataclass
@@ -43,15 +43,20 @@ class Tally:
     rejected: int = 0
     worst: dict[str, float] = field(default_factory=dict)
 
-    def add(self, step: Step, numbers: dict[str, float], closures: Iterable[str] = ()) -> None:
-        """Count an accepted step, with further closures besides those of every run."""
+    def add(self, step: Step, numbers: Mapping[str, float], closures: Iterable[str]) -> None:
+        """Count an accepted step.
+
+        Args:
+            step: what it took.
+            numbers: what was measured of it.
+            closures: which of these are relative errors of balances.
+        """
         self.steps += 1
         self.newton += step.newton
         self.linear += step.linear
         self.rejected += step.rejected
-        for key in (*CLOSURES, *closures):
-            if key in numbers:
-                self.worst[key] = float(np.maximum(self.worst.get(key, 0.0), numbers[key]))
+        for key in closures:
+            self.worst[key] = float(np.maximum(self.worst.get(key, 0.0), numbers[key]))
 
 
 def declared(model: Any) -> dict[str, Any]:
@@ -72,7 +77,6 @@ class Recorder:
 
     Args:
         model: its fields are written.
-        measure: its numbers are.
         probes: of the model.
         folder: claimed.
         series: number of the field series; a resumed run opens a new one.
@@ -80,10 +84,9 @@ class Recorder:
     """
 
     def __init__(
-        self, model: Model, measure: Measure, probes: Probes, folder: Path, series: int = 1,
-        *, cycles: int = 0,
+        self, model: Model, probes: Probes, folder: Path, series: int = 1, *, cycles: int = 0
     ):
-        self.model, self.measure, self.probes = model, measure, probes
+        self.model, self.probes = model, probes
         self.folder, self.series, self.cycles = folder, series, cycles
         self.comm = model.domain.comm
         self.last: float | None = None
@@ -148,35 +151,12 @@ class Recorder:
 
     def _columns(self) -> dict[str, str]:
         """Columns of `series.csv` with their units."""
-        out = {"t": "s", "dt": "s", "voltage": "V", "current_density": "A/m^2", "charge": "C/m^2"}
-        unknowns = self.model.system.unknowns
-        growing = "xi" in unknowns
-        if "q" in unknowns or growing:
-            out["plated"] = "C/m^2"
-        if growing:
-            out |= {"tip": "m", "dead": "C/m^2", "islands": "", "floor": ""}
-            out |= {"xi_min": "", "xi_max": ""}
-        if "c" in unknowns:
-            out |= {"c_min": "mol/m^3", "c_max": "mol/m^3"}
-            out |= {"salt_out": "mol/m^2"} if self._displaces else {}
+        last = dict.fromkeys(("segment", *(("cycle",) if self.cycles > 1 else ()), *LAST), "")
         own = self.model.columns
-        if taken := sorted(own.keys() & {*out, *CORE}):
+        if taken := sorted(own.keys() & {*FIRST, *last, "cycle"}):
             raise CaseError(f"columns {', '.join(taken)} of the case's physics: the run has such "
                             "columns already; rename them")
-        out |= {c.name: c.unit for c in own.values() if not c.closure}
-        out |= {"balance": "", "collector": ""}
-        out |= {"faraday": ""} if "plated" in out else {}
-        out |= {"salt": ""} if "c" in unknowns else {}
-        out |= {"commanded": ""} if self.model.case.study in ("tertiary", "growth") else {}
-        out |= dict.fromkeys((c.name for c in own.values() if c.closure), "")
-        out |= {"segment": ""} | ({"cycle": ""} if self.cycles > 1 else {})
-        out |= dict.fromkeys(("newton", "krylov", "rejected", "error"), "")
-        return out | self.probes.units
-
-    @property
-    def _displaces(self) -> bool:
-        """Metal displaces electrolyte, which takes salt out of the mesh."""
-        return "salt_out" in self.model.system.salt_sinks
+        return FIRST | {c.name: c.unit for c in own.values()} | last | self.probes.units
 
     def truncate(self, t: float) -> None:
         """Forget what an interrupted run wrote later than the checkpoint that is taken up."""
@@ -188,7 +168,6 @@ class Recorder:
     def fields(self) -> None:
         """Fields and profiles of the accepted state (collective)."""
         s = self.model.system
-        self.measure.update_walls()
         for observer in self.model.observers:
             observer.show()
         for written, stored, offset in self.shifted:
@@ -198,58 +177,49 @@ class Recorder:
             self.probes.write_lines(self.folder, s.t)
         self.last = s.t
 
-    def step(self, step: Step, numbers: dict[str, float], segment: int, cycle: int = 0) -> None:
+    def step(
+        self, step: Step, numbers: Mapping[str, float], segment: int, cycle: int = 0
+    ) -> None:
         """A row of the series, with the numbers of segment and cycle (collective)."""
         area, s = self.model.area, self.model.system
+        self.found = {
+            c.name: numbers[c.name] / (area if c.per_area else 1.0)
+            for c in self.model.columns.values()
+        }
         values = {
-            **numbers,
             **self.probes.values(),
             "t": s.t,
             "dt": step.dt,
             "voltage": s.get_voltage(),
-            "current_density": numbers["current"] / area,
-            "charge": numbers["charge"] / area,
-            "plated": numbers.get("plated", 0.0) / area,
-            "dead": numbers.get("dead", 0.0) / area,
-            "salt_out": numbers.get("salt_out", 0.0) / area,
             "segment": segment,
             "cycle": cycle,
             "newton": step.newton,
             "krylov": step.linear,
             "rejected": step.rejected,
             "error": step.error,
-        }
-        self.found = {
-            c.name: numbers[c.name] / (area if c.per_area else 1.0)
-            for c in self.model.columns.values()
-        }
-        values |= self.found
+        } | self.found
         self.table.add({name: values[name] for name in self.table.names})
 
     def summary(self, tally: Tally) -> dict[str, Any]:
         """The numbers that characterise the present state (collective)."""
         from fem.materials import status_counts
 
-        model, s, area = self.model, self.model.system, self.model.area
-        measure, mesh_hash = self.measure, model.domain.sidecar.get("hash", "")
-        profile, regions = measure.depth_profile(), measure.by_region()
-        currents = {k: v["current"] for k, v in regions.items()}
-        total = sum(currents.values())
-        thirds = ("top", "middle", "bottom")
-        out: dict[str, Any] = {
-            "title": model.case.title,
-            "study": model.case.study,
-            "t": s.t,
-            "voltage": s.get_voltage(),
-            "current_density": measure.cell_current() / area,
-            "charge": float(s.charges["passed"][0]) / area,
-            "current_by_region": currents,
-            "share_by_region": {k: v / total if total else 0.0 for k, v in currents.items()},
-            "area_by_region": {k: v["area"] for k, v in regions.items()},
-            "depth_profile": profile,
-            "current_by_third": dict(zip(thirds, measure.thirds(profile), strict=True)),
+        model, s = self.model, self.model.system
+        mesh_hash = model.domain.sidecar.get("hash", "")
+        run: dict[str, Any] = {"title": model.case.title, "study": model.case.study, "t": s.t}
+        run["voltage"] = s.get_voltage()
+        own: dict[str, Any] = {}
+        events: list[dict[str, Any]] = []
+        last = {n: v for n, v in self.found.items() if n in model.columns and model.columns[n].last}
+        for found in (*(o.summary() for o in model.observers), last):
+            events += found.get("events", ())
+            if taken := sorted(found.keys() & {*run, *own, *SUMMARY}):
+                raise RunError(f"summary: {', '.join(taken)} stand there already; a physics must "
+                               "give them other names")
+            own |= {name: value for name, value in found.items() if name != "events"}
+        out = run | own | {
             "closures": tally.worst,
-            "projected_area": area,
+            "projected_area": model.area,
             "unknowns": {n: int(u.space.dofmap.index_map.size_global)
                          for n, u in s.unknowns.items()},
             **{k: v for k, v in asdict(tally).items() if k not in ("worst", "linear")},
@@ -260,19 +230,6 @@ class Recorder:
             "sigma_capped": model.capped,
             "data_status": status_counts(*used_materials(model.case)),
         }
-        if "c" in s.unknowns:
-            out["c_min"], out["c_max"] = measure.extrema("c")
-        if self._displaces:
-            out["salt_out"] = float(s.charges["salt_out"][0]) / area
-        if "plated" in self.table.names:
-            out["plated"] = measure.plated() / area
-            shares = measure.thirds(profile, "plated")
-            out["plated_by_third"] = dict(zip(thirds, shares, strict=True))
-        for found in (self.found, *(o.summary() for o in model.observers)):
-            if taken := sorted(found.keys() & out.keys()):
-                raise RunError(f"summary: {', '.join(taken)} stand there already; a physics must "
-                               "give them other names")
-            out |= found
         if self.probes.units:
             out["probes"] = {k.removeprefix("probe."): v for k, v in self.probes.values().items()}
-        return out
+        return out | {"events": events}

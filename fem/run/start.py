@@ -16,8 +16,9 @@ from fem.base.parallel import on_root
 from fem.compat import MPI, cell_vertices, dfem, dmesh
 from fem.files import checkpoint
 from fem.mesh.points import find_cells
+from fem.physics.circuit.circuit import NOTHING_TO_STRIP
 from fem.results.result import Result
-from fem.run.diagnosis import NOTHING_TO_STRIP, causes, has_metal
+from fem.run.diagnosis import causes, has_metal
 from fem.run.segments import Segment
 from fem.solver.approach import reach_current, reach_voltage
 from fem.solver.options import Control, Outcome
@@ -80,22 +81,23 @@ def consistent(
     return outcome
 
 
-def foresee(stage: Stage, area: Any) -> None:
-    """Let the plated charge of the next step, the first after a jump, be foreseen by its rate.
+def foresee(stage: Stage) -> None:
+    """Let the next step, the first after a jump, foresee unknowns by their rates, if known.
 
     Args:
-        stage: has consistent potentials, and the plated charge if there is any.
-        area: of wall around each owned node, m2.
+        stage: has consistent potentials.
     """
-    if "q" not in stage.names:
-        return
-    q = stage.system.unknowns["q"]
-    with stage.system.at_rest():
-        current = stage.local.residual()["q"]  # i_n less side reactions, A
-    rate = dfem.Function(q.space)
-    rate.x.array[: len(area)] = np.where(area > 0.0, -current / np.where(area > 0.0, area, 1.0), 0)
-    rate.x.scatter_forward()
-    q.rate = rate.x.array
+    for name in stage.names:
+        unknown = stage.system.unknowns[name]
+        if (capacity := unknown.capacity) is None:
+            continue
+        with stage.system.at_rest():
+            lacks = stage.local.residual()[name]  # A
+        rate = dfem.Function(unknown.space)
+        there = capacity > 0.0
+        rate.x.array[: len(capacity)] = np.where(there, -lacks / np.where(there, capacity, 1.0), 0)
+        rate.x.scatter_forward()
+        unknown.rate = rate.x.array
 
 
 def hold(stage: Stage) -> None:

@@ -7,8 +7,9 @@ the other ions, and the kinetic data of the pair (metal, surface) decide how fas
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,19 +21,22 @@ from fem.case import names as case_names
 from fem.case.case import Case
 from fem.case.drive import Drive
 from fem.compat import MPI, cell_vertices, dfem
-from fem.contract.physics import Column, Field
+from fem.contract.physics import TIMED, Column, Field
 from fem.materials import library
 from fem.materials.limits import POSITIVE_LAWS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain
 from fem.physics.charged.build import shifts
 from fem.physics.charged.shift import laws as charged_laws
+from fem.physics.circuit.circuit import Circuit
 from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions, Medium
+from fem.physics.ions.salt import Data, SaltLedger
 from fem.physics.metal import build as growth
 from fem.physics.metal.metal import Metal
 from fem.physics.nuclei import build as nuclei_build
 from fem.physics.nuclei.nuclei import Nuclei
 from fem.physics.walls.interface import Interface
+from fem.physics.walls.ledger import WallLedger, film_per_charge, smallest_diameter
 from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges, Flow
@@ -57,15 +61,14 @@ class Model:
     Attributes:
         case, domain, system: what it was built from and into.
         physics: in the order of their rows.
-        electrons, ions, interface: those whose currents are measured.
+        books: those that measure the cell; they stand last among the physics.
+        electrons, ions, interface: what conducts, and what reacts on walls.
         metal: the growing metal of a growth study. nuclei: where it appears on walls.
         area: projected area of the collector, m2 (2D: m).
         capped: regions (and `metal`, if it grows) whose sigma was lowered to `CONDUCTIVITY_SHARE`
             times the largest kappa, with the value of the material, S/m.
         deepest_nucleation: largest nucleation overpotential of any wall, V.
         electrolytes: those that fill a region.
-        c_tables: measured curves over c that a region uses, with their place in the case.
-        laws: transport laws of c that a region uses, and where they stop being physical.
         drives: boundary conditions that depend on time; flows: currents among them.
         clock: time since the start of the protocol step, s, for conditions that depend on it.
         floating: conductors that do not touch the collector.
@@ -75,15 +78,14 @@ class Model:
     domain: Domain
     system: System
     physics: tuple[Part, ...]
+    books: tuple[Part, ...]
     electrons: Electrons | None
     ions: Ions
     interface: Interface
     area: float
     capped: dict[str, float]
     deepest_nucleation: float
-    electrolytes: tuple[library.Electrolyte, ...] = ()
-    c_tables: dict[str, Along] = field(default_factory=dict)
-    laws: tuple[Bound, ...] = ()
+    electrolytes: Sequence[library.Electrolyte] = ()
     clock: Any = None
     metal: Metal | None = None
     nuclei: Nuclei | None = None
@@ -93,15 +95,20 @@ class Model:
     flows: dict[str, Flow] = field(default_factory=dict)
     floating: pieces.Floating = field(default_factory=pieces.Floating)
 
-    @property
+    @functools.cached_property
     def observers(self) -> list[Observer]:
-        """The parts that measure, in their order."""
-        return [part for part in self.physics if isinstance(part, Observer)]
+        """The parts that measure: the books of the cell first, as others ask them."""
+        parts = (*self.books, *(part for part in self.physics if part not in self.books))
+        return [part for part in parts if isinstance(part, Observer)]
 
-    @property
+    @functools.cached_property
     def columns(self) -> dict[str, Column]:
-        """Columns that the registered physics of the case declare, by name."""
-        return {c.name: c for p in self.case.taking_part() for c in p.columns}
+        """Columns of the case, in the order of the series: numbers, then closures."""
+        registry, made = self.case.guests.registry, {n for o in self.observers for n in o.makes}
+        declared = {c.name for p in self.case.taking_part() for c in p.columns}
+        found = [c for c in registry.columns.values()
+                 if c.name in declared and (c.name in made or not c.optional)]
+        return {c.name: c for c in sorted(found, key=lambda column: column.closure)}
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -196,15 +203,30 @@ def build(case: Case, domain: Domain) -> Model:
     displaced = None if metal is None else growth.displacement(case, ions, metal)
     parts = (electrons, ions, metal, nuclei, covers, displaced, interface, opposite)
     known: tuple[Part, ...] = tuple(p for p in parts if p is not None)
+    electrolytes = {f.electrolyte.name: f.electrolyte for f in fillings.values()
+                    if isinstance(f.electrolyte, library.Electrolyte)}
+    data = Data(
+        tuple(electrolytes.values()), _tables_of_c(case, ionic), _laws_of_c(case, fillings, ionic),
+        case.temperature,
+    )
+    circuit = Circuit(case.study in TIMED)
+    books: tuple[Part, ...] = (circuit, SaltLedger(ions, data))
+    if metal is None:
+        diameter = smallest_diameter(domain.sidecar.get("parameters", {}))
+        books += (WallLedger(interface, film_per_charge(case.metal_data), diameter),)
+    else:
+        books += growth.books(case, metal, c0, nuclei.surfaces if nuclei else ())
     setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa)
     guests = guest_parts(setup) + own_physics(case, domain)
-    physics = known + guests
+    physics = known + guests + books
     check_needs(physics)
     for part in known:
         part.declare(s)
     for part in guests:
         with named_failures(part, "declare"):
             part.declare(s)
+    for part in books:
+        part.declare(s)
     floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal), metal is not None)
     _require_path(found, floating, edges, case)
     for part in known:
@@ -212,6 +234,8 @@ def build(case: Case, domain: Domain) -> Model:
     for part in guests:
         with named_failures(part, "rows"):
             part.rows(s)
+    for part in books:
+        part.rows(s)
     if "c" in s.unknowns and case.initial.c is not None and case.initial.c.variables:
         _set_in_space(s, "c", case.initial.c, "initial.c")
     if metal is not None:
@@ -220,14 +244,11 @@ def build(case: Case, domain: Domain) -> Model:
     for name in edges.flows:
         s.charges[ledger(name)] = np.zeros(2)
     s.remember()
-    electrolytes = {f.electrolyte.name: f.electrolyte for f in fillings.values()
-              if isinstance(f.electrolyte, library.Electrolyte)}
     s.close()
     return Model(
-        case, domain, s, physics, electrons, ions, interface, domain.area("collector"), capped,
-        found.deepest_nucleation, tuple(electrolytes.values()), _tables_of_c(case, ionic),
-        _laws_of_c(case, fillings, ionic), clock,
-        metal, nuclei, edges.timed, held, edges.drives, edges.flows, floating,
+        case, domain, s, physics, books, electrons, ions, interface, circuit.area, capped,
+        found.deepest_nucleation, data.electrolytes, clock, metal, nuclei, edges.timed, held,
+        edges.drives, edges.flows, floating,
     )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from fem.base.errors import RunError
 
 if TYPE_CHECKING:
     from fem.system.system import System
 
-__all__ = ["Event", "Observer", "Part", "check_needs"]
+__all__ = ["Begun", "Event", "Observer", "Part", "Warn", "check_needs"]
 
 
 @runtime_checkable
@@ -65,6 +65,8 @@ class Event:
         ends: the protocol step or the run that it ends, if any.
         jump: rates jump at it: the next step is of first order.
         once: it is told the first time only.
+        reason: why, in words; of one that leaves a run nothing to do.
+        look: remarks of the whole mesh are asked for at it.
     """
 
     name: str
@@ -72,16 +74,67 @@ class Event:
     ends: Literal["run", "step", ""] = ""
     jump: bool = False
     once: bool = False
+    reason: str = ""
+    look: bool = False
+
+
+class Warn(NamedTuple):
+    """What is no event but should be known: printed when its key is new, kept in the summary.
+
+    Attributes:
+        key: under which it is known.
+        text: what is said; brought up to date when it comes again.
+        once: it stands as it was first said.
+    """
+
+    key: str
+    text: str
+    once: bool = False
+
+
+class Begun(NamedTuple):
+    """The segment that a run is in: one thing that is imposed.
+
+    Attributes:
+        segment: what is imposed (`fem.run.segments.Segment`).
+        t: time at which it began, s.
+        charge: that had passed then, C (2D: C/m).
+        fresh: it begins now; else a run is resumed within it.
+    """
+
+    segment: Any
+    t: float
+    charge: float
+    fresh: bool = True
 
 
 class Observer:
     """Base of parts that measure. All methods are collective, and all may be left as they are.
 
     A step that was found may still be given up: ledgers that `step` fills count from `accept` on.
+    Numbers that have to outlive the run stand in `System.kept`.
+
+    Attributes:
+        makes: those of its physics' optional columns that it makes.
+        lands: its `share` is met down to the smallest step, as a cut-off is; shares of others
+            shorten no step below ten times that.
     """
+
+    makes: tuple[str, ...] = ()
+    lands: ClassVar[bool] = False
 
     def begin(self) -> None:
         """Take the present state as the reference of balances; not called by a resumed run."""
+
+    def recall(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Take up a state that was restored from a checkpoint.
+
+        Args:
+            events: that the run has noted, as the summary keeps them.
+        """
+
+    def impose(self, begun: Begun) -> None:
+        """Note what is imposed from now on; potentials that fit are not found yet."""
 
     def step(self, scale: float) -> Mapping[str, float]:
         """Measure the step just solved, before `System.accept`.
@@ -102,9 +155,23 @@ class Observer:
         """Share of the step just solved after which something happens; None: go on."""
         return None
 
-    def events(self) -> Iterable[Event]:
-        """What the last accepted step has brought."""
+    def events(self) -> Iterable[Event | Warn]:
+        """What the last accepted step has brought.
+
+        Raises:
+            RunError: a state that the run must not go on from.
+        """
         return ()
+
+    def nothing_to_do(self) -> Event | None:
+        """Say that what is imposed has nothing to act on.
+
+        Asked before its first step, and after each that no other event has ended.
+
+        Raises:
+            RunError: and it would not end by itself.
+        """
+        return None
 
     def show(self) -> None:
         """Bring memories that are written as fields up to date."""

@@ -40,6 +40,17 @@ QUADRATURE_POINTS = 2
 """Degree of the quadrature whose points may have memories; that of all volume integrals."""
 PORTS = {"heat": "W/m^3", "work": "W/m^3", "force": "N/m^3"}
 """Sums over all physics, and their units; see `System.contribute`."""
+FLOWS = {
+    "cell": "out of the driven conductor at walls, sign of i_n",
+    "side": "the part of that which makes no metal",
+    "driven": "out of the collector itself at its own wall",
+    "contact": "into conductors through a collector that resists",
+    "outflow": "out of conductors through other boundaries",
+    "counter": "into the electrolyte at the counter electrode",
+    "inflow": "into the electrolyte through other boundaries",
+    "carried": "the magnitude of that",
+}
+"""Currents that a cell's books are made of, A (2D: A/m); see `System.flow`."""
 BEND = 0.5
 """A first guess trusts the quadratic part no further than this share of the linear one."""
 FRESH = 1e-2
@@ -157,6 +168,9 @@ class Unknown:
         rate: how it changes right after a jump, per s, where that is known; the first step foresees
             so, until there are states to go by.
         again: asked of a solution: True if it changed the row, to be solved once more (collective).
+        present: marks the owned nodes at which it means something; all of them without.
+        capacity: at each owned node, what a change of 1 takes, in ampere seconds; of an unknown
+            whose rate after a jump follows from its row.
     """
 
     name: str
@@ -182,6 +196,8 @@ class Unknown:
     nodal: bool = False
     rate: npt.NDArray[np.float64] | None = None
     again: Callable[[], bool] | None = None
+    present: Callable[[], npt.NDArray[np.bool_]] | None = None
+    capacity: npt.NDArray[np.float64] | None = None
     fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
     groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
 
@@ -258,6 +274,7 @@ class System:
         self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
+        self.jumps: list[Callable[[], float | None]] = []  # share of the step after which rates do
         self.hints = Hints()
         self.ports: dict[str, list[Callable[[Any], Any]]] = {port: [] for port in PORTS}
         self.nodal_ports: dict[str, list[tuple[Any, Supply]]] = {port: [] for port in PORTS}
@@ -269,6 +286,8 @@ class System:
         self.residuals: dict[str, npt.NDArray[np.float64]] = {}  # last of each row solved for, A
         self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
         self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
+        self.flows: dict[str, list[Any]] = {name: [] for name in FLOWS}
+        self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
         self.memories: dict[str, Any] = {}
         self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
         self.shared: dict[str, Any] = {}  # what solvers make once for all stages
@@ -473,6 +492,34 @@ class System:
             RunError: there is no such port.
         """
         self.nodal_ports[_port(port)].append((reaction, supply))
+
+    def flow(self, name: str, current: Any) -> None:
+        """Report a current to the books of the cell (`fem.physics.circuit`).
+
+        Args:
+            name: one of `FLOWS`.
+            current: a UFL functional in ampere, or a function that gives its value (collective).
+
+        Raises:
+            RunError: there is no such current.
+        """
+        if name not in FLOWS:
+            raise RunError(f"there is no current {name!r}; {nearest(name, FLOWS)}")
+        self.flows[name].append(current)
+
+    def held_currents(self, name: str) -> list[float]:
+        """What leaves through each boundary where an unknown is held, A (collective).
+
+        It is what the row lacks there: what the boundary must supply for the balance to hold, exact
+        for the discrete equations. Valid once the row was solved; of a row that is solved again,
+        the last one counts.
+        """
+        unknown = self.unknowns.get(name)
+        if unknown is None or (raw := self.residuals.get(self.rows_of(name)[-1][0])) is None:
+            return []
+        n = owned_size(unknown.space)
+        held = (dofs[dofs < n] for dofs in unknown.groups.values())
+        return [self.domain.comm.allreduce(float(raw[d].sum()), op=MPI.SUM) for d in held]
 
     def take(self, port: str, row: str) -> None:
         """Let all that anybody contributes to a port enter a row as a source.
@@ -685,6 +732,14 @@ class System:
                     step = step[~unknown.meant]
                 worst = max(worst, float(step.max(initial=0.0)) / unknown.largest_change)
         return self.domain.comm.allreduce(worst, op=MPI.MAX)
+
+    def extrema(self, name: str) -> tuple[float, float]:
+        """Smallest and largest nodal value of an unknown, where it means something (collective)."""
+        unknown = self.unknowns[name]
+        values = unknown.owned if unknown.present is None else unknown.owned[unknown.present()]
+        low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+        comm = self.domain.comm
+        return comm.allreduce(low, op=MPI.MIN), comm.allreduce(high, op=MPI.MAX)
 
     # -- state ---------------------------------------------------------------------------------
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, Figure, Physics
+from fem.contract.physics import ALL, Column, EventKind, Figure, Physics
 
 __all__ = ["PHYSICS"]
+
+#: Largest charge missing or too much over the integral of |i|: what the quadrature of a given
+#: current and that of what was delivered may differ by, far below what a coulometer resolves.
+COMMANDED = 1e-6
 
 PHYSICS = Physics(
     "circuit",
     "the current through the cell, its voltage and its charge",
     studies=ALL,
+    columns=(
+        Column("current_density", "A/m^2", "through the collector, plating is negative",
+               per_area=True, last=False),
+        Column("charge", "C/m^2", "through the collector", per_area=True, last=False),
+        Column("balance", "", "current of the collector against that of the counter electrode",
+               closure=True, last=False),
+        Column("collector", "", "current of walls against that of held nodes", closure=True,
+               last=False),
+        Column("commanded", "", "charge delivered against the integral of the current given",
+               closure=True, last=False, optional=True, after="salt", floor=COMMANDED,
+               broken="the charge delivered and the integral of the current given differ by "
+               "{value:.2e} of the integral of its magnitude, limit {limit:.0e}; give what is "
+               "sharp in it as a table, or with step or where, or lower [solver] rtol"),
+    ),
+    events=(EventKind("stripped", "no metal is left to strip", "step"),),
     figures=(
         Figure("series", "voltage, smallest and largest concentration, charge against time",
                draw="fem.post.figures:series", whole=True),

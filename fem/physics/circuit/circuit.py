@@ -1,4 +1,4 @@
-"""What is computed from an accepted state: currents, charges, balances, profiles.
+"""The books of the whole cell: currents, charges, and whether they balance.
 
 The balances are part of every run, not only of tests: each accepted step computes them, writes them
 to the series, and the run stops if one exceeds the case's limit. Every current comes from its own
@@ -8,164 +8,89 @@ place: the walls, the held nodes of the collector, the counter electrode.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import ufl
 
-from fem.compat import MPI, dfem, owned_size
-from fem.physics.electrons.electrons import Electrons
-from fem.physics.ions.ions import Ions
-from fem.physics.walls.interface import Interface, _side
-from fem.solver.stage import Stage
-from fem.system.system import System
+from fem.case.drive import given_charge
+from fem.setup.kinetics import PASSIVE_SHARE
+from fem.system.part import Begun, Event, Observer
+from fem.system.system import FLOWS, System
 
-__all__ = ["Measure"]
+__all__ = ["Circuit"]
+
+#: Time integrals that are kept: what passed through the collector; through the walls, since some
+#: leaves through boundaries; half of all ionic currents' magnitudes; side reactions. C (2D: C/m).
+CHARGES = ("passed", "reacted", "absolute", "side")
+#: Share of the most metal that there has been; less counts as none left to strip. No step takes
+#: more than there is: the last one leaves half of this.
+BARE = 2.5e-4
+#: Share of it that may be left, in no contact, where stripping cannot go on.
+SCRAPS = 0.02
+#: Share of the charge that passed from which one should know that it made no metal.
+SIDE_SHARE = 0.01
+NOTHING_TO_STRIP = (
+    "nothing to strip: there is no metal on the walls; give initial.plated_charge (growth study: "
+    "initial.metal_layer), or plate first"
+)
 
 
-class Measure:
-    """Numbers of a state.
+class Circuit(Observer):
+    """Sums of the currents that physics report (`System.flow`), over the cell and over time.
+
+    Metal that can be stripped is asked of what defines the name `stock`.
 
     Args:
-        system: the unknowns.
-        ions, interface, electrons: the physics whose currents are read.
-        stages: hold the residuals from which boundary currents are read.
+        commands: charge is compared with what the protocol gives.
+
+    Attributes:
+        flow, lost: cell current and its side reactions in the step measured last, A.
+        opposite: what goes into the electrolyte elsewhere then, A.
     """
 
-    def __init__(
-        self,
-        system: System,
-        ions: Ions,
-        interface: Interface,
-        stages: Sequence[Stage],
-        electrons: Electrons | None = None,
-    ):
-        self.s, self.ions, self.interface, self.stages = system, ions, interface, stages
-        self.electrons = electrons
-        s = system
-        self.comm = s.domain.comm
-        self.space = s.memories["i_n"].function_space  # of wall nodes
-        self._compile()
-        s.charges["passed"] = np.zeros(2)  # through the collector
-        s.charges["reacted"] = np.zeros(2)  # through the walls; others leave through boundaries
-        s.charges["absolute"] = np.zeros(2)
-        s.charges["salt_in"] = np.zeros(2)
-        s.charges["side"] = np.zeros(2)
-        s.charges |= {name: np.zeros(2) for name in (*s.salt_sinks, *s.ledgers)}
-        self.start: dict[str, float] = {}
-        self.flow = self.lost = 0.0  # cell current and its side reactions in the last step, A
+    needs: tuple[str, ...] = ("phi_l",)
+    provides: tuple[str, ...] = ("circuit",)
 
-    def _compile(self) -> None:
-        import ufl
+    lands = True
 
-        s = self.s
-        v = ufl.TestFunction(self.space)
-        self.mask = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)))
-        nodal = area = regional = region_area = counter = driven = losses = None
-        current = s.current
+    def __init__(self, commands: bool = False):
+        self.flow = self.lost = self.opposite = self.left = 0.0
+        self.begun: Begun | None = None
+        self.stepped, self.makes = False, ("commanded",) if commands else ()
 
-        def plus(total: Any, term: Any) -> Any:
-            return term if total is None else total + term
+    def declare(self, s: System) -> None:
+        """Add the ledgers, and the name by which others ask for them."""
+        self.s = s
+        s.define("circuit", self)
+        for name in CHARGES:
+            s.charges[name] = np.zeros(2)
 
-        for e in self.interface.electrodes:
-            for i_n, side, (weight, measure), solid, liquid in self.interface.pieces(s, e):
-                if not e.counts:
-                    counter = plus(counter, i_n * weight * measure)
-                    continue
-                test = _side(v, liquid)
-                if not e.covered:
-                    losses = plus(losses, side * weight * measure)
-                current = plus(current, i_n * weight * measure)
-                nodal = plus(nodal, i_n * weight * test * measure)
-                area = plus(area, weight * test * measure)
-                if e.potential == "driven":
-                    driven = plus(driven, i_n * weight * measure)
-                else:
-                    regional = plus(
-                        regional, _side(self.mask, solid) * i_n * weight * measure
-                    )
-                    region_area = plus(region_area, _side(self.mask, solid) * weight * measure)
-        form = s.form
-        self.nodal_current = None if nodal is None else form(nodal)
-        self.counter = None if counter is None else form(counter)
-        self.driven = None if driven is None else form(driven)
-        self.losses = None if losses is None else form(losses)
-        self.regional = None if regional is None else form(regional)
-        self.region_area = None if region_area is None else form(region_area)
-        self.current = None if current is None else form(current)
-        metal = self.electrons
-        outflow, supply = (metal.outflow(s), metal.supply(s)) if metal else (None, None)
-        ionic = self.ions.supply(s)
-        self.outflow = None if outflow is None else form(outflow)
-        self.contact = None if supply is None else form(supply)
-        self.inflow = None if ionic is None else form(ionic)
-        carried = self.ions.carried(s)
-        self.carried = None if carried is None else form(carried)
-        self.area = np.zeros(owned_size(self.space)) if area is None else s.nodal(form(area))
-        self.salt = None
-        if "c" in s.unknowns:
-            content = None
-            for medium in self.ions.media:
-                if medium.salt:
-                    stored, weight, dx = medium.stored(s)
-                    content = plus(content, stored * weight * dx)
-            self.salt = form(content)
-        self.walls_of = sorted({w[0] for e in self.interface.plating for w in e.walls})
+    def rows(self, s: System) -> None:
+        """Compile what has been reported; all others have added their rows."""
+        s.charges |= {name: np.zeros(2) for name in s.ledgers}
+        self.area = s.domain.area("collector")  # m2 (2D: m)
+        self.stock = s.values.get("stock")
+        self.terms = {name: self._term(name) for name in FLOWS}
 
-    # -- scalars -------------------------------------------------------------------------------
+    def _term(self, name: str) -> tuple[Any, list[Any]]:
+        """The compiled sum of the forms of a current, or None, and its functions."""
+        given = self.s.flows[name]
+        forms = [self.s.current] if name == "cell" and self.s.current is not None else []
+        forms += [term for term in given if isinstance(term, ufl.Form)]
+        total = None if not forms else self.s.form(sum(forms[1:], forms[0]))
+        return total, [term for term in given if not isinstance(term, ufl.Form)]
 
-    def _held_currents(self, name: str) -> list[float]:
-        """What leaves through each boundary where an unknown is held, A (collective)."""
-        stage = next((s for s in reversed(self.stages) if name in s.names), None)
-        if stage is None:
-            return []
-        groups = stage.system.unknowns[name].groups
-        return [stage.boundary_current(name, group) for group in groups]
+    def total(self, name: str) -> float:
+        """One of `FLOWS` at the present state, A (2D: A/m; collective)."""
+        form, functions = self.terms[name]
+        found = 0.0 if form is None else self.s.integral(form)
+        return found + sum(function() for function in functions)
 
-    def begin(self) -> None:
-        """Take the present state as the reference of all balances (collective)."""
-        self.start = {"salt": self.salt_content(), "plated": self.plated()}
-
-    def salt_content(self) -> float:
-        """Salt in the electrolyte, mol (2D: mol/m; collective)."""
-        return 0.0 if self.salt is None else self.s.integral(self.salt)
-
-    def salt_gain(self) -> float:
-        """Salt that enters where c is held, mol/s (2D: mol/(m s); collective)."""
-        return sum(self._held_currents("c")) / float(self.s["salt_charge"])
-
-    def plated(self) -> float:
-        """Charge of the metal on all walls, C (2D: C/m; collective)."""
-        if "q" not in self.s.unknowns:
-            return 0.0
-        local = float(self.area @ self.s.unknowns["q"].owned)
-        return self.comm.allreduce(local, op=MPI.SUM)
-
-    def left(self) -> float:
-        """Charge of the metal that can be stripped, C (2D: C/m; collective).
-
-        Infinite where a wall is the metal itself, or where metal is not followed.
-        """
-        if "q" not in self.s.unknowns or any(e.covered for e in self.interface.plating):
-            return math.inf
-        return self.plated()
-
-    def cell_current(self) -> float:
-        """Current through all driven walls, A (2D: A/m), sign of i_n (collective)."""
-        return 0.0 if self.current is None else self.s.integral(self.current)
-
-    def side_current(self) -> float:
-        """What of it makes no metal, A (collective)."""
-        return 0.0 if self.losses is None else self.s.integral(self.losses)
-
-    def moved(self) -> float:
-        """Charge of the metal that came or went at each place in this step, C (collective)."""
-        q = self.s.unknowns.get("q")
-        if q is None:
-            return 0.0
-        change = np.abs(q.owned - q.old[0].x.array[: len(q.owned)])
-        return self.comm.allreduce(float(self.area @ change), op=MPI.SUM)
+    def current(self) -> float:
+        """Current through the collector, A (2D: A/m), sign of i_n (collective)."""
+        return self.total("cell")
 
     def reference(self, scale: float) -> float:
         """Charge that errors of the step are compared with, C.
@@ -176,167 +101,154 @@ class Measure:
         Args:
             scale: cell current that the residuals of the step are compared with, A.
         """
-        return max(self._pending["absolute"], scale * self.s.dt)
+        return max(self.pending["absolute"], scale * self.s.dt)
 
-    def counter_current(self) -> float:
-        """What nodal reactions carry at the counter electrode, A; here none."""
-        return 0.0
+    # -- a run asks ----------------------------------------------------------------------------
 
-    def extrema(self, name: str) -> tuple[float, float]:
-        """Smallest and largest nodal value of an unknown (collective)."""
-        values = self.s.unknowns[name].owned
-        low = float(values.min()) if len(values) else np.inf
-        high = float(values.max()) if len(values) else -np.inf
-        return (
-            self.comm.allreduce(low, op=MPI.MIN),
-            self.comm.allreduce(high, op=MPI.MAX),
-        )
+    def begin(self) -> None:
+        """Begin with nothing commanded, and the metal that is there (collective)."""
+        most = 0.0 if self.stock is None else self.stock.plated()
+        self.s.kept |= {"commanded": 0.0, "asked": 0.0, "most": most}
 
-    def wet(self) -> npt.NDArray[np.bool_]:
-        """Owned nodes of c at which it means something."""
-        return np.ones(len(self.s.unknowns["c"].owned), dtype=bool)
+    def impose(self, begun: Begun) -> None:
+        """Note what is imposed, and the metal that there is to strip (collective)."""
+        self.begun, self.stepped = begun, not begun.fresh
+        self.left = self._left()
 
     def step(self, scale: float) -> dict[str, float]:
-        """Ledgers and balances of the step just solved; call before `System.accept`.
+        """Currents, charges and balances of the step just solved.
 
         Args:
             scale: cell current that errors are compared with, A.
 
         Returns:
-            Currents in A, charges in C (2D: per metre), balances as relative errors:
-            `balance` collector against counter (and other boundaries), `collector` walls against
-            collector nodes,
-            `faraday` plated charge against charge passed less side reactions, `salt` content
-            against its start; `salt_out`: what liquid has taken out of the mesh, mol.
+            Current, A, and charge, C (2D: per metre); relative errors: `balance` collector
+            against counter (and other boundaries), `collector` walls against collector nodes,
+            `commanded` charge delivered against the integral of the current given.
         """
-        s = self.s
-        current = self.cell_current()
-        outflow = 0.0 if self.outflow is None else s.integral(self.outflow)
-        ledger = s.charges
-        passed = s.integrate(current, ledger["passed"])
-        reacted = s.integrate(current - outflow, ledger["reacted"])
-        held = self._held_currents("phi_l")
-        counter = self.counter_current()
-        counter += 0.0 if self.counter is None else s.integral(self.counter)
+        s, ledger = self.s, self.s.charges
+        current, outflow = self.current(), self.total("outflow")
+        held, counter = s.held_currents("phi_l"), self.total("counter")
         # What enters the electrolyte leaves it elsewhere: each ampere stands here twice.
         carried = 0.5 * (abs(current - outflow) + abs(counter) + sum(map(abs, held)))
-        carried += 0.0 if self.carried is None else 0.5 * s.integral(self.carried)
-        absolute = ledger["absolute"][0] + max(carried * s.dt, self.moved())
-        rates = {"salt_in": self.salt_gain()} if self.salt else {}
-        rates |= {name: sink() for name, sink in s.salt_sinks.items()}
-        salt = {name: s.integrate(rate, ledger[name]) for name, rate in rates.items()}
-        others = {name: s.integrate(rate(), ledger[name]) for name, rate in s.ledgers.items()}
-        self.flow = current
-        self.lost = self.side_current()
-        side = s.integrate(self.lost, ledger["side"])
-        self._pending = {
-            "side": side, "passed": passed, "reacted": reacted, "absolute": absolute,
-            **salt, **others,
-        }
-        opposite = sum(held) + counter - outflow
-        opposite += 0.0 if self.inflow is None else s.integral(self.inflow)
-        at_collector = sum(self._held_currents("phi_s")) if "phi_s" in s.unknowns else 0.0
-        at_collector += sum(s.integral(f) for f in (self.driven, self.contact) if f is not None)
-        out = {
-            "current": current,
-            "current_counter": opposite,
-            "charge": passed,
-            "balance": abs(current + opposite) / scale,
+        carried += 0.5 * self.total("carried")
+        moved = 0.0 if self.stock is None else self.stock.moved()
+        self.flow, self.lost = current, self.total("side")
+        self.pending = {
+            "passed": s.integrate(current, ledger["passed"]),
+            "reacted": s.integrate(current - outflow, ledger["reacted"]),
+            "absolute": ledger["absolute"][0] + max(carried * s.dt, moved),
+            "side": s.integrate(self.lost, ledger["side"]),
+        } | {name: s.integrate(rate(), ledger[name]) for name, rate in s.ledgers.items()}
+        self.opposite = sum(held) + counter - outflow + self.total("inflow")
+        at_collector = sum(s.held_currents("phi_s")) + (
+            self.total("driven") + self.total("contact")
+        )
+        return {
+            "current_density": current,
+            "charge": self.pending["passed"],
+            "balance": abs(current + self.opposite) / scale,
             "collector": abs(current - at_collector) / scale,
-        }
-        if "q" in s.unknowns or "xi" in s.unknowns:
-            out["plated"] = self.plated()
-            gap = out["plated"] - self.start["plated"] + reacted - side
-            # Metal that was there before counts too: its last digit is no leak of a short rest.
-            out["faraday"] = abs(gap) / max(self.reference(scale), 1e-6 * self.start["plated"])
-        if self.salt is not None:
-            out["c_min"], out["c_max"] = self.extrema("c")
-            content = self.salt_content()
-            gap = content - self.start["salt"] - salt.pop("salt_in") + sum(salt.values())
-            out["salt"] = abs(gap) / self.start["salt"]
-            out |= salt
-        return out
+        } | self._commanded(scale)
+
+    def _commanded(self, scale: float) -> dict[str, float]:
+        """The closure `commanded`.
+
+        A voltage that is held commands no charge; what passed in such a step counts as commanded.
+        """
+        if not self.makes or self.begun is None:
+            return {}
+        s, segment, area = self.s, self.begun.segment, self.area
+        if segment.density is None:
+            charge = self.pending["passed"] - float(s.charges["passed"][0])
+            size = abs(charge)
+        else:
+            start = s.t - self.begun.t
+            edges = np.array([start, start + s.dt])
+            if segment.drive is not None:
+                edges = segment.drive.cut(start, start + s.dt)
+            charge, size = given_charge(lambda t: segment.density.at(t=t), edges)
+            charge, size = segment.sign * charge * area, abs(segment.sign) * size * area
+        self.given = s.kept["commanded"] + charge, s.kept["asked"] + size
+        asked = max(self.given[1], self.reference(scale))
+        return {"commanded": abs(self.pending["passed"] - self.given[0]) / asked}
 
     def accept(self) -> None:
-        """Make the ledgers of `step` the accepted ones."""
-        for name, value in self._pending.items():
+        """Make the ledgers of `step` the accepted ones (collective)."""
+        for name, value in self.pending.items():
             history = self.s.charges[name]
             history[1], history[0] = history[0], value
+        if self.begun is None:
+            return
+        kept, self.stepped = self.s.kept, True
+        if self.makes:
+            kept["commanded"], kept["asked"] = self.given
+        if self.stock is not None:
+            kept["most"] = max(kept["most"], self.stock.amount)
+        self.left = self._left()
 
-    # -- walls ---------------------------------------------------------------------------------
+    # -- metal to strip ------------------------------------------------------------------------
 
-    def update_walls(self) -> npt.NDArray[np.float64]:
-        """Nodal i_n into the field `i_n`; returns the owned nodal currents, A (collective)."""
-        field = self.s.memories["i_n"]
-        if self.nodal_current is None:
-            return np.zeros(owned_size(self.space))
-        currents = self.s.nodal(self.nodal_current)
-        n = owned_size(self.space)
-        field.x.array[:n] = np.where(self.area > 0.0, currents / np.where(
-            self.area > 0.0, self.area, 1.0), 0.0)
-        field.x.scatter_forward()
-        return currents
+    def _left(self) -> float:
+        """Metal that can be stripped, C/m2; infinite while plating (collective)."""
+        assert self.begun is not None
+        if self.stock is None or self.begun.segment.sign < 0.0:
+            return math.inf
+        return float(self.stock.left() / self.area)
 
-    def by_region(self) -> dict[str, dict[str, float]]:
-        """Current (A) and wall area (m2) of each reacting solid, and of the collector itself."""
-        out = {}
-        tags = self.s.domain.cell_tag_array
-        for name in self.walls_of:
-            self.mask.x.array[:] = tags == self.s.domain.regions[name]
-            out[name] = {
-                "current": self.s.integral(self.regional),
-                "area": self.s.integral(self.region_area),
-            }
-        if self.driven is not None:
-            faces = [f for e in self.interface.plating for f in e.faces]
-            area = sum(self.s.domain.area(b) for b in {b for b, _ in faces})
-            out["collector"] = {"current": self.s.integral(self.driven), "area": area}
-        return out
+    def _charge(self, passed: float) -> float:
+        """Charge since the start of the protocol step, C/m2 of projected area."""
+        assert self.begun is not None
+        return (passed - self.begun.charge) / self.area
 
-    def depth_profile(self, bins: int = 24) -> dict[str, list[float]]:
-        """Wall current against depth.
+    def share(self) -> float | None:
+        """Share of a step that takes no more metal than there is: half of what is none stays."""
+        if self.begun is None or self.stock is None:
+            return None
+        bare, passed = BARE * self.s.kept["most"] / self.area, float(self.s.charges["passed"][0])
+        charge = self.pending["passed"] / self.area - self.begun.charge / self.area
+        taken = charge - self._charge(passed)
+        return max((self.left - 0.5 * bare) / taken, 0.05) if bare < self.left < taken else None
 
-        Returns:
-            `depth` (bin centres, m), `current` (A in the bin, sign of i_n), `area` (wall m2 in the
-            bin), `plated` (C in the bin). The currents add up to the cell current.
+    def nothing_to_do(self) -> Event | None:
+        """Metal that has been stripped (collective).
+
+        Where metal grows, none is left below a share of what there has been. On walls the voltage
+        rises as they run bare: a cut-off ends the step, or the side reactions have taken over.
         """
-        domain = self.s.domain
-        currents = self.update_walls()
-        depth = domain.depth_of(domain.node_coordinates(self.space))
-        top, bottom = domain.span
-        edges = np.linspace(0.0, top - bottom, bins + 1)
-        index = bins_of(depth, edges)
-        charge = (
-            self.area * self.s.unknowns["q"].owned
-            if "q" in self.s.unknowns
-            else np.zeros_like(currents)
-        )
-        local = np.stack(
-            [np.bincount(index, weights=x, minlength=bins) for x in (currents, self.area, charge)]
-        )
-        total = self.comm.allreduce(local, op=MPI.SUM)
+        if self.begun is None or self.stock is None or self.begun.segment.sign <= 0.0:
+            return None
+        segment, passed = self.begun.segment, float(self.s.charges["passed"][0])
+        if self.stepped and segment.stop(self.s.get_voltage(), self._charge(passed)):
+            return None
+        rest = 0.0 if segment.cutoff is not None and self.stock.shows_bare else BARE
+        left = self.stock.left()
+        mostly_side = self.flow > 0.0 and 2 * self.lost > self.flow
+        if left <= rest * self.s.kept["most"] or (math.isfinite(left) and mostly_side):
+            return Event("stripped", {"left": left / self.area}, reason=NOTHING_TO_STRIP)
+        return None
+
+    def stuck(self) -> Event | None:
+        """Scraps of metal that nothing is in contact with (collective)."""
+        if self.begun is None or self.stock is None or self.begun.segment.sign <= 0.0:
+            return None
+        left = self.stock.left()
+        few = left <= SCRAPS * self.s.kept["most"]
+        return Event("stripped", {"left": left / self.area}) if few else None
+
+    def summary(self) -> dict[str, float]:
+        """Current density, A/m2, and charge, C/m2, of the present state (collective)."""
         return {
-            "depth": (0.5 * (edges[1:] + edges[:-1])).tolist(),
-            "current": total[0].tolist(),
-            "area": total[1].tolist(),
-            "plated": total[2].tolist(),
+            "current_density": self.current() / self.area,
+            "charge": float(self.s.charges["passed"][0]) / self.area,
         }
 
-    def thirds(self, profile: dict[str, list[float]], key: str = "current") -> list[float]:
-        """Shares of a profile in the top, middle and bottom third of the depth."""
-        values = np.abs(np.asarray(profile[key]))
-        parts = np.array_split(values, 3)
-        total = values.sum()
-        return [float(p.sum() / total) if total else 0.0 for p in parts]
-
-
-def bins_of(
-    depth: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
-    """Bin of every depth, the first or last one for what lies outside.
-
-    Planes of nodes often lie on an edge; all of a plane, whatever its rounding, are of the deeper
-    bin.
-    """
-    found = np.searchsorted(edges, depth + 1e-9 * edges[-1], side="right") - 1
-    return np.clip(found, 0, len(edges) - 2)
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Charge that made no metal."""
+        side, passed = (abs(float(self.s.charges[k][0])) for k in ("side", "absolute"))
+        if closely and side > SIDE_SHARE * passed:
+            yield "side", (
+                f"{side / passed:.1%} of the charge that passed made or took no metal: bare walls "
+                f"pass a side reaction, {PASSIVE_SHARE:g} of the metal's conductance at "
+                "equilibrium, which counts where currents are small or times long"
+            )

@@ -116,9 +116,11 @@ class Electrons:
         inward, measure = self._supply(s)
         if measure is not None:
             s.row("phi_s", -inward * v * measure)
+            s.flow("contact", inward * measure)
         for outward, measure in self._outflow(s):
             s.row("phi_s", outward * v * measure)
             s.drive(outward * measure)  # the collector carries it besides the walls' current
+            s.flow("outflow", outward * measure)
         s.contribute("heat", functools.partial(self._heat, s))
         s.contribute("work", functools.partial(self._work, s))
 
@@ -182,13 +184,3 @@ class Electrons:
             (density * s.domain.weight, measures[boundary])
             for boundary, density in densities.items() if measures[boundary] is not None
         ]
-
-    def supply(self, s: System) -> Any:
-        """Current into the solid through a resisting collector, A (UFL), None without one."""
-        inward, measure = self._supply(s)
-        return None if measure is None else inward * measure
-
-    def outflow(self, s: System) -> Any:
-        """Current that leaves through all boundaries but the collector, A (UFL), or None."""
-        terms = [density * measure for density, measure in self._outflow(s)]
-        return sum(terms[1:], terms[0]) if terms else None

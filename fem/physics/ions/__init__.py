@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, Field, Figure, Physics
+from fem.contract.physics import ALL, Column, EventKind, Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -17,6 +17,20 @@ PHYSICS = Physics(
               "ion balance", colours="cividis", offset=True, block="pore"),
         Field("E_l", "V/m", r"field $|\nabla\varphi_\mathrm{l}|$", "electrolyte", colours="magma",
               magnitude=True, gradient_of="phi_l"),
+    ),
+    columns=(
+        Column("c_min", "mol/m^3", "lowest concentration", optional=True, after="xi_max",
+               last=False),
+        Column("c_max", "mol/m^3", "highest concentration", optional=True, after="c_min",
+               last=False),
+        Column("salt_out", "mol/m^2", "salt that liquid has taken out of the mesh", per_area=True,
+               optional=True, after="c_max", last=False),
+        Column("salt", "", "salt content against its start and what went in and out",
+               closure=True, optional=True, after="faraday", last=False),
+    ),
+    events=(
+        EventKind("depletion", "the salt has run out", "run"),
+        EventKind("beyond_law", "the salt has left the range in which a law is physical", "run"),
     ),
     figures=(
         Figure("salt", "c in the electrolyte", maps=("c",)),

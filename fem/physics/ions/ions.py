@@ -209,16 +209,6 @@ class Ions:
         return [(self.inflow[b] * s.domain.wall_weight(faces=f), s.domain.ds(f))
                 for b, f in faces.items() if f]
 
-    def supply(self, s: System) -> Any:
-        """Current into the electrolyte through all boundaries of `inflow`, A (UFL), or None."""
-        terms = [density * measure for density, measure in self._supply(s)]
-        return sum(terms[1:], terms[0]) if terms else None
-
-    def carried(self, s: System) -> Any:
-        """As `supply`, with the magnitude of the current density."""
-        terms = [abs(density) * measure for density, measure in self._supply(s)]
-        return sum(terms[1:], terms[0]) if terms else None
-
     def elsewhere(self, s: System) -> Any:
         """Current into the salty regions from single-ion conductors and from `inflow`, A.
 
@@ -240,6 +230,8 @@ class Ions:
             s.row("phi_l", -ufl.inner(self.current(s, medium), ufl.grad(v)) * w * dx)
         for density, measure in self._supply(s):
             s.row("phi_l", -density * v * measure)
+            s.flow("inflow", density * measure)
+            s.flow("carried", abs(density) * measure)
         s.contribute("heat", functools.partial(self._heat, s))
         s.contribute("work", functools.partial(self._work, s))
         if "c" not in s.unknowns:

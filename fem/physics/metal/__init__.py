@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import Field, Figure, Physics
+from collections.abc import Mapping
+from typing import Any
+
+from fem.contract.physics import Column, EventKind, Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
+
+
+
+def _short_circuit(sections: Mapping[str, Any]) -> str:
+    """It ends the run if the case says so."""
+    growth = sections.get("growth")
+    return "run" if growth is None or growth.short_circuit == "stop" else ""
+
 
 PHYSICS = Physics(
     "metal",
@@ -13,6 +24,26 @@ PHYSICS = Physics(
     fields=(
         Field("xi", "", r"share of metal $\xi$", balance="metal of the front", block="metal"),
         Field("dead", "", "metal without electronic contact"),
+    ),
+    columns=(
+        Column("tip", "m", "distance of the highest metal from the collector", last=False),
+        Column("dead", "C/m^2", "metal without electronic contact", per_area=True, last=False,
+               each_cycle=True),
+        Column("islands", "", "pieces of it", last=False),
+        Column("floor", "", "share of the current that passes through empty pores", last=False),
+        Column("xi_min", "", "smallest share of metal", last=False),
+        Column("xi_max", "", "largest share of metal", last=False),
+    ),
+    events=(
+        EventKind("short_circuit", "metal joins collector and counter electrode", _short_circuit),
+        EventKind("overflow", "the tip of the metal has passed the top of the host"),
+        EventKind("bridge", "metal joins a solid that floated to the collector"),
+        EventKind("island", "a piece of metal has lost its contact"),
+        EventKind("joined", "a piece of metal has a contact again"),
+        EventKind("dissolved", "a piece of metal without contact is gone"),
+        EventKind("void", "metal has closed a pore"),
+        EventKind("full", "no pore is left to plate in", "step"),
+        EventKind("unresolved_front", "the front is too wide for its kinetics", "run"),
     ),
     figures=(
         Figure("metal", "growth study: the metal at up to five times",

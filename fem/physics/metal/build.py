@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,20 @@ from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.crystal import Crystal
+from fem.physics.metal.deposit import Deposit
 from fem.physics.metal.displacement import Displacement
+from fem.physics.metal.events import MetalEvents
 from fem.physics.metal.metal import Counter, Film, Metal
+from fem.physics.metal.penetration import Penetration
+from fem.physics.metal.resolution import Resolution
+from fem.physics.metal.room import Room
 from fem.setup import pieces
 from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
+from fem.system.part import Part
 from fem.system.system import System
 from fem.values.properties import varies
 
-__all__ = ["counter", "covering", "displacement", "metal", "pores", "set_initial"]
+__all__ = ["books", "counter", "covering", "displacement", "metal", "pores", "set_initial"]
 
 #: Conductivity of an empty pore for electrons over that of the best electrolyte for ions. What
 #: leaks through it is measured in every step.
@@ -210,6 +216,22 @@ def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Cover
 
             barriers.append(Barrier(film.name, eta_nuc, reaction.q_cov))
     return Covering(metal, tuple(barriers)) if barriers else None
+
+
+def books(case: Case, metal: Metal, c0: float, starts: Sequence[Any]) -> tuple[Part, ...]:
+    """What measures the metal of a case.
+
+    Args:
+        case: what is asked for.
+        metal: that grows.
+        c0: initial salt concentration, mol/m3.
+        starts: surfaces on which it appears besides its films.
+    """
+    deposit = Deposit(metal)
+    return (
+        deposit, Room(deposit), Penetration(metal, case, c0), MetalEvents(deposit),
+        Resolution(deposit, (*metal.films, *starts)),
+    )  # fmt: skip
 
 
 def set_initial(case: Case, domain: Domain, s: System) -> None:

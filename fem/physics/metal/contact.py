@@ -111,6 +111,7 @@ class Contact:
         self.due: tuple[float, Array] | None = None
         self._ready = False
         s.deciders.append(self.update)
+        s.jumps.append(lambda: self.share)
 
     # -- set-up --------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,29 @@ import ufl
 
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
 from fem.mesh.components import components, highest
-from fem.physics.circuit.circuit import Measure, bins_of
-from fem.physics.electrons.electrons import Electrons
-from fem.physics.ions.ions import Ions
+from fem.mesh.profile import BINS, bins_of, distribution, named_thirds
 from fem.physics.metal.contact import TOUCH
 from fem.physics.metal.metal import Metal
-from fem.physics.walls.interface import Interface
-from fem.solver.stage import Stage
+from fem.system.part import Observer
 from fem.system.system import System
 
 __all__ = ["Deposit"]
 
 #: A pore conducts from this multiple of its empty conductivity on.
 CONDUCTING = 30.0
+#: Share of the metal at the start of which the last digit is no leak of a short rest.
+LAST_DIGIT = 1e-6
 
 
-class Deposit(Measure):
-    """Numbers of a state with growing metal.
+class Deposit(Observer):
+    """How much metal there is, where, how far up, and which of it is cut off.
+
+    It is the cell's `stock`, the metal that can be stripped.
 
     Attributes:
         metal: the physics.
+        amount: charge of the metal in the step measured last, C (2D: C/m).
+        numbers: of that step, see `step`.
         tip_place: where the highest metal is, m; empty without any.
         pieces: dead metal, largest first: `piece` (its number, see `fem.physics.metal.contact`),
             `charge` (C), `volume` (m3), `place` of its middle (m).
@@ -39,19 +43,30 @@ class Deposit(Measure):
         driven_cells: local cells that conduct electrons from the collector.
     """
 
-    def __init__(
-        self, system: System, ions: Ions, interface: Interface, stages: tuple[Stage, ...],
-        electrons: Electrons | None, metal: Metal,
-    ):
-        self.metal = metal
-        if "i_n" not in system.memories:
-            for name in ("i_n", "dead"):
-                system.memory(name, system.unknowns["xi"].part)
-        super().__init__(system, ions, interface, stages, electrons)
+    needs: tuple[str, ...] = ("circuit", "contact", "voids", "front", "xi")
+    provides: tuple[str, ...] = ("stock",)
+    makes = ("plated", "faraday")
+    #: As walls run bare the voltage rises; a front that dissolves shows nothing of the kind.
+    shows_bare = False
 
-    def _compile(self) -> None:
-        super()._compile()
-        s, metal = self.s, self.metal
+    def __init__(self, metal: Metal):
+        self.metal, self.amount = metal, 0.0
+        self.numbers: dict[str, float] = {}
+
+    def declare(self, s: System) -> None:
+        """Add the fields that show the front's current and dead metal."""
+        self.s, self.comm = s, s.domain.comm
+        xi = s.unknowns["xi"]
+        for name in ("i_n", "dead"):
+            s.memory(name, xi.part)
+        self.space = s.memories["i_n"].function_space
+        s.define("stock", self)
+        if "c" in s.unknowns:  # inside metal it means nothing
+            s.unknowns["c"].present = self._wet
+
+    def rows(self, s: System) -> None:
+        """Find what conducts, and where metal meets the counter electrode (collective)."""
+        metal = self.metal
         self.node_label = np.full(len(s.unknowns["xi"].value.x.array), -1)
         self.dead_parts = np.empty(0, dtype=np.int64)
         self.tip_place: tuple[float, ...] = ()
@@ -61,9 +76,6 @@ class Deposit(Measure):
         self.metal_of_c: npt.NDArray[np.int32] | None = None
         v, weight = ufl.TestFunction(self.space), s.domain.node_weight(metal.regions)
         self.volumes = s.nodal(s.form(v * weight * s.domain.dx(metal.regions, lumped=True)))
-        self.walls_of = [
-            t.name for t in s.reactions if t.drives and not t.side_of and t.name != "front"
-        ]
         floor = metal.sigma_floor
         floors = np.array([floor]) if isinstance(floor, float) else floor.x.array
         lowest = float(floors[floors > 0.0].min(initial=np.inf))  # a rank may have no pores
@@ -102,18 +114,32 @@ class Deposit(Measure):
         """Charge of the metal that is not known to be cut off, C (2D: C/m; collective)."""
         return self.plated() - sum(float(piece["charge"]) for piece in self.pieces)
 
-    def step(self, scale: float) -> dict[str, float]:
-        """As `Measure.step`, with the metal's own numbers.
+    def moved(self) -> float:
+        """Charge that front and walls exchanged at each place in this step, C (collective)."""
+        local = float(np.abs(self.nodal_currents()).sum()) * self.s.dt
+        return self.comm.allreduce(local, op=MPI.SUM)
 
-        Adds `xi_min`, `xi_max`, `tip` (distance of the highest metal from the collector, m),
-        `dead` (charge of metal without electronic contact, C), `islands` (how many pieces),
-        `floor` (current through empty pores over the cell current) and `shorted` (1 if metal
-        reaches the counter electrode).
+    def step(self, scale: float) -> dict[str, float]:
+        """Numbers of the metal in the step just solved (collective).
+
+        Args:
+            scale: cell current that errors are compared with, A.
+
+        Returns:
+            `plated`, C (2D: C/m); `faraday`: that against charge passed less side reactions;
+            `xi_min`, `xi_max`; `tip`, distance of the highest metal from the collector, m; `dead`,
+            charge of metal without electronic contact, C; `islands`, how many pieces; `floor`,
+            current through empty pores over the cell current.
         """
-        out = super().step(scale)
-        out["xi_min"], out["xi_max"] = self.extrema("xi")
+        self.amount, start = self.plated(), self.s.kept["plated"]
+        books = self.s["circuit"]
+        gap = self.amount - start + books.pending["reacted"] - books.pending["side"]
+        size = max(books.reference(scale), LAST_DIGIT * start)
+        out = {"plated": self.amount, "faraday": abs(gap) / size}
+        out["xi_min"], out["xi_max"] = self.s.extrema("xi")
         out["tip"] = self.tip()
-        return out | self.look(scale)
+        self.numbers = out | self.look(scale)
+        return self.numbers
 
     def tip(self) -> float:
         """Distance of the highest point of the contour xi = 1/2 from the collector, m.
@@ -143,15 +169,7 @@ class Deposit(Measure):
         height, self.tip_place = max(self.comm.allgather(best))
         return height - bottom
 
-    def extrema(self, name: str) -> tuple[float, float]:
-        """As `Measure.extrema`; inside metal c means nothing and is left out."""
-        if name != "c":
-            return super().extrema(name)
-        values = self.s.unknowns["c"].owned[self.wet()]
-        low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
-        return self.comm.allreduce(low, op=MPI.MIN), self.comm.allreduce(high, op=MPI.MAX)
-
-    def wet(self) -> npt.NDArray[np.bool_]:
+    def _wet(self) -> npt.NDArray[np.bool_]:
         """Owned nodes of c outside metal."""
         if self.metal_of_c is None:
             c, xi = (self.s.unknowns[n] for n in ("c", "xi"))
@@ -161,13 +179,13 @@ class Deposit(Measure):
         return ~dry[self.metal_of_c]
 
     def begin(self) -> None:
-        """As `Measure.begin`; pieces are told apart in the present state (collective)."""
-        super().begin()
+        """Take the metal that is there as the reference, and tell its pieces apart (collective)."""
+        self.s.kept["plated"] = self.amount = self.plated()
         self.contacts.begin()
         self._connect()
 
     def look(self, scale: float) -> dict[str, float]:
-        """Which metal hangs together, and which of it is cut off from the collector (collective).
+        """Find which metal is connected, and which is cut off from the collector (collective).
 
         Args:
             scale: cell current, A.
@@ -181,7 +199,6 @@ class Deposit(Measure):
             "dead": sum(piece["charge"] for piece in self.pieces),
             "islands": float(len(self.pieces)),
             "floor": float(np.abs(sums[~self.alive]).sum()) / scale,
-            "shorted": float(bool(self.shorted)),
         }
 
     def connect(self) -> None:
@@ -189,8 +206,9 @@ class Deposit(Measure):
         self.contacts.begin(fresh=True)
         self._connect()
 
-    def recall(self) -> None:
+    def recall(self, events: Sequence[Mapping[str, Any]] = ()) -> None:
         """Look at a state that was restored, with the pieces it had (collective)."""
+        del events
         self.contacts.recall()
         self._connect()
 
@@ -272,8 +290,8 @@ class Deposit(Measure):
 
     # -- fields and profiles -------------------------------------------------------------------
 
-    def update_walls(self) -> npt.NDArray[np.float64]:
-        """Nodal i_n of the front into the field `i_n`; returns the nodal currents, A."""
+    def show(self) -> None:
+        """Bring nodal i_n of the front, and dead metal, into their fields (collective)."""
         field = self.s.memories["i_n"]
         currents = self.nodal_currents()
         area = next(t for t in self.s.reactions if t.name == "front").area
@@ -283,7 +301,6 @@ class Deposit(Measure):
         field.x.scatter_forward()
         dead = self.s.memories["dead"].x.array
         dead[:] = np.isin(self.node_label, self.dead_parts)
-        return currents
 
     def nodal_currents(self) -> npt.NDArray[np.float64]:
         """Current of front and walls at every owned node of the pores, A, sign of i_n."""
@@ -292,23 +309,6 @@ class Deposit(Measure):
             if reaction.drives:
                 np.add.at(out, reaction.nodes["xi"], reaction.current())
         return out
-
-    def cell_current(self) -> float:
-        """Current through the collector, A (2D: A/m), sign of i_n (collective)."""
-        return super().cell_current() + sum(t.total() for t in self.s.reactions if t.drives)
-
-    def side_current(self) -> float:
-        """What of it makes no metal, A (collective)."""
-        return super().side_current() + sum(t.total() for t in self.s.reactions if t.side_of)
-
-    def moved(self) -> float:
-        """Charge that front and walls exchanged at each place in this step, C (collective)."""
-        local = float(np.abs(self.nodal_currents()).sum()) * self.s.dt
-        return self.comm.allreduce(local, op=MPI.SUM)
-
-    def counter_current(self) -> float:
-        """Current into the electrolyte at a counter electrode of metal, A (collective)."""
-        return sum(t.total() for t in self.s.reactions if not t.drives)
 
     def by_region(self) -> dict[str, dict[str, float]]:
         """Current (A) and free area (m2) of the walls of each surface, and of the front.
@@ -327,8 +327,13 @@ class Deposit(Measure):
             for name, row in zip(sums, totals, strict=True)
         }
 
-    def depth_profile(self, bins: int = 24) -> dict[str, list[float]]:
-        """As `Measure.depth_profile`; `area` is absent, `fill` is the metal share of the pores."""
+    def depth_profile(self, bins: int = BINS) -> dict[str, list[float]]:
+        """Metal and its current against depth.
+
+        Returns:
+            `depth` (bin centres, m), `current` (A in the bin, sign of i_n), `plated` (C in the
+            bin), `fill` (the metal's share of the pores).
+        """
         domain = self.s.domain
         points = domain.node_coordinates(self.space)
         depth = domain.depth_of(points)
@@ -346,4 +351,12 @@ class Deposit(Measure):
             "current": current.tolist(),
             "plated": (full * self.metal.charge_density).tolist(),
             "fill": (full / np.where(volume > 0.0, volume, 1.0)).tolist(),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Where current flows and metal lies (collective)."""
+        profile = self.depth_profile()
+        return distribution(self.by_region(), profile) | {
+            "plated": self.plated() / self.s["circuit"].area,
+            "plated_by_third": named_thirds(profile, "plated"),
         }

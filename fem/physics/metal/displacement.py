@@ -32,7 +32,7 @@ V_m i h/(zF D) is below 1e-4, so nothing is done against oscillations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,7 @@ import numpy.typing as npt
 from fem.compat import MPI, dfem, la, owned_size
 from fem.physics.ions.ions import Ions
 from fem.physics.metal.metal import Metal
+from fem.system.part import Observer
 from fem.system.system import System
 
 __all__ = ["Displacement", "Outflow"]
@@ -94,7 +95,7 @@ class Outflow:
 
 
 @dataclass
-class Displacement:
+class Displacement(Observer):
     """The terms of displaced electrolyte in the rows of the salt.
 
     The salt that flows along is that foreseen for the end of the step (c_seen), so that the rows
@@ -178,3 +179,17 @@ class Displacement:
     def salt_out(self) -> float:
         """Salt that leaves the mesh with its liquid, mol/s (2D: per metre; collective)."""
         return self.s.domain.comm.allreduce(float(self.outflow.salt().sum()), op=MPI.SUM)
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Single-ion conductors that displaced electrolyte would have to pass."""
+        ions, salty = {*self.ions.regions}, {*self.ions.salty}
+        panes = sorted({
+            name for wall in self.s.domain.walls for name in wall
+            if {*wall} <= ions and {*wall} & salty and name not in salty
+        })
+        if panes and not closely:
+            yield "panes", (
+                f"no liquid passes {', '.join(panes)}: electrolyte that metal displaces leaves on "
+                "one side and as much comes in on the other, as if it flowed around by way of the "
+                "counter electrode; growth.displacement = 'none' keeps it where it is"
+            )

@@ -150,7 +150,7 @@ class Metal:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("xi", "pore", "pore_seen", "room", "sigma_pore", "front", "contact")
+        return ("xi", "pore", "pore_seen", "room", "sigma_pore", "front", "contact", "voids")
 
     @property
     def charge_density(self) -> float:
@@ -296,6 +296,9 @@ class Metal:
             front.mobility.value = self.mobility * fastest / self.charge_density
 
         s.preparers.append(prepare)
+        s.flow("cell", lambda: sum(t.total() for t in s.reactions if t.drives))
+        s.flow("side", lambda: sum(t.total() for t in s.reactions if t.side_of))
+        s.flow("counter", lambda: sum(t.total() for t in s.reactions if not t.drives))
 
     def _begins(self, s: System) -> Array:
         """Corners of the walls and faces on which metal may begin."""

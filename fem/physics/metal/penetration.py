@@ -6,17 +6,19 @@ See `fem.case.depth` for the depth l, and for what happens where a front is too 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from fem.case.depth import LARGEST_RATIO, cure, resistance, um
+from fem.case.case import Case
+from fem.case.depth import LARGEST_RATIO, SWELLING_RATIO, cure, resistance, um
 from fem.materials import material
+from fem.physics.metal.metal import Metal
+from fem.system.part import Event, Observer, Warn
+from fem.system.system import System
 from fem.values.properties import number, varies
-
-if TYPE_CHECKING:
-    from fem.study.build import Model
 
 __all__ = ["Depth", "Penetration"]
 
@@ -64,45 +66,71 @@ class Depth(NamedTuple):
         )
 
 
-class Penetration:
-    """Looks at the front of a model, one accepted step after the other.
+class Penetration(Observer):
+    """Looks at the front, one accepted step after the other.
 
     Args:
-        model: with growing metal.
+        metal: that grows.
+        case: says what fills its pores.
+        c0: initial salt concentration, mol/m3.
 
     Attributes:
         width: lambda, m.
-        travel: how far its fastest point has gone since it is wider than l allows, m. Salt that
-            runs out makes l short, too, but then the front does not get far.
     """
 
-    def __init__(self, model: Model):
-        assert model.metal is not None
-        self.model, self.metal = model, model.metal
-        self.width = model.metal.interface_width
-        self.travel = 0.0
-        s, domain, case = model.system, model.domain, model.case
+    needs: tuple[str, ...] = ("front", "xi")
+    provides: tuple[str, ...] = ()
+
+    def __init__(self, metal: Metal, case: Case, c0: float):
+        self.metal, self.case, self.c0 = metal, case, c0
+        self.width = metal.interface_width
+
+    def declare(self, s: System) -> None:
+        """Add nothing."""
+        self.s, self.domain = s, s.domain
+
+    def rows(self, s: System) -> None:
+        """Find the electrolyte at every node of the pores; add no terms."""
         self.reaction = next(t for t in s.reactions if t.name == "front")
         xi = s.unknowns["xi"]
         self.points = xi.space.tabulate_dof_coordinates()[: len(self.reaction.area)]
         self.ways: list[tuple[Any, Any, npt.NDArray[np.bool_]]] = []
         for name in self.metal.regions:
-            spec, there = case.region(name), np.zeros(len(xi.value.x.array), dtype=bool)
-            there[domain.nodes_in(xi.space, xi.part, [name])] = True
-            name = spec.material or case.electrolyte
-            filling = material(name, case.fillings, cation=case.metal)
+            spec, there = self.case.region(name), np.zeros(len(xi.value.x.array), dtype=bool)
+            there[s.domain.nodes_in(xi.space, xi.part, [name])] = True
+            name = spec.material or self.case.electrolyte
+            filling = material(name, self.case.fillings, cation=self.case.metal)
             self.ways.append((filling, spec, there[: len(self.points)]))
+
+    @property
+    def travel(self) -> float:
+        """How far its fastest point has gone since it is wider than l allows, m.
+
+        Salt that runs out makes l short, too, but then the front does not get far.
+        """
+        return self.s.kept.get("unresolved", 0.0)
+
+    def events(self) -> Iterator[Event | Warn]:
+        """A front too wide for its kinetics; one that has moved on so ends the run (collective)."""
+        if (depth := self.look()) is None:
+            return
+        reason = depth.says(self.width)
+        if self.width > SWELLING_RATIO * depth.l:
+            yield Warn("tail", f"t = {self.s.t:.6g} s: {reason}", once=True)
+        if self.travel > self.width:
+            numbers = {**depth._asdict(), "interface_width": self.width, "reason": reason}
+            yield Event("unresolved_front", numbers)
 
     def look(self) -> Depth | None:
         """The shallowest depth after a step; None if nothing plates (collective)."""
-        s, reaction, metal = self.model.system, self.reaction, self.metal
+        s, reaction, metal = self.s, self.reaction, self.metal
         xi = s.unknowns["xi"].owned
         on = np.flatnonzero((xi > OUTER[0]) & (xi < OUTER[1]) & (reaction.area > 0.0))
         eta, c = reaction.overpotential()[on], self._concentration(on)
         T = np.broadcast_to(reaction.temperature(), len(xi))[on]
         share = metal.crystal.exchange(s["front"].normals()[:, on])
         i_n, above, below = (metal.law(eta + d, c, T, share) for d in (0.0, PROBE, -PROBE))
-        comm = self.model.domain.comm
+        comm = self.domain.comm
         most = max(comm.allgather(float(np.abs(i_n).max(initial=0.0))))
         plates = i_n < -CARRIES * most
         R, steep = self._resistance(on, c), np.maximum((above - below) / (2 * PROBE), 1e-300)
@@ -110,31 +138,31 @@ class Penetration:
         k = int(np.argmin(depths)) if plates.any() else -1
         mine = Depth(np.inf, 0.0, 0.0, 0.0, ())
         if k >= 0:
-            place = tuple(self.points[on[k], : self.model.domain.dim].tolist())
+            place = tuple(self.points[on[k], : self.domain.dim].tolist())
             numbers = [float(values[k]) for values in (depths, i_n, c, 1.0 / R)]
             mine = Depth(numbers[0], numbers[1], numbers[2], numbers[3], place)
         found = min(comm.allgather(mine))
         if math.isinf(found.l) or self.width <= LARGEST_RATIO * found.l:
-            self.travel = 0.0
+            s.kept["unresolved"] = 0.0
         else:
-            self.travel += most / metal.charge_density * s.dt
+            s.kept["unresolved"] = self.travel + most / metal.charge_density * s.dt
         return None if math.isinf(found.l) else found
 
     def _concentration(self, on: Any) -> Array:
         """Salt at some nodes of the front, mol/m3."""
-        s, nodes = self.model.system, self.reaction.nodes
+        s, nodes = self.s, self.reaction.nodes
         if "c" not in nodes or "c" not in s.unknowns:
-            return np.full(len(on), self.model.ions.c0)
+            return np.full(len(on), self.c0)
         return np.asarray(s.unknowns["c"].value.x.array[nodes["c"][on]])
 
     def _resistance(self, on: Any, c: Array) -> Array:
         """R at some nodes of the front; the largest where electrolytes meet, ohm m."""
-        T, largest = self.model.case.temperature, np.zeros(len(on))
+        T, largest = self.case.temperature, np.zeros(len(on))
         for filling, spec, there in self.ways:
             here = there[on]
             if not here.any():
                 continue
-            known = self.model.domain.places(self.points[on[here]]) | {"c": c[here], "T": T}
+            known = self.domain.places(self.points[on[here]]) | {"c": c[here], "T": T}
             own = {k: v.at(**known) if varies(v) else number(v)
                    for k in ("kappa", "D", "t_plus", "tortuosity")
                    if (v := getattr(spec, k, None)) is not None}  # fmt: skip

@@ -143,6 +143,11 @@ class Nuclei(Observer):
         s.preparers.append(self.prepare)
 
     @property
+    def surfaces(self) -> list[Surface]:
+        """On which metal may appear."""
+        return [surface for seeds in self.seeds for surface in seeds.surfaces]
+
+    @property
     def volume(self) -> Array:
         """Volume of every owned node of the pores, m3 (2D: m2)."""
         volume: Array = self.s["front"].volume
@@ -490,6 +495,10 @@ class Nuclei(Observer):
     def count(self) -> int:
         """Nuclei that have formed so far; a site that was stripped bare may form another one."""
         return int(self.births.sum())
+
+    def summary(self) -> Mapping[str, Any]:
+        """Events of the sites that woke."""
+        return {"events": self.formed()}
 
     def formed(self) -> list[dict[str, Any]]:
         """Fate of the sites that woke, in the order of time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, Field, Figure, Physics
+from fem.contract.physics import ALL, Column, Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -19,6 +19,12 @@ PHYSICS = Physics(
               medium="wall"),
         Field("q", "C/m^2", "plated charge per wall area", balance="charge of the film",
               shown=(1e-4, "C/cm²"), colours="plasma", magnitude=True, medium="wall"),
+    ),
+    columns=(
+        Column("plated", "C/m^2", "charge of the metal, on walls or in pores", per_area=True,
+               optional=True, last=False),
+        Column("faraday", "", "metal against charge passed less side reactions", closure=True,
+               optional=True, last=False),
     ),
     figures=(
         Figure("local_current", "i_n along walls or the front of growing metal, magnitude",

@@ -166,7 +166,21 @@ class Interface:
                 [f for e in here for f in e.faces], integrals, rows, electrons,
             ))
         s.contribute("heat", functools.partial(self._heat, s))
+        self._report(s)
         self._remember_films(s)
+
+    def _report(self, s: System) -> None:
+        """Currents of all electrodes for the books."""
+        for e in self.electrodes:
+            for i_n, side, (weight, measure), _, _ in self.pieces(s, e):
+                if not e.counts:
+                    s.flow("counter", i_n * weight * measure)
+                    continue
+                s.flow("cell", i_n * weight * measure)
+                if not e.covered:
+                    s.flow("side", side * weight * measure)
+                if e.potential == "driven":
+                    s.flow("driven", i_n * weight * measure)
 
     def _heat(self, s: System, v: Any) -> Any:
         """<i_n (phi_s - phi_l) + i_n T dU/dT, v> of all electrodes, W."""

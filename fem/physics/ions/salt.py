@@ -1,0 +1,323 @@
+"""The books of the salt: how much there is, between which limits, and where it runs out."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fem.base.errors import CaseError, RunError
+from fem.compat import MPI
+from fem.materials import Electrolyte
+from fem.materials.limits import Bound, Limits, faults
+from fem.physics.ions.ions import Ions
+from fem.system.part import Begun, Event, Observer, Warn
+from fem.system.system import System
+from fem.theory import sand_time as sand
+from fem.values.properties import Along
+
+__all__ = ["DEPLETED", "Data", "SaltLedger", "sand_time"]
+
+#: Share of c0 below which a step that cannot be taken means that the salt has run out.
+DEPLETED = 1e-2
+#: Salt that a step adds at the most dilute place, as a share of c0, if it is coming back there.
+COMES_BACK = 1e-6
+#: Change of c across one cell, as a share of c0, from which a mesh counts as too coarse.
+STEEP_CELL = 0.2
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is known of the salt, and where.
+
+    Attributes:
+        electrolytes: those that fill a region.
+        tables: measured curves over c that a region uses, with their place in the case.
+        laws: transport laws of c that a region uses, and where they stop being physical.
+        T: temperature of the case, K.
+    """
+
+    electrolytes: Sequence[Electrolyte] = ()
+    tables: Mapping[str, Along] = field(default_factory=dict)
+    laws: Sequence[Bound] = ()
+    T: float = 298.15
+
+    def require(self, c_low: float, c_high: float) -> None:
+        """Check a state against all measured tables, which are never extrapolated.
+
+        Raises:
+            CaseError: what lies outside which table.
+        """
+        for electrolyte in self.electrolytes:
+            electrolyte.require(c_low, c_high, self.T)
+        for place, table in self.tables.items():
+            try:
+                table.curve.require(c_low, c_high)
+            except CaseError as error:
+                raise CaseError(f"{place}: {error}") from None
+
+    def outside(self, c_low: float, c_high: float) -> Iterator[Warn]:
+        """Ranges in which the data were measured, and that the two concentrations have left."""
+        for electrolyte in self.electrolytes:
+            for c in (c_low, c_high):
+                for text in electrolyte.outside(c, c, self.T):
+                    symbol = text.split(" = ")[0]
+                    yield Warn(symbol + ("" if symbol.endswith("T") else f" {c == c_low}"), text)
+                yield from self._unranged(electrolyte, c)
+
+    def _unranged(self, electrolyte: Electrolyte, c: float) -> Iterator[Warn]:
+        """A t_plus that leaves [0, 1], of which nobody says where it was measured."""
+        law = electrolyte.t_plus
+        if not law.variables or electrolyte.has("c_range"):
+            return
+        low, high = law.c_table or (c, c)
+        value = law(min(max(c, low), high), self.T)
+        if not 0.0 <= value <= 1.0:
+            yield Warn(f"t_plus {electrolyte.name} {value > 1.0}", (
+                f"electrolyte {electrolyte.name!r}: t_plus = {value:.3g} at c = {c:.4g} mol/m^3, "
+                "taken as measured; a c_range would say where it was"
+            ))
+
+
+def sand_time(ions: Ions, T: float, density: float | None) -> float | None:
+    """Sand's time of a flat electrode with the first salt there is, s; None if it has none.
+
+    Args:
+        ions: their initial c0, and transport numbers there.
+        T: temperature, K.
+        density: current per projected area, A/m2; None if the voltage is held.
+    """
+    medium = next((m for m in ions.media if m.salt), None)
+    if not density or medium is None or medium.D is None or medium.t_plus is None:
+        return None
+    # TypeError: D or t_plus of place or UFL, no flat answer; ValueError: t_plus of 1 or more
+    with contextlib.suppress(TypeError, ValueError):
+        D, t_plus = float(medium.D(ions.c0, T)), float(medium.t_plus(ions.c0, T))
+        return float(sand(abs(density), ions.c0, D, t_plus, *ions.formula))
+    return None
+
+
+class SaltLedger(Observer):
+    """Salt content against what went in and out, and the range of concentrations.
+
+    Args:
+        ions: that carry it.
+        data: what is known of it.
+    """
+
+    needs: tuple[str, ...] = ("circuit", "c", "ions")
+    provides: tuple[str, ...] = ()
+
+    def __init__(self, ions: Ions, data: Data):
+        self.ions, self.data = ions, data
+        self.limits = Limits(data.laws, ions.c0)
+        self.begun: Begun | None = None
+        self.range = ions.c0, ions.c0  # of the last step
+        self.seen = np.inf, -np.inf  # of all steps
+
+    def declare(self, s: System) -> None:
+        """Add the ledger of what comes in."""
+        self.s = s
+        s.charges["salt_in"] = np.zeros(2)
+
+    def rows(self, s: System) -> None:
+        """Compile the content; who takes salt out has said so by now."""
+        s.charges |= {name: np.zeros(2) for name in s.salt_sinks}
+        self.content: Any = None
+        if self._followed:
+            stored = (m.stored(s) for m in self.ions.media if m.salt)
+            terms = [amount * weight * dx for amount, weight, dx in stored]
+            self.content = s.form(sum(terms[1:], terms[0]))
+
+    @property
+    def _followed(self) -> bool:
+        """The salt is solved for."""
+        return "c" in self.s.unknowns
+
+    @property
+    def makes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Columns of the salt, where it is followed, and of what liquid takes out of the mesh."""
+        if not self._followed:
+            return ()
+        out = tuple(name for name in ("salt_out",) if name in self.s.salt_sinks)
+        return ("c_min", "c_max", "salt", *out)
+
+    def amount(self) -> float:
+        """Salt in the electrolyte, mol (2D: mol/m; collective)."""
+        return 0.0 if self.content is None else self.s.integral(self.content)
+
+    def gain(self) -> float:
+        """Salt that enters where c is held, mol/s (2D: mol/(m s); collective)."""
+        return sum(self.s.held_currents("c")) / float(self.s["salt_charge"])
+
+    # -- a run asks ----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Take the content as the reference.
+
+        Raises:
+            CaseError: the concentrations lie outside measured tables, or where a law is physical.
+        """
+        self.range = c_range = self.s.extrema("c") if self._followed else (self.ions.c0,) * 2
+        self.data.require(*c_range)
+        if wrong := [line for c in c_range for line in faults(self.data.laws, c)]:
+            raise CaseError("\n".join(dict.fromkeys(wrong)))
+        self.s.kept["salt"] = self.amount()
+
+    def impose(self, begun: Begun) -> None:
+        """Note what is imposed, and the current before it."""
+        self.begun, self.before = begun, self.s.kept.get("flowing", 0.0)
+        low, high = (self.s.kept.get(name) for name in ("c_low", "c_high"))
+        if low is not None and high is not None:
+            self.seen = low, high
+
+    def step(self, scale: float) -> dict[str, float]:
+        """Range of c, mol/m3; `salt`: content against its start, relative; `salt_out`, mol."""
+        if not self._followed:
+            return {}
+        s, ledger = self.s, self.s.charges
+        rates = {"salt_in": self.gain()} | {name: sink() for name, sink in s.salt_sinks.items()}
+        salt = {name: s.integrate(rate, ledger[name]) for name, rate in rates.items()}
+        self.pending = dict(salt)
+        self.range = s.extrema("c")
+        gap = self.amount() - s.kept["salt"] - salt.pop("salt_in") + sum(salt.values())
+        out = {"c_min": self.range[0], "c_max": self.range[1]}
+        out["salt"] = abs(gap) / s.kept["salt"]
+        return out | {name: value for name, value in salt.items() if name in self.makes}
+
+    def accept(self) -> None:
+        """Make the ledgers of `step` the accepted ones."""
+        if not self._followed:
+            return
+        for name, value in self.pending.items():
+            history = self.s.charges[name]
+            history[1], history[0] = history[0], value
+        self.seen = min(self.range[0], self.seen[0]), max(self.range[1], self.seen[1])
+        self.s.kept["c_low"], self.s.kept["c_high"] = self.seen
+
+    def events(self) -> Iterator[Event | Warn]:
+        """Data that are left, salt that has run out, and laws that are physical no more.
+
+        Raises:
+            RunError: a measured table ends.
+        """
+        if not self._followed:
+            return
+        yield from self.data.outside(*self.seen)
+        low, high = self.range
+        try:
+            self.data.require(low, high)
+        except CaseError as error:
+            yield self._off_table(str(error))
+            return
+        if left := self.limits.broken(low, high):
+            yield self._beyond(*left)
+
+    def _off_table(self, reason: str) -> Event:
+        """That the salt has run out, if that is why a measured table ends.
+
+        Raises:
+            RunError: it is not.
+        """
+        low, high = self.range
+        highest = True
+        try:
+            self.data.require(high, high)
+            highest = False
+        except CaseError:
+            pass
+        if not highest and low < DEPLETED * self.ions.c0:
+            return self._depletion(low)
+        at = ", ".join(f"{1e6 * x:.4g}" for x in self.place(highest=highest) or [])
+        raise RunError(f"t = {self.s.t:.6g} s: {reason} (reached at ({at}) um)")
+
+    def _beyond(self, law: Bound, c: float, edge: float) -> Event:
+        """The salt has left the range in which a law is physical: the run ends."""
+        return Event("beyond_law", {
+            "law": law.what, "value": float(law.law(c)), "c": c, "limit": edge,
+            "place": self.place(highest=c > edge), "reason": law.says(c),
+        })  # fmt: skip
+
+    def _depletion(self, low: float) -> Event:
+        """Where the salt runs out, and Sand's time for a flat electrode (collective)."""
+        assert self.begun is not None
+        time = sand_time(
+            self.ions, self.data.T,
+            self.begun.segment.control(self.s.t - self.begun.t, 1.0).current,
+        )  # fmt: skip
+        known = {} if time is None else {"sand_time": time}
+        return Event("depletion", {"c_min": low, "place": self.place(), **known})
+
+    def place(self, *, highest: bool = False) -> list[float] | None:
+        """Where the salt is most dilute, or most concentrated, m (collective).
+
+        Args:
+            highest: the place of the largest c, not of the smallest.
+        """
+        domain, u = self.s.domain, self.s.unknowns["c"]
+        values = -u.owned if highest else u.owned
+        if u.present is not None:
+            values = np.where(u.present(), values, np.inf)
+        k = int(np.argmin(values)) if len(values) else -1
+        mine = (float(values[k]) if k >= 0 else math.inf, domain.comm.rank)
+        _, owner = min(domain.comm.allgather(mine))
+        place = None
+        if domain.comm.rank == owner:
+            place = u.space.tabulate_dof_coordinates()[k].tolist()[: domain.dim]
+        found: list[float] | None = domain.comm.bcast(place, root=owner)
+        return found
+
+    def stuck(self) -> Event | None:
+        """Depletion, where the current imposed takes the last salt away (collective)."""
+        if not self._followed:
+            return None
+        low = self.s.extrema("c")[0]
+        spent = low < DEPLETED * self.ions.c0 and self._takes_more_than_there_is()
+        return self._depletion(low) if spent else None
+
+    def _takes_more_than_there_is(self) -> bool:
+        """The current imposed is what takes the last salt away (collective).
+
+        A current that begins does if it exceeds the one that flowed before it; later, it does if
+        the salt was not coming back in the last step, where there is least of it.
+        """
+        s, begun = self.s, self.begun
+        if begun is None or begun.segment.density is None:
+            return False
+        if s.t == begun.t:
+            asked = begun.segment.control(0.0, s["circuit"].area, after=True).current or 0.0
+            return s.t > 0.0 and asked * self.before >= 0.0 and abs(asked) > abs(self.before)
+        c = s.unknowns["c"]
+        there = slice(None) if c.present is None else c.present()
+        now, before = (f.x.array[: len(c.owned)][there] for f in c.old[:2])
+        k = int(np.argmin(now)) if len(now) else -1
+        mine = (now[k], before[k]) if k >= 0 else (math.inf, math.inf)
+        low, earlier = min(s.domain.comm.allgather(mine))
+        return bool(low <= 1.01 * earlier + COMES_BACK * self.ions.c0)
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Salt that changes too much across a cell (collective)."""
+        if not closely or not self._followed:
+            return
+        u, comm = self.s.unknowns["c"], self.s.domain.comm
+        rise = np.ptp(u.value.x.array[u.space.dofmap.list], axis=1)
+        worst = comm.allreduce(float(rise.max(initial=0.0)), op=MPI.MAX) / self.ions.c0
+        if worst > STEEP_CELL:
+            yield "coarse", (
+                f"the salt changes by {worst:.0%} of c0 across one cell: the mesh is too "
+                "coarse there; compare with `hostplate converge`"
+            )
+
+    def summary(self) -> dict[str, float]:
+        """Range of c, mol/m3, and what liquid has taken out, mol/m2 (collective)."""
+        if not self._followed:
+            return {}
+        low, high = self.s.extrema("c")
+        out = {"c_min": low, "c_max": high}
+        if "salt_out" in self.makes:
+            out["salt_out"] = float(self.s.charges["salt_out"][0]) / self.s["circuit"].area
+        return out

@@ -1,0 +1,115 @@
+"""What happens to growing metal from one accepted step to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fem.physics.metal.contact import OWN
+from fem.physics.metal.deposit import Deposit
+from fem.system.part import Event, Observer
+from fem.system.system import System
+
+__all__ = ["MetalEvents"]
+
+#: Events at which rates jump: what was cut off would go on for half a step by BDF2's memory.
+JUMPS = ("island", "joined", "bridge")
+
+
+class MetalEvents(Observer):
+    """Notes what has happened to the metal.
+
+    `short_circuit`: metal joins collector and counter electrode. `overflow`: its tip passes the
+    top of the host. Both are noted once a run. `bridge`: metal joins a solid that floated to the
+    collector. `island`: a piece of metal has lost its contact. `joined`: it has one again, or is
+    connected with another piece. `dissolved`: it is gone. `void`: metal has closed a pore, in which
+    nothing grows from then on; its electrolyte takes up `volume`.
+
+    Args:
+        deposit: the metal's books.
+    """
+
+    needs: tuple[str, ...] = ("stock", "voids")
+    provides: tuple[str, ...] = ()
+
+    def __init__(self, deposit: Deposit):
+        self.deposit = deposit
+        self.noted: set[str] = set()
+
+    def declare(self, s: System) -> None:
+        """Add nothing."""
+        self.s = s
+
+    def rows(self, s: System) -> None:
+        """Add no terms."""
+
+    def begin(self) -> None:
+        """Take the present state as known (collective)."""
+        self.recall()
+
+    def recall(self, events: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Take the present state as known, and the events that were noted before (collective)."""
+        self.noted = {entry["event"] for entry in events}
+        self._remember()
+
+    def _remember(self) -> None:
+        self.joined = self.deposit.joined
+        self.islands = {piece["piece"]: piece for piece in self.deposit.pieces}
+        self.voids = {*self.deposit.voids()}
+
+    def events(self) -> Iterable[Event]:
+        """What the last accepted step has brought (collective).
+
+        Places are in m, charges in C per m2 of projected area, volumes in m3 (2D: m2).
+        """
+        fresh = self.s.history > 2  # else the formula has just begun anew
+        found = [
+            Event(name, numbers, jump=fresh and name in JUMPS) for name, numbers in self._news()
+        ]
+        self.noted |= {event.name for event in found}
+        self._remember()
+        return found
+
+    def _news(self) -> list[tuple[str, dict[str, Any]]]:
+        """Names and numbers of what has happened (collective)."""
+        deposit, domain = self.deposit, self.s.domain
+        charge = float(self.s.charges["passed"][0]) / self.s["circuit"].area
+        found: list[tuple[str, dict[str, Any]]] = []
+        if deposit.shorted and "short_circuit" not in self.noted:
+            found.append(("short_circuit", {"place": list(deposit.shorted)}))
+        place = deposit.tip_place
+        if domain.host and place and "overflow" not in self.noted:
+            if domain.along(np.array([place]))[0] > domain.host[0]:
+                found.append(("overflow", {"place": list(place)}))
+        for solid in sorted(deposit.joined - self.joined):
+            at = deposit.contacts.where(deposit.contacts.number_of(solid), joined=True)
+            found.append(("bridge", {
+                "piece": OWN, "place": at, "region": deposit.solid_names[solid]}))
+        now = deposit.voids()
+        closed = {*now} - self.voids - deposit.s["voids"].late
+        found += [("void", now[number]) for number in sorted(closed)]
+        return [(name, more | {"charge": charge}) for name, more in found] + [*self._islands()]
+
+    def _islands(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Pieces that lost or found a contact, by their number; the collector's is 1."""
+        deposit = self.deposit
+        now = {piece["piece"]: piece for piece in deposit.pieces}
+        counts = {"pieces": len(now), "before": len(self.islands)}
+        for number in sorted({*now} - {*self.islands}):
+            yield "island", self._piece(number, now[number]) | {
+                "contact": deposit.contacts.where(number), **counts,
+            }
+        for number in sorted({*self.islands} - {*now}):
+            heir, more = deposit.contacts.heir(number), self._piece(number, self.islands[number])
+            if heir:
+                at = deposit.contacts.where(number, joined=True)
+                yield "joined", more | {"to": heir, "contact": at, **counts}
+            else:
+                yield "dissolved", more | counts
+
+    def _piece(self, number: int, piece: Mapping[str, Any]) -> dict[str, Any]:
+        """Its number, its middle in m, its charge in C per m2 of projected area."""
+        charge = piece["charge"] / self.s["circuit"].area
+        return {"piece": number, "place": piece["place"], "charge": charge}

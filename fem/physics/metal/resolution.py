@@ -1,0 +1,107 @@
+"""Warnings of growing metal: cells too wide for its front, closed pores, metal on a separator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fem.compat import MPI
+from fem.physics.metal.deposit import Deposit
+from fem.system.part import Observer
+from fem.system.system import System
+
+__all__ = ["Resolution"]
+
+#: Size of a cell over lambda from which a front is not resolved; of a mesh of lambda/2 all are
+#: below it.
+WIDE_CELL = 0.75
+
+
+class Resolution(Observer):
+    """Looks at the mesh where metal may start and where its front is.
+
+    Args:
+        deposit: the metal's books.
+        starts: surfaces on which metal may start, with their `walls` and `faces`.
+    """
+
+    needs: tuple[str, ...] = ("xi", "ions")
+    provides: tuple[str, ...] = ()
+
+    def __init__(self, deposit: Deposit, starts: Sequence[Any]):
+        self.deposit, self.metal, self.starts = deposit, deposit.metal, starts
+
+    def declare(self, s: System) -> None:
+        """Add nothing."""
+        self.s = s
+
+    def rows(self, s: System) -> None:
+        """Add no terms."""
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Warnings of the mesh, and at the end of the run of the metal, too (collective)."""
+        yield from self._wide_cells(walls=not closely)
+        if closely:
+            yield from self._closed_pores()
+            yield from self._at_separator()
+
+    def _wide_cells(self, walls: bool) -> Iterator[tuple[str, str]]:
+        """Whether cells are too wide for a front, where metal may start or where it is now."""
+        metal, domain = self.metal, self.s.domain
+        xi = self.s.unknowns["xi"]
+        nodes, at = xi.space.dofmap.list, xi.value.x.array
+        if walls:
+            on = np.zeros(len(at))
+            on[domain.nodes_on(
+                xi.space, xi.part, walls={w for f in self.starts for w in f.walls},
+                faces={w for f in self.starts for w in f.faces},
+            )] = 1.0  # fmt: skip
+            here = on[nodes].any(axis=1)
+        else:
+            here = np.ptp(at[nodes], axis=1) > 0.1
+        x = xi.space.tabulate_dof_coordinates()[nodes[here]][..., : domain.dim]
+        measure = np.abs(np.linalg.det(x[:, 1:] - x[:, :1])) / math.sqrt(domain.dim + 1)
+        h = math.sqrt(2) * measure ** (1 / domain.dim)  # side of the regular simplex
+        worst = domain.comm.allreduce(float(h.max(initial=0.0)), op=MPI.MAX)
+        if worst > WIDE_CELL * metal.interface_width:
+            half = 0.5e6 * metal.interface_width
+            yield "front", (
+                f"{'where metal may start' if walls else 'the front of the metal'} has cells of "
+                f"{1e6 * worst:.3g} um, above interface_width/2 = {half:.3g} um: it is not "
+                f"resolved; take geometry sizes (size, size_wall) of {half:.3g} um, or a larger "
+                "growth.interface_width"
+            )
+
+    def _closed_pores(self) -> Iterator[tuple[str, str]]:
+        """How many closed pores there are, and where the largest is."""
+        voids = [*self.deposit.voids().values()]
+        if voids:
+            place = max(voids, key=lambda void: float(void["volume"]))["place"]
+            yield "closed pores", (
+                f"{len(voids)} closed pore{'s' if len(voids) > 1 else ''}, the largest at "
+                f"({', '.join(f'{1e6 * x:.4g}' for x in place)}) um: no ions get in or out, so "
+                "nothing grows there"
+            )
+
+    def _at_separator(self) -> Iterator[tuple[str, str]]:
+        """Whether metal lies on what ions pass and metal does not."""
+        domain, pores = self.s.domain, {*self.metal.regions}
+        xi, others = self.s.unknowns["xi"], {*self.s["ions"].regions} - pores
+        touching = [
+            domain.nodes_on(xi.space, xi.part, walls=[wall], side="-" if wall[0] in others else "+")
+            for wall in domain.walls if others & {*wall} and pores & {*wall}
+        ]
+        nodes = np.unique(np.concatenate([*touching, np.empty(0, dtype=np.int32)]))
+        nodes = nodes[xi.value.x.array[nodes] >= 0.5]
+        places = xi.space.tabulate_dof_coordinates()[nodes][:, : domain.dim].tolist()
+        found = [place for rank in domain.comm.allgather(sorted(places)[:1]) for place in rank]
+        if found:
+            at = ", ".join(f"{1e6 * x:.4g}" for x in min(found))
+            yield "separator", (
+                f"metal lies on a separator, at ({at}) um and elsewhere: there it stops, and no "
+                "current passes from one to the other, while real metal may grow on through the "
+                "pores of the separator"
+            )

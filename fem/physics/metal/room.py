@@ -1,0 +1,110 @@
+"""Whether metal can go on: room to plate in, and metal in contact to strip."""
+
+from __future__ import annotations
+
+from fem.base.errors import RunError
+from fem.physics.metal.deposit import Deposit
+from fem.system.part import Begun, Event, Observer
+from fem.system.system import System
+
+__all__ = ["LEAK", "Room"]
+
+#: Share of the cell current that may pass through empty pores; with more a step is too large.
+LEAK = 1e-4
+#: How often it is made smaller; then there is no metal left in contact that could carry it.
+LEAK_TRIES = 6
+#: Share of metal that every pore has where plating ends, and that no step may leave behind:
+#: stripping finds its front in the rest.
+FULL, BRIM = 0.99, 0.997
+
+
+class Room(Observer):
+    """Pores that fill up, and current that only empty pores carry.
+
+    Args:
+        deposit: the metal's books.
+    """
+
+    needs: tuple[str, ...] = ("stock",)
+    provides: tuple[str, ...] = ()
+
+    def __init__(self, deposit: Deposit):
+        self.deposit = deposit
+        self.begun: Begun | None = None
+        self.stepped, self.tries, self.emptiest = False, 0, 0.0
+
+    def declare(self, s: System) -> None:
+        """Add nothing."""
+        self.s = s
+
+    def rows(self, s: System) -> None:
+        """Add no terms."""
+
+    @property
+    def _fills(self) -> bool:
+        """Metal is plated."""
+        return self.begun is not None and self.begun.segment.sign < 0.0
+
+    def _leaks(self) -> bool:
+        """Empty pores carry more of the current than their floor conductivity is meant for.
+
+        At rest there is no current of which it could be a share.
+        """
+        assert self.begun is not None
+        return self.begun.segment.name != "rest" and self.deposit.numbers["floor"] > LEAK
+
+    def impose(self, begun: Begun) -> None:
+        """Note what is imposed, and the emptiest pore (collective)."""
+        self.begun, self.stepped, self.tries = begun, not begun.fresh, 0
+        self.emptiest = self.s.extrema("xi")[0] if self._fills else 0.0
+
+    def accept(self) -> None:
+        """Note that a step was taken, and the emptiest pore after it."""
+        self.stepped, self.tries = True, 0
+        self.emptiest = self.deposit.numbers["xi_min"]
+
+    def share(self) -> float | None:
+        """Share of a step that fills no pore to the brim, and that leaks less."""
+        shares, reached = [], self.deposit.numbers["xi_min"]
+        if self._fills and reached > BRIM:
+            aim = 0.5 * (FULL + BRIM) - self.emptiest
+            shares.append(max(aim / (reached - self.emptiest), 0.05))
+        if self._leaks() and not self.s.kept.get("leaking") and self.tries < LEAK_TRIES:
+            self.tries += 1  # what lost its contact within the step still carried current
+            shares.append(0.4)
+        return min(shares, default=None)
+
+    def _full(self, share: float) -> bool:
+        """Metal fills this share of every pore, up to the separator (collective)."""
+        return self._fills and self.s.extrema("xi")[0] > share
+
+    def nothing_to_do(self) -> Event | None:
+        """Pores that are full; or, as two steps in a row leak, no metal in contact (collective).
+
+        A cut-off ends that step, or it ends here.
+
+        Raises:
+            RunError: plating leaks.
+        """
+        if not self.stepped or self.begun is None:
+            return None
+        if self._full(FULL):
+            return Event("full", look=True)
+        before, kept = self.s.kept.get("leaking"), self.s.kept
+        leaks = self._leaks()
+        kept["leaking"] = float(leaks)
+        segment = self.begun.segment
+        if not (before and leaks and segment.cutoff is None):
+            return None
+        if segment.sign > 0.0:
+            left = self.deposit.left() / self.s["circuit"].area
+            return Event("stripped", {"left": left})
+        raise RunError(
+            f"{segment.label} at t = {self.s.t:.6g} s: {self.deposit.numbers['floor']:.1e} of the "
+            f"current passes through empty pores, limit {LEAK:.0e}: no metal in contact carries "
+            "it; give the step a cutoff"
+        )
+
+    def stuck(self) -> Event | None:
+        """Pores that are nearly full."""
+        return Event("full") if self._full(0.5) else None

@@ -1,0 +1,236 @@
+"""The books of walls: metal on them, and how the current spreads over regions and depth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from fem.base.constants import FARADAY
+from fem.compat import MPI, dfem, owned_size
+from fem.materials import Metal
+from fem.mesh.profile import BINS, bins_of, distribution, named_thirds
+from fem.physics.walls.interface import Interface, _side
+from fem.system.part import Observer
+from fem.system.system import System
+
+__all__ = ["WallLedger", "film_per_charge", "smallest_diameter"]
+
+#: Share of the smallest pore or fibre above which a film moves the walls; here they stand still.
+THICK_FILM = 0.1
+#: Share of the metal at the start of which the last digit is no leak of a short rest.
+LAST_DIGIT = 1e-6
+#: Parameters of a mesh that are diameters of pores or fibres.
+DIAMETERS = ("fibre_diameter", "pore_diameter", "wire_diameter")
+
+
+def film_per_charge(data: Metal) -> float:
+    """Thickness of dense metal per plated charge density, V_m/(zF), m per C/m2."""
+    return float(data.molar_volume) / (data.z * FARADAY)
+
+
+def smallest_diameter(parameters: Any) -> float | None:
+    """The smallest diameter anywhere in the parameters of a mesh, m; None without any."""
+    return min(_diameters(parameters), default=None)
+
+
+def _diameters(parameters: Any) -> Iterator[float]:
+    if isinstance(parameters, dict):
+        for key, value in parameters.items():
+            if key in DIAMETERS and isinstance(value, int | float):
+                yield float(value)
+            else:
+                yield from _diameters(value)
+    elif isinstance(parameters, list):
+        for value in parameters:
+            yield from _diameters(value)
+
+
+class WallLedger(Observer):
+    """Metal on walls against the charge that passed.
+
+    It is the cell's `stock`, the metal that can be stripped.
+
+    Args:
+        interface: the electrodes.
+        thickness: of dense metal per plated charge density, V_m/(zF), m per C/m2.
+        diameter: the smallest of a pore or fibre, m; None if it is not known.
+
+    Attributes:
+        area: of wall around each owned node, m2 (2D: m).
+        amount: charge of the metal in the step measured last, C (2D: C/m).
+    """
+
+    needs: tuple[str, ...] = ("circuit", "i_n", "q")
+    provides: tuple[str, ...] = ("stock",)
+    #: A cut-off ends a step that strips: the voltage rises as walls run bare.
+    shows_bare = True
+
+    def __init__(self, interface: Interface, thickness: float, diameter: float | None = None):
+        self.interface, self.thickness, self.diameter = interface, thickness, diameter
+        self.amount = 0.0
+
+    def declare(self, s: System) -> None:
+        """Add the name by which the books ask for the metal."""
+        self.s, self.comm = s, s.domain.comm
+        s.define("stock", self)
+
+    def rows(self, s: System) -> None:
+        """Compile what is measured."""
+        self.space = s.memories["i_n"].function_space  # of wall nodes
+        self.mask = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)))
+        v = ufl.TestFunction(self.space)
+        sums: dict[str, Any] = {}
+
+        def add(name: str, term: Any) -> None:
+            sums[name] = sums[name] + term if name in sums else term
+
+        for e in self.interface.plating:
+            for i_n, _, (weight, measure), solid, liquid in self.interface.pieces(s, e):
+                test = _side(v, liquid)
+                add("nodal", i_n * weight * test * measure)
+                add("area", weight * test * measure)
+                if e.potential != "driven":
+                    add("regional", _side(self.mask, solid) * i_n * weight * measure)
+                    add("region_area", _side(self.mask, solid) * weight * measure)
+        self.forms = {name: s.form(form) for name, form in sums.items()}
+        n = owned_size(self.space)
+        self.area = s.nodal(self.forms["area"]) if "area" in self.forms else np.zeros(n)
+        self.walls_of = sorted({w[0] for e in self.interface.plating for w in e.walls})
+        if self._followed:
+            s.unknowns["q"].capacity = self.area
+
+    @property
+    def _followed(self) -> bool:
+        """The metal on walls is."""
+        return "q" in self.s.unknowns
+
+    @property
+    def makes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Columns of the metal, where it is followed."""
+        return ("plated", "faraday") if self._followed else ()
+
+    # -- metal ---------------------------------------------------------------------------------
+
+    def plated(self) -> float:
+        """Charge of the metal on all walls, C (2D: C/m; collective)."""
+        if not self._followed:
+            return 0.0
+        local = float(self.area @ self.s.unknowns["q"].owned)
+        return self.comm.allreduce(local, op=MPI.SUM)
+
+    def left(self) -> float:
+        """Charge of the metal that can be stripped, C (2D: C/m; collective).
+
+        Infinite where a wall is the metal itself, or where metal is not followed.
+        """
+        if not self._followed or any(e.covered for e in self.interface.plating):
+            return math.inf
+        return self.plated()
+
+    def moved(self) -> float:
+        """Charge of the metal that came or went at each place in this step, C (collective)."""
+        q = self.s.unknowns.get("q")
+        if q is None:
+            return 0.0
+        change = np.abs(q.owned - q.old[0].x.array[: len(q.owned)])
+        return self.comm.allreduce(float(self.area @ change), op=MPI.SUM)
+
+    def begin(self) -> None:
+        """Take the metal that is there as the reference (collective)."""
+        self.s.kept["plated"] = self.amount = self.plated()
+
+    def step(self, scale: float) -> dict[str, float]:
+        """Metal, C (2D: C/m), and `faraday`: it against charge passed less side reactions."""
+        if not self._followed:
+            return {}
+        self.amount, start = self.plated(), self.s.kept["plated"]
+        books = self.s["circuit"]
+        gap = self.amount - start + books.pending["reacted"] - books.pending["side"]
+        size = max(books.reference(scale), LAST_DIGIT * start)
+        return {"plated": self.amount, "faraday": abs(gap) / size}
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """A film that would have moved its walls (collective)."""
+        if not closely or self.diameter is None or not self._followed:
+            return
+        q = self.s.unknowns["q"].owned
+        thickest = self.thickness * self.comm.allreduce(float(np.max(q, initial=0.0)), op=MPI.MAX)
+        if thickest > THICK_FILM * self.diameter:
+            yield "film", (
+                f"the metal film reaches {1e6 * thickest:.3g} um, above {THICK_FILM:.0%} of the "
+                f"smallest diameter {1e6 * self.diameter:.3g} um: the walls would have moved"
+            )
+
+    # -- where ---------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Bring nodal i_n into its field (collective)."""
+        self.update()
+
+    def update(self) -> npt.NDArray[np.float64]:
+        """Nodal i_n into the field `i_n`; returns the owned nodal currents, A (collective)."""
+        field, n = self.s.memories["i_n"], owned_size(self.space)
+        if "nodal" not in self.forms:
+            return np.zeros(n)
+        currents = self.s.nodal(self.forms["nodal"])
+        field.x.array[:n] = np.where(self.area > 0.0, currents / np.where(
+            self.area > 0.0, self.area, 1.0), 0.0)
+        field.x.scatter_forward()
+        return currents
+
+    def by_region(self) -> dict[str, dict[str, float]]:
+        """Current (A) and wall area (m2) of each reacting solid, and of the collector itself."""
+        s, out = self.s, {}
+        tags = s.domain.cell_tag_array
+        for name in self.walls_of:
+            self.mask.x.array[:] = tags == s.domain.regions[name]
+            out[name] = {
+                "current": s.integral(self.forms["regional"]),
+                "area": s.integral(self.forms["region_area"]),
+            }
+        if any(e.potential == "driven" for e in self.interface.plating):
+            faces = [f for e in self.interface.plating for f in e.faces]
+            area = sum(s.domain.area(b) for b in {b for b, _ in faces})
+            out["collector"] = {"current": s["circuit"].total("driven"), "area": area}
+        return out
+
+    def depth_profile(self, bins: int = BINS) -> dict[str, list[float]]:
+        """Wall current against depth.
+
+        Returns:
+            `depth` (bin centres, m), `current` (A in the bin, sign of i_n), `area` (wall m2 in the
+            bin), `plated` (C in the bin). The currents add up to the cell current.
+        """
+        domain = self.s.domain
+        currents = self.update()
+        depth = domain.depth_of(domain.node_coordinates(self.space))
+        top, bottom = domain.span
+        edges = np.linspace(0.0, top - bottom, bins + 1)
+        index = bins_of(depth, edges)
+        charge = np.zeros_like(currents)
+        if self._followed:
+            charge = self.area * self.s.unknowns["q"].owned
+        local = np.stack(
+            [np.bincount(index, weights=x, minlength=bins) for x in (currents, self.area, charge)]
+        )
+        total = self.comm.allreduce(local, op=MPI.SUM)
+        return {
+            "depth": (0.5 * (edges[1:] + edges[:-1])).tolist(),
+            "current": total[0].tolist(),
+            "area": total[1].tolist(),
+            "plated": total[2].tolist(),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Where current flows and metal lies (collective)."""
+        profile = self.depth_profile()
+        out = distribution(self.by_region(), profile)
+        if self._followed:
+            out["plated"] = self.plated() / self.s["circuit"].area
+            out["plated_by_third"] = named_thirds(profile, "plated")
+        return out
