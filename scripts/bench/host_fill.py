@@ -23,6 +23,7 @@ from fem import Case
 from fem.base.parallel import install_abort_hook, on_root
 from fem.compat import MPI
 from fem.mesh.domain import Domain
+from fem.mesh.profile import thirds as thirds_of
 from fem.run.session import mesh_folder
 from fem.run.simulation import Simulation
 from fem.study.build import build
@@ -51,8 +52,9 @@ def main(name: str, seconds: float, *overrides: str) -> None:
     laplace.solve(5)
     say(str(laplace))
     run = Simulation(model, Path(tempfile.mkdtemp()))
-    run.measure.begin()
+    run.check()
     segment = run.segments[0]
+    follows = run._start(segment)
     run._consistent(segment)
     end = seconds or segment.end()
     spent = 0.0
@@ -62,7 +64,7 @@ def main(name: str, seconds: float, *overrides: str) -> None:
     while s.t < end * (1 - 1e-9):
         comm.Barrier()
         begin = time.process_time()
-        step, numbers = run._step(segment, end)
+        step, numbers = run._step(segment, follows, end)
         took = comm.allreduce(time.process_time() - begin, op=MPI.MAX)
         if step is None:
             say(f"no step at t = {s.t:g} s")
@@ -78,7 +80,7 @@ def main(name: str, seconds: float, *overrides: str) -> None:
         )
     say(str(laplace))
     pace = laplace.seconds
-    thirds = run.measure.thirds(run.measure.depth_profile(), "plated")
+    thirds = thirds_of(s["stock"].depth_profile(), "plated")
     say(
         f"{steps} steps, {tries} tries, {newton} Newton, {krylov} Krylov iterations; "
         f"{spent:.1f} s = {spent / pace:.0f} Laplace problems, "

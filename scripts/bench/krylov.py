@@ -56,8 +56,9 @@ def row(case: Case, seconds: float, comm: Any) -> str:
     model = fem.study.build.build(case, Domain.read(on_root(comm, mesh_folder, case), comm))
     s = model.system
     run = Simulation(model, Path(tempfile.mkdtemp()))
-    run.measure.begin()
+    run.check()
     segment = run.segments[0]
+    follows = run._start(segment)
     run._consistent(segment)
     potentials, salt = run.stages[0], run.stages[-1]
     solves, settled = watch(potentials), watch(salt)
@@ -65,7 +66,7 @@ def row(case: Case, seconds: float, comm: Any) -> str:
     steps = factorised = before = 0
     while s.t < seconds * (1 - 1e-9):
         before = len(solves)
-        step, _ = run._step(segment, seconds)
+        step, _ = run._step(segment, follows, seconds)
         if step is None:
             return f"no step at t = {s.t:g} s"
         steps += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,11 @@ import ufl
 
 from fem import Case
 from fem.base.constants import FARADAY
-from fem.physics.metal.deposit import Deposit
+from fem.physics.metal.room import Room
 from fem.run.segments import Segment
 from fem.run.session import resume
-from fem.run.simulation import Simulation
 from fem.study.build import build
+from fem.system.part import Begun
 from fem.values.properties import Constant
 from tests.verification.fronts import box
 from tests.verification.sharp import Sharp
@@ -191,8 +192,7 @@ def parts() -> list[dict[str, Any]]:
     thin = {"initial": {}, "growth": {"interface_width": "0.1 um"}}
     model = build(Case.from_dict(NECKED | thin), box((0, 0), (12e-6, 20e-6), (60, 100)))
     s = model.system
-    assert model.metal is not None
-    deposit = Deposit(s, model.ions, model.interface, (), model.electrons, metal=model.metal)
+    deposit = s["stock"]
     xi = s.unknowns["xi"]
     x, y, _ = xi.space.tabulate_dof_coordinates().T
     layer, column = 3e-6 - y, 1e-6 - np.abs(x - 3e-6)
@@ -225,7 +225,7 @@ def test_a_node_that_no_piece_foresaw_links_none() -> None:
     model = build(Case.from_dict(NECKED | {"initial": {}}), box((0, 0), (2e-6, 8e-6), (10, 40)))
     s, metal = model.system, model.metal
     assert metal is not None
-    deposit = Deposit(s, model.ions, model.interface, (), model.electrons, metal=metal)
+    deposit = s["stock"]
     xi, v = s.unknowns["xi"], ufl.TestFunction(deposit.contacts.open.function_space)
     x, y, _ = xi.space.tabulate_dof_coordinates().T
     sigma = s.form(s["sigma_pore"] * v * s.domain.dx(metal.regions, lumped=True))
@@ -285,5 +285,9 @@ def test_other_ranks_see_the_same_parts(
 def test_a_rest_has_no_leak(name: str, leaks: bool) -> None:
     """The share of a current that passes empty pores says nothing where none is commanded."""
     segment = Segment(name, Constant(0.0 if name == "rest" else 10.0, "A/m^2"), duration=1.0)
-    assert Simulation._leaks(segment, {"floor": 1e-3}) == leaks
-    assert not Simulation._leaks(segment, {"floor": 1e-5})
+    deposit: Any = SimpleNamespace(numbers={"floor": 1e-3})
+    room = Room(deposit)
+    room.begun = Begun(segment, 0.0, 0.0)
+    assert room._leaks() == leaks
+    deposit.numbers["floor"] = 1e-5
+    assert not room._leaks()

@@ -384,7 +384,7 @@ def test_a_closure_that_is_no_number_stays_one() -> None:
     step = Step(1.0, 1.0, 1, 0, 1, 0, 0.0, 0.0)
     tally = Tally()
     for value in (1e-12, float("nan"), 1e-12):
-        tally.add(step, {"balance": value})
+        tally.add(step, {"balance": value}, ["balance"])
     assert np.isnan(tally.worst["balance"])
 
 

@@ -183,14 +183,14 @@ def test_what_follows_a_step_that_an_event_ended() -> None:
 def test_a_balance_that_does_not_close_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fem.physics.circuit.circuit import Measure
+    from fem.physics.circuit.circuit import Circuit
 
-    step = Measure.step
+    step = Circuit.step
 
-    def leaky(self: Measure, scale: float) -> dict[str, float]:
+    def leaky(self: Circuit, scale: float) -> dict[str, float]:
         return step(self, scale) | {"balance": 1e-3}
 
-    monkeypatch.setattr(Measure, "step", leaky)
+    monkeypatch.setattr(Circuit, "step", leaky)
     with pytest.raises(RunError, match=r"balances do not close: balance 1\.00e-03"):
         small().run(tmp_path / "r")
     assert (tmp_path / "r" / "checkpoints" / "latest.json").is_file()

@@ -20,10 +20,12 @@ from fem.base.folder import FolderLock
 from fem.case.files import read_toml
 from fem.cli.main import main
 from fem.files import checkpoint
+from fem.physics.circuit.circuit import Circuit
 from fem.results.result import Result, read_series
 from fem.run.session import resume
-from fem.run.signals import StopRequest, Watch
+from fem.run.signals import StopRequest
 from fem.run.simulation import Simulation
+from fem.system.part import Event
 
 from .cases import small
 
@@ -75,8 +77,8 @@ def test_checkpoints_at_the_start_at_events_at_the_ends_of_protocol_steps_and_at
 ) -> None:
     """And where something happens to the metal; pulses are one step."""
     times = saves(monkeypatch)
-    happens = iter([[], [], [("island", {"place": None, "pieces": 1})]])
-    monkeypatch.setattr(Watch, "news", lambda self: next(happens, []))
+    happens = iter([[], [], [Event("island", {"place": None, "pieces": 1})]])
+    monkeypatch.setattr(Circuit, "events", lambda self: next(happens, []))
     pulse = {"step": "pulse", "current_density": "2 mA/cm^2", "on": "1 s", "off": "1 s",
              "cycles": 2}
     cut = {"step": "strip", "current_density": "2 mA/cm^2", "cutoff": "20 mV", "duration": "1 h"}

@@ -13,7 +13,8 @@ from scipy.optimize import brentq
 from fem import Case
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import RunError
-from fem.physics.circuit.circuit import Measure
+from fem.physics.circuit.circuit import Circuit
+from fem.physics.walls.ledger import WallLedger
 from fem.results.result import Result
 from fem.setup.kinetics import PASSIVE_SHARE
 
@@ -140,15 +141,15 @@ def test_a_fault_is_found_a_hundred_hours_after_plating(
 
     Compared with 0.01 A/m2 over the time of the run either would be 36 times smaller.
     """
-    method, number = {"faraday": ("plated", ""), "commanded": ("step", "charge")}[closure]
-    honest = getattr(Measure, method)
+    where: Any = {"faraday": WallLedger, "commanded": Circuit}[closure]
+    method = {"faraday": "plated", "commanded": "delivered"}[closure]
+    honest = getattr(where, method)
 
-    def faulty(measure: Measure, *scale: float) -> Any:
-        found = honest(measure, *scale)
-        kept = 1.0 - share * (measure.s.t + measure.s.dt > 360_010.5)
-        return found | {number: kept * found[number]} if number else kept * found
+    def faulty(books: Any, *given: float) -> Any:
+        kept = 1.0 - share * (books.s.t + books.s.dt > 360_010.5)
+        return kept * honest(books, *given)
 
-    monkeypatch.setattr(Measure, method, faulty)
+    monkeypatch.setattr(where, method, faulty)
     case = cell([plate(10.0, 10.0), rest(3.6e5), rest(10.0)], collector={"material": "Cu"})
     with pytest.raises(RunError, match=r"^t = 360011 s: .*(faraday 1.00e-06|by 2.00e-06)"):
         case.run(tmp_path / "r")

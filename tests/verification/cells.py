@@ -17,12 +17,12 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.parallel import on_root
 from fem.compat import MPI
 from fem.mesh.domain import Domain
-from fem.physics.circuit.circuit import Measure
 from fem.run.start import hold
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Step, Stepper
 from fem.study.build import build
+from tests.verification.books import Books
 
 T = 298.15
 RT_F = GAS_CONSTANT * T / FARADAY  # 25.693 mV
@@ -98,9 +98,8 @@ class Cell:
         potentials = tuple(n for n in names if not self.s.unknowns[n].differential)
         self.main = Stage(self.s, names, choice)
         self.start = self.main if potentials == names else Stage(self.s, potentials, choice)
-        parts = self.model.ions, self.model.interface, (self.main,), self.model.electrons
-        self.measure = Measure(self.s, *parts)
-        self.measure.begin()
+        self.books = Books(self.s, self.model.observers)
+        self.circuit, self.stock = self.books.circuit, self.books.stock
         self.outcome: Outcome | None = None
 
     def control(self, density: float | None) -> Control:
@@ -127,9 +126,9 @@ class Cell:
         """One time step of a given size."""
         self.s.begin(dt)
         self.solve(density)
-        numbers = self.measure.step(self.scale(density))
+        numbers = self.books.step(self.scale(density))
         self.s.accept()
-        self.measure.accept()
+        self.books.accept()
         return numbers
 
     def steady(self, density: float | None) -> None:

@@ -16,14 +16,15 @@ import numpy.typing as npt
 from fem.base.constants import FARADAY
 from fem.compat import MPI, dmesh, owned_size
 from fem.mesh.domain import Domain
+from fem.physics.circuit.circuit import Circuit
 from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions, Medium
+from fem.physics.ions.salt import Data, SaltLedger
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.deposit import Deposit
 from fem.physics.metal.displacement import Displacement
 from fem.physics.metal.metal import Counter, Film, Metal
-from fem.physics.walls.interface import Interface
 from fem.run.start import hold
 from fem.setup import kinetics
 from fem.solver.options import Control, Options, Outcome
@@ -31,6 +32,7 @@ from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.system.system import System
 from fem.theory.salt import MONOVALENT, Salt
+from tests.verification.books import Books
 from tests.verification.cells import RT_F, T
 
 V_M = 1.2998e-5  # m3/mol, Li (verification.md, "Transport")
@@ -359,13 +361,10 @@ class Growth:
         """xi has never left its range."""
         return LOWEST <= self.low and self.high <= HIGHEST
 
-    def deposit(self) -> Deposit:
+    def books(self) -> Books:
         """The measurements of a run."""
-        measure = Deposit(
-            self.s, self.ions, Interface(()), self.stages, self.electrons, metal=self.metal
-        )
-        measure.begin()
-        return measure
+        parts = Circuit(), SaltLedger(self.ions, Data()), Deposit(self.metal)
+        return Books.opened(self.s, *parts)
 
     def contour(self) -> Array:
         """Points where edges cross xi = 1/2, linear in ln(xi/(1 - xi)), shape (n, 3); one rank."""

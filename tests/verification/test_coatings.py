@@ -78,7 +78,7 @@ def test_metal_on_a_conducting_film_meets_the_kinetics_of_the_film(on):
             else:
                 data["regions"] = {"host_block": {"material": surface, "sigma": "1e4 S/m"}}
             found[surface, bool(film)], cell = held(data, -0.1)
-            assert cell.measure.by_region()[on]["current"] / cell.area < -1.0
+            assert cell.stock.by_region()[on]["current"] / cell.area < -1.0
     print("on silver", found)
     assert found["Cu", True] == pytest.approx(found["Ag", False], rel=1e-12)
     assert found["Ag", True] == pytest.approx(found["Ag", False], rel=1e-12)

@@ -12,7 +12,6 @@ import pytest
 
 from fem.base.errors import CaseError
 from fem.case.case import Case
-from fem.physics.metal.deposit import Deposit
 from fem.study.build import build
 
 from .contacts import CELL, SPEED, floating, plated
@@ -90,9 +89,7 @@ def charges(coatings: list[str], discs: list[tuple[float, float]]) -> list[float
     }
     domain = box((0, 0), (AREA * UM, 10 * UM), (60, 50), host=post)
     model = build(Case.from_dict(data), domain)
-    assert model.metal is not None
-    deposit = Deposit(model.system, model.ions, model.interface, (), model.electrons,
-                      metal=model.metal)
+    deposit = model.system["stock"]
     xi = model.system.unknowns["xi"].value
     x, y, _ = xi.function_space.tabulate_dof_coordinates().T
     inside = np.max([RADIUS - np.hypot(x - a * UM, y - b * UM) for a, b in discs], axis=0)

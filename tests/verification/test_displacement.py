@@ -49,7 +49,7 @@ def marched(growth: Growth, program: list[tuple[float, float]]) -> tuple[float, 
         growth: the cell, at rest.
         program: current densities, A/m2, and steps, s.
     """
-    area, measure, worst, before = growth.domain.area("collector"), growth.deposit(), 0.0, 0.0
+    area, books, worst, before = growth.domain.area("collector"), growth.books(), 0.0, 0.0
     ledger, numbers, closure = Ledger(growth), {}, 0.0
     for density, dt in program:
         if density != before:
@@ -59,8 +59,8 @@ def marched(growth: Growth, program: list[tuple[float, float]]) -> tuple[float, 
         if density:
             ledger.add()
             ledger.accept()
-        numbers = measure.step(10.0 * area)
-        measure.accept()
+        numbers = books.step(10.0 * area)
+        books.accept()
         growth.s.accept()
         closure = max(closure, numbers["salt"])
         worst = max(worst, float(np.abs(growth.s.unknowns["c"].owned / 1000.0 - 1.0).max()))
@@ -327,18 +327,18 @@ def test_salt_in_a_closed_pore_rests() -> None:
         width=width, kappa=KAPPA, counter=10.0, t_plus=lambda c: 0.4 + 0.0 * c, scale=10.0 * side,
     )  # fmt: skip
     growth.rest(-10.0 * side, voltage=-0.05)
-    measure = growth.deposit()
+    books = growth.books()
     x, y, _ = growth.xi.space.tabulate_dof_coordinates()[: len(growth.xi.owned)].T
     inside = np.hypot(x - 4 * UM, y - 5 * UM) < 3.9 * UM
     room = growth.nodal_volumes[inside] @ (1.0 - growth.xi.owned[inside])
     for density, dt in [(-10.0, 20.0)] * 2 + [(-10.0, 300.0)] * 8 + [(10.0, 300.0)] * 6:
         growth.solve(dt, density * side)
-        assert measure.step(10.0 * side)["salt"] <= 1e-8
-        measure.accept()
+        assert books.step(10.0 * side)["salt"] <= 1e-8
+        books.accept()
         growth.s.accept()
     left = growth.nodal_volumes[inside] @ (1.0 - growth.xi.owned[inside])
     c = growth.values("c")[inside & (growth.xi.owned < 0.5)]
-    passes = np.abs(measure.nodal_currents()[inside]).sum() / (10.0 * side)
+    passes = np.abs(books.stock.nodal_currents()[inside]).sum() / (10.0 * side)
     print("closed pore", np.abs(c / 1000.0 - 1.0).max(), left / room - 1, passes)
     assert np.abs(c / 1000.0 - 1.0).max() < 0.02
     assert abs(left / room - 1.0) < 1e-3

@@ -68,10 +68,10 @@ def test_resistive_column(sigma):
     cell.rest(-10.0)
     assert cell.outcome is not None
     assert cell.outcome.newton <= 2  # linear, cell voltage included: 4 with a wrong border
-    currents = cell.measure.update_walls()
-    y = cell.domain.node_coordinates(cell.measure.space)[:, 1]
-    on = (cell.measure.area > 0.0) & (y > 1e-12)
-    j = currents[on] / cell.measure.area[on]
+    currents = cell.stock.update()
+    y = cell.domain.node_coordinates(cell.stock.space)[:, 1]
+    on = (cell.stock.area > 0.0) & (y > 1e-12)
+    j = currents[on] / cell.stock.area[on]
     mean = currents.sum() / (2 * LENGTH)
     exact, nu = column(y[on], KAPPA / 2, sigma / 2, 2 / (2 * STRIPE))
     bottom, top = j[y[on] < 5e-6].mean(), j[y[on] > 95e-6].mean()
@@ -311,9 +311,9 @@ def shares(**more) -> tuple[float, float]:
     data = case(geometry=BUMP, materials={"ideal": PLAIN}, counter={"kind": "ideal"}, **more)
     cell = Cell(data, rtol=1e-9)
     cell.rest(-1.0)
-    currents = cell.measure.update_walls()
-    on = cell.domain.node_coordinates(cell.measure.space)[:, 1] > 1e-9
-    area = cell.measure.area
+    currents = cell.stock.update()
+    on = cell.domain.node_coordinates(cell.stock.space)[:, 1] > 1e-9
+    area = cell.stock.area
     return float(currents[on].sum() / currents.sum()), float(area[on].sum() / area.sum())
 
 

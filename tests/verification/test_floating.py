@@ -118,7 +118,7 @@ def test_a_pocket_and_its_core_share_one_constant() -> None:
     assert cell.model.floating.cut_off == cell.model.floating.count == count
     held = [len(cell.s.unknowns[n].fixed_dofs()) for n in ("phi_s", "phi_l")]
     assert held == [0, count] and rank_of(cell) == 0
-    traded = cell.measure.by_region()["host_bed_core"]["current"]
+    traded = cell.stock.by_region()["host_bed_core"]["current"]
     assert abs(traded) < 1e-12 * 10.0 * cell.area
 
 

@@ -69,7 +69,7 @@ def test_charge_metal_and_salt(name):
     growth = cell(**CASES[name])
     area = growth.domain.area("collector")
     growth.rest(-10.0 * area, voltage=-0.05)
-    ledger, measure = Ledger(growth), growth.deposit()
+    ledger, books = Ledger(growth), growth.books()
     program = [(-10.0, dt) for dt in (10, 20, 40, 60, 50, 80)]
     program += [(20.0, dt) for dt in (10, 20, 40, 60, 20)]
     closures = dict.fromkeys(("balance", "collector", "faraday", "salt"), 0.0)
@@ -78,11 +78,11 @@ def test_charge_metal_and_salt(name):
             growth.s.restart_formula()
         growth.solve(dt, density * area)
         ledger.add()
-        numbers = measure.step(abs(density) * area)
+        numbers = books.step(abs(density) * area)
         for key in closures:
             closures[key] = max(closures[key], numbers.get(key, 0.0))
         ledger.accept()
-        measure.accept()
+        books.accept()
         growth.s.accept()
     print("ledger", name, ledger.gaps, "of a run", closures)
     assert growth.bounded
@@ -157,17 +157,17 @@ def test_an_island_that_floats(density):
     )  # fmt: skip
     current = density * 20 * UM
     growth.rest(current, voltage=0.005 * density)
-    measure = growth.deposit()
+    books = growth.books()
     y = growth.xi.space.tabulate_dof_coordinates()[: len(growth.xi.owned), 1]
     upper = y > bottom + 0.5 * gap
     before = float(growth.nodal_volumes[upper] @ growth.xi.owned[upper])
     reached = 0.0
     for k in range(12):  # 3 lambda
         growth.solve(200.0 if k else 40.0, current)
-        numbers = measure.step(abs(current))
+        numbers = books.step(abs(current))
         reached = max(reached, numbers["floor"])
         growth.s.accept()
-        measure.accept()
+        books.accept()
     xi = growth.xi.owned
     after = float(growth.nodal_volumes[upper] @ xi[upper])
     phi_s, phi_l = growth.values("phi_s"), growth.values("phi_l")

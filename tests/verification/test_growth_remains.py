@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from fem.compat import MPI
-from fem.run.signals import Watch
+from fem.physics.metal.events import MetalEvents
 from tests.verification.fronts import (
     FLOOR,
     UM,
@@ -163,16 +162,16 @@ def test_a_seam_closes_with_its_ledger():
     growth = cell(TRENCH, 20.0, 60.0, t_plus=lambda c: 0.3, counter=1e3, kappa=0.3, sigma=1e4)
     current = 0.3 * density(ETA) * 60.0 * UM
     growth.rest(current, voltage=-0.02)
-    ledger, measure, remains = Ledger(growth), growth.deposit(), growth.s["remains"]
+    ledger, books, remains = Ledger(growth), growth.books(), growth.s["remains"]
     dt, most, gap, salt = STEP * UM / (0.3 * V), 0.0, 0.0, 0.0
     for share in (0.03, 0.1, 0.3, 0.57, *[1.0] * 18, *[1 / 3] * 12):
         growth.solve(share * dt, current)
         ledger.add()
-        found = measure.step(-current)
+        found = books.step(-current)
         gap, salt = max(gap, float(found["faraday"])), max(salt, float(found["salt"]))
         most = max(most, float(remains.pore.max()))
         ledger.accept()
-        measure.accept()
+        books.accept()
         growth.s.accept()
     print("ledger of a seam", gap, salt, ledger.gaps, "range", growth.low, growth.high)
     assert most == 1.0
@@ -263,18 +262,17 @@ def closing(comm: MPI.Comm = MPI.COMM_WORLD, end: float = 6.0) -> list[dict[str,
     """Numbers of a keyhole after each of its last steps, and what a run tells of each."""
     growth = cell(KEYHOLE, 30.0, 80.0, comm=comm)
     growth.rest(voltage=ETA)
-    measure, s = growth.deposit(), growth.s
-    s.charges.setdefault("passed", np.zeros(2))
-    model: Any = SimpleNamespace(system=s, domain=growth.domain, area=30 * UM)
-    watch, out = Watch(model, measure), []
+    books, s = growth.books(), growth.s
+    watch, out = MetalEvents(books.stock), []
+    watch.declare(s)
     watch.begin()
     for way in march(growth, end):
-        measure.look(1.0)
+        books.stock.look(1.0)
         low, high = growth.range
         out.append({
-            "way": way, "voids": list(measure.voids().items()), "low": low, "high": high,
+            "way": way, "voids": list(books.stock.voids().items()), "low": low, "high": high,
             "metal": growth.volume / UM**2,
-            "events": [more for name, more in watch.news() if name == "void"],
+            "events": [event.numbers for event in watch.events() if event.name == "void"],
         })  # fmt: skip
     return out[-4:]
 
@@ -297,12 +295,12 @@ def test_a_small_keyhole_closes_in_time():
     volume = pores.volume(when - 0.02, pores.piece((0.0, middle), when - 0.02))
     growth = cell(at_rest(small, np.concatenate([outline, [[3.0, top], [80.0, top]]])), 14.0, 44.0)
     growth.rest(voltage=ETA)
-    measure = growth.deposit()
+    books = growth.books()
     closed = 0.0
     for way in march(growth, 3.5, 0.1):
-        measure.look(1.0)
-        closed = way if not closed and measure.voids() else closed
-    (void,) = measure.voids().values()
+        books.stock.look(1.0)
+        closed = way if not closed and books.stock.voids() else closed
+    (void,) = books.stock.voids().values()
     print("small keyhole", closed / -when - 1, void["volume"] / UM**2 / volume - 1)
     assert closed == pytest.approx(-when, abs=0.15)
     assert void["volume"] / UM**2 == pytest.approx(volume, rel=0.04)

@@ -270,13 +270,13 @@ def searched() -> tuple[int, list[int]]:
 
 def steps(growth: Growth) -> dict[str, Any]:
     """Four recorded steps and what is measured after them."""
-    measure_of = growth.deposit()
+    books = growth.books()
     growth.rest(CURRENT, voltage=-0.05)
     for dt in (20.0, 40.0, 80.0, 80.0):
         growth.solve(dt, CURRENT)
-        numbers = measure_of.step(-CURRENT)
+        numbers = books.step(-CURRENT)
         growth.s.accept()
-        measure_of.accept()
+        books.accept()
     comm, s = growth.domain.comm, growth.s
 
     def norm(name: str) -> float:
@@ -284,9 +284,10 @@ def steps(growth: Growth) -> dict[str, Any]:
         return float(np.sqrt(comm.allreduce(float(values @ values), op=MPI.SUM)))
 
     low, high = growth.range
-    front = measure_of.by_region()
-    names = ("tip", "dead", "islands", "floor", "shorted", "c_min", "c_max")
+    front = books.stock.by_region()
+    names = ("tip", "dead", "islands", "floor", "c_min", "c_max")
     return {name: float(numbers[name]) for name in names} | {
+        "shorted": float(bool(books.stock.shorted)),
         "voltage": s.get_voltage(), "metal": growth.volume, "salt": growth.salt,
         "xi_min": low, "xi_max": high, "phi_s": norm("phi_s"), "phi_l": norm("phi_l"),
         "c": norm("c"), "xi": norm("xi"), "front": front["front"]["current"],

@@ -150,9 +150,9 @@ def test_charge_rows_leave_the_terminal_currents():
     _, _ = cell.main._residual()
     raw = cell.main.raw
     total = raw["phi_s"].sum() + raw["phi_l"].sum()
-    counter = cell.s.integral(cell.measure.counter)
-    floor = cell.s.integral(cell.measure.driven)
-    walls = cell.measure.by_region()["host_block"]["current"]
+    counter = cell.circuit.total("counter")
+    floor = cell.circuit.total("driven")
+    walls = cell.stock.by_region()["host_block"]["current"]
     size = np.abs(raw["phi_s"]).sum() + np.abs(raw["phi_l"]).sum()
     print("rows", (total + counter + floor) / size)
     assert abs(walls) > 0.1 * abs(counter + floor) > 0.0
@@ -385,16 +385,16 @@ def interface_current(kinds: list[str]) -> dict[str, list[float]]:
         cell = Cell(data, kind=kind, rtol=1e-12, comm=MPI.COMM_WORLD, **options)
         cell.s.set_voltage(-0.1)
         cell.rest(-50.0)
-        numbers = cell.measure.step(cell.scale(-50.0))
+        numbers = cell.books.step(cell.scale(-50.0))
         assert max(numbers["balance"], numbers["collector"]) < 1e-9
         voltage = cell.voltage
-        regions = cell.measure.by_region()
+        regions = cell.stock.by_region()
         for name in ("phi_s", "phi_l"):  # start afresh, at the same voltage
             cell.s.unknowns[name].owned[:] *= 0.9
         cell.s.remember()
         cell.s.begin(0.0)
         cell.solve(None, scale=cell.scale(50.0))
-        imposed = cell.measure.cell_current() / cell.area
+        imposed = cell.circuit.current() / cell.area
         out[kind] = [voltage, imposed, regions["host_block"]["current"] / cell.area]
     cells = cell.domain.mesh.topology.index_map(2)
     out["cells"] = cell.domain.comm.allgather(cells.size_local)

@@ -58,7 +58,7 @@ def held(
     for share in (0.5, 1.0):
         cell.s.set_voltage(share * voltage)
         cell.solve(None, scale=scale * cell.area)
-    return cell.measure.cell_current() / cell.area, cell
+    return cell.circuit.current() / cell.area, cell
 
 
 def in_series(voltage: float, wall: Callable[[float], float], R_film: float = 0.0) -> float:
@@ -99,10 +99,10 @@ def test_floating_conductor(sigma):
                                 "materials": {"ideal": PLAIN, "glass": WALL_MATERIALS["glass"]}},
                         -0.1)
     assert i < 1.05 * insulated < 0.0  # a conductor helps the current past it: it reacts
-    regions = cell.measure.by_region()
-    currents = cell.measure.update_walls()
-    x = cell.domain.node_coordinates(cell.measure.space)
-    on = (np.hypot(x[:, 0] - 50e-6, x[:, 1] - 50e-6) < 40e-6) & (cell.measure.area > 0.0)
+    regions = cell.stock.by_region()
+    currents = cell.stock.update()
+    x = cell.domain.node_coordinates(cell.stock.space)
+    on = (np.hypot(x[:, 0] - 50e-6, x[:, 1] - 50e-6) < 40e-6) & (cell.stock.area > 0.0)
     traded = np.abs(currents[on]).sum() / 2
     assert traded > 0.05 * abs(i) * cell.area  # plates below, dissolves above
     print("floating", regions["host_fibre"]["current"] / (i * cell.area))
@@ -148,7 +148,7 @@ def test_every_wall_reacts_whatever_the_number_of_solids():
         data = stack("steel", geometry=geometry, regions={"host_*": {"material": "steel"}},
                      kinetics=[kinetics(surface, I0) for surface in ("host_*", "counter")])
         found[count], cell = held(data, -0.1)
-        walls = {name: part["area"] for name, part in cell.measure.by_region().items()}
+        walls = {name: part["area"] for name, part in cell.stock.by_region().items()}
         assert walls == {names[count - 1]: pytest.approx(cell.area)}
     exact = in_series(-0.1, butler_volmer)
     print("one and three solids", found[1] / exact - 1, found[3] / exact - 1)
@@ -191,7 +191,7 @@ def test_coating_that_stops_ions():
         protocol=[{"step": "hold", "voltage": "-0.1 V", "duration": "1 s"}],
     )
     i, cell = held(data, -0.1)
-    through_floor = cell.measure.by_region()
+    through_floor = cell.stock.by_region()
     assert i < -1.0 and "host_sheets" not in through_floor
     assert abs(through_floor["collector"]["current"] / (i * cell.area) - 1) < 1e-12
 

@@ -146,7 +146,7 @@ class Circuit(Observer):
         )
         return {
             "current_density": current,
-            "charge": self.pending["passed"],
+            "charge": self.delivered(),
             "balance": abs(current + self.opposite) / scale,
             "collector": abs(current - at_collector) / scale,
         } | self._commanded(scale)
@@ -171,7 +171,11 @@ class Circuit(Observer):
             charge, size = segment.sign * charge * area, abs(segment.sign) * size * area
         self.given = s.kept["commanded"] + charge, s.kept["asked"] + size
         asked = max(self.given[1], self.reference(scale))
-        return {"commanded": abs(self.pending["passed"] - self.given[0]) / asked}
+        return {"commanded": abs(self.delivered() - self.given[0]) / asked}
+
+    def delivered(self) -> float:
+        """Charge through the collector by the end of the step measured, C (2D: C/m)."""
+        return float(self.pending["passed"])
 
     def accept(self) -> None:
         """Make the ledgers of `step` the accepted ones (collective)."""
