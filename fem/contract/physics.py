@@ -58,6 +58,9 @@ class Field:
             difference.
         gradient_of: field whose gradient's magnitude it is; it lives in figures only.
         block: name of the files of what lives on its part of the mesh; default that of a field.
+        carried: how `initial.from` brings it to another mesh: `inside`, interpolated where the
+            other mesh is; `nearest`, from the nearest node, and not below 0. Else it begins anew.
+        fills: it is the share of a place that metal takes; above 1/2 there is no electrolyte.
     """
 
     name: str
@@ -71,6 +74,8 @@ class Field:
     offset: bool = False
     gradient_of: str = ""
     block: str = ""
+    carried: Literal["", "inside", "nearest"] = ""
+    fills: bool = False
 
     @property
     def factor(self) -> float:

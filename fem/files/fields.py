@@ -237,7 +237,7 @@ class _Times:
 
     def __init__(self, stem: str):
         self.stem = stem
-        self.t, self.number, self.kind = array("d"), array("q"), array("q")
+        self.t, self.number, self.kind = array("d"), array("l"), array("l")
         self.kinds: list[tuple[Mapping[str, Kind], str, Mapping[str, Kind]]] = []
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from fem.contract.physics import Field, Figure
 from fem.contract.registry import with_own
 from fem.results.result import Result
 
-__all__ = ["field_of", "fields_of", "figures_of"]
+__all__ = ["field_of", "fields_of", "figures_of", "phase_of"]
 
 
 def fields_of(result: Result) -> dict[str, Field]:
@@ -26,6 +26,12 @@ def _read(name: str, said: dict[str, Any]) -> Field:
 def field_of(result: Result, name: str) -> Field:
     """A field by name; of one that nobody has declared only the name is known."""
     return fields_of(result).get(name) or Field(name, "", name.replace("_", " "))
+
+
+def phase_of(result: Result) -> str:
+    """Name of the field that says where metal is; of a result of a growth study."""
+    known = fields_of(result) | with_own().fields  # older results do not say so
+    return next(name for name in result.fields("metal") if name in known and known[name].fills)
 
 
 def figures_of(result: Result) -> dict[str, Figure]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fem.post.fields import field_of, phase_of
 from fem.post.layout import panels
-from fem.post.occupancy import host_cells
+from fem.post.occupancy import host_cells, xi_at
 from fem.post.style import (
     DEAD,
     INK,
@@ -48,7 +49,7 @@ def metal(result: Result, t: float | None) -> Any:
             if block in result.blocks:  # the separator has no metal
                 plain(ax, result, now, block, colour)
         points, cells = result.points("metal", now) * UM, result.cells("metal", now)
-        xi = result.array("xi", now, "metal")
+        xi = result.array(phase_of(result), now, "metal")
         drawn = ax.tripcolor(
             points[:, 0], points[:, 1], cells, np.clip(xi, 0.0, 1.0), shading="gouraud",
             cmap=colours, vmin=0.0, vmax=1.0, rasterized=True,
@@ -79,14 +80,14 @@ def plain(ax: Any, result: Result, t: float | None, block: str, colour: str) -> 
 
 def bodies(ax: Any, result: Result, t: float | None) -> None:
     """The metal up to the contour xi = 1/2, in red what has no electronic contact (2D)."""
-    xi = result.array("xi", t, "metal")
+    xi = xi_at(result, t, "metal")
     _body(ax, result, t, xi, METAL)
     _body(ax, result, t, xi * result.array("dead", t, "metal"), DEAD)
 
 
 def pores(ax: Any, result: Result, t: float | None) -> None:
     """The pores where there is no metal (2D)."""
-    _body(ax, result, t, 1.0 - result.array("xi", t, "metal"), PORE)
+    _body(ax, result, t, 1.0 - xi_at(result, t, "metal"), PORE)
 
 
 def _body(ax: Any, result: Result, t: float | None, values: Any, colour: str) -> None:
@@ -100,26 +101,32 @@ def _body(ax: Any, result: Result, t: float | None, values: Any, colour: str) ->
     )  # fmt: skip
 
 
-def legend(result: Result, t: float | None, names: tuple[str, ...] = ("xi",)) -> list[str]:
-    """Meaning of colours beside those of the fields `names`; empty where it is plain to see."""
+def legend(result: Result, t: float | None, names: tuple[str, ...] = ()) -> list[str]:
+    """Meaning of colours beside those of the fields `names`; empty where it is plain to see.
+
+    Without names it is the metal that is shown.
+    """
     blocks, notes = result.blocks, []
+    media = {field_of(result, name).medium for name in names}
+    conductors = media == {"conductor"}
     growing, low_high = "metal" in blocks, result.extent()
     solid = bool(low_high[1][2] > low_high[0][2])
-    walls = solid and not growing and not {"c", "phi_l", "phi_s"} & {*names}  # drawn alone
+    # Fields of walls are drawn alone.
+    walls = solid and not growing and names and not {"electrolyte", "conductor"} & media
     if (
         (growing or "insulator" in blocks)
-        and names != ("phi_s",)
+        and not conductors
         and not walls
         and _has_host(result, t)
     ):
         notes.append("host grey")
     if "insulator" in blocks:
         notes.append("insulators sand")
-    if names == ("xi",):  # in 2D a colour bar tells the rest
+    if not names or (growing and names == (phase_of(result),)):  # in 2D a colour bar tells the rest
         shown = _some_times(result, PANELS_3D if solid else PANELS) if t is None else (t,)
         dead = any(_has_dead(result, now) for now in shown)
         notes += ["metal blue"] * solid + ["cut-off metal red"] * dead
-    elif growing and names != ("phi_s",) and not (solid and names == ("i_n",)):
+    elif growing and not conductors and not (solid and media == {"wall"}):
         notes += ["metal blue"] + ["cut-off metal red"] * _has_dead(result, t)
     return [", ".join(notes)] if notes else []
 
@@ -128,7 +135,7 @@ def _has_dead(result: Result, t: float | None) -> bool:
     """True if some metal has no electronic contact."""
     if "dead" not in result.fields("metal"):
         return False
-    return bool((result.array("dead", t, "metal") * result.array("xi", t, "metal")).max() > 0.5)
+    return bool((result.array("dead", t, "metal") * xi_at(result, t, "metal")).max() > 0.5)
 
 
 def _has_host(result: Result, t: float | None) -> bool:
@@ -175,7 +182,7 @@ def _metal_3d(result: Result) -> Any:
     from fem.post.render import pictures
 
     chosen = _some_times(result, PANELS_3D)
-    job = {"folder": str(result.folder), "block": "metal", "field": "xi"}
+    job = {"folder": str(result.folder), "block": "metal", "field": phase_of(result)}
     images = pictures([job | {"t": float(now)} for now in chosen])
     made = panels(*largest(images), len(images), titles=True, bare=True)
     for ax, image, now in zip(made.axes, images, chosen, strict=True):

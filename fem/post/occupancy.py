@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.post.fields import field_of
+from fem.post.fields import field_of, phase_of
 from fem.results.result import Result
 
 __all__ = ["cells_of", "front", "host_cells", "xi_at"]
@@ -16,7 +16,7 @@ def xi_at(result: Result, t: float | None, block: str) -> Any:
     """Phase field at the points of a block, 0 where no metal can be."""
     from scipy.spatial import cKDTree
 
-    xi = result.array("xi", t, "metal")
+    xi = result.array(phase_of(result), t, "metal")
     if block == "metal":
         return xi
     points = result.points(block, t)

@@ -20,6 +20,7 @@ import numpy as np
 
 from fem.base.errors import CaseError
 from fem.base.parallel import apart
+from fem.post.fields import phase_of
 from fem.post.occupancy import host_cells, xi_at
 from fem.post.style import DEAD, FAINT, INSULATOR, METAL, SOLID, stretches
 from fem.results.result import Result
@@ -142,7 +143,7 @@ def render(job: dict[str, Any]) -> None:
     plotter.set_background("white")
     low, high = result.extent(t)
     middle, factors = 0.5 * (low + high), stretches(high - low)
-    if block == "metal" and job["field"] == "xi":
+    if block == "metal" and job["field"] == phase_of(result):
         for part, colour in _bodies(result, t):
             _add(plotter, part, color=colour)
     else:
@@ -186,18 +187,19 @@ def _parts(result: Result, block: str, t: float) -> list[Any]:
     if block == "walls" or "metal" not in result.blocks:
         return [grid]
     if block == "metal":
-        return [grid.contour([0.5], scalars="xi")]
-    grid.point_data["xi"] = xi_at(result, t, block)
+        return [grid.contour([0.5], scalars=phase_of(result))]
+    grid.point_data["phase"] = xi_at(result, t, block)
     if block != "solid":
-        return [grid.clip_scalar(scalars="xi", value=0.5)]
+        return [grid.clip_scalar(scalars="phase", value=0.5)]
     host = host_cells(result, t)
     pores = grid.extract_cells(~host)
-    return [grid.extract_cells(host), pores.clip_scalar(scalars="xi", value=0.5, invert=False)]
+    return [grid.extract_cells(host), pores.clip_scalar(scalars="phase", value=0.5, invert=False)]
 
 
 def _bodies(result: Result, t: float) -> list[tuple[Any, str]]:
     """Metal (xi > 1/2) with and without electronic contact, and its colour."""
-    body = result.grid("metal", t).clip_scalar(scalars="xi", value=0.5, invert=False)
+    grid = result.grid("metal", t)
+    body = grid.clip_scalar(scalars=phase_of(result), value=0.5, invert=False)
     if not body.n_cells:
         return []
     return [(body.clip_scalar(scalars="dead", value=0.5, invert=colour == METAL), colour)

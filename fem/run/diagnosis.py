@@ -21,7 +21,7 @@ from fem.study.build import Model
 from fem.system.system import Unknown
 from fem.values.properties import varies
 
-__all__ = ["NOT_JOINED", "TOO_MUCH", "Trouble", "causes", "has_metal", "joined"]
+__all__ = ["NOT_JOINED", "TOO_MUCH", "Trouble", "causes", "joined"]
 
 Array = npt.NDArray[np.float64]
 NOT_JOINED = (
@@ -44,16 +44,17 @@ def causes(model: Model, segment: Segment) -> str:
         likely.extend([cause] if so else [])
 
     if segment.sign > 0.0:
-        note("nothing to strip", not has_metal(model),
+        note("nothing to strip", not s["stock"].some(),
              NOTHING_TO_STRIP, "there is metal to strip")
     note("parts not joined", not joined(model), NOT_JOINED,
          "electrolyte joins collector and counter electrode")
-    if "c" in s.unknowns:
-        low = float(s.unknowns["c"].owned.min(initial=np.inf))
-        low = model.domain.comm.allreduce(low, op=MPI.MIN)
-        note("depleted", low < DEPLETED * model.ions.c0,
-             f"depleted: lowest c = {low:.3g} mol/m^3; rest first, or lower the current",
-             f"not depleted, lowest c = {low:.3g} mol/m^3")
+    salts = [s.unknowns[name] for name in s.splits]
+    for u in salts:
+        low, unit = s.extrema(u.name)[0], model.fields[u.name].unit
+        note("depleted", low < DEPLETED * u.scale,
+             f"depleted: lowest {u.name} = {low:.3g} {unit}; rest first, or lower the current",
+             f"not depleted, lowest {u.name} = {low:.3g} {unit}")
+    if salts:
         usual = max((float(e.c0) for e in model.electrolytes if e.c0), default=0.0)
         if model.ions.c0 < DEPLETED * usual:
             note("initial.c", True,
@@ -63,7 +64,7 @@ def causes(model: Model, segment: Segment) -> str:
     last = sand_time(
         model.ions, model.case.temperature, control.current / area if control.current else None
     )
-    if last is not None and "c" in s.unknowns:
+    if last is not None and salts:
         least = model.case.time.dt_min
         gone = f"salt lasts {last:.2g} s at a flat wall (Sand's time), dt_min is {least:.2g} s"
         note("Sand's time", last < SHORT * least,
@@ -88,20 +89,6 @@ def causes(model: Model, segment: Segment) -> str:
              f"{held:g} V are held")
     told = "tested: " + "; ".join(found)
     return told + (f". Likely: {', '.join(likely)}" if likely else ". None of these is the cause")
-
-
-def has_metal(model: Model) -> bool:
-    """There is metal that could be stripped, as plated charge, as a layer or as a foil."""
-    if model.metal is not None:
-        xi = model.system.unknowns["xi"].owned
-        some = bool((xi > 1e-3).any())
-    else:
-        known = any(e.covered for e in model.interface.plating)
-        q = model.system.unknowns.get("q")
-        some = known or (
-            model.interface.initial_charge > 0.0 if q is None else bool((q.owned > 0.0).any())
-        )
-    return bool(model.domain.comm.allreduce(some, op=MPI.LOR))
 
 
 def joined(model: Model) -> bool:

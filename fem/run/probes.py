@@ -31,7 +31,6 @@ from fem.case.tables import Probe
 from fem.mesh.domain import Subdomain
 from fem.mesh.points import Places
 from fem.physics.walls.ledger import film_per_charge
-from fem.setup import kinetics
 from fem.setup.electrode import Electrode
 from fem.study.build import Model
 from fem.values.expressions import Expression, is_ufl
@@ -97,6 +96,14 @@ class Probes:
         mesh = s.memories[name].function_space.mesh
         return s.memories[name], next(part for part in s.parts if part.mesh is mesh)
 
+    def _number(self, name: str) -> float | None:
+        """The value of an electrolyte's field that is one number everywhere; else None."""
+        known = self.fields.get(name)
+        if known is None or known.medium != "electrolyte":
+            return None
+        value = self.model.system.values.get(name)
+        return float(value) if isinstance(value, ufl.constantvalue.ScalarValue) else None
+
     # -- points and lines ----------------------------------------------------------------------
 
     def _padded(self, point: tuple[float, ...], where: str) -> npt.NDArray[np.float64]:
@@ -118,11 +125,11 @@ class Probes:
         places: dict[str, tuple[Any, Places]] = {}
         inside = Places(domain.mesh, points, domain.slack).found
         for name in sorted(expression.names & {*self.fields}):
-            if name == "c" and "c" not in s.unknowns:
-                fixed["c"] = self.model.ions.c0
-                continue
             if (known := self._function(name)) is None:
                 if name in fixed:
+                    continue
+                if (number := self._number(name)) is not None:
+                    fixed[name] = number
                     continue
                 raise CaseError(f"{where}: {name!r} is not solved for in this case")
             field, part = known
@@ -225,12 +232,11 @@ class Probes:
 
     def _home(self, field: str) -> tuple[str, ...]:
         """Regions in which a field is defined."""
-        if field == "c":  # also where it is one number
-            return self.model.ions.salty
-        known = self._function(field)
-        if known is None:
-            return tuple(self.model.domain.regions) if field in VARIABLES else ()
-        return known[1].regions
+        if (known := self._function(field)) is not None:
+            return known[1].regions
+        if field in VARIABLES:
+            return tuple(self.model.domain.regions)
+        return () if self._number(field) is None else self.model.ions.salty
 
     def _surface(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         domain, interface = self.model.domain, self.model.interface
@@ -301,7 +307,7 @@ class Probes:
     ) -> dict[str, Any]:
         """All names that an expression may use there."""
         s, interface = self.model.system, self.model.interface
-        plus, minus = ("+", "-") if on_wall else ("", "")
+        plus = "+" if on_wall else ""
 
         def at(value: Any, side: str) -> Any:
             return value(side) if side and is_ufl(value) else value
@@ -312,18 +318,7 @@ class Probes:
                 out[name] = at(self._read(name), side)
         if e is None:
             return out
-        if e.potential != "field":
-            out["phi_s"] = at(s.voltage, minus) if e.potential == "driven" else ufl.as_ufl(0.0)
-        out["i_n"], _ = interface.current_density(s, e, on_wall)
-        out["eta"] = interface.overpotential(s, e, plus, minus)
-        if e.film_resistance is not None:
-            out["eta"] = out["eta"] - out["i_n"] * at(e.film_resistance, plus)
-        if e.counts:
-            q = out["q"] = at(s["q"], minus)
-            share = kinetics.coverage(q, at(e.q_cov, plus))
-            out["coverage"] = ufl.as_ufl(1.0) if e.covered else share
-            out["film_thickness"] = q * film_per_charge(self.model.case.metal_data)
-        return out
+        return out | interface.fields(s, e, on_wall, film_per_charge(self.model.case.metal_data))
 
 
 def _first_of(sample: Callable[[], npt.NDArray]) -> Callable[[], float]:

@@ -421,9 +421,8 @@ class Simulation:
         return True
 
     def _concentrations(self) -> list[tuple[Unknown, float]]:
-        """Unknowns that are above zero, each with its lowest value (collective)."""
-        found = [u for u in self.s.unknowns.values() if u.positive]
-        return [(u, self.s.extrema(u.name)[0]) for u in found]
+        """Salts that are followed, each with its lowest concentration (collective)."""
+        return [(self.s.unknowns[name], self.s.extrema(name)[0]) for name in self.s.splits]
 
     def _step(
         self, segment: Segment, follows: Following, end: float
@@ -619,7 +618,7 @@ class Simulation:
         """The lowest concentrations, as a clause for a message."""
         fields = self.model.fields
         return "".join(
-            f"lowest {u.name} = {low:.3g} {fields[u.name].unit if u.name in fields else ''}; "
+            f"lowest {u.name} = {low:.3g} {fields[u.name].unit}; "
             for u, low in concentrations
         )
 

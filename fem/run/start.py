@@ -18,7 +18,7 @@ from fem.files import checkpoint
 from fem.mesh.points import find_cells
 from fem.physics.circuit.circuit import NOTHING_TO_STRIP
 from fem.results.result import Result
-from fem.run.diagnosis import causes, has_metal
+from fem.run.diagnosis import causes
 from fem.run.segments import Segment
 from fem.solver.approach import reach_current, reach_voltage
 from fem.solver.options import Control, Outcome
@@ -117,7 +117,7 @@ def _need_carriers(model: Model, segment: Segment, control: Control) -> None:
     s = model.system
     if not control.current:
         return
-    if segment.sign > 0.0 and not has_metal(model):
+    if segment.sign > 0.0 and not s["stock"].some():
         raise RunError(f"start of {segment.name} at t = {s.t:g} s: {NOTHING_TO_STRIP}")
     if model.metal is None:
         return
@@ -190,26 +190,27 @@ def _exactly(model: Model, folder: Path) -> str:
 def _interpolated(model: Model, folder: Path) -> str:
     s, comm, dim = model.system, model.domain.comm, model.domain.dim
     result = Result(folder)
-    told = []
+    done = []
     blocks = {field: block for block in result.blocks for field in result.fields(block)}
-    if "c" in s.unknowns and "c" in blocks:
-        u = s.unknowns["c"]
-        points = u.space.tabulate_dof_coordinates()
-        values, outside = _sampled(result, blocks["c"], "c", points, dim)
-        u.value.x.array[:] = values
+    carried = {name: field for name, field in model.fields.items() if field.carried}
+    for name, field in carried.items():
+        if name not in blocks or (function := s.function(name)) is None:
+            continue
+        points = function.function_space.tabulate_dof_coordinates()
+        if field.carried == "nearest":
+            nearest, _ = _nearest(result.points(blocks[name]), points)
+            found = result.array(name, block=blocks[name])[nearest]
+            function.x.array[:] = np.maximum(found, 0.0)
+            done.append(f"{name} from the nearest{' wall' * (field.medium == 'wall')} node")
+            continue
+        function.x.array[:], outside = _sampled(result, blocks[name], name, points, dim)
         lost = comm.allreduce(int(np.count_nonzero(outside)), op=MPI.SUM)
-        told.append(f"c interpolated, {lost} nodes outside took the nearest value")
-    if "q" in s.unknowns and "q" in blocks:
-        u = s.unknowns["q"]
-        nearest, _ = _nearest(
-            result.points(blocks["q"]), u.space.tabulate_dof_coordinates()
-        )
-        u.value.x.array[:] = np.maximum(result.array("q", block=blocks["q"])[nearest], 0.0)
-        told.append("q from the nearest wall node")
-    if not told:
-        raise CaseError(f"initial.from: {folder} has no field c or q that this case could use")
+        done.append(f"{name} interpolated, {lost} nodes outside took the nearest value")
+    if not done:
+        names = " or ".join(carried)
+        raise CaseError(f"initial.from: {folder} has no field {names} that this case could use")
     s.set_voltage(float(result.summary.get("voltage", 0.0)))
-    return "another mesh, " + "; ".join(told) + "; neither salt nor metal is conserved by this"
+    return "another mesh, " + "; ".join(done) + "; neither salt nor metal is conserved by this"
 
 
 def _sampled(

@@ -459,6 +459,11 @@ class System:
         except KeyError:
             raise RunError(f"no physics defines {name!r}; defined: {sorted(self.values)}") from None
 
+    def function(self, name: str) -> Any:
+        """The values of an unknown or of a memory, None if there is neither of that name."""
+        unknown = self.unknowns.get(name)
+        return self.memories.get(name) if unknown is None else unknown.value
+
     def test(self, name: str) -> Any:
         """Test function of an unknown's row."""
         return self.unknowns[name].test

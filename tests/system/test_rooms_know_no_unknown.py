@@ -25,8 +25,9 @@ def literals(file: Path) -> set[str]:
 
 #: Rooms, and what is a name of something else there.
 ROOMS: dict[str, set[str]] = {
-    "base": set(), "cli": set(), "contract": set(), "files": {"q"},  # a type code of `array`
-    "mesh": set(), "solver": set(), "theory": set(),
+    "base": set(), "cli": set(), "contract": set(), "files": set(), "mesh": set(),
+    "post": set(), "run": set(),
+    "solver": set(), "theory": set(),
 }  # fmt: skip
 
 

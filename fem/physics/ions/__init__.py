@@ -12,7 +12,7 @@ PHYSICS = Physics(
     studies=ALL,
     fields=(
         Field("c", "mol/m^3", "salt concentration $c$", "electrolyte", "salt balance",
-              shown=(1e-3, "mol/L"), block="salt"),
+              shown=(1e-3, "mol/L"), block="salt", carried="inside"),
         Field("phi_l", "V", r"electrolyte potential $\varphi_\mathrm{l}$", "electrolyte",
               "ion balance", colours="cividis", offset=True, block="pore"),
         Field("E_l", "V/m", r"field $|\nabla\varphi_\mathrm{l}|$", "electrolyte", colours="magma",

@@ -22,7 +22,8 @@ PHYSICS = Physics(
     "metal that fills pores, and its front",
     studies=frozenset({"growth"}),
     fields=(
-        Field("xi", "", r"share of metal $\xi$", balance="metal of the front", block="metal"),
+        Field("xi", "", r"share of metal $\xi$", balance="metal of the front", block="metal",
+              fills=True),
         Field("dead", "", "metal without electronic contact"),
     ),
     columns=(

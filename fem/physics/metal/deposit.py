@@ -110,6 +110,10 @@ class Deposit(Observer):
         local = float(self.volumes @ self.xi) * self.metal.charge_density
         return self.comm.allreduce(local, op=MPI.SUM)
 
+    def some(self) -> bool:
+        """There is metal that could be stripped (collective)."""
+        return bool(self.comm.allreduce(bool((self.xi > 1e-3).any()), op=MPI.LOR))
+
     def left(self) -> float:
         """Charge of the metal that is not known to be cut off, C (2D: C/m; collective)."""
         return self.plated() - sum(float(piece["charge"]) for piece in self.pieces)

@@ -18,7 +18,8 @@ PHYSICS = Physics(
         Field("film_thickness", "m", "plated film thickness", colours="plasma", magnitude=True,
               medium="wall"),
         Field("q", "C/m^2", "plated charge per wall area", balance="charge of the film",
-              shown=(1e-4, "C/cm²"), colours="plasma", magnitude=True, medium="wall"),
+              shown=(1e-4, "C/cm²"), colours="plasma", magnitude=True, medium="wall",
+              carried="nearest"),
     ),
     columns=(
         Column("plated", "C/m^2", "charge of the metal, on walls or in pores", per_area=True,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import ufl
 
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Subdomain
@@ -143,6 +144,30 @@ class Interface:
             out.append((*self.current_density(s, e, False), where, "", ""))
         return out
 
+    def fields(self, s: System, e: Electrode, on_wall: bool, thickness: float) -> dict[str, Any]:
+        """What an electrode has at its walls (inside the mesh) or faces, by the name of a field.
+
+        Args:
+            s: the system.
+            e: the electrode.
+            on_wall: its walls are meant.
+            thickness: of dense metal per plated charge density, m per C/m2.
+        """
+        plus, minus = ("+", "-") if on_wall else ("", "")
+        out: dict[str, Any] = {}
+        if e.potential != "field":
+            out["phi_s"] = _side(s.voltage, minus) if e.potential == "driven" else ufl.as_ufl(0.0)
+        out["i_n"], _ = self.current_density(s, e, on_wall)
+        out["eta"] = self.overpotential(s, e, plus, minus)
+        if e.film_resistance is not None:
+            out["eta"] = out["eta"] - out["i_n"] * _side(e.film_resistance, plus)
+        if e.counts:
+            q = out["q"] = _side(s["q"], minus)
+            share = kinetics.coverage(q, _side(e.q_cov, plus))
+            out["coverage"] = ufl.as_ufl(1.0) if e.covered else share
+            out["film_thickness"] = q * thickness
+        return out
+
     def rows(self, s: System) -> None:
         """Reaction current in the rows of phi_s, phi_l and q, and in the cell current."""
         for electrons in ("field", "driven", "ground"):
@@ -214,8 +239,6 @@ class Interface:
         i_last it lies. Newton's steps are kept between what is known to be too little and too much:
         where a law has a kink they go round it otherwise.
         """
-        import ufl
-
         jobs = []
         for e in (e for e in self.electrodes if e.film_resistance is not None):
             for i_n, _, (weight, measure), plus, _ in self.pieces(s, e):

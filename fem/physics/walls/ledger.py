@@ -123,6 +123,15 @@ class WallLedger(Observer):
         local = float(self.area @ self.s.unknowns["q"].owned)
         return self.comm.allreduce(local, op=MPI.SUM)
 
+    def some(self) -> bool:
+        """There is metal that could be stripped, as plated charge or as a foil (collective)."""
+        known = any(e.covered for e in self.interface.plating)
+        q = self.s.unknowns.get("q")
+        some = known or (
+            self.interface.initial_charge > 0.0 if q is None else bool((q.owned > 0.0).any())
+        )
+        return bool(self.comm.allreduce(some, op=MPI.LOR))
+
     def left(self) -> float:
         """Charge of the metal that can be stripped, C (2D: C/m; collective).
 
