@@ -228,12 +228,6 @@ def _boundaries(sections: Mapping[str, Any]) -> Iterator[str]:
                 f"{path}: electrodes are driven by {home}; only contact_resistance may be given "
                 "here"
             )
-        electric = [key for key in ("phi_l", "current_density", "bath") if key in given]
-        if len(electric) > 1 or {"phi_s", "current_density"} <= {*given}:
-            clash = electric if len(electric) > 1 else ["phi_s", "current_density"]
-            yield f"{path}: {' and '.join(clash)} contradict each other; keep one"
-        if {"bath", "c"} <= {*given}:
-            yield f"{path}.c: a bath already fixes c; keep one of bath and c"
 
 
 def _counter(sections: Mapping[str, Any]) -> Iterator[str]:
@@ -285,7 +279,7 @@ def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
         )
     if initial is None or initial.from_ is None:
         return
-    for name in ("c", "plated_charge"):
+    for name in (n for n in type(initial).model_fields if n not in ("from_", "metal_layer")):
         if getattr(initial, name) is not None:
             yield (
                 f"initial.{name}: the result named in initial.from already contains it; keep one "

@@ -28,6 +28,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
 from fem.materials import Electrolyte, material, recorded
 from fem.materials.laws import exchange_current
+from fem.values.kinds import LAW_VARIABLES
 from fem.values.properties import number, varies
 from fem.values.units import format_quantity
 
@@ -180,7 +181,8 @@ def _metal_on_metal(sections: Mapping[str, Any]) -> dict[str, float] | None:
 
 def _ways(sections: Mapping[str, Any]) -> list[tuple[float, float]]:
     """R and c of everything that metal may grow into, as far as they do not vary in space."""
-    T, start = sections["temperature"], getattr(sections.get("initial"), "c", None)
+    T, initial = sections["temperature"], sections.get("initial")
+    start = None if initial is None else initial.c
     if varies(start):
         return []
     own = recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
@@ -197,7 +199,7 @@ def _ways(sections: Mapping[str, Any]) -> list[tuple[float, float]]:
         c = float(filling.c0) if start is None else number(start)
         given = {k: v for k in ("kappa", "D", "t_plus", "tortuosity")
                  if (v := getattr(region, k, None)) is not None}  # fmt: skip
-        if any({*getattr(v, "variables", ())} - {"c", "T"} for v in given.values()):
+        if any({*getattr(v, "variables", ())} - {*LAW_VARIABLES} for v in given.values()):
             return []
         values = {k: float(v.at(c=c, T=T)) if varies(v) else number(v) for k, v in given.items()}
         tortuosity = values.pop("tortuosity", 1.0)

@@ -14,6 +14,8 @@ from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
 
 PLACE_VARIABLES = ("x", "y", "z", "depth")
+#: What laws of a solution depend on: its concentration and its temperature.
+LAW_VARIABLES = ("c", "T")
 
 
 def _resolved_path(path: str, info: ValidationInfo) -> str:

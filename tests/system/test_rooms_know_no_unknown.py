@@ -25,9 +25,8 @@ def literals(file: Path) -> set[str]:
 
 #: Rooms, and what is a name of something else there.
 ROOMS: dict[str, set[str]] = {
-    "base": set(), "cli": set(), "contract": set(), "files": set(), "mesh": set(),
-    "post": set(), "run": set(),
-    "solver": set(), "theory": set(),
+    "base": set(), "case": set(), "cli": set(), "contract": set(), "files": set(), "mesh": set(),
+    "post": set(), "run": set(), "solver": set(), "theory": set(),
 }  # fmt: skip
 
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from fem.contract.physics import ALL, Field, Physics
 
 __all__ = ["PHYSICS"]
+
+
+def check(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Conditions of a boundary that a conductor cannot have at once."""
+    for name, condition in sections.get("boundaries", {}).items():
+        if condition.phi_s and condition.current_density:
+            yield (
+                f"boundaries.{name}: phi_s and current_density contradict each other; keep one"
+            )
+
 
 PHYSICS = Physics(
     "electrons",
     "the electronic potential in everything that conducts electrons",
     studies=ALL,
+    check=check,
     fields=(
         Field("phi_s", "V", r"electronic potential $\varphi_\mathrm{s}$",
               "conductor", "electron balance", colours="cividis", offset=True, block="solid"),

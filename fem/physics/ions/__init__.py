@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from fem.contract.physics import ALL, Column, EventKind, Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
+
+
+def check(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Conditions of a boundary that the electrolyte cannot have at once."""
+    for name, condition in sections.get("boundaries", {}).items():
+        keys = ("phi_l", "current_density", "bath")
+        electric = [key for key in keys if getattr(condition, key)]
+        if len(electric) > 1:
+            yield f"boundaries.{name}: {' and '.join(electric)} contradict each other; keep one"
+        if condition.bath and condition.c:
+            yield f"boundaries.{name}.c: a bath already fixes c; keep one of bath and c"
+
 
 PHYSICS = Physics(
     "ions",
     "the potential of the electrolyte and, where it is followed, its salt",
     studies=ALL,
+    check=check,
     fields=(
         Field("c", "mol/m^3", "salt concentration $c$", "electrolyte", "salt balance",
               shown=(1e-3, "mol/L"), block="salt", carried="inside"),
