@@ -37,7 +37,6 @@ from fem.case.tables import (
     Coating,
     Collector,
     Counter,
-    Growth,
     Hooks,
     Initial,
     Kinetics,
@@ -115,7 +114,6 @@ class Case(Table):
         (), min_length=1, description="steps, one after the other"
     )
     initial: Initial = Field(default_factory=Initial, description="start state")
-    growth: Growth | None = Field(None, description="the metal front of a growth study")
     time: TimeControl = Field(default_factory=TimeControl, description="time stepping")
     solver: SolverControl = Field(default_factory=SolverControl, description="solver")
     output: Output = Field(default_factory=Output, description="results")
@@ -370,7 +368,6 @@ class Case(Table):
             data.get("protocol", [{}])[-1].pop(name, None)
         for name in ("file", "refine", "sha256"):  # the content hash says what came out
             data.get("mesh", {}).pop(name, None)
-        data.get("growth", {}).pop("short_circuit", None)
         for name, physics in self.guests.registry.tables().items():
             given = data.get(name, [])
             for table in given if isinstance(given, list) else [given]:

@@ -15,16 +15,10 @@ from fem.case import names as case_names
 from fem.case.geometry import geometry_problems, sized
 from fem.case.guests import Guests
 from fem.case.reading import not_toml, short
-from fem.contract.registry import only_in
 from fem.values.expressions import Expression, ExpressionError
-from fem.values.properties import Along, Constant, Formula, Property
+from fem.values.properties import Along, Formula, Property
 
 ELECTRODES = ("collector", "counter")
-#: Largest delta_4: from here on gamma + gamma'' = gamma_0 (1 - 15 delta_4) is not positive along
-#: <10>.
-MAX_DELTA_4 = 1 / 15
-#: Largest delta_k: from here on 1 - 5/3 delta_k is not positive.
-MAX_DELTA_K = 0.6
 #: Most pulses of a step; a larger number must be a mistake.
 MAX_PULSES = 100_000
 
@@ -47,7 +41,7 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
     cell = sections.get("study") not in guests.registry.studies  # else what drives it is unused
     checks = (
         _geometry, _names, _regions, *((_protocol, _counter) if cell else ()), _boundaries,
-        _initial, _growth, _time,
+        _initial, _time,
         functools.partial(_probes, fields=guests.fields(sections.get("study"))), _hooks,
         chemistry.problems, depth.problems, guests.registry.problems,
     )
@@ -287,75 +281,6 @@ def _initial(sections: Mapping[str, Any]) -> Iterator[str]:
             )
     if not Path(initial.from_).is_dir():
         yield f"initial.from: {initial.from_!r}: no such folder"
-
-
-def _growth(sections: Mapping[str, Any]) -> Iterator[str]:
-    growing = sections.get("study") == "growth"
-    if growing and "growth" in sections and sections["growth"] is None:
-        yield "growth: missing; a growth study needs [growth] with interface_width"
-    if growing and sections.get("growth") is not None:
-        yield from _crystal(sections["growth"], sections)
-        if sections["growth"].displacement == "none" and sections["growth"].ion_volume:
-            yield (
-                "growth.ion_volume: nothing depends on it where displacement = 'none'; leave one "
-                "of them out"
-            )
-    if growing:
-        initial = sections.get("initial")
-        if initial is not None and initial.plated_charge is not None:
-            yield "initial.plated_charge: a growth study has metal, not films; give metal_layer"
-        layer = getattr(initial, "metal_layer", None)
-        if isinstance(layer, Constant) and not layer.value > 0.0:
-            yield (
-                f"initial.metal_layer: {short(layer.written())}: must be above 0 m; leave it out "
-                "for bare walls"
-            )
-        for k, entry in enumerate(sections.get("kinetics", ())):
-            if entry.q_cov is not None and (entry.wall == "nucleating" or entry.surface == "metal"):
-                yield f"kinetics.{k}.q_cov: only for a film wall of a growth study; leave it out"
-            place = {"x", "y", "z", "depth"} & {*getattr(entry.i0, "variables", ())}
-            if entry.surface == "metal" and place:
-                yield (
-                    f"kinetics.{k}.i0: depends on {', '.join(sorted(place))}, but metal on metal "
-                    "has one i0 wherever its front is; give a number, or an expression of c and T"
-                )
-        return
-    study = sections.get("study")
-    if sections.get("growth") is not None:
-        yield from only_in("growth", ("growth",), study)
-    if sections.get("initial") is not None and sections["initial"].metal_layer is not None:
-        yield "initial.metal_layer: only in a growth study; else give plated_charge"
-    for k, entry in enumerate(sections.get("kinetics", ())):
-        for name in ("wall", "contact_angle"):
-            if getattr(entry, name) is not None:
-                yield f"kinetics.{k}.{name}: only in a growth study"
-
-
-def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
-    """Anisotropies that the equations do not allow; see `fem.physics.metal.crystal`."""
-    surface, kinetic = growth.anisotropy or 0.0, growth.kinetic_anisotropy or 0.0
-    if surface >= MAX_DELTA_4:
-        yield (
-            f"growth.anisotropy: {surface:g}: must be below 1/15; above it faces along <10> have "
-            "negative stiffness and the equilibrium shape has corners"
-        )
-    if kinetic >= MAX_DELTA_K:
-        yield (
-            f"growth.kinetic_anisotropy: {kinetic:g}: must be below {MAX_DELTA_K:g}; above it i0 "
-            "along <111> of a crystal in 3D would not be positive"
-        )
-    if growth.crystal_angle and surface == kinetic == 0.0:
-        yield (
-            "growth.crystal_angle: nothing depends on it; give anisotropy or kinetic_anisotropy, "
-            "or leave it out"
-        )
-    mesh, geometry = sections.get("mesh"), sections.get("geometry") or {}
-    around = geometry.get("axisymmetric") is True or getattr(mesh, "axisymmetric", False)
-    if growth.crystal_angle and around:
-        yield (
-            "growth.crystal_angle: in an axisymmetric cell the crystal axes are those of r and z; "
-            "leave it out"
-        )
 
 
 def _time(sections: Mapping[str, Any]) -> Iterator[str]:

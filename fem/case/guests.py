@@ -108,8 +108,8 @@ def model(base: type[BaseModel], guests: Guests) -> Any:
     for name, physics in known.tables().items():
         if name in base.model_fields:
             raise CaseError(
-                f"physics {name!r} ({known.origin[name]}): a case has a table of that name "
-                "already; rename the physics"
+                f"physics {physics.name!r} ({known.origin[physics.name]}): a case has a table of "
+                "that name already; rename the physics"
             )
         table: Any = physics.table
         if physics.many:

@@ -37,7 +37,7 @@ from fem.values.kinds import (
     TransferenceOfC,
     Voltage,
 )
-from fem.values.units import Quantity, typed
+from fem.values.units import typed
 
 #: What each study solves.
 STUDIES = {
@@ -191,53 +191,6 @@ class Collector(Table):
 
     material: Name | None = Field(
         None, description="surface that plates where electrolyte touches it; default the metal"
-    )
-
-
-class Growth(Table):
-    """The metal front of a growth study; see `fem.physics.metal.metal`."""
-
-    interface_width: Length = Field(
-        description="lambda of the phase field; the mesh needs h <= lambda/2 where metal grows"
-    )
-    mobility: Annotated[float, Quantity("", ge=1, le=4)] = Field(
-        2.0, description="speed of the relaxation over that of the fastest point of the front"
-    )
-    max_change: Annotated[float, Quantity("", gt=0, le=0.5)] = Field(
-        0.25, description="largest change of xi anywhere in one step"
-    )
-    surface_energy: Annotated[float, Quantity("J/m^2", ge=0)] | None = Field(
-        None, description="of the metal in the electrolyte; default the library's"
-    )
-    anisotropy: Annotated[float, Quantity("", ge=0)] | None = Field(
-        None,
-        description="delta_4 of the surface energy, gamma [1 + delta_4 (4 sum n_i^4 - 3)] along "
-        "cubic axes (2D: 1 + delta_4 cos 4 theta); below 1/15; default 0",
-    )
-    kinetic_anisotropy: Annotated[float, Quantity("", ge=0)] | None = Field(
-        None,
-        description="delta_k of the exchange current of metal on metal, i0 [1 + delta_k (4 sum "
-        "n_i^4 - 3)]; below 0.6; default 0",
-    )
-    crystal_angle: Annotated[float, Quantity("rad")] | None = Field(
-        None,
-        description="from x to the cubic axis next to it, in the plane of x and y (3D: turns about "
-        "z), e.g. '30 deg'; default 0",
-    )
-    displacement: Literal["outflow", "none"] = Field(
-        "outflow",
-        description="electrolyte that metal displaces leaves at the counter electrode with its "
-        "salt, or stays in the cell, whose salt then gets stronger as pores fill",
-    )
-    ion_volume: Annotated[float, Quantity("", ge=-1, le=1)] | None = Field(
-        None,
-        description="partial molar volume of the metal's ion in the electrolyte over the molar "
-        "volume of the metal; default 0 (assumed)",
-    )
-    short_circuit: Literal["stop", "note"] = Field(
-        "stop",
-        description="metal that joins collector and counter electrode ends the run, or is noted "
-        "and grows on as if a thin film insulated the counter electrode",
     )
 
 

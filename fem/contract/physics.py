@@ -205,6 +205,7 @@ class Physics:
             or where it is found: "module:function". Without one it only declares.
         table: pydantic model of its table, a subclass of `fem.values.kinds.Table`. A physics with a
             table takes part where a case gives it, one without in all its studies.
+        section: name of its table, if that is another one.
         many: its table is a list, `[[name]]`.
         role: a case has one physics of a role.
         after: physics whose parts are declared before its own.
@@ -222,6 +223,7 @@ class Physics:
     doc: str
     solver: str | Callable[[Any, Any], Iterable[Any]] | None = None
     table: type[BaseModel] | None = None
+    section: str = ""
     many: bool = False
     role: str = ""
     after: tuple[str, ...] = ()
@@ -234,6 +236,11 @@ class Physics:
     columns: tuple[Column, ...] = ()
     figures: tuple[Figure, ...] = ()
     events: tuple[EventKind, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Name of its table in a case."""
+        return self.section or self.name
 
     def parts(self, setup: Any, table: Any) -> list[Any]:
         """Make its parts for a case; nothing without a solver."""

@@ -110,7 +110,7 @@ class Registry:
 
     def tables(self) -> dict[str, Physics]:
         """Physics that have a table, by its name."""
-        return {p.name: p for p in self.physics if p.table is not None}
+        return {p.key: p for p in self.physics if p.table is not None}
 
     def taking_part(self, study: str, tables: Mapping[str, Any]) -> tuple[Physics, ...]:
         """The physics of a case: those of its study, and those whose table it gives.
@@ -124,7 +124,7 @@ class Registry:
         """
         chosen = tuple(
             p for p in self.physics
-            if (study in p.studies if p.table is None else bool(tables.get(p.name)))
+            if (study in p.studies if p.table is None else bool(tables.get(p.key)))
         )  # fmt: skip
         roles: dict[str, str] = {}
         for p in chosen:
@@ -148,11 +148,11 @@ class Registry:
         """
         study = sections.get("study")
         for physics in self.physics:
-            if physics.table is not None and sections.get(physics.name) and study is not None:
-                yield from only_in(physics.name, physics.studies, study)
+            if physics.table is not None and sections.get(physics.key) and study is not None:
+                yield from only_in(physics.key, physics.studies, study)
             elif physics.study is not None and study == physics.study.name:
-                if physics.name in sections and not sections[physics.name]:
-                    yield f"{physics.name}: missing; study = {study!r} needs [{physics.name}]"
+                if physics.key in sections and not sections[physics.key]:
+                    yield f"{physics.key}: missing; study = {study!r} needs [{physics.key}]"
             yield from physics.check(sections)
         if study is not None:
             try:

@@ -24,7 +24,7 @@ def guest_parts(setup: Filled) -> tuple[Part, ...]:
     case = setup.case
     made: list[Part] = []
     for physics in case.taking_part():
-        table = None if physics.table is None else getattr(case, physics.name)
+        table = None if physics.table is None else getattr(case, physics.key)
         origin = f"physics {physics.name!r} ({case.guests.registry.origin[physics.name]})"
         made += _parts(origin, functools.partial(physics.parts, setup, table))
     return tuple(made)

@@ -34,7 +34,6 @@ CORE: dict[type[BaseModel], tuple[str, ...]] = {
     tables.Boundary: ("circuit",),
     tables.Counter: ("circuit",),
     tables.Collector: ("walls",),
-    tables.Growth: ("metal",),
     tables.Initial: ("circuit", "ions", "walls", "metal"),
     protocol.Plate: ("circuit",),
     protocol.Strip: ("circuit",),
@@ -106,7 +105,7 @@ def test_the_table_of_a_page_can_be_read(name: str) -> None:
     kinds: dict[str, Any] = {key: entry.annotation for key, entry in Case.model_fields.items()}
     for physics in PHYSICS.values():
         table: Any = physics.table
-        kinds[physics.name] = tuple[table, ...] if physics.many else table
+        kinds[physics.key] = tuple[table, ...] if physics.many else table
     assert shown
     for key, value in shown.items():
         TypeAdapter(kinds[key]).validate_python(value, context={"folder": ROOT})

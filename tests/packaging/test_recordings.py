@@ -14,6 +14,7 @@ import pytest
 
 from fem import Case
 from fem.case.tables import STUDIES
+from fem.physics.metal.table import Growth
 from fem.physics.nuclei.table import Nuclei
 from tests.conftest import ROOT
 
@@ -44,9 +45,9 @@ def test_the_cases_cover_what_there_is() -> None:
     rules = {RECORD["rule"](name) for name in cases}
     assert rules == {0.0, 1e-12, 1e-9}
     assert {*RECORD["RANKS"], *RECORD["RESUMED"]} <= {*cases}
-    growing = [case for case in cases.values() if case.growth is not None]
+    growing = [case for case in cases.values() if case.table(Growth) is not None]
     assert any(case.tables(Nuclei) for case in growing)
-    assert any(case.growth.anisotropy for case in growing if case.growth)
+    assert any(table.anisotropy for case in growing if (table := case.table(Growth)))
     assert any(case.hooks for case in growing)
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from fem.contract.physics import Column, EventKind, Field, Figure, Physics
+from fem.physics.metal.table import Growth, check
 
-__all__ = ["PHYSICS"]
-
+__all__ = ["PHYSICS", "Growth"]
 
 
 def _short_circuit(sections: Mapping[str, Any]) -> str:
@@ -20,7 +20,11 @@ def _short_circuit(sections: Mapping[str, Any]) -> str:
 PHYSICS = Physics(
     "metal",
     "metal that fills pores, and its front",
+    table=Growth,
+    section="growth",
     studies=frozenset({"growth"}),
+    check=check,
+    free=frozenset({"short_circuit"}),
     fields=(
         Field("xi", "", r"share of metal $\xi$", balance="metal of the front", block="metal",
               fills=True),

@@ -26,6 +26,7 @@ from fem.physics.metal.metal import Counter, Film, Metal
 from fem.physics.metal.penetration import Penetration
 from fem.physics.metal.resolution import Resolution
 from fem.physics.metal.room import Room
+from fem.physics.metal.table import Growth
 from fem.setup import pieces
 from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
@@ -40,6 +41,13 @@ FLOOR_SHARE = 1e-8
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+
+
+def _table(case: Case) -> Growth:
+    """The table of the metal, which a growth study has."""
+    growth = case.table(Growth)
+    assert growth is not None
+    return growth
 
 
 def pores(fillings: Mapping[str, Any]) -> list[str]:
@@ -103,8 +111,8 @@ def metal(
     Raises:
         CaseError: data are missing.
     """
-    assert case.growth is not None
-    data, energy = case.metal_data, case.growth.surface_energy
+    growth = _table(case)
+    data, energy = case.metal_data, growth.surface_energy
     films, passive = [], []
     cosines: dict[tuple[str, str], float] = {}
     for name, reaction in found.reactions.items():
@@ -131,22 +139,22 @@ def metal(
         tuple(bridges),
         bulk_metal(case).at(case, {}, bare=False),
         float(data.molar_volume),
-        case.growth.interface_width,
+        growth.interface_width,
         sigma=min(float(data.sigma), cap),
         sigma_floor=sigma_floor,
         z=data.z,
         surface_energy=float(data.surface_energy) if energy is None else energy,
-        mobility=case.growth.mobility,
-        max_change=case.growth.max_change,
+        mobility=growth.mobility,
+        max_change=growth.max_change,
         films=tuple(f for f in films if f.walls or f.faces),
         passive=tuple(passive) if floats.any() else (),
         afloat=afloat,
         bridged=bridged,
         cos_contact=cosines,
         crystal=Crystal(
-            case.growth.anisotropy or 0.0,
-            case.growth.kinetic_anisotropy or 0.0,
-            case.growth.crystal_angle or 0.0,
+            growth.anisotropy or 0.0,
+            growth.kinetic_anisotropy or 0.0,
+            growth.crystal_angle or 0.0,
         ),
     )
 
@@ -188,10 +196,10 @@ def _require_open(
 
 def displacement(case: Case, ions: Ions, metal: Metal) -> Displacement | None:
     """Electrolyte that metal displaces; None where it stays or nothing dissolves salt."""
-    assert case.growth is not None
-    if case.growth.displacement == "none" or not ions.salty:
+    growth = _table(case)
+    if growth.displacement == "none" or not ions.salty:
         return None
-    return Displacement(ions, metal, case.growth.ion_volume or 0.0)
+    return Displacement(ions, metal, growth.ion_volume or 0.0)
 
 
 def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Covering | None:
@@ -239,10 +247,10 @@ def set_initial(case: Case, domain: Domain, s: System) -> None:
     layer = case.initial.metal_layer
     if layer is None:
         return
-    assert case.growth is not None
+    width = _table(case).interface_width
     xi = s.unknowns["xi"]
     points = xi.space.tabulate_dof_coordinates()
     places = domain.places(points)
     thickness = layer.at(**{k: v for k, v in places.items() if k in layer.variables})
     above = domain.along(points) - domain.ends[0] - thickness
-    xi.value.x.array[:] = 0.5 - 0.5 * np.tanh(0.5 * above / case.growth.interface_width)
+    xi.value.x.array[:] = 0.5 - 0.5 * np.tanh(0.5 * above / width)
