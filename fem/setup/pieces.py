@@ -22,9 +22,8 @@ from fem.mesh.components import components, linked
 
 if TYPE_CHECKING:
     from fem.mesh.domain import Domain
-    from fem.physics.electrons.electrons import Electrons
-    from fem.physics.ions.ions import Ions
     from fem.setup.edges import Edges
+    from fem.setup.media import ElectronMedia, IonMedia
     from fem.setup.surfaces import Surfaces
     from fem.system.system import System, Unknown
 
@@ -78,7 +77,7 @@ class _Net:
 
 
 def afloat(
-    domain: Domain, electrons: Electrons | None, empty: Collection[str] = (),
+    domain: Domain, electrons: ElectronMedia | None, empty: Collection[str] = (),
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Find the conductors, and which of them touch no boundary with a potential (collective).
 
@@ -107,7 +106,7 @@ def afloat(
 
 
 def gauge(
-    s: System, electrons: Electrons | None, ions: Ions, found: Surfaces, edges: Edges,
+    s: System, electrons: ElectronMedia | None, ions: IonMedia, found: Surfaces, edges: Edges,
     empty: Collection[str] = (), fronts: bool = False,
 ) -> Floating:
     """Hold one node of everything that no potential reaches; count what floats (collective).
@@ -170,7 +169,7 @@ def gauge(
 
 
 def _wrapped(
-    domain: Domain, electrons: Electrons | None, empty: Collection[str]
+    domain: Domain, electrons: ElectronMedia | None, empty: Collection[str]
 ) -> tuple[npt.NDArray[np.int64], list[int]]:
     """Solids that float, and on which no metal can lie but on insulating coatings (collective).
 
@@ -206,7 +205,7 @@ def _hold(net: _Net, piece: int, comm: Any) -> None:
 
 def _require_no_supply(
     s: System, nets: list[_Net], shift: list[int], members: npt.NDArray[np.int64], edges: Edges,
-    electrons: Electrons | None, ions: Ions,
+    electrons: ElectronMedia | None, ions: IonMedia,
 ) -> None:
     domain = s.domain
     supplies = [(0, b, electrons.regions) for b in edges.into_solid] if electrons else []
@@ -221,7 +220,7 @@ def _require_no_supply(
 
 
 def _told(
-    domain: Domain, electrons: Electrons | None, empty: Collection[str], cut_off: int
+    domain: Domain, electrons: ElectronMedia | None, empty: Collection[str], cut_off: int
 ) -> Floating:
     """Count the solids that float (collective)."""
     if electrons is None:

@@ -250,6 +250,9 @@ RULES = [
     Rule(
         {"boundaries.wall": {"phi_l": "0 V", "current_density": "1 A/m^2"}}, "contradict each other"
     ),
+    Rule(
+        {"boundaries.wall": {"phi_s": "0 V", "current_density": "1 A/m^2"}}, "contradict each other"
+    ),
     Rule({"counter": {"kind": "metall"}}, "counter.kind: 'metall': must be"),
     Rule(
         {"counter.kind": "ideal", "boundaries.counter.contact_resistance": "2 ohm*m^2"},

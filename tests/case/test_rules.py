@@ -16,6 +16,8 @@ import pytest
 from fem import Case
 from fem.base.errors import CaseError
 from fem.case import checks
+from fem.physics import electrons, ions
+from fem.physics.metal import table as metal_table
 
 from . import test_nuclei
 from .base import changed
@@ -165,14 +167,14 @@ def test_what_is_no_table_is_refused() -> None:
 
 
 def test_no_rule_is_without_a_broken_case(tmp_path: Path) -> None:
-    """Every line of the cross checks that reports a problem is reached by the tables."""
-    file = checks.__file__
-    seen: set[int] = set()
+    """Every line that reports a problem of tables with each other is reached by the rules here."""
+    files = [str(module.__file__) for module in (checks, metal_table, ions, electrons)]
+    seen: set[tuple[str, int]] = set()
     monitor, tool = sys.monitoring, sys.monitoring.PROFILER_ID
 
     def note(code: Any, line: int) -> Any:
-        if code.co_filename == file:
-            seen.add(line)
+        if code.co_filename in files:
+            seen.add((code.co_filename, line))
         return monitor.DISABLE
 
     monitor.use_tool_id(tool, "rules")
@@ -188,9 +190,10 @@ def test_no_rule_is_without_a_broken_case(tmp_path: Path) -> None:
     finally:
         monitor.set_events(tool, 0)
         monitor.free_tool_id(tool)
-    text = Path(file).read_text()
-    rules = [node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Yield)
-             and isinstance(node.value, ast.JoinedStr | ast.Constant)]
+    rules = {
+        (file, node.lineno) for file in files
+        for node in ast.walk(ast.parse(Path(file).read_text()))
+        if isinstance(node, ast.Yield) and isinstance(node.value, ast.JoinedStr | ast.Constant)
+    }  # fmt: skip
     assert len(rules) > 40
-    lines = text.splitlines()
-    assert not [lines[n - 1].strip() for n in rules if n not in seen]
+    assert sorted(rules - seen) == []

@@ -15,8 +15,6 @@ from fem.case.coatings import films_on
 from fem.compat import MPI
 from fem.materials import library
 from fem.mesh.domain import Domain
-from fem.physics.electrons.electrons import Electrons
-from fem.physics.ions.ions import Ions
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.deposit import Deposit
@@ -28,6 +26,7 @@ from fem.physics.metal.resolution import Resolution
 from fem.physics.metal.room import Room
 from fem.physics.metal.table import Growth
 from fem.setup import pieces
+from fem.setup.media import ElectronMedia, IonMedia
 from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
 from fem.system.system import System
@@ -94,7 +93,7 @@ def counter(case: Case, found: Surfaces) -> Counter | None:
 
 def metal(
     case: Case, domain: Domain, found: Surfaces, bridges: Mapping[str, float], kappa: float,
-    cap: float, electrons: Electrons | None,
+    cap: float, electrons: ElectronMedia | None,
 ) -> Metal:
     """The metal of a case.
 
@@ -194,7 +193,7 @@ def _require_open(
         )
 
 
-def displacement(case: Case, ions: Ions, metal: Metal) -> Displacement | None:
+def displacement(case: Case, ions: IonMedia, metal: Metal) -> Displacement | None:
     """Electrolyte that metal displaces; None where it stays or nothing dissolves salt."""
     growth = _table(case)
     if growth.displacement == "none" or not ions.salty:

@@ -39,8 +39,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, dfem, la, owned_size
-from fem.physics.ions.ions import Ions
 from fem.physics.metal.metal import Metal
+from fem.setup.media import IonMedia
 from fem.system.part import Observer
 from fem.system.system import System
 
@@ -108,7 +108,7 @@ class Displacement(Observer):
         ion_volume: beta, partial molar volume of the metal's ion over that of the metal.
     """
 
-    ions: Ions
+    ions: IonMedia
     metal: Metal
     ion_volume: float = 0.0
 
