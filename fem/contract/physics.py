@@ -121,7 +121,7 @@ class Column:
 
 @dataclass(frozen=True)
 class EventKind:
-    """What may happen in a run (`fem.system.part.Event`), and whether that is its end.
+    """Kind of event in a run (`fem.system.part.Event`), and whether that is its end.
 
     Events need not be declared; of one that is the summary does not say what it ends.
 

@@ -37,7 +37,7 @@ def thirds(profile: Mapping[str, list[float]], key: str = "current") -> list[flo
 def distribution(
     regions: Mapping[str, Mapping[str, float]], profile: Mapping[str, list[float]]
 ) -> dict[str, Any]:
-    """What a summary says of where a reaction takes place.
+    """Entries of a summary on where a reaction takes place.
 
     Args:
         regions: `current` (A) and `area` (m2) of each surface.
@@ -55,5 +55,5 @@ def distribution(
 
 
 def named_thirds(profile: Mapping[str, list[float]], key: str = "current") -> dict[str, float]:
-    """As `thirds`, each by its name."""
+    """Shares of a profile in the thirds of the depth, each by its name."""
     return dict(zip(("top", "middle", "bottom"), thirds(profile, key), strict=True))

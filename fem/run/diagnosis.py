@@ -28,10 +28,10 @@ NOT_JOINED = (
     "parts not joined: no electrolyte reaches from the counter electrode to a conductor that "
     "hangs together with the collector; check regions and mesh"
 )
+#: Time steps of dt_min; salt that lasts no longer may be gone before a step is accurate.
 SHORT = 1e4
-"""Time steps of dt_min; salt that lasts no longer may be gone before a step is accurate."""
+#: V; a current that drops more than this in the electrolyte may be in another unit.
 TOO_MUCH = 3.0
-"""V; a current that drops more than this in the electrolyte may be in another unit."""
 
 
 def causes(model: Model, segment: Segment) -> str:

@@ -24,7 +24,7 @@ SHORTEST, ULPS = 1e-5, 1e5
 
 
 class Following:
-    """How long a step may be so that it does what is given.
+    """Limits of a step, so that it does what is given.
 
     Args:
         model: with all that changes in time.
@@ -48,7 +48,7 @@ class Following:
         return (float(self.s.charges["passed"][0]) - self.charge) / self.model.area
 
     def jumps(self) -> bool:
-        """What is given jumps now."""
+        """Tell whether what is given jumps now."""
         t = self.s.t
         jumps = [drive.jumps for drive in self.drives]
         if t == self.start or not jumps:

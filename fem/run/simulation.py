@@ -267,7 +267,7 @@ class Simulation:
         return Following(self.model, self.stepper, begun)
 
     def _ends(self, entry: Mapping[str, Any]) -> str:
-        """What an event ends: `run`, `step` or nothing."""
+        """End that an event brings: that of the `run`, of the `step`, or none."""
         kind = self.kinds.get(entry["event"])
         found = entry.get("ends", "") if kind is None else kind.ends
         return str(found(vars(self.case)) if callable(found) else found)
@@ -356,7 +356,7 @@ class Simulation:
         return found
 
     def _done(self) -> Event | None:
-        """That what is imposed has nothing to act on (collective)."""
+        """Event of an observer for which what is imposed has nothing to act on (collective)."""
         return next((event for o in self.observers if (event := o.nothing_to_do())), None)
 
     def _nothing_to_do(self, segment: Segment, found: Event) -> bool:
@@ -848,7 +848,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _of_older(kept: Mapping[str, Any], charges: Mapping[str, Any]) -> dict[str, float]:
-    """What observers keep, out of a checkpoint that has it in other places."""
+    """Numbers of observers, from a checkpoint that has them in other places."""
     passed, seen = float(charges["passed"][0]), kept.get("remarks", {})
     commanded, asked = kept.get("commanded", (passed, abs(passed)))
     found = {name: kept.get(name, 0.0) for name in ("flowing", "leaking", "unresolved")}

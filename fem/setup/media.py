@@ -1,4 +1,4 @@
-"""What others need of media: which regions conduct electrons or ions, and where they are fed."""
+"""Media as others need them: regions that conduct electrons or ions, and where they are fed."""
 
 from __future__ import annotations
 

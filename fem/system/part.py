@@ -79,7 +79,7 @@ class Event:
 
 
 class Warn(NamedTuple):
-    """What is no event but should be known: printed when its key is new, kept in the summary.
+    """Warning: printed when its key is new, kept in the summary.
 
     Attributes:
         key: under which it is known.
@@ -156,7 +156,7 @@ class Observer:
         return None
 
     def events(self) -> Iterable[Event | Warn]:
-        """What the last accepted step has brought.
+        """Events and warnings of the last accepted step.
 
         Raises:
             RunError: a state that the run must not go on from.

@@ -36,10 +36,11 @@ from fem.system.slots import CELL_SLOT, Slots
 
 __all__ = ["Hints", "Split", "System", "Unknown"]
 
+#: Degree of the quadrature whose points may have memories; that of all volume integrals.
 QUADRATURE_POINTS = 2
-"""Degree of the quadrature whose points may have memories; that of all volume integrals."""
+#: Sums over all physics, and their units; see `System.contribute`.
 PORTS = {"heat": "W/m^3", "work": "W/m^3", "force": "N/m^3"}
-"""Sums over all physics, and their units; see `System.contribute`."""
+#: Currents that a cell's books are made of, A (2D: A/m); see `System.flow`.
 FLOWS = {
     "cell": "out of the driven conductor at walls, sign of i_n",
     "side": "the part of that which makes no metal",
@@ -50,12 +51,11 @@ FLOWS = {
     "inflow": "into the electrolyte through other boundaries",
     "carried": "the magnitude of that",
 }
-"""Currents that a cell's books are made of, A (2D: A/m); see `System.flow`."""
+#: A first guess trusts the quadratic part no further than this share of the linear one.
 BEND = 0.5
-"""A first guess trusts the quadratic part no further than this share of the linear one."""
+#: Share of its scale that a concentration begins a first step with. Newton's method falls from it
+#: with ease, but where a wall had run out of salt it would not rise from 1e-20.
 FRESH = 1e-2
-"""Share of its scale that a concentration begins a first step with. Newton's method falls from it
-with ease, but where a wall had run out of salt it would not rise from 1e-20."""
 
 Supply = Callable[[], npt.NDArray[np.float64]]
 
@@ -513,7 +513,7 @@ class System:
         self.flows[name].append(current)
 
     def held_currents(self, name: str) -> list[float]:
-        """What leaves through each boundary where an unknown is held, A (collective).
+        """Current that leaves through each boundary where an unknown is held, A (collective).
 
         It is what the row lacks there: what the boundary must supply for the balance to hold, exact
         for the discrete equations. Valid once the row was solved; of a row that is solved again,

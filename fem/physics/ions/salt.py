@@ -32,7 +32,7 @@ STEEP_CELL = 0.2
 
 @dataclass(frozen=True)
 class Data:
-    """What is known of the salt, and where.
+    """Data of the salt, and the tables they come from.
 
     Attributes:
         electrolytes: those that fill a region.
@@ -218,7 +218,7 @@ class SaltLedger(Observer):
             yield self._beyond(*left)
 
     def _off_table(self, reason: str) -> Event:
-        """That the salt has run out, if that is why a measured table ends.
+        """Find depletion, if that is why a measured table ends.
 
         Raises:
             RunError: it is not.
@@ -243,7 +243,7 @@ class SaltLedger(Observer):
         })  # fmt: skip
 
     def _depletion(self, low: float) -> Event:
-        """Where the salt runs out, and Sand's time for a flat electrode (collective)."""
+        """Event with the place where the salt runs out, and Sand's time (collective)."""
         assert self.begun is not None
         time = sand_time(
             self.ions, self.data.T,
@@ -253,7 +253,7 @@ class SaltLedger(Observer):
         return Event("depletion", {"c_min": low, "place": self.place(), **known})
 
     def place(self, *, highest: bool = False) -> list[float] | None:
-        """Where the salt is most dilute, or most concentrated, m (collective).
+        """Place where the salt is most dilute, or most concentrated, m (collective).
 
         Args:
             highest: the place of the largest c, not of the smallest.

@@ -12,7 +12,7 @@ __all__ = ["PHYSICS", "Growth"]
 
 
 def _short_circuit(sections: Mapping[str, Any]) -> str:
-    """It ends the run if the case says so."""
+    """End of a short circuit: the run's, if the case says so."""
     growth = sections.get("growth")
     return "run" if growth is None or growth.short_circuit == "stop" else ""
 

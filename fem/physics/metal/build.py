@@ -226,7 +226,7 @@ def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Cover
 
 
 def books(case: Case, metal: Metal, c0: float, starts: Sequence[Any]) -> tuple[Part, ...]:
-    """What measures the metal of a case.
+    """Observers of the metal of a case.
 
     Args:
         case: what is asked for.

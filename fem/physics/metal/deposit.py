@@ -1,4 +1,4 @@
-"""What is measured of metal that grows: how much, where, how far up, and which of it is cut off."""
+"""The books of growing metal: how much, where, how far up, and which of it is cut off."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAST_DIGIT = 1e-6
 
 
 class Deposit(Observer):
-    """How much metal there is, where, how far up, and which of it is cut off.
+    """Amount, place and height of the metal, and the pieces that are cut off.
 
     It is the cell's `stock`, the metal that can be stripped.
 
@@ -358,7 +358,7 @@ class Deposit(Observer):
         }
 
     def summary(self) -> dict[str, Any]:
-        """Where current flows and metal lies (collective)."""
+        """Distribution of current and metal (collective)."""
         profile = self.depth_profile()
         return distribution(self.by_region(), profile) | {
             "plated": self.plated() / self.s["circuit"].area,

@@ -1,4 +1,4 @@
-"""What happens to growing metal from one accepted step to the next."""
+"""Events of growing metal, from one accepted step to the next."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class MetalEvents(Observer):
         self.voids = {*self.deposit.voids()}
 
     def events(self) -> Iterable[Event]:
-        """What the last accepted step has brought (collective).
+        """Events of the last accepted step (collective).
 
         Places are in m, charges in C per m2 of projected area, volumes in m3 (2D: m2).
         """

@@ -104,7 +104,7 @@ class Penetration(Observer):
 
     @property
     def travel(self) -> float:
-        """How far its fastest point has gone since it is wider than l allows, m.
+        """Way of its fastest point since it is wider than l allows, m.
 
         Salt that runs out makes l short, too, but then the front does not get far.
         """

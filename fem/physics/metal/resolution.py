@@ -49,7 +49,7 @@ class Resolution(Observer):
             yield from self._at_separator()
 
     def _wide_cells(self, walls: bool) -> Iterator[tuple[str, str]]:
-        """Whether cells are too wide for a front, where metal may start or where it is now."""
+        """Cells that are too wide for a front, where metal may start or where it is now."""
         metal, domain = self.metal, self.s.domain
         xi = self.s.unknowns["xi"]
         nodes, at = xi.space.dofmap.list, xi.value.x.array
@@ -76,7 +76,7 @@ class Resolution(Observer):
             )
 
     def _closed_pores(self) -> Iterator[tuple[str, str]]:
-        """How many closed pores there are, and where the largest is."""
+        """Number of closed pores, and the place of the largest."""
         voids = [*self.deposit.voids().values()]
         if voids:
             place = max(voids, key=lambda void: float(void["volume"]))["place"]
@@ -87,7 +87,7 @@ class Resolution(Observer):
             )
 
     def _at_separator(self) -> Iterator[tuple[str, str]]:
-        """Whether metal lies on what ions pass and metal does not."""
+        """Metal that lies on a region that ions pass and metal does not."""
         domain, pores = self.s.domain, {*self.metal.regions}
         xi, others = self.s.unknowns["xi"], {*self.s["ions"].regions} - pores
         touching = [

@@ -1,4 +1,4 @@
-"""Whether metal can go on: room to plate in, and metal in contact to strip."""
+"""Limits of plating and stripping: room to plate in, and metal in contact to strip."""
 
 from __future__ import annotations
 

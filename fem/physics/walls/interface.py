@@ -145,7 +145,7 @@ class Interface:
         return out
 
     def fields(self, s: System, e: Electrode, on_wall: bool, thickness: float) -> dict[str, Any]:
-        """What an electrode has at its walls (inside the mesh) or faces, by the name of a field.
+        """Fields of an electrode at its walls (inside the mesh) or faces, by name.
 
         Args:
             s: the system.

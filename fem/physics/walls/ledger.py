@@ -236,7 +236,7 @@ class WallLedger(Observer):
         }
 
     def summary(self) -> dict[str, Any]:
-        """Where current flows and metal lies (collective)."""
+        """Distribution of current and metal (collective)."""
         profile = self.depth_profile()
         out = distribution(self.by_region(), profile)
         if self._followed:
