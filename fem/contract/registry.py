@@ -52,6 +52,11 @@ class Registry:
                     f"physics {physics.name!r} is there twice: from {self.origin[physics.name]} "
                     f"and from {origin}; rename one of them"
                 )
+            if physics.table and any(p.table and p.key == physics.key for p in found.values()):
+                raise CaseError(
+                    f"physics {physics.name!r} ({origin}): a case has a table of that name "
+                    "already; rename the physics"
+                )
             found[physics.name], self.origin[physics.name] = physics, origin
         self.physics = tuple(self._in_order(found))
         self.fields: dict[str, Field] = self._once("fields")
