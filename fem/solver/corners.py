@@ -41,7 +41,7 @@ from fem.compat import VERTEX_RULE, cell_vertices
 from fem.solver.pattern import Pattern, gradients
 from fem.system.system import System, Unknown
 
-__all__ = ["Bilinear", "Corners", "Linear", "Moment", "NotAtCornersError"]
+__all__ = ["Bilinear", "Corners", "Linear", "Moment", "NotAtCornersError", "merged"]
 
 Array = npt.NDArray[np.float64]
 class NotAtCornersError(Exception):
@@ -72,11 +72,11 @@ Sum = dict[Term, Term]
 
 
 class Corners:
-    """The cells of a region, and terms at their corners.
+    """The cells of some regions, and terms at their corners.
 
     Args:
         system: whose fields are read.
-        tag: number of the region.
+        tags: numbers of the regions.
 
     Attributes:
         cells: those of the whole mesh that this rank owns.
@@ -86,10 +86,10 @@ class Corners:
         slopes: gradients of hat functions, (corners, dim, cells).
     """
 
-    def __init__(self, system: System, tag: int):
+    def __init__(self, system: System, tags: tuple[int, ...]):
         self.system, domain = system, system.domain
         count = domain.mesh.topology.index_map(domain.dim).size_local
-        self.cells = np.flatnonzero(domain.cell_tag_array[:count] == tag)
+        self.cells = np.flatnonzero(np.isin(domain.cell_tag_array[:count], tags))
         corners = cell_vertices(domain.mesh)[self.cells]
         self.points, place = np.unique(corners, return_inverse=True)
         self.corners = np.ascontiguousarray(place.reshape(corners.shape).T)
@@ -101,7 +101,7 @@ class Corners:
         self.volumes = np.bincount(
             self.corners.ravel(), np.tile(self.share, len(self.corners)), len(self.points)
         )
-        self.region = next(name for name, number in domain.regions.items() if number == tag)
+        self.regions = {name for name, number in domain.regions.items() if number in tags}
         self._terms: dict[Any, Term] = {}
         self.one = self.number(1.0)
         self._nodes: dict[int, tuple[Any, npt.NDArray[np.int32]]] = {}
@@ -121,7 +121,7 @@ class Corners:
         """Node of a P1 space on some part of the mesh at each of `points`.
 
         Raises:
-            NotAtCornersError: the space does not reach the region.
+            NotAtCornersError: the space does not reach all regions.
         """
         if id(space) not in self._nodes:
             domain, part = self.system.domain, self._part(space)
@@ -139,9 +139,9 @@ class Corners:
         if space.mesh is self.system.domain.mesh:
             return None
         for part in self.system.parts:
-            if part.mesh is space.mesh and self.region in part.regions:
+            if part.mesh is space.mesh and self.regions <= {*part.regions}:
                 return part
-        raise NotAtCornersError("a field that is not everywhere in the region")
+        raise NotAtCornersError("a field that is not everywhere in the regions")
 
     # -- from UFL ------------------------------------------------------------------------------
 
@@ -335,24 +335,22 @@ class Linear:
 
     def __init__(self, system: System, integral: Any, row: Unknown):
         self.row, dim = row, system.domain.dim
-        self.pieces: list[tuple[Corners, Sum, list[Sum]]] = []
-        for there, integrand in _regions(system, integral, row):
-            plain, *slopes = (
-                there.read(integrand, _ways(dim, row.test, way)) for way in (None, *range(dim))
-            )
-            there.nodes_of(row.space)
-            self.pieces.append((there, plain, slopes))
+        self.there = _corners(system, integral, row)
+        self.plain, *self.slopes = (
+            self.there.read(integral.integrand(), _ways(dim, row.test, way))
+            for way in (None, *range(dim))
+        )
 
     def add_to(self, out: Array, moment: Moment) -> None:
         """Add it to values at all local nodes."""
-        for there, plain, slopes in self.pieces:
-            found = there.at_points(plain, moment)
-            if any(slopes):
-                flow = [there.integral(terms, moment) for terms in slopes]
-                found += there.around(*(
-                    sum(s * f for s, f in zip(slope, flow, strict=True)) for slope in there.slopes
-                ))
-            out[there.nodes_of(self.row.space)] += found
+        there = self.there
+        found = there.at_points(self.plain, moment)
+        if any(self.slopes):
+            flow = [there.integral(terms, moment) for terms in self.slopes]
+            found += there.around(*(
+                sum(s * f for s, f in zip(slope, flow, strict=True)) for slope in there.slopes
+            ))
+        out[there.nodes_of(self.row.space)] += found
 
 
 class Bilinear:
@@ -376,73 +374,70 @@ class Bilinear:
         self, system: System, integral: Any, row: Unknown, column: Unknown, where: Pattern
     ):
         self.row, self.where, dim = row, where, system.domain.dim
-        self.pieces: list[tuple[Corners, Any, Sum, Sum, list[Sum], list[Sum]]] = []
-        for there, integrand in _regions(system, integral, row, column):
-            left = {
-                (v, u): there.read(
-                    integrand, _ways(dim, row.test, v) | _ways(dim, column.trial, u)
-                )
-                for v in (None, *range(dim)) for u in (None, *range(dim))
-            }
-            for i, j in np.ndindex(dim, dim):
-                if left[i, j] != (left[0, 0] if i == j else {}):
-                    raise NotAtCornersError("a tensor")
-            for unknown in (row, column):
-                there.nodes_of(unknown.space)
-            cells = where.position(there.cells)
-            by_row = [left[i, None] for i in range(dim)]
-            by_column = [left[None, j] for j in range(dim)]
-            self.pieces.append((there, cells, left[0, 0], left[None, None], by_row, by_column))
-        self.stiff = any(piece[2] for piece in self.pieces)
-        self.rest = any(any([piece[3], *piece[4], *piece[5]]) for piece in self.pieces)
+        self.there = there = _corners(system, integral, row, column)
+        left = {
+            (v, u): there.read(
+                integral.integrand(), _ways(dim, row.test, v) | _ways(dim, column.trial, u)
+            )
+            for v in (None, *range(dim)) for u in (None, *range(dim))
+        }
+        self.k, self.plain = left[0, 0], left[None, None]
+        for i, j in np.ndindex(dim, dim):
+            if left[i, j] != (self.k if i == j else {}):
+                raise NotAtCornersError("a tensor")
+        self.by_row = _by_node([left[i, None] for i in range(dim)])
+        self.by_column = _by_node([left[None, j] for j in range(dim)])
+        self.cells = where.position(there.cells)
+        self.stiff = bool(self.k)
+        self.rest = bool(self.plain or self.by_row or self.by_column)
 
     def weights(self, moment: Moment) -> Array:
         """The integral of k over each cell of the pattern."""
         out = np.zeros(len(self.where.cells))
-        for there, cells, k, *_ in self.pieces:
-            out[cells] += there.integral(k, moment)
+        out[self.cells] = self.there.integral(self.k, moment)
         return out
 
     def entries(self, moment: Moment) -> Array:
         """What it has besides, at the places of the pattern."""
-        where = self.where
+        where, there = self.where, self.there
+        nodes = there.nodes_of(self.row.space)
         out = np.zeros(where.size)
-        for there, cells, _, plain, by_row, by_column in self.pieces:
-            nodes = there.nodes_of(self.row.space)
-            out[where.diagonal[nodes]] += there.at_points(plain, moment)
-            # The product of b at a corner with the slope of each: the corner is the column of it
-            # where the test function has the slope, and the row where the trial function has it.
-            for terms, of in ((by_row, where.column_of), (by_column, where.row_of)):
-                for s, w in _by_node(terms).items():
-                    values = there.value(s, moment)
-                    if np.ndim(values):
-                        at = np.zeros(len(where.partner))
-                        at[nodes] = values
-                        values = at[of]
-                    out += values * self._sloping(there, cells, w, terms is by_column, moment)
+        if self.plain:
+            out[where.diagonal[nodes]] = there.at_points(self.plain, moment)
+        # The product of b at a corner with the slope of each: the corner is the column of it where
+        # the test function has the slope, and the row where the trial function has it.
+        for vectors, of in ((self.by_row, where.column_of), (self.by_column, where.row_of)):
+            for s, w in vectors.items():
+                found = self._sloping(w, vectors is self.by_column, moment)
+                values = there.value(s, moment)
+                if np.ndim(values):
+                    at = np.zeros(len(where.partner))
+                    at[nodes] = values
+                    values = at.take(of)
+                    values *= found
+                    out += values
+                else:
+                    out += values * found
         return out
 
-    def _sloping(
-        self, there: Corners, cells: Any, w: list[Term | None], transposed: bool, moment: Moment
-    ) -> Array:
+    def _sloping(self, w: list[Term | None], transposed: bool, moment: Moment) -> Array:
         """(w u, grad v), w a vector a cell, or (w . grad u, v) transposed, by the vertex rule."""
+        there, where = self.there, self.where
         steady = all(part is None or part.constant is not None for part in w)
         key = id(there), transposed, *(None if part is None else part.constant for part in w)
-        if steady and key in self.where.steady:
-            return self.where.steady[key]
-        flow = [
-            there.share * (0.0 if part is None else there.value(part, moment)) for part in w
-        ]
-        along = [
-            sum(s * f for s, f in zip(slope, flow, strict=True)) for slope in there.slopes
-        ]
-        places = self.where.places_of(cells)  # row, column, cell
-        out = np.zeros(self.where.size)
-        for i, value in enumerate(along):
-            for place in places[:, i] if transposed else places[i]:
-                out += np.bincount(place, value, len(out))
+        if steady and key in where.steady:
+            return where.steady[key]
+        flow = [None if part is None else there.share * there.value(part, moment) for part in w]
+        along = np.stack([
+            np.asarray(sum(s * f for s, f in zip(slope, flow, strict=True) if f is not None))
+            for slope in there.slopes
+        ])
+        places = where.places_of(self.cells)  # row, column, cell
+        places = places.swapaxes(0, 1) if transposed else places
+        each = np.broadcast_to(along[:, None], places.shape)
+        out = np.bincount(places.ravel(), each.ravel(), where.size)
         if steady:
-            self.where.steady[key] = out
+            where.steady[key] = out
         return out
 
 
@@ -454,31 +449,54 @@ def _by_node(terms: Sequence[Sum]) -> dict[Term, list[Term | None]]:
             vector = out.setdefault(nodes, [None] * len(terms))
             if vector[k] is None:
                 vector[k] = cells
-            else:  # the same factor of nodes twice
+            else:
                 raise NotAtCornersError("a sum over cells")
     return out
 
 
-def _regions(system: System, integral: Any, *unknowns: Unknown) -> list[tuple[Corners, Any]]:
-    """The regions of an integral and its integrand, without indices and complex numbers.
+def merged(form: Any) -> list[Any]:
+    """Integrals of a form; those by the vertex rule that are alike in several regions as one.
+
+    Those are without free indices and complex numbers, as `Corners.read` wants them.
+    """
+    out, found = [], dict[Any, Any]()
+    for integral in form.integrals():
+        tags = integral.subdomain_id()
+        tags = tags if isinstance(tags, tuple) else (tags,)
+        rule = integral.metadata()
+        if (
+            integral.integral_type() != "cell"
+            or any(rule.get(key) != value for key, value in VERTEX_RULE.items())
+            or not all(isinstance(tag, int) for tag in tags)
+        ):
+            out.append(integral)
+            continue
+        lowered = apply_algebra_lowering(ufl.Form([integral]))
+        for plain in expand_indices(expand_derivatives(remove_complex_nodes(lowered))).integrals():
+            one, known = found.get(plain.integrand(), (plain, ()))
+            found[plain.integrand()] = one, (*known, *tags)
+    alike = [one.reconstruct(subdomain_id=tuple(sorted(tags))) for one, tags in found.values()]
+    return out + alike
+
+
+def _corners(system: System, integral: Any, *unknowns: Unknown) -> Corners:
+    """The regions of an integral from `merged`.
 
     Raises:
         NotAtCornersError: it has another rule, or is over facets, or of other elements.
     """
-    same = all(integral.metadata().get(key) == value for key, value in VERTEX_RULE.items())
     plain = all(u.degree == 1 and u.shape == () for u in unknowns)
-    tags = integral.subdomain_id()
-    tags = tags if isinstance(tags, tuple) else (tags,)
-    cell = integral.integral_type() == "cell" and all(isinstance(tag, int) for tag in tags)
-    if not (same and plain and cell):
+    rule, tags = integral.metadata(), integral.subdomain_id()
+    same = all(rule.get(key) == value for key, value in VERTEX_RULE.items())
+    if not (plain and same and integral.integral_type() == "cell" and isinstance(tags, tuple)):
         raise NotAtCornersError("another rule, or another measure")
-    form = apply_algebra_lowering(ufl.Form([integral]))
-    form = expand_indices(expand_derivatives(remove_complex_nodes(form)))
     made = system.shared.setdefault("corners", {})
-    for tag in tags:
-        if tag not in made:
-            made[tag] = Corners(system, tag)
-    return [(made[tag], part.integrand()) for part in form.integrals() for tag in tags]
+    if tags not in made:
+        made[tags] = Corners(system, tags)
+    there: Corners = made[tags]
+    for unknown in unknowns:
+        there.nodes_of(unknown.space)
+    return there
 
 
 def _ways(dim: int, argument: Any, way: int | None) -> dict[Any, float]:

@@ -22,7 +22,7 @@ from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
-from fem.solver.corners import Bilinear, Linear, Moment, NotAtCornersError
+from fem.solver.corners import Bilinear, Linear, Moment, NotAtCornersError, merged
 from fem.solver.pattern import Pattern, pattern
 from fem.system.system import System, Unknown
 
@@ -180,7 +180,7 @@ def _plain(unknown: Unknown) -> bool:
 def _sorted(form: Any, take: Callable[[Any], Any]) -> tuple[list[Any], list[Any]]:
     """Results of `take` for the integrals that it can take, and all other integrals."""
     taken, others = [], []
-    for integral in form.integrals():
+    for integral in merged(form):
         try:
             taken.append(take(integral))
         except NotAtCornersError:
