@@ -13,8 +13,8 @@ from fem.results.result import Result
 __all__ = ["compare", "numbers", "order", "scale"]
 
 #: Entries of a summary by which no mesh or step should be judged.
-UNJUDGED = ("wall_seconds", "closures", "sigma_capped", "depth_profile", "projected_area", "t",
-           "resumed_at")
+UNJUDGED = ("wall_seconds", "seconds", "closures", "sigma_capped", "depth_profile",
+           "projected_area", "t", "resumed_at")
 #: Relative difference below which two values count as equal.
 EQUAL_RTOL = 1e-9
 #: Observed order below which values hardly change from mesh to mesh, and no limit is given.

@@ -52,8 +52,11 @@ class Probes:
 
     def __init__(self, model: Any):
         self.model: Model = model
+        case = model.case
+        here = {*case.guests.fields(case.study)}
         self.fields = {
-            name: f for name, f in model.case.guests.registry.fields.items() if not f.gradient_of
+            name: f for name, f in case.guests.registry.fields.items()
+            if name in here and not f.gradient_of
         }
         self.on_walls = {name for name, f in self.fields.items() if f.medium == "wall"}
         self.units: dict[str, str] = {}
@@ -239,9 +242,10 @@ class Probes:
         return () if self._number(field) is None else self.model.ions.salty
 
     def _surface(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
-        domain, interface = self.model.domain, self.model.interface
+        domain, interface = self.model.domain, getattr(self.model, "interface", None)
         walls, faces = self._facets(pattern, where)
-        electrode_of = {w: e for e in interface.electrodes for w in (*e.walls, *e.faces)}
+        electrodes = interface.electrodes if interface else ()  # a study without a cell has none
+        electrode_of = {w: e for e in electrodes for w in (*e.walls, *e.faces)}
         groups: dict[Any, tuple[Electrode | None, bool, list[Any]]] = {}
         for place, on_wall in [*((w, True) for w in walls), *((f, False) for f in faces)]:
             electrode = electrode_of.get(place)
@@ -281,7 +285,9 @@ class Probes:
                 f"{where}.surface: no boundary or region is called {pattern!r}; "
                 f"{nearest(pattern, known)}"
             ) from None
-        walls = [w for w in domain.walls if w[0] in names and w[1] in self.model.ions.regions]
+        ions = getattr(self.model, "ions", None)
+        beside = ions.regions if ions else [n for n in domain.regions if n not in names]
+        walls = [w for w in domain.walls if w[0] in names and w[1] in beside]
         if not walls:
             raise CaseError(f"{where}.surface: {pattern!r} has no wall to an electrolyte")
         return walls, []
@@ -306,7 +312,7 @@ class Probes:
         self, e: Electrode | None, on_wall: bool, sides: tuple[tuple[str, str], ...]
     ) -> dict[str, Any]:
         """All names that an expression may use there."""
-        s, interface = self.model.system, self.model.interface
+        s = self.model.system
         plus = "+" if on_wall else ""
 
         def at(value: Any, side: str) -> Any:
@@ -318,7 +324,8 @@ class Probes:
                 out[name] = at(self._read(name), side)
         if e is None:
             return out
-        return out | interface.fields(s, e, on_wall, film_per_charge(self.model.case.metal_data))
+        film = film_per_charge(self.model.case.metal_data)
+        return out | self.model.interface.fields(s, e, on_wall, film)
 
 
 def _first_of(sample: Callable[[], npt.NDArray]) -> Callable[[], float]:

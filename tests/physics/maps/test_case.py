@@ -106,3 +106,16 @@ def test_the_report_says_what_a_map_leaves_out(tmp_path: Path) -> None:
     kappa = 0.9487  # Nyman's law at 1 mol/L, S/m
     assert said["wagner"]["host_block"]["Wa"] == pytest.approx(kappa * 0.025693 / 10 / 10e-6,
                                                                rel=1e-3)
+
+
+@pytest.mark.parametrize("surface", ["collector", "host_block", "host_block/electrolyte"])
+def test_probes_of_a_map(tmp_path: Path, surface: str) -> None:
+    """Means over boundaries and walls; two dielectrics in series."""
+    probe = [{"name": "at", "field": "phi", "surface": surface},
+             {"name": "in", "field": "phi", "volume": "host_block"}]
+    said = case(None, driven(), **SLABS, probe=probe).run(tmp_path / "r").summary["probes"]
+    wall = (1 / 3.9) / (1 / 3.9 + 1 / 20)  # SiO2 under the electrolyte
+    assert said["at"] == pytest.approx(0.0 if surface == "collector" else wall, rel=1e-6)
+    assert said["in"] == pytest.approx(wall / 2, rel=1e-6)
+    with pytest.raises(CaseError, match="unknown name 'c'; allowed: "):
+        case(None, driven(), **SLABS, probe=[{**probe[0], "field": "c"}])
