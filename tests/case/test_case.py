@@ -329,7 +329,7 @@ RULES = [
         {"study": "steady", "protocol.0": PULSE | {"cycles": 2}},
         "protocol.0.step: 'pulse': a steady study needs plate, strip or hold",
     ),
-    Rule({"protocol.0": {"step": "cycle", "steps": [PULSE]}}, "protocol.0.cycles: missing; how"),
+    Rule({"protocol.0": {"step": "cycle", "steps": [PULSE]}}, "protocol.0.cycles: missing; number"),
     Rule({"protocol.0": CYCLE | {"steps": []}}, "protocol.0.steps: []: "),
     Rule(
         {"protocol.0": CYCLE | {"steps": [{"step": "rest", "duration": "1 s"}, CYCLE]}},
