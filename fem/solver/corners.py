@@ -398,7 +398,7 @@ class Bilinear:
         return out
 
     def entries(self, moment: Moment) -> Array:
-        """What it has besides, at the places of the pattern."""
+        """Values of all other terms, at the places of the pattern."""
         where, there = self.where, self.there
         nodes = there.nodes_of(self.row.space)
         out = np.zeros(where.size)

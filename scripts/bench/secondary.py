@@ -74,7 +74,7 @@ def case(size: float) -> dict[str, Any]:
 
 
 class Plain:
-    """The same problem with DOLFINx alone, at an imposed voltage.
+    """Solve the same problem with DOLFINx alone, at an imposed voltage.
 
     Args:
         model: gives the mesh, and both potentials' parts of it.

@@ -52,7 +52,7 @@ def test_iterations_in_3d(
 
 
 def test_a_map_by_iteration_is_that_by_factors(tmp_path: Path) -> None:
-    """The same fluxes and fields to the tolerance of the rows."""
+    """Fluxes and fields are equal to the tolerance of the rows."""
     both = [
         case(None, driven(kind="conduction"), solver={"kind": kind}, **MAT)
         .run(tmp_path / kind).summary for kind in ("direct", "iterative")
