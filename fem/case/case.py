@@ -46,6 +46,7 @@ from fem.case.tables import (
     Region,
     SolverControl,
     TimeControl,
+    law_of,
 )
 from fem.values.kinds import (
     Geometry,
@@ -376,6 +377,8 @@ class Case(Table):
         data.get("initial", {}).pop("from", None)
         if not data.get("initial"):
             data.pop("initial", None)
+        for entry in data.get("kinetics", []):
+            entry["law"] = law_of(self.kinetics, entry["surface"])
         if self.hooks is not None:  # what the module says, not where it is
             data["hooks"] = Path(self.hooks.module).read_text(encoding="utf-8")
         if self.geometry is not None:

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from fem.base.errors import CaseError
+from fem.case.tables import law_of
 from fem.materials import Electrolyte, Metal, Solid, electrolyte, material, names, recorded
 from fem.materials.limits import POSITIVE_LAWS, bounds, faults, own_bound
 from fem.values.properties import Constant, number
@@ -115,9 +116,7 @@ def _transfer(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:
         sections.get("library", {}), base.name, base.name, electrolyte_name, strict=False
     )
     for k, entry in enumerate(entries):
-        law = next((other.law for other in reversed(entries)
-                    if other.law and fnmatchcase(entry.surface, other.surface)), None)
-        own_law = law is not None and law not in BUILT_IN_LAWS
+        own_law = law_of(entries, entry.surface) not in BUILT_IN_LAWS
         if (entry.alpha_a, entry.alpha_c) == (None, None) or own_law:
             continue
         alpha = {name: float(getattr(known, name)) if known.has(name) else None

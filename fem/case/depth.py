@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
+from fem.case.tables import BUTLER_VOLMER, law_of
 from fem.materials import Electrolyte, material, recorded
 from fem.materials.laws import exchange_current
 from fem.values.kinds import LAW_VARIABLES
@@ -168,13 +169,11 @@ def _metal_on_metal(sections: Mapping[str, Any]) -> dict[str, float] | None:
     values |= {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
     values["i0"] = values.pop("i0_ref", None)
     wanted = ("i0", "alpha_a", "alpha_c", "film_resistance", "c_ref")
-    law = None
     for entry in sections["kinetics"]:
         if fnmatchcase("metal", entry.surface):
-            law = entry.law or law
             values |= {k: v for k in wanted if (v := getattr(entry, k)) is not None}
-    own_law = law not in (None, "butler_volmer")
-    if own_law or any(values.get(k) is None or varies(values[k]) for k in wanted):
+    other = law_of(sections["kinetics"], "metal") != BUTLER_VOLMER
+    if other or any(values.get(k) is None or varies(values[k]) for k in wanted):
         return None
     return {k: number(values[k]) for k in (*wanted, "Ea")}
 

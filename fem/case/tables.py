@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, StrictInt, StringConstraints
@@ -137,6 +139,16 @@ class Kinetics(Table):
     contact_angle: Angle | None = Field(
         None, description="growth study: of the metal on the wall, through the metal, e.g. '60 deg'"
     )
+
+
+#: Law of a surface that no entry names one for.
+BUTLER_VOLMER = "butler_volmer"
+
+
+def law_of(entries: Iterable[Kinetics], surface: str) -> str:
+    """Name of the law of a surface: the last one that an entry gives which fits it."""
+    laws = [e.law for e in entries if e.law is not None and fnmatchcase(surface, e.surface)]
+    return laws[-1] if laws else BUTLER_VOLMER
 
 
 class Coating(Table):

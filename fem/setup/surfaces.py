@@ -20,6 +20,7 @@ from fem.case.case import Case
 from fem.case.chemistry import transfer_problem
 from fem.case.coatings import films_on, meeting, no_electrons
 from fem.case.hooks import BUILT_IN_LAWS
+from fem.case.tables import law_of
 from fem.compat import MPI, dfem
 from fem.materials.laws import exchange_current
 from fem.mesh.domain import Domain
@@ -148,10 +149,10 @@ class Surfaces:
 def _reaction(case: Case, name: str, surface: str) -> Reaction:
     """Pair data of a surface, overridden by the case's [[kinetics]] entries in their order."""
     given: dict[str, Any] = {}
-    law, wall, angle = "butler_volmer", None, None
+    law, wall, angle = law_of(case.kinetics, name), None, None
     for entry in case.kinetics:
         if fnmatchcase(name, entry.surface):
-            law, wall = entry.law or law, entry.wall or wall
+            wall = entry.wall or wall
             angle = angle if entry.contact_angle is None else entry.contact_angle
             for prop in _KINETIC_NUMBERS:
                 if getattr(entry, prop) is not None:
