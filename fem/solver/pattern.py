@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
 
 from fem.compat import PETSc
 from fem.system.system import System, Unknown
@@ -21,6 +20,9 @@ from fem.system.system import System, Unknown
 __all__ = ["Pattern", "gradients", "pattern"]
 
 Array = npt.NDArray[np.float64]
+
+#: Most cells over which numpy sums in less time than scipy.sparse takes to load, 0.2 s.
+MANY = 10_000
 
 
 def pattern(system: System, row: Unknown, column: Unknown) -> Pattern:
@@ -31,6 +33,16 @@ def pattern(system: System, row: Unknown, column: Unknown) -> Pattern:
     made = Pattern(system, row, column)
     system.shared["patterns"].append(made)
     return made
+
+
+class _Table:
+    """A steady matrix that numpy multiplies with: values of every cell, (cells, n), at places."""
+
+    def __init__(self, values: Array, places: npt.NDArray[Any], size: int):
+        self.values, self.places, self.size = values, places, size
+
+    def __matmul__(self, k: Array) -> Array:
+        return np.bincount(self.places, (self.values * k[:, None]).ravel(), self.size)
 
 
 class Pattern:
@@ -146,6 +158,10 @@ class Pattern:
         values = np.stack(
             [np.einsum("ck,ck->c", slopes[:, i], slopes[:, j]) for i, j in self.pairs], axis=1
         )
+        if len(self.cells) <= MANY:
+            return _Table(values, self.edge_of.ravel(), self.edges.shape[1])
+        from scipy.sparse import coo_array
+
         cells = np.repeat(np.arange(len(self.cells), dtype=np.int32), len(self.pairs))
         places = self.edge_of.ravel(), cells
         shape = self.edges.shape[1], len(self.cells)

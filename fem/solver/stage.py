@@ -190,7 +190,8 @@ class Stage:
             noise, in_sum = self.parts.noise(name)
             sums[:, k] = r @ r, noise @ noise, r.sum(), in_sum.sum()
             out.append(r)
-        squares, noises, gaps, blurs = self.system.domain.comm.allreduce(sums, op=MPI.SUM)
+        self.system.domain.comm.Allreduce(MPI.IN_PLACE, sums, op=MPI.SUM)
+        squares, noises, gaps, blurs = sums
         self.blur = float(blurs[[u.potential for u in self.unknowns]].max(initial=0.0))
         norms, gaps = np.sqrt(squares[~(squares <= noises)]), np.abs(gaps)
         worst = max(norms.max(initial=0.0), gaps[~(gaps <= blurs)].max(initial=0.0))

@@ -208,6 +208,10 @@ class LocalTerms:
         self.system, self.names = system, list(names)
         self.terms: list[Reaction] = [t for t in system.reactions if {*t.rows} & {*names}]
         self.work = {n: dfem.Function(system.unknowns[n].space) for n in names}
+        # Views of them, and how many of their values are owned.
+        self.totals = {
+            n: (f.x.array, owned_size(f.function_space)) for n, f in self.work.items()
+        }
         self.free = {}
         for name in names:
             free = np.ones(len(self.work[name].x.array) + 1)
@@ -264,13 +268,15 @@ class LocalTerms:
 
     def _sum(self, name: str, parts: list[tuple[Nodes, Array]]) -> Array:
         """Owned sums of contributions to degrees of freedom, other ranks' included."""
-        work = self.work[name]
-        work.x.array[:] = 0.0
+        total, owned = self.totals[name]
+        total[:] = 0.0
         for dofs, values in parts:
             there = dofs >= 0
-            np.add.at(work.x.array, dofs[there], values[there])
-        work.x.petsc_vec.ghostUpdate(PETSc.InsertMode.ADD, PETSc.ScatterMode.REVERSE)
-        return work.x.array[: owned_size(work.function_space)].copy()
+            np.add.at(total, dofs[there], values[there])
+        if self.system.domain.comm.size > 1:
+            vector = self.work[name].x.petsc_vec
+            vector.ghostUpdate(PETSc.InsertMode.ADD, PETSc.ScatterMode.REVERSE)
+        return total[:owned].copy()
 
     def residual(self) -> dict[str, Array]:
         """Contribution of the reactions to each row, A, at owned nodes; evaluates them."""

@@ -43,23 +43,29 @@ duration = "5 s"
 figures = false
 """
 RUN = """
-import json, sys
+import gc, json, sys
 from fem.cli.main import main
 code = main(["run", "small.toml", "--out", sys.argv[1]])
-print(json.dumps(sorted({"pint", "scipy", "matplotlib", "gmsh", "ssl"} & set(sys.modules))))
+print(json.dumps([
+    sorted({"pint", "scipy", "matplotlib", "gmsh", "ssl"} & set(sys.modules)),
+    gc.isenabled(), gc.get_freeze_count() > 100_000,
+]))
 sys.exit(code)
 """
 
 
 def test_a_small_run_loads_no_library_that_it_does_not_need(tmp_path: Path) -> None:
-    """Its mesh is in the cache, its units in the own table, its graphs small."""
+    """Its mesh is in the cache, its units in the own table, its graphs small.
+
+    And garbage is not looked for among what was imported.
+    """
     (tmp_path / "small.toml").write_text(SMALL)
     for k in range(2):
         done = subprocess.run(
             [sys.executable, "-c", RUN, f"out{k}"], cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert json.loads(done.stdout.splitlines()[-1]) == [[], True, True]
 
 
 @pytest.mark.parametrize("links", [0, 30, 200, 400])

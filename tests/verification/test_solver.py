@@ -14,6 +14,7 @@ import ufl
 from fem import Case
 from fem.compat import MPI
 from fem.run.simulation import PRIMARY, Simulation
+from fem.solver import pattern
 from fem.solver.linear import LinearSolver
 from fem.solver.matrices import ROW_UNIT
 from fem.solver.options import Control, Options, Outcome
@@ -569,3 +570,16 @@ def test_primary_distributions_are_solved_directly(tmp_path: Path) -> None:
         cell = Cell(case(study=study))
         run = Simulation(cell.model, tmp_path)
         assert run.stages[0].options.direct_limit_2d == limit
+
+
+def test_cells_are_summed_alike_by_numpy_and_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few cells do without scipy.sparse; their matrices are the same to the last bit."""
+    weights = np.random.default_rng(1).random(10_000)
+    found = []
+    for most in (10_000, 0):
+        monkeypatch.setattr(pattern, "MANY", most)
+        s = Cell(case()).s
+        where = pattern.pattern(s, s.unknowns["c"], s.unknowns["c"])
+        found.append(where.stiffness(weights[: len(where.cells)]))
+    assert isinstance(where._products, pattern._Table) is False
+    assert found[0].tolist() == found[1].tolist()
