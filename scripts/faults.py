@@ -56,6 +56,7 @@ class Fault:
 
 
 V = "tests/verification"
+MAPS = "tests/physics/maps"
 FAULTS = (
     Fault(
         "(1 - t_plus) dropped from the diffusion potential",
@@ -267,6 +268,34 @@ FAULTS = (
         "x - total / count",
         "x",
         f"{V}/test_solver.py::test_a_block_is_stiffness_and_rest",
+    ),
+    Fault(
+        "fixed charge of a map has the wrong sign",
+        "fem.physics.maps.potential:Potential.rows",
+        "form -= self.charge * v * w * dx",
+        "form += self.charge * v * w * dx",
+        f"{MAPS}/test_films.py::test_fixed_charge",
+    ),
+    Fault(
+        "a film takes what it passes from both sides",
+        "fem.physics.maps.films:Film.currents",
+        "-flow}",
+        "flow}",
+        f"{MAPS}/test_films.py::test_slabs_in_series",
+    ),
+    Fault(
+        "a separator of a map conducts as if its pores were straight",
+        "fem.physics.maps.build:_conductivity",
+        "kappa *= porosity / tortuosity",
+        "kappa *= porosity",
+        f"{MAPS}/test_films.py::test_a_separator_in_series",
+    ),
+    Fault(
+        "a boss is compared with its own mean field",
+        "fem.physics.maps.potential:Potential.step",
+        "self._field_at_held(self.far)",
+        "self._field_at_held(self.tip)",
+        f"{MAPS}/test_fields.py::test_tip_of_a_boss",
     ),
     Fault(
         "what a wall has plated is summed up to first order",

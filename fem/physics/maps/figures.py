@@ -14,6 +14,8 @@ __all__ = ["field"]
 UM = 1e6
 #: Points of the grid along the longer side, on which field lines are followed.
 GRID = 240
+#: Of field lines: seen on both ends of the colour map of |E|.
+COLOUR = "#35b7c4"
 #: Field lines in about this distance, share of the longer side.
 DENSITY = 1.1
 
@@ -42,6 +44,6 @@ def _lines(ax: Any, result: Result, t: float | None) -> None:
     x, y = (np.linspace(a, b, n) for a, b, n in zip(low, high, counts, strict=True))
     u, v = phi.gradient(*np.meshgrid(x, y))
     ax.streamplot(
-        x, y, -u, -v, density=DENSITY, color="white", linewidth=0.5, arrowsize=0.5,
+        x, y, -u, -v, density=DENSITY, color=COLOUR, linewidth=0.5, arrowsize=0.5,
         broken_streamlines=False,
     )

@@ -62,6 +62,23 @@ def test_capacitors_in_series(tmp_path: Path) -> None:
     assert said["flux_unit"] == "C/m"
 
 
+@pytest.mark.parametrize("kind", ["conduction", "electrostatics"])
+def test_a_separator_in_series(tmp_path: Path, kind: str) -> None:
+    """Kappa porosity/tortuosity, and eps_r of the film beside that of what fills it."""
+    geometry = {"family": "planar", "size": "1 um", "width": "4 um", "layers": [
+        {"name": "free", "thickness": "10 um", "region": "electrolyte"},
+        {"name": "film", "thickness": "10 um", "region": "separator"},
+    ]}  # fmt: skip
+    said = slabs(driven(kind=kind), "glass", geometry=geometry,
+                 regions={"separator": {"material": "polyolefin"}}).run(tmp_path / "r").summary
+    if kind == "conduction":
+        free, film = KAPPA, KAPPA * 0.45 / 2.5
+    else:
+        free, film = 20 * EPSILON_0, (20 * 0.45 / 2.5 + 0.55 * 2.3) * EPSILON_0
+    known = 4e-6 / (10e-6 / free + 10e-6 / film)
+    assert said["flux"]["counter"] == pytest.approx(known, rel=1e-9)
+
+
 def test_a_film_that_passes_nothing(tmp_path: Path) -> None:
     """No current, and both sides at the potential of their electrode."""
     coating = [{"on": "host_block", "material": "tight", "thickness": "1 um",
