@@ -42,7 +42,7 @@ __all__ = ["notes", "problems", "resistance", "slope"]
 SWELLING_RATIO, LARGEST_RATIO = 0.1, 0.5
 
 
-def resistance(electrolyte: Electrolyte, c: Any, T: float, own: Mapping[str, Any] | None = None,
+def resistance(electrolyte: Electrolyte, c: Any, T: Any, own: Mapping[str, Any] | None = None,
                tortuosity: Any = 1.0) -> Any:  # fmt: skip
     """R, what a current costs that draws its salt along, ohm m.
 

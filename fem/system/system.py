@@ -514,7 +514,7 @@ class System:
         self.flows[name].append(current)
 
     def held_currents(self, name: str) -> list[float]:
-        """Current that leaves through each boundary where an unknown is held, A (collective).
+        """Current that enters through each boundary where an unknown is held, A (collective).
 
         It is what the row lacks there: what the boundary must supply for the balance to hold, exact
         for the discrete equations. Valid once the row was solved; of a row that is solved again,

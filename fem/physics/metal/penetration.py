@@ -133,7 +133,7 @@ class Penetration(Observer):
         comm = self.domain.comm
         most = max(comm.allgather(float(np.abs(i_n).max(initial=0.0))))
         plates = i_n < -CARRIES * most
-        R, steep = self._resistance(on, c), np.maximum((above - below) / (2 * PROBE), 1e-300)
+        R, steep = self._resistance(on, c, T), np.maximum((above - below) / (2 * PROBE), 1e-300)
         depths = np.where(plates, 1.0 / (R * steep), np.inf)
         k = int(np.argmin(depths)) if plates.any() else -1
         mine = Depth(np.inf, 0.0, 0.0, 0.0, ())
@@ -155,18 +155,18 @@ class Penetration(Observer):
             return np.full(len(on), self.c0)
         return np.asarray(s.unknowns["c"].value.x.array[nodes["c"][on]])
 
-    def _resistance(self, on: Any, c: Array) -> Array:
+    def _resistance(self, on: Any, c: Array, T: Array) -> Array:
         """R at some nodes of the front; the largest where electrolytes meet, ohm m."""
-        T, largest = self.case.temperature, np.zeros(len(on))
+        largest = np.zeros(len(on))
         for filling, spec, there in self.ways:
             here = there[on]
             if not here.any():
                 continue
-            known = self.domain.places(self.points[on[here]]) | {"c": c[here], "T": T}
+            known = self.domain.places(self.points[on[here]]) | {"c": c[here], "T": T[here]}
             own = {k: v.at(**known) if varies(v) else number(v)
                    for k in ("kappa", "D", "t_plus", "tortuosity")
                    if (v := getattr(spec, k, None)) is not None}  # fmt: skip
             tortuosity = own.pop("tortuosity", 1.0)
-            R = resistance(filling, c[here], T, own, tortuosity)
+            R = resistance(filling, c[here], T[here], own, tortuosity)
             largest[here] = np.maximum(largest[here], R)
         return largest
