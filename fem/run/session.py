@@ -30,8 +30,10 @@ from fem.case.names import require_filled
 from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
 from fem.files import checkpoint
 from fem.mesh.domain import Domain
+from fem.run.in_time import InTime
 from fem.run.once import Once
 from fem.run.simulation import Simulation
+from fem.run.still import Single, Steady
 from fem.study import alone
 from fem.study.build import build
 
@@ -40,6 +42,8 @@ __all__ = ["main_resume", "main_run", "mesh_folder", "resume", "run"]
 #: The mesh of the last run: a process that solves one case again and again reads it once.
 _LAST: dict[Path, Domain] = {}
 
+#: How studies of a cell are run, if not in time.
+STUDIES = {"primary": Single, "secondary": Single, "steady": Steady}
 #: How studies that a physics brings are run.
 MARCHES = {"once": Once}
 
@@ -275,7 +279,7 @@ def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Any:
                 if case.brought is not None:
                     made = alone.build(case, domain)
                     return MARCHES[case.brought.march](made, folder, quiet=quiet)
-                return Simulation(build(case, domain), folder, quiet=quiet)
+                return STUDIES.get(case.study, InTime)(build(case, domain), folder, quiet=quiet)
         except Exception as error:
             if not is_of_compiler(error):
                 raise

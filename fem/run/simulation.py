@@ -1,7 +1,7 @@
-"""One run from its first to its last step: start, loop, events, checkpoints, summary.
+"""One run from its first to its last step: start, books, events, checkpoints, summary.
 
-A step is tried by the stepper, measured, recorded and judged; between two steps the run may write a
-checkpoint or stop on a signal. What there is to measure, to warn of or to end for is said by the
+A step is solved, measured, recorded and judged; between two steps the run may write a checkpoint or
+stop on a signal. What there is to measure, to warn of or to end for is said by the
 parts of the physics (`fem.system.part.Observer`). `fem.run.session` builds a `Simulation` and gives
 it a folder.
 """
@@ -14,17 +14,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fem.base import provenance
-from fem.base.errors import CaseError, Interrupted, RunError
+from fem.base.errors import Interrupted, RunError
 from fem.base.folder import write_json, write_text
 from fem.base.parallel import on_root
-from fem.case.drive import LONGEST_STEP
 from fem.contract.physics import Column
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
-from fem.physics.ions.salt import DEPLETED
 from fem.run import signals, start
 from fem.run.diagnosis import NOT_JOINED, TOO_MUCH, Trouble, causes, joined
 from fem.run.following import SMALLEST_DENSITY, Following
@@ -32,10 +30,10 @@ from fem.run.probes import Probes
 from fem.run.progress import Progress
 from fem.run.recorder import Recorder, Tally
 from fem.run.remarks import Remarks
-from fem.run.segments import Segment, Turnover, after, segments
+from fem.run.segments import Segment, Turnover, segments
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
-from fem.solver.stepper import Settings, Step, Stepper, Stuck
+from fem.solver.stepper import Settings, Step, Stepper
 from fem.study.build import Model
 from fem.system.part import Begun, Event, Warn
 from fem.system.system import Unknown
@@ -51,7 +49,9 @@ PRIMARY = 400_000
 
 
 class Simulation:
-    """One run: model, stages, loop. Writes nothing before `begin` or `continue_from`.
+    """One run: model, stages, books. Writes nothing before `begin` or `continue_from`.
+
+    How it goes through its steps is said by `fem.run.in_time` and `fem.run.still`.
 
     Args:
         model: from `fem.study.build.build`.
@@ -61,6 +61,8 @@ class Simulation:
 
     recorder: Recorder
     remarks: Remarks
+    #: The study is one solve, without time.
+    once: ClassVar[bool] = False
 
     def __init__(self, model: Model, folder: Path, *, quiet: bool = True):
         self.model, self.folder, self.quiet = model, folder, quiet
@@ -79,8 +81,6 @@ class Simulation:
             Stage(self.s, together, options, drives=k == 0)
             for k, together in enumerate(plan)
         )
-        if self.case.study in ("primary", "secondary"):
-            _refuse_time(self.case.study, sorted({*plan[0]} - {*potentials}))
         self.main = self.stages[0]
         same = potentials == self.main.names
         self.potentials = self.main if same else Stage(self.s, potentials, options)
@@ -181,8 +181,6 @@ class Simulation:
         every = self.case.output.fields_every or math.inf
         if every != kept.get("fields_every", every):
             self.next_output = self.s.t + every
-        if self.case.study in ("primary", "secondary"):  # one solve, done again
-            self.tally, self.done_before = Tally(), 0
         for name in damaged:
             self.say(f"checkpoint {name} is damaged; using the one before it")
         self.say(f"resumed at t = {self.s.t:g} s from {state.name}")
@@ -236,28 +234,16 @@ class Simulation:
         """Place of a checkpoint in the run; it differs between any two."""
         return self.s.t, self.number, self.settled, len(self.events)
 
-    # -- the loop ------------------------------------------------------------------------------
+    # -- the run -------------------------------------------------------------------------------
 
     def go(self) -> None:
-        """Run what is left of the protocol, then write the summary."""
-        if self.case.study in ("primary", "secondary"):
-            self._single()
-        elif self.case.study == "steady":
-            self._steady()
-        else:
-            k = self.number
-            while k < len(self.segments) and not self._over():
-                fresh = k > self.number or self.s.t == self.segment_start
-                if fresh:
-                    self._enter(k)
-                cut = self._segment(self.segments[k], fresh)
-                k = after(self.segments, k, whole=cut)
+        """Run what is left, then write the summary."""
+        self._march()
         self.finish()
 
-    def _enter(self, number: int) -> None:
-        """A segment begins."""
-        self.number, self.segment_start = number, self.s.t
-        self.segment_charge = float(self.s.charges["passed"][0])
+    def _march(self) -> None:
+        """Take all steps that are left."""
+        raise NotImplementedError
 
     def _start(self, segment: Segment, fresh: bool = True) -> Following:
         """Tell all that measure what is imposed from now on (collective)."""
@@ -281,96 +267,6 @@ class Simulation:
         """An event has ended the run."""
         return any(self._ends(entry) == "run" for entry in self.events)
 
-    def _segment(self, segment: Segment, fresh: bool) -> bool:
-        """Run a segment to its end; True if an event ended the protocol step it belongs to."""
-        s, every = self.s, self.case.output.fields_every
-        begins, ends = self._borders(segment)
-        follows = self._start(segment, fresh)
-        if fresh and (nothing := self._done()):
-            return self._nothing_to_do(segment, nothing)
-        if fresh:
-            self._begin_anew(segment)
-            if begins:
-                self.next_output = s.t + every if every else math.inf
-            if s.t == 0.0:
-                self.recorder.fields()
-        elif segment.stop(s.get_voltage(), follows.passed()) or any(
-            self._ends(e) == "step" and e["number"] == self.number for e in self.events
-        ):
-            return True  # resumed where an event had ended it
-        end = segment.end()
-        endless = math.isinf(end)
-        end = self.segment_start + (LONGEST_STEP if endless else end)
-        if s.t >= end * (1 - 1e-12):
-            return False  # resumed at its end
-        self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
-        cut = False
-        while s.t < end * (1 - 1e-12):
-            if follows.jumps():
-                self._begin_anew(segment, s.t - self.segment_start)
-            step, numbers = self._step(segment, follows, min(end, self.next_output))
-            if step is None and self._begin_gently(segment):
-                continue
-            if step is None:
-                self._gave_up(segment)
-                return True
-            self.progress.note(s.t, self.stepper.dt)
-            happened = self._record(step, numbers, self.progress)
-            if s.t >= self.next_output * (1 - 1e-12):
-                self.recorder.fields()
-                self.next_output += every or math.inf
-            if self._over() or any(event.ends for event in happened):
-                cut = True
-                break
-            if stopped := self._stopped(segment, follows, end):
-                self._event(stopped, segment)
-                cut = True
-                break
-            if s.t < end * (1 - 1e-12):
-                self._save_if_due(event=bool(happened))
-        if cut or ends:
-            self.recorder.fields()
-        if not cut and endless:
-            self.remarks.add(f"endless {segment.part}", f"{segment.label} was ended 300 years "
-                             "after it began, before any of its stops; give it a duration")
-        elif not cut and segment.knots and segment.duration is None:
-            self.remarks.add(f"table {segment.part}", f"{segment.label} ended with its table, "
-                             f"{segment.knots[-1]:g} s after it began, before any of its stops")
-        self.progress.finish()
-        self._save_if_due(event=cut or ends)
-        return cut
-
-    def _stopped(self, segment: Segment, follows: Following, end: float) -> Event | None:
-        """The event that ends a protocol step early, if one does (collective).
-
-        Raises:
-            RunError: it cannot go on.
-        """
-        reached = segment.stop(self.s.get_voltage(), follows.passed())
-        if reached == "cutoff" or (reached and self.s.t < end * (1 - 1e-9)):
-            return Event(reached)
-        with self._kept_if_wrong():
-            found = self._done()
-        if found and found.look:
-            self.remarks.look_closely()
-        return found
-
-    def _done(self) -> Event | None:
-        """Event of an observer for which what is imposed has nothing to act on (collective)."""
-        return next((event for o in self.observers if (event := o.nothing_to_do())), None)
-
-    def _nothing_to_do(self, segment: Segment, found: Event) -> bool:
-        """End a step before it begins.
-
-        Raises:
-            RunError: the run has nothing else to do.
-        """
-        last = after(self.segments, self.number, whole=True) >= len(self.segments)
-        if self.tally.steps == 0 and last:
-            raise RunError(f"{segment.label} at t = {self.s.t:g} s: {found.reason}")
-        self._event(found, segment)
-        return True
-
     @contextlib.contextmanager
     def _kept_if_wrong(self) -> Iterator[None]:
         """Write fields and a checkpoint of a state that the run must not go on from."""
@@ -381,117 +277,9 @@ class Simulation:
             self.save()
             raise
 
-    def _borders(self, segment: Segment) -> tuple[bool, bool]:
-        """True or false: a segment is the first, and the last, of its protocol step."""
-        near = [k for k in (self.number - 1, self.number + 1) if 0 <= k < len(self.segments)]
-        same = {k - self.number for k in near if self.segments[k].part == segment.part}
-        return -1 not in same, 1 not in same
-
-    def _begin_anew(self, segment: Segment, time: float = 0.0) -> None:
-        """After a jump: potentials that fit, a step of first order, metal foreseen by its rate.
-
-        Where the salt has run out there may be none that fit; the first step finds them then.
-
-        Raises:
-            RunError: nothing carries the current, with salt at the walls.
-        """
-        self.before_jump, self.carried = self.s.save(), self.flowing
-        try:
-            self._consistent(segment, time)
-        except RunError:
-            if not self._begin_gently(segment):
-                raise
-            return
-        self.stepper.restart(voltage=segment.voltage is not None)
-        start.foresee(self.main)
-
-    def _begin_gently(self, segment: Segment) -> bool:
-        """Let the first step after a jump find salt and potentials together, if salt lacks.
-
-        Returns:
-            Whether it was not tried yet and may help.
-        """
-        before, s = self.before_jump, self.s
-        lacks = any(low < DEPLETED * u.scale for u, low in self._concentrations())
-        if before is None or s.t == 0.0 or not lacks or self.case.study == "steady":
-            return False
-        s.restore(before)
-        self.before_jump, self.flowing = None, self.carried
-        self.stepper.restart(voltage=segment.voltage is not None, gently=True)
-        return True
-
     def _concentrations(self) -> list[tuple[Unknown, float]]:
         """Salts that are followed, each with its lowest concentration (collective)."""
         return [(self.s.unknowns[name], self.s.extrema(name)[0]) for name in self.s.splits]
-
-    def _step(
-        self, segment: Segment, follows: Following, end: float
-    ) -> tuple[Step | None, dict[str, float]]:
-        """One accepted step, and what was measured of it.
-
-        Args:
-            segment: what is imposed.
-            follows: how long a step may be for that.
-            end: time at which it ends at the latest, s.
-        """
-        s, area = self.s, self.model.area
-        numbers: dict[str, float] = {}
-        until = follows.until(end)
-        begun = s.t - self.segment_start
-        drive = segment.drive if segment.voltage is None else None
-
-        def given(t: float) -> Control:
-            inside = min(t, until) - self.segment_start
-            self.model.set_time(inside)
-            if segment.voltage is not None:
-                s.set_voltage(segment.potential(inside))
-            return segment.control(inside, self.model.area)
-
-        def control(t: float) -> Control:
-            here, inside = given(t), min(t, until) - self.segment_start
-            self.model.deliver(begun, inside)
-            if drive is None:
-                return here
-            charge = segment.sign * drive.integral(begun, inside) * self.model.area
-            return Control(s.rate_for(charge, s.charges["passed"], s.dt))
-
-        scale = max(self._scale(given(min(s.t + self.stepper.dt, until))), self._scale(given(s.t)))
-        before = s.get_voltage(), follows.passed()
-
-        def refine() -> float | None:
-            numbers.clear()
-            numbers.update(self._measured(scale))
-            least, small = self.settings.dt_min, s.dt <= 10 * self.settings.dt_min
-            if s.dt <= least * (1 + 1e-9):
-                return None
-            charge = numbers["charge"] / area - self.segment_charge / area
-            shares = [segment.overshoot((before[0], s.get_voltage()), (before[1], charge))]
-            shares += [o.share() for o in self.observers if o.lands or not small]
-            share = min((share for share in shares if share is not None), default=None)
-            if share is None:
-                return None
-            return max(share * s.dt, least) if small else share * s.dt
-
-        def jumping() -> float | None:
-            return min((at for jump in s.jumps if (at := jump()) is not None), default=None)
-
-        fit = follows.fit if drive or self.model.flows else None
-        try:
-            limit = min(until - s.t, 1e30)
-            step = self.stepper.advance(control, scale, limit, refine, fit, jumping)
-        except Stuck:
-            self.save()
-            raise
-        if step is not None:
-            self._accept()
-            self.model.deliver(begun, s.t - self.segment_start, accepted=True)
-            self.flowing, self.before_jump = numbers["current_density"], None
-            state = {
-                c.name: numbers[c.name] / (area if c.per_area else 1.0)
-                for c in self.columns.values() if c.each_cycle
-            }  # fmt: skip
-            self.turnover.add(segment.cycle, follows.passed() - before[1], **state)
-        return step, numbers
 
     def _measured(self, scale: float) -> dict[str, float]:
         """Numbers of the step just solved (collective).
@@ -551,7 +339,7 @@ class Simulation:
         )
         self.flowing = self.s["circuit"].current()
         self._require_path(segment)
-        if self.case.study not in ("primary", "secondary"):
+        if not self.once:
             self.exchanged = self.potentials.exchanged()
         return done
 
@@ -564,11 +352,11 @@ class Simulation:
             RunError: there is no path for the current, and the potentials have no meaning.
         """
         voltage, share = self.s.get_voltage(), abs(self.flowing) / self.model.area
-        held, single = segment.voltage is not None, self.case.study in ("primary", "secondary")
+        held = segment.voltage is not None
         odd = share <= SMALLEST_DENSITY if held else segment.sign and abs(voltage) > TOO_MUCH
         if not odd or joined(self.model):
             return
-        if single or not held:
+        if self.once or not held:
             raise RunError(
                 f"start of {segment.name} at t = {self.s.t:g} s: nothing carries a current "
                 f"(voltage {voltage:.4g} V); {NOT_JOINED}"
@@ -653,73 +441,6 @@ class Simulation:
         late = time.monotonic() - self.saved > self.case.output.checkpoint_wall
         if self.comm.bcast(event or late):
             self.save()
-
-    # -- other studies -------------------------------------------------------------------------
-
-    def _single(self) -> None:
-        """Primary and secondary distribution: one solve, no time."""
-        segment = self.segments[0]
-        self._start(segment)
-        done = self._consistent(segment)
-        control = segment.control(0.0, self.model.area)
-        scale = self._scale(control)
-        for stage in self.stages[1:]:
-            found = stage.solve(control, scale)
-            if not found.converged:
-                raise RunError(
-                    f"no solution for {', '.join(stage.names)} ({found.reason}, residual "
-                    f"{found.residual:.1e} of the cell current)"
-                )
-            done = found.after(done)
-        numbers = self._measured(scale)
-        self._accept()
-        self._record(
-            Step(0.0, 0.0, done.newton, done.linear, done.factored, 0, 0.0, done.residual), numbers
-        )
-        self.recorder.fields()
-
-    def _steady(self) -> None:
-        """Steady state by implicit Euler steps that grow until nothing changes.
-
-        The salt content, which the steady equations leave open, is kept by the time steps.
-        """
-        segment, s = self.segments[0], self.s
-        if self.settled:
-            return
-        self._start(segment, fresh=s.t == 0.0)
-        if s.t == 0.0:
-            self._consistent(segment)
-        control = segment.control(0.0, self.model.area)
-        scale, dt = self._scale(control), self.stepper.dt
-        for _attempt in range(200):
-            before = s.save()
-            s.restart_formula()
-            s.begin(dt)
-            done = self.stepper.solve(control, scale)
-            if not done.converged:
-                s.restore(before)
-                dt *= 0.3
-                if dt < self.settings.dt_min:
-                    self._gave_up(segment, Trouble.of(self.model, self.stages, done))
-                    return
-                continue
-            change = s.error()
-            numbers = self._measured(scale)
-            s.accept()
-            self._accept()
-            step = Step(s.t, dt, done.newton, done.linear, done.factored, 0, change, done.residual)
-            happened = self._record(step, numbers)
-            if any(event.ends for event in happened) or self._over():
-                break
-            if change < 1e-10 and dt > 1e4 * self.settings.dt0:
-                self.settled = True
-                break
-            dt *= 3.0
-            self.stepper.dt = dt
-            self._save_if_due()
-        else:
-            raise RunError("no steady state: the salt still changes after 200 growing steps")
-        self.recorder.fields()
 
     # -- recording -----------------------------------------------------------------------------
 
@@ -825,19 +546,6 @@ class _Stepper(Stepper):
         if self.system.dt <= 10 * self.settings.dt_min:
             self.trouble = Trouble.of(self.model, self.stages, outcome)
         return outcome
-
-
-def _refuse_time(study: str, unknowns: list[str]) -> None:
-    """Refuse unknowns that a study without time would leave as they are.
-
-    Raises:
-        CaseError: there are some.
-    """
-    if unknowns:
-        raise CaseError(
-            f"study: {study!r}: is one solve without time, in which {', '.join(unknowns)} cannot "
-            "change; take 'steady' or 'tertiary', or leave out the physics"
-        )
 
 
 def _sweep(folder: Path) -> None:

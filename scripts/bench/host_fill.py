@@ -24,8 +24,8 @@ from fem.base.parallel import install_abort_hook, on_root
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.mesh.profile import thirds as thirds_of
+from fem.run.in_time import InTime
 from fem.run.session import mesh_folder
-from fem.run.simulation import Simulation
 from fem.study.build import build
 
 #: The job of docs/measured.md: 264,663 unknowns, 2.5 h at 1 mA/cm2.
@@ -51,7 +51,7 @@ def main(name: str, seconds: float, *overrides: str) -> None:
     laplace = Reference(domain, s.unknowns["xi"].part)
     laplace.solve(5)
     say(str(laplace))
-    run = Simulation(model, Path(tempfile.mkdtemp()))
+    run = InTime(model, Path(tempfile.mkdtemp()))
     run.check()
     segment = run.segments[0]
     follows = run._start(segment)

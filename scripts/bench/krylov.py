@@ -32,8 +32,8 @@ from fem import Case
 from fem.base.parallel import install_abort_hook, on_root
 from fem.compat import MPI
 from fem.mesh.domain import Domain
+from fem.run.in_time import InTime
 from fem.run.session import mesh_folder
-from fem.run.simulation import Simulation
 from fem.solver.stage import Stage
 
 
@@ -55,7 +55,7 @@ def row(case: Case, seconds: float, comm: Any) -> str:
     """Run a case and count."""
     model = fem.study.build.build(case, Domain.read(on_root(comm, mesh_folder, case), comm))
     s = model.system
-    run = Simulation(model, Path(tempfile.mkdtemp()))
+    run = InTime(model, Path(tempfile.mkdtemp()))
     run.check()
     segment = run.segments[0]
     follows = run._start(segment)

@@ -15,7 +15,7 @@ import numpy as np
 from fem import Case
 from fem.mesh.domain import Domain
 from fem.results.result import Result
-from fem.run.simulation import Simulation
+from fem.run.in_time import InTime
 from fem.study.build import build
 
 from .fronts import PER_CHARGE, UM, Array, box
@@ -61,7 +61,7 @@ def run(domain: Domain, folder: Path, width: float, steps: Any, **more: Any) -> 
         del data["regions"]
     domain.sidecar |= {"hash": "made in the test"}
     Path(folder).mkdir(parents=True, exist_ok=True)
-    simulation = Simulation(build(Case.from_dict(data), domain), Path(folder))
+    simulation = InTime(build(Case.from_dict(data), domain), Path(folder))
     try:
         simulation.check()
         simulation.begin()

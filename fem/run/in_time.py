@@ -1,0 +1,234 @@
+"""A run in time: the protocol, segment by segment, step by step."""
+
+from __future__ import annotations
+
+import math
+
+from fem.base.errors import RunError
+from fem.case.drive import LONGEST_STEP
+from fem.physics.ions.salt import DEPLETED
+from fem.run import start
+from fem.run.following import Following
+from fem.run.segments import Segment, after
+from fem.run.simulation import Simulation
+from fem.solver.options import Control
+from fem.solver.stepper import Step, Stuck
+from fem.system.part import Event
+
+__all__ = ["InTime"]
+
+
+class InTime(Simulation):
+    """A run of a study that goes on in time."""
+
+    def _march(self) -> None:
+        k = self.number
+        while k < len(self.segments) and not self._over():
+            fresh = k > self.number or self.s.t == self.segment_start
+            if fresh:
+                self._enter(k)
+            cut = self._segment(self.segments[k], fresh)
+            k = after(self.segments, k, whole=cut)
+
+    def _enter(self, number: int) -> None:
+        """A segment begins."""
+        self.number, self.segment_start = number, self.s.t
+        self.segment_charge = float(self.s.charges["passed"][0])
+
+    def _segment(self, segment: Segment, fresh: bool) -> bool:
+        """Run a segment to its end; True if an event ended the protocol step it belongs to."""
+        s, every = self.s, self.case.output.fields_every
+        begins, ends = self._borders(segment)
+        follows = self._start(segment, fresh)
+        if fresh and (nothing := self._done()):
+            return self._nothing_to_do(segment, nothing)
+        if fresh:
+            self._begin_anew(segment)
+            if begins:
+                self.next_output = s.t + every if every else math.inf
+            if s.t == 0.0:
+                self.recorder.fields()
+        elif segment.stop(s.get_voltage(), follows.passed()) or any(
+            self._ends(e) == "step" and e["number"] == self.number for e in self.events
+        ):
+            return True  # resumed where an event had ended it
+        end = segment.end()
+        endless = math.isinf(end)
+        end = self.segment_start + (LONGEST_STEP if endless else end)
+        if s.t >= end * (1 - 1e-12):
+            return False  # resumed at its end
+        self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
+        cut = False
+        while s.t < end * (1 - 1e-12):
+            if follows.jumps():
+                self._begin_anew(segment, s.t - self.segment_start)
+            step, numbers = self._step(segment, follows, min(end, self.next_output))
+            if step is None and self._begin_gently(segment):
+                continue
+            if step is None:
+                self._gave_up(segment)
+                return True
+            self.progress.note(s.t, self.stepper.dt)
+            happened = self._record(step, numbers, self.progress)
+            if s.t >= self.next_output * (1 - 1e-12):
+                self.recorder.fields()
+                self.next_output += every or math.inf
+            if self._over() or any(event.ends for event in happened):
+                cut = True
+                break
+            if stopped := self._stopped(segment, follows, end):
+                self._event(stopped, segment)
+                cut = True
+                break
+            if s.t < end * (1 - 1e-12):
+                self._save_if_due(event=bool(happened))
+        if cut or ends:
+            self.recorder.fields()
+        if not cut and endless:
+            self.remarks.add(f"endless {segment.part}", f"{segment.label} was ended 300 years "
+                             "after it began, before any of its stops; give it a duration")
+        elif not cut and segment.knots and segment.duration is None:
+            self.remarks.add(f"table {segment.part}", f"{segment.label} ended with its table, "
+                             f"{segment.knots[-1]:g} s after it began, before any of its stops")
+        self.progress.finish()
+        self._save_if_due(event=cut or ends)
+        return cut
+
+    def _stopped(self, segment: Segment, follows: Following, end: float) -> Event | None:
+        """The event that ends a protocol step early, if one does (collective).
+
+        Raises:
+            RunError: it cannot go on.
+        """
+        reached = segment.stop(self.s.get_voltage(), follows.passed())
+        if reached == "cutoff" or (reached and self.s.t < end * (1 - 1e-9)):
+            return Event(reached)
+        with self._kept_if_wrong():
+            found = self._done()
+        if found and found.look:
+            self.remarks.look_closely()
+        return found
+
+    def _done(self) -> Event | None:
+        """Event of an observer for which what is imposed has nothing to act on (collective)."""
+        return next((event for o in self.observers if (event := o.nothing_to_do())), None)
+
+    def _nothing_to_do(self, segment: Segment, found: Event) -> bool:
+        """End a step before it begins.
+
+        Raises:
+            RunError: the run has nothing else to do.
+        """
+        last = after(self.segments, self.number, whole=True) >= len(self.segments)
+        if self.tally.steps == 0 and last:
+            raise RunError(f"{segment.label} at t = {self.s.t:g} s: {found.reason}")
+        self._event(found, segment)
+        return True
+
+    def _borders(self, segment: Segment) -> tuple[bool, bool]:
+        """True or false: a segment is the first, and the last, of its protocol step."""
+        near = [k for k in (self.number - 1, self.number + 1) if 0 <= k < len(self.segments)]
+        same = {k - self.number for k in near if self.segments[k].part == segment.part}
+        return -1 not in same, 1 not in same
+
+    def _begin_anew(self, segment: Segment, time: float = 0.0) -> None:
+        """After a jump: potentials that fit, a step of first order, metal foreseen by its rate.
+
+        Where the salt has run out there may be none that fit; the first step finds them then.
+
+        Raises:
+            RunError: nothing carries the current, with salt at the walls.
+        """
+        self.before_jump, self.carried = self.s.save(), self.flowing
+        try:
+            self._consistent(segment, time)
+        except RunError:
+            if not self._begin_gently(segment):
+                raise
+            return
+        self.stepper.restart(voltage=segment.voltage is not None)
+        start.foresee(self.main)
+
+    def _begin_gently(self, segment: Segment) -> bool:
+        """Let the first step after a jump find salt and potentials together, if salt lacks.
+
+        Returns:
+            Whether it was not tried yet and may help.
+        """
+        before, s = self.before_jump, self.s
+        lacks = any(low < DEPLETED * u.scale for u, low in self._concentrations())
+        if before is None or s.t == 0.0 or not lacks:
+            return False
+        s.restore(before)
+        self.before_jump, self.flowing = None, self.carried
+        self.stepper.restart(voltage=segment.voltage is not None, gently=True)
+        return True
+
+    def _step(
+        self, segment: Segment, follows: Following, end: float
+    ) -> tuple[Step | None, dict[str, float]]:
+        """One accepted step, and what was measured of it.
+
+        Args:
+            segment: what is imposed.
+            follows: how long a step may be for that.
+            end: time at which it ends at the latest, s.
+        """
+        s, area = self.s, self.model.area
+        numbers: dict[str, float] = {}
+        until = follows.until(end)
+        begun = s.t - self.segment_start
+        drive = segment.drive if segment.voltage is None else None
+
+        def given(t: float) -> Control:
+            inside = min(t, until) - self.segment_start
+            self.model.set_time(inside)
+            if segment.voltage is not None:
+                s.set_voltage(segment.potential(inside))
+            return segment.control(inside, self.model.area)
+
+        def control(t: float) -> Control:
+            here, inside = given(t), min(t, until) - self.segment_start
+            self.model.deliver(begun, inside)
+            if drive is None:
+                return here
+            charge = segment.sign * drive.integral(begun, inside) * self.model.area
+            return Control(s.rate_for(charge, s.charges["passed"], s.dt))
+
+        scale = max(self._scale(given(min(s.t + self.stepper.dt, until))), self._scale(given(s.t)))
+        before = s.get_voltage(), follows.passed()
+
+        def refine() -> float | None:
+            numbers.clear()
+            numbers.update(self._measured(scale))
+            least, small = self.settings.dt_min, s.dt <= 10 * self.settings.dt_min
+            if s.dt <= least * (1 + 1e-9):
+                return None
+            charge = numbers["charge"] / area - self.segment_charge / area
+            shares = [segment.overshoot((before[0], s.get_voltage()), (before[1], charge))]
+            shares += [o.share() for o in self.observers if o.lands or not small]
+            share = min((share for share in shares if share is not None), default=None)
+            if share is None:
+                return None
+            return max(share * s.dt, least) if small else share * s.dt
+
+        def jumping() -> float | None:
+            return min((at for jump in s.jumps if (at := jump()) is not None), default=None)
+
+        fit = follows.fit if drive or self.model.flows else None
+        try:
+            limit = min(until - s.t, 1e30)
+            step = self.stepper.advance(control, scale, limit, refine, fit, jumping)
+        except Stuck:
+            self.save()
+            raise
+        if step is not None:
+            self._accept()
+            self.model.deliver(begun, s.t - self.segment_start, accepted=True)
+            self.flowing, self.before_jump = numbers["current_density"], None
+            state = {
+                c.name: numbers[c.name] / (area if c.per_area else 1.0)
+                for c in self.columns.values() if c.each_cycle
+            }  # fmt: skip
+            self.turnover.add(segment.cycle, follows.passed() - before[1], **state)
+        return step, numbers
