@@ -39,8 +39,8 @@ class Registry:
         known: each physics with the words that say where it comes from.
 
     Raises:
-        CaseError: a name is taken twice, or a physics is declared after one that does not exist or
-            that is declared after it.
+        CaseError: a name is taken twice, a physics is declared after one that does not exist or
+            that is declared after it, or a figure shows a field that nobody declares.
     """
 
     def __init__(self, known: Iterable[tuple[Physics, str]]):
@@ -63,6 +63,7 @@ class Registry:
         self.columns: dict[str, Column] = self._columns()
         self.figures: dict[str, Figure] = self._once("figures")
         self.events: dict[str, EventKind] = self._once("events")
+        self._check_figures()
 
     def _in_order(self, found: Mapping[str, Physics]) -> Iterator[Physics]:
         """The physics as given, but each after those that it names."""
@@ -91,6 +92,21 @@ class Registry:
         if circle:
             raise CaseError(f"columns stand behind each other in a circle: {circle}")
         return {name: found[name] for name in order}
+
+    def _check_figures(self) -> None:
+        """Figures show fields that somebody declares."""
+        for physics in self.physics:
+            for figure in physics.figures:
+                for name in (n for n in figure.maps if n not in self.fields):
+                    raise CaseError(
+                        f"figure {figure.name!r} of physics {physics.name!r} "
+                        f"({self.origin[physics.name]}): nobody declares its field {name!r}; "
+                        f"{nearest(name, self.fields)}"
+                    )
+
+    def owner(self, column: str) -> str:
+        """Name of the physics that declares a column."""
+        return next(p.name for p in self.physics for c in p.columns if c.name == column)
 
     def _once(self, kind: str) -> dict[str, Any]:
         """All fields, columns, figures or events by name."""

@@ -291,8 +291,11 @@ class Simulation:
         for observer in self.observers:
             found |= observer.step(scale)
         if odd := sorted(found.keys() ^ self.columns.keys()):
-            raise RunError(f"columns {', '.join(odd)}: a physics must declare the columns that its "
-                           "parts measure, and measure those that it declares")
+            owner = self.case.guests.registry.owner
+            lost = {owner(name): None for name in odd if name in self.columns}
+            whose = f" (declared by physics {', '.join(map(repr, lost))})" if lost else ""
+            raise RunError(f"columns {', '.join(odd)}{whose}: a physics must declare the columns "
+                           "that its parts measure, and measure those that it declares")
         return found
 
     def _accept(self) -> None:

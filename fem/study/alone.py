@@ -9,7 +9,7 @@ from fem.contract.physics import Column, Field
 from fem.mesh.domain import Domain
 from fem.setup.setup import Filled, filling_of
 from fem.study.build import check_names
-from fem.study.own import guest_parts, named_failures
+from fem.study.own import Guarded, guest_parts, is_ours, named_failures
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 
@@ -33,7 +33,10 @@ class Alone:
     @property
     def observers(self) -> list[Observer]:
         """The parts that measure, in their order."""
-        return [part for part in self.parts if isinstance(part, Observer)]
+        return [
+            part if is_ours(part) else Guarded(part, self.domain.comm)
+            for part in self.parts if isinstance(part, Observer)
+        ]
 
     @property
     def columns(self) -> dict[str, Column]:

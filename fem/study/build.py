@@ -41,7 +41,14 @@ from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges, Flow
 from fem.setup.setup import Filling, Setup, filling_of
-from fem.study.own import guest_parts, named_failures, own_physics
+from fem.study.own import (
+    Guarded,
+    check_made,
+    guest_parts,
+    is_ours,
+    named_failures,
+    own_physics,
+)
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 from fem.theory.salt import MONOVALENT
@@ -99,7 +106,10 @@ class Model:
     def observers(self) -> list[Observer]:
         """The parts that measure: the books of the cell first, as others ask them."""
         parts = (*self.books, *(part for part in self.physics if part not in self.books))
-        return [part for part in parts if isinstance(part, Observer)]
+        return [
+            part if is_ours(part) else Guarded(part, self.domain.comm)
+            for part in parts if isinstance(part, Observer)
+        ]
 
     @functools.cached_property
     def columns(self) -> dict[str, Column]:
@@ -245,6 +255,7 @@ def build(case: Case, domain: Domain) -> Model:
         s.charges[ledger(name)] = np.zeros(2)
     s.remember()
     s.close()
+    check_made(case, guests, s)
     return Model(
         case, domain, s, physics, books, electrons, ions, interface, circuit.area, capped,
         found.deepest_nucleation, data.electrolytes, clock, metal, nuclei, edges.timed, held,

@@ -10,9 +10,10 @@ from typing import Any
 from fem.base.errors import CaseError, RunError
 from fem.case.hooks import load
 from fem.setup.setup import Filled
-from fem.system.part import Part
+from fem.system.part import Observer, Part
+from fem.system.system import System
 
-__all__ = ["guest_parts", "named_failures", "own_physics"]
+__all__ = ["Guarded", "check_made", "guest_parts", "is_ours", "named_failures", "own_physics"]
 
 
 def guest_parts(setup: Filled) -> tuple[Part, ...]:
@@ -73,3 +74,72 @@ def _parts(origin: str, make: Callable[[], Iterable[Any]]) -> tuple[Part, ...]:
                 "declare or rows"
             )
     return made
+
+
+def is_ours(part: Part) -> bool:
+    """The part is of this package; else a failure is its author's."""
+    return type(part).__module__.partition(".")[0] == "fem"
+
+
+def check_made(case: Any, parts: Iterable[Part], s: System) -> None:
+    """All that physics of others promise is there once the system is closed.
+
+    Raises:
+        CaseError: a field or a name that is declared and that no part makes; whose it is.
+    """
+    origin = case.guests.registry.origin
+    for physics in case.taking_part():
+        for field in physics.fields if origin[physics.name] != "hostplate" else ():
+            if not field.gradient_of and s.function(field.name) is None:
+                raise CaseError(
+                    f"physics {physics.name!r} ({origin[physics.name]}): no part of it makes the "
+                    f"field {field.name!r} that it declares; add an unknown (s.add) or a memory "
+                    "(s.memory) of that name"
+                )
+    for part in (p for p in parts if not is_ours(p)):
+        for name in part.provides:
+            if name not in s.values:
+                raise CaseError(
+                    f"{type(part).__name__} of {type(part).__module__}: provides {name!r} and "
+                    "defines nothing of that name; call s.add, s.memory or s.define, or leave it "
+                    "out of provides"
+                )
+
+
+class Guarded(Observer):
+    """Observer of others whose failures end the run with a message, on all ranks.
+
+    Args:
+        part: whose methods are called.
+        comm: the ranks, each of which calls them.
+    """
+
+    def __init__(self, part: Observer, comm: Any):
+        self.part, self.comm = part, comm
+        self.makes, self.lands = part.makes, part.lands
+
+
+def _guarded(name: str) -> Callable[..., Any]:
+    """A method of an observer that fails on all ranks if it does on one."""
+
+    def call(self: Guarded, *args: Any, **more: Any) -> Any:
+        found, problem = None, None
+        try:
+            found = getattr(self.part, name)(*args, **more)
+            if isinstance(found, Iterator):
+                found = list(found)
+        except (CaseError, RunError) as error:
+            problem = str(error)
+        except Exception as error:
+            where = f"{type(self.part).__name__}.{name} of {type(self.part).__module__}"
+            problem = f"{where} fails: {type(error).__name__}: {error}"
+        problems = [text for text in self.comm.allgather(problem) if text]
+        if problems:  # a state that a run cannot begin from is a matter of its case
+            raise (CaseError if name == "begin" else RunError)(problems[0])
+        return found
+
+    return call
+
+
+for _name in [n for n, method in vars(Observer).items() if callable(method) and n[0] != "_"]:
+    setattr(Guarded, _name, _guarded(_name))

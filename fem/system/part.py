@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from fem.base.errors import RunError
 
@@ -121,7 +121,7 @@ class Observer:
     """
 
     makes: tuple[str, ...] = ()
-    lands: ClassVar[bool] = False
+    lands: bool = False
 
     def begin(self) -> None:
         """Take the present state as the reference of balances; not called by a resumed run."""

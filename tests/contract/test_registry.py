@@ -48,6 +48,13 @@ def test_each_follows_those_that_it_names() -> None:
          "column 'T_max' is declared twice: by 'a' (here 0) and by 'a' (here 0)"),
         ([Physics(name, "", figures=(Figure("f", ""),)) for name in ("a", "b")],
          "figure 'f' is declared twice"),
+        ([Physics("a", "", fields=(Field("T", "K", "T"),), figures=(
+            Figure("f", "", maps=("t",)),))],
+         "figure 'f' of physics 'a' (here 0): nobody declares its field 't'; did you mean 'T'?"),
+        ([Physics("a", "", columns=(Column("x", after="y"),))],
+         "column 'x' stands behind 'y', which nobody declares"),
+        ([Physics(name, "", table=Plain, section="growth") for name in ("a", "b")],
+         "physics 'b' (here 1): a case has a table of that name already"),
         ([Physics("heat", "", after=("wals",)), Physics("walls", "")],
          "'heat' (here 0) is declared after 'wals', which does not exist; did you mean 'walls'?"),
         ([Physics("a", "", after=("b",)), Physics("b", "", after=("a",))],

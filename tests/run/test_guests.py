@@ -380,6 +380,31 @@ def test_what_a_part_raises_names_the_part(method: str, tmp_path: Path) -> None:
         case.run(tmp_path / "r", hooks=True)
 
 
+@pytest.mark.parametrize("method", ["begin", "step", "events", "remarks", "share", "summary"])
+def test_what_an_observer_raises_is_a_message_that_names_it(method: str, tmp_path: Path) -> None:
+    case = _watched(tmp_path)
+    broken = f"Watcher.{method} = lambda self, *a, **k: 1 / 0\n\ndef physics("
+    module = tmp_path / "mine.py"
+    module.write_text(module.read_text().replace("def physics(", broken))
+    kind = CaseError if method == "begin" else RunError
+    with pytest.raises(kind, match=rf"^Watcher\.{method} of .* fails: ZeroDivisionError: division"):
+        case.run(tmp_path / "r", hooks=True)
+
+
+@pytest.mark.parametrize(("field", "provides", "reason"), [
+    ("nothing", '("speed",)', r"^physics 'additive' .*makes the field 'nothing' that it declares"),
+    ("speed", '("speed", "haste")', r"^Watcher of .*: provides 'haste' and defines nothing of"),
+])  # fmt: skip
+def test_what_is_declared_is_made(
+    field: str, provides: str, reason: str, tmp_path: Path
+) -> None:
+    case, module = _watched(tmp_path), tmp_path / "mine.py"
+    text = module.read_text().replace('Field("speed"', f'Field("{field}"')
+    module.write_text(text.replace("stopped = ()", f"stopped = {provides}"))
+    with pytest.raises(CaseError, match=reason):
+        case.run(tmp_path / "r", hooks=True)
+
+
 def test_a_closure_that_is_no_number_stays_one() -> None:
     step = Step(1.0, 1.0, 1, 0, 1, 0, 0.0, 0.0)
     tally = Tally()
