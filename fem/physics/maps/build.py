@@ -112,8 +112,14 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
         pores=tuple(pores or regions),
         tip=table.tip or "", far=_far(table),
         media={n: _told(m, ends.get(n)) for n, m in media.items()},
-        wagner=wagner(setup, c0), salt=c0, temperature=case.temperature,
+        wagner=wagner(setup, c0), salt=c0, temperature=case.temperature, solvent=_solvent(case),
     )  # fmt: skip
+
+
+def _solvent(case: Any) -> float:
+    """Relative permittivity of the electrolyte of the case; 20 where nobody knows it."""
+    found = materials.material(case.electrolyte, case.fillings, cation=case.metal)
+    return float(found.eps_r) if found.has("eps_r") else 20.0
 
 
 def _per_area(resistance: float | None) -> float | None:

@@ -75,7 +75,8 @@ class Potential(Observer):
         pores: regions whose field is measured.
         tip: boundary or region whose largest field is compared with that at the boundary `far`.
         media: what the summary says of each region. wagner: of surfaces that could plate.
-        salt: mol/m3. temperature: K.
+        salt: mol/m3. temperature: K. solvent: eps_r of the
+            electrolyte, for the Debye length.
     """
 
     kind: str
@@ -94,6 +95,7 @@ class Potential(Observer):
     wagner: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     salt: float = 1000.0
     temperature: float = 298.15
+    solvent: float = 20.0
     provides, needs = ("phi", "E"), ()
 
     # -- rows ----------------------------------------------------------------------------------
@@ -383,9 +385,9 @@ class Potential(Observer):
                 f"{found['film_resistance']:.3g} ohm m^2): {even}"
             )
         if self.kind == "electrostatics":
-            length = float(debye_length(self.salt, 20.0, self.temperature))
+            length = float(debye_length(self.salt, self.solvent, self.temperature))
             yield "map.debye", (
                 f"ions screen fields beyond the Debye length, {1e9 * length:.2g} nm at "
-                f"{self.salt:g} mol/m^3 and eps_r 20: at rest eps_r of what is larger acts on no "
-                "current"
+                f"{self.salt:g} mol/m^3 and eps_r {self.solvent:g}: at rest eps_r of what is larger "
+                "acts on no current"
             )
