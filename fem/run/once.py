@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fem.base import provenance
-from fem.base.errors import RunError
+from fem.base.errors import Interrupted, RunError
 from fem.base.folder import write_json, write_text
 from fem.base.parallel import on_root
 from fem.files.blocks import Block, region_field
@@ -64,9 +64,14 @@ class Once:
 
         Raises:
             RunError: no solution, or a balance does not close.
+            Interrupted: a signal asked to stop.
         """
         with self._timed("solve"):
             self.done = done = self._solve()
+        if number := self.stop.agreed():
+            raise Interrupted(
+                f"stopped by signal {number}; `hostplate resume {self.folder}` does the solve again"
+            )
         with self._timed("measure"):
             numbers = self._measured()
         with self._timed("write"):

@@ -388,6 +388,6 @@ class Potential(Observer):
             length = float(debye_length(self.salt, self.solvent, self.temperature))
             yield "map.debye", (
                 f"ions screen fields beyond the Debye length, {1e9 * length:.2g} nm at "
-                f"{self.salt:g} mol/m^3 and eps_r {self.solvent:g}: at rest eps_r of what is larger "
-                "acts on no current"
+                f"{self.salt:g} mol/m^3 and eps_r {self.solvent:g}: at rest eps_r of what is "
+                "larger acts on no current"
             )

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from fem import Case, CaseError
+from fem.base.errors import Interrupted
 from fem.case.summary import summary
 from fem.run.session import resume
+from fem.run.signals import StopRequest
 from tests.physics.maps.drawn import case, driven
 
 SLABS: dict[str, Any] = {
@@ -119,3 +121,16 @@ def test_probes_of_a_map(tmp_path: Path, surface: str) -> None:
     assert said["in"] == pytest.approx(wall / 2, rel=1e-6)
     with pytest.raises(CaseError, match="unknown name 'c'; allowed: "):
         case(None, driven(), **SLABS, probe=[{**probe[0], "field": "c"}])
+
+
+def test_a_run_that_was_stopped_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal during the solve ends the run; its folder is then resumed to the whole result."""
+    given = case(None, driven(), **SLABS)
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="does the solve again"):
+        patch.setattr(StopRequest, "agreed", lambda self: 15)
+        given.run(tmp_path / "r")
+    assert not (tmp_path / "r" / "summary.json").exists()
+    whole = given.run(tmp_path / "whole").summary
+    assert resume(tmp_path / "r").summary["flux"] == whole["flux"]
