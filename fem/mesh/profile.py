@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BINS", "bins_of", "distribution", "named_thirds", "thirds"]
+__all__ = ["PROFILE_BINS", "bins_of", "distribution", "named_thirds", "thirds"]
 
 #: Bins of a profile.
-BINS = 24
+PROFILE_BINS = 24
 
 
 def bins_of(

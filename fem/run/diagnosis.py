@@ -28,9 +28,9 @@ NOT_JOINED = (
     "parts not joined: no electrolyte reaches from the counter electrode to a conductor that "
     "hangs together with the collector; check regions and mesh"
 )
-#: Time steps of dt_min; salt that lasts no longer may be gone before a step is accurate.
+#: Time steps of dt_min that salt must last; else it may be gone before a step is accurate.
 SHORT = 1e4
-#: V; a current that drops more than this in the electrolyte may be in another unit.
+#: Ohmic drop in the electrolyte above which a current may be in another unit, V.
 TOO_MUCH = 3.0
 
 

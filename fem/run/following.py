@@ -13,10 +13,10 @@ from fem.system.part import Begun
 
 __all__ = ["SMALLEST_DENSITY", "Following"]
 
-#: A/m2; currents below count as rest when residuals are compared with the cell current.
+#: Least current density that does not count as rest when residuals are compared with it, A/m2.
 SMALLEST_DENSITY = 1e-2
-#: Share of the tolerance by which, after a kink or a restart, the current at the end of a step may
-#: differ from the given one for the sake of the charge; elsewhere by the whole of it.
+#: Share of the tolerance by which the current at the end of a step may differ from the given one,
+#: for the sake of the charge, after a kink or a restart; elsewhere by the whole of it.
 FRESH = 0.3
 #: Steps that follow a current may be as short as the first share of dt_min, and as the second
 #: number of units in the last place of the time: then charge over time is the current to 1e-5.

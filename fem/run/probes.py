@@ -37,7 +37,7 @@ from fem.values.expressions import Expression, is_ufl
 
 __all__ = ["Probes"]
 
-VARIABLES = ("x", "y", "z", "depth", "T")
+PROBE_VARIABLES = ("x", "y", "z", "depth", "T")
 
 
 class Probes:
@@ -64,7 +64,7 @@ class Probes:
         self._lines: dict[str, tuple[Probe, Callable[[], npt.NDArray], npt.NDArray]] = {}
         for number, probe in enumerate(model.case.probe):
             where = f"probe.{number} ({probe.name})"
-            expression = Expression.parse(probe.field, [*self.fields, *VARIABLES])
+            expression = Expression.parse(probe.field, [*self.fields, *PROBE_VARIABLES])
             if probe.line is not None:
                 a, b = (self._padded(p, where) for p in probe.line)
                 points = a + np.linspace(0.0, 1.0, probe.samples)[:, None] * (b - a)
@@ -237,7 +237,7 @@ class Probes:
         """Regions in which a field is defined."""
         if (known := self._function(field)) is not None:
             return known[1].regions
-        if field in VARIABLES:
+        if field in PROBE_VARIABLES:
             return tuple(self.model.domain.regions)
         return () if self._number(field) is None else self.model.ions.salty
 

@@ -24,9 +24,9 @@ from fem.study.build import Model
 __all__ = ["Recorder", "Tally", "declared"]
 
 #: Columns of the run itself: before those of the physics, and behind them.
-FIRST = {"t": "s", "dt": "s", "voltage": "V"}
-LAST = ("newton", "krylov", "rejected", "error")
-#: What the summary says of the run itself, besides.
+FIRST_COLUMNS = {"t": "s", "dt": "s", "voltage": "V"}
+LAST_COLUMNS = ("newton", "krylov", "rejected", "error")
+#: Entries of the summary on the run itself.
 SUMMARY = {
     "closures", "projected_area", "unknowns", "steps", "newton", "rejected", "krylov", "ranks",
     "mesh_hash", "physics_hash", "sigma_capped", "data_status", "probes",
@@ -151,12 +151,13 @@ class Recorder:
 
     def _columns(self) -> dict[str, str]:
         """Columns of `series.csv` with their units."""
-        last = dict.fromkeys(("segment", *(("cycle",) if self.cycles > 1 else ()), *LAST), "")
+        cycle = ("cycle",) if self.cycles > 1 else ()
+        last = dict.fromkeys(("segment", *cycle, *LAST_COLUMNS), "")
         own = self.model.columns
-        if taken := sorted(own.keys() & {*FIRST, *last, "cycle"}):
+        if taken := sorted(own.keys() & {*FIRST_COLUMNS, *last, "cycle"}):
             raise CaseError(f"columns {', '.join(taken)} of the case's physics: the run has such "
                             "columns already; rename them")
-        return FIRST | {c.name: c.unit for c in own.values()} | last | self.probes.units
+        return FIRST_COLUMNS | {c.name: c.unit for c in own.values()} | last | self.probes.units
 
     def truncate(self, t: float) -> None:
         """Forget what an interrupted run wrote later than the checkpoint that is taken up."""

@@ -42,9 +42,9 @@ __all__ = ["main_resume", "main_run", "mesh_folder", "resume", "run"]
 #: The mesh of the last run: a process that solves one case again and again reads it once.
 _LAST: dict[Path, Domain] = {}
 
-#: How studies of a cell are run, if not in time.
+#: Runs of the studies of a cell that are not in time.
 STUDIES = {"primary": Single, "secondary": Single, "steady": Steady}
-#: How studies that a physics brings are run.
+#: Runs of the studies that a physics brings.
 MARCHES = {"once": Once}
 
 

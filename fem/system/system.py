@@ -37,11 +37,11 @@ from fem.system.slots import CELL_SLOT, Slots
 
 __all__ = ["Hints", "Split", "System", "Unknown"]
 
-#: Degree of the quadrature whose points may have memories; that of all volume integrals.
-QUADRATURE_POINTS = 2
+#: Degree of the quadrature of all volume integrals; its points may have memories.
+QUADRATURE_DEGREE = 2
 #: Sums over all physics, and their units; see `System.contribute`.
 PORTS = {"heat": "W/m^3", "work": "W/m^3", "force": "N/m^3"}
-#: Currents that a cell's books are made of, A (2D: A/m); see `System.flow`.
+#: Currents that enter the balances of a cell, A (2D: A/m); see `System.flow`.
 FLOWS = {
     "cell": "out of the driven conductor at walls, sign of i_n",
     "side": "the part of that which makes no metal",
@@ -52,9 +52,9 @@ FLOWS = {
     "inflow": "into the electrolyte through other boundaries",
     "carried": "the magnitude of that",
 }
-#: A first guess trusts the quadratic part no further than this share of the linear one.
-BEND = 0.5
-#: Share of its scale that a concentration begins a first step with. Newton's method falls from it
+#: Largest quadratic part of a first guess, as a share of the linear one.
+MAX_BEND = 0.5
+#: Share of its scale with which a concentration begins a first step. Newton's method falls from it
 #: with ease, but where a wall had run out of salt it would not rise from 1e-20.
 FRESH = 1e-2
 
@@ -437,7 +437,7 @@ class System:
         """
         if per == "point":
             element: Any = basix.ufl.quadrature_element(
-                part.mesh.basix_cell(), value_shape=shape, degree=QUADRATURE_POINTS
+                part.mesh.basix_cell(), value_shape=shape, degree=QUADRATURE_DEGREE
             )
         else:
             kind = {"node": ("Lagrange", 1), "corner": ("DG", 1), "cell": ("DG", 0)}[per]
@@ -609,7 +609,7 @@ class System:
     def _guess(self, now: Any, before: Any, earlier: Any, rate: Any = None) -> Any:
         """First guess: after a jump fields run like sqrt(t), and a parabola through them turns."""
         straight, bend = self._foreseen(now, before, earlier, rate)
-        most = BEND * np.abs(straight)
+        most = MAX_BEND * np.abs(straight)
         return now + straight + np.clip(bend, -most, most)
 
     def weights(self, dt: float) -> tuple[float, float, float]:

@@ -6,9 +6,9 @@ from fem.contract.physics import ALL, Column, EventKind, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
-#: Largest charge missing or too much over the integral of |i|: what the quadrature of a given
-#: current and that of what was delivered may differ by, far below what a coulometer resolves.
-COMMANDED = 1e-6
+#: Largest difference of the delivered charge from the integral of a given current, over that of
+#: |i|: that of two quadratures, far below what a coulometer resolves.
+COMMANDED_RTOL = 1e-6
 
 PHYSICS = Physics(
     "circuit",
@@ -23,7 +23,7 @@ PHYSICS = Physics(
         Column("collector", "", "current of walls against that of held nodes", closure=True,
                last=False),
         Column("commanded", "", "charge delivered against the integral of the current given",
-               closure=True, last=False, optional=True, after="salt", floor=COMMANDED,
+               closure=True, last=False, optional=True, after="salt", floor=COMMANDED_RTOL,
                broken="the charge delivered and the integral of the current given differ by "
                "{value:.2e} of the integral of its magnitude, limit {limit:.0e}; give what is "
                "sharp in it as a table, or with step or where, or lower [solver] rtol"),

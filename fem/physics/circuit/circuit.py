@@ -24,12 +24,12 @@ __all__ = ["Circuit"]
 #: Time integrals that are kept: what passed through the collector; through the walls, since some
 #: leaves through boundaries; half of all ionic currents' magnitudes; side reactions. C (2D: C/m).
 CHARGES = ("passed", "reacted", "absolute", "side")
-#: Share of the most metal that there has been; less counts as none left to strip. No step takes
-#: more than there is: the last one leaves half of this.
-BARE = 2.5e-4
-#: Share of it that may be left, in no contact, where stripping cannot go on.
-SCRAPS = 0.02
-#: Share of the charge that passed from which one should know that it made no metal.
+#: Share of the most metal so far, below which none counts as left to strip. No step takes more than
+#: there is: the last one leaves half of this.
+BARE_SHARE = 2.5e-4
+#: Largest share of that metal that may be left, in no contact, where stripping cannot go on.
+SCRAPS_SHARE = 0.02
+#: Share of the charge that passed above which a remark says that it made no metal.
 SIDE_SHARE = 0.01
 NOTHING_TO_STRIP = (
     "nothing to strip: there is no metal on the walls; give initial.plated_charge (growth study: "
@@ -209,7 +209,8 @@ class Circuit(Observer):
         """Share of a step that takes no more metal than there is: half of what is none stays."""
         if self.begun is None or self.stock is None:
             return None
-        bare, passed = BARE * self.s.kept["most"] / self.area, float(self.s.charges["passed"][0])
+        bare = BARE_SHARE * self.s.kept["most"] / self.area
+        passed = float(self.s.charges["passed"][0])
         charge = self.pending["passed"] / self.area - self.begun.charge / self.area
         taken = charge - self._charge(passed)
         return max((self.left - 0.5 * bare) / taken, 0.05) if bare < self.left < taken else None
@@ -225,7 +226,7 @@ class Circuit(Observer):
         segment, passed = self.begun.segment, float(self.s.charges["passed"][0])
         if self.stepped and segment.stop(self.s.get_voltage(), self._charge(passed)):
             return None
-        rest = 0.0 if segment.cutoff is not None and self.stock.shows_bare else BARE
+        rest = 0.0 if segment.cutoff is not None and self.stock.shows_bare else BARE_SHARE
         left = self.stock.left()
         mostly_side = self.flow > 0.0 and 2 * self.lost > self.flow
         if left <= rest * self.s.kept["most"] or (math.isfinite(left) and mostly_side):
@@ -237,7 +238,7 @@ class Circuit(Observer):
         if self.begun is None or self.stock is None or self.begun.segment.sign <= 0.0:
             return None
         left = self.stock.left()
-        few = left <= SCRAPS * self.s.kept["most"]
+        few = left <= SCRAPS_SHARE * self.s.kept["most"]
         return Event("stripped", {"left": left / self.area}) if few else None
 
     def summary(self) -> dict[str, float]:

@@ -24,7 +24,7 @@ __all__ = ["DEPLETED", "Data", "SaltLedger", "sand_time"]
 
 #: Share of c0 below which a step that cannot be taken means that the salt has run out.
 DEPLETED = 1e-2
-#: Salt that a step adds at the most dilute place, as a share of c0, if it is coming back there.
+#: Least salt that a step adds at the most dilute place, as a share of c0, if salt comes back there.
 COMES_BACK = 1e-6
 #: Change of c across one cell, as a share of c0, from which a mesh counts as too coarse.
 STEEP_CELL = 0.2

@@ -45,10 +45,10 @@ from fem.physics.metal.profile import distance
 if TYPE_CHECKING:
     from fem.system.system import System, Unknown
 
-__all__ = ["OWN", "Contact"]
+__all__ = ["COLLECTOR_PIECE", "Contact"]
 
-#: Metal links nodes that were in no common piece before from TOUCH on, others from PART on.
-TOUCH, PART = 0.5, 0.38
+#: Heights from which metal links nodes that were in no common piece before, and all others.
+TOUCH_HEIGHT, PART_HEIGHT = 0.5, 0.38
 #: Share of the empty pore's conductivity between two pieces; all of it would leak 1e-4 of 1 mA/cm2
 #: through a row of cells at 25 mV.
 SHUT_SHARE = 1e-4
@@ -59,7 +59,7 @@ MAX_RIDGE_SLOPE, MIN_RIDGE_HEIGHT = 0.5, 1e-3
 #: Least height that is given to a piece: a quarter of the xi from which tails conduct.
 MIN_HEIGHT = 5e-5
 #: Number of the piece that is connected to the collector; others are numbered from there on.
-OWN = 1
+COLLECTOR_PIECE = 1
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -102,7 +102,7 @@ class Contact:
         self.open.x.array[:] = self.left.x.array[:] = 1.0
         self.piece = s.memory("piece", unknown.part)
         #: Number of the next new piece, and how many pieces and solids there are.
-        self.count = s.charges["pieces"] = np.array([OWN + 1.0, 0.0])
+        self.count = s.charges["pieces"] = np.array([COLLECTOR_PIECE + 1.0, 0.0])
         self.height = np.zeros(len(unknown.value.x.array))
         self.before, self.changed = np.zeros(len(self.height), dtype=np.int64), False
         #: Share of the step at hand after which pieces part or join: 0 at once, None not in it.
@@ -300,23 +300,24 @@ class Contact:
         links, pieces, own = self._cores(h, before)
         self.changed, self.count[1] = pieces != self.count[1], pieces
         if pieces <= 1:
-            self._store(np.full(len(h), OWN if own or not pieces else OWN + 1))
+            number = COLLECTOR_PIECE if own or not pieces else COLLECTOR_PIECE + 1
+            self._store(np.full(len(h), number))
         else:
             self._store(self._tell_apart(h, links, before))
 
     def _cores(self, h: Array, before: Ints) -> tuple[Ints, int, bool]:
         """Links of metal, how many pieces and solids they leave, and if one is the collector's."""
         i, j = self.edges
-        near = np.flatnonzero((h[i] >= PART) & (h[j] >= PART))
+        near = np.flatnonzero((h[i] >= PART_HEIGHT) & (h[j] >= PART_HEIGHT))
         i, j = i[near], j[near]
         same = (before[i] == before[j]) & (before[i] != 0)
-        linked = same | (h[i] >= TOUCH) & (h[j] >= TOUCH)
+        linked = same | (h[i] >= TOUCH_HEIGHT) & (h[j] >= TOUCH_HEIGHT)
         links = np.stack([i[linked], j[linked]])
         part, count, family = united(
-            self.comm, self.map, (h >= PART) | (self.kin >= 0), links,
+            self.comm, self.map, (h >= PART_HEIGHT) | (self.kin >= 0), links,
             kin=self.kin, families=self.families, ids=self.ids,
         )
-        pieces = self._tallest(part, h, count) >= TOUCH
+        pieces = self._tallest(part, h, count) >= TOUCH_HEIGHT
         pieces[family[family >= 0]] = True
         return links, int(pieces.sum()), bool(family[0] >= 0)
 
@@ -342,24 +343,24 @@ class Contact:
         # Where metal dissolves no tail changes hands: what floats keeps its own, a ghost goes.
         remains = self.s.values.get("remains")
         keeps = before if remains is None or remains.dissolves else np.zeros_like(before)
-        ridge = self._ridges(h) & (keeps != 0) & (keeps <= OWN)
+        ridge = self._ridges(h) & (keeps != 0) & (keeps <= COLLECTOR_PIECE)
         uphill = self._ascent(h, links, active, ridge, keeps)
         part, count, family = united(
             self.comm, self.map, active, np.concatenate([links, uphill], axis=1),
             kin=self.kin, families=self.families, ids=self.ids,
         )
-        metal = self._tallest(part, h, count) >= TOUCH
+        metal = self._tallest(part, h, count) >= TOUCH_HEIGHT
         pieces = metal.copy()
         pieces[family[family >= 0]] = True
         own = int(family[0])
         kept = self._tallest(part, np.maximum(keeps, 0).astype(float), count)
-        parted = pieces & (kept == OWN)
+        parted = pieces & (kept == COLLECTOR_PIECE)
         if own >= 0:
             parted[own] = False
         if parted.any():  # of what has been between them, the ghost goes
             ghost = self._tallest(part, (ridge & active).astype(float), count) > 0.0
-            kept[parted | (kept == OWN) & ~ghost] = 0.0
-            kept[own if own >= 0 else []] = OWN
+            kept[parted | (kept == COLLECTOR_PIECE) & ~ghost] = 0.0
+            kept[own if own >= 0 else []] = COLLECTOR_PIECE
         group = _joined(self._saddles(part, h), pieces, kept)
         return self._numbered(part, group, metal, family, before, h)
 
@@ -375,7 +376,7 @@ class Contact:
         """
         bound = np.zeros(len(h), dtype=bool)
         bound[links] = True
-        free = active & (self.kin < 0) & (h < TOUCH) & ~self._anywhere(bound)
+        free = active & (self.kin < 0) & (h < TOUCH_HEIGHT) & ~self._anywhere(bound)
         base, neighbour, _ = self._beside(free)
         leads = ~ridge[base] | ridge[neighbour]
         leads &= (keeps[base] == 0) | (keeps[base] == keeps[neighbour])
@@ -389,7 +390,7 @@ class Contact:
 
     def _ridges(self, h: Array) -> Mask:
         """Nodes below PART from which no edge rises as a front does (collective)."""
-        low = (h > MIN_RIDGE_HEIGHT) & (h < PART) & (self.kin < 0)
+        low = (h > MIN_RIDGE_HEIGHT) & (h < PART_HEIGHT) & (self.kin < 0)
         base, neighbour, length = self._beside(low)
         above, below = (distance(h[at], MIN_RIDGE_HEIGHT) for at in (neighbour, base))
         rise = self._best(base, (above - below) / length)
@@ -428,7 +429,8 @@ class Contact:
                 number[group[family[k]]] = -k
         grown = np.unique(group[metal])
         n = self.map.size_local
-        core = np.flatnonzero((part[:n] >= 0) & (h[:n] >= PART) & (before[:n] > OWN))
+        high = (part[:n] >= 0) & (h[:n] >= PART_HEIGHT)
+        core = np.flatnonzero(high & (before[:n] > COLLECTOR_PIECE))
         pairs = np.stack([group[part[core]], before[core]], axis=1)
         weighed, weight = _summed(pairs, h[core])
         everyone = self.comm.allgather((weighed, weight, int(before.max(initial=0))))
@@ -447,7 +449,7 @@ class Contact:
             number[which], fresh = fresh, fresh + 1
         self.count[0] = fresh
         if own >= 0:
-            number[own] = OWN
+            number[own] = COLLECTOR_PIECE
         return np.where(part >= 0, number[group[part]], 0)
 
     def _store(self, piece: Ints) -> None:
@@ -476,7 +478,7 @@ class Contact:
             number: of the piece, as the last step left it. Collective.
         """
         n = self.map.size_local
-        on = (self.before[:n] == number) & (self.height[:n] >= PART)
+        on = (self.before[:n] == number) & (self.height[:n] >= PART_HEIGHT)
         now, count = np.unique(self.piece.x.array[:n][on].astype(np.int64), return_counts=True)
         total: dict[int, int] = {}
         for here in self.comm.allgather([*zip(now.tolist(), count.tolist(), strict=True)]):

@@ -11,17 +11,17 @@ import ufl
 
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
 from fem.mesh.components import components, highest
-from fem.mesh.profile import BINS, bins_of, distribution, named_thirds
-from fem.physics.metal.contact import TOUCH
+from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
+from fem.physics.metal.contact import TOUCH_HEIGHT
 from fem.physics.metal.metal import Metal
 from fem.system.part import Observer
 from fem.system.system import System
 
 __all__ = ["Deposit"]
 
-#: A pore conducts from this multiple of its empty conductivity on.
-CONDUCTING = 30.0
-#: Share of the metal at the start of which the last digit is no leak of a short rest.
+#: Conductivity over that of an empty pore from which on a pore counts as conducting.
+CONDUCTING_FACTOR = 30.0
+#: Share of the metal at the start whose last digit is no leak of a short rest.
 LAST_DIGIT = 1e-6
 
 
@@ -79,7 +79,7 @@ class Deposit(Observer):
         floor = metal.sigma_floor
         floors = np.array([floor]) if isinstance(floor, float) else floor.x.array
         lowest = float(floors[floors > 0.0].min(initial=np.inf))  # a rank may have no pores
-        self.threshold = CONDUCTING * self.comm.allreduce(lowest, op=MPI.MIN)
+        self.threshold = CONDUCTING_FACTOR * self.comm.allreduce(lowest, op=MPI.MIN)
         part = s.unknowns["xi"].part
         self.points = s.unknowns["xi"].space.tabulate_dof_coordinates()
         self.height = s.domain.along(self.points)
@@ -219,7 +219,7 @@ class Deposit(Observer):
     def _connect(self) -> None:
         """Find the parts that conduct electrons, and what they touch (collective).
 
-        A part is made of solids, and of open pores above `CONDUCTING` times their empty
+        A part is made of solids, and of open pores above `CONDUCTING_FACTOR` times their empty
         conductivity. Metal in a part that does not reach the collector is dead. Whether there is
         metal (xi > 1/2) is asked of the xi that pieces were told apart by.
         """
@@ -260,7 +260,7 @@ class Deposit(Observer):
         mine, dim = self.node_label[: len(self.volumes)], self.s.domain.dim
         on = mine >= 0
         amount, here = (self.volumes * self.xi)[on], self.points[: len(mine)][on]
-        heavy = (self.volumes * (self.contacts.height[: len(mine)] >= TOUCH))[on]
+        heavy = (self.volumes * (self.contacts.height[: len(mine)] >= TOUCH_HEIGHT))[on]
         weights = (heavy, amount, *(amount * here[:, k] for k in range(dim)))
         sums = np.stack([np.bincount(mine[on], weights=w, minlength=count) for w in weights])
         sums = self.comm.allreduce(sums, op=MPI.SUM)
@@ -331,7 +331,7 @@ class Deposit(Observer):
             for name, row in zip(sums, totals, strict=True)
         }
 
-    def depth_profile(self, bins: int = BINS) -> dict[str, list[float]]:
+    def depth_profile(self, bins: int = PROFILE_BINS) -> dict[str, list[float]]:
         """Metal and its current against depth.
 
         Returns:

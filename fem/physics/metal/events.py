@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.physics.metal.contact import OWN
+from fem.physics.metal.contact import COLLECTOR_PIECE
 from fem.physics.metal.deposit import Deposit
 from fem.system.part import Event, Observer
 from fem.system.system import System
@@ -15,7 +15,7 @@ from fem.system.system import System
 __all__ = ["MetalEvents"]
 
 #: Events at which rates jump: what was cut off would go on for half a step by BDF2's memory.
-JUMPS = ("island", "joined", "bridge")
+JUMP_EVENTS = ("island", "joined", "bridge")
 
 
 class MetalEvents(Observer):
@@ -66,7 +66,8 @@ class MetalEvents(Observer):
         """
         fresh = self.s.history > 2  # else the formula has just begun anew
         found = [
-            Event(name, numbers, jump=fresh and name in JUMPS) for name, numbers in self._news()
+            Event(name, numbers, jump=fresh and name in JUMP_EVENTS)
+            for name, numbers in self._news()
         ]
         self.noted |= {event.name for event in found}
         self._remember()
@@ -86,7 +87,7 @@ class MetalEvents(Observer):
         for solid in sorted(deposit.joined - self.joined):
             at = deposit.contacts.where(deposit.contacts.number_of(solid), joined=True)
             found.append(("bridge", {
-                "piece": OWN, "place": at, "region": deposit.solid_names[solid]}))
+                "piece": COLLECTOR_PIECE, "place": at, "region": deposit.solid_names[solid]}))
         now = deposit.voids()
         closed = {*now} - self.voids - deposit.s["voids"].late
         found += [("void", now[number]) for number in sorted(closed)]

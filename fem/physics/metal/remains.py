@@ -33,14 +33,14 @@ import numpy.typing as npt
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import edges, highest
 from fem.mesh.nearest import crossings, nearest
-from fem.physics.metal.contact import PART, TOUCH
+from fem.physics.metal.contact import PART_HEIGHT, TOUCH_HEIGHT
 from fem.physics.metal.profile import distance, profile
 from fem.system.system import System, Unknown
 
 __all__ = ["MAX_DISTANCE", "Remains"]
 
 #: Values of xi of the contours of fronts: necks part at the first, seams join at the second.
-NECK, SEAM = PART, TOUCH
+NECK, SEAM = PART_HEIGHT, TOUCH_HEIGHT
 #: Least metal, or pore, at the top of remains, and the amount below which it is neglected. Long
 #: steps leave 0.06 of pore behind a front by itself, which fills as the tail comes to rest.
 MIN_TOP_XI, FAINT_XI = 0.1, 1e-3

@@ -15,9 +15,9 @@ from fem.system.system import System
 
 __all__ = ["Resolution"]
 
-#: Size of a cell over lambda from which a front is not resolved; of a mesh of lambda/2 all are
-#: below it.
-WIDE_CELL = 0.75
+#: Size of a cell over lambda above which a front is not resolved; all cells of a mesh of lambda/2
+#: are below it.
+MAX_CELL_WIDTH = 0.75
 
 
 class Resolution(Observer):
@@ -66,7 +66,7 @@ class Resolution(Observer):
         measure = np.abs(np.linalg.det(x[:, 1:] - x[:, :1])) / math.sqrt(domain.dim + 1)
         h = math.sqrt(2) * measure ** (1 / domain.dim)  # side of the regular simplex
         worst = domain.comm.allreduce(float(h.max(initial=0.0)), op=MPI.MAX)
-        if worst > WIDE_CELL * metal.interface_width:
+        if worst > MAX_CELL_WIDTH * metal.interface_width:
             half = 0.5e6 * metal.interface_width
             yield "front", (
                 f"{'where metal may start' if walls else 'the front of the metal'} has cells of "

@@ -7,12 +7,12 @@ from fem.physics.metal.deposit import Deposit
 from fem.system.part import Begun, Event, Observer
 from fem.system.system import System
 
-__all__ = ["LEAK", "Room"]
+__all__ = ["MAX_LEAK_SHARE", "Room"]
 
-#: Share of the cell current that may pass through empty pores; with more a step is too large.
-LEAK = 1e-4
-#: How often it is made smaller; then there is no metal left in contact that could carry it.
-LEAK_TRIES = 6
+#: Largest share of the cell current through empty pores; with more a step is too large.
+MAX_LEAK_SHARE = 1e-4
+#: Most reductions of such a step; then no metal in contact is left that could carry the current.
+MAX_LEAK_TRIES = 6
 #: Share of metal that every pore has where plating ends, and that no step may leave behind:
 #: stripping finds its front in the rest.
 FULL, BRIM = 0.99, 0.997
@@ -51,7 +51,7 @@ class Room(Observer):
         At rest there is no current of which it could be a share.
         """
         assert self.begun is not None
-        return self.begun.segment.name != "rest" and self.deposit.numbers["floor"] > LEAK
+        return self.begun.segment.name != "rest" and self.deposit.numbers["floor"] > MAX_LEAK_SHARE
 
     def impose(self, begun: Begun) -> None:
         """Note what is imposed, and the emptiest pore (collective)."""
@@ -69,7 +69,7 @@ class Room(Observer):
         if self._fills and reached > BRIM:
             aim = 0.5 * (FULL + BRIM) - self.emptiest
             shares.append(max(aim / (reached - self.emptiest), 0.05))
-        if self._leaks() and not self.s.kept.get("leaking") and self.tries < LEAK_TRIES:
+        if self._leaks() and not self.s.kept.get("leaking") and self.tries < MAX_LEAK_TRIES:
             self.tries += 1  # what lost its contact within the step still carried current
             shares.append(0.4)
         return min(shares, default=None)
@@ -101,8 +101,8 @@ class Room(Observer):
             return Event("stripped", {"left": left})
         raise RunError(
             f"{segment.label} at t = {self.s.t:.6g} s: {self.deposit.numbers['floor']:.1e} of the "
-            f"current passes through empty pores, limit {LEAK:.0e}: no metal in contact carries "
-            "it; give the step a cutoff"
+            f"current passes through empty pores, limit {MAX_LEAK_SHARE:.0e}: no metal in contact "
+            "carries it; give the step a cutoff"
         )
 
     def stuck(self) -> Event | None:

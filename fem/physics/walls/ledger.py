@@ -13,7 +13,7 @@ import ufl
 from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem, owned_size
 from fem.materials import Metal
-from fem.mesh.profile import BINS, bins_of, distribution, named_thirds
+from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
 from fem.physics.walls.interface import Interface, _side
 from fem.system.part import Observer
 from fem.system.system import System
@@ -21,7 +21,7 @@ from fem.system.system import System
 __all__ = ["WallLedger", "film_per_charge", "smallest_diameter"]
 
 #: Share of the smallest pore or fibre above which a film moves the walls; here they stand still.
-THICK_FILM = 0.1
+MAX_FILM_SHARE = 0.1
 #: Share of the metal at the start of which the last digit is no leak of a short rest.
 LAST_DIGIT = 1e-6
 #: Parameters of a mesh that are diameters of pores or fibres.
@@ -169,10 +169,10 @@ class WallLedger(Observer):
             return
         q = self.s.unknowns["q"].owned
         thickest = self.thickness * self.comm.allreduce(float(np.max(q, initial=0.0)), op=MPI.MAX)
-        if thickest > THICK_FILM * self.diameter:
+        if thickest > MAX_FILM_SHARE * self.diameter:
             yield "film", (
-                f"the metal film reaches {1e6 * thickest:.3g} um, above {THICK_FILM:.0%} of the "
-                f"smallest diameter {1e6 * self.diameter:.3g} um: the walls would have moved"
+                f"the metal film reaches {1e6 * thickest:.3g} um, above {MAX_FILM_SHARE:.0%} of "
+                f"the smallest diameter {1e6 * self.diameter:.3g} um: the walls would have moved"
             )
 
     # -- where ---------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class WallLedger(Observer):
             out["collector"] = {"current": s["circuit"].total("driven"), "area": area}
         return out
 
-    def depth_profile(self, bins: int = BINS) -> dict[str, list[float]]:
+    def depth_profile(self, bins: int = PROFILE_BINS) -> dict[str, list[float]]:
         """Wall current against depth.
 
         Returns:
