@@ -4,30 +4,32 @@ The profile of a front has tails, and tails must carry electrons to the front of
 but to no other. So pieces are distinguished by their cores, and tails are given to them by ascent:
 
     height   h = max(xi, cap) at the nodes of the pores, foreseen for the end of the step
-    piece    nodes linked by edges with h >= TOUCH at both ends, by one conducting solid, or by the
-             collector; with h >= PART only, if both ends were in one piece at the last step
+    piece    nodes linked by edges with h >= TOUCH_HEIGHT at both ends, by one conducting solid, or
+             by the collector; with h >= PART_HEIGHT only, if both ends were in one piece at the
+             last step
     wall     a node on a conductor belongs to that solid whatever h is there; metal beside it is
              linked to it as to any other node
     ascent   every other node follows its highest neighbour uphill
-    basin    what ends in a maximum below TOUCH (a young film, a nucleus) joins its neighbour across
-             the highest saddle; two pieces are never joined so
+    basin    what ends in a maximum below TOUCH_HEIGHT (a young film, a nucleus) joins its neighbour
+             across the highest saddle; two pieces are never joined so
     keeping  where the metal as a whole dissolves, tails stay with the piece that they were of: what
              floats keeps its own. Where it is plated they are given anew in every step, as fronts
              go into the tails of others
-    ridge    a node of the collector's piece below PART that rises less than a front does (RISE in
-             psi, which a front has 1 of) while metal dissolves: the last of a neck. It follows
-             other such nodes only, and their basin joins the collector's piece if it can reach it.
+    ridge    a node of the collector's piece below PART_HEIGHT that rises less than a front does
+             (MAX_RIDGE_SLOPE in psi; a front has 1) while metal dissolves: the last of a neck. It
+             follows other such nodes only, and their basin joins the collector's piece if it can.
              So what is left of a neck is stripped, and does not hang for ever on what was cut off
     cut      a cell of the pores is open to electrons of metal if all its nodes are of one piece or
              all of none: else a node that no piece had foreseen would link two. Between two pieces
-             SHUT of the empty pore's conductivity is left besides, beside coatings SHUT^2
+             SHUT_SHARE of the empty pore's conductivity is left, beside coatings SHUT_SHARE^2
 
 Pieces part and join between two steps: a step in which they would ends there, with the pieces that
 were before it, and rates jump as the next one begins.
 
-PART is what xi has left on the axis of a flat neck when a sharp one parts: 1/2 at the cusp of two
-fronts that know nothing of one another, 0.38 to 0.40 as relaxation and mesh round it (half-widths
-of 2 and 4 lambda, h = lambda/2); on the axis of a round neck it is 0.44 to 0.47: that parts late.
+PART_HEIGHT is what xi has left on the axis of a flat neck when a sharp one parts: 1/2 at the cusp
+of two fronts that know nothing of one another, 0.38 to 0.40 as relaxation and mesh round it
+(half-widths of 2 and 4 lambda, h = lambda/2); on the axis of a round neck it is 0.44 to 0.47: that
+parts late.
 """
 
 from __future__ import annotations
@@ -69,9 +71,10 @@ Mask = npt.NDArray[np.bool_]
 class Contact:
     """Pieces of metal at the step at hand, and the cells between them.
 
-    The field `piece`, kept and checkpointed, holds their numbers at the nodes of the pores: OWN for
-    the collector's, larger ones for metal without contact, negative ones for solids that float
-    without metal, 0 where there is nothing. A piece keeps its number as long as it exists.
+    The field `piece`, kept and checkpointed, holds their numbers at the nodes of the pores:
+    COLLECTOR_PIECE for the collector's, larger ones for metal without contact, negative ones for
+    solids that float without metal, 0 where there is nothing. A piece keeps its number as long as
+    it exists.
 
     Args:
         s: the system.
@@ -365,7 +368,7 @@ class Contact:
         return self._numbered(part, group, metal, family, before, h)
 
     def _ascent(self, h: Array, links: Ints, active: Mask, ridge: Mask, keeps: Ints) -> Ints:
-        """Links of every free node below TOUCH to its highest neighbour (collective).
+        """Links of every free node below TOUCH_HEIGHT to its highest neighbour (collective).
 
         Args:
             h: the heights.
@@ -389,7 +392,7 @@ class Contact:
         return np.stack([base[chosen], neighbour[chosen]])
 
     def _ridges(self, h: Array) -> Mask:
-        """Nodes below PART from which no edge rises as a front does (collective)."""
+        """Nodes below PART_HEIGHT from which no edge rises as a front does (collective)."""
         low = (h > MIN_RIDGE_HEIGHT) & (h < PART_HEIGHT) & (self.kin < 0)
         base, neighbour, length = self._beside(low)
         above, below = (distance(h[at], MIN_RIDGE_HEIGHT) for at in (neighbour, base))
