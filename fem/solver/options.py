@@ -30,7 +30,8 @@ class Options:
         linear_rtol: tightest relative tolerance of the iterative linear solver; it is looser where
             that is more than the residual needs.
         direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly. In
-            2D the catalogue breaks even at 10,000 to 20,000 (`docs/speed.md`).
+            2D the catalogue breaks even at 10,000 to 20,000 (`docs/speed.md`), in 3D secondary
+            current at 6,000 (`scripts/bench/secondary.py`).
         direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
         patience: the preconditioner is kept until a solve needs this many times the iterations it
             needed when it was new (with `fem.solver.decoupling` it is set up anew in each step).
@@ -43,7 +44,7 @@ class Options:
     linear_rtol: float = 1e-7
     patience: float = 1.6
     direct_limit_2d: int = 15_000
-    direct_limit_3d: int = 40_000
+    direct_limit_3d: int = 10_000
     direct_limit_growth: int = 60_000
     max_linear: int = 200
     overrides: dict[str, object] = field(default_factory=dict)
