@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem.compat import PETSc, cell_vertices
+from fem.compat import PETSc, cell_vertices, la
 
-__all__ = ["components", "edges", "highest", "linked", "united"]
+__all__ = ["components", "edges", "highest", "linked", "shared", "united"]
 
 Ints = npt.NDArray[np.int64]
 
+#: Name of what is in no part.
+NAMELESS = np.iinfo(np.int64).max
 #: Most links that numpy follows in less time than scipy.sparse takes to load, 0.2 s.
 MAX_LINKS_IN_NUMPY = 30_000
 
@@ -75,7 +77,7 @@ def united(
 
     # A part is named by its smallest number, a family k by k - families, below 0. Parts with a
     # node or a family in common are one.
-    name = np.full(n_local, np.iinfo(np.int64).max)
+    name = np.full(n_local, NAMELESS)
     np.minimum.at(name, part[: len(here)], ids[here])
     bonds = []
     if comm.size == 1:  # nothing is shared, and families are in the graph
@@ -83,22 +85,16 @@ def united(
             np.minimum.at(name, part[len(here) + kin[member]], kin[member] - families)
         rank = np.empty(n_local, dtype=np.int64)
         rank[np.argsort(name)] = np.arange(n_local)
-        rank[name == np.iinfo(np.int64).max] = -1  # families without a node
+        rank[name == NAMELESS] = -1  # families without a node
         label = np.full(count, -1, dtype=np.int64)
         label[here] = rank[part[: len(here)]]
         return label, int(rank.max(initial=-1)) + 1, rank[part[len(here):]]
     if kin is not None:
         present = np.unique(kin[member])
         bonds.append(np.stack([name[part[len(here) + present]], present - families], axis=1))
-    ghosts = np.arange(nodes.size_local, count)
-    ghosts = ghosts[on[ghosts]]
-    asked = comm.allgather(np.stack([everywhere[ghosts], name[part[place[ghosts]]]], axis=1))
-    low, high = nodes.local_range
-    for pairs in asked:
-        mine = pairs[(pairs[:, 0] >= low) & (pairs[:, 0] < high)]
-        local = (mine[:, 0] - low).astype(np.int64)
-        known = on[local]
-        bonds.append(np.stack([name[part[place[local[known]]]], mine[known, 1]], axis=1))
+    named = np.full(count, NAMELESS)
+    named[here] = name[part[: len(here)]]
+    bonds.append(shared(nodes, named))
     own = np.concatenate(bonds).reshape(-1, 2)
     known_names = np.unique(np.concatenate([name[part[: len(here)]], own.ravel()]))
     told = comm.allgather((own, known_names))
@@ -112,6 +108,27 @@ def united(
     there = names[names < 0]
     family[there + families] = whole[: len(there)]
     return label, int(total), family
+
+
+def shared(nodes: Any, named: Ints) -> Ints:
+    """Find which parts of this rank and of its neighbours are one: they have a node in common.
+
+    Neighbours exchange one name for each node that they share; what is left, a few pairs of parts,
+    may then go to all ranks. Collective.
+
+    Args:
+        nodes: index map of the nodes.
+        named: name of the part of each local node, ghosts last; `NAMELESS` where it is in none.
+
+    Returns:
+        This rank's name and the owner's, each pair once, (pairs, 2).
+    """
+    theirs = la.vector(nodes, dtype=np.int64)
+    theirs.array[:] = named
+    theirs.scatter_forward()
+    n = nodes.size_local
+    pairs = np.stack([named[n:], theirs.array[n:]], axis=1)
+    return np.unique(pairs[(pairs != NAMELESS).all(axis=1)], axis=0)
 
 
 def linked(count: int, rows: Ints, columns: Ints) -> tuple[int, Ints]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fem.compat import MPI, cell_vertices, dmesh
-from fem.mesh.components import components
+from fem.mesh.components import NAMELESS, components, shared
 from fem.solver.matrices import ROW_UNIT, Differences
 from fem.solver.options import Options
 from tests.verification.fronts import (
@@ -222,6 +222,14 @@ def parts_of(comm: MPI.Comm) -> dict[str, Any]:
     on = pattern(middle.T)
     label, total = components(mesh, on)
     assert np.all((label >= 0) == on)
+    # However many nodes ranks share, each pair of parts goes to all ranks once.
+    nodes = mesh.geometry.index_map()
+    named = np.full(nodes.size_local + nodes.num_ghosts, comm.rank + 1)
+    named[::2] = NAMELESS
+    pairs = shared(nodes, named)
+    assert len(pairs) <= comm.size - 1 and (pairs[:, 0] == comm.rank + 1).all()
+    assert comm.allreduce(len(pairs)) > 0 or comm.size == 1
+    assert comm.allreduce(nodes.num_ghosts) > 8 * comm.size or comm.size == 1
     here = [(*map(float, np.round(m[:2], 6)), int(k)) for m, k in zip(middle, label, strict=True)]
     everyone = comm.gather(([entry for entry in here if entry[2] >= 0], count), root=0)
     if everyone is None:
