@@ -106,7 +106,6 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
         )
     yield Potential(
         kind=table.kind, regions=tuple(regions), coefficient=coefficient, charge=charge,
-        typical=unit * _typical(media, ends),
         driven=driven, held=held, coated=coated,
         liquids=tuple(n for n in regions if setup.fillings[n].electrolyte is not None),
         pores=tuple(pores or regions),
@@ -308,14 +307,6 @@ def _values(
         ends[name] = low, cap, True
         found[name] = np.minimum(found[name], cap) if name in found else cap
     return found, ends
-
-
-def _typical(
-    media: dict[str, _Medium], ends: dict[str, tuple[float, float, bool]]
-) -> float:
-    """Largest value of what is no conductor; of metals alone the least."""
-    others = [high for n, (_, high, _) in ends.items() if not media[n].conductor]
-    return max(others) if others else min((low for low, _, _ in ends.values()), default=1.0)
 
 
 def _cells(domain: Domain, name: str) -> npt.NDArray[np.bool_]:

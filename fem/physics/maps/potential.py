@@ -68,7 +68,6 @@ class Potential(Observer):
         kind: of the map.
         regions: in which phi is solved for.
         coefficient: s, a field constant on each cell. charge: rho, the same, or None.
-        typical: the largest s of what is no conductor.
         driven: boundary -> what drives it. held: region -> its potential, V.
         coated: solid -> what its film lets pass by area, S/m2 or F/m2; 0 where nothing passes.
         liquids: regions against which films lie.
@@ -83,7 +82,6 @@ class Potential(Observer):
     regions: tuple[str, ...]
     coefficient: Any
     charge: Any
-    typical: float
     driven: Mapping[str, Driven]
     held: Mapping[str, float]
     coated: Mapping[str, float]
@@ -238,10 +236,12 @@ class Potential(Observer):
             return max(map(abs, self.fluxes.values()))
         s, comm = self.s, self.s.domain.comm
         values = [d.phi for d in self.driven.values()] + [*self.held.values()]
-        volume = comm.allreduce(float(self.volume.sum()), op=MPI.SUM)
-        low, high = s.domain.ends  # as if one medium filled the cell
+        cells = self.coefficient.x.array[self.part.cells[: len(self.volume)]]
+        local = np.array([self.volume.sum(), self.volume @ np.log(cells)])
+        volume, logs = comm.allreduce(local, op=MPI.SUM)
+        low, high = s.domain.ends  # as if the geometric mean of all media filled the cell
         drop = max(values) - min(values) if values else 0.0
-        estimate = self.typical * drop * volume / (high - low) ** 2
+        estimate = math.exp(logs / volume) * drop * volume / (high - low) ** 2
         if self.fixed_charge is not None:
             size = s.form(abs(self.charge) * s.domain.weight * s.domain.dx(self.regions))
             estimate = max(estimate, s.integral(size))
