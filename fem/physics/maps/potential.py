@@ -74,8 +74,7 @@ class Potential(Observer):
         pores: regions whose field is measured.
         tip: boundary or region whose largest field is compared with that at the boundary `far`.
         media: what the summary says of each region. wagner: of surfaces that could plate.
-        salt: mol/m3. temperature: K. solvent: eps_r of the
-            electrolyte, for the Debye length.
+        salt: mol/m3. temperature: K. solvent: eps_r of the electrolyte, for the Debye length.
     """
 
     kind: str
@@ -117,7 +116,7 @@ class Potential(Observer):
         """Hold what has a potential; nobody is held twice (collective).
 
         Raises:
-            CaseError: two that are held at different potentials touch each other, or nothing is.
+            CaseError: two that are held at different potentials touch each other.
         """
         domain, part = self.s.domain, phi.part
         taken = np.full(len(phi.value.x.array), -1)
@@ -280,9 +279,9 @@ class Potential(Observer):
             faces = domain.faces_of(name, regions)
             form = self.coefficient * phi.test * w * domain.ds(faces)(metadata=exact)
         share = s.nodal(s.form(form))
-        if self.driven.get(name, Driven(0.0)).layer is not None:
-            total = abs(self.fluxes[name]) / s.domain.comm.allreduce(share.sum(), op=MPI.SUM)
-            return total, total
+        if self.driven.get(name, Driven(0.0)).layer is not None:  # only as the far one
+            mean = abs(self.fluxes[name]) / s.domain.comm.allreduce(share.sum(), op=MPI.SUM)
+            return math.nan, mean
         dofs = phi.groups[name]
         dofs = dofs[dofs < n]
         dofs = dofs[share[dofs] > 0.0]
@@ -295,6 +294,7 @@ class Potential(Observer):
 
     def step(self, scale: float) -> Mapping[str, float]:
         """Measures of the field in the pores, and whether the fluxes add up."""
+        self._measure_fluxes()
         self.E.interpolate(self.slope)
         n, dim = len(self.volume), self.s.domain.dim
         self.magnitude = np.linalg.norm(self.E.x.array.reshape(-1, dim)[:n], axis=1)

@@ -35,12 +35,13 @@ def slabs(table: dict[str, Any], block: str, film: str | None = None, **changes:
     } | changes)  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["direct", "iterative"])
 @pytest.mark.parametrize("film", [None, "skin"])
-def test_slabs_in_series(tmp_path: Path, film: str | None) -> None:
-    """I = V A/(L/s + L/kappa + d/kappa_film + R)."""
+def test_slabs_in_series(tmp_path: Path, film: str | None, kind: str) -> None:
+    """I = V A/(L/s + L/kappa + d/kappa_film + R), with the skin 1/40 of what is estimated."""
     table = driven(kind="conduction")
     table["boundaries"]["counter"] = {"phi": "1 V", "resistance": "3e-6 ohm*m^2"}
-    said = slabs(table, "poor", film).run(tmp_path / "r").summary
+    said = slabs(table, "poor", film, solver={"kind": kind}).run(tmp_path / "r").summary
     resistance = 10e-6 / 0.5 + 10e-6 / KAPPA + 3e-6 + (1e-6 / 1e-3 if film else 0.0)
     current = 4e-6 / resistance
     assert said["flux"]["counter"] == pytest.approx(current, rel=1e-9)
