@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 #: Name of what is in no part.
 NAMELESS = np.iinfo(np.int64).max
 #: Most links that numpy follows in less time than scipy.sparse takes to load, 0.2 s.
-MAX_LINKS_IN_NUMPY = 30_000
+MAX_LINKS_IN_NUMPY = 60_000
 
 
 def components(mesh: Any, on: npt.NDArray[np.bool_]) -> tuple[Ints, int]:

@@ -21,8 +21,8 @@ __all__ = ["Pattern", "gradients", "pattern"]
 
 Array = npt.NDArray[np.float64]
 
-#: Most cells over which numpy sums in less time than scipy.sparse takes to load, 0.2 s.
-MANY = 10_000
+#: Most cells over which numpy sums as fast as scipy.sparse, which takes 0.2 s to load.
+MAX_CELLS_IN_NUMPY = 30_000
 
 
 def pattern(system: System, row: Unknown, column: Unknown) -> Pattern:
@@ -158,7 +158,7 @@ class Pattern:
         values = np.stack(
             [np.einsum("ck,ck->c", slopes[:, i], slopes[:, j]) for i, j in self.pairs], axis=1
         )
-        if len(self.cells) <= MANY:
+        if len(self.cells) <= MAX_CELLS_IN_NUMPY:
             return _Table(values, self.edge_of.ravel(), self.edges.shape[1])
         from scipy.sparse import coo_array
 

@@ -577,7 +577,7 @@ def test_cells_are_summed_alike_by_numpy_and_scipy(monkeypatch: pytest.MonkeyPat
     weights = np.random.default_rng(1).random(10_000)
     found = []
     for most in (10_000, 0):
-        monkeypatch.setattr(pattern, "MANY", most)
+        monkeypatch.setattr(pattern, "MAX_CELLS_IN_NUMPY", most)
         s = Cell(case()).s
         where = pattern.pattern(s, s.unknowns["c"], s.unknowns["c"])
         found.append(where.stiffness(weights[: len(where.cells)]))
