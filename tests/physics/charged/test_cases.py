@@ -1,0 +1,76 @@
+"""Cases with fixed charge: what their headers say comes out; the command that makes a table."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem import Case
+from fem.case.files import find_case
+from fem.results.result import Result
+
+Solve = Callable[..., Result]
+NEUTRAL = "fixed_charge=[]"
+
+
+@pytest.fixture(scope="module")
+def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
+    """Run a case with overrides, once for all tests that ask for it."""
+
+    @functools.cache
+    def run(name: str, *overrides: str) -> Result:
+        case = Case.load(name, ("output.figures=false", *overrides))
+        return case.run(tmp_path_factory.mktemp("charged") / name)
+
+    return run
+
+
+def depleted(result: Result) -> float:
+    """When the salt had run out, s; infinite if it had not."""
+    assert result.summary["closures"]["salt"] < 1e-8
+    events = {e["event"]: e["t"] for e in result.summary["events"]}
+    return float(events.get("depletion", np.inf))
+
+
+def test_charged_channels_help_in_dilute_electrolyte(solve: Solve) -> None:
+    """Times of depletion at 0.1 and at 1 mol/L, with and without charge."""
+    strong = ('materials.dilute.c0="1 mol/L"', 'protocol.0.current_density="144.73 mA/cm^2"')
+    times = [depleted(solve("nanochannel_separator", *more))
+             for more in ((), (NEUTRAL,), strong, (*strong, NEUTRAL))]  # fmt: skip
+    print("nanochannel", times)
+    assert times == pytest.approx([6.17, 2.20, 2.43, 2.20], rel=1e-2)
+
+
+def test_anchored_anions_carry_the_current_on(solve: Solve) -> None:
+    """Beyond the neutral limit: no depletion; without charge, and with the other sign, there is."""
+    other = 'fixed_charge.0.density="2e7 C/m^3"'
+    plain, none, wrong = (solve("anion_anchor", *more) for more in ((), (NEUTRAL,), (other,)))
+    assert depleted(plain) == np.inf
+    assert plain.summary["t"] == 60.0
+    assert plain.summary["voltage"] == pytest.approx(-0.713, rel=2e-3)
+    assert plain.summary["c_min"] == pytest.approx(40.1, rel=1e-2)
+    assert [depleted(none), depleted(wrong)] == pytest.approx([5.29, 2.99], rel=1e-2)
+    steady = 'study="steady"', 'protocol=[{step="plate", current_density="86.8 mA/cm^2"}]'
+    drops = [solve("anion_anchor", *steady, *more).summary["voltage"] for more in ((), (NEUTRAL,))]
+    assert drops == pytest.approx([-0.589, -0.652], rel=2e-3)
+
+
+def test_command_writes_a_table(run_cli: Callable[..., Any], tmp_path: Path) -> None:
+    """The table of the case is what the command writes; wrong options are told together."""
+    options = ["--radius", "5 nm", "--charge=-0.05 C/m^2", "--eps-r", "78.5", "--t-plus", "0.4"]
+    file = tmp_path / "pores.csv"
+    done = run_cli("channel", str(file), *options, "--D", "3e-10 m^2/s")
+    assert done.returncode == 0 and "charge -2e+07 C/m^3 of liquid" in done.stdout
+    shipped = find_case("nanochannel_separator").with_suffix(".csv")
+    now, then = (np.genfromtxt(f, delimiter=",", skip_header=5) for f in (file, shipped))
+    assert now.shape == (40, 6) and now == pytest.approx(then, rel=1e-5)
+    again = run_cli("channel", str(file), *options, "--D", "3e-10 m^2/s")
+    assert again.returncode == 1 and "already exists" in again.stderr
+    wrong = run_cli("channel", str(file), *options, "--D", "0 m^2/s", "--rows", "1")
+    assert wrong.returncode == 1
+    assert "--rows 1: 2 to 200" in wrong.stderr and "--D 0: must be above 0" in wrong.stderr
