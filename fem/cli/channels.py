@@ -76,6 +76,8 @@ def _do_channel(options: argparse.Namespace) -> None:
                       options.t_plus)
     except OSError as error:
         raise CaseError(f"{options.file} cannot be written: {error.strerror}") from None
+    except ValueError as error:
+        raise CaseError(f"channel: {error}") from None
     ends = [float(debye_length(c, options.eps_r, T, options.z)) for c in (low, high)]
     print(
         f"{options.file}: {options.rows} rows; t_plus {table['t_plus'][0]:.3g} at {low:g} mol/m^3 "

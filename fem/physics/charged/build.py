@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -10,7 +11,7 @@ from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.materials import library
 from fem.physics.charged.charges import Charges
-from fem.physics.charged.shift import Donnan, Shift, Tabulated, laws
+from fem.physics.charged.shift import LN_C_RANGE, Shift, laws
 from fem.physics.charged.table import FixedCharge
 from fem.setup.setup import Filling, Setup
 from fem.values.properties import number, varies
@@ -55,9 +56,9 @@ def shifts(
 
 def _shift(entry: FixedCharge, z: int) -> Shift:
     if entry.channel is not None:
-        return Tabulated(entry.channel.c, entry.channel.g_plus, entry.channel.g_minus)
+        return Shift.table(entry.channel.c, entry.channel.g_plus, entry.channel.g_minus)
     assert entry.density is not None  # checked with the case
-    return Donnan.of(entry.density, z)
+    return Shift.spread(entry.density, z)
 
 
 def _unfit(case: Case, entry: FixedCharge, filling: Filling, pores: Iterable[str]) -> str:
@@ -116,10 +117,10 @@ def _no_ions(entry: FixedCharge, shift: Shift) -> str:
     """Message if no salt has the anions of the start; else empty."""
     if entry.anions is None or np.isfinite(shift.salt_of(entry.anions)):
         return ""
-    most = 2.0 * shift.half if isinstance(shift, Donnan) else 0.0
+    most = shift.c_minus(math.exp(LN_C_RANGE[0]))
     return (
-        f"anions: {entry.anions:g} mol/m^3: a charge of {entry.density:g} C/m^3 alone holds "
-        f"{most:g} mol/m^3 of them, so no metal ion is left; raise anions or lower the charge"
+        f"anions: {entry.anions:g} mol/m^3: the charge alone holds {most:g} mol/m^3 of them, so no "
+        "metal ion is left; raise anions or lower the charge"
     )
 
 

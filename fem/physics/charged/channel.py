@@ -23,7 +23,7 @@ from scipy.integrate import solve_bvp
 
 from fem.base.constants import EPSILON_0, FARADAY, GAS_CONSTANT
 from fem.base.errors import RunError
-from fem.physics.charged.shift import Tabulated, laws
+from fem.physics.charged.shift import Shift, laws
 from fem.physics.charged.table import COLUMNS
 from fem.theory.space_charge import debye_length
 
@@ -128,10 +128,13 @@ def write(
 
     Raises:
         RunError: a potential is not found.
+        ValueError: no region could read the table.
     """
     plus, minus = np.array([*channel.means(c)]).T
     salt = np.asarray(c, dtype=float)
-    shift = Tabulated(salt, plus, minus)
+    Shift.table(salt, plus, minus)  # as a region reads it
+    y, excess = 0.5 * np.log(plus / minus), 0.5 * np.log(plus * minus)
+    shift = Shift(lambda c: y, lambda c: excess)
     known = laws(shift, lambda c, T: D, lambda c, T: t_plus, channel.z)
     columns = {"c": salt, "g_plus": plus, "g_minus": minus}
     columns |= {name: known[name](salt, channel.T) for name in ("t_plus", "kappa", "D")}

@@ -61,6 +61,9 @@ class ChannelTable(Table):
                         f"{name}: c {name} must rise with c, but is {now:g} mol/m^3 at "
                         f"c = {self.c[k]:g} and {last:g} at {self.c[k - 1]:g}; look at these rows"
                     )
+        from fem.physics.charged.shift import Shift
+
+        Shift.table(self.c, self.g_plus, self.g_minus)  # its ValueError says what is wrong
         return self
 
 

@@ -38,12 +38,15 @@ def depleted(result: Result) -> float:
 
 
 def test_charged_channels_help_in_dilute_electrolyte(solve: Solve) -> None:
-    """Times of depletion at 0.1 and at 1 mol/L, with and without charge."""
+    """Times of depletion at 0.1 mol/L with and without charge, and at 1 mol/L.
+
+    Without charge times are the same at 1 mol/L, with the current in proportion.
+    """
     strong = ('materials.dilute.c0="1 mol/L"', 'protocol.0.current_density="144.73 mA/cm^2"')
     times = [depleted(solve("nanochannel_separator", *more))
-             for more in ((), (NEUTRAL,), strong, (*strong, NEUTRAL))]  # fmt: skip
+             for more in ((), (NEUTRAL,), strong)]  # fmt: skip
     print("nanochannel", times)
-    assert times == pytest.approx([6.17, 2.20, 2.43, 2.20], rel=1e-2)
+    assert times == pytest.approx([6.16, 2.20, 2.43], rel=1e-2)
 
 
 def test_anchored_anions_carry_the_current_on(solve: Solve) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from fem.physics.charged.channel import Channel
-from fem.physics.charged.shift import Tabulated, laws
+from fem.physics.charged.shift import Shift, laws
 
 R5, R50 = 5e-9, 50e-9
 #: Radius, wall charge, c: g_plus, g_minus, t_plus of cylinders at eps_r 78.5, D_plus/D_minus = 2/3
@@ -24,7 +26,8 @@ CYLINDERS = {
 def test_cylinder(key: tuple[float, float, float]) -> None:
     size, charge, c = key
     ((plus, minus),) = Channel(size, charge, 78.5).means([c])
-    shift = Tabulated([c, 2 * c], [plus, plus], [minus, minus])
+    y, mean = 0.5 * math.log(plus / minus), 0.5 * math.log(plus * minus)
+    shift = Shift(lambda c: y, lambda c: mean)
     share = laws(shift, lambda c, T: 1e-9, lambda c, T: 0.4, 1)["t_plus"](c, 298.15)
     found = plus, minus, share
     print(key, np.array(found) / CYLINDERS[key] - 1)

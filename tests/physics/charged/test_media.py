@@ -153,6 +153,9 @@ def refused(data: dict[str, Any], folder: Path | None = None) -> str:
 
 
 BELOW = charged(-0.1)
+ROUGH = "c [mol/m^3],g_plus,g_minus\n" + "".join(
+    f"{10 * 2**k},{4 - k / 2 + k % 2 / 4},{0.25 + k / 20}\n" for k in range(7)
+)
 MEASURED = {"kind": "electrolyte", "c0": "1 mol/L", "kappa": "1 S/m", "t_plus": 0.4,
             "D": {"expression": "1e-10*(1 + c/1000)", "unit": "m^2/s"}}
 
@@ -202,6 +205,7 @@ def test_regions_that_hold_no_charge() -> None:
     ("c [mol/m^3],g_plus,g_minus\n10,4\n", "row 2: 2 values for 3 columns"),
     ("c [mol/m^3],g_plus,g_minus\n10,4,x\n", "'x' is not a number"),
     ("c [mol/m^3],g_plus,g_minus,D [m^2/s]\n10,4,.25,9e-10\n20,3,.3,9e-10\n", "make the table"),
+    (ROUGH, "no smooth curve"),
     (None, "does not exist"),
 ])  # fmt: skip
 def test_tables_that_cannot_be_used(text: str | None, said: str, tmp_path: Path) -> None:
