@@ -14,12 +14,12 @@ __all__ = ["field_of", "fields_of", "figures_of", "phase_of"]
 def fields_of(result: Result) -> dict[str, Field]:
     """Declared fields by name; those that the run wrote down win."""
     own: dict[str, dict[str, Any]] = result.declared.get("fields", {})
-    return with_own().fields | {name: _read(name, said) for name, said in own.items()}
+    return with_own().fields | {name: _read(name, entry) for name, entry in own.items()}
 
 
-def _read(name: str, said: dict[str, Any]) -> Field:
+def _read(name: str, entry: dict[str, Any]) -> Field:
     """A field as the run wrote it down; lists were tuples."""
-    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
     return Field(name, **given)
 
 

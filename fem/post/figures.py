@@ -156,7 +156,7 @@ def _timeless(result: Result) -> str:
 
 def local_current(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
     """Currents along walls, or along the front of growing metal if there is one."""
-    if "metal" in result.blocks and not occupancy.cells_of(result, t, maps[0], "metal").any():
+    if "metal" in result.blocks and not occupancy.cells_showing(result, t, maps[0], "metal").any():
         return None
     return _panels(result, t, maps, _direction)
 
@@ -200,7 +200,7 @@ def _cells(result: Result, name: str, t: float | None, block: str) -> Any:
     """Cells in which a field is shown; of a growth study those where it means something."""
     cells = result.cells(block, t)
     if "metal" in result.blocks and block != "walls":
-        some = cells[occupancy.cells_of(result, t, name, block)]
+        some = cells[occupancy.cells_showing(result, t, name, block)]
         return some if len(some) else cells
     return cells
 

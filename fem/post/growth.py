@@ -8,7 +8,7 @@ import numpy as np
 
 from fem.post.fields import field_of, phase_of
 from fem.post.layout import panels
-from fem.post.occupancy import host_cells, xi_at
+from fem.post.occupancy import host_cells, phase_field_at
 from fem.post.style import (
     DEAD,
     INK,
@@ -80,14 +80,14 @@ def plain(ax: Any, result: Result, t: float | None, block: str, colour: str) -> 
 
 def bodies(ax: Any, result: Result, t: float | None) -> None:
     """The metal up to the contour xi = 1/2, in red what has no electronic contact (2D)."""
-    xi = xi_at(result, t, "metal")
+    xi = phase_field_at(result, t, "metal")
     _body(ax, result, t, xi, METAL)
     _body(ax, result, t, xi * result.array("dead", t, "metal"), DEAD)
 
 
 def pores(ax: Any, result: Result, t: float | None) -> None:
     """The pores where there is no metal (2D)."""
-    _body(ax, result, t, 1.0 - xi_at(result, t, "metal"), PORE)
+    _body(ax, result, t, 1.0 - phase_field_at(result, t, "metal"), PORE)
 
 
 def _body(ax: Any, result: Result, t: float | None, values: Any, colour: str) -> None:
@@ -135,7 +135,7 @@ def _has_dead(result: Result, t: float | None) -> bool:
     """True if some metal has no electronic contact."""
     if "dead" not in result.fields("metal"):
         return False
-    return bool((result.array("dead", t, "metal") * xi_at(result, t, "metal")).max() > 0.5)
+    return bool((result.array("dead", t, "metal") * phase_field_at(result, t, "metal")).max() > 0.5)
 
 
 def _has_host(result: Result, t: float | None) -> bool:

@@ -9,10 +9,10 @@ import numpy as np
 from fem.post.fields import field_of, phase_of
 from fem.results.result import Result
 
-__all__ = ["cells_of", "front", "host_cells", "xi_at"]
+__all__ = ["cells_showing", "front", "host_cells", "phase_field_at"]
 
 
-def xi_at(result: Result, t: float | None, block: str) -> Any:
+def phase_field_at(result: Result, t: float | None, block: str) -> Any:
     """Phase field at the points of a block, 0 where no metal can be."""
     from scipy.spatial import cKDTree
 
@@ -30,13 +30,13 @@ def host_cells(result: Result, t: float | None) -> Any:
     return ~np.isin(regions[0], np.unique(regions[1]))
 
 
-def cells_of(result: Result, t: float | None, name: str, block: str) -> Any:
+def cells_showing(result: Result, t: float | None, name: str, block: str) -> Any:
     """Mark the cells of a block that show a field of a growth study: those of its medium."""
     return _cells_with(result, t, field_of(result, name).medium, block)
 
 
 def _cells_with(result: Result, t: float | None, medium: str, block: str) -> Any:
-    xi = xi_at(result, t, block)[result.cells(block, t)]
+    xi = phase_field_at(result, t, block)[result.cells(block, t)]
     if medium == "wall":
         return (xi.min(axis=1) < 0.5) & (xi.max(axis=1) >= 0.5)
     if medium == "all":
@@ -47,7 +47,7 @@ def _cells_with(result: Result, t: float | None, medium: str, block: str) -> Any
 
 def front(result: Result, t: float | None) -> tuple[Any, Any]:
     """The contour xi = 1/2 in 2D: ends of its pieces, m (n, 2, 2), and i_n there (n, 2)."""
-    points, xi = result.points("metal", t)[:, :2], xi_at(result, t, "metal")
+    points, xi = result.points("metal", t)[:, :2], phase_field_at(result, t, "metal")
     current = result.array("i_n", t, "metal")
     a = result.cells("metal", t)[_cells_with(result, t, "wall", "metal")]
     b = np.roll(a, 1, axis=1)  # edges of the triangles; the contour cuts two of three

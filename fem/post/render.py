@@ -21,7 +21,7 @@ import numpy as np
 from fem.base.errors import CaseError
 from fem.base.parallel import apart
 from fem.post.fields import phase_of
-from fem.post.occupancy import host_cells, xi_at
+from fem.post.occupancy import host_cells, phase_field_at
 from fem.post.style import DEAD, FAINT, INSULATOR, METAL, SOLID, stretches
 from fem.results.result import Result
 
@@ -62,7 +62,7 @@ class Pictures:
         raise Later
 
     def render(self) -> None:
-        """Render what was asked for in one new process; what fails is told by `take`."""
+        """Render what was asked for in one new process; failures are reported by `take`."""
         from matplotlib.image import imread
 
         with tempfile.TemporaryDirectory() as scratch:
@@ -188,7 +188,7 @@ def _parts(result: Result, block: str, t: float) -> list[Any]:
         return [grid]
     if block == "metal":
         return [grid.contour([0.5], scalars=phase_of(result))]
-    grid.point_data["phase"] = xi_at(result, t, block)
+    grid.point_data["phase"] = phase_field_at(result, t, block)
     if block != "solid":
         return [grid.clip_scalar(scalars="phase", value=0.5)]
     host = host_cells(result, t)

@@ -13,7 +13,7 @@ import ufl
 from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.mesh.components import components
 from fem.physics.circuit.circuit import NOTHING_TO_STRIP
-from fem.physics.ions.salt import DEPLETED, sand_time
+from fem.physics.ions.salt import DEPLETED_SHARE, sand_time
 from fem.run.segments import Segment
 from fem.solver.options import Outcome
 from fem.solver.stage import Stage
@@ -21,7 +21,7 @@ from fem.study.build import Model
 from fem.system.system import Unknown
 from fem.values.properties import varies
 
-__all__ = ["NOT_JOINED", "TOO_MUCH", "Trouble", "causes", "joined"]
+__all__ = ["MAX_OHMIC_DROP", "NOT_JOINED", "Trouble", "causes", "joined"]
 
 Array = npt.NDArray[np.float64]
 NOT_JOINED = (
@@ -29,9 +29,9 @@ NOT_JOINED = (
     "hangs together with the collector; check regions and mesh"
 )
 #: Time steps of dt_min that salt must last; else it may be gone before a step is accurate.
-SHORT = 1e4
+MIN_STEPS_OF_SALT = 1e4
 #: Ohmic drop in the electrolyte above which a current may be in another unit, V.
-TOO_MUCH = 3.0
+MAX_OHMIC_DROP = 3.0
 
 
 def causes(model: Model, segment: Segment) -> str:
@@ -51,12 +51,12 @@ def causes(model: Model, segment: Segment) -> str:
     salts = [s.unknowns[name] for name in s.splits]
     for u in salts:
         low, unit = s.extrema(u.name)[0], model.fields[u.name].unit
-        note("depleted", low < DEPLETED * u.scale,
+        note("depleted", low < DEPLETED_SHARE * u.scale,
              f"depleted: lowest {u.name} = {low:.3g} {unit}; rest first, or lower the current",
              f"not depleted, lowest {u.name} = {low:.3g} {unit}")
     if salts:
         usual = max((float(e.c0) for e in model.electrolytes if e.c0), default=0.0)
-        if model.ions.c0 < DEPLETED * usual:
+        if model.ions.c0 < DEPLETED_SHARE * usual:
             note("initial.c", True,
                  f"initial.c: c = {model.ions.c0:.3g} mol/m^3 is {model.ions.c0 / usual:.1e} of "
                  f"the electrolyte's c0 = {usual:.4g} mol/m^3; check the value and its unit", "")
@@ -67,7 +67,7 @@ def causes(model: Model, segment: Segment) -> str:
     if last is not None and salts:
         least = model.case.time.dt_min
         gone = f"salt lasts {last:.2g} s at a flat wall (Sand's time), dt_min is {least:.2g} s"
-        note("Sand's time", last < SHORT * least,
+        note("Sand's time", last < MIN_STEPS_OF_SALT * least,
              f"{gone}: too short for these time steps; lower [time] dt_min and dt0, lower the "
              "current, or begin with more salt", gone)
     if control.current:
@@ -77,18 +77,18 @@ def causes(model: Model, segment: Segment) -> str:
         for k, entry in enumerate(model.case.kinetics):
             if entry.film_resistance is not None and not varies(entry.film_resistance):
                 through = density * float(entry.film_resistance.at())
-                if through > TOO_MUCH:
+                if through > MAX_OHMIC_DROP:
                     place = f"kinetics.{k}.film_resistance"
                     note("film", True, f"film: the current would drop {through:.3g} V in {place}; "
                          "check its unit", "")
-        note("unit", drop > TOO_MUCH and "initial.c" not in likely,
+        note("unit", drop > MAX_OHMIC_DROP and "initial.c" not in likely,
              f"unit: {shown}; check the unit of current_density", shown)
     elif segment.voltage is not None:
         held = float(segment.voltage.at(t=0.0))
-        note("unit", abs(held) > TOO_MUCH, f"unit: {held:g} V are held; check the unit of voltage",
-             f"{held:g} V are held")
-    told = "tested: " + "; ".join(found)
-    return told + (f". Likely: {', '.join(likely)}" if likely else ". None of these is the cause")
+        note("unit", abs(held) > MAX_OHMIC_DROP,
+             f"unit: {held:g} V are held; check the unit of voltage", f"{held:g} V are held")
+    tested = "tested: " + "; ".join(found)
+    return tested + (f". Likely: {', '.join(likely)}" if likely else ". None of these is the cause")
 
 
 def joined(model: Model) -> bool:
@@ -220,13 +220,13 @@ class Trouble:
         side = f"between {between}" if len(self.regions) > 1 else f"in {between}"
         row = self.balance or "its row"
         what = "changes most" if self.converged else f"has the largest residual ({row})"
-        told = (
+        clause = (
             f"{self.field} {what} at ({at}) um, {side}, where it is {self.value:.4g} and the step "
             f"of {self.dt:.3g} s adds {self.change:.2g}"
         )
         terms = {"reaction": self.reaction, "fluxes": self.fluxes, "storage": self.storage}
         given = ", ".join(f"{name} {value:.2g} A" for name, value in terms.items() if value)
-        return f"{told}; its terms there: {given}" if given else told
+        return f"{clause}; its terms there: {given}" if given else clause
 
     def content(self) -> dict[str, Any]:
         """Content of `diagnosis.json`."""

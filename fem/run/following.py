@@ -11,13 +11,13 @@ from fem.solver.stepper import Stepper
 from fem.study.build import Model, ledger
 from fem.system.part import Begun
 
-__all__ = ["SMALLEST_DENSITY", "Following"]
+__all__ = ["MIN_DENSITY", "Following"]
 
 #: Least current density that does not count as rest when residuals are compared with it, A/m2.
-SMALLEST_DENSITY = 1e-2
+MIN_DENSITY = 1e-2
 #: Share of the tolerance by which the current at the end of a step may differ from the given one,
 #: for the sake of the charge, after a kink or a restart; elsewhere by the whole of it.
-FRESH = 0.3
+FRESH_TOLERANCE_SHARE = 0.3
 #: Steps that follow a current may be as short as the first share of dt_min, and as the second
 #: number of units in the last place of the time: then charge over time is the current to 1e-5.
 SHORTEST, ULPS = 1e-5, 1e5
@@ -130,8 +130,8 @@ class Following:
         s, t = self.s, self.s.t - self.start
         slack = 1e-9 * s.past_dt[0] + 1e-12 * s.t
         fresh = s.history == 1 or bool((np.abs(drive.ahead(t) - t) <= slack).any())
-        size = max(drive.size(t + step), 1e-3 * SMALLEST_DENSITY)
-        most = (FRESH if fresh else 1.0) * self.settings.tolerance * size
+        size = max(drive.size(t + step), 1e-3 * MIN_DENSITY)
+        most = (FRESH_TOLERANCE_SHARE if fresh else 1.0) * self.settings.tolerance * size
         if s.history > 1:  # round-off of what the last step delivered
             most += 4.0 * np.spacing(abs(charges[0])) / s.past_dt[0]
         rate = s.rate_for(drive.integral(t, t + step), charges, step)

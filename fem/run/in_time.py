@@ -6,7 +6,7 @@ import math
 
 from fem.base.errors import RunError
 from fem.case.drive import LONGEST_STEP
-from fem.physics.ions.salt import DEPLETED
+from fem.physics.ions.salt import DEPLETED_SHARE
 from fem.run import start
 from fem.run.following import Following
 from fem.run.segments import Segment, after
@@ -156,7 +156,7 @@ class InTime(Simulation):
             Whether it was not tried yet and may help.
         """
         before, s = self.before_jump, self.s
-        lacks = any(low < DEPLETED * u.scale for u, low in self._concentrations())
+        lacks = any(low < DEPLETED_SHARE * u.scale for u, low in self._concentrations())
         if before is None or s.t == 0.0 or not lacks:
             return False
         s.restore(before)

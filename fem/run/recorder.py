@@ -61,12 +61,12 @@ class Tally:
 
 def declared(model: Any) -> dict[str, Any]:
     """Fields and figures of the physics of a model's case, for those who read its results."""
-    def said(entry: Any) -> dict[str, Any]:
+    def declaration(entry: Any) -> dict[str, Any]:
         defaults = {f.name: f.default for f in dataclasses.fields(entry)}
         return {k: v for k, v in vars(entry).items() if k != "name" and v != defaults[k]}
 
     return {
-        "fields": {f.name: said(f) for f in model.fields.values()},
+        "fields": {f.name: declaration(f) for f in model.fields.values()},
         "figures": {f.name: f.maps for p in model.case.taking_part()
                     for f in p.figures if not f.draw},
     }

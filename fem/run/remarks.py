@@ -33,7 +33,7 @@ class Remarks:
         return list(self.said.values())
 
     def add(self, key: str, text: str, once: bool = False) -> None:
-        """A warning; said when its key is new, brought up to date later, but for `once`."""
+        """Add a warning; printed when its key is new, brought up to date later, but for `once`."""
         if key not in self.said:
             self.say(f"warning: {text}")
         elif once:
@@ -41,7 +41,7 @@ class Remarks:
         self.said[key] = text
 
     def take(self, kept: dict[str, str]) -> None:
-        """Go on from those of a checkpoint; nothing is said again."""
+        """Go on from those of a checkpoint; nothing is printed again."""
         self.said = kept | self.said
 
     def _of_the_model(self) -> Iterator[tuple[str, str]]:

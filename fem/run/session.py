@@ -45,7 +45,7 @@ _LAST: dict[Path, Domain] = {}
 #: Runs of the studies of a cell that are not in time.
 STUDIES = {"primary": Single, "secondary": Single, "steady": Steady}
 #: Runs of the studies that a physics brings.
-MARCHES = {"once": Once}
+RUNS_OF_STUDIES = {"once": Once}
 
 
 def run(
@@ -203,8 +203,8 @@ def _once_more(
 def _draw(run: Simulation | Once) -> None:
     """Draw the figures of a run that has ended (collective).
 
-    Nothing of it changes how the run has ended: what cannot be drawn is told, and a signal leaves
-    out the figures that are yet to come.
+    Nothing of it changes how the run has ended: what cannot be drawn is reported, and a signal
+    leaves out the figures that are yet to come.
     """
     if not run.case.output.figures:
         return
@@ -273,21 +273,21 @@ def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Any:
         RunError: a form cannot be compiled, or not be loaded by a rank.
     """
     for _attempt in range(10):  # more than one compiler may have been killed
-        told = io.StringIO()
+        printed = io.StringIO()
         try:
-            with contextlib.redirect_stdout(told):
+            with contextlib.redirect_stdout(printed):
                 if case.brought is not None:
                     made = alone.build(case, domain)
-                    return MARCHES[case.brought.march](made, folder, quiet=quiet)
+                    return RUNS_OF_STUDIES[case.brought.march](made, folder, quiet=quiet)
                 return STUDIES.get(case.study, InTime)(build(case, domain), folder, quiet=quiet)
         except Exception as error:
             if not is_of_compiler(error):
                 raise
-            reason = compiler_failure(domain.comm, error, told.getvalue())
+            reason = compiler_failure(domain.comm, error, printed.getvalue())
             if not on_root(domain.comm, sweep_jit_cache, 8.0):
                 break
         finally:
-            sys.stdout.write(told.getvalue())
+            sys.stdout.write(printed.getvalue())
     raise RunError(
         f"the forms cannot be compiled: {reason}; a C compiler and space in {jit_folder()} are "
         "needed (another folder: XDG_CACHE_HOME)"

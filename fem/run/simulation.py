@@ -1,7 +1,7 @@
 """One run from its first to its last step: start, books, events, checkpoints, summary.
 
 A step is solved, measured, recorded and judged; between two steps the run may write a checkpoint or
-stop on a signal. What there is to measure, to warn of or to end for is said by the
+stop on a signal. What there is to measure, to warn of or to end for is known to the
 parts of the physics (`fem.system.part.Observer`). `fem.run.session` builds a `Simulation` and gives
 it a folder.
 """
@@ -24,8 +24,8 @@ from fem.contract.physics import Column
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
 from fem.run import signals, start
-from fem.run.diagnosis import NOT_JOINED, TOO_MUCH, Trouble, causes, joined
-from fem.run.following import SMALLEST_DENSITY, Following
+from fem.run.diagnosis import MAX_OHMIC_DROP, NOT_JOINED, Trouble, causes, joined
+from fem.run.following import MIN_DENSITY, Following
 from fem.run.probes import Probes
 from fem.run.progress import Progress
 from fem.run.recorder import Recorder, Tally
@@ -51,7 +51,7 @@ PRIMARY = 400_000
 class Simulation:
     """One run: model, stages, books. Writes nothing before `begin` or `continue_from`.
 
-    How it goes through its steps is said by `fem.run.in_time` and `fem.run.still`.
+    Its steps are taken by `fem.run.in_time` and `fem.run.still`.
 
     Args:
         model: from `fem.study.build.build`.
@@ -131,7 +131,7 @@ class Simulation:
             CaseError: it lies outside measured tables, or the result to start from does not fit.
         """
         if self.case.initial.from_ is not None:
-            self.origin = start.take_over(self.model, Path(self.case.initial.from_))
+            self.origin = start.adopt(self.model, Path(self.case.initial.from_))
         end = [segment.end() for segment in self.segments]
         for table in self.model.timed:
             table.curve.require(0.0, max((e for e in end if math.isfinite(e)), default=0.0))
@@ -332,7 +332,7 @@ class Simulation:
         round-off of that.
         """
         current = self.flowing if control.current is None else control.current
-        least = max(SMALLEST_DENSITY * self.model.area, EXCHANGE_SHARE * self.exchanged)
+        least = max(MIN_DENSITY * self.model.area, EXCHANGE_SHARE * self.exchanged)
         return max(abs(current), least)
 
     def _consistent(self, segment: Segment, time: float = 0.0) -> Outcome:
@@ -356,7 +356,7 @@ class Simulation:
         """
         voltage, share = self.s.get_voltage(), abs(self.flowing) / self.model.area
         held = segment.voltage is not None
-        odd = share <= SMALLEST_DENSITY if held else segment.sign and abs(voltage) > TOO_MUCH
+        odd = share <= MIN_DENSITY if held else segment.sign and abs(voltage) > MAX_OHMIC_DROP
         if not odd or joined(self.model):
             return
         if self.once or not held:
@@ -527,7 +527,7 @@ class Simulation:
     def close(self) -> None:
         """Let go of open files; all that could be written is written by now."""
         if hasattr(self, "recorder"):
-            with contextlib.suppress(OSError):  # a full disk has been told already
+            with contextlib.suppress(OSError):  # a full disk has been reported already
                 self.recorder.writer.flush()
             with contextlib.suppress(OSError):
                 self.recorder.table.close()

@@ -25,7 +25,7 @@ from fem.solver.options import Control, Outcome
 from fem.solver.stage import Stage
 from fem.study.build import Model
 
-__all__ = ["consistent", "hold", "take_over"]
+__all__ = ["adopt", "consistent", "hold"]
 
 #: Volts beyond the deepest nucleation overpotential from which the first solve starts: every wall
 #: conducts there.
@@ -137,7 +137,7 @@ def _need_carriers(model: Model, segment: Segment, control: Control) -> None:
         )
 
 
-def take_over(model: Model, folder: Path) -> str:
+def adopt(model: Model, folder: Path) -> str:
     """Start from the last state of another result (collective).
 
     On the same mesh the fields are taken exactly, from its checkpoint. On another mesh salt and
@@ -162,11 +162,11 @@ def take_over(model: Model, folder: Path) -> str:
         name: (u.fixed_dofs(), u.value.x.array[u.fixed_dofs()])
         for name, u in model.system.unknowns.items()
     }
-    told = _exactly(model, folder) if same else _interpolated(model, folder)
+    origin = _exactly(model, folder) if same else _interpolated(model, folder)
     for name, (nodes, values) in keep.items():  # held values are this case's
         model.system.unknowns[name].value.x.array[nodes] = values
     model.system.remember()
-    return f"initial state from {folder}: {told}"
+    return f"initial state from {folder}: {origin}"
 
 
 def _exactly(model: Model, folder: Path) -> str:
@@ -182,9 +182,9 @@ def _exactly(model: Model, folder: Path) -> str:
         s.charges["store_empty"][:] = plain["charge.store_empty"] - out
     gone = comm.allreduce(sum(lost[n] for n in names if n in s.unknowns), op=MPI.SUM)
     absent = [name for name in s.unknowns if name not in nodal]
-    told = f"same mesh, {', '.join(names)} taken exactly from {found.state.name}"
-    told += f"; {gone} nodes keep the default" if gone else ""
-    return told + (f"; not there: {', '.join(absent)}" if absent else "")
+    origin = f"same mesh, {', '.join(names)} taken exactly from {found.state.name}"
+    origin += f"; {gone} nodes keep the default" if gone else ""
+    return origin + (f"; not there: {', '.join(absent)}" if absent else "")
 
 
 def _interpolated(model: Model, folder: Path) -> str:

@@ -64,7 +64,7 @@ class Event:
         numbers: what goes with it, SI; lists and texts may be among them.
         ends: the protocol step or the run that it ends, if any.
         jump: rates jump at it: the next step is of first order.
-        once: it is told the first time only.
+        once: it is reported the first time only.
         reason: why, in words; of one that leaves a run nothing to do.
         look: remarks of the whole mesh are asked for at it.
     """
@@ -83,8 +83,8 @@ class Warn(NamedTuple):
 
     Attributes:
         key: under which it is known.
-        text: what is said; brought up to date when it comes again.
-        once: it stands as it was first said.
+        text: the remark; brought up to date when it comes again.
+        once: it stays as it was the first time.
     """
 
     key: str

@@ -316,7 +316,7 @@ def test_a_potential_is_shown_where_electrons_flow(grown_folder):
     result = Result(grown_folder)
     points, cells = result.points("solid"), result.cells("solid")
     axis = 2 if np.ptp(points[:, 2]) else 1
-    shown = figures.occupancy.cells_of(result, None, "phi_s", "solid")
+    shown = figures.occupancy.cells_showing(result, None, "phi_s", "solid")
     middle = points[cells].mean(axis=1)
     host = (np.abs(middle[:, 0] - 20 * UM) < 10 * UM) & (middle[:, axis] < 30 * UM)
     assert shown[host].all()
@@ -330,7 +330,7 @@ def test_salt_is_shown_outside_the_metal_and_current_at_its_front(grown_folder):
     points = result.points("pore")
     axis = 2 if np.ptp(points[:, 2]) else 1
     heights = points[result.cells("pore")][:, :, axis]
-    shown = figures.occupancy.cells_of(result, None, "c", "pore")
+    shown = figures.occupancy.cells_showing(result, None, "c", "pore")
     assert shown[heights.min(axis=1) > 20.5 * UM].all()
     assert shown.any() and not shown[heights.max(axis=1) < 19.5 * UM].any()
     if axis == 1:

@@ -1,4 +1,4 @@
-"""From a case to its charged media, and what is said and measured of them."""
+"""From a case to its charged media, with remarks and measures of them."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ from fem.system.system import System
 from fem.theory import sand_time as sand
 from fem.values.properties import Along
 
-__all__ = ["DEPLETED", "Data", "SaltLedger", "sand_time"]
+__all__ = ["DEPLETED_SHARE", "Data", "SaltLedger", "sand_time"]
 
 #: Share of c0 below which a step that cannot be taken means that the salt has run out.
-DEPLETED = 1e-2
+DEPLETED_SHARE = 1e-2
 #: Least salt that a step adds at the most dilute place, as a share of c0, if salt comes back there.
-COMES_BACK = 1e-6
+RISING_SHARE = 1e-6
 #: Change of c across one cell, as a share of c0, from which a mesh counts as too coarse.
-STEEP_CELL = 0.2
+MAX_CELL_CHANGE = 0.2
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class SaltLedger(Observer):
         s.charges["salt_in"] = np.zeros(2)
 
     def rows(self, s: System) -> None:
-        """Compile the content; who takes salt out has said so by now."""
+        """Compile the content; all parts that take salt out are known by now."""
         s.charges |= {name: np.zeros(2) for name in s.salt_sinks}
         self.content: Any = None
         if self._followed:
@@ -230,7 +230,7 @@ class SaltLedger(Observer):
             highest = False
         except CaseError:
             pass
-        if not highest and low < DEPLETED * self.ions.c0:
+        if not highest and low < DEPLETED_SHARE * self.ions.c0:
             return self._depletion(low)
         at = ", ".join(f"{1e6 * x:.4g}" for x in self.place(highest=highest) or [])
         raise RunError(f"t = {self.s.t:.6g} s: {reason} (reached at ({at}) um)")
@@ -276,7 +276,7 @@ class SaltLedger(Observer):
         if not self._followed:
             return None
         low = self.s.extrema("c")[0]
-        spent = low < DEPLETED * self.ions.c0 and self._takes_more_than_there_is()
+        spent = low < DEPLETED_SHARE * self.ions.c0 and self._takes_more_than_there_is()
         return self._depletion(low) if spent else None
 
     def _takes_more_than_there_is(self) -> bool:
@@ -297,7 +297,7 @@ class SaltLedger(Observer):
         k = int(np.argmin(now)) if len(now) else -1
         mine = (now[k], before[k]) if k >= 0 else (math.inf, math.inf)
         low, earlier = min(s.domain.comm.allgather(mine))
-        return bool(low <= 1.01 * earlier + COMES_BACK * self.ions.c0)
+        return bool(low <= 1.01 * earlier + RISING_SHARE * self.ions.c0)
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Salt that changes too much across a cell (collective)."""
@@ -306,7 +306,7 @@ class SaltLedger(Observer):
         u, comm = self.s.unknowns["c"], self.s.domain.comm
         rise = np.ptp(u.value.x.array[u.space.dofmap.list], axis=1)
         worst = comm.allreduce(float(rise.max(initial=0.0)), op=MPI.MAX) / self.ions.c0
-        if worst > STEEP_CELL:
+        if worst > MAX_CELL_CHANGE:
             yield "coarse", (
                 f"the salt changes by {worst:.0%} of c0 across one cell: the mesh is too "
                 "coarse there; compare with `hostplate converge`"

@@ -105,9 +105,9 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             '[map.boundaries.collector] with phi = "0 V"'
         )
     elif len({*held.values()}) == 1 and not charged:
-        told = ", ".join(held)
+        named = ", ".join(held)
         yield (
-            f"{told}: {next(iter(held.values())):g} V: all that is driven is at one potential, so "
+            f"{named}: {next(iter(held.values())):g} V: all that is driven is at one potential, so "
             "there is no field; give another one a different phi"
         )
     driven = {*table.boundaries, *(n for n, r in table.regions.items() if r.phi is not None)}

@@ -351,5 +351,5 @@ def _told(medium: _Medium, ends: tuple[float, float, bool] | None) -> dict[str, 
     if ends is None:
         return {"conductor" if medium.conductor else "insulator": medium.why}
     low, high, capped = ends
-    told = {"value": low if low == high else [low, high], "from": medium.why}
-    return told | ({"capped": True} if capped else {})
+    entry = {"value": low if low == high else [low, high], "from": medium.why}
+    return entry | ({"capped": True} if capped else {})

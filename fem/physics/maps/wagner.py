@@ -1,4 +1,4 @@
-"""The Wagner number of the surfaces of a case: what a map leaves out, said beside it."""
+"""The Wagner number of the surfaces of a case: a measure of what a map leaves out."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ class Deposit(Observer):
 
         A part is made of solids, and of open pores above `CONDUCTING_FACTOR` times their empty
         conductivity. Metal in a part that does not reach the collector is dead. Whether there is
-        metal (xi > 1/2) is asked of the xi that pieces were told apart by.
+        metal (xi > 1/2) refers to the xi by which pieces were distinguished.
         """
         s, metal, domain = self.s, self.metal, self.s.domain
         xi = s.unknowns["xi"].value.x.array

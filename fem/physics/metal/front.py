@@ -22,7 +22,7 @@ from fem.system.system import System, Unknown
 __all__ = ["Front"]
 
 #: Least xi and 1 - xi that still tell where the front is.
-TAIL = 1e-6
+TAIL_XI = 1e-6
 #: Largest travel of a front in a step, in lambda; what changes more is new metal.
 FAR = 2.0
 #: What spreads where xi is out of [0, 1] by more than this, and how many lambda are added.
@@ -124,7 +124,7 @@ class Front:
         xi[:] = self._extrapolated()
         self.expected = xi.copy()
         self.unknown.value.x.array[:] = xi
-        g = self.gradient(self.width * distance(xi, TAIL))
+        g = self.gradient(self.width * distance(xi, TAIL_XI))
         for component, values in zip(self.components, _normal(g), strict=True):
             component.x.array[:] = values
         n, work = len(self.volume), self.distance
@@ -196,7 +196,7 @@ class Front:
             return grown
         past = s.past_dt[0] / s.past_dt[1]
         travelled = self._travel(before, now, ratio)
-        near = np.abs(ratio * (distance(now, TAIL) - distance(before, TAIL))) < FAR
+        near = np.abs(ratio * (distance(now, TAIL_XI) - distance(before, TAIL_XI))) < FAR
         moved, appeared = (
             self._around((rule(first, before, past) - now) ** 2) for rule in (self._travel, _grow)
         )
@@ -211,7 +211,7 @@ class Front:
         (h the longest edge), n of them h/3 sqrt(n); as the length is of the order of dt, the rule
         stays one of second order.
         """
-        here, there = distance(now, TAIL), distance(before, TAIL)
+        here, there = distance(now, TAIL_XI), distance(before, TAIL_XI)
         largest = self.s.domain.comm.allreduce(np.abs(now - before).max(initial=0.0), op=MPI.MAX)
         length = min(4.0 * ratio * largest, 1.0) * self.width  # the steepest slope is 1/(4 lambda)
         rounds = max(12.0 * (length / self.edge) ** 2 - 1.0, 0.0)  # short steps are harmless
