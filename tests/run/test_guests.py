@@ -292,6 +292,27 @@ def test_two_ranks_agree_with_one(tmp_path: Path, mpirun: Callable[..., Any]) ->
     assert two["additive_balance"] < 1e-12
 
 
+@pytest.mark.parametrize("carried", ["inside", "nearest", ""])
+def test_another_mesh_takes_over_what_a_field_says(carried: str, tmp_path: Path) -> None:
+    """The additive's mean of the first run is that of the second at its start; or that of c0."""
+    module = tmp_path / "mine.py"
+    said = f'"additive balance", carried="{carried}")'
+    module.write_text(BLOCKS["additive.py"].replace('"additive balance")', said))
+    probes = [{"name": "mean", "volume": "electrolyte*", "field": "additive"}]
+    more: dict[str, Any] = {"hooks__module": str(module), "probe": probes}
+    first = _guest(**more).run(tmp_path / "a", hooks=True).series["probe.mean"][-1]
+    assert first < 9.9
+    short = [STEP | {"duration": "1 ms"}]
+    second = _guest(
+        **more, initial={"from": str(tmp_path / "a")}, geometry__size="4 um", protocol=short,
+        time__dt0="1 ms",
+    ).run(tmp_path / "b", hooks=True)  # fmt: skip
+    found = second.series["probe.mean"][0]
+    assert found == pytest.approx(first if carried else 10.0, rel=2e-3)
+    (text,) = [w for w in second.summary["warnings"] if "initial state from" in w]
+    assert ("additive" in text) == bool(carried)
+
+
 # -- the other methods of an observer ----------------------------------------------------------
 
 WATCHER = """
