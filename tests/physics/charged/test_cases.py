@@ -31,7 +31,7 @@ def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
 
 
 def depleted(result: Result) -> float:
-    """When the salt had run out, s; infinite if it had not."""
+    """Time at which the salt had run out, s; infinite if it had not."""
     assert result.summary["closures"]["salt"] < 1e-8
     events = {e["event"]: e["t"] for e in result.summary["events"]}
     return float(events.get("depletion", np.inf))
