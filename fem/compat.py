@@ -11,7 +11,9 @@ import contextlib
 import time
 import traceback
 import weakref
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fem.base.parallel import plain_arguments
 
@@ -19,8 +21,9 @@ with contextlib.suppress(ModuleNotFoundError):
     import dolfinx_solver  # noqa: F401  (loads the wheel's MPI before PETSc does)
 
 with plain_arguments():  # DOLFINx hands sys.argv to its logging
-    import dolfinx  # noqa: F401
+    import dolfinx
 
+import basix.ufl
 import numpy as np
 import numpy.typing as npt
 from dolfinx import fem as dfem
@@ -38,6 +41,7 @@ __all__ = [
     "PETSc",
     "XDMFFile",
     "accumulate",
+    "adjacency",
     "cell_vertices",
     "compiler_failure",
     "dfem",
@@ -58,10 +62,30 @@ __all__ = [
 VERTEX_RULE: dict[str, object] = {"quadrature_rule": "vertex", "quadrature_degree": 1}
 
 
-def read_mesh(comm: MPI.Comm, path: str) -> tuple:
-    """Mesh, cell tags and facet tags of a `mesh.xdmf`, ghosted by shared facets (collective)."""
+def read_mesh(comm: MPI.Comm, path: str, share: Callable[..., Any] | None = None) -> tuple:
+    """Mesh, cell tags and facet tags of a `mesh.xdmf`, ghosted by shared facets (collective).
+
+    Args:
+        comm: the ranks.
+        path: of the file.
+        share: (cells, points) as this rank has read them -> a graph partitioner, None for
+            DOLFINx's own.
+    """
     with XDMFFile(comm, path, "r") as file:
-        msh = file.read_mesh(name="mesh", ghost_mode=dmesh.GhostMode.shared_facet)
+        part = None
+        if share is not None and comm.size > 1:
+            cells, points = file.read_topology_data("mesh"), file.read_geometry_data("mesh")
+            part = share(cells, points)
+        if part is None:
+            msh = file.read_mesh(name="mesh", ghost_mode=dmesh.GhostMode.shared_facet)
+        else:
+            shape, degree = file.read_cell_type("mesh", "/Xdmf/Domain")
+            element = basix.ufl.element(
+                "Lagrange", shape.name, degree, basix.LagrangeVariant.unset,
+                shape=(points.shape[1],),
+            )
+            how = dmesh.create_cell_partitioner(part, dmesh.GhostMode.shared_facet, 2)
+            msh = dmesh.create_mesh(comm, cells, element, points, how)
         tdim = msh.topology.dim
         msh.topology.create_entities(tdim - 1)
         msh.topology.create_connectivity(tdim - 1, tdim)
@@ -69,6 +93,11 @@ def read_mesh(comm: MPI.Comm, path: str) -> tuple:
         cell_tags = file.read_meshtags(msh, name="cell_tags")
         facet_tags = file.read_meshtags(msh, name="facet_tags")
     return msh, cell_tags, facet_tags
+
+
+def adjacency(data: npt.NDArray[np.int32], offsets: npt.NDArray) -> Any:
+    """DOLFINx's list of lists, as its partitioners return it."""
+    return dolfinx.cpp.graph.AdjacencyList_int32(data, offsets.astype(np.int32))
 
 
 def parent_cells(entity_map, sub_mesh) -> npt.NDArray[np.int32]:

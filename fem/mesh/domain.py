@@ -35,6 +35,7 @@ from fem.compat import (
     read_mesh,
 )
 from fem.mesh import thickness
+from fem.mesh.partition import destinations, in_columns
 
 __all__ = ["Domain", "Subdomain"]
 
@@ -118,7 +119,16 @@ class Domain:
 
         info = on_root(comm, sidecar)
         gc.collect()  # earlier studies hold communicators until then, and MPI has 2,048 of them
-        mesh, cell_tags, facet_tags = read_mesh(comm, str(folder / "mesh.xdmf"))
+
+
+        def share(cells: npt.NDArray, points: npt.NDArray) -> Any:
+            up = np.abs(info.get("up", np.eye(points.shape[1])[-1].tolist()) or 0.0)
+            if np.size(up) != points.shape[1] or up.max() != 1.0:
+                return None  # the thickness is along no axis
+            rank_of = in_columns(comm, cells, points, int(np.argmax(up)))
+            return None if rank_of is None else destinations(comm, rank_of)
+
+        mesh, cell_tags, facet_tags = read_mesh(comm, str(folder / "mesh.xdmf"), share)
         host = info.get("host")
         domain = cls(
             mesh,

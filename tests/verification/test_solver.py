@@ -13,6 +13,8 @@ import ufl
 
 from fem import Case
 from fem.compat import MPI
+from fem.mesh.domain import Domain
+from fem.mesh.partition import column_of, destinations
 from fem.run.simulation import PRIMARY, Simulation
 from fem.solver import pattern
 from fem.solver.linear import LinearSolver
@@ -22,7 +24,7 @@ from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.solver.stiffness import Assembled, Block, Stiffness, Vector, product
 from fem.system.system import Hints, System, Unknown
-from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics
+from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics, mesh_folder
 from tests.verification.fronts import box
 
 STEEL = {"kind": "solid", "sigma": "100 S/m"}
@@ -267,6 +269,60 @@ def at_corners(comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[float]]:
     return out
 
 
+def layers(comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[float]]:
+    """Cells of each region on each rank, last the volumes, of layers that are read from a file."""
+    cells: Any = zip(BLOCK["layers"], (30, 40), strict=True)
+    fine = [layer | {"cells": number} for layer, number in cells]
+    wide = BLOCK | {"size_width": "0.4 um", "layers": fine}
+    domain = Domain.read(mesh_folder(Case.from_dict(block(geometry=wide)), comm), comm)
+    own = domain.cell_tag_array[: domain.mesh.topology.index_map(2).size_local]
+    here = [float((own == tag).sum()) for tag in domain.regions.values()]
+    return [*comm.allgather(here), [domain.volume([name]) for name in domain.regions]]
+
+
+def on_two_ranks(comm: MPI.Comm = MPI.COMM_WORLD) -> dict[str, Any]:
+    """Both for the test below and for that of the layers, in one launch."""
+    return {"corners": at_corners(comm), "layers": layers(comm)}
+
+
+@pytest.fixture(scope="module")
+def two_ranks(mpirun):
+    return mpirun(2, on_two_ranks)
+
+
+def test_each_rank_has_its_share_of_every_layer(two_ranks):
+    """Cells go to ranks in columns: a rank with the separator alone would wait for the others."""
+    *alone, volumes = layers()
+    *shares, same = two_ranks["layers"]
+    np.testing.assert_allclose(np.sum(shares, axis=0), alone[0])
+    np.testing.assert_allclose(same, volumes, rtol=1e-12)
+    for region in np.transpose(shares):
+        print("layers", region)
+        assert region.min() > 0.9 * region.max()
+
+
+def test_columns_are_even_and_not_too_narrow():
+    """Three layers of cells in a box: 6 columns hold as many of each; of 600 there are none."""
+    rng = np.random.default_rng(2)
+    middles = rng.uniform(size=(120_000, 3)) * (4.0, 3.0, 6.0)
+    column = column_of(middles, 6, 2)
+    assert sorted(np.bincount(column)) == [20_000] * 6
+    for k in range(3):
+        layer = np.bincount(column[np.floor(middles[:, 2] / 2) == k])
+        assert layer.min() > 0.9 * layer.max()
+    assert column_of(middles, 600, 2) is None
+
+
+def test_cells_go_to_their_column_and_to_its_neighbours():
+    """A chain of five cells on three ranks: the owner first, then whoever has a facet of it."""
+    links = [[1], [0, 2], [1, 3], [2, 4], [3]]
+    ends = np.append(0, np.cumsum([len(each) for each in links]))
+    graph = SimpleNamespace(array=np.concatenate(links), offsets=ends)
+    rank_of = np.array([0, 0, 2, 1, 1], dtype=np.int32)
+    found = destinations(MPI.COMM_SELF, rank_of)(MPI.COMM_SELF, 3, graph, True)
+    assert [found.links(k).tolist() for k in range(5)] == [[0], [0, 2], [2, 0, 1], [1, 2], [1]]
+
+
 def _both_ways(matrix: Any, right: Any) -> list[float]:
     """Sizes of the products of a matrix and of its transpose with a vector."""
     one, other = matrix.createVecs()
@@ -275,12 +331,12 @@ def _both_ways(matrix: Any, right: Any) -> list[float]:
     return [other.norm(), other.dot(right), one.norm(), one.dot(right)]
 
 
-def test_what_is_taken_at_corners_is_what_kernels_give(mpirun):
+def test_what_is_taken_at_corners_is_what_kernels_give(two_ranks):
     """Laws, slopes, fields of cells, branches: vectors and matrices, plain and turned."""
     alone = at_corners()
     for quick, slow in zip(alone[::2], alone[1::2], strict=True):
         np.testing.assert_allclose(quick, slow, rtol=1e-12)
-    for here, row in zip(mpirun(2, at_corners), alone, strict=True):
+    for here, row in zip(two_ranks["corners"], alone, strict=True):
         np.testing.assert_allclose(here, row, rtol=1e-11)
 
 
