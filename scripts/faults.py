@@ -57,6 +57,7 @@ class Fault:
 
 V = "tests/verification"
 MAPS = "tests/physics/maps"
+CHARGED = "tests/physics/charged"
 FAULTS = (
     Fault(
         "(1 - t_plus) dropped from the diffusion potential",
@@ -303,6 +304,27 @@ FAULTS = (
         "passed * 0.5 * (before + rate)",
         "passed * rate",
         f"{V}/test_growth_film.py::test_covering_is_of_second_order",
+    ),
+    Fault(
+        "sign of a fixed charge",
+        "fem.physics.charged.shift:Shift.spread",
+        "Spread(-density",
+        "Spread(density",
+        f"{CHARGED}/test_host.py::test_overlimiting_current_against_comsol",
+    ),
+    Fault(
+        "a charged medium stores c, not its anions",
+        "fem.physics.charged.shift:laws",
+        "lambda c, T: shift.c_minus(c)",
+        "lambda c, T: c",
+        f"{CHARGED}/test_host.py::test_steady_closed_cell[1.5--0.1]",
+    ),
+    Fault(
+        "walls in a charged medium see c",
+        "fem.physics.walls.interface:Interface.current_density",
+        's.values.get("c_at_walls", s["c_seen"])',
+        's["c_seen"]',
+        f"{CHARGED}/test_media.py::test_what_walls_see[True]",
     ),
 )
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from fem.base.errors import CaseError
 from fem.case.case import Case
-from fem.materials import library
+from fem.physics.charged.carriers import unfit
 from fem.physics.charged.charges import Charges
 from fem.physics.charged.shift import LN_C_RANGE, Shift, laws
 from fem.physics.charged.table import FixedCharge
 from fem.setup.setup import Filling, Setup
-from fem.values.properties import number, varies
+from fem.values.properties import varies
 
 __all__ = ["build", "shifts"]
 
@@ -63,46 +63,13 @@ def _shift(entry: FixedCharge, z: int) -> Shift:
 
 def _unfit(case: Case, entry: FixedCharge, filling: Filling, pores: Iterable[str]) -> str:
     """Reason why a region cannot hold this charge, and the way out; empty if it can."""
-    liquid, own = filling.electrolyte, case.region(entry.region)
-    if not isinstance(liquid, library.Electrolyte):
-        return (
-            f"{filling.material.name!r} dissolves no ions that its charge could shift; name the "
-            "electrolyte or separator around it"
-        )
     if entry.region in pores:
         return (
             "metal grows there, and what becomes of charge that it buries is not followed; charge "
             "a separator or porous region, or take study = 'tertiary'"
         )
-    if liquid.z != -liquid.z_minus:
-        return (
-            f"{liquid.name!r} has ions of charge {liquid.z} and {liquid.z_minus}; a charged medium "
-            "is one of a z:z salt (others need each ion by itself)"
-        )
-    if own.kappa is not None:
-        return (
-            "kappa follows from D, t_plus and the charge; leave "
-            f"regions.{entry.region}.kappa out"
-        )
-    for name in ("D", "t_plus"):
-        given = getattr(own, name)
-        law = getattr(liquid, name) if given is None else given
-        if "c" in law.variables:
-            return (
-                f"{name} of {liquid.name!r} depends on c, but ions of a charged medium are ideal "
-                f"and dilute; give regions.{entry.region}.{name} as a number, or an own electrolyte"
-            )
-    factor = liquid.thermodynamic_factor
-    if factor.variables or number(factor(1.0, case.temperature)) != 1.0:
-        return (
-            f"the thermodynamic factor of {liquid.name!r} is not 1, but ions of a charged medium "
-            "are ideal; give an own [materials.X] with D and t_plus as numbers and kappa = "
-            "{ law = \"nernst_einstein\" }"
-        )
-    share = _law(case, entry, filling, "t_plus")
-    if share is not None and not 0.0 < share < 1.0:
-        return f"t_plus = {share:g}: ions that move by themselves have one between 0 and 1"
-    return ""
+    name, own = filling.material.name, case.region(entry.region)
+    return unfit(entry.region, name, filling.electrolyte, own, case.temperature)
 
 
 def _law(case: Case, entry: FixedCharge, filling: Filling, name: str) -> float | None:

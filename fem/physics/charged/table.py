@@ -134,7 +134,10 @@ class FixedCharge(Table):
 
 
 def check(sections: Mapping[str, Any]) -> Iterator[str]:
-    """Entries that say two things, or nothing."""
+    """Entries that say two things, or nothing, or charge what cannot hold any."""
+    from fem.physics.charged.carriers import problems
+
+    yield from problems(sections)
     seen: dict[str, int] = {}
     initial = sections.get("initial")
     for k, entry in enumerate(sections.get("fixed_charge", ())):

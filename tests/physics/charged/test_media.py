@@ -180,6 +180,19 @@ def test_what_an_entry_cannot_say(entry: Any, changes: dict[str, Any], said: str
     assert said in refused(case(**changes) | {"fixed_charge": [entry]})
 
 
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"materials": {"ideal": MEASURED}}, "D of 'ideal' depends on c"),
+    ({"regions": {"elec*": {"t_plus": 1.3}}}, "t_plus = 1.3"),
+    ({"electrolyte": "LiPF6_PC_EC_DMC", "regions": {"electrolyte": {"D": "3e-10 m^2/s"}}},
+     "the thermodynamic factor of 'LiPF6_PC_EC_DMC' is not 1"),
+])  # fmt: skip
+def test_what_is_known_before_there_is_a_mesh(changes: dict[str, Any], said: str) -> None:
+    """What `hostplate check` can say; an electrolyte that is ideal passes."""
+    with pytest.raises(CaseError, match=f"fixed_charge.0.region: 'electrolyte': {said}"):
+        Case.from_dict(case(**changes) | {"fixed_charge": [BELOW]})
+    Case.from_dict(case(electrolyte="LiTFSI_DOL_DME") | {"fixed_charge": [BELOW]})
+
+
 def test_regions_that_hold_no_charge() -> None:
     """A solid, a region twice, and pores that metal fills."""
     block = LAYERS | {"layers": [
