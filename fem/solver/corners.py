@@ -44,6 +44,8 @@ from fem.system.system import System, Unknown
 __all__ = ["Bilinear", "Corners", "Linear", "Moment", "NotAtCornersError", "merged"]
 
 Array = npt.NDArray[np.float64]
+
+
 class NotAtCornersError(Exception):
     """An integral that this module does not know how to take; the message says why."""
 
@@ -459,7 +461,7 @@ def merged(form: Any) -> list[Any]:
 
     Those are without free indices and complex numbers, as `Corners.read` wants them.
     """
-    out, found = [], dict[Any, Any]()
+    out, alike, found = [], list[Any](), dict[Any, Any]()
     for integral in form.integrals():
         tags = integral.subdomain_id()
         tags = tags if isinstance(tags, tuple) else (tags,)
@@ -474,8 +476,11 @@ def merged(form: Any) -> list[Any]:
         lowered = apply_algebra_lowering(ufl.Form([integral]))
         for plain in expand_indices(expand_derivatives(remove_complex_nodes(lowered))).integrals():
             one, known = found.get(plain.integrand(), (plain, ()))
-            found[plain.integrand()] = one, (*known, *tags)
-    alike = [one.reconstruct(subdomain_id=tuple(sorted(tags))) for one, tags in found.values()]
+            if {*known} & {*tags}:  # the same once more
+                alike.append(plain.reconstruct(subdomain_id=tuple(sorted(tags))))
+            else:
+                found[plain.integrand()] = one, (*known, *tags)
+    alike += [one.reconstruct(subdomain_id=tuple(sorted(tags))) for one, tags in found.values()]
     return out + alike
 
 
