@@ -116,12 +116,6 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             f"map.tip: {table.tip!r}: is not driven; name one of {', '.join(sorted(driven))}, or "
             f"give it a phi"
         )
-    tip = table.boundaries.get(table.tip or "")
-    if tip is not None and (tip.resistance or tip.capacitance):
-        yield (
-            f"map.tip: {table.tip!r}: stands behind a layer, where its field is not seen; take the "
-            "layer away, or name another tip"
-        )
     if table.far is not None and table.far not in table.boundaries:
         yield f"map.far: {table.far!r}: is no driven boundary; {_known(table.boundaries)}"
     if table.far is not None and table.tip is None:

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from fem.base.constants import EPSILON_0
 from fem.base.errors import CaseError
+from fem.case.coatings import Film, films_on, meeting
 from fem.compat import MPI, cell_vertices
 from fem.materials import library as materials
 from fem.mesh.domain import Domain
-from fem.physics.maps import Map
+from fem.physics.maps import Map, MapBoundary
 from fem.physics.maps.potential import Driven, Potential
 from fem.physics.maps.wagner import wagner
 from fem.setup.setup import Filled
@@ -88,9 +89,9 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
         charge = domain.field({}, "rho") if charge is None else charge
         charge.x.array[_cells(domain, name)] = _at(domain, name, rho, f"map.regions.{name}.rho")
     driven = {
-        name: Driven(b.phi, b.capacitance if electrostatic else _per_area(b.resistance))
+        name: Driven(b.phi, _layers(setup, name, b, regions, electrostatic))
         for name, b in table.boundaries.items()
-    }  # fmt: skip
+    }
     for name in driven:
         if not domain.faces_of(name, regions):
             raise CaseError(
@@ -121,8 +122,9 @@ def _solvent(case: Any) -> float:
     return float(found.eps_r) if found.has("eps_r") else 20.0
 
 
-def _per_area(resistance: float | None) -> float | None:
-    return None if resistance is None else 1.0 / resistance
+def _per_area(inverse: float) -> float:
+    """What passes by area, from a resistance or inverse capacitance; 0 where nothing passes."""
+    return 0.0 if np.isinf(inverse) else 1.0 / inverse
 
 
 def _far(table: Map) -> str:
@@ -162,29 +164,66 @@ def _films(setup: Filled, regions: list[str], electrostatic: bool) -> dict[str, 
     """Conductance of the films on each coated solid by area, S/m2 or F/m2; 0 where nothing passes.
 
     Raises:
-        CaseError: a film whose eps_r nobody knows.
+        CaseError: as `_film`.
     """
-    case, found = setup.case, {}
+    found = {}
     for name in regions:
-        films = [c for c in case.coatings if fnmatchcase(name, c.on)]
-        if not films or setup.fillings[name].electrolyte is not None:
-            continue
-        inverse = 0.0
-        for k, film in enumerate(films):
-            solid: Any = materials.material(film.material, case.fillings)
-            if not electrostatic:
-                best = max(float(solid.sigma), float(solid.kappa))
-                inverse += film.thickness / best if best > 0.0 else np.inf
-            elif not float(solid.sigma) > 0.0:
-                if not solid.has("eps_r"):
-                    raise CaseError(
-                        f"coatings.{k}.material: {film.material!r}: its eps_r is not known; give "
-                        "it in an own material"
-                    )
-                inverse += film.thickness / (EPSILON_0 * float(solid.eps_r))
-        if inverse > 0.0:
-            found[name] = 0.0 if np.isinf(inverse) else 1.0 / inverse
+        filling = setup.fillings[name]
+        if filling.electrolyte is None:
+            inverse = _film(setup.case, name, filling.material.name, electrostatic)
+            if inverse > 0.0:
+                found[name] = _per_area(inverse)
     return found
+
+
+def _layers(
+    setup: Filled, name: str, boundary: MapBoundary, regions: list[str], electrostatic: bool
+) -> dict[str, float]:
+    """What the layers on a driven boundary let pass by area, for each region behind one.
+
+    The layer of the table lies on all of the boundary, coatings (of the collector; other boundaries
+    have none) where it touches electrolyte.
+
+    Raises:
+        CaseError: as `_film`.
+    """
+    case, film = setup.case, 0.0
+    layer = boundary.resistance or 0.0
+    if boundary.capacitance is not None:
+        layer = 1.0 / boundary.capacitance
+    if name == "collector":
+        film = _film(case, name, case.collector.material or case.metal, electrostatic)
+    inverse = {
+        n: layer + (film if setup.fillings[n].electrolyte is not None else 0.0) for n in regions
+    }
+    return {n: _per_area(value) for n, value in inverse.items() if value > 0.0}
+
+
+def _film(case: Any, name: str, solid: str, electrostatic: bool) -> float:
+    """Resistance (ohm m2) or inverse capacitance (m2/F) of coatings; inf where nothing passes.
+
+    A film that electrons pass drops nothing in an electrostatic map.
+
+    Raises:
+        CaseError: a film whose eps_r nobody knows, or films that stop everything unasked.
+    """
+    if not electrostatic:
+        place = meeting(name, solid, films_on(name, case.coatings, case.fillings))
+        return np.inf if place is None else place.resistance
+    inverse = 0.0
+    for k, coating in enumerate(case.coatings):
+        if not fnmatchcase(name, coating.on):
+            continue
+        where = f"coatings.{k}"
+        if Film.of(where, coating, case.fillings).electrons is None:
+            found: Any = materials.material(coating.material, case.fillings)
+            if not found.has("eps_r"):
+                raise CaseError(
+                    f"{where}.material: {coating.material!r}: its eps_r is not known; give it in "
+                    "an own material"
+                )
+            inverse += coating.thickness / (EPSILON_0 * float(found.eps_r))
+    return inverse
 
 
 # -- media -------------------------------------------------------------------------------------

@@ -39,12 +39,13 @@ class Driven:
     """A boundary that is driven.
 
     Attributes:
-        phi: its potential, or that behind a layer, V.
-        layer: what the layer lets pass by area: S/m2, or F/m2; None without a layer.
+        phi: its potential, or that behind its layers, V.
+        layers: region -> what layers in front of it let pass there by area, S/m2 or F/m2; 0 where
+            nothing passes. Where the boundary touches other regions it is held.
     """
 
     phi: float
-    layer: float | None = None
+    layers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -121,8 +122,9 @@ class Potential(Observer):
         domain, part = self.s.domain, phi.part
         taken = np.full(len(phi.value.x.array), -1)
         groups = [
-            *((n, d.phi, domain.nodes_on(phi.space, part, faces=domain.faces_of(n, part.regions)))
-              for n, d in self.driven.items() if d.layer is None),
+            *((n, d.phi, domain.nodes_on(phi.space, part, faces=domain.faces_of(
+                n, [r for r in part.regions if r not in d.layers])))
+              for n, d in self.driven.items()),
             *((n, v, domain.nodes_in(phi.space, part, [n]))
               for n, v in self.held.items() if n in part.regions),
         ]  # fmt: skip
@@ -147,7 +149,7 @@ class Potential(Observer):
         self.fixed_charge = None
         if self.charge is not None:
             self.fixed_charge = s.form(self.charge * w * domain.dx(self.regions))
-        self.through: dict[str, list[Any]] = {}
+        self.through: dict[str, list[tuple[str, Any]]] = {}
         for unknown in self.potentials:
             phi, v, regions = unknown.value, unknown.test, unknown.part.regions
             dx = domain.dx(regions)
@@ -155,11 +157,13 @@ class Potential(Observer):
             if self.charge is not None:
                 form -= self.charge * v * w * dx
             for name, driven in self.driven.items():
-                faces = domain.faces_of(name, regions)
-                if driven.layer is not None and faces:
-                    inward = driven.layer * (driven.phi - phi) * domain.wall_weight(faces=faces)
-                    form -= inward * v * domain.ds(faces)
-                    self.through.setdefault(name, []).append(s.form(inward * domain.ds(faces)))
+                for region, passes in driven.layers.items():
+                    faces = domain.faces_of(name, [region] if region in regions else [])
+                    if faces and passes > 0.0:
+                        inward = passes * (driven.phi - phi) * domain.wall_weight(faces=faces)
+                        form -= inward * v * domain.ds(faces)
+                        self.through.setdefault(name, []).append(
+                            (unknown.name, s.form(inward * v * domain.ds(faces))))
             s.row(unknown.name, form)
         self._films(s)
         dx = domain.dx(self.part.regions)
@@ -257,7 +261,8 @@ class Potential(Observer):
                 local = float(residual[dofs[dofs < owned_size(phi.space)]].sum())
                 self.fluxes[name] += comm.allreduce(local, op=MPI.SUM)
         for name, forms in self.through.items():
-            self.fluxes[name] += sum(self.s.integral(form) for form in forms)
+            local = sum(float(self.s.nodal(form).sum()) for _, form in forms)
+            self.fluxes[name] += comm.allreduce(local, op=MPI.SUM)
 
     def _field_at_held(self, name: str) -> tuple[float, float]:
         """Largest and mean normal field on a driven boundary or held region, V/m (collective).
@@ -279,13 +284,16 @@ class Potential(Observer):
             faces = domain.faces_of(name, regions)
             form = self.coefficient * phi.test * w * domain.ds(faces)(metadata=exact)
         share = s.nodal(s.form(form))
-        if self.driven.get(name, Driven(0.0)).layer is not None:  # only as the far one
-            mean = abs(self.fluxes[name]) / s.domain.comm.allreduce(share.sum(), op=MPI.SUM)
-            return math.nan, mean
-        dofs = phi.groups[name]
-        dofs = dofs[dofs < n]
-        dofs = dofs[share[dofs] > 0.0]
-        q, a = np.abs(s.residuals["phi"][dofs]), share[dofs]
+        flux = np.zeros(n)
+        mine = phi.groups.get(name, np.empty(0, dtype=np.int32))
+        mine = mine[mine < n]
+        flux[mine] = s.residuals["phi"][mine]
+        flux += sum(s.nodal(form) for row, form in self.through.get(name, ()) if row == "phi")
+        seen = share > 0.0
+        for group, dofs in phi.groups.items():  # nodes that another one holds are its own
+            if group != name:
+                seen[dofs[dofs < n]] = False
+        q, a = np.abs(flux[seen]), share[seen]
         largest = domain.comm.allreduce(float((q / a).max(initial=0.0)), op=MPI.MAX)
         both = domain.comm.allreduce(np.array([q.sum(), a.sum()]), op=MPI.SUM)
         return largest, float(both[0] / both[1]) if both[1] else math.nan

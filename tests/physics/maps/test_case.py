@@ -45,8 +45,6 @@ PLATE = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 s"}
     (driven(regions={"host_block": {"phi": "1 V", "rho": "1 C/m^3"}}), {}, "keep one of phi and"),
     (driven(regions={"*": {"eps_r": 0}}), {}, "map.regions.*.eps_r: 0 is out of range"),
     (driven(tip="host_block"), {}, "map.tip: 'host_block': is not driven"),
-    (driven(tip="collector", boundaries=ENDS | {"collector": {"phi": "0 V", "capacitance":
-     "1 F/m^2"}}), {}, "map.tip: 'collector': stands behind a layer"),
     (driven(far="collector"), {}, "map.far: 'collector': only compared with a tip"),
     (driven(kind="magnetics"), {}, "map.kind: 'magnetics': must be 'electrostatics' or"),
     (driven(), {"study": "secondary", "protocol": [PLATE]}, "map: only for study = 'map'"),

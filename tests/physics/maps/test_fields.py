@@ -28,6 +28,25 @@ def test_tip_of_a_boss(
     assert result.summary["flux_balance"] < 1e-10
 
 
+@pytest.mark.parametrize(("kind", "key", "thin", "thick"), [
+    ("conduction", "resistance", "1e-12 ohm*m^2", "10 ohm*m^2"),
+    ("electrostatics", "capacitance", "1e4 F/m^2", "1e-9 F/m^2"),
+])  # fmt: skip
+def test_a_layer_that_drops_nothing_leaves_the_tip(
+    tmp_path: Path, kind: str, key: str, thin: str, thick: str
+) -> None:
+    """Enhancement behind a vanishing layer is that without; a thick one evens the field out."""
+    mesh, found = boss(tmp_path, 1.0, share=10.0), {}
+    for name, layer in {"bare": {}, "thin": {key: thin}, "thick": {key: thick}}.items():
+        table = driven(kind=kind, tip="collector")
+        table["boundaries"]["collector"] = {"phi": "0 V"} | layer
+        said = case(mesh, table, mesh={"axisymmetric": True}).run(tmp_path / name).summary
+        found[name] = said["enhancement"]
+    assert found["bare"] == pytest.approx(3.0, rel=2e-2)
+    assert found["thin"] == pytest.approx(found["bare"], rel=1e-4)
+    assert found["thick"] == pytest.approx(1.0, rel=1e-2)
+
+
 @pytest.mark.parametrize("k", [0.1, 10.0])
 @pytest.mark.parametrize("axisymmetric", [False, True])
 def test_body_in_a_uniform_field(tmp_path: Path, k: float, axisymmetric: bool) -> None:

@@ -64,6 +64,49 @@ def test_capacitors_in_series(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["conduction", "electrostatics"])
+def test_a_coating_on_the_collector(tmp_path: Path, kind: str) -> None:
+    """It stands in series with the cell: thickness/kappa_film, or thickness/(eps_0 eps_r)."""
+    geometry = {"family": "planar", "size": "1 um", "width": "4 um", "length": "20 um"}
+    coatings = [{"on": "collector", "material": "skin", "thickness": "1 um"}]
+    said = slabs(driven(kind=kind), "glass", geometry=geometry, regions={},
+                 coatings=coatings).run(tmp_path / "r").summary
+    inverse = 20e-6 / KAPPA + 1e-6 / 1e-3
+    if kind == "electrostatics":
+        inverse = (20e-6 / 20 + 1e-6 / 4) / EPSILON_0
+    assert said["flux"]["counter"] == pytest.approx(4e-6 / inverse, rel=1e-9)
+
+
+def test_a_coated_collector_under_a_host(tmp_path: Path) -> None:
+    """Its film lies where it touches electrolyte only: none under a slab that covers it."""
+    coatings = [{"on": "collector", "material": "skin", "thickness": "1 um"}]
+    said = slabs(driven(kind="conduction"), "poor", coatings=coatings).run(tmp_path / "r").summary
+    known = 4e-6 / (10e-6 / 0.5 + 10e-6 / KAPPA)
+    assert said["flux"]["counter"] == pytest.approx(known, rel=1e-9)
+
+
+@pytest.mark.parametrize(("blocks", "conducts"), [
+    ({}, 1e-2), ({"blocks_electrons": True}, 1e-3), ({"blocks_ions": True}, 1e-2),
+    ({"blocks_electrons": True, "blocks_ions": True}, 0.0),
+])  # fmt: skip
+@pytest.mark.parametrize("on", ["collector", "host_block"])
+def test_what_a_film_blocks(
+    tmp_path: Path, on: str, blocks: dict[str, bool], conducts: float
+) -> None:
+    """A film of sigma 0.01 and kappa 0.001 S/m passes by what its coating lets through."""
+    own = OWN | {"both": {"kind": "solid", "sigma": "1e-2 S/m", "kappa": "1e-3 S/m"}}
+    changes: dict[str, Any] = {"materials": own, "coatings": [
+        {"on": on, "material": "both", "thickness": "1 um", **blocks}]}
+    resistance = 10e-6 / 0.5 + 10e-6 / KAPPA
+    if on == "collector":
+        resistance = 20e-6 / KAPPA
+        changes |= {"regions": {}, "geometry": {
+            "family": "planar", "size": "1 um", "width": "4 um", "length": "20 um"}}
+    said = slabs(driven(kind="conduction"), "poor", **changes).run(tmp_path / "r").summary
+    known = 4e-6 / (resistance + 1e-6 / conducts) if conducts else 0.0
+    assert said["flux"]["counter"] == pytest.approx(known, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["conduction", "electrostatics"])
 def test_a_separator_in_series(tmp_path: Path, kind: str) -> None:
     """Kappa porosity/tortuosity, and eps_r of the film beside that of what fills it."""
     geometry = {"family": "planar", "size": "1 um", "width": "4 um", "layers": [
