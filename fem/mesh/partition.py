@@ -1,4 +1,4 @@
-"""How cells are shared out among ranks: in columns through all layers, where that is possible.
+"""Shares of the cells for ranks: columns through all layers, where that is possible.
 
 Not every cell has all unknowns: a separator has no phi_s, a fibre no salt, and only pores have
 metal. A graph partitioner gives each rank as many cells as any other, but the separator to one and

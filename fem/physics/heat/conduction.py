@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -249,8 +249,22 @@ class Conduction(Observer):
             self.compiled[port] = [s.form(f) for f in found if not isinstance(f, int)]
         self.through = None if s.current is None else s.form(s.current)
         self._ready = True
+        s.kept["heat_zero"] = self.zero
         if self.settled and s.t == 0.0:
             self._settle()
+
+    def recall(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Take up a checkpoint, whose rise may be counted from another temperature.
+
+        Older ones counted it from the temperature of the case.
+        """
+        del events
+        shift = self.s.kept.get("heat_zero", self.start) - self.zero
+        if shift:
+            for rise in (self.rise.value, *self.rise.old):
+                rise.x.array[:] += shift
+            self._foresee()
+        self.begin()
 
     def _settle(self) -> None:
         """Take the temperatures at rest as those of the start (collective).

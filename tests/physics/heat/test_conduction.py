@@ -196,6 +196,18 @@ def test_one_after_the_other_is_as_together() -> None:
 
 
 
+def test_a_checkpoint_may_count_from_another_temperature() -> None:
+    """One written before counts from the case's, not from that of the surroundings."""
+    around = dict.fromkeys(ENDS, Surroundings(10.0, T0 + 12.0))
+    ions = conducting(lambda T: 1.0, collector=0.0, counter=0.0)
+    heat = Hot(slab(2), (ions, Conduction((PLAIN,), around)), scale=1.0).heat
+    heat.rise.value.x.array[:] = 5.0
+    heat.recall(())
+    assert heat.seen.x.array == pytest.approx(T0 + 5.0)
+    heat.recall(())  # one of its own
+    assert heat.seen.x.array == pytest.approx(T0 + 5.0)
+
+
 def test_two_ranks(mpirun: Any) -> None:
     found = mpirun(2, "tests.physics.heat.test_conduction:on_ranks")
     assert found == pytest.approx(on_ranks(), rel=1e-12)
