@@ -148,7 +148,7 @@ def _columns() -> Iterator[Column]:
     for (part, where), (name, words) in itertools.product(THIRDS.items(), MEASURES.items()):
         yield Column(f"E_{name}{part}", "V/m", f"{words} |E| in the pores{where}")
     yield Column("uniformity", "", "share of the pores with |E| within 20 % of its mean")
-    yield Column("shielding", "", "mean |E| in the pores over that above the host")
+    yield Column("shielding", "", "mean |E| in the pores of the host over that above it")
     yield Column("enhancement", "", "largest field on the tip over the far field")
     yield Column("flux_balance", "", "sum of all fluxes over the largest", closure=True)
 

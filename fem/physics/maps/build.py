@@ -99,6 +99,7 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
                 f"({', '.join(regions)}); drive another one"
             )
     pores = [n for n in regions if _is_pore(setup, n)]
+    averaged = [n for n in regions if _is_averaged(setup, n)]
     coated = _films(setup, regions, electrostatic)
     if table.tip in coated:
         raise CaseError(
@@ -109,7 +110,7 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
         kind=table.kind, regions=tuple(regions), coefficient=coefficient, charge=charge,
         driven=driven, held=held, coated=coated,
         liquids=tuple(n for n in regions if setup.fillings[n].electrolyte is not None),
-        pores=tuple(pores or regions),
+        pores=tuple(pores if pores or averaged else regions), averaged=tuple(averaged),
         tip=table.tip or "", far=_far(table),
         media={n: _told(m, ends.get(n)) for n, m in media.items()},
         wagner=wagner(setup, c0), salt=c0, temperature=case.temperature, solvent=_solvent(case),
@@ -158,6 +159,13 @@ def _is_pore(setup: Filled, name: str) -> bool:
     """A region of plain electrolyte."""
     filling = setup.fillings[name]
     return isinstance(filling.material, materials.Electrolyte) and filling.porosity is None
+
+
+def _is_averaged(setup: Filled, name: str) -> bool:
+    """A porous region whose pores are averaged; separators are not of a host."""
+    filling = setup.fillings[name]
+    separator = isinstance(filling.material, materials.Separator)
+    return filling.electrolyte is not None and filling.porosity is not None and not separator
 
 
 def _films(setup: Filled, regions: list[str], electrostatic: bool) -> dict[str, float]:

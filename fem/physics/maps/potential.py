@@ -30,6 +30,11 @@ NEAR_SHARE = 0.2
 TOUCHING_SHARE = 1e-6
 #: Share of the flux through a cell of one medium that round-off may leave of the sum of fluxes.
 NOTHING_SHARE = 1e-12
+#: Field in pores as a share of its mean below which they count as closed off: capped conductors
+#: leave that much.
+EMPTY_SHARE = 1e-4
+#: Share of the volume from which on that is worth a remark.
+WORTH_SAYING_SHARE = 1e-3
 #: Share of the pores in which |E| is below `p95`.
 PERCENTILE = 0.95
 
@@ -72,7 +77,7 @@ class Potential(Observer):
         driven: boundary -> what drives it. held: region -> its potential, V.
         coated: solid -> what its film lets pass by area, S/m2 or F/m2; 0 where nothing passes.
         liquids: regions against which films lie.
-        pores: regions whose field is measured.
+        pores: regions whose field is measured. averaged: the same, as far as they are in the host.
         tip: boundary or region whose largest field is compared with that at the boundary `far`.
         media: what the summary says of each region. wagner: of surfaces that could plate.
         salt: mol/m3. temperature: K. solvent: eps_r of the electrolyte, for the Debye length.
@@ -87,6 +92,7 @@ class Potential(Observer):
     coated: Mapping[str, float]
     liquids: tuple[str, ...]
     pores: tuple[str, ...]
+    averaged: tuple[str, ...] = ()
     tip: str = ""
     far: str = ""
     media: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -211,12 +217,14 @@ class Potential(Observer):
         top, bottom = domain.span
         thickness = abs(top - bottom)
         tags = domain.cell_tag_array[self.part.cells[:n]]
-        pore = np.isin(tags, [domain.regions[r] for r in self.pores])
-        inside = pore & (depth >= 0.0) & (depth <= thickness)
-        if not domain.comm.allreduce(bool(inside.any()), op=MPI.LOR):
-            inside = pore  # a host without pores: the electrolyte beside it
+        pore, averaged = (
+            np.isin(tags, [domain.regions[r] for r in found])
+            for found in (self.pores, self.averaged)
+        )
+        inside = (pore | averaged) & (depth >= 0.0) & (depth <= thickness)
+        self.has_pores = domain.comm.allreduce(bool(inside.any()), op=MPI.LOR)
         self.where = {
-            "": inside,
+            "": inside if self.has_pores else pore,  # else the electrolyte beside the host
             "_top": inside & (depth < thickness / 3),
             "_bottom": inside & (depth > 2 * thickness / 3),
             "above": pore & (depth < 0.0) if domain.host else np.zeros(n, bool),
@@ -314,8 +322,10 @@ class Potential(Observer):
         inside = self.where[""]
         near = inside & (np.abs(self.magnitude - mean) <= NEAR_SHARE * mean)
         out["uniformity"] = self._volume(near) / self._volume(inside)
+        self.empty = self._volume(inside & (self.magnitude < EMPTY_SHARE * mean)) / (
+            self._volume(inside))
         above = self._of(self.where["above"])["mean"]
-        out["shielding"] = mean / above if above > 0.0 else math.nan
+        out["shielding"] = mean / above if above > 0.0 and self.has_pores else math.nan
         out["enhancement"] = math.nan
         if self.tip:
             _, far = self._field_at_held(self.far)
@@ -386,6 +396,17 @@ class Potential(Observer):
             "a map has no kinetics, no salt and no time: it says where the field concentrates, not "
             "where metal plates"
         )
+        if not self.has_pores:
+            yield "map.host", (
+                "the host has no pores that are measured: E_mean, E_p95, E_max and uniformity are "
+                "of the electrolyte beside it, and there is no shielding"
+            )
+        if self.empty > WORTH_SAYING_SHARE:
+            yield "map.pores", (
+                f"{100 * self.empty:.3g} % of the measured volume has next to no field (below "
+                f"{EMPTY_SHARE:g} of the mean), as pores that are closed off or shielded: E_mean "
+                "and uniformity count it"
+            )
         for name, found in self.wagner.items():
             even = "kinetics evens the current out" if found["Wa"] > 1.0 else "the map matters"
             yield f"map.{name}", (

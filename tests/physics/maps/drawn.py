@@ -72,6 +72,29 @@ def boss(folder: Path, aspect: float, *, share: float = 20.0) -> Path:
     return file
 
 
+def nested(folder: Path, *, core: bool) -> Path:
+    """A shell of 4 um around a square of 2 um in a box of 10 um; the square is `core` or liquid."""
+    file = folder / "nested.msh"
+    with session() as gmsh:
+        occ = gmsh.model.occ
+        squares = [(2, occ.addRectangle(5 - a / 2, 5 - a / 2, 0, a, a)) for a in (10, 4, 2)]
+        occ.fragment(squares[:1], squares[1:])
+        occ.synchronize()
+        area = {t: occ.getMass(2, t) for _, t in gmsh.model.getEntities(2)}
+        inner, shell, rest = sorted(area, key=lambda t: area[t])
+        groups = {"host_shell": [shell], "electrolyte": [rest]}
+        groups |= {"core": [inner]} if core else {"electrolyte": [rest, inner]}
+        for tag, (name, faces) in enumerate(groups.items(), 1):
+            gmsh.model.addPhysicalGroup(2, faces, tag, name)
+        height = {t: occ.getCenterOfMass(1, t)[1] for _, t in gmsh.model.getEntities(1)}
+        for tag, (name, y) in enumerate({"collector": 0.0, "counter": 10.0}.items(), 11):
+            gmsh.model.addPhysicalGroup(
+                1, [t for t, at in height.items() if abs(at - y) < 1e-9], tag, name)
+        graded(gmsh, "0.4")
+        gmsh.write(str(file))
+    return file
+
+
 def graded(gmsh: Any, size: str) -> None:
     """Mesh with cells of this size, a formula of place."""
     field = gmsh.model.mesh.field.add("MathEval")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from fem.base.errors import Interrupted
 from fem.case.summary import summary
 from fem.run.session import resume
 from fem.run.signals import StopRequest
-from tests.physics.maps.drawn import case, driven
+from tests.physics.maps.drawn import case, driven, nested
 
 SLABS: dict[str, Any] = {
     "geometry": {"family": "planar", "size": "2 um", "width": "4 um", "layers": [
@@ -108,6 +109,45 @@ def test_the_report_says_what_a_map_leaves_out(tmp_path: Path) -> None:
     kappa = 0.9487  # Nyman's law at 1 mol/L, S/m
     assert said["wagner"]["host_block"]["Wa"] == pytest.approx(kappa * 0.025693 / 10 / 10e-6,
                                                                rel=1e-3)
+
+
+HOST: dict[str, Any] = {"geometry": SLABS["geometry"] | {"layers": [
+    {"name": "block", "thickness": "20 um", "region": "host_block"},
+    {"name": "free", "thickness": "10 um", "region": "electrolyte"},
+]}}  # fmt: skip
+
+
+def test_averaged_pores_are_measured(tmp_path: Path) -> None:
+    """Half the pores at tortuosity 2: four times the field of the electrolyte above, everywhere."""
+    block = {"material": "LiPF6_EC_EMC_3_7", "porosity": 0.5, "tortuosity": 2.0}
+    said = case(None, driven(kind="conduction"), **HOST, regions={"host_block": block}).run(
+        tmp_path / "r").summary
+    above = 1.0 / (10e-6 + 4 * 20e-6)
+    for key in ("E_mean", "E_mean_top", "E_mean_bottom"):
+        assert said[key] == pytest.approx(4 * above, rel=1e-9)
+    assert said["shielding"] == pytest.approx(4.0, rel=1e-9)
+
+
+def test_a_host_without_pores_has_no_shielding(tmp_path: Path) -> None:
+    """Al2O3: what is measured is the electrolyte above it, and a remark says so."""
+    said = case(None, driven(), **HOST, regions={"host_block": {"material": "Al2O3"}}).run(
+        tmp_path / "r").summary
+    assert all(said[k] is None or math.isnan(said[k]) for k in ("shielding", "E_mean_top"))
+    assert said["E_mean"] > 0.0
+    assert any("the host has no pores" in text for text in said["map_says"])
+
+
+@pytest.mark.parametrize(("kind", "shell"), [("conduction", "Al2O3"), ("electrostatics", "Cu")])
+def test_pores_that_are_closed_off_are_named(tmp_path: Path, kind: str, shell: str) -> None:
+    """A pocket of 4 um2 in an insulator, or in a conductor, among 28 um2 of pores in the host.
+
+    Cells are sorted by their middles, hence not 14.3 % to the last digit.
+    """
+    given = case(nested(tmp_path, core=False), driven(kind=kind),
+                 regions={"host_shell": {"material": shell}})
+    texts = given.run(tmp_path / "r").summary["map_says"]
+    shares = [float(t.split()[0]) for t in texts if "% of the measured volume" in t]
+    assert shares == pytest.approx([100 * 4 / 28], rel=0.05)
 
 
 @pytest.mark.parametrize("surface", ["collector", "host_block", "host_block/electrolyte"])
