@@ -109,6 +109,7 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
     yield Potential(
         kind=table.kind, regions=tuple(regions), coefficient=coefficient, charge=charge,
         driven=driven, held=held, coated=coated,
+        conductors=tuple(n for n in regions if media[n].conductor),
         liquids=tuple(n for n in regions if setup.fillings[n].electrolyte is not None),
         pores=tuple(pores if pores or averaged else regions), averaged=tuple(averaged),
         tip=table.tip or "", far=_far(table),

@@ -76,6 +76,7 @@ class Potential(Observer):
         coefficient: s, a field constant on each cell. charge: rho, the same, or None.
         driven: boundary -> what drives it. held: region -> its potential, V.
         coated: solid -> what its film lets pass by area, S/m2 or F/m2; 0 where nothing passes.
+        conductors: regions whose coefficient may be capped.
         liquids: regions against which films lie.
         pores: regions whose field is measured. averaged: the same, as far as they are in the host.
         tip: boundary or region whose largest field is compared with that at the boundary `far`.
@@ -90,6 +91,7 @@ class Potential(Observer):
     driven: Mapping[str, Driven]
     held: Mapping[str, float]
     coated: Mapping[str, float]
+    conductors: tuple[str, ...]
     liquids: tuple[str, ...]
     pores: tuple[str, ...]
     averaged: tuple[str, ...] = ()
@@ -193,10 +195,15 @@ class Potential(Observer):
         phi, below = self.potentials
         low, high = domain.ends
 
+        largest = np.inf if self._short() else self._best_of_others()
+
         def touching(inner: Any, outer: Any) -> Any:
-            """Solids that touch: a layer of the worse one, so thin that it drops nothing."""
+            """Solids that touch: a layer of the worse one, so thin that it drops nothing.
+
+            It need not be better than what its flux must pass elsewhere: digits of phi would drown.
+            """
             least = np.minimum(*(self.coefficient.x.array[cells] for cells in (inner, outer)))
-            return least / (TOUCHING_SHARE * (high - low))
+            return np.minimum(least, largest) / (TOUCHING_SHARE * (high - low))
 
         for wall in domain.walls:
             under = [n for n in wall if n in self.coated]
@@ -207,6 +214,26 @@ class Potential(Observer):
             if callable(g) or g > 0.0:
                 self.films.append(Film.of(domain, wall, below, phi, g))
         s.reactions += self.films
+
+    def _short(self) -> bool:
+        """Conductors that touch join two driven boundaries or held regions of unlike potential."""
+        domain, metal = self.s.domain, {*self.conductors}
+        joined = [w for w in domain.walls if {*w} <= metal]
+        joined += [(n, r) for n in self.driven for _, r in domain.faces_of(n, metal)]
+        phi = dict(self.held) | {n: d.phi for n, d in self.driven.items()}
+        reached = {name: {name} for name in (*metal, *phi)}
+        for a, b in joined:
+            both = reached[a] | reached[b]
+            reached |= dict.fromkeys(both, both)
+        return any(len({phi[n] for n in group if n in phi}) > 1 for group in reached.values())
+
+    def _best_of_others(self) -> float:
+        """Largest coefficient of what is no conductor; inf if there is nothing (collective)."""
+        domain = self.s.domain
+        tags = [domain.regions[n] for n in self.regions if n not in self.conductors]
+        cells = self.coefficient.x.array[np.isin(domain.cell_tag_array, tags)]
+        best = domain.comm.allreduce(float(cells.max(initial=0.0)), op=MPI.MAX)
+        return best if best > 0.0 else math.inf
 
     def _sort_cells(self) -> None:
         """Mark the owned cells that are pores of the host, by third, and those above it."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fem.base.constants import EPSILON_0
-from tests.physics.maps.drawn import body, case, driven
+from tests.physics.maps.drawn import body, case, driven, nested
 
 KAPPA = 2.0  # S/m
 OWN = {
@@ -130,6 +130,34 @@ def test_a_film_that_passes_nothing(tmp_path: Path) -> None:
     said = slabs(driven(kind="conduction"), "poor", coatings=coating).run(tmp_path / "r").summary
     assert abs(said["flux"]["counter"]) < 1e-12  # A/m; 0.16 without the film
     assert said["E_max"] < 1e-3  # V/m
+
+
+@pytest.mark.parametrize(("kind", "other"), [("conduction", "ideal"), ("electrostatics", "glass")])
+def test_a_coated_metal_around_a_metal(tmp_path: Path, kind: str, other: str) -> None:
+    """Fluxes add up, and what is inside a conductor does not matter."""
+    coatings = [{"on": "host_shell", "material": "skin", "thickness": "1 um"}]
+    found = []
+    for core in ("Cu", other):
+        regions = {"host_shell": {"material": "Cu"}, "core": {"material": core}}
+        given = case(nested(tmp_path, core=True), driven(kind=kind), regions=regions,
+                     electrolyte="ideal", materials=OWN, coatings=coatings)
+        said = given.run(tmp_path / core).summary
+        assert said["flux_balance"] < 1e-10
+        found.append(said["flux"]["counter"])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+def test_a_coated_metal_that_joins_what_is_driven(tmp_path: Path) -> None:
+    """A coated slab of metal between two others carries their current: contacts drop nothing."""
+    layers = [{"name": n, "thickness": "10 um", "region": f"host_{n}"} for n in "abc"]
+    layers.append({"name": "free", "thickness": "10 um", "region": "electrolyte"})
+    table = driven(kind="conduction", regions={"host_c": {"phi": "1 V"}})
+    said = slabs(table, "poor", materials=OWN | {"good": {"kind": "solid", "sigma": "1e4 S/m"}},
+                 geometry={"family": "planar", "size": "1 um", "width": "4 um", "layers": layers},
+                 regions={f"host_{n}": {"material": "good"} for n in "abc"},
+                 coatings=[{"on": "host_b", "material": "skin", "thickness": "1 um"}],
+                 ).run(tmp_path / "r").summary
+    assert said["flux"]["host_c"] == pytest.approx(4e-6 * 1e4 / 20e-6, rel=1e-5)
 
 
 def test_fixed_charge(tmp_path: Path) -> None:
