@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import Field as Key
 
+from fem.base.errors import CaseError
 from fem.contract.physics import Column, Field, Figure, Physics, Place, Study
 from fem.values.kinds import PLACE_VARIABLES, Glob, Name, Table
-from fem.values.properties import Property, PropertyOf
+from fem.values.properties import Property, PropertyOf, number, varies
 from fem.values.units import Quantity
 
 __all__ = ["PHYSICS", "Map", "MapBoundary", "MapRegion"]
@@ -111,19 +113,49 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             "there is no field; give another one a different phi"
         )
     driven = {*table.boundaries, *(n for n, r in table.regions.items() if r.phi is not None)}
-    if table.tip is not None and table.tip not in driven:
+    if table.tip is not None and not any(fnmatchcase(table.tip, name) for name in driven):
         yield (
-            f"map.tip: {table.tip!r}: is not driven; name one of {', '.join(sorted(driven))}, or "
-            f"give it a phi"
+            f"map.tip: {table.tip!r}: is not driven; name what fits one of "
+            f"{', '.join(sorted(driven))}, or give it a phi"
         )
     if table.far is not None and table.far not in table.boundaries:
         yield f"map.far: {table.far!r}: is no driven boundary; {_known(table.boundaries)}"
     if table.far is not None and table.tip is None:
         yield f"map.far: {table.far!r}: only compared with a tip; give map.tip, or leave it out"
+    if electrostatic:
+        yield from _without_permittivity(table, sections)
     if table.tip is not None and table.far is None:
         others = [n for n in table.boundaries if n != table.tip]
         if len(others) != 1:
             yield f"map.far: missing; the tip is compared with one boundary: {_known(others)}"
+
+
+def _without_permittivity(table: Map, sections: Mapping[str, Any]) -> Iterator[str]:
+    """Solids of a mesh file whose eps_r nobody gives, as far as tables alone can tell.
+
+    Of a family's regions some may not be made; those are looked at on the mesh.
+    """
+    from fem.materials import Solid, material, recorded
+
+    if sections.get("mesh") is None:
+        return
+    own = recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
+    given = [pattern for pattern, region in table.regions.items() if region.eps_r is not None]
+    for name, entry in sections.get("regions", {}).items():
+        pattern = bool({*name} & {*"*?["})
+        if (pattern and given) or any(fnmatchcase(name, g) for g in given):
+            continue
+        try:
+            found = material(str(entry.material), own)
+        except CaseError:
+            continue  # reported by another check
+        if isinstance(found, Solid) and not found.has("eps_r"):
+            sigma = found.sigma if entry.sigma is None else entry.sigma
+            if not varies(sigma) and not number(sigma) > 0.0:
+                yield (
+                    f"map, region {name!r}: eps_r of {found.name!r} is not known; give "
+                    f"[map.regions.{name}] eps_r, or eps_r in an own material"
+                )
 
 
 def _known(names: Any) -> str:

@@ -101,6 +101,10 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
     pores = [n for n in regions if _is_pore(setup, n)]
     averaged = [n for n in regions if _is_averaged(setup, n)]
     coated = _films(setup, regions, electrostatic)
+    if table.tip is not None and table.tip not in {*driven, *held}:
+        raise CaseError(
+            f"map.tip: {table.tip!r}: is not driven; name one of {', '.join((*driven, *held))}"
+        )
     if table.tip in coated:
         raise CaseError(
             f"map.tip: {table.tip!r}: lies under a film, where its field is not seen; resolve the "

@@ -117,6 +117,32 @@ HOST: dict[str, Any] = {"geometry": SLABS["geometry"] | {"layers": [
 ]}}  # fmt: skip
 
 
+def test_permittivities_are_asked_for_by_check(tmp_path: Path) -> None:
+    """On a mesh file, before it is read; a region's own eps_r or a conductor needs none."""
+    own = {"Nix": {"kind": "solid", "sigma": "0 S/m"}}
+    absent = tmp_path / "absent.msh"
+    absent.touch()
+    changes: dict[str, Any] = {"materials": own, "regions": {"host_a": {"material": "Nix"}}}
+    with pytest.raises(CaseError, match=r"eps_r of 'Nix' is not known; give \[map.regions.host_a"):
+        case(absent, driven(), **changes)
+    case(absent, driven(regions={"host_*": {"eps_r": 3}}), **changes)
+    case(absent, driven(kind="conduction"), **changes)
+    case(absent, driven(), **changes | {"regions": {"host_a": {"material": "Nix",
+                                                               "sigma": "1 S/m"}}})
+
+
+def test_a_tip_that_a_pattern_drives(tmp_path: Path) -> None:
+    """Copper held by a pattern is a tip by its name: uniform field over it, so 1."""
+    table = driven(tip="host_block", far="counter", regions={"host_*": {"phi": "0 V"}})
+    said = case(None, table, **SLABS | {"regions": {"host_block": {"material": "Cu"}}}).run(
+        tmp_path / "r").summary
+    assert said["enhancement"] == pytest.approx(1.0, rel=1e-9)
+    table = driven(tip="host_b", far="counter", regions={"host_*": {"phi": "0 V"}})
+    with pytest.raises(CaseError, match="'host_b': is not driven; name one"):
+        case(None, table, **SLABS | {"regions": {"host_block": {"material": "Cu"}}}).run(
+            tmp_path / "s")
+
+
 def test_averaged_pores_are_measured(tmp_path: Path) -> None:
     """Half the pores at tortuosity 2: four times the field of the electrolyte above, everywhere."""
     block = {"material": "LiPF6_EC_EMC_3_7", "porosity": 0.5, "tortuosity": 2.0}
