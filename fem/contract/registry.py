@@ -9,7 +9,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from textwrap import shorten
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from fem.base.errors import CaseError, nearest
 from fem.base.order import in_order
@@ -23,6 +26,8 @@ from fem.contract.physics import (
     Study,
     named,
 )
+from fem.values.kinds import Table
+from fem.values.units import conversion
 
 __all__ = ["CATALOGUE", "ENTRY_POINTS", "Registry", "checked", "installed", "only_in", "with_own"]
 
@@ -195,7 +200,7 @@ def installed() -> tuple[tuple[Physics, str], ...]:
     """Physics of this package and of installed ones, each with where it comes from.
 
     Raises:
-        CaseError: what an entry point names is no `Physics`.
+        CaseError: what an entry point names is no `Physics`, or a wrong one.
     """
     found = [(named(place), "hostplate") for place in named(CATALOGUE)]
     for entry in entry_points(group=ENTRY_POINTS):
@@ -210,16 +215,69 @@ def installed() -> tuple[tuple[Physics, str], ...]:
 
 
 def checked(physics: Any, origin: str) -> Physics:
-    """The physics, if it is one.
+    """The physics, if it is one and every entry of its record is of the kind that is asked for.
 
     Raises:
-        CaseError: it is something else.
+        CaseError: it is something else, or what is wrong with its record.
     """
     if not isinstance(physics, Physics):
         raise CaseError(
             f"{origin}: PHYSICS is {physics!r}, which is not a fem.contract.physics.Physics"
         )
+    wrong = next(_wrong(physics), None)
+    if wrong is not None:
+        raise CaseError(f"{origin}: physics {physics.name!r}: {wrong}")
     return physics
+
+
+def _wrong(physics: Physics) -> Iterator[str]:
+    """Problems of a record: first its own entries, as the others rest on them."""
+    yield from _mistyped(physics, "")
+    entries: tuple[Any, ...] = (
+        *physics.fields, *physics.columns, *physics.figures, *physics.events
+    )  # fmt: skip
+    for entry in entries:
+        where = f"{type(entry).__name__}({entry.name!r}): "
+        yield from _mistyped(entry, where)
+        if isinstance(entry, Field | Column):
+            yield from _no_unit(entry.unit, where)
+    for column in physics.columns:
+        if column.name.startswith("probe."):
+            yield f"Column({column.name!r}): probes have such names; rename it"
+    table = physics.table
+    if table is not None and not issubclass(table, Table):
+        yield f"table = {table.__name__}: must be a subclass of fem.values.kinds.Table"
+    keys = {} if table is None else table.model_fields
+    for key in sorted(physics.free - keys.keys()):
+        yield f"free: its table has no key {key!r}; {nearest(key, keys)}"
+
+
+def _mistyped(entry: Any, where: str) -> Iterator[str]:
+    """Attributes of a record that are not of their declared type; strictly, a set is no tuple."""
+    for name, kind in get_type_hints(type(entry)).items():
+        try:
+            TypeAdapter(kind).validate_python(getattr(entry, name), strict=True)
+        except ValidationError as error:
+            reason = error.errors()[0]
+            way_out = _WAYS_OUT.get(reason["type"], "")
+            value = shorten(repr(getattr(entry, name)), 80)
+            said = reason["msg"].replace("Input should", "it should")
+            yield f"{where}{name} = {value}: {said}{way_out}"
+
+
+#: How a tuple of one and a set are written, by pydantic's word for what is not one.
+_WAYS_OUT = {
+    "tuple_type": "; of one entry it is written (entry,)",
+    "frozen_set_type": '; it is written frozenset({"name"})',
+}
+
+
+def _no_unit(unit: str, where: str) -> Iterator[str]:
+    """The problem of a unit that nobody knows; none is a number without a unit."""
+    try:
+        conversion(unit, None)
+    except ValueError as error:
+        yield f"{where}{error}; write an SI unit, as \"mol/m^3\", or none"
 
 
 @functools.cache

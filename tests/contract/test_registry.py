@@ -10,18 +10,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from fem.base.errors import CaseError
 from fem.case.names import problems, unmatched
 from fem.contract import registry
 from fem.contract.physics import Column, Field, Figure, Physics, Place
-from fem.contract.registry import Registry, only_in, with_own
+from fem.contract.registry import Registry, checked, only_in, with_own
 from fem.values.kinds import Table
 from tests.conftest import environment
 
 
 class Plain(Table):
     """A table."""
+
+
+class Free(Table):
+    """A table with a key that a resumed run may change."""
+
+    least: float | None = None
 
 
 def _of(*physics: Physics) -> Registry:
@@ -64,6 +71,36 @@ def test_each_follows_those_that_it_names() -> None:
 def test_what_does_not_fit_together_is_an_error(physics: list[Physics], reason: str) -> None:
     with pytest.raises(CaseError, match=re.escape(reason)):
         _of(*physics)
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        ({"columns": (Column("probe.top"),)}, "Column('probe.top'): probes have such names"),
+        ({"fields": (Field("a", "mol/m^3", "a", "electrolyt"),)},  # type: ignore[arg-type]
+         "Field('a'): medium = 'electrolyt': it should be 'all', 'electrolyte', 'conductor' or"),
+        ({"fields": (Field("a", "mol/mm3x", "a"),)},
+         "Field('a'): 'mol/mm3x' is not a unit; write an SI unit"),
+        ({"columns": (Column("a", "kgg"),)}, "Column('a'): unit 'kgg' is unknown"),
+        ({"free": frozenset({"lest"}), "table": Free}, "no key 'lest'; did you mean 'least'?"),
+        ({"free": frozenset({"least"})}, "free: its table has no key 'least'"),
+        ({"studies": "tertiary"}, "studies = 'tertiary': it should be a valid frozenset; it is"),
+        ({"after": "ions"}, "after = 'ions': it should be a valid tuple; of one entry it is"),
+        ({"figures": Figure("f", "")}, "of one entry it is written (entry,)"),
+        ({"table": BaseModel}, "table = BaseModel: must be a subclass of fem.values.kinds.Table"),
+        ({"table": {"c0": 1.0}}, "table = {'c0': 1.0}: it should be"),
+        ({"check": "lines"}, "check = 'lines': it should be callable"),
+    ],
+)  # fmt: skip
+def test_a_wrong_entry_of_a_record_is_named(entries: dict[str, Any], reason: str) -> None:
+    with pytest.raises(CaseError, match=re.escape(reason)) as wrong:
+        checked(Physics("damp", "", **entries), "hooks.module: 'damp.py'")
+    assert str(wrong.value).startswith("hooks.module: 'damp.py': physics 'damp': ")
+
+
+def test_the_records_of_this_package_pass_the_same_check() -> None:
+    for physics in with_own().physics:
+        assert checked(physics, "here") is physics
 
 
 def test_who_takes_part() -> None:
