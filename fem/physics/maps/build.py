@@ -129,7 +129,7 @@ def _solvent(case: Any) -> float:
 
 
 def _per_area(inverse: float) -> float:
-    """What passes by area, from a resistance or inverse capacitance; 0 where nothing passes."""
+    """Conductance or capacitance by area, from its inverse; 0 where nothing passes."""
     return 0.0 if np.isinf(inverse) else 1.0 / inverse
 
 
@@ -192,7 +192,7 @@ def _films(setup: Filled, regions: list[str], electrostatic: bool) -> dict[str, 
 def _layers(
     setup: Filled, name: str, boundary: MapBoundary, regions: list[str], electrostatic: bool
 ) -> dict[str, float]:
-    """What the layers on a driven boundary let pass by area, for each region behind one.
+    """Conductance or capacitance by area of the layers on a boundary, for each region behind one.
 
     The layer of the table lies on all of the boundary, coatings (of the collector; other boundaries
     have none) where it touches electrolyte.
