@@ -128,12 +128,13 @@ class EventKind:
     Attributes:
         name: of the event.
         doc: what has happened.
-        ends: `run`, `step` (the protocol step) or nothing; or what says so, from a case's tables.
+        ends: `run`, `step` (the protocol step) or ""; or a function that says so from a case's
+            tables. None: what the event itself says (`Event.ends`).
     """
 
     name: str
     doc: str
-    ends: str | Callable[[Mapping[str, Any]], str] = ""
+    ends: str | Callable[[Mapping[str, Any]], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,14 @@ class Places:
         self.mine = np.flatnonzero(first == self.comm.rank)
 
     def values(self, function: Any) -> npt.NDArray[np.float64]:
-        """A linear field at the points, NaN where there is no cell (collective)."""
+        """A linear field at the points, NaN where there is no cell; of vectors the magnitude.
+
+        Collective.
+        """
         local = np.zeros(len(self.found))
         dofs = function.function_space.dofmap.list[self.cells[self.mine]]
-        local[self.mine] = np.einsum("nk,nk->n", self.weights[self.mine], function.x.array[dofs])
+        nodal = function.x.array.reshape(-1, function.function_space.dofmap.index_map_bs)[dofs]
+        found = np.einsum("nk,nkb->nb", self.weights[self.mine], nodal)
+        local[self.mine] = found[:, 0] if found.shape[1] == 1 else np.linalg.norm(found, axis=1)
         total = np.sum(self.comm.allgather(local), axis=0)
         return np.where(self.found, total, np.nan)

@@ -56,7 +56,7 @@ class Tally:
         self.linear += step.linear
         self.rejected += step.rejected
         for key in closures:
-            self.worst[key] = float(np.maximum(self.worst.get(key, 0.0), numbers[key]))
+            self.worst[key] = float(np.maximum(self.worst.get(key, 0.0), abs(numbers[key])))
 
 
 def declared(model: Any) -> dict[str, Any]:

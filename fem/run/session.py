@@ -128,7 +128,7 @@ def resume(
     folder = Path(folder)
     check_launcher(comm)
     on_root(comm, FolderLock(folder).check)  # before minutes of compiling
-    case, text = on_root(comm, _stored_case, folder, overrides)
+    case, text = on_root(comm, _stored_case, folder, overrides, hooks)
     _may_execute(case, hooks)
     case = case.executed()
     if case.brought is not None:
@@ -180,7 +180,7 @@ def _once_more(
     """
     from fem.results.result import Result
 
-    before, _ = on_root(comm, _stored_case, folder, ())
+    before, _ = on_root(comm, _stored_case, folder, (), False)
     if case.physics_hash() != before.physics_hash():
         raise CaseError(
             f"{folder}: {', '.join(overrides)} makes another problem of it; start that with "
@@ -243,14 +243,20 @@ def _mesh(case: Case, comm: MPI.Comm) -> Domain:
     return own
 
 
-def _stored_case(folder: Path, overrides: Sequence[str]) -> tuple[Case, str]:
-    """The case of a result, and its text; where it started from is in its checkpoints by now."""
+def _stored_case(folder: Path, overrides: Sequence[str], hooks: bool) -> tuple[Case, str]:
+    """The case of a result, and its text; where it started from is in its checkpoints by now.
+
+    Args:
+        folder: of the result.
+        overrides: see `resume`.
+        hooks: the Python that it names may be executed.
+    """
     data = read_toml(folder / "case.toml")
     for assignment in overrides:
         apply_override(data, assignment)
     text = to_toml(data)
     data.get("initial", {}).pop("from", None)
-    return Case.from_dict(data, folder=folder), text
+    return Case.from_dict(data, folder=folder, hooks=hooks), text
 
 
 def _may_execute(case: Case, hooks: bool) -> None:

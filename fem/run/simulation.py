@@ -254,14 +254,20 @@ class Simulation:
 
     def _ends(self, entry: Mapping[str, Any]) -> str:
         """End that an event brings: that of the `run`, of the `step`, or none."""
-        kind = self.kinds.get(entry["event"])
-        found = entry.get("ends", "") if kind is None else kind.ends
+        found = self._declared_end(entry["event"])
+        if found is None:
+            return str(entry.get("ends", ""))
         return str(found(vars(self.case)) if callable(found) else found)
+
+    def _declared_end(self, name: str) -> Any:
+        """End that the kind of an event declares; None if it leaves that to the event."""
+        kind = self.kinds.get(name)
+        return None if kind is None else kind.ends
 
     def _ends_for_good(self, entry: Mapping[str, Any]) -> bool:
         """An event ends the run whatever the case says; a resumed run tries again."""
-        kind = self.kinds.get(entry["event"])
-        return (entry.get("ends") if kind is None else kind.ends) == "run"
+        found = self._declared_end(entry["event"])
+        return (entry.get("ends") if found is None else found) == "run"
 
     def _over(self) -> bool:
         """An event has ended the run."""
@@ -416,7 +422,7 @@ class Simulation:
     def _event(self, event: Event, segment: Segment) -> None:
         """Note and print an event."""
         shown: dict[str, Any] = dict(event.numbers)
-        if event.ends and event.name not in self.kinds:
+        if event.ends and self._declared_end(event.name) is None:
             shown["ends"] = event.ends
         entry = signals.entry(
             event.name, segment, self.number, self.model, self.segment_start, **shown

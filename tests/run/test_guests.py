@@ -28,10 +28,11 @@ from fem.run.session import resume
 from fem.run.signals import StopRequest
 from fem.solver.stage import Control, Outcome, Stage
 from fem.solver.stepper import Step
+from fem.system.part import Event
 from tests.case.base import changed
 from tests.conftest import ROOT, environment
 
-from .cases import GROWING, small, state_of
+from .cases import GROWING, SMALL, small, state_of
 
 PAGE = (ROOT / "docs" / "add-a-physics.md").read_text()
 #: What a reader of the page saves, and runs.
@@ -208,6 +209,43 @@ def test_events_are_told_once_and_end_the_run(tertiary: Result, tmp_path: Path) 
     resume(tmp_path / "r", hooks=True, overrides=["additive.least=1 mmol/L"])
     summary = Result(tmp_path / "r").summary
     assert summary["t"] == 30.0 and [e["event"] for e in summary["events"]] == ["additive_low"]
+
+
+def _module(folder: Path, *changes: tuple[str, str]) -> Path:
+    """The module of the page with some text exchanged."""
+    text = BLOCKS["additive.py"]
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "changed.py").write_text(text)
+    return folder / "changed.py"
+
+
+def test_a_declared_kind_leaves_it_to_the_event_what_ends(tmp_path: Path) -> None:
+    """The run ends, not only its protocol step; an end that no run knows is an error."""
+    declared = '    events=(EventKind("additive_gone", "none is left"),),\n'
+    kind = ("    figures=(", declared + "    figures=(")
+    module = _module(tmp_path, kind, ("import Column,", "import Column, EventKind,"))
+    rest = {"step": "rest", "duration": "10 s"}
+    summary = _guest(
+        hooks={"module": str(module)}, additive=TABLE | {"least": "8 mmol/L"},
+        time__dt_max="2 s", protocol=[STEP, rest],
+    ).run(tmp_path / "r", hooks=True).summary  # fmt: skip
+    assert summary["events"][-1]["ends"] == "run" and summary["t"] < 30.0
+    with pytest.raises(RunError, match=r"event 'gone': ends = 'runn'"):
+        Event("gone", ends="runn")
+
+
+def test_a_record_that_cannot_be_read_as_text_is_resumed(tmp_path: Path) -> None:
+    """A table and probes of a physics whose name is no plain string, if hooks may be executed."""
+    module = _module(tmp_path, ('PHYSICS = Physics(\n    "additive",',
+                                'NAME = "addi" + "tive"\nPHYSICS = Physics(\n    NAME,'))
+    data = {"additive": TABLE, "protocol": [STEP], "probe": PROBES[:1],
+            "hooks": {"module": str(module)}}
+    case = Case.from_dict(json.loads(json.dumps(SMALL)) | data, hooks=True)
+    case.run(tmp_path / "r", hooks=True)
+    again = resume(tmp_path / "r", hooks=True, overrides=["protocol.0.duration=40 s"])
+    assert again.summary["t"] == 40.0
 
 
 def test_fields_have_units_and_figures(tertiary: Result) -> None:
@@ -432,6 +470,12 @@ def test_a_closure_that_is_no_number_stays_one() -> None:
     for value in (1e-12, float("nan"), 1e-12):
         tally.add(step, {"balance": value}, ["balance"])
     assert np.isnan(tally.worst["balance"])
+
+
+def test_a_closure_below_zero_is_as_far_off_as_one_above() -> None:
+    tally = Tally()
+    tally.add(Step(1.0, 1.0, 1, 0, 1, 0, 0.0, 0.0), {"balance": -0.5}, ["balance"])
+    assert tally.worst["balance"] == 0.5
 
 
 def test_the_page_runs_as_printed(tmp_path: Path) -> None:

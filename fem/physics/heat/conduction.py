@@ -180,8 +180,10 @@ class Conduction(Observer):
         keep a cell from coming to rest.
         """
         now, before = self.rise.owned, self.rise.old[0].x.array[: len(self.rise.owned)]
-        largest = np.array([np.abs(now - before).max(initial=0.0), np.abs(now).max(initial=0.0)])
-        change, size = self.s.domain.comm.allreduce(largest, op=MPI.MAX)
+        change, size = (
+            self.s.domain.comm.allreduce(float(np.abs(values).max(initial=0.0)), op=MPI.MAX)
+            for values in (now - before, now)
+        )
         return np.full(len(now), float(change > REST_CHANGE * (1.0 + size)))
 
     def _foresee(self) -> None:

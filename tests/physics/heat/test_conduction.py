@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import ufl
 
+from fem.api import Case
 from fem.physics.heat.conduction import Conduction, HeatMedium, Surroundings
 from fem.physics.heat.shutdown import Melting, Shutdown
+from fem.run.session import run
 from tests.physics.heat.hot import (
     ENDS,
     RT_F,
@@ -25,6 +28,8 @@ from tests.physics.heat.hot import (
     electrodes,
     slab,
 )
+from tests.physics.heat.test_case import PLATE
+from tests.physics.heat.test_case import hot as warming
 from tests.verification.fronts import FLOOR, PORE, UM, Growth, box, film, layer, strip
 
 PLAIN = HeatMedium(PORE, K, STORES)
@@ -208,16 +213,18 @@ def test_a_checkpoint_may_count_from_another_temperature() -> None:
     assert heat.seen.x.array == pytest.approx(T0 + 5.0)
 
 
-def test_two_ranks(mpirun: Any) -> None:
-    found = mpirun(2, "tests.physics.heat.test_conduction:on_ranks")
-    assert found == pytest.approx(on_ranks(), rel=1e-12)
+def test_two_ranks(mpirun: Any, tmp_path: Path) -> None:
+    """Steps by hand, and a case whose steps are chosen by their error."""
+    found = mpirun(2, "tests.physics.heat.test_conduction:on_ranks", str(tmp_path / "two"))
+    assert found == pytest.approx(on_ranks(str(tmp_path / "one")), rel=1e-11)
 
 
-def on_ranks() -> list[float]:
-    """Rise and heat flows of a cell after a few steps."""
+def on_ranks(folder: str) -> list[float]:
+    """Rise and heat flows of a cell after a few steps, and those of a case."""
     hot = run_away(False, 5)
     names = "T_max", "heat_made", "heat_out"
-    return [hot.at(0.5), *(float(hot.numbers[name]) for name in names)]
+    whole = run(Case.from_dict(warming(protocol=[PLATE | {"duration": "2 s"}])), folder).summary
+    return [hot.at(0.5), *(float(n[name]) for n in (hot.numbers, whole) for name in names)]
 
 
 def test_growing_metal_makes_as_much_heat_as_work_is_done() -> None:
