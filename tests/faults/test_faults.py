@@ -106,7 +106,9 @@ def test_on_one_rank(
 ) -> None:
     """In this process: the command ends with 2 and says why."""
     from fem.cli.main import main
+    from fem.run import session
 
+    session._LAST.clear()  # the mesh of an earlier test is not read again
     hook = sys.excepthook
     try:
         with fault(stage, 0, tmp_path / "mark"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -103,6 +104,9 @@ def fuzz(count: int, seed: int, folder: Path) -> Counter[str]:
     draw, texts = random.Random(seed), sources()
     (folder / "nothing").mkdir()
     os.chdir(folder / "nothing")
+    for beside in {path.parent for path in case_names().values()}:  # tables of the cases
+        for table in beside.glob("*.csv"):
+            shutil.copy(table, folder)
     file = folder / "case.toml"
     known = []
     for text in texts:

@@ -233,7 +233,7 @@ def test_a_declared_kind_leaves_it_to_the_event_what_ends(tmp_path: Path) -> Non
     ).run(tmp_path / "r", hooks=True).summary  # fmt: skip
     assert summary["events"][-1]["ends"] == "run" and summary["t"] < 30.0
     with pytest.raises(RunError, match=r"event 'gone': ends = 'runn'"):
-        Event("gone", ends="runn")
+        Event("gone", ends="runn")  # type: ignore[arg-type]
 
 
 def test_a_record_that_cannot_be_read_as_text_is_resumed(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_what_an_entry_cannot_say(entry: Any, changes: dict[str, Any], said: str
      "the thermodynamic factor of 'LiPF6_PC_EC_DMC' is not 1"),
 ])  # fmt: skip
 def test_what_is_known_before_there_is_a_mesh(changes: dict[str, Any], said: str) -> None:
-    """What `hostplate check` can say; an electrolyte that is ideal passes."""
+    """Let `hostplate check` say what it can; an electrolyte that is ideal passes."""
     with pytest.raises(CaseError, match=f"fixed_charge.0.region: 'electrolyte': {said}"):
         Case.from_dict(case(**changes) | {"fixed_charge": [BELOW]})
     Case.from_dict(case(electrolyte="LiTFSI_DOL_DME") | {"fixed_charge": [BELOW]})
