@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from fem.base.errors import CaseError
@@ -55,7 +56,7 @@ def _do_channel(options: argparse.Namespace) -> None:
     wrong = [
         f"channel: --{name} {shown}: {rule}" for name, shown, fits, rule in (
             ("charge", charge, charge != 0.0, "walls without charge shift no ions"),
-            ("eps-r", options.eps_r, options.eps_r >= 1.0, "at least 1"),
+            ("eps-r", options.eps_r, 1.0 <= options.eps_r < math.inf, "a number, at least 1"),
             ("t-plus", options.t_plus, 0.0 < options.t_plus < 1.0,
              "between 0 and 1, as of ions that move by themselves"),
             ("z", options.z, 1 <= options.z <= 4, "1 to 4"),

@@ -259,7 +259,9 @@ class Corners:
         raise NotAtCornersError(f"a field of {space.ufl_element()}")
 
     def _component(self, e: Any, given: Mapping[Any, float]) -> Sum:
-        whole, (index,) = e.ufl_operands[0], e.ufl_operands[1].indices()
+        whole, (index, *more) = e.ufl_operands[0], e.ufl_operands[1].indices()
+        if more:
+            raise NotAtCornersError(f"a component of {type(whole).__name__}")
         k = int(index)
         if isinstance(whole, classes.SpatialCoordinate):
             return {self.one: self._kept(("x", k), lambda: self.x[:, k])}

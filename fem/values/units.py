@@ -161,14 +161,14 @@ def parse_quantity(text: object, unit: str) -> float:
     match = _QUANTITY.fullmatch(typed(text).strip()) if len(text) <= 120 else None
     if match is None:
         raise ValueError(f"{_short(text)} does not start with a number; {_example(unit)}")
+    number = float(match[1])
+    if not math.isfinite(number):
+        raise ValueError(f"{_short(text)} is not finite; {_example(unit)}")
     try:
         slope, offset = conversion(match[2], unit)
     except ValueError as error:
         what = f"a quantity in {unit}" if _needs_unit(unit) else "a plain number"
         raise ValueError(f"{_short(text)} is not {what}: {error}; {_example(unit)}") from None
-    number = float(match[1])
-    if not math.isfinite(number):
-        raise ValueError(f"{_short(text)} is not finite; {_example(unit)}")
     value = number if (slope, offset) == (1.0, 0.0) else float(f"{number * slope + offset:.15g}")
     if not math.isfinite(value):
         raise ValueError(f"{_short(text)} is not finite in {unit}; {_example(unit)}")

@@ -74,6 +74,7 @@ REFUSED = [
     (30, "is not a quantity in m"),
     ("30", "the unit is missing"),
     ("30 s", "another kind of quantity"),
+    ("nan", "not finite"),
     ("nan m", "not finite"),
     ("inf m", "not finite"),
     ("1e999 m", "not finite"),

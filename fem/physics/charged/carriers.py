@@ -61,20 +61,23 @@ def unfit(region: str, name: str, liquid: Any, own: Any, T: float) -> str:
         )
     if getattr(own, "kappa", None) is not None:
         return f"kappa follows from D, t_plus and the charge; leave regions.{region}.kappa out"
+    wrong, numbers = [], []
     for prop in ("D", "t_plus"):
         given = getattr(own, prop, None)
         law = getattr(liquid, prop) if given is None else given
         if "c" in law.variables:
-            return (
-                f"{prop} of {liquid.name!r} depends on c, but ions of a charged medium are ideal "
-                f"and dilute; give regions.{region}.{prop} as a number, or an own electrolyte"
-            )
+            wrong.append(f"{prop} of {liquid.name!r} depends on c")
+            numbers.append(f"regions.{region}.{prop}")
     factor = liquid.thermodynamic_factor
     if factor.variables or number(factor(1.0, T)) != 1.0:
+        wrong.append(f"the thermodynamic factor of {liquid.name!r} is not 1")
+        numbers.clear()
+    if wrong:
+        few = f"give {' and '.join(numbers)} as a number, or " if numbers else "give "
         return (
-            f"the thermodynamic factor of {liquid.name!r} is not 1, but ions of a charged medium "
-            "are ideal; give an own [materials.X] with D and t_plus as numbers and kappa = "
-            '{ law = "nernst_einstein" }'
+            f"{', '.join(wrong)}, but ions of a charged medium are ideal and dilute; {few}an own "
+            "[materials.X] with D and t_plus as numbers and kappa = "
+            '{ law = "nernst_einstein" }, as the case nanochannel_separator does'
         )
     given = getattr(own, "t_plus", None)
     share = number(liquid.t_plus(1.0, T)) if given is None else given

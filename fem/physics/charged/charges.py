@@ -10,10 +10,14 @@ import numpy.typing as npt
 
 from fem.compat import MPI
 from fem.physics.charged.shift import Shift
-from fem.system.part import Observer
+from fem.physics.ions.ions import SCARCE
+from fem.system.part import Event, Observer
 from fem.system.system import System
 
 __all__ = ["Charges"]
+
+#: Relative difference of the salt of the start from that beside the region that is told as a jump.
+JUMP = 1e-2
 
 
 @dataclass
@@ -71,13 +75,45 @@ class Charges(Observer):
         """The least concentration of each ion."""
         del scale
         salt, comm = self._salt(), self.s.domain.comm
-        low = [
+        self.low = low = [
             min((float(np.min(ions(shift)(salt[self.nodes[name]]), initial=np.inf))
                  for name, shift in self.shifts.items()), default=np.inf)
             for ions in (lambda shift: shift.c_plus, lambda shift: shift.c_minus)
         ]
         plus, minus = (comm.allreduce(value, op=MPI.MIN) for value in low)
         return {"c_plus_min": plus, "c_minus_min": minus}
+
+    def events(self) -> Iterator[Event]:
+        """Metal ions that have run out (collective).
+
+        Beside a positive charge anions go on to conduct, so a step can still be taken; but what
+        phi_l falls by is then that of the cell of the mesh in which the ions end.
+        """
+        s, comm = self.s, self.s.domain.comm
+        if comm.allreduce(self.low[0], op=MPI.MIN) >= SCARCE * s["ions"].c0:
+            return
+        salt, x = self._salt(), self.plus.function_space.tabulate_dof_coordinates()
+        found: list[tuple[float, float, list[float]]] = [(np.inf, np.inf, [])]
+        for name, shift in self.shifts.items():
+            if len(on := self.nodes[name]):
+                k = on[int(np.argmin(shift.c_plus(salt[on])))]
+                place = x[k].tolist()[: s.domain.dim]
+                found.append((float(shift.c_plus(salt[k])), float(salt[k]), place))
+        plus, c, place = min(comm.allgather(min(found)))
+        yield Event("depletion", {"c_min": c, "c_plus_min": plus, "place": place})
+
+    def stuck(self) -> str | None:
+        """Say that the salt of the start jumps at the edge of a region, if no step was taken."""
+        ions = self.s["ions"]
+        apart = {n: c for n, c in self.start.items() if abs(c / ions.c0 - 1.0) > JUMP}
+        if self.s.t > 0.0 or not apart or set(ions.salty) <= set(self.start):
+            return None
+        shown = ", ".join(f"{c:.4g} mol/m^3 in {n!r}" for n, c in apart.items())
+        return (
+            f"By fixed_charge.anions the salt in equilibrium is {shown} and {ions.c0:.4g} mol/m^3 "
+            "beside it, a jump at the edge of the region; leave anions out, or choose initial.c "
+            "or anions so that both agree"
+        )
 
     def show(self) -> None:
         """Both ions at the nodes; where two charged regions meet, those of the later one."""

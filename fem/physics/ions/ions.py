@@ -23,6 +23,10 @@ __all__ = ["Ions", "Medium"]
 #: less at two nodes of a pore that has run out of it would swing i_l by volts.
 SCARCE = 1e-6
 
+#: Share of c0 below which ln c of a charged medium rises no more: c at the corners of a cell is
+#: reckoned from its slope, to round-off of the largest.
+LEAST = 1e-13
+
 #: Share of c0 below which, at a node, cells store their salt node by node.
 EMPTY_SHARE = 1e-2
 
@@ -183,8 +187,26 @@ class Ions:
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
-            i_l += kappa * self._spread(s, medium) * ufl.grad(spreading) / self._counted(medium, c)
+            rise = (ufl.grad(spreading) / self._counted(medium, c) if medium.held is None
+                    else self._log_slope(s, spreading))
+            i_l += kappa * self._spread(s, medium) * rise
         return i_l
+
+    def _log_slope(self, s: System, c: Any) -> Any:
+        """Slope of ln c in a charged medium, 1/m: of the linear function through ln c at the nodes.
+
+        Its anions conduct where metal ions run out. There grad c/c of a node, times a cell, would
+        put volts in place of the logarithm that grad phi_l has to balance to almost nothing.
+        """
+        mesh, dim = s.domain.mesh, s.domain.dim
+        x, corners, rise = ufl.SpatialCoordinate(mesh), ufl.geometry.CellVertices(mesh), ufl.grad(c)
+        low, *logs = (
+            ufl.ln(ufl.max_value(c + sum(rise[j] * (corners[k, j] - x[j]) for j in range(dim)),
+                                 LEAST * self.c0))
+            for k in range(dim + 1)
+        )
+        J = ufl.Jacobian(mesh)
+        return ufl.inv(J).T * ufl.as_vector([high - low for high in logs])
 
     def _spread(self, s: System, medium: Medium) -> Any:
         """Diffusion potential over grad ln c, V."""

@@ -86,12 +86,16 @@ class Data:
 def sand_time(ions: Ions, T: float, density: float | None) -> float | None:
     """Sand's time of a flat electrode with the first salt there is, s; None if it has none.
 
+    None as well in a cell with fixed charge.
+
     Args:
         ions: their initial c0, and transport numbers there.
         T: temperature, K.
         density: current per projected area, A/m2; None if the voltage is held.
     """
     medium = next((m for m in ions.media if m.salt), None)
+    if any(m.held is not None for m in ions.media):  # of another cell: charge shifts the ions
+        return None
     if not density or medium is None or medium.D is None or medium.t_plus is None:
         return None
     # TypeError: D or t_plus of place or UFL, no flat answer; ValueError: t_plus of 1 or more

@@ -37,6 +37,7 @@ def depleted(result: Result) -> float:
     return float(events.get("depletion", np.inf))
 
 
+@pytest.mark.full
 def test_charged_channels_help_in_dilute_electrolyte(solve: Solve) -> None:
     """Times of depletion at 0.1 mol/L with and without charge, and at 1 mol/L.
 
@@ -74,6 +75,7 @@ def test_command_writes_a_table(run_cli: Callable[..., Any], tmp_path: Path) -> 
     assert now.shape == (40, 6) and now == pytest.approx(then, rel=1e-5)
     again = run_cli("channel", str(file), *options, "--D", "3e-10 m^2/s")
     assert again.returncode == 1 and "already exists" in again.stderr
-    wrong = run_cli("channel", str(file), *options, "--D", "0 m^2/s", "--rows", "1")
-    assert wrong.returncode == 1
+    more = "--D", "0 m^2/s", "--rows", "1", "--eps-r", "inf"
+    wrong = run_cli("channel", str(file), *options, *more)
+    assert wrong.returncode == 1 and "--eps-r inf: a number" in wrong.stderr
     assert "--rows 1: 2 to 200" in wrong.stderr and "--D 0: must be above 0" in wrong.stderr

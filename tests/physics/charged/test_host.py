@@ -11,8 +11,8 @@ import pytest
 
 from fem import Case
 from fem.run.session import run
-from tests.physics.charged.hosts import FINE, GRADED, LIMIT, anions, host
-from tests.verification.cells import C0, FAST, RT_F, Cell, D, L, kinetics, overpotential
+from tests.physics.charged.hosts import FINE, GRADED, LIMIT, anions, charged, host
+from tests.verification.cells import C0, FAST, RT_F, Cell, D, L, case, kinetics, overpotential
 
 #: J over the neutral limiting current, rho over F c0: anions at the anode, logarithm of those at
 #: the cathode, drop of phi_l in RT/F. With equal ions and as many anions as at the start, 2 c_minus
@@ -88,3 +88,33 @@ def test_next_to_no_charge_is_none() -> None:
     print("khoo 0", off)
     assert off[0] < 1e-3
     assert off[1:].max() < 3e-3
+
+
+# -- positive charge -----------------------------------------------------------------------------
+
+#: Charge 0.05 F c0, 80 um, 3000 A/m2, i0 10 A/m2: V at 0.55 s, then s and V when 1e-6 c0 of metal
+#: ions is left; finite volumes in c_plus on 1600 graded cells, BDF to 1e-8, without this code.
+RUN_OUT = -0.95365, 0.56250, -1.46010
+
+
+@pytest.mark.parametrize(("size", "off"), [("2 um", (2e-2, 1e-2)), ("0.5 um", (1e-3, 5e-3))])
+def test_metal_ions_that_run_out_beside_positive_charge(
+    size: str, off: tuple[float, float], tmp_path: Path
+) -> None:
+    """The voltage before and the time are not those of the mesh; the run ends there."""
+    steps = [{"step": "plate", "current_density": "3000 A/m^2", "duration": f"{t} s"}
+             for t in (0.55, 1.0)]  # fmt: skip
+    data = case(
+        geometry={"family": "planar", "length": "80 um", "width": "10 um", "size": size,
+                  "size_width": "10 um"},
+        kinetics=[kinetics(n, 10.0) for n in ("collector", "counter")], protocol=steps,
+        time={"dt0": "1 ms", "dt_min": "1e-8 s", "tolerance": 1e-5},
+    )  # fmt: skip
+    found = run(Case.from_dict(data | {"fixed_charge": [charged(0.05)]}), tmp_path / "r")
+    before = np.interp(0.55, found.series["t"], found.series["voltage"])
+    (event,) = (e for e in found.summary["events"] if e["event"] == "depletion")
+    print("run out", size, before, event["t"], found.summary["voltage"])
+    assert before == pytest.approx(RUN_OUT[0], rel=off[0])
+    assert event["t"] == pytest.approx(RUN_OUT[1], rel=off[1])
+    assert found.summary["voltage"] == pytest.approx(RUN_OUT[2], rel=0.15)
+    assert "sand_time" not in event and abs(event["place"][1]) < 1e-12
