@@ -65,7 +65,7 @@ def test_capacitors_in_series(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["conduction", "electrostatics"])
 def test_a_coating_on_the_collector(tmp_path: Path, kind: str) -> None:
-    """It stands in series with the cell: thickness/kappa_film, or thickness/(eps_0 eps_r)."""
+    """A film in series with the cell: thickness/kappa_film, or thickness/(eps_0 eps_r)."""
     geometry = {"family": "planar", "size": "1 um", "width": "4 um", "length": "20 um"}
     coatings = [{"on": "collector", "material": "skin", "thickness": "1 um"}]
     said = slabs(driven(kind=kind), "glass", geometry=geometry, regions={},
