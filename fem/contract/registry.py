@@ -33,6 +33,8 @@ __all__ = ["CATALOGUE", "ENTRY_POINTS", "Registry", "checked", "installed", "onl
 
 #: Where this package lists its physics; found by name, so that no import points upward.
 CATALOGUE = "fem.physics.catalogue:PHYSICS"
+#: Where the physics of this package come from, as messages say it.
+OURS = "hostplate"
 #: Entry point group of other packages' physics.
 ENTRY_POINTS = "hostplate.physics"
 
@@ -164,7 +166,28 @@ class Registry:
 
     def places(self, sections: Mapping[str, Any]) -> list[Place]:
         """Regions and boundaries of the mesh that tables of physics name."""
-        return [place for physics in self.physics for place in physics.places(sections)]
+        return [place for p in self.physics for place in self._asked(p, "places", Place, sections)]
+
+    def _asked(
+        self, physics: Physics, name: str, kind: type, sections: Mapping[str, Any]
+    ) -> list[Any]:
+        """Answer of the `check` or `places` of a physics.
+
+        Raises:
+            CaseError: it fails, or gives something else than a series of `kind`.
+        """
+        where = f"physics {physics.name!r} ({self.origin[physics.name]}): {name}"
+        try:
+            found = getattr(physics, name)(sections)
+            one = isinstance(found, str) or not isinstance(found, Iterable)
+            given = [found] if one else list(found)
+        except Exception as error:
+            if self.origin[physics.name] == OURS:
+                raise
+            raise CaseError(f"{where} fails: {type(error).__name__}: {error}") from error
+        for odd in (entry for entry in given if not isinstance(entry, kind)):
+            raise CaseError(f"{where} gives {odd!r}; it must yield each as {kind.__name__}")
+        return given
 
     def problems(self, sections: Mapping[str, Any]) -> Iterator[str]:
         """Problems of the tables of physics with the study, and with other tables.
@@ -179,7 +202,7 @@ class Registry:
             elif physics.study is not None and study == physics.study.name:
                 if physics.key in sections and not sections[physics.key]:
                     yield f"{physics.key}: missing; study = {study!r} needs [{physics.key}]"
-            yield from physics.check(sections)
+            yield from self._asked(physics, "check", str, sections)
         if study is not None:
             try:
                 self.taking_part(study, sections)
@@ -202,7 +225,7 @@ def installed() -> tuple[tuple[Physics, str], ...]:
     Raises:
         CaseError: what an entry point names is no `Physics`, or a wrong one.
     """
-    found = [(named(place), "hostplate") for place in named(CATALOGUE)]
+    found = [(named(place), OURS) for place in named(CATALOGUE)]
     for entry in entry_points(group=ENTRY_POINTS):
         origin = f"the installed package {entry.dist.name if entry.dist else entry.value!r}"
         try:

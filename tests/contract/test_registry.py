@@ -103,6 +103,23 @@ def test_the_records_of_this_package_pass_the_same_check() -> None:
         assert checked(physics, "here") is physics
 
 
+def test_a_check_that_fails_is_its_authors_mistake() -> None:
+    """A text is one line; what raises, or gives something else, is named with its physics."""
+    line: Any = lambda _: "a: 3: wrong"  # noqa: E731
+    assert [*_of(Physics("a", "", check=line)).problems({})] == ["a: 3: wrong"]
+    wrong: list[tuple[Any, str]] = [
+        (lambda s: s["least"], "physics 'a' (here 0): check fails: KeyError: 'least'"),
+        (lambda _: None, "physics 'a' (here 0): check gives None; it must yield each as str"),
+        (lambda _: [3], "physics 'a' (here 0): check gives 3; it must yield each as str"),
+    ]
+    for check, reason in wrong:
+        with pytest.raises(CaseError, match=re.escape(reason)):
+            [*_of(Physics("a", "", check=check)).problems({})]
+    places: Any = lambda _: ["wall"]  # noqa: E731
+    with pytest.raises(CaseError, match=re.escape("places gives 'wall'; it must yield each as Pl")):
+        _of(Physics("a", "", places=places)).places({})
+
+
 def test_who_takes_part() -> None:
     """Physics of the study and those whose table is given take part; one of a role."""
     known = _of(
