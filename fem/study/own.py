@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from textwrap import shorten
 from typing import Any
+
+import numpy as np
 
 from fem.base.errors import CaseError, RunError
 from fem.case.hooks import load
@@ -119,19 +122,49 @@ class Guarded(Observer):
         self.makes, self.lands = part.makes, part.lands
 
 
+def _is_number(value: Any) -> bool:
+    """The value is one real number, of Python or of numpy; NaN is one, too."""
+    number = np.asarray(value)
+    return number.ndim == 0 and number.dtype.kind in "fiub"
+
+
+def _wrong_numbers(found: Any) -> str:
+    """Problem of the columns of a step."""
+    if not isinstance(found, Mapping):
+        return f"{found!r}; it must return its columns as a dict, {{}} without any"
+    for name, value in found.items():
+        if not _is_number(value):
+            shown = shorten(repr(value), 80)
+            return f"{name} = {shown}; a column is one number"
+    return ""
+
+
+def _wrong_share(found: Any) -> str:
+    """Problem of the share of a step after which something happens."""
+    if found is None or (_is_number(found) and 0.0 < found < 1.0):
+        return ""
+    return f"{found!r}; it must be above 0 and below 1, or None where the step may stand"
+
+
+#: Problems of answers that a run goes on with, by method; empty where there is none.
+_ANSWERS: dict[str, Callable[[Any], str]] = {"step": _wrong_numbers, "share": _wrong_share}
+
+
 def _guarded(name: str) -> Callable[..., Any]:
     """A method of an observer that fails on all ranks if it does on one."""
 
     def call(self: Guarded, *args: Any, **more: Any) -> Any:
         found, problem = None, None
+        where = f"{type(self.part).__name__}.{name} of {type(self.part).__module__}"
         try:
             found = getattr(self.part, name)(*args, **more)
             if isinstance(found, Iterator):
                 found = list(found)
+            wrong = _ANSWERS[name](found) if name in _ANSWERS else ""
+            problem = f"{where} gives {wrong}" if wrong else None
         except (CaseError, RunError) as error:
             problem = str(error)
         except Exception as error:
-            where = f"{type(self.part).__name__}.{name} of {type(self.part).__module__}"
             problem = f"{where} fails: {type(error).__name__}: {error}"
         problems = [text for text in self.comm.allgather(problem) if text]
         if problems:  # a state that a run cannot begin from is a matter of its case

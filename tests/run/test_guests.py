@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -28,7 +29,8 @@ from fem.run.session import resume
 from fem.run.signals import StopRequest
 from fem.solver.stage import Control, Outcome, Stage
 from fem.solver.stepper import Step
-from fem.system.part import Event
+from fem.study.own import Guarded
+from fem.system.part import Event, Observer
 from tests.case.base import changed
 from tests.conftest import ROOT, environment
 
@@ -448,6 +450,29 @@ def test_what_an_observer_raises_is_a_message_that_names_it(method: str, tmp_pat
     kind = CaseError if method == "begin" else RunError
     with pytest.raises(kind, match=rf"^Watcher\.{method} of .* fails: ZeroDivisionError: division"):
         case.run(tmp_path / "r", hooks=True)
+
+
+@pytest.mark.parametrize(("method", "answer", "reason"), [
+    ("step", None, "gives None; it must return its columns as a dict"),
+    ("step", {"a": "3"}, "gives a = '3'; a column is one number"),
+    ("step", {"a": None}, "gives a = None; a column is one number"),
+    ("step", {"a": np.ones(2)}, "gives a = array([1., 1.]); a column is one number"),
+    *(("share", value, f"gives {value!r}; it must be above 0 and below 1, or None")
+      for value in (float("nan"), 0.0, 2, "half", np.ones(2))),
+])  # fmt: skip
+def test_an_answer_that_is_none_names_the_observer(method: str, answer: Any, reason: str) -> None:
+    watcher = type("Watcher", (Observer,), {method: lambda *_: answer, "__module__": "mine"})()
+    guarded = Guarded(watcher, SimpleNamespace(allgather=lambda problem: [problem]))
+    with pytest.raises(RunError, match=re.escape(f"Watcher.{method} of mine {reason}")):
+        getattr(guarded, method)(*(1.0,) * (method == "step"))
+
+
+def test_answers_that_are_right_are_handed_on() -> None:
+    numbers: dict[str, Any] = {"a": 1, "b": np.float64(2.0), "c": float("nan"), "d": np.array(3.0)}
+    answers = {"step": lambda *_: numbers, "share": lambda _: np.float64(0.5)}
+    good = type("Good", (Observer,), answers)()
+    guarded = Guarded(good, SimpleNamespace(allgather=lambda problem: [problem]))
+    assert guarded.step(1.0) is numbers and guarded.share() == 0.5
 
 
 @pytest.mark.parametrize(("field", "provides", "reason"), [
