@@ -11,6 +11,7 @@ import pytest
 
 from fem import Case, CaseError
 from fem.base.constants import FARADAY
+from fem.base.errors import RunError
 from fem.mesh.domain import Domain
 from fem.physics.charged.channel import Channel, write
 from fem.run.session import run
@@ -142,6 +143,10 @@ def test_a_separator_holds_charge_beside_growing_metal(tmp_path: Path) -> None:
     found = run(Case.from_dict(layered(**growing)), tmp_path / "r").summary
     assert max(found["closures"].values()) < 1e-8
     assert found["c_plus_min"] > 400.0
+    apart = charged(-2.0, region="separator", anions="1 mol/L")
+    growing["time"] = {"dt0": "1 ms", "dt_min": "1e-4 s"}
+    with pytest.raises(RunError, match=r"1732 mol/m\^3 in .separator. and 1000 mol/m\^3 beside"):
+        run(Case.from_dict(layered(apart, **growing)), tmp_path / "apart")
 
 
 def refused(data: dict[str, Any], folder: Path | None = None) -> str:
