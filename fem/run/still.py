@@ -14,6 +14,10 @@ from fem.solver.stepper import Step
 __all__ = ["Single", "Steady"]
 
 
+#: Change of a step, in units of each field's scale, below which a steady state is reached.
+REST_CHANGE = 1e-10
+
+
 class Single(Simulation):
     """Primary and secondary distribution: one solve, no time."""
 
@@ -63,7 +67,9 @@ class Single(Simulation):
 class Steady(Simulation):
     """A steady state, by implicit Euler steps that grow until nothing changes.
 
-    The salt content, which the steady equations leave open, is kept by the time steps.
+    The salt content, which the steady equations leave open, is kept by the time steps. Where
+    stages follow each other (currents by temperature, temperature by currents), long steps may make
+    the state go back and forth; steps get shorter then.
     """
 
     def _march(self) -> None:
@@ -95,12 +101,15 @@ class Steady(Simulation):
             happened = self._record(step, numbers)
             if any(event.ends for event in happened) or self._over():
                 break
-            if change < 1e-10 and dt > 1e4 * self.settings.dt0:
+            if change < REST_CHANGE and dt > 1e4 * self.settings.dt0:
                 self.settled = True
                 break
-            dt *= 3.0
+            dt *= 0.3 if change > REST_CHANGE and s.alternates() else 3.0
             self.stepper.dt = dt
             self._save_if_due()
         else:
-            raise RunError("no steady state: the salt still changes after 200 growing steps")
+            raise RunError(
+                f"no steady state: after 200 steps the state still changes by {change:.1e} of its "
+                "scale; it may have none, or go back and forth between two"
+            )
         self.recorder.fields()

@@ -697,6 +697,15 @@ class System:
         )
         return bool(self.domain.comm.allreduce(lowest, op=MPI.MIN) < 0.0)
 
+    def alternates(self) -> bool:
+        """The last accepted change goes against the one before it, by all scales (collective)."""
+        along = 0.0
+        for u in self.unknowns.values():
+            if u.differential:
+                new, then, old = (f.x.array[: len(u.owned)] / u.scale for f in u.old)
+                along += float((new - then) @ (then - old))
+        return bool(self.domain.comm.allreduce(along, op=MPI.SUM) < 0.0)
+
     def error(self) -> float:
         """Local error of the step in units of each field's scale (root mean square, worst field).
 
