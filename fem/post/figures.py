@@ -177,13 +177,15 @@ def _fields(result: Result) -> set[str]:
 
 
 def _values(result: Result, name: str, t: float | None, block: str) -> Any:
-    """Nodal values of a field, or the magnitude of another one's gradient (2D).
+    """Values of a field at nodes or in cells, of vectors the magnitude.
 
-    The gradient of a linear element, averaged by area at the nodes.
+    Or the magnitude of another one's gradient (2D): that of a linear element, averaged by area at
+    the nodes.
     """
     source = field_of(result, name).gradient_of
     if not source:
-        return result.array(name, t, block)
+        found = result.array(name, t, block)
+        return found if found.ndim == 1 else np.linalg.norm(found, axis=1)
     values = result.array(source, t, block)
     points, cells = result.points(block, t), result.cells(block, t)
     edges = (points[cells[:, 1:]] - points[cells[:, :1]])[:, :, :2]
@@ -196,13 +198,26 @@ def _values(result: Result, name: str, t: float | None, block: str) -> Any:
     return np.linalg.norm(total[:, :2], axis=1) / np.maximum(total[:, 2], 1e-300)
 
 
-def _cells(result: Result, name: str, t: float | None, block: str) -> Any:
-    """Cells in which a field is shown; of a growth study those where it means something."""
-    cells = result.cells(block, t)
+def _kept(result: Result, name: str, t: float | None, block: str) -> Any:
+    """Mark cells in which a field is shown; of a growth study those where it means something."""
+    everywhere = np.ones(len(result.cells(block, t)), dtype=bool)
     if "metal" in result.blocks and block != "walls":
-        some = cells[occupancy.cells_showing(result, t, name, block)]
-        return some if len(some) else cells
-    return cells
+        some = occupancy.cells_showing(result, t, name, block)
+        return some if some.any() else everywhere
+    return everywhere
+
+
+def _flat(result: Result, name: str, block: str) -> bool:
+    """A field has one value on each cell; else on each node."""
+    return name in result.fields(block) and result.center(name, block) == "Cell"
+
+
+def _inside(result: Result, name: str, t: float | None, block: str) -> Any:
+    """Values of a field in the cells in which it is shown."""
+    kept, values = _kept(result, name, t, block), _values(result, name, t, block)
+    if _flat(result, name, block):
+        return values[kept]
+    return values[np.unique(result.cells(block, t)[kept])]
 
 
 def _panels(
@@ -263,9 +278,9 @@ def _norm(values: Any, scale: Scaled) -> Any:
 def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Scaled]:
     style = field_of(result, name)
     block = _block(result, name)
-    values, cells = _values(result, name, t, block), _cells(result, name, t, block)
-    scale = scaled(values[np.unique(cells)], style)
-    shown = scale(values)
+    inside, flat = _inside(result, name, t, block), _flat(result, name, block)
+    scale = scaled(inside, style)
+    shown = scale(_values(result, name, t, block))
     # The pores last: where electrons cross a mat, the solid's block holds pores as well.
     for other, colour in (
         ("insulator", INSULATOR),
@@ -281,16 +296,19 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
         return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale), scale
     points = result.points(block, t) * UM
     if block == "walls":
-        return _lines(ax, points[cells][:, :, :2], shown[cells].mean(axis=1), style, scale), scale
+        ends = result.cells(block, t)
+        along = shown if flat else shown[ends].mean(axis=1)
+        return _lines(ax, points[ends][:, :, :2], along, style, scale), scale
     growing = "metal" in result.blocks
     drawn = ax.tripcolor(
         points[:, 0],
         points[:, 1],
-        result.cells(block, t) if growing else cells,
-        shown,
-        shading="gouraud",
+        result.cells(block, t),
+        *(() if flat else (shown,)),
+        facecolors=shown if flat else None,
+        shading="flat" if flat else "gouraud",
         cmap=style.colours,
-        norm=_norm(shown[np.unique(cells)], scale),
+        norm=_norm(scale(inside), scale),
         rasterized=True,
     )
     if growing:  # covered where the field means nothing, up to the contour xi = 1/2
@@ -329,7 +347,7 @@ def _panels_3d(
     jobs, marks = [], []
     for name in names:
         style, block = field_of(result, name), _block(result, name)
-        values = result.array(name, t, block)[np.unique(_cells(result, name, t, block))]
+        values = _inside(result, name, t, block)
         scale = scaled(values, style)
         norm = _norm(scale(values), scale)
         marks.append((ScalarMappable(norm, style.colours), scale))

@@ -151,9 +151,13 @@ def render(job: dict[str, Any]) -> None:
             if block not in ("walls", "metal"):
                 part = part.clip((0, -1, 0), origin=middle)
             if part.n_cells:
-                shown = (part.point_data[job["field"]] - job["offset"]) * job["factor"]
+                flat = job["field"] in part.cell_data
+                values = (part.cell_data if flat else part.point_data)[job["field"]]
+                values = np.linalg.norm(values, axis=1) if values.ndim > 1 else values
+                shown = (values - job["offset"]) * job["factor"]
                 part.clear_data()
-                part.point_data["shown"] = np.abs(shown) if job["magnitude"] else shown
+                data = part.cell_data if flat else part.point_data
+                data["shown"] = np.abs(shown) if job["magnitude"] else shown
             _add(
                 plotter, part, scalars="shown", cmap=job["colours"], clim=job["limits"],
                 log_scale=job["log"], show_scalar_bar=False,

@@ -123,6 +123,21 @@ def test_the_field_is_the_gradient_of_the_potential(folder):
     assert np.abs(found / 300.0 - 1.0).max() < 1e-9
 
 
+def test_a_vector_and_a_field_of_cells_are_drawn_beside_others(tmp_path):
+    """By the magnitude, and flat on each cell."""
+    cells, points = triangles(4, 40 * UM, 30 * UM)
+    (tmp_path / "fields").mkdir()
+    each = np.arange(len(cells), dtype=float)
+    flow = np.column_stack([3.0 + 0 * points[:, 0], 4e5 * points[:, 1], 0 * points[:, 0]])
+    pore = {"c": ("Node", 1e3 + points[:, 1]), "flow": ("Node", flow), "each": ("Cell", each)}
+    _BlockFile(tmp_path / "fields" / "pore", "pore", cells, points, {}, False).append(1.0, pore)
+    figure = figures._panels(Result(tmp_path), None, ("c", "flow", "each"))
+    _, speed, flat = (ax.collections[-1].get_array() for ax in figure.axes[::2])
+    assert len(figure.axes) == 6  # three panels, three colour bars
+    assert speed.min() == pytest.approx(3.0) and speed.max() == pytest.approx(np.hypot(3.0, 12.0))
+    assert np.array_equal(flat, each)
+
+
 @pytest.mark.parametrize(
     ("study", "when"),
     [
@@ -231,7 +246,9 @@ def solid_folder(tmp_path_factory) -> Path:
         part = domain.subdomain([region])
         f = dfem.Function(dfem.functionspace(part.mesh, ("Lagrange", 1)))
         f.interpolate(lambda x: 1000 + 1e7 * x[2])
-        blocks.append(Block(name, part.mesh, {field: f}))
+        shaped = {"flow": ("Lagrange", 1, (3,)), "each": ("DG", 0)}
+        others = {k: dfem.Function(dfem.functionspace(part.mesh, e)) for k, e in shaped.items()}
+        blocks.append(Block(name, part.mesh, {field: f} | others))
     FieldWriter(MPI.COMM_SELF, folder, blocks).write(60.0)
     title = "Three-layer host in 3D: copper / copper and cellulose / cellulose and silica"
     write_json(COMM, folder / "summary.json", {"title": title})
@@ -373,13 +390,14 @@ def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, m
 def test_a_picture_that_fails_costs_no_other_one(solid_folder, tmp_path, capsys):
     jobs = [{"folder": str(solid_folder), "t": 60.0, "block": "pore", "field": name, "factor": 1.0,
              "offset": 0.0, "magnitude": False, "limits": [0.0, 1e4], "log": False,
-             "colours": "viridis", "file": str(tmp_path / f"{name}.png")} for name in ("oops", "c")]
-    if render.apart("fem.post.render", json.dumps(jobs[1:])).returncode:
+             "colours": "viridis", "file": str(tmp_path / f"{name}.png")}
+            for name in ("oops", "c", "flow", "each")]
+    if render.apart("fem.post.render", json.dumps(jobs[1:2])).returncode:
         pytest.skip("no off-screen graphics on this machine")
     (tmp_path / "c.png").unlink()
     done = render.apart("fem.post.render", json.dumps(jobs))
     assert done.returncode == 1 and "oops" in done.stderr
-    assert [file.name for file in tmp_path.iterdir()] == ["c.png"]
+    assert {file.name for file in tmp_path.iterdir()} == {"c.png", "flow.png", "each.png"}
 
 
 def test_flat_pictures_are_quick_to_draw(folder):
