@@ -33,13 +33,24 @@ from fem.base.parallel import all_agree, on_root
 from fem.compat import cell_vertices
 from fem.files.blocks import Block
 
-__all__ = ["FieldWriter"]
+__all__ = ["FieldWriter", "center_of"]
 
 #: The list of times is rewritten when 1/LIST_DIVISOR of it has been added, and at the end.
 LIST_DIVISOR = 64
 
 # XDMF's and VTK's names of a simplex by its number of corners.
 _SHAPES = {2: ("Polyline", 3), 3: ("Triangle", 5), 4: ("Tetrahedron", 10)}
+
+
+def center_of(function: Any) -> str:
+    """`Node` of a field that is written by its values at corners, `Cell` of one that is constant.
+
+    Empty for what jumps between cells or has values at points within them: it is not written.
+    """
+    element = function.function_space.ufl_element()
+    if element.family_name != "P" or (element.discontinuous and element.degree):
+        return ""
+    return "Node" if element.degree else "Cell"
 
 
 class _Numbering:
@@ -75,17 +86,17 @@ class _Numbering:
         problem = None
         if space.mesh is not self.mesh:
             problem = f"field {name!r} lives on another mesh than its block"
-        dofs = space.dofmap.list
+        dofs, center = space.dofmap.list, center_of(function)
         corners = cell_vertices(self.mesh)
-        if dofs.shape[1] not in (1, corners.shape[1]):
-            problem = f"field {name!r} is neither linear nor constant on each cell"
+        if not center:
+            problem = f"field {name!r} is neither continuous nor constant on each cell"
         all_agree(self.comm, problem)
         function.x.scatter_forward()
         data = function.x.array.reshape(-1, width)
-        if dofs.shape[1] == 1:
-            center, local = "Cell", data[dofs[: self.cells, 0]]
+        if center == "Cell":
+            local = data[dofs[: self.cells, 0]]
         else:
-            center = "Node"
+            dofs = dofs[:, : corners.shape[1]]  # those of corners come first
             at_node = np.zeros((self.nodes.size_local + self.nodes.num_ghosts, width))
             at_node[corners.ravel()] = data[dofs[: len(corners)].ravel()]
             local = at_node[: self.nodes.size_local]

@@ -82,12 +82,13 @@ class Places:
         self.mine = np.flatnonzero(first == self.comm.rank)
 
     def values(self, function: Any) -> npt.NDArray[np.float64]:
-        """A linear field at the points, NaN where there is no cell; of vectors the magnitude.
+        """A field at the points, NaN where there is no cell; of vectors the magnitude.
 
-        Collective.
+        It is taken as linear between the corners of a cell, as it is written. Collective.
         """
         local = np.zeros(len(self.found))
         dofs = function.function_space.dofmap.list[self.cells[self.mine]]
+        dofs = dofs[:, : self.weights.shape[1]]  # those of corners come first
         nodal = function.x.array.reshape(-1, function.function_space.dofmap.index_map_bs)[dofs]
         found = np.einsum("nk,nkb->nb", self.weights[self.mine], nodal)
         local[self.mine] = found[:, 0] if found.shape[1] == 1 else np.linalg.norm(found, axis=1)

@@ -211,9 +211,14 @@ class Probes:
         return {name: value(side) if side else value for name, value in places.items()}
 
     def _read(self, name: str) -> Any:
-        """A field as it is written; rows may read another one by its name, as the T foreseen."""
+        """A field as it is written, of vectors the magnitude.
+
+        Rows may read another one by its name, as the T foreseen.
+        """
         s = self.model.system
-        return s.memories[name] if name in s.memories else s[name]
+        value = s.memories[name] if name in s.memories else s[name]
+        vector = is_ufl(value) and value.ufl_shape
+        return ufl.sqrt(ufl.inner(value, value)) if vector else value
 
     def _volume(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
         model, s = self.model, self.model.system

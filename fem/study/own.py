@@ -12,6 +12,7 @@ import numpy as np
 
 from fem.base.errors import CaseError, RunError
 from fem.case.hooks import load
+from fem.files.fields import center_of
 from fem.setup.setup import Filled
 from fem.system.part import Observer, Part
 from fem.system.system import System
@@ -88,16 +89,23 @@ def check_made(case: Any, parts: Iterable[Part], s: System) -> None:
     """All that physics of others promise is there once the system is closed.
 
     Raises:
-        CaseError: a field or a name that is declared and that no part makes; whose it is.
+        CaseError: a field or a name that is declared and that no part makes, or a field that cannot
+            be written; whose it is.
     """
     origin = case.guests.registry.origin
     for physics in case.taking_part():
         for field in physics.fields if origin[physics.name] != "hostplate" else ():
-            if not field.gradient_of and s.function(field.name) is None:
+            made = s.function(field.name)
+            where = f"physics {physics.name!r} ({origin[physics.name]})"
+            if made is None and not field.gradient_of:
                 raise CaseError(
-                    f"physics {physics.name!r} ({origin[physics.name]}): no part of it makes the "
-                    f"field {field.name!r} that it declares; add an unknown (s.add) or a memory "
-                    "(s.memory) of that name"
+                    f"{where}: no part of it makes the field {field.name!r} that it declares; add "
+                    "an unknown (s.add) or a memory (s.memory) of that name"
+                )
+            if made is not None and not center_of(made):
+                raise CaseError(
+                    f"{where}: its field {field.name!r} has values at points or corners of cells, "
+                    "which are not written; declare a memory per node or per cell instead"
                 )
     for part in (p for p in parts if not is_ours(p)):
         for name in part.provides:

@@ -353,6 +353,59 @@ def test_another_mesh_takes_over_what_a_field_says(carried: str, tmp_path: Path)
     assert ("additive" in text) == bool(carried)
 
 
+SHAPES = """
+import ufl
+from fem.base.constants import FARADAY
+from fem.contract.physics import Field, Physics
+from fem.system.part import Observer
+
+class Shapes(Observer):
+    provides, needs = ("flow", "bowl"), ("phi_l",)
+
+    def declare(self, s):
+        part = s.unknowns["phi_l"].part
+        s.slot("shapes")
+        s.add("flow", part, slot="shapes", shape=(2,))
+        s.add("bowl", part, slot="shapes", degree=2)
+
+    def rows(self, s):
+        y = 1e5 * ufl.SpatialCoordinate(s.domain.mesh)[1]
+        dx = s.domain.dx(s.unknowns["phi_l"].part.regions, degree=4)
+        for name, value in (("flow", ufl.as_vector((3 * y, 4 * y))), ("bowl", y**2)):
+            s.row(name, FARADAY * ufl.inner(s[name] - value, s.test(name)) * s.domain.weight * dx)
+
+PHYSICS = Physics(
+    "shapes", "a vector and a field of degree 2", solver=lambda setup, table: [Shapes()],
+    after=("ions", "metal"), fields=(Field("flow", "m/s", "flow"), Field("bowl", "m", "bowl")),
+)
+"""
+
+
+def test_a_vector_and_a_field_of_degree_two_are_written_and_probed(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SHAPES)
+    places: list[dict[str, Any]] = [
+        {"volume": "electrolyte"}, {"surface": "counter"}, {"surface": "host_bottom"},
+        {"point": ["10 um", "61.3 um"]},
+    ]  # fmt: skip
+    probes = [
+        {"name": f"{name}{k}", "field": field} | place
+        for name, field in (("flow", "flow"), ("speed", "500000*y"), ("bowl", "bowl"),
+                            ("square", "1e10*y^2"))
+        for k, place in enumerate(places)
+    ]  # fmt: skip
+    step = STEP | {"duration": "0.1 s"}
+    result = small(hooks={"module": str(tmp_path / "mine.py")}, protocol=[step], probe=probes).run(
+        tmp_path / "r", hooks=True)  # fmt: skip
+    y = 1e5 * result.points("pore")[:, 1]
+    assert result.array("bowl") == pytest.approx(y**2, rel=1e-9)
+    assert result.array("flow")[:, :2] == pytest.approx(np.outer(y, (3.0, 4.0)), rel=1e-9)
+    last = {name: column[-1] for name, column in result.series.items()}
+    for k in range(4):
+        assert last[f"probe.flow{k}"] == pytest.approx(last[f"probe.speed{k}"], rel=1e-9)
+        error = 1e-9 if k < 3 else 2e-2  # at a point it is linear between corners
+        assert last[f"probe.bowl{k}"] == pytest.approx(last[f"probe.square{k}"], rel=error)
+
+
 # -- the other methods of an observer ----------------------------------------------------------
 
 WATCHER = """
@@ -487,6 +540,16 @@ def test_what_is_declared_is_made(
     module.write_text(text.replace("stopped = ()", f"stopped = {provides}"))
     with pytest.raises(CaseError, match=reason):
         case.run(tmp_path / "r", hooks=True)
+
+
+@pytest.mark.parametrize("per", ["corner", "point"])
+def test_a_field_that_cannot_be_written_is_refused_at_once(per: str, tmp_path: Path) -> None:
+    case, module = _watched(tmp_path), tmp_path / "mine.py"
+    memory = 's.memory("speed", s.unknowns["additive"].part'
+    module.write_text(module.read_text().replace(memory, f'{memory}, per="{per}"'))
+    with pytest.raises(CaseError, match=r"its field 'speed' has values at points or corners of"):
+        case.run(tmp_path / "r", hooks=True)
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_closure_that_is_no_number_stays_one() -> None:
