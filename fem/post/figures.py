@@ -208,7 +208,9 @@ def _kept(result: Result, name: str, t: float | None, block: str) -> Any:
 
 
 def _flat(result: Result, name: str, block: str) -> bool:
-    """A field has one value on each cell; else on each node."""
+    """A field has one value on each cell; else on each node, as gradients that are drawn have."""
+    if field_of(result, name).gradient_of:
+        return False
     return name in result.fields(block) and result.center(name, block) == "Cell"
 
 
