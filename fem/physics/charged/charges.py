@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from fem.compat import MPI
 from fem.physics.charged.shift import Shift
-from fem.physics.ions.ions import SCARCE
 from fem.system.part import Event, Observer
 from fem.system.system import System
 
@@ -18,6 +17,9 @@ __all__ = ["Charges"]
 
 #: Relative difference of the salt of the start from that beside the region that is told as a jump.
 JUMP = 1e-2
+#: Share of c0 below which a place has no metal ions: what conducts on is the anions alone, and the
+#: voltage is made by the last cell of the mesh.
+EMPTY_SHARE = 1e-6
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Charges(Observer):
         phi_l falls by is then that of the cell of the mesh in which the ions end.
         """
         s, comm = self.s, self.s.domain.comm
-        if comm.allreduce(self.low[0], op=MPI.MIN) >= SCARCE * s["ions"].c0:
+        if comm.allreduce(self.low[0], op=MPI.MIN) >= EMPTY_SHARE * s["ions"].c0:
             return
         salt, x = self._salt(), self.plus.function_space.tabulate_dof_coordinates()
         found: list[tuple[float, float, list[float]]] = [(np.inf, np.inf, [])]
