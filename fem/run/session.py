@@ -87,7 +87,12 @@ def run(
     domain = _mesh(case, comm)
     simulation = _compiled(case, domain, Path(folder), quiet)
     simulation.check()
-    lock = claim_folder(comm, folder, overwrite)
+    _go_from_the_start(simulation, claim_folder(comm, folder, overwrite))
+    return Result(folder)
+
+
+def _go_from_the_start(simulation: Simulation | Once, lock: FolderLock) -> None:
+    """Run to the end in a folder that is locked, let go of it, and draw (collective)."""
     try:
         if lock.message:
             simulation.say(lock.message)
@@ -98,7 +103,6 @@ def run(
         simulation.close()
         lock.release()
     _draw(simulation)
-    return Result(folder)
 
 
 def resume(
@@ -132,7 +136,7 @@ def resume(
     _may_execute(case, hooks)
     case = case.executed()
     if case.brought is not None:
-        return _once_more(case, folder, comm, overrides, quiet)
+        return _once_more(case, folder, comm, overrides, hooks, quiet)
     found = on_root(comm, checkpoint.latest, folder)
     domain = _mesh(case, comm)
     mesh, stored = domain.sidecar["hash"], found.manifest["physics"]
@@ -171,7 +175,7 @@ def resume(
 
 
 def _once_more(
-    case: Case, folder: Path, comm: MPI.Comm, overrides: Sequence[str], quiet: bool
+    case: Case, folder: Path, comm: MPI.Comm, overrides: Sequence[str], hooks: bool, quiet: bool
 ) -> Any:
     """Do a study of one solve again: there is nothing to go on from (collective).
 
@@ -180,23 +184,14 @@ def _once_more(
     """
     from fem.results.result import Result
 
-    before, _ = on_root(comm, _stored_case, folder, (), False)
+    before, _ = on_root(comm, _stored_case, folder, (), hooks)
     if case.physics_hash() != before.physics_hash():
         raise CaseError(
             f"{folder}: {', '.join(overrides)} makes another problem of it; start that with "
             "`hostplate run`"
         )
-    domain = _mesh(case, comm)
-    simulation = _compiled(case, domain, folder, quiet)
-    lock = FolderLock(folder, comm).acquire()
-    try:
-        with simulation.stop.listening():
-            simulation.begin()
-            simulation.go()
-    finally:
-        simulation.close()
-        lock.release()
-    _draw(simulation)
+    simulation = _compiled(case, _mesh(case, comm), folder, quiet)
+    _go_from_the_start(simulation, FolderLock(folder, comm).acquire())
     return Result(folder)
 
 
