@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fem import Case
-from fem.base.errors import Interrupted
+from fem.base.errors import Interrupted, RunError
 from fem.case.files import set_path
 from fem.results.result import Result
 from fem.run.session import resume
@@ -177,6 +177,23 @@ def test_metal_grows_until_the_salt_runs_out(tmp_path: Path) -> None:
     assert event["c_min"] < 1e-2 * 1000.0
     assert event["t"] == pytest.approx(other["t"], rel=0.05)
     assert result.series["tip"][-1] - 0.3e-6 < event["place"][1] < result.series["tip"][-1] + 1e-6
+
+
+def test_a_hold_that_outruns_the_salt_foreseen_says_so(tmp_path: Path) -> None:
+    """-2 V over 17 um of 10 S/m: far beyond the limiting current, and beyond lagged kinetics."""
+    case = Case.from_dict(SLIT | {
+        "materials": {"even": SLIT["materials"]["even"] | {"kappa": "10 S/m"}},
+        "geometry": {
+            "family": "planar", "width": "1 um", "size": "0.25 um",
+            "layers": [{"name": "free", "thickness": "20 um", "region": "electrolyte"}],
+        },
+        "regions": {}, "kinetics": [], "collector": {"material": "Cu"},
+        "growth": {"interface_width": "0.5 um"}, "initial": {"metal_layer": "3 um"},
+        "protocol": [{"step": "hold", "voltage": "-2 V", "duration": "10 s"}],
+        "time": {"tolerance": 0.01}, "output": {"figures": False},
+    })  # fmt: skip
+    with pytest.raises(RunError, match="salt foreseen from earlier steps.*'tertiary'"):
+        case.run(tmp_path / "r")
 
 
 def test_a_cutoff_and_a_capacity_end_steps_of_growth(tmp_path: Path) -> None:

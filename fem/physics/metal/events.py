@@ -9,11 +9,13 @@ import numpy as np
 
 from fem.physics.metal.contact import COLLECTOR_PIECE
 from fem.physics.metal.deposit import Deposit
-from fem.system.part import Event, Observer
+from fem.system.part import Begun, Event, Observer
 from fem.system.system import System
 
 __all__ = ["MetalEvents"]
 
+#: Share of c0 below which a voltage that is held may draw the last salt within one step.
+LOW_SHARE = 0.1
 #: Events at which rates jump: what was cut off would go on for half a step by BDF2's memory.
 JUMP_EVENTS = ("island", "joined", "bridge")
 
@@ -37,6 +39,7 @@ class MetalEvents(Observer):
     def __init__(self, deposit: Deposit):
         self.deposit = deposit
         self.noted: set[str] = set()
+        self.begun: Begun | None = None
 
     def declare(self, s: System) -> None:
         """Add nothing."""
@@ -48,6 +51,10 @@ class MetalEvents(Observer):
     def begin(self) -> None:
         """Take the present state as known (collective)."""
         self.recall()
+
+    def impose(self, begun: Begun) -> None:
+        """Note what is imposed."""
+        self.begun = begun
 
     def recall(self, events: Sequence[Mapping[str, Any]] = ()) -> None:
         """Take the present state as known, and the events that were noted before (collective)."""
@@ -114,3 +121,19 @@ class MetalEvents(Observer):
         """Its number, its middle in m, its charge in C per m2 of projected area."""
         charge = piece["charge"] / self.s["circuit"].area
         return {"piece": number, "place": piece["place"], "charge": charge}
+
+    def stuck(self) -> str | None:
+        """Say that the voltage held outruns the salt: kinetics take that foreseen (collective)."""
+        s, segment = self.s, self.begun.segment if self.begun else None
+        salt = s.unknowns.get("c")
+        if segment is None or segment.voltage is None or salt is None:
+            return None
+        low = s.extrema("c")[0]
+        if low > LOW_SHARE * salt.scale:
+            return None
+        return (
+            f"The voltage held draws what salt is left at the front (lowest c = {low:.3g} mol/m^3) "
+            "within a step; where metal grows, kinetics take the salt foreseen from earlier steps "
+            "and cannot follow that: hold a voltage closer to 0, impose the current, or study the "
+            "same walls with study = 'tertiary', which can"
+        )
