@@ -22,18 +22,26 @@ COPY scripts/hosts scripts/hosts
 COPY scripts/build_commit.py scripts/build_commit.py
 # --build-arg HOSTPLATE_COMMIT="$(git rev-parse HEAD)": what results name as their code
 ARG HOSTPLATE_COMMIT=""
+LABEL org.opencontainers.image.title="hostplate" \
+      org.opencontainers.image.description="MPI-parallel finite elements for metal plating and stripping in porous 3D hosts" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$HOSTPLATE_COMMIT" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.authors="the hostplate authors" \
+      org.opencontainers.image.source="https://hostplate.invalid/hostplate" \
+      org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim"
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir -c constraints.txt ".[wheel]"
 ENV PATH=/opt/venv/bin:$PATH
 
-# Compile the forms of a small case now, for any user id (the entry point copies them from a
-# read-only root).
+# Compile the forms of small cases now (2D, 3D, growth, nucleation), for any user id (the entry point
+# copies them from a read-only root).
 ENV XDG_CACHE_HOME=/opt/cache
-RUN hostplate run limiting_current --out /tmp/warm \
+COPY scripts/batch/entrypoint scripts/batch/warm /usr/local/bin/
+RUN warm /tmp/warm \
  && rm -rf /tmp/warm \
  && chmod -R a+rwX /opt/cache
 
-COPY scripts/batch/entrypoint /usr/local/bin/entrypoint
 RUN useradd --create-home hostplate \
  && mkdir /results \
  && chmod 1777 /results

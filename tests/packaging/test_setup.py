@@ -25,6 +25,7 @@ SCRIPTS = [
     ROOT / "scripts" / "batch" / "slurm.sh",
     ROOT / "scripts" / "batch" / "container.sh",
     ROOT / "scripts" / "batch" / "entrypoint",
+    ROOT / "scripts" / "batch" / "warm",
 ]
 
 
@@ -47,7 +48,7 @@ def requirements(*extras: str) -> list[Requirement]:
 def test_every_requirement_is_pinned_within_its_bounds() -> None:
     """constraints.txt fixes whatever pyproject.toml asks for."""
     pins = constraints()
-    for requirement in requirements("wheel", "test", "dev"):
+    for requirement in requirements("wheel", "test", "dev", "docs"):
         assert requirement.specifier.contains(pins[requirement.name]), requirement
 
 
