@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from fem.base.errors import CaseError, nearest
 from fem.base.order import in_order
 from fem.contract.physics import (
+    ALL,
     Column,
     EventKind,
     Field,
@@ -47,7 +48,8 @@ class Registry:
 
     Raises:
         CaseError: a name is taken twice, a physics is declared after one that does not exist or
-            that is declared after it, or a figure shows a field that nobody declares.
+            that is declared after it, takes part in a study that does not exist, or a figure shows
+            a field that nobody declares.
     """
 
     def __init__(self, known: Iterable[tuple[Physics, str]]):
@@ -71,6 +73,7 @@ class Registry:
         self.figures: dict[str, Figure] = self._once("figures")
         self.events: dict[str, EventKind] = self._once("events")
         self._check_figures()
+        self._check_studies()
 
     def _in_order(self, found: Mapping[str, Physics]) -> Iterator[Physics]:
         """The physics as given, but each after those that it names."""
@@ -110,6 +113,16 @@ class Registry:
                         f"({self.origin[physics.name]}): nobody declares its field {name!r}; "
                         f"{nearest(name, self.fields)}"
                     )
+
+    def _check_studies(self) -> None:
+        """Studies that a physics takes part in are those of every case, or brought by one."""
+        there = {*ALL, *self.studies}
+        for physics in self.physics:
+            for name in sorted(physics.studies - there):
+                raise CaseError(
+                    f"physics {physics.name!r} ({self.origin[physics.name]}): studies: {name!r} "
+                    f"does not exist; {nearest(name, there)}"
+                )
 
     def owner(self, column: str) -> str:
         """Name of the physics that declares a column."""

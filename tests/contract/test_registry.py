@@ -66,6 +66,8 @@ def test_each_follows_those_that_it_names() -> None:
          "'heat' (here 0) is declared after 'wals', which does not exist; did you mean 'walls'?"),
         ([Physics("a", "", after=("b",)), Physics("b", "", after=("a",))],
          "in a circle: a after b; b after a"),
+        ([Physics("a", "", studies=frozenset({"growth", "terciary"}))],
+         "physics 'a' (here 0): studies: 'terciary' does not exist; did you mean 'tertiary'?"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_an_error(physics: list[Physics], reason: str) -> None:
