@@ -42,7 +42,7 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
     checks = (
         _geometry, _names, _regions, *((_protocol, _counter) if cell else ()), _boundaries,
         _initial, _time,
-        functools.partial(_probes, fields=guests.fields(sections.get("study"))), _hooks,
+        functools.partial(_probes, fields=guests.fields(sections)), _hooks,
         chemistry.problems, depth.problems, guests.registry.problems,
     )
     found = [problem for check in checks for problem in check(sections)]

@@ -72,10 +72,15 @@ class Guests:
                 unread = declared(module)
         return cls(module, execute, known, unread)
 
-    def fields(self, study: str | None) -> list[str]:
-        """Names of the fields of all physics but those that belong to a study of their own."""
+    def fields(self, sections: Mapping[str, Any]) -> list[str]:
+        """Names of the fields of all physics but those that belong to a study of their own.
+
+        Args:
+            sections: of the case, by field name.
+        """
+        study = sections.get("study")
         brought = study in self.registry.studies
-        known = [f.name for p in self.registry.physics for f in p.fields
+        known = [f.name for p in self.registry.physics for f in (*p.fields, *p.more(sections))
                  if study in p.studies or not (brought or p.study)]
         return [*known, *self.unread.fields]
 

@@ -194,6 +194,10 @@ def _no_places(_sections: Mapping[str, Any]) -> Iterator[Place]:
     return iter(())
 
 
+def _no_more(_sections: Mapping[str, Any]) -> Iterator[Field]:
+    return iter(())
+
+
 @dataclass(frozen=True)
 class Physics:
     """One physics, as it declares itself; never subclassed.
@@ -218,6 +222,7 @@ class Physics:
             problems.
         free: keys of its table that a resumed run may change.
         fields, columns, figures, events: what it makes.
+        more: fields that it makes for the tables of a case, as one for each ion that they name.
     """
 
     name: str
@@ -237,6 +242,7 @@ class Physics:
     columns: tuple[Column, ...] = ()
     figures: tuple[Figure, ...] = ()
     events: tuple[EventKind, ...] = ()
+    more: Callable[[Mapping[str, Any]], Iterator[Field]] = _no_more
 
     @property
     def key(self) -> str:

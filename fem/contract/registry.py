@@ -177,6 +177,11 @@ class Registry:
             roles[p.role] = p.name
         return chosen
 
+    def fields_of(self, sections: Mapping[str, Any]) -> dict[str, Field]:
+        """All fields by name: those of every case, and those that the tables of this one make."""
+        more = [f for p in self.physics for f in self._asked(p, "more", Field, sections)]
+        return self.fields | {f.name: f for f in more}
+
     def places(self, sections: Mapping[str, Any]) -> list[Place]:
         """Regions and boundaries of the mesh that tables of physics name."""
         return [place for p in self.physics for place in self._asked(p, "places", Place, sections)]
@@ -184,7 +189,7 @@ class Registry:
     def _asked(
         self, physics: Physics, name: str, kind: type, sections: Mapping[str, Any]
     ) -> list[Any]:
-        """Answer of the `check` or `places` of a physics.
+        """Answer of the `check`, `places` or `more` of a physics.
 
         Raises:
             CaseError: it fails, or gives something else than a series of `kind`.

@@ -206,7 +206,7 @@ class Trouble:
             terms = _terms(stages[number], k)
             mine = tuple(float(term[node]) for term in terms) if comm.rank == owner else ()
             there = comm.bcast(mine, root=owner)
-        known = model.case.guests.registry.fields.get(seen[0])
+        known = model.fields.get(seen[0])
         trouble = cls(outcome.converged, outcome.reason, outcome.residual, s.dt, *seen, *there)
         return replace(trouble, balance=known.balance if known else "")
 

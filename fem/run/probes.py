@@ -53,9 +53,9 @@ class Probes:
     def __init__(self, model: Any):
         self.model: Model = model
         case = model.case
-        here = {*case.guests.fields(case.study)}
+        here = {*case.guests.fields(vars(case))}
         self.fields = {
-            name: f for name, f in case.guests.registry.fields.items()
+            name: f for name, f in case.guests.registry.fields_of(vars(case)).items()
             if name in here and not f.gradient_of
         }
         self.on_walls = {name for name, f in self.fields.items() if f.medium == "wall"}

@@ -34,6 +34,8 @@ def problems(sections: Mapping[str, Any]) -> Iterator[str]:
             liquid = material(main, own, cation=metal) if separator else filling
         except CaseError:  # reported by the check of materials
             continue
+        if sections.get("electrolyte_model") is not None and isinstance(liquid, Electrolyte):
+            continue  # its ions move by themselves, and may be any
         problem = unfit(entry.region, name, liquid, spec, T)
         if problem:
             yield f"fixed_charge.{k}.region: {entry.region!r}: {problem}"

@@ -1,0 +1,213 @@
+"""[electrolyte_model], [[ion]] and [[reaction]] of a case: each ion by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field as Key
+from pydantic import StrictBool, StrictInt, StringConstraints
+
+from fem.base.errors import nearest
+from fem.case import species
+from fem.contract.physics import Field, Place
+from fem.values.kinds import PLACE_VARIABLES, Concentration, Glob, Table, Text
+from fem.values.properties import Property, PropertyOf
+from fem.values.units import Quantity, parse_quantity
+
+__all__ = [
+    "Adsorption", "ElectrolyteModel", "Ion", "Reaction", "check", "fields", "places", "rate",
+    "terms",
+]  # fmt: skip
+
+IonName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=30)]
+Velocity = Annotated[Property, PropertyOf("m/s", PLACE_VARIABLES)]
+#: Models that this package solves.
+SOLVED: tuple[str, ...] = ()
+#: One term of a reaction equation: how many, and of what.
+TERM = re.compile(r"(?:(\d+)\s+)?([A-Za-z]\w*)")
+
+
+class ElectrolyteModel(Table):
+    """Ions that move each by itself, instead of as one salt."""
+
+    model: Literal["ions", "pnp"] = Key(
+        description="ions: electroneutral, any number of them; pnp: with space charge"
+    )
+    eps_r: Annotated[float, Quantity("", ge=1)] | None = Key(
+        None, description="pnp: relative permittivity; default that of each material"
+    )
+    stern: Annotated[float, Quantity("F/m^2", gt=0)] | None = Key(
+        None, description="pnp: capacitance of the Stern layer on electrodes; default 0.2 F/m^2"
+    )
+    velocity: tuple[Velocity, ...] | None = Key(
+        None, min_length=2, max_length=3,
+        description="of the liquid, its components; free of divergence, tangential to walls",
+    )  # fmt: skip
+
+
+class Adsorption(Table):
+    """Langmuir sites that take up an ion, with the metal ions that balance its charge."""
+
+    on: Glob = Key(description="solid whose walls carry the sites, or 'collector'")
+    sites: Annotated[float, Quantity("mol/m^2", gt=0)] = Key(description="per wall area")
+    K: Annotated[float, Quantity("m^3/mol", gt=0)] = Key(
+        description="equilibrium constant: theta/(1 - theta) = K c at rest"
+    )
+    rate: Annotated[float, Quantity("1/s", gt=0)] = Key(
+        1.0, description="of desorption: d(theta)/dt = rate (K c (1 - theta) - theta)"
+    )
+    blocks: StrictBool = Key(False, description="what is adsorbed stops plating where it is")
+
+
+class Ion(Table):
+    """One dissolved species, charged or not."""
+
+    name: IonName = Key(description="its name, as in reactions, fields and columns")
+    z: StrictInt = Key(ge=-4, le=4, description="charge number; 0 of a molecule")
+    D: Annotated[float, Quantity("m^2/s", gt=0)] | None = Key(
+        None, description="diffusivity; of the salt's own ions and of ions of the library known"
+    )
+    c0: Concentration = Key(description="at the start, in electrolyte without fixed charge")
+    plates: StrictBool = Key(False, description="it is the ion of the plated metal")
+    adsorption: Adsorption | None = Key(None, description="sites that take it up")
+
+
+class Reaction(Table):
+    """Homogeneous reaction by mass action, rate forward x reactants - backward x products."""
+
+    equation: Text = Key(description='as "Li + A <-> LiA"; a number before a name counts it')
+    forward: str = Key(description='rate constant, as "1e-3 m^3/mol/s"; its unit by the order')
+    backward: str = Key("0", description="rate constant of the way back")
+
+
+def terms(equation: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Species on both sides of a reaction equation, and how many of each.
+
+    Raises:
+        ValueError: it is none.
+    """
+    sides = equation.split("<->")
+    if len(sides) != 2:
+        raise ValueError('write it as "Li + A <-> LiA"')
+    found = []
+    for side in sides:
+        counted: dict[str, int] = {}
+        for term in side.split("+"):
+            match = TERM.fullmatch(term.strip())
+            if match is None:
+                raise ValueError(f"{term.strip()!r} is no name with a whole number before it")
+            counted[match[2]] = counted.get(match[2], 0) + int(match[1] or 1)
+        found.append(counted)
+    return found[0], found[1]
+
+
+def rate(text: str, order: int) -> float:
+    """A rate constant of a reaction of some order in SI, (mol/m^3)^(1 - order)/s.
+
+    Raises:
+        ValueError: another unit.
+    """
+    if text.strip() == "0":
+        return 0.0
+    unit = "1/s" + "*m^3/mol" * (order - 1)
+    value = parse_quantity(text, unit)
+    if value < 0.0:
+        raise ValueError(f"{text!r} is below 0")
+    return value
+
+
+def check(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Tables that do not go together, and ions whose charges or data do not."""
+    model = sections.get("electrolyte_model")
+    if model is None:
+        for key in ("ion", "reaction"):
+            if sections.get(key):
+                yield f"{key}: needs [electrolyte_model]; add it, or leave {key} out"
+        return
+    if model.model not in SOLVED:
+        yield (
+            f"electrolyte_model.model: {model.model!r}: is not solved by this version; leave out "
+            "[electrolyte_model], and the ions move as one salt"
+        )
+    if model.model == "ions":
+        for key in ("eps_r", "stern"):
+            if getattr(model, key) is not None:
+                yield f"electrolyte_model.{key}: an electroneutral model has none; leave it out"
+    yield from species.problems(sections)
+    yield from _reactions(sections)
+    yield from _own_laws(sections)
+    yield from _adsorbed(sections)
+
+
+def _names(sections: Mapping[str, Any]) -> list[str]:
+    entries = sections.get("ion", ())
+    return [e.name for e in entries] or [str(sections.get("metal")), species.ANION]
+
+
+def _reactions(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Reactions that cannot be read, name nobody, or make charge."""
+    names = _names(sections)
+    z = {e.name: e.z for e in sections.get("ion", ())}
+    for k, entry in enumerate(sections.get("reaction", ())):
+        path = f"reaction.{k}"
+        try:
+            left, right = terms(entry.equation)
+        except ValueError as error:
+            yield f"{path}.equation: {entry.equation!r}: {error}"
+            continue
+        unknown = [name for name in {**left, **right} if name not in names]
+        for name in unknown:
+            yield f"{path}.equation: {name!r}: is no [[ion]]; {nearest(name, names)}"
+        if not unknown and z:
+            before, after = (sum(n * z[name] for name, n in side.items()) for side in (left, right))
+            if before != after:
+                yield (
+                    f"{path}.equation: {entry.equation!r}: makes charge: {before:+d} before, "
+                    f"{after:+d} after; correct it or the charges of its ions"
+                )
+        for name, side in (("forward", left), ("backward", right)):
+            try:
+                rate(getattr(entry, name), sum(side.values()))
+            except ValueError as error:
+                yield f"{path}.{name}: {error}"
+
+
+def _own_laws(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Regions with transport numbers of a salt, which ions by themselves do not have."""
+    for name, region in (sections.get("regions") or {}).items():
+        for key in ("D", "t_plus"):
+            if getattr(region, key, None) is not None:
+                yield (
+                    f"regions.{name}.{key}: is that of a salt, but [electrolyte_model] moves each "
+                    "ion by itself; give D of each [[ion]], or a tortuosity of the region"
+                )
+
+
+def _adsorbed(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Adsorption of the ion that balances the charge of all others."""
+    for k, entry in enumerate(sections.get("ion", ())):
+        if entry.plates and entry.adsorption is not None:
+            yield (
+                f"ion.{k}.adsorption: {entry.name!r}: is the ion that goes along with adsorbed "
+                "ones to balance their charge; give adsorption to the other ion"
+            )
+
+
+def fields(sections: Mapping[str, Any]) -> Iterator[Field]:
+    """Concentration and driving potential of each ion."""
+    if sections.get("electrolyte_model") is None:
+        return
+    for k, name in enumerate(_names(sections)):
+        yield Field(f"c_{name}", "mol/m^3", f"ions of {name}", "electrolyte", shown=(1e-3, "mol/L"))
+        if k:
+            yield Field(f"mu_{name}", "V", f"potential of {name} over that of the metal ion",
+                        "electrolyte", f"balance of {name}", offset=True, block="salt")
+
+
+def places(sections: Mapping[str, Any]) -> Iterator[Place]:
+    """Surfaces that carry sites."""
+    for k, entry in enumerate(sections.get("ion", ())):
+        if entry.adsorption is not None:
+            yield Place(f"ion.{k}.adsorption.on", entry.adsorption.on, "surface")
