@@ -29,7 +29,7 @@ from pydantic.functional_validators import AfterValidator
 
 from fem.base.errors import CaseError, nearest
 from fem.case.files import apply_override, find_case, read_toml, set_path, to_toml
-from fem.case.guests import Guests, model, module_of
+from fem.case.guests import Guests, entries, model, module_of
 from fem.case.protocol import Step
 from fem.case.tables import (
     STUDIES,
@@ -300,6 +300,14 @@ class Case(Table):
 
         return recorded.pair(self.library, self.metal, surface, self.electrolyte, strict=strict)
 
+    def numbers_of(self, physics: str) -> dict[str, Any]:
+        """Numbers of a physics' own library by material: those that the case carries win.
+
+        Args:
+            physics: name of its table.
+        """
+        return entries(self.guests.registry.tables()[physics], self.library)
+
     def recorded(self) -> Self:
         """The case complete, so that a later version computes the same from it.
 
@@ -313,6 +321,7 @@ class Case(Table):
         tables: dict[str, dict[str, Any]] = {}
         for key, entry in library_entries(self).items():
             tables.setdefault(entry.kind, {})[key[1]] = recorded.table(entry)
+        tables |= self._numbers_of_guests()
         changes: dict[str, Any] = {"library": tables}
         if self.geometry is not None:
             from geometries.resolution import spelled_out
@@ -330,12 +339,24 @@ class Case(Table):
             changes["hooks"] = self.hooks.model_copy(update={"sha256": digest})
         return self.model_copy(update=changes)
 
+    def _numbers_of_guests(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Numbers of the libraries that the physics of the case bring, of its materials."""
+        from fem.case.entries import filling_names
+        from fem.materials import recorded
+
+        used = [self.metal, *filling_names(self)]
+        return {
+            p.key: {name: recorded.plain(known[name]) for name in used if name in known}
+            for p in self.taking_part() if p.library
+            for known in [self.numbers_of(p.key)]
+        }  # fmt: skip
+
     def library_digest(self) -> str:
         """Digest of the numbers that the case takes from the library or carries."""
         from fem.case.entries import library_entries
         from fem.materials import recorded
 
-        return recorded.digest(library_entries(self))
+        return recorded.digest(library_entries(self), self._numbers_of_guests())
 
     # ------------------------------------------------------------------------------------- give
 

@@ -13,7 +13,7 @@ from fem.base.errors import CaseError, nearest
 from fem.case import chemistry, depth
 from fem.case import names as case_names
 from fem.case.geometry import geometry_problems, sized
-from fem.case.guests import Guests
+from fem.case.guests import Guests, entries
 from fem.case.reading import not_toml, short
 from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Formula, Property
@@ -40,8 +40,8 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
         made = None if model is None else model.names()
     cell = sections.get("study") not in guests.registry.studies  # else what drives it is unused
     checks = (
-        _geometry, _names, _regions, *((_protocol, _counter) if cell else ()), _boundaries,
-        _initial, _time,
+        _geometry, functools.partial(_names, guests=guests), _regions,
+        *((_protocol, _counter) if cell else ()), _boundaries, _initial, _time,
         functools.partial(_probes, fields=guests.fields(sections)), _hooks,
         chemistry.problems, depth.problems, guests.registry.problems,
     )
@@ -78,7 +78,7 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
             yield from _changed_file("mesh", mesh.file, mesh.sha256, file_digest(Path(mesh.file)))
 
 
-def _names(sections: Mapping[str, Any]) -> Iterator[str]:
+def _names(sections: Mapping[str, Any], guests: Guests) -> Iterator[str]:
     from fem.materials import names, parse_material
 
     own: dict[str, Mapping[str, Any]] = dict(sections.get("materials", {}))
@@ -90,7 +90,7 @@ def _names(sections: Mapping[str, Any]) -> Iterator[str]:
         except CaseError as error:
             yield from () if unwritable else str(error).splitlines()
     carried = sections.get("library", {})
-    yield from _carried(carried)
+    yield from _carried(carried, guests)
     for kind in ("solid", "electrolyte", "separator"):
         own |= {name: {"kind": kind} for name in carried.get(kind, {}) if name not in own}
     solids = [*names("solid"), *_of_kind(own, "solid")]
@@ -111,16 +111,20 @@ def _names(sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path}: {wanted!r}: not known; {nearest(wanted, known)}"
 
 
-def _carried(library: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _carried(library: Mapping[str, Mapping[str, Any]], guests: Guests) -> Iterator[str]:
     """Problems of the numbers that a run wrote into its case."""
     from fem.materials import recorded
 
-    for kind, entries in library.items():
-        for name, table in entries.items():
+    own = guests.registry.tables()
+    for kind, tables in library.items():
+        for name, table in tables.items():
             unwritable = [*not_toml(f"library.{kind}.{name}", table)]
             yield from unwritable
             try:
-                recorded.read(kind, name, table)
+                if kind in own:
+                    entries(own[kind], {kind: {name: table}})
+                else:
+                    recorded.read(kind, name, table)
             except (CaseError, TypeError, ValueError) as error:
                 yield from () if unwritable else str(error).splitlines()
 

@@ -32,16 +32,21 @@ def library_entries(case: Any) -> dict[tuple[str, str], Material]:
     return found
 
 
-def _fillings(case: Any) -> list[Material]:
-    """Materials of regions, collector and coatings, own ones included."""
-    from fem.materials import material
-
+def filling_names(case: Any) -> list[str]:
+    """Names of the materials of regions, collector and coatings, each once."""
     names = [case.electrolyte]
     names += [region.material for region in case.regions.values() if region.material]
     names += [case.collector.material] if case.collector.material else []
     names += [coating.material for coating in case.coatings]
+    return list(dict.fromkeys(names))
+
+
+def _fillings(case: Any) -> list[Material]:
+    """Materials of regions, collector and coatings, own ones included."""
+    from fem.materials import material
+
     own = case.fillings
-    return [material(name, own, cation=case.metal) for name in dict.fromkeys(names)]
+    return [material(name, own, cation=case.metal) for name in filling_names(case)]
 
 
 def _surfaces(case: Any, entries: list[Material]) -> list[str]:

@@ -12,9 +12,9 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic.functional_validators import AfterValidator
 
 from fem.base.errors import CaseError
@@ -22,9 +22,11 @@ from fem.case.hooks import Declared, declared, own_records
 from fem.case.reading import not_toml
 from fem.case.tables import STUDIES
 from fem.contract import registry
+from fem.contract.physics import Physics, named
 from fem.contract.registry import Registry
+from fem.values.kinds import LibraryKind
 
-__all__ = ["Guests", "module_of"]
+__all__ = ["Guests", "entries", "module_of"]
 
 
 def _plain(value: Any) -> Any:
@@ -92,6 +94,28 @@ def module_of(data: Mapping[str, Any], folder: Path) -> str | None:
     return str((folder / module).absolute()) if isinstance(module, str) and module else None
 
 
+def entries(physics: Physics, carried: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
+    """Numbers of a physics by material: those that a case carries, else its own library's.
+
+    Raises:
+        CaseError: faulty numbers, with their place.
+    """
+    own: Mapping[str, BaseModel] = named(physics.library)()
+    kind = type(next(iter(own.values())))
+    found, wrong = dict(own), []
+    for name, table in carried.get(physics.key, {}).items():
+        try:
+            found[name] = kind.model_validate(table)
+        except ValidationError as error:
+            wrong += [
+                f"library.{physics.key}.{'.'.join(map(str, (name, *e['loc'])))}: {e['msg']}"
+                for e in error.errors()
+            ]
+    if wrong:
+        raise CaseError("\n".join(wrong))
+    return found
+
+
 @functools.lru_cache(maxsize=64)
 def model(base: type[BaseModel], guests: Guests) -> Any:
     """The model of a case with the tables of its guests.
@@ -105,6 +129,13 @@ def model(base: type[BaseModel], guests: Guests) -> Any:
     """
     known, unread = guests.registry, guests.unread
     fields: dict[str, Any] = {}
+    core = base.model_fields["library"]
+    own = [name for name, physics in known.tables().items() if physics.library]
+    kinds: Any = Literal[*get_args(LibraryKind), *own]
+    fields["library"] = (
+        dict[kinds, dict[str, dict[str, Any]]],
+        Field(default_factory=dict, description=core.description),
+    )
     if known.studies:
         studies = STUDIES | {study.name: study.doc for study in known.studies.values()}
         text = "; ".join(f"{name}: {doc}" for name, doc in studies.items())

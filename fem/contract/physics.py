@@ -221,6 +221,9 @@ class Physics:
         places: what its table names of the mesh, from all tables; names that are not there are
             problems.
         free: keys of its table that a resumed run may change.
+        library: where its own numbers of materials are, "module:function" that gives the entries by
+            name of the material, pydantic models with attributes of `fem.materials.data.Number`. A
+            run writes those of its materials into its case, as `[library.NAME]`.
         fields, columns, figures, events: what it makes.
         more: fields that it makes for the tables of a case, as one for each ion that they name.
     """
@@ -238,6 +241,7 @@ class Physics:
     check: Callable[[Mapping[str, Any]], Iterator[str]] = _no_problems
     places: Callable[[Mapping[str, Any]], Iterator[Place]] = _no_places
     free: frozenset[str] = frozenset()
+    library: str = ""
     fields: tuple[Field, ...] = ()
     columns: tuple[Column, ...] = ()
     figures: tuple[Figure, ...] = ()

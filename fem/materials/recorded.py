@@ -3,7 +3,8 @@
 A run writes every entry it takes numbers from into its `case.toml`, as `[library.KIND.NAME]`, in
 the form of the library's own files. Read back, they win over the library of the installed version.
 Laws stay functions of the program; two values of each are kept with them, so that a law that has
-changed since is noticed and not used.
+changed since is noticed and not used. Physics with numbers of their own, as heat, have them beside:
+`[library.heat.NAME]`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+
+from pydantic import BaseModel
 
 from fem.base.constants import T_REF
 from fem.base.errors import CaseError
 from fem.materials import library
-from fem.materials.data import Dependent
+from fem.materials.data import Dependent, Number
 from fem.materials.library import Electrolyte, Material, Metal, Pair, parse_material
 from fem.values.units import format_quantity, parse_quantity
 
@@ -110,8 +114,21 @@ def pair(
     return library.pair(metal_name, surface, electrolyte, strict=strict)
 
 
-def digest(entries: Mapping[tuple[str, str], Material]) -> str:
-    """Digest of the numbers of entries by kind and name, whatever their sources are called."""
+def plain(entry: BaseModel) -> dict[str, Any]:
+    """Numbers of an entry of a physics' own library, with source and status."""
+    return {name: value.written() for name, value in entry if isinstance(value, Number)}
+
+
+def digest(
+    entries: Mapping[tuple[str, str], Material],
+    own: Mapping[str, Mapping[str, Mapping[str, Any]]] = MappingProxyType({}),
+) -> str:
+    """Digest of the numbers of entries by kind and name, whatever their sources are called.
+
+    Args:
+        entries: of the library.
+        own: entries of the libraries of physics, by physics and material, as `plain` writes them.
+    """
     numbers = {
         f"{kind} {key}": {
             name: dict(value.body) or value.given if isinstance(value, Dependent) else float(value)
@@ -119,6 +136,9 @@ def digest(entries: Mapping[tuple[str, str], Material]) -> str:
         }
         for (kind, key), entry in entries.items()
     }
+    for physics, tables in own.items():
+        for name, table in tables.items():
+            numbers[f"{physics} {name}"] = {key: part["value"] for key, part in table.items()}
     return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
 

@@ -133,6 +133,7 @@ PHYSICS = Physics(
     check=check,
     places=places,
     free=frozenset({"overheated"}),
+    library="fem.physics.heat.data:library",
     fields=(
         Field("T", "K", "temperature $T$", colours="inferno", offset=True),
         Field("rise", "K", "temperature over that of the surroundings", balance="heat balance",

@@ -11,7 +11,7 @@ from fem.contract.physics import TIMED
 from fem.materials import library as materials
 from fem.physics.heat import Heat
 from fem.physics.heat.conduction import Conduction, HeatMedium, Surroundings
-from fem.physics.heat.data import Thermal, library, thermal
+from fem.physics.heat.data import Thermal, thermal
 from fem.physics.heat.shutdown import Melting, Shutdown
 from fem.setup.setup import Setup
 from fem.values.properties import number, varies
@@ -75,7 +75,8 @@ def _of_region(setup: Setup, table: Heat, name: str) -> Thermal:
     """Thermal numbers of a region."""
     given = {k: v for k, v in _given(table, name).items() if k != "shutdown"}
     way_out = f"[heat.regions.{name}]"
-    return thermal(setup.fillings[name].material, given, f"heat, region {name!r}", way_out)
+    known = setup.case.numbers_of("heat")
+    return thermal(setup.fillings[name].material, given, known, f"heat, region {name!r}", way_out)
 
 
 def _given(table: Heat, name: str) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def _given(table: Heat, name: str) -> dict[str, Any]:
 def _metal(setup: Setup, table: Heat) -> tuple[float, float]:
     """Conductivity and rho c_p of the metal that grows."""
     given = {} if table.metal is None else vars(table.metal)
-    data = thermal(setup.case.metal_data, given, "heat, plated metal", "[heat.metal]")
+    known = setup.case.numbers_of("heat")
+    data = thermal(setup.case.metal_data, given, known, "heat, plated metal", "[heat.metal]")
     return number(data.k), data.heat_capacity
 
 
@@ -103,9 +105,10 @@ def _entropy(setup: Setup, table: Heat) -> float:
     if table.dU_dT is not None:
         return table.dU_dT
     metal = setup.case.metal_data.name
-    entry = library().get(metal)
+    numbers = setup.case.numbers_of("heat")
+    entry = numbers.get(metal)
     if entry is None or entry.dU_dT is None:
-        known = ", ".join(n for n, e in library().items() if e.dU_dT is not None)
+        known = ", ".join(n for n, e in numbers.items() if e.dU_dT is not None)
         raise CaseError(
             f"heat.dU_dT: of {metal} it is not known (known: {known}); give it in [heat], "
             'or dU_dT = "0 V/K" for no reversible heat'

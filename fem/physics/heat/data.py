@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Annotated, Any
@@ -57,19 +58,22 @@ class Thermal:
     source: Any
 
 
-def thermal(material: Any, given: dict[str, Any], where: str, way_out: str) -> Thermal:
+def thermal(
+    material: Any, given: dict[str, Any], known: Mapping[str, Entry], where: str, way_out: str
+) -> Thermal:
     """Thermal numbers of a material: those of the case before those of the library.
 
     Args:
         material: of `fem.materials`; it may know its density.
         given: what the case says, by name.
+        known: entries by name of the material.
         where: whose numbers they are, for messages.
         way_out: table of the case in which a number can be given.
 
     Raises:
         CaseError: a number that nobody knows.
     """
-    entry = library().get(material.name)
+    entry = known.get(material.name)
     found: dict[str, Any] = {
         name: getattr(entry, name, None) for name in ("k", "k_through", "density", "c_p")
     }
@@ -79,11 +83,11 @@ def thermal(material: Any, given: dict[str, Any], where: str, way_out: str) -> T
         found["k_through"] = None
     found |= {name: value for name, value in given.items() if value is not None}
     if missing := [name for name in ("k", "density", "c_p") if found[name] is None]:
-        known = ", ".join(sorted(library()))
+        others = ", ".join(sorted(known))
         raise CaseError(
             f"{where}: {', '.join(missing)} of {material.name!r} "
             f"{'is' if len(missing) == 1 else 'are'} not known; give {way_out} (materials with "
-            f"thermal data: {known})"
+            f"thermal data: {others})"
         )
     capacity = float(found["density"]) * float(found["c_p"])
     return Thermal(found["k"], found["k_through"], capacity, found.get("source"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fem import Case, CaseError, RunError
+from fem.materials.data import In
 from fem.mesh.domain import Domain
 from fem.physics.heat.data import library
 from fem.run.session import resume, run
@@ -77,6 +78,24 @@ def test_data_have_sources() -> None:
             number = getattr(entry, datum)
             assert number is None or (number.source and number.status), name
     assert float(library()["Li"].k) == 84.8
+
+
+def test_a_written_case_carries_its_thermal_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another library then changes nothing, and a faulty number is refused with its place."""
+    case = Case.from_dict(hot({"regions": REGIONS}, metal="Li"))
+    written = case.recorded()
+    library_of: Any = written.library
+    assert library_of["heat"]["Li"]["k"]["value"] == "84.8 W/m/K"
+    assert written.physics_hash() == case.physics_hash()
+    other = {n: e.model_copy(update={"k": In("").number("1")}) for n, e in library().items()}
+    monkeypatch.setattr("fem.physics.heat.data.library", lambda: other)
+    again = Case.from_dict(written.to_dict())
+    assert float(again.numbers_of("heat")["Li"].k) == 84.8
+    assert again.library_digest() == written.library_digest() != case.library_digest()
+    wrong = written.to_dict()
+    wrong["library"]["heat"]["Li"]["k"]["value"] = "84.8 W"
+    with pytest.raises(CaseError, match=r"library\.heat\.Li\.k: .*W"):
+        Case.from_dict(wrong)
 
 
 def summary(data: dict[str, Any], folder: Path) -> dict[str, Any]:
