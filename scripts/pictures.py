@@ -2,7 +2,7 @@
 
     python scripts/pictures.py                          # all of them: hours
     python scripts/pictures.py host_fill --ranks 2      # one; others: trilayer_cg, host_fill_3d,
-    python scripts/pictures.py gallery hosts            # gallery, hosts
+    python scripts/pictures.py gallery hosts            # gallery, families (from it), hosts
     python scripts/pictures.py trilayer_cg --draw       # from runs that are there
 
 Cases are run as they are into results/pictures/<case>; earlier runs are moved aside.
@@ -62,6 +62,17 @@ def side_by_side(files: list[Path], target: Path) -> None:
     sheet.save(target, optimize=True)
 
 
+def by_family(gallery: Path, target: Path) -> None:
+    """A sheet for each family of a gallery."""
+    from geometries.inspection.gallery import EXAMPLES, sheet
+
+    target.mkdir(exist_ok=True)
+    for family, examples in EXAMPLES.items():
+        files = [gallery / f"{family}_{k + 1}.png" for k in range(len(examples))]
+        titled = [(f"{e.get('dimension', 2)}D", f) for e, f in zip(examples, files, strict=True)]
+        sheet(titled, target / f"{family}.png", columns=min(3, len(titled)))
+
+
 def main() -> None:
     """Make the pictures named on the command line."""
     known = [*RUNS, *SHEETS]
@@ -85,6 +96,8 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as scratch:
                 hostplate("gallery", "--out", scratch, *SHEETS[name])
                 side_by_side([Path(scratch) / f"{name}.png"], target)
+                if name == "gallery":
+                    by_family(Path(scratch), target.parent / "families")
         print(target, flush=True)
 
 

@@ -179,7 +179,7 @@ def _table(data: Mapping[str, Any]) -> Any:
                 array.append(_table(entry))
             table.add(key, array)
         else:
-            table.add(key, _inline(value))
+            table.add(key, inline(value))
     return table
 
 
@@ -193,18 +193,19 @@ def _is_table(value: Any) -> bool:
     )
 
 
-def _inline(value: Any) -> Any:
+def inline(value: Any) -> Any:
+    """A value as an item of TOML that stands on one line."""
     import tomlkit
 
     if isinstance(value, Mapping):
         table = tomlkit.inline_table()
         for key, part in value.items():
-            table.append(key, _inline(part))
+            table.append(key, inline(part))
         return table
     if isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
         array = tomlkit.array()
         for part in value:
-            array.append(_inline(part))
+            array.append(inline(part))
         return array
     return tomlkit.item(value)
 

@@ -13,37 +13,62 @@ from fem.cli.arguments import case_arguments, hooks_argument, load_case
 
 def _new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="file to write")
-    parser.add_argument(
+    start = parser.add_mutually_exclusive_group(required=True)
+    start.add_argument(
         "--from",
         dest="name",
         metavar="CASE",
-        required=True,
-        help="case file, or name of a case of the catalogue (see `hostplate list cases`)",
+        help="copy this one: case file, or name of a case of the catalogue",
     )
-    parser.epilog = "example:\n  hostplate new mine.toml --from trilayer_cg"
+    start.add_argument(
+        "--family", help="write one around a family of hosts (see `hostplate list geometries`)"
+    )
+    parser.add_argument(
+        "--dimension", type=int, choices=(2, 3), default=2, help="of --family; default 2, a cut"
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  hostplate new mine.toml --family fibre_mat    a host of your own\n"
+        "  hostplate new mine.toml --from trilayer_cg    a published case, with its comments"
+    )
     parser.set_defaults(call=_do_new)
 
 
 def _do_new(options: argparse.Namespace) -> None:
     from fem.case.files import find_case, read_toml, tables_of
 
+    target: Path = options.file
+    if options.family is not None:
+        from fem.case.template import template
+
+        text = template(options.family, options.dimension, target.name)
+        _write_new({target: text})
+        return
     source = find_case(options.name)
-    target = options.file
     copies = [(source, target)]
     copies += [(source.parent / t, target.parent / t) for t in tables_of(read_toml(source))]
-    taken = [str(copy) for _, copy in copies if copy.exists()]
-    if taken:
+    _write_new({copy: original.read_text(encoding="utf-8") for original, copy in copies})
+
+
+def _write_new(texts: dict[Path, str]) -> None:
+    """Write files that must not be there yet; the first is a case.
+
+    Raises:
+        CaseError: one is there, and nothing was written; or the disk refuses.
+    """
+    target = next(iter(texts))
+    if taken := [str(path) for path in texts if path.exists()]:
         raise CaseError(
             f"{', '.join(taken)} already exists; nothing was written: choose another name"
         )
     try:
-        for original, copy in copies:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            with copy.open("x", encoding="utf-8") as file:
-                file.write(original.read_text(encoding="utf-8"))
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
     except OSError as error:
         raise CaseError(f"{target} cannot be written: {error.strerror}") from None
-    print(f"wrote {', '.join(str(copy) for _, copy in copies)}; next: hostplate check {target}")
+    print(f"wrote {', '.join(map(str, texts))}; next: hostplate check {target}")
 
 
 def _list(parser: argparse.ArgumentParser) -> None:

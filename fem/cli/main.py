@@ -22,7 +22,7 @@ from fem.cli.arguments import ONE_THREAD
 #: name, help, "module:function". The function receives the command's parser, adds its arguments
 #: and sets ``call``, which gets the parsed arguments and returns an exit code (None is 0).
 COMMANDS: tuple[tuple[str, str, str], ...] = (
-    ("new", "copy a case of the catalogue, with its comments, to start from", "fem.cli.cases:_new"),
+    ("new", "write a case to start from: of a family of hosts, or a copy", "fem.cli.cases:_new"),
     ("list", "cases, hosts, geometries, materials and physics", "fem.cli.cases:_list"),
     ("show", "a case with all defaults, or the case format itself", "fem.cli.cases:_show"),
     ("check", "all problems of a case at once; writes nothing", "fem.cli.cases:_check"),
@@ -50,7 +50,7 @@ _START = """
 start here:
   hostplate list                        what there is
   hostplate run sand                    solve a case of the catalogue into results/sand
-  hostplate new mine.toml --from trilayer_cg   copy a case to start from
+  hostplate new mine.toml --family fibre_mat   a case of your own host
   hostplate check mine.toml             before it goes to a cluster
   hostplate run mine.toml --ranks 4 --set protocol.0.current_density="2 mA/cm^2"
 
