@@ -1,0 +1,105 @@
+"""The documentation site: it builds without a warning, and has what the code has."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from fem import Case
+from fem.case.files import case_names
+from fem.cli.main import COMMANDS
+from fem.contract.registry import CATALOGUE, named
+from fem.materials import library
+from geometries.registry import FAMILIES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Site of this checkout; a warning of Sphinx is an error."""
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, str(ROOT / "scripts" / "docs.py"), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+def text(site: Path, page: str) -> str:
+    """The source of a page of the site."""
+    return (site / "source" / f"{page}.md").read_text(encoding="utf-8")
+
+
+def html(site: Path, page: str) -> str:
+    """A page as a reader sees it, without marks."""
+    marked = (site / "html" / f"{page}.html").read_text(encoding="utf-8")
+    return unescape(re.sub(r"<[^>]+>", "", marked))
+
+
+def test_theory_manual_has_the_equations_of_every_page(site: Path) -> None:
+    """Pages of docs/physics are picked up without being named anywhere else."""
+    manual = html(site, "theory")
+    pages = [p for p in (ROOT / "docs" / "physics").glob("*.md") if p.stem != "README"]
+    assert {place.partition(":")[0].rpartition(".")[2] for place in named(CATALOGUE)} <= {
+        page.stem for page in pages}  # fmt: skip
+    manual = " ".join(manual.split())
+    with_equations = 0
+    for page in pages:
+        title, _, body = page.read_text(encoding="utf-8").partition("\n")
+        equations = [line for line in body.partition("\n## Equations")[2].partition("\n## ")[0]
+                     .splitlines() if line.startswith("    ")]  # fmt: skip
+        for line in equations:
+            assert " ".join(line.split()) in manual, f"{page.name}: {line}"
+        with_equations += bool(equations)
+        assert f"More: {title.removeprefix('# ').lower()}." in manual or not equations
+        assert (site / "html" / "physics" / f"{page.stem}.html").is_file()
+    assert with_equations >= 9
+
+
+def test_nothing_of_the_catalogue_is_missing(site: Path) -> None:
+    """Cases with outcomes, families with pictures and parameters, materials, keys, commands."""
+    gallery, families = text(site, "cases"), text(site, "families")
+    for name in case_names():
+        entry = gallery.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert "**Outcome**" in entry and "**Source**" in entry, name
+    for name in FAMILIES:
+        entry = families.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert f"families/{name}.png" in entry and "| parameter |" in entry, name
+    materials = text(site, "materials")
+    assert all(f"\n### {name}\n" in materials
+               for kind in {row[0] for row in library.rows()} for name in library.names(kind))
+    assert materials.count("| assumed |") == library.status_counts()["assumed"]
+    assert "`regions.<name>.bridge_sigma`" in text(site, "case-format")
+    assert all(f"hostplate {name}" in html(site, "commands") for name, _, _ in COMMANDS)
+
+
+def test_public_face_is_documented(site: Path) -> None:
+    """Signatures and docstrings of cases, results and what a physics declares."""
+    shown = " ".join(html(site, "api").split())
+    for name in ("Case.load", "with_", "class fem.results.result.Result", "line(", "CaseError",
+                 "class fem.contract.physics.Physics", "class fem.system.system.System"):
+        assert name in shown, name
+
+
+@pytest.mark.undisturbed
+def test_the_case_of_the_first_page_is_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A coarser mesh and a shorter time suffice: gold takes the current."""
+    page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    body = page.partition("```toml mine.toml\n")[2].partition("```")[0]
+    quick = {"output": {"figures": False}, "geometry.size_wall": "1 um",
+             "geometry.size": "4 um", "protocol.0.duration": "1 min"}  # fmt: skip
+    case = Case.from_dict(tomllib.loads(body)).with_(quick)
+    result = case.run(tmp_path / "mine")
+    shares: Callable[[str], float] = result.summary["share_by_region"].get
+    assert shares("host_bottom") > 0.99
+    bare = case.with_({"coatings": []}).run(tmp_path / "bare")
+    assert bare.summary["share_by_region"]["host_bottom"] < shares("host_bottom")
