@@ -19,6 +19,7 @@ PHYSICS = (
     "fem.physics.walls:PHYSICS",
     "fem.physics.metal:PHYSICS",
     "fem.physics.nuclei:PHYSICS",
+    "fem.physics.sei:PHYSICS",
     "fem.physics.heat:PHYSICS",
     "fem.physics.maps:PHYSICS",
 )

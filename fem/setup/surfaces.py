@@ -7,7 +7,7 @@ only become one `Electrode`, with fields for numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -134,6 +134,7 @@ class Surfaces:
         faces: `collector` and `counter` -> (boundary, electrolyte) pairs.
         insulated: (solid or `collector`, electrolyte) pairs under a coating that stops everything:
             metal that lies there does not touch what is coated.
+        front_film: of a film that moves with growing metal, ohm m2.
     """
 
     plating: tuple[Electrode, ...]
@@ -144,6 +145,17 @@ class Surfaces:
     walls: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     faces: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     insulated: tuple[tuple[str, str], ...] = ()
+    front_film: float = 0.0
+
+    def under(self, films: Mapping[str, float], front: float) -> Surfaces:
+        """Surfaces with the resistance of films that stay as they are.
+
+        Args:
+            films: surface -> resistance, ohm m2, besides that of the reaction itself.
+            front: of the film on metal that grows.
+        """
+        reactions = {n: _with_film(r, films.get(n, 0.0)) for n, r in self.reactions.items()}
+        return replace(self, reactions=reactions, front_film=front)
 
 
 def _reaction(case: Case, name: str, surface: str) -> Reaction:
@@ -311,9 +323,14 @@ def read(
     )
 
 
-def bulk_metal(case: Case) -> Reaction:
-    """The reaction of the metal on itself; `[[kinetics]]` calls that surface `metal`."""
-    return _reaction(case, "metal", case.metal)
+def bulk_metal(case: Case, film: float = 0.0) -> Reaction:
+    """The reaction of the metal on itself; `[[kinetics]]` calls that surface `metal`.
+
+    Args:
+        case: gives its numbers.
+        film: resistance of what moves with the front, besides that of the pair, ohm m2.
+    """
+    return _with_film(_reaction(case, "metal", case.metal), film)
 
 
 #: Kinetic numbers that may be expressions: unit, and what they can be.

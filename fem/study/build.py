@@ -35,6 +35,7 @@ from fem.physics.metal import build as growth
 from fem.physics.metal.metal import Metal
 from fem.physics.nuclei import build as nuclei_build
 from fem.physics.nuclei.nuclei import Nuclei
+from fem.physics.sei.build import films_that_stay
 from fem.physics.walls.interface import Interface
 from fem.physics.walls.ledger import WallLedger, film_per_charge, smallest_diameter
 from fem.setup import edges as boundaries
@@ -192,6 +193,8 @@ def build(case: Case, domain: Domain) -> Model:
     cap = CONDUCTIVITY_SHARE * kappa
     ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, pores)
     found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa)
+    if pores:
+        found = films_that_stay(case, found)
     electrons, capped = _electrons(
         case, domain, fillings, conductors, edges, pores, cap, found.insulated
     )

@@ -136,7 +136,7 @@ def metal(
     )
     return Metal(
         tuple(bridges),
-        bulk_metal(case).at(case, {}, bare=False),
+        bulk_metal(case, found.front_film).at(case, {}, bare=False),
         float(data.molar_volume),
         growth.interface_width,
         sigma=min(float(data.sigma), cap),

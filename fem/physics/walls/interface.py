@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import ufl
@@ -17,10 +18,25 @@ from fem.system.facets import WallReaction
 from fem.system.nodal import CELL
 from fem.system.system import System
 
-__all__ = ["Interface"]
+__all__ = ["Interface", "Skin"]
 
 #: Most steps in the search for film currents, and change of a film's voltage that ends it, V.
 MAX_FILM_STEPS, FILM_TOLERANCE = 60, 1e-10
+
+
+class Skin(Protocol):
+    """A film of another physics on walls: what it resists, and what it takes."""
+
+    def lies_on(self, e: Electrode) -> bool:
+        """True if it lies on an electrode, or on some of its walls."""
+
+    def resistance(self, e: Electrode, plus: str, minus: str) -> Any:
+        """R_film besides that of the electrode itself, ohm m2, UFL."""
+
+    def current(
+        self, e: Electrode, plus: str, minus: str, drive: Any, eta: Any, metal: Any
+    ) -> Any:
+        """Current density that makes no metal, A/m2: of phi_s - phi_l, eta and i_metal, UFL."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +56,20 @@ class Interface:
         state: carry q (transient studies); without it walls keep their initial coverage.
         initial_charge: plated charge at the start, C/m2.
         charge_scale: typical q_cov, C/m2, for error control.
+        skins: films of other physics, see `lay`.
     """
 
     electrodes: tuple[Electrode, ...]
     state: bool = True
     initial_charge: float = 0.0
     charge_scale: float = 100.0
+    skins: list[Skin] = field(default_factory=list)
     needs: tuple[str, ...] = ("phi_l", "c_seen")
 
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("q", "i_n")
+        return ("q", "i_n", "walls")
 
     @property
     def plating(self) -> tuple[Electrode, ...]:
@@ -60,7 +78,9 @@ class Interface:
 
     def declare(self, s: System) -> None:
         """Add q on the wall nodes, and the film currents."""
-        self._declare_films(s)
+        s.define("walls", self)
+        for e in (e for e in self.electrodes if e.film_resistance is not None):
+            self._declare_film(s, e)
         if not self.plating:
             return
         walls = [w for e in self.plating for w in e.walls]
@@ -84,13 +104,26 @@ class Interface:
         s.layer = layer
         s.memory("i_n", layer)
 
-    def _declare_films(self, s: System) -> None:
+    def lay(self, s: System, skin: Skin) -> None:
+        """Lay a film of another physics on the electrodes, before rows are written."""
+        self.skins.append(skin)
+        for e in (e for e in self.plating if skin.lies_on(e)):
+            self._declare_film(s, e)
+
+    def _declare_film(self, s: System, e: Electrode) -> None:
         """Film currents. On walls each solid cell has its own: solids that meet at nodes differ."""
-        for e in (e for e in self.electrodes if e.film_resistance is not None):
-            if e.walls:
-                s.memory(_film(e, "+"), s.domain.wall_layer(e.walls, side="+"), per="corner")
-            if e.faces:
-                s.memory(_film(e, ""), s.domain.wall_layer((), e.faces))
+        if e.walls and _film(e, "+") not in s.memories:
+            s.memory(_film(e, "+"), s.domain.wall_layer(e.walls, side="+"), per="corner")
+        if e.faces and _film(e, "") not in s.memories:
+            s.memory(_film(e, ""), s.domain.wall_layer((), e.faces))
+
+    def resistance(self, e: Electrode, plus: str, minus: str) -> Any:
+        """R_film, ohm m2, UFL; None without a film."""
+        own = None if e.film_resistance is None else _side(e.film_resistance, plus)
+        for skin in (k for k in self.skins if k.lies_on(e)):
+            more = skin.resistance(e, plus, minus)
+            own = more if own is None else own + more
+        return own
 
     def overpotential(self, s: System, e: Electrode, plus: str, minus: str) -> Any:
         """phi_s - phi_l - U before the film takes its share, V."""
@@ -102,15 +135,30 @@ class Interface:
     def current_density(self, s: System, e: Electrode, on_wall: bool) -> tuple[Any, Any]:
         """i_n on walls (inside the mesh) or faces (at its edge), and the part that makes no metal.
 
-        Both in A/m2; the second is the side reaction of a bare wall (`kinetics.side_reaction`).
+        Both in A/m2; the second is the side reaction of a bare wall (`kinetics.side_reaction`) and
+        what films of other physics take.
         """
+        _, eta, i_n, _, side = self._solved(s, e, on_wall)
+        return i_n, side(eta)
+
+    def conditions(self, s: System, e: Electrode, on_wall: bool) -> tuple[Any, Any, Any]:
+        """phi_s - phi_l, V, that less the drop through films, and what makes metal, A/m2 (UFL)."""
+        drive, eta, _, metal, _ = self._solved(s, e, on_wall)
+        return drive, eta, metal(eta)
+
+    def _solved(
+        self, s: System, e: Electrode, on_wall: bool
+    ) -> tuple[Any, Any, Any, Callable[[Any], Any], Callable[[Any], Any]]:
+        """Drive, eta and i_n behind films, and the laws of eta: what makes metal, and the rest."""
         plus, minus = ("+", "-") if on_wall else ("", "")
         T = _side(s["T"], minus)
         i0 = e.i0(_side(s.values.get("c_at_walls", s["c_seen"]), minus), T)
         alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
         bare = not e.covered and e.counts
+        skins = [k for k in self.skins if e.counts and k.lies_on(e)]
+        drive = self.overpotential(s, e, plus, minus)
 
-        def metal(eta: Any) -> Any:
+        def dense(eta: Any) -> Any:
             return e.law(eta, i0, alpha_a, alpha_c, T)
 
         if bare:
@@ -120,18 +168,24 @@ class Interface:
             slope = kinetics.linear_kinetics(1.0, i0, alpha_a, alpha_c, T)
             barrier = _side(e.eta_nuc, plus) * (1 - seen)
 
+        def metal(eta: Any) -> Any:
+            return kinetics.wall(dense, eta, barrier, theta) if bare else dense(eta)
+
         def side(eta: Any) -> Any:
-            return kinetics.side_reaction(eta, slope, theta) if bare else 0.0
+            out = kinetics.side_reaction(eta, slope, theta) if bare else 0.0
+            for skin in skins:
+                out = out + skin.current(e, plus, minus, drive, eta, metal(eta))
+            return out
 
         def law(eta: Any) -> Any:
-            return kinetics.wall(metal, eta, barrier, theta) + side(eta) if bare else metal(eta)
+            return metal(eta) + side(eta) if bare or skins else metal(eta)
 
-        drive = self.overpotential(s, e, plus, minus)
-        if e.film_resistance is None:
-            return law(drive), side(drive)
-        last, R = _side(s[_film(e, plus)], plus), _side(e.film_resistance, plus)
+        R = self.resistance(e, plus, minus)
+        if R is None:
+            return drive, drive, law(drive), metal, side
+        last = _side(s[_film(e, plus)], plus)
         i_n = kinetics.through_film(law, drive, R, last)
-        return i_n, side(drive - R * i_n)
+        return drive, drive - R * i_n, i_n, metal, side
 
     def pieces(self, s: System, e: Electrode) -> list[tuple[Any, Any, Any, str, str]]:
         """(i_n, its side reaction, (weight, measure), solid's side, electrolyte's side)."""
@@ -159,8 +213,9 @@ class Interface:
             out["phi_s"] = _side(s.voltage, minus) if e.potential == "driven" else ufl.as_ufl(0.0)
         out["i_n"], _ = self.current_density(s, e, on_wall)
         out["eta"] = self.overpotential(s, e, plus, minus)
-        if e.film_resistance is not None:
-            out["eta"] = out["eta"] - out["i_n"] * _side(e.film_resistance, plus)
+        R = self.resistance(e, plus, minus)
+        if R is not None:
+            out["eta"] = out["eta"] - out["i_n"] * R
         if e.counts:
             q = out["q"] = _side(s["q"], minus)
             share = kinetics.coverage(q, _side(e.q_cov, plus))
@@ -202,7 +257,7 @@ class Interface:
                     s.flow("counter", i_n * weight * measure)
                     continue
                 s.flow("cell", i_n * weight * measure)
-                if not e.covered:
+                if not e.covered or any(k.lies_on(e) for k in self.skins):
                     s.flow("side", side * weight * measure)
                 if e.potential == "driven":
                     s.flow("driven", i_n * weight * measure)
@@ -240,17 +295,25 @@ class Interface:
         where a law has a kink they go round it otherwise.
         """
         jobs = []
-        for e in (e for e in self.electrodes if e.film_resistance is not None):
-            for i_n, _, (weight, measure), plus, _ in self.pieces(s, e):
+        for e in self.electrodes:
+            for i_n, _, (weight, measure), plus, minus in self.pieces(s, e):
+                R = self.resistance(e, plus, minus)
+                if R is None:
+                    continue
                 film = s.memories[_film(e, plus)]
                 v = weight * _side(ufl.TestFunction(film.function_space), plus)
                 areas = s.nodal(s.form(v * measure))
                 areas = np.where(areas > 0.0, areas, np.inf)
-                R = s.nodal(s.form(_side(e.film_resistance, plus) * v * measure)) / areas
+                resistance = s.form(R * v * measure)
+                # That of the electrode itself stays; films of other physics grow.
+                still = not any(k.lies_on(e) for k in self.skins)
+                R = s.nodal(resistance) / areas if still else resistance
                 jobs.append((film, s.form(i_n * v * measure), areas, R))
 
         def refresh() -> None:
             for film, current, areas, R in jobs:
+                if not isinstance(R, np.ndarray):
+                    R = s.nodal(R) / areas
                 last = film.x.array[: len(areas)].copy()
                 low, high = np.full((2, len(areas)), [[-np.inf], [np.inf]])
                 for _ in range(MAX_FILM_STEPS):

@@ -1,0 +1,153 @@
+"""From a case to the films on its walls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from fem.base.constants import FARADAY
+from fem.base.errors import CaseError
+from fem.case.case import Case
+from fem.materials import library
+from fem.physics.sei.films import Coat, Films
+from fem.physics.sei.laws import Crack, Film
+from fem.physics.sei.table import Sei
+from fem.setup.setup import Setup
+from fem.setup.surfaces import Surfaces
+from fem.system.part import Observer, Part
+from fem.system.system import System
+from fem.values.properties import number, varies
+
+__all__ = ["build", "films_that_stay"]
+
+
+def films_that_stay(case: Case, found: Surfaces) -> Surfaces:
+    """Surfaces of a growth study, under the films that they have at the start.
+
+    The film moves with the front of the metal, so there is one for all walls.
+
+    Raises:
+        CaseError: walls have different films, or an entry fits none.
+    """
+    entries = case.tables(Sei)
+    if not entries:
+        return found
+    walls = {n for n in found.reactions if n != "counter"}
+    films: dict[str, float] = {}
+    for k, entry in enumerate(entries):
+        on = [n for n in walls if fnmatchcase(n, entry.on)]
+        if not on:
+            raise CaseError(
+                f"sei.{k}.on: {entry.on!r}: fits no wall that reacts; walls: "
+                f"{', '.join(sorted(walls))}"
+            )
+        known = entry.numbers()
+        films |= dict.fromkeys(on, known["resistivity"] * known["L0"])
+    if len({*films.values()}) > 1:
+        shown = ", ".join(f"{r:.3g} ohm m^2 on {n!r}" for n, r in sorted(films.items()))
+        raise CaseError(
+            f"sei: {shown}: metal that grows carries one film with it, whatever wall it comes "
+            "from; give all entries the same L0 and resistivity"
+        )
+    return found.under(films, next(iter(films.values())))
+
+
+class Unchanged(Observer):
+    """Remark that films stay as they are; nothing is measured.
+
+    Args:
+        text: of the remark.
+    """
+
+    provides: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def __init__(self, text: str):
+        self.text = text
+
+    def declare(self, s: System) -> None:
+        """None: the reaction of each surface knows the film."""
+
+    def rows(self, s: System) -> None:
+        """None."""
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Say what is left out."""
+        if not closely:
+            yield "sei", self.text
+
+
+def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
+    """The films of a case.
+
+    Raises:
+        CaseError: an entry fits no surface that reacts, or its film is thicker than its room.
+    """
+    case = setup.case
+    if case.study == "growth":
+        yield Unchanged(
+            "sei: a growth study keeps the film of the start; metal that grows carries its "
+            "resistance with it, and neither growth nor the charge that it takes is counted"
+        )
+        return
+    left = {w[0] for e in setup.surfaces.plating for w in (*e.walls, *e.faces)}
+    coats: list[Coat] = []
+    said: list[str] = []
+    for k, entry in reversed([*enumerate(entries)]):  # later ones win
+        on = tuple(n for n in sorted(left) if fnmatchcase(n, entry.on))
+        if not on:
+            walls = ", ".join(sorted(left)) or "none that an entry below it leaves"
+            raise CaseError(
+                f"sei.{k}.on: {entry.on!r}: fits no wall that reacts; walls: {walls}"
+            )
+        left -= {*on}
+        known = entry.numbers()
+        _fits(setup, f"sei.{k}.L0", known["L0"])
+        crack = None
+        if entry.crack is not None:
+            fresh = known["L0"] if entry.crack.fresh is None else entry.crack.fresh
+            metal = case.metal_data
+            per_charge = float(metal.molar_volume) / (metal.z * FARADAY)
+            crack = Crack(entry.crack.thickness, entry.crack.share, fresh, per_charge)
+            said.append(
+                f"sei.{k}: the film breaks as its table says, whatever stress the metal puts on it"
+            )
+        film = Film(entry.law, known, crack)
+        held = entry.solvent
+        if held is None and film.solvent is not None:
+            held = film.solvent * _liquid(setup)
+        coats.insert(0, Coat(film, known["L0"], on, held))
+    grow = case.study == "tertiary"
+    if not grow:
+        said.append(f"sei: a {case.study} study keeps the film of the start; its resistance and "
+                    "its current are those of that thickness")
+    yield Films(tuple(coats), grow, tuple(said))
+
+
+def _fits(setup: Setup, path: str, L0: float) -> None:
+    """A film leaves room for electrolyte.
+
+    Raises:
+        CaseError: it does not.
+    """
+    low, high = setup.domain.ends
+    pore = setup.domain.sidecar.get("parameters", {}).get("pore_diameter")
+    for gap, between in ((high - low, "electrodes"), (pore, "the walls of a pore")):
+        if isinstance(gap, int | float) and 2.0 * L0 >= gap:
+            raise CaseError(
+                f"{path}: {L0:.4g} m: two such films are thicker than the gap between {between}, "
+                f"{gap:.4g} m; give a thinner one"
+            )
+
+
+def _liquid(setup: Setup) -> float:
+    """Volume of liquid, m3 (2D: m2; collective)."""
+    total = 0.0
+    for name in setup.ionic:
+        filling = setup.fillings[name]
+        if isinstance(filling.electrolyte, library.Electrolyte):
+            share = filling.porosity
+            # a porosity that varies counts as 1: solvent then lasts a little too long
+            total += setup.domain.volume([name]) * (
+                1.0 if share is None or varies(share) else number(share))
+    return total

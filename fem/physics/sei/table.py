@@ -1,0 +1,148 @@
+"""[[sei]] of a case: a film that grows from the electrolyte on a wall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StrictStr
+
+from fem.base.errors import CaseError
+from fem.contract.physics import Place
+from fem.materials.interphase import interphase
+from fem.physics.sei.laws import LAWS
+from fem.values.kinds import Glob, Length, Table
+from fem.values.units import Quantity
+
+__all__ = ["CrackTable", "Sei", "check", "places"]
+
+#: Data that every law needs.
+COMMON = ("n", "V", "resistivity", "L0", "Ea")
+
+
+class CrackTable(Table):
+    """Metal that grows under the film breaks it."""
+
+    thickness: Length = Field(
+        description="of metal that breaks the film once: strain to failure times its radius"
+    )
+    share: Annotated[float, Quantity("", gt=0, le=1)] = Field(
+        1.0, description="of the film that breaks then"
+    )
+    fresh: Annotated[float, Quantity("m", ge=0)] | None = Field(
+        None, description="film that covers fresh surface at once; default L0"
+    )
+
+
+class Sei(Table):
+    """A film that grows on a wall; numbers that are not given are those of `data`."""
+
+    on: Glob = Field(description="region of the solid side, or 'collector'")
+    law: Literal[
+        "reaction", "solvent_diffusion", "mixed", "electron", "interstitial", "tunnel"
+    ] = Field(description="of growth")
+    data: StrictStr | None = Field(None, description="interphase of the library: SEI_Li, ...")
+    crack: CrackTable | None = Field(None, description="metal that grows under it breaks it")
+    solvent: Annotated[float, Quantity("mol", gt=0)] | None = Field(
+        None, description="in the cell (2D: mol/m); default what the electrolyte holds"
+    )
+    n: Annotated[float, Quantity("", gt=0)] | None = Field(
+        None, description="electrons for a mole of film"
+    )
+    V: Annotated[float, Quantity("m^3/mol", gt=0)] | None = Field(
+        None, description="volume of a mole of film"
+    )
+    resistivity: Annotated[float, Quantity("ohm*m", ge=0)] | None = Field(
+        None, description="of the film for ions"
+    )
+    L0: Annotated[float, Quantity("m", ge=0)] | None = Field(
+        None, description="thickness at the start"
+    )
+    Ea: Annotated[float, Quantity("J/mol", ge=0)] | None = Field(
+        None, description="activation energy of growth"
+    )
+    U: Annotated[float, Quantity("V")] | None = Field(
+        None, description="potential below which it forms, against the metal"
+    )
+    alpha: Annotated[float, Quantity("", gt=0, le=1)] | None = Field(
+        None, description="transfer coefficient of its reaction"
+    )
+    j0: Annotated[float, Quantity("A/m^2", gt=0)] | None = Field(
+        None, description="current density of its reaction at U"
+    )
+    D_solvent: Annotated[float, Quantity("m^2/s", gt=0)] | None = Field(
+        None, description="diffusivity of solvent in the film"
+    )
+    c_solvent: Annotated[float, Quantity("mol/m^3", gt=0)] | None = Field(
+        None, description="solvent outside"
+    )
+    k0: Annotated[float, Quantity("m/s", gt=0)] | None = Field(
+        None, description="rate constant of mixed growth at U"
+    )
+    D_EC: Annotated[float, Quantity("m^2/s", gt=0)] | None = Field(
+        None, description="diffusivity of solvent in mixed growth"
+    )
+    c_EC: Annotated[float, Quantity("mol/m^3", gt=0)] | None = Field(
+        None, description="solvent outside in mixed growth"
+    )
+    kappa_e: Annotated[float, Quantity("S/m", gt=0)] | None = Field(
+        None, description="conductivity of the film for electrons"
+    )
+    D_Li: Annotated[float, Quantity("m^2/s", gt=0)] | None = Field(
+        None, description="diffusivity of interstitials"
+    )
+    c_Li: Annotated[float, Quantity("mol/m^3", gt=0)] | None = Field(
+        None, description="interstitials at 0 V"
+    )
+    beta: Annotated[float, Quantity("1/m", gt=0)] | None = Field(
+        None, description="decay of the tunnel current with thickness"
+    )
+
+    def numbers(self) -> dict[str, float]:
+        """All data that are known, SI: those of the entry before those of the library.
+
+        Raises:
+            CaseError: there is no such interphase.
+        """
+        known: dict[str, float] = {}
+        if self.data is not None:
+            known = {k: float(v) for k, v in interphase(self.data).numbers().items()
+                     if not callable(v)}
+        own = {k: v for k, v in vars(self).items() if isinstance(v, float) and k != "solvent"}
+        return {"alpha": 0.5, "Ea": 0.0} | known | own
+
+
+def check(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Entries without the data of their law, or that no film can have."""
+    for k, entry in enumerate(sections.get("sei", ())):
+        path, law = f"sei.{k}", LAWS[entry.law]
+        try:
+            known = entry.numbers()
+        except CaseError as error:
+            yield f"{path}.data: {error}"
+            continue
+        lost = [name for name in (*COMMON, *law.needs) if name not in known]
+        if lost:
+            where = f"{entry.data!r} does not know" if entry.data else "nobody gives"
+            way = "give them" if entry.data else "give them, or data = \"SEI_Li\""
+            yield f"{path}: law {entry.law!r} needs {', '.join(lost)}, which {where}; {way}"
+            continue
+        if law.endless and known["L0"] == 0.0:
+            yield (
+                f"{path}.L0: 0 m: by law {entry.law!r} the first film would grow infinitely fast; "
+                "give a thickness"
+            )
+        if entry.crack is not None and entry.crack.fresh is not None:
+            if law.endless and entry.crack.fresh == 0.0:
+                yield f"{path}.crack.fresh: 0 m: growth would be infinitely fast; give a thickness"
+            if entry.crack.fresh > known["L0"]:
+                yield (
+                    f"{path}.crack.fresh: {entry.crack.fresh:g} m is more than the film has at the "
+                    f"start, {known['L0']:g} m; fresh film is the thinnest there is"
+                )
+
+
+def places(sections: Mapping[str, Any]) -> Iterator[Place]:
+    """The surfaces that entries name."""
+    for k, entry in enumerate(sections.get("sei", ())):
+        yield Place(f"sei.{k}.on", entry.on, "surface")
