@@ -20,6 +20,7 @@ PHYSICS = (
     "fem.physics.metal:PHYSICS",
     "fem.physics.nuclei:PHYSICS",
     "fem.physics.sei:PHYSICS",
+    "fem.physics.averaged:PHYSICS",
     "fem.physics.heat:PHYSICS",
     "fem.physics.maps:PHYSICS",
 )

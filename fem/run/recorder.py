@@ -128,6 +128,8 @@ class Recorder:
             return blocks
         walls = [w for e in interface.plating for w in e.walls]
         faces = [f for e in interface.plating for f in e.faces]
+        if not (walls or faces):
+            return blocks
         block = wall_block(model.domain, walls, faces, s.layer)
         for name, (function, part) in on_walls.items():
             block.carry(name, function, part)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from fem.case.case import Case
 from fem.mesh.domain import Domain
+from fem.setup.setup import filling_of
 
 __all__ = ["idle"]
 
@@ -27,7 +28,7 @@ def idle(
     bare = [n for n in solids if not any(n in wall and wall & {*ionic} for wall in met)]
     ends = [b for b in ("collector", "counter") if not domain.faces_of(b, ionic)]
     nothing = {n: "touches no electrolyte" for n in (*bare, *ends)}
-    nothing |= {n: "conducts ions itself" for n in ionic}
+    nothing |= {n: "conducts ions itself" for n in ionic if not filling_of(case, n).porous}
     nothing |= {n: "conducts neither electrons nor ions" for n in domain.regions
                 if n not in conductors and n not in ionic}
     known = {*domain.regions, "collector", "counter", "metal"}

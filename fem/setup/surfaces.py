@@ -7,7 +7,7 @@ only become one `Electrode`, with fields for numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -241,7 +241,7 @@ def _check_coated(
 
 def read(
     case: Case, domain: Domain, materials: dict[str, str], solids: list[str], ionic: list[str],
-    c0: float, primary: float = 0.0,
+    c0: float, primary: float = 0.0, porous: Collection[str] = (),
 ) -> Surfaces:
     """All surfaces that react.
 
@@ -253,22 +253,24 @@ def read(
         ionic: regions that conduct ions.
         c0: initial concentration, mol/m3.
         primary: conductance that stands for no kinetics, S/m2, films in series; 0 for kinetics.
+        porous: regions of both that react all through; what they touch reacts elsewhere.
 
     Raises:
         CaseError: an entry matches no surface, a pair is unknown, or nothing reacts.
     """
-    _check_coated(case, solids, domain.regions)
+    _check_coated(case, (*solids, *porous), domain.regions)
+    liquid = [name for name in ionic if name not in porous]
     walls: dict[str, list[tuple[str, str]]] = {}
     for plus, minus in domain.walls:
-        if plus in solids and minus in ionic:
+        if plus in solids and minus in liquid:
             walls.setdefault(plus, []).append((plus, minus))
     reactions = {
         name: found
-        for name in walls
+        for name in (*walls, *porous)
         if (found := _coated(case, name, materials[name])) is not None
     }
     groups: dict[Any, list[str]] = {}
-    for name, r in reactions.items():
+    for name, r in ((n, reactions[n]) for n in walls if n in reactions):
         key = (r.law, r.covered, r.film > 0.0, name if r.varied else None)
         groups.setdefault(key, []).append(name)
     plating = [
@@ -292,7 +294,7 @@ def read(
             case, domain, "counter", {"counter": reaction}, primary, faces=faces["counter"],
             potential="ground",
         )
-    touching = tuple(domain.faces_of("collector", ionic))
+    touching = tuple(domain.faces_of("collector", liquid))
     foil = _coated(case, "collector", case.collector.material or case.metal)
     if touching and foil is not None:
         reactions["collector"], faces["collector"] = foil, touching
@@ -300,8 +302,8 @@ def read(
             _electrode(case, domain, "collector", {"collector": foil}, primary, faces=touching,
                        potential="driven")
         )
-    if not plating:
-        dead = [n for n in walls if n not in reactions] + ["collector"] * bool(touching)
+    if not plating and not {*porous} & reactions.keys():
+        dead = [n for n in (*walls, *porous) if n not in reactions] + ["collector"] * bool(touching)
         if dead:
             raise CaseError(
                 f"nothing reacts: coatings on {', '.join(dead)} stop electrons and ions; leave one "

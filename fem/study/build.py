@@ -25,6 +25,7 @@ from fem.contract.physics import TIMED, Column, Field
 from fem.materials import library
 from fem.materials.limits import POSITIVE_LAWS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain
+from fem.physics.averaged.averaged import Averaged
 from fem.physics.charged.build import shifts
 from fem.physics.charged.shift import laws as charged_laws
 from fem.physics.circuit.circuit import Circuit
@@ -32,6 +33,7 @@ from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions, Medium
 from fem.physics.ions.salt import Data, SaltLedger
 from fem.physics.metal import build as growth
+from fem.physics.metal.displacement import Displacement
 from fem.physics.metal.metal import Metal
 from fem.physics.nuclei import build as nuclei_build
 from fem.physics.nuclei.nuclei import Nuclei
@@ -41,7 +43,7 @@ from fem.physics.walls.ledger import WallLedger, film_per_charge, smallest_diame
 from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges, Flow
-from fem.setup.setup import Filling, Setup, filling_of
+from fem.setup.setup import CONDUCTIVITY_SHARE, Filling, Setup, filling_of
 from fem.study.own import (
     Guarded,
     check_made,
@@ -56,10 +58,6 @@ from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
 
 __all__ = ["Model", "build", "check_names", "ledger"]
-
-# An electron conductor this much better than the electrolyte is a better one than any potential
-# difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
-CONDUCTIVITY_SHARE = 1e4
 
 
 @dataclass
@@ -189,14 +187,16 @@ def build(case: Case, domain: Domain) -> Model:
     _check_places(case, domain, fillings, c0)
     edges = boundaries.read(case, domain, ionic, conductors, c0, clock)
     pores = growth.pores(fillings) if case.study == "growth" else []
+    porous = [n for n in ionic if n in conductors and fillings[n].porous]
+    filled = [*pores, *porous]  # where other physics say what is left of the pores
     kappa = max(_largest_kappa(case, n, fillings[n], c0, domain) for n in ionic)
     cap = CONDUCTIVITY_SHARE * kappa
-    ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, pores)
-    found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa)
+    ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, filled)
+    found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa, porous)
     if pores:
         found = films_that_stay(case, found)
     electrons, capped = _electrons(
-        case, domain, fillings, conductors, edges, pores, cap, found.insulated
+        case, domain, fillings, conductors, edges, filled, cap, found.insulated
     )
     counter = (found.counter,) if found.counter else ()
     metal = None
@@ -232,6 +232,10 @@ def build(case: Case, domain: Domain) -> Model:
         books += growth.books(case, metal, c0, nuclei.surfaces if nuclei else ())
     setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa)
     guests = guest_parts(setup) + own_physics(case, domain)
+    hosts = next((part for part in guests if isinstance(part, Averaged)), None)
+    if hosts is not None and (moved := hosts.displaced(ions)) is not None:
+        guests += (Displacement(ions, hosts, moved, "eps_m"),)
+    _require_laws(porous, hosts)
     physics = known + guests + books
     check_needs(physics)
     for part in known:
@@ -241,7 +245,8 @@ def build(case: Case, domain: Domain) -> Model:
             part.declare(s)
     for part in books:
         part.declare(s)
-    floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal), metal is not None)
+    fronts = metal is not None or bool(porous)
+    floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal), fronts)
     _require_path(found, floating, edges, case)
     for part in known:
         part.rows(s)
@@ -285,6 +290,20 @@ def _require_path(
             f"conducting solids ({', '.join(floating.regions)}) float; let one of them touch the "
             "collector (contacts, connected or bridge_sigma, see docs/geometries.md), or the "
             "collector react"
+        )
+
+
+def _require_laws(porous: list[str], hosts: Averaged | None) -> None:
+    """Every solid with pores has an entry that says how they react.
+
+    Raises:
+        CaseError: one has none.
+    """
+    lost = [n for n in porous if hosts is None or n not in hosts.regions]
+    if lost:
+        raise CaseError(
+            f"regions.{lost[0]}.porosity: a solid with pores reacts all through; give "
+            f"[averaged.regions.{lost[0]}] with its surface, or leave porosity out"
         )
 
 
@@ -519,7 +538,8 @@ def _ions(
         own = any(getattr(spec, p, None) is not None for p in ("kappa", "D", "t_plus"))
         varied = varies(f.porosity) or varies(f.tortuosity)
         salt = isinstance(f.electrolyte, library.Electrolyte)
-        key = (n,) if own or varied or n in charged else (f.electrolyte.name, salt, n in pores)
+        alone = own or varied or f.porous or n in charged
+        key = (n,) if alone else (f.electrolyte.name, salt, n in pores)
         groups.setdefault(key, []).append(n)
     media = []
     formula = MONOVALENT
@@ -538,6 +558,8 @@ def _ions(
                 spread[prop] = domain.field(numbers, prop)
         if names[0] in pores:
             spread["porosity"] = "pore"
+        if first.porous:
+            spread["passes"] = "pore_share"
         laws = {
             prop: _law(case, names[0], first, prop, domain)
             for prop in ("kappa", *(("D", "t_plus", "thermodynamic_factor") if salt else ()))
@@ -557,11 +579,11 @@ def _ions(
 
 def _surfaces(
     case: Case, domain: Domain, fillings: dict[str, Filling], solids: list[str],
-    ionic: list[str], c0: float, kappa: float,
+    ionic: list[str], c0: float, kappa: float, porous: list[str],
 ) -> surfaces.Surfaces:
     primary = 0.0
     if case.study == "primary":  # a wall that drops 1e-6 of what the electrolyte drops
         low, high = domain.ends
         primary = 1e6 * kappa / (high - low)
-    materials = {name: fillings[name].material.name for name in solids}
-    return surfaces.read(case, domain, materials, solids, ionic, c0, primary)
+    materials = {name: fillings[name].material.name for name in (*solids, *porous)}
+    return surfaces.read(case, domain, materials, solids, ionic, c0, primary, porous)

@@ -34,6 +34,7 @@ from fem.base.errors import RunError, nearest
 from fem.compat import MPI, dfem, la, owned_size
 from fem.mesh.domain import Domain, Subdomain
 from fem.system.slots import CELL_SLOT, Slots
+from fem.system.store import Store
 
 __all__ = ["Hints", "Split", "System", "Unknown"]
 
@@ -288,6 +289,7 @@ class System:
         self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
         self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
         self.flows: dict[str, list[Any]] = {name: [] for name in FLOWS}
+        self.stores: list[Store] = []  # metal that parts hold beside walls
         self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
         self.memories: dict[str, Any] = {}
         self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part

@@ -15,10 +15,12 @@ range raise ValueError with the name, the bound and the value. Symbols:
 """
 
 from fem.theory.current import (
+    bottom_up,
     column_number,
     disk_current,
     resistive_column,
     sphere_limiting_current,
+    tafel_column,
     wagner_linear,
     wagner_number,
     wagner_tafel,
@@ -69,6 +71,7 @@ from fem.theory.transport import (
 
 __all__ = [
     "boltzmann_anion",
+    "bottom_up",
     "bruggeman",
     "chazalviel_speed",
     "closed_cell_concentration",
@@ -107,6 +110,7 @@ __all__ = [
     "sei_shell_stress",
     "sphere_limiting_current",
     "steady_gradient",
+    "tafel_column",
     "wagner_linear",
     "wagner_number",
     "wagner_tafel",

@@ -150,3 +150,39 @@ def sphere_limiting_current(
     transference("sphere_limiting_current", t_plus)
     left = salt_of("sphere_limiting_current", z, z_minus).anions_left(t_plus)
     return plain(4.0 * math.pi * radius * D * c0 / left)
+
+
+def tafel_column(place: ArrayLike, delta: float, e: float) -> Result:
+    """Reaction rate over its mean, j/j_mean, in a porous electrode in Tafel's range.
+
+    (2 theta^2/delta) sec^2(theta y - atan(e/(2 theta))) with
+    theta = atan(e/(2 theta)) + atan((delta - e)/(2 theta)), which has one root. Uniform salt.
+
+    Args:
+        place: y, from the separator, 0, to the collector, 1.
+        delta: alpha_c F I L/(RT) (1/kappa + 1/sigma), of the effective conductivities.
+        e: its ionic part, alpha_c F I L/(RT kappa).
+
+    Source: J. S. Newman and C. W. Tobias, J. Electrochem. Soc. 109 (1962) 1183.
+    """
+    positive("tafel_column", delta=delta)
+    y = bounded("tafel_column", "y", place, 0.0, 1.0)
+    bounded("tafel_column", "e", e, 0.0, delta)
+    low, high = 0.0, math.pi
+    for _ in range(200):
+        theta = 0.5 * (low + high)
+        if theta < math.atan2(e, 2 * theta) + math.atan2(delta - e, 2 * theta):
+            low = theta
+        else:
+            high = theta
+    theta = 0.5 * (low + high)
+    return plain(2 * theta**2 / delta / np.cos(theta * y - math.atan2(e, 2 * theta)) ** 2)
+
+
+def bottom_up(nu: float, kappa: float, sigma: float) -> float:
+    """Bottom-up index B = 2 <depth>/L - 1 of `resistive_column`, -1 (all on top) to 1.
+
+    -((sigma - kappa)/(sigma + kappa)) (1 - (2/nu) tanh(nu/2)); its sign is that of kappa - sigma.
+    """
+    positive("bottom_up", nu=nu, kappa=kappa, sigma=sigma)
+    return float((kappa - sigma) / (sigma + kappa) * (1.0 - 2.0 / nu * math.tanh(nu / 2.0)))

@@ -50,6 +50,8 @@ class Medium:
             is the neutral salt in equilibrium, and ions are left where it is next to nothing.
         porosity, tortuosity: of an averaged region (X_eff = X porosity/tortuosity); 1 if resolved;
             a porosity may be a name that another physics defines (the pore that metal leaves).
+        passes: name of what another physics says of X_eff/X, a number or a tensor, in place of
+            porosity/tortuosity.
     """
 
     regions: tuple[str, ...]
@@ -61,6 +63,7 @@ class Medium:
     held: Callable[[Any, Any], Any] | None = None
     porosity: Any = 1.0
     tortuosity: Any = 1.0
+    passes: str = ""
 
     @property
     def moving(self) -> bool:
@@ -75,6 +78,10 @@ class Medium:
     def pore(self, s: System) -> Any:
         """Share of the volume that is electrolyte."""
         return s[self.porosity] if self.moving else self.porosity
+
+    def open(self, s: System, pore: Any) -> Any:
+        """Effective over bulk properties, where a share of the volume is pore."""
+        return s[self.passes] if self.passes else pore / self.tortuosity
 
     def room(self, s: System) -> Any:
         """Share of the volume that metal leaves to salt; unlike `pore` without a floor."""
@@ -183,7 +190,7 @@ class Ions:
         phi, c, T = s["phi_l"], s["c_seen"], s["T"]
         spreading = s["c"] if spreading is None else spreading
         pore = s["pore_seen"] if medium.moving else medium.porosity
-        spread = pore / medium.tortuosity * s.values.get("passage", 1.0)
+        spread = medium.open(s, pore) * s.values.get("passage", 1.0)
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
@@ -221,7 +228,7 @@ class Ions:
     def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
         c, T = s["c_seen"], s["T"]
-        D = medium.D(c, T) * medium.pore(s) / medium.tortuosity * s.values.get("passage", 1.0)
+        D = medium.D(c, T) * medium.open(s, medium.pore(s)) * s.values.get("passage", 1.0)
         left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0)
         return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
 

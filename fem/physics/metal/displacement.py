@@ -34,12 +34,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, dfem, la, owned_size
-from fem.physics.metal.metal import Metal
 from fem.setup.media import IonMedia
 from fem.system.part import Observer
 from fem.system.system import System
@@ -94,6 +94,14 @@ class Outflow:
         return 0.0
 
 
+class Growing(Protocol):
+    """Metal that takes up room."""
+
+    @property
+    def charge_density(self) -> float:
+        """Charge of the metal per volume, zF/V_m, C/m3."""
+
+
 @dataclass
 class Displacement(Observer):
     """The terms of displaced electrolyte in the rows of the salt.
@@ -106,13 +114,15 @@ class Displacement(Observer):
         ions: whose current and salt are meant.
         metal: what grows.
         ion_volume: beta, partial molar volume of the metal's ion over that of the metal.
+        home: unknown that says where the metal is; reactions in its row keep theirs in the mesh.
     """
 
     ions: IonMedia
-    metal: Metal
+    metal: Growing
     ion_volume: float = 0.0
+    home: str = "xi"
 
-    needs: tuple[str, ...] = ("phi_l", "c", "c_seen", "front")
+    needs: tuple[str, ...] = ("phi_l", "c", "c_seen")
     provides: tuple[str, ...] = ("swept", "leaving")
 
     def declare(self, s: System) -> None:
@@ -158,7 +168,7 @@ class Displacement(Observer):
         """Take what leaves from the currents that have been solved for (collective)."""
         s, x, n = self.s, self.current.x, owned_size(self.current.function_space)
         x.array[:] = 0.0
-        for t in (t for t in s.reactions if "phi_l" in t.rows and "xi" not in t.rows):
+        for t in (t for t in s.reactions if "phi_l" in t.rows and self.home not in t.rows):
             there = t.nodes["phi_l"] >= 0
             np.subtract.at(x.array, t.nodes["phi_l"][there], t.currents()["phi_l"][there])
         x.scatter_reverse(la.InsertMode.add)

@@ -18,6 +18,8 @@ from fem.physics.walls.interface import Interface, _side
 from fem.system.part import Observer
 from fem.system.system import System
 
+Array = npt.NDArray[np.float64]
+
 __all__ = ["WallLedger", "film_per_charge", "smallest_diameter"]
 
 #: Share of the smallest pore or fibre above which a film moves the walls; here they stand still.
@@ -53,7 +55,8 @@ def _diameters(parameters: Any) -> Iterator[float]:
 class WallLedger(Observer):
     """Metal on walls against the charge that passed.
 
-    It is the cell's `stock`, the metal that can be stripped.
+    It is the cell's `stock`, the metal that can be stripped, with what other parts hold
+    (`System.stores`).
 
     Args:
         interface: the electrodes.
@@ -81,6 +84,10 @@ class WallLedger(Observer):
 
     def rows(self, s: System) -> None:
         """Compile what is measured."""
+        self.stores = s.stores
+        self.walls_of: list[str] = []
+        if not self.interface.plating:
+            return
         self.space = s.memories["i_n"].function_space  # of wall nodes
         self.mask = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)))
         v = ufl.TestFunction(self.space)
@@ -101,13 +108,18 @@ class WallLedger(Observer):
         n = owned_size(self.space)
         self.area = s.nodal(self.forms["area"]) if "area" in self.forms else np.zeros(n)
         self.walls_of = sorted({w[0] for e in self.interface.plating for w in e.walls})
-        if self._followed:
+        if self._on_walls:
             s.unknowns["q"].capacity = self.area
 
     @property
-    def _followed(self) -> bool:
-        """The metal on walls is."""
+    def _on_walls(self) -> bool:
+        """The metal on walls is followed."""
         return "q" in self.s.unknowns
+
+    @property
+    def _followed(self) -> bool:
+        """Any metal is."""
+        return self._on_walls or any(store.followed for store in self.stores)
 
     @property
     def makes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -117,8 +129,13 @@ class WallLedger(Observer):
     # -- metal ---------------------------------------------------------------------------------
 
     def plated(self) -> float:
-        """Charge of the metal on all walls, C (2D: C/m; collective)."""
-        if not self._followed:
+        """Charge of the metal on all walls and in all stores, C (2D: C/m; collective)."""
+        stored = sum(store.plated() for store in self.stores)
+        return self._on_all_walls() + stored
+
+    def _on_all_walls(self) -> float:
+        """Charge of the metal on walls, C (collective)."""
+        if not self._on_walls:
             return 0.0
         local = float(self.area @ self.s.unknowns["q"].owned)
         return self.comm.allreduce(local, op=MPI.SUM)
@@ -130,6 +147,7 @@ class WallLedger(Observer):
         some = known or (
             self.interface.initial_charge > 0.0 if q is None else bool((q.owned > 0.0).any())
         )
+        some = some or any(store.live() > 0.0 for store in self.stores)
         return bool(self.comm.allreduce(some, op=MPI.LOR))
 
     def left(self) -> float:
@@ -139,15 +157,15 @@ class WallLedger(Observer):
         """
         if not self._followed or any(e.covered for e in self.interface.plating):
             return math.inf
-        return self.plated()
+        return self._on_all_walls() + sum(store.live() for store in self.stores)
 
     def moved(self) -> float:
         """Charge of the metal that came or went at each place in this step, C (collective)."""
-        q = self.s.unknowns.get("q")
+        q, stored = self.s.unknowns.get("q"), sum(store.moved() for store in self.stores)
         if q is None:
-            return 0.0
+            return stored
         change = np.abs(q.owned - q.old[0].x.array[: len(q.owned)])
-        return self.comm.allreduce(float(self.area @ change), op=MPI.SUM)
+        return stored + self.comm.allreduce(float(self.area @ change), op=MPI.SUM)
 
     def begin(self) -> None:
         """Take the metal that is there as the reference (collective)."""
@@ -165,7 +183,7 @@ class WallLedger(Observer):
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """A film that would have moved its walls (collective)."""
-        if not closely or self.diameter is None or not self._followed:
+        if not closely or self.diameter is None or not self._on_walls:
             return
         q = self.s.unknowns["q"].owned
         thickest = self.thickness * self.comm.allreduce(float(np.max(q, initial=0.0)), op=MPI.MAX)
@@ -183,6 +201,8 @@ class WallLedger(Observer):
 
     def update(self) -> npt.NDArray[np.float64]:
         """Nodal i_n into the field `i_n`; returns the owned nodal currents, A (collective)."""
+        if not self.interface.plating:
+            return np.empty(0)
         field, n = self.s.memories["i_n"], owned_size(self.space)
         if "nodal" not in self.forms:
             return np.zeros(n)
@@ -206,27 +226,24 @@ class WallLedger(Observer):
             faces = [f for e in self.interface.plating for f in e.faces]
             area = sum(s.domain.area(b) for b in {b for b, _ in faces})
             out["collector"] = {"current": s["circuit"].total("driven"), "area": area}
+        for store in self.stores:
+            out |= {name: {**found} for name, found in store.by_region().items()}
         return out
 
     def depth_profile(self, bins: int = PROFILE_BINS) -> dict[str, list[float]]:
-        """Wall current against depth.
+        """Current of walls and stores against depth.
 
         Returns:
             `depth` (bin centres, m), `current` (A in the bin, sign of i_n), `area` (wall m2 in the
             bin), `plated` (C in the bin). The currents add up to the cell current.
         """
         domain = self.s.domain
-        currents = self.update()
-        depth = domain.depth_of(domain.node_coordinates(self.space))
         top, bottom = domain.span
         edges = np.linspace(0.0, top - bottom, bins + 1)
-        index = bins_of(depth, edges)
-        charge = np.zeros_like(currents)
-        if self._followed:
-            charge = self.area * self.s.unknowns["q"].owned
-        local = np.stack(
-            [np.bincount(index, weights=x, minlength=bins) for x in (currents, self.area, charge)]
-        )
+        local = np.zeros((3, bins))
+        for points, *amounts in (self._spread(), *(store.spread() for store in self.stores)):
+            index = bins_of(domain.depth_of(points), edges)
+            local += [np.bincount(index, weights=x, minlength=bins) for x in amounts]
         total = self.comm.allreduce(local, op=MPI.SUM)
         return {
             "depth": (0.5 * (edges[1:] + edges[:-1])).tolist(),
@@ -234,6 +251,16 @@ class WallLedger(Observer):
             "area": total[1].tolist(),
             "plated": total[2].tolist(),
         }
+
+    def _spread(self) -> tuple[Array, Array, Array, Array]:
+        """Points of this rank's wall nodes, m, their current, A, area, m2, and metal, C."""
+        currents = self.update()
+        if not self.interface.plating:
+            return np.empty((0, 3)), currents, currents, currents
+        charge = np.zeros_like(currents)
+        if self._on_walls:
+            charge = self.area * self.s.unknowns["q"].owned
+        return self.s.domain.node_coordinates(self.space), currents, self.area, charge
 
     def summary(self) -> dict[str, Any]:
         """Distribution of current and metal (collective)."""

@@ -1,0 +1,43 @@
+"""Averaged hosts: electrons, ions and metal on the same cells, pores that fill."""
+
+from __future__ import annotations
+
+from fem.contract.physics import Column, EventKind, Field, Figure, Physics
+from fem.physics.averaged.table import Averaged, check, places
+
+__all__ = ["PHYSICS"]
+
+PHYSICS = Physics(
+    "averaged",
+    "porous hosts that are not resolved: volume averages, and metal that fills their pores",
+    "fem.physics.averaged.build:build",
+    table=Averaged,
+    after=("electrons", "ions", "walls"),
+    studies=frozenset({"secondary", "steady", "tertiary"}),
+    check=check,
+    places=places,
+    fields=(
+        Field("eps_m", "", r"metal per volume $\varepsilon_\mathrm{m}$", balance="metal in pores",
+              block="averaged", carried="nearest"),
+        Field("eps_dead", "", r"dead metal per volume", balance="dead metal", block="averaged",
+              carried="nearest"),
+        Field("eps", "", r"pores per volume $\varepsilon$", block="averaged"),
+        Field("i_v", "A/m^3", r"reaction current per volume $|a_\mathrm{s} i_\mathrm{n}|$",
+              colours="plasma", magnitude=True, block="averaged"),
+    ),
+    columns=(
+        Column("filled", "", "share of the pores of averaged hosts that metal fills"),
+        Column("eps_min", "", "least share of the volume that is left of their pores"),
+        Column("bottom_up", "", "B of the reaction, 2 <depth>/H - 1; -1: all on top"),
+        Column("stranded", "C/m^2", "dead metal in averaged hosts", per_area=True),
+    ),
+    events=(
+        EventKind("clogged", "metal has closed a pore of an averaged host"),
+        EventKind("thick_fibres", "fibres of law `fibre_thin` have met: half of the pores are full",
+                  "run"),
+    ),
+    figures=(
+        Figure("averaged", "metal in the pores of averaged hosts, and where it grows",
+               maps=("eps_m", "i_v")),
+    ),
+)

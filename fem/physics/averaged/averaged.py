@@ -1,0 +1,506 @@
+r"""Averaged hosts: pores, metal and skeleton on the same cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from fem.compat import MPI, dfem, owned_size
+from fem.mesh.domain import Subdomain
+from fem.physics.averaged.areas import Given
+from fem.physics.averaged.hosts import FLOOR, Host, at
+from fem.physics.averaged.reaction import PoreKinetics, PoreReaction, Stranding
+from fem.physics.averaged.smoothing import Smoothing
+from fem.system.part import Event, Observer
+from fem.system.system import System
+
+__all__ = ["Averaged"]
+
+Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+#: Typical change of a volume share, for error control.
+TYPICAL = 0.1
+#: Largest change of it in one step.
+MAX_CHANGE = 0.05
+#: Share of the pore fraction of closing to which a place is met.
+MET = 1e-3
+
+
+@dataclass
+class Place:
+    """Nodes of one host, and its numbers there.
+
+    Attributes:
+        nodes: owned nodes of eps_m in the host. volume: lumped, of the host's cells, m3.
+        corners: DG1 degrees of freedom of its cells; corner_nodes: P1 nodes there.
+        size: volume of the corners of owned cells, which stand first, m3; points: where it is.
+        given, given_corners: see `Host.given`.
+        tau, skeleton: tortuosity of the empty host and sigma at corners.
+        reaction, kinetics: of its surface.
+    """
+
+    host: Host
+    nodes: Ints
+    volume: Array
+    corners: Ints
+    corner_nodes: Ints
+    size: Array
+    points: Array
+    given: Given
+    given_corners: Given
+    tau: Array
+    skeleton: Array
+    kinetics: PoreKinetics
+    reaction: Any = None
+
+
+@dataclass
+class Averaged(Observer):
+    r"""Porous hosts as volume averages, whose pores metal fills.
+
+        eps + eps_host + eps_m = 1,       (zF/V_m) d eps_m/dt + a_s i_n = 0
+        div i_l = a_s i_n,  i_l = -kappa_eff grad phi_l + ...
+        div i_s = -a_s i_n,  i_s = -sigma_eff grad phi_s
+        d(eps c)/dt + div(N_an + c u) = 0,       kappa_eff, D_eff = (kappa, D) eps/tau
+
+    Weak: (a_s i_n, v) enters the rows of phi_s and of eps_m, its negative that of phi_l, lumped at
+    nodes (`fem.physics.averaged.reaction`). Ohm's law and the salt are those of electrons and ions,
+    which find here what is left of pores (`pore`, `room`), of kappa and D (`pore_share`), and what
+    conducts electrons (`sigma_pore`).
+
+    In a step area, conductivities and barrier are those of the metal foreseen; the metal itself
+    follows from the current just found, and then the salt settles with the pores that are left, so
+    that charge, metal and salt close to round-off.
+
+    Attributes:
+        hosts: the regions.
+        charge_density: of the metal, zF/V_m, C/m3.
+        initial_charge: metal on all surfaces at the start, C/m2.
+        timed: metal is followed; without it stays as it is.
+        displacement: electrolyte that metal displaces leaves.
+        tensors: tortuosity of regions that are not the same in all directions.
+    """
+
+    hosts: tuple[Host, ...]
+    charge_density: float
+    initial_charge: float = 0.0
+    timed: bool = True
+    displacement: bool = True
+    tensors: Mapping[str, Array] = field(default_factory=dict)
+
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_seen")
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Names that it defines."""
+        return ("eps_m", "pore", "pore_seen", "pore_share", "room", "sigma_pore")
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names of the hosts."""
+        return tuple(host.name for host in self.hosts)
+
+    def displaced(self, ions: Any) -> float | None:
+        """Ion volume of displaced electrolyte (none is known: 0); None where it stays."""
+        salty = bool({*ions.salty} & {*self.regions}) and not ions.frozen
+        return 0.0 if self.displacement and self.timed and salty else None
+
+    # -- declaration ---------------------------------------------------------------------------
+
+    def declare(self, s: System) -> None:
+        """Add the metal, and the names through which it changes pores and conductivity."""
+        self.s, self.comm = s, s.domain.comm
+        part = self.part = s.domain.subdomain(self.regions)
+        self.transient = self.timed
+        if self.transient:
+            s.slot("filled", after=("cell",))
+            names = ["eps_m"]
+            if any(host.dead for host in self.hosts):
+                names.append("eps_dead")
+            for name in names:
+                u = s.add(name, part, differential=True, scale=TYPICAL, slot="filled",
+                          solver="diagonal")
+                u.largest_change = MAX_CHANGE
+        else:
+            s.memory("eps_m", part)
+        self.metal = s.function("eps_m")
+        self.dead = s.function("eps_dead")
+        space = self.metal.function_space
+        corner = dfem.functionspace(part.mesh, ("DG", 1))
+        self.pores = dfem.Function(corner, name="eps0")  # without metal
+        self.open = self._open(part, corner)
+        self.sigma = dfem.Function(corner, name="sigma_pore")
+        left = self.pores - self.metal
+        for name, value in (("room", left), ("pore", left), ("pore_seen", left),
+                            ("pore_share", self.open), ("sigma_pore", self.sigma)):
+            s.define(name, value, part)
+        for name in ("eps", "i_v"):
+            s.memory(name, part)
+        self.space = space
+        self._places(space, corner)
+        if self.transient and "c" in s.unknowns:
+            # As with growing metal: potentials with the salt of the same time, then the salt with
+            # the pores that are left; what laws see of it is foreseen.
+            s.slot("settled", after=("filled",))
+            s.again("c", slot="settled")
+            c = s.unknowns["c"]
+            seen = dfem.Function(c.space, name="c_seen")
+            s.define("c_seen", seen, c.part)
+            s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), c.value.x.array))
+        s.stores.append(self)
+
+    def _open(self, part: Subdomain, corner: Any) -> Any:
+        """Field of kappa_eff/kappa; a tensor if any host has one."""
+        if not self.tensors:
+            return dfem.Function(corner, name="pore_share")
+        shape = (self.s.domain.dim,) * 2
+        return dfem.Function(dfem.functionspace(part.mesh, ("DG", 1, shape)), name="pore_share")
+
+    def _places(self, space: Any, corner: Any) -> None:
+        """Numbers of every host at its nodes and corners, and the metal of the start."""
+        s, domain, part = self.s, self.s.domain, self.part
+        n = owned_size(space)
+        v = ufl.TestFunction(space)
+        points = space.tabulate_dof_coordinates()
+        at_corner = corner.tabulate_dof_coordinates()
+        start = np.zeros(len(self.metal.x.array))
+        filled = np.zeros(len(start))
+        self.places: list[Place] = []
+        self.work = dfem.Function(space)
+        for host in self.hosts:
+            weight = domain.node_weight([host.name])
+            measure = domain.dx([host.name], lumped=True)
+            volume = s.nodal(s.form(v * weight * measure))
+            here = np.flatnonzero(volume > 0.0).astype(np.int32)
+            cells = np.flatnonzero(domain.cell_tag_array[part.cells] == domain.regions[host.name])
+            own = cells[cells < part.mesh.topology.index_map(domain.dim).size_local]
+            u = ufl.TestFunction(corner)
+            sizes = dfem.assemble_vector(s.form(u * weight * measure)).array
+            size = sizes[corner.dofmap.list[own].ravel()]
+            x = at_corner[corner.dofmap.list[own]]
+            inward = (domain.dim + 1) / (domain.dim + 2)
+            x = ((1.0 - inward) * x + inward * x.mean(axis=1, keepdims=True)).reshape(-1, 3)
+            corners = corner.dofmap.list[cells].ravel()
+            corner_nodes = space.dofmap.list[cells].ravel()
+            where = domain.places(at_corner[corners])
+            given_corners = host.given(where, len(corners))
+            self.pores.x.array[corners] = given_corners.pores
+            places = domain.places(points[here])
+            given = host.given(places, len(here))
+            metal = host.start(places, len(here))[2]
+            if self.initial_charge and host.entry.metal is None:
+                metal = metal + self.initial_charge / self.charge_density * host.area(
+                    given.pores, given)
+            start[here] += volume[here] * metal
+            filled[here] += volume[here]
+            kinetics = PoreKinetics(
+                host.free(places), host.barrier(places, len(here)), host.reaction.q_cov,
+                host.entry.spread, host.reaction.film,
+            )
+            self.places.append(Place(
+                host, here, volume[here], corners, corner_nodes, size, x, given, given_corners,
+                host.tau(given_corners.pores, where),
+                at(host.sigma, where, len(corners), host.T), kinetics,
+            ))
+        self.volume = filled[:n]
+        self.metal.x.array[:n] = start[:n] / np.where(self.volume > 0.0, self.volume, 1.0)
+        self.metal.x.scatter_forward()
+        capacity = sum(float(p.volume @ p.given.pores) for p in self.places)
+        self.capacity = self.comm.allreduce(capacity, op=MPI.SUM)
+        self._update(self.metal.x.array)
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def rows(self, s: System) -> None:
+        """Storage of metal, and the reaction at the nodes of every host."""
+        domain = s.domain
+        if self.transient:
+            lumped, weight = domain.dx(self.regions, lumped=True), domain.node_weight(self.regions)
+            for name in ("eps_m", "eps_dead"):
+                if name in s.unknowns:
+                    stored = s.ddt(s[name]) * s.test(name) * weight
+                    s.row(name, self.charge_density * stored * lumped)
+            self._decay(s, weight)
+        for place in self.places:
+            self._react(s, place)
+        self.barriers = any(p.kinetics.barrier.any() for p in self.places)
+        anywhere = domain.comm.allreduce(self.barriers, op=MPI.LOR)
+        self.smoothing = self._smoothing(s) if anywhere and self.transient else None
+        s.preparers.append(self._prepare)
+        s.flow("cell", lambda: sum(place.reaction.total() for place in self.places))
+        self.least = self.reached = self._least()
+
+    def _decay(self, s: System, weight: Any) -> None:
+        """Live metal that dies by itself, in the row of dead metal."""
+        rates = {h.name: h.dead.gamma or 0.0 for h in self.hosts
+                 if h.dead is not None and h.dead.law == "decay"}
+        if rates:
+            gamma, dx = s.domain.field(rates, "gamma"), s.domain.dx([*rates], lumped=True)
+            live, v = s["eps_m"] - s["eps_dead"], s.test("eps_dead")
+            s.row("eps_dead", -self.charge_density * gamma * live * v * weight * dx)
+
+    def _react(self, s: System, place: Place) -> None:
+        own, host = self.space, place.host
+        nodes: dict[str, Ints] = {"eps_m": place.nodes} if "eps_m" in s.unknowns else {}
+        for other in ("phi_s", "phi_l", "c", "T"):
+            if other in s.fields:
+                space, part = s.fields[other]
+                nodes[other] = s.domain.same_nodes(own, self.part, space, part)[place.nodes]
+        rows = {"phi_s": 1.0, "phi_l": -1.0} | ({"eps_m": 1.0} if self.transient else {})
+        place.reaction = PoreReaction(
+            s, host.name, place.kinetics.density, nodes, rows, np.zeros(len(place.nodes)),
+        )
+        s.contribute_at_nodes("heat", place.reaction, place.reaction.heat)
+        s.reactions.append(place.reaction)
+        if host.dead is not None and host.dead.law == "fraction" and "eps_dead" in s.unknowns:
+            stranding = Stranding(place.reaction, host.dead.chi or 0.0, {"eps_dead": place.nodes})
+            s.reactions.append(stranding)
+
+    def _smoothing(self, s: System) -> Smoothing | None:
+        """The operator of the nucleation length; None if all are 0."""
+        length = dfem.Function(self.pores.function_space, name="nucleation_length")
+        for place in self.places:
+            length.x.array[place.corners] = place.host.length(place.given_corners)
+        largest = self.comm.allreduce(float(length.x.array.max(initial=0.0)), op=MPI.MAX)
+        if largest == 0.0:
+            return None
+        return Smoothing(s, self.space, length, self.volume, self.regions)
+
+    # -- the state foreseen --------------------------------------------------------------------
+
+    def _update(self, metal: Array) -> None:
+        """Conductivities of all cells from metal at the nodes."""
+        for place in self.places:
+            host, pores = place.host, place.given_corners.pores
+            here = metal[place.corner_nodes]
+            eps = np.maximum(pores - here, 0.0)
+            share = host.open(eps, pores, place.tau)
+            if self.tensors:
+                dim = self.s.domain.dim
+                inverse = np.linalg.inv(self.tensors.get(host.name, np.eye(dim)))
+                whole = np.maximum(share[:, None, None] * inverse, FLOOR * np.eye(dim))
+                self.open.x.array.reshape(-1, dim, dim)[place.corners] = whole
+            else:
+                self.open.x.array[place.corners] = share
+            self.sigma.x.array[place.corners] = host.conducts(place.skeleton, here)
+
+    def _prepare(self) -> None:
+        """Area, conductivities and barrier of the metal foreseen, before a step (collective)."""
+        s = self.s
+        self._update(self.metal.x.array)
+        live = self.metal.x.array if self.dead is None else self.metal.x.array - self.dead.x.array
+        old = self._old()
+        now, then, before = s.weights(s.dt)
+        for place in self.places:
+            host, kinetics, nodes = place.host, place.kinetics, place.nodes
+            eps = place.given.pores - self.metal.x.array[nodes]
+            a_s = host.area(eps, place.given)
+            place.reaction.area = a_s * place.volume
+            self.closable(place)
+            size = np.where(a_s > 0.0, a_s, 1.0)
+            kinetics.gain, chi, gamma = 0.0, 0.0, 0.0
+            if host.dead is not None:
+                chi, gamma = host.dead.chi or 0.0, host.dead.gamma or 0.0
+            charge = old[0][nodes]
+            if self.transient and now > 0.0:
+                charge = (-then * old[0][nodes] - before * old[1][nodes]) / (now + gamma)
+                kinetics.gain = (1.0 + chi) / (now + gamma)
+            kinetics.held = self.charge_density * charge / size
+            kinetics.seen = np.zeros(len(nodes))
+        if self.barriers or self.smoothing is not None:
+            self._forget(live)
+
+    def _old(self) -> tuple[Array, Array]:
+        """Live metal of the last two states."""
+        if not self.transient:
+            return self.metal.x.array, self.metal.x.array
+        found = []
+        for k in (0, 1):
+            values = self.s.unknowns["eps_m"].old[k].x.array
+            if self.dead is not None:
+                values = values - self.s.unknowns["eps_dead"].old[k].x.array
+            found.append(values)
+        return found[0], found[1]
+
+    def _forget(self, live: Array) -> None:
+        """Coverage by which the barrier is forgotten, of the smoothed charge (collective)."""
+        n = len(self.volume)
+        amount = np.zeros(n)
+        for place in self.places:
+            area = np.where(place.reaction.area > 0.0, place.reaction.area / place.volume, np.inf)
+            q = self.charge_density * np.maximum(live[place.nodes], 0.0) / area
+            amount[place.nodes] += place.volume * q
+        q = amount / np.where(self.volume > 0.0, self.volume, 1.0)
+        if self.smoothing is not None:
+            q = self.smoothing(q)
+        for place in self.places:
+            place.kinetics.seen = -np.expm1(-np.maximum(q[place.nodes], 0.0) / place.kinetics.q_cov)
+
+    def closable(self, place: Place) -> None:
+        """Note which nodes take no more metal."""
+        limit = place.host.entry.clog.porosity
+        was = place.given.pores - self._whole_old()[place.nodes]
+        place.kinetics.closed = was <= limit if self.transient else np.zeros(len(was), dtype=bool)
+
+    def _whole_old(self) -> Array:
+        """All metal of the last state."""
+        return self.s.unknowns["eps_m"].old[0].x.array if self.transient else self.metal.x.array
+
+    # -- metal for the books -------------------------------------------------------------------
+
+    @property
+    def followed(self) -> bool:
+        """Metal is followed in time."""
+        return self.transient
+
+    def _sum(self, values: Array) -> float:
+        local = float(self.volume @ values[: len(self.volume)])
+        return self.comm.allreduce(local, op=MPI.SUM)
+
+    def plated(self) -> float:
+        """Charge of all metal in the pores, C (2D: C/m; collective)."""
+        return self.charge_density * self._sum(self.metal.x.array)
+
+    def stranded(self) -> float:
+        """Charge of the dead part of it, C (collective)."""
+        return 0.0 if self.dead is None else self.charge_density * self._sum(self.dead.x.array)
+
+    def live(self) -> float:
+        """Charge of the metal that can be stripped, C (collective)."""
+        return self.plated() - self.stranded()
+
+    def moved(self) -> float:
+        """Charge of the metal that came or went at each place in this step, C (collective)."""
+        if not self.transient:
+            return 0.0
+        return self.charge_density * self._sum(np.abs(self.metal.x.array - self._whole_old()))
+
+    def by_region(self) -> Mapping[str, Mapping[str, float]]:
+        """Current, A, and reacting area, m2, of every host (collective)."""
+        out = {}
+        for place in self.places:
+            reaction = place.reaction
+            area = self.comm.allreduce(float(reaction.area.sum()), op=MPI.SUM)
+            out[place.host.name] = {"current": reaction.total(), "area": area}
+        return out
+
+    def spread(self) -> tuple[Array, Array, Array, Array]:
+        """Corners of this rank's cells with their share of current, A, area, m2, and metal, C.
+
+        Each is moved to where products of two linear functions are summed up exactly:
+        (d + 1)/(d + 2) of the way to the middle of its cell.
+        """
+        points, parts = [], []
+        for place in self.places:
+            density = [self._at_corners(place, values) for values in (
+                place.reaction.current() / place.volume, place.reaction.area / place.volume)]
+            metal = self.charge_density * self.metal.x.array[place.corner_nodes[: len(place.size)]]
+            points.append(place.points)
+            parts.append(place.size * np.stack([*density, metal]))
+        current, area, metal = np.concatenate(parts, axis=1)
+        return np.concatenate(points), current, area, metal
+
+    def _at_corners(self, place: Place, values: Array) -> Array:
+        """Values of a host's nodes at the corners of its owned cells (collective)."""
+        self.work.x.array[:] = 0.0
+        self.work.x.array[place.nodes] = values
+        self.work.x.scatter_forward()
+        return np.asarray(self.work.x.array[place.corner_nodes[: len(place.size)]])
+
+    # -- a run asks ----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Take the pores that are there as the reference (collective)."""
+        self.least = self.reached = self._least()
+
+    def recall(self, events: Any) -> None:
+        """Take up the pores of a restored state (collective)."""
+        self._update(self.metal.x.array)
+        self.least = self.reached = self._least()
+
+    def _least(self) -> float:
+        """Least pore fraction at any corner, of places that may still fill (collective)."""
+        least = min(
+            (float((p.given_corners.pores - self.metal.x.array[p.corner_nodes]).min(initial=1.0))
+             for p in self.places), default=1.0)
+        return self.comm.allreduce(least, op=MPI.MIN)
+
+    def step(self, scale: float) -> Mapping[str, float]:
+        """Columns of the step just solved (collective)."""
+        self.reached = self._least()
+        return {
+            "filled": self._sum(self.metal.x.array) / self.capacity,
+            "eps_min": self.reached,
+            "bottom_up": self.index(),
+            "stranded": self.stranded(),
+        }
+
+    def accept(self) -> None:
+        """Note the least pore of the accepted state."""
+        self.least = self.reached
+
+    def index(self) -> float:
+        """B = 2 <depth>/H - 1 of the reaction, -1 on top and 1 at the bottom (collective)."""
+        domain = self.s.domain
+        points, current, _, _ = self.spread()
+        top, bottom = domain.span
+        local = np.array([float(current @ domain.depth_of(points)), float(current.sum())])
+        moment, total = self.comm.allreduce(local, op=MPI.SUM)
+        return 2.0 * moment / (total * (top - bottom)) - 1.0 if total else 0.0
+
+    def events(self) -> Iterator[Event]:
+        """Pores that have closed (collective)."""
+        if not self.transient:
+            return
+        yield from self._thick()
+        for place in self.places:
+            clog = place.host.entry.clog
+            eps = place.given.pores - self.metal.x.array[place.nodes]
+            k = int(np.argmin(eps)) if len(eps) else -1
+            mine = (float(eps[k]) if k >= 0 else 1.0, self.comm.rank)
+            low, owner = min(self.comm.allgather(mine))
+            if low > clog.porosity:
+                continue
+            at = None
+            if owner == self.comm.rank:
+                points = self.space.tabulate_dof_coordinates()
+                at = points[place.nodes[k]].tolist()[: self.s.domain.dim]
+            numbers = {"place": self.comm.bcast(at, root=owner), "region": place.host.name,
+                       "filled": self._sum(self.metal.x.array) / self.capacity}
+            yield Event("clogged", numbers, ends="run" if clog.after == "stop" else "", once=True)
+
+    def _thick(self) -> Iterator[Event]:
+        """Fibres that would have met, of a law by which they never do (collective)."""
+        for place in (p for p in self.places if p.host.entry.surface.law == "fibre_thin"):
+            full = self.metal.x.array[place.nodes] > 0.5 * place.given.pores
+            if self.comm.allreduce(bool(full.any()), op=MPI.LOR):
+                yield Event("thick_fibres", {"region": place.host.name}, ends="run")
+
+    def share(self) -> float | None:
+        """Share of a step that closes a place exactly."""
+        limit = max(p.host.entry.clog.porosity for p in self.places)
+        if not self.transient or self.reached >= limit * (1 - MET) or self.least <= limit:
+            return None
+        aim = self.least - limit * (1 - 0.5 * MET)
+        return min(max(aim / (self.least - self.reached), 0.02), 0.98)
+
+    lands = True
+
+    def show(self) -> None:
+        """Bring pores and reaction current into their fields (collective)."""
+        eps, i_v = (self.s.memories[name] for name in ("eps", "i_v"))
+        n = len(self.volume)
+        pores, current = np.zeros((2, n))
+        for place in self.places:
+            current[place.nodes] += place.reaction.current()
+            pores[place.nodes] += place.volume * place.given.pores
+        i_v.x.array[:n] = current / self.volume
+        eps.x.array[:n] = pores / self.volume - self.metal.x.array[:n]
+        for f in (eps, i_v):
+            f.x.scatter_forward()

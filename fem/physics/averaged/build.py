@@ -1,0 +1,86 @@
+"""From a case to its averaged hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from fem.base.constants import FARADAY
+from fem.base.errors import CaseError
+from fem.contract.physics import TIMED
+from fem.physics.averaged.averaged import Averaged
+from fem.physics.averaged.hosts import Host
+from fem.physics.averaged.table import Averaged as Entry
+from fem.physics.averaged.table import AveragedRegion
+from fem.setup.laws import find_law
+from fem.setup.setup import Setup
+from fem.setup.surfaces import Reaction
+from fem.values.properties import number
+
+__all__ = ["build"]
+
+
+def build(setup: Setup, table: Entry) -> Iterator[Averaged]:
+    """The averaged hosts of a case.
+
+    Raises:
+        CaseError: a region that is none, or one whose surface does not react.
+    """
+    case, data = setup.case, setup.case.metal_data
+    hosts, tensors = [], {}
+    for name in setup.domain.regions:
+        found = {p: e for p, e in table.regions.items() if fnmatchcase(name, p)}
+        if not found:
+            continue
+        if len(found) > 1:
+            raise CaseError(f"averaged.regions: {name!r} is matched by {' and '.join(found)}")
+        (pattern, entry), = found.items()
+        if not setup.fillings[name].porous or name not in setup.conductors:
+            raise CaseError(
+                f"averaged.regions.{pattern}: {name!r} is no solid with pores; give "
+                f"[regions.{name}] the material of its skeleton, porosity and sigma"
+            )
+        hosts.append(_host(setup, name, entry))
+        if entry.tensor is not None:
+            if len(entry.tensor) != setup.domain.dim:
+                raise CaseError(f"averaged.regions.{pattern}.tensor: the mesh is "
+                                f"{setup.domain.dim}D; give as many rows")
+            tensors[name] = np.array(entry.tensor)
+    yield Averaged(
+        tuple(hosts), data.z * FARADAY / float(data.molar_volume),
+        case.initial.plated_charge or 0.0, case.study in TIMED,
+        table.displacement == "outflow", tensors,
+    )
+
+
+def _host(setup: Setup, name: str, entry: AveragedRegion) -> Host:
+    case, filling = setup.case, setup.fillings[name]
+    reaction = setup.surfaces.reactions.get(name)
+    if reaction is None:
+        raise CaseError(
+            f"averaged.regions.{name}: a coating stops electrons and ions on its surface, so that "
+            "nothing plates there; leave it out, or without blocks_ions"
+        )
+    sigma = case.metal_data.sigma if entry.metal_sigma is None else entry.metal_sigma
+    return Host(
+        name, entry, filling.porosity, filling.tortuosity, filling.sigma, float(number(sigma)),
+        setup.cap, reaction, _law(setup, reaction), case.temperature,
+    )
+
+
+def _law(setup: Setup, reaction: Reaction) -> Callable[[Any], Any]:
+    """Places -> law of metal on metal there, without barrier and film."""
+    module = setup.case.hooks.module if setup.case.hooks else None
+    law = find_law(reaction.law, module)
+
+    def at(places: Any) -> Any:
+        def free(eta: Any, c: Any, T: Any) -> Any:
+            i0 = reaction.exchange_current(c, T, places)
+            return law(eta, i0, reaction.alpha_a, reaction.alpha_c, T)
+
+        return free
+
+    return at

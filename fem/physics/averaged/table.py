@@ -1,0 +1,204 @@
+"""[averaged] of a case: how the pores of its hosts react, conduct, fill and close."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from fem.contract.physics import Place
+from fem.values.kinds import PLACE_VARIABLES, Conductivity, Glob, Length, Table
+from fem.values.properties import Property, PropertyOf, number, varies
+from fem.values.units import Quantity
+
+__all__ = ["Averaged", "AveragedRegion", "Clog", "Dead", "Surface", "check", "places"]
+
+Share = Annotated[float, Quantity("", gt=0, lt=1)]
+ShareInSpace = Annotated[Property, PropertyOf("", PLACE_VARIABLES, ge=0, le=1)]
+
+#: What each area law must be told.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "fibres": ("radius",), "fibre_thin": ("radius",), "pores": ("radius",),
+    "spheres": ("radius",), "constant": ("area",), "table": ("porosity", "areas"),
+}  # fmt: skip
+
+
+class Surface(Table):
+    """Reacting area per volume, and how it changes as pores fill (`fem.physics.averaged.areas`)."""
+
+    law: Literal["fibres", "fibre_thin", "pores", "spheres", "constant", "table"] = Field(
+        "fibres", description="what the host is made of, or given numbers"
+    )
+    radius: Annotated[Property, PropertyOf("m", PLACE_VARIABLES, gt=0)] | None = Field(
+        None, description="of fibres, pores or spheres before there is metal"
+    )
+    area: Annotated[Property, PropertyOf("1/m", PLACE_VARIABLES, gt=0)] | None = Field(
+        None, description="law `constant`: a_s"
+    )
+    porosity: tuple[Annotated[float, Quantity("", ge=0, le=1)], ...] | None = Field(
+        None, description="law `table`: pore fractions, rising, that `areas` belong to"
+    )
+    areas: tuple[Annotated[float, Quantity("1/m", ge=0)], ...] | None = Field(
+        None, description="law `table`: a_s at each of them"
+    )
+
+
+class Clog(Table):
+    """Pores that close."""
+
+    porosity: Annotated[float, Quantity("", ge=1e-3, lt=1)] = Field(
+        0.02, description="pore fraction below which a place is closed"
+    )
+    after: Literal["stop", "go_on"] = Field(
+        "stop", description="the first place that closes ends the run, or plating goes on elsewhere"
+    )
+
+
+class Dead(Table):
+    """Metal that loses its contact; an input, whose source the case should state."""
+
+    law: Literal["fraction", "decay"] = Field(
+        description="fraction: chi of what dissolves is stranded beside it; decay: gamma per time"
+    )
+    chi: Annotated[float, Quantity("", ge=0)] | None = Field(
+        None, description="metal stranded per metal dissolved"
+    )
+    gamma: Annotated[float, Quantity("1/s", ge=0)] | None = Field(
+        None, description="share of live metal that dies per time"
+    )
+
+
+class AveragedRegion(Table):
+    """One host; its material, porosity, sigma (of the skeleton) are those of [regions]."""
+
+    surface: Surface = Field(description="reacting area per volume")
+    host_fraction: ShareInSpace | None = Field(
+        None, description="volume of the skeleton per volume; default what porosity leaves"
+    )
+    exponent: Annotated[float, Quantity("", ge=0, le=10)] = Field(
+        1.5, description="b of kappa_eff = kappa eps^b; of a measured tortuosity, how it follows"
+    )
+    tensor: tuple[tuple[float, ...], ...] | None = Field(
+        None, description="measured tortuosity of the empty host as a symmetric matrix, in rows"
+    )
+    metal: ShareInSpace | None = Field(None, description="metal per volume at the start")
+    metal_sigma: Conductivity | None = Field(
+        None, description="of metal that percolates, added to the skeleton; default the metal's"
+    )
+    percolation: Share = Field(0.05, description="metal per volume at which it percolates")
+    pore_distance: Length | None = Field(
+        None, description="from one pore or fibre to the next; default from the area law"
+    )
+    nucleation_length: Annotated[float, Quantity("m", ge=0)] | None = Field(
+        None, description="over which metal lowers the barrier around it; default pore_distance"
+    )
+    spread: Annotated[float, Quantity("V", ge=0)] = Field(
+        0.0, description="standard deviation of eta_nuc within a representative volume"
+    )
+    clog: Clog = Field(default_factory=Clog, description="pores that close")
+    dead: Dead | None = Field(None, description="metal that loses its contact while stripping")
+
+
+class Averaged(Table):
+    """Hosts that are volume averages: pores, metal and skeleton on the same cells."""
+
+    regions: dict[Glob, AveragedRegion] = Field(description="by region")
+    displacement: Literal["outflow", "none"] = Field(
+        "outflow", description="electrolyte that metal displaces leaves at the counter electrode, "
+        "or stays, with more and more salt in what is left of the pores",
+    )
+
+
+def check(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Hosts without pores or skeleton data, laws without data, volumes that do not add up."""
+    averaged, regions = sections.get("averaged"), sections.get("regions")
+    if averaged is None:
+        return
+    if not averaged.regions:
+        yield "averaged.regions: empty; say which regions are averaged, or leave [averaged] out"
+    for name, entry in averaged.regions.items():
+        path = f"averaged.regions.{name}"
+        yield from _law(f"{path}.surface", entry.surface)
+        yield from _dead(f"{path}.dead", entry.dead)
+        if entry.tensor is not None:
+            yield from _tensor(f"{path}.tensor", entry.tensor)
+        if regions is not None:
+            for pattern, region in regions.items():
+                if fnmatchcase(pattern, name) or fnmatchcase(name, pattern):
+                    yield from _region(name, f"regions.{pattern}", entry, region)
+
+
+def _law(path: str, surface: Surface) -> Iterator[str]:
+    missing = [key for key in NEEDS[surface.law] if getattr(surface, key) is None]
+    if missing:
+        yield f"{path}: law {surface.law!r} needs {' and '.join(missing)}; give it"
+    known = {key for keys in NEEDS.values() for key in keys} - {*NEEDS[surface.law]}
+    for key in sorted(known):
+        if getattr(surface, key) is not None:
+            yield f"{path}.{key}: law {surface.law!r} takes none; leave it out"
+    if surface.porosity is not None and surface.areas is not None:
+        at = surface.porosity
+        if len(at) < 2 or len(at) != len(surface.areas):
+            yield f"{path}.areas: {len(surface.areas)} for {len(at)} porosities; give one for each"
+        elif any(b <= a for a, b in itertools.pairwise(at)):
+            yield f"{path}.porosity: must rise from entry to entry"
+
+
+def _dead(path: str, dead: Dead | None) -> Iterator[str]:
+    if dead is None:
+        return
+    wanted, other = ("chi", "gamma") if dead.law == "fraction" else ("gamma", "chi")
+    if getattr(dead, wanted) is None:
+        yield f"{path}: law {dead.law!r} needs {wanted}; give it"
+    if getattr(dead, other) is not None:
+        yield f"{path}.{other}: law {dead.law!r} takes none; leave it out"
+
+
+def _tensor(path: str, rows: tuple[tuple[float, ...], ...]) -> Iterator[str]:
+    import numpy as np
+
+    n = len(rows)
+    if n not in (2, 3) or any(len(row) != n for row in rows):
+        yield f"{path}: must be a matrix of 2 by 2 (2D) or 3 by 3 (3D)"
+        return
+    matrix = np.array(rows)
+    if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix).min() < 1.0 - 1e-9:
+        yield f"{path}: must be symmetric, with no principal value below 1"
+
+
+def _region(name: str, path: str, entry: AveragedRegion, region: Any) -> Iterator[str]:
+    if region.porosity is None:
+        yield f"{path}.porosity: missing; an averaged host has pores: give their share of volume"
+    if region.sigma is None:
+        yield (
+            f"{path}.sigma: missing; give that of the skeleton as it stands, which is far below "
+            "that of its wire"
+        )
+    elif not varies(region.sigma) and number(region.sigma) == 0.0:
+        yield (
+            f"{path}.sigma: 0 S/m: an insulating skeleton brings no electrons to metal that would "
+            "begin on it; resolve the pores (study = 'growth'), or give the sigma of what conducts"
+        )
+    if region.tortuosity is not None and entry.tensor is not None:
+        yield f"averaged.regions.{name}.tensor: {path}.tortuosity is given too; keep one of them"
+    if region.bridge_sigma is not None:
+        yield f"{path}.bridge_sigma: an averaged host has sigma; leave it out"
+    pores, host = region.porosity, entry.host_fraction
+    parts = [v for v in (pores, host, entry.metal) if v is not None]
+    if host is not None and not any(varies(v) for v in parts):
+        total = sum(number(v) for v in parts)
+        if total > 1.0 + 1e-9:
+            yield (
+                f"averaged.regions.{name}.host_fraction: pores, skeleton and metal add up to "
+                f"{total:.4g} of the volume; lower one of them"
+            )
+
+
+def places(sections: Mapping[str, Any]) -> Iterator[Place]:
+    """Regions that the table names."""
+    averaged = sections.get("averaged")
+    for name in averaged.regions if averaged else ():
+        yield Place(f"averaged.regions.{name}", name, "region")
