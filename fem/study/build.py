@@ -191,10 +191,19 @@ def build(case: Case, domain: Domain) -> Model:
     filled = [*pores, *porous]  # where other physics say what is left of the pores
     kappa = max(_largest_kappa(case, n, fillings[n], c0, domain) for n in ionic)
     cap = CONDUCTIVITY_SHARE * kappa
-    ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, filled)
+    # Another model of the electrolyte takes the place of the salt.
+    replaced = any(physics.role == "electrolyte" for physics in case.taking_part())
+    ions: Any = None
+    if not replaced:
+        ions = _ions(case, domain, fillings, ionic, c0, frozen, edges, filled)
     found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa, porous)
     if pores:
         found = films_that_stay(case, found)
+    setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa)
+    guests = guest_parts(setup) + own_physics(case, domain)
+    if replaced:
+        ions = next(part for part in guests if "ions" in part.provides)
+        guests = tuple(part for part in guests if part is not ions)
     electrons, capped = _electrons(
         case, domain, fillings, conductors, edges, filled, cap, found.insulated
     )
@@ -224,14 +233,12 @@ def build(case: Case, domain: Domain) -> Model:
         case.temperature,
     )
     circuit = Circuit(case.study in TIMED)
-    books: tuple[Part, ...] = (circuit, SaltLedger(ions, data))
+    books: tuple[Part, ...] = (circuit,) if replaced else (circuit, SaltLedger(ions, data))
     if metal is None:
         diameter = smallest_diameter(domain.sidecar.get("parameters", {}))
         books += (WallLedger(interface, film_per_charge(case.metal_data), diameter),)
     else:
         books += growth.books(case, metal, c0, nuclei.surfaces if nuclei else ())
-    setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa)
-    guests = guest_parts(setup) + own_physics(case, domain)
     hosts = next((part for part in guests if isinstance(part, Averaged)), None)
     if hosts is not None and (moved := hosts.displaced(ions)) is not None:
         guests += (Displacement(ions, hosts, moved, "eps_m"),)

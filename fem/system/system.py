@@ -165,6 +165,8 @@ class Unknown:
         offset: what its values lack of the quantity of its name, in the field's unit (collective).
         gap: instead of extrapolation in time, what the error of a step is judged by.
         weight: of each owned node in the error; all alike without.
+        judged: what the error of a step is judged by instead of its values: as many numbers of the
+            iterate and of each of the last three states, in the field's unit.
         relative: where the field exceeds its scale, an error is compared with the field itself.
         nodal: its row couples a node to itself only; an iterative solver eliminates it.
         rate: how it changes right after a jump, per s, where that is known; the first step foresees
@@ -194,6 +196,7 @@ class Unknown:
     offset: Callable[[], float] | None = None
     gap: Callable[[], float] | None = None
     weight: Callable[[], npt.NDArray[np.float64]] | None = None
+    judged: Callable[[], Sequence[npt.NDArray[np.float64]]] | None = None
     relative: bool = False
     nodal: bool = False
     rate: npt.NDArray[np.float64] | None = None
@@ -292,6 +295,7 @@ class System:
         self.stores: list[Store] = []  # metal that parts hold beside walls
         self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
         self.memories: dict[str, Any] = {}
+        self.past: dict[Any, tuple[Any, ...]] = {}  # what follows unknowns -> that of old states
         self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
         self.shared: dict[str, Any] = {}  # what solvers make once for all stages
         self._compiled: dict[tuple[int, int], Any] = {}
@@ -548,7 +552,7 @@ class System:
 
     def ddt(self, storage: Any) -> Any:
         """Time derivative of a stored quantity, by the step's backward difference formula."""
-        known = {u.value: u.old for u in self.unknowns.values()}
+        known = {u.value: u.old for u in self.unknowns.values()} | self.past
         past = [ufl.replace(storage, {v: old[k] for v, old in known.items()}) for k in (0, 1)]
         now, then, before = self._rates
         return now * storage + then * past[0] + before * past[1]
@@ -723,8 +727,12 @@ class System:
                 worst = max(worst, unknown.gap() / unknown.scale)
                 continue
             n = owned_size(unknown.space)
-            u, a, b, c = (f.x.array[:n] for f in (unknown.value, *unknown.old))
+            states = [f.x.array[:n] for f in (unknown.value, *unknown.old)]
             rate = None if unknown.rate is None else unknown.rate[:n]
+            if unknown.judged is not None:
+                states, rate = [*unknown.judged()], None
+                n = len(states[0])
+            u, a, b, c = states
             gap = (u - a - sum(self._foreseen(a, b, c, rate))) / unknown.scale
             if unknown.relative:
                 gap /= np.maximum(1.0, np.abs(u) / unknown.scale)

@@ -22,7 +22,9 @@ PHYSICS = Physics(
         Field("c_minus", "mol/m^3", "anions $c_-$", "electrolyte", shown=(1e-3, "mol/L")),
     ),
     columns=(
-        Column("c_plus_min", "mol/m^3", "least concentration of metal ions in charged regions"),
-        Column("c_minus_min", "mol/m^3", "least concentration of anions in charged regions"),
+        Column("c_plus_min", "mol/m^3", "least concentration of metal ions in charged regions",
+               optional=True),
+        Column("c_minus_min", "mol/m^3", "least concentration of anions in charged regions",
+               optional=True),
     ),
 )

@@ -120,6 +120,8 @@ def build(setup: Setup, entries: tuple[FixedCharge, ...]) -> Iterator[Charges]:
     Raises:
         CaseError: a metal that grows would see the wrong ions.
     """
+    if getattr(setup.case, "electrolyte_model", None) is not None:
+        return  # its ions move by themselves, and know of the charge
     case, found = setup.case, shifts(setup.case, setup.fillings, ())
     kept = {e.region: e for e in entries if e.region in found}
     reacting = {liquid for pairs in (setup.surfaces.walls, setup.surfaces.faces)

@@ -41,6 +41,7 @@ class Charges(Observer):
     said: tuple[str, ...] = ()
 
     provides: tuple[str, ...] = ("c_plus", "c_minus")
+    makes = ("c_plus_min", "c_minus_min")
     needs: tuple[str, ...] = ("c", "c_seen")
 
     def declare(self, s: System) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import Physics
+from fem.contract.physics import Column, Physics
 from fem.physics.species.tables import (
     ElectrolyteModel,
     Ion,
@@ -14,19 +14,30 @@ from fem.physics.species.tables import (
 
 __all__ = ["ION", "PHYSICS", "REACTION"]
 
+#: Studies with ions of their own.
+STUDIES = frozenset({"steady", "tertiary"})
+
 PHYSICS = Physics(
     "electrolyte_model",
     "ions that move each by itself, in place of one salt",
+    "fem.physics.species.build:build",
     table=ElectrolyteModel,
     role="electrolyte",
+    studies=STUDIES,
     check=check,
     places=places,
     more=fields,
+    columns=(
+        Column("c_least", "mol/m^3", "least concentration of any ion"),
+        Column("ions", "", "content of each ion against its start and what came in, the worst",
+               closure=True),
+    ),
 )
 ION = Physics(
-    "ion", "a dissolved species", table=Ion, many=True, after=("electrolyte_model",)
-)
+    "ion", "a dissolved species", table=Ion, many=True, after=("electrolyte_model",),
+    studies=STUDIES,
+)  # fmt: skip
 REACTION = Physics(
     "reaction", "a homogeneous reaction of them", table=Reaction, many=True,
-    after=("electrolyte_model",),
+    after=("electrolyte_model",), studies=STUDIES,
 )  # fmt: skip

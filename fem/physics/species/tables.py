@@ -24,7 +24,9 @@ __all__ = [
 IonName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=30)]
 Velocity = Annotated[Property, PropertyOf("m/s", PLACE_VARIABLES)]
 #: Models that this package solves.
-SOLVED: tuple[str, ...] = ()
+SOLVED = ("ions",)
+#: Reason for which something is read but refused.
+NOT_YET = "is not solved by this version; leave it out"
 #: One term of a reaction equation: how many, and of what.
 TERM = re.compile(r"(?:(\d+)\s+)?([A-Za-z]\w*)")
 
@@ -128,13 +130,27 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         return
     if model.model not in SOLVED:
         yield (
-            f"electrolyte_model.model: {model.model!r}: is not solved by this version; leave out "
-            "[electrolyte_model], and the ions move as one salt"
+            f"electrolyte_model.model: {model.model!r}: is not solved by this version; take "
+            "'ions', which is the same where space charge does not count"
         )
     if model.model == "ions":
         for key in ("eps_r", "stern"):
             if getattr(model, key) is not None:
                 yield f"electrolyte_model.{key}: an electroneutral model has none; leave it out"
+    if model.velocity is not None:
+        yield f"electrolyte_model.velocity: {NOT_YET}"
+    yield from (f"reaction.{k}: {NOT_YET}" for k, _ in enumerate(sections.get("reaction", ())))
+    yield from (f"ion.{k}.adsorption: {NOT_YET}" for k, ion in enumerate(sections.get("ion", ()))
+                if ion.adsorption is not None)
+    if sections.get("heat") is not None:
+        yield (
+            "heat: ions by themselves have one temperature; leave out [heat] or "
+            "[electrolyte_model]"
+        )
+    if getattr(sections.get("initial"), "c", None) is not None and (
+        sections.get("ion") or sections["initial"].c.variables
+    ):
+        yield "initial.c: each [[ion]] has its own start; give c0 there"
     yield from species.problems(sections)
     yield from _reactions(sections)
     yield from _own_laws(sections)

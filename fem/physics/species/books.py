@@ -1,0 +1,163 @@
+"""The books of ions that move by themselves: how much of each there is, and where one runs out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fem.base.constants import FARADAY
+from fem.compat import MPI, owned_size
+from fem.physics.species.solution import Solution
+from fem.system.part import Begun, Event, Observer
+from fem.system.system import System
+
+__all__ = ["IonBooks"]
+
+#: Share of c0 below which metal ions have run out: current beyond it is that of the last cell of
+#: the mesh, through which any voltage drives it.
+EMPTY_SHARE = 1e-6
+#: Share of c0 below which a step that cannot be taken means that metal ions have run out.
+DEPLETED_SHARE = 1e-2
+
+
+class IonBooks(Observer):
+    """Content of each ion against what went in and out, and the range of concentrations.
+
+    Args:
+        solution: that carries them.
+        said: warnings.
+    """
+
+    needs: tuple[str, ...] = ("circuit", "ions")
+    makes = ("c_min", "c_max")
+
+    def __init__(self, solution: Solution, said: tuple[str, ...] = ()):
+        self.solution, self.said = solution, said
+        self.names = [ion.name for ion in solution.ions]
+        self.provides = tuple(f"c_{name}" for name in self.names)
+
+    def declare(self, s: System) -> None:
+        """Add the fields that are shown, and ledgers."""
+        self.s = s
+        part = self.solution.part
+        self.shown = [s.memory(f"c_{name}", part) for name in self.names]
+        for name in self.names:
+            s.charges[f"in_{name}"] = np.zeros(2)
+
+    def rows(self, s: System) -> None:
+        """Compile the content of each ion, and volumes around places."""
+        sol, domain = self.solution, s.domain
+        self.contents = []
+        for c in sol.c:
+            terms = [
+                medium.porosity * c * domain.node_weight(medium.regions)
+                * domain.dx(medium.regions, lumped=True)
+                for medium in sol.media if medium.kappa is None
+            ]
+            self.contents.append(s.form(sum(terms[1:], terms[0])))
+
+    def _amounts(self) -> list[float]:
+        """Content of each ion, mol (2D: mol/m; collective)."""
+        return [self.s.integral(form) for form in self.contents]
+
+    def _gains(self) -> list[float]:
+        """Amount that comes in of each ion, mol/s (2D: mol/(m s); collective).
+
+        Of the metal ion it is the current that enters, less what other ions carry of it.
+        """
+        s, circuit = self.s, self.s["circuit"]
+        gains = []
+        for k, ion in enumerate(self.solution.ions[1:]):
+            held = sum(s.held_currents(self.solution.mu[k].name))
+            gains.append(held / (max(abs(ion.z), 1) * FARADAY))
+        held = sum(s.held_currents("phi_l"))
+        current = circuit.total("cell") + circuit.total("counter") + circuit.total("inflow") + held
+        others = sum(ion.z * g for ion, g in zip(self.solution.ions[1:], gains, strict=True))
+        return [(current / FARADAY - others) / self.solution.ions[0].z, *gains]
+
+    # -- a run asks ----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Take the contents as the reference (collective)."""
+        for name, amount in zip(self.names, self._amounts(), strict=True):
+            self.s.kept[f"amount_{name}"] = amount
+
+    def impose(self, begun: Begun) -> None:
+        """Note what is imposed."""
+        self.begun = begun
+
+    def step(self, scale: float) -> dict[str, float]:
+        """Range of the metal ion, mol/m3, the least of all, and the worst closure of a content."""
+        s, comm = self.s, self.s.domain.comm
+        least = min(float(c.min(initial=math.inf)) for c in self.solution.at_places())
+        least = comm.allreduce(least, op=MPI.MIN)
+        (low, high), self.pending = self._range(), {}
+        self.low = low
+        worst = 0.0
+        for name, amount, gain in zip(self.names, self._amounts(), self._gains(), strict=True):
+            ledger, start = s.charges[f"in_{name}"], s.kept[f"amount_{name}"]
+            self.pending[name] = came = s.integrate(gain, ledger)
+            worst = max(worst, abs(amount - start - came) / max(start, abs(came)))
+        return {"c_min": low, "c_max": high, "c_least": least, "ions": worst}
+
+    def _range(self) -> tuple[float, float]:
+        """Least and most of the metal ion, mol/m3 (collective)."""
+        c, comm = self.solution.at_places()[0], self.s.domain.comm
+        low, high = float(c.min(initial=math.inf)), float(c.max(initial=-math.inf))
+        return comm.allreduce(low, op=MPI.MIN), comm.allreduce(high, op=MPI.MAX)
+
+    def accept(self) -> None:
+        """Make the ledgers of `step` the accepted ones."""
+        for name, value in self.pending.items():
+            history = self.s.charges[f"in_{name}"]
+            history[1], history[0] = history[0], value
+
+    def events(self) -> Iterator[Event]:
+        """Metal ions that have run out (collective)."""
+        if self.low < EMPTY_SHARE * self.solution.c0:
+            yield self._depletion()
+
+    def stuck(self) -> Event | None:
+        """Depletion, where no step can be taken and metal ions are few (collective)."""
+        self.low, _ = self._range()
+        return self._depletion() if self.low < DEPLETED_SHARE * self.solution.c0 else None
+
+    def _depletion(self) -> Event:
+        """Event with the place where metal ions run out (collective)."""
+        sol, domain = self.solution, self.s.domain
+        c = sol.at_places()[0]
+        k = int(np.argmin(c)) if len(c) else -1
+        mine: tuple[float, list[float]] = (math.inf, [])
+        if k >= 0:
+            node = sol.node[sol.mine][k]
+            at = sol.space.tabulate_dof_coordinates()[node]
+            mine = float(c[k]), at.tolist()[: domain.dim]
+        _, place = min(domain.comm.allgather(mine))
+        return Event("depletion", {"c_min": self.low, "place": place})
+
+    def show(self) -> None:
+        """Bring the fields of all ions to the present state: at jumps of charge the mean."""
+        sol = self.solution
+        n = owned_size(sol.space)
+        nodes = sol.node[sol.mine]
+        count = np.bincount(nodes, minlength=n)
+        for f, c in zip(self.shown, sol.at_places(), strict=True):
+            f.x.array[:n] = np.bincount(nodes, c, n) / np.maximum(count, 1)
+            f.x.scatter_forward()
+
+    def summary(self) -> dict[str, Any]:
+        """Range of the metal ion, mol/m3, and the numbers of each ion with source and status."""
+        low, high = self._range()
+        return {"c_min": low, "c_max": high, "species": {
+            ion.name: {"z": ion.z, "D": ion.D, "c0": ion.c0, "source": ion.source,
+                       "status": ion.status}
+            for ion in self.solution.ions
+        }}  # fmt: skip
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Remarks on the data, when the model is built."""
+        if not closely:
+            yield from ((f"ions {k}", text) for k, text in enumerate(self.said))

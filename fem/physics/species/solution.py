@@ -1,0 +1,327 @@
+"""Electroneutral solution of any number of ions: the potential phi_l and one for each other ion."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.case.species import Species
+from fem.compat import MPI, dfem, owned_size
+from fem.physics.species.neutrality import Neutrality
+from fem.system.system import System
+
+__all__ = ["Liquid", "Solution"]
+
+Array = npt.NDArray[np.float64]
+
+#: Share of the metal ion's c0 that conducts for any ion in its own row, however few there are: a
+#: row of nothing would be singular.
+TRACE = 1e-30
+#: Share of an ion that a step may make of nothing: Newton's method stops at a tolerance of
+#: currents, which long steps multiply.
+LEAK = 1e-11
+
+
+@dataclass(frozen=True)
+class Liquid:
+    """Some regions and how ions move there.
+
+    Attributes:
+        regions: their names.
+        porosity, tortuosity: of an averaged region (UFL), or 1; D_eff = D porosity/tortuosity.
+        kappa: of a single-ion conductor, S/m (UFL); None where ions are dissolved.
+    """
+
+    regions: tuple[str, ...]
+    porosity: Any = 1.0
+    tortuosity: Any = 1.0
+    kappa: Any = None
+
+
+@dataclass
+class Solution:
+    r"""Any number of dilute ions, electroneutral, with fixed charge, and single-ion conductors.
+
+    phi_l is the electrochemical potential of the metal ion over zF, what a reference electrode of
+    the metal shows; mu_i that of ion i over z_i F, less phi_l (of a molecule: RT/F ln c/c_ref).
+
+        Strong:  N_i = -(D_i F/(RT)) c_i (s_i grad mu_i + z_i grad phi_l) + c_i u
+                 d(porosity c_i)/dt + div N_i = 0,  i not the metal ion
+                 div i_l = 0,  i_l = F sum z_i N_i
+                 c_i from mu_i by electroneutrality (`fem.physics.species.neutrality`)
+        Walls:   i_l . n_l = -i_n,  N_i . n_l = 0
+        Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                                     [A]
+                 n_i F [ (d(porosity c_i)/dt, v) - (N_i, grad v) ] = 0,  n_i = |z_i|, or 1   [A]
+
+    The metal ion's own balance is the first row less all others: its walls stand in that. All ions
+    are positive whatever mu is; where all mu and phi_l are constant nothing moves, and where fixed
+    charge jumps they are continuous: Donnan's equilibrium.
+
+    Attributes:
+        ions: the species, that of the plated metal first.
+        media: what fills the ion-conducting regions.
+        charge: fixed charge by region, C/m3 of liquid; 0 where none is given.
+        start: regions that begin with another concentration of anions than the neutral
+            electrolyte, and that one, mol/m3.
+        fixed_potential: boundaries where phi_l is held (the values are set later).
+        fixed_ions: boundary -> concentrations of all ions held there, over those of the start.
+        inflow: boundary -> current density of metal ions into the electrolyte, A/m2.
+    """
+
+    ions: tuple[Species, ...]
+    media: tuple[Liquid, ...]
+    charge: Mapping[str, float] = field(default_factory=dict)
+    start: Mapping[str, float] = field(default_factory=dict)
+    fixed_potential: Sequence[str] = ()
+    fixed_ions: Mapping[str, float] = field(default_factory=dict)
+    inflow: Mapping[str, Any] = field(default_factory=dict)
+
+    provides: tuple[str, ...] = ("phi_l", "c", "c_seen", "ions")
+    needs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.neutrality = Neutrality(tuple(ion.z for ion in self.ions), self.c0)
+
+    @property
+    def c0(self) -> float:
+        """Metal ions at the start in neutral electrolyte, mol/m3."""
+        return self.ions[0].c0
+
+    @property
+    def salty(self) -> tuple[str, ...]:
+        """Regions that dissolve ions."""
+        return tuple(n for medium in self.media if medium.kappa is None for n in medium.regions)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """All regions that conduct ions."""
+        return tuple(n for medium in self.media for n in medium.regions)
+
+    # -- unknowns ------------------------------------------------------------------------------
+
+    def declare(self, s: System) -> None:
+        """Add phi_l and mu of each other ion, at the start."""
+        self.s, domain = s, s.domain
+        self.thermal = GAS_CONSTANT / FARADAY * s.temperature
+        part = domain.subdomain(self.regions)
+        phi = s.add("phi_l", part, scale=1e-2, potential=True)
+        for boundary in self.fixed_potential:
+            faces = domain.faces_of(boundary, self.regions)
+            phi.fix(domain.nodes_on(phi.space, part, faces=faces), 0.0, group=boundary)
+        same = {*self.salty} == {*self.regions}
+        self.part = part if same else domain.subdomain(self.salty)
+        self.mu = [
+            s.add(f"mu_{ion.name}", self.part, differential=True, scale=self.volts)
+            for ion in self.ions[1:]
+        ]
+        self.space = self.mu[0].space
+        self._find_places()
+        self._begin()
+        s.define("ions", self)
+        self.c = self._concentrations()
+        s.define("c", self.c[0])
+        s.define("c_seen", self.c[0])
+        for k, u in enumerate(self.mu, 1):
+            u.judged = functools.partial(self._judged, k)
+            u.again = functools.partial(self._leaks, k)
+        self.leaks = np.full(len(self.ions), np.inf)
+        s.preparers.append(lambda: self.leaks.fill(np.inf))
+
+    @property
+    def volts(self) -> float:
+        """RT/F, V."""
+        return GAS_CONSTANT / FARADAY * float(self.s.temperature.value)
+
+    def _find_places(self) -> None:
+        """Nodes, and where the fixed charge varies each node once for each charge around it."""
+        domain, n = self.s.domain, len(self.mu[0].value.x.array)
+        values = {self.charge.get(name, 0.0) for name in self.salty}
+        self.even = len(values) == 1
+        self.node, self.rho = np.arange(n), np.full(n, next(iter(values)))
+        self.field_space: Any = self.space
+        if not self.even:
+            self.field_space = dfem.functionspace(self.part.mesh, ("DG", 1))
+            rho = domain.field({k: v for k, v in self.charge.items() if k in self.salty}, "rho")
+            cells = self.field_space.dofmap.list
+            self.node = np.empty(cells.size, dtype=np.int64)
+            self.node[cells] = self.space.dofmap.list
+            self.rho = np.empty(cells.size)
+            self.rho[cells] = rho.x.array[self.part.cells][:, None]
+        pairs = np.stack([self.node.astype(float), self.rho], axis=1)
+        _, first, self.back = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        self.back = self.back.ravel()
+        self.node, self.rho = self.node[first], self.rho[first]
+        self.mine = self.node < owned_size(self.space)
+        self.signs = any(v > 0.0 for v in values), any(v < 0.0 for v in values)
+        self.explicit = self.neutrality.symmetric() and not all(self.signs)
+
+    def _begin(self) -> None:
+        """Ions of the start: in equilibrium with neutral electrolyte, or those that are given."""
+        domain, start = self.s.domain, [ion.c0 for ion in self.ions]
+        for u, value in zip(self.mu, self.neutrality.potentials(start, self.volts), strict=True):
+            u.value.x.array[:] = value
+        cells = self.space.dofmap.list[: len(self.part.cells)]
+        tags = domain.cell_tag_array[self.part.cells]
+        for name, anions in self.start.items():
+            nodes = np.unique(cells[tags == domain.regions[name]])
+            c = self.with_anions(anions, self.charge.get(name, 0.0))
+            for u, value in zip(self.mu, self.neutrality.potentials(c, self.volts), strict=True):
+                u.value.x.array[nodes] = value
+        for boundary, share in self.fixed_ions.items():
+            faces = domain.faces_of(boundary, self.salty)
+            on = domain.nodes_on(self.space, self.part, faces=faces)
+            c = [share * ion.c0 for ion in self.ions]
+            for u, value in zip(self.mu, self.neutrality.potentials(c, self.volts), strict=True):
+                u.fix(on, float(value), group=boundary)
+        self.psi = dfem.Function(self.field_space, name="psi")
+        self.psi_old = [dfem.Function(self.field_space) for _ in range(3)]
+        if self.explicit:
+            return
+        self.s.past[self.psi] = tuple(self.psi_old)
+        self.s.refreshers.append(lambda: self._solve(None, self.psi))
+        self.s.preparers.append(self._recall)
+        self._solve(None, self.psi)
+
+    def with_anions(self, anions: float, rho: float) -> list[float]:
+        """Concentrations with so many anions beside a fixed charge; cations keep their shares."""
+        negative = sum(ion.c0 for ion in self.ions if ion.z < 0)
+        charge = sum(-ion.z * ion.c0 for ion in self.ions if ion.z < 0) * anions / negative
+        positive = sum(ion.z * ion.c0 for ion in self.ions if ion.z > 0)
+        more = (charge - rho / FARADAY) / positive
+        return [ion.c0 * (more if ion.z > 0 else anions / negative if ion.z < 0 else 1.0)
+                for ion in self.ions]
+
+    # -- ions at places ------------------------------------------------------------------------
+
+    def _at(self, state: int | None) -> list[Array]:
+        """Mu at the places, V, of the iterate (None) or of an old state."""
+        functions = [u.value if state is None else u.old[state] for u in self.mu]
+        return [f.x.array[self.node] for f in functions]
+
+    def _solve(self, state: int | None, psi: Any) -> None:
+        """Bring psi to a state, from wherever it is."""
+        guess = np.empty(len(self.node))
+        guess[self.back] = psi.x.array
+        found = self.neutrality.find(self._at(state), self.volts, self.rho, guess)
+        psi.x.array[:] = found[self.back]
+
+    def _recall(self) -> None:
+        """Bring psi of all states to them, where a step begins."""
+        for k, psi in enumerate(self.psi_old):
+            self._solve(k, psi)
+        self._solve(None, self.psi)
+
+    def at_places(self, state: int | None = None) -> list[Array]:
+        """Concentrations at the places that this rank owns, mol/m3, ion by ion.
+
+        Args:
+            state: one of the last three, newest first; None for the present iterate.
+        """
+        mu = [values[self.mine] for values in self._at(state)]
+        if self.explicit:
+            surplus = np.abs(self.rho[self.mine]) / (2 * self.ions[0].z * FARADAY)
+            return self.neutrality.closed(
+                mu[0], self.volts, surplus, positive=self.signs[0], exp=np.exp, sqrt=np.sqrt
+            )
+        psi = np.empty(len(self.node))
+        psi[self.back] = (self.psi if state is None else self.psi_old[state]).x.array
+        found = self.neutrality.ions(mu, self.volts, psi[self.mine])
+        return [np.broadcast_to(c, len(mu[0])) for c in found]
+
+    def _judged(self, ion: int) -> list[Array]:
+        """Concentrations in units of c0, as volts: of the iterate and of the last three states."""
+        unit = self.volts / max(self.ions[ion].c0, 1e-3 * self.c0)
+        return [unit * self.at_places(state)[ion] for state in (None, 0, 1, 2)]
+
+    def _concentrations(self) -> list[Any]:
+        """c_i as functions of mu, mol/m3 (UFL)."""
+        given, (plus, minus) = [u.value for u in self.mu], self.signs
+        if self.explicit:
+            surplus = 0.0 if not (plus or minus) else self._charge(1.0 if plus else -1.0) / (
+                2 * self.ions[0].z * FARADAY
+            )
+            return self.neutrality.closed(given[0], self.thermal, surplus, positive=plus)
+        sides = self._charge(1.0) if plus else None, self._charge(-1.0) if minus else None
+        return self.neutrality.near(given, self.thermal, sides, self.psi)
+
+    def _charge(self, sign: float) -> Any:
+        """Size of the fixed charge of one sign, C/m3: a number, or one a region."""
+        sizes = {n: max(sign * self.charge.get(n, 0.0), 0.0) for n in self.salty}
+        return next(iter(sizes.values())) if self.even else self.s.domain.field(sizes, "charge")
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def _leaks(self, ion: int) -> bool:
+        """The balance of an ion still misses some of it, less than at the last look (collective).
+
+        Args:
+            ion: its number.
+        """
+        s, u = self.s, self.mu[ion - 1]
+        free = np.ones(len(u.owned), dtype=bool)
+        held = u.fixed_dofs()
+        free[held[held < len(free)]] = False
+        lost = s.domain.comm.allreduce(float(s.residuals[u.name][free].sum()), op=MPI.SUM)
+        rate = float(s.rate.value)
+        share = abs(lost) / (rate * self.units[ion]) if rate else 0.0
+        last, self.leaks[ion] = self.leaks[ion], share
+        return bool(LEAK < share < 0.3 * last)
+
+    def flux(self, k: int, medium: Liquid) -> Any:
+        """N_k, mol/(m2 s) (vector)."""
+        s, ion, c = self.s, self.ions[k], self.c[k]
+        pull = ion.z * ufl.grad(s["phi_l"])
+        if k:
+            pull += (ion.z or 1) * ufl.grad(self.mu[k - 1].value)
+        D = ion.D * medium.porosity / medium.tortuosity
+        return -D / self.thermal * (c + TRACE * self.c0) * pull
+
+    def current(self, medium: Liquid) -> Any:
+        """i_l, A/m2 (vector)."""
+        if medium.kappa is not None:
+            spread = medium.porosity / medium.tortuosity
+            return -medium.kappa * spread * ufl.grad(self.s["phi_l"])
+        terms = [FARADAY * ion.z * self.flux(k, medium) for k, ion in enumerate(self.ions) if ion.z]
+        return sum(terms[1:], terms[0])
+
+    def rows(self, s: System) -> None:
+        """Balance of charge, and of each ion but that of the metal."""
+        w, v = s.domain.weight, s.test("phi_l")
+        pores = sum(m.porosity * w * s.domain.dx(m.regions) for m in self.media if m.kappa is None)
+        volume = s.integral(s.form(ufl.as_ufl(1.0) * pores))
+        self.units = [max(abs(ion.z), 1) * FARADAY * ion.c0 * volume for ion in self.ions]  # A s
+        for medium in self.media:
+            dx = s.domain.dx(medium.regions)
+            s.row("phi_l", -ufl.inner(self.current(medium), ufl.grad(v)) * w * dx)
+        for density, measure in self._supply():
+            s.row("phi_l", -density * v * measure)
+            s.flow("inflow", density * measure)
+            s.flow("carried", abs(density) * measure)
+        for medium in (m for m in self.media if m.kappa is None):
+            here = s.domain.node_weight(medium.regions)
+            for k, u in enumerate(self.mu, 1):
+                q, unit = s.test(u.name), max(abs(self.ions[k].z), 1) * FARADAY
+                rate = s.ddt(medium.porosity * self.c[k])
+                s.row(u.name, unit * rate * here * q * s.domain.dx(medium.regions, lumped=True))
+                flux = self.flux(k, medium)
+                dx = s.domain.dx(medium.regions)
+                s.row(u.name, -unit * ufl.inner(flux, ufl.grad(q)) * w * dx)
+        s.contribute("work", self._work)
+
+    def _supply(self) -> list[tuple[Any, Any]]:
+        """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""
+        domain = self.s.domain
+        faces = {b: domain.faces_of(b, self.regions) for b in self.inflow}
+        return [(self.inflow[b] * domain.wall_weight(faces=f), domain.ds(f))
+                for b, f in faces.items() if f]
+
+    def _work(self, v: Any) -> Any:
+        """Electrical work through the boundaries of `inflow`, tested with v, W."""
+        return sum(density * self.s["phi_l"] * v * measure for density, measure in self._supply())

@@ -1,0 +1,76 @@
+"""Tables of ions: what is refused, with place, value and way out, and what follows from data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fem import Case, CaseError
+from fem.case.species import species
+from fem.physics.species.tables import rate, terms
+from tests.physics.species.solutions import IONS, ion, two
+from tests.verification.cells import C0, IDEAL, case
+
+LI, A = two()
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"ion": [LI, A | {"c0": "900 mol/m^3"}]}, r"\+100 mol/m\^3 are left of Li \+1000, A -900; "
+     r"c0 = 1000 mol/m\^3 of 'A'"),
+    ({"ion": [LI, {"name": "B", "z": -1, "c0": "1 mol/L"}]}, r"ion\.1\.D: missing; the diffusivity "
+     "of 'B' in 'ideal'"),
+    ({"ion": [LI | {"plates": False}, A]}, "none does; give plates = true"),
+    ({"ion": [LI | {"z": 2}, A]}, r"ion\.0\.z: 2: the ion of Li has the charge 1"),
+    ({"ion": [LI, A, A]}, r"ion\.2\.name: 'A': is there twice"),
+    ({"ion": [LI]}, "none is negative"),
+    ({"electrolyte_model": {"model": "ions", "eps_r": 20}}, "eps_r: an electroneutral model"),
+    ({"electrolyte_model": None, "ion": [LI, A]}, "ion: needs"),
+    ({"ion": [LI, A], "reaction": [{"equation": "Li + A <-> B", "forward": "1 m^3/mol/s"}]},
+     "'B': is no"),
+    ({"ion": [LI, A, ion("B", 1, 1e-9)], "reaction": [
+        {"equation": "Li + A <-> B", "forward": "1 m^3/mol/s"}]}, r"makes charge: \+0 before, \+1"),
+    ({"ion": [LI, A, ion("B", 0, 1e-9)], "reaction": [
+        {"equation": "Li + A <-> B", "forward": "1 1/s"}]}, "reaction.0.forward: '1 1/s' is not"),
+    ({"ion": [LI, A], "reaction": [{"equation": "Li + A", "forward": "1 1/s"}]}, "write it as"),
+    ({"regions": {"electrolyte": {"t_plus": 0.5}}}, r"t_plus: is that of a salt"),
+    ({"ion": [LI | {"adsorption": {"on": "collector", "sites": "1e-6 mol/m^2", "K": "1 m^3/mol"}},
+              A]}, r"ion\.0\.adsorption: 'Li': is the ion that goes along"),
+    ({"materials": {"ideal": IDEAL | {"t_plus": 1.2, "kappa": "1 S/m"}}}, "between 0 and 1"),
+])  # fmt: skip
+def test_refused(changes: dict[str, Any], message: str) -> None:
+    data = {k: v for k, v in case(**IONS | changes).items() if v is not None}
+    with pytest.raises(CaseError, match=message):
+        Case.from_dict(data)
+
+
+def test_ions_of_a_salt_follow_from_its_data() -> None:
+    """D_i that give the salt's D and t_plus back, whatever the charges."""
+    for z, minus in ((1, -1), (2, -1), (2, -2)):
+        salt = IDEAL | {"z": z, "z_minus": minus, "t_plus": 0.3}
+        data = case(materials={"ideal": salt}, metal="Li" if z == 1 else "Mg", **IONS)
+        data["kinetics"] = [entry | {"alpha_a": z / 2, "alpha_c": z / 2}
+                            for entry in data["kinetics"]]  # fmt: skip
+        metal, anion = species(vars(Case.from_dict(data)))
+        moved = z * metal.D - minus * anion.D
+        assert metal.z * metal.D / moved == pytest.approx(0.3, rel=1e-12)
+        assert (z - minus) * metal.D * anion.D / moved == pytest.approx(3e-10, rel=1e-12)
+        assert metal.z * metal.c0 + anion.z * anion.c0 == 0.0 and metal.c0 >= C0
+
+
+def test_a_diffusivity_of_the_library_says_where_it_comes_from() -> None:
+    data = case(metal="Zn", electrolyte="ZnSO4_aq", **IONS, ion=[
+        ion("Zn", 2, 2000.0, plates=True), ion("SO4", -2, 2100.0),
+        {"name": "Na", "z": 1, "c0": "0.2 mol/L"},
+    ], kinetics=[{"surface": "*", "i0": "10 A/m^2", "alpha_a": 1.0, "alpha_c": 1.0}])  # fmt: skip
+    sodium = species(vars(Case.from_dict(data)))[2]
+    assert (sodium.D, sodium.status) == (1.334e-9, "cited")
+    assert "infinite dilution" in sodium.source
+
+
+def test_equations_and_rate_constants() -> None:
+    assert terms("2 A + B <-> C") == ({"A": 2, "B": 1}, {"C": 1})
+    assert rate("1 L/mol/s", 2) == pytest.approx(1e-3)
+    assert rate("0", 3) == 0.0
+    with pytest.raises(ValueError, match="below 0"):
+        rate("-1 1/s", 1)
