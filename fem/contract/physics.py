@@ -26,13 +26,29 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 __all__ = [
-    "ALL", "TIMED", "Column", "EventKind", "Field", "Figure", "Physics", "Place", "Study",
+    "ALL", "TIMED", "VOLTAGE_PARTS", "Column", "EventKind", "Field", "Figure", "Physics", "Place",
+    "Study",
 ]  # fmt: skip
 
 #: Studies that go on in time.
 TIMED = frozenset({"tertiary", "growth"})
 #: All studies.
 ALL = TIMED | {"primary", "secondary", "steady"}
+#: Parts of the cell voltage, by what spends it; physics report them (`System.spend`).
+VOLTAGE_PARTS = {
+    "ohmic_s": "electrons in solids and metal",
+    "contact": "electrons at contacts of conductors with boundaries",
+    "ohmic_l": "ions",
+    "concentration": "differences of concentration; may give back",
+    "kinetic_plating": "reactions of the driven electrode",
+    "kinetic_counter": "reactions of the counter electrode",
+    "film": "films on the driven electrode",
+    "film_counter": "films on the counter electrode",
+    "nucleation": "barriers to metal on foreign walls",
+    "capillary": "curvature of the metal; may give back",
+    "shift": "other shifts of the overpotential; may give back",
+    "elsewhere": "what leaves through other boundaries less what comes in",
+}
 
 
 def _no_problems(_sections: Mapping[str, Any]) -> Iterator[str]:
@@ -93,7 +109,8 @@ class Column:
     """A number of every accepted step: in `series.csv`, and its last value in the summary.
 
     Attributes:
-        name: of the column.
+        name: of the column. One that ends in `.*`, optional, stands for all those that a part
+            makes and that begin so, as one for each region.
         unit: SI unit, as in files.
         doc: what it is.
         per_area: `step` gives it for the whole cell; it is divided by the projected area.

@@ -126,7 +126,10 @@ class Registry:
 
     def owner(self, column: str) -> str:
         """Name of the physics that declares a column."""
-        return next(p.name for p in self.physics for c in p.columns if c.name == column)
+        return next(
+            p.name for p in self.physics for c in p.columns
+            if c.name == column or (c.name.endswith(".*") and column.startswith(c.name[:-1]))
+        )  # fmt: skip
 
     def _once(self, kind: str) -> dict[str, Any]:
         """All fields, columns, figures or events by name."""

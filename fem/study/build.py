@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -115,8 +115,13 @@ class Model:
         """Columns of the case, in the order of the series: numbers, then closures."""
         registry, made = self.case.guests.registry, {n for o in self.observers for n in o.makes}
         declared = {c.name for p in self.case.taking_part() for c in p.columns}
-        found = [c for c in registry.columns.values()
-                 if c.name in declared and (c.name in made or not c.optional)]
+        found: list[Column] = []
+        for column in (c for c in registry.columns.values() if c.name in declared):
+            if column.name.endswith(".*"):
+                own = sorted(n for n in made if n.startswith(column.name[:-1]))
+                found += [replace(column, name=name) for name in own]
+            elif column.name in made or not column.optional:
+                found.append(column)
         return {c.name: c for c in sorted(found, key=lambda column: column.closure)}
 
     @property

@@ -29,6 +29,8 @@ Nodes = npt.NDArray[np.int32]
 
 #: Half the distance of the two voltages from which a slope is taken, V.
 PROBE = 1e-7
+#: Part of the cell voltage (`System.spend`) that a shift of the overpotential stands for.
+SHIFT_PARTS = {"curvature": "capillary", "barrier": "nucleation"}
 #: Names that stand for the cell current beside rows, and for the cell voltage beside unknowns.
 CELL, VOLTAGE = "cell", "voltage"
 
@@ -85,6 +87,8 @@ class NodalReaction:
             to step.
         drives: its current flows through the collector.
         side_of: surface whose side reaction it is, which makes no metal; empty for any other.
+        film: resistance of the film that the law looks through, ohm m2.
+        barrier: eta_nuc of foreign walls that the law adds to eta, V; None without.
     """
 
     system: System
@@ -97,6 +101,8 @@ class NodalReaction:
     drives: bool = True
     linear: bool = False
     side_of: str = ""
+    film: float = 0.0
+    barrier: Array | None = None
 
     def _at(self, name: str) -> Array:
         values: Array = self.system.unknowns[name].value.x.array[self.nodes[name]]
@@ -148,6 +154,33 @@ class NodalReaction:
         """i_n (phi_s - phi_l) + i_n T dU/dT at every node, W."""
         drop = self.overpotential() - self.shift
         return self.current() * (drop + self.temperature() * float(self.system["dU_dT"].value))
+
+    @property
+    def spends(self) -> tuple[str, ...]:
+        """Parts of the cell voltage that `spending` gives."""
+        side = "" if self.drives else "_counter"
+        parts = ["kinetic_counter" if side else "kinetic_plating"]
+        parts += [f"film{side}"] * bool(self.film) + ["nucleation"] * (self.barrier is not None)
+        return tuple(dict.fromkeys([*parts, *(SHIFT_PARTS.get(k, "shift") for k in self.shifts)]))
+
+    def spending(self) -> dict[str, float]:
+        """Power that the reaction takes up by parts, W, at the nodes of this rank.
+
+        I (phi_s - phi_l) = I eta_ct + I R i_n - min(I, 0) eta_nuc - I (sum of the shifts)
+        """
+        current, density = self.current(), self.density()
+        kinetic, *more = self.spends
+        eta = self.overpotential() - self.film * density
+        out = {kinetic: float(current @ eta)} | dict.fromkeys(more, 0.0)
+        if self.film:
+            out["film" if self.drives else "film_counter"] = self.film * float(current @ density)
+        if self.barrier is not None:  # metal that strips knows none
+            held = -float(np.minimum(current, 0.0) @ self.barrier)
+            out["nucleation"] += held
+            out[kinetic] -= held
+        for cause, shift in self.shifts.items():
+            out[SHIFT_PARTS.get(cause, "shift")] -= float((current * shift).sum())
+        return out
 
     def slope(self) -> Array:
         """Derivative of the current by eta, A/V.

@@ -32,6 +32,7 @@ import ufl
 
 from fem.base.errors import RunError, nearest
 from fem.compat import MPI, dfem, la, owned_size
+from fem.contract.physics import VOLTAGE_PARTS
 from fem.mesh.domain import Domain, Subdomain
 from fem.system.slots import CELL_SLOT, Slots
 from fem.system.store import Store
@@ -293,6 +294,8 @@ class System:
         self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
         self.flows: dict[str, list[Any]] = {name: [] for name in FLOWS}
         self.stores: list[Store] = []  # metal that parts hold beside walls
+        self.spent: dict[str, list[Callable[[Any], Any]]] = {}  # see `spend`
+        self.spent_at_nodes: list[Any] = []
         self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
         self.memories: dict[str, Any] = {}
         self.past: dict[Any, tuple[Any, ...]] = {}  # what follows unknowns -> that of old states
@@ -518,6 +521,32 @@ class System:
         if name not in FLOWS:
             raise RunError(f"there is no current {name!r}; {nearest(name, FLOWS)}")
         self.flows[name].append(current)
+
+    def spend(self, part: str, functional: Callable[[Any], Any]) -> None:
+        """Report what a physics spends of the power that the cell takes up.
+
+        Divided by the cell current it is that part of the cell voltage. Whatever carries current
+        reports all that it spends, once; parts then add up to the voltage (`fem.physics.circuit`).
+
+        Args:
+            part: one of `VOLTAGE_PARTS`.
+            functional: test function, constant on each cell of the mesh -> UFL form in watt (2D:
+                W/m), with the current as it stands in the rows.
+
+        Raises:
+            RunError: there is no such part.
+        """
+        if part not in VOLTAGE_PARTS:
+            known = nearest(part, VOLTAGE_PARTS)
+            raise RunError(f"there is no part {part!r} of a voltage; {known}")
+        self.spent.setdefault(part, []).append(functional)
+
+    def spend_at_nodes(self, reaction: Any) -> None:
+        """Let a reaction at nodes report what it spends (`NodalReaction.spending`).
+
+        When a step is measured it is asked; which parts it has must be known by `System.close`.
+        """
+        self.spent_at_nodes.append(reaction)
 
     def held_currents(self, name: str) -> list[float]:
         """Current that enters through each boundary where an unknown is held, A (collective).

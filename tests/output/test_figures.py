@@ -23,7 +23,7 @@ from fem.files.fields import FieldWriter, _BlockFile
 from fem.files.series import Series
 from fem.post import figures, render
 from fem.post.layout import _broken
-from fem.post.style import scaled, shortened, show_time
+from fem.post.style import INK, scaled, shortened, show_time
 from fem.results.result import Result
 from tests.output import shapes
 
@@ -59,10 +59,12 @@ def folder(tmp_path) -> Path:
         "film_thickness": ("Node", 1e-7 * (1 + line[:, 0] / (40 * UM))),
     }
     _BlockFile(fields / "walls", "walls", ends, line, {}, False).append(3600.0, walls)
-    units = {"t": "s", "voltage": "V", "c_min": "mol/m^3", "c_max": "mol/m^3", "charge": "C/m^2"}
+    units = {"t": "s", "voltage": "V", "c_min": "mol/m^3", "c_max": "mol/m^3", "charge": "C/m^2",
+             "V_ohmic_l": "V", "V_kinetic_plating": "V"}
     with Series(COMM, tmp_path / "series.csv", units) as series:
         for t in np.linspace(0, 3600, 40):
-            row = (t, -0.05 - 0.01 * np.exp(-t / 300), 900, 1100 + t / 36, -10 * t)
+            ohmic, kinetic = -0.01, -0.04 - 0.01 * np.exp(-t / 300)
+            row = (t, ohmic + kinetic, 900, 1100 + t / 36, -10 * t, ohmic, kinetic)
             series.add(dict(zip(units, row, strict=True)))
     depth = (np.arange(24) + 0.5) * 90 * UM / 24
     summary = {
@@ -115,6 +117,22 @@ def test_colours_follow_the_field(folder):
     yellow = np.flatnonzero((column[:, 0] > 0.8) & (column[:, 1] > 0.8) & (column[:, 2] < 0.4))
     violet = np.flatnonzero((column[:, 0] < 0.35) & (column[:, 1] < 0.2) & (column[:, 2] > 0.3))
     assert len(yellow) and len(violet) and yellow.max() < violet.min()
+
+
+def test_areas_of_the_voltage_are_its_parts(folder):
+    """10 and 40 mV at the end, one below the other, and the cell voltage along the lower edge."""
+    figures.draw(folder)
+    image = picture(folder / "figures" / "voltage_parts.png")[:, :, :3]
+    inside = image[:, image.shape[1] // 2]  # 50 mV at that time, too
+
+    def rows(colour: str) -> np.ndarray:
+        return np.flatnonzero(np.abs(inside - to_rgba(colour)[:3]).max(axis=1) < 0.05)
+
+    ohmic, kinetic = rows("#20567a"), rows("#c8553d")
+    assert ohmic.max() < kinetic.min()
+    assert len(kinetic) / len(ohmic) == pytest.approx(4.0, rel=0.08)
+    line = rows(INK)
+    assert ((line > kinetic.max()) & (line < kinetic.max() + 12)).any()
 
 
 def test_the_field_is_the_gradient_of_the_potential(folder):

@@ -255,8 +255,10 @@ class Averaged(Observer):
         rows = {"phi_s": 1.0, "phi_l": -1.0} | ({"eps_m": 1.0} if self.transient else {})
         place.reaction = PoreReaction(
             s, host.name, place.kinetics.density, nodes, rows, np.zeros(len(place.nodes)),
+            film=place.kinetics.film, barrier=np.zeros(len(place.nodes)),
         )
         s.contribute_at_nodes("heat", place.reaction, place.reaction.heat)
+        s.spend_at_nodes(place.reaction)
         s.reactions.append(place.reaction)
         if host.dead is not None and host.dead.law == "fraction" and "eps_dead" in s.unknowns:
             stranding = Stranding(place.reaction, host.dead.chi or 0.0, {"eps_dead": place.nodes})
@@ -315,6 +317,8 @@ class Averaged(Observer):
             kinetics.seen = np.zeros(len(nodes))
         if self.barriers or self.smoothing is not None:
             self._forget(live)
+        for place in self.places:
+            place.reaction.barrier = place.kinetics.left
 
     def _old(self) -> tuple[Array, Array]:
         """Live metal of the last two states."""

@@ -76,12 +76,16 @@ class PoreKinetics:
 
         return behind_film(metal, eta, self.film) if self.film > 0.0 else metal(eta)
 
+    @property
+    def left(self) -> Array:
+        """Barrier that is left, V; where thresholds are spread fewer places react instead."""
+        return self.barrier * (1.0 - self.seen) * (self.spread == 0.0)
+
     def _plating(self, eta: Array, c: Array, T: Any) -> Array:
         if not self.barrier.any():
             return np.minimum(self.free(eta, c, T), 0.0)
         if self.spread == 0.0:
-            left = self.barrier * (1.0 - self.seen)
-            return np.minimum(self.free(eta + left, c, T), 0.0)
+            return np.minimum(self.free(eta + self.left, c, T), 0.0)
         active = self.seen + (1.0 - self.seen) * ndtr((-eta - self.barrier) / self.spread)
         return active * np.minimum(self.free(eta, c, T), 0.0)
 

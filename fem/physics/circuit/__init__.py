@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, Column, EventKind, Figure, Physics
+from fem.contract.physics import ALL, VOLTAGE_PARTS, Column, EventKind, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -18,6 +18,11 @@ PHYSICS = Physics(
         Column("current_density", "A/m^2", "through the collector, plating is negative",
                per_area=True, last=False),
         Column("charge", "C/m^2", "through the collector", per_area=True, last=False),
+        *(Column(f"V_{part}", "V", f"part of the voltage: {doc}", optional=True, last=False)
+          for part, doc in VOLTAGE_PARTS.items()),
+        *(Column(f"V_{part}.*", "V", "that by region", optional=True, last=False)
+          for part in ("ohmic_s", "ohmic_l", "concentration")),
+        Column("V_gap", "V", "voltage less the sum of its parts", optional=True, last=False),
         Column("balance", "", "current of the collector against that of the counter electrode",
                closure=True, last=False),
         Column("collector", "", "current of walls against that of held nodes", closure=True,
@@ -32,5 +37,7 @@ PHYSICS = Physics(
     figures=(
         Figure("series", "voltage, smallest and largest concentration, charge against time",
                draw="fem.post.figures:series", whole=True),
+        Figure("voltage_parts", "where the voltage goes: what each process takes of it",
+               draw="fem.post.split:voltage_parts", whole=True),
     ),
 )

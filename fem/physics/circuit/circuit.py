@@ -15,6 +15,7 @@ import numpy as np
 import ufl
 
 from fem.case.drive import given_charge
+from fem.physics.circuit.split import Split
 from fem.setup.kinetics import PASSIVE_SHARE
 from fem.system.part import Begun, Event, Observer
 from fem.system.system import FLOWS, System
@@ -58,7 +59,7 @@ class Circuit(Observer):
     def __init__(self, commands: bool = False):
         self.flow = self.lost = self.opposite = self.left = 0.0
         self.begun: Begun | None = None
-        self.stepped, self.makes = False, ("commanded",) if commands else ()
+        self.stepped, self.commands = False, commands
 
     def declare(self, s: System) -> None:
         """Add the ledgers, and the name by which others ask for them."""
@@ -73,6 +74,12 @@ class Circuit(Observer):
         self.area = s.domain.area("collector")  # m2 (2D: m)
         self.stock = s.values.get("stock")
         self.terms = {name: self._term(name) for name in FLOWS}
+        self.split = Split(s)
+
+    @property
+    def makes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The parts of the voltage that there are, and `commanded` where a current is given."""
+        return (*self.split.columns, *(("commanded",) if self.commands else ()))
 
     def _term(self, name: str) -> tuple[Any, list[Any]]:
         """The compiled sum of the forms of a current, or None, and its functions."""
@@ -149,14 +156,14 @@ class Circuit(Observer):
             "charge": self.delivered(),
             "balance": abs(current + self.opposite) / scale,
             "collector": abs(current - at_collector) / scale,
-        } | self._commanded(scale)
+        } | self.split.volts(current, scale) | self._commanded(scale)
 
     def _commanded(self, scale: float) -> dict[str, float]:
         """The closure `commanded`.
 
         A voltage that is held commands no charge; what passed in such a step counts as commanded.
         """
-        if not self.makes or self.begun is None:
+        if not self.commands or self.begun is None:
             return {}
         s, segment, area = self.s, self.begun.segment, self.area
         if segment.density is None:
@@ -185,7 +192,7 @@ class Circuit(Observer):
         if self.begun is None:
             return
         kept, self.stepped = self.s.kept, True
-        if self.makes:
+        if self.commands:
             kept["commanded"], kept["asked"] = self.given
         if self.stock is not None:
             kept["most"] = max(kept["most"], self.stock.amount)
@@ -241,15 +248,17 @@ class Circuit(Observer):
         few = left <= SCRAPS_SHARE * self.s.kept["most"]
         return Event("stripped", {"left": left / self.area}) if few else None
 
-    def summary(self) -> dict[str, float]:
+    def summary(self) -> dict[str, Any]:
         """Current density, A/m2, and charge, C/m2, of the present state (collective)."""
         return {
             "current_density": self.current() / self.area,
             "charge": float(self.s.charges["passed"][0]) / self.area,
-        }
+        } | self.split.summary()
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
-        """Charge that made no metal."""
+        """Charge that made no metal; parts of the voltage that nobody has reported."""
+        if closely:
+            yield from self.split.remarks()
         side, passed = (abs(float(self.s.charges[k][0])) for k in ("side", "absolute"))
         if closely and side > SIDE_SHARE * passed:
             yield "side", (

@@ -123,6 +123,9 @@ class Electrons:
             s.flow("outflow", outward * measure)
         s.contribute("heat", functools.partial(self._heat, s))
         s.contribute("work", functools.partial(self._work, s))
+        s.spend("ohmic_s", functools.partial(self._ohmic, s))
+        if measure is not None or self._contacts(s):
+            s.spend("contact", functools.partial(self._at_contacts, s))
 
     def _conducting(self, s: System, seen: str = "") -> list[tuple[Any, Any]]:
         """(conductivity, measure) of all regions; with `seen` as phi_s was solved with."""
@@ -135,9 +138,18 @@ class Electrons:
 
     def _heat(self, s: System, v: Any) -> Any:
         """(sigma |grad phi_s|^2, v), and what contacts of boundaries dissipate, W."""
+        return self._ohmic(s, v) + self._at_contacts(s, v)
+
+    def _ohmic(self, s: System, v: Any) -> Any:
+        """(sigma |grad phi_s|^2, v), W."""
         phi, w, total = s.unknowns["phi_s"].value, s.domain.weight, 0
         for sigma, dx in self._conducting(s, "_seen"):
             total += sigma * ufl.inner(ufl.grad(phi), ufl.grad(phi)) * v * w * dx
+        return total
+
+    def _at_contacts(self, s: System, v: Any) -> Any:
+        """Power that contacts of the collector and of other boundaries take, tested with v, W."""
+        phi, total = s.unknowns["phi_s"].value, 0
         inward, measure = self._supply(s)
         if measure is not None:
             total += -inward * phi * v * measure

@@ -194,10 +194,14 @@ class Ions:
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
         if medium.salt and "c" in s.unknowns:
-            rise = (ufl.grad(spreading) / self._counted(medium, c) if medium.held is None
-                    else self._log_slope(s, spreading))
-            i_l += kappa * self._spread(s, medium) * rise
+            i_l += kappa * self._spread(s, medium) * self._rise(s, medium, spreading)
         return i_l
+
+    def _rise(self, s: System, medium: Medium, spreading: Any) -> Any:
+        """Grad ln c that drives i_l, 1/m (vector)."""
+        if medium.held is not None:
+            return self._log_slope(s, spreading)
+        return ufl.grad(spreading) / self._counted(medium, s["c_seen"])
 
     def _log_slope(self, s: System, c: Any) -> Any:
         """Slope of ln c in a charged medium, 1/m: of the linear function through ln c at the nodes.
@@ -263,6 +267,9 @@ class Ions:
             s.flow("carried", abs(density) * measure)
         s.contribute("heat", functools.partial(self._heat, s))
         s.contribute("work", functools.partial(self._work, s))
+        s.spend("ohmic_l", functools.partial(self._ohmic, s))
+        if "c" in s.unknowns:
+            s.spend("concentration", functools.partial(self._concentration, s))
         if "c" not in s.unknowns:
             return
         q, nF, emptied = s.test("c"), s["salt_charge"], self._emptied(s)
@@ -286,6 +293,32 @@ class Ions:
             rate = -ufl.inner(self.current(s, medium, spreading), ufl.grad(s["phi_l"]))
             dx = s.domain.dx(medium.regions, lumped=medium.lumped)
             total += rate * v * s.domain.weight * dx
+        return total
+
+    def _driven(self, s: System, medium: Medium) -> tuple[Any, Any]:
+        """i_l, A/m2, and the field by which differences of concentration drive it, V/m."""
+        if not medium.salt or "c" not in s.unknowns:
+            return self.current(s, medium), ufl.as_vector([0.0] * s.domain.dim)
+        spreading = s.rows_of("c")[-1][1]
+        field = self._spread(s, medium) * self._rise(s, medium, spreading)
+        return self.current(s, medium, spreading), field
+
+    def _ohmic(self, s: System, v: Any) -> Any:
+        """(|i_l|^2/kappa, v), W, as (i_l . (E - grad phi_l), v): kappa may be next to nothing."""
+        total: Any = 0
+        for medium in self.media:
+            i_l, field = self._driven(s, medium)
+            dx = s.domain.dx(medium.regions, lumped=medium.lumped)
+            total += ufl.inner(i_l, field - ufl.grad(s["phi_l"])) * v * s.domain.weight * dx
+        return total
+
+    def _concentration(self, s: System, v: Any) -> Any:
+        """(-i_l . E, v), W, with E the field of the diffusion potential."""
+        total: Any = 0
+        for medium in (m for m in self.media if m.salt):
+            i_l, field = self._driven(s, medium)
+            dx = s.domain.dx(medium.regions, lumped=medium.lumped)
+            total += -ufl.inner(i_l, field) * v * s.domain.weight * dx
         return total
 
     def _work(self, s: System, v: Any) -> Any:

@@ -74,6 +74,17 @@ def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], A
     return at
 
 
+def _barrier_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any] | None:
+    """Points -> eta_nuc of a bare wall there, V; None without any."""
+    if not (varies(reaction.eta_nuc) or reaction.eta_nuc):
+        return None
+
+    def at(points: Any) -> Any:
+        return np.broadcast_to(reaction.barrier(case, domain.places(points)), len(points))
+
+    return at
+
+
 def _side_law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:
     """Points -> side reaction of a bare wall there."""
 
@@ -88,7 +99,7 @@ def counter(case: Case, found: Surfaces) -> Counter | None:
     if found.counter is None:
         return None
     law = found.reactions["counter"].at(case, {}, bare=False)
-    return Counter(law, found.faces["counter"])
+    return Counter(law, found.faces["counter"], found.reactions["counter"].film)
 
 
 def metal(
@@ -120,9 +131,11 @@ def metal(
         if name == "counter":
             continue
         if not reaction.nucleating:
-            films.append(Film(name, _law_of(reaction, case, domain), walls, faces))
+            law, barrier = _law_of(reaction, case, domain), _barrier_of(reaction, case, domain)
+            films.append(Film(name, law, walls, faces, reaction.film, barrier))
         if walls and not reaction.covered:
-            passive.append(Film(name, _side_law_of(reaction, case, domain), walls))
+            side = _side_law_of(reaction, case, domain)
+            passive.append(Film(name, side, walls, resistance=reaction.film))
         if reaction.contact_angle is not None:
             cosines |= dict.fromkeys((*walls, *faces), math.cos(reaction.contact_angle))
     floor = FLOOR_SHARE * kappa
@@ -134,9 +147,10 @@ def metal(
     sigma_floor = domain.field(
         {name: min(max(bridge, floor), cap) for name, bridge in bridges.items()}, "sigma_floor"
     )
+    bulk = bulk_metal(case, found.front_film)
     return Metal(
         tuple(bridges),
-        bulk_metal(case, found.front_film).at(case, {}, bare=False),
+        bulk.at(case, {}, bare=False),
         float(data.molar_volume),
         growth.interface_width,
         sigma=min(float(data.sigma), cap),
@@ -155,6 +169,7 @@ def metal(
             growth.kinetic_anisotropy or 0.0,
             growth.crystal_angle or 0.0,
         ),
+        resistance=bulk.film,
     )
 
 
@@ -216,12 +231,8 @@ def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Cover
     barriers = []
     for film in metal.films:
         reaction = found.reactions[film.name]
-        if varies(reaction.eta_nuc) or reaction.eta_nuc:
-
-            def eta_nuc(points: Any, reaction: Reaction = reaction) -> Any:
-                return reaction.barrier(case, domain.places(points))
-
-            barriers.append(Barrier(film.name, eta_nuc, reaction.q_cov))
+        if film.barrier is not None:
+            barriers.append(Barrier(film.name, film.barrier, reaction.q_cov))
     return Covering(metal, tuple(barriers)) if barriers else None
 
 

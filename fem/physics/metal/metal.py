@@ -50,12 +50,16 @@ class Film:
         law: points (n, 3) -> (eta, c, T) -> i_n on the wall, A/m2, eta_nuc included.
         walls: (solid, pore) pairs.
         faces: (boundary, pore) pairs, for a foil behind the mesh.
+        resistance: of the film that the law looks through, ohm m2.
+        barrier: points (n, 3) -> eta_nuc in the law, V; None without any.
     """
 
     name: str
     law: Callable[[Array], Law]
     walls: tuple[Pair, ...] = ()
     faces: tuple[Pair, ...] = ()
+    resistance: float = 0.0
+    barrier: Callable[[Array], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,12 @@ class Counter:
     Attributes:
         law: (eta, c, T) -> i_n, A/m2.
         faces: (boundary, region) pairs.
+        resistance: of the film that the law looks through, ohm m2.
     """
 
     law: Law
     faces: tuple[Pair, ...]
+    resistance: float = 0.0
     needs: tuple[str, ...] = ("phi_l", "c_seen")
     provides: tuple[str, ...] = ()
 
@@ -82,7 +88,7 @@ class Counter:
         area = ufl.TestFunction(u.space) * weight * domain.ds(self.faces)
         s.reactions.append(
             nodal(s, "counter", "phi_l", s.nodal(s.form(area)), self.law, {"phi_l": -1.0},
-                  drives=False, sees=("phi_l", "c", "T"))
+                  drives=False, sees=("phi_l", "c", "T"), film=self.resistance)
         )
 
 
@@ -126,6 +132,7 @@ class Metal:
         cos_contact: (wall or face) -> cosine of the contact angle through the metal.
         crystal: how gamma and i0 of metal on metal depend on the normal
         (`fem.physics.metal.crystal`).
+        resistance: of the film on the metal that the law looks through, ohm m2.
     """
 
     regions: tuple[str, ...]
@@ -144,6 +151,7 @@ class Metal:
     bridged: tuple[str, ...] = ()
     cos_contact: Mapping[Pair, float] = field(default_factory=dict)
     crystal: Crystal = field(default_factory=Crystal)
+    resistance: float = 0.0
 
     needs: tuple[str, ...] = ("phi_s", "phi_l", "c")
 
@@ -251,7 +259,9 @@ class Metal:
         def law(eta: Array, c: Array, T: Array | float) -> Array:
             return np.asarray(self.law(eta, c, T, share))
 
-        growing = nodal(s, "front", "xi", np.ones(n), law, rows, whole=True)
+        growing = nodal(s, "front", "xi", np.ones(n), law, rows, whole=True, film=self.resistance)
+        if self.surface_energy:
+            growing.shifts["curvature"] = 0.0
         films = []
         v = ufl.TestFunction(space)
         points = space.tabulate_dof_coordinates()[:n]
@@ -262,8 +272,11 @@ class Metal:
             if film.faces:
                 area += v * domain.wall_weight(faces=film.faces) * domain.ds(film.faces)
             sizes = s.nodal(s.form(area))
-            bare = film.law(points[sizes > 0.0])
-            films.append((nodal(s, film.name, "xi", sizes, bare, rows), sizes[sizes > 0.0]))
+            at = points[sizes > 0.0]
+            barrier = None if film.barrier is None else film.barrier(at)
+            wall = nodal(s, film.name, "xi", sizes, film.law(at), rows, film=film.resistance,
+                         barrier=barrier)
+            films.append((wall, sizes[sizes > 0.0]))
         ends = self._begins(s), self._openings(s)
         remains = Remains(s, s.unknowns["xi"], self.interface_width, *ends)
         remains.speed = lambda: -law(*growing.accepted()) / self.charge_density
@@ -325,7 +338,7 @@ class Metal:
             sizes = s.nodal(s.form(area * domain.dS(wall.walls)))
             law = wall.law(points[sizes > 0.0])
             found = nodal(s, f"{wall.name}, side reaction", "xi", sizes, law,
-                          {"phi_s": 1.0, "phi_l": -1.0})
+                          {"phi_s": 1.0, "phi_l": -1.0}, film=wall.resistance)
             found.side_of = wall.name
             out.append((found, sizes[sizes > 0.0]))
         return out
@@ -345,7 +358,7 @@ def _fastest(reaction: NodalReaction, area: Array) -> float:
 def nodal(
     s: System, name: str, home: str, area: Array, law: Law, rows: Mapping[str, float], *,
     drives: bool = True, sees: tuple[str, ...] = ("xi", "phi_s", "phi_l", "c", "T"),
-    whole: bool = False,
+    whole: bool = False, film: float = 0.0, barrier: Array | None = None,
 ) -> NodalReaction:
     """A reaction at the owned nodes of an unknown's space, found again in other spaces.
 
@@ -359,6 +372,8 @@ def nodal(
         drives: see `NodalReaction`.
         sees: names whose values it needs; those that are no field on the mesh are left out.
         whole: take all nodes.
+        film: that the law looks through, see `NodalReaction`.
+        barrier: that it adds to eta.
     """
     here = np.flatnonzero((area > 0.0) | whole).astype(np.int32)
     own = s.unknowns[home]
@@ -367,6 +382,9 @@ def nodal(
         if other != home and other in s.fields:
             space, part = s.fields[other]
             nodes[other] = s.domain.same_nodes(own.space, own.part, space, part)[here]
-    reaction = NodalReaction(s, name, law, nodes, dict(rows), area[here], drives=drives)
+    reaction = NodalReaction(
+        s, name, law, nodes, dict(rows), area[here], drives=drives, film=film, barrier=barrier
+    )
     s.contribute_at_nodes("heat", reaction, reaction.heat)
+    s.spend_at_nodes(reaction)
     return reaction

@@ -123,7 +123,8 @@ class Nuclei(Observer):
             near[apart < self.reach.max()] = 1.0
         law, rows = self.metal.law, {"xi": 1.0, "phi_s": 1.0, "phi_l": -1.0}
         self.reaction = nodal(
-            s, "nuclei", "xi", near, lambda eta, c, T: np.minimum(law(eta, c, T), 0.0), rows
+            s, "nuclei", "xi", near, lambda eta, c, T: np.minimum(law(eta, c, T), 0.0), rows,
+            film=self.metal.resistance,
         )
         s.reactions.append(self.reaction)
         self.nodes = self.reaction.nodes["xi"]

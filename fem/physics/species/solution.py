@@ -291,6 +291,33 @@ class Solution:
         terms = [FARADAY * ion.z * self.flux(k, medium) for k, ion in enumerate(self.ions) if ion.z]
         return sum(terms[1:], terms[0])
 
+    def conductivity(self, medium: Liquid) -> Any:
+        """Conductivity of a region as it stands in `current`, S/m."""
+        spread = medium.porosity / medium.tortuosity
+        if medium.kappa is not None:
+            return medium.kappa * spread
+        terms = [ion.z**2 * ion.D * (self.c[k] + TRACE * self.c0)
+                 for k, ion in enumerate(self.ions) if ion.z]
+        return FARADAY * spread / self.thermal * sum(terms[1:], terms[0])
+
+    def _ohmic(self, v: Any) -> Any:
+        """(|i_l|^2/kappa, v), W."""
+        total: Any = 0
+        for medium in self.media:
+            i_l, dx = self.current(medium), self.s.domain.dx(medium.regions)
+            power = ufl.inner(i_l, i_l) / self.conductivity(medium)
+            total += power * v * self.s.domain.weight * dx
+        return total
+
+    def _concentration(self, v: Any) -> Any:
+        """(-i_l . E, v), W, with the field E = grad phi_l + i_l/kappa of differences of ions."""
+        total: Any = 0
+        for medium in (m for m in self.media if m.kappa is None):
+            i_l, dx = self.current(medium), self.s.domain.dx(medium.regions)
+            field = ufl.grad(self.s["phi_l"]) + i_l / self.conductivity(medium)
+            total += -ufl.inner(i_l, field) * v * self.s.domain.weight * dx
+        return total
+
     def rows(self, s: System) -> None:
         """Balance of charge, and of each ion but that of the metal."""
         w, v = s.domain.weight, s.test("phi_l")
@@ -314,6 +341,8 @@ class Solution:
                 dx = s.domain.dx(medium.regions)
                 s.row(u.name, -unit * ufl.inner(flux, ufl.grad(q)) * w * dx)
         s.contribute("work", self._work)
+        s.spend("ohmic_l", self._ohmic)
+        s.spend("concentration", self._concentration)
 
     def _supply(self) -> list[tuple[Any, Any]]:
         """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""

@@ -162,11 +162,9 @@ class Interface:
             return e.law(eta, i0, alpha_a, alpha_c, T)
 
         if bare:
-            theta, seen = (
-                kinetics.coverage(_side(s[q], minus), _side(e.q_cov, plus)) for q in ("q", "q_seen")
-            )
+            theta = kinetics.coverage(_side(s["q"], minus), _side(e.q_cov, plus))
             slope = kinetics.linear_kinetics(1.0, i0, alpha_a, alpha_c, T)
-            barrier = _side(e.eta_nuc, plus) * (1 - seen)
+            barrier = self._barrier(s, e, plus, minus)
 
         def metal(eta: Any) -> Any:
             return kinetics.wall(dense, eta, barrier, theta) if bare else dense(eta)
@@ -186,6 +184,12 @@ class Interface:
         last = _side(s[_film(e, plus)], plus)
         i_n = kinetics.through_film(law, drive, R, last)
         return drive, drive - R * i_n, i_n, metal, side
+
+    @staticmethod
+    def _barrier(s: System, e: Electrode, plus: str, minus: str) -> Any:
+        """Overpotential that plating on the bare share of a foreign wall needs, V."""
+        seen = kinetics.coverage(_side(s["q_seen"], minus), _side(e.q_cov, plus))
+        return _side(e.eta_nuc, plus) * (1 - seen)
 
     def pieces(self, s: System, e: Electrode) -> list[tuple[Any, Any, Any, str, str]]:
         """(i_n, its side reaction, (weight, measure), solid's side, electrolyte's side)."""
@@ -246,6 +250,8 @@ class Interface:
                 [f for e in here for f in e.faces], integrals, rows, electrons,
             ))
         s.contribute("heat", functools.partial(self._heat, s))
+        for part in dict.fromkeys(part for e in self.electrodes for part in self._spends(e)):
+            s.spend(part, functools.partial(self._spending, s, part))
         self._report(s)
         self._remember_films(s)
 
@@ -269,6 +275,35 @@ class Interface:
             for i_n, _, (weight, measure), plus, minus in self.pieces(s, e):
                 drop = self.overpotential(s, e, plus, minus) + _side(s["T"], minus) * s["dU_dT"]
                 total = total + i_n * drop * weight * _side(v, minus) * measure
+        return total
+
+    def _spends(self, e: Electrode) -> tuple[str, ...]:
+        """Parts of the cell voltage (`System.spend`) that an electrode takes."""
+        side, (plus, minus) = "" if e.counts else "_counter", ("+", "-") if e.walls else ("", "")
+        film = self.resistance(e, plus, minus) is not None
+        parts = ["kinetic_plating" if e.counts else "kinetic_counter", *[f"film{side}"] * film]
+        return (*parts, *["nucleation"] * (e.counts and not e.covered))
+
+    def _spending(self, s: System, part: str, v: Any) -> Any:
+        """A part of <i_n (phi_s - phi_l), v>, W: what the film, the barrier or the rest takes.
+
+            film R i_n^2,   nucleation -i_m b,   kinetic i_n (phi_s - phi_l - U - R i_n) + i_m b
+
+        with i_m <= 0 the current that plates, without side reactions, and b its barrier.
+        """
+        total: Any = 0
+        for e in (e for e in self.electrodes if part in self._spends(e)):
+            for i_n, side, (weight, measure), plus, minus in self.pieces(s, e):
+                R = self.resistance(e, plus, minus)
+                power = 0.0 if R is None else R * i_n * i_n
+                if not part.startswith("film"):
+                    held: Any = 0.0
+                    if "nucleation" in self._spends(e):
+                        plating = ufl.min_value(i_n - side, 0.0)
+                        held = -plating * self._barrier(s, e, plus, minus)
+                    drop = self.overpotential(s, e, plus, minus)
+                    power = held if part == "nucleation" else i_n * drop - power - held
+                total = total + power * weight * _side(v, minus) * measure
         return total
 
     def _integral(self, s: System, here: tuple[Electrode, ...], stores: bool, v: Any) -> Any:

@@ -1,0 +1,155 @@
+r"""The cell voltage by its parts: what each physics spends of the power that the cell takes up.
+
+The rows of phi_s and phi_l, tested with phi_s and phi_l themselves, say that
+
+    I E = (sigma grad phi_s, grad phi_s) + (|i_l|^2/kappa, 1) - (i_l, E_c)
+          + <i_n, phi_s - phi_l> + what leaves through other boundaries        [W, 2D: W/m]
+
+with E_c = (diffusion potential) grad ln c, the field that drives ions by differences of
+concentration. Each term is a sum of integrals that its physics reports (`System.spend`), none is
+what the others leave. Divided by I they are the parts V_k of the voltage: each place counts by the
+share of the current that passes it. Fields and weights are in the space of the rows, so the parts
+add up to E as exactly as the rows are solved. Without a current there is no power to split.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from fem.compat import MPI, dfem
+from fem.contract.physics import VOLTAGE_PARTS
+from fem.system.system import System
+
+__all__ = ["BY_REGION", "Split"]
+
+#: Parts that are also given by region, where there are several.
+BY_REGION = ("ohmic_s", "ohmic_l", "concentration")
+#: Current, over that which residuals are compared with, below which a cell counts as at rest.
+REST_SHARE = 1e-6
+#: Difference of the parts from the voltage above which a remark says so, V.
+MAX_GAP = 1e-6
+
+
+class Split:
+    """The parts of the cell voltage.
+
+    Args:
+        s: the system; all physics have reported by now.
+
+    Attributes:
+        columns: of the series.
+    """
+
+    def __init__(self, s: System):
+        self.s = s
+        self.nodal = s.spent_at_nodes
+        elsewhere = [functools.partial(_less, work) for work in s.ports["work"]]
+        functionals = s.spent | {"elsewhere": elsewhere}
+        element = ("DG", 0, (max(len(functionals), 1),))  # one kernel gives all parts in each cell
+        v = ufl.TestFunction(dfem.functionspace(s.domain.mesh, element))
+        forms = {
+            part: [form for f in found if isinstance(form := f(v[k]), ufl.Form)]
+            for k, (part, found) in enumerate(functionals.items())
+        }
+        self.parts = list(functionals)
+        terms = [form for found in forms.values() for form in found]
+        self.form = s.form(sum(terms[1:], terms[0])) if terms else None
+        given = {part for part, found in forms.items() if found}
+        given |= {part for reaction in self.nodal for part in reaction.spends}
+        self.names = [part for part in VOLTAGE_PARTS if part in given]
+        # A region has a column where something of the part is in it.
+        self.regions = {
+            part: [name for name, tag in s.domain.regions.items()
+                   if _has(forms.get(part, ()), tag)] for part in BY_REGION
+        }  # fmt: skip
+        self.regional = [
+            (part, name) for part, found in self.regions.items() if len(found) > 1 for name in found
+        ]
+        self.gap = math.nan
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, V."""
+        return (
+            [f"V_{part}" for part in self.names]
+            + [f"V_{part}.{region}" for part, region in self.regional]
+            + ["V_gap"]
+        )
+
+    def powers(self) -> dict[str, float]:
+        """Power of each part, and of those by region, W (2D: W/m; collective)."""
+        s, count = self.s, max(len(self.parts), 1)
+        tags = s.domain.cell_tag_array
+        local: npt.NDArray[np.float64] = np.zeros((count, max(s.domain.regions.values()) + 1))
+        if self.form is not None:
+            values = s.nodal(self.form).reshape(-1, count)
+            for k in range(count):
+                local[k] = np.bincount(
+                    tags[: len(values)], weights=values[:, k], minlength=local.shape[1]
+                )
+        extra = dict.fromkeys(self.names, 0.0)
+        for reaction in self.nodal:
+            for part, power in reaction.spending().items():
+                if part in extra:
+                    extra[part] += power
+        sums = np.append(local.ravel(), [*extra.values()])
+        s.domain.comm.Allreduce(MPI.IN_PLACE, sums, op=MPI.SUM)
+        table, at_nodes = sums[: local.size].reshape(local.shape), sums[local.size :]
+        found = dict(zip(self.names, at_nodes.tolist(), strict=True))
+        for part, row in zip(self.parts, table, strict=False):
+            if part in found:
+                found[part] += float(row.sum())
+        for part, region in self.regional:
+            row = table[self.parts.index(part)]
+            found[f"{part}.{region}"] = float(row[s.domain.regions[region]])
+        return found
+
+    def volts(self, current: float, scale: float) -> dict[str, float]:
+        """Columns of the parts, V, sign of the voltage; NaN without a current (collective).
+
+        Args:
+            current: through the cell, A, sign of i_n.
+            scale: that residuals are compared with, A.
+        """
+        if abs(current) <= REST_SHARE * scale:
+            self.gap = math.nan
+            return dict.fromkeys(self.columns, math.nan)
+        found = {f"V_{part}": power / current for part, power in self.powers().items()}
+        self.gap = float(self.s.get_voltage()) - sum(found[f"V_{part}"] for part in self.names)
+        self.last = found
+        return found | {"V_gap": self.gap}
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Parts of the voltage of the last step with a current, V."""
+        if math.isnan(self.gap):
+            return {}
+        return {"voltage_parts": {n.removeprefix("V_"): v for n, v in self.last.items()}}
+
+    def remarks(self) -> Iterator[tuple[str, str]]:
+        """Voltage that no physics accounts for."""
+        if abs(self.gap) > MAX_GAP:
+            yield "split", (
+                f"the parts of the voltage miss it by {self.gap:.3g} V (column V_gap): a physics "
+                "of this case carries current and does not say what it spends (System.spend)"
+            )
+
+
+def _less(work: Callable[[Any], Any], v: Any) -> Any:
+    """Work that comes in through boundaries other than those of the cell, as what leaves."""
+    return -work(v)
+
+
+def _has(forms: list[ufl.Form] | tuple[()], tag: int) -> bool:
+    """A region is among those of some forms."""
+    return any(
+        tag in (ids if isinstance(ids, tuple) else (ids,))
+        for form in forms for integral in form.integrals()
+        if integral.integral_type() == "cell" and (ids := integral.subdomain_id()) is not None
+    )  # fmt: skip
