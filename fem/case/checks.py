@@ -41,7 +41,7 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
     cell = sections.get("study") not in guests.registry.studies  # else what drives it is unused
     checks = (
         _geometry, functools.partial(_names, guests=guests), _regions,
-        *((_protocol, _counter) if cell else ()), _boundaries, _initial, _time,
+        *((_protocol, _counter, _holding) if cell else ()), _boundaries, _initial, _time,
         functools.partial(_probes, fields=guests.fields(sections)), _hooks,
         chemistry.problems, depth.problems, guests.registry.problems,
     )
@@ -162,28 +162,31 @@ def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:
     for k, step in enumerate(steps):
         if step.step == "cycle":
             for n, inner in enumerate(step.steps):
-                yield from _step(f"protocol.{k}.steps.{n}", inner, study, step.cycles)
+                yield from _step(f"protocol.{k}.steps.{n}", inner, sections, step.cycles)
                 yield from _drives(f"protocol.{k}.steps.{n}", inner, tolerance)
         else:
-            yield from _step(f"protocol.{k}", step, study)
+            yield from _step(f"protocol.{k}", step, sections)
             yield from _drives(f"protocol.{k}", step, tolerance)
 
 
-def _step(path: str, step: Any, study: Any, rounds: int = 1) -> Iterator[str]:
+def _step(
+    path: str, step: Any, sections: Mapping[str, Any], rounds: int = 1
+) -> Iterator[str]:
     """Problems of one protocol step, which a cycle repeats."""
-    pulsed = step.step == "pulse"
+    pulsed, study = step.step == "pulse", sections.get("study")
     ends = ("cycles", "capacity") if pulsed else ("duration", "capacity", "cutoff")
     if study in ("tertiary", "growth") and all(getattr(step, end, None) is None for end in ends):
         known = [end for end in ends if end in type(step).model_fields]
         yield f"{path}: {step.step}: never ends; give {', '.join(known[:-1])} or {known[-1]}"
     elif pulsed and (count := rounds * step.pulses) > MAX_PULSES:
         yield f"{path}: pulse: {count} pulses; at most {MAX_PULSES}: give longer ones"
-    if pulsed and step.cutoff is not None and (step.cutoff < 0.0) != (step.direction == "plate"):
-        sense = "below" if step.direction == "plate" else "above"
-        yield (
-            f"{path}.cutoff: {step.cutoff:g} V: must be {sense} 0 V where direction = "
-            f"{step.direction!r}"
-        )
+    cutoff, way = getattr(step, "cutoff", None), step.direction if pulsed else step.step
+    at_rest = getattr(sections.get("counter"), "kind", "metal") == "cathode"
+    if cutoff is not None and not at_rest and not (-cutoff if way == "plate" else cutoff) > 0.0:
+        sense, where = "below" if way == "plate" else "above", ""
+        if pulsed:
+            where = f" where direction = {way!r}"
+        yield f"{path}.cutoff: {cutoff:g} V: must be {sense} 0 V{where}"
 
 
 def _drives(path: str, step: Any, tolerance: float) -> Iterator[str]:
@@ -232,18 +235,20 @@ def _counter(sections: Mapping[str, Any]) -> Iterator[str]:
     """Refuse settings that the counter electrode would ignore."""
     kind = getattr(sections.get("counter"), "kind", "metal")
     contact = getattr(sections.get("boundaries", {}).get("counter"), "contact_resistance", None)
-    if contact is not None and (kind != "metal" or sections.get("study") == "primary"):
+    metal = kind in ("metal", "foil")
+    if contact is not None and (not metal or sections.get("study") == "primary"):
         who, way_out = (
-            (f"one of kind {kind!r}", 'counter.kind = "metal"') if kind != "metal" else
-            ("a primary study", 'study = "secondary"')
+            (f"one of kind {kind!r}", 'give counter.kind = "metal"') if not metal else
+            ("a primary study", 'give study = "secondary"')
         )  # fmt: skip
+        way_out = "add it to counter.resistance" if kind == "cathode" else way_out
         yield (
             f"boundaries.counter.contact_resistance: {short(contact.written())}: is in series "
-            f"with the reaction of the counter electrode, and {who} has none; leave it out or give "
+            f"with the reaction of the counter electrode, and {who} has none; leave it out or "
             f"{way_out}"
         )
     for k, entry in enumerate(sections.get("kinetics", ())):
-        if kind != "metal" and entry.surface == "counter":
+        if not metal and entry.surface == "counter":
             yield (
                 f"kinetics.{k}.surface: 'counter': nothing reacts at a counter electrode of kind "
                 f'{kind!r}; leave the entry out or give counter.kind = "metal"'
@@ -254,6 +259,59 @@ def _counter(sections: Mapping[str, Any]) -> Iterator[str]:
                 f"coatings.{k}.on: 'counter': the counter electrode takes no coating; give "
                 "boundaries.counter.contact_resistance, its thickness over its kappa"
             )
+
+
+#: Keys of [counter] by the kind that they belong to.
+COUNTER_KEYS = {"foil": ("thickness",), "cathode": ("capacity", "ocv", "resistance", "state")}
+
+
+def _holding(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Problems of a counter electrode that holds so much metal and no more."""
+    counter, study = sections.get("counter"), sections.get("study")
+    if counter is None:
+        return
+    own = COUNTER_KEYS.get(counter.kind, ())
+    for kind, names in COUNTER_KEYS.items():
+        for name in names if kind != counter.kind else ():
+            default = type(counter).model_fields[name].default
+            if getattr(counter, name) != default:
+                yield (
+                    f"counter.{name}: belongs to kind = {kind!r}, and this is {counter.kind!r}; "
+                    "leave it out"
+                )
+    if own and study in ("primary", "secondary", "steady"):
+        yield (
+            f"counter.kind: {counter.kind!r}: a {study} study has no time in which metal is used "
+            'up; give kind = "metal", or study = "tertiary"'
+        )
+    for name in own:
+        if getattr(counter, name) is None:
+            what = type(counter).model_fields[name].description
+            yield f"counter.{name}: missing; {what}"
+    if counter.kind == "cathode" and counter.ocv is not None:
+        yield from _ocv(counter.ocv)
+
+
+def _ocv(ocv: Property) -> Iterator[str]:
+    """The open-circuit voltage of a cathode falls as it takes up metal, and is known throughout."""
+    if not isinstance(ocv, Along):
+        yield (
+            f"counter.ocv: {short(ocv.written())}: must be a table over state, the share of the "
+            'capacity that is held: { along = "state", at, values } or { table, of }'
+        )
+        return
+    x, y = ocv.curve.x, ocv.curve.y
+    rise = next((k for k in range(1, len(y)) if y[k] > y[k - 1]), None)
+    if rise is not None:
+        yield (
+            f"counter.ocv: rises from {y[rise - 1]:g} V to {y[rise]:g} V between state = "
+            f"{x[rise - 1]:g} and {x[rise]:g}; it falls, or stays, as a cathode takes up metal"
+        )
+    if x[0] > 0.0 or x[-1] < 1.0:
+        yield (
+            f"counter.ocv: covers state = {x[0]:g} to {x[-1]:g}; give it from 0 to 1, and the "
+            "capacity that belongs to this range"
+        )
 
 
 def _depths(sections: Mapping[str, Any]) -> Iterator[str]:

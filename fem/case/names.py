@@ -284,7 +284,7 @@ def electrode_problems(sections: Mapping[str, Any], names: Names | None) -> Iter
         return
     if sections["study"] == "primary":
         return
-    if sections["counter"].kind == "metal":
+    if sections["counter"].kind in ("metal", "foil"):
         yield from _told(missing_pair("counter", sections["metal"], sections))
     if sections["study"] == "growth":
         yield from _told(missing_pair("metal", sections["metal"], sections))

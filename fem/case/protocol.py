@@ -11,8 +11,7 @@ from fem.values.kinds import (
     AreaCharge,
     Count,
     Current,
-    NegativeVoltage,
-    PositiveVoltage,
+    Potential,
     Table,
     Time,
     Voltage,
@@ -31,8 +30,10 @@ class Plate(Table):
     current_density: Magnitude
     duration: Duration = None
     capacity: Capacity = None
-    cutoff: NegativeVoltage | None = Field(
-        None, description="ends the step when phi_s(collector) - phi_s(counter) falls to it"
+    cutoff: Potential | None = Field(
+        None,
+        description="ends the step when phi_s(collector) - phi_s(counter) falls to it; below 0, as "
+        "the voltage of a cell with a cathode is throughout",
     )
 
 
@@ -43,8 +44,10 @@ class Strip(Table):
     current_density: Magnitude
     duration: Duration = None
     capacity: Capacity = None
-    cutoff: PositiveVoltage | None = Field(
-        None, description="ends the step when phi_s(collector) - phi_s(counter) rises to it"
+    cutoff: Potential | None = Field(
+        None,
+        description="ends the step when phi_s(collector) - phi_s(counter) rises to it; above 0, "
+        "but against a cathode",
     )
 
 
@@ -85,10 +88,10 @@ class Pulse(Table):
         AreaCharge | None,
         Field(description="ends the step after this charge; the last pulse is cut short"),
     ] = None
-    cutoff: Annotated[float, Quantity("V")] | None = Field(
+    cutoff: Potential | None = Field(
         None,
         description="ends the step when the voltage falls (plate, below 0) or rises (strip, above "
-        "0) to it",
+        "0) to it; against a cathode any",
     )
 
     @property

@@ -12,6 +12,7 @@ from pydantic.functional_validators import BeforeValidator
 from fem.values.kinds import (
     Angle,
     AreaCharge,
+    AreaResistance,
     Concentration,
     ConcentrationInSpace,
     Conductivity,
@@ -24,6 +25,7 @@ from fem.values.kinds import (
     Length,
     LengthInSpace,
     Name,
+    OpenCircuit,
     Overpotential,
     PathText,
     Place,
@@ -39,7 +41,7 @@ from fem.values.kinds import (
     TransferenceOfC,
     Voltage,
 )
-from fem.values.units import typed
+from fem.values.units import Quantity, typed
 
 #: What each study solves.
 STUDIES = {
@@ -191,10 +193,26 @@ class Boundary(Table):
 class Counter(Table):
     """The counter electrode, on the boundary `counter`."""
 
-    kind: Literal["metal", "ideal", "reservoir", "blocking"] = Field(
+    kind: Literal["metal", "foil", "cathode", "ideal", "reservoir", "blocking"] = Field(
         "metal",
-        description="metal: Butler-Volmer at phi_s = 0; ideal: phi_l = 0, no anion flux; "
+        description="metal: Butler-Volmer at phi_s = 0; foil: the same, of finite thickness; "
+        "cathode: its open-circuit voltage behind a resistance; ideal: phi_l = 0, no anion flux; "
         "reservoir: phi_l = 0, c = c0; blocking: no current",
+    )
+    thickness: Length | None = Field(None, description="of a foil at the start")
+    capacity: AreaCharge | None = Field(
+        None, description="of a cathode, charge of all the metal that it can hold"
+    )
+    ocv: OpenCircuit | None = Field(
+        None,
+        description="of a cathode against the metal, a table over `state`, the share of its "
+        "capacity that it holds: { along = \"state\", at, values } or { table, of }; it falls",
+    )
+    resistance: AreaResistance | None = Field(
+        None, description="of a cathode, of all that is in series in it"
+    )
+    state: Annotated[float, Quantity("", ge=0, le=1)] = Field(
+        1.0, description="share of its capacity that a cathode holds at the start"
     )
 
 

@@ -118,7 +118,8 @@ class Column:
         optional: there is one only where a part of the physics says so (`Observer.makes`).
         after: column that it stands behind, of any physics; numbers stand before closures.
         last: its last value stands in the summary; else parts say what does.
-        each_cycle: its value at the end of a cycle stands in the summary's `cycles`.
+        each_cycle: its value at the end of a cycle, or its largest in it (`most`), stands in the
+            summary's `cycles`.
         floor: of a closure, that it may reach whatever `closure_limit` is.
         broken: words for a run that it stops, with `{value}` and `{limit}`; default for all.
     """
@@ -131,7 +132,7 @@ class Column:
     optional: bool = False
     after: str = ""
     last: bool = True
-    each_cycle: bool = False
+    each_cycle: bool | Literal["most"] = False
     floor: float = 0.0
     broken: str = ""
 

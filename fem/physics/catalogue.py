@@ -23,4 +23,5 @@ PHYSICS = (
     "fem.physics.averaged:PHYSICS",
     "fem.physics.heat:PHYSICS",
     "fem.physics.maps:PHYSICS",
+    "fem.physics.inventory:PHYSICS",
 )

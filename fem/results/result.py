@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from fem.base.errors import CaseError, nearest
 
-__all__ = ["Result", "read_series", "series_units"]
+__all__ = ["Result", "read_series", "series_units", "titled"]
 
 Array = npt.NDArray[np.float64]
 
@@ -35,8 +35,8 @@ Array = npt.NDArray[np.float64]
 _VTK_SIMPLEX = {2: 3, 3: 5, 4: 10}
 
 
-def _split(title: str) -> tuple[str, str]:
-    """`c_min [mol/m^3]` -> name and unit."""
+def titled(title: str) -> tuple[str, str]:
+    """Name and unit of a column, from its title `c_min [mol/m^3]`."""
     match = re.fullmatch(r"(.*?) \[(.*)\]", title)
     return (match[1], match[2]) if match else (title, "")
 
@@ -58,7 +58,7 @@ def read_series(path: Path | str) -> dict[str, Array]:
     rows = list(csv.reader(lines))
     if not rows:
         raise CaseError(f"{path}: no header line; is this a series.csv?")
-    names = [_split(title)[0] for title in rows[0]]
+    names = [titled(title)[0] for title in rows[0]]
     try:
         data = np.array([[float(x) for x in row] for row in rows[1:]], dtype=float)
         data = data.reshape(-1, len(names))
@@ -70,7 +70,7 @@ def read_series(path: Path | str) -> dict[str, Array]:
 def series_units(path: Path | str) -> dict[str, str]:
     """Unit of each column of a `series.csv`, empty for plain numbers."""
     with open(path, newline="", encoding="utf-8") as file:
-        return dict(_split(title) for title in next(csv.reader(file), []))
+        return dict(titled(title) for title in next(csv.reader(file), []))
 
 
 @dataclass
@@ -128,6 +128,12 @@ class Result:
         """Unit of each column of the series."""
         path = self.folder / "series.csv"
         return series_units(path) if path.is_file() else {}
+
+    @cached_property
+    def cycles(self) -> dict[str, Array]:
+        """Columns of `cycles.csv` by name, one value per cycle, SI; empty without cycles."""
+        path = self.folder / "cycles.csv"
+        return read_series(path) if path.is_file() else {}
 
     @cached_property
     def summary(self) -> dict[str, Any]:

@@ -230,5 +230,6 @@ class InTime(Simulation):
                 c.name: numbers[c.name] / (area if c.per_area else 1.0)
                 for c in self.columns.values() if c.each_cycle
             }  # fmt: skip
-            self.turnover.add(segment.cycle, follows.passed() - before[1], **state)
+            most = {c.name for c in self.columns.values() if c.each_cycle == "most"}
+            self.turnover.add(segment.cycle, follows.passed() - before[1], state, most)
         return step, numbers

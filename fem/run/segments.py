@@ -9,7 +9,7 @@ Currents here follow i_n: plating is negative. Densities refer to the projected 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -218,13 +218,16 @@ class Turnover:
     def __init__(self, cycles: Iterable[dict[str, Any]] = ()):
         self.cycles = [dict(row) for row in cycles]
 
-    def add(self, cycle: int, charge: float, **state: float) -> None:
+    def add(
+        self, cycle: int, charge: float, state: Mapping[str, float], most: Container[str] = ()
+    ) -> None:
         """Count a step.
 
         Args:
             cycle: in which it lies; 0 for none.
             charge: that passed in it per projected area, C/m2; negative plates.
             state: numbers of its end that the last step of a cycle decides.
+            most: those of them of which the largest in the cycle counts.
         """
         if not cycle:
             return
@@ -233,7 +236,8 @@ class Turnover:
         row = self.cycles[-1]
         row["plated" if charge < 0.0 else "stripped"] += abs(charge)
         out = row["stripped"] / row["plated"] if row["plated"] > 0.0 else None
-        row |= {"coulombic_efficiency": out, **state}
+        row |= {"coulombic_efficiency": out}
+        row |= {k: max(v, row.get(k, v)) if k in most else v for k, v in state.items()}
 
 
 def next_stop(time: float, knots: Iterable[float]) -> float:

@@ -23,6 +23,7 @@ from fem.base.parallel import on_root
 from fem.contract.physics import Column
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
+from fem.results import cycles
 from fem.run import signals, start
 from fem.run.diagnosis import MAX_OHMIC_DROP, NOT_JOINED, Trouble, causes, joined
 from fem.run.following import MIN_DENSITY, Following
@@ -193,9 +194,9 @@ class Simulation:
         self.remarks.take(kept.get("remarks", {}).get("said", {}))
 
     def _open(self, series: int) -> None:
-        cycles = max(segment.cycle for segment in self.segments)
+        rounds = max(segment.cycle for segment in self.segments)
         self.recorder = Recorder(
-            self.model, self.probes, self.folder, series, cycles=cycles
+            self.model, self.probes, self.folder, series, cycles=rounds
         )
         self.remarks = Remarks(self.model, self.say)
         if "conserved" in self.origin:
@@ -505,6 +506,7 @@ class Simulation:
             if self.saved_as != self._place():  # else it would push out an older one for nothing
                 self.save()
             self.remarks.look_closely()
+            self._write_cycles()
             write_json(self.comm, self.folder / "summary.json", self.summary())
         worst = ", ".join(f"{k} {v:.1e}" for k, v in self.tally.worst.items())
         self.say(
@@ -513,18 +515,36 @@ class Simulation:
             f"{time.perf_counter() - self.wall_start:.1f} s"
         )
 
+    def _write_cycles(self) -> None:
+        """`cycles.csv`, a row per cycle, with the voltages that the series has (collective)."""
+        if not self.turnover.cycles:
+            return
+        self.recorder.table.sync()
+        units = {column.name: column.unit for column in self.columns.values()}
+
+        def write() -> list[dict[str, Any]]:
+            rows = cycles.completed(self.turnover.cycles, self.folder / "series.csv")
+            write_text(self.folder / "cycles.csv", (f"{s}\n" for s in cycles.lines(rows, units)))
+            return rows
+
+        self.turnover.cycles = on_root(self.comm, write)
+
     def _has(self, name: str) -> bool:
         """The result folder has such a file (collective)."""
         return self.comm.bcast((self.folder / name).exists())
 
     def summary(self) -> dict[str, Any]:
         """The numbers that characterise the run (collective)."""
-        cycles = {"cycles": self.turnover.cycles} if self.turnover.cycles else {}
+        rounds: dict[str, Any] = {}
+        if self.turnover.cycles:
+            for observer in self.observers:
+                rounds |= observer.outlook(self.turnover.cycles)
+            rounds["cycles"] = self.turnover.cycles
         *earlier, here = self.made
         made = here | ({"earlier_starts": earlier} if earlier else {})
         out = self.recorder.summary(self.tally)
         events = sorted([*self.events, *out.pop("events")], key=lambda entry: float(entry["t"]))
-        return out | cycles | made | {
+        return out | rounds | made | {
             "events": events,
             "warnings": self.remarks.texts,
             "wall_seconds": time.perf_counter() - self.wall_start,

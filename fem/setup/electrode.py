@@ -33,6 +33,7 @@ class Electrode:
         q_cov: plated charge at which the wall counts as covered, C/m2.
         film_resistance: of SEI or coating, ohm m2; None without a film.
         covered: the surface is the metal itself; it never runs bare.
+        rest: phi_s - phi_l at rest, V; 0 for the metal.
         law: (eta, i0, alpha_a, alpha_c, T) -> current density of covered metal, A/m2.
     """
 
@@ -47,6 +48,7 @@ class Electrode:
     q_cov: Any = 1.0
     film_resistance: Any = None
     covered: bool = False
+    rest: Any = 0.0
     law: Callable[..., Any] = kinetics.butler_volmer
 
     @property

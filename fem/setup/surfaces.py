@@ -25,7 +25,7 @@ from fem.compat import MPI, dfem
 from fem.materials.laws import exchange_current
 from fem.mesh.domain import Domain
 from fem.setup import edges
-from fem.setup.electrode import Electrode
+from fem.setup.electrode import Electrode, Wall
 from fem.setup.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.setup.laws import find_law
 from fem.values.properties import Along, Formula, number, varies
@@ -285,7 +285,7 @@ def read(
         on = {n: tuple(found) for n, found in walls.items()}
         on |= {n: tuple(domain.faces_of(n, ionic)) for n in ("collector", "counter")}
         _check_expressions(case, domain, on, c0)
-    if case.counter.kind == "metal":
+    if case.counter.kind in ("metal", "foil"):
         faces["counter"] = tuple(domain.faces_of("counter", ionic))
         reaction = _with_film(
             _reaction(case, "counter", case.metal), edges.counter_contact(case)
@@ -294,6 +294,9 @@ def read(
             case, domain, "counter", {"counter": reaction}, primary, faces=faces["counter"],
             potential="ground",
         )
+    elif case.counter.kind == "cathode":
+        faces["counter"] = tuple(domain.faces_of("counter", ionic))
+        counter = _cathode(domain, case.counter.resistance or 0.0, faces["counter"])
     touching = tuple(domain.faces_of("collector", liquid))
     foil = _coated(case, "collector", case.collector.material or case.metal)
     if touching and foil is not None:
@@ -317,7 +320,7 @@ def read(
         tuple(plating), counter,
         max(_largest(domain, r.eta_nuc) for r in reactions.values()),
         max(r.q_cov for r in reactions.values()),
-        reactions | ({"counter": reaction} if counter else {}),
+        reactions | ({"counter": reaction} if case.counter.kind in ("metal", "foil") else {}),
         {n: tuple(found) for n, found in walls.items()},
         faces,
         (*(w for n in walls if n not in reactions for w in walls[n]),
@@ -442,6 +445,17 @@ def _exchange_current(
 
 def _with_film(reaction: Reaction, resistance: float) -> Reaction:
     return replace(reaction, film=reaction.film + resistance)
+
+
+def _cathode(domain: Domain, resistance: float, faces: tuple[Wall, ...]) -> Electrode:
+    """A counter electrode that goes by Ohm's law; what holds its metal gives it its `rest`."""
+    conductance = dfem.Constant(domain.mesh, 1.0 / resistance)
+
+    def ohmic(eta: Any, i0: Any, *_: Any) -> Any:
+        return i0 * eta
+
+    return Electrode("counter", lambda c, T: conductance, covered=True, law=ohmic, faces=faces,
+                     potential="ground")
 
 
 def _electrode(

@@ -38,6 +38,7 @@ from fem.physics.metal.metal import Metal
 from fem.physics.nuclei import build as nuclei_build
 from fem.physics.nuclei.nuclei import Nuclei
 from fem.physics.sei.build import films_that_stay
+from fem.physics.walls.counter import holding
 from fem.physics.walls.interface import Interface
 from fem.physics.walls.ledger import WallLedger, film_per_charge, smallest_diameter
 from fem.setup import edges as boundaries
@@ -212,7 +213,8 @@ def build(case: Case, domain: Domain) -> Model:
     electrons, capped = _electrons(
         case, domain, fillings, conductors, edges, filled, cap, found.insulated
     )
-    counter = (found.counter,) if found.counter else ()
+    stored = case.counter.kind in ("foil", "cathode")
+    counter = (found.counter,) if found.counter and not stored else ()
     metal = None
     if pores:
         bridges = {n: 0.0 if (f := fillings[n].sigma) is None else number(f) for n in pores}
@@ -225,7 +227,7 @@ def build(case: Case, domain: Domain) -> Model:
         initial_charge=case.initial.plated_charge or 0.0,
         charge_scale=found.covering_charge,
     )
-    opposite = growth.counter(case, found) if pores else None
+    opposite = holding(case, found) if stored else growth.counter(case, found) if pores else None
     nuclei = None if metal is None else nuclei_build.nuclei(case, domain, found, metal)
     covers = None if metal is None else growth.covering(case, domain, found, metal)
     displaced = None if metal is None else growth.displacement(case, ions, metal)

@@ -6,7 +6,26 @@ import numpy as np
 
 from fem.system.system import System
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "down_to_the_last"]
+
+#: Share of what is left that one step may take once few is left, and what is few, as a share of the
+#: most so far.
+TAKEN, FEW = 0.75, 0.01
+
+
+def down_to_the_last(left: float, most: float, taken: float) -> float | None:
+    """Share of a step that would take more than it should of what is left; None if it may stand.
+
+    A step that would take all there is finds no solution, and many shorter ones are tried. Give it
+    to `System.jumps`.
+
+    Args:
+        left: what there is.
+        most: that there has been.
+        taken: by the step as it is.
+    """
+    allowed = max(left - FEW * most, TAKEN * left)
+    return allowed / taken if 0.0 < allowed < taken else None
 
 
 class Ledger:

@@ -185,6 +185,15 @@ class Observer:
         """Entries of the summary on the present state, beside the columns."""
         return {}
 
+    def outlook(self, cycles: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Entries of the summary that follow from a run's cycles.
+
+        Args:
+            cycles: a row each, as the summary has them.
+        """
+        del cycles
+        return {}
+
     def remarks(self, *, closely: bool) -> Iterable[tuple[str, str]]:
         """Warnings, each with a key under which it is printed once.
 

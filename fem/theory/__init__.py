@@ -25,6 +25,15 @@ from fem.theory.current import (
     wagner_number,
     wagner_tafel,
 )
+from fem.theory.cycling import (
+    apparent_retention,
+    cycles_of_excess,
+    cycles_to,
+    host_thickness,
+    metal_mass,
+    n_to_p,
+    retention,
+)
 from fem.theory.effective import (
     bruggeman,
     cylinder_array,
@@ -70,6 +79,7 @@ from fem.theory.transport import (
 )
 
 __all__ = [
+    "apparent_retention",
     "boltzmann_anion",
     "bottom_up",
     "bruggeman",
@@ -81,6 +91,8 @@ __all__ = [
     "critical_radius",
     "cubic_curvature",
     "cubic_surface_energy",
+    "cycles_of_excess",
+    "cycles_to",
     "cylinder_array",
     "debye_length",
     "depletion_time",
@@ -93,11 +105,14 @@ __all__ = [
     "grahame_charge",
     "hashin_shtrikman",
     "heterogeneous_factor",
+    "host_thickness",
     "limiting_current",
     "maxwell_cylinders",
     "maxwell_spheres",
+    "metal_mass",
     "monroe_newman_factor",
     "monroe_newman_shift",
+    "n_to_p",
     "neutral_wavelength",
     "nucleation_barrier",
     "nucleation_rate",
@@ -105,6 +120,7 @@ __all__ = [
     "nucleus_current",
     "polarisation",
     "resistive_column",
+    "retention",
     "sand_capacity",
     "sand_time",
     "sei_shell_stress",

@@ -25,8 +25,8 @@ from fem.values.curves import Curve, read_table
 from fem.values.expressions import CONSTANTS, FUNCTIONS, Expression, ExpressionError
 from fem.values.units import check_range, conversion, format_quantity, parse_any, parse_quantity
 
-#: SI units of what a property may depend on: place, depth, salt concentration, temperature, and
-#: time since the start of the protocol step.
+#: SI units of what a property may depend on: place, depth, salt concentration, temperature, time
+#: since the start of the protocol step, and the share of its capacity that a cathode holds.
 VARIABLES = {
     "x": "m",
     "y": "m",
@@ -35,6 +35,7 @@ VARIABLES = {
     "c": "mol/m^3",
     "T": "K",
     "t": "s",
+    "state": "",
 }
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 

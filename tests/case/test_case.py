@@ -185,6 +185,10 @@ class Rule:
 
 PULSE = {"step": "pulse", "current_density": "1 mA/cm^2", "on": "10 s", "off": "5 s"}
 CYCLE = {"step": "cycle", "cycles": 3}
+OCV = {"along": "state", "at": [0.0, 1.0], "values": ["4 V", "3 V"]}
+CATHODE = {
+    "kind": "cathode", "capacity": "1 mAh/cm^2", "resistance": "20 ohm*cm^2", "ocv": OCV,
+}  # fmt: skip
 RULES = [
     # top level
     Rule({"schema": 2}, "schema: 2: must be 1"),
@@ -254,6 +258,27 @@ RULES = [
         {"boundaries.wall": {"phi_s": "0 V", "current_density": "1 A/m^2"}}, "contradict each other"
     ),
     Rule({"counter": {"kind": "metall"}}, "counter.kind: 'metall': must be"),
+    Rule({"counter": {"kind": "foil"}}, "counter.thickness: missing; of a foil at the start"),
+    Rule({"counter": {"thickness": "1 um"}}, "counter.thickness: belongs to kind = 'foil', and"),
+    Rule({"counter": CATHODE | {"ocv": None}}, "counter.ocv: missing; of a cathode against"),
+    Rule({"counter": CATHODE | {"ocv": "4 V"}}, "counter.ocv: '4 V': must be a table over state"),
+    Rule(
+        {"counter": CATHODE | {"ocv": OCV | {"values": ["3 V", "4 V"]}}},
+        "counter.ocv: rises from 3 V to 4 V between state = 0 and 1; it falls, or stays",
+    ),
+    Rule(
+        {"counter": CATHODE | {"ocv": OCV | {"at": [0.1, 1.0]}}},
+        "counter.ocv: covers state = 0.1 to 1; give it from 0 to 1",
+    ),
+    Rule(
+        {"counter": {"kind": "foil", "thickness": "1 um"}, "study": "secondary",
+         "protocol": [{"step": "plate", "current_density": "1 mA/cm^2"}]},
+        "counter.kind: 'foil': a secondary study has no time in which metal is used up",
+    ),
+    Rule(
+        {"counter": CATHODE, "boundaries.counter.contact_resistance": "2 ohm*m^2"},
+        "and one of kind 'cathode' has none; leave it out or add it to counter.resistance",
+    ),
     Rule(
         {"counter.kind": "ideal", "boundaries.counter.contact_resistance": "2 ohm*m^2"},
         "boundaries.counter.contact_resistance: '2 ohm*m^2': is in series with the reaction of the "
@@ -288,7 +313,7 @@ RULES = [
         {"protocol.0.duration": None}, "protocol.0: plate: never ends; give duration, capacity or"
     ),
     Rule({"protocol.0.duratoin": "1 h"}, "protocol.0.duratoin: '1 h': unknown name; did you mean"),
-    Rule({"protocol.0.cutoff": "1 V"}, "protocol.0.cutoff: '1 V' is out of range: must be below 0"),
+    Rule({"protocol.0.cutoff": "1 V"}, "protocol.0.cutoff: 1 V: must be below 0 V"),
     Rule({"protocol.1": {"step": "rest"}}, "protocol.1.duration: missing; ends the step after"),
     Rule(
         {"protocol.1": {"step": "hold", "voltage": "1 V"}},

@@ -257,6 +257,46 @@ def test_efficiency():
         theory.coulombic_efficiency(1.1, 10)
 
 
+def test_retention_with_and_without_excess():
+    """Numbers of the design: .999777 for .8 at 1000; N/P 2.5, CE .998: 750 + 111.5 cycles."""
+    assert theory.coulombic_efficiency(0.8, 1000) == pytest.approx(0.999777, abs=5e-7)
+    assert theory.cycles_of_excess(0.998, 2.5) == pytest.approx(750.0, rel=1e-12)
+    assert theory.cycles_to(0.8, 0.998, 2.5) == pytest.approx(750.0 + 111.5, abs=0.05)
+    assert theory.retention(np.array([0, 750, 861.46]), 0.998, 2.5) == pytest.approx(
+        [1.0, 1.0, 0.8], abs=1e-5
+    )
+    # without excess each cycle leaves CE of what was there
+    assert theory.retention(np.arange(4), 0.97) == pytest.approx(
+        [1.0, 0.97, 0.97 * 0.97, 0.97 * 0.97 * 0.97], rel=1e-12
+    )
+    # cycle by cycle with excess: what is lost is taken from the excess as long as it lasts
+    q, spare, kept = 1.0, 0.35, []
+    for _ in range(12):
+        lost = 0.1 * q
+        used = min(lost, spare)
+        spare, q = spare - used, q - (lost - used)
+        kept.append(q)
+    many = np.arange(1, 13)
+    after = many > 4  # the cycle that uses the last of it is a mixture
+    assert theory.retention(many, 0.9, theory.n_to_p(1.0, 0.35))[:3] == pytest.approx([1, 1, 1])
+    assert np.diff(np.log(kept))[4:] == pytest.approx(math.log(0.9))
+    left = np.array(kept)
+    assert theory.retention(many, 0.9, 1.35)[after] == pytest.approx(left[after], rel=3e-3)
+    assert theory.apparent_retention(0.8, 3.0) == pytest.approx(0.9333, abs=5e-5)
+
+
+def test_masses():
+    """5 mAh/cm2 of lithium: 1.2953 mg/cm2; 51 wt% in a host of 0.1 g/cm3: 124.5 um.
+
+    Those are of 3860 mAh/g; 6.94 g/mol is 3861.9 mAh/g.
+    """
+    mass = theory.metal_mass(5 * 36000.0, 6.94e-3)
+    assert mass == pytest.approx(5 / 3861.9 * 10, rel=1e-5)  # kg/m2
+    assert mass == pytest.approx(1.2953e-2, rel=5e-4)
+    assert theory.host_thickness(1.2953e-2, 0.51, 100.0) == pytest.approx(124.45e-6, rel=1e-4)
+    assert theory.host_thickness(mass, 0.51, 100.0) == pytest.approx(124.5e-6, rel=1e-3)
+
+
 def test_nucleation():
     # physics notes: dG is 3,700 k_B T at 50 mV (Li, gamma 0.5)
     barrier = theory.nucleation_barrier(-0.05, 0.5, 1.2998e-5)
@@ -409,6 +449,10 @@ def test_real_electrolyte_numbers_are_plausible():
         (lambda: theory.cubic_surface_energy([1.0, 0.0], 0.5, -0.1), "delta4 must be at least 0"),
         (lambda: theory.cubic_curvature(0.0, [1.0, 0.0], 0.05), "radius must be above 0"),
         (lambda: theory.critical_radius(0.0, 0.5, 1e-5), "eta must be above 0"),
+        (lambda: theory.retention(1, 1.0), "efficiency must be at least 0 and below 1, got 1"),
+        (lambda: theory.retention(1, 0.9, 0.8), "n_p must be at least 1, got 0.8"),
+        (lambda: theory.n_to_p(0.0, 1.0), "capacity must be above 0"),
+        (lambda: theory.host_thickness(1.0, 1.0, 100.0), "share must be at least 0 and below 1"),
     ],
 )
 def test_arguments_out_of_range_are_refused(call, message):

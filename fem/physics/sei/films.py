@@ -278,6 +278,7 @@ class Films(Observer):
         metal = s["stock"].plated() - kept["sei.metal"]
         bare = books.pending["side"] + made  # side reactions that make no film
         gap = metal + books.pending["reacted"] - bare + grown + lost
+        gap += books.pending.get("dead", 0.0)  # what inputs strand (`fem.physics.inventory`)
         return {
             "sei_thickness": mean,
             "sei_thickest": s.extrema("L_sei")[1],

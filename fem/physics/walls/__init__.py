@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, Column, Field, Figure, Physics
+from fem.contract.physics import ALL, Column, EventKind, Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -20,12 +20,21 @@ PHYSICS = Physics(
         Field("q", "C/m^2", "plated charge per wall area", balance="charge of the film",
               shown=(1e-4, "C/cm²"), colours="plasma", magnitude=True, medium="wall",
               carried="nearest"),
+        Field("q_counter", "C/m^2", "metal in the counter electrode, per its area",
+              balance="metal of the counter electrode", medium="electrolyte", block="counter",
+              carried="nearest"),
     ),
     columns=(
         Column("plated", "C/m^2", "charge of the metal, on walls or in pores", per_area=True,
                optional=True, last=False),
+        Column("counter_left", "C/m^2", "charge of the metal that the counter electrode holds",
+               per_area=True, optional=True, last=False),
         Column("faraday", "", "metal against charge passed less side reactions", closure=True,
                optional=True, last=False),
+    ),
+    events=(
+        EventKind("counter_empty", "the counter electrode has no metal left to plate", "step"),
+        EventKind("counter_full", "the counter electrode has no room left for metal", "step"),
     ),
     figures=(
         Figure("local_current", "i_n along walls or the front of growing metal, magnitude",

@@ -45,7 +45,7 @@ class Interface:
 
         i_n = law(eta),  eta = phi_s - phi_l - U - i_n R_film,  U = 0 for bulk metal
         <i_n, v_s> enters phi_s,  -<i_n, v_l> enters phi_l                      [A]
-        dq/dt = -i_n (less side reactions): plated charge per real area, C/m2   [A]
+        dq/dt = -i_n (less side reactions) - dead: plated charge per real area, C/m2   [A]
 
     Wall integrals are lumped at the nodes, so that current, coverage and film current at a node
     belong together exactly. Walls with a nucleation overpotential plate below
@@ -130,16 +130,19 @@ class Interface:
         phi_l = _side(s["phi_l"], minus)
         if e.potential == "field":
             return _side(s["phi_s"], plus) - phi_l
-        return (_side(s.voltage, minus) if e.potential == "driven" else 0.0) - phi_l
+        if e.potential == "ground":
+            return -phi_l - e.rest
+        return _side(s.voltage, minus) - phi_l
 
     def current_density(self, s: System, e: Electrode, on_wall: bool) -> tuple[Any, Any]:
         """i_n on walls (inside the mesh) or faces (at its edge), and the part that makes no metal.
 
-        Both in A/m2; the second is the side reaction of a bare wall (`kinetics.side_reaction`) and
-        what films of other physics take.
+        Both in A/m2; the second is the side reaction of a bare wall (`kinetics.side_reaction`),
+        what films of other physics take, and the share that the name `losses` takes of the rest.
         """
         _, eta, i_n, _, side = self._solved(s, e, on_wall)
-        return i_n, side(eta)
+        passed, losses = side(eta), s.values.get("losses")
+        return i_n, passed + losses.side(i_n - passed) if losses and e.counts else passed
 
     def conditions(self, s: System, e: Electrode, on_wall: bool) -> tuple[Any, Any, Any]:
         """phi_s - phi_l, V, that less the drop through films, and what makes metal, A/m2 (UFL)."""
@@ -253,20 +256,26 @@ class Interface:
         for part in dict.fromkeys(part for e in self.electrodes for part in self._spends(e)):
             s.spend(part, functools.partial(self._spending, s, part))
         self._report(s)
-        self._remember_films(s)
+        self.remember_films(s)
 
     def _report(self, s: System) -> None:
-        """Currents of all electrodes for the books."""
+        """Currents of all electrodes for the books, and the metal that loses its contact."""
+        stranded: Any = 0
         for e in self.electrodes:
-            for i_n, side, (weight, measure), _, _ in self.pieces(s, e):
+            for i_n, side, (weight, measure), _, minus in self.pieces(s, e):
                 if not e.counts:
                     s.flow("counter", i_n * weight * measure)
                     continue
                 s.flow("cell", i_n * weight * measure)
-                if not e.covered or any(k.lies_on(e) for k in self.skins):
+                stranded += self._dead(s, i_n - side, minus) * weight * measure
+                beside = "losses" in s.values or any(k.lies_on(e) for k in self.skins)
+                if not e.covered or beside:
                     s.flow("side", side * weight * measure)
                 if e.potential == "driven":
                     s.flow("driven", i_n * weight * measure)
+        if "losses" in s.values and self.plating and self.state:
+            form = s.form(stranded)
+            s.ledgers["dead"] = lambda: s.integral(form)
 
     def _heat(self, s: System, v: Any) -> Any:
         """<i_n (phi_s - phi_l) + i_n T dU/dT, v> of all electrodes, W."""
@@ -311,9 +320,17 @@ class Interface:
         total: Any = 0
         for e in here:
             for i_n, side, (weight, measure), _, minus in self.pieces(s, e):
-                flow = _side(s.ddt(s["q"]), minus) + i_n - side if stores else i_n
+                flow = i_n
+                if stores:
+                    flow = _side(s.ddt(s["q"]), minus) + i_n - side
+                    flow = flow + self._dead(s, i_n - side, minus)
                 total = total + flow * weight * _side(v, minus) * measure
         return total
+
+    def _dead(self, s: System, metal: Any, minus: str) -> Any:
+        """Metal on a wall that loses its contact, A/m2, by the name `losses` if one is there."""
+        losses = s.values.get("losses")
+        return losses.dead(metal, _side(s["q"], minus)) if losses else ufl.as_ufl(0.0)
 
     def _opposite(self, s: System) -> Subdomain:
         """The cells along the counter electrode."""
@@ -322,7 +339,7 @@ class Interface:
         s.parts.append(layer)
         return layer
 
-    def _remember_films(self, s: System) -> None:
+    def remember_films(self, s: System) -> None:
         """At each iterate the film current of a node is brought to its present i_n.
 
         i = law(drive - R i) has one solution, and the sign of i - i_last tells on which side of

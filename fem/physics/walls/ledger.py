@@ -178,6 +178,7 @@ class WallLedger(Observer):
         self.amount, start = self.plated(), self.s.kept["plated"]
         books = self.s["circuit"]
         gap = self.amount - start + books.pending["reacted"] - books.pending["side"]
+        gap += books.pending.get("dead", 0.0)
         size = max(books.reference(scale), LAST_DIGIT * start)
         return {"plated": self.amount, "faraday": abs(gap) / size}
 

@@ -1,0 +1,181 @@
+"""The books of the metal that is cycled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import ufl
+
+from fem.base.constants import FARADAY
+from fem.base.errors import CaseError
+from fem.materials import Metal
+from fem.physics.inventory.losses import Losses
+from fem.physics.inventory.outlook import extrapolated
+from fem.system.ledger import Ledger, down_to_the_last
+from fem.system.part import Begun, Observer
+from fem.system.system import System
+
+__all__ = ["Books"]
+
+#: Parts of the inventory, each with its column and what a cycle changes of it.
+PARTS = {"live": "M", "dead": "X", "sei": "S", "counter": "K"}
+
+
+class Books(Observer):
+    """Live, dead and lost metal, and that of the counter electrode: M + X + S + K = const.
+
+    M is what the cell's `stock` holds in contact, X what it holds without, and what losses have
+    stranded; S is minus the integral of all side reactions, K what the name `opposite` holds, or
+    minus what has entered the electrolyte opposite. Each comes from its own place.
+
+    Args:
+        losses: of the case.
+        stated: what goes into the summary on where they are from.
+        metal: its data.
+        pores: regions of electrolyte, with their porosity: pores where they lie in the host.
+        hosted: the mesh has a host.
+    """
+
+    needs: tuple[str, ...] = ("circuit", "stock")
+    provides: tuple[str, ...] = ("losses",)
+
+    def __init__(
+        self, losses: Losses, stated: dict[str, Any], metal: Metal, pores: dict[str, float],
+        hosted: bool,
+    ):
+        self.losses, self.stated, self.pores, self.hosted = losses, stated, pores, hosted
+        self.thickness = float(metal.molar_volume) / (metal.z * FARADAY)  # m per C/m2
+        self.makes = ("host_use",) if hosted else ()
+        self.begun: Begun | None = None
+
+    def declare(self, s: System) -> None:
+        """Give walls their losses, and keep a ledger of what a counter electrode gives."""
+        self.s = s
+        s.define("losses", self.losses)
+        self.given = Ledger(s, "counter_given")
+
+    def rows(self, s: System) -> None:
+        """Find the volume of the pores of the host (collective)."""
+        s.jumps.append(self._runs_out)
+        if (self.losses.stranded or self.losses.decay) and "dead" not in s.ledgers:
+            raise CaseError(
+                "inventory.dead: metal is followed on no wall, only in averaged hosts; give "
+                "`dead` there"
+            )
+        self.stock, self.opposite = s["stock"], s.values.get("opposite")
+        self.room = 0.0
+        if self.hosted:
+            depth, (top, bottom) = s.domain.coordinates()["depth"], s.domain.span
+            inside = ufl.conditional(
+                ufl.And(ufl.ge(depth, 0.0), ufl.le(depth, top - bottom)), 1.0, 0.0
+            )
+            self.room = sum(
+                share * s.integral(s.form(inside * s.domain.weight * s.domain.dx((name,))))
+                for name, share in self.pores.items()
+            )
+
+    # -- a run asks ----------------------------------------------------------------------------
+
+    def _parts(self, side: float, dead: float, given: float) -> dict[str, float]:
+        """M, X, S and K of the present state, C (2D: C/m; collective).
+
+        Args:
+            side: integral of side reactions, sign of i_n, C.
+            dead: what losses have stranded, C.
+            given: what has entered the electrolyte opposite, C.
+        """
+        plated, left = self.stock.plated(), self.stock.left()
+        cut_off = sum(store.plated() - store.live() for store in self.s.stores)
+        cut_off = plated - left if math.isfinite(left) else cut_off
+        counter = -given if self.opposite is None else self.opposite.left()
+        return {"live": plated - cut_off, "dead": dead + cut_off, "sei": -side, "counter": counter}
+
+    def begin(self) -> None:
+        """Take the present state as the reference (collective)."""
+        self.given.begin()
+        parts = self._parts(0.0, 0.0, 0.0)
+        self.s.kept |= {
+            "inventory": sum(parts.values()), "foil": parts["counter"],
+            **{f"cycle_{name}": value for name, value in parts.items()},
+        }
+        self.s.kept["cycle"], self.found = 0, parts
+
+    def recall(self, events: Any) -> None:
+        """Take up a state that was restored (collective)."""
+        del events
+        charges = self.s.charges
+        dead = charges["dead"][0] if "dead" in charges else 0.0
+        self.found = self._parts(
+            float(charges["side"][0]), float(dead), float(self.given.history[0])
+        )
+
+    def impose(self, begun: Begun) -> None:
+        """Note what there is where a cycle begins."""
+        cycle, self.begun = begun.segment.cycle, begun
+        if cycle != self.s.kept["cycle"]:
+            self.s.kept |= {f"cycle_{name}": value for name, value in self.found.items()}
+            self.s.kept["cycle"] = cycle
+
+    def _runs_out(self) -> float | None:
+        """Share of the step to be tried after which little is left, at the last current."""
+        books = self.s["circuit"]
+        if self.begun is None or self.begun.segment.sign <= 0.0 or books.flow <= 0.0:
+            return None
+        taken = books.flow * self.s.dt * (1.0 + self.losses.stranded)
+        return down_to_the_last(self.found["live"], self.s.kept["most"], taken)
+
+    def step(self, scale: float) -> dict[str, float]:
+        """The columns, C (2D: C/m), and how well they add up."""
+        s, books = self.s, self.s["circuit"]
+        given = self.given.step(books.opposite)
+        self.parts = self._parts(books.pending["side"], books.pending.get("dead", 0.0), given)
+        stored = self.opposite is not None
+        size = s.kept["inventory"] if stored else books.reference(scale)
+        gap = sum(self.parts.values()) - s.kept["inventory"]
+        gains = {f"gain_{n}": self.parts[n] - s.kept[f"cycle_{n}"] for n in ("live", "dead", "sei")}
+        metal = self.parts["live"] + self.parts["dead"]
+        inside = self._inside(metal)
+        lost = s.kept["foil"] - self.parts["counter"] if self._foil else 0.0
+        out = {f"metal_{name}": value for name, value in self.parts.items()} | gains
+        out["swelling"] = self.thickness * (metal - inside - lost) / books.area
+        out["inventory"] = abs(gap) / size
+        if self.hosted:
+            out["host_use"] = self.thickness * inside / self.room
+        return out
+
+    def _inside(self, metal: float) -> float:
+        """Metal in the pores of the host, C (collective)."""
+        stored = sum(store.plated() for store in self.s.stores)
+        if stored or not self.hosted:
+            return stored
+        return getattr(self.stock, "in_host", lambda: metal)()
+
+    @property
+    def _foil(self) -> bool:
+        """The counter electrode is metal of finite thickness."""
+        return self.opposite is not None and self.opposite.ocv is None
+
+    def accept(self) -> None:
+        """Take what was found as what there is."""
+        self.given.accept()
+        self.found = self.parts
+
+    def summary(self) -> dict[str, Any]:
+        """Origin of the losses."""
+        return {"losses": self.stated} if self.stated else {}
+
+    def outlook(self, cycles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Cycles to 80 % of the capacity, if the last efficiencies are constant: extrapolated."""
+        return {"outlook": extrapolated(cycles, stored=self.opposite is not None)}
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Losses that nobody has measured."""
+        if not closely:
+            for name, entry in self.stated.items():
+                if entry["status"] == "assumed":
+                    yield f"loss {name}", (
+                        f"inventory.{name}: assumed ({entry['source']}); efficiency and retention "
+                        "follow from it and predict nothing"
+                    )

@@ -1,0 +1,55 @@
+"""Retention beyond what was simulated, where the efficiency of cycles has come to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fem import theory
+
+__all__ = ["KEPT", "extrapolated"]
+
+#: Fewest cycles of constant efficiency that anything is extrapolated from.
+FEWEST = 5
+#: Largest spread of what they lose, over their mean loss, that counts as constant.
+SPREAD = 0.01
+#: Share of the capacity at which the life of a cell is said to end.
+KEPT = 0.8
+
+
+def extrapolated(cycles: Sequence[Mapping[str, Any]], *, stored: bool) -> dict[str, Any]:
+    """Cycles from now until `KEPT` of the capacity is left; says that nobody has simulated them.
+
+    Q_n = Q_0 once N/P metal is there for n* = (N/P - 1)/(1 - CE) cycles, then CE^(n - n*).
+
+    Args:
+        cycles: rows of a run, complete but perhaps for the last.
+        stored: the counter electrode holds a finite amount; else N/P is that of no excess.
+
+    Returns:
+        `of`: what it is; and `cycles`, `coulombic_efficiency`, `n_p`, `cycles_of_excess`,
+        `cycles_to_80_percent`, or `why` there are none.
+    """
+    last = [row for row in cycles if row["coulombic_efficiency"]][-FEWEST:]
+    efficiency = [float(row["coulombic_efficiency"]) for row in last]
+    of = f"extrapolated from the last {FEWEST} cycles, not simulated"
+    if len(last) < FEWEST:
+        return {"of": of, "why": f"{len(last)} cycles; {FEWEST} of constant efficiency are needed"}
+    mean = sum(efficiency) / FEWEST
+    loss, spread = 1.0 - mean, max(efficiency) - min(efficiency)
+    if not 0.0 < loss < 1.0:
+        return {"of": of, "why": f"the efficiency is {mean:.6g}: nothing is lost"}
+    if spread > SPREAD * loss:
+        return {
+            "of": of,
+            "why": f"the efficiency is not constant: it spreads by {spread:.2g} where {loss:.2g} "
+            f"is lost, more than {SPREAD:.0%} of that",
+        }
+    plated = float(last[-1]["plated"])
+    here = float(last[-1]["metal_live"]) + float(last[-1]["metal_counter"])
+    n_p = max(here / plated, 1.0) if stored else 1.0
+    return {
+        "of": of, "cycles": FEWEST, "coulombic_efficiency": mean, "n_p": n_p,
+        "cycles_of_excess": theory.cycles_of_excess(mean, n_p),
+        "cycles_to_80_percent": theory.cycles_to(KEPT, mean, n_p),
+    }  # fmt: skip
