@@ -105,6 +105,8 @@ class LinearSolver:
     def _chooses_direct(self) -> bool:
         stage, options, s = self.stage, self.options, self.stage.system
         flat = s.domain.dim == 2
+        if options.kind == "auto" and flat and s.hints.tight:
+            return True
         limit = options.direct_limit_2d if flat else options.direct_limit_3d
         size = stage.total_size
         if s.hints.lasting:

@@ -26,6 +26,7 @@ from ufl.corealg.traversal import unique_pre_traversal
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI, owned_size
 from fem.solver.corners import Moment
+from fem.solver.edges import AlongEdges, EdgeSlope
 from fem.solver.linear import LinearSolver, Step
 from fem.solver.matrices import Assembly
 from fem.solver.options import Control, Options, Outcome
@@ -97,7 +98,11 @@ class Stage:
 
     def _compile(self) -> None:
         s = self.system
-        self.affine = True
+        self.along = {
+            row: [AlongEdges(s, flux) for flux in s.edge_fluxes if flux.row == row]
+            for row in self.rows
+        }
+        self.affine = not any(self.along.values())
         self.jacobian = [[self._block(row, column) for column in self.unknowns]
                          for row in self.rows]
         own = {u.value for u in self.unknowns}
@@ -106,7 +111,8 @@ class Stage:
             if row in s.forms:
                 check_rules(s.forms[row])
         self.residuals = [
-            Vector(s, s.forms[row], u) if row in s.forms and not self.affine else None
+            Vector(s, s.forms[row], u, self.along[row])
+            if row in s.forms and not self.affine else None
             for row, u in zip(self.rows, self.unknowns, strict=True)
         ]
         self.rest = [self._at_zero(row) if self.affine else None for row in self.rows]
@@ -136,12 +142,13 @@ class Stage:
             return None
         derivative = ufl.derivative(self.system.forms[row], column.value, column.trial)
         derivative = ufl.algorithms.expand_derivatives(derivative)
-        if derivative.empty():
+        along = [EdgeSlope(a, column.name) for a in self.along[row] if column.name in a.nodes]
+        if derivative.empty() and not along:
             return None
         own = {u.value for u in self.unknowns}
         self.affine = self.affine and not own & {*derivative.coefficients()}
         u = self.system.unknowns[unknown_of(row)]
-        return Block(self.system, derivative, u, column)
+        return Block(self.system, derivative, u, column, along)
 
     def _at_zero(self, row: str) -> Any:
         """Row where the unknowns of the stage are zero; None if nothing is left of it."""
@@ -252,6 +259,7 @@ class Stage:
         if max(norm, abs(gap)) > scale and s.history > 1:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
         best, stalled = math.inf, 0
+        growth = math.inf if s.hints.tight else MAX_RESIDUAL_GROWTH
         for iteration in range(options.max_newton + 1):
             if self.drives and not seek:
                 scale = max(least, abs(self.gap(control)))
@@ -297,7 +305,7 @@ class Stage:
             self._move(steps, share, origin)
             residual, norm, gap = self._state(control, seek)
             for _ in range(MAX_HALVINGS):
-                if max(norm, abs(gap)) / scale <= MAX_RESIDUAL_GROWTH * worst:
+                if max(norm, abs(gap)) / scale <= growth * worst:
                     break
                 share /= 2  # exponentials far from the solution: go back half of the way
                 self._move(steps, share, origin)
@@ -437,6 +445,9 @@ class Stage:
         largest = self.local.jump(dict(zip(self.names, fields, strict=True)), dE)
         if largest > self.options.max_potential_step:
             share = min(share, self.options.max_potential_step / largest)
+        for u, step in zip(self.unknowns, fields, strict=True):
+            if np.isfinite(u.largest_move):
+                share = min(share, u.largest_move / max(np.abs(step).max(initial=0.0), 1e-300))
         return self.system.domain.comm.allreduce(share, op=MPI.MIN)
 
     def _move(

@@ -9,7 +9,7 @@ integrated, by any quadrature rule, and the rest is one product with the shapes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
 from fem.solver.corners import Bilinear, Linear, Moment, NotAtCornersError, merged
+from fem.solver.edges import AlongEdges, EdgeSlope
 from fem.solver.pattern import Pattern, pattern
 from fem.system.system import System, Unknown
 
@@ -61,11 +62,15 @@ class Vector:
         system: whose form it is.
         form: with a test function.
         row: its unknown.
+        along: fluxes along edges that enter the row beside the form.
     """
 
-    def __init__(self, system: System, form: Any, row: Unknown):
+    def __init__(
+        self, system: System, form: Any, row: Unknown, along: Sequence[AlongEdges] = ()
+    ):
         self.system, self.row = system, row
         self.quick, others = _sorted(form, lambda integral: Linear(system, integral, row))
+        self.quick += along
         self.other = system.form(ufl.Form(others)) if others else None
 
     def nodal(self, moment: Moment | None = None) -> Array:
@@ -90,13 +95,17 @@ class Block:
             others R. What fits is taken at corners (`fem.solver.corners`).
         row: unknown of the test function.
         column: unknown of the trial function.
+        along: derivatives of fluxes along edges, part of R.
 
     Attributes:
         matrix: the sum.
         stiff: there is a K. rest: there is an R.
     """
 
-    def __init__(self, system: System, form: Any, row: Unknown, column: Unknown):
+    def __init__(
+        self, system: System, form: Any, row: Unknown, column: Unknown,
+        along: Sequence[EdgeSlope] = (),
+    ):
         self.comm: Any = system.domain.comm
         self.stiff, self.rest = False, True
         self.beside: Assembled | Blocked | None = None  # what has no place in the pattern
@@ -107,6 +116,7 @@ class Block:
             return
         self.where = where = pattern(system, row, column)
         self.quick, slow = _sorted(form, lambda i: Bilinear(system, i, row, column, where))
+        self.quick += along
         fits = [Stiffness.fits(ufl.Form([i]), row, column) for i in slow]
         stiff = [i for i, does in zip(slow, fits, strict=True) if does]
         others = [i for i, does in zip(slow, fits, strict=True) if not does]

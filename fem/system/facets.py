@@ -38,7 +38,8 @@ class WallReaction:
         integrals: what is integrated, by name: test function -> UFL form, A.
         rows: unknown (or `CELL`) -> (name of the integral, sign) that enters its row.
         electrons: where they come from: `field` (phi_s of the solid), `driven` (the cell voltage)
-            or `ground`. All of these act through phi_s - phi_l.
+            or `ground`. All of these act through phi_s - phi_l; where phi_l is an unknown, that
+            gives their slopes, else they are derived by the voltage, as phi_s goes along with it.
 
     Attributes:
         linear: no slope changes with an unknown.
@@ -53,12 +54,15 @@ class WallReaction:
         self.entries = dict(rows)
         self.rows = tuple(row for row in rows if row != CELL)
         through = {"field": ("phi_s", VOLTAGE), "driven": (VOLTAGE,), "ground": ()}[electrons]
+        follows = "phi_l" in system.unknowns
         parts: list[tuple[str, str, Any]] = []
         for what, integral in integrals.items():
             parts.append((what, "", integral))
             for u in (u for u in system.unknowns.values() if u.name not in through):
-                if _slope(integral, u, layer) is not None:
+                if _slope(integral, u.value, layer) is not None:
                     parts.append((what, u.name, integral))
+            if through and not follows and _slope(integral, system.voltage, layer) is not None:
+                parts.append((what, VOLTAGE, integral))
         cell = layer.mesh.basix_cell()
         space = dfem.functionspace(
             layer.mesh, basix.ufl.element("Lagrange", cell, 1, shape=(len(parts),))
@@ -70,7 +74,8 @@ class WallReaction:
         for k, (_, by, integral) in enumerate(parts):
             term = integral(v[k])
             if by:
-                term = ufl.derivative(term, system.unknowns[by].value, ufl.as_ufl(1.0))
+                of = system.voltage if by == VOLTAGE else system.unknowns[by].value
+                term = ufl.derivative(term, of, ufl.as_ufl(1.0))
                 term = ufl.algorithms.expand_derivatives(term)
                 self.linear = self.linear and not moving & {*term.coefficients()}
             form = form + term
@@ -78,8 +83,8 @@ class WallReaction:
         self.form = system.form(form)
         self.width = len(parts)
         slopes_of = {by for _, by in self.parts if by}
-        self.moved = through if "phi_l" in slopes_of else ()
-        self.columns = (*sorted(slopes_of), *self.moved)
+        self.moved = through if slopes_of & {"phi_l", VOLTAGE} else ()
+        self.columns = (*sorted(slopes_of - {VOLTAGE}), *self.moved)
         flat = dfem.functionspace(layer.mesh, ("Lagrange", 1))
         self.here = system.domain.nodes_on(flat, layer, walls=walls, faces=faces)
         corner = system.domain.vertices(flat, layer)[self.here]
@@ -103,9 +108,12 @@ class WallReaction:
         for row, (what, sign) in self.entries.items():
             for (of, by), k in self.parts.items():
                 if of == what and by:
-                    out[row, by] = sign * self.values[k]
-                    if by == "phi_l":
-                        out |= {(row, up): -sign * self.values[k] for up in self.moved}
+                    slope = sign * self.values[k]
+                    if by != VOLTAGE:
+                        out[row, by] = slope
+                    if by in ("phi_l", VOLTAGE):
+                        slope = slope if by == VOLTAGE else -slope
+                        out |= dict.fromkeys(((row, up) for up in self.moved), slope)
         return out
 
 
@@ -118,10 +126,10 @@ def _at_vertices(s: System, u: Unknown) -> npt.NDArray[np.int32]:
 
 
 def _slope(integral: Callable[[Any], Any], u: Any, layer: Subdomain) -> Any:
-    """Derivative by an unknown, None if there is none."""
+    """Derivative by a field, None if there is none."""
     v = ufl.TestFunction(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
-    if u.value not in extract_coefficients(integral(v)):
+    if u not in extract_coefficients(integral(v)):
         return None
-    form = ufl.derivative(integral(v), u.value, ufl.as_ufl(1.0))
+    form = ufl.derivative(integral(v), u, ufl.as_ufl(1.0))
     form = ufl.algorithms.expand_derivatives(form)
     return None if form.empty() else form

@@ -281,8 +281,9 @@ class LocalTerms:
         largest = 0.0
         for t in self.terms:
             rise: Any = voltage if VOLTAGE in t.columns else 0.0
-            for name, way in (("phi_s", 1.0), ("phi_l", -1.0)):
-                if name in moved and name in t.columns:
+            for name in moved:
+                if name in t.columns:
+                    way = 1.0 if name == "phi_s" else -1.0
                     values = np.append(moved[name].array, 0.0)  # the last: nodes that are not there
                     rise = rise + way * values[t.nodes[name]]
             largest = max(largest, float(np.abs(rise).max(initial=0.0)))

@@ -88,6 +88,8 @@ class Hints:
         even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
         lasting: matrices change little from step to step, so that preconditioners last.
         definite: they are symmetric and positive definite: conjugate gradients take them.
+        tight: unknowns hang together so closely that only a factorisation solves for them (in 2D),
+            and that Newton's method takes its steps whole: residuals say little of their worth.
         flow: current that residuals of a study without a cell are compared with, A: an estimate,
             and once there is a solution what it says (collective).
     """
@@ -95,6 +97,7 @@ class Hints:
     even_mesh: bool = False
     lasting: bool = False
     definite: bool = False
+    tight: bool = False
     flow: Callable[[], float] | None = None
 
 
@@ -162,6 +165,7 @@ class Unknown:
         solver: what suits its block: `multigrid`, `blocks` (incomplete factors of each rank's
             part: storage is strong) or `diagonal`.
         largest_change: that one step may make, in the field's unit.
+        largest_move: the same of one Newton iteration.
         meant: owned nodes whose change is not held against a step.
         offset: what its values lack of the quantity of its name, in the field's unit (collective).
         gap: instead of extrapolation in time, what the error of a step is judged by.
@@ -193,6 +197,7 @@ class Unknown:
     shape: tuple[int, ...] = ()
     degree: int = 1
     largest_change: float = np.inf
+    largest_move: float = np.inf
     meant: npt.NDArray[np.bool_] | None = None
     offset: Callable[[], float] | None = None
     gap: Callable[[], float] | None = None
@@ -274,10 +279,15 @@ class System:
         self.unit_voltage = dfem.Function(everywhere)
         self.unit_voltage.x.array[:] = 1.0
         self.past_voltages = np.zeros(3)  # at the last accepted states, newest first, V
+        # What follows unknowns -> that of old states; the voltage is one number of each.
+        self.past: dict[Any, tuple[Any, ...]] = {
+            self.voltage: (dfem.Function(everywhere), dfem.Function(everywhere))
+        }
         self.charges: dict[str, npt.NDArray[np.float64]] = {}
         self.refreshers: list[Callable[[], None]] = []
         self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.solver.decoupling`
         self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
+        self.edge_fluxes: list[Any] = []  # `fem.system.edges.EdgeFlux`es
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
         self.jumps: list[Callable[[], float | None]] = []  # share of the step after which rates do
@@ -298,7 +308,6 @@ class System:
         self.spent_at_nodes: list[Any] = []
         self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
         self.memories: dict[str, Any] = {}
-        self.past: dict[Any, tuple[Any, ...]] = {}  # what follows unknowns -> that of old states
         self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
         self.shared: dict[str, Any] = {}  # what solvers make once for all stages
         self._compiled: dict[tuple[int, int], Any] = {}
@@ -603,6 +612,8 @@ class System:
         """
         self.dt = dt
         self._set_rates(dt)
+        for before, value in zip(self.past[self.voltage], self.past_voltages, strict=False):
+            before.x.array[:] = value
         if self.history > 1 and dt > 0:  # an imposed voltage is set anew after this
             self.set_voltage(float(self._guess(*self.past_voltages)))
         for unknown in self.unknowns.values():

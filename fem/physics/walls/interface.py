@@ -239,7 +239,7 @@ class Interface:
             metal, storage = (
                 functools.partial(self._integral, s, here, stores) for stores in (False, True)
             )
-            integrals, rows = {"i_n": metal}, {"phi_l": ("i_n", -1.0)}
+            integrals, rows = {"i_n": metal}, {s.values.get("metal_row", "phi_l"): ("i_n", -1.0)}
             if electrons == "field":
                 rows["phi_s"] = "i_n", 1.0
             if electrons != "ground":

@@ -1,0 +1,1 @@
+"""Ions with the charge they leave: Poisson, Nernst and Planck."""

@@ -1,0 +1,269 @@
+"""Ions and the charge they leave: Poisson's equation beside a balance of each ion."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ufl
+
+from fem.base.constants import EPSILON_0, FARADAY, GAS_CONSTANT
+from fem.case.species import Species
+from fem.compat import dfem
+from fem.physics.pnp.drift import Velocity, carried, drift
+from fem.physics.pnp.stern import SternLayers
+from fem.setup.electrode import Electrode, Wall
+from fem.system.edges import EdgeFlux, Law
+from fem.system.system import System
+
+__all__ = ["Liquid", "SpaceCharge", "SurfaceCharge", "unknown_of"]
+
+Array = npt.NDArray[np.float64]
+
+#: Most change of phi in one Newton iteration, in RT/F: over-limiting cells have hundreds of these.
+MAX_MOVE = 50.0
+
+
+@dataclass(frozen=True)
+class Liquid:
+    """Electrolyte of one region.
+
+    Attributes:
+        eps_r: relative permittivity.
+        porosity, tortuosity: of an averaged region, or 1; D_eff = D porosity/tortuosity.
+        fixed: charge that stays where it is, per volume of liquid, C/m3.
+    """
+
+    eps_r: float
+    porosity: float = 1.0
+    tortuosity: float = 1.0
+    fixed: float = 0.0
+
+
+@dataclass(frozen=True)
+class SurfaceCharge:
+    """Charge on walls that stays where it is.
+
+    Attributes:
+        density: C/m2.
+        walls: (solid, electrolyte) pairs. faces: (boundary, electrolyte) pairs.
+    """
+
+    density: float
+    walls: tuple[Wall, ...] = ()
+    faces: tuple[Wall, ...] = ()
+
+
+def unknown_of(ion: Species) -> str:
+    """Name of the concentration of an ion."""
+    return f"c_{ion.name}"
+
+
+@dataclass
+class SpaceCharge:
+    r"""Poisson, Nernst and Planck: the charge of ions makes the field that moves them.
+
+        Strong:  d(porosity c_i)/dt + div N_i = 0
+                 N_i = -D_i grad c_i - (z_i D_i F/RT) c_i grad phi + c_i u
+                 -div(eps grad phi) = F sum z_i c_i + rho_fixed
+        Walls:   z F N.n = -i_n of the metal ion, 0 of others (n out of the electrolyte);
+                 eps grad phi.n = sigma_w, at electrodes C_S (phi_s - phi)
+        Weak:    |z_i| F [ (d(porosity c_i)/dt, v) - (N_i, grad v) + <N_i.n, v> ] = 0           [A]
+                 omega { (eps grad phi, grad v) - (F sum z_i c_i + rho_fixed, v)
+                         - <sigma_w, v> - <C_S (phi_s - phi), v> } = 0                          [A]
+
+    Storage and charge are lumped at nodes. -(N_i, grad v) is a sum of fitted fluxes along edges
+    (`fem.solver.fitted`). omega = max(rate, D_max/(L lambda)), 1/s, with the Debye length lambda:
+    charge over the time of a step, or over the time in which layers are charged, is a current. A
+    molecule has n = 1 instead of |z_i|.
+
+    phi_l = phi + (RT/z F) ln(c/c0) + U0, of the metal ion, is the potential of a reference
+    electrode of the metal, so that kinetics read the same names as everywhere: i_n is
+    i0_ref [e^(alpha_a F d/RT) - (c/c_ref) e^(-alpha_c F d/RT)] with d = phi_s - phi at the plane
+    where the Stern layer ends (Frumkin).
+
+    Attributes:
+        ions: the species, that of the plated metal first.
+        liquids: by region.
+        dielectrics: solids without ions and electrons -> their eps_r.
+        T: K.
+        length: of the cell, m.
+        electrodes: that Stern layers lie on. stern: their capacity, F/m2.
+        surface: charged walls.
+        held: boundaries of a bath, where phi_l = 0 and all ions are as at the start.
+        U0: phi_s - phi of metal at rest in the electrolyte of the start, V.
+        velocity: of the liquid.
+    """
+
+    ions: Sequence[Species]
+    liquids: Mapping[str, Liquid]
+    T: float
+    length: float
+    dielectrics: Mapping[str, float] = field(default_factory=dict)
+    electrodes: Sequence[Electrode] = ()
+    stern: float = 0.2
+    surface: Sequence[SurfaceCharge] = ()
+    held: Sequence[str] = ()
+    U0: float = 0.0
+    velocity: Velocity | None = None
+
+    provides: tuple[str, ...] = ("phi_l", "phi", "c", "c_seen", "ions")
+    needs: tuple[str, ...] = ()
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions that conduct ions."""
+        return tuple(self.liquids)
+
+    @property
+    def salty(self) -> tuple[str, ...]:
+        """Regions that dissolve ions."""
+        return self.regions
+
+    @property
+    def c0(self) -> float:
+        """Metal ions at the start away from charge, mol/m3."""
+        return self.ions[0].c0
+
+    @property
+    def thermal(self) -> float:
+        """RT/F, V."""
+        return GAS_CONSTANT * self.T / FARADAY
+
+    @functools.cached_property
+    def debye(self) -> float:
+        """Debye length of the start, the least of all regions, m."""
+        strength = sum(ion.z**2 * ion.c0 for ion in self.ions)
+        eps = EPSILON_0 * min(liquid.eps_r for liquid in self.liquids.values())
+        return float(np.sqrt(eps * self.thermal / (FARADAY * strength)))
+
+    @property
+    def slowest(self) -> float:
+        """Least of omega, 1/s."""
+        return max(ion.D for ion in self.ions) / (self.length * self.debye)
+
+    # -- unknowns ------------------------------------------------------------------------------
+
+    def declare(self, s: System) -> None:
+        """Add phi on liquid and dielectrics, and the concentration of each ion."""
+        self.s, domain = s, s.domain
+        self.part = domain.subdomain(self.regions)
+        part = self.part
+        if self.dielectrics:
+            part = domain.subdomain((*self.regions, *self.dielectrics))
+        phi = s.add("phi", part, scale=self.thermal, potential=True)
+        phi.largest_move = MAX_MOVE * self.thermal
+        for ion in self.ions:
+            c = s.add(
+                unknown_of(ion), self.part, differential=True, scale=ion.c0 or self.c0,
+                positive=True,
+            )  # fmt: skip
+            c.value.x.array[:] = ion.c0
+        for boundary in self.held:
+            faces = domain.faces_of(boundary, self.regions)
+            phi.fix(domain.nodes_on(phi.space, part, faces=faces), -self.U0, group=boundary)
+            for ion in self.ions:
+                c = s.unknowns[unknown_of(ion)]
+                on = domain.nodes_on(c.space, self.part, faces=faces)
+                c.fix(on, ion.c0, group=boundary)
+        self.shown = s.memory("phi_l", self.part)
+        c = s[unknown_of(self.ions[0])]
+        lift = self.thermal / self.ions[0].z * ufl.ln(c / self.c0)
+        s.define("phi_l", phi.value + lift + self.U0)
+        s.define("c", c)
+        s.define("c_seen", c)
+        s.define("ions", self)
+        s.define("metal_row", unknown_of(self.ions[0]))
+        s.hints.tight = True
+        self.omega = dfem.Constant(domain.mesh, self.slowest)
+        s.preparers.append(self._weigh)
+
+    def _weigh(self) -> None:
+        self.omega.value = max(float(self.s.rate.value), self.slowest)
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def rows(self, s: System) -> None:
+        """Poisson's equation, and the balance of each ion."""
+        self.poisson(s)
+        for ion in self.ions:
+            self._balance(s, ion)
+        self.layers = [
+            SternLayers(s, tuple(here), self.stern, self.omega)
+            for _, here in itertools.groupby(
+                sorted(self.electrodes, key=lambda e: e.potential), key=lambda e: e.potential
+            )
+        ]
+        for layers in self.layers:
+            layers.rows()
+
+    def poisson(self, s: System, rho: Any = None) -> None:
+        """Poisson's equation but for electrodes.
+
+        Args:
+            s: has phi, of this system or another one on its mesh.
+            rho: charge of the ions, C/m3, UFL; default that of the unknowns.
+        """
+        domain, w, phi, v = s.domain, s.domain.weight, s["phi"], s.test("phi")
+        every = {n: liquid.eps_r for n, liquid in self.liquids.items()} | {**self.dielectrics}
+        eps = EPSILON_0 * domain.field(every, "eps_r")
+        fields = eps * ufl.inner(ufl.grad(phi), ufl.grad(v)) * w * domain.dx((*every,))
+        s.row("phi", self.omega * fields)
+        rho = self.charge_of_ions() if rho is None else rho
+        if any(liquid.fixed for liquid in self.liquids.values()):
+            rho += domain.field({n: m.fixed for n, m in self.liquids.items()}, "rho_fixed")
+        weight, dx = self._nodes
+        s.row("phi", -self.omega * self._porosity * rho * v * weight * dx)
+        for density, side, measure in self.charged():
+            s.row("phi", -self.omega * density * (v(side) if side else v) * measure)
+
+    def charge_of_ions(self) -> Any:
+        """Charge per volume of liquid that ions make, C/m3 (UFL)."""
+        return FARADAY * sum(ion.z * self.s[unknown_of(ion)] for ion in self.ions)
+
+    def charged(self) -> Iterator[tuple[Any, str, Any]]:
+        """(weighted density, C/m2, the electrolyte's side, measure) of charged walls."""
+        domain = self.s.domain
+        for entry in self.surface:
+            if entry.walls:
+                density = entry.density * domain.wall_weight(walls=entry.walls)
+                yield density, "-", domain.dS(entry.walls)
+            if entry.faces:
+                density = entry.density * domain.wall_weight(faces=entry.faces)
+                yield density, "", domain.ds(entry.faces)
+
+    @functools.cached_property
+    def _porosity(self) -> Any:
+        """Share of the volume that is liquid (UFL)."""
+        shares = {n: liquid.porosity for n, liquid in self.liquids.items()}
+        whole = all(share == 1.0 for share in shares.values())
+        return 1.0 if whole else self.s.domain.field(shares, "porosity")
+
+    @property
+    def _nodes(self) -> tuple[Any, Any]:
+        """Weight and measure of the liquid, lumped at nodes."""
+        domain = self.s.domain
+        return domain.node_weight(self.regions), domain.dx(self.regions, lumped=True)
+
+    def _balance(self, s: System, ion: Species) -> None:
+        name, unit = unknown_of(ion), FARADAY * max(abs(ion.z), 1)
+        weight, dx = self._nodes
+        s.row(name, unit * s.ddt(self._porosity * s[name]) * s.test(name) * weight * dx)
+        spread = {n: ion.D * m.porosity / m.tortuosity for n, m in self.liquids.items()}
+        for D in sorted({*spread.values()}):
+            regions = tuple(n for n, value in spread.items() if value == D)
+            weight = functools.partial(self._weight, unit * D, regions)
+            law = functools.partial(self._law, ion, D)
+            s.edge_fluxes.append(EdgeFlux(name, (name, "phi"), weight, law))
+
+    def _weight(self, k: float, regions: tuple[str, ...], z: Any) -> Any:
+        return k * z * self.s.domain.weight * self.s.domain.dx(regions)
+
+    def _law(self, ion: Species, D: float, here: Array, there: Array) -> Law:
+        flow = carried(self.velocity, here, there) / D
+        return drift(unknown_of(ion), "phi", ion.z / self.thermal, flow)

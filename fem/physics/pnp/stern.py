@@ -1,0 +1,107 @@
+"""Stern layers: the charge of metal against the ions next to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fem.setup.electrode import Electrode
+from fem.system.facets import WallReaction
+from fem.system.nodal import CELL
+from fem.system.system import System
+
+__all__ = ["SternLayers"]
+
+
+@dataclass(frozen=True)
+class SternLayers:
+    """Stern layers of electrodes whose electrons come from one place.
+
+        q_S = C_S (phi_s - phi), C/m2, is the charge of the metal
+        row of phi     -omega <q_S, v>
+        row of phi_s, and the current of the cell     <dq_S/dt, v>
+
+    Attributes:
+        system: with phi.
+        electrodes: that are meant, all with the same `potential`.
+        capacity: C_S, F/m2.
+        omega: what makes a charge a current, 1/s.
+    """
+
+    system: System
+    electrodes: Sequence[Electrode]
+    capacity: float
+    omega: Any
+
+    @property
+    def electrons(self) -> str:
+        """Source of electrons, as `Electrode.potential` names it."""
+        return self.electrodes[0].potential
+
+    def rows(self) -> None:
+        """Add the charge to Poisson's equation, and its current to that of electrons."""
+        s = self.system
+        walls = [wall for e in self.electrodes for wall in e.walls]
+        faces = [face for e in self.electrodes for face in e.faces]
+        layer = s.domain.wall_layer(walls, faces)
+        s.parts.append(layer)
+        integrals: dict[str, Callable[[Any], Any]] = {"charge": self._charge}
+        rows = {"phi": ("charge", -1.0)}
+        if self.electrons != "ground":
+            integrals["current"] = self._current
+            rows[CELL] = "current", 1.0
+        if self.electrons == "field":
+            rows["phi_s"] = "current", 1.0
+        name = f"stern {self.electrons}"
+        s.reactions.append(
+            WallReaction(s, name, layer, walls, faces, integrals, rows, self.electrons)
+        )
+        for form in (s.ddt(q) * measure for q, _, measure in self._places()):
+            s.flow("counter" if self.electrons == "ground" else "cell", form)
+            if self.electrons != "ground":
+                s.flow("side", form)  # it makes no metal
+            if self.electrons == "driven":
+                s.flow("driven", form)
+
+    def charges(self) -> Iterator[Any]:
+        """Charge of the metal at each electrode, C (UFL)."""
+        for q, _, measure in self._places():
+            yield q * measure
+
+    def _places(self) -> Iterator[tuple[Any, Any, Any]]:
+        """(weighted q_S, the side of the electrolyte, measure) of walls and faces."""
+        domain = self.system.domain
+        for e in self.electrodes:
+            if e.walls:
+                weight = domain.wall_weight(walls=e.walls)
+                yield weight * self._density("+", "-"), "-", domain.dS(e.walls)
+            if e.faces:
+                weight = domain.wall_weight(faces=e.faces)
+                yield weight * self._density("", ""), "", domain.ds(e.faces)
+
+    def _density(self, plus: str, minus: str) -> Any:
+        """q_S from the potentials on both sides, C/m2."""
+        s = self.system
+        phi_s: Any = 0.0
+        if self.electrons == "field":
+            phi_s = _side(s["phi_s"], plus)
+        elif self.electrons == "driven":
+            phi_s = _side(s.voltage, minus)
+        return self.capacity * (phi_s - _side(s["phi"], minus))
+
+    def _charge(self, v: Any) -> Any:
+        """Omega <q_S, v>, A."""
+        terms = [self.omega * q * _side(v, side) * m for q, side, m in self._places()]
+        return sum(terms[1:], terms[0])
+
+    def _current(self, v: Any) -> Any:
+        """Current that charges the layers, <dq_S/dt, v>, A."""
+        s = self.system
+        terms = [s.ddt(q) * _side(v, side) * m for q, side, m in self._places()]
+        return sum(terms[1:], terms[0])
+
+
+def _side(expression: Any, side: str) -> Any:
+    """Restrict to a side of an interior facet; at the edge of the mesh there is only one."""
+    return expression(side) if side else expression

@@ -1,0 +1,136 @@
+"""Manufactured solutions of ions and charge: order 2 in space for weak and strong drift."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import ufl
+
+from fem import Case
+from fem.base.constants import EPSILON_0, FARADAY
+from fem.case.species import Species
+from fem.compat import MPI, dfem
+from fem.mesh.domain import Domain
+from fem.physics.pnp.space_charge import Liquid, SpaceCharge, unknown_of
+from fem.solver.options import Control, Options
+from fem.solver.stage import Stage
+from fem.system.system import System
+from fem.theory import debye_length
+from tests.verification.cells import RT_F, L, T, case, mesh_folder
+
+REGION, EPS_R, D, DEBYE = "electrolyte", 78.5, 1e-9, 0.1 * L
+C0 = float(1.0 / debye_length(1.0, EPS_R, T) ** -2 / DEBYE**2)  # its Debye length is a tenth of L
+
+
+def ions(charges: tuple[int, ...]) -> list[Species]:
+    """One ion of each charge, D apart by halves."""
+    return [Species(f"i{k}", z, D * (1 + 0.5 * k), C0) for k, z in enumerate(charges)]
+
+
+def exact(x: Any, charges: tuple[int, ...], drift: float) -> dict[str, Any]:
+    """Smooth fields with a drift of some RT/F from side to side."""
+    a, b = (math.pi * x[k] / L for k in (0, 1))
+    out = {"phi": RT_F * (drift * (x[1] + 0.3 * x[0]) / L + 0.5 * ufl.cos(a) * ufl.sin(b))}
+    for k, ion in enumerate(ions(charges)):
+        out[unknown_of(ion)] = C0 * (1 + 0.5 * ufl.sin(a + k) * ufl.cos(1.3 * b + 0.5 * k))
+    return out
+
+
+def swirl(x: Any, flow: float, sin: Any, cos: Any) -> list[Any]:
+    """A flow without divergence, the first two components, m/s."""
+    a, b, speed = math.pi * x[0] / L, math.pi * x[1] / L, flow * D / L
+    return [speed * sin(a) * cos(b), -speed * cos(a) * sin(b)]
+
+
+def shaken(n: int, dim: int) -> Domain:
+    """A square (cube) of n cells along each side, inner corners moved at random."""
+    side, size = "100 um", f"{100 / n} um"
+    geometry: dict[str, Any] = {"family": "planar", "length": side, "width": side, "size": size}
+    geometry |= {"dimension": 3, "breadth": "100 um"} if dim == 3 else {}
+    domain = Domain.read(mesh_folder(Case.from_dict(case(geometry=geometry)), MPI.COMM_WORLD))
+    x = domain.mesh.geometry.x[:, :dim]
+    inner = ((x > 1e-9 * L) & (x < L * (1 - 1e-9))).all(axis=1)
+    x[inner] += np.random.default_rng(3).uniform(-0.2, 0.2, (inner.sum(), dim)) * L / n
+    return domain
+
+
+@functools.cache
+def errors(
+    n: int, charges: tuple[int, ...], drift: float, flow: float = 0.0, dim: int = 2
+) -> dict[str, float]:
+    """L2 errors over the norm of the exact field."""
+    s = System(shaken(n, dim), T)
+
+    def velocity(x: Any) -> Any:
+        out = np.zeros_like(x)
+        out[:, :2] = np.stack(swirl(x.T, flow, np.sin, np.cos), axis=1)
+        return out
+
+    kinds = ions(charges)
+    liquid = {REGION: Liquid(EPS_R)}
+    model = SpaceCharge(kinds, liquid, T, L, velocity=velocity if flow else None)
+    model.declare(s)
+    for name, u in s.unknowns.items():
+        wanted = dfem.Function(u.space)
+        fields = exact(ufl.SpatialCoordinate(u.space.mesh), charges, drift)
+        wanted.interpolate(dfem.Expression(fields[name], u.space.element.interpolation_points))
+        x = u.space.tabulate_dof_coordinates()[:, :dim]
+        edge = ((x < 1e-9 * L) | (x > L * (1 - 1e-9))).any(axis=1)
+        u.fix(np.flatnonzero(edge).astype(np.int32), 0.0)
+        held = slice(None) if name == "phi" else u.fixed_dofs()
+        u.value.x.array[held] = wanted.x.array[held]
+    model.rows(s)
+    fields, dx = exact(s.domain.x, charges, drift), s.domain.dx((REGION,), degree=6)
+    phi, flowing = fields["phi"], swirl(s.domain.x, flow, ufl.sin, ufl.cos) + [0.0] * (dim - 2)
+    rho = FARADAY * sum(ion.z * fields[unknown_of(ion)] for ion in kinds)
+    lacks = ufl.div(EPSILON_0 * EPS_R * ufl.grad(phi)) + rho
+    s.row("phi", model.omega * lacks * s.test("phi") * dx)
+    for ion in kinds:
+        name, k = unknown_of(ion), ion.D
+        c = fields[name]
+        N = -k * ufl.grad(c) - k * ion.z / RT_F * c * ufl.grad(phi) + c * ufl.as_vector(flowing)
+        s.row(name, -abs(ion.z) * FARADAY * ufl.div(N) * s.test(name) * dx)
+    s.remember()
+    s.close()
+    s.begin(0.0)
+    stage = Stage(s, tuple(s.unknowns), Options(kind="direct", rtol=1e-9))
+    outcome = stage.solve(Control(None), FARADAY * D * C0 * L ** (dim - 2))
+    assert outcome.converged, outcome
+    return {
+        name: math.sqrt(s.integral(s.form((s[name] - f) ** 2 * dx)) / s.integral(s.form(f**2 * dx)))
+        for name, f in fields.items()
+    }
+
+
+def last_orders(ns: tuple[int, int], *given: Any, **more: Any) -> dict[str, float]:
+    """Orders between two meshes, and the errors of the finer one, printed."""
+    coarse, fine = (errors(n, *given, **more) for n in ns)
+    found = {k: math.log(coarse[k] / fine[k]) / math.log(ns[1] / ns[0]) for k in fine}
+    print("orders", given, more, {k: f"{v:.2f}, {fine[k]:.1e}" for k, v in found.items()})
+    return found
+
+
+@pytest.mark.parametrize("charges", [(1, -1), (2, -1), (1, 1, -1)])
+def test_weak_drift(charges: tuple[int, ...]) -> None:
+    found = last_orders((10, 20), charges, 2.0)
+    assert all(1.85 < order < 2.2 for order in found.values())
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("flow", [0.0, 100.0])
+@pytest.mark.parametrize("charges", [(1, -1), (2, -1), (1, 1, -1)])
+def test_strong_drift(charges: tuple[int, ...], flow: float, reached: Any) -> None:
+    """400 RT/F a side, in a flow of Peclet number 100 or at rest."""
+    found = last_orders((80, 120), charges, 400.0, flow)
+    reached("least order of all fields", min(found.values()), least=1.6)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("drift", [2.0, 20.0])
+def test_in_three_dimensions(drift: float, reached: Any) -> None:
+    found = last_orders((8, 16), (1, -1), drift, dim=3)
+    reached("least order of all fields", min(found.values()), least=1.6)
