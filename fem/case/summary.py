@@ -123,6 +123,8 @@ def notes(case: Case) -> Iterator[str]:
     if case.brought is not None:
         yield from _unused(case)
         return
+    for physics in case.taking_part():
+        yield from physics.notes(vars(case))
     yield from dead_walls(case)
     for name, surface in _met(case).items() if case.study != "primary" else ():
         if name == "collector" and names is not None and names.floor:

@@ -212,6 +212,14 @@ def _no_places(_sections: Mapping[str, Any]) -> Iterator[Place]:
     return iter(())
 
 
+def _always(_sections: Mapping[str, Any]) -> bool:
+    return True
+
+
+def _no_notes(_sections: Mapping[str, Any]) -> Iterator[str]:
+    return iter(())
+
+
 def _no_more(_sections: Mapping[str, Any]) -> Iterator[Field]:
     return iter(())
 
@@ -243,6 +251,9 @@ class Physics:
             name of the material, pydantic models with attributes of `fem.materials.data.Number`. A
             run writes those of its materials into its case, as `[library.NAME]`.
         fields, columns, figures, events: what it makes.
+        wanted: whether it takes part in a case of its studies, from all tables; of one without a
+            table of its own.
+        notes: what `hostplate check` says of a case beside its problems, a line each.
         more: fields that it makes for the tables of a case, as one for each ion that they name.
     """
 
@@ -264,6 +275,8 @@ class Physics:
     columns: tuple[Column, ...] = ()
     figures: tuple[Figure, ...] = ()
     events: tuple[EventKind, ...] = ()
+    wanted: Callable[[Mapping[str, Any]], bool] = _always
+    notes: Callable[[Mapping[str, Any]], Iterator[str]] = _no_notes
     more: Callable[[Mapping[str, Any]], Iterator[Field]] = _no_more
 
     @property

@@ -168,7 +168,8 @@ class Registry:
         """
         chosen = tuple(
             p for p in self.physics
-            if (study in p.studies if p.table is None else bool(tables.get(p.key)))
+            if (study in p.studies and p.wanted(tables) if p.table is None
+                else bool(tables.get(p.key)))
         )  # fmt: skip
         roles: dict[str, str] = {}
         for p in chosen:

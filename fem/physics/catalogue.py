@@ -16,6 +16,8 @@ PHYSICS = (
     "fem.physics.species:PHYSICS",
     "fem.physics.species:ION",
     "fem.physics.species:REACTION",
+    "fem.physics.pnp:PHYSICS",
+    "fem.physics.pnp:SURFACE",
     "fem.physics.walls:PHYSICS",
     "fem.physics.metal:PHYSICS",
     "fem.physics.nuclei:PHYSICS",

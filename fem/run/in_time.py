@@ -146,7 +146,9 @@ class InTime(Simulation):
             if not self._begin_gently(segment):
                 raise
             return
+        gently = self.stepper.gently
         self.stepper.restart(voltage=segment.voltage is not None)
+        self.stepper.gently = gently
         start.foresee(self.main)
 
     def _begin_gently(self, segment: Segment) -> bool:

@@ -97,6 +97,7 @@ class Steady(Simulation):
             numbers = self._measured(scale)
             s.accept()
             self._accept()
+            self.stepper.gently = False
             step = Step(s.t, dt, done.newton, done.linear, done.factored, 0, change, done.residual)
             happened = self._record(step, numbers)
             if any(event.ends for event in happened) or self._over():

@@ -124,7 +124,8 @@ def gauge(
         CaseError: a boundary drives current into a piece that it cannot leave.
     """
     domain, comm = s.domain, s.domain.comm
-    nets = [_Net.of(domain, s.unknowns[name]) for name in ("phi_s", "phi_l") if name in s.unknowns]
+    ionic = s.values.get("ionic_potential", "phi_l")
+    nets = [_Net.of(domain, s.unknowns[name]) for name in ("phi_s", ionic) if name in s.unknowns]
     shift = np.cumsum([0, *(net.count for net in nets)]).tolist()
     solid = nets[0] if electrons is not None else None
     liquid = nets[-1]

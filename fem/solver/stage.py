@@ -45,6 +45,8 @@ MAX_RESIDUAL_GROWTH, MAX_HALVINGS = 2.0, 6
 MAX_DECAY_SHARE = 0.1
 #: Least share of a concentration that a Newton step leaves.
 MIN_KEPT_SHARE = 1e-3
+#: Share of its scale from which a concentration that is kept from zero counts for the balances.
+SINKING_SHARE = 1e-6
 #: Least concentration that a Newton step leaves in any case, mol/m3. At -2 V, far beyond the
 #: limiting current, a wall has 1e-25 of the salt of the bulk, or less.
 TRACE_C = 1e-60
@@ -90,6 +92,7 @@ class Stage:
         )
         self.raw: dict[str, npt.NDArray[np.float64]] = {}
         self.falls = False  # a concentration was kept from zero in the last iteration, on this rank
+        self.sinks = False  # one of which there was more than a trace, so
         self.blur = 0.0  # what round-off may leave of the currents of all reactions, A
         self._compile()
         self._allocate()
@@ -279,6 +282,9 @@ class Stage:
                     return Outcome(
                         True, "at round-off", iteration, linear, factored, worst, stalled
                     )
+            # A memory of BDF2 may ask for less than nothing of an ion; then there is no solution.
+            if stalled >= 3 and s.hints.tight and s.domain.comm.allreduce(self.sinks, op=MPI.LOR):
+                break
             lost = iteration >= 10 and worst > max(1e-2, MAX_DECAY_SHARE * self.history[-4])
             if iteration == options.max_newton or lost:
                 break
@@ -460,11 +466,14 @@ class Stage:
         current is limited by diffusion, c falls by many decades at the wall and nowhere else.
         """
         fields, dE = steps
-        self.falls = False
+        self.falls = self.sinks = False
         for u, step, old in zip(self.unknowns, fields, origin[0], strict=True):
             u.owned[:] = old + share * step
             if u.positive:
-                self.falls = bool((u.owned < MIN_KEPT_SHARE * old).any())
+                falling = u.owned < MIN_KEPT_SHARE * old
+                self.falls = self.falls or bool(falling.any())
+                much = old > SINKING_SHARE * u.scale
+                self.sinks = self.sinks or bool((falling & much).any())
                 np.maximum(u.owned, np.maximum(MIN_KEPT_SHARE * old, TRACE_C), out=u.owned)
         self.system.voltage.x.array[:] = origin[1] + share * dE
 

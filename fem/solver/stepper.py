@@ -209,6 +209,11 @@ class Stepper:
                     s.restart_formula()
                     saved, want = s.save(), min(dt, settings.dt0)
                 continue
+            if s.hints.tight and s.history > 1 and s.remembers_too_little():
+                s.restore(saved)
+                s.forget()
+                saved = s.save()
+                continue
             outcome = self.solve(control(s.t + dt), scale)
             error = s.error() if outcome.converged else 0.0
             verdict = judge(

@@ -90,6 +90,8 @@ class Hints:
         definite: they are symmetric and positive definite: conjugate gradients take them.
         tight: unknowns hang together so closely that only a factorisation solves for them (in 2D),
             and that Newton's method takes its steps whole: residuals say little of their worth.
+        lags: after a jump of what is imposed potentials are found with time going on, as charge is
+            stored: none fit while time stands still.
         flow: current that residuals of a study without a cell are compared with, A: an estimate,
             and once there is a solution what it says (collective).
     """
@@ -98,6 +100,7 @@ class Hints:
     lasting: bool = False
     definite: bool = False
     tight: bool = False
+    lags: bool = False
     flow: Callable[[], float] | None = None
 
 
@@ -271,6 +274,7 @@ class System:
         self.temperature = dfem.Constant(domain.mesh, float(temperature))
         self.define("T", self.temperature)  # until a physics solves for it
         self.t, self.dt = 0.0, 0.0
+        self.voltage_rate: float | None = None  # V/s, as `Unknown.rate`
         self.past_dt = [0.0, 0.0]
         self._rates = [dfem.Constant(domain.mesh, 0.0) for _ in range(3)]
         self.history = 1
@@ -614,14 +618,17 @@ class System:
         self._set_rates(dt)
         for before, value in zip(self.past[self.voltage], self.past_voltages, strict=False):
             before.x.array[:] = value
-        if self.history > 1 and dt > 0:  # an imposed voltage is set anew after this
-            self.set_voltage(float(self._guess(*self.past_voltages)))
+        if (self.history > 1 or self.voltage_rate is not None) and dt > 0:
+            # An imposed voltage is set anew after this.
+            now, then, earlier = self.past_voltages
+            self.set_voltage(float(self._guess(now, then, earlier, self.voltage_rate)))
         for unknown in self.unknowns.values():
             past = [f.x.array for f in unknown.old]
             guess = self._guess(past[0], past[1], past[2], unknown.rate)
             if unknown.positive:
                 guess = np.maximum(guess, 0.2 * past[0])
-                if self.history == 1 and dt > 0 and unknown.rate is None:
+                fresh = self.history == 1 and dt > 0 and unknown.rate is None
+                if fresh and not self.hints.tight:
                     guess = np.maximum(guess, FRESH * unknown.scale)
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False
@@ -715,17 +722,23 @@ class System:
 
     def restart_formula(self) -> None:
         """Forget history after a jump of the control; the next step is a BDF1 step."""
-        self.history = 1
+        self.history, self.voltage_rate = 1, None
         for unknown in self.unknowns.values():
             unknown.rate = None
 
     def forget(self) -> None:
-        """Take the next step by BDF1; what is stored is foreseen by the slope of the last one."""
+        """Take the next step by BDF1; what is stored is foreseen by the slope of the last one.
+
+        Where charge is stored, too, so are potentials.
+        """
+        lags, before = self.hints.lags and self.history > 1, self.past_voltages
         slopes = {
             name: (u.old[0].x.array - u.old[1].x.array) / self.past_dt[0]
-            for name, u in self.unknowns.items() if u.differential and u.gap is None
+            for name, u in self.unknowns.items() if (u.differential and u.gap is None) or lags
         }
+        rate = (before[0] - before[1]) / self.past_dt[0] if lags else None
         self.restart_formula()
+        self.voltage_rate = rate
         for name, slope in slopes.items():
             self.unknowns[name].rate = slope
 
@@ -758,7 +771,6 @@ class System:
         Milne's device: the gap between the solution and the polynomial through as many old states
         as there are, times K/(P + K), the error constants of formula and polynomial. Collective.
         """
-        h, (h1, h2) = self.dt, self.past_dt
         worst = 0.0
         for unknown in self.unknowns.values():
             if not unknown.differential:
@@ -776,15 +788,26 @@ class System:
             gap = (u - a - sum(self._foreseen(a, b, c, rate))) / unknown.scale
             if unknown.relative:
                 gap /= np.maximum(1.0, np.abs(u) / unknown.scale)
-            share = (0.5, 1.0 / 3.0, 0.0)[self.history - 1]
-            if self.history == 3:
-                formula = h * h * (h + h1) ** 2 / (2 * h + h1)
-                share = formula / (formula + h * (h + h1) * (h + h1 + h2))
+            share = self._error_share()
             weight = np.ones(n) if unknown.weight is None else unknown.weight()
             total = np.array([weight @ gap**2, weight.sum()])
             self.domain.comm.Allreduce(MPI.IN_PLACE, total, op=MPI.SUM)
             worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1e-300)))
         return float(max([worst, *(gap() for gap in self.gaps)]))
+
+    def _error_share(self) -> float:
+        """The local error over the gap that extrapolation leaves."""
+        h, (h1, h2) = self.dt, self.past_dt
+        if self.history < 3:
+            return (0.5, 1.0 / 3.0)[self.history - 1]
+        formula = h * h * (h + h1) ** 2 / (2 * h + h1)
+        return formula / (formula + h * (h + h1) * (h + h1 + h2))
+
+    def voltage_error(self) -> float:
+        """Local error of the step in the cell voltage, V (collective)."""
+        now, (then, before, earlier) = self.get_voltage(), self.past_voltages
+        gap = now - then - sum(self._foreseen(then, before, earlier))
+        return self._error_share() * abs(float(gap))
 
     def change(self) -> float:
         """Largest change of the step over what its field allows (collective)."""

@@ -260,7 +260,7 @@ class Circuit(Observer):
         if closely:
             yield from self.split.remarks()
         side, passed = (abs(float(self.s.charges[k][0])) for k in ("side", "absolute"))
-        if closely and side > SIDE_SHARE * passed:
+        if closely and not self.s.hints.lags and side > SIDE_SHARE * passed:
             yield "side", (
                 f"{side / passed:.1%} of the charge that passed made or took no metal: bare walls "
                 f"pass a side reaction, {PASSIVE_SHARE:g} of the metal's conductance at "

@@ -14,7 +14,7 @@ import ufl
 
 from fem.base.constants import EPSILON_0, FARADAY, GAS_CONSTANT
 from fem.case.species import Species
-from fem.compat import dfem
+from fem.compat import MPI, dfem
 from fem.physics.pnp.drift import Velocity, carried, drift
 from fem.physics.pnp.stern import SternLayers
 from fem.setup.electrode import Electrode, Wall
@@ -25,6 +25,9 @@ __all__ = ["Liquid", "SpaceCharge", "SurfaceCharge", "unknown_of"]
 
 Array = npt.NDArray[np.float64]
 
+#: Share of an ion that a step may make of nothing: Newton's method stops at a tolerance of
+#: currents, which long steps multiply.
+LEAK = 1e-11
 #: Most change of phi in one Newton iteration, in RT/F: over-limiting cells have hundreds of these.
 MAX_MOVE = 50.0
 
@@ -164,6 +167,9 @@ class SpaceCharge:
                 positive=True,
             )  # fmt: skip
             c.value.x.array[:] = ion.c0
+            c.again = functools.partial(self._leaks, ion)
+        self.leaks: dict[str, float] = {}
+        s.preparers.append(self.leaks.clear)
         for boundary in self.held:
             faces = domain.faces_of(boundary, self.regions)
             phi.fix(domain.nodes_on(phi.space, part, faces=faces), -self.U0, group=boundary)
@@ -179,12 +185,30 @@ class SpaceCharge:
         s.define("c_seen", c)
         s.define("ions", self)
         s.define("metal_row", unknown_of(self.ions[0]))
-        s.hints.tight = True
+        s.define("ionic_potential", "phi")
+        s.hints.tight = s.hints.lags = True
         self.omega = dfem.Constant(domain.mesh, self.slowest)
         s.preparers.append(self._weigh)
 
     def _weigh(self) -> None:
         self.omega.value = max(float(self.s.rate.value), self.slowest)
+
+    @staticmethod
+    def name_of(ion: Species) -> str:
+        """Name of the concentration of an ion."""
+        return unknown_of(ion)
+
+    @functools.cached_property
+    def nodes_of_phi(self) -> npt.NDArray[np.int32]:
+        """Node of phi at each node of the ions."""
+        c, phi = (self.s.unknowns[n] for n in (unknown_of(self.ions[0]), "phi"))
+        return self.s.domain.same_nodes(c.space, c.part, phi.space, phi.part)
+
+    @property
+    def charged(self) -> bool:
+        """There is charge at rest."""
+        fixed = any(liquid.fixed for liquid in self.liquids.values())
+        return bool(fixed or self.surface or self.U0)
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -202,6 +226,19 @@ class SpaceCharge:
         for layers in self.layers:
             layers.rows()
 
+    def _leaks(self, ion: Species) -> bool:
+        """The row of an ion still makes more of it than `LEAK`, and gets better (collective)."""
+        s, name, unit = self.s, unknown_of(ion), FARADAY * max(abs(ion.z), 1)
+        rate, u = float(s.rate.value), s.unknowns[unknown_of(ion)]
+        free = np.ones(len(u.owned), dtype=bool)
+        held = u.fixed_dofs()
+        free[held[held < len(free)]] = False
+        lost = s.domain.comm.allreduce(float(s.residuals[name][free].sum()), op=MPI.SUM)
+        content = unit * (ion.c0 or self.c0) * s.domain.volume(self.regions)
+        share = abs(lost) / (rate * content) if rate else 0.0
+        last, self.leaks[name] = self.leaks.get(name, np.inf), share
+        return bool(LEAK < share < 0.3 * last)
+
     def poisson(self, s: System, rho: Any = None) -> None:
         """Poisson's equation but for electrodes.
 
@@ -215,18 +252,53 @@ class SpaceCharge:
         fields = eps * ufl.inner(ufl.grad(phi), ufl.grad(v)) * w * domain.dx((*every,))
         s.row("phi", self.omega * fields)
         rho = self.charge_of_ions() if rho is None else rho
-        if any(liquid.fixed for liquid in self.liquids.values()):
-            rho += domain.field({n: m.fixed for n, m in self.liquids.items()}, "rho_fixed")
+        rho += 0.0 if self._fixed is None else self._fixed
         weight, dx = self._nodes
         s.row("phi", -self.omega * self._porosity * rho * v * weight * dx)
-        for density, side, measure in self.charged():
+        for density, side, measure in self.charged_walls():
             s.row("phi", -self.omega * density * (v(side) if side else v) * measure)
+
+    def content(self, ion: Species) -> Any:
+        """Content of an ion, mol (2D: mol/m), UFL."""
+        weight, dx = self._nodes
+        return self._porosity * self.s[unknown_of(ion)] * weight * dx
+
+    def volumes(self) -> Any:
+        """Volume of the liquid around each node of the ions, UFL."""
+        weight, dx = self._nodes
+        return self._porosity * self.s.test(unknown_of(self.ions[0])) * weight * dx
+
+    def charges(self) -> Iterator[Any]:
+        """Charge of ions, of the liquid, of walls, and of the metal at each electrode, C (UFL)."""
+        weight, dx = self._nodes
+        yield self._porosity * self.charge_of_ions() * weight * dx
+        if self._fixed is not None:
+            yield self._porosity * self._fixed * weight * dx
+        yield from (density * measure for density, _, measure in self.charged_walls())
+        for layers in self.layers:
+            yield from layers.charges()
+
+    def displacement(self) -> Iterator[Any]:
+        """Current into the liquid that its charge takes up and no ion carries, A (UFL).
+
+        At baths: what charges ions and metal have, the field through the baths lacks.
+        """
+        weight, dx = self._nodes
+        yield -self.s.ddt(self._porosity * self.charge_of_ions()) * weight * dx
+        for layers in self.layers:
+            yield from (-form for form in layers.charging())
+
+    @functools.cached_property
+    def _fixed(self) -> Any:
+        """Charge per volume of liquid that stays, C/m3 (UFL); None without any."""
+        given = {name: liquid.fixed for name, liquid in self.liquids.items()}
+        return self.s.domain.field(given, "rho_fixed") if any(given.values()) else None
 
     def charge_of_ions(self) -> Any:
         """Charge per volume of liquid that ions make, C/m3 (UFL)."""
         return FARADAY * sum(ion.z * self.s[unknown_of(ion)] for ion in self.ions)
 
-    def charged(self) -> Iterator[tuple[Any, str, Any]]:
+    def charged_walls(self) -> Iterator[tuple[Any, str, Any]]:
         """(weighted density, C/m2, the electrolyte's side, measure) of charged walls."""
         domain = self.s.domain
         for entry in self.surface:

@@ -57,12 +57,17 @@ class SternLayers:
         s.reactions.append(
             WallReaction(s, name, layer, walls, faces, integrals, rows, self.electrons)
         )
-        for form in (s.ddt(q) * measure for q, _, measure in self._places()):
+        for form in self.charging():
             s.flow("counter" if self.electrons == "ground" else "cell", form)
             if self.electrons != "ground":
                 s.flow("side", form)  # it makes no metal
             if self.electrons == "driven":
                 s.flow("driven", form)
+
+    def charging(self) -> Iterator[Any]:
+        """Current that charges the layer of each electrode, A (UFL)."""
+        for q, _, measure in self._places():
+            yield self.system.ddt(q) * measure
 
     def charges(self) -> Iterator[Any]:
         """Charge of the metal at each electrode, C (UFL)."""

@@ -29,7 +29,8 @@ def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | IonBooks
     Raises:
         CaseError: a region, a boundary or a start that the model does not have.
     """
-    del table
+    if table.model != "ions":
+        return  # that of another physics
     case = setup.case
     ions = species(vars(case))
     salty = [n for n in setup.ionic

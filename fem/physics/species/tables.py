@@ -24,7 +24,7 @@ __all__ = [
 IonName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=30)]
 Velocity = Annotated[Property, PropertyOf("m/s", PLACE_VARIABLES)]
 #: Models that this package solves.
-SOLVED = ("ions",)
+SOLVED = ("ions", "pnp")
 #: Reason for which something is read but refused.
 NOT_YET = "is not solved by this version; leave it out"
 #: One term of a reaction equation: how many, and of what.
@@ -137,7 +137,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         for key in ("eps_r", "stern"):
             if getattr(model, key) is not None:
                 yield f"electrolyte_model.{key}: an electroneutral model has none; leave it out"
-    if model.velocity is not None:
+    if model.velocity is not None and model.model == "ions":
         yield f"electrolyte_model.velocity: {NOT_YET}"
     yield from (f"reaction.{k}: {NOT_YET}" for k, _ in enumerate(sections.get("reaction", ())))
     yield from (f"ion.{k}.adsorption: {NOT_YET}" for k, ion in enumerate(sections.get("ion", ()))
@@ -217,7 +217,7 @@ def fields(sections: Mapping[str, Any]) -> Iterator[Field]:
         return
     for k, name in enumerate(_names(sections)):
         yield Field(f"c_{name}", "mol/m^3", f"ions of {name}", "electrolyte", shown=(1e-3, "mol/L"))
-        if k:
+        if k and sections["electrolyte_model"].model == "ions":
             yield Field(f"mu_{name}", "V", f"potential of {name} over that of the metal ion",
                         "electrolyte", f"balance of {name}", offset=True, block="salt")
 

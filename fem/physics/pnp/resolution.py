@@ -1,0 +1,84 @@
+"""Mesh and Debye length: refused where no layer would be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fem.base.errors import CaseError
+from fem.compat import MPI, cell_vertices
+from fem.mesh.domain import Domain
+from fem.physics.pnp.space_charge import SpaceCharge, SurfaceCharge
+from fem.physics.pnp.table import CELLS_PER_DEBYE, MOST_NODES, shown
+from fem.setup.electrode import Electrode
+from fem.system.part import Observer
+from fem.system.system import System
+
+__all__ = ["Resolution"]
+
+
+class Resolution(Observer):
+    """Cells at electrodes and charged walls against the Debye length of the start.
+
+    Args:
+        model: whose walls are meant.
+    """
+
+    needs: tuple[str, ...] = ("ions",)
+    provides: tuple[str, ...] = ()
+
+    def __init__(self, model: SpaceCharge):
+        self.model = model
+
+    def declare(self, s: System) -> None:
+        """Compare both lengths (collective).
+
+        Raises:
+            CaseError: the Debye length lies below the mesh, or the mesh is too large.
+        """
+        model = self.model
+        places: tuple[Electrode | SurfaceCharge, ...] = (*model.electrodes, *model.surface)
+        walls, faces = [w for e in places for w in e.walls], [f for e in places for f in e.faces]
+        self.height = cell_height(s.domain, walls, faces)
+        nodes = s.domain.mesh.geometry.index_map().size_global
+        debye, high = shown(model.debye), shown(self.height)
+        if nodes > MOST_NODES:
+            raise CaseError(
+                f"electrolyte_model.model: 'pnp': the mesh has {nodes:.2g} nodes, {MOST_NODES:.0e} "
+                f"allowed: cells of {high} at walls for a Debye length of {debye}, in a cell of "
+                f"{shown(model.length)}; take a smaller cell, or model = 'ions'"
+            )
+        if self.height > model.debye:
+            raise CaseError(
+                f"electrolyte_model.model: 'pnp': cells at electrodes or charged walls measure up "
+                f"to {high}, above the Debye length, {debye}: no layer would be seen; refine them "
+                f"to {shown(model.debye / CELLS_PER_DEBYE)}, or take model = 'ions'"
+            )
+
+    def rows(self, s: System) -> None:
+        """Nothing: it only looks."""
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Cells that are larger than layers ask for."""
+        debye = self.model.debye
+        if not closely and self.height > 1.2 * debye / CELLS_PER_DEBYE:
+            yield "debye", (
+                f"pnp: cells at electrodes or charged walls measure up to "
+                f"{shown(self.height)}, above a fifth of the Debye length, "
+                f"{shown(debye)}: layers are seen coarsely; compare with "
+                "`hostplate converge`"
+            )
+
+
+def cell_height(domain: Domain, walls: Any, faces: Any) -> float:
+    """Largest height of a cell over its facet on these walls and faces, m (collective)."""
+    found = domain.facets(walls, faces)
+    cells, local = found.T
+    x = domain.mesh.geometry.x[cell_vertices(domain.mesh)[cells]][..., : domain.dim]
+    slopes = np.linalg.inv(x[:, 1:] - x[:, :1])  # columns: gradients of all hats but the first
+    slopes = np.concatenate([-slopes.sum(axis=2, keepdims=True), slopes], axis=2)
+    opposite = slopes[np.arange(len(cells)), :, local]
+    height = 1.0 / np.sqrt((opposite**2).sum(axis=1))
+    return domain.comm.allreduce(float(height.max(initial=0.0)), op=MPI.MAX)
