@@ -176,6 +176,24 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Metric:
+    """A number by which results are judged, taken from their files (`fem.post.metrics`).
+
+    Attributes:
+        name: of the metric.
+        unit: SI; empty for a plain number.
+        doc: its definition.
+        of: "module:function", (result, t) -> number, numbers by name, or None where it means
+            nothing; not from a module of `[hooks]`, which nobody executes to measure.
+    """
+
+    name: str
+    unit: str
+    doc: str
+    of: str
+
+
+@dataclass(frozen=True)
 class Study:
     """A kind of problem that a physics brings: its parts alone are solved, with no cell around.
 
@@ -250,7 +268,9 @@ class Physics:
         library: where its own numbers of materials are, "module:function" that gives the entries by
             name of the material, pydantic models with attributes of `fem.materials.data.Number`. A
             run writes those of its materials into its case, as `[library.NAME]`.
-        fields, columns, figures, events: what it makes.
+        fields, columns, figures, events, metrics: what it makes.
+        spread: "module:function", (result, t) -> `fem.post.spread.Spread` or None: where its
+            reaction and its metal are, for the metrics of the distribution.
         wanted: whether it takes part in a case of its studies, from all tables; of one without a
             table of its own.
         notes: what `hostplate check` says of a case beside its problems, a line each.
@@ -278,6 +298,8 @@ class Physics:
     wanted: Callable[[Mapping[str, Any]], bool] = _always
     notes: Callable[[Mapping[str, Any]], Iterator[str]] = _no_notes
     more: Callable[[Mapping[str, Any]], Iterator[Field]] = _no_more
+    metrics: tuple[Metric, ...] = ()
+    spread: str = ""
 
     @property
     def key(self) -> str:

@@ -22,6 +22,7 @@ from fem.contract.physics import (
     EventKind,
     Field,
     Figure,
+    Metric,
     Physics,
     Place,
     Study,
@@ -72,6 +73,7 @@ class Registry:
         self.columns: dict[str, Column] = self._columns()
         self.figures: dict[str, Figure] = self._once("figures")
         self.events: dict[str, EventKind] = self._once("events")
+        self.metrics: dict[str, Metric] = self._once("metrics")
         self._check_figures()
         self._check_studies()
 
@@ -279,12 +281,13 @@ def _wrong(physics: Physics) -> Iterator[str]:
     """Problems of a record: first its own entries, as the others rest on them."""
     yield from _mistyped(physics, "")
     entries: tuple[Any, ...] = (
-        *physics.fields, *physics.columns, *physics.figures, *physics.events
+        *physics.fields, *physics.columns, *physics.figures, *physics.events,
+        *physics.metrics,
     )  # fmt: skip
     for entry in entries:
         where = f"{type(entry).__name__}({entry.name!r}): "
         yield from _mistyped(entry, where)
-        if isinstance(entry, Field | Column):
+        if isinstance(entry, Field | Column | Metric):
             yield from _no_unit(entry.unit, where)
     for column in physics.columns:
         if column.name.startswith("probe."):

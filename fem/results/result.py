@@ -14,6 +14,7 @@ while the run still writes them.
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -147,6 +148,17 @@ class Result:
             line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
             raise CaseError(f"{path}: is damaged: no JSON{line}; `hostplate resume` writes it "
                             "again, and without it the rest can be read") from None
+
+    def metrics(self, t: float | None = None) -> dict[str, Any]:
+        """Numbers by which results are judged, by name, SI (`docs/metrics.md`).
+
+        Args:
+            t: at the stored time nearest to t, s; default the last one.
+        """
+        if t is None and "metrics" in self.summary:
+            return dict(self.summary["metrics"])
+        post = importlib.import_module("fem.post.metrics")  # stands above: found by name
+        return dict(post.metrics(self, t))
 
     # -- fields --------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fem.base.errors import CaseError, RunError
-from fem.base.folder import FolderLock, claim_folder, refuse_folder, write_text
+from fem.base.folder import FolderLock, claim_folder, refuse_folder, write_json, write_text
 from fem.base.parallel import check_launcher, install_abort_hook, on_root
 from fem.case import meshes
 from fem.case.case import Case
@@ -99,6 +99,8 @@ def _go_from_the_start(simulation: Simulation | Once, lock: FolderLock) -> None:
         with simulation.stop.listening():
             simulation.begin()
             simulation.go()
+        simulation.close()
+        _measure(simulation)
     finally:
         simulation.close()
         lock.release()
@@ -167,6 +169,8 @@ def resume(
         with simulation.stop.listening():
             simulation.continue_from(found)
             simulation.go()
+        simulation.close()
+        _measure(simulation)
     finally:
         simulation.close()
         lock.release()
@@ -193,6 +197,28 @@ def _once_more(
     simulation = _compiled(case, _mesh(case, comm), folder, quiet)
     _go_from_the_start(simulation, FolderLock(folder, comm).acquire())
     return Result(folder)
+
+
+def _measure(run: Simulation | Once) -> None:
+    """Add the metrics to the summary of a run that has ended (collective).
+
+    Nothing of it changes how the run has ended.
+    """
+    try:
+        on_root(run.comm, _add_metrics, run.folder)
+    except Exception as error:  # on all ranks alike
+        run.say(f"no metrics: {error}")
+
+
+def _add_metrics(folder: Path) -> None:
+    """The metrics of a folder, into its summary."""
+    from fem.post.metrics import metrics
+    from fem.results.result import Result
+
+    result = Result(folder)
+    if result.summary:
+        whole = result.summary | {"metrics": metrics(result)}
+        write_json(MPI.COMM_SELF, folder / "summary.json", whole)
 
 
 def _draw(run: Simulation | Once) -> None:

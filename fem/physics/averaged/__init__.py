@@ -40,4 +40,5 @@ PHYSICS = Physics(
         Figure("averaged", "metal in the pores of averaged hosts, and where it grows",
                maps=("eps_m", "i_v")),
     ),
+    spread="fem.physics.averaged.metrics:spread",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, VOLTAGE_PARTS, Column, EventKind, Figure, Physics
+from fem.contract.physics import ALL, VOLTAGE_PARTS, Column, EventKind, Figure, Metric, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -39,5 +39,20 @@ PHYSICS = Physics(
                draw="fem.post.figures:series", whole=True),
         Figure("voltage_parts", "where the voltage goes: what each process takes of it",
                draw="fem.post.split:voltage_parts", whole=True),
+    ),
+    metrics=tuple(
+        Metric(name, unit, doc, f"fem.post.spread:{name}") for name, unit, doc in (
+            ("bottom_up", "", "B = 2 <d>/H - 1 of the metal (without any: of |i_n| dA) over "
+             "depth d; 1 all at the collector, -1 all at the separator"),
+            ("share_third", "", "share of it in thirds of the host, on the foil, above the host"),
+            ("share_layer", "", "share of it in layers of the host, on the foil, above the host"),
+            ("gini", "", "int int |i - i'| dA dA'/(2 A^2 mean) of |i_n|: 0 even, 1 in one place"),
+            ("cov", "", "standard deviation over mean of |i_n| on the real area"),
+            ("max_mean", "", "largest over mean |i_n| on the real area"),
+            ("current_difference", "", "(largest - smallest)/smallest |i_n| of 24 slices by depth"),
+            ("local_reduction", "", "mean |i_n| on the real area over the cell's current density"),
+            ("eta_nuc_curve", "V", "voltage at 3 times the charge of its dip less that of the "
+             "dip, in the first plating"),
+        )
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fem.contract.physics import ALL, Column, EventKind, Field, Figure, Physics
+from fem.contract.physics import ALL, Column, EventKind, Field, Figure, Metric, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -53,5 +53,11 @@ PHYSICS = Physics(
         Figure("potentials", "phi_s in solids and growing metal, phi_l in the electrolyte",
                maps=("phi_s", "phi_l")),
         Figure("field", "2D: the gradient of phi_l in the pores, magnitude", maps=("E_l",)),
+    ),
+    metrics=(
+        Metric("salt_drop", "", "(c_top - c_bottom)/c0 on the end planes of the host",
+               "fem.physics.ions.metrics:salt_drop"),
+        Metric("field_uniform", "", "share of the electrolyte with |grad phi_l| within 10 % of its "
+               "mean", "fem.physics.ions.metrics:field_uniform"),
     ),
 )

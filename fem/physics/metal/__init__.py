@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fem.contract.physics import Column, EventKind, Field, Figure, Physics
+from fem.contract.physics import Column, EventKind, Field, Figure, Metric, Physics
 from fem.physics.metal.table import Growth, check
 
 __all__ = ["PHYSICS", "Growth"]
@@ -56,4 +56,17 @@ PHYSICS = Physics(
         Figure("fill", "growth study: filled share of the pores by depth; tip and dead metal",
                draw="fem.post.growth:fill", whole=True),
     ),
+    metrics=(
+        Metric("tip_height", "m", "highest place with xi = 1/2 over the collector (2D)",
+               "fem.physics.metal.metrics:tip"),
+        Metric("roughness", "m", "root mean square of the height of the outermost metal (2D)",
+               "fem.physics.metal.metrics:roughness"),
+        Metric("contour", "", "length of the contour xi = 1/2 over the width of the cell (2D)",
+               "fem.physics.metal.metrics:contour"),
+        Metric("overflow", "", "share of the metal above the host",
+               "fem.physics.metal.metrics:overflow"),
+        Metric("fill_half", "", "depth above which half of the metal lies, over the thickness",
+               "fem.physics.metal.metrics:fill_half"),
+    ),
+    spread="fem.physics.metal.metrics:spread",
 )

@@ -44,4 +44,5 @@ PHYSICS = Physics(
         Figure("depth", "reaction current against depth, and its share by region",
                draw="fem.post.figures:depth", whole=True),
     ),
+    spread="fem.physics.walls.metrics:spread",
 )

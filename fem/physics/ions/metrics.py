@@ -1,0 +1,46 @@
+"""Metrics of the salt and of the field in the electrolyte."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fem.post.spread import FLAT, frame, measures
+from fem.results.result import Result
+
+__all__ = ["field_uniform", "salt_drop"]
+
+#: Share of the mean by which a field may differ and still count as even.
+EVEN = 0.1
+
+
+def salt_drop(result: Result, t: float | None) -> float | None:
+    """(c_top - c_bottom)/c0: mean c on both end planes of the host, c0 the mean of the start."""
+    here = frame(result)
+    blocks = [block for block in result.blocks if "c" in result.fields(block)]
+    if here is None or not blocks:
+        return None
+    points, c = result.points(blocks[0], t), result.array("c", t, blocks[0])
+    depth, tiny = here.depth(points), FLAT * here.thickness
+    ends = [c[np.abs(depth - d) <= tiny] for d in (0.0, here.thickness)]
+    if not all(len(end) for end in ends):
+        return None
+    start = float(result.times[0])
+    size = measures(result.points(blocks[0], start), result.cells(blocks[0], start))
+    c0 = result.array("c", start, blocks[0])[result.cells(blocks[0], start)]
+    return float((ends[0].mean() - ends[1].mean()) / ((c0 * size).sum() / size.sum()))
+
+
+def field_uniform(result: Result, t: float | None) -> float | None:
+    """Share of the electrolyte whose |grad phi_l| is within 10 % of its mean, by volume."""
+    blocks = [block for block in result.blocks if "phi_l" in result.fields(block)]
+    if not blocks:
+        return None
+    points, cells = result.points(blocks[0], t), result.cells(blocks[0], t)
+    values = result.array("phi_l", t, blocks[0])
+    dim = cells.shape[1] - 1
+    edges = (points[cells[:, 1:]] - points[cells[:, :1]])[:, :, :dim]
+    rise = values[cells[:, 1:]] - values[cells[:, :1]]
+    field = np.linalg.norm(np.linalg.solve(edges, rise[:, :, None])[:, :, 0], axis=1)
+    size = measures(points, cells).sum(axis=1)
+    mean = field @ size / size.sum()
+    return float(size[np.abs(field - mean) <= EVEN * mean].sum() / size.sum()) if mean else None

@@ -1,0 +1,149 @@
+"""Metrics of results whose answers are known."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem.base.folder import write_json
+from fem.compat import MPI
+from fem.files.fields import _BlockFile
+from fem.post.metrics import declared, metrics
+from fem.post.spread import gini_of
+from fem.results.result import Result
+from tests.physics.averaged.columns import column, linear
+
+UM = 1e-6
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sheet(n: int, wide: float, low: float, high: float) -> tuple[Any, Any]:
+    """A rectangle of triangles, cells and points, m."""
+    x, y = np.meshgrid(np.linspace(0, wide, n + 1), np.linspace(low, high, n + 1))
+    i = np.arange((n + 1) * n).reshape(n, n + 1)[:, :-1].ravel()
+    cells = np.vstack([np.stack([i, i + 1, i + n + 2], axis=1),
+                       np.stack([i, i + n + 2, i + n + 1], axis=1)])
+    return cells, np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1)
+
+
+def made(folder: Path, walls: list[tuple[float, float]], i_n: Any, q: Any = None,
+         **host: Any) -> Result:
+    """A cell 10 um wide and 40 um high with a host of 30 um; walls between heights, um."""
+    (folder / "fields").mkdir()
+    cells, points = sheet(4, 10 * UM, 0.0, 40 * UM)
+    pore = {"c": ("Node", 1e3 + 1e7 * points[:, 1]), "phi_l": ("Node", 300.0 * points[:, 1])}
+    even = {"c": ("Node", np.full(len(points), 1e3)), "phi_l": ("Node", 300.0 * points[:, 1])}
+    file = _BlockFile(folder / "fields" / "pore", "pore", cells, points, {}, False)
+    file.append(0.0, even)
+    file.append(10.0, pore)
+    ends = np.array(walls) * UM
+    y = np.concatenate([np.linspace(a, b, 501) for a, b in ends])
+    n = np.arange(500)
+    lines = np.concatenate([np.stack([n, n + 1], axis=1) + 501 * k for k in range(len(ends))])
+    place = np.stack([np.full(len(y), 5 * UM), y, np.zeros(len(y))], axis=1)
+    fields = {"i_n": ("Node", -i_n(y))} | ({"q": ("Node", q(y))} if q else {})
+    _BlockFile(folder / "fields" / "walls", "walls", lines, place, {}, False).append(10.0, fields)
+    write_json(MPI.COMM_SELF, folder / "mesh.json",
+               {"host": {"top": 30 * UM, "bottom": 0.0}} | host)
+    write_json(MPI.COMM_SELF, folder / "summary.json", {"title": "made", "study": "tertiary"})
+    return Result(folder)
+
+
+def test_gini_of_a_linear_profile_and_of_two_levels() -> None:
+    x = np.linspace(0.0, 1.0, 20001)
+    assert gini_of(x, np.ones_like(x)) == pytest.approx(1 / 3, abs=1e-4)
+    levels, area = np.array([1.0, 9.0]), np.array([0.7, 0.3])
+    assert gini_of(levels, area) == pytest.approx(9 * 0.3 / (0.7 + 2.7) - 0.3, abs=1e-14)
+    assert gini_of(np.ones(7), np.arange(1.0, 8.0)) == pytest.approx(0.0, abs=1e-14)
+
+
+def test_current_of_a_linear_profile(tmp_path: Path) -> None:
+    """i from 0 at the separator to its most at the collector: <d> = 2/3 H."""
+    found = metrics(made(tmp_path, [(0.0, 30.0)], lambda y: 1.0 - y / (30 * UM)))
+    assert found["bottom_up"] == pytest.approx(1 / 3, abs=1e-5)
+    assert found["gini"] == pytest.approx(1 / 3, abs=1e-3)
+    assert found["cov"] == pytest.approx(1 / np.sqrt(3), abs=1e-3)
+    assert found["max_mean"] == pytest.approx(2.0, abs=1e-3)
+    thirds = [1 / 9, 3 / 9, 5 / 9, 0, 0]
+    assert list(found["share_third"].values()) == pytest.approx(thirds, abs=2e-3)
+    assert found["salt_drop"] == pytest.approx(1e7 * 30 * UM / 1e3)  # linear salt
+    assert found["field_uniform"] == 1.0  # slab
+
+
+def test_metal_decides_where_there_is_some(tmp_path: Path) -> None:
+    """Current even, metal in the upper of two walls and above the host."""
+    result = made(
+        tmp_path, [(0.0, 10.0), (20.0, 40.0)], np.ones_like,
+        lambda y: np.where(y > 15 * UM, 2.0, 0.0),
+        layers=[{"name": "low", "bottom": 0.0, "top": 15 * UM},
+                {"name": "high", "bottom": 15 * UM, "top": 30 * UM}],
+    )
+    found = metrics(result)
+    assert found["share_layer"] == pytest.approx(
+        {"low": 0.0, "high": 0.5, "foil": 0.0, "overflow": 0.5}, abs=2e-3)
+    assert sum(found["share_third"].values()) == pytest.approx(1.0, abs=1e-12)
+    assert found["bottom_up"] == pytest.approx(0.5 * (2 * 5 / 30 - 1) - 0.5, abs=1e-3)
+    assert found["gini"] == pytest.approx(0.0, abs=1e-9)  # of the current
+    assert found["current_difference"] == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("height", "B"), [(0.0, 1.0), (30.0, -1.0), (15.0, 0.0)])
+def test_all_in_one_plane(height: float, B: float, tmp_path: Path) -> None:
+    result = made(tmp_path, [(height, height + 1e-6)], np.ones_like)
+    # A wall without length has no area: one across the cell.
+    assert metrics(result)["bottom_up"] == pytest.approx(B, abs=1e-5)
+
+
+def test_averaged_column_has_the_metrics_of_its_closed_form(tmp_path: Path) -> None:
+    """nu = 3, kappa/sigma = 0: B, its Gini twin, cov, max/mean and thirds (porous-host 1.10)."""
+    result = column(cells=200, kinetics=linear(3.0, sigma=1e6), porosity=0.999999,
+                    study="secondary").run(tmp_path / "r")
+    found = result.metrics()
+    assert found == result.summary["metrics"]
+    assert found["bottom_up"] == pytest.approx(-0.39657, abs=2e-4)
+    assert found["gini"] == pytest.approx(0.39657, abs=2e-4)
+    assert found["cov"] == pytest.approx(0.74317, abs=1e-3)
+    assert found["max_mean"] == pytest.approx(3.01489, abs=2e-3)
+    thirds = [found["share_third"][name] for name in ("top", "middle", "bottom")]
+    assert thirds == pytest.approx([0.6380, 0.2447, 0.1173], abs=1.5e-3)
+
+
+def test_height_and_length_of_a_sine_front(tmp_path: Path) -> None:
+    """y = 10 + 3 sin: rms a/sqrt(2), length by quadrature."""
+    (tmp_path / "fields").mkdir()
+    wide, a = 20 * UM, 3 * UM
+    cells, points = sheet(200, wide, 0.0, 20 * UM)
+    x, y = points[:, 0], points[:, 1]
+    level = 10 * UM + a * np.sin(2 * np.pi * x / wide)
+    xi = np.clip(0.5 + (level - y) / (2 * UM), 0.0, 1.0)  # linear across the front
+    fields = {"xi": ("Node", xi), "i_n": ("Node", -np.ones(len(x))), "dead": ("Node", 0.0 * x)}
+    _BlockFile(tmp_path / "fields" / "metal", "metal", cells, points, {}, False).append(1.0, fields)
+    write_json(MPI.COMM_SELF, tmp_path / "mesh.json", {"host": {"top": 10 * UM, "bottom": 0.0}})
+    found = metrics(Result(tmp_path))
+    s = np.linspace(0.0, wide, 100001)
+    slope = 2 * np.pi * a / wide * np.cos(2 * np.pi * s / wide)
+    assert found["contour"] == pytest.approx(np.sqrt(1 + slope**2).mean(), rel=1e-3)
+    assert found["roughness"] == pytest.approx(a / np.sqrt(2), rel=5e-3)
+    assert found["tip_height"] == pytest.approx(13 * UM, rel=1e-3)
+    over = a / np.pi / (10 * UM)  # half a wave above the host, of the whole
+    assert found["overflow"] == pytest.approx(over, rel=0.03)
+
+
+def test_a_dip_is_read_from_the_curve(tmp_path: Path) -> None:
+    result = made(tmp_path, [(0.0, 30.0)], np.ones_like)
+    t = np.linspace(0.0, 3600.0, 721)
+    voltage = np.where(np.abs(t - 300.0) < 1.0, -0.060, -0.040)
+    result.series = {"t": t, "voltage": voltage, "charge": -10.0 * t, "segment": 0 * t,
+                     "current_density": np.full(len(t), -10.0)}
+    assert metrics(result)["eta_nuc_curve"] == pytest.approx(0.020, abs=1e-4)
+    assert metrics(result)["local_reduction"] == pytest.approx(0.1)
+
+
+def test_every_metric_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    rows = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
+    assert rows == declared().keys()
