@@ -47,6 +47,7 @@ VOLTAGE_PARTS = {
     "nucleation": "barriers to metal on foreign walls",
     "capillary": "curvature of the metal; may give back",
     "shift": "other shifts of the overpotential; may give back",
+    "stored": "charge of layers and mixing, which take up and give back",
     "elsewhere": "what leaves through other boundaries less what comes in",
 }
 

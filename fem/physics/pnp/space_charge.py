@@ -16,6 +16,7 @@ from fem.base.constants import EPSILON_0, FARADAY, GAS_CONSTANT
 from fem.case.species import Species
 from fem.compat import MPI, dfem
 from fem.physics.pnp.drift import Velocity, carried, drift
+from fem.physics.pnp.power import Spending
 from fem.physics.pnp.stern import SternLayers
 from fem.setup.electrode import Electrode, Wall
 from fem.system.edges import EdgeFlux, Law
@@ -225,6 +226,7 @@ class SpaceCharge:
         ]
         for layers in self.layers:
             layers.rows()
+        s.spend_at_nodes(Spending(self))
 
     def _leaks(self, ion: Species) -> bool:
         """The row of an ion still makes more of it than `LEAK`, and gets better (collective)."""

@@ -69,6 +69,12 @@ class SternLayers:
         for q, _, measure in self._places():
             yield self.system.ddt(q) * measure
 
+    def working(self) -> Iterator[Any]:
+        """Work on what charges the layer of each electrode, <dq_S/dt, phi_s>, W (UFL)."""
+        for (q, _, measure), phi_s in zip(self._places(), self._levels(), strict=True):
+            if self.electrons != "ground":
+                yield self.system.ddt(q) * phi_s * measure
+
     def charges(self) -> Iterator[Any]:
         """Charge of the metal at each electrode, C (UFL)."""
         for q, _, measure in self._places():
@@ -76,24 +82,25 @@ class SternLayers:
 
     def _places(self) -> Iterator[tuple[Any, Any, Any]]:
         """(weighted q_S, the side of the electrolyte, measure) of walls and faces."""
-        domain = self.system.domain
+        s, levels = self.system, self._levels()
         for e in self.electrodes:
             if e.walls:
-                weight = domain.wall_weight(walls=e.walls)
-                yield weight * self._density("+", "-"), "-", domain.dS(e.walls)
+                q = self.capacity * (next(levels) - s["phi"]("-"))
+                yield s.domain.wall_weight(walls=e.walls) * q, "-", s.domain.dS(e.walls)
             if e.faces:
-                weight = domain.wall_weight(faces=e.faces)
-                yield weight * self._density("", ""), "", domain.ds(e.faces)
+                q = self.capacity * (next(levels) - s["phi"])
+                yield s.domain.wall_weight(faces=e.faces) * q, "", s.domain.ds(e.faces)
 
-    def _density(self, plus: str, minus: str) -> Any:
-        """q_S from the potentials on both sides, C/m2."""
+    def _levels(self) -> Iterator[Any]:
+        """phi_s of each of the places, V."""
         s = self.system
-        phi_s: Any = 0.0
-        if self.electrons == "field":
-            phi_s = _side(s["phi_s"], plus)
-        elif self.electrons == "driven":
-            phi_s = _side(s.voltage, minus)
-        return self.capacity * (phi_s - _side(s["phi"], minus))
+        for on_wall in (on for e in self.electrodes for on in (True, False)
+                        if (e.walls if on else e.faces)):
+            plus, minus = ("+", "-") if on_wall else ("", "")
+            if self.electrons == "field":
+                yield _side(s["phi_s"], plus)
+            else:
+                yield _side(s.voltage, minus) if self.electrons == "driven" else 0.0
 
     def _charge(self, v: Any) -> Any:
         """Omega <q_S, v>, A."""

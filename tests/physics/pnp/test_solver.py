@@ -1,0 +1,157 @@
+"""Rows and derivatives of space charge beside a host, ranks, restarts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem import Case
+from fem.base.errors import Interrupted
+from fem.results.result import Result
+from fem.run.session import resume
+from fem.run.signals import StopRequest
+from fem.solver.matrices import ROW_UNIT
+from fem.solver.options import Control
+from tests.physics.pnp.cells import charged_cell, limiting
+from tests.physics.pnp.strips import concentration
+from tests.verification.cells import Cell, L, kinetics
+
+C0 = concentration(1e-2)
+
+
+def hosted(**changes: Any) -> dict[str, Any]:
+    """A block of copper on the collector, ten micrometres of it, electrolyte above."""
+    um = f"{1e6 * 0.002 * L:.6g} um"
+    geometry = {
+        "family": "planar", "width": "20 um", "size": "8 um", "size_width": "10 um",
+        "size_interface": um, "size_counter": um, "growth": 1.5, "layers": [
+            {"name": "block", "thickness": "10 um", "region": "host_block"},
+            {"name": "free", "thickness": "90 um", "region": "electrolyte"},
+        ],
+    }  # fmt: skip
+    fast = functools.partial(kinetics, i0=10 * limiting(C0), c_ref=f"{C0!r} mol/m^3")
+    return charged_cell(**{
+        "study": "tertiary", "geometry": geometry, "regions": {"host_block": {"material": "Cu"}},
+        "kinetics": [fast("host_block", eta_nuc="5 mV"), fast("counter")],
+        "protocol": [{"step": "plate", "current_density": f"{0.5 * limiting(C0)!r} A/m^2",
+                      "duration": "1 s"}],
+    } | changes)  # fmt: skip
+
+
+def disturbed() -> Cell:
+    """The cell after a step, thrown out of balance at each node."""
+    cell = Cell(hosted())
+    s, rng = cell.s, np.random.default_rng(7)
+    s.begin(1e-3)
+    for u in cell.main.unknowns:
+        held = u.fixed_dofs()
+        kept = u.value.x.array[held]
+        size = 0.2 * u.scale if u.positive else 2e-3
+        u.value.x.array[:] += size * rng.uniform(-1, 1, len(u.value.x.array))
+        u.value.x.array[held] = kept
+    s.set_voltage(-0.05)
+    return cell
+
+
+def test_taylor() -> None:
+    """|F(u + e d) - F(u) - e J d| falls as e^2 in every row, and the cell current's does."""
+    cell = disturbed()
+    stage, s, rng = cell.main, cell.s, np.random.default_rng(3)
+    stage.parts.begin()
+    direction, base = [], [u.owned.copy() for u in stage.unknowns]
+    for u in stage.unknowns:
+        d = (0.1 * u.scale if u.positive else 2e-3) * rng.uniform(-1, 1, len(u.owned))
+        d[u.fixed_dofs()] = 0.0
+        direction.append(d)
+    dE, E = 3e-3, s.get_voltage()
+
+    def rows() -> tuple[list[np.ndarray], float]:
+        residual, _ = stage._residual()
+        return residual, stage.gap(Control(0.0))
+
+    at, i_at = rows()
+    stage.parts.fill()
+    border, gradient = stage.borders()
+    x, y = (stage.parts.nest.createVecRight(), stage.parts.nest.createVecLeft())
+    x.array_w[:] = np.concatenate(direction)
+    stage.parts.nest.mult(x, y)
+    slope = np.split(ROW_UNIT * y.array_r, np.cumsum(stage.sizes)[:-1])
+    slope = [a + dE * b for a, b in zip(slope, border, strict=True)]
+    i_slope = sum(float(g @ d) for g, d in zip(gradient, direction, strict=True))
+    i_slope += dE * stage._slope()
+    steps = [0.1, 0.05, 0.025]
+    left: dict[str, list[float]] = {name: [] for name in (*stage.names, "current")}
+    for e in steps:
+        for u, b, d in zip(stage.unknowns, base, direction, strict=True):
+            u.owned[:] = b + e * d
+        s.set_voltage(E + e * dE)
+        stage._scatter()
+        now, i_now = rows()
+        for k, name in enumerate(stage.names):
+            left[name].append(float(np.linalg.norm(now[k] - at[k] - e * slope[k])))
+        left["current"].append(abs(i_now - i_at - e * i_slope))
+    for name, gaps in left.items():
+        orders = np.log2(np.array(gaps[:-1]) / gaps[1:])
+        print("taylor", name, orders, gaps[0] / np.linalg.norm(np.concatenate(at)))
+        linear = gaps[0] < 1e-12 * float(np.linalg.norm(np.concatenate(at)))
+        assert linear or np.all(np.abs(orders - 2.0) < 0.1), name
+    assert {"phi_s", "phi", "c_Li", "c_anion", "q"} == {*stage.names}
+
+
+def test_books_with_a_host(tmp_path: Path) -> None:
+    """Plating, rest, stripping, a voltage that is held: charge of layers closes in all of them."""
+    plate = {"current_density": f"{0.5 * limiting(C0)!r} A/m^2"}
+    protocol = [
+        {"step": "plate", "duration": "1 s", **plate}, {"step": "rest", "duration": "1 s"},
+        {"step": "strip", "duration": "0.5 s", **plate},
+        {"step": "hold", "voltage": "-20 mV", "duration": "1 s"},
+    ]  # fmt: skip
+    given = Case.from_dict(hosted(protocol=protocol, time={
+        "dt0": "1 us", "dt_min": "1e-10 s", "tolerance": 1e-2}))  # fmt: skip
+    said = given.run(tmp_path / "r").summary
+    print("books", said["closures"], said["steps"], said["warnings"])
+    assert max(said["closures"].values()) < 1e-8
+    assert not [text for text in said["warnings"] if "parts of the voltage" in text]
+
+
+def numbers(folder: str) -> dict[str, float]:
+    """Columns of a run to the end of its second step."""
+    given = Case.from_dict(hosted(protocol=[
+        {"step": "plate", "duration": "0.1 s",
+         "current_density": f"{0.5 * limiting(C0)!r} A/m^2"}]))  # fmt: skip
+    given.run(Path(folder), overwrite=True)
+    return last_row(Path(folder))
+
+
+def last_row(folder: Path) -> dict[str, float]:
+    """Numbers of the last accepted step that no round-off makes."""
+    series = Result(folder).series
+    names = ("voltage", "c_min", "c_max", "c_least", "charge", "drift_max", "plated")
+    return {name: float(series[name][-1]) for name in names}
+
+
+@pytest.mark.full
+def test_ranks_agree(
+    tmp_path: Path, mpirun: Callable[..., Any], reached: Callable[..., None]
+) -> None:
+    alone = numbers(str(tmp_path / "one"))
+    together = mpirun(2, numbers, str(tmp_path / "two"))
+    gap = max(abs(together[k] / v - 1) for k, v in alone.items())
+    reached("largest relative difference of any number", gap, most=1e-9)
+
+
+def test_a_resumed_run_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after its fourth step and resumed: the same numbers to the last bit."""
+    whole = numbers(str(tmp_path / "whole"))
+    asked = iter([0, 0, 0, 10])
+    with monkeypatch.context() as patched:
+        patched.setattr(StopRequest, "agreed", lambda self: next(asked))
+        with pytest.raises(Interrupted):
+            numbers(str(tmp_path / "parts"))
+    resume(tmp_path / "parts")
+    assert last_row(tmp_path / "parts") == whole
