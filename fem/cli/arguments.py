@@ -34,3 +34,13 @@ def load_case(options: argparse.Namespace) -> Any:
     from fem.case.case import Case
 
     return Case.load(options.case, options.overrides, hooks=getattr(options, "hooks", False))
+
+
+def duration(text: str) -> float:
+    """A time with its unit, s."""
+    from fem.values.units import parse_quantity
+
+    try:
+        return parse_quantity(text, "s")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

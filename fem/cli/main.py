@@ -38,7 +38,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
         "three meshes and three time tolerances: observed orders",
         "fem.cli.runs:_converge",
     ),
-    ("compare", "numbers of two results side by side", "fem.cli.results:_compare"),
+    ("compare", "results side by side: numbers, metrics, curves, maps; also against a csv",
+     "fem.cli.comparing:_compare"),
     ("post", "draw the figures of a result again", "fem.cli.results:_post"),
     ("view", "open the fields of a result in ParaView", "fem.cli.results:_view"),
 )

@@ -1,4 +1,4 @@
-"""Commands on results: compare, post, view."""
+"""Commands on results: post, view."""
 
 from __future__ import annotations
 
@@ -10,25 +10,13 @@ import sys
 from pathlib import Path
 
 from fem.base.errors import CaseError, RunError
-
-
-def _compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", type=Path, help="a result folder")
-    parser.add_argument("b", type=Path, help="another one")
-    parser.epilog = "example:\n  hostplate compare results/coarse results/fine"
-    parser.set_defaults(call=_do_compare)
-
-
-def _do_compare(options: argparse.Namespace) -> None:
-    from fem.results.comparison import compare
-
-    print("\n".join(compare(options.a, options.b)))
+from fem.cli.arguments import duration
 
 
 def _post(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a result folder, finished or not")
     parser.add_argument(
-        "--time", type=_duration, help="time of the fields, such as '20 min'; default the last"
+        "--time", type=duration, help="time of the fields, such as '20 min'; default the last"
     )
     parser.add_argument(
         "--format", choices=("png", "pdf", "svg"), default="png", help="file format; default png"
@@ -91,13 +79,3 @@ def _has_display() -> bool:
     """A screen that Qt could open: any but X and Wayland needs no name."""
     named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
     return named or sys.platform == "darwin"
-
-
-def _duration(text: str) -> float:
-    """A time with its unit, s."""
-    from fem.values.units import parse_quantity
-
-    try:
-        return parse_quantity(text, "s")
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -53,7 +53,7 @@ from fem.post.style import (
 )
 from fem.results.result import Result
 
-__all__ = ["draw"]
+__all__ = ["draw", "field_panel", "shown_block", "values_in"]
 
 log = logging.getLogger("hostplate.figures")
 
@@ -236,7 +236,7 @@ def _panels(
     )
     if not names:
         return None
-    block = _block(result, names[0])
+    block = shown_block(result, names[0])
     if solid:
         return _panels_3d(result, t, names, remark)
     wide, tall = (high - low)[:2]
@@ -244,7 +244,8 @@ def _panels(
     for k, (ax, name) in enumerate(zip(made.axes, names, strict=True)):
         drawn, scale = _panel(ax, result, t, name)
         # Lines on the edge are not cut in half.
-        pad = 0.012 * np.array([wide, tall]) if _block(result, name) == "walls" else np.zeros(2)
+        walls = shown_block(result, name) == "walls"
+        pad = 0.012 * np.array([wide, tall]) if walls else np.zeros(2)
         pad = pad if made.stretch > 1.0 else np.full(2, pad.max())
         ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
         ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
@@ -257,7 +258,7 @@ def _panels(
     return made.figure
 
 
-def _block(result: Result, name: str) -> str:
+def shown_block(result: Result, name: str) -> str:
     """Block in which a field is shown: the walls if it lives there."""
     source = field_of(result, name).gradient_of or name
     blocks = [block for block in result.blocks if source in result.fields(block)]
@@ -277,11 +278,26 @@ def _norm(values: Any, scale: Scaled) -> Any:
     return Normalize(low, high)
 
 
-def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Scaled]:
+def values_in(result: Result, name: str, t: float | None) -> Any:
+    """Values of a field, SI, where it is shown."""
+    return _inside(result, name, t, shown_block(result, name))
+
+
+def field_panel(
+    ax: Any, result: Result, t: float | None, name: str, scale: Scaled, values: Any
+) -> Any:
+    """Draw a field (2D) in a given unit, with colours that hold given values; what is drawn."""
+    return _panel(ax, result, t, name, scale, _norm(scale(values), scale))[0]
+
+
+def _panel(
+    ax: Any, result: Result, t: float | None, name: str, scale: Scaled | None = None,
+    norm: Any = None,
+) -> tuple[Any, Scaled]:
     style = field_of(result, name)
-    block = _block(result, name)
+    block = shown_block(result, name)
     inside, flat = _inside(result, name, t, block), _flat(result, name, block)
-    scale = scaled(inside, style)
+    scale = scale or scaled(inside, style)
     shown = scale(_values(result, name, t, block))
     # The pores last: where electrons cross a mat, the solid's block holds pores as well.
     for other, colour in (
@@ -295,12 +311,12 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
     if block == "metal":
         growth.bodies(ax, result, t)
         ends, currents = occupancy.front(result, t)
-        return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale), scale
+        return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale, norm), scale
     points = result.points(block, t) * UM
     if block == "walls":
         ends = result.cells(block, t)
         along = shown if flat else shown[ends].mean(axis=1)
-        return _lines(ax, points[ends][:, :, :2], along, style, scale), scale
+        return _lines(ax, points[ends][:, :, :2], along, style, scale, norm), scale
     growing = "metal" in result.blocks
     drawn = ax.tripcolor(
         points[:, 0],
@@ -310,7 +326,7 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
         facecolors=shown if flat else None,
         shading="flat" if flat else "gouraud",
         cmap=style.colours,
-        norm=_norm(scale(inside), scale),
+        norm=norm or _norm(scale(inside), scale),
         rasterized=True,
     )
     if growing:  # covered where the field means nothing, up to the contour xi = 1/2
@@ -321,14 +337,16 @@ def _panel(ax: Any, result: Result, t: float | None, name: str) -> tuple[Any, Sc
     return drawn, scale
 
 
-def _lines(ax: Any, ends: Any, shown: Any, style: Any, scale: Scaled) -> Any:
+def _lines(
+    ax: Any, ends: Any, shown: Any, style: Any, scale: Scaled, norm: Any = None
+) -> Any:
     from matplotlib.collections import LineCollection
 
     lines = LineCollection(
         ends.tolist(),
         array=shown,
         cmap=style.colours,
-        norm=_norm(shown, scale),
+        norm=norm or _norm(shown, scale),
         linewidths=1.9,
         capstyle="round",
     )
@@ -348,7 +366,7 @@ def _panels_3d(
 
     jobs, marks = [], []
     for name in names:
-        style, block = field_of(result, name), _block(result, name)
+        style, block = field_of(result, name), shown_block(result, name)
         values = _inside(result, name, t, block)
         scale = scaled(values, style)
         norm = _norm(scale(values), scale)
@@ -374,7 +392,7 @@ def _panels_3d(
         made.colour_bar(mappable, scale.label, k)
     more = [*growth.box_remark(result, t), *([remark(result, t)] if remark else [])]
     more += growth.legend(result, t, names)
-    caption(made.figure, _caption(result, result.time(t, _block(result, names[0])), *more))
+    caption(made.figure, _caption(result, result.time(t, shown_block(result, names[0])), *more))
     return made.figure
 
 

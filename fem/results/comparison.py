@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from fem.base.errors import CaseError
 from fem.results.result import Result
 
-__all__ = ["compare", "numbers", "order", "scale"]
+__all__ = ["compare", "errors", "numbers", "order", "relative", "scale", "tables_of"]
 
 #: Entries of a summary by which no mesh or step should be judged.
 UNJUDGED = ("wall_seconds", "seconds", "closures", "sigma_capped", "depth_profile",
@@ -93,26 +94,83 @@ def order(
     return found | {"order": p, "limit": fine + rest, "error": error, "verdict": "converges"}
 
 
-def compare(a: Path, b: Path) -> Iterator[str]:
-    """Numbers of two result folders side by side, with relative differences.
+def errors(folder: Path) -> dict[str, float]:
+    """Relative discretisation error of each number, from the answer of `hostplate converge`.
+
+    Raises:
+        CaseError: the folder holds none.
+    """
+    path = folder / "converge.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise CaseError(f"{path}: no answer of `hostplate converge` is there") from None
+    out: dict[str, float] = {}
+    for kind in ("mesh", "time"):
+        for name, row in found.get(kind, {}).items():
+            if row["error"] is not None:
+                out[name] = max(out.get(name, 0.0), float(row["error"]))
+    return out
+
+
+def tables_of(folders: Sequence[Path]) -> list[dict[str, float]]:
+    """Numbers of results.
 
     Raises:
         CaseError: one of them is not finished.
     """
     tables = []
-    for folder in (a, b):
-        summary = Result(folder).summary
-        if not summary:
+    for folder in folders:
+        result = Result(folder)
+        if not result.summary:
             raise CaseError(f"{folder}: no summary.json; the run has not finished")
-        tables.append(numbers(summary))
-    names = list(dict.fromkeys([*tables[0], *tables[1]]))
+        tables.append(numbers(result.summary | {"metrics": result.metrics()}))
+    return tables
+
+
+def compare(folders: Sequence[Path], error: Mapping[str, float] | None = None) -> Iterator[str]:
+    """Numbers of results side by side, with relative differences from the first.
+
+    A difference below 3 times the discretisation error of its number is none.
+
+    Args:
+        folders: of the results.
+        error: relative, of each number (`errors`); not judged without.
+
+    Raises:
+        CaseError: one of them is not finished.
+    """
+    tables = tables_of(folders)
+    names = list(dict.fromkeys(name for table in tables for name in table))
     width = max(len(name) for name in names)
-    yield f"{'':{width}}  {'A':>14}{'B':>14}{'(B-A)/A':>11}     A = {a}, B = {b}"
+    letters = [chr(ord("A") + k) if k < 26 else f"#{k + 1}" for k in range(len(folders))]
+    gaps = [f"({letter}-A)/A" for letter in letters[1:]]
+    judged = "" if error is None else f"{'3 x error':>11}"
+    yield (f"{'':{width}}  " + "".join(f"{letter:>14}" for letter in letters)
+           + "".join(f"{gap:>11}" for gap in gaps) + judged)
     for name in names:
-        left, right = (t.get(name) for t in tables)
-        shown = "".join(f"{v:14.7g}" if v is not None else f"{'-':>14}" for v in (left, right))
-        gap = ""
-        if left is not None and right is not None:
-            share = (right - left) / abs(left) if left else (0.0 if right == left else math.inf)
-            gap = f"{share:11.1e}"
-        yield f"{name:{width}}  {shown}{gap}"
+        values = [table.get(name) for table in tables]
+        shown = "".join(f"{v:14.7g}" if v is not None else f"{'-':>14}" for v in values)
+        limit = None if error is None else 3.0 * error.get(name, math.inf)
+        for value in values[1:]:
+            share = relative(values[0], value)
+            if share is None:
+                shown += f"{'':11}"
+            elif limit is not None and abs(share) <= limit < math.inf:
+                shown += f"{'none':>11}"
+            else:
+                shown += f"{share:11.1e}"
+        if limit is not None:
+            shown += f"{limit:11.1e}" if limit < math.inf else f"{'not known':>11}"
+        yield f"{name:{width}}  {shown}"
+    for letter, folder in zip(letters, folders, strict=True):
+        yield f"{letter} = {folder}"
+
+
+def relative(first: float | None, other: float | None) -> float | None:
+    """Difference over the first value; None where one is missing."""
+    if first is None or other is None:
+        return None
+    if first == 0.0:
+        return 0.0 if other == 0.0 else math.inf
+    return (other - first) / abs(first)

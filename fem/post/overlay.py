@@ -1,0 +1,153 @@
+"""Results on top of one another: curves in one figure, maps of a field on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.base.errors import CaseError
+from fem.contract.registry import with_own
+from fem.post.fields import field_of
+from fem.post.figures import field_panel, shown_block, values_in
+from fem.post.style import INK, LINES, LOOK, caption, scaled, time_label
+from fem.results.measured import Measured
+from fem.results.result import Result
+
+__all__ = ["away", "curves", "maps", "overlay"]
+
+Array = npt.NDArray[np.float64]
+
+#: Shown micrometres per metre, and mAh/cm2 per C/m2.
+UM, MAH = 1e6, 1 / 36000.0
+#: Curves that are drawn against time or charge: label and factor.
+CURVES = {"voltage": ("cell voltage (mV)", 1e3), "current_density": ("current (mA/cm²)", 0.1)}
+
+
+def overlay(
+    results: Sequence[Result], names: Sequence[str], measured: Sequence[Measured], folder: Path,
+    *, kind: str = "png", against: str = "t", fields: Sequence[str] = (), t: float | None = None,
+) -> list[Path]:
+    """Draw curves and maps of results into a folder; the files that were written.
+
+    Args:
+        results: to be compared.
+        names: of each, for legends.
+        measured: curves of others.
+        folder: of the figures.
+        kind: `png`, `pdf` or `svg`.
+        against: `t` or `charge`.
+        fields: to be mapped; by default all that every result has, and that some figure shows.
+        t: time of the fields, s; default the last.
+    """
+    import matplotlib
+
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    with matplotlib.rc_context(LOOK):
+        figures = {"curves": curves(results, names, measured, against)}
+        shown = {n for p in with_own().physics for f in p.figures for n in f.maps}
+        everywhere = set.intersection(*(
+            {n for block in r.blocks for n in r.fields(block)} for r in results
+        )) if results else set()
+        if lost := [name for name in fields if name not in everywhere]:
+            raise CaseError(f"no field {lost[0]!r} in all of the results; there are: "
+                            f"{', '.join(sorted(everywhere))}")
+        for name in fields or sorted(everywhere & shown):
+            figures[f"map_{name}"] = maps(results, names, name, t)
+        for name, figure in figures.items():
+            if figure is not None:
+                written.append(folder / f"{name}.{kind}")
+                figure.savefig(written[-1], bbox_inches="tight", pad_inches=0.08)
+    return written
+
+
+def _abscissa(table: Mapping[str, Array], against: str) -> Array | None:
+    """Times or charges of a table; charges count from 0 and are positive."""
+    if against not in table:
+        return None
+    return np.abs(table[against]) if against == "charge" else table[against]
+
+
+def curves(
+    results: Sequence[Result], names: Sequence[str], measured: Sequence[Measured], against: str
+) -> Any:
+    """Voltage and current of results as lines, of others as points."""
+    from matplotlib.figure import Figure
+
+    lines = [(n, r.series, "-") for n, r in zip(names, results, strict=True)]
+    points = [(m.name, m.columns, "o") for m in measured]
+    every = [(n, d, style, _abscissa(d, against)) for n, d, style in [*lines, *points]]
+    tables = [(n, d, style, x) for n, d, style, x in every if x is not None]
+    if not tables:
+        return None
+    changing = [c for c in CURVES if any(
+        c in d and np.ptp(d[c]) > 1e-6 * np.abs(d[c]).max() for _, d, _, _ in tables)]
+    panels = [c for c in CURVES if c == "voltage" or c in changing]
+    longest = max(float(np.max(x)) for *_, x in tables)
+    size, unit = time_label(longest) if against == "t" else (1 / MAH, "mAh/cm²")
+    figure = Figure(figsize=(5.6, 2.6 * len(panels) + 0.4), layout="constrained")
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, name in zip(axes, panels, strict=True):
+        label, factor = CURVES[name]
+        for k, (who, table, style, x) in enumerate(t for t in tables if name in t[1]):
+            ax.plot(x / size, table[name] * factor, style, color=LINES[k % len(LINES)], label=who,
+                    markersize=3, markerfacecolor="none")
+        ax.set_ylabel(label)
+        ax.grid(True)
+        ax.legend(loc="best")
+    axes[-1].set_xlabel(f"time ({unit})" if against == "t" else f"charge ({unit})")
+    return figure
+
+
+def away(series: Mapping[str, Array], other: Measured, name: str = "voltage") -> dict[str, float]:
+    """Root mean square and largest difference of a curve from a measured one, at its points.
+
+    Against time where both have it, else against charge; where the curve does not reach it counts
+    nothing.
+    """
+    against = "t" if "t" in other.columns else "charge"
+    x, there = _abscissa(series, against), _abscissa(other.columns, against)
+    if x is None or there is None or name not in series or name not in other.columns:
+        return {}
+    order = np.argsort(x, kind="stable")
+    inside = (there >= x.min()) & (there <= x.max())
+    if not inside.any():
+        return {}
+    gap = np.interp(there[inside], x[order], series[name][order]) - other.columns[name][inside]
+    return {"rms": float(np.sqrt(np.mean(gap**2))), "largest": float(np.abs(gap).max()),
+            "points": float(inside.sum())}
+
+
+def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float | None) -> Any:
+    """A field of all results (2D) side by side, in one unit and one range of colours."""
+    from matplotlib.figure import Figure
+
+    low, high = results[0].extent() * UM
+    if high[2] > low[2]:
+        return None
+    every = [values_in(r, field, t) for r in results]
+    style = field_of(results[0], field)
+    scale = scaled(np.concatenate(every), style)
+    wide, tall = (high - low)[:2]
+    each = float(np.clip(3.0 * wide / tall, 1.0, 3.2))
+    figure = Figure(figsize=(each * len(results) + 1.2, 3.0 + 0.6), layout="constrained")
+    axes = figure.subplots(1, len(results), squeeze=False)[0]
+    drawn: Any = None
+    for ax, result, name in zip(axes, results, names, strict=True):
+        drawn = field_panel(ax, result, t, field, scale, np.concatenate(every))
+        a, b = result.extent() * UM
+        pad = 0.02 * (b - a)
+        ax.set_xlim(a[0] - pad[0], b[0] + pad[0])
+        ax.set_ylim(a[1] - pad[1], b[1] + pad[1])
+        ax.set_aspect("equal" if tall < 8 * wide and wide < 8 * tall else "auto")
+        ax.set_title(f"{name}, {result.time(t, shown_block(result, field)):.4g} s", fontsize=8,
+                     color=INK)
+        ax.set_xlabel("µm")
+    bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8)
+    bar.set_label(scale.label)
+    caption(figure, "one scale for all")
+    return figure
