@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
 
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
 from fem.case.case import Case
+from fem.compat import MPI
 from fem.materials import library
-from fem.physics.sei.films import Coat, Films
-from fem.physics.sei.laws import Crack, Film
+from fem.physics.sei.films import Coat, Films, at_places
+from fem.physics.sei.laws import LAWS, Crack, Film, Law
 from fem.physics.sei.table import Sei
 from fem.setup.setup import Setup
 from fem.setup.surfaces import Surfaces
@@ -40,6 +44,11 @@ def films_that_stay(case: Case, found: Surfaces) -> Surfaces:
             raise CaseError(
                 f"sei.{k}.on: {entry.on!r}: fits no wall that reacts; walls: "
                 f"{', '.join(sorted(walls))}"
+            )
+        if varies(entry.L0):
+            raise CaseError(
+                f"sei.{k}.L0: varies, but metal that grows carries one film with it; give one "
+                "thickness, or take study = 'tertiary'"
             )
         known = entry.numbers()
         films |= dict.fromkeys(on, known["resistivity"] * known["L0"])
@@ -102,21 +111,24 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
             )
         left -= {*on}
         known = entry.numbers()
-        _fits(setup, f"sei.{k}.L0", known["L0"])
+        L0 = known.pop("L0") if entry.L0 is None else entry.L0
+        thinnest, thickest = _thickness(setup, on, L0)
+        _fits(setup, f"sei.{k}.L0", LAWS[entry.law], thinnest, thickest)
         crack = None
         if entry.crack is not None:
-            fresh = known["L0"] if entry.crack.fresh is None else entry.crack.fresh
+            fresh = thinnest if entry.crack.fresh is None else entry.crack.fresh
             metal = case.metal_data
             per_charge = float(metal.molar_volume) / (metal.z * FARADAY)
             crack = Crack(entry.crack.thickness, entry.crack.share, fresh, per_charge)
             said.append(
                 f"sei.{k}: the film breaks as its table says, whatever stress the metal puts on it"
             )
+        known.pop("L0", None)
         film = Film(entry.law, known, crack)
         held = entry.solvent
         if held is None and film.solvent is not None:
             held = film.solvent * _liquid(setup)
-        coats.insert(0, Coat(film, known["L0"], on, held))
+        coats.insert(0, Coat(film, L0, thinnest, on, held))
     grow = case.study == "tertiary"
     if not grow:
         said.append(f"sei: a {case.study} study keeps the film of the start; its resistance and "
@@ -124,19 +136,38 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
     yield Films(tuple(coats), grow, tuple(said))
 
 
-def _fits(setup: Setup, path: str, L0: float) -> None:
-    """A film leaves room for electrolyte.
+def _thickness(setup: Setup, on: tuple[str, ...], L0: Any) -> tuple[float, float]:
+    """Least and largest thickness of a film at the start, m (collective)."""
+    if not varies(L0):
+        return number(L0), number(L0)
+    domain, electrodes = setup.domain, setup.surfaces.plating
+    walls = [w for e in electrodes for w in e.walls if w[0] in on]
+    faces = [f for e in electrodes for f in e.faces if f[0] in on]
+    points = domain.corners(walls, faces)
+    values = np.broadcast_to(at_places(L0, domain.places(points)), len(points))
+    low = domain.comm.allreduce(float(values.min(initial=np.inf)), op=MPI.MIN)
+    high = domain.comm.allreduce(float(values.max(initial=-np.inf)), op=MPI.MAX)
+    return low, high
+
+
+def _fits(setup: Setup, path: str, law: Law, thinnest: float, thickest: float) -> None:
+    """A film is there, and leaves room for electrolyte.
 
     Raises:
-        CaseError: it does not.
+        CaseError: it is not, or does not.
     """
+    if not (thinnest > 0.0 or (thinnest == 0.0 and not law.endless)):
+        raise CaseError(
+            f"{path}: falls to {thinnest:.4g} m on this mesh; "
+            + ("it must stay above 0" if law.endless else "at least 0 m")
+        )
     low, high = setup.domain.ends
     pore = setup.domain.sidecar.get("parameters", {}).get("pore_diameter")
     for gap, between in ((high - low, "electrodes"), (pore, "the walls of a pore")):
-        if isinstance(gap, int | float) and 2.0 * L0 >= gap:
+        if isinstance(gap, int | float) and 2.0 * thickest >= gap:
             raise CaseError(
-                f"{path}: {L0:.4g} m: two such films are thicker than the gap between {between}, "
-                f"{gap:.4g} m; give a thinner one"
+                f"{path}: {thickest:.4g} m: two such films are thicker than the gap between "
+                f"{between}, {gap:.4g} m; give a thinner one"
             )
 
 

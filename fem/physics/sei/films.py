@@ -18,11 +18,14 @@ from fem.system.facets import WallReaction
 from fem.system.ledger import Ledger
 from fem.system.part import Event, Observer
 from fem.system.system import System
+from fem.values.properties import number, varies
 
-__all__ = ["Coat", "Films"]
+__all__ = ["Coat", "Films", "at_places"]
 
 #: Share of the smallest pore or fibre above which a film moves the walls; here they stand still.
 MAX_FILM_SHARE = 0.1
+#: Thickness, m, below which errors of a film count as those of one so thick.
+MIN_SCALE = 1e-9
 #: Share of the charge that has moved below which what was plated is round-off.
 LEAST_PLATED = 1e-6
 #: Share of the solvent up to which a step may take it; steps end within as much below it.
@@ -35,13 +38,15 @@ class Coat:
 
     Attributes:
         film: its laws.
-        L0: thickness at the start, m.
+        L0: thickness at the start, m, a number or a property of place.
+        thinnest: the least of it.
         surfaces: solid regions, and `collector`.
         solvent: what the cell holds for it, mol (2D: mol/m); None where nobody says.
     """
 
     film: Film
-    L0: float
+    L0: Any
+    thinnest: float
     surfaces: tuple[str, ...]
     solvent: float | None
 
@@ -135,12 +140,12 @@ class Films(Observer):
         self.s = s
         # As constants of a form numbers may change without code being made anew.
         self.written = {c.surfaces: _in_forms(s, c.film) for c in self.coats}
-        start = [coat.L0 for coat in self.coats]
+        thinnest = min(coat.thinnest for coat in self.coats)
         layer = s.layer
         assert layer is not None
         if self.grow:
             L = s.add(
-                "L_sei", layer, differential=True, scale=max(min(start), 1e-9), positive=True,
+                "L_sei", layer, differential=True, scale=max(thinnest, MIN_SCALE), positive=True,
                 solver="diagonal",
             )
             L.relative = True
@@ -153,7 +158,8 @@ class Films(Observer):
             for e in s["walls"].plating:
                 walls, faces = self._places(coat, e)
                 on = s.domain.nodes_on(space, layer, walls=walls, faces=faces)
-                function.x.array[on] = coat.L0
+                places = s.domain.places(space.tabulate_dof_coordinates()[on])
+                function.x.array[on] = at_places(coat.L0, places)
                 bare[on] = False
         if self.grow:
             L.fixed.append(np.flatnonzero(bare).astype(np.int32))
@@ -351,6 +357,13 @@ def _side(expression: Any, side: str) -> Any:
     if not side or isinstance(expression, int | float):
         return expression
     return expression(side)
+
+
+def at_places(value: Any, places: Mapping[str, Any]) -> Any:
+    """A number, or a property of place at points."""
+    if not varies(value):
+        return number(value)
+    return value.at(**{k: v for k, v in places.items() if k in value.variables})
 
 
 def _in_forms(s: System, film: Film) -> Film:

@@ -11,7 +11,8 @@ from fem.base.errors import CaseError
 from fem.contract.physics import Place
 from fem.materials.interphase import interphase
 from fem.physics.sei.laws import LAWS
-from fem.values.kinds import Glob, Length, Table
+from fem.values.kinds import PLACE_VARIABLES, Glob, Length, Table
+from fem.values.properties import Property, PropertyOf, number, varies
 from fem.values.units import Quantity
 
 __all__ = ["CrackTable", "Sei", "check", "places"]
@@ -55,8 +56,8 @@ class Sei(Table):
     resistivity: Annotated[float, Quantity("ohm*m", ge=0)] | None = Field(
         None, description="of the film for ions"
     )
-    L0: Annotated[float, Quantity("m", ge=0)] | None = Field(
-        None, description="thickness at the start"
+    L0: Annotated[Property, PropertyOf("m", PLACE_VARIABLES, ge=0)] | None = Field(
+        None, description="thickness at the start, a number or of place"
     )
     Ea: Annotated[float, Quantity("J/mol", ge=0)] | None = Field(
         None, description="activation energy of growth"
@@ -101,6 +102,8 @@ class Sei(Table):
     def numbers(self) -> dict[str, float]:
         """All data that are known, SI: those of the entry before those of the library.
 
+        An L0 that varies in space is NaN there.
+
         Raises:
             CaseError: there is no such interphase.
         """
@@ -109,6 +112,8 @@ class Sei(Table):
             known = {k: float(v) for k, v in interphase(self.data).numbers().items()
                      if not callable(v)}
         own = {k: v for k, v in vars(self).items() if isinstance(v, float) and k != "solvent"}
+        if self.L0 is not None:
+            own["L0"] = float("nan") if varies(self.L0) else number(self.L0)
         return {"alpha": 0.5, "Ea": 0.0} | known | own
 
 
@@ -132,6 +137,8 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
                 f"{path}.L0: 0 m: by law {entry.law!r} the first film would grow infinitely fast; "
                 "give a thickness"
             )
+        if entry.crack is not None and entry.crack.fresh is None and varies(entry.L0):
+            yield f"{path}.crack.fresh: missing; L0 varies, so give the thickness of fresh film"
         if entry.crack is not None and entry.crack.fresh is not None:
             if law.endless and entry.crack.fresh == 0.0:
                 yield f"{path}.crack.fresh: 0 m: growth would be infinitely fast; give a thickness"

@@ -17,6 +17,8 @@ from tests.physics.sei.films import cycled, on
 from tests.verification.cells import MPI, mesh_folder
 
 PLATE = {"step": "plate", "current_density": "10 A/m^2", "duration": "10 s"}
+#: Thickness that falls along the collector.
+SLOPE = {"expression": "1e-8 - 4e-4*x", "unit": "m"}
 
 
 def made(film: dict[str, Any], **changes: Any) -> None:
@@ -41,6 +43,8 @@ def made(film: dict[str, Any], **changes: Any) -> None:
     (on("colector", "mixed"), "did you mean 'collector'"),
     (on("collector", "mixed", L0="60 um"), "thicker than the gap between electrodes, 0.0001 m"),
     (on("collector", "mixed", D_EC="1e-18 m"), "sei.0.D_EC"),
+    (on("collector", "mixed", L0=SLOPE), "sei.0.L0: falls to -1e-08 m on this mesh; at least 0 m"),
+    (on("collector", "mixed", L0=SLOPE, crack={"thickness": "1 um"}), "sei.0.crack.fresh: missing"),
 ])  # fmt: skip
 def test_what_a_film_cannot_be(film: dict[str, Any], message: str) -> None:
     with pytest.raises(CaseError) as error:
