@@ -173,6 +173,9 @@ class Ions:
             s.define("c_seen", s["c"])
             return
         same = set(self.salty) == set(self.regions)
+        if not same:  # ions of a solid are as many as ever: kinetics on it are those at c0
+            dry = {name: self.c0 for name in self.regions if name not in self.salty}
+            s.define("c_of_solids", domain.field(dry, "c_of_solids"))
         brine = part if same else domain.subdomain(self.salty)
         c = s.add("c", brine, differential=True, scale=self.c0, positive=True)
         s.define("c_seen", c.value)

@@ -155,7 +155,10 @@ class Interface:
         """Drive, eta and i_n behind films, and the laws of eta: what makes metal, and the rest."""
         plus, minus = ("+", "-") if on_wall else ("", "")
         T = _side(s["T"], minus)
-        i0 = e.i0(_side(s.values.get("c_at_walls", s["c_seen"]), minus), T)
+        c = _side(s.values.get("c_at_walls", s["c_seen"]), minus)
+        if "c_of_solids" in s.values:  # there c itself is 0
+            c = c + _side(s["c_of_solids"], minus)
+        i0 = e.i0(c, T)
         alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
         bare = not e.covered and e.counts
         skins = [k for k in self.skins if e.counts and k.lies_on(e)]

@@ -14,7 +14,7 @@ from fem import Case
 from fem.run.session import run
 from geometries.meshing.gmsh_session import session
 from tests.physics.maps.drawn import graded
-from tests.verification.cells import PLAIN, case, kinetics
+from tests.verification.cells import PLAIN, case, kinetics, overpotential
 
 KAPPA = {"a": 1e-7, "b": 1e-9}  # S/m
 #: Lower left, lower right, upper left, upper right.
@@ -117,6 +117,29 @@ def test_a_resolved_layer_resists_as_a_film(tmp_path: Path) -> None:
     assert found[0] == pytest.approx(found[1], rel=1e-6)
     contacts = 2 * 0.0256926 / 1e7
     assert found[0] == pytest.approx(-0.01 / (1e-3 + 50e-6 / 1.0 + contacts), rel=1e-6)
+
+
+def test_a_resolved_layer_in_time(tmp_path: Path) -> None:
+    """The same while salt moves: metal plates under the layer, whose ions are those of c0."""
+    layers = [{"region": "sei_inner", "thickness": "0.2 um", "cells": 4},
+              {"region": "electrolyte", "thickness": "50 um", "cells": 20}]  # fmt: skip
+    stack = {"family": "laminate", "width": "5 um", "size_width": "5 um"}
+    film = {"kind": "solid", "sigma": "0 S/m", "kappa": "2e-4 S/m"}
+    more = {"study": "tertiary", "kinetics": [kinetics(n, 10.0) for n in ("collector", "counter")],
+            "protocol": [{"step": "plate", "current_density": "100 A/m^2", "duration": "2 s"}]}
+    resolved = held(stack | {"layers": layers}, materials={"ideal": PLAIN, "film": film},
+                    regions={"sei_inner": {"material": "film"}}, **more)
+    as_film = held(stack | {"layers": layers[1:]}, sei=[{
+        "on": "collector", "law": "reaction", "data": "SEI_Li", "L0": "0.2 um",
+        "resistivity": "5e3 ohm*m", "j0": "1e-12 A/m^2",
+    }], **more)  # fmt: skip
+    region, wall = (run(Case.from_dict(data), tmp_path / str(k)).summary
+                    for k, data in enumerate((resolved, as_film)))
+    assert region["plated"] == pytest.approx(200.0, rel=1e-9)
+    assert region["c_min"] == pytest.approx(wall["c_min"], rel=1e-6)
+    slower = overpotential(100.0, 10.0 * np.sqrt(wall["c_min"] / 1000.0))
+    gap = slower - overpotential(100.0, 10.0)  # the film's wall sees the salt
+    assert region["voltage"] - wall["voltage"] == pytest.approx(gap, rel=1e-2)
 
 
 def corrugated(file: Path, amplitude: float, wavelength: float, length: float, h: float) -> Path:
