@@ -120,7 +120,7 @@ def test_a_resolved_layer_resists_as_a_film(tmp_path: Path) -> None:
 
 
 def test_a_resolved_layer_in_time(tmp_path: Path) -> None:
-    """The same while salt moves: metal plates under the layer, whose ions are those of c0."""
+    """Layer and film while salt moves: metal plates under the layer, whose ions are those of c0."""
     layers = [{"region": "sei_inner", "thickness": "0.2 um", "cells": 4},
               {"region": "electrolyte", "thickness": "50 um", "cells": 20}]  # fmt: skip
     stack = {"family": "laminate", "width": "5 um", "size_width": "5 um"}
