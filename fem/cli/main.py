@@ -41,7 +41,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("compare", "results side by side: numbers, metrics, curves, maps; also against a csv",
      "fem.cli.comparing:_compare"),
     ("post", "draw the figures of a result again", "fem.cli.results:_post"),
-    ("view", "open the fields of a result in ParaView", "fem.cli.results:_view"),
+    ("export", "fields of a result for other programs: vtkhdf, vtu, csv, npz, a ParaView script",
+     "fem.cli.results:_export"),
+    ("view", "open the fields of a result in ParaView, or in a browser", "fem.cli.results:_view"),
 )
 
 #: Seconds a failing rank waits for the others to fail alike before it ends the job.

@@ -1,4 +1,4 @@
-"""Commands on results: post, view."""
+"""Commands on results: post, export, view."""
 
 from __future__ import annotations
 
@@ -43,15 +43,63 @@ def _do_post(options: argparse.Namespace) -> None:
                         "files are damaged; `hostplate resume` goes on with the run")
 
 
+def _export(parser: argparse.ArgumentParser) -> None:
+    from fem.post.export import FORMATS
+
+    parser.add_argument("folder", type=Path, help="a result folder, finished or not")
+    parser.add_argument(
+        "--format", choices=FORMATS, required=True,
+        help="; ".join(f"{name}: {text}" for name, text in FORMATS.items()),
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, help="folder for the files; default FOLDER/export")
+    parser.add_argument(
+        "--block", action="append", default=[], help="only this block, such as pore; repeatable"
+    )
+    parser.add_argument("--field", action="append", default=[], help="only this one; repeatable")
+    parser.add_argument("--time", type=duration, help="only this time, such as '20 min'")
+    parser.epilog = (
+        "examples:\n"
+        "  hostplate export results/sand --format vtu --field c\n"
+        "  hostplate export results/sand --format paraview && pvpython "
+        "results/sand/load_in_paraview.py --png sand.png"
+    )
+    parser.set_defaults(call=_do_export)
+
+
+def _do_export(options: argparse.Namespace) -> None:
+    from fem.post.export import export
+
+    for file in export(options.folder, options.format, options.out, blocks=options.block,
+                       fields=options.field, t=options.time):
+        print(file)
+
+
 def _view(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a result folder, finished or not")
-    parser.epilog = "example:\n  hostplate view results/sand"
+    parser.add_argument(
+        "--browser", action="store_true",
+        help="in a browser instead, this machine's or one behind ssh; needs the extra `view`",
+    )  # fmt: skip
+    parser.add_argument("--port", type=int, default=8080, help="of the page; default 8080")
+    parser.epilog = (
+        "examples:\n"
+        "  hostplate view results/sand\n"
+        "  hostplate view results/sand --browser     then http://localhost:8080/\n"
+        "  ssh -L 8080:localhost:8080 CLUSTER        and the same address, for results over there"
+    )
     parser.set_defaults(call=_do_view)
 
 
 def _do_view(options: argparse.Namespace) -> None:
     import subprocess
 
+    if options.browser:
+        from fem.post.browser import serve
+
+        serve(options.folder, options.port)
+        return
+
+    from fem.post import export
     from fem.results.result import Result
 
     blocks = Result(options.folder).blocks
@@ -68,7 +116,11 @@ def _do_view(options: argparse.Namespace) -> None:
                        "WAYLAND_DISPLAY is set); `hostplate post` draws figures without one, and "
                        f"with ParaView on another machine {where}")
     sys.stdout.flush()
-    code = subprocess.run([viewer, *files], check=False).returncode
+    script = Path(export.__file__).with_name(export.SCRIPT)
+    code = subprocess.run(
+        [viewer, f"--script={script}"], check=False,
+        env=os.environ | {"HOSTPLATE_RESULT": str(options.folder.resolve())},
+    ).returncode  # fmt: skip
     if code:
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         raise RunError(f"ParaView ended {how}; if it cannot reach the display "

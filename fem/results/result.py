@@ -190,6 +190,20 @@ class Result:
         """Names of the fields of a block."""
         return sorted({name for step in self._read(block) for name in step.fields})
 
+    def fields_at(self, block: str, t: float | None = None) -> list[str]:
+        """Names of the fields that a block has at the stored time nearest to t, s."""
+        return sorted(self._step(block, t).fields)
+
+    @cached_property
+    def regions(self) -> dict[str, int]:
+        """Numbers of the regions by name, as the field `region` has them; empty if not written."""
+        known = self.declared.get("regions")
+        if known is None:  # results of earlier versions say so beside the mesh only
+            path = self.folder / "mesh.json"
+            content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            known = content.get("regions", {})
+        return {str(name): int(number) for name, number in known.items()}
+
     def array(self, field: str, t: float | None = None, block: str | None = None) -> Array:
         """Values of a field: (nodes,) or (nodes, 3); of a cell field (cells,) or (cells, 3).
 

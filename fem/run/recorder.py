@@ -60,7 +60,7 @@ class Tally:
 
 
 def declared(model: Any) -> dict[str, Any]:
-    """Fields and figures of the physics of a model's case, for those who read its results."""
+    """Fields and figures of the physics of a model's case, and regions, for readers of results."""
     def declaration(entry: Any) -> dict[str, Any]:
         defaults = {f.name: f.default for f in dataclasses.fields(entry)}
         return {k: v for k, v in vars(entry).items() if k != "name" and v != defaults[k]}
@@ -69,6 +69,7 @@ def declared(model: Any) -> dict[str, Any]:
         "fields": {f.name: declaration(f) for f in model.fields.values()},
         "figures": {f.name: f.maps for p in model.case.taking_part()
                     for f in p.figures if not f.draw},
+        "regions": {name: int(number) for name, number in model.domain.regions.items()},
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -140,7 +141,7 @@ def paraview(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None
 def test_view_without_a_display(
     drawn: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    paraview(drawn.parent, "echo opened", monkeypatch)
+    paraview(drawn.parent, 'echo opened "$@" by $HOSTPLATE_RESULT', monkeypatch)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
@@ -150,7 +151,8 @@ def test_view_without_a_display(
     assert f"{drawn}/fields/pore.xdmf" in err
     monkeypatch.setenv("DISPLAY", ":7")
     assert main(["view", str(drawn)]) == 0
-    assert "opened" in capfd.readouterr().out
+    out = capfd.readouterr().out  # ParaView loads all blocks by our script
+    assert re.search(rf"opened --script=\S+/load_in_paraview.py by {drawn}\n", out)
 
 
 @pytest.mark.parametrize(("script", "how"), [("kill -ABRT $$", "by SIGABRT"), ("exit 134",

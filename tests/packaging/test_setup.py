@@ -48,7 +48,7 @@ def requirements(*extras: str) -> list[Requirement]:
 def test_every_requirement_is_pinned_within_its_bounds() -> None:
     """constraints.txt fixes whatever pyproject.toml asks for."""
     pins = constraints()
-    for requirement in requirements("wheel", "test", "dev", "docs"):
+    for requirement in requirements("wheel", "test", "dev", "docs", "view"):
         assert requirement.specifier.contains(pins[requirement.name]), requirement
 
 

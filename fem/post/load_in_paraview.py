@@ -1,0 +1,137 @@
+"""Loads all blocks of a result into ParaView, in micrometres, each coloured by a field.
+
+    pvpython load_in_paraview.py [FOLDER] [--png FILE] [--state FILE]   without a window
+    paraview --script=load_in_paraview.py                              in the window
+
+FOLDER is a result folder of hostplate; default the folder of this script, or HOSTPLATE_RESULT. Runs
+in the Python of ParaView >= 5.11 and needs nothing of hostplate.
+"""
+
+import json
+import os
+import sys
+
+#: Fields that blocks are coloured by, the first that a block has, with ParaView's colours for it.
+COLOURS = {"c": "Viridis (matplotlib)", "i_n": "Plasma (matplotlib)", "xi": "Grayscale",
+           "phi_l": "Viridis (matplotlib)", "phi_s": "Viridis (matplotlib)",
+           "E": "Plasma (matplotlib)", "phi": "Viridis (matplotlib)"}
+#: Colour of conductors beside walls or pores that are coloured.
+GREY = [0.62, 0.62, 0.62]
+#: Size of pictures, in pixels.
+SIZE = [1200, 900]
+#: Places of scale bars, in shares of the picture.
+PLACES = ([0.8, 0.08], [0.8, 0.55])
+
+
+def blocks_of(folder):
+    """Names of the blocks of fields in a result folder."""
+    fields = os.path.join(folder, "fields")
+    if not os.path.isdir(fields):
+        raise SystemExit(f"{folder}: no folder `fields`; name a result folder of hostplate")
+    return sorted(name[:-5] for name in os.listdir(fields) if name.endswith(".xdmf"))
+
+
+def declared(folder):
+    """Units and regions, as the run wrote them down."""
+    try:
+        with open(os.path.join(folder, "fields", "fields.json"), encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return {}
+
+
+def load(folder):
+    """Put all blocks of a result into the pipeline; block -> its source, in micrometres."""
+    from paraview import simple as pv
+
+    known = declared(folder).get("fields", {})
+    view, found, coloured = pv.GetActiveViewOrCreate("RenderView"), {}, []
+    view.UseColorPaletteForBackground = 0
+    view.BackgroundColorMode, view.Background = "Single Color", [1.0, 1.0, 1.0]
+    view.OrientationAxesLabelColor = [0.0, 0.0, 0.0]
+    blocks = blocks_of(folder)
+    for block in blocks:
+        reader = pv.XDMFReader(FileNames=[os.path.join(folder, "fields", block + ".xdmf")])
+        pv.RenameSource(block + " (m)", reader)
+        source = pv.Transform(Input=reader, Transform="Transform")
+        source.Transform.Scale = [1e6, 1e6, 1e6]
+        pv.RenameSource(block, source)
+        source.UpdatePipeline()
+        shown = pv.Show(source, view)
+        pv.Hide(reader, view)
+        found[block] = source
+        names = list(source.PointData.keys()) + list(source.CellData.keys())
+        field = next((name for name in COLOURS if name in names), None)
+        if field is None or (block == "solid" and len(blocks) > 1):
+            pv.ColorBy(shown, None)
+            shown.AmbientColor = shown.DiffuseColor = GREY
+            continue
+        place = "POINTS" if field in source.PointData.keys() else "CELLS"
+        pv.ColorBy(shown, (place, field))
+        pv.GetColorTransferFunction(field).ApplyPreset(COLOURS[field], True)
+        coloured.append((block, field, shown))
+        if block == "walls":
+            shown.LineWidth = 4.0
+    scene = pv.GetAnimationScene()
+    scene.UpdateAnimationUsingDataTimeSteps()
+    scene.GoToLast()
+    barred: list = []
+    for _, field, shown in coloured:
+        shown.RescaleTransferFunctionToDataRange(False, True)
+        if field in barred or len(barred) == len(PLACES):
+            continue
+        shown.SetScalarBarVisibility(view, True)
+        bar = pv.GetScalarBar(pv.GetColorTransferFunction(field), view)
+        unit = known.get(field, {}).get("unit", "")
+        bar.Title, bar.ComponentTitle = field + (f" ({unit})" if unit else ""), ""
+        bar.TitleColor = bar.LabelColor = [0.0, 0.0, 0.0]
+        bar.TitleFontSize, bar.LabelFontSize, bar.ScalarBarLength = 14, 12, 0.35
+        bar.AutomaticLabelFormat, bar.LabelFormat, bar.RangeLabelFormat = 0, "%-.3g", "%-.3g"
+        bar.WindowLocation, bar.Position = "Any Location", PLACES[len(barred)]
+        barred.append(field)
+    grid = view.AxesGrid
+    grid.Visibility = 1
+    grid.XTitle, grid.YTitle, grid.ZTitle = "x (um)", "y (um)", "z (um)"
+    for axis in "XYZ":
+        for part in ("TitleColor", "LabelColor"):
+            setattr(grid, axis + part, [0.0, 0.0, 0.0])
+    grid.GridColor = [0.5, 0.5, 0.5]
+    if all(abs(s.GetDataInformation().GetBounds()[5]) < 1e-9 for s in found.values()):
+        view.InteractionMode = "2D"
+    pv.ResetCamera(view)
+    pv.Render(view)
+    return found
+
+
+def option(words, name):
+    """Value of an option, taken out of the words; None without it."""
+    if name not in words:
+        return None
+    place = words.index(name)
+    value = words[place + 1]
+    del words[place : place + 2]
+    return value
+
+
+def main(words):
+    """Load the result that the command line, the environment or the place of this script names."""
+    from paraview import simple as pv
+
+    picture, state = option(words, "--png"), option(words, "--state")
+    here = os.path.dirname(os.path.abspath(__file__))
+    folder = words[0] if words else os.environ.get("HOSTPLATE_RESULT", here)
+    if picture:
+        pv.GetActiveViewOrCreate("RenderView").ViewSize = SIZE
+    found = load(folder)
+    for block, source in found.items():
+        low = source.GetDataInformation().GetBounds()
+        cells = source.GetDataInformation().GetNumberOfCells()
+        print(f"{block}: {cells} cells, {low[1] - low[0]:.6g} um wide")
+    if picture:
+        pv.SaveScreenshot(picture, pv.GetActiveView(), ImageResolution=SIZE)
+    if state:
+        pv.SaveState(state)
+
+
+if __name__ in ("__main__", "__vtkconsole__"):
+    main(sys.argv[1:])
