@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,15 @@ class Case(case.Case):
         from fem.run.session import run
 
         return run(self, Path(folder), **options)
+
+
+    def sweep(
+        self, axes: Mapping[str, Sequence[Any]], folder: str | Path, **options: Any
+    ) -> list[dict[str, Any]]:
+        """Run a grid of changes in this process; a row for each point (`fem.run.sweep.sweep`)."""
+        from fem.run.sweep import sweep
+
+        return sweep(self, axes, Path(folder), **options)
 
 
 def load(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Case:

@@ -38,6 +38,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
         "three meshes and three time tolerances: observed orders",
         "fem.cli.runs:_converge",
     ),
+    ("sweep", "many changes of a case: a table, whatever becomes of each point, and maps",
+     "fem.cli.sweeping:_sweep"),
     ("compare", "results side by side: numbers, metrics, curves, maps; also against a csv",
      "fem.cli.comparing:_compare"),
     ("post", "draw the figures of a result again", "fem.cli.results:_post"),

@@ -177,6 +177,7 @@ def test_captions_give_a_time_only_where_there_is_one(folder, study, when):
         answer[name] = figure and figure.texts[-1].get_text()
     assert answer == {
         "series": "Three-layer host" if study == "tertiary" else None,
+        "voltage_parts": "Three-layer host · each place counts by its share of the current",
         "salt": f"Three-layer host · {when}",
         "potentials": f"Three-layer host · {when}",
         "field": f"Three-layer host · {when}",
@@ -193,7 +194,8 @@ def test_what_is_missing_is_left_out_without_a_word(folder, caplog):
         for file in (folder / "fields").glob(f"{name}*"):
             file.unlink()
     drawn = [file.stem for file in figures.draw(folder)]
-    assert drawn == ["series", "salt", "potentials", "field"] and not caplog.records
+    assert drawn == ["series", "voltage_parts", "salt", "potentials", "field"]
+    assert not caplog.records
 
 
 def test_a_damaged_file_costs_its_figures_only(folder, caplog):

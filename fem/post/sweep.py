@@ -1,0 +1,131 @@
+"""Figures of a sweep: a number against one entry, or as a map over two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fem.base.errors import CaseError, nearest
+from fem.post.style import FAINT, INK, LINES, LOOK, caption
+from fem.values.units import parse_any
+
+__all__ = ["draw_sweep"]
+
+#: Numbers that are drawn by themselves, if rows have them.
+DRAWN = ("metrics.bottom_up", "voltage", "metrics.max_mean")
+
+
+def draw_sweep(
+    folder: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str] = (), kind: str = "png"
+) -> list[Path]:
+    """Draw numbers of a sweep over its first one or two axes with several values.
+
+    Failed points are crosses. Values of further axes (seeds) are drawn as points, and their mean.
+
+    Args:
+        folder: of the sweep.
+        rows: as `fem.run.sweep.gather` gives them.
+        names: of the numbers; by default B, voltage and the evenness of the current.
+        kind: of the files.
+
+    Raises:
+        CaseError: no such number.
+    """
+    import matplotlib
+
+    axes = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["axes"]
+    chosen = [path for path, values in axes.items() if len(values) > 1]
+    known = {k for row in rows for k, v in row.items() if isinstance(v, float)}
+    if lost := [name for name in names if name not in known]:
+        raise CaseError(f"no number {lost[0]!r} in the table; {nearest(lost[0], known)}")
+    written = []
+    with matplotlib.rc_context(LOOK):
+        for name in names or [n for n in DRAWN if n in known]:
+            varied = [p for p in chosen if not p.endswith("seed")] or chosen
+            if not varied:
+                break
+            figure = (_map if len(varied) > 1 else _line)(rows, varied, axes, name)
+            caption(figure, f"{folder.name}: {len(rows)} points, "
+                    f"{sum(row['status'] != 'done' for row in rows)} failed")
+            written.append(folder / f"{name.rpartition('.')[2]}.{kind}")
+            figure.savefig(written[-1], bbox_inches="tight", pad_inches=0.08)
+    return written
+
+
+def _place(path: str, value: str, axes: Mapping[str, list[str]]) -> float:
+    """Place of a value on its axis: itself, or its number if it is none."""
+    try:
+        every = [parse_any(v) for v in axes[path]]
+    except ValueError:
+        return float(axes[path].index(str(value)))
+    return every[axes[path].index(str(value))]
+
+
+def _label(path: str, axes: Mapping[str, list[str]]) -> str:
+    unit = axes[path][0].strip("\"'").partition(" ")[2]
+    return f"{path} (SI of {unit})" if unit else path
+
+
+def _line(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name: str) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    ax, path = figure.subplots(), varied[0]
+    good = [(_place(path, r[path], axes), r[name]) for r in rows if name in r]
+    bad = [_place(path, r[path], axes) for r in rows if name not in r]
+    x, y = np.array(good, dtype=float).reshape(-1, 2).T
+    ax.plot(x, y, "o", color=LINES[0], markersize=4)
+    where = np.unique(x)
+    ax.plot(where, [y[x == p].mean() for p in where], "-", color=LINES[0], linewidth=1.2)
+    if bad:
+        ax.plot(bad, np.full(len(bad), y.mean() if len(y) else 0.0), "x", color=LINES[1],
+                label="failed")
+        ax.legend()
+    ax.set_xlabel(_label(path, axes))
+    ax.set_ylabel(name)
+    ax.grid(True)
+    return figure
+
+
+def _map(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name: str) -> Any:
+    from matplotlib.figure import Figure
+
+    px, py = varied[:2]
+    nx, ny = len(axes[px]), len(axes[py])
+    total, count = np.zeros((ny, nx)), np.zeros((ny, nx))
+    failed = np.zeros((ny, nx), dtype=bool)
+    for row in rows:
+        at = axes[py].index(str(row[py])), axes[px].index(str(row[px]))
+        if name in row:
+            total[at] += row[name]
+            count[at] += 1
+        else:
+            failed[at] = True
+    values = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    figure = Figure(figsize=(1.6 + 0.62 * nx + 1.6, 1.2 + 0.5 * ny + 0.6), layout="constrained")
+    ax = figure.subplots()
+    found = values[np.isfinite(values)]
+    span = float(np.abs(found).max(initial=0.0)) or 1.0
+    signed = bool((found < 0.0).any() and (found > 0.0).any())
+    look = {"cmap": "RdBu_r", "vmin": -span, "vmax": span} if signed else {"cmap": "viridis"}
+    drawn = ax.imshow(values, origin="lower", aspect="auto", **look)
+    if signed and nx > 1 and ny > 1 and np.isfinite(values).all():
+        ax.contour(values, levels=[0.0], colors=[INK], linewidths=1.2)
+    for j, k in np.ndindex(ny, nx):
+        text = "failed" if failed[j, k] and not count[j, k] else (
+            f"{values[j, k]:.3g}" if count[j, k] else "")
+        red, green, blue, _ = drawn.cmap(drawn.norm(values[j, k])) if count[j, k] else (1.0,) * 4
+        light = 0.3 * red + 0.6 * green + 0.1 * blue > 0.5
+        ax.text(k, j, text, ha="center", va="center", fontsize=7,
+                color=LINES[1] if text == "failed" else INK if light else "white")
+    ax.set_xticks(range(nx), axes[px], rotation=30, ha="right")
+    ax.set_yticks(range(ny), axes[py])
+    ax.set_xlabel(px)
+    ax.set_ylabel(py)
+    ax.tick_params(color=FAINT)
+    figure.colorbar(drawn, ax=ax).set_label(name)
+    return figure

@@ -1,0 +1,243 @@
+"""Many runs of one case: a grid of changes, a table with a row for each, whatever becomes of it.
+
+    folder/sweep.json       what is changed, and the case
+    folder/points/NAME/     a result folder for each point, named after its changes
+    folder/rows/NAME.json   its row, written when it has ended
+    folder/sweep.csv        all rows, once more after each point
+
+A point that has its row is not run again, so a sweep that was stopped goes on. One that fails is a
+row with its message. Points of a process share what is compiled, and meshes that do not change.
+Several processes, or the jobs of a Slurm array, share the points: the k-th of n takes every n-th.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import itertools
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fem.base.errors import CaseError, HostplateError, Interrupted
+from fem.base.folder import write_text
+from fem.case.case import Case
+from fem.case.files import apply_override, set_path
+from fem.results.comparison import numbers
+
+__all__ = ["axes_of", "gather", "points", "share", "sweep"]
+
+#: What becomes of a point.
+DONE, FAILED = "done", "failed"
+#: One of several values: commas within brackets or quotes are its own.
+VALUE = re.compile(r"(?:[^,\[\"'(]|\[[^\]]*\]|\"[^\"]*\"|'[^']*'|\([^)]*\))+")
+#: Path of the seed of a case's geometry.
+SEED = "geometry.seed"
+
+
+def axes_of(assignments: Sequence[str], seeds: str = "") -> dict[str, list[str]]:
+    """Values of each path from `path=v1,v2,...`, and seeds from `1:5` or `1,4`.
+
+    Commas within brackets or quotes part nothing.
+
+    Raises:
+        CaseError: no values, or a path twice.
+    """
+    axes: dict[str, list[str]] = {}
+    for text in assignments:
+        path, equals, values = text.partition("=")
+        found = [value.strip() for value in VALUE.findall(values)]
+        if not equals or not found or not path.strip():
+            raise CaseError(f"sweep: {text!r}: write PATH=VALUE,VALUE,...")
+        if path.strip() in axes:
+            raise CaseError(f"sweep: {path.strip()} is given twice; join its values")
+        axes[path.strip()] = found
+    if seeds:
+        match = re.fullmatch(r"(\d+):(\d+)", seeds)
+        numbers_ = range(int(match[1]), int(match[2]) + 1) if match else seeds.split(",")
+        axes[SEED] = [str(n).strip() for n in numbers_]
+        if not axes[SEED] or not all(n.isdigit() for n in axes[SEED]):
+            raise CaseError(f"sweep: seeds {seeds!r}: write first:last, or a list such as 1,4,7")
+    return axes
+
+
+def points(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """All combinations of the values of the axes, the last one fastest."""
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def name_of(point: Mapping[str, Any]) -> str:
+    """Name of a point's folder: the last words of its changes, and a digest of all."""
+    said = "_".join(f"{path.rpartition('.')[2]}={value}" for path, value in point.items())
+    plain = re.sub(r"[^\w=.+-]+", "", said)[:60]
+    digest = hashlib.sha256(json.dumps(dict(point), sort_keys=True).encode()).hexdigest()[:8]
+    return f"{plain}_{digest}"
+
+
+def share(total: int) -> tuple[int, int] | None:
+    """(k, n) of a job of a Slurm array, k from 0; None outside one."""
+    if "SLURM_ARRAY_TASK_ID" not in os.environ:
+        return None
+    first = int(os.environ.get("SLURM_ARRAY_TASK_MIN", "0"))
+    step = int(os.environ.get("SLURM_ARRAY_TASK_STEP", "1"))
+    count = int(os.environ.get("SLURM_ARRAY_TASK_COUNT", str(total)))
+    return (int(os.environ["SLURM_ARRAY_TASK_ID"]) - first) // step, count
+
+
+def sweep(
+    case: Case, axes: Mapping[str, Sequence[Any]], folder: Path, *, jobs: int = 1,
+    part: tuple[int, int] | None = None, again: Sequence[str] | None = None, quiet: bool = True,
+    hooks: bool = False,
+) -> list[dict[str, Any]]:
+    """Run all points that have no row yet, and write the table.
+
+    Args:
+        case: that is changed.
+        axes: path of an entry -> its values, as `--set` takes them.
+        folder: of the sweep.
+        jobs: processes at a time.
+        part: (k, n): only every n-th point from the k-th on.
+        again: command of a process that does a part; with several jobs.
+        quiet: no line for each point.
+        hooks: the Python that `[hooks]` names may be executed.
+
+    Returns:
+        A row for each point that has ended: its changes, `status`, `error`, `wall_seconds`, and the
+        numbers of its summary.
+
+    Raises:
+        CaseError: the folder holds a sweep of something else.
+    """
+    every = points(axes)
+    _claim(folder, case, axes)
+    if jobs > 1 and part is None:
+        _in_processes(folder, jobs, again)
+        return gather(folder)
+    mine = every if part is None else every[part[0] :: part[1]]
+    for point in mine:
+        if not (folder / "rows" / f"{name_of(point)}.json").exists():
+            row = _solve(case, point, folder, hooks)
+            if not quiet:
+                print(f"{row['status']}: {', '.join(f'{k} = {v}' for k, v in point.items())}"
+                      f"{': ' + row['error'] if row['error'] else ''}", flush=True)
+            gather(folder)
+    return gather(folder)
+
+
+def _claim(folder: Path, case: Case, axes: Mapping[str, Sequence[Any]]) -> None:
+    """Note what the sweep is; more values may be added to one that is there."""
+    told = {"case": case.to_toml(), "axes": {path: [*map(str, v)] for path, v in axes.items()}}
+    note = folder / "sweep.json"
+    if note.exists():
+        before = json.loads(note.read_text(encoding="utf-8"))
+        if before["case"] != told["case"] or [*before["axes"]] != [*told["axes"]]:
+            raise CaseError(f"{folder}: holds a sweep of another case or of other entries; choose "
+                            "another folder with --out")
+    elif folder.exists() and any(folder.iterdir()):
+        raise CaseError(f"{folder}: holds something else; choose another folder with --out")
+    (folder / "rows").mkdir(parents=True, exist_ok=True)
+    write_text(note, json.dumps(told, indent=2) + "\n")
+
+
+def _solve(case: Case, point: Mapping[str, Any], folder: Path, hooks: bool) -> dict[str, Any]:
+    """Run a point; its row is written last."""
+    from fem.run.session import run
+
+    name, start = name_of(point), time.perf_counter()
+    row: dict[str, Any] = {**point, "status": DONE, "error": "", "folder": f"points/{name}"}
+    try:
+        changed = _changed(case, point, hooks)
+        result = run(changed, folder / "points" / name, overwrite=True, quiet=True,
+                     hooks=hooks)
+        row |= numbers(result.summary)
+        row["event"] = ", ".join(dict.fromkeys(e["event"] for e in result.summary["events"]))
+        row["closure"] = max(result.summary["closures"].values(), default=0.0)
+    except Interrupted:
+        raise
+    except HostplateError as error:
+        row |= {"status": FAILED, "error": " ".join(str(error).split())}
+    except Exception as error:  # a row as well, not a hole
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        row |= {"status": FAILED, "error": text}
+    row["wall_seconds"] = time.perf_counter() - start
+    row = {k: v for k, v in row.items() if not isinstance(v, float) or math.isfinite(v)}
+    write_text(folder / "rows" / f"{name}.json", json.dumps(row) + "\n")
+    return row
+
+
+def _changed(case: Case, point: Mapping[str, Any], hooks: bool) -> Case:
+    """The case of a point; texts are read as those of `--set`."""
+    data = case.to_dict()
+    set_path(data, "output.figures", False)
+    for path, value in point.items():
+        if isinstance(value, str):
+            apply_override(data, f"{path}={value}")
+        else:
+            set_path(data, path, value)
+    return type(case).from_dict(data, hooks=hooks)
+
+
+def _in_processes(folder: Path, jobs: int, again: Sequence[str] | None) -> None:
+    """Let processes do a part each, and wait for them.
+
+    Raises:
+        CaseError: the command is not known.
+    """
+    if again is None:
+        again = ["sweep", str(folder)]
+    environment = os.environ | {"SLURM_ARRAY_TASK_COUNT": str(jobs), "SLURM_ARRAY_TASK_MIN": "0"}
+    environment.pop("SLURM_ARRAY_TASK_STEP", None)
+    running = [
+        subprocess.Popen([sys.executable, "-m", "fem.cli", *again],
+                         env=environment | {"SLURM_ARRAY_TASK_ID": str(k)})
+        for k in range(jobs)
+    ]
+    try:
+        for process in running:
+            process.wait()
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+
+
+def gather(folder: Path) -> list[dict[str, Any]]:
+    """Rows of all points that have ended, in the order of the grid; writes `sweep.csv`."""
+    told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    rows = []
+    for point in points(told["axes"]):
+        path = folder / "rows" / f"{name_of(point)}.json"
+        if path.exists():
+            rows.append(json.loads(path.read_text(encoding="utf-8")))
+    first = [*told["axes"], "status", "event", "error", "wall_seconds", "closure"]
+    names = list(dict.fromkeys([*first, *itertools.chain.from_iterable(rows)]))
+    lines = [names, *([_shown(row.get(name, "")) for name in names] for row in rows)]
+    write_text(folder / "sweep.csv", "".join(_line(line) for line in lines))
+    return rows
+
+
+def _shown(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _line(cells: Sequence[str]) -> str:
+    import io
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def left(folder: Path) -> Iterator[dict[str, str]]:
+    """Points without a row."""
+    told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    for point in points(told["axes"]):
+        if not (folder / "rows" / f"{name_of(point)}.json").exists():
+            yield point

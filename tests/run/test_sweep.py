@@ -1,0 +1,100 @@
+"""Sweeps: their table, what goes on, what fails, and parts of it in other processes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from fem import Case
+from fem.base.errors import CaseError
+from fem.cli.main import main
+from fem.post.sweep import draw_sweep
+from fem.run import sweep as module
+from fem.run.sweep import axes_of, gather, left, points, share
+from tests.verification.cells import PLAIN, case
+
+#: A strip without salt to follow: V = -i L/kappa and the kinetics of a fast counter electrode.
+STRIP = {
+    "study": "secondary", "materials": {"ideal": PLAIN},
+    "geometry": {"family": "planar", "length": "100 um", "size": "50 um", "size_width": "10 um"},
+}
+CURRENT = "protocol.0.current_density"
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "sweep.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_values_of_axes_are_parted_where_they_should() -> None:
+    found = axes_of(["a.b=1 mA/cm^2,2 mA/cm^2", "c=[1, 2],[3]", 'd="x, y",z'], "1:3")
+    assert found == {"a.b": ["1 mA/cm^2", "2 mA/cm^2"], "c": ["[1, 2]", "[3]"],
+                     "d": ['"x, y"', "z"], "geometry.seed": ["1", "2", "3"]}
+    assert len(points(found)) == 2 * 2 * 2 * 3
+    for wrong, seeds in ((["a"], ""), (["a=1", "a=2"], ""), ([], "x:y")):
+        with pytest.raises(CaseError, match="sweep: "):
+            axes_of(wrong, seeds)
+
+
+def test_a_row_for_each_point_and_none_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failed points are rows; a second call runs what is new only."""
+    axes: dict[str, Any] = {CURRENT: ["10 A/m^2", "20 A/m^2", "so much"]}
+    here = Case.from_dict(case(**STRIP))
+    rows = here.sweep(axes, tmp_path / "s")
+    assert [row["status"] for row in rows] == ["done", "done", "failed"]
+    assert "so much" in rows[2]["error"] and "voltage" not in rows[2]
+    ohmic = [row["voltage_parts.ohmic_l"] for row in rows[:2]]
+    assert ohmic == pytest.approx([-1e-3, -2e-3], rel=1e-6)
+    assert [row["status"] for row in table(tmp_path / "s")] == ["done", "done", "failed"]
+    solved: list[Any] = []
+    once = module._solve
+
+    def solve(case: Any, point: Any, *more: Any) -> Any:
+        solved.append(point)
+        return once(case, point, *more)
+
+    monkeypatch.setattr(module, "_solve", solve)
+    axes[CURRENT].insert(1, "15 A/m^2")
+    rows = here.sweep(axes, tmp_path / "s")
+    assert solved == [{CURRENT: "15 A/m^2"}]
+    assert [row["status"] for row in rows] == ["done", "done", "done", "failed"]
+    with pytest.raises(CaseError, match="holds a sweep of another case"):
+        here.with_(temperature="300 K").sweep(axes, tmp_path / "s")
+
+
+def test_jobs_of_an_array_share_the_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs 3 and 5 of 3-5:2 take every second point."""
+    axes = {CURRENT: ["10 A/m^2", "20 A/m^2", "30 A/m^2"]}
+    here = Case.from_dict(case(**STRIP))
+    assert share(3) is None
+    for name, value in {"ID": "5", "MIN": "3", "STEP": "2", "COUNT": "2"}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    assert share(3) == (1, 2)
+    here.sweep(axes, tmp_path / "s", part=share(3))
+    assert [p[CURRENT] for p in left(tmp_path / "s")] == ["10 A/m^2", "30 A/m^2"]
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert len(here.sweep(axes, tmp_path / "s", part=share(3))) == 3
+
+
+def test_a_command_in_two_processes_writes_table_and_map(tmp_path: Path) -> None:
+    Case.from_dict(case(**STRIP))
+    file = tmp_path / "strip.toml"
+    file.write_text(Case.from_dict(case(**STRIP)).to_toml())
+    out = tmp_path / "s"
+    code = main(["sweep", str(file), "--set", f"{CURRENT}=10 A/m^2,20 A/m^2", "--set",
+                 "kinetics.0.i0=10 A/m^2,bad", "--jobs", "2", "--out", str(out),
+                 "--plot", "voltage"])
+    assert code == 0
+    assert sorted(row["status"] for row in table(out)) == ["done", "done", "failed", "failed"]
+    image = 255 * imread(out / "voltage.png")[:, :, :3]
+    for colour in ((253, 231, 36), (68, 1, 84)):  # both ends of the scale are on the map
+        assert (np.abs(image - colour).max(axis=2) < 3).sum() > 2000
+    with pytest.raises(CaseError, match="did you mean"):
+        draw_sweep(out, gather(out), ["voltag"])
