@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import ufl
 
 from fem.base.constants import FARADAY
 from fem.compat import MPI, owned_size
@@ -58,6 +59,20 @@ class IonBooks(Observer):
                 for medium in sol.media if medium.kappa is None
             ]
             self.contents.append(s.form(sum(terms[1:], terms[0])))
+        self.made = [None if (made := self._made(k)) is None else s.form(made)
+                     for k, _ in enumerate(self.names)]
+
+    def _made(self, k: int) -> Any:
+        """Amount of an ion that reactions make, less what liquid takes out, mol/s; or None."""
+        sol, domain = self.solution, self.s.domain
+        out, made = sol.outflow(k, ufl.as_ufl(1.0)), sol.sources(k)
+        total: Any = 0 if out is None else -out
+        for medium in sol.media if made is not None else ():
+            if medium.kappa is None:
+                here = domain.node_weight(medium.regions)
+                dx = domain.dx(medium.regions, lumped=True)
+                total += medium.porosity * made * here * dx
+        return None if isinstance(total, int) else total
 
     def _amounts(self) -> list[float]:
         """Content of each ion, mol (2D: mol/m; collective)."""
@@ -66,17 +81,21 @@ class IonBooks(Observer):
     def _gains(self) -> list[float]:
         """Amount that comes in of each ion, mol/s (2D: mol/(m s); collective).
 
-        Of the metal ion it is the current that enters, less what other ions carry of it.
+        The metal ion has its share of the current that enters, and makes up for the charge of all
+        others.
         """
-        s, circuit = self.s, self.s["circuit"]
-        gains = []
-        for k, ion in enumerate(self.solution.ions[1:]):
-            held = sum(s.held_currents(self.solution.mu[k].name))
+        s, circuit, ions = self.s, self.s["circuit"], self.solution.ions
+        gains = [0.0]
+        for k, ion in enumerate(ions[1:], 1):
+            held = sum(s.held_currents(self.solution.mu[k - 1].name))
             gains.append(held / (max(abs(ion.z), 1) * FARADAY))
+            gains[k] += sum(s.integral(form) for form in (self.made[k],) if form is not None)
+            gains[k] -= sum(taken() for taken in self.solution.takers.get(k, ()))
         held = sum(s.held_currents("phi_l"))
         current = circuit.total("cell") + circuit.total("counter") + circuit.total("inflow") + held
-        others = sum(ion.z * g for ion, g in zip(self.solution.ions[1:], gains, strict=True))
-        return [(current / FARADAY - others) / self.solution.ions[0].z, *gains]
+        others = sum(ion.z * gain for ion, gain in zip(ions, gains, strict=True))
+        gains[0] = (current / FARADAY - others) / ions[0].z
+        return gains
 
     # -- a run asks ----------------------------------------------------------------------------
 

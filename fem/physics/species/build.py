@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import ufl
@@ -10,10 +11,13 @@ import ufl
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
 from fem.case.species import Species, species
+from fem.compat import dfem
 from fem.materials import library
 from fem.physics.species.books import IonBooks
-from fem.physics.species.solution import Liquid, Solution
-from fem.physics.species.tables import ElectrolyteModel
+from fem.physics.species.flow import require_incompressible
+from fem.physics.species.sites import Sites
+from fem.physics.species.solution import Liquid, Solution, Turnover
+from fem.physics.species.tables import Adsorption, ElectrolyteModel, rate, terms
 from fem.setup.setup import Setup
 from fem.values.properties import number, varies
 
@@ -23,7 +27,7 @@ __all__ = ["build"]
 SAME_RTOL = 1e-2
 
 
-def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | IonBooks]:
+def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | IonBooks | Sites]:
     """The solution of a case and its books.
 
     Raises:
@@ -45,10 +49,14 @@ def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | IonBooks
                 start[entry.region] = entry.anions
     solution = Solution(
         ions, tuple(_media(setup, salty)), charge, start, tuple(setup.edges.phi_l),
-        _held(setup, ions), setup.edges.into_electrolyte,
+        _held(setup, ions), setup.edges.into_electrolyte, tuple(_reactions(case, ions)),
+        *_flow(setup, table, salty),
     )
     _require_metal_ions(case, solution)
     yield solution
+    for k, ion in enumerate(ions):
+        if ion.entry is not None and ion.entry.adsorption is not None:
+            yield _sites(setup, solution, k, ion.entry.adsorption)
     yield IonBooks(solution, tuple(_remarks(setup, ions)))
 
 
@@ -99,6 +107,73 @@ def _held(setup: Setup, ions: tuple[Species, ...]) -> dict[str, float]:
         else:
             held[name] = float(given.at()) / ions[0].c0
     return held
+
+
+def _reactions(case: Any, ions: tuple[Species, ...]) -> Iterator[Turnover]:
+    """Homogeneous reactions by the numbers of their ions."""
+    number_of = {ion.name: k for k, ion in enumerate(ions)}
+    for entry in getattr(case, "reaction", ()):
+        sides = [{number_of[name]: n for name, n in side.items()} for side in terms(entry.equation)]
+        constants = [rate(text, sum(side.values()))
+                     for text, side in zip((entry.forward, entry.backward), sides, strict=True)]
+        yield Turnover(sides[0], sides[1], constants[0], constants[1])
+
+
+def _sites(setup: Setup, solution: Solution, k: int, table: Adsorption) -> Sites:
+    """Sites of an ion on the walls that its table names.
+
+    Raises:
+        CaseError: there are none, or they block walls that do not react.
+    """
+    domain, where = setup.domain, f"ion.{solution.ions[k].name}.adsorption.on: {table.on!r}"
+    walls = [(solid, liquid) for solid, liquid in domain.walls
+             if fnmatchcase(solid, table.on) and liquid in solution.salty
+             and solid not in solution.salty]  # fmt: skip
+    faces = domain.faces_of("collector", solution.salty) if table.on == "collector" else []
+    if not walls and not faces:
+        raise CaseError(f"{where}: touches no liquid with ions; name a solid beside it")
+    if table.blocks:
+        reacting = {w for e in setup.surfaces.plating for w in (*e.walls, *e.faces)}
+        if not {*walls, *faces} <= reacting:
+            raise CaseError(f"{where}: blocks = true, but part of it does not react; leave "
+                            "blocks out, or name what metal plates on")
+    return Sites(solution, k, walls, faces, table.sites, table.K, table.rate, table.blocks)
+
+
+def _flow(
+    setup: Setup, table: ElectrolyteModel, salty: list[str]
+) -> tuple[Any, tuple[str, ...]]:
+    """Velocity of the liquid (UFL), and boundaries that it may pass.
+
+    Raises:
+        CaseError: it makes liquid, or goes through walls or electrodes.
+    """
+    if table.velocity is None:
+        return None, ()
+    domain, case = setup.domain, setup.case
+    if len(table.velocity) != domain.dim:
+        raise CaseError(
+            f"electrolyte_model.velocity: {len(table.velocity)} components on a mesh in "
+            f"{domain.dim}D; give {domain.dim}"
+        )
+    for k, value in enumerate(table.velocity):
+        if lost := sorted(value.variables - {*domain.coordinates()}):
+            raise CaseError(f"electrolyte_model.velocity.{k}: depends on {', '.join(lost)}, which "
+                            "does not exist on this mesh")
+    u = ufl.as_vector([
+        value.at(**domain.coordinates()) if varies(value)
+        else dfem.Constant(domain.mesh, number(value))
+        for value in table.velocity
+    ])
+    if any(getattr(e, "density", None) for e in getattr(case, "fixed_charge", ())):
+        raise CaseError(
+            "electrolyte_model.velocity: liquid that passes fixed charge carries a current "
+            "(streaming), which is not solved; leave out velocity or [[fixed_charge]]"
+        )
+    shut = ["collector", "counter"]
+    edges = tuple(n for n in domain.boundaries if n not in shut and domain.faces_of(n, salty))
+    require_incompressible(domain, u, salty, shut)
+    return u, tuple(n for n in edges if n not in setup.edges.c)
 
 
 def _require_metal_ions(case: Any, solution: Solution) -> None:

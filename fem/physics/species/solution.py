@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +17,15 @@ from fem.compat import MPI, dfem, owned_size
 from fem.physics.species.neutrality import Neutrality
 from fem.system.system import System
 
-__all__ = ["Liquid", "Solution"]
+__all__ = ["Liquid", "Solution", "Turnover"]
 
 Array = npt.NDArray[np.float64]
 
 #: Share of the metal ion's c0 that conducts for any ion in its own row, however few there are: a
 #: row of nothing would be singular.
 TRACE = 1e-30
+#: Degree of quadrature of what liquid carries through an edge; exact for Poiseuille's flow.
+FLOW_DEGREE = 4
 #: Share of an ion that a step may make of nothing: Newton's method stops at a tolerance of
 #: currents, which long steps multiply.
 LEAK = 1e-11
@@ -45,6 +47,35 @@ class Liquid:
     kappa: Any = None
 
 
+@dataclass(frozen=True)
+class Turnover:
+    """A homogeneous reaction, rate r = forward x left - backward x right, mol/(m3 s) of liquid.
+
+    Attributes:
+        left, right: numbers of the ions among all -> how many of each.
+        forward, backward: rate constants, (mol/m3)^(1 - order)/s.
+    """
+
+    left: Mapping[int, int]
+    right: Mapping[int, int]
+    forward: float
+    backward: float
+
+    def rate(self, c: Sequence[Any]) -> Any:
+        """Turnovers where concentrations are c, mol/(m3 s)."""
+        sides = []
+        for constant, side in ((self.forward, self.left), (self.backward, self.right)):
+            product: Any = constant
+            for k, n in side.items():
+                product = product * c[k] ** n
+            sides.append(product)
+        return sides[0] - sides[1]
+
+    def made(self, k: int) -> int:
+        """Ions of a kind that one turnover makes."""
+        return self.right.get(k, 0) - self.left.get(k, 0)
+
+
 @dataclass
 class Solution:
     r"""Any number of dilute ions, electroneutral, with fixed charge, and single-ion conductors.
@@ -53,12 +84,14 @@ class Solution:
     the metal shows; mu_i that of ion i over z_i F, less phi_l (of a molecule: RT/F ln c/c_ref).
 
         Strong:  N_i = -(D_i F/(RT)) c_i (s_i grad mu_i + z_i grad phi_l) + c_i u
-                 d(porosity c_i)/dt + div N_i = 0,  i not the metal ion
+                 d(porosity c_i)/dt + div N_i = porosity sum made_i r,  i not the metal ion
                  div i_l = 0,  i_l = F sum z_i N_i
                  c_i from mu_i by electroneutrality (`fem.physics.species.neutrality`)
         Walls:   i_l . n_l = -i_n,  N_i . n_l = 0
+        Edges:   N_i . n = c_i u . n where liquid leaves, c0_i u . n where it enters
         Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                                     [A]
-                 n_i F [ (d(porosity c_i)/dt, v) - (N_i, grad v) ] = 0,  n_i = |z_i|, or 1   [A]
+                 n_i F [ (d(porosity c_i)/dt - porosity made_i r, v) - (N_i, grad v)
+                         + <N_i . n, v> ] = 0,  n_i = |z_i|, or 1                        [A]
 
     The metal ion's own balance is the first row less all others: its walls stand in that. All ions
     are positive whatever mu is; where all mu and phi_l are constant nothing moves, and where fixed
@@ -73,6 +106,9 @@ class Solution:
         fixed_potential: boundaries where phi_l is held (the values are set later).
         fixed_ions: boundary -> concentrations of all ions held there, over those of the start.
         inflow: boundary -> current density of metal ions into the electrolyte, A/m2.
+        reactions: homogeneous ones.
+        velocity: of the liquid, m/s (UFL, a vector), or None.
+        open: boundaries through which it may flow.
     """
 
     ions: tuple[Species, ...]
@@ -82,12 +118,17 @@ class Solution:
     fixed_potential: Sequence[str] = ()
     fixed_ions: Mapping[str, float] = field(default_factory=dict)
     inflow: Mapping[str, Any] = field(default_factory=dict)
+    reactions: Sequence[Turnover] = ()
+    velocity: Any = None
+    open: Sequence[str] = ()
 
     provides: tuple[str, ...] = ("phi_l", "c", "c_seen", "ions")
     needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.neutrality = Neutrality(tuple(ion.z for ion in self.ions), self.c0)
+        # Number of an ion -> functions that tell what takes it out of the liquid, mol/s.
+        self.takers: dict[int, list[Callable[[], float]]] = {}
 
     @property
     def c0(self) -> float:
@@ -283,6 +324,22 @@ class Solution:
         D = ion.D * medium.porosity / medium.tortuosity
         return -D / self.thermal * (c + TRACE * self.c0) * pull
 
+    def sources(self, k: int) -> Any:
+        """Amount of an ion that reactions make, mol/(m3 s) of liquid, or None."""
+        made = [r.made(k) * r.rate(self.c) for r in self.reactions if r.made(k)]
+        return sum(made[1:], made[0]) if made else None
+
+    def outflow(self, k: int, v: Any) -> Any:
+        """Amount of an ion that liquid takes out through edges, tested with v, mol/s; or None."""
+        domain = self.s.domain
+        faces = [f for name in self.open for f in domain.faces_of(name, self.salty)]
+        if self.velocity is None or not faces:
+            return None
+        out = ufl.inner(self.velocity, ufl.FacetNormal(domain.mesh))
+        flow = ufl.max_value(out, 0.0) * self.c[k] + ufl.min_value(out, 0.0) * self.ions[k].c0
+        measure = domain.ds(faces)(metadata={"quadrature_degree": FLOW_DEGREE})
+        return flow * v * domain.weight * measure
+
     def current(self, medium: Liquid) -> Any:
         """i_l, A/m2 (vector)."""
         if medium.kappa is not None:
@@ -335,11 +392,19 @@ class Solution:
             here = s.domain.node_weight(medium.regions)
             for k, u in enumerate(self.mu, 1):
                 q, unit = s.test(u.name), max(abs(self.ions[k].z), 1) * FARADAY
-                rate = s.ddt(medium.porosity * self.c[k])
+                rate, made = s.ddt(medium.porosity * self.c[k]), self.sources(k)
+                if made is not None:
+                    rate = rate - medium.porosity * made
                 s.row(u.name, unit * rate * here * q * s.domain.dx(medium.regions, lumped=True))
                 flux = self.flux(k, medium)
+                if self.velocity is not None:
+                    flux += self.c[k] * self.velocity
                 dx = s.domain.dx(medium.regions)
                 s.row(u.name, -unit * ufl.inner(flux, ufl.grad(q)) * w * dx)
+        for k, u in enumerate(self.mu, 1):
+            q, unit = s.test(u.name), max(abs(self.ions[k].z), 1) * FARADAY
+            if (flow := self.outflow(k, q)) is not None:
+                s.row(u.name, unit * flow)
         s.contribute("work", self._work)
         s.spend("ohmic_l", self._ohmic)
         s.spend("concentration", self._concentration)

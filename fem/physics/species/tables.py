@@ -26,7 +26,7 @@ Velocity = Annotated[Property, PropertyOf("m/s", PLACE_VARIABLES)]
 #: Models that this package solves.
 SOLVED = ("ions", "pnp")
 #: Reason for which something is read but refused.
-NOT_YET = "is not solved by this version; leave it out"
+NOT_YET = "is not solved with space charge; leave it out, or take model = 'ions'"
 #: One term of a reaction equation: how many, and of what.
 TERM = re.compile(r"(?:(\d+)\s+)?([A-Za-z]\w*)")
 
@@ -137,14 +137,18 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         for key in ("eps_r", "stern"):
             if getattr(model, key) is not None:
                 yield f"electrolyte_model.{key}: an electroneutral model has none; leave it out"
-    if model.velocity is not None and model.model == "ions":
-        yield f"electrolyte_model.velocity: {NOT_YET}"
-    yield from (f"reaction.{k}: {NOT_YET}" for k, _ in enumerate(sections.get("reaction", ())))
-    yield from (f"ion.{k}.adsorption: {NOT_YET}" for k, ion in enumerate(sections.get("ion", ()))
-                if ion.adsorption is not None)
+    if model.model == "pnp":
+        yield from (f"reaction.{k}: {NOT_YET}" for k, _ in enumerate(sections.get("reaction", ())))
+        yield from (f"ion.{k}.adsorption: {NOT_YET}" for k, ion in enumerate(
+            sections.get("ion", ())) if ion.adsorption is not None)
     if sections.get("heat") is not None:
         yield (
             "heat: ions by themselves have one temperature; leave out [heat] or "
+            "[electrolyte_model]"
+        )
+    if sections.get("averaged"):
+        yield (
+            "averaged: pores that fill are those of one salt; leave out [averaged] or "
             "[electrolyte_model]"
         )
     if getattr(sections.get("initial"), "c", None) is not None and (
@@ -220,6 +224,10 @@ def fields(sections: Mapping[str, Any]) -> Iterator[Field]:
         if k and sections["electrolyte_model"].model == "ions":
             yield Field(f"mu_{name}", "V", f"potential of {name} over that of the metal ion",
                         "electrolyte", f"balance of {name}", offset=True, block="salt")
+    for entry in sections.get("ion", ()):
+        if entry.adsorption is not None:
+            yield Field(f"theta_{entry.name}", "", f"sites taken by {entry.name}", medium="wall",
+                        balance=f"sites of {entry.name}")
 
 
 def places(sections: Mapping[str, Any]) -> Iterator[Place]:

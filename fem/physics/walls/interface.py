@@ -163,9 +163,11 @@ class Interface:
         bare = not e.covered and e.counts
         skins = [k for k in self.skins if e.counts and k.lies_on(e)]
         drive = self.overpotential(s, e, plus, minus)
+        free = s.values.get("free_share") if e.counts else None
 
         def dense(eta: Any) -> Any:
-            return e.law(eta, i0, alpha_a, alpha_c, T)
+            i_n = e.law(eta, i0, alpha_a, alpha_c, T)
+            return i_n if free is None else _side(free, minus) * i_n
 
         if bare:
             theta = kinetics.coverage(_side(s["q"], minus), _side(e.q_cov, plus))

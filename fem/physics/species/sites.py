@@ -1,0 +1,101 @@
+"""Langmuir sites on walls, that take up an ion."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import ufl
+
+from fem.base.constants import FARADAY
+from fem.physics.species.solution import Solution
+from fem.system.facets import WallReaction
+from fem.system.part import Observer
+from fem.system.system import System
+
+__all__ = ["Sites"]
+
+
+@dataclass
+class Sites(Observer):
+    r"""Share theta of the sites of some walls that an ion has taken.
+
+        d(theta)/dt = rate (K c (1 - theta) - theta),   N . n_l = sites d(theta)/dt at the wall
+        weak  F sites <d(theta)/dt - rate (K c (1 - theta) - theta), v> = 0                     [A]
+              n F sites <d(theta)/dt, q> enters the row of the ion                              [A]
+
+    Nothing enters the row of charge: metal ions go along with adsorbed anions, and come back for
+    adsorbed cations, so that wall and liquid stay neutral.
+
+    Attributes:
+        solution: has the ion.
+        ion: its number there.
+        walls, faces: that carry sites, as `fem.mesh.domain` names them.
+        amount: sites per wall area, mol/m2. K: m3/mol. rate: of desorption, 1/s.
+        blocks: where sites are taken walls do not react.
+    """
+
+    solution: Solution
+    ion: int
+    walls: Sequence[tuple[str, str]]
+    faces: Sequence[tuple[str, str]]
+    amount: float
+    K: float
+    rate: float
+    blocks: bool = False
+    needs: tuple[str, ...] = ("ions",)
+    provides: tuple[str, ...] = field(default=(), init=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the unknown."""
+        return f"theta_{self.solution.ions[self.ion].name}"
+
+    def declare(self, s: System) -> None:
+        """Add theta on the nodes of the walls, 0 elsewhere; it begins empty."""
+        self.s, domain = s, s.domain
+        if self.blocks and s.layer is not None:
+            layer = s.layer
+        else:
+            layer = domain.wall_layer(self.walls, self.faces)
+        self.layer = layer
+        theta = self.theta = s.add(self.name, layer, differential=True, scale=0.1,
+                                   solver="diagonal")  # fmt: skip
+        theta.nodal = True
+        on = np.zeros(len(theta.value.x.array), dtype=bool)
+        on[domain.nodes_on(theta.space, layer, walls=self.walls, faces=self.faces)] = True
+        theta.fixed.append(np.flatnonzero(~on).astype(np.int32))
+        if self.blocks:
+            free = 1.0 - theta.value
+            s.define("free_share", s.values.get("free_share", 1.0) * free, layer)
+
+    def _integral(self, law: Any, v: Any) -> Any:
+        """F sites <law, v> over walls and faces, A."""
+        domain, total = self.s.domain, 0
+        flow = FARADAY * self.amount * law * v
+        if self.walls:
+            weight = domain.wall_weight(walls=self.walls)
+            total += flow("-") * weight * domain.dS(self.walls)
+        if self.faces:
+            total += flow * domain.wall_weight(faces=self.faces) * domain.ds(self.faces)
+        return total
+
+    def rows(self, s: System) -> None:
+        """Balance of the sites, and what they take out of the liquid."""
+        theta, c = self.theta.value, self.solution.c[self.ion]
+        stored = s.ddt(theta)
+        law = stored - self.rate * (self.K * c * (1.0 - theta) - theta)
+        ion = self.solution.ions[self.ion]
+        unit = float(max(abs(ion.z), 1))
+        s.reactions.append(WallReaction(
+            s, f"sites of {ion.name}", self.layer, self.walls, self.faces,
+            {"stored": functools.partial(self._integral, stored),
+             "taken": functools.partial(self._integral, law)},
+            {f"mu_{ion.name}": ("stored", unit), self.name: ("taken", 1.0)}, "ground",
+        ))  # fmt: skip
+        taken = s.form(self._integral(stored, ufl.as_ufl(1.0)))
+        self.solution.takers.setdefault(self.ion, []).append(lambda: s.integral(taken) / FARADAY)
+
