@@ -48,7 +48,7 @@ def causes(model: Model, segment: Segment) -> str:
              NOTHING_TO_STRIP, "there is metal to strip")
     note("parts not joined", not joined(model), NOT_JOINED,
          "electrolyte joins collector and counter electrode")
-    salts = [s.unknowns[name] for name in s.splits]
+    salts = [s.unknowns[name] for name in s.splits if s.unknowns[name].positive]
     for u in salts:
         low, unit = s.extrema(u.name)[0], model.fields[u.name].unit
         note("depleted", low < DEPLETED_SHARE * u.scale,

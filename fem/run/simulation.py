@@ -286,7 +286,8 @@ class Simulation:
 
     def _concentrations(self) -> list[tuple[Unknown, float]]:
         """Salts that are followed, each with its lowest concentration (collective)."""
-        return [(self.s.unknowns[name], self.s.extrema(name)[0]) for name in self.s.splits]
+        return [(self.s.unknowns[name], self.s.extrema(name)[0]) for name in self.s.splits
+                if self.s.unknowns[name].positive]
 
     def _measured(self, scale: float) -> dict[str, float]:
         """Numbers of the step just solved (collective).

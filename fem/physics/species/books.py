@@ -22,6 +22,9 @@ __all__ = ["IonBooks"]
 EMPTY_SHARE = 1e-6
 #: Share of c0 below which a step that cannot be taken means that metal ions have run out.
 DEPLETED_SHARE = 1e-2
+#: Share of the currents that enter which is left of those that cancel, to the tolerance of Newton's
+#: method; a ledger of it would be noise.
+BALANCED = 1e-9
 
 
 class IonBooks(Observer):
@@ -88,11 +91,13 @@ class IonBooks(Observer):
         gains = [0.0]
         for k, ion in enumerate(ions[1:], 1):
             held = sum(s.held_currents(self.solution.mu[k - 1].name))
-            gains.append(held / (max(abs(ion.z), 1) * FARADAY))
+            gains.append(held / ((ion.z or 1) * FARADAY))
             gains[k] += sum(s.integral(form) for form in (self.made[k],) if form is not None)
             gains[k] -= sum(taken() for taken in self.solution.takers.get(k, ()))
-        held = sum(s.held_currents("phi_l"))
-        current = circuit.total("cell") + circuit.total("counter") + circuit.total("inflow") + held
+        parts = [circuit.total(name) for name in ("cell", "counter", "inflow")]
+        parts += s.held_currents("phi_l")
+        current, size = math.fsum(parts), math.fsum(map(abs, parts))
+        current = current if abs(current) > BALANCED * size else 0.0
         others = sum(ion.z * gain for ion, gain in zip(ions, gains, strict=True))
         gains[0] = (current / FARADAY - others) / ions[0].z
         return gains

@@ -25,7 +25,7 @@ class Sites(Observer):
 
         d(theta)/dt = rate (K c (1 - theta) - theta),   N . n_l = sites d(theta)/dt at the wall
         weak  F sites <d(theta)/dt - rate (K c (1 - theta) - theta), v> = 0                     [A]
-              n F sites <d(theta)/dt, q> enters the row of the ion                              [A]
+              s F sites <d(theta)/dt, q> enters the row of the ion                              [A]
 
     Nothing enters the row of charge: metal ions go along with adsorbed anions, and come back for
     adsorbed cations, so that wall and liquid stay neutral.
@@ -89,7 +89,7 @@ class Sites(Observer):
         stored = s.ddt(theta)
         law = stored - self.rate * (self.K * c * (1.0 - theta) - theta)
         ion = self.solution.ions[self.ion]
-        unit = float(max(abs(ion.z), 1))
+        unit = float(ion.z or 1)
         s.reactions.append(WallReaction(
             s, f"sites of {ion.name}", self.layer, self.walls, self.faces,
             {"stored": functools.partial(self._integral, stored),

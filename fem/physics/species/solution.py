@@ -15,7 +15,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.case.species import Species
 from fem.compat import MPI, dfem, owned_size
 from fem.physics.species.neutrality import Neutrality
-from fem.system.system import System
+from fem.system.system import Split, System
 
 __all__ = ["Liquid", "Solution", "Turnover"]
 
@@ -90,8 +90,8 @@ class Solution:
         Walls:   i_l . n_l = -i_n,  N_i . n_l = 0
         Edges:   N_i . n = c_i u . n where liquid leaves, c0_i u . n where it enters
         Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                                     [A]
-                 n_i F [ (d(porosity c_i)/dt - porosity made_i r, v) - (N_i, grad v)
-                         + <N_i . n, v> ] = 0,  n_i = |z_i|, or 1                        [A]
+                 s_i F [ (d(porosity c_i)/dt - porosity made_i r, v) - (N_i, grad v)
+                         + <N_i . n, v> ] = 0,  s_i = z_i, or 1                          [A]
 
     The metal ion's own balance is the first row less all others: its walls stand in that. All ions
     are positive whatever mu is; where all mu and phi_l are constant nothing moves, and where fixed
@@ -391,7 +391,7 @@ class Solution:
         for medium in (m for m in self.media if m.kappa is None):
             here = s.domain.node_weight(medium.regions)
             for k, u in enumerate(self.mu, 1):
-                q, unit = s.test(u.name), max(abs(self.ions[k].z), 1) * FARADAY
+                q, unit = s.test(u.name), (self.ions[k].z or 1) * FARADAY
                 rate, made = s.ddt(medium.porosity * self.c[k]), self.sources(k)
                 if made is not None:
                     rate = rate - medium.porosity * made
@@ -402,12 +402,22 @@ class Solution:
                 dx = s.domain.dx(medium.regions)
                 s.row(u.name, -unit * ufl.inner(flux, ufl.grad(q)) * w * dx)
         for k, u in enumerate(self.mu, 1):
-            q, unit = s.test(u.name), max(abs(self.ions[k].z), 1) * FARADAY
+            q, unit = s.test(u.name), (self.ions[k].z or 1) * FARADAY
             if (flow := self.outflow(k, q)) is not None:
                 s.row(u.name, unit * flow)
         s.contribute("work", self._work)
+        if len(self.mu) == 1:
+            s.splits[self.mu[0].name] = self._split()
         s.spend("ohmic_l", self._ohmic)
         s.spend("concentration", self._concentration)
+
+    def _split(self) -> Split:
+        """Coupling of mu of the only other ion to phi_l, for the solver: its share of kappa."""
+        s = self.s
+        metal, other = (ion.z**2 * ion.D * c for ion, c in zip(self.ions, self.c, strict=True))
+        share, q = other / (metal + other), s.test(self.mu[0].name)
+        dx = s.domain.dx(self.salty, lumped=True)
+        return Split("phi_l", -share * q * dx, -share * q * dx, q * dx)
 
     def _supply(self) -> list[tuple[Any, Any]]:
         """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""

@@ -141,6 +141,14 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"reaction.{k}: {NOT_YET}" for k, _ in enumerate(sections.get("reaction", ())))
         yield from (f"ion.{k}.adsorption: {NOT_YET}" for k, ion in enumerate(
             sections.get("ion", ())) if ion.adsorption is not None)
+    for k, entry in enumerate(sections.get("fixed_charge", ())):
+        if entry.channel is not None:
+            yield (
+                f"fixed_charge.{k}.channel: is a table of one salt; give density, or leave out "
+                "[electrolyte_model]"
+            )
+        if not entry.walls and model.model == "ions":
+            yield f"fixed_charge.{k}.walls: false: walls see the ions that are there; leave it out"
     if sections.get("heat") is not None:
         yield (
             "heat: ions by themselves have one temperature; leave out [heat] or "

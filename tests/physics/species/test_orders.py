@@ -103,7 +103,7 @@ def made(
     s.row("phi_l", -FARADAY * charge * s.test("phi_l") * dx)
     for ion, N in zip(ions[1:], fluxes[1:], strict=True):
         row = f"mu_{ion.name}"
-        s.row(row, -abs(ion.z) * FARADAY * ufl.div(N) * s.test(row) * dx)
+        s.row(row, -ion.z * FARADAY * ufl.div(N) * s.test(row) * dx)
     for name, u in s.unknowns.items():
         at = known(ufl.SpatialCoordinate(u.space.mesh))[name]
         u.value.interpolate(dfem.Expression(at, u.space.element.interpolation_points))
@@ -129,8 +129,9 @@ def errors(z: tuple[int, ...], n: int, drift: float, **more: Any) -> np.ndarray:
     ((1, 1, -1), 2.0, {"rho": 0.2}), ((1, 1, -1), 400.0, {"moved": True}),
 ])  # fmt: skip
 def test_order_in_space(z: tuple[int, ...], drift: float, more: dict[str, Any]) -> None:
-    """Order 2 of potentials and concentrations, with fixed charge, flow, and 50 RT/F a cell."""
-    found = np.array([errors(z, n, drift, **more) for n in (8, 16, 32)])
+    """Order 2 of potentials and concentrations, with fixed charge, flow, 25 RT/F a cell."""
+    sizes = (8, 16, 32) if drift < 100 else (16, 32, 64)  # at 50 RT/F a cell Newton goes astray
+    found = np.array([errors(z, n, drift, **more) for n in sizes])
     orders = np.log2(found[:-1] / found[1:])
     print("ions, order", z, drift, more, orders.min(axis=0), found[-1])
     assert np.all(orders > 1.8)

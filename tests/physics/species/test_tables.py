@@ -36,6 +36,8 @@ LI, A = two()
     ({"regions": {"electrolyte": {"t_plus": 0.5}}}, r"t_plus: is that of a salt"),
     ({"ion": [LI | {"adsorption": {"on": "collector", "sites": "1e-6 mol/m^2", "K": "1 m^3/mol"}},
               A]}, r"ion\.0\.adsorption: 'Li': is the ion that goes along"),
+    ({"fixed_charge": [{"region": "electrolyte", "density": "-1 C/m^3", "walls": False}]},
+     r"fixed_charge\.0\.walls: false: walls see the ions"),
     ({"materials": {"ideal": IDEAL | {"t_plus": 1.2, "kappa": "1 S/m"}}}, "between 0 and 1"),
 ])  # fmt: skip
 def test_refused(changes: dict[str, Any], message: str) -> None:
