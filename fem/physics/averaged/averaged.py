@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from fem.base.errors import CaseError, RunError
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.domain import Subdomain
 from fem.physics.averaged.areas import Given
@@ -28,6 +29,12 @@ Ints = npt.NDArray[np.int32]
 TYPICAL = 0.1
 #: Largest change of it in one step.
 MAX_CHANGE = 0.05
+#: Distances of pores that a layer must be thick, and below which a run says that it is coarse.
+LEAST_PORES, FEW_PORES = 5, 10
+#: Cells that a nucleation length should span.
+LEAST_CELLS = 2.0
+#: Largest share of the current that may pass what has closed.
+MAX_LEAK = 1e-4
 #: Share of the pore fraction of closing to which a place is met.
 MET = 1e-3
 
@@ -39,6 +46,7 @@ class Place:
     Attributes:
         nodes: owned nodes of eps_m in the host. volume: lumped, of the host's cells, m3.
         corners: DG1 degrees of freedom of its cells; corner_nodes: P1 nodes there.
+        cells: of the part.
         size: volume of the corners of owned cells, which stand first, m3; points: where it is.
         given, given_corners: see `Host.given`.
         tau, skeleton: tortuosity of the empty host and sigma at corners.
@@ -50,6 +58,7 @@ class Place:
     volume: Array
     corners: Ints
     corner_nodes: Ints
+    cells: Ints
     size: Array
     points: Array
     given: Given
@@ -94,7 +103,7 @@ class Averaged(Observer):
     displacement: bool = True
     tensors: Mapping[str, Array] = field(default_factory=dict)
 
-    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_seen")
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_seen", "ions", "circuit")
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -204,16 +213,59 @@ class Averaged(Observer):
                 host.entry.spread, host.reaction.film,
             )
             self.places.append(Place(
-                host, here, volume[here], corners, corner_nodes, size, x, given, given_corners,
+                host, here, volume[here], corners, corner_nodes, cells.astype(np.int32), size, x,
+                given, given_corners,
                 host.tau(given_corners.pores, where),
                 at(host.sigma, where, len(corners), host.T), kinetics,
             ))
         self.volume = filled[:n]
         self.metal.x.array[:n] = start[:n] / np.where(self.volume > 0.0, self.volume, 1.0)
         self.metal.x.scatter_forward()
+        self._check_sizes()
         capacity = sum(float(p.volume @ p.given.pores) for p in self.places)
         self.capacity = self.comm.allreduce(capacity, op=MPI.SUM)
         self._update(self.metal.x.array)
+
+    def _check_sizes(self) -> None:
+        """Volumes add up, and a layer is an average of many pores (collective).
+
+        Raises:
+            CaseError: what does not, in which region.
+        """
+        wrong = []
+        self.thin: list[str] = []
+        for place in self.places:
+            path, given = f"averaged.regions.{place.host.name}", place.given_corners
+            total = self._extreme(given.pores + given.host)
+            least = -self._extreme(-given.pores)
+            if total > 1.0 + 1e-9 or not 0.0 < least or self._extreme(given.pores) >= 1.0:
+                wrong.append(
+                    f"{path}: pores (with metal) take {least:.4g} to "
+                    f"{self._extreme(given.pores):.4g} of the volume, with the skeleton up to "
+                    f"{total:.4g}; together at most 1, and some of each"
+                )
+                continue
+            nodes = self.space.tabulate_dof_coordinates()[place.nodes]
+            height = self.s.domain.along(nodes)
+            thick = self._extreme(height) + self._extreme(-height)
+            apart = self._extreme(place.host.distance(given))
+            if thick < LEAST_PORES * apart:
+                wrong.append(
+                    f"{path}: {1e6 * thick:.3g} um thick, below {LEAST_PORES} distances of "
+                    f"{1e6 * apart:.3g} um between pores: no average of them; resolve its pores, "
+                    "or give pore_distance if it is smaller"
+                )
+            elif thick < FEW_PORES * apart:
+                self.thin.append(
+                    f"{place.host.name!r} is {thick / apart:.1f} distances of pores thick; below "
+                    f"{FEW_PORES} an average is coarse"
+                )
+        if wrong:
+            raise CaseError("\n".join(wrong))
+
+    def _extreme(self, values: Array) -> float:
+        """Largest value on all ranks (collective)."""
+        return self.comm.allreduce(float(np.max(values, initial=-np.inf)), op=MPI.MAX)
 
     # -- rows ----------------------------------------------------------------------------------
 
@@ -230,11 +282,38 @@ class Averaged(Observer):
         for place in self.places:
             self._react(s, place)
         self.barriers = any(p.kinetics.barrier.any() for p in self.places)
-        anywhere = domain.comm.allreduce(self.barriers, op=MPI.LOR)
-        self.smoothing = self._smoothing(s) if anywhere and self.transient else None
+        self.anywhere = domain.comm.allreduce(self.barriers, op=MPI.LOR)
+        self.smoothing = self._smoothing(s) if self.anywhere and self.transient else None
         s.preparers.append(self._prepare)
         s.flow("cell", lambda: sum(place.reaction.total() for place in self.places))
         self.least = self.reached = self._least()
+        self.leak = self._leak_form(s)
+
+    def _leak_form(self, s: System) -> Any:
+        """Current in cells that have closed, times length, A m; None where none goes on."""
+        if not self.transient or all(h.entry.clog.after == "stop" for h in self.hosts):
+            return None
+        self.shut = dfem.Function(dfem.functionspace(self.part.mesh, ("DG", 0)), name="shut")
+        ions, total = s["ions"], 0
+        for medium in ions.media:
+            if {*medium.regions} & {*self.regions}:
+                i_l = ions.current(s, medium)
+                size = ufl.sqrt(ufl.inner(i_l, i_l) + 1e-30)
+                dx = s.domain.dx(medium.regions, lumped=True)
+                total = total + self.shut * size * s.domain.node_weight(medium.regions) * dx
+        return s.form(total)
+
+    def _leaks(self) -> float:
+        """Share of the current that passes cells which have closed all over (collective)."""
+        s, dofs = self.s, self.shut.function_space.dofmap.list
+        self.shut.x.array[:] = 0.0
+        for place in self.places:
+            corners = len(place.corner_nodes) // (s.domain.dim + 1)
+            eps = place.given_corners.pores - self.metal.x.array[place.corner_nodes]
+            closed = (eps <= place.host.entry.clog.porosity).reshape(corners, -1).all(axis=1)
+            self.shut.x.array[dofs[place.cells[closed]].ravel()] = 1.0
+        flow, (top, bottom) = abs(s["circuit"].flow), s.domain.span
+        return s.integral(self.leak) / (flow * (top - bottom)) if flow else 0.0
 
     def _decay(self, s: System, weight: Any) -> None:
         """Live metal that dies by itself, in the row of dead metal."""
@@ -463,6 +542,12 @@ class Averaged(Observer):
         if not self.transient:
             return
         yield from self._thick()
+        if self.leak is not None and (share := self._leaks()) > MAX_LEAK:
+            raise RunError(
+                f"t = {self.s.t:.6g} s: {share:.1e} of the current passes pores that metal has "
+                f"closed, limit {MAX_LEAK:.0e}: they cut off what lies behind; clog.after = 'stop' "
+                "ends a run before that"
+            )
         for place in self.places:
             clog = place.host.entry.clog
             eps = place.given.pores - self.metal.x.array[place.nodes]
@@ -493,6 +578,48 @@ class Averaged(Observer):
             return None
         aim = self.least - limit * (1 - 0.5 * MET)
         return min(max(aim / (self.least - self.reached), 0.02), 0.98)
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Layers of few pores, nucleation lengths of few cells, skeletons that are capped."""
+        if closely:
+            return
+        yield from ((text, text) for text in self.thin)
+        for place in self.places:
+            host, name = place.host, place.host.name
+            if self._extreme(place.skeleton) >= host.cap:
+                yield f"cap {name}", (
+                    f"sigma of the skeleton of {name!r} was lowered to {host.cap:.3g} S/m; no "
+                    "potential difference could show more"
+                )
+            if not self._extreme(place.kinetics.barrier) > 0.0 or not self.transient:
+                continue
+            along = self.s.domain.along(place.points).reshape(-1, self.s.domain.dim + 1)
+            inward = (self.s.domain.dim + 1) / (self.s.domain.dim + 2)
+            size = self._extreme(np.ptp(along, axis=1)) / (1.0 - inward)
+            length = -self._extreme(-host.length(place.given_corners))
+            if length < LEAST_CELLS * size:
+                yield f"length {name}", (
+                    f"averaged.regions.{name}.nucleation_length: {1e6 * length:.3g} um, less than "
+                    f"two cells of {1e6 * size:.3g} um: a barrier that metal lowers gathers it in "
+                    "single cells, and the result follows the mesh; refine it, or give one pore "
+                    "distance or more"
+                )
+
+    def summary(self) -> Mapping[str, Any]:
+        """How far the bottom is ahead of the top where a barrier decides (collective)."""
+        if not self.anywhere:
+            return {}
+        heights, drives = [], []
+        points = self.space.tabulate_dof_coordinates()
+        for place in self.places:
+            heights.append(self.s.domain.along(points[place.nodes]))
+            left = place.kinetics.barrier * (1.0 - place.kinetics.seen)
+            drives.append(-place.reaction.overpotential() - left)
+        height, drive = np.concatenate(heights), np.concatenate(drives)
+        top, bottom = self._extreme(height), -self._extreme(-height)
+        slack = 1e-6 * (top - bottom)
+        ahead = [self._extreme(drive[np.abs(height - end) < slack]) for end in (bottom, top)]
+        return {"drive_ahead": ahead[0] - ahead[1]}
 
     lands = True
 

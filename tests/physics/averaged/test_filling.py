@@ -1,0 +1,169 @@
+"""Averaged hosts in time: salt, metal, dead metal, barriers; and what is refused."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem import theory
+from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.base.errors import CaseError, Interrupted
+from fem.compat import MPI
+from fem.mesh.domain import Domain
+from fem.run.session import resume
+from fem.run.signals import StopRequest
+from fem.solver.options import Control, Options
+from fem.solver.stage import Stage
+from fem.study.build import build
+from tests.physics.averaged.columns import RT_F, UM, T, along, column, linear, run
+from tests.verification.cells import mesh_folder
+
+REAL = {"kind": "electrolyte", "c0": "1 mol/L", "D": "3e-10 m^2/s", "t_plus": 0.4,
+        "kappa": "1 S/m"}  # fmt: skip
+FIBRES = {"law": "fibres", "radius": "2 um"}
+PLATE = {"step": "plate", "current_density": "10 A/m^2", "duration": "2 h"}
+
+
+def test_the_sign_of_the_bottom_up_index() -> None:
+    """That of kappa - sigma and of nothing else: 50 draws, one mesh, one compilation."""
+    case = column(cells=20, kinetics=linear(3.0), host={"exponent": 0}, study="secondary")
+    model = build(case, Domain.read(mesh_folder(case, MPI.COMM_WORLD)))
+    s = model.system
+    hosts = next(part for part in model.physics if hasattr(part, "index"))
+    stage, area = Stage(s, tuple(s.unknowns), Options(kind="direct")), model.area
+    draw = np.random.default_rng(1)
+    first = case.kinetics[0].i0
+    assert first is not None
+    for _ in range(50):
+        kappa, sigma = np.exp(draw.uniform(np.log(0.05), np.log(20.0), 2))
+        nu = draw.uniform(0.3, 6.0)
+        rate = nu**2 / (1 / kappa + 1 / sigma) / 9.0 * (1.0 + 1e-4)
+        s.begin(0.0)
+        hosts.open.x.array[:], hosts.sigma.x.array[:] = kappa, sigma
+        hosts.places[0].reaction.area[:] *= rate
+        current = -(10 ** draw.uniform(-1, 2)) * area
+        s.set_voltage(-0.05)  # metal begins below 0 only
+        assert stage.solve(Control(current), abs(current)).converged
+        B = hosts.index()
+        assert math.copysign(1.0, B) == math.copysign(1.0, kappa - sigma)
+        assert theory.bottom_up(nu, kappa, sigma) == pytest.approx(B, abs=2e-2 * nu**2 / 36 + 1e-4)
+
+
+def test_uniform_salt_stays_uniform(tmp_path: Path) -> None:
+    """With t_plus = 1 c is c0 while pores lose half of their room; with no outflow it doubles."""
+    even = REAL | {"t_plus": 1}
+    host: dict[str, Any] = {"surface": FIBRES, "clog": {"porosity": 0.01}}
+    given: dict[str, Any] = {
+        "cells": 20, "electrolyte": even, "sigma": 1.0, "porosity": 0.8,
+        "protocol": [PLATE | {"duration": "7 h", "current_density": "15 A/m^2"}],
+    }  # fmt: skip
+    result = run(column(averaged={"regions": {"host_mat": host}}, **given), tmp_path / "out")
+    assert result.summary["eps_min"] < 0.4
+    assert abs(result.summary["c_min"] - 1000.0) < 1e-7
+    assert abs(result.summary["c_max"] - 1000.0) < 1e-7
+    stays = {"displacement": "none", "regions": {"host_mat": host}}
+    result = run(column(averaged=stays, **given), tmp_path / "none")
+    mean = 1000.0 / (1.0 - result.summary["filled"] * 0.8 * 100 / (0.8 * 100 + 10))
+    assert result.summary["c_min"] < mean < result.summary["c_max"]
+    assert result.summary["c_min"] > 2000.0
+    print(result.summary["c_min"], mean, result.summary["c_max"])
+
+
+def test_cycles_strip_live_metal_and_strand_their_share(tmp_path: Path) -> None:
+    """chi = 0.02 of all that dissolves stays as dead metal, and balances close in every step."""
+    chi = 0.02
+    strip = {"step": "strip", "current_density": "10 A/m^2", "cutoff": "0.3 V"}
+    case = column(
+        cells=30, sigma=20.0, surface=FIBRES, electrolyte=REAL,
+        host={"dead": {"law": "fraction", "chi": chi}},
+        protocol=[{"step": "cycle", "cycles": 2, "steps": [PLATE, {"step": "rest", "duration":
+                   "1 min"}, strip]}],
+    )  # fmt: skip
+    result = run(case, tmp_path / "r")
+    series = result.series
+    steps = np.diff(np.concatenate([[0.0], series["plated"]]))
+    stripped = -steps[steps < 0.0].sum()
+    stranded = result.summary["stranded"]
+    assert chi * stripped < stranded < 1.001 * chi * stripped  # at rest metal moves, too
+    assert result.summary["plated"] == pytest.approx(stranded, rel=1e-3)
+    eps_m, dead = (along(result, name)[1] for name in ("eps_m", "eps_dead"))
+    assert (eps_m - dead).min() > -1e-15
+    assert result.summary["salt_out"] == pytest.approx(
+        result.summary["plated"] * 1.2998e-5 / FARADAY * 1000.0, rel=5e-2)
+    print(result.summary["closures"], stranded / (chi * stripped) - 1, result.summary["steps"])
+
+
+def test_salt_that_is_drawn_along_adds_to_the_resistance(tmp_path: Path) -> None:
+    """A small steady current: 1/kappa + 2RT(1 - t_plus)^2/(F^2 D c0) = 1.63908 ohm m."""
+    drawn = 2 * RT_F**2 / (GAS_CONSTANT * T) * 0.6**2 / (3e-10 * 1000.0)
+    assert drawn == pytest.approx(0.63908, abs=5e-6)
+    kinetics = linear(3.0, kappa=1 / (1 + drawn))
+    case = column(kinetics=kinetics, host={"exponent": 0}, study="steady", electrolyte=REAL,
+                  protocol=[{"step": "plate", "current_density": "0.01 A/m^2"}])
+    result = run(case, tmp_path / "r")
+    y, i_v = along(result, "i_v")
+    first = case.kinetics[0].i0
+    assert first is not None
+    exact = theory.resistive_column(
+        np.minimum(y, 100 * UM), 100 * UM, 1 / (1 + drawn), 1e4, 2e6, float(first.at()))
+    assert -i_v * 100 * UM / 0.01 == pytest.approx(exact, rel=1e-3)
+    print(np.abs(-i_v * 100 * UM / 0.01 / exact - 1).max())
+
+
+def test_a_resumed_run_goes_on_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped among its steps and resumed: barrier, dead metal and pores are those of one go."""
+    case = column(
+        cells=20, sigma=5.0, surface=FIBRES, electrolyte=REAL,
+        host={"dead": {"law": "decay", "gamma": "1e-5 1/s"}},
+        kinetics={"eta_nuc": "10 mV", "q_cov": "500 C/m^2"},
+        protocol=[PLATE, {"step": "strip", "current_density": "10 A/m^2", "duration": "1 h"}],
+    )  # fmt: skip
+    whole = run(case, tmp_path / "whole").summary
+    asked = itertools.count()
+    monkeypatch.setattr(StopRequest, "agreed",
+                        lambda self: signal.SIGUSR1 if next(asked) == 20 else 0)
+    with pytest.raises(Interrupted):
+        case.run(tmp_path / "part")
+    monkeypatch.undo()
+    found = resume(tmp_path / "part").summary
+    for name in ("voltage", "eps_min", "bottom_up", "stranded", "plated", "steps", "drive_ahead"):
+        assert found[name] == whole[name], name
+    assert whole["stranded"] > 0.0
+
+
+THIN = r"averaged.regions.host_mat: 10 um thick, below 5 distances of 10.9 um between pores"
+
+
+@pytest.mark.parametrize(("changes", "reason"), [
+    ({"L": 10.0, "surface": FIBRES, "porosity": 0.9}, THIN),
+    ({"surface": {"law": "fibres"}}, r"surface: law 'fibres' needs radius; give it"),
+    ({"surface": {"law": "table", "porosity": [0.1, 0.9]}}, r"law 'table' needs areas"),
+    ({"surface": FIBRES | {"area": "1 1/um"}}, r"surface.area: law 'fibres' takes none"),
+    ({"sigma": 0.0}, r"regions.host_mat.sigma: 0 S/m: an insulating skeleton brings no electrons"),
+    ({"host": {"host_fraction": 0.2}}, r"pores, skeleton and metal add up to 1.1 of the volume"),
+    ({"host": {"dead": {"law": "decay"}}}, r"dead: law 'decay' needs gamma; give it"),
+    ({"host": {"tensor": [[1.0, 0.0], [0.0, 0.5]]}}, r"no principal value below 1"),
+    ({"study": "growth"}, r"averaged: only for study"),
+    ({"averaged": None}, r"regions.host_mat.porosity: a solid with pores reacts all through"),
+])  # fmt: skip
+def test_refused(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match=reason):
+        column(cells=4, **changes).run(tmp_path / "r")
+
+
+def test_warned(tmp_path: Path) -> None:
+    """A barrier that one cell forgets by itself, and a layer of few pores."""
+    case = column(L=80.0, cells=20, surface=FIBRES, kinetics={"eta_nuc": "10 mV"},
+                  host={"nucleation_length": "0 um"}, protocol=[PLATE | {"duration": "1 s"}])
+    said = " ".join(run(case, tmp_path / "r").summary["warnings"])
+    assert "nucleation_length: 0 um, less than two cells of 4 um" in said
+    assert "'host_mat' is 7.3 distances of pores thick; below 10 an average is coarse" in said
+    assert "sigma of the skeleton of 'host_mat' was lowered to 1e+04 S/m" in said
