@@ -241,7 +241,7 @@ def _check_coated(
 
 def read(
     case: Case, domain: Domain, materials: dict[str, str], solids: list[str], ionic: list[str],
-    c0: float, primary: float = 0.0, porous: Collection[str] = (),
+    c0: float, primary: float = 0.0, porous: Collection[str] = (), foiled: Collection[str] = (),
 ) -> Surfaces:
     """All surfaces that react.
 
@@ -254,6 +254,7 @@ def read(
         c0: initial concentration, mol/m3.
         primary: conductance that stands for no kinetics, S/m2, films in series; 0 for kinetics.
         porous: regions of both that react all through; what they touch reacts elsewhere.
+        foiled: those of them behind whose pores the collector reacts as well.
 
     Raises:
         CaseError: an entry matches no surface, a pair is unknown, or nothing reacts.
@@ -297,7 +298,7 @@ def read(
     elif case.counter.kind == "cathode":
         faces["counter"] = tuple(domain.faces_of("counter", ionic))
         counter = _cathode(domain, case.counter.resistance or 0.0, faces["counter"])
-    touching = tuple(domain.faces_of("collector", liquid))
+    touching = tuple(domain.faces_of("collector", [*liquid, *foiled]))
     foil = _coated(case, "collector", case.collector.material or case.metal)
     if touching and foil is not None:
         reactions["collector"], faces["collector"] = foil, touching

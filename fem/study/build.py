@@ -26,6 +26,7 @@ from fem.materials import library
 from fem.materials.limits import POSITIVE_LAWS, Bound, bounds, own_bound
 from fem.mesh.domain import Domain
 from fem.physics.averaged.averaged import Averaged
+from fem.physics.averaged.build import with_foil
 from fem.physics.charged.build import shifts
 from fem.physics.charged.shift import laws as charged_laws
 from fem.physics.circuit.circuit import Circuit
@@ -600,4 +601,5 @@ def _surfaces(
         low, high = domain.ends
         primary = 1e6 * kappa / (high - low)
     materials = {name: fillings[name].material.name for name in (*solids, *porous)}
-    return surfaces.read(case, domain, materials, solids, ionic, c0, primary, porous)
+    foiled = with_foil(case, porous)
+    return surfaces.read(case, domain, materials, solids, ionic, c0, primary, porous, foiled)

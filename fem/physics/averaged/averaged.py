@@ -412,18 +412,18 @@ class Averaged(Observer):
         return found[0], found[1]
 
     def _forget(self, live: Array) -> None:
-        """Coverage by which the barrier is forgotten, of the smoothed charge (collective)."""
-        n = len(self.volume)
-        amount = np.zeros(n)
+        """Smoothed coverage, by which the barrier is forgotten (collective)."""
+        covered = np.zeros(len(self.volume))
         for place in self.places:
             area = np.where(place.reaction.area > 0.0, place.reaction.area / place.volume, np.inf)
             q = self.charge_density * np.maximum(live[place.nodes], 0.0) / area
-            amount[place.nodes] += place.volume * q
-        q = amount / np.where(self.volume > 0.0, self.volume, 1.0)
+            share = -np.expm1(-q / place.kinetics.q_cov)
+            covered[place.nodes] += place.volume * share
+        covered /= np.where(self.volume > 0.0, self.volume, 1.0)
         if self.smoothing is not None:
-            q = self.smoothing(q)
+            covered = np.clip(self.smoothing(covered), 0.0, 1.0)
         for place in self.places:
-            place.kinetics.seen = -np.expm1(-np.maximum(q[place.nodes], 0.0) / place.kinetics.q_cov)
+            place.kinetics.seen = covered[place.nodes]
 
     def closable(self, place: Place) -> None:
         """Note which nodes take no more metal."""
@@ -597,7 +597,7 @@ class Averaged(Observer):
             inward = (self.s.domain.dim + 1) / (self.s.domain.dim + 2)
             size = self._extreme(np.ptp(along, axis=1)) / (1.0 - inward)
             length = -self._extreme(-host.length(place.given_corners))
-            if length < LEAST_CELLS * size:
+            if length < LEAST_CELLS * size * (1.0 - 1e-6):
                 yield f"length {name}", (
                     f"averaged.regions.{name}.nucleation_length: {1e6 * length:.3g} um, less than "
                     f"two cells of {1e6 * size:.3g} um: a barrier that metal lowers gathers it in "

@@ -1,8 +1,10 @@
-r"""Charge that is smoothed over the nucleation length: q_bar - l^2 lap q_bar = q.
+r"""Coverage that is smoothed over the nucleation length: t - l^2 lap t = theta.
 
 A barrier that falls with its own metal is softening: below the current that needs all of the host,
 metal gathers in one cell, and what comes out follows the mesh. Metal spreads to the next contact;
-so the forgotten barrier sees the charge around. Natural boundary: the integral of q stays.
+so the forgotten barrier sees the coverage around. Natural boundary: the integral stays. It is not
+the charge that is smoothed: of much of it at one place enough would arrive at l ln(q/q_cov) to take
+the barrier away there, and so on.
 """
 
 from __future__ import annotations
@@ -49,10 +51,10 @@ class Smoothing:
         self.right = self.matrix.createVecRight()
         self.found = self.matrix.createVecRight()
 
-    def __call__(self, q: Array) -> Array:
-        """q_bar at owned nodes from q there (collective)."""
-        self.right.array[:] = self.volume * q
-        self.found.array[:] = q
+    def __call__(self, theta: Array) -> Array:
+        """Smoothed values at owned nodes from values there (collective)."""
+        self.right.array[:] = self.volume * theta
+        self.found.array[:] = theta
         self.solver.setInitialGuessNonzero(True)
         self.solver.solve(self.right, self.found)
         return np.array(self.found.array[: owned_size(self.work.function_space)])

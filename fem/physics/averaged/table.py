@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from fem.contract.physics import Place
 from fem.values.kinds import PLACE_VARIABLES, Conductivity, Glob, Length, Table
@@ -97,6 +97,9 @@ class AveragedRegion(Table):
     )
     spread: Annotated[float, Quantity("V", ge=0)] = Field(
         0.0, description="standard deviation of eta_nuc within a representative volume"
+    )
+    foil: StrictBool = Field(
+        False, description="the collector plates behind its pores, with all of its area"
     )
     clog: Clog = Field(default_factory=Clog, description="pores that close")
     dead: Dead | None = Field(None, description="metal that loses its contact while stripping")
