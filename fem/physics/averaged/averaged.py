@@ -606,7 +606,7 @@ class Averaged(Observer):
                 )
 
     def summary(self) -> Mapping[str, Any]:
-        """How far the bottom is ahead of the top where a barrier decides (collective)."""
+        """Lead of the bottom over the top where a barrier decides, V (collective)."""
         if not self.anywhere:
             return {}
         heights, drives = [], []

@@ -31,11 +31,11 @@ PLATE = {"step": "plate", "current_density": "10 A/m^2", "duration": "2 h"}
 
 
 def test_the_sign_of_the_bottom_up_index() -> None:
-    """That of kappa - sigma and of nothing else: 50 draws, one mesh, one compilation."""
+    """Kappa - sigma has the sign of B, nothing else has: 50 draws, one mesh, one compilation."""
     case = column(cells=20, kinetics=linear(3.0), host={"exponent": 0}, study="secondary")
     model = build(case, Domain.read(mesh_folder(case, MPI.COMM_WORLD)))
     s = model.system
-    hosts = next(part for part in model.physics if hasattr(part, "index"))
+    hosts: Any = next(part for part in model.physics if hasattr(part, "index"))
     stage, area = Stage(s, tuple(s.unknowns), Options(kind="direct")), model.area
     draw = np.random.default_rng(1)
     first = case.kinetics[0].i0

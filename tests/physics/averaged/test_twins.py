@@ -41,7 +41,7 @@ def slits() -> Case:
 
 
 def averaged_slits() -> Case:
-    """The same as a volume average; what reacts on top of the walls stands in the first um."""
+    """Slits as a volume average; what reacts on top of the walls stands in the first um."""
     walls, tops = 2 / (8 * UM), 2 / 8 / (1 * UM)
     area = {"along": "depth", "at": ["0 um", "1 um", "1.001 um", "100 um"],
             "values": [f"{a!r} 1/m" for a in (walls + tops, walls + tops, walls, walls)]}
@@ -78,7 +78,8 @@ def gathered(cells: int, length: str, folder: Path) -> tuple[float, float, list[
     assert result.summary["events"][-1]["event"] == "clogged"
     y, metal = along(result, "eps_m")
     depth = 100 * UM - y
-    B = 2 * np.trapezoid(metal * depth, y) / np.trapezoid(metal, y) / (100 * UM) - 1
+    moment = float(np.trapezoid(metal * depth, y) / np.trapezoid(metal, y))
+    B = 2 * moment / (100 * UM) - 1
     return B, result.summary["filled"], result.summary["warnings"]
 
 
@@ -126,7 +127,7 @@ def test_ranks(
 
 
 def test_strips_and_blocks_are_columns(tmp_path: Path, reached: Callable[..., None]) -> None:
-    """The same column in 2D, several cells wide, and in 3D.
+    """A column in 2D, several cells wide, and in 3D is that in 1D.
 
     What is left is of corner nodes, which have unequal shares of the cells around them.
     """
