@@ -88,8 +88,6 @@ def gather(source: Path) -> None:
         shutil.copy(ROOT / name, source / name)
     for page in source.rglob("*.md"):
         page.write_text(_moved(page, source), encoding="utf-8")
-    with (source / "physics" / "README.md").open("a", encoding="utf-8") as index:
-        index.write("\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n")
     for name, lines in {
         "theory": theory(),
         "materials": materials(),
@@ -99,6 +97,22 @@ def gather(source: Path) -> None:
         "commands": commands(),
     }.items():
         (source / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _list_all(source)
+
+
+def _list_all(source: Path) -> None:
+    """Put pages that no list of contents names behind those of the index."""
+    with (source / "physics" / "README.md").open("a", encoding="utf-8") as physics:
+        physics.write("\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n")
+    index = source / "index.md"
+    text = index.read_text(encoding="utf-8")
+    found = (page.relative_to(source).with_suffix("").as_posix() for page in source.rglob("*.md"))
+    more = [name for name in sorted(found) if name != "index" and not name.startswith("physics/")
+            and f"\n{name}\n" not in text]  # fmt: skip
+    if more:
+        listed = "\n".join(more)
+        text += f"\n```{{toctree}}\n:caption: More\n:maxdepth: 1\n\n{listed}\n```\n"
+        index.write_text(text, encoding="utf-8")
 
 
 def _moved(page: Path, source: Path) -> str:

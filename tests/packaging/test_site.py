@@ -32,6 +32,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_every_page_is_listed(site: Path) -> None:
+    """A page that somebody adds to docs/ needs no line anywhere to be found."""
+    index = text(site, "index")
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert [name for name in sorted(pages) if f"\n{name}\n" not in index] == []
+
+
 def text(site: Path, page: str) -> str:
     """The source of a page of the site."""
     return (site / "source" / f"{page}.md").read_text(encoding="utf-8")
