@@ -59,6 +59,7 @@ V = "tests/verification"
 MAPS = "tests/physics/maps"
 CHARGED = "tests/physics/charged"
 PNP = "tests/physics/pnp"
+SEI = "tests/physics/sei"
 FAULTS = (
     Fault(
         "(1 - t_plus) dropped from the diffusion potential",
@@ -361,6 +362,34 @@ FAULTS = (
         '-self.omega * density * (v(side) if side else v) * measure',
         'self.omega * density * (v(side) if side else v) * measure',
         f"{PNP}/test_layers.py::test_a_charged_wall",
+    ),
+    Fault(
+        "the drop through a film that grows is left out",
+        "fem.physics.sei.laws:Film.resistance",
+        'return self.data["resistivity"] * L',
+        "return 0.0 * L",
+        f"{SEI}/test_growth.py::test_film_drops_voltage",
+    ),
+    Fault(
+        "fresh film after cracks costs nothing",
+        "fem.physics.sei.laws:Film.current",
+        "j = j + self.charge * self.breaking(metal) * self.crack.fresh",
+        "j = j + 0.0 * metal",
+        f"{SEI}/test_growth.py::test_cracks",
+    ),
+    Fault(
+        "the film makes metal",
+        "fem.physics.walls.interface:Interface._solved",
+        "out = out + skin.current(e, plus, minus, drive, eta, metal(eta))",
+        "out = out + 0.0 * skin.current(e, plus, minus, drive, eta, metal(eta))",
+        f"{SEI}/test_growth.py::test_rest_costs_metal",
+    ),
+    Fault(
+        "growth does not follow the temperature",
+        "fem.physics.sei.laws:Film.current",
+        '* arrhenius(self.data["Ea"], at.T)',
+        "",
+        f"{SEI}/test_growth.py::test_temperature",
     ),
 )
 

@@ -283,7 +283,8 @@ class Films(Observer):
         mean = comm.allreduce(float(self.area @ L), op=MPI.SUM) / area
         metal = s["stock"].plated() - kept["sei.metal"]
         bare = books.pending["side"] + made  # side reactions that make no film
-        gap = metal + books.pending["reacted"] - bare + grown + lost
+        dead = float(books.pending.get("dead", 0.0))  # stranded by whoever keeps such a ledger
+        gap = metal + dead + books.pending["reacted"] - bare + grown + lost
         gap += books.pending.get("dead", 0.0)  # what inputs strand (`fem.physics.inventory`)
         return {
             "sei_thickness": mean,
@@ -330,7 +331,8 @@ class Films(Observer):
         if plate < LEAST_PLATED * most:
             return {}
         made = self.made.history[0]
-        metal = self.s["stock"].plated() - kept["sei.metal"]
+        dead = float(self.s.charges["dead"][0]) if "dead" in self.s.charges else 0.0
+        metal = self.s["stock"].plated() - kept["sei.metal"] + dead
         side = -float(self.s.charges["side"][0]) - made
         return {"coulombic": {
             "efficiency": kept["sei.strip"] / plate, "sei": made / plate, "left": metal / plate,
