@@ -60,9 +60,10 @@ def sizes(geometry: Mapping[str, Any], path: str = "geometry") -> dict[str, str]
 
 
 def in_steps() -> list[str]:
-    """Cases of the catalogue that take steps; a map is one solve, done again when resumed."""
+    """Cases of the catalogue that take steps; others are one solve, done again when resumed."""
+    solved_once = ('study = "map"', 'study = "secondary"')
     return [name for name, path in case_names().items()
-            if 'study = "map"' not in path.read_text(encoding="utf-8")]
+            if not any(study in path.read_text(encoding="utf-8") for study in solved_once)]
 
 
 def coarse(name: str) -> Case:
