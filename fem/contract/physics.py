@@ -44,6 +44,7 @@ VOLTAGE_PARTS = {
     "kinetic_counter": "reactions of the counter electrode",
     "film": "films on the driven electrode",
     "film_counter": "films on the counter electrode",
+    "rest_counter": "the counter electrode at rest, against the metal: stored, not spent",
     "nucleation": "barriers to metal on foreign walls",
     "capillary": "curvature of the metal; may give back",
     "shift": "other shifts of the overpotential; may give back",

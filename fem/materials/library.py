@@ -151,6 +151,7 @@ class Electrolyte(Material):
         t_plus: transference number of the cation; measured ones may be below 0 or above 1.
         thermodynamic_factor: 1 + dlnf/dlnc.
         eps_r: relative permittivity.
+        density: kg/m3, near 298.15 K.
         c_range: concentrations the data were measured at, mol/m3.
         T_range: temperatures the data were measured at, K.
     """
@@ -168,6 +169,7 @@ class Electrolyte(Material):
         Dependent(constant(1.0), "", "1", "ideal solution")
     )
     eps_r: Annotated[Number, In("", ge=1)] = _UNKNOWN
+    density: Annotated[Number, In("kg/m^3", gt=0)] = _UNKNOWN
     c_range: tuple[_Concentration, _Concentration] = _UNKNOWN
     T_range: tuple[_Temperature, _Temperature] = _UNKNOWN
 
@@ -276,6 +278,7 @@ class Separator(Material):
         tortuosity: tortuosity factor.
         thickness: m.
         eps_r: relative permittivity of its material, without electrolyte.
+        solid_density: of its material without pores, kg/m3.
     """
 
     kind = "separator"
@@ -283,6 +286,7 @@ class Separator(Material):
     tortuosity: Annotated[Number, In("", ge=1)]
     thickness: Annotated[Number, In("m", gt=0)] = _UNKNOWN
     eps_r: Annotated[Number, In("", ge=1)] = _UNKNOWN
+    solid_density: Annotated[Number, In("kg/m^3", gt=0)] = _UNKNOWN
 
 
 class Pair(Material):

@@ -20,6 +20,7 @@ LOOKS = {
     "concentration": ("concentration", "#6fa3c7"),
     "kinetic_plating": ("kinetics, plating side", "#c8553d"),
     "kinetic_counter": ("kinetics, counter", "#e8a48f"),
+    "rest_counter": ("counter at rest", "#d9d9d9"),
     "film": ("film, plating side", "#5b8c5a"),
     "film_counter": ("film, counter", "#a9c9a4"),
     "nucleation": ("nucleation", "#c9a227"),

@@ -52,8 +52,9 @@ def consistent(
     """
     s = model.system
     control = segment.control(time, model.area, after=True)
-    if segment.voltage is None and s.t == 0.0 and s.get_voltage() == 0.0:
-        s.set_voltage(segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION_VOLTAGE))
+    if segment.voltage is None and s.t == 0.0 and s.get_voltage() == s.rest:
+        beyond = segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION_VOLTAGE)
+        s.set_voltage(s.rest + beyond)
     _need_carriers(model, segment, control)
     s.begin(0.0)
     model.set_time(time, after=True)

@@ -42,7 +42,7 @@ __all__ = ["Hints", "Split", "System", "Unknown"]
 #: Degree of the quadrature of all volume integrals; its points may have memories.
 QUADRATURE_DEGREE = 2
 #: Sums over all physics, and their units; see `System.contribute`.
-PORTS = {"heat": "W/m^3", "work": "W/m^3", "force": "N/m^3"}
+PORTS = {"heat": "W/m^3", "work": "W/m^3", "energy": "W/m^3", "force": "N/m^3"}
 #: Currents that enter the balances of a cell, A (2D: A/m); see `System.flow`.
 FLOWS = {
     "cell": "out of the driven conductor at walls, sign of i_n",
@@ -282,6 +282,7 @@ class System:
         self.voltage = dfem.Function(everywhere, name="voltage")
         self.unit_voltage = dfem.Function(everywhere)
         self.unit_voltage.x.array[:] = 1.0
+        self.rest = 0.0  # the cell voltage at rest before the first step, V
         self.past_voltages = np.zeros(3)  # at the last accepted states, newest first, V
         # What follows unknowns -> that of old states; the voltage is one number of each.
         self.past: dict[Any, tuple[Any, ...]] = {

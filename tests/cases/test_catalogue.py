@@ -1153,3 +1153,47 @@ def test_particles_that_float_are_joined_when_the_front_reaches_them(
     early = float(np.interp(5000.0, series["t"], series["probe.seeds"]))
     reached("layer at 5000 s", early, most=0.01)
     reached("most xi", float(series["xi_max"].max()), most=1.01)
+
+
+@pytest.mark.full
+def test_an_anode_free_cell_loses_by_the_power_of_its_efficiency(
+    solve: Solve, reached: Reached
+) -> None:
+    """Closed form, and without losses none; bounds 1e-5 and 1e-4.
+
+    Halving h moves the efficiency by less than 1e-6, a tenth of the tolerance by 1e-6.
+    """
+    result = solve("anode_free_ledger")
+    cycles, exact = result.cycles, 0.995 / 1.01
+    mean = float(cycles["coulombic_efficiency"].mean())
+    reached("Coulombic efficiency", mean, least=exact - 1e-5, most=exact + 1e-5)
+    kept = float(cycles["stripped"][-1] / cycles["stripped"][0])
+    known = float(theory.retention(9, exact))
+    reached("retention over nine cycles", kept, least=known * (1 - 1e-3), most=known * (1 + 1e-3))
+    reached("inventory", result.summary["closures"]["inventory"], most=1e-8)
+    assert result.summary["outlook"]["n_p"] == pytest.approx(1.0, abs=1e-4)
+    without = ("inventory.dead.share=0", "inventory.sei.share=0", "protocol.0.cycles=2")
+    lost = 1.0 - float(solve("anode_free_ledger", *without).cycles["coulombic_efficiency"].min())
+    reached("lost without losses", abs(lost), most=1e-5)
+
+
+@pytest.mark.full
+def test_a_starved_cell_polarises_and_holds_until_its_spare_lithium_is_gone(
+    solve: Solve, reached: Reached
+) -> None:
+    """Margin of the hysteresis 10 mV; the capacity by what is lost, 5 % of what is stripped.
+
+    Halving h moves the hysteresis by 0.02 mV.
+    """
+    result = solve("starved_cell")
+    wet = solve("starved_cell", "regions.separator.porosity=0.45",
+                "regions.separator.tortuosity=2.5", "protocol.0.cycles=1")
+    lean, full = (1e3 * float(r.cycles["hysteresis"][0]) for r in (result, wet))
+    reached("hysteresis", lean, least=full + 10.0, unit="mV")
+    reached("wet throughout", full, least=0.0, unit="mV")
+    stripped = result.cycles["stripped"]
+    spare = 0.4 * 36000.0 / (0.05 * float(stripped[1]))
+    reached("cycles of spare lithium", spare, least=4.0, most=5.0)
+    assert stripped[1:4] == pytest.approx(float(stripped[0]), rel=1e-3)
+    falls = float(stripped[6] / stripped[5])
+    reached("capacity after the fifth cycle", falls, least=1 / 1.05 - 1e-3, most=1 / 1.05 + 1e-3)

@@ -246,7 +246,7 @@ class Conduction(Observer):
         """Compile what is measured (collective)."""
         s, v = self.s, self.rise.test
         self.compiled = {name: [s.form(f) for f in forms] for name, forms in self.flows.items()}
-        for port in ("heat", "work"):
+        for port in ("heat", "work", "energy"):
             found = [functional(v) for functional in s.ports[port]]
             self.compiled[port] = [s.form(f) for f in found if not isinstance(f, int)]
         self.through = None if s.current is None else s.form(s.current)
@@ -326,14 +326,15 @@ class Conduction(Observer):
         """Electrical work that is done on the cell, W (2D: W/m; collective).
 
         Voltage times current of the collector, what enters at potentials that are held, and the
-        port `work`: what enters through other boundaries.
+        port `work`: what enters through other boundaries; less what electrodes store.
         """
         s = self.s
         flow = self._sum(sum(float(t.currents()[CELL].sum()) for t in s.reactions if t.drives))
         flow += 0.0 if self.through is None else s.integral(self.through)
         potentials = [u for u in s.unknowns.values() if u.potential and u is not self.rise]
         held = sum(float(lacks @ values) for lacks, values in map(self._at_held, potentials))
-        return s.get_voltage() * flow + self._sum(held) + self._total("work")
+        given = self._total("work") - self._total("energy")
+        return s.get_voltage() * flow + self._sum(held) + given
 
     def step(self, scale: float) -> dict[str, float]:
         """Temperatures, heat flows, and how well the first law closes (collective).

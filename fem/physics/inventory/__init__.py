@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import TIMED, Column, Physics
+from fem.contract.physics import TIMED, Column, Figure, Physics
 from fem.physics.inventory.table import Inventory, check
 
 __all__ = ["PHYSICS", "Inventory"]
@@ -27,10 +27,18 @@ PHYSICS = Physics(
         Column("gain_live", "C/m^2", "dM of this cycle", per_area=True, each_cycle=True),
         Column("gain_dead", "C/m^2", "dX of this cycle", per_area=True, each_cycle=True),
         Column("gain_sei", "C/m^2", "dS of this cycle", per_area=True, each_cycle=True),
+        Column("energy_in", "J/m^2", "electrical energy that this cycle took", per_area=True,
+               each_cycle=True),
+        Column("energy_out", "J/m^2", "electrical energy that this cycle gave", per_area=True,
+               each_cycle=True),
         Column("host_use", "", "share of the host's pores that metal fills", optional=True,
                each_cycle="most"),
         Column("swelling", "m", "metal outside the host, less what a foil opposite has lost",
                each_cycle="most"),
         Column("inventory", "", "M + X + S + K against the start", closure=True),
+    ),
+    figures=(
+        Figure("cycles", "efficiency, retention and the inventory, cycle by cycle",
+               draw="fem.physics.inventory.figures:cycles", whole=True),
     ),
 )

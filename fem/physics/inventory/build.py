@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from fem.materials import library
 from fem.physics.inventory.ledger import Books
 from fem.physics.inventory.losses import Losses, stranded_share
+from fem.physics.inventory.stack import weights
 from fem.physics.inventory.table import Inventory
 from fem.results.result import Result
 from fem.setup.setup import Setup
@@ -32,7 +34,11 @@ def build(setup: Setup, table: Inventory) -> Iterator[Books]:
             pores[name] = 1.0 if varies(porosity) else number(porosity)
     resolved = not any(filling.porous for filling in setup.fillings.values())
     hosted = resolved and setup.domain.host is not None
-    yield Books(numbers, stated, setup.case.metal_data, pores, hosted)
+    weigh = None
+    if table.stack is not None:
+        weights(setup, table.stack, 0.0)  # what is missing is said before the run begins
+        weigh = functools.partial(weights, setup, table.stack)
+    yield Books(numbers, stated, setup.case.metal_data, pores, hosted, weigh)
 
 
 def _losses(table: Inventory) -> tuple[Losses, dict[str, Any]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ufl
 
+from fem import theory
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
 from fem.materials import Metal
 from fem.physics.inventory.losses import Losses
 from fem.physics.inventory.outlook import extrapolated
+from fem.physics.inventory.stack import Weights
 from fem.system.ledger import Ledger, down_to_the_last
 from fem.system.part import Begun, Observer
 from fem.system.system import System
@@ -36,6 +38,7 @@ class Books(Observer):
         metal: its data.
         pores: regions of electrolyte, with their porosity: pores where they lie in the host.
         hosted: the mesh has a host.
+        weigh: what the stack weighs, of a charge of metal at the start, C/m2; None if nobody asks.
     """
 
     needs: tuple[str, ...] = ("circuit", "stock")
@@ -43,9 +46,10 @@ class Books(Observer):
 
     def __init__(
         self, losses: Losses, stated: dict[str, Any], metal: Metal, pores: dict[str, float],
-        hosted: bool,
+        hosted: bool, weigh: Callable[[float], Weights] | None = None,
     ):
         self.losses, self.stated, self.pores, self.hosted = losses, stated, pores, hosted
+        self.weigh, self.metal = weigh, metal
         self.thickness = float(metal.molar_volume) / (metal.z * FARADAY)  # m per C/m2
         self.makes = ("host_use",) if hosted else ()
         self.begun: Begun | None = None
@@ -55,6 +59,7 @@ class Books(Observer):
         self.s = s
         s.define("losses", self.losses)
         self.given = Ledger(s, "counter_given")
+        self.energy = {name: Ledger(s, f"energy_{name}") for name in ("in", "out")}
 
     def rows(self, s: System) -> None:
         """Find the volume of the pores of the host (collective)."""
@@ -94,13 +99,24 @@ class Books(Observer):
 
     def begin(self) -> None:
         """Take the present state as the reference (collective)."""
-        self.given.begin()
+        for ledger in (self.given, *self.energy.values()):
+            ledger.begin()
         parts = self._parts(0.0, 0.0, 0.0)
         self.s.kept |= {
             "inventory": sum(parts.values()), "foil": parts["counter"],
+            "start_live": parts["live"],
             **{f"cycle_{name}": value for name, value in parts.items()},
         }
-        self.s.kept["cycle"], self.found = 0, parts
+        self.s.kept |= {"cycle": 0, "cycle_in": 0.0, "cycle_out": 0.0}
+        self.found = parts
+        self.weights = self._weighed(parts)
+
+    def _weighed(self, parts: Mapping[str, float]) -> Weights | None:
+        """The stack, with all the metal that no layer contains (collective)."""
+        if self.weigh is None:
+            return None
+        metal = parts["live"] + (parts["counter"] if self._foil else 0.0)
+        return self.weigh(metal / self.s["circuit"].area)
 
     def recall(self, events: Any) -> None:
         """Take up a state that was restored (collective)."""
@@ -110,12 +126,15 @@ class Books(Observer):
         self.found = self._parts(
             float(charges["side"][0]), float(dead), float(self.given.history[0])
         )
+        kept = self.s.kept
+        self.weights = self._weighed({"live": kept["start_live"], "counter": kept["foil"]})
 
     def impose(self, begun: Begun) -> None:
         """Note what there is where a cycle begins."""
         cycle, self.begun = begun.segment.cycle, begun
         if cycle != self.s.kept["cycle"]:
             self.s.kept |= {f"cycle_{name}": value for name, value in self.found.items()}
+            self.s.kept |= {f"cycle_{n}": float(e.history[0]) for n, e in self.energy.items()}
             self.s.kept["cycle"] = cycle
 
     def _runs_out(self) -> float | None:
@@ -139,6 +158,9 @@ class Books(Observer):
         inside = self._inside(metal)
         lost = s.kept["foil"] - self.parts["counter"] if self._foil else 0.0
         out = {f"metal_{name}": value for name, value in self.parts.items()} | gains
+        power = s.get_voltage() * books.flow
+        for name, rate in (("in", max(power, 0.0)), ("out", max(-power, 0.0))):
+            out[f"energy_{name}"] = self.energy[name].step(rate) - s.kept[f"cycle_{name}"]
         out["swelling"] = self.thickness * (metal - inside - lost) / books.area
         out["inventory"] = abs(gap) / size
         if self.hosted:
@@ -159,7 +181,8 @@ class Books(Observer):
 
     def accept(self) -> None:
         """Take what was found as what there is."""
-        self.given.accept()
+        for ledger in (self.given, *self.energy.values()):
+            ledger.accept()
         self.found = self.parts
 
     def summary(self) -> dict[str, Any]:
@@ -168,7 +191,15 @@ class Books(Observer):
 
     def outlook(self, cycles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Cycles to 80 % of the capacity, if the last efficiencies are constant: extrapolated."""
-        return {"outlook": extrapolated(cycles, stored=self.opposite is not None)}
+        kind = "endless" if self.opposite is None else "foil" if self._foil else "cathode"
+        out: dict[str, Any] = {"outlook": extrapolated(cycles, kind)}
+        if self.weights is not None:
+            last = next((row for row in reversed(cycles) if row["stripped"] > 0.0), None)
+            if last is not None:
+                kg = theory.metal_mass(last["plated"], float(self.metal.molar_mass), self.metal.z)
+                out["stack"] = {"cycle": last["cycle"]} | self.weights.summary(
+                    last["energy_out"], last["stripped"], kg)
+        return out
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Losses that nobody has measured."""

@@ -17,21 +17,26 @@ SPREAD = 0.01
 KEPT = 0.8
 
 
-def extrapolated(cycles: Sequence[Mapping[str, Any]], *, stored: bool) -> dict[str, Any]:
+def extrapolated(
+    cycles: Sequence[Mapping[str, Any]], counter: str
+) -> dict[str, Any]:
     """Cycles from now until `KEPT` of the capacity is left; says that nobody has simulated them.
 
-    Q_n = Q_0 once N/P metal is there for n* = (N/P - 1)/(1 - CE) cycles, then CE^(n - n*).
+    Q_n = Q_0 for n* = (N/P - 1)/(1 - CE) cycles, then CE^(n - n*), with CE that of the metal, what
+    is neither dead nor in the SEI of what was plated: a cathode gets back all that it gave as long
+    as there is spare metal. N/P counts the metal that is there to be cycled: what stays live when a
+    cycle has ended, and what a foil holds; what a cathode keeps below its cut-off is none.
 
     Args:
         cycles: rows of a run, complete but perhaps for the last.
-        stored: the counter electrode holds a finite amount; else N/P is that of no excess.
+        counter: `foil`, `cathode`, or `endless`: then N/P is that of no excess.
 
     Returns:
-        `of`: what it is; and `cycles`, `coulombic_efficiency`, `n_p`, `cycles_of_excess`,
+        `of`: what it is; and `cycles`, `efficiency`, `n_p`, `cycles_of_excess`,
         `cycles_to_80_percent`, or `why` there are none.
     """
-    last = [row for row in cycles if row["coulombic_efficiency"]][-FEWEST:]
-    efficiency = [float(row["coulombic_efficiency"]) for row in last]
+    last = [row for row in cycles if row["plated"] and row["stripped"]][-FEWEST:]
+    efficiency = [1.0 - (row["gain_dead"] + row["gain_sei"]) / row["plated"] for row in last]
     of = f"extrapolated from the last {FEWEST} cycles, not simulated"
     if len(last) < FEWEST:
         return {"of": of, "why": f"{len(last)} cycles; {FEWEST} of constant efficiency are needed"}
@@ -46,10 +51,11 @@ def extrapolated(cycles: Sequence[Mapping[str, Any]], *, stored: bool) -> dict[s
             f"is lost, more than {SPREAD:.0%} of that",
         }
     plated = float(last[-1]["plated"])
-    here = float(last[-1]["metal_live"]) + float(last[-1]["metal_counter"])
-    n_p = max(here / plated, 1.0) if stored else 1.0
+    live, held = float(last[-1]["metal_live"]), float(last[-1]["metal_counter"])
+    n_p = {"foil": (live + held) / plated, "cathode": 1.0 + live / plated, "endless": 1.0}[counter]
+    n_p = max(n_p, 1.0)
     return {
-        "of": of, "cycles": FEWEST, "coulombic_efficiency": mean, "n_p": n_p,
+        "of": of, "cycles": FEWEST, "efficiency": mean, "n_p": n_p,
         "cycles_of_excess": theory.cycles_of_excess(mean, n_p),
         "cycles_to_80_percent": theory.cycles_to(KEPT, mean, n_p),
     }  # fmt: skip

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Key
 
 from fem.materials.data import OWN_SOURCE, Status
-from fem.values.kinds import PathText, Table, Text
+from fem.values.kinds import Length, Name, PathText, Table, Text
 from fem.values.units import Quantity
 
-__all__ = ["Dead", "Inventory", "Sei", "check"]
+__all__ = ["Dead", "Inventory", "Layer", "Sei", "Stack", "check"]
 
 Share = Annotated[float, Quantity("", ge=0, lt=1)]
 
@@ -44,11 +44,37 @@ class Sei(Table):
     source: Text = Key(OWN_SOURCE, description="where the number is from")
 
 
+Density = Annotated[float, Quantity("kg/m^3", gt=0)]
+
+
+class Layer(Table):
+    """A layer of the stack that is not in the mesh."""
+
+    name: Name = Key(description="as the summary lists it")
+    thickness: Length = Key(description="its thickness")
+    material: Name | None = Key(None, description="solid of the library, for its density")
+    density: Density | None = Key(None, description="of all of it, pores included")
+
+
+class Stack(Table):
+    """Masses and volumes of the stack: what is in the mesh, the metal, and layers beside it."""
+
+    density: dict[Name, Density] = Key(
+        default_factory=dict,
+        description="by region, of its solid without pores, or of `electrolyte`; default the "
+        "library's",
+    )
+    layers: tuple[Layer, ...] = Key(
+        (), description="collectors, a cathode, what else is to be counted"
+    )
+
+
 class Inventory(Table):
     """Books of the metal that is cycled, closed at every step; an empty table keeps them."""
 
     dead: Dead | None = Key(None, description="metal on walls that loses its contact")
     sei: Sei | None = Key(None, description="charge that makes SEI in place of metal")
+    stack: Stack | None = Key(None, description="masses and volumes, for Wh/kg, Wh/L and g/Ah")
 
 
 def check(sections: Mapping[str, Any]) -> Iterator[str]:
@@ -67,6 +93,9 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         yield "inventory.sei: a table [[sei]] says what films take; keep one of them"
     if table.dead is not None:
         yield from _dead(table.dead)
+    for k, layer in enumerate(table.stack.layers if table.stack else ()):
+        if (layer.material is None) == (layer.density is None):
+            yield f"inventory.stack.layers.{k}: {layer.name!r}: give its material, or its density"
 
 
 def _dead(dead: Dead) -> Iterator[str]:

@@ -86,10 +86,10 @@ class Counter:
         u, domain = s.unknowns["phi_l"], s.domain
         weight = domain.wall_weight(faces=self.faces)
         area = ufl.TestFunction(u.space) * weight * domain.ds(self.faces)
-        s.reactions.append(
-            nodal(s, "counter", "phi_l", s.nodal(s.form(area)), self.law, {"phi_l": -1.0},
-                  drives=False, sees=("phi_l", "c", "T"), film=self.resistance)
-        )
+        reaction = nodal(s, "counter", "phi_l", s.nodal(s.form(area)), self.law, {"phi_l": -1.0},
+                         drives=False, sees=("phi_l", "c", "T"), film=self.resistance)
+        s.reactions.append(reaction)
+        s.flow("counter", reaction.total)
 
 
 @dataclass(frozen=True)
@@ -310,8 +310,7 @@ class Metal:
 
         s.preparers.append(prepare)
         s.flow("cell", lambda: sum(t.total() for t in s.reactions if t.drives))
-        s.flow("side", lambda: sum(t.total() for t in s.reactions if t.side_of))
-        s.flow("counter", lambda: sum(t.total() for t in s.reactions if not t.drives))
+        s.flow("side", lambda: sum(t.total() for t in s.reactions if t.drives and t.side_of))
 
     def _begins(self, s: System) -> Array:
         """Corners of the walls and faces on which metal may begin."""

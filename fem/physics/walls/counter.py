@@ -29,6 +29,11 @@ __all__ = ["Holding", "holding"]
 BARE_SHARE = 2.5e-4
 #: Share of a cathode's capacity over which it fades out at both ends.
 EDGE_SHARE = 1e-3
+#: Share of its conductance that an empty cathode keeps, and a full one: without any, no current
+#: would change with the potential where one begins full or empty.
+LEAK = 1e-6
+#: Distance from rest at which phi_l is first sought, V: on the side on which current can flow.
+ASIDE = 1e-3
 #: Share that may be left where the last of it cannot be taken at the current that is imposed.
 SCRAPS_SHARE = 0.02
 #: Change of a cathode's state by which the error of a step is measured.
@@ -98,9 +103,11 @@ class Holding(Observer):
         """Reaction current in the rows of phi_l and of k, for the books, and its heat."""
         (e,), k = self.interface.electrodes, s.unknowns["q_counter"]
         ((i, _, (weight, measure), _, _),) = self.interface.pieces(s, e)
-        i_n = kinetics.coverage(k.value, self.fade) * ufl.max_value(i, 0.0)
-        room = 1.0 if self.ocv is None else kinetics.coverage(self.full - k.value, self.fade)
-        i_n = i_n + room * ufl.min_value(i, 0.0)
+        left, room = kinetics.coverage(k.value, self.fade), 1.0
+        if self.ocv is not None:
+            left = LEAK + (1.0 - LEAK) * left
+            room = LEAK + (1.0 - LEAK) * kinetics.coverage(self.full - k.value, self.fade)
+        i_n = left * ufl.max_value(i, 0.0) + room * ufl.min_value(i, 0.0)
 
         def current(v: Any) -> Any:
             return i_n * weight * v * measure
@@ -116,8 +123,13 @@ class Holding(Observer):
         drop = self.interface.overpotential(s, e, "", "")
         entropy = s["T"] * s["dU_dT"] if self.ocv is None and "dU_dT" in s.values else 0.0
         s.contribute("heat", lambda v: i_n * (drop + entropy) * weight * v * measure)
-        # What a cathode stores is no heat: work that is not done on the rest of the cell.
-        s.contribute("work", lambda v: -i_n * e.rest * weight * v * measure)
+        if self.ocv is not None:
+            s.contribute("energy", lambda v: i_n * e.rest * weight * v * measure)
+        R = self.interface.resistance(e, "", "")
+        film = 0.0 if R is None else R * i_n * i_n
+        s.spend("kinetic_counter", lambda v: (i_n * drop - film) * weight * v * measure)
+        if R is not None:
+            s.spend("film_counter", lambda v: film * weight * v * measure)
         self.interface.remember_films(s)
         s.jumps.append(self._runs_out)
         self.area = s.nodal(s.form(weight * ufl.TestFunction(k.space) * measure))
@@ -145,13 +157,14 @@ class Holding(Observer):
     def _near_rest(self) -> None:
         """Let potentials be sought from those at rest, volts away from 0 (collective)."""
         s = self.s
-        phi_l, rest = s.unknowns["phi_l"], -float(self.ocv(self.start / self.full))
+        phi_l, s.rest = s.unknowns["phi_l"], -float(self.ocv(self.start / self.full))
+        aside = ASIDE if self.start < 0.5 * self.full else -ASIDE
         for values in (phi_l.value, *phi_l.old):
             free = np.ones(len(values.x.array), dtype=bool)
             free[phi_l.fixed_dofs()] = False
-            values.x.array[free] = rest
-        s.set_voltage(rest)
-        s.past_voltages[:] = rest
+            values.x.array[free] = s.rest + aside
+        s.set_voltage(s.rest)
+        s.past_voltages[:] = s.rest
 
     def recall(self, events: Any) -> None:
         """Take up what it holds (collective)."""

@@ -104,8 +104,9 @@ def test_without_excess_capacity_falls_as_the_power_of_the_efficiency(tmp_path):
     assert result.summary["closures"]["inventory"] < 1e-10
     outlook = result.summary["outlook"]
     assert "not simulated" in outlook["of"]
-    # the cathode is never emptied to the last: what is left counts as a little excess
-    assert outlook["cycles_to_80_percent"] == pytest.approx(np.log(0.8) / np.log(1 / 1.05), rel=0.1)
+    assert outlook["cycles_to_80_percent"] == pytest.approx(
+        np.log(0.8) / np.log(1 / 1.05), rel=1e-3
+    )
 
 
 def test_decay_takes_live_metal_by_itself(tmp_path):
