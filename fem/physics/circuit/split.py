@@ -50,7 +50,9 @@ class Split:
     def __init__(self, s: System):
         self.s = s
         self.nodal = s.spent_at_nodes
-        elsewhere: list[Callable[[Any], Any]] = [functools.partial(_less, work) for work in s.ports["work"]]
+        elsewhere: list[Callable[[Any], Any]] = [
+            functools.partial(_less, work) for work in s.ports["work"]
+        ]
         functionals = s.spent | {"elsewhere": elsewhere, "rest_counter": s.ports["energy"]}
         element = ("DG", 0, (max(len(functionals), 1),))  # one kernel gives all parts in each cell
         v = ufl.TestFunction(dfem.functionspace(s.domain.mesh, element))
