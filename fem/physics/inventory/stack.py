@@ -54,7 +54,7 @@ class Weights:
 
 
 def weights(setup: Setup, table: Stack, charge: float) -> Weights:
-    """What the regions of a mesh, the metal and the layers beside it weigh (collective).
+    """Masses of the regions of a mesh, of the metal and of the layers beside it (collective).
 
     Regions of solids and the solid of separators count by volume, the electrolyte as one part. A
     region's density is that of the case, then that of the material.
