@@ -150,7 +150,7 @@ class Recorder:
             if name in self.model.fields:
                 mesh = memory.function_space.mesh
                 found[name] = memory, next(p for p in s.parts if p.mesh is mesh)
-        return found
+        return found | s.vectors
 
     def _columns(self) -> dict[str, str]:
         """Columns of `series.csv` with their units."""

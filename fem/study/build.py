@@ -56,6 +56,7 @@ from fem.study.own import (
 )
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
+from fem.system.vectors import CellMeans
 from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
 
@@ -247,6 +248,11 @@ def build(case: Case, domain: Domain) -> Model:
         books += (WallLedger(interface, film_per_charge(case.metal_data), diameter),)
     else:
         books += growth.books(case, metal, c0, nuclei.surfaces if nuclei else ())
+    if case.output.vectors:
+        books += (CellMeans("i_s", "phi_s", electrons.currents),) if electrons else ()
+        books += () if replaced else (CellMeans("i_l", "phi_l", ions.currents),)
+        if not (replaced or frozen) and ions.salty:
+            books += (CellMeans("N_an", "c", ions.fluxes),)
     hosts = next((part for part in guests if isinstance(part, Averaged)), None)
     if hosts is not None and (moved := hosts.displaced(ions)) is not None:
         guests += (Displacement(ions, hosts, moved, "eps_m"),)

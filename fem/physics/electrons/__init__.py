@@ -27,5 +27,7 @@ PHYSICS = Physics(
     fields=(
         Field("phi_s", "V", r"electronic potential $\varphi_\mathrm{s}$",
               "conductor", "electron balance", colours="cividis", offset=True, block="solid"),
+        Field("i_s", "A/m^2", r"electronic current density $|i_\mathrm{s}|$", "conductor",
+              colours="magma", magnitude=True),
     ),
 )

@@ -136,6 +136,11 @@ class Electrons:
             out.append((sigma, s.domain.dx(regions, lumped=moving)))
         return out
 
+    def currents(self, s: System) -> list[tuple[Any, Any]]:
+        """i_s, A/m2 (vector), and measure of all regions, as phi_s was solved with."""
+        slope = ufl.grad(s.unknowns["phi_s"].value)
+        return [(-sigma * slope, dx) for sigma, dx in self._conducting(s, "_seen")]
+
     def _heat(self, s: System, v: Any) -> Any:
         """(sigma |grad phi_s|^2, v), and what contacts of boundaries dissipate, W."""
         return self._ohmic(s, v) + self._at_contacts(s, v)

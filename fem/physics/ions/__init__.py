@@ -33,6 +33,10 @@ PHYSICS = Physics(
               "ion balance", colours="cividis", offset=True, block="pore"),
         Field("E_l", "V/m", r"field $|\nabla\varphi_\mathrm{l}|$", "electrolyte", colours="magma",
               magnitude=True, gradient_of="phi_l"),
+        Field("i_l", "A/m^2", r"ionic current density $|i_\mathrm{l}|$", "electrolyte",
+              colours="magma", magnitude=True),
+        Field("N_an", "mol/m^2/s", r"flux of anions $|N_\mathrm{an}|$", "electrolyte",
+              colours="magma", magnitude=True),
     ),
     columns=(
         Column("c_min", "mol/m^3", "lowest concentration", optional=True, after="xi_max",

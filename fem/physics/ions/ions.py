@@ -239,6 +239,18 @@ class Ions:
         left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0)
         return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
 
+    def currents(self, s: System) -> list[tuple[Any, Any]]:
+        """i_l, A/m2 (vector), and measure of all regions, as the potentials were solved with."""
+        spreading = s.rows_of("c")[-1][1] if "c" in s.unknowns else None
+        return [(self.current(s, m, spreading), s.domain.dx(m.regions, lumped=m.lumped))
+                for m in self.media]
+
+    def fluxes(self, s: System) -> list[tuple[Any, Any]]:
+        """N_an, mol/(m2 s) (vector), and measure of all regions with salt."""
+        spreading = s.rows_of("c")[-1][1]
+        return [(self.anion_flux(s, m, spreading), s.domain.dx(m.regions, lumped=m.lumped))
+                for m in self.media if m.salt]
+
     def _supply(self, s: System) -> list[tuple[Any, Any]]:
         """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""
         faces = {b: s.domain.faces_of(b, self.regions) for b in self.inflow}
