@@ -42,6 +42,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
      "fem.cli.sweeping:_sweep"),
     ("compare", "results side by side: numbers, metrics, curves, maps; also against a csv",
      "fem.cli.comparing:_compare"),
+    ("report", "one page of HTML on a result: answer, pictures, numbers, what is assumed",
+     "fem.cli.reporting:_report"),
     ("post", "draw the figures of a result again", "fem.cli.results:_post"),
     ("export", "fields of a result for other programs: vtkhdf, vtu, csv, npz, a ParaView script",
      "fem.cli.results:_export"),

@@ -1,0 +1,74 @@
+"""The report of a result: what it says, and that it needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fem import Case
+from fem.base.errors import CaseError
+from fem.run.report import answer, report
+from tests.verification.cells import PLAIN, case, kinetics
+
+#: What a page on its own may not ask for.
+ELSEWHERE = re.compile(r"""(?:src|href)\s*=\s*["'](?!data:)|<script|<link|@import|url\(""")
+
+
+class Reader(HTMLParser):
+    """Text of a page, and whether all that is opened is shut."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.said: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag not in ("img", "meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.said.append(" ".join(data.split()))
+
+
+def test_a_page_that_says_all_and_needs_no_network(tmp_path: Path) -> None:
+    """100 A/m2 through 100 um at 1 S/m and a film: 10 mV each, and next to none of kinetics."""
+    data = case(
+        study="secondary", materials={"ideal": PLAIN}, title="Is <it> the film?",
+        geometry={"family": "planar", "length": "100 um", "size": "50 um", "size_width": "10 um"},
+        kinetics=[kinetics("collector", film_resistance="1e-4 ohm*m^2"), kinetics("counter")],
+        notes="A film & a gap.",
+    )
+    result = Case.from_dict(data).run(tmp_path / "r")
+    file = report(result.folder)
+    page = file.read_text(encoding="utf-8")
+    assert not ELSEWHERE.search(page)
+    reader = Reader(page)
+    assert not reader.open
+    said = reader.said
+    for text in ("Is <it> the film?", "A film & a gap.", "What decides", "Not in the model",
+                 "film, plating side", "local_reduction",
+                 "voltage_parts: where the voltage goes: "
+                 "what each process takes of it"):
+        assert any(text in each for each in said), text
+    assert said[said.index("ohmic, ions") + 1] == "-10.0000"
+    assert answer(result).startswith("Secondary study, plating 10 mA/cm²; cell voltage -2")
+    pictures = re.findall(r'base64,([^"]+)"', page)
+    assert len(pictures) >= 2
+    assert all(base64.b64decode(data).startswith(b"\x89PNG") for data in pictures)
+    assumed = page[page.index("Assumed numbers"):page.index("Not in the model")]
+    assert "molar_volume" not in assumed and "<td>" in assumed  # cited, and some are assumed
+
+
+def test_a_run_that_has_not_finished_has_no_report(tmp_path: Path) -> None:
+    (tmp_path / "series.csv").write_text("t [s]\n")
+    with pytest.raises(CaseError, match="has not finished"):
+        report(tmp_path)
