@@ -42,6 +42,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
      "fem.cli.sweeping:_sweep"),
     ("compare", "results side by side: numbers, metrics, curves, maps; also against a csv",
      "fem.cli.comparing:_compare"),
+    ("why", "what decides: ingredients of a result's case switched off, in all combinations",
+     "fem.cli.reporting:_why"),
     ("report", "one page of HTML on a result: answer, pictures, numbers, what is assumed",
      "fem.cli.reporting:_report"),
     ("post", "draw the figures of a result again", "fem.cli.results:_post"),
