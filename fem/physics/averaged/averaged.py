@@ -108,7 +108,8 @@ class Averaged(Observer):
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("eps_m", "pore", "pore_seen", "pore_share", "room", "sigma_pore")
+        return ("eps_m", "pore", "pore_seen", "pore_share", "pore_surfaces", "room",
+                "sigma_pore")
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -162,6 +163,7 @@ class Averaged(Observer):
             seen = dfem.Function(c.space, name="c_seen")
             s.define("c_seen", seen, c.part)
             s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), c.value.x.array))
+        s.define("pore_surfaces", {place.host.name: place for place in self.places})
         s.stores.append(self)
 
     def _open(self, part: Subdomain, corner: Any) -> Any:

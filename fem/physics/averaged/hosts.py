@@ -120,7 +120,9 @@ class Host:
         return np.maximum(eps * (eps / pores) ** (b - 1.0) / tau, FLOOR)
 
     def tau(self, pores: Array, places: Places) -> Array:
-        """Tortuosity of the empty host."""
+        """Tortuosity of the empty host; 1 where a tensor says it."""
+        if self.entry.tensor is not None:
+            return np.ones(len(pores))
         if self.tortuosity is None:
             return pores ** (1.0 - self.entry.exponent)
         return at(self.tortuosity, places, len(pores), self.T)

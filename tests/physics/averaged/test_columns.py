@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import theory
+from fem import Case, theory
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.values.properties import number
 from tests.physics.averaged.columns import (
@@ -147,3 +147,23 @@ def test_pybamm_dfn(tmp_path: Path) -> None:
     found_eta = 2 * RT_F * np.arcsinh(rate / 20.0) * 1e3
     print(off, found_eta - 1e3 * np.interp(middles, fine, eta), result.summary["steps"])
     assert found_eta[[0, 2]] == pytest.approx(DFN_ETA, abs=2e-5)  # mV
+
+
+def test_graded_pores_and_a_tensor_converge_with_second_order(tmp_path: Path) -> None:
+    """Porosity over depth; tau of the empty host as a matrix is the number in its direction."""
+    graded = {"along": "depth", "at": ["0 um", "100 um"], "values": [0.95, 0.7]}
+    given: dict[str, Any] = {"porosity": graded, "sigma": 3.0, "study": "secondary",
+                             "protocol": ONE}
+    found = {}
+    for cells in (10, 20, 40, 80):
+        host = FROZEN | {"tensor": [[1.2, 0.0], [0.0, 2.0]]}
+        case = column(cells=cells, host=host, **given)
+        found[cells] = run(case, tmp_path / f"{cells}").summary["voltage"]
+    gaps = [found[a] - found[b] for a, b in ((10, 20), (20, 40), (40, 80))]
+    orders = np.log2(np.array(gaps[:-1]) / gaps[1:])
+    assert orders == pytest.approx(2.0, abs=0.1)
+    plain = column(cells=80, host=FROZEN, **given).to_dict()
+    plain["regions"]["host_mat"]["tortuosity"] = 2.0
+    result = run(Case.from_dict(plain), tmp_path / "plain")
+    assert result.summary["voltage"] == pytest.approx(found[80], rel=1e-5)
+    print(orders, result.summary["voltage"] / found[80] - 1)

@@ -167,3 +167,27 @@ def test_warned(tmp_path: Path) -> None:
     assert "nucleation_length: 0 um, less than two cells of 4 um" in said
     assert "'host_mat' is 7.3 distances of pores thick; below 10 an average is coarse" in said
     assert "sigma of the skeleton of 'host_mat' was lowered to 1e+04 S/m" in said
+
+
+def test_slopes_are_those_of_the_currents() -> None:
+    """Remainders of a Taylor series fall with the square of the step, while metal strips, too."""
+    case = column(cells=10, surface=FIBRES, electrolyte=REAL, kinetics={"film_resistance":
+                  "1e-3 ohm*m^2", "q_cov": "500 C/m^2"}, host={"metal": 0.02})  # fmt: skip
+    model = build(case, Domain.read(mesh_folder(case, MPI.COMM_WORLD)))
+    s = model.system
+    s.begin(100.0)
+    hosts: Any = next(part for part in model.physics if hasattr(part, "index"))
+    reaction, phi = hosts.places[0].reaction, s.unknowns["phi_l"].value.x.array
+    draw = np.random.default_rng(2)
+    for level in (-0.05, 0.05):  # strips, plates
+        phi[:] = level + 0.01 * draw.standard_normal(len(phi))
+        way, here = draw.standard_normal(len(phi)), phi.copy()
+        first = reaction.currents()["phi_l"]
+        slope = reaction.slopes()["phi_l", "phi_l"] * way[reaction.nodes["phi_l"]]
+        gaps = []
+        for h in (2e-3, 1e-3, 5e-4):
+            phi[:] = here + h * way
+            gaps.append(np.abs(reaction.currents()["phi_l"] - first - h * slope).sum())
+        orders = np.log2(np.array(gaps[:-1]) / gaps[1:])
+        assert orders == pytest.approx(2.0, abs=0.1)
+        print(level, orders)
