@@ -124,9 +124,14 @@ def test_weak_drift(charges: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("flow", [0.0, 100.0])
 @pytest.mark.parametrize("charges", [(1, -1), (2, -1), (1, 1, -1)])
 def test_strong_drift(charges: tuple[int, ...], flow: float, reached: Any) -> None:
-    """400 RT/F a side, in a flow of Peclet number 100 or at rest."""
+    """400 RT/F a side, in a flow of Peclet number 100 or at rest.
+
+    In a flow the charge that is left of the ions' errors, and phi with it, is of order 3/2: along
+    an edge the flow is exact for a constant velocity only.
+    """
     found = last_orders((80, 120), charges, 400.0, flow)
-    reached("least order of all fields", min(found.values()), least=1.6)
+    reached("order of phi", found.pop("phi"), least=1.4 if flow else 1.6)
+    reached("least order of the ions", min(found.values()), least=1.6)
 
 
 @pytest.mark.full
