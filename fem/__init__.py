@@ -13,10 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fem.api import Case, load
+    from fem.api import Case, list_cases, load
     from fem.base.errors import CaseError, HostplateError, Interrupted, RunError
 
-__all__ = ["Case", "CaseError", "HostplateError", "Interrupted", "RunError", "__version__", "load"]
+__all__ = ["Case", "CaseError", "HostplateError", "Interrupted", "RunError", "__version__",
+           "list_cases", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,4 +30,4 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'fem' has no attribute {name!r}")
 
 
-_HOMES = {"Case": "fem.api", "load": "fem.api"}
+_HOMES = {"Case": "fem.api", "list_cases": "fem.api", "load": "fem.api"}

@@ -21,15 +21,60 @@ def _post(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("png", "pdf", "svg"), default="png", help="file format; default png"
     )
+    parser.add_argument("--field", action="append", default=[], metavar="NAME",
+                        help="draw a map of this field (2D) or a curve of this column only")
+    parser.add_argument("--limits", metavar="LOW,HIGH", type=_limits,
+                        help="ends of the colours of --field, such as '0.9 mol/L,1.1 mol/L'")
+    parser.add_argument("--profile", action="append", default=[], metavar="NAME",
+                        help="draw this field over depth, at several times")
+    parser.add_argument("--movie", metavar="NAME", help="film this field (2D)")
+    parser.add_argument("--out", type=Path, help="file of the movie, .gif or .mp4")
     parser.epilog = (
         "examples:\n"
         "  hostplate post results/sand\n"
-        "  hostplate post results/sand --time '5 min' --format pdf"
+        "  hostplate post results/sand --time '5 min' --format pdf\n"
+        "  hostplate post results/mine --field c --limits '0.9 mol/L,1.1 mol/L' --profile c\n"
+        "  hostplate post results/mine --movie c --out salt.gif"
     )
     parser.set_defaults(call=_do_post)
 
 
+def _limits(text: str) -> tuple[float, float]:
+    """Two quantities, SI."""
+    from fem.values.units import parse_any
+
+    low, comma, high = text.partition(",")
+    if not comma:
+        raise argparse.ArgumentTypeError(f"{text!r}: write LOW,HIGH")
+    try:
+        return parse_any(low), parse_any(high)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _chosen(options: argparse.Namespace) -> None:
+    """Draw what was asked for by name."""
+    from fem.post.plot import movie, plot, profile
+    from fem.results.result import Result
+
+    result, folder = Result(options.folder), options.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    when = "" if options.time is None else f"_{result.time(options.time):.6g}s"
+    drawn = {f"{name}{when}": plot(result, name, options.time, options.limits)
+             for name in options.field}
+    drawn |= {f"{name}_over_depth": profile(result, name) for name in options.profile}
+    for name, figure in drawn.items():
+        file = folder / f"{name}.{options.format}"
+        figure.savefig(file, bbox_inches="tight", pad_inches=0.08)
+        print(file)
+    if options.movie:
+        print(movie(result, options.movie, options.out or folder / f"{options.movie}.gif"))
+
+
 def _do_post(options: argparse.Namespace) -> None:
+    if options.field or options.profile or options.movie:
+        _chosen(options)
+        return
     from fem.post.figures import draw
 
     figures = options.folder / "figures"

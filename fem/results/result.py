@@ -14,6 +14,7 @@ while the run still writes them.
 from __future__ import annotations
 
 import csv
+import html
 import importlib
 import json
 import re
@@ -108,6 +109,55 @@ class Result:
 
     def __repr__(self) -> str:
         return f"Result({str(self.folder)!r})"
+
+    def __str__(self) -> str:
+        """Folder, title and how far the run is."""
+        said = [str(self.folder), *(text for _, text in self._facts())]
+        return "; ".join(said)
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Names and words for people."""
+        s = self.summary
+        found: list[tuple[str, str]] = []
+        for name in ("title", "study"):
+            if name in s:
+                found.append((name, str(s[name])))
+        if len(self.series.get("t", ())):
+            t = self.series["t"]
+            found.append(("steps", f"{len(t)} steps to t = {t[-1]:.6g} s"))
+        if "voltage" in s:
+            found.append(("voltage", f"{1e3 * s['voltage']:.4g} mV"))
+        events = [e["event"] for e in s.get("events", ())]
+        return found + ([("events", ", ".join(dict.fromkeys(events)))] if events else []) + (
+            [] if s else [("state", "not finished")])
+
+    def _repr_html_(self) -> str:
+        """Table for notebooks."""
+        rows = [("folder", str(self.folder)), *self._facts(),
+                ("fields", ", ".join(f"{b}: {' '.join(self.fields(b))}" for b in self.blocks))]
+        cells = "".join(f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>"
+                        for a, b in rows)
+        return f"<table>{cells}</table>"
+
+    def plot(self, name: str = "voltage", t: float | None = None, **options: Any) -> Any:
+        """Figure of matplotlib of a column or of a field (2D); see `fem.post.plot.plot`."""
+        return importlib.import_module("fem.post.plot").plot(self, name, t, **options)
+
+    def to_xarray(self) -> Any:
+        """The series as `xarray.Dataset` over t, with units; needs the extra `xarray`.
+
+        Raises:
+            CaseError: xarray is not installed.
+        """
+        try:
+            import xarray
+        except ImportError:
+            raise CaseError("to_xarray: needs xarray; install it, or hostplate with the extra "
+                            "`xarray`") from None
+        columns = {n: ("t", v, {"units": self.units.get(n, "")}) for n, v in self.series.items()
+                   if n != "t"}
+        attrs = {k: v for k, v in self.summary.items() if isinstance(v, str | int | float)}
+        return xarray.Dataset(columns, {"t": ("t", self.series["t"], {"units": "s"})}, attrs)
 
     # -- numbers -------------------------------------------------------------------------------
 

@@ -1,0 +1,212 @@
+"""One field or one curve of a result as a figure: maps, profiles over depth, movies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fem.base.errors import CaseError, nearest
+from fem.post.fields import field_of, fields_of
+from fem.post.figures import field_panel, shown_block, values_in
+from fem.post.layout import panels
+from fem.post.spread import frame, measures
+from fem.post.style import LINES, LOOK, caption, scaled, show_time, time_label
+from fem.results.result import Result
+
+__all__ = ["depth_profile", "movie", "plot", "profile"]
+
+Array = npt.NDArray[np.float64]
+
+#: Shown micrometres per metre.
+UM = 1e6
+#: Slices of a profile, and times of one by default.
+SLICES, TIMES = 80, 5
+#: Frames of a movie per second.
+RATE = 8
+
+
+def plot(
+    result: Result, name: str = "voltage", t: float | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Any:
+    """Figure of a column of the series against time, or of a field (2D) as a map.
+
+    Args:
+        result: finished or not.
+        name: of the column or of the field.
+        t: time of a field, s; the nearest that is stored; default the last.
+        limits: ends of the colours of a field, SI.
+
+    Raises:
+        CaseError: there is nothing of that name, or it is a field in 3D.
+    """
+    import matplotlib
+
+    fields = {f for block in result.blocks for f in result.fields(block)}
+    fields |= {f.name for f in fields_of(result).values() if f.gradient_of in fields}
+    with matplotlib.rc_context(LOOK):
+        if name in fields:
+            return _map(result, name, t, limits)
+        if name in result.series:
+            return _curve(result, name)
+    raise CaseError(f"{result.folder}: no column or field {name!r}; "
+                    f"{nearest(name, fields | result.series.keys())}")
+
+
+def _curve(result: Result, name: str) -> Any:
+    from matplotlib.figure import Figure
+
+    series, unit = result.series, result.units.get(name, "")
+    size, shown = time_label(float(series["t"].max()))
+    figure = Figure(figsize=(5.2, 2.8), layout="constrained")
+    ax = figure.subplots()
+    ax.plot(series["t"] / size, series[name], color=LINES[0])
+    ax.set_xlabel(f"time ({shown})")
+    ax.set_ylabel(f"{name} ({unit})" if unit else name)
+    ax.grid(True)
+    return figure
+
+
+def _flat(result: Result) -> tuple[Array, Array]:
+    """Lowest and highest coordinates, um.
+
+    Raises:
+        CaseError: the result is of a cell in 3D.
+    """
+    low, high = result.extent() * UM
+    if high[2] > low[2]:
+        raise CaseError(f"{result.folder}: is of a cell in 3D; `hostplate post` and `hostplate "
+                        "view` show it")
+    return low, high
+
+
+def _map(
+    result: Result, name: str, t: float | None, limits: tuple[float, float] | None
+) -> Any:
+    low, high = _flat(result)
+    wide, tall = (high - low)[:2]
+    values = np.asarray(values_in(result, name, t) if limits is None else limits, dtype=float)
+    scale = scaled(values, field_of(result, name))
+    made = panels(wide, tall, 1, bars=1)
+    ax = made.axes[0]
+    drawn = field_panel(ax, result, t, name, scale, values)
+    if limits is not None:
+        drawn.set_clim(*np.sort(scale(values)))
+    ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
+    pad = 0.012 * (high - low)
+    ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
+    ax.set_ylim(low[1] - pad[1], high[1] + pad[1])
+    made.colour_bar(drawn, scale.label)
+    title = str(result.summary.get("title") or result.folder.resolve().name)
+    caption(made.figure, f"{title} · t = {show_time(result.time(t, shown_block(result, name)))}")
+    return made.figure
+
+
+def depth_profile(result: Result, name: str, t: float | None) -> tuple[Array, Array]:
+    """Mean depth, m, and mean of a field in slices of the block that has it; NaN without cells.
+
+    Raises:
+        CaseError: no such field, or the collector is no plane.
+    """
+    here = frame(result)
+    if here is None:
+        raise CaseError(f"{result.folder}: the collector is no plane; there is no depth")
+    block = next((b for b in result.blocks if name in result.fields(b)), None)
+    if block is None:
+        known = {f for b in result.blocks for f in result.fields(b)}
+        raise CaseError(f"{result.folder}: no field {name!r}; {nearest(name, known)}")
+    points, cells = result.points(block, t), result.cells(block, t)
+    values = result.array(name, t, block)
+    values = values if values.ndim == 1 else np.linalg.norm(values, axis=1)
+    each = np.repeat(values[:, None], cells.shape[1], axis=1) if (
+        result.center(name, block) == "Cell") else values[cells]
+    weight, depth = measures(points, cells, here.axisymmetric), here.depth(points)[cells]
+    # A corner stands for its share of the cell: a point half way to the middle, and what is there.
+    depth, each = (0.5 * (x + x.mean(axis=1, keepdims=True)) for x in (depth, each))
+    edges = np.linspace(depth.min(), depth.max(), SLICES + 1)
+    index = np.clip(np.searchsorted(edges, depth.ravel(), side="right") - 1, 0, SLICES - 1)
+    total = np.bincount(index, weights=weight.ravel(), minlength=SLICES)
+    size = np.where(total > 0.0, total, np.nan)
+    where, mean = (np.bincount(index, weights=(weight * x).ravel(), minlength=SLICES) / size
+                   for x in (depth, each))
+    return where, mean
+
+
+def profile(result: Result, name: str, times: Sequence[float] = ()) -> Any:
+    """Figure of a field over depth below the separator side of the host, at several times."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    stored = result.times
+    chosen = [float(stored[np.argmin(np.abs(stored - t))]) for t in times] or [
+        float(stored[k]) for k in np.unique(np.linspace(0, len(stored) - 1, TIMES).astype(int))]
+    found = [depth_profile(result, name, t) for t in chosen]
+    every = np.concatenate([values for _, values in found])
+    scale = scaled(every[np.isfinite(every)], field_of(result, name))
+    with matplotlib.rc_context(LOOK):
+        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+        ax = figure.subplots()
+        colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
+        for t, (depth, values), colour in zip(chosen, found, colours, strict=True):
+            on = np.isfinite(values)
+            ax.plot(depth[on] * UM, scale(values[on]), color=colour, label=show_time(t))
+        here = frame(result)
+        assert here is not None
+        ax.axvspan(0.0, here.thickness * UM, color="#eef3f7", zorder=0)
+        ax.set_xlabel("depth below the separator side of the host (µm)")
+        ax.set_ylabel(scale.label)
+        ax.grid(True)
+        ax.legend()
+        caption(figure, f"{result.summary.get('title', '')} · means of slices, host shaded")
+    return figure
+
+
+def movie(result: Result, name: str, file: Path) -> Path:
+    """Film of a field (2D) over all stored times, on one scale: gif, or mp4 where ffmpeg is there.
+
+    Raises:
+        CaseError: no such field, fewer than two times, or no ffmpeg for an mp4.
+    """
+    import matplotlib
+    from matplotlib.animation import FFMpegWriter, PillowWriter
+
+    times = result.times
+    if len(times) < 2:
+        raise CaseError(f"{result.folder}: fields of one time make no movie; "
+                        "give [output] fields_every")
+    if file.suffix not in (".gif", ".mp4"):
+        raise CaseError(f"{file}: a movie is a .gif or a .mp4")
+    if file.suffix == ".mp4" and not FFMpegWriter.isAvailable():
+        raise CaseError(f"{file}: no ffmpeg on PATH; write a .gif")
+    low, high = _flat(result)
+    every = np.concatenate([np.asarray(values_in(result, name, t)).ravel() for t in times])
+    scale = scaled(every, field_of(result, name))
+    with matplotlib.rc_context(LOOK | {"savefig.dpi": 110}):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        wide, tall = (high - low)[:2]
+        side = float(np.clip(4.5 * wide / tall, 1.6, 6.0))
+        figure = Figure(figsize=(side + 1.6, 4.9), layout="constrained")
+        FigureCanvasAgg(figure)
+        ax = figure.subplots()
+        writer = PillowWriter(fps=RATE) if file.suffix == ".gif" else FFMpegWriter(fps=RATE)
+        bar = None
+        with writer.saving(figure, str(file), 110):
+            for t in times:
+                ax.clear()
+                drawn = field_panel(ax, result, float(t), name, scale, every)
+                if bar is None:
+                    bar = figure.colorbar(drawn, ax=ax)
+                    bar.set_label(scale.label)
+                ax.set_xlim(low[0], high[0])
+                ax.set_ylim(low[1], high[1])
+                ax.set_aspect("equal" if max(wide, tall) < 8 * min(wide, tall) else "auto")
+                ax.set_title(f"t = {show_time(float(t), float(times[-1]), 3)}", fontsize=9)
+                ax.set_xlabel("µm")
+                writer.grab_frame()
+    return file

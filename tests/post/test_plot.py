@@ -1,0 +1,99 @@
+"""Figures that are asked for by name: colours, profiles, movies; and results as objects."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from PIL import Image
+
+import fem
+from fem.base.errors import CaseError
+from fem.base.folder import write_json
+from fem.cli.main import main
+from fem.compat import MPI
+from fem.files.fields import _BlockFile
+from fem.post.plot import depth_profile, movie, profile
+from fem.results.result import Result
+from tests.post.test_metrics import UM, sheet
+
+
+@pytest.fixture
+def result(tmp_path: Path) -> Result:
+    """Salt that is even at first and then falls linearly from 1.4 to 1 mol/L over 40 um."""
+    (tmp_path / "fields").mkdir()
+    cells, points = sheet(8, 20 * UM, 0.0, 40 * UM)
+    file = _BlockFile(tmp_path / "fields" / "pore", "pore", cells, points, {}, False)
+    for t, slope in ((0.0, 0.0), (60.0, 0.5e7), (120.0, 1e7)):
+        file.append(t, {"c": ("Node", 1e3 + slope * points[:, 1])})
+    write_json(MPI.COMM_SELF, tmp_path / "mesh.json", {"host": {"top": 30 * UM, "bottom": 0.0}})
+    write_json(MPI.COMM_SELF, tmp_path / "summary.json",
+               {"title": "Fall <of> salt", "study": "tertiary", "voltage": -0.05, "metrics": {}})
+    rows = [f"{t},{-0.05}" for t in (0.0, 60.0, 120.0)]
+    (tmp_path / "series.csv").write_text("\n".join(["t [s],voltage [V]", *rows]) + "\n")
+    return Result(tmp_path)
+
+
+def test_a_linear_field_is_linear_over_depth(result: Result) -> None:
+    depth, c = depth_profile(result, "c", 120.0)
+    on = np.isfinite(c)
+    assert on.sum() > 10
+    assert c[on] == pytest.approx(1e3 + 1e7 * (30 * UM - depth[on]), rel=1e-12)
+    figure = profile(result, "c", (0.0, 120.0))
+    first, last = figure.axes[0].lines
+    assert first.get_ydata() == pytest.approx(np.ones(len(first.get_ydata())))  # mol/L
+    assert (last.get_label(), last.get_ydata().max() > 1.35) == ("2 min", True)
+
+
+def test_colours_keep_to_given_limits(result: Result, tmp_path: Path) -> None:
+    """With 1 and 3 mol/L as ends the picture ends at a fifth of the colours."""
+    limits = result.plot("c", limits=(1000.0, 3000.0)).axes[0].collections[-1].get_clim()
+    assert limits == pytest.approx((1.0, 3.0))
+    code = main(["post", str(result.folder), "--field", "c", "--limits", "1 mol/L,3 mol/L"])
+    assert code == 0
+    image = 255 * imread(result.folder / "figures" / "c.png")[:, : 600, :3]
+
+    def pixels(colour: tuple[int, int, int]) -> int:
+        return int((np.abs(image - colour).max(axis=2) < 4).sum())
+
+    assert pixels((68, 1, 84)) > 1000  # 1 mol/L
+    assert pixels((253, 231, 36)) < 400  # 3 mol/L: on the bar only
+
+
+def test_a_movie_has_a_frame_for_each_time(result: Result, tmp_path: Path) -> None:
+    with Image.open(movie(result, "c", tmp_path / "c.gif")) as film:
+        assert film.n_frames == 3  # type: ignore[attr-defined]
+    with pytest.raises(CaseError, match=r"a movie is a \.gif or a \.mp4"):
+        movie(result, "c", tmp_path / "c.png")
+
+
+def test_what_is_not_there_is_refused_with_the_nearest(result: Result) -> None:
+    with pytest.raises(CaseError, match="no column or field 'voltag'; did you mean 'voltage'"):
+        result.plot("voltag")
+
+
+def test_results_and_cases_show_themselves(
+    result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Fall <of> salt; tertiary; 3 steps to t = 120 s; -50 mV" in str(result)
+    assert "Fall &lt;of&gt; salt" in result._repr_html_()
+    case = fem.load("sand")
+    assert repr(case) == "Case(\"Sand's time: depletion above the limiting current\", tertiary, " \
+                         "Li from ideal)"
+    assert case._repr_html_().startswith("<pre>Sand")
+    assert fem.list_cases()["sand"] == case.title
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(CaseError, match="to_xarray: needs xarray"):
+        result.to_xarray()
+
+
+def test_a_series_becomes_a_dataset(result: Result) -> None:
+    xarray: Any = pytest.importorskip("xarray")
+    found = result.to_xarray()
+    assert isinstance(found, xarray.Dataset)
+    assert found["voltage"].attrs["units"] == "V"
+    assert found["voltage"].sel(t=60.0) == -0.05
