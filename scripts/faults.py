@@ -60,6 +60,7 @@ MAPS = "tests/physics/maps"
 CHARGED = "tests/physics/charged"
 PNP = "tests/physics/pnp"
 SEI = "tests/physics/sei"
+SPECIES = "tests/physics/species"
 FAULTS = (
     Fault(
         "(1 - t_plus) dropped from the diffusion potential",
@@ -390,6 +391,25 @@ FAULTS = (
         '* arrhenius(self.data["Ea"], at.T)',
         "",
         f"{SEI}/test_growth.py::test_temperature",
+        "sign of z in the migration of ions",
+        "fem.physics.species.solution:Solution.flux",
+        "pull = ion.z * ufl.grad",
+        "pull = -ion.z * ufl.grad",
+        f"{SPECIES}/test_orders.py::test_order_in_space",
+    ),
+    Fault(
+        "sign of the fixed charge beside many ions",
+        "fem.physics.species.neutrality:Neutrality.find",
+        "np.maximum(rho, 0.0), np.maximum(-rho, 0.0)",
+        "np.maximum(-rho, 0.0), np.maximum(rho, 0.0)",
+        f"{SPECIES}/test_solution.py::test_at_rest_across_steps_of_charge",
+    ),
+    Fault(
+        "what sites take stays in the liquid",
+        "fem.physics.species.sites:Sites.rows",
+        '("stored", unit)',
+        '("stored", 0.0)',
+        f"{SPECIES}/test_solution.py::test_sites_take_anions_until_they_are_full",
     ),
 )
 

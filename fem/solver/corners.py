@@ -157,12 +157,12 @@ class Corners:
         Raises:
             NotAtCornersError: there is something in it that is not known here.
         """
-        known: dict[int, Sum] = {}
+        known: dict[Any, Sum] = {}  # by what they are: derivatives repeat their parts as copies
 
         def visit(e: Any) -> Sum:
-            if id(e) not in known:
-                known[id(e)] = self._read(e, given, visit)
-            return known[id(e)]
+            if e not in known:
+                known[e] = self._read(e, given, visit)
+            return known[e]
 
         return visit(expression)
 

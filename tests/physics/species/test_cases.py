@@ -1,0 +1,93 @@
+"""Cases with ions each by itself: what their headers say comes out."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fem import Case
+from fem.base.constants import FARADAY
+from fem.results.result import Result
+from tests.physics.species.test_host import at
+
+Solve = Callable[..., Result]
+PAIR = (
+    'ion=[{{name="Li", z=1, D="{} m^2/s", c0="1 mol/L", plates=true}}, '
+    '{{name="A", z=-1, D="{} m^2/s", c0="1 mol/L"}}]'
+)
+
+
+@pytest.fixture(scope="module")
+def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
+    """Run a case with overrides, once for all tests that ask for it."""
+
+    @functools.cache
+    def run(name: str, *overrides: str) -> Result:
+        case = Case.load(name, ("output.figures=false", *overrides))
+        result = case.run(tmp_path_factory.mktemp("species") / name)
+        assert max(result.summary["closures"].values()) < 1e-8
+        return result
+
+    return run
+
+
+def test_capillaries_run_out_at_sands_time(solve: Solve) -> None:
+    """J^2 t is constant, that of Sand, and the slope of the logarithms -2."""
+    times = {}
+    for J in (20, 50):
+        found = solve("capillary_bai", f'protocol.0.current_density="{J} mA/cm^2"')
+        (event,) = (e for e in found.summary["events"] if e["event"] == "depletion")
+        times[J] = event["t"]
+    sand = {J: math.pi * 3e-10 * (1e3 * FARADAY / (2 * 10 * J * 0.6)) ** 2 for J in times}
+    slope = math.log(times[50] / times[20]) / math.log(2.5)
+    print("capillary", times, sand, slope)
+    assert all(times[J] == pytest.approx(sand[J], rel=2e-3) for J in times)
+    assert slope == pytest.approx(-2.0, abs=5e-3)
+
+
+def tip(result: Result) -> float:
+    """Current at the top of the bump over that of the flat foil."""
+    block = next(b for b in result.blocks if "i_n" in result.fields(b))
+    x, i_n = result.points(block), np.abs(result.array("i_n", block=block))
+    top = (x[:, 0] < 1e-9) & (np.abs(x[:, 1] - 1.5e-6) < 1e-8)
+    flat = (np.abs(x[:, 1]) < 1e-12) & (x[:, 0] > 8e-6)
+    return float(i_n[top].mean() / i_n[flat].mean())
+
+
+def test_cations_that_do_not_plate(solve: Solve) -> None:
+    """Near the limit the tip carries more beside them, not less, at one current."""
+    near = 'protocol.0.current_density="4223 A/m^2"'
+    found = [tip(solve("shield_cations", *more)) for more in (
+        (near,), (PAIR.format("3e-10", "3e-10"), near), (PAIR.format("3e-10", "3e-10"),
+         'protocol.0.current_density="5210 A/m^2"'))]  # fmt: skip
+    print("shield", found)
+    assert found == pytest.approx([1.884, 1.440, 2.082], rel=5e-3)
+
+
+def test_a_layer_that_holds_anions_flattens_itself(solve: Solve) -> None:
+    """The salt in equilibrium with the layer rises less across it."""
+    rises, ends = [], []
+    for more in ((), ("fixed_charge=[]",)):
+        found = solve("zgil_anion_bilayer", *more)
+        salt = [1e3 * math.exp(-at(found, "mu_anion", y) / (2 * 0.025693)) for y in (2e-5, 4e-5)]
+        rises.append(salt[1] - salt[0])
+        ends.append((found.summary["c_min"], 1e3 * found.summary["voltage"]))
+    print("bilayer", rises, ends)
+    assert rises == pytest.approx([220.9, 248.7], rel=5e-3)
+    assert ends[0][0] - ends[1][0] == pytest.approx(17.3, rel=2e-2)
+    assert ends[0][1] - ends[1][1] == pytest.approx(2.79, rel=2e-2)
+
+
+def test_many_anions_do_what_their_mean_does(solve: Solve) -> None:
+    """After 2 s within a third of a millivolt, with six ions."""
+    short = 'protocol.0.duration="2 s"'
+    found = [solve("high_entropy", *more, short).summary
+             for more in ((), (PAIR.format("2.5e-10", "4e-10"),))]  # fmt: skip
+    gap = 1e3 * (found[0]["voltage"] - found[1]["voltage"])
+    print("high entropy", gap, [f["c_min"] for f in found])
+    assert gap == pytest.approx(-0.28, abs=0.02)
+    assert [f["c_min"] for f in found] == pytest.approx([724.9, 721.9], rel=1e-3)
