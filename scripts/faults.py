@@ -391,6 +391,8 @@ FAULTS = (
         '* arrhenius(self.data["Ea"], at.T)',
         "",
         f"{SEI}/test_growth.py::test_temperature",
+    ),
+    Fault(
         "sign of z in the migration of ions",
         "fem.physics.species.solution:Solution.flux",
         "pull = ion.z * ufl.grad",
