@@ -169,7 +169,7 @@ def _velocity(setup: Setup) -> Velocity | None:
 
 
 def _require_no_source(setup: Setup, given: Any) -> None:
-    """No liquid comes or goes inside: -(u, grad v) vanishes but at boundaries (collective).
+    """No liquid comes or goes: (u, grad v) vanishes but at electrodes and baths (collective).
 
     Raises:
         CaseError: some does.
@@ -183,7 +183,8 @@ def _require_no_source(setup: Setup, given: Any) -> None:
     lost = s.nodal(s.form(ufl.inner(u, ufl.grad(v)) * domain.weight * dx))
     speed = s.integral(s.form(ufl.sqrt(ufl.inner(u, u)) * domain.weight * dx))
     inner = np.ones(len(lost), dtype=bool)
-    faces = [f for f in domain.faces if f[1] in regions]
+    through = {"collector", "counter", *setup.edges.phi_l}  # electrodes may be open to liquid
+    faces = [f for f in domain.faces if f[1] in regions and f[0] in through]
     on = domain.nodes_on(s.unknowns["v"].space, part, faces=faces)
     inner[on[on < len(lost)]] = False
     total = domain.comm.allreduce(float(np.abs(lost[inner]).sum()), op=MPI.SUM)

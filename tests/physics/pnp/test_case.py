@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from fem import Case, CaseError
+from fem.base.constants import FARADAY
 from fem.case.summary import summary
-from tests.physics.pnp.cells import charged_cell
-from tests.verification.cells import RT_F
+from tests.physics.pnp.cells import charged_cell, limiting
+from tests.physics.pnp.strips import concentration
+from tests.verification.cells import RT_F, kinetics
 
 CHARGE = [{"on": "electrolyte", "density": "1 mC/m^2"}]
 
@@ -48,3 +50,36 @@ def test_a_steady_cell(tmp_path: Path) -> None:
     assert abs(off) < 2e-3
     assert max(result.summary["closures"].values()) < 1e-9
     assert {"balance", "ions", "gauss"} <= result.summary["closures"].keys()
+
+
+C0 = concentration(1e-2)
+MODEL = charged_cell()["electrolyte_model"]
+
+
+def open_cell(**changes: Any) -> dict[str, Any]:
+    """The strip with a bath for a counter electrode, from the charging of its layer on."""
+    plate = {"step": "plate", "current_density": f"{0.3 * limiting(C0)!r} A/m^2"}
+    return charged_cell(**{
+        "study": "tertiary", "counter": {"kind": "reservoir"},
+        "protocol": [plate | {"duration": "0.1 s"}], "output": {"figures": False},
+        "kinetics": [kinetics("collector", 1e3 * limiting(C0), c_ref=f"{C0!r} mol/m^3")],
+        "time": {"dt0": "1 us", "dt_min": "1e-10 s", "tolerance": 1e-2},
+    } | changes)  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [
+    {"electrolyte_model": MODEL | {"velocity": ["0 m/s", "1 um/s"]}},
+    {"fixed_charge": [{"region": "electrolyte", "density": f"{-0.5 * FARADAY * C0} C/m^3"}]},
+], ids=["flow", "charge"])  # fmt: skip
+def test_a_bath_closes(changes: dict[str, Any], tmp_path: Path) -> None:
+    """Ions and displacement through a bath, with liquid that flows out of it or fixed charge."""
+    closures = Case.from_dict(open_cell(**changes)).run(tmp_path / "r").summary["closures"]
+    print("bath", closures)
+    assert max(closures.values()) < 1e-9
+
+
+def test_a_flow_that_makes_liquid_is_refused(tmp_path: Path) -> None:
+    rising = {"expression": "1e-6*y/1e-4", "unit": "m/s"}
+    given = open_cell(electrolyte_model=MODEL | {"velocity": ["0 m/s", rising]})
+    with pytest.raises(CaseError, match="give one without divergence that runs along walls"):
+        Case.from_dict(given).run(tmp_path / "r")
