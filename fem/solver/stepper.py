@@ -209,7 +209,9 @@ class Stepper:
                     s.restart_formula()
                     saved, want = s.save(), min(dt, settings.dt0)
                 continue
-            if s.hints.tight and s.history > 1 and s.remembers_too_little():
+            if s.history > 1 and (
+                (s.hints.tight and s.remembers_too_little()) or any([ask() for ask in s.limits])
+            ):
                 s.restore(saved)
                 s.forget()
                 saved = s.save()

@@ -295,6 +295,8 @@ class System:
         self.edge_fluxes: list[Any] = []  # `fem.system.edges.EdgeFlux`es
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
+        # Ask whether the formula of a step remembers less than nothing; then BDF1 takes it.
+        self.limits: list[Callable[[], bool]] = []
         self.jumps: list[Callable[[], float | None]] = []  # share of the step after which rates do
         self.hints = Hints()
         self.ports: dict[str, list[Callable[[Any], Any]]] = {port: [] for port in PORTS}

@@ -14,7 +14,7 @@ from fem.base.errors import CaseError, RunError
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.domain import Subdomain
 from fem.physics.averaged.areas import Given
-from fem.physics.averaged.hosts import FLOOR, Host, at
+from fem.physics.averaged.hosts import Host, at
 from fem.physics.averaged.reaction import PoreKinetics, PoreReaction, Stranding
 from fem.physics.averaged.smoothing import Smoothing
 from fem.system.part import Event, Observer
@@ -33,6 +33,10 @@ MAX_CHANGE = 0.05
 LEAST_PORES, FEW_PORES = 5, 10
 #: Cells that a nucleation length should span.
 LEAST_CELLS = 2.0
+#: What shares of a volume may miss 1 by.
+SLACK = 1e-6
+#: Live metal that the formula of a step may remember as less than none, per volume.
+MOST_OWED = 1e-7
 #: Largest share of the current that may pass what has closed.
 MAX_LEAK = 1e-4
 #: Share of the pore fraction of closing to which a place is met.
@@ -165,6 +169,8 @@ class Averaged(Observer):
             s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), c.value.x.array))
         s.define("pore_surfaces", {place.host.name: place for place in self.places})
         s.stores.append(self)
+        if self.transient:
+            s.limits.append(self._owes)
 
     def _open(self, part: Subdomain, corner: Any) -> Any:
         """Field of kappa_eff/kappa; a tensor if any host has one."""
@@ -238,14 +244,8 @@ class Averaged(Observer):
         self.thin: list[str] = []
         for place in self.places:
             path, given = f"averaged.regions.{place.host.name}", place.given_corners
-            total = self._extreme(given.pores + given.host)
-            least = -self._extreme(-given.pores)
-            if total > 1.0 + 1e-9 or not 0.0 < least or self._extreme(given.pores) >= 1.0:
-                wrong.append(
-                    f"{path}: pores (with metal) take {least:.4g} to "
-                    f"{self._extreme(given.pores):.4g} of the volume, with the skeleton up to "
-                    f"{total:.4g}; together at most 1, and some of each"
-                )
+            if why := self._impossible(place):
+                wrong.append(f"{path}{why}")
                 continue
             nodes = self.space.tabulate_dof_coordinates()[place.nodes]
             height = self.s.domain.along(nodes)
@@ -264,6 +264,34 @@ class Averaged(Observer):
                 )
         if wrong:
             raise CaseError("\n".join(wrong))
+
+    def _impossible(self, place: Place) -> str:
+        """Faults of the volumes and the surface of a host at the start, or nothing (collective)."""
+        host, given = place.host, place.given_corners
+
+        def ends(values: Array) -> tuple[float, float]:
+            return -self._extreme(-values), self._extreme(values)
+
+        least, most = ends(given.pores)
+        if not 0.0 < least or most >= 1.0:
+            return (f": pores (with metal) take {least:.4g} to {most:.4g} of the volume; they must "
+                    "leave some to the skeleton, and be some")
+        low, high = ends(given.pores + given.host)
+        if high > 1.0 + SLACK:
+            return (f".host_fraction: pores, metal and skeleton take up to {high:.4g} of the "
+                    "volume; lower one of them")
+        if low < 1.0 - SLACK:
+            return (f".host_fraction: pores, metal and skeleton take {low:.4g} of the volume and "
+                    "the rest is nobody's; leave host_fraction out, or let them add up to 1")
+        eps = place.given.pores - self.metal.x.array[place.nodes]
+        least, limit = -self._extreme(-eps), host.entry.clog.porosity
+        if least <= limit:
+            return (f": {least:.4g} of the volume is open at the start, and a place is closed at "
+                    f"clog.porosity = {limit:g}; give more porosity or less metal "
+                    "(initial.plated_charge fills the pores of all surfaces)")
+        if not self._extreme(host.area(eps, place.given)) > 0.0:
+            return ".surface: no area at the start, so that nothing reacts; give areas above 0"
+        return ""
 
     def _extreme(self, values: Array) -> float:
         """Largest value on all ranks (collective)."""
@@ -336,7 +364,7 @@ class Averaged(Observer):
         rows = {"phi_s": 1.0, "phi_l": -1.0} | ({"eps_m": 1.0} if self.transient else {})
         place.reaction = PoreReaction(
             s, host.name, place.kinetics.density, nodes, rows, np.zeros(len(place.nodes)),
-            film=place.kinetics.film, barrier=np.zeros(len(place.nodes)),
+            film=place.kinetics.film, barrier=np.zeros(len(place.nodes)), free=place.kinetics.free,
         )
         s.contribute_at_nodes("heat", place.reaction, place.reaction.heat)
         s.spend_at_nodes(place.reaction)
@@ -367,7 +395,7 @@ class Averaged(Observer):
             if self.tensors:
                 dim = self.s.domain.dim
                 inverse = np.linalg.inv(self.tensors.get(host.name, np.eye(dim)))
-                whole = np.maximum(share[:, None, None] * inverse, FLOOR * np.eye(dim))
+                whole = share[:, None, None] * inverse
                 self.open.x.array.reshape(-1, dim, dim)[place.corners] = whole
             else:
                 self.open.x.array[place.corners] = share
@@ -400,6 +428,16 @@ class Averaged(Observer):
             self._forget(live)
         for place in self.places:
             place.reaction.barrier = place.kinetics.left
+
+    def _owes(self) -> bool:
+        """The formula remembers less than no live metal somewhere (collective).
+
+        So it is with BDF2 where metal fell to less than a quarter in a step of the same length;
+        with BDF1 no step takes more than there is.
+        """
+        (old, older), (_, then, before) = self._old(), self.s.weights(self.s.dt)
+        owed = (then * old + before * older) * self.s.dt
+        return self._extreme(owed[: len(self.volume)]) > MOST_OWED
 
     def _old(self) -> tuple[Array, Array]:
         """Live metal of the last two states."""

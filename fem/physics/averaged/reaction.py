@@ -27,8 +27,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from fem.compat import MPI
 from fem.setup.kinetics import behind_film
-from fem.system.nodal import NodalReaction
+from fem.system.nodal import PROBE, NodalReaction
 
 __all__ = ["PoreKinetics", "PoreReaction", "Stranding"]
 
@@ -38,6 +39,8 @@ Array = npt.NDArray[np.float64]
 MAX_STEPS, ENOUGH = 100, 1e-14
 #: Relative change of c from which a slope is taken.
 PROBE_SHARE = 1e-6
+#: Share of the metal's conductance that Newton's matrix has where a whole host passes no current.
+IDLE_SHARE = 1e-6
 
 
 @dataclass
@@ -110,7 +113,13 @@ class PoreKinetics:
 
 @dataclass
 class PoreReaction(NodalReaction):
-    """See above; where c is an unknown of the same time, the current follows it as well."""
+    """See above; where c is an unknown of the same time, the current follows it as well.
+
+    Attributes:
+        free: see `PoreKinetics`.
+    """
+
+    free: Any = None
 
     @property
     def _follows(self) -> bool:
@@ -121,6 +130,20 @@ class PoreReaction(NodalReaction):
     def columns(self) -> Collection[str]:
         """The potentials, and perhaps c."""
         return {*super().columns} | ({"c"} if self._follows else set())
+
+    def slope(self) -> Array:
+        """Derivative of the current by eta, A/V.
+
+        Between 0 and the barrier a host without metal passes no current, whatever the voltage. If
+        none of its nodes does, Newton's matrix gets a little of the metal's conductance, by which
+        potentials find the way out; the current itself stays 0.
+        """
+        slope, comm = super().slope(), self.system.domain.comm
+        if comm.allreduce(float(slope.max(initial=0.0)), op=MPI.MAX) > 0.0:
+            return slope
+        c, T, h = self.concentration(), self.temperature(), np.full(len(slope), PROBE)
+        metal = (self.free(h, c, T) - self.free(-h, c, T)) / (2 * PROBE)
+        return IDLE_SHARE * self.area * metal
 
     def slopes(self) -> dict[tuple[str, str], Array]:
         """Derivatives of `currents`, A/V and A per mol/m3."""

@@ -19,6 +19,10 @@ __all__ = ["Averaged", "AveragedRegion", "Clog", "Dead", "Surface", "check", "pl
 Share = Annotated[float, Quantity("", gt=0, lt=1)]
 ShareInSpace = Annotated[Property, PropertyOf("", PLACE_VARIABLES, ge=0, le=1)]
 
+#: Conductivity of a skeleton, S/m, below which it counts as an insulator: current then ends within
+#: nanometres of what feeds it.
+INSULATING = 1e-8
+
 #: What each area law must be told.
 NEEDS: dict[str, tuple[str, ...]] = {
     "fibres": ("radius",), "fibre_thin": ("radius",), "pores": ("radius",),
@@ -180,10 +184,11 @@ def _region(name: str, path: str, entry: AveragedRegion, region: Any) -> Iterato
             f"{path}.sigma: missing; give that of the skeleton as it stands, which is far below "
             "that of its wire"
         )
-    elif not varies(region.sigma) and number(region.sigma) == 0.0:
+    elif not varies(region.sigma) and number(region.sigma) < INSULATING:
         yield (
-            f"{path}.sigma: 0 S/m: an insulating skeleton brings no electrons to metal that would "
-            "begin on it; resolve the pores (study = 'growth'), or give the sigma of what conducts"
+            f"{path}.sigma: {number(region.sigma):g} S/m: an insulating skeleton brings no "
+            "electrons to metal that would begin on it; resolve the pores (study = 'growth'), or "
+            "give the sigma of what conducts"
         )
     if region.tortuosity is not None and entry.tensor is not None:
         yield f"averaged.regions.{name}.tensor: {path}.tortuosity is given too; keep one of them"

@@ -28,6 +28,9 @@ CHARGES = ("passed", "reacted", "absolute", "side")
 #: Share of the most metal so far, below which none counts as left to strip. No step takes more than
 #: there is: the last one leaves half of this.
 BARE_SHARE = 2.5e-4
+#: Metal that counts as none, C/m2: a billionth of a monolayer (about 1 C/m2). What is left of
+#: currents that change sign on a bare wall is 1e-16 C/m2.
+TRACE_METAL = 1e-9
 #: Largest share of that metal that may be left, in no contact, where stripping cannot go on.
 SCRAPS_SHARE = 0.02
 #: Share of the charge that passed above which a remark says that it made no metal.
@@ -220,7 +223,8 @@ class Circuit(Observer):
         passed = float(self.s.charges["passed"][0])
         charge = self.pending["passed"] / self.area - self.begun.charge / self.area
         taken = charge - self._charge(passed)
-        return max((self.left - 0.5 * bare) / taken, 0.05) if bare < self.left < taken else None
+        least = max(bare, TRACE_METAL)
+        return max((self.left - 0.5 * bare) / taken, 0.05) if least < self.left < taken else None
 
     def nothing_to_do(self) -> Event | None:
         """Metal that has been stripped (collective).

@@ -104,6 +104,12 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
     said: list[str] = []
     for k, entry in reversed([*enumerate(entries)]):  # later ones win
         on = tuple(n for n in sorted(left) if fnmatchcase(n, entry.on))
+        porous = [n for n, f in setup.fillings.items() if f.porous and fnmatchcase(n, entry.on)]
+        if porous and not on:
+            raise CaseError(
+                f"sei.{k}.on: {entry.on!r}: {porous[0]!r} is an averaged host; films grow on walls "
+                "that are resolved only: resolve it, or give it a film_resistance in [[kinetics]]"
+            )
         if not on:
             walls = ", ".join(sorted(left)) or "none that an entry below it leaves"
             raise CaseError(

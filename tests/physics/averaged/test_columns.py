@@ -167,3 +167,23 @@ def test_graded_pores_and_a_tensor_converge_with_second_order(tmp_path: Path) ->
     result = run(Case.from_dict(plain), tmp_path / "plain")
     assert result.summary["voltage"] == pytest.approx(found[80], rel=1e-5)
     print(orders, result.summary["voltage"] / found[80] - 1)
+
+
+def test_a_tensor_is_the_whole_tortuosity(tmp_path: Path) -> None:
+    """A multiple of 1 is that number; where no current goes aside only the way along counts.
+
+    So the off-diagonals of two mirror images change nothing: 1/3 of kappa passes.
+    """
+
+    def index(name: str, tensor: Any, **region: Any) -> float:
+        given = {} if tensor is None else {"tensor": tensor}
+        case = column(cells=20, kinetics=linear(3.0), host=FROZEN | given, study="secondary",
+                      protocol=ONE).to_dict()  # fmt: skip
+        case["regions"]["host_mat"] |= region
+        return float(run(Case.from_dict(case), tmp_path / name).summary["bottom_up"])
+
+    known = index("number", None, tortuosity=1.5)
+    assert index("tensor", [[1.5, 0.0], [0.0, 1.5]]) == pytest.approx(known, rel=1e-9)
+    straight = index("straight", [[3.0, 0.0], [0.0, 3.0]])
+    for off in (1.5, -1.5):
+        assert index(f"{off}", [[3.0, off], [off, 3.0]]) == pytest.approx(straight, rel=2e-3)

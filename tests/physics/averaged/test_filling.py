@@ -99,6 +99,24 @@ def test_cycles_strip_live_metal_and_strand_their_share(tmp_path: Path) -> None:
     print(result.summary["closures"], stranded / (chi * stripped) - 1, result.summary["steps"])
 
 
+def test_a_host_that_was_stripped_bare_is_plated_again(tmp_path: Path) -> None:
+    """No voltage between 0 and the barrier passes a current; and no metal is taken twice."""
+    plate = {"step": "plate", "current_density": "10 A/m^2", "duration": "5 min"}
+    strip = {"step": "strip", "current_density": "10 A/m^2", "cutoff": "1 V"}
+    case = column(cells=10, sigma=20.0, surface=FIBRES, electrolyte=REAL,
+                  kinetics={"eta_nuc": "40 mV"}, host={"nucleation_length": "20 um"},
+                  protocol=[plate, strip, plate])
+    result = run(case, tmp_path / "r")
+    series = result.series
+    assert series["plated"].max() == pytest.approx(3000.0, rel=1e-3)
+    assert series["plated"].min() > 0.0
+    bare = int(np.argmin(series["plated"]))
+    assert series["plated"][bare] < 1.0  # C/m2
+    assert series["current_density"][-1] == pytest.approx(-10.0)
+    assert along(result, "eps_m")[1].min() > -1e-6
+    print(series["plated"].min(), result.summary["steps"])
+
+
 def test_salt_that_is_drawn_along_adds_to_the_resistance(tmp_path: Path) -> None:
     """A small steady current: 1/kappa + 2RT(1 - t_plus)^2/(F^2 D c0) = 1.63908 ohm m."""
     drawn = 2 * RT_F**2 / (GAS_CONSTANT * T) * 0.6**2 / (3e-10 * 1000.0)
@@ -139,6 +157,8 @@ def test_a_resumed_run_goes_on_to_the_last_bit(
     assert whole["stranded"] > 0.0
 
 
+#: Of depth from the top.
+FALLING = {"along": "depth", "at": ["0 um", "100 um"], "values": [0.9, 0.8]}
 THIN = r"averaged.regions.host_mat: 10 um thick, below 5 distances of 10.9 um between pores"
 
 
@@ -149,6 +169,16 @@ THIN = r"averaged.regions.host_mat: 10 um thick, below 5 distances of 10.9 um be
     ({"surface": FIBRES | {"area": "1 1/um"}}, r"surface.area: law 'fibres' takes none"),
     ({"sigma": 0.0}, r"regions.host_mat.sigma: 0 S/m: an insulating skeleton brings no electrons"),
     ({"host": {"host_fraction": 0.2}}, r"pores, skeleton and metal add up to 1.1 of the volume"),
+    ({"host": {"host_fraction": 0.5}, "porosity": FALLING},
+     r"host_fraction: pores, metal and skeleton take up to 1.4 of the volume"),
+    ({"host": {"host_fraction": 0.01}}, r"host_fraction: .* take 0.91 of the volume and the rest"),
+    ({"host": {"metal": 0.3}}, r"pores \(with metal\) take 1.2 to 1.2 of the volume"),
+    ({"porosity": 1.0}, r"pores \(with metal\) take 1 to 1 of the volume"),
+    ({"porosity": 0.01}, r"0.01 of the volume is open at the start, and a place is closed at"),
+    ({"initial": {"plated_charge": "100 mAh/cm^2"}}, r"of the volume is open at the start"),
+    ({"surface": {"law": "table", "porosity": [0.0, 0.95], "areas": ["0 1/m", "0 1/m"]}},
+     r"surface: no area at the start, so that nothing reacts"),
+    ({"sigma": 1e-12}, r"sigma: 1e-12 S/m: an insulating skeleton brings no electrons"),
     ({"host": {"dead": {"law": "decay"}}}, r"dead: law 'decay' needs gamma; give it"),
     ({"host": {"tensor": [[1.0, 0.0], [0.0, 0.5]]}}, r"no principal value below 1"),
     ({"study": "growth"}, r"averaged: only for study"),

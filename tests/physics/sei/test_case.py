@@ -70,6 +70,13 @@ def test_data_have_sources() -> None:
     assert [n for n, law in LAWS.items() if not {*law.needs} <= {*known}] == ["tunnel"]
 
 
+def test_refused_on_averaged_hosts(tmp_path: Path) -> None:
+    from tests.physics.averaged.columns import column
+
+    with pytest.raises(CaseError, match=r"sei.0.on: 'host_\*': 'host_mat' is an averaged host"):
+        column(cells=4, sei=[on("host_*", "mixed")]).run(tmp_path / "r")
+
+
 def test_growth_keeps_the_film(tmp_path: Path) -> None:
     """The front carries the film of the start as the same resistance given by hand would do."""
     from tests.verification.cells import PLAIN, case, kinetics

@@ -185,3 +185,11 @@ def test_steady_keeps_the_film(tmp_path: Path) -> None:
 def test_cell_without_films_is_as_before() -> None:
     """The table is a physics of its own: a case without it has no part of it."""
     assert "sei" not in [p.name for p in Case.from_dict(case()).taking_part()]
+
+
+def test_a_bare_wall_above_the_metal_takes_long_steps(tmp_path: Path) -> None:
+    """Round-off that plates and strips there is no metal that a step might take twice."""
+    data = cycled(on("collector", "interstitial"), {"step": "hold", "voltage": "0.05 V",
+                                                   "duration": "1000 s"})
+    result = run(Case.from_dict(data), tmp_path / "r")
+    assert result.summary["steps"] < 50
