@@ -99,9 +99,9 @@ FAULTS = (
     ),
     Fault(
         "film resistance ignored",
-        "fem.physics.walls.interface:Interface.current_density",
-        "if e.film_resistance is None:\n            return law(drive), side(drive)",
-        "if True:\n            return law(drive), side(drive)",
+        "fem.physics.walls.interface:Interface._solved",
+        "if R is None:",
+        "if True:",
         f"{V}/test_walls.py::test_coated_wall_is_a_series_resistance",
     ),
     Fault(
@@ -142,9 +142,9 @@ FAULTS = (
     ),
     Fault(
         "tortuosity ignored",
-        "fem.physics.ions.ions:Ions.current",
-        "spread = pore / medium.tortuosity",
-        "spread = pore",
+        "fem.physics.ions.ions:Medium.open",
+        "pore / self.tortuosity",
+        "pore",
         f"{V}/test_distribution.py::test_separator_over_free_electrolyte",
     ),
     Fault(
@@ -324,7 +324,7 @@ FAULTS = (
     ),
     Fault(
         "walls in a charged medium see c",
-        "fem.physics.walls.interface:Interface.current_density",
+        "fem.physics.walls.interface:Interface._solved",
         's.values.get("c_at_walls", s["c_seen"])',
         's["c_seen"]',
         f"{CHARGED}/test_media.py::test_what_walls_see[True]",

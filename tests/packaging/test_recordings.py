@@ -98,7 +98,7 @@ def in_json(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:
         (lose_array, f"{CASE}: arrays.npz: rank0.phi_l: only in the first"),
         (
             in_json("inside.json", lambda d: d.update(forms=d["forms"] + 1)),
-            f"{CASE}: inside.json: forms: 12 and 13, by",
+            f"{CASE}: inside.json: forms: 13 and 14, by",
         ),
         (
             in_json("inside.json", lambda d: d["stages"][0].pop()),
