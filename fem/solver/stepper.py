@@ -189,7 +189,7 @@ class Stepper:
             The step, or None if even the smallest one failed (the state before it is restored).
         """
         s, settings = self.system, self.settings
-        saved = s.save()
+        saved, foreseen = s.save(), [array.copy() for array in s.foreseen]
         rejected, failed, repeat = 0, 0, False
         want, least = min(self.dt, settings.dt_max), self.smallest
         while True:
@@ -255,6 +255,8 @@ class Stepper:
             want = verdict.next_dt if event is None else event
             if event is None and want < least:
                 self.dt = want
+                for array, before in zip(s.foreseen, foreseen, strict=True):
+                    array[:] = before
                 return None
             if rejected > 60:
                 raise Stuck(

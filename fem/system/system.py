@@ -295,6 +295,8 @@ class System:
         self.edge_fluxes: list[Any] = []  # `fem.system.edges.EdgeFlux`es
         self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
         self.deciders: list[Callable[[], None]] = []  # run once all preparers have
+        # Arrays that preparers fill and no checkpoint keeps; undone if a step fails for good.
+        self.foreseen: list[npt.NDArray[Any]] = []
         # Ask whether the formula of a step remembers less than nothing; then BDF1 takes it.
         self.limits: list[Callable[[], bool]] = []
         self.jumps: list[Callable[[], float | None]] = []  # share of the step after which rates do

@@ -167,6 +167,8 @@ class Averaged(Observer):
             seen = dfem.Function(c.space, name="c_seen")
             s.define("c_seen", seen, c.part)
             s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), c.value.x.array))
+            s.foreseen.append(seen.x.array)
+        s.foreseen += [self.open.x.array, self.sigma.x.array]
         s.define("pore_surfaces", {place.host.name: place for place in self.places})
         s.stores.append(self)
         if self.transient:
@@ -366,6 +368,9 @@ class Averaged(Observer):
             s, host.name, place.kinetics.density, nodes, rows, np.zeros(len(place.nodes)),
             film=place.kinetics.film, barrier=np.zeros(len(place.nodes)), free=place.kinetics.free,
         )
+        kinetics = place.kinetics
+        s.foreseen += [place.reaction.area, place.reaction.barrier, kinetics.seen, kinetics.held,
+                       kinetics.gain, kinetics.closed]
         s.contribute_at_nodes("heat", place.reaction, place.reaction.heat)
         s.spend_at_nodes(place.reaction)
         s.reactions.append(place.reaction)
@@ -412,22 +417,23 @@ class Averaged(Observer):
             host, kinetics, nodes = place.host, place.kinetics, place.nodes
             eps = place.given.pores - self.metal.x.array[nodes]
             a_s = host.area(eps, place.given)
-            place.reaction.area = a_s * place.volume
+            place.reaction.area[:] = a_s * place.volume
             self.closable(place)
             size = np.where(a_s > 0.0, a_s, 1.0)
-            kinetics.gain, chi, gamma = 0.0, 0.0, 0.0
+            chi, gamma = 0.0, 0.0
+            kinetics.gain[:] = 0.0
             if host.dead is not None:
                 chi, gamma = host.dead.chi or 0.0, host.dead.gamma or 0.0
             charge = old[0][nodes]
             if self.transient and now > 0.0:
                 charge = (-then * old[0][nodes] - before * old[1][nodes]) / (now + gamma)
-                kinetics.gain = (1.0 + chi) / (now + gamma)
-            kinetics.held = self.charge_density * charge / size
-            kinetics.seen = np.zeros(len(nodes))
+                kinetics.gain[:] = (1.0 + chi) / (now + gamma)
+            kinetics.held[:] = self.charge_density * charge / size
+            kinetics.seen[:] = 0.0
         if self.barriers or self.smoothing is not None:
             self._forget(live)
         for place in self.places:
-            place.reaction.barrier = place.kinetics.left
+            place.reaction.barrier[:] = place.kinetics.left
 
     def _owes(self) -> bool:
         """The formula remembers less than no live metal somewhere (collective).
@@ -463,13 +469,13 @@ class Averaged(Observer):
         if self.smoothing is not None:
             covered = np.clip(self.smoothing(covered), 0.0, 1.0)
         for place in self.places:
-            place.kinetics.seen = covered[place.nodes]
+            place.kinetics.seen[:] = covered[place.nodes]
 
     def closable(self, place: Place) -> None:
         """Note which nodes take no more metal."""
         limit = place.host.entry.clog.porosity
         was = place.given.pores - self._whole_old()[place.nodes]
-        place.kinetics.closed = was <= limit if self.transient else np.zeros(len(was), dtype=bool)
+        place.kinetics.closed[:] = was <= limit if self.transient else False
 
     def _whole_old(self) -> Array:
         """All metal of the last state."""

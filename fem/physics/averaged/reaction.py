@@ -67,8 +67,13 @@ class PoreKinetics:
     film: float = 0.0
     seen: Array = field(default_factory=lambda: np.zeros(0))
     held: Array = field(default_factory=lambda: np.zeros(0))
-    gain: float = 0.0
+    gain: Array = field(default_factory=lambda: np.zeros(0))
     closed: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+
+    def __post_init__(self) -> None:
+        n = len(self.barrier)
+        self.seen, self.held, self.gain = np.zeros((3, n))
+        self.closed = np.zeros(n, dtype=bool)
 
     def density(self, eta: Array, c: Array, T: Any) -> Array:
         """i_n, A/m2."""
@@ -99,7 +104,7 @@ class PoreKinetics:
             most: S, that of a surface covered with metal, >= 0.
         """
         held = np.maximum(self.held, 0.0)
-        if self.gain == 0.0:
+        if not self.gain.any():
             return most * -np.expm1(-held / self.q_cov)
         i = np.minimum(most, held / self.gain)
         for _ in range(MAX_STEPS):

@@ -117,6 +117,16 @@ def test_a_host_that_was_stripped_bare_is_plated_again(tmp_path: Path) -> None:
     print(series["plated"].min(), result.summary["steps"])
 
 
+def test_salt_that_runs_out_leaves_the_last_good_state(tmp_path: Path) -> None:
+    """After the smallest step has failed, currents are those of the step before it."""
+    case = column(cells=10, sigma=1e4, electrolyte=REAL | {"D": "1e-12 m^2/s"},
+                  protocol=[PLATE | {"current_density": "500 A/m^2"}])
+    summary = run(case, tmp_path / "r").summary
+    assert summary["events"][-1]["event"] == "depletion"
+    assert summary["current_density"] == pytest.approx(-500.0, rel=1e-8)
+    assert summary["current_by_region"]["host_mat"] == pytest.approx(-500e-6, rel=1e-8)  # A/m
+
+
 def test_salt_that_is_drawn_along_adds_to_the_resistance(tmp_path: Path) -> None:
     """A small steady current: 1/kappa + 2RT(1 - t_plus)^2/(F^2 D c0) = 1.63908 ohm m."""
     drawn = 2 * RT_F**2 / (GAS_CONSTANT * T) * 0.6**2 / (3e-10 * 1000.0)
