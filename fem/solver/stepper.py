@@ -190,12 +190,13 @@ class Stepper:
         """
         s, settings = self.system, self.settings
         saved, foreseen = s.save(), [array.copy() for array in s.foreseen]
-        rejected, failed, repeat = 0, 0, False
+        rejected, failed, repeat, lands = 0, 0, False, False
         want, least = min(self.dt, settings.dt_max), self.smallest
         while True:
             dt = min(want, limit)
-            if 0.0 < limit - dt < 0.3 * dt:
-                # No sliver is left before the event; a step that was rejected is not stretched.
+            if 0.0 < limit - dt < 0.3 * dt and not lands:
+                # No sliver is left before the event; a step that was rejected is not stretched, nor
+                # one that ends where rates jump.
                 dt = limit if limit <= 1.3 * want and not repeat else limit / 2
             fitted = fit is not None and (fitting := fit(dt)) < dt
             if fitted:
@@ -204,7 +205,7 @@ class Stepper:
             share = ahead() if ahead and dt > least else None
             if share is not None and (share < JUMP_SHARE if share else s.history > 1):
                 s.restore(saved)
-                want = share * dt
+                want, lands = share * dt, share > 0.0
                 if not share:
                     s.restart_formula()
                     saved, want = s.save(), min(dt, settings.dt0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from fem.results.comparison import numbers, order, scale
 from fem.run.segments import Segment, next_stop
-from fem.solver.stepper import Settings, judge
+from fem.solver.options import Control
+from fem.solver.stepper import JUMP_SHARE, Settings, Stepper, judge
 from fem.values.curves import Curve
 from fem.values.properties import Along, Constant
 
@@ -56,6 +58,33 @@ def test_a_larger_error_never_gives_a_larger_step(
         for e in (error, error * more)
     )
     assert second.next_dt <= first.next_dt * (1 + 1e-12)
+
+
+@given(st.floats(0.05, 30.0), st.floats(0.05, 30.0), st.floats(0.05, 10.0))
+def test_a_step_lands_where_rates_jump(jump: float, limit: float, dt: float) -> None:
+    """Wherever the jump lies in what is left: at most 1/0.95 later, and it takes few looks."""
+    t = SimpleNamespace(dt=0.0, looks=0)
+
+    def begin(size: float) -> None:
+        t.dt, t.looks = size, t.looks + 1
+        assert t.looks < 50
+
+    def accept() -> None:
+        system.t = t.dt
+
+    system = SimpleNamespace(
+        t=0.0, history=2, limits=(), foreseen=(), hints=SimpleNamespace(tight=False), begin=begin,
+        accept=accept, save=lambda: None, restore=lambda _: None, error=lambda: 0.0,
+        change=lambda: 0.0,
+    )  # fmt: skip
+    stepper = Stepper(system, (), Settings(dt_min=1e-4))  # type: ignore[arg-type]
+    stepper.dt = dt
+    done = stepper.advance(
+        lambda _: Control(), 1.0, limit,
+        ahead=lambda: jump / t.dt if jump < t.dt else None,
+    )  # fmt: skip
+    assert done is not None
+    assert done.dt <= min(limit, jump / JUMP_SHARE) * (1 + 1e-12)
 
 
 def test_segments_know_their_ends() -> None:
