@@ -96,11 +96,16 @@ def problems(
                 solid = [n for n in known if not n.startswith(("electrolyte", "separator"))]
                 yield f"{place}: {name!r}: matches no surface; {nearest(name, [*solid, *extra])}"
     for place, name, kind in places:
-        there = {"region": known, "surface": known | {"collector"}, "boundary": {*boundaries}}[kind]
+        there = {
+            "region": known, "surface": known | {"collector"}, "boundary": {*boundaries},
+            "either": known | {*boundaries},
+        }[kind]  # fmt: skip
         if not any(fnmatchcase(n, name) for n in there) and not (
-            kind == "region" and _is_pattern(name)
+            kind in ("region", "either") and _is_pattern(name)
         ):
-            what = "surface" if kind == "surface" else f"{kind} of the mesh"
+            what = {"surface": "surface", "either": "region or boundary of the mesh"}.get(
+                kind, f"{kind} of the mesh"
+            )
             yield f"{place}: {name!r}: matches no {what}; {nearest(name, there)}"
     yield from _probes(sections, known, boundaries)
     for name in sections.get("boundaries", {}):

@@ -21,6 +21,8 @@ __all__ = ["ANION", "Species", "problems", "species"]
 ANION = "anion"
 #: Sum of charges at the start, as a share of all, that counts as rounding.
 NEUTRAL = 1e-9
+#: Share of the most abundant ion that is offered for one that is not there at the start.
+TRACE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,13 @@ def _unlike(entries: Any, metal: Metal) -> Iterator[str]:
     for k, name in enumerate(names):
         if name in names[:k]:
             yield f"ion.{k}.name: {name!r}: is there twice; rename one of them"
+    most = max(entry.c0 for entry in entries)
+    for k, entry in enumerate(entries):
+        if entry.c0 == 0.0:
+            yield (
+                f"ion.{k}.c0: 0 mol/m^3: where {entry.name!r} is not at all its potential is not "
+                f"finite; begin with a trace of it, as {TRACE * (most or 1.0):.3g} mol/m^3"
+            )
     plating = [k for k, entry in enumerate(entries) if entry.plates]
     if len(plating) != 1:
         got = "none does" if not plating else f"{len(plating)} do"

@@ -220,12 +220,12 @@ class Place(NamedTuple):
         path: of the entry, as in messages.
         name: a name or pattern.
         kind: `region`: a pattern may fit none. `surface`: a solid region or `collector`, at least
-            one. `boundary`: by its name.
+            one. `boundary`: by its name. `either`: a region or a boundary; a pattern may fit none.
     """
 
     path: str
     name: str
-    kind: Literal["region", "surface", "boundary"]
+    kind: Literal["region", "surface", "boundary", "either"]
 
 
 def _no_places(_sections: Mapping[str, Any]) -> Iterator[Place]:

@@ -61,17 +61,17 @@ def causes(model: Model, segment: Segment) -> str:
                  f"initial.c: c = {model.ions.c0:.3g} mol/m^3 is {model.ions.c0 / usual:.1e} of "
                  f"the electrolyte's c0 = {usual:.4g} mol/m^3; check the value and its unit", "")
     control = segment.control(0.0, area)
-    last = sand_time(
-        model.ions, model.case.temperature, control.current / area if control.current else None
-    )
-    if last is not None and salts:
+    density = control.current / area if control.current else None
+    last = sand_time(model.ions, model.case.temperature, density) if salts else None
+    if last is not None:
         least = model.case.time.dt_min
         gone = f"salt lasts {last:.2g} s at a flat wall (Sand's time), dt_min is {least:.2g} s"
         note("Sand's time", last < MIN_STEPS_OF_SALT * least,
              f"{gone}: too short for these time steps; lower [time] dt_min and dt0, lower the "
              "current, or begin with more salt", gone)
-    if control.current:
-        drop, density = _drop(model, abs(control.current) / area), abs(control.current) / area
+    if density is not None:
+        density = abs(density)
+        drop = _drop(model, density)
         shown = f"{density:.4g} A/m^2 = {density / 10:.4g} mA/cm^2 would drop "
         shown += f"{drop:.3g} V in the electrolyte"
         for k, entry in enumerate(model.case.kinetics):
@@ -129,13 +129,8 @@ def _parts_at(
 def _drop(model: Model, density: float) -> float:
     """Voltage that a current density drops in the electrolyte of the cell, V."""
     low, high = model.domain.ends
-    kappa = []
-    for medium in model.ions.media:
-        try:
-            kappa.append(float(medium.kappa(model.ions.c0, model.case.temperature)))
-        except TypeError:  # of place
-            continue
-    return density * float(high - low) / max(kappa) if kappa and max(kappa) > 0.0 else 0.0
+    kappa = max(model.ions.conductivities(model.case.temperature), default=0.0)
+    return density * float(high - low) / kappa if kappa > 0.0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -60,11 +60,13 @@ class Probes:
         }
         self.on_walls = {name for name, f in self.fields.items() if f.medium == "wall"}
         self.units: dict[str, str] = {}
+        self.shown = False  # a probe reads what observers show, which is older than the state
         self._scalars: dict[str, Callable[[], float]] = {}
         self._lines: dict[str, tuple[Probe, Callable[[], npt.NDArray], npt.NDArray]] = {}
         for number, probe in enumerate(model.case.probe):
             where = f"probe.{number} ({probe.name})"
             expression = Expression.parse(probe.field, [*self.fields, *PROBE_VARIABLES])
+            self.shown |= not expression.names.isdisjoint(self.model.system.memories)
             if probe.line is not None:
                 a, b = (self._padded(p, where) for p in probe.line)
                 points = a + np.linspace(0.0, 1.0, probe.samples)[:, None] * (b - a)
@@ -82,6 +84,8 @@ class Probes:
 
     def values(self) -> dict[str, float]:
         """Points and means of the present state, by column."""
+        for observer in self.model.observers if self.shown else ():
+            observer.show()
         return {f"probe.{name}": get() for name, get in self._scalars.items()}
 
     def _unit(self, probe: Probe) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, model_validator
 from pydantic.functional_validators import BeforeValidator
 
+from fem.base.constants import FARADAY
 from fem.base.errors import nearest
 from fem.contract.physics import Place
 from fem.values.kinds import Concentration, Name, Table
@@ -22,6 +23,8 @@ __all__ = ["COLUMNS", "ChannelTable", "FixedCharge", "check", "places"]
 COLUMNS = {
     "c": "mol/m^3", "g_plus": "", "g_minus": "", "t_plus": "", "kappa": "S/m", "D": "m^2/s",
 }
+#: Ions that a fixed charge may hold, mol/m3: more than molecules in any liquid (water: 55,000).
+MOST_IONS = 1e5
 _HEADER = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([^\]]*?)\s*\])?\s*")
 
 Factor = Annotated[float, Quantity("", gt=0)]
@@ -153,6 +156,11 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path}: needs density or channel; got {got}, keep one of them"
         if entry.density == 0.0:
             yield f"{path}.density: 0 C/m^3: is no charge; leave the entry out"
+        if abs(held := (entry.density or 0.0) / FARADAY) > MOST_IONS:
+            yield (
+                f"{path}.density: {entry.density:.4g} C/m^3: holds {abs(held):.3g} mol/m^3 of "
+                f"ions, above {MOST_IONS:.0e} mol/m^3 there is no room for them; check its unit"
+            )
         if entry.anions is not None and initial is not None:
             if initial.c is not None and initial.c.variables:
                 yield f"{path}.anions: initial.c says the salt at each place already; leave one out"

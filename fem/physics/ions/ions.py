@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,6 +152,12 @@ class Ions:
     def regions(self) -> tuple[str, ...]:
         """All regions that conduct ions."""
         return tuple(name for medium in self.media for name in medium.regions)
+
+    def conductivities(self, T: float) -> Iterator[float]:
+        """Conductivity at c0 of each medium for which it is one number, S/m."""
+        for medium in self.media:
+            with contextlib.suppress(TypeError):  # of place
+                yield float(medium.kappa(self.c0, T))
 
     @property
     def provides(self) -> tuple[str, ...]:

@@ -11,24 +11,21 @@ import ufl
 
 from fem.base.errors import CaseError
 from fem.case.species import species
-from fem.compat import MPI
+from fem.compat import dfem
 from fem.materials import library
 from fem.physics.pnp.books import ChargeBooks
 from fem.physics.pnp.drift import Velocity
 from fem.physics.pnp.resolution import Resolution
 from fem.physics.pnp.space_charge import Liquid, SpaceCharge, SurfaceCharge
+from fem.setup.flow import require_incompressible
 from fem.setup.setup import Setup
 from fem.system.part import Part
-from fem.system.system import System
 from fem.values.properties import number, varies
 
 __all__ = ["build"]
 
 #: Capacity of a Stern layer, F/m2: the double layer of PyBaMM's parameter sets (checked there).
 STERN = 0.2
-#: Divergence of a velocity, integrated with a node's hat, over that of its size, above which it
-#: makes or takes liquid.
-MOST_DIVERGENCE = 1e-2
 
 
 def build(setup: Setup, table: Any = None) -> Iterator[Part]:
@@ -144,7 +141,8 @@ def _velocity(setup: Setup) -> Velocity | None:
     """Velocity of the liquid as a function of points.
 
     Raises:
-        CaseError: of other components than the mesh, or one that makes liquid (collective).
+        CaseError: of other components than the mesh, one that makes liquid or goes through anything
+            but baths (collective).
     """
     case: Any = setup.case
     given, domain = case.electrolyte_model.velocity, setup.domain
@@ -164,34 +162,9 @@ def _velocity(setup: Setup) -> Velocity | None:
              for u in given], axis=1,
         )  # fmt: skip
 
-    _require_no_source(setup, given)
-    return velocity
-
-
-def _require_no_source(setup: Setup, given: Any) -> None:
-    """No liquid comes or goes: (u, grad v) vanishes but at electrodes and baths (collective).
-
-    Raises:
-        CaseError: some does.
-    """
-    domain, regions = setup.domain, tuple(setup.ionic)
-    part, s = domain.subdomain(regions), System(domain)
-    v = s.add("v", part).test
     places = domain.coordinates()
-    u = ufl.as_vector([c.at(**{k: places[k] for k in c.variables}) for c in given])
-    dx = domain.dx(regions, degree=4)
-    lost = s.nodal(s.form(ufl.inner(u, ufl.grad(v)) * domain.weight * dx))
-    speed = s.integral(s.form(ufl.sqrt(ufl.inner(u, u)) * domain.weight * dx))
-    inner = np.ones(len(lost), dtype=bool)
-    through = {"collector", "counter", *setup.edges.phi_l}  # electrodes may be open to liquid
-    faces = [f for f in domain.faces if f[1] in regions and f[0] in through]
-    on = domain.nodes_on(s.unknowns["v"].space, part, faces=faces)
-    inner[on[on < len(lost)]] = False
-    total = domain.comm.allreduce(float(np.abs(lost[inner]).sum()), op=MPI.SUM)
-    low, high = domain.ends
-    if not total <= MOST_DIVERGENCE * speed / (high - low):
-        raise CaseError(
-            f"electrolyte_model.velocity: makes {total:.3g} m^2/s of liquid inside (and at walls), "
-            f"against {speed / (high - low):.3g} m^2/s that flow; give one without divergence that "
-            "runs along walls"
-        )
+    u = ufl.as_vector([c.at(**{k: places[k] for k in c.variables}) if c.variables
+                       else dfem.Constant(domain.mesh, number(c)) for c in given])  # fmt: skip
+    shut = [name for name in domain.boundaries if name not in _baths(setup)]
+    require_incompressible(domain, u, setup.ionic, shut)
+    return velocity

@@ -151,6 +151,22 @@ class SpaceCharge:
         """Least of omega, 1/s."""
         return max(ion.D for ion in self.ions) / (self.length * self.debye)
 
+    @property
+    def fixed_potential(self) -> tuple[str, ...]:
+        """Boundaries that electrolyte is fed through."""
+        return tuple(self.held)
+
+    @property
+    def inflow(self) -> Mapping[str, Any]:
+        """Boundaries with a given current: none."""
+        return {}
+
+    def conductivities(self, T: float) -> Iterator[float]:
+        """Conductivity at the start (Nernst-Einstein) of each region, S/m."""
+        ideal = FARADAY**2 / (GAS_CONSTANT * T) * sum(ion.z**2 * ion.D * ion.c0
+                                                      for ion in self.ions)
+        yield from (ideal * m.porosity / m.tortuosity for m in self.liquids.values())
+
     # -- unknowns ------------------------------------------------------------------------------
 
     def declare(self, s: System) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from pydantic import Field as Key
@@ -138,7 +137,10 @@ def _sizes(sections: Mapping[str, Any]) -> tuple[float, float, float] | None:
         return None
     if planar is None:
         return None
-    given = (planar.size_collector, planar.size_counter, planar.size)
+    given = [planar.size_collector, planar.size_counter, planar.size, planar.size_interface]
+    given += [slab.size for slab in planar.layers]
+    if planar.size_width and max(planar.width or 0.0, planar.breadth or 0.0) > planar.size_width:
+        given.append(planar.size_width)  # more than one cell across
     length = planar.length or sum(slab.thickness for slab in planar.layers)
     beside = planar.size_width or planar.size
     across = 1.0
@@ -206,8 +208,6 @@ def fields(sections: Mapping[str, Any]) -> Iterator[Field]:
 
 
 def places(sections: Mapping[str, Any]) -> Iterator[Place]:
-    """Walls that are charged."""
-    boundaries = {"collector", "counter", *(sections.get("boundaries") or {})}
+    """Walls and boundaries that are charged."""
     for k, entry in enumerate(sections.get("surface_charge", ())):
-        if not any(fnmatchcase(name, entry.on) for name in boundaries):
-            yield Place(f"surface_charge.{k}.on", entry.on, "region")
+        yield Place(f"surface_charge.{k}.on", entry.on, "either")

@@ -14,10 +14,10 @@ from fem.case.species import Species, species
 from fem.compat import dfem
 from fem.materials import library
 from fem.physics.species.books import IonBooks
-from fem.physics.species.flow import require_incompressible
 from fem.physics.species.sites import Sites
 from fem.physics.species.solution import Liquid, Solution, Turnover
 from fem.physics.species.tables import Adsorption, ElectrolyteModel, rate, terms
+from fem.setup.flow import require_incompressible
 from fem.setup.setup import Setup
 from fem.values.properties import number, varies
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,6 +145,15 @@ class Solution:
     def regions(self) -> tuple[str, ...]:
         """All regions that conduct ions."""
         return tuple(n for medium in self.media for n in medium.regions)
+
+    def conductivities(self, T: float) -> Iterator[float]:
+        """Conductivity at the start (Nernst-Einstein) where it is one number, S/m."""
+        ideal = FARADAY**2 / (GAS_CONSTANT * T) * sum(ion.z**2 * ion.D * ion.c0
+                                                      for ion in self.ions)
+        for medium in self.media:
+            with contextlib.suppress(TypeError):  # of place
+                kappa = ideal if medium.kappa is None else float(medium.kappa)
+                yield kappa * float(medium.porosity) / float(medium.tortuosity)
 
     # -- unknowns ------------------------------------------------------------------------------
 

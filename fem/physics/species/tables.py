@@ -12,7 +12,7 @@ from pydantic import StrictBool, StrictInt, StringConstraints
 from fem.base.errors import nearest
 from fem.case import species
 from fem.contract.physics import Field, Place
-from fem.values.kinds import PLACE_VARIABLES, Concentration, Glob, Table, Text
+from fem.values.kinds import PLACE_VARIABLES, Glob, Table, Text
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity, parse_quantity
 
@@ -71,7 +71,9 @@ class Ion(Table):
     D: Annotated[float, Quantity("m^2/s", gt=0)] | None = Key(
         None, description="diffusivity; of the salt's own ions and of ions of the library known"
     )
-    c0: Concentration = Key(description="at the start, in electrolyte without fixed charge")
+    c0: Annotated[float, Quantity("mol/m^3", ge=0)] = Key(
+        description="at the start, in electrolyte without fixed charge; above 0"
+    )
     plates: StrictBool = Key(False, description="it is the ion of the plated metal")
     adsorption: Adsorption | None = Key(None, description="sites that take it up")
 
@@ -124,7 +126,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
     """Tables that do not go together, and ions whose charges or data do not."""
     model = sections.get("electrolyte_model")
     if model is None:
-        for key in ("ion", "reaction"):
+        for key in ("ion", "reaction") if "electrolyte_model" in sections else ():
             if sections.get(key):
                 yield f"{key}: needs [electrolyte_model]; add it, or leave {key} out"
         return
@@ -149,6 +151,13 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             )
         if not entry.walls and model.model == "ions":
             yield f"fixed_charge.{k}.walls: false: walls see the ions that are there; leave it out"
+    if sections.get("study") == "growth" and model.model == "ions":
+        yield (
+            "electrolyte_model.model: 'ions': metal does not grow with ions that move by "
+            "themselves: the front would have to take out one of them and push the others along, "
+            "which is written for one salt only; take study = 'tertiary', or leave out "
+            "[electrolyte_model] and [[ion]]"
+        )
     if sections.get("heat") is not None:
         yield (
             "heat: ions by themselves have one temperature; leave out [heat] or "
@@ -163,8 +172,9 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         sections.get("ion") or sections["initial"].c.variables
     ):
         yield "initial.c: each [[ion]] has its own start; give c0 there"
-    yield from species.problems(sections)
-    yield from _reactions(sections)
+    if "ion" in sections:  # else an entry is wrong by itself, and nobody knows the ions
+        yield from species.problems(sections)
+        yield from _reactions(sections)
     yield from _own_laws(sections)
     yield from _adsorbed(sections)
 
@@ -195,11 +205,16 @@ def _reactions(sections: Mapping[str, Any]) -> Iterator[str]:
                     f"{path}.equation: {entry.equation!r}: makes charge: {before:+d} before, "
                     f"{after:+d} after; correct it or the charges of its ions"
                 )
+        if left == right:
+            yield f"{path}.equation: {entry.equation!r}: changes nothing; leave it out"
+        constants = []
         for name, side in (("forward", left), ("backward", right)):
             try:
-                rate(getattr(entry, name), sum(side.values()))
+                constants.append(rate(getattr(entry, name), sum(side.values())))
             except ValueError as error:
                 yield f"{path}.{name}: {error}"
+        if constants == [0.0, 0.0]:
+            yield f"{path}: forward and backward are 0: nothing reacts; give one, or leave it out"
 
 
 def _own_laws(sections: Mapping[str, Any]) -> Iterator[str]:

@@ -23,6 +23,8 @@ CHARGE = [{"on": "electrolyte", "density": "1 mC/m^2"}]
     ({"boundaries": {"left": {"c": "1 mol/m^3"}}}, "boundaries.left.c: one of phi_l and c alone"),
     ({"electrolyte_model": {"model": "ions"}, "surface_charge": CHARGE},
      "only [electrolyte_model] model = \"pnp\" resolves"),
+    ({"surface_charge": [{"on": "sdies", "density": "1 mC/m^2"}]},
+     "surface_charge.0.on: 'sdies': matches no region or boundary of the mesh"),
     ({"surface_charge": CHARGE * 2}, "surface_charge.1.on: 'electrolyte': has a charge already"),
     ({"electrolyte_model": {"model": "pnp", "eps_r": 0.5}}, "electrolyte_model.eps_r"),
     ({"electrolyte_model": {"model": "pnp", "stern": "0 F/m^2"}}, "electrolyte_model.stern"),
@@ -34,6 +36,16 @@ def test_what_a_case_cannot_ask(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(CaseError) as error:
         Case.from_dict(charged_cell(**changes))
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("changes", [
+    {"surface_charge": [{"on": "sides", "density": "1 mC/m^2"}]},
+    {"geometry": charged_cell()["geometry"] | {"size_collector": "2 um", "size_counter": "2 um",
+                                               "width": "4 um", "size_width": "0.1 um"}},
+])  # fmt: skip
+def test_what_a_case_may_ask(changes: dict[str, Any]) -> None:
+    """Charge on a boundary of the mesh; layers at its sides only, fine across."""
+    Case.from_dict(charged_cell(**changes))
 
 
 def test_a_check_says_both_lengths() -> None:
@@ -67,9 +79,16 @@ def open_cell(**changes: Any) -> dict[str, Any]:
     } | changes)  # fmt: skip
 
 
+#: Two baths at the sides, three cells apart, and liquid from one to the other.
+SIDES = {
+    "boundaries": {"sides": {"bath": True}},
+    "geometry": charged_cell(largest=0.1)["geometry"] | {"width": "3 um", "size_width": "1 um"},
+    "electrolyte_model": MODEL | {"velocity": ["1 um/s", "0 m/s"]},
+}
+
+
 @pytest.mark.parametrize("changes", [
-    {"electrolyte_model": MODEL | {"velocity": ["0 m/s", "1 um/s"]}},
-    {"fixed_charge": [{"region": "electrolyte", "density": f"{-0.5 * FARADAY * C0} C/m^3"}]},
+    SIDES, {"fixed_charge": [{"region": "electrolyte", "density": f"{-0.5 * FARADAY * C0} C/m^3"}]},
 ], ids=["flow", "charge"])  # fmt: skip
 def test_a_bath_closes(changes: dict[str, Any], tmp_path: Path) -> None:
     """Ions and displacement through a bath, with liquid that flows out of it or fixed charge."""
@@ -78,8 +97,13 @@ def test_a_bath_closes(changes: dict[str, Any], tmp_path: Path) -> None:
     assert max(closures.values()) < 1e-9
 
 
-def test_a_flow_that_makes_liquid_is_refused(tmp_path: Path) -> None:
-    rising = {"expression": "1e-6*y/1e-4", "unit": "m/s"}
-    given = open_cell(electrolyte_model=MODEL | {"velocity": ["0 m/s", rising]})
-    with pytest.raises(CaseError, match="give one without divergence that runs along walls"):
+@pytest.mark.parametrize(("flow", "message"), [
+    ({"expression": "1e-6*y/1e-4", "unit": "m/s"}, "is not free of divergence"),
+    ("1 um/s", "goes through 'collector' with 1e-06 m/s"),
+])  # fmt: skip
+def test_a_flow_that_makes_liquid_or_goes_through_an_electrode(
+    flow: Any, message: str, tmp_path: Path
+) -> None:
+    given = open_cell(electrolyte_model=MODEL | {"velocity": ["0 m/s", flow]})
+    with pytest.raises(CaseError, match=message):
         Case.from_dict(given).run(tmp_path / "r")

@@ -39,11 +39,33 @@ LI, A = two()
     ({"fixed_charge": [{"region": "electrolyte", "density": "-1 C/m^3", "walls": False}]},
      r"fixed_charge\.0\.walls: false: walls see the ions"),
     ({"materials": {"ideal": IDEAL | {"t_plus": 1.2, "kappa": "1 S/m"}}}, "between 0 and 1"),
+    ({"ion": [LI, A, ion("B", 0, 0.0)]}, r"ion\.2\.c0: 0 mol/m\^3: .* a trace of it, as 0\.001"),
+    ({"study": "growth"}, "'ions': metal does not grow"),
+    ({"ion": [LI, A], "reaction": [{"equation": "Li <-> Li", "forward": "1 1/s"}]},
+     "'Li <-> Li': changes nothing"),
+    ({"ion": [LI, A, ion("B", 0, 1e-9)], "reaction": [
+        {"equation": "Li + A <-> B", "forward": "0"}]}, "reaction.0: forward and backward are 0"),
+    ({"fixed_charge": [{"region": "electrolyte", "density": "-1e12 C/m^3"}]},
+     r"fixed_charge\.0\.density: .* above 1e\+?05 mol/m\^3"),
 ])  # fmt: skip
 def test_refused(changes: dict[str, Any], message: str) -> None:
     data = {k: v for k, v in case(**IONS | changes).items() if v is not None}
     with pytest.raises(CaseError, match=message):
         Case.from_dict(data)
+
+
+def test_one_wrong_number_is_said_once() -> None:
+    """A wrong entry blames neither reactions nor tables that go with it."""
+    reaction = [{"equation": "Li + A <-> B", "forward": "1 m^3/mol/s"}]
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"ion": [LI, A | {"c0": "-1 mol/L"}, ion("B", 0, 1e-9)], "reaction": reaction}, "ion.1"),
+        ({"ion": [LI, A], "electrolyte_model": {"model": "ions", "velocity": ["1 A", "0 m/s"]}},
+         "electrolyte_model.velocity.0"),
+    ]  # fmt: skip
+    for changes, place in wrong:
+        with pytest.raises(CaseError) as error:
+            Case.from_dict(case(**IONS | changes))
+        assert str(error.value).count("\n") == 0 and place in str(error.value), error.value
 
 
 def test_ions_of_a_salt_follow_from_its_data() -> None:

@@ -1,0 +1,72 @@
+"""Runs of models whose ions move each by itself: probes, and why a step failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem import Case, RunError
+from fem.base.constants import FARADAY
+from fem.results.result import read_series
+from tests.physics.pnp.cells import charged_cell, limiting
+from tests.physics.pnp.strips import concentration
+from tests.physics.species.solutions import STRIP, UNIT, steady, three
+from tests.verification.cells import C0, RT_F, D, L
+
+J = 0.5 * UNIT  # A/m2
+PLATE = {"step": "plate", "current_density": f"{J!r} A/m^2", "duration": "1 s"}
+#: One step only, whose error is far above the tolerance.
+HOPELESS = {"dt0": "1 s", "dt_min": "0.9 s", "tolerance": 1e-9}
+
+
+def neutral(**changes: Any) -> dict[str, Any]:
+    """Three ions; coarse."""
+    geometry = STRIP | {"size": "10 um", "size_collector": "5 um"}
+    return steady(three(0.1), J, study="tertiary", geometry=geometry, **{"protocol": [PLATE]}
+                  | changes)  # fmt: skip
+
+
+def charged(**changes: Any) -> dict[str, Any]:
+    """Space charge, a Debye length of L/100."""
+    density = 0.3 * limiting(concentration(1e-2))
+    plate = PLATE | {"current_density": f"{density!r} A/m^2"}
+    return charged_cell(study="tertiary", largest=0.1, output={"figures": False},
+                        **{"protocol": [plate]} | changes)  # fmt: skip
+
+
+def test_a_probe_of_an_ion_goes_with_it(tmp_path: Path) -> None:
+    """Least metal ion of the cell and its mean at the wall are alike in each step."""
+    probe = {"name": "Li", "field": "c_Li", "surface": "collector"}
+    Case.from_dict(neutral(probe=[probe])).run(tmp_path / "r")
+    series = read_series(tmp_path / "r" / "series.csv")
+    assert series["c_min"][-1] < 0.95 * 0.9 * C0
+    assert series["probe.Li"] == pytest.approx(series["c_min"], rel=1e-3)
+
+
+def test_a_probe_of_the_reference_potential_with_space_charge(tmp_path: Path) -> None:
+    """phi_l = phi + (RT/zF) ln(c/c0)."""
+    probes = [{"name": n, "field": f, "surface": "collector"} for n, f in
+              (("read", "phi_l"), ("phi", "phi"), ("Li", "c_Li"))]  # fmt: skip
+    Case.from_dict(charged(probe=probes)).run(tmp_path / "r")
+    series = read_series(tmp_path / "r" / "series.csv")
+    lift = RT_F * np.log(series["probe.Li"] / concentration(1e-2))
+    assert abs(series["probe.read"][-1]) > 1e-3
+    assert series["probe.read"] == pytest.approx(series["probe.phi"] + lift, abs=1e-9)
+
+
+@pytest.mark.undisturbed
+@pytest.mark.parametrize("make", [neutral, charged])
+def test_a_failed_step_says_why(make: Any, tmp_path: Path) -> None:
+    """With the drop of its ions' own conductivity."""
+    case = Case.from_dict(make(time=HOPELESS))
+    with pytest.raises(RunError) as caught:
+        case.run(tmp_path / "r")
+    print(caught.value)
+    c0, density = (C0, J) if make is neutral else (concentration(1e-2), None)
+    assert "electrolyte joins collector and counter electrode" in str(caught.value)
+    if density:
+        drop = density * L / (2 * FARADAY * D * c0 / RT_F)
+        assert f"would drop {drop:.3g} V in the electrolyte" in str(caught.value)
