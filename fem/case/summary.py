@@ -11,6 +11,7 @@ from fem.case import names as case_names
 from fem.case.case import Case
 from fem.case.coatings import Film
 from fem.case.entries import used_materials
+from fem.case.estimates import estimates
 from fem.case.geometry import geometry_parameters
 from fem.case.protocol import Cycle, Pulse
 from fem.case.tables import STUDIES
@@ -68,11 +69,23 @@ def _lines(case: Case) -> Iterator[str]:
     counts = status_counts(*used_materials(case))
     shown = ", ".join(f"{number} {status}" for status, number in counts.items())
     yield f"  numbers    {shown} (library and own materials; overridden ones included)"
+    yield from _foretold(case)
     yield from (f"  note       {note}" for note in notes(case))
     if case.mesh is None:
         yield "no problems found; all names match the mesh that will be built"
     else:
         yield "no problems found; whether the names match the mesh is checked when the mesh is read"
+
+
+def _foretold(case: Case) -> Iterator[str]:
+    """Numbers of the case before it runs, a line each."""
+    declared = case.guests.registry.estimates
+    for name, value in estimates(case).items():
+        unit = declared[name].unit
+        parts = value.items() if isinstance(value, dict) else [("", value)]
+        shown = ", ".join(f"{part} {format_quantity(float(f'{v:.4g}'), unit)}".strip()
+                          for part, v in parts)
+        yield f"  estimate   {name} {shown}: {declared[name].doc}"
 
 
 def _coating(coating: Any, case: Case) -> str:

@@ -26,8 +26,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 __all__ = [
-    "ALL", "TIMED", "VOLTAGE_PARTS", "Column", "EventKind", "Field", "Figure", "Physics", "Place",
-    "Study",
+    "ALL", "TIMED", "VOLTAGE_PARTS", "Column", "Estimate", "EventKind", "Field", "Figure", "Metric",
+    "Physics", "Place", "Study",
 ]  # fmt: skip
 
 #: Studies that go on in time.
@@ -196,6 +196,24 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A number of a case before it runs, from its tables alone (`fem.case.estimates`).
+
+    Attributes:
+        name: of the number.
+        unit: SI; empty for a plain number.
+        doc: its definition.
+        of: "module:function", (case) -> number, numbers by name, or None where it means nothing; a
+            module without a solver, not one of `[hooks]`.
+    """
+
+    name: str
+    unit: str
+    doc: str
+    of: str
+
+
+@dataclass(frozen=True)
 class Study:
     """A kind of problem that a physics brings: its parts alone are solved, with no cell around.
 
@@ -271,6 +289,7 @@ class Physics:
             name of the material, pydantic models with attributes of `fem.materials.data.Number`. A
             run writes those of its materials into its case, as `[library.NAME]`.
         fields, columns, figures, events, metrics: what it makes.
+        estimates: what `hostplate check` and the summary of a run foretell of a case.
         spread: "module:function", (result, t) -> `fem.post.spread.Spread` or None: where its
             reaction and its metal are, for the metrics of the distribution.
         wanted: whether it takes part in a case of its studies, from all tables; of one without a
@@ -301,6 +320,7 @@ class Physics:
     notes: Callable[[Mapping[str, Any]], Iterator[str]] = _no_notes
     more: Callable[[Mapping[str, Any]], Iterator[Field]] = _no_more
     metrics: tuple[Metric, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
     spread: str = ""
 
     @property

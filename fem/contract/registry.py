@@ -19,6 +19,7 @@ from fem.base.order import in_order
 from fem.contract.physics import (
     ALL,
     Column,
+    Estimate,
     EventKind,
     Field,
     Figure,
@@ -74,6 +75,7 @@ class Registry:
         self.figures: dict[str, Figure] = self._once("figures")
         self.events: dict[str, EventKind] = self._once("events")
         self.metrics: dict[str, Metric] = self._once("metrics")
+        self.estimates: dict[str, Estimate] = self._once("estimates")
         self._check_figures()
         self._check_studies()
 
@@ -282,12 +284,12 @@ def _wrong(physics: Physics) -> Iterator[str]:
     yield from _mistyped(physics, "")
     entries: tuple[Any, ...] = (
         *physics.fields, *physics.columns, *physics.figures, *physics.events,
-        *physics.metrics,
+        *physics.metrics, *physics.estimates,
     )  # fmt: skip
     for entry in entries:
         where = f"{type(entry).__name__}({entry.name!r}): "
         yield from _mistyped(entry, where)
-        if isinstance(entry, Field | Column | Metric):
+        if isinstance(entry, Field | Column | Metric | Estimate):
             yield from _no_unit(entry.unit, where)
     for column in physics.columns:
         if column.name.startswith("probe."):

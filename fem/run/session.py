@@ -205,19 +205,20 @@ def _measure(run: Simulation | Once) -> None:
     Nothing of it changes how the run has ended.
     """
     try:
-        on_root(run.comm, _add_metrics, run.folder)
+        on_root(run.comm, _add_metrics, run.folder, run.case)
     except Exception as error:  # on all ranks alike
         run.say(f"no metrics: {error}")
 
 
-def _add_metrics(folder: Path) -> None:
-    """The metrics of a folder, into its summary."""
+def _add_metrics(folder: Path, case: Case) -> None:
+    """The metrics of a folder, and what was foretold of its case, into its summary."""
+    from fem.case.estimates import estimates
     from fem.post.metrics import metrics
     from fem.results.result import Result
 
     result = Result(folder)
     if result.summary:
-        whole = result.summary | {"metrics": metrics(result)}
+        whole = result.summary | {"estimates": estimates(case), "metrics": metrics(result)}
         write_json(MPI.COMM_SELF, folder / "summary.json", whole)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from fem.base.folder import write_json
 from fem.compat import MPI
+from fem.contract.registry import with_own
 from fem.files.fields import _BlockFile
 from fem.post.metrics import declared, metrics
 from fem.post.spread import gini_of
@@ -104,6 +105,7 @@ def test_averaged_column_has_the_metrics_of_its_closed_form(tmp_path: Path) -> N
                     study="secondary").run(tmp_path / "r")
     found = result.metrics()
     assert found == result.summary["metrics"]
+    assert result.summary["estimates"]["nu"]["host_mat"] == pytest.approx(3.0, rel=1e-5)
     assert found["bottom_up"] == pytest.approx(-0.39657, abs=2e-4)
     assert found["gini"] == pytest.approx(0.39657, abs=2e-4)
     assert found["cov"] == pytest.approx(0.74317, abs=1e-3)
@@ -146,4 +148,4 @@ def test_a_dip_is_read_from_the_curve(tmp_path: Path) -> None:
 def test_every_metric_is_on_the_page() -> None:
     page = (ROOT / "docs" / "metrics.md").read_text()
     rows = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
-    assert rows == declared().keys()
+    assert rows == declared().keys() | with_own().estimates.keys()

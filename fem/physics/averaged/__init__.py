@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import Column, EventKind, Field, Figure, Physics
+from fem.contract.physics import Column, Estimate, EventKind, Field, Figure, Physics
 from fem.physics.averaged.table import Averaged, check, places
 
 __all__ = ["PHYSICS"]
@@ -39,6 +39,12 @@ PHYSICS = Physics(
     figures=(
         Figure("averaged", "metal in the pores of averaged hosts, and where it grows",
                maps=("eps_m", "i_v")),
+    ),
+    estimates=(
+        Estimate("nu", "", "number of the column; above 1: uneven",
+                 "fem.physics.averaged.estimates:nu"),
+        Estimate("Ne", "", "reaction resistance over that of the way, with current; below 1: "
+                 "uneven", "fem.physics.averaged.estimates:Ne"),
     ),
     spread="fem.physics.averaged.metrics:spread",
 )

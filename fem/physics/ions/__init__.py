@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fem.contract.physics import ALL, Column, EventKind, Field, Figure, Metric, Physics
+from fem.contract.physics import ALL, Column, Estimate, EventKind, Field, Figure, Metric, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -63,5 +63,12 @@ PHYSICS = Physics(
                "fem.physics.ions.metrics:salt_drop"),
         Metric("field_uniform", "", "share of the electrolyte with |grad phi_l| within 10 % of its "
                "mean", "fem.physics.ions.metrics:field_uniform"),
+    ),
+    estimates=tuple(
+        Estimate(name, unit, doc, f"fem.physics.ions.estimates:{of}") for name, unit, doc, of in (
+            ("sand_time", "s", "Sand's time of the free electrolyte", "sand_time"),
+            ("sand_ratio", "", "duration of the step over Sand's time", "sand_ratio"),
+            ("J_ratio", "", "J/J* if all current were drawn at the collector", "current_ratio"),
+        )
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import ALL, Column, EventKind, Field, Figure, Physics
+from fem.contract.physics import ALL, Column, Estimate, EventKind, Field, Figure, Physics
 
 __all__ = ["PHYSICS"]
 
@@ -43,6 +43,10 @@ PHYSICS = Physics(
                maps=("film_thickness", "q"), draw="fem.post.figures:first"),
         Figure("depth", "reaction current against depth, and its share by region",
                draw="fem.post.figures:depth", whole=True),
+    ),
+    estimates=(
+        Estimate("wagner", "", "kinetic over ohmic resistance; far above 1: even current",
+                 "fem.physics.walls.estimates:wagner"),
     ),
     spread="fem.physics.walls.metrics:spread",
 )
