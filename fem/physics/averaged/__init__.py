@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import Column, Estimate, EventKind, Field, Figure, Physics
+from fem.contract.physics import Column, Estimate, EventKind, Field, Figure, Metric, Physics
 from fem.physics.averaged.table import Averaged, check, places
 
 __all__ = ["PHYSICS"]
@@ -29,6 +29,8 @@ PHYSICS = Physics(
         Column("filled", "", "share of the pores of averaged hosts that metal fills"),
         Column("eps_min", "", "least share of the volume that is left of their pores"),
         Column("bottom_up", "", "B of the reaction, 2 <depth>/H - 1; -1: all on top"),
+        Column("lead", "V", "how much further past its barrier the leading host is than the next",
+               optional=True),
         Column("stranded", "C/m^2", "dead metal in averaged hosts", per_area=True),
     ),
     events=(
@@ -45,6 +47,10 @@ PHYSICS = Physics(
                  "fem.physics.averaged.estimates:nu"),
         Estimate("Ne", "", "reaction resistance over that of the way, with current; below 1: "
                  "uneven", "fem.physics.averaged.estimates:Ne"),
+    ),
+    metrics=(
+        Metric("margin_mV", "mV", "smallest lead of one host over the next while metal plates",
+               "fem.physics.averaged.metrics:margin"),
     ),
     spread="fem.physics.averaged.metrics:spread",
 )

@@ -116,6 +116,11 @@ class Averaged(Observer):
                 "sigma_pore")
 
     @property
+    def makes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The lead of one host over the others, where there are several."""
+        return ("lead",) if len(self.hosts) > 1 else ()
+
+    @property
     def regions(self) -> tuple[str, ...]:
         """Names of the hosts."""
         return tuple(host.name for host in self.hosts)
@@ -568,7 +573,7 @@ class Averaged(Observer):
             "eps_min": self.reached,
             "bottom_up": self.index(),
             "stranded": self.stranded(),
-        }
+        } | ({"lead": self.lead()} if self.makes else {})
 
     def accept(self) -> None:
         """Note the least pore of the accepted state."""
@@ -650,6 +655,19 @@ class Averaged(Observer):
                     "single cells, and the result follows the mesh; refine it, or give one pore "
                     "distance or more"
                 )
+
+    def lead(self) -> float:
+        """Lead of the host that is furthest past its barrier over the next one, V (collective)."""
+        past = dict.fromkeys(self.regions, -np.inf)
+        for place in self.places:
+            left = place.kinetics.barrier * (1.0 - place.kinetics.seen)
+            drive = -place.reaction.overpotential() - left
+            past[place.host.name] = float(drive.max(initial=-np.inf))
+        first, second = sorted(map(self._most, past.values()))[:-3:-1]
+        return first - second
+
+    def _most(self, value: float) -> float:
+        return float(self.comm.allreduce(value, op=MPI.MAX))
 
     def summary(self) -> Mapping[str, Any]:
         """Lead of the bottom over the top where a barrier decides, V (collective)."""

@@ -9,7 +9,19 @@ from fem.case.case import Case
 from fem.post.spread import Spread, frame, measures
 from fem.results.result import Result
 
-__all__ = ["spread"]
+__all__ = ["margin", "spread"]
+
+
+def margin(result: Result, t: float | None) -> float | None:
+    """Smallest `lead` until t while metal plates, mV; None of one host, or without plating."""
+    series = result.series
+    if "lead" not in series or "current_density" not in series:
+        return None
+    plating = series["current_density"] < 0.0
+    if t is not None:
+        plating &= series["t"] <= t * (1.0 + 1e-12)
+    lead = series["lead"][plating]
+    return float(1e3 * lead.min()) if lead.size and np.isfinite(lead).all() else None
 
 
 def spread(result: Result, t: float | None) -> Spread | None:
