@@ -146,6 +146,15 @@ class SpaceCharge:
         eps = EPSILON_0 * min(liquid.eps_r for liquid in self.liquids.values())
         return float(np.sqrt(eps * self.thermal / (FARADAY * strength)))
 
+    def gouy_chapman(self, density: float) -> float:
+        """Depth of the layer at a strongly charged wall, 2 eps RT/(F |sigma|), m.
+
+        Args:
+            density: sigma, C/m2.
+        """
+        eps = EPSILON_0 * min(liquid.eps_r for liquid in self.liquids.values())
+        return 2.0 * eps * self.thermal / abs(density)
+
     @property
     def slowest(self) -> float:
         """Least of omega, 1/s."""

@@ -80,6 +80,15 @@ class SternLayers:
         for q, _, measure in self._places():
             yield q * measure
 
+    def densities(self) -> Iterator[tuple[Electrode, float]]:
+        """Mean charge of the metal at walls and faces of each electrode, C/m2 (collective)."""
+        s, domain = self.system, self.system.domain
+        homes = ((e, on) for e in self.electrodes for on in ("walls", "faces") if getattr(e, on))
+        for (q, _, measure), (e, on) in zip(self._places(), homes, strict=True):
+            weight = domain.wall_weight(**{on: getattr(e, on)})
+            area = s.integral(s.form(domain._one * weight * measure))
+            yield e, s.integral(s.form(q * measure)) / area
+
     def _places(self) -> Iterator[tuple[Any, Any, Any]]:
         """(weighted q_S, the side of the electrolyte, measure) of walls and faces."""
         s, levels = self.system, self._levels()

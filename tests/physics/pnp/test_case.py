@@ -10,9 +10,12 @@ import pytest
 from fem import Case, CaseError
 from fem.base.constants import FARADAY
 from fem.case.summary import summary
+from fem.compat import MPI
+from fem.mesh.domain import Domain
+from fem.study.build import build
 from tests.physics.pnp.cells import charged_cell, limiting
 from tests.physics.pnp.strips import concentration
-from tests.verification.cells import RT_F, kinetics
+from tests.verification.cells import RT_F, kinetics, mesh_folder
 
 CHARGE = [{"on": "electrolyte", "density": "1 mC/m^2"}]
 
@@ -107,3 +110,23 @@ def test_a_flow_that_makes_liquid_or_goes_through_an_electrode(
     given = open_cell(electrolyte_model=MODEL | {"velocity": ["0 m/s", flow]})
     with pytest.raises(CaseError, match=message):
         Case.from_dict(given).run(tmp_path / "r")
+
+
+@pytest.mark.parametrize(("density", "said"), [(-0.1, True), (-1e-6, False)])
+def test_cells_at_a_strongly_charged_wall(density: float, said: bool) -> None:
+    """Ions at it are seen too few where cells are above half of Gouy and Chapman's length."""
+    charge = [{"on": "sides", "density": f"{density} C/m^2"}]
+    across = charged_cell()["geometry"] | {"width": "1 um", "size_width": "0.2 um"}
+    given = Case.from_dict(charged_cell(surface_charge=charge, geometry=across))
+    model = build(given, Domain.read(mesh_folder(given, MPI.COMM_WORLD)))
+    told = [text for o in model.observers for _, text in o.remarks(closely=False)]
+    assert any("the depth of the layer of -0.1 C/m^2" in text for text in told) == said, told
+
+
+def test_cells_at_a_strongly_charged_electrode(tmp_path: Path) -> None:
+    """Held away from rest it has a layer that is thinner than cells of a fifth of lambda."""
+    hold = {"step": "hold", "voltage": "-0.4 V", "duration": "100 ms"}
+    slow = [kinetics("collector", 1e-6 * limiting(C0), c_ref=f"{C0!r} mol/m^3")]
+    given = open_cell(protocol=[hold], kinetics=slow, time={"dt0": "1 ms", "dt_min": "1e-10 s"})
+    told = Case.from_dict(given).run(tmp_path / "r").summary["warnings"]
+    assert any("pnp: cells at 'collector' measure up to" in text for text in told), told
