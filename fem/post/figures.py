@@ -32,7 +32,7 @@ from fem.base.errors import HostplateError
 from fem.base.parallel import refusal
 from fem.contract.physics import named
 from fem.contract.registry import with_own
-from fem.post import growth, occupancy
+from fem.post import growth, materials, occupancy
 from fem.post.fields import field_of, fields_of, figures_of
 from fem.post.layout import panels
 from fem.post.render import Later, pictures, together
@@ -250,7 +250,9 @@ def _panels(
         ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
         ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
         ax.set_ylim(low[1] - pad[1], high[1] + pad[1])
+        materials.name_layers(ax, result)
         made.colour_bar(drawn, scale.label, k)
+    materials.legend(made.figure, made.axes)
     more = [remark(result, t)] if remark else []
     more += growth.legend(result, t, names)
     more += growth.scale_remark(made.stretch, wide, tall)
@@ -307,7 +309,7 @@ def _panel(
         ("salt", PORE),
     ):
         if other in result.blocks and (other != block):
-            growth.plain(ax, result, t, other, colour)
+            materials.body(ax, result, t, other, colour)
     if block == "metal":
         growth.bodies(ax, result, t)
         ends, currents = occupancy.front(result, t)
@@ -468,14 +470,14 @@ def _mark_layers(ax: Any, result: Result) -> None:
     Names stand at the middle of their layers; thick ones first, as there is room.
     """
     try:
-        mesh = json.loads((result.folder / "mesh.json").read_text())
+        mesh = json.loads((result.folder / "mesh.json").read_text(encoding="utf-8"))
         top, bottom = float(mesh["host"]["top"]), float(mesh["host"]["bottom"])
-        layers = [(str(x["name"]), float(x["top"]), float(x["bottom"])) for x in mesh["layers"]]
     except (OSError, ValueError, KeyError, TypeError):
         return
     line = 0.05 * (top - bottom)  # a line of text
     taken: list[float] = []
-    for name, above, below in sorted(layers, key=lambda layer: layer[2] - layer[1]):
+    found = materials.layers(result)
+    for name, below, above in sorted(found, key=lambda layer: layer[1] - layer[2]):
         if below > bottom + 1e-9 * (top - bottom):
             ax.axhline((top - below) * UM, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
         middle = top - 0.5 * (above + below)

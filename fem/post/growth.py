@@ -8,6 +8,8 @@ import numpy as np
 
 from fem.post.fields import field_of, phase_of
 from fem.post.layout import panels
+from fem.post.materials import body, name_layers
+from fem.post.materials import legend as material_legend
 from fem.post.occupancy import host_cells, phase_field_at
 from fem.post.style import (
     DEAD,
@@ -47,7 +49,7 @@ def metal(result: Result, t: float | None) -> Any:
     for ax, now in zip(made.axes, chosen, strict=True):
         for block, colour in (("pore", PORE), ("insulator", INSULATOR), ("solid", SOLID)):
             if block in result.blocks:  # the separator has no metal
-                plain(ax, result, now, block, colour)
+                body(ax, result, now, block, colour)
         points, cells = result.points("metal", now) * UM, result.cells("metal", now)
         xi = result.array(phase_of(result), now, "metal")
         drawn = ax.tripcolor(
@@ -58,24 +60,13 @@ def metal(result: Result, t: float | None) -> Any:
         ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
         ax.set_xlim(low[0], high[0])
         ax.set_ylim(low[1], high[1])
+        name_layers(ax, result)
         ax.set_title(show_time(float(now), float(chosen[-1]), 3), fontsize=9, color=INK)
+    material_legend(made.figure, made.axes)
     made.colour_bar(drawn, r"metal $\xi$")
     more = [*legend(result, None), *scale_remark(made.stretch, wide, tall)]
     caption(made.figure, " · ".join([str(result.summary.get("title", "")), *more]))
     return made.figure
-
-
-def plain(ax: Any, result: Result, t: float | None, block: str, colour: str) -> None:
-    """A block in one colour behind the rest: all its cells as one path, which is quick to draw."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    corners = (result.points(block, t) * UM)[result.cells(block, t)][:, [0, 1, 2, 0], :2]
-    codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(corners))
-    ax.add_artist(PathPatch(
-        Path(corners.reshape(-1, 2), codes), facecolor=colour, antialiased=False, linewidth=0,
-        rasterized=True, zorder=0,
-    ))  # fmt: skip
 
 
 def bodies(ax: Any, result: Result, t: float | None) -> None:

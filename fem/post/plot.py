@@ -13,6 +13,7 @@ from fem.base.errors import CaseError, nearest
 from fem.post.fields import field_of, fields_of
 from fem.post.figures import field_panel, shown_block, values_in
 from fem.post.layout import panels
+from fem.post.materials import legend, name_layers
 from fem.post.spread import frame, measures
 from fem.post.style import LINES, LOOK, caption, scaled, show_time, time_label
 from fem.results.result import Result
@@ -100,6 +101,8 @@ def _map(
     pad = 0.012 * (high - low)
     ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
     ax.set_ylim(low[1] - pad[1], high[1] + pad[1])
+    name_layers(ax, result)
+    legend(made.figure, made.axes)
     made.colour_bar(drawn, scale.label)
     title = str(result.summary.get("title") or result.folder.resolve().name)
     caption(made.figure, f"{title} · t = {show_time(result.time(t, shown_block(result, name)))}")
