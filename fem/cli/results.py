@@ -16,7 +16,9 @@ from fem.cli.arguments import duration
 def _post(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a result folder, finished or not")
     parser.add_argument(
-        "--time", type=duration, help="time of the fields, such as '20 min'; default the last"
+        "--time", type=_durations, default=(), metavar="TIME[,TIME...]",
+        help="time of the fields, such as '20 min'; default the last. --line and --profile take "
+             "several",
     )
     parser.add_argument(
         "--format", choices=("png", "pdf", "svg"), default="png", help="file format; default png"
@@ -27,6 +29,10 @@ def _post(parser: argparse.ArgumentParser) -> None:
                         help="ends of the colours of --field, such as '0.9 mol/L,1.1 mol/L'")
     parser.add_argument("--profile", action="append", default=[], metavar="NAME",
                         help="draw this field over depth, at several times")
+    parser.add_argument("--against", choices=("t", "charge"), default="t",
+                        help="draw the columns of --field, by default the voltage, over capacity")
+    parser.add_argument("--line", type=_line, metavar="X0,Y0,X1,Y1",
+                        help="draw each --field along this line, such as '0 um,0 um,0 um,90 um'")
     parser.add_argument("--movie", metavar="NAME", help="film this field (2D)")
     parser.add_argument("--out", type=Path, help="file of the movie, .gif or .mp4")
     parser.epilog = (
@@ -34,9 +40,33 @@ def _post(parser: argparse.ArgumentParser) -> None:
         "  hostplate post results/sand\n"
         "  hostplate post results/sand --time '5 min' --format pdf\n"
         "  hostplate post results/mine --field c --limits '0.9 mol/L,1.1 mol/L' --profile c\n"
+        "  hostplate post results/mine --against charge\n"
+        "  hostplate post results/mine --field c --line '0,0,0,60 um' --time '0 s,5 min,1 h'\n"
         "  hostplate post results/mine --movie c --out salt.gif"
     )
     parser.set_defaults(call=_do_post)
+
+
+def _durations(text: str) -> tuple[float, ...]:
+    """Times with their units, s."""
+    return tuple(duration(part) for part in text.split(","))
+
+
+def _line(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Two ends of a line, m."""
+    from fem.values.units import parse_quantity
+
+    parts = text.split(",")
+    if len(parts) not in (4, 6):
+        raise argparse.ArgumentTypeError(f"{text!r}: write X0,Y0,X1,Y1, in 3D X0,Y0,Z0,X1,Y1,Z1")
+    try:
+        x = [0.0 if part.strip() in ("0", "0.0") else parse_quantity(part, "m") for part in parts]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    half = len(x) // 2
+    if x[:half] == x[half:]:
+        raise argparse.ArgumentTypeError(f"{text!r}: both ends are one point")
+    return tuple(x[:half]), tuple(x[half:])
 
 
 def _limits(text: str) -> tuple[float, float]:
@@ -54,15 +84,25 @@ def _limits(text: str) -> tuple[float, float]:
 
 def _chosen(options: argparse.Namespace) -> None:
     """Draw what was asked for by name."""
-    from fem.post.plot import movie, plot, profile
+    from fem.post.plot import cut, movie, plot, profile
     from fem.results.result import Result
 
     result, folder = Result(options.folder), options.folder / "figures"
     folder.mkdir(exist_ok=True)
-    when = "" if options.time is None else f"_{result.time(options.time):.6g}s"
-    drawn = {f"{name}{when}": plot(result, name, options.time, options.limits)
-             for name in options.field}
-    drawn |= {f"{name}_over_depth": profile(result, name) for name in options.profile}
+    if options.line:
+        if not options.field:
+            raise CaseError("--line: of which field? add --field, such as --field c")
+        drawn = {f"{name}_along_line": cut(result, name, *options.line, options.time)
+                 for name in options.field}
+    else:
+        t = _one_time(options) if options.field else None
+        when = "" if t is None else f"_{result.time(t):.6g}s"
+        over = "" if options.against == "t" else "_over_capacity"
+        columns = options.field or (["voltage"] if over else [])
+        drawn = {f"{name}{over}{when}": plot(result, name, t, options.limits, options.against)
+                 for name in columns}
+    drawn |= {f"{name}_over_depth": profile(result, name, options.time)
+              for name in options.profile}
     for name, figure in drawn.items():
         file = folder / f"{name}.{options.format}"
         figure.savefig(file, bbox_inches="tight", pad_inches=0.08)
@@ -71,8 +111,16 @@ def _chosen(options: argparse.Namespace) -> None:
         print(movie(result, options.movie, options.out or folder / f"{options.movie}.gif"))
 
 
+def _one_time(options: argparse.Namespace) -> float | None:
+    """The time of a map, s; None where none was given."""
+    if len(options.time) > 1:
+        raise CaseError("--time: several times go with --line and --profile; a map has one")
+    return options.time[0] if options.time else None
+
+
 def _do_post(options: argparse.Namespace) -> None:
-    if options.field or options.profile or options.movie:
+    named = options.field or options.profile or options.movie or options.line
+    if named or options.against != "t":
         _chosen(options)
         return
     from fem.post.figures import draw
@@ -80,7 +128,7 @@ def _do_post(options: argparse.Namespace) -> None:
     figures = options.folder / "figures"
     if figures.exists() and not figures.is_dir():
         raise CaseError(f"{figures}: is a file; move it away, a folder of that name is needed")
-    files = draw(options.folder, t=options.time, kind=options.format)
+    files = draw(options.folder, t=_one_time(options), kind=options.format)
     for file in files:
         print(file)
     if not files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fem.post.spread import frame, measures
 from fem.post.style import LINES, LOOK, caption, scaled, show_time, time_label
 from fem.results.result import Result
 
-__all__ = ["depth_profile", "movie", "plot", "profile"]
+__all__ = ["cut", "depth_profile", "movie", "plot", "profile"]
 
 Array = npt.NDArray[np.float64]
 
@@ -26,24 +27,32 @@ Array = npt.NDArray[np.float64]
 UM = 1e6
 #: Slices of a profile, and times of one by default.
 SLICES, TIMES = 80, 5
+#: Charge per area of 1 mAh/cm2, C/m^2.
+MAH_CM2 = 36000.0
+#: Share of the largest charge below which a step counts as rest.
+REST = 1e-10
+#: Curves up to which each is named in a legend, and samples along a cut line.
+MOST_NAMED, SAMPLES = 10, 401
 #: Frames of a movie per second.
 RATE = 8
 
 
 def plot(
     result: Result, name: str = "voltage", t: float | None = None,
-    limits: tuple[float, float] | None = None,
+    limits: tuple[float, float] | None = None, against: str = "t",
 ) -> Any:
-    """Figure of a column of the series against time, or of a field (2D) as a map.
+    """Figure of a column of the series against time or capacity, or of a field (2D) as a map.
 
     Args:
         result: finished or not.
         name: of the column or of the field.
         t: time of a field, s; the nearest that is stored; default the last.
         limits: ends of the colours of a field, SI.
+        against: of a column: `t`, or `charge`: a curve for each time that the current keeps its
+            sign, over the charge since it began.
 
     Raises:
-        CaseError: there is nothing of that name, or it is a field in 3D.
+        CaseError: there is nothing of that name, it is a field in 3D, or no charge flows.
     """
     import matplotlib
 
@@ -53,7 +62,7 @@ def plot(
         if name in fields:
             return _map(result, name, t, limits)
         if name in result.series:
-            return _curve(result, name)
+            return _curve(result, name) if against == "t" else _over_capacity(result, name)
     raise CaseError(f"{result.folder}: no column or field {name!r}; "
                     f"{nearest(name, fields | result.series.keys())}")
 
@@ -69,6 +78,50 @@ def _curve(result: Result, name: str) -> Any:
     ax.set_xlabel(f"time ({shown})")
     ax.set_ylabel(f"{name} ({unit})" if unit else name)
     ax.grid(True)
+    return figure
+
+
+def half_cycles(charge: Array) -> list[slice]:
+    """Rows in which charge goes one way, from the row before the first of them; rests lie out."""
+    step = np.diff(charge)
+    way = np.where(np.abs(step) > REST * np.abs(charge).max(), np.sign(step), 0.0)
+    turns = np.flatnonzero(np.diff(way)) + 1
+    bounds = [0, *turns.tolist(), len(way)]
+    return [slice(a, b + 1) for a, b in pairwise(bounds)
+            if b > a and way[a] != 0.0]
+
+
+def _over_capacity(result: Result, name: str) -> Any:
+    """A column over the charge of each half cycle: lines for plating, dashes for stripping."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    series, unit = result.series, result.units.get(name, "")
+    charge = series.get("charge", np.zeros(0))
+    found = half_cycles(charge) if len(charge) > 1 else []
+    if not found:
+        raise CaseError(f"{result.folder}: series.csv has no charge that flows; draw {name} "
+                        "against time")
+    factor, shown = (1e3, "mV") if unit == "V" and np.abs(series[name]).max() < 0.5 else (1.0, unit)
+    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+    ax = figure.subplots()
+    first = np.sign(charge[found[0].stop - 1] - charge[found[0].start])
+    # A cycle begins with each half that goes the way of the first.
+    ways = np.array([np.sign(charge[rows.stop - 1] - charge[rows.start]) for rows in found])
+    cycle = np.cumsum(ways == first)
+    colours = colormaps["viridis"](np.linspace(0.0, 0.85, int(cycle[-1])))
+    for rows, way, k in zip(found, ways, cycle, strict=True):
+        begin = charge[rows.start] if rows.start else 0.0  # the first row is the end of a step
+        words = f"{k}: {'plating' if way < 0 else 'stripping'}"
+        ax.plot(np.abs(charge[rows] - begin) / MAH_CM2, series[name][rows] * factor,
+                color=colours[k - 1], linestyle="-" if way < 0 else "--", label=words)
+    ax.set_xlabel("capacity (mAh/cm²)")
+    ax.set_ylabel(f"{name} ({shown})" if shown else name)
+    ax.grid(True)
+    if 1 < len(found) <= MOST_NAMED:
+        ax.legend()
+    caption(figure, f"{result.summary.get('title', '')} · {len(found)} of plating or stripping, "
+                    "capacity from the start of each, dashes for stripping")
     return figure
 
 
@@ -139,14 +192,63 @@ def depth_profile(result: Result, name: str, t: float | None) -> tuple[Array, Ar
     return where, mean
 
 
+def _stored(result: Result, times: Sequence[float]) -> list[float]:
+    """Stored times nearest to the given ones, each once; five over the run where none is given."""
+    stored = result.times
+    if not len(times):
+        index = np.linspace(0, len(stored) - 1, TIMES).astype(int)
+    else:
+        index = np.array([int(np.argmin(np.abs(stored - t))) for t in times])
+    return [float(stored[k]) for k in np.unique(index)]
+
+
+def cut(
+    result: Result, name: str, a: Sequence[float], b: Sequence[float], times: Sequence[float] = (),
+) -> Any:
+    """Figure of a field along the straight line from a to b, m, at several times.
+
+    Curves are broken where the line leaves the block that has the field. Vectors count by their
+    magnitude.
+
+    Raises:
+        CaseError: no such field, or the line meets no cell that has it.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    chosen = _stored(result, times)
+    found = []
+    for t in chosen:
+        along, values = result.line(a, b, name, SAMPLES, t)
+        found.append((along, values if values.ndim == 1 else np.linalg.norm(values, axis=1)))
+    every = np.concatenate([values for _, values in found])
+    if not np.isfinite(every).any():
+        low, high = (", ".join(f"{x:.6g}" for x in corner * UM) for corner in result.extent())
+        raise CaseError(f"{result.folder}: the line meets no cell with {name}; the cell lies from "
+                        f"({low}) to ({high}) um")
+    scale = scaled(every[np.isfinite(every)], field_of(result, name))
+    with matplotlib.rc_context(LOOK):
+        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+        ax = figure.subplots()
+        colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
+        for t, (along, values), colour in zip(chosen, found, colours, strict=True):
+            ax.plot(along * UM, scale(values), color=colour, label=show_time(t))
+        ax.set_xlabel("distance along the line (µm)")
+        ax.set_ylabel(scale.label)
+        ax.grid(True)
+        ax.legend()
+        start, end = (", ".join(f"{x * UM:.4g}" for x in p) for p in (a, b))
+        title = result.summary.get("title", "")
+        caption(figure, f"{title} · line from ({start}) to ({end}) µm")
+    return figure
+
+
 def profile(result: Result, name: str, times: Sequence[float] = ()) -> Any:
     """Figure of a field over depth below the separator side of the host, at several times."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    stored = result.times
-    chosen = [float(stored[np.argmin(np.abs(stored - t))]) for t in times] or [
-        float(stored[k]) for k in np.unique(np.linspace(0, len(stored) - 1, TIMES).astype(int))]
+    chosen = _stored(result, times)
     found = [depth_profile(result, name, t) for t in chosen]
     every = np.concatenate([values for _, values in found])
     scale = scaled(every[np.isfinite(every)], field_of(result, name))

@@ -17,7 +17,7 @@ from fem.base.folder import write_json
 from fem.cli.main import main
 from fem.compat import MPI
 from fem.files.fields import _BlockFile
-from fem.post.plot import depth_profile, movie, profile
+from fem.post.plot import cut, depth_profile, movie, profile
 from fem.results.result import Result
 from tests.post.test_metrics import UM, sheet
 
@@ -97,3 +97,46 @@ def test_a_series_becomes_a_dataset(result: Result) -> None:
     assert isinstance(found, xarray.Dataset)
     assert found["voltage"].attrs["units"] == "V"
     assert found["voltage"].sel(t=60.0) == -0.05
+
+
+def test_capacity_counts_from_each_turn_of_the_current(result: Result) -> None:
+    """2, -1.5 and 1 mAh/cm2 with a rest between: three curves that begin at 0."""
+    charge = 36000.0 * np.array([0.0, -1.0, -2.0, -2.0, -1.0, -0.5, -1.5])
+    volts = [-0.02, -0.03, -0.04, 0.0, 0.01, 0.02, -0.05]
+    rows = [f"{60 * k},{v},{q}" for k, (v, q) in enumerate(zip(volts, charge, strict=True))]
+    (result.folder / "series.csv").write_text(
+        "\n".join(["t [s],voltage [V],charge [C/m^2]", *rows]) + "\n")
+    (ax,) = Result(result.folder).plot("voltage", against="charge").axes
+    assert [line.get_xdata().tolist() for line in ax.lines] == [
+        pytest.approx(x) for x in ([0.0, 1.0, 2.0], [0.0, 1.0, 1.5], [0.0, 1.0])]
+    assert ax.lines[0].get_ydata() == pytest.approx([-20.0, -30.0, -40.0])
+    assert [line.get_label() for line in ax.lines] == ["1: plating", "1: stripping", "2: plating"]
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "--", "-"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("capacity (mAh/cm²)", "voltage (mV)")
+    assert main(["post", str(result.folder), "--against", "charge"]) == 0
+    assert (result.folder / "figures" / "voltage_over_capacity.png").is_file()
+
+
+def test_a_series_without_charge_has_no_capacity(result: Result) -> None:
+    with pytest.raises(CaseError, match="no charge that flows; draw voltage against time"):
+        result.plot("voltage", against="charge")
+
+
+def test_a_cut_line_shows_the_field_at_each_time(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1 mol/L, and 1 to 1.4 mol/L upwards at the end; nothing above the cell."""
+    figure = cut(result, "c", (10 * UM, 0.0), (10 * UM, 50 * UM), (0.0, 120.0))
+    first, last = figure.axes[0].lines
+    x, inside = last.get_xdata(), last.get_xdata() < 40.0
+    assert first.get_ydata()[inside] == pytest.approx(1.0)
+    assert last.get_ydata()[inside] == pytest.approx(1.0 + 0.01 * x[inside])
+    assert np.isnan(last.get_ydata()[x > 40.1]).all()
+    assert [first.get_label(), last.get_label()] == ["0 s", "2 min"]
+    command = ["post", str(result.folder), "--field", "c", "--time", "0 s,1 min,2 min", "--line"]
+    assert main([*command, "10 um,0,10 um,40 um"]) == 0
+    assert (result.folder / "figures" / "c_along_line.png").is_file()
+    assert main([*command, "90 um,0,90 um,40 um"]) != 0
+    assert "the line meets no cell with c; the cell lies from" in capsys.readouterr().err
+    assert main(command[:-1]) != 0
+    assert "a map has one" in capsys.readouterr().err
