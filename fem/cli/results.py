@@ -29,6 +29,9 @@ def _post(parser: argparse.ArgumentParser) -> None:
                         help="ends of the colours of --field, such as '0.9 mol/L,1.1 mol/L'")
     parser.add_argument("--profile", action="append", default=[], metavar="NAME",
                         help="draw this field over depth, at several times")
+    parser.add_argument("--lines", metavar="VECTOR", default="",
+                        help="draw lines along this vector over the maps of --field, as i_l or "
+                             "N_an; it is there with [output] vectors = true")
     parser.add_argument("--against", choices=("t", "charge"), default="t",
                         help="draw the columns of --field, by default the voltage, over capacity")
     parser.add_argument("--line", type=_line, metavar="X0,Y0,X1,Y1",
@@ -92,14 +95,16 @@ def _chosen(options: argparse.Namespace) -> None:
     if options.line:
         if not options.field:
             raise CaseError("--line: of which field? add --field, such as --field c")
-        drawn = {f"{name}_along_line": cut(result, name, *options.line, options.time)
+        start, end = options.line
+        drawn = {f"{name}_along_line": cut(result, name, start, end, options.time)
                  for name in options.field}
     else:
-        t = _one_time(options) if options.field else None
+        t = _one_time(options) if options.field or options.lines else None
         when = "" if t is None else f"_{result.time(t):.6g}s"
         over = "" if options.against == "t" else "_over_capacity"
-        columns = options.field or (["voltage"] if over else [])
-        drawn = {f"{name}{over}{when}": plot(result, name, t, options.limits, options.against)
+        columns = options.field or [options.lines or "voltage"] * bool(options.lines or over)
+        drawn = {f"{name}{over}{when}": plot(result, name, t, options.limits,
+                                                    options.against, options.lines)
                  for name in columns}
     drawn |= {f"{name}_over_depth": profile(result, name, options.time)
               for name in options.profile}
@@ -119,7 +124,7 @@ def _one_time(options: argparse.Namespace) -> float | None:
 
 
 def _do_post(options: argparse.Namespace) -> None:
-    named = options.field or options.profile or options.movie or options.line
+    named = options.field or options.profile or options.movie or options.line or options.lines
     if named or options.against != "t":
         _chosen(options)
         return

@@ -81,11 +81,12 @@ def legend(figure: Any, axes: list[Any]) -> None:
     """Materials that are drawn in one colour, by name, above the panels."""
     from matplotlib.patches import Patch
 
-    found = {}
+    found: dict[str, Any] = {}
     for ax in axes:
         for patch in ax.patches:
-            if not patch.get_label().startswith("_"):
-                found.setdefault(patch.get_label(), patch.get_facecolor())
+            name = patch.get_label()
+            if name and not name.startswith("_"):
+                found.setdefault(name, patch.get_facecolor())
     if not found:
         return
     handles = [Patch(facecolor=colour, edgecolor=FAINT, linewidth=0.4,

@@ -16,6 +16,7 @@ from fem.post.figures import field_panel, shown_block, values_in
 from fem.post.layout import panels
 from fem.post.materials import legend, name_layers
 from fem.post.spread import frame, measures
+from fem.post.streams import streams, vector_block
 from fem.post.style import LINES, LOOK, caption, scaled, show_time, time_label
 from fem.results.result import Result
 
@@ -39,7 +40,7 @@ RATE = 8
 
 def plot(
     result: Result, name: str = "voltage", t: float | None = None,
-    limits: tuple[float, float] | None = None, against: str = "t",
+    limits: tuple[float, float] | None = None, against: str = "t", lines: str = "",
 ) -> Any:
     """Figure of a column of the series against time or capacity, or of a field (2D) as a map.
 
@@ -50,6 +51,7 @@ def plot(
         limits: ends of the colours of a field, SI.
         against: of a column: `t`, or `charge`: a curve for each time that the current keeps its
             sign, over the charge since it began.
+        lines: vector whose lines are drawn over a map, as `i_l`.
 
     Raises:
         CaseError: there is nothing of that name, it is a field in 3D, or no charge flows.
@@ -58,9 +60,11 @@ def plot(
 
     fields = {f for block in result.blocks for f in result.fields(block)}
     fields |= {f.name for f in fields_of(result).values() if f.gradient_of in fields}
+    if lines:
+        vector_block(result, t, lines)
     with matplotlib.rc_context(LOOK):
         if name in fields:
-            return _map(result, name, t, limits)
+            return _map(result, name, t, limits, lines)
         if name in result.series:
             return _curve(result, name) if against == "t" else _over_capacity(result, name)
     raise CaseError(f"{result.folder}: no column or field {name!r}; "
@@ -113,15 +117,16 @@ def _over_capacity(result: Result, name: str) -> Any:
     for rows, way, k in zip(found, ways, cycle, strict=True):
         begin = charge[rows.start] if rows.start else 0.0  # the first row is the end of a step
         words = f"{k}: {'plating' if way < 0 else 'stripping'}"
-        ax.plot(np.abs(charge[rows] - begin) / MAH_CM2, series[name][rows] * factor,
+        own = slice(rows.start + bool(rows.start), rows.stop)  # its voltages, not the one before
+        ax.plot(np.abs(charge[own] - begin) / MAH_CM2, series[name][own] * factor,
                 color=colours[k - 1], linestyle="-" if way < 0 else "--", label=words)
     ax.set_xlabel("capacity (mAh/cm²)")
     ax.set_ylabel(f"{name} ({shown})" if shown else name)
     ax.grid(True)
     if 1 < len(found) <= MOST_NAMED:
         ax.legend()
-    caption(figure, f"{result.summary.get('title', '')} · {len(found)} of plating or stripping, "
-                    "capacity from the start of each, dashes for stripping")
+    caption(figure, f"{result.summary.get('title', '')} · half cycles: {len(found)}, "
+                    "capacity from the start of each, stripping dashed")
     return figure
 
 
@@ -139,7 +144,7 @@ def _flat(result: Result) -> tuple[Array, Array]:
 
 
 def _map(
-    result: Result, name: str, t: float | None, limits: tuple[float, float] | None
+    result: Result, name: str, t: float | None, limits: tuple[float, float] | None, lines: str
 ) -> Any:
     low, high = _flat(result)
     wide, tall = (high - low)[:2]
@@ -150,6 +155,8 @@ def _map(
     drawn = field_panel(ax, result, t, name, scale, values)
     if limits is not None:
         drawn.set_clim(*np.sort(scale(values)))
+    if lines:
+        streams(ax, result, t, lines)
     ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
     pad = 0.012 * (high - low)
     ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
@@ -158,7 +165,9 @@ def _map(
     legend(made.figure, made.axes)
     made.colour_bar(drawn, scale.label)
     title = str(result.summary.get("title") or result.folder.resolve().name)
-    caption(made.figure, f"{title} · t = {show_time(result.time(t, shown_block(result, name)))}")
+    said = [title, f"t = {show_time(result.time(t, shown_block(result, name)))}"]
+    said += [f"lines along {lines}"] if lines else []
+    caption(made.figure, " · ".join(said))
     return made.figure
 
 
