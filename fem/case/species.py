@@ -21,6 +21,8 @@ __all__ = ["ANION", "Species", "problems", "species"]
 ANION = "anion"
 #: Sum of charges at the start, as a share of all, that counts as rounding.
 NEUTRAL = 1e-9
+#: Names X for which c_X is a column, or the concentration that walls see.
+RESERVED = ("seen", "min", "max", "least")
 #: Share of the most abundant ion that is offered for one that is not there at the start.
 TRACE = 1e-6
 
@@ -134,6 +136,8 @@ def _unlike(entries: Any, metal: Metal) -> Iterator[str]:
     for k, name in enumerate(names):
         if name in names[:k]:
             yield f"ion.{k}.name: {name!r}: is there twice; rename one of them"
+        if name in RESERVED:
+            yield f"ion.{k}.name: {name!r}: c_{name} stands for something else; rename the ion"
     most = max(entry.c0 for entry in entries)
     for k, entry in enumerate(entries):
         if entry.c0 == 0.0:

@@ -40,6 +40,7 @@ LI, A = two()
      r"fixed_charge\.0\.walls: false: walls see the ions"),
     ({"materials": {"ideal": IDEAL | {"t_plus": 1.2, "kappa": "1 S/m"}}}, "between 0 and 1"),
     ({"ion": [LI, A, ion("B", 0, 0.0)]}, r"ion\.2\.c0: 0 mol/m\^3: .* a trace of it, as 0\.001"),
+    ({"ion": [LI, A | {"name": "seen"}]}, r"ion\.1\.name: 'seen': c_seen stands for something"),
     ({"study": "growth"}, "'ions': metal does not grow"),
     ({"ion": [LI, A], "reaction": [{"equation": "Li <-> Li", "forward": "1 1/s"}]},
      "'Li <-> Li': changes nothing"),
