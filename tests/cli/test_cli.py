@@ -365,7 +365,7 @@ def test_show_schema_names_units_and_defaults(capsys: pytest.CaptureFixture[str]
     rows = {line.split("  ")[0]: line for line in lines if not line.startswith(" ")}
     assert "ohm*m^2" in rows["kinetics.<n>.film_resistance"]
     assert "default 1 s" in rows["time.dt0"]
-    assert "metal | ideal | reservoir | blocking" in rows["counter.kind"]
+    assert "metal | foil | cathode | ideal | reservoir | blocking" in rows["counter.kind"]
 
 
 def test_check_tells_what_will_be_solved(
