@@ -94,7 +94,7 @@ def weights(setup: Setup, table: Stack, charge: float) -> Weights:
     if case.counter.kind == "foil":
         thickness += case.counter.thickness or 0.0
     for layer in table.layers:
-        parts[layer.name] = parts.get(layer.name, 0.0) + layer.thickness * _of_layer(layer)
+        parts[layer.name] = layer.thickness * _of_layer(layer)
         thickness += layer.thickness
     return Weights(parts, thickness, tuple(host))
 

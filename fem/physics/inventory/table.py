@@ -93,7 +93,14 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         yield "inventory.sei: a table [[sei]] says what films take; keep one of them"
     if table.dead is not None:
         yield from _dead(table.dead)
+    taken = {"metal", "electrolyte"}
     for k, layer in enumerate(table.stack.layers if table.stack else ()):
+        if layer.name in taken:
+            yield (
+                f"inventory.stack.layers.{k}.name: {layer.name!r} is counted already, under this "
+                "name; rename the layer"
+            )
+        taken.add(layer.name)
         if (layer.material is None) == (layer.density is None):
             yield f"inventory.stack.layers.{k}: {layer.name!r}: give its material, or its density"
 

@@ -169,6 +169,8 @@ def test_a_host_of_half_of_the_mass(tmp_path):
     ("stack", "message"),
     [
         ({"density": {"hots": "1 g/cm^3"}}, "inventory.stack.density.hots: no such part"),
+        ({"layers": [{"name": "foil", "thickness": "10 um", "material": "Cu"}] * 2},
+         "inventory.stack.layers.1.name: 'foil' is counted already"),
         ({"layers": [{"name": "a", "thickness": "1 um"}]}, "'a': give its material, or its"),
         ({"layers": [{"name": "a", "thickness": "1 um", "material": "MXene"}]},
          "'a': nobody knows its density"),
