@@ -39,6 +39,23 @@ def test_three_layers(tmp_path: Path, reached: Reached) -> None:
     reached("bottom with 1 mV less, %", found["host_bottom"], least=55, most=80)
 
 
+def test_three_layers_swept(tmp_path: Path, reached: Reached) -> None:
+    """The conductivity step does nothing; the top is a way for ions, as long as it is thick."""
+    axes = {"geometry.layers.2.thickness": ["1 um", "30 um"],
+            "regions.host_middle.sigma": ["34 kS/cm", "0.34 S/cm"]}
+    case = Case.load("trilayer_cg_sweep", ["output.figures=false"])
+    thin, thin_poor, thick, thick_poor = case.sweep(axes, tmp_path)
+    share, drop = "share_by_region.host_middle", "voltage_parts.ohmic_l.separator_top"
+    for what, good, poor in (("1 um", thin, thin_poor), ("30 um", thick, thick_poor)):
+        gap = abs(good["voltage"] - poor["voltage"])
+        reached(f"voltage by the step, {what}, mV", 1e3 * gap, most=0.01)
+        reached(f"share of the middle by the step, {what}", abs(good[share] - poor[share]),
+                most=1e-4)
+    reached("share of the middle by the top", abs(thick[share] - thin[share]), most=1e-3)
+    reached("ohmic drop in the top, 30 um over 1 um", thick[drop] / thin[drop],
+            least=29.7, most=30.3)
+
+
 def test_carbon_on_silver(tmp_path: Path, reached: Reached) -> None:
     """Silver takes all below; 90 um of carbonate or 1 mA/cm2 give the rest to the top."""
     thick = "geometry.layers.0.thickness=90 um"
