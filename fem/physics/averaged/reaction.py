@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
 from fem.compat import MPI
 from fem.setup.kinetics import behind_film
@@ -94,6 +93,8 @@ class PoreKinetics:
             return np.minimum(self.free(eta, c, T), 0.0)
         if self.spread == 0.0:
             return np.minimum(self.free(eta + self.left, c, T), 0.0)
+        from scipy.special import ndtr  # half a second, which other runs need not wait for
+
         active = self.seen + (1.0 - self.seen) * ndtr((-eta - self.barrier) / self.spread)
         return active * np.minimum(self.free(eta, c, T), 0.0)
 
