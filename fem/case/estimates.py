@@ -17,6 +17,7 @@ from fem.values.properties import number, varies
 if TYPE_CHECKING:
     from fem.case.case import Case
     from fem.materials import Electrolyte
+from fem.values.kinds import LAW_VARIABLES
 
 __all__ = ["AtRest", "Plating", "Slab", "at_rest", "estimates", "largest", "salt", "slabs"]
 
@@ -161,7 +162,7 @@ def at_rest(case: Case, name: str, solid: str, c0: float) -> AtRest | None:
     i0 = given.get("i0")
     if i0 is None:
         i0 = pair.i0(c0, T)
-    elif i0.variables - {"c", "T"}:
+    elif i0.variables - {*LAW_VARIABLES}:
         return None  # varies in space
     else:
         i0 = i0.at(c=c0, T=T)

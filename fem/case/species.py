@@ -110,7 +110,8 @@ def _salt(
 ) -> dict[str, Species] | str:
     """The two ions of the electrolyte, by name; or why they do not follow from its data."""
     c, T = float(liquid.c0), float(sections["temperature"])
-    start = getattr(sections.get("initial"), "c", None)
+    initial = sections.get("initial")
+    start = None if initial is None else initial.c
     if start is not None and not start.variables:
         c = float(start.at())
     D, t_plus = float(liquid.D(c, T)), float(liquid.t_plus(c, T))

@@ -122,7 +122,7 @@ def test_inspect_takes_densities_from_the_command_line(
     shown = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert shown["host_mass"] == f"host_sheets {8960 * 50e-6 * 0.5 / 5.5:.4g} kg/m^2"
     assert shown["capacity"].endswith("C/m^2")
-    for given, reason in (("host=carbon_fibre", "no density of carbon_fibre"),
+    for given, reason in (("host=MXene", "no density of MXene"),
                           ("host=8 um", "8 um"), ("host", "REGION=VALUE")):
         assert main.main(["inspect", folder, "--density", given]) == 1
         assert reason in capsys.readouterr().err

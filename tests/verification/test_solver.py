@@ -500,6 +500,7 @@ class Clock:
     """A system as a `Stepper` needs it; its error grows with the step as `law` says."""
 
     history, t, dt = 3, 0.0, 0.0
+    foreseen, limits, hints = (), (), SimpleNamespace(tight=False)
 
     def __init__(self, law):
         self.law, self.tried = law, []

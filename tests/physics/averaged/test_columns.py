@@ -105,7 +105,8 @@ def test_filling_laws(law: str, tmp_path: Path) -> None:
         electrolyte=EVEN | {"kappa": "1000 S/m", "D": "1e-9 m^2/s", "t_plus": 1},
         kinetics={"i0": {"expression": f"{i0} + 0*c", "unit": "A/m^2"}}, time={"tolerance": 2e-6},
         averaged={"displacement": "none",
-                  "regions": {"host_mat": {"surface": surface, "exponent": 0}}},
+                  "regions": {"host_mat": {"surface": surface, "exponent": 0,
+                                           "pore_distance": "1 um"}}},
         protocol=[{"step": "hold", "voltage": f"{-2 * RT_F * math.asinh(0.5 / i0)!r} V",
                    "duration": "1 h"}],
     )
