@@ -47,7 +47,7 @@ class Browser:
         try:
             wait(lambda: self._ask("GET", "/status")["ready"], "the driver")
             self.session = f"/session/{self._ask('POST', '/session', asked)['sessionId']}"
-        except Exception:
+        except Exception:  # whatever it is, no driver is left running
             self.process.kill()
             raise
 

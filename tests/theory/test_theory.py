@@ -15,6 +15,7 @@ from fem import theory
 from fem.base.constants import BOLTZMANN, EPSILON_0, FARADAY, GAS_CONSTANT, T_REF
 from fem.materials import electrolyte, metal
 from fem.theory import effective
+from tests.verification.khoo import C_EXACT, TIMES
 
 # D 3e-10 m2/s, c0 1000 mol/m3, t_plus 0.4, L 100 um: the data of the transport section
 L = 1e-4
@@ -65,12 +66,12 @@ def test_no_depletion_up_to_the_limiting_current():
 
 def test_closed_cell_against_the_exact_column_of_khoo_2019():
     # Khoo, Zhao, Bazant, J. Electrochem. Soc. 166 (2019) A2280: J = 1.5, rho_s = 0, t in t_s
-    t = np.array([0.2, 0.4, 0.6, 0.8, 0.85, 0.9, 0.95]) * math.pi / (16 * 1.5**2)
+    t = np.array(TIMES) * math.pi / (16 * 1.5**2)
     unit: dict[str, Any] = dict(c0=1.0, D=1.0, t_plus=0.0)
     J = 1.5 * theory.limiting_current(1.0, **unit)
     np.testing.assert_allclose(
         theory.closed_cell_concentration(1.0, t, J, 1.0, **unit),
-        [0.55279, 0.36760, 0.22648, 0.11071, 0.08489, 0.06019, 0.03654],
+        C_EXACT,
         atol=6e-6,
     )
 

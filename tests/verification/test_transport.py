@@ -29,6 +29,7 @@ from tests.verification.cells import (
     kinetics,
     overpotential,
 )
+from tests.verification.khoo import C_EXACT, ETA_0, ETA_1, TIMES
 
 FINE = {
     "family": "planar", "length": "100 um", "size": "2 um", "size_width": "0.4 um",
@@ -204,11 +205,8 @@ def test_sand_time(density, sand, length, tmp_path):
 
 # -- Khoo, Zhao, Bazant, J. Electrochem. Soc. 166 (2019) A2280, rho_s = 0 ----------------------
 
-SHARE, TIMES = 1.5, [0.2, 0.4, 0.6, 0.8, 0.85, 0.9, 0.95]
+SHARE = 1.5
 STEPS = [120, 30, 25, 25, 10, 10, 10]
-C_EXACT = [0.55279, 0.36760, 0.22648, 0.11071, 0.08489, 0.06019, 0.03654]
-ETA_1 = [-6.01326, -6.4195, -6.90225, -7.61855, -7.88609, -8.23146, -8.73991]
-ETA_0 = [5.05943, 4.94059, 4.85891, 4.79675, 4.78354, 4.7713, 4.76069]
 
 
 def test_khoo_neutral():

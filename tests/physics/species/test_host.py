@@ -16,6 +16,7 @@ from tests.physics.charged.hosts import FINE, GRADED, LIMIT
 from tests.physics.charged.test_host import I0, SAND, SHARE, STEADY
 from tests.physics.species.solutions import UNIT, filled, steady, three
 from tests.verification.cells import C0, FAST, RT_F, Cell, L, kinetics, overpotential
+from tests.verification.khoo import C_EXACT, CHARGED, ETA_0, ETA_1, TIMES
 
 
 @pytest.mark.parametrize(("J", "rho"), STEADY)
@@ -46,11 +47,9 @@ def khoo(rho: float, times: Sequence[float], tolerance: float) -> Iterator[Cell]
 
 def test_overlimiting_current_against_comsol() -> None:
     """rho_s = -0.05: eta at the cathode up to two Sand times."""
-    known = {0.2: -5.90541, 0.6: -6.59836, 1.0: -7.52713, 1.2: -8.09749, 1.6: -8.41063,
-             2.0: -8.41226}
     off = [
         (cell.voltage - cell.at_height("phi_l", 0.0)) / RT_F / eta - 1
-        for cell, eta in zip(khoo(-0.05, [*known], 5e-5), known.values(), strict=True)
+        for cell, eta in zip(khoo(-0.05, [*CHARGED], 5e-5), CHARGED.values(), strict=True)
     ]
     print("ions, khoo -0.05", [f"{x:.1e}" for x in off])
     assert np.abs(off).max() < 1e-3
@@ -58,16 +57,12 @@ def test_overlimiting_current_against_comsol() -> None:
 
 def test_neutral_cell_against_comsol() -> None:
     """All columns of COMSOL's table at rho_s = 0; it is itself 0.16 % off at the last time."""
-    times = [0.2, 0.4, 0.6, 0.8, 0.85, 0.9, 0.95]
-    c_1 = [0.55279, 0.36760, 0.22648, 0.11071, 0.08489, 0.06019, 0.03654]
-    eta_1 = [-6.01326, -6.4195, -6.90225, -7.61855, -7.88609, -8.23146, -8.73991]
-    eta_0 = [5.05943, 4.94059, 4.85891, 4.79675, 4.78354, 4.7713, 4.76069]
     found = [
         (cell.s["ions"].at_places()[1].min() / C0,
          (cell.voltage - cell.at_height("phi_l", 0.0)) / RT_F, -cell.at_height("phi_l", L) / RT_F)
-        for cell in khoo(0.0, times, 2e-6)
+        for cell in khoo(0.0, TIMES, 2e-6)
     ]
-    off = np.abs(np.array(found) / np.array([c_1, eta_1, eta_0]).T - 1).max(axis=0)
+    off = np.abs(np.array(found) / np.array([C_EXACT, ETA_1, ETA_0]).T - 1).max(axis=0)
     print("ions, khoo 0", off)
     assert off[0] < 1e-3
     assert off[1:].max() < 3e-3
