@@ -32,9 +32,13 @@ PHYSICS = Physics(
     ),
     columns=(
         Column("tip", "m", "distance of the highest metal from the collector", last=False),
+        Column("live", "C/m^2", "metal that is connected to the collector", per_area=True,
+               last=False),
         Column("dead", "C/m^2", "metal without electronic contact", per_area=True, last=False,
                each_cycle=True),
         Column("islands", "", "pieces of it", last=False),
+        Column("residue", "C/m^2", "metal too thin to conduct: live + dead + residue = plated",
+               per_area=True, last=False),
         Column("floor", "", "share of the current that passes through empty pores", last=False),
         Column("xi_min", "", "smallest share of metal", last=False),
         Column("xi_max", "", "largest share of metal", last=False),

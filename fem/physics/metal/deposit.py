@@ -131,8 +131,9 @@ class Deposit(Observer):
 
         Returns:
             `plated`, C (2D: C/m); `faraday`: that against charge passed less side reactions;
-            `xi_min`, `xi_max`; `tip`, distance of the highest metal from the collector, m; `dead`,
-            charge of metal without electronic contact, C; `islands`, how many pieces; `floor`,
+            `xi_min`, `xi_max`; `tip`, distance of the highest metal from the collector, m; `live`
+            and `dead`, charge of metal with and without electronic contact, C; `islands`, how many
+            pieces of the latter; `residue`, charge of metal too thin to conduct, C; `floor`,
             current through empty pores over the cell current.
         """
         self.amount, start = self.plated(), self.s.kept["plated"]
@@ -198,11 +199,17 @@ class Deposit(Observer):
         mine, current = self.node_label[: len(self.volumes)], self.nodal_currents()
         on = mine >= 0
         sums = np.bincount(mine[on], weights=current[on], minlength=len(self.alive))
-        sums = self.comm.allreduce(sums, op=MPI.SUM)
+        amount = self.volumes * self.xi * self.metal.charge_density
+        alive = np.append(self.alive, False)[mine]  # -1, no part: the last entry
+        neither = ~alive & ~np.isin(mine, self.dead_parts)
+        *sums, live, residue = self.comm.allreduce(
+            np.array([*sums, amount[alive].sum(), amount[neither].sum()]), op=MPI.SUM)
         return {
+            "live": float(live),
             "dead": sum(piece["charge"] for piece in self.pieces),
+            "residue": float(residue),
             "islands": float(len(self.pieces)),
-            "floor": float(np.abs(sums[~self.alive]).sum()) / scale,
+            "floor": float(np.abs(np.array(sums)[~self.alive]).sum()) / scale,
         }
 
     def connect(self) -> None:
