@@ -24,6 +24,7 @@ from ufl.classes import Condition
 from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
+from fem.base.errors import RunError
 from fem.compat import MPI, owned_size
 from fem.solver.corners import Moment
 from fem.solver.edges import AlongEdges, EdgeSlope
@@ -56,6 +57,8 @@ TRACE_C = 1e-60
 MAX_REPEATS = 5
 #: Tolerance of the first linear solve, and factor of the residual in it: Newton leaves its square.
 FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR = 1e-6, 1e-4
+#: Tolerance of the linear solve for a response to a small current.
+RESPONSE_RTOL = 1e-11
 #: Most moves of the predicted voltage, while it misses the current by more than this share.
 VOLTAGE_AIM_TRIES, VOLTAGE_AIM_RTOL = 3, 1e-2
 #: Gap in the current, as a share of the residual, above which the voltage is moved after an
@@ -419,6 +422,29 @@ class Stage:
             self.local.linearise()
         T = float(self.system.temperature.value)
         return abs(self._slope()) * GAS_CONSTANT * T / FARADAY if self.drives else 0.0
+
+    def response(self) -> tuple[dict[str, npt.NDArray[np.float64]], float]:
+        """Changes of the owned values and of the voltage with the cell current, all else held.
+
+        Returns:
+            One more ampere's: of each unknown, in its unit per A, and of the voltage, V/A.
+
+        Raises:
+            RunError: no current can be found for the state (collective).
+        """
+        self.parts.begin()
+        self.solver.begin()
+        self._state(Control(None), False)
+        if self.local:
+            self.local.linearise()
+        self.parts.fill()
+        self.solver.rtol = RESPONSE_RTOL
+        self.solver.update(True)
+        rest = [np.zeros(n) for n in self.sizes]
+        (fields, voltage), _, good = self._direction(rest, -1.0, True)
+        if not good:
+            raise RunError(f"no response to a small current{self.solver.why}")
+        return dict(zip(self.names, fields, strict=True)), voltage
 
     def borders(self) -> tuple[list[npt.NDArray[np.float64]], list[npt.NDArray[np.float64]]]:
         """dF/dE and di/du at owned nodes, zero at held ones, from the last linearisation."""

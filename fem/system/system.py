@@ -315,6 +315,8 @@ class System:
         self.stores: list[Store] = []  # metal that parts hold beside walls
         self.spent: dict[str, list[Callable[[Any], Any]]] = {}  # see `spend`
         self.spent_at_nodes: list[Any] = []
+        # Changes of the potentials and of the voltage with the cell current, per A; a run sets it.
+        self.response: Callable[[], tuple[dict[str, Any], float]] | None = None
         self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
         self.memories: dict[str, Any] = {}
         self.vectors: dict[str, tuple[Any, Subdomain]] = {}  # for files only: `fem.system.vectors`

@@ -9,7 +9,14 @@ with E_c = (diffusion potential) grad ln c, the field that drives ions by differ
 concentration. Each term is a sum of integrals that its physics reports (`System.spend`), none is
 what the others leave. Divided by I they are the parts V_k of the voltage: each place counts by the
 share of the current that passes it. Fields and weights are in the space of the rows, so the parts
-add up to E as exactly as the rows are solved. Without a current there is no power to split.
+add up to E as exactly as the rows are solved.
+
+Without a current the parts are what they become as the current vanishes, salt and metal held:
+
+    V_k = dP_k/dI at I = 0,    sum of V_k = d(I E)/dI = E
+
+with dP_k along the response of the potentials to a small current. Where nothing flows at rest that
+is to weigh by w, the field of the conduction problem for 1 A, linearised at the state.
 """
 
 from __future__ import annotations
@@ -33,6 +40,9 @@ __all__ = ["BY_REGION", "Split"]
 BY_REGION = ("ohmic_s", "ohmic_l", "concentration")
 #: Current, over that which residuals are compared with, below which a cell counts as at rest.
 REST_SHARE = 1e-6
+#: Largest change of a potential along the response to a small current, V. Walls that pass plating
+#: and stripping unequally leave an error of the parts of about its size; round-off leaves less.
+NUDGE = 1e-8
 #: Difference of the parts from the voltage above which a remark says so, V.
 MAX_GAP = 1e-6
 
@@ -114,22 +124,52 @@ class Split:
         return found
 
     def volts(self, current: float, scale: float) -> dict[str, float]:
-        """Columns of the parts, V, sign of the voltage; NaN without a current (collective).
+        """Columns of the parts, V, sign of the voltage (collective).
+
+        NaN without a current where potentials alone do not follow one, as with space charge.
 
         Args:
             current: through the cell, A, sign of i_n.
             scale: that residuals are compared with, A.
         """
-        if abs(current) <= REST_SHARE * scale:
+        rests = abs(current) <= REST_SHARE * scale
+        powers = self._at_rest() if rests else self.powers()
+        if not powers:
             self.gap = math.nan
             return dict.fromkeys(self.columns, math.nan)
-        found = {f"V_{part}": power / current for part, power in self.powers().items()}
+        per = 1.0 if rests else current
+        found = {f"V_{part}": power / per for part, power in powers.items()}
         self.gap = float(self.s.get_voltage()) - sum(found[f"V_{part}"] for part in self.names)
         self.last = found
         return found | {"V_gap": self.gap}
 
+    def _at_rest(self) -> dict[str, float]:
+        """How the powers change with a small current, W/A; empty where none is known (collective).
+        """
+        s = self.s
+        if s.response is None:
+            return {}
+        moves, rise = s.response()
+        largest = max([abs(rise), *(float(np.abs(m).max(initial=0.0)) for m in moves.values())])
+        step = NUDGE / s.domain.comm.allreduce(largest, op=MPI.MAX)  # A
+        voltage = s.get_voltage()
+        kept = {name: s.unknowns[name].value.x.array.copy() for name in moves}
+        ways = []
+        for way in (step, -step, 0.0):
+            for name, move in moves.items():
+                value = s.unknowns[name].value.x
+                value.array[: len(move)] = kept[name][: len(move)] + way * move
+                value.scatter_forward()
+            s.set_voltage(voltage + way * rise)
+            for refresh in s.refreshers:
+                refresh()
+            if way:
+                ways.append(self.powers())
+        above, below = ways
+        return {part: (above[part] - below[part]) / (2 * step) for part in above}
+
     def summary(self) -> dict[str, dict[str, float]]:
-        """Parts of the voltage of the last step with a current, V."""
+        """Parts of the voltage of the last step, V."""
         if math.isnan(self.gap):
             return {}
         return {"voltage_parts": {n.removeprefix("V_"): v for n, v in self.last.items()}}

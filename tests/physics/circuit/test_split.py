@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fem import Case
+from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.results.result import Result
 from fem.system.system import System
 from tests.physics.averaged.columns import column, linear
@@ -107,7 +108,9 @@ def test_parts_of_a_host_add_up_through_plate_rest_and_strip(tmp_path: Path) -> 
         result.series,
         parts(result, int(np.flatnonzero(result.series["segment"] == 0)[-1])),
     )
-    assert np.isnan(series["V_gap"][series["segment"] == 1]).all()  # no current, no power to split
+    assert not np.isnan(series["V_gap"]).any()  # at rest as well
+    rest = parts(result, int(np.flatnonzero(series["segment"] == 1)[-1]))
+    assert abs(rest["V_ohmic_l"]) < 1e-3 * abs(found["V_ohmic_l"])
     assert {
         "V_ohmic_s",
         "V_contact",
@@ -124,6 +127,29 @@ def test_parts_of_a_host_add_up_through_plate_rest_and_strip(tmp_path: Path) -> 
     assert parts(result)["V_nucleation"] == 0.0  # a barrier costs nothing while metal is stripped
     text = json.loads((tmp_path / "r" / "summary.json").read_text())
     assert sum(text["voltage_parts"].values()) == pytest.approx(series["voltage"][-1], abs=EXACT)
+
+
+def test_at_rest_after_plating_the_voltage_is_the_diffusion_potential(tmp_path: Path) -> None:
+    """Nothing flows in a planar cell at rest: E = (2RT/F)(1 - t_plus) ln(c_collector/c_counter)."""
+    data = case(
+        materials={"ideal": PLAIN},
+        geometry={"family": "planar", "length": "100 um", "size": "5 um", "size_width": "10 um"},
+        kinetics=[kinetics("collector", 10.0, **FILM), kinetics("counter", 10.0)],
+        protocol=[{"step": "plate", "current_density": "50 A/m^2", "duration": "5 s"},
+                  {"step": "rest", "duration": "1 s"}],
+    )  # fmt: skip
+    result = Case.from_dict(data).run(tmp_path / "r", quiet=True)
+    adds_up(result)
+    found, y = parts(result), result.points("pore")[:, 1]
+    c = result.array("c")
+    low, high = c[y == y.min()].mean(), c[y == y.max()].mean()
+    thermal = GAS_CONSTANT * 298.15 / FARADAY
+    known = 2 * thermal * (1.0 - 0.4) * np.log(low / high)
+    assert known < -1e-3
+    assert found["V_concentration"] == pytest.approx(known, rel=1e-2)  # grad ln c of 5 um cells
+    assert found["V_concentration"] == pytest.approx(result.series["voltage"][-1], rel=1e-9)
+    others = {k: v for k, v in found.items() if k not in ("V_concentration", "V_gap")}
+    assert max(map(abs, others.values())) < 1e-9, others
 
 
 @pytest.mark.parametrize("study", ["primary", "secondary", "steady"])
