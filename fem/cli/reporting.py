@@ -22,11 +22,15 @@ def _do_report(options: argparse.Namespace) -> None:
 def _why(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a result folder")
     parser.add_argument("--only", action="append", default=[], metavar="INGREDIENT",
-                        help="to be switched off; may be repeated; default the first five")
+                        help="to be switched off; may be repeated; default the first five "
+                        "(--run: three)")
+    parser.add_argument("--run", action="store_true",
+                        help="run the case anew for each combination, not one solve of its start")
     parser.epilog = (
         "examples:\n"
         "  hostplate why results/trilayer_cg\n"
-        "  hostplate why results/trilayer_cg --only barriers --only kinetics"
+        "  hostplate why results/trilayer_cg --only barriers --only kinetics\n"
+        "  hostplate why results/mine --run --only 'geometry fibre_diameter'"
     )
     parser.set_defaults(call=_do_why)
 
@@ -34,4 +38,5 @@ def _why(parser: argparse.ArgumentParser) -> None:
 def _do_why(options: argparse.Namespace) -> None:
     from fem.run.why import table, why
 
-    print("\n".join(table(why(options.folder, only=options.only, quiet=False))))
+    found = why(options.folder, only=options.only, whole=options.run, quiet=False)
+    print("\n".join(table(found)))

@@ -7,10 +7,12 @@ With metric m and ingredients k of a set N
     Shapley       sum over S without k of |S|! (n - |S| - 1)!/n! (m(S and k) - m(S))
 
 Shapley's shares add up to m(N) - m(none). Where main effect and last in differ in sign, ingredients
-act on each other, and the largest of the pairs m(N) - m(-k) - m(-l) + m(-k -l) says which. An
-effect below 3 times the change of m on a mesh of half the size is none. Each state is one solve:
-`secondary` with the salt as at the start, `steady` with its gradient; metal on walls is that of the
-start, so this is what decides at the beginning of a plating, not what has become of it.
+act on each other; so do all whose m(N) - m(-k) - m(-l) + m(-k -l), what both do beyond the sum of
+what each does, is not none. An effect below 3 times the change of m on a mesh of half the size is
+none. Each state is one solve: `secondary` with the salt as at the start, `steady` with its
+gradient; metal on walls is that of the start, so this is what decides at the beginning of a
+plating. Or each is a whole run with its protocol: what decides at its end; then half a time step
+counts in the error as well.
 """
 
 from __future__ import annotations
@@ -19,146 +21,40 @@ import copy
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fem.base.errors import CaseError, RunError
 from fem.base.folder import write_text
 from fem.case.case import Case
-from fem.materials import material
 from fem.results.comparison import numbers
 from fem.results.result import Result
-from fem.values.units import parse_quantity
+from fem.run.ingredients import Ingredient, ingredients
 
-__all__ = ["Ingredient", "effects", "ingredients", "table", "why"]
+__all__ = ["effects", "table", "why"]
 
-Data = dict[str, Any]
 Corner = frozenset[str]
 
 #: Metrics that are asked for, as the summary has them.
 METRICS = {"B": "metrics.bottom_up", "voltage": "voltage", "max/mean": "metrics.max_mean"}
-#: Most ingredients: 2^5 solves.
-MOST = 5
-#: Times an exchange current density is multiplied by to be no resistance.
-FASTER = 100.0
-#: Conductivity of electrons that resists nothing, S/m; solids are capped anyway.
-HUGE = "1e9 S/m"
+#: Most ingredients that are chosen where none are named: 2^5 solves, 2^3 runs.
+MOST, MOST_OF_RUN = 5, 3
+#: Studies that have states which one solve gives.
+OF_STATES = ("primary", "secondary", "steady", "tertiary")
+#: Effects below this many times the discretisation error are none.
+TIMES_ERROR = 3.0
 
 
-@dataclass(frozen=True)
-class Ingredient:
-    """Something of a case that can be switched off.
-
-    Attributes:
-        name: of it.
-        off: what it is then.
-        switch: changes a case's data in place.
-    """
-
-    name: str
-    off: str
-    switch: Callable[[Data], None]
-
-
-def ingredients(case: Case) -> list[Ingredient]:
-    """Ingredients that a case has, most telling first."""
-    found = []
-    barriers = any(e.eta_nuc is not None for e in case.kinetics) or any(
-        pair.get("eta_nuc", 0.0) for pair in _pairs(case).values())
-    if barriers:
-        found.append(Ingredient("barriers", "eta_nuc = 0", _all_walls("eta_nuc", "0 V")))
-    for key in ("sigma", "bridge_sigma"):
-        given = _given(case, key)
-        if len({*given.values()}) > 1:
-            mean = f"{sum(given.values()) / len(given):.6g} S/m"
-            found.append(Ingredient(
-                f"steps of {key}", f"their mean, {mean}", _regions({n: mean for n in given}, key)))
-    conduct = {name: HUGE for name in _conductors(case)}
-    bridged = {name: HUGE for name in _given(case, "bridge_sigma")}
-
-    def conducting(data: Data) -> None:
-        _regions(conduct, "sigma")(data)
-        _regions(bridged, "bridge_sigma")(data)
-
-    if conduct or bridged:
-        found.append(Ingredient("resistance of electrons", f"sigma = {HUGE}", conducting))
-    found.append(Ingredient("salt gradient", "c as at the start (secondary)",
-                            lambda data: data.__setitem__("study", "secondary")))
-    rates = _rates(case)
-    if rates:
-        def fast(data: Data) -> None:
-            data.setdefault("kinetics", []).extend(
-                {"surface": n, "i0": f"{FASTER * i0:.9g} A/m^2"} for n, i0 in rates.items())
-
-        found.append(Ingredient("kinetics", f"i0 times {FASTER:g}", fast))
-    if case.coatings:
-        found.append(Ingredient("coatings", "none", lambda data: data.pop("coating", None)))
-    if any(e.film_resistance is not None for e in case.kinetics):
-        found.append(
-            Ingredient("films", "none", _all_walls("film_resistance", "0 ohm*m^2")))
-    return found
-
-
-def _pairs(case: Case) -> dict[str, dict[str, float]]:
-    """Numbers of the pair of each region's material with the metal."""
-    out = {}
-    for name in _conductors(case):
-        pair = case.pair_data(str(case.regions[name].material), strict=False)
-        out[name] = {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
-    return out
-
-
-def _conductors(case: Case) -> list[str]:
-    """Entries of regions whose material conducts electrons."""
-    own = case.fillings
-    return [
-        name for name, region in case.regions.items() if region.material
-        and float(getattr(material(region.material, own, cation=case.metal), "sigma", 0.0) or 0.0)
-    ]
-
-
-def _given(case: Case, key: str) -> dict[str, float]:
-    """Numbers that regions give for a key, S/m."""
-    found = {}
-    for name, region in case.regions.items():
-        value = getattr(region, key)
-        if value is not None and not getattr(value, "variables", None):
-            found[name] = float(value.at() if hasattr(value, "at") else value)
-    return found
-
-
-def _rates(case: Case) -> dict[str, float]:
-    """Exchange current density of each region's walls, A/m2: the case's, else the library's."""
-    rates = {name: pair["i0_ref"] for name, pair in _pairs(case).items() if "i0_ref" in pair}
-    for entry in case.to_dict().get("kinetics", []):
-        if entry["surface"] != "counter" and isinstance(entry.get("i0"), str):
-            rates[entry["surface"]] = parse_quantity(entry["i0"], "A/m^2")
-    return rates
-
-
-def _all_walls(key: str, value: str) -> Callable[[Data], None]:
-    def switch(data: Data) -> None:
-        data.setdefault("kinetics", []).append({"surface": "*", key: value})
-
-    return switch
-
-
-def _regions(values: Mapping[str, str], key: str) -> Callable[[Data], None]:
-    def switch(data: Data) -> None:
-        for name, value in values.items():
-            data.setdefault("regions", {}).setdefault(name, {})[key] = value
-
-    return switch
-
-
-def why(folder: Path, *, only: Sequence[str] = (), quiet: bool = True) -> dict[str, Any]:
+def why(
+    folder: Path, *, only: Sequence[str] = (), whole: bool = False, quiet: bool = True
+) -> dict[str, Any]:
     """Solve all combinations for the case of a result; writes `why.json` and `why/` beside it.
 
     Args:
         folder: of a result.
-        only: names of ingredients; default the first five that the case has.
+        only: names of ingredients; default the first that the case has.
+        whole: each combination is a run with the case's protocol, not one state.
         quiet: no line for each solve.
 
     Raises:
@@ -166,28 +62,38 @@ def why(folder: Path, *, only: Sequence[str] = (), quiet: bool = True) -> dict[s
         RunError: the state with all ingredients cannot be solved.
     """
     case = Case.load(folder / "case.toml")
-    if case.study not in ("primary", "secondary", "steady", "tertiary"):
-        raise CaseError(f"why: study {case.study!r} has no state that one solve gives; ask a "
-                        "secondary, steady or tertiary study of the same case")
-    known = {i.name: i for i in ingredients(case)}
+    if case.study not in OF_STATES and not whole:
+        raise CaseError(f"why: study {case.study!r} has no state that one solve gives; ask with "
+                        "--run, which runs the case once for each combination, or ask a secondary, "
+                        "steady or tertiary study of the same case")
+    known = {i.name: i for i in ingredients(case, run=whole)}
+    if not known:
+        raise CaseError("why: nothing of this case can be switched off")
     if lost := [name for name in only if name not in known]:
         raise CaseError(f"why: no ingredient {lost[0]!r}; this case has: {', '.join(known)}")
-    chosen = [known[name] for name in only] or list(known.values())[:MOST]
+    most = MOST_OF_RUN if whole else MOST
+    chosen = [known[name] for name in dict.fromkeys(only)] or list(known.values())[:most]
     left_out = [name for name in known if name not in {i.name for i in chosen}]
     corners: dict[Corner, dict[str, float]] = {}
     everything = frozenset(i.name for i in chosen)
+    solver = _Solver(case, chosen, folder, whole, quiet)
     for on in (frozenset(c) for n in range(len(chosen), -1, -1)
                for c in itertools.combinations(sorted(everything), n)):
-        corners[on] = _solve(case, chosen, on, folder, quiet)
-    finer = _solve(case, chosen, everything, folder, quiet, finer=True)
-    error = {name: abs(finer[name] - corners[everything][name]) for name in METRICS
-             if name in finer and name in corners[everything]}
+        corners[on] = solver.solve(on)
+    finer = [solver.solve(everything, finer="mesh")]
+    if whole:
+        finer.append(solver.solve(everything, finer="time"))
+    error = {name: sum(abs(f[name] - corners[everything][name]) for f in finer)
+             for name in METRICS
+             if name in corners[everything] and all(name in f for f in finer)}
     names = [name for name in METRICS if all(name in c for c in corners.values())]
     found = {name: effects({on: c[name] for on, c in corners.items()}) for name in names}
+    kind = "run with the protocol of the case" if whole else "secondary or steady solve"
     answer = {
-        "method": "Each ingredient switched off in all combinations, one secondary or steady solve "
-        f"each ({len(corners)}); an effect below 3 times the change on a mesh of half the size is "
-        "none. Shown: main effect (Shapley share). "
+        "method": f"Each ingredient switched off in all combinations, one {kind} "
+        f"each ({len(corners)}); an effect below {TIMES_ERROR:g} times the change on a mesh of "
+        f"half the size{' and with half the time step' if whole else ''} is none. Shown: main "
+        "effect (Shapley share). "
         + (f"Left out: {', '.join(left_out)}." if left_out else ""),
         "metrics": names,
         "error": error,
@@ -197,46 +103,85 @@ def why(folder: Path, *, only: Sequence[str] = (), quiet: bool = True) -> dict[s
              "effects": {m: _shown(found[m][i.name], error.get(m)) for m in names}}
             for i in chosen
         ],
+        "pairs": [
+            {"pair": [a.name, b.name], "numbers": sizes}
+            for a, b in itertools.combinations(chosen, 2)
+            if (sizes := {m: both for m in names if m in error
+                          and abs(both := found[m][a.name]["pairs"][b.name])
+                          > TIMES_ERROR * error[m]})
+        ],
     }  # fmt: skip
     write_text(folder / "why.json", json.dumps(answer, indent=2) + "\n")
     return answer
 
 
-def _solve(
-    case: Case, chosen: Sequence[Ingredient], on: Corner, folder: Path, quiet: bool,
-    finer: bool = False,
-) -> dict[str, float]:
-    """Metrics of one state; an earlier answer is read again."""
-    from fem.run.session import run
+class _Solver:
+    """Solves a case with some of its ingredients, in folders beside its result.
 
-    data = copy.deepcopy(case.to_dict())
-    study = case.study if case.study == "primary" else "secondary"
-    data["study"] = "steady" if "salt gradient" in on else study
-    data["protocol"] = data["protocol"][:1]
-    for name in ("time", "probe", "initial"):
-        data.pop(name, None)
-    data["output"] = {"figures": False}
-    for ingredient in (i for i in chosen if i.name not in on):
-        ingredient.switch(data)
-    if finer and "geometry" in data:
-        from geometries.resolution import refined
+    Args:
+        case: with all of them.
+        chosen: ingredients that are switched.
+        folder: of the result.
+        whole: runs with a protocol, not states.
+        quiet: no line for each.
+    """
 
-        data["geometry"] = refined(case.sized_geometry or {}, 0.5)
-    elif finer:
-        data["mesh"]["refine"] = data["mesh"].get("refine", 0) + 1
-    bits = "".join("1" if i.name in on else "0" for i in chosen)
-    where = folder / "why" / ("finer" if finer else f"on_{bits}")
-    try:
-        solved = run(Case.from_dict(data, folder=folder), where, overwrite=True, quiet=True)
-    except RunError as error:
-        what = "all ingredients" if len(on) == len(chosen) else f"only {', '.join(sorted(on))}"
-        raise RunError(f"why: the state with {what} cannot be solved: {error}; leave an ingredient "
-                       "out with --only") from None
-    if not quiet:
-        print(f"{bits}{' finer' if finer else ''}: {', '.join(sorted(on)) or 'none'}", flush=True)
-    flat = numbers(Result(where).summary)
-    del solved
-    return {name: flat[key] for name, key in METRICS.items() if key in flat}
+    def __init__(
+        self, case: Case, chosen: Sequence[Ingredient], folder: Path, whole: bool, quiet: bool
+    ):
+        self.case, self.chosen, self.folder = case, chosen, folder
+        self.whole, self.quiet = whole, quiet
+
+    def solve(self, on: Corner, finer: str = "") -> dict[str, float]:
+        """Metrics with the ingredients `on`, on a finer `mesh` or in finer `time` if asked.
+
+        Raises:
+            RunError: it cannot be solved; says with which ingredients.
+        """
+        from fem.run.session import run
+
+        bits = "".join("1" if i.name in on else "0" for i in self.chosen)
+        where = self.folder / "why" / (f"finer_{finer}" if finer else f"on_{bits}")
+        try:
+            run(Case.from_dict(self._data(on, finer), folder=self.folder), where, overwrite=True,
+                quiet=True)
+        except RunError as error:
+            what = "all ingredients" if len(on) == len(self.chosen) else (
+                f"only {', '.join(sorted(on))}" if on else "no ingredient")
+            raise RunError(f"why: the state with {what} cannot be solved: {error}; leave an "
+                           "ingredient out with --only") from None
+        if not self.quiet:
+            said = f" finer {finer}" if finer else ""
+            print(f"{bits}{said}: {', '.join(sorted(on)) or 'none'}", flush=True)
+        flat = numbers(Result(where).summary)
+        return {name: flat[key] for name, key in METRICS.items() if key in flat}
+
+    def _data(self, on: Corner, finer: str) -> dict[str, Any]:
+        """The case as it is solved."""
+        case = self.case
+        data = copy.deepcopy(case.to_dict())
+        data["output"] = {"figures": False}
+        if not self.whole:
+            study = case.study if case.study == "primary" else "secondary"
+            data["study"] = "steady" if "salt gradient" in on else study
+            data["protocol"] = data["protocol"][:1]
+            for name in ("time", "probe", "initial"):
+                data.pop(name, None)
+        for ingredient in (i for i in self.chosen if i.name not in on):
+            ingredient.switch(data)
+        if finer == "time":
+            t = case.time
+            data["time"] = data.get("time", {}) | {
+                "tolerance": t.tolerance / 8.0, "dt0": f"{t.dt0 / 2.0:.12g} s"}
+            if t.dt_max is not None:
+                data["time"]["dt_max"] = f"{t.dt_max / 2.0:.12g} s"
+        elif finer and "geometry" in data:
+            from geometries.resolution import refined
+
+            data["geometry"] = refined(case.sized_geometry or {}, 0.5)
+        elif finer:
+            data["mesh"]["refine"] = data["mesh"].get("refine", 0) + 1
+        return data
 
 
 def effects(corners: Mapping[Corner, float]) -> dict[str, dict[str, Any]]:
@@ -266,11 +211,12 @@ def effects(corners: Mapping[Corner, float]) -> dict[str, dict[str, Any]]:
 def _shown(found: Mapping[str, Any], error: float | None) -> str:
     """An effect in words."""
     sizes = [abs(found[name]) for name in ("main", "last_in", "shapley")]
-    if error is not None and max(sizes) <= 3.0 * error:
+    least = TIMES_ERROR * (error or 0.0)
+    if error is not None and max(sizes) <= least:
         return "none"
-    main = "none" if error is not None and sizes[0] <= 3.0 * error else f"{found['main']:+.4g}"
+    main = "none" if error is not None and sizes[0] <= least else f"{found['main']:+.4g}"
     text = f"{main} ({found['shapley']:+.4g})"
-    alone = error is None or sizes[1] > 3.0 * error
+    alone = error is None or sizes[1] > least
     if found["flips"] and alone and main != "none" and found["pairs"]:
         partner = max(found["pairs"], key=lambda m: abs(found["pairs"][m]))
         text += f"; alone {found['last_in']:+.4g}: acts with {partner}"
@@ -289,3 +235,10 @@ def table(answer: Mapping[str, Any]) -> Iterator[str]:
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+    if answer["pairs"]:
+        yield "pairs that act on each other, by what both do beyond the sum of each:"
+        for row in answer["pairs"]:
+            sizes = ", ".join(f"{m} {v:+.4g}" for m, v in row["numbers"].items())
+            yield f"  {' and '.join(row['pair'])}: {sizes}"
+    elif len(answer["rows"]) > 1:
+        yield "no pair acts on each other beyond the error"

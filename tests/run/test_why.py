@@ -9,8 +9,11 @@ import pytest
 
 from fem import Case
 from fem.base.errors import CaseError
+from fem.results.result import Result
+from fem.run.ingredients import ingredients
 from fem.run.report import report
-from fem.run.why import effects, ingredients, table, why
+from fem.run.why import effects, table, why
+from fem.values.units import parse_quantity
 from tests.verification.cells import PLAIN, case, kinetics
 
 ALL = ("a", "b", "c")
@@ -76,3 +79,60 @@ def test_what_a_case_lacks_is_refused(host: Path) -> None:
         "barriers", "resistance of electrons", "salt gradient", "kinetics"]
     with pytest.raises(CaseError, match="no ingredient 'coatings'; this case has: barriers"):
         why(host, only=["coatings"])
+
+
+def test_what_varies_in_a_host_becomes_its_mean() -> None:
+    """Graded pores: radius 4 - 2.5 d/h um, porosity (radius/5)^2; d from 0 to h."""
+    found = {i.name: i for i in ingredients(Case.load("gradient_pores_averaged"))}
+    data = Case.load("gradient_pores_averaged").to_dict()
+    for name in ("gradient of radius", "gradient of porosity"):
+        found[name].switch(data)
+    surface = data["averaged"]["regions"]["host_pores"]["surface"]
+    assert parse_quantity(surface["radius"], "m") == pytest.approx(2.75e-6)
+    exact = (4**3 - 1.5**3) / (3 * 2.5 * 25)
+    assert data["regions"]["host_pores"]["porosity"] == pytest.approx(exact, rel=1e-5)
+
+    resolved = Case.load("gradient_pores")
+    (name,) = (i.name for i in ingredients(resolved) if i.name.startswith("geometry gradient"))
+    data = resolved.to_dict()
+    next(i for i in ingredients(resolved) if i.name == name).switch(data)
+    assert data["geometry"]["layers"][0]["diameter"] == "5.5 um"
+
+
+def test_steps_between_layers_become_their_mean_by_thickness() -> None:
+    case = Case.load("trilayer_cg").with_({
+        "geometry.layers.0.fibre_diameter": "6 um", "geometry.layers.0.thickness": "30 um",
+        "geometry.layers.1.fibre_diameter": "3 um", "geometry.layers.1.thickness": "60 um"})
+    data = case.to_dict()
+    found = {i.name: i for i in ingredients(case)}
+    next(i for n, i in found.items() if n.endswith("fibre_diameter")).switch(data)
+    assert [data["geometry"]["layers"][k]["fibre_diameter"] for k in (0, 1)] == ["4 um", "4 um"]
+
+
+def test_whole_runs_say_what_decides_at_their_end(tmp_path: Path) -> None:
+    """A film of 1e-3 ohm m2 at 10 A/m2 costs 10 mV, by itself and beside the salt's gradient."""
+    data = case(
+        materials={"ideal": PLAIN},
+        geometry={"family": "planar", "length": "100 um", "size": "10 um", "size_width": "10 um"},
+        kinetics=[kinetics("collector", 10.0, film_resistance="1e-3 ohm*m^2"),
+                  kinetics("counter", 10.0)],
+        protocol=[{"step": "plate", "current_density": "10 A/m^2", "duration": "2 s"}],
+    )
+    folder = Case.from_dict(data).run(tmp_path / "r").folder
+    found = why(folder, only=["films"], whole=True)
+    (film,) = found["rows"]
+    assert film["numbers"]["voltage"]["main"] == pytest.approx(-10e-3, rel=1e-3)
+    assert film["effects"]["voltage"].startswith("-0.01")
+    assert {p.name for p in (folder / "why").iterdir()} == {
+        "on_1", "on_0", "finer_mesh", "finer_time"}
+    series = Result(folder / "why" / "on_1").series
+    assert series["t"][-1] == pytest.approx(2.0)
+
+
+def test_pairs_that_act_on_each_other_are_said() -> None:
+    found = {"method": "", "metrics": ["B"], "error": {"B": 0.01}, "all": {"B": 1.0},
+             "none": {"B": 0.0}, "rows": [
+                 {"name": n, "effects": {"B": "+1 (+1)"}} for n in ("barriers", "kinetics")]}
+    pairs = [{"pair": ["barriers", "kinetics"], "numbers": {"B": -0.3}}]
+    assert "  barriers and kinetics: B -0.3" in [*table(found | {"pairs": pairs})]
+    assert "no pair acts on each other beyond the error" in [*table(found | {"pairs": []})]

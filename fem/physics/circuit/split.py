@@ -144,8 +144,7 @@ class Split:
         return found | {"V_gap": self.gap}
 
     def _at_rest(self) -> dict[str, float]:
-        """How the powers change with a small current, W/A; empty where none is known (collective).
-        """
+        """Changes of the powers with a small current, W/A; empty if not known (collective)."""
         s = self.s
         if s.response is None:
             return {}
