@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -46,6 +48,15 @@ def mpiexec(ranks: int) -> list[str]:
     global launches
     launches += 1
     return [str(Path(sys.executable).with_name("mpiexec")), "-n", str(ranks)]
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Let one MPI job of this checkout run at a time: waiting ranks keep their cores busy."""
+    (folder := ROOT / ".pytest_cache").mkdir(exist_ok=True)
+    with open(folder / "mpi.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # given back when the file is closed
+        yield
 
 
 def launch(
@@ -101,12 +112,13 @@ def mpirun() -> Callable[..., Any]:
         __tracebackhide__ = True
         name = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
         arguments = json.dumps(args, default=str)
-        done = launch(
-            [*mpiexec(n), sys.executable, "-m", "tests.worker", name, arguments],
-            timeout=timeout,
-            cwd=cwd or ROOT,
-            env=environment({"HOSTPLATE_WORKER_TIMEOUT": str(timeout)} | (env or {})),
-        )
+        with alone():
+            done = launch(
+                [*mpiexec(n), sys.executable, "-m", "tests.worker", name, arguments],
+                timeout=timeout,
+                cwd=cwd or ROOT,
+                env=environment({"HOSTPLATE_WORKER_TIMEOUT": str(timeout)} | (env or {})),
+            )
         lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
         if done.returncode or not lines:
             pytest.fail(f"exit {done.returncode}: {show(done.args, done.stdout, done.stderr)}")
@@ -131,12 +143,13 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
     ) -> subprocess.CompletedProcess[str]:
         start = "import sys; from fem.cli.main import main; sys.exit(main())"
         command = [sys.executable, "-c", start, *map(str, args)]
-        return launch(
-            command if ranks is None else [*mpiexec(ranks), *command],
-            timeout=timeout,
-            cwd=cwd or ROOT,
-            env=environment(env),
-        )
+        with alone() if ranks else contextlib.nullcontext():
+            return launch(
+                command if ranks is None else [*mpiexec(ranks), *command],
+                timeout=timeout,
+                cwd=cwd or ROOT,
+                env=environment(env),
+            )
 
     return run
 
