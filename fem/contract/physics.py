@@ -79,6 +79,7 @@ class Field:
         carried: how `initial.from` brings it to another mesh: `inside`, interpolated where the
             other mesh is; `nearest`, from the nearest node, and not below 0. Else it begins anew.
         fills: it is the share of a place that metal takes; above 1/2 there is no electrolyte.
+        cut_off: it is the share of such metal that has no electronic contact.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Field:
     block: str = ""
     carried: Literal["", "inside", "nearest"] = ""
     fills: bool = False
+    cut_off: bool = False
 
     @property
     def factor(self) -> float:
@@ -124,6 +126,7 @@ class Column:
             summary's `cycles`.
         floor: of a closure, that it may reach whatever `closure_limit` is.
         broken: words for a run that it stops, with `{value}` and `{limit}`; default for all.
+        printed: it stands in the line that a run prints of each step.
     """
 
     name: str
@@ -137,6 +140,7 @@ class Column:
     each_cycle: bool | Literal["most"] = False
     floor: float = 0.0
     broken: str = ""
+    printed: bool = False
 
 
 @dataclass(frozen=True)

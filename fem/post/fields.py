@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fem.contract.physics import Field, Figure
 from fem.contract.registry import with_own
 from fem.results.result import Result
 
-__all__ = ["field_of", "fields_of", "figures_of", "phase_of"]
+__all__ = ["cut_off_of", "field_of", "fields_of", "figures_of", "phase_of"]
 
 
 def fields_of(result: Result) -> dict[str, Field]:
@@ -30,8 +31,18 @@ def field_of(result: Result, name: str) -> Field:
 
 def phase_of(result: Result) -> str:
     """Name of the field that says where metal is; of a result of a growth study."""
-    known = fields_of(result) | with_own().fields  # older results do not say so
-    return next(name for name in result.fields("metal") if name in known and known[name].fills)
+    return next(name for name, field in _of_metal(result) if field.fills)
+
+
+def cut_off_of(result: Result) -> str:
+    """Name of the field that says which metal has no contact; empty without one."""
+    return next((name for name, field in _of_metal(result) if field.cut_off), "")
+
+
+def _of_metal(result: Result) -> Iterator[tuple[str, Field]]:
+    """Fields of the block `metal`; older results do not say all of them."""
+    known = fields_of(result) | with_own().fields
+    return ((name, known[name]) for name in result.fields("metal") if name in known)
 
 
 def figures_of(result: Result) -> dict[str, Figure]:

@@ -158,7 +158,7 @@ def local_current(result: Result, t: float | None, maps: tuple[str, ...]) -> Any
     """Currents along walls, or along the front of growing metal if there is one."""
     if "metal" in result.blocks and not occupancy.cells_showing(result, t, maps[0], "metal").any():
         return None
-    return _panels(result, t, maps, _direction)
+    return _panels(result, t, maps, functools.partial(_direction, maps[0]))
 
 
 def first(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
@@ -166,8 +166,8 @@ def first(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
     return _panels(result, t, tuple(name for name in maps if name in _fields(result))[:1])
 
 
-def _direction(result: Result, t: float | None) -> str:
-    total = float(result.array("i_n", t).sum())
+def _direction(current: str, result: Result, t: float | None) -> str:
+    total = float(result.array(current, t).sum())
     return "plating" if total < 0 else "dissolving" if total > 0 else "no current"
 
 
@@ -312,7 +312,7 @@ def _panel(
             materials.body(ax, result, t, other, colour)
     if block == "metal":
         growth.bodies(ax, result, t)
-        ends, currents = occupancy.front(result, t)
+        ends, currents = occupancy.front(result, t, name)
         return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale, norm), scale
     points = result.points(block, t) * UM
     if block == "walls":

@@ -1,4 +1,4 @@
-"""Figures of a growth study: where the metal is, and how it fills the host."""
+"""Figure of a growth study: where the metal is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.post.fields import field_of, phase_of
+from fem.post.fields import cut_off_of, field_of, phase_of
 from fem.post.layout import panels
 from fem.post.materials import body, name_layers
 from fem.post.materials import legend as material_legend
@@ -15,18 +15,16 @@ from fem.post.style import (
     DEAD,
     INK,
     INSULATOR,
-    LINES,
     METAL,
     PORE,
     SOLID,
     caption,
     show_time,
     stretches,
-    time_label,
 )
 from fem.results.result import Result
 
-__all__ = ["bodies", "fill", "legend", "metal"]
+__all__ = ["bodies", "legend", "metal"]
 
 UM = 1e6
 PANELS, PANELS_3D = 5, 4
@@ -56,7 +54,7 @@ def metal(result: Result, t: float | None) -> Any:
             points[:, 0], points[:, 1], cells, np.clip(xi, 0.0, 1.0), shading="gouraud",
             cmap=colours, vmin=0.0, vmax=1.0, rasterized=True,
         )  # fmt: skip
-        _body(ax, result, now, xi * result.array("dead", now, "metal"), DEAD)
+        _body(ax, result, now, _cut_off(result, now), DEAD)
         ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
         ax.set_xlim(low[0], high[0])
         ax.set_ylim(low[1], high[1])
@@ -71,9 +69,8 @@ def metal(result: Result, t: float | None) -> Any:
 
 def bodies(ax: Any, result: Result, t: float | None) -> None:
     """The metal up to the contour xi = 1/2, in red what has no electronic contact (2D)."""
-    xi = phase_field_at(result, t, "metal")
-    _body(ax, result, t, xi, METAL)
-    _body(ax, result, t, xi * result.array("dead", t, "metal"), DEAD)
+    _body(ax, result, t, phase_field_at(result, t, "metal"), METAL)
+    _body(ax, result, t, _cut_off(result, t), DEAD)
 
 
 def pores(ax: Any, result: Result, t: float | None) -> None:
@@ -122,11 +119,15 @@ def legend(result: Result, t: float | None, names: tuple[str, ...] = ()) -> list
     return [", ".join(notes)] if notes else []
 
 
+def _cut_off(result: Result, t: float | None) -> Any:
+    """Share of metal without electronic contact at nodes of the block `metal`."""
+    xi, name = phase_field_at(result, t, "metal"), cut_off_of(result)
+    return xi * (result.array(name, t, "metal") if name else 0.0)
+
+
 def _has_dead(result: Result, t: float | None) -> bool:
     """True if some metal has no electronic contact."""
-    if "dead" not in result.fields("metal"):
-        return False
-    return bool((result.array("dead", t, "metal") * phase_field_at(result, t, "metal")).max() > 0.5)
+    return bool(_cut_off(result, t).max() > 0.5)
 
 
 def _has_host(result: Result, t: float | None) -> bool:
@@ -182,38 +183,3 @@ def _metal_3d(result: Result) -> Any:
     more = [*box_remark(result, None), *legend(result, None)]
     caption(made.figure, " · ".join([str(result.summary.get("title", "")), *more]))
     return made.figure
-
-
-def fill(result: Result, t: float | None) -> Any:
-    """Metal share of the pores against depth, and tip and dead metal against time."""
-    profile = result.summary.get("depth_profile") or {}
-    if "fill" not in profile:
-        return None
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.0, 3.4), layout="constrained")
-    axes = figure.subplot_mosaic([["fill", "tip"], ["fill", "dead"]])
-    left, tip, dead = axes["fill"], axes["tip"], axes["dead"]
-    depth, share = np.asarray(profile["depth"]) * UM, 100 * np.asarray(profile["fill"])
-    step = float(depth[1] - depth[0])
-    left.barh(depth, share, height=0.9 * step, color=METAL, linewidth=0)
-    left.set_ylim(depth[-1] + step / 2, depth[0] - step / 2)
-    left.set_xlim(0, 100)
-    series = result.series
-    size, unit = time_label(float(series["t"].max()))
-    left.set_xlabel(f"pores filled with metal after {series['t'][-1] / size:.3g} {unit} (%)")
-    left.set_ylabel("depth below the separator side (µm)")
-    left.grid(axis="x")
-    time = series["t"] / size
-    tip.plot(time, series["tip"] * UM, color=LINES[0])
-    tip.set_ylabel("tip above\nthe collector (µm)")
-    tip.tick_params(labelbottom=False)
-    dead.plot(time, series["dead"] / max(series["plated"].max(), 1e-300) * 100, color=DEAD)
-    dead.set_ylabel("dead metal (% of\nthe most plated)")
-    dead.set_xlabel(f"time ({unit})")
-    for ax in (tip, dead):
-        ax.set_ylim(0, None)
-        ax.grid(axis="y")
-    figure.align_ylabels([tip, dead])
-    caption(figure, str(result.summary.get("title", "")))
-    return figure

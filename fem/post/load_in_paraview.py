@@ -1,5 +1,7 @@
 """Loads all blocks of a result into ParaView, in micrometres, each coloured by a field.
 
+A block is coloured by the first of its fields that the run has written down (fields/fields.json).
+
     pvpython load_in_paraview.py [FOLDER] [--png FILE] [--state FILE]   without a window
     paraview --script=load_in_paraview.py                              in the window
 
@@ -11,10 +13,9 @@ import json
 import os
 import sys
 
-#: Fields that blocks are coloured by, the first that a block has, with ParaView's colours for it.
-COLOURS = {"c": "Viridis (matplotlib)", "i_n": "Plasma (matplotlib)", "xi": "Grayscale",
-           "phi_l": "Viridis (matplotlib)", "phi_s": "Viridis (matplotlib)",
-           "E": "Plasma (matplotlib)", "phi": "Viridis (matplotlib)"}
+#: Colour maps that ParaView has under its own names; others are drawn in the first.
+COLOURS = {name: name.capitalize() + " (matplotlib)"
+           for name in ("viridis", "plasma", "magma", "inferno")}
 #: Colour of conductors beside walls or pores that are coloured.
 GREY = [0.62, 0.62, 0.62]
 #: Size of pictures, in pixels.
@@ -61,14 +62,16 @@ def load(folder):
         pv.Hide(reader, view)
         found[block] = source
         names = list(source.PointData.keys()) + list(source.CellData.keys())
-        field = next((name for name in COLOURS if name in names), None)
+        field = next((name for name in known if name in names), None)
         if field is None or (block == "solid" and len(blocks) > 1):
             pv.ColorBy(shown, None)
             shown.AmbientColor = shown.DiffuseColor = GREY
             continue
         place = "POINTS" if field in source.PointData.keys() else "CELLS"
         pv.ColorBy(shown, (place, field))
-        pv.GetColorTransferFunction(field).ApplyPreset(COLOURS[field], True)
+        preset = COLOURS.get(known[field].get("colours", ""), COLOURS["viridis"])
+        preset = "Grayscale" if known[field].get("fills") else preset
+        pv.GetColorTransferFunction(field).ApplyPreset(preset, True)
         coloured.append((block, field, shown))
         if block == "walls":
             shown.LineWidth = 4.0

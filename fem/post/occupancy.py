@@ -45,15 +45,15 @@ def _cells_with(result: Result, t: float | None, medium: str, block: str) -> Any
     return full | host_cells(result, t) if medium == "conductor" else ~full
 
 
-def front(result: Result, t: float | None) -> tuple[Any, Any]:
-    """The contour xi = 1/2 in 2D: ends of its pieces, m (n, 2, 2), and i_n there (n, 2)."""
+def front(result: Result, t: float | None, name: str) -> tuple[Any, Any]:
+    """The contour xi = 1/2 in 2D: ends of its pieces, m (n, 2, 2), and a field there (n, 2)."""
     points, xi = result.points("metal", t)[:, :2], phase_field_at(result, t, "metal")
-    current = result.array("i_n", t, "metal")
+    field = result.array(name, t, "metal")
     a = result.cells("metal", t)[_cells_with(result, t, "wall", "metal")]
     b = np.roll(a, 1, axis=1)  # edges of the triangles; the contour cuts two of three
     cut = (xi[a] >= 0.5) != (xi[b] >= 0.5)
     a, b = a[cut], b[cut]
     share = (0.5 - xi[a]) / (xi[b] - xi[a])
     ends = points[a] + share[:, None] * (points[b] - points[a])
-    values = current[a] + share * (current[b] - current[a])
+    values = field[a] + share * (field[b] - field[a])
     return ends.reshape(-1, 2, 2), values.reshape(-1, 2)

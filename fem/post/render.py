@@ -20,7 +20,7 @@ import numpy as np
 
 from fem.base.errors import CaseError
 from fem.base.parallel import apart
-from fem.post.fields import phase_of
+from fem.post.fields import cut_off_of, phase_of
 from fem.post.occupancy import host_cells, phase_field_at
 from fem.post.style import DEAD, FAINT, INSULATOR, METAL, SOLID, stretches
 from fem.results.result import Result
@@ -206,7 +206,9 @@ def _bodies(result: Result, t: float) -> list[tuple[Any, str]]:
     body = grid.clip_scalar(scalars=phase_of(result), value=0.5, invert=False)
     if not body.n_cells:
         return []
-    return [(body.clip_scalar(scalars="dead", value=0.5, invert=colour == METAL), colour)
+    if not (cut_off := cut_off_of(result)):
+        return [(body, METAL)]
+    return [(body.clip_scalar(scalars=cut_off, value=0.5, invert=colour == METAL), colour)
             for colour in (METAL, DEAD)]  # fmt: skip
 
 

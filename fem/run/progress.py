@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
+from fem.contract.physics import Column
 from fem.run.segments import Segment
 from fem.solver.stepper import Step
 
@@ -17,10 +18,7 @@ FIRST_GUESS_SHARE = 0.3
 #: Number of steps that are foreseen one by one; further ones are taken to be alike.
 MAX_FORESEEN_STEPS = 1000
 
-_HEADER = (
-    "  step           t          dt  newton krylov  voltage     c_min/c0  balance  faraday  salt"
-    "     left"
-)
+_HEADER = "  step           t          dt  newton krylov  voltage    "
 
 
 class Progress:
@@ -122,22 +120,28 @@ class Progress:
             return "estimating"
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
-    def line(self, number: int, step: Step, voltage: float, c: float, closures: list[float]) -> str:
+    def line(
+        self, number: int, step: Step, voltage: float, numbers: Mapping[Column, float]
+    ) -> str:
         """The step as text, after a header the first time.
 
         Args:
             number: of the step.
             step: what it took.
             voltage: V.
-            c: lowest concentration over c0.
-            closures: relative errors of charge, Faraday and salt balance.
+            numbers: columns that are printed, with their values.
         """
-        header = "" if self.shown else _HEADER + "\n"
+        wide = [max(len(column.name), 8) for column in numbers]
+        titles = "".join(f"  {c.name:>{n}}" for c, n in zip(numbers, wide, strict=True))
+        header = "" if self.shown else f"{_HEADER}{titles}  left\n"
         self.shown = True
-        errors = "  ".join(f"{x:.1e}" for x in closures)
+        values = "".join(
+            f"  {value:{n}.1e}" if column.closure else f"  {value:{n}.5g}"
+            for (column, value), n in zip(numbers.items(), wide, strict=True)
+        )
         return (
             f"{header}{number:6d} {step.t:11.5g} {step.dt:11.4g} {step.newton:7d} {step.linear:6d}"
-            f"  {1e3 * voltage:8.3f} mV {c:8.4f}  {errors}  {self.left()}"
+            f"  {1e3 * voltage:8.3f} mV{values}  {self.left()}"
         )
 
 

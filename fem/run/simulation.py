@@ -482,9 +482,8 @@ class Simulation:
         self.recorder.step(step, numbers, self.number, segment.cycle)
         voltage = self.s.get_voltage()
         if progress is not None:
-            c = numbers.get("c_min", self.model.ions.c0) / self.model.ions.c0
-            shown = [numbers.get(name, 0.0) for name in ("balance", "faraday", "salt")]
-            self.say(progress.line(self.tally.steps, step, voltage, c, shown))
+            shown = {c: self.recorder.found[c.name] for c in self.columns.values() if c.printed}
+            self.say(progress.line(self.tally.steps, step, voltage, shown))
         else:
             self.say(
                 f"newton {step.newton}  krylov {step.linear}  "

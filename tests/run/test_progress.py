@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from fem.contract.physics import Column
 from fem.run.progress import FIRST_GUESS_SHARE, Progress
 from fem.run.segments import Segment
+from fem.solver.stepper import Step
 
 RUNS = json.loads(Path(__file__).with_name("recorded_runs.json").read_text())
 
@@ -83,3 +85,15 @@ def test_cycles_that_events_end_are_taken_to_last_as_before() -> None:
     assert guesses[0][0] is None and guesses[1][0] is None  # no cycle has ended yet
     for guess, truth in guesses[3:]:
         assert guess == pytest.approx(truth, abs=1e-9)
+
+
+def test_a_step_prints_the_columns_that_physics_ask_for() -> None:
+    """Heading and numbers end below each other; balances by their power of ten."""
+    progress = Progress([Segment("plate", duration=100.0)])
+    progress.begin(0, 0.0, 0.0, math.inf)
+    hot, closes = Column("T_max", "K", printed=True), Column("first_law_of_all", closure=True)
+    step = Step(1.0, 0.5, newton=3, linear=4, factored=1, rejected=0, error=0.0, residual=0.0)
+    header, line = progress.line(7, step, -0.05, {hot: 301.25, closes: 2e-9}).splitlines()
+    for heading, value in (("T_max", "301.25"), ("first_law_of_all", "2.0e-09")):
+        assert header.index(heading) + len(heading) == line.index(value) + len(value)
+    assert "-50.000 mV" in line and header not in progress.line(8, step, 0.0, {})

@@ -24,7 +24,7 @@ PHYSICS = Physics(
           for part in ("ohmic_s", "ohmic_l", "concentration")),
         Column("V_gap", "V", "voltage less the sum of its parts", optional=True, last=False),
         Column("balance", "", "current of the collector against that of the counter electrode",
-               closure=True, last=False),
+               closure=True, last=False, printed=True),
         Column("collector", "", "current of walls against that of held nodes", closure=True,
                last=False),
         Column("commanded", "", "charge delivered against the integral of the current given",

@@ -140,7 +140,7 @@ PHYSICS = Physics(
               colours="inferno"),
     ),
     columns=(
-        Column("T_max", "K", "highest temperature"),
+        Column("T_max", "K", "highest temperature", printed=True),
         Column("heat_made", "W/m^2", "heat that everything makes", per_area=True),
         Column("heat_reversible", "W/m^2", "of it i_n T dU/dT", per_area=True),
         Column("heat_out", "W/m^2", "heat that leaves", per_area=True),

@@ -40,13 +40,13 @@ PHYSICS = Physics(
     ),
     columns=(
         Column("c_min", "mol/m^3", "lowest concentration", optional=True, after="xi_max",
-               last=False),
+               last=False, printed=True),
         Column("c_max", "mol/m^3", "highest concentration", optional=True, after="c_min",
                last=False),
         Column("salt_out", "mol/m^2", "salt that liquid has taken out of the mesh", per_area=True,
                optional=True, after="c_max", last=False),
         Column("salt", "", "salt content against its start and what went in and out",
-               closure=True, optional=True, after="faraday", last=False),
+               closure=True, optional=True, after="faraday", last=False, printed=True),
     ),
     events=(
         EventKind("depletion", "the salt has run out", "run"),

@@ -28,7 +28,7 @@ PHYSICS = Physics(
     fields=(
         Field("xi", "", r"share of metal $\xi$", balance="metal of the front", block="metal",
               fills=True),
-        Field("dead", "", "metal without electronic contact"),
+        Field("dead", "", "metal without electronic contact", cut_off=True),
     ),
     columns=(
         Column("tip", "m", "distance of the highest metal from the collector", last=False),
@@ -58,7 +58,7 @@ PHYSICS = Physics(
         Figure("metal", "growth study: the metal at up to five times",
                draw="fem.post.growth:metal", whole=True),
         Figure("fill", "growth study: filled share of the pores by depth; tip and dead metal",
-               draw="fem.post.growth:fill", whole=True),
+               draw="fem.physics.metal.figures:fill", whole=True),
     ),
     metrics=(
         Metric("tip_height", "m", "highest place with xi = 1/2 over the collector (2D)",

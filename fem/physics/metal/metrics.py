@@ -31,7 +31,7 @@ def spread(result: Result, t: float | None) -> Spread | None:
     none = np.zeros(len(metal))
     found = [Spread(depth, none, none, metal, none.astype(bool))]
     if cells.shape[1] == 3:
-        ends, currents = front(result, t)
+        ends, currents = front(result, t, "i_n")
         if len(ends):
             length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
             if here.axisymmetric:
@@ -47,7 +47,7 @@ def _front(result: Result, t: float | None) -> tuple[Array, Frame] | None:
     here = frame(result)
     if here is None or "metal" not in result.blocks or len(here.up) != 2:
         return None
-    ends, _ = front(result, t)
+    ends, _ = front(result, t, "i_n")
     return (ends, here) if len(ends) else None
 
 
@@ -60,7 +60,7 @@ def _heights(found: tuple[Array, Frame]) -> tuple[Array, Array]:
 
 def tip(result: Result, t: float | None) -> float | None:
     """Highest place with xi = 1/2 over the collector, m (2D)."""
-    found = _front(result, t)
+    found = _front(result, t, "i_n")
     return None if found is None else float(_heights(found)[1].max())
 
 

@@ -11,9 +11,9 @@ PHYSICS = Physics(
     "the reaction of the metal on walls, and films of it",
     studies=ALL,
     fields=(
-        Field("eta", "V", r"overpotential $\eta$", medium="wall"),
         Field("i_n", "A/m^2", r"local current density $|i_\mathrm{n}|$", shown=(1e-4, "A/cm²"),
               colours="plasma", magnitude=True, medium="wall"),
+        Field("eta", "V", r"overpotential $\eta$", medium="wall"),
         Field("coverage", "", "covered share of the wall", medium="wall"),
         Field("film_thickness", "m", "plated film thickness", colours="plasma", magnitude=True,
               medium="wall"),
@@ -30,7 +30,7 @@ PHYSICS = Physics(
         Column("counter_left", "C/m^2", "charge of the metal that the counter electrode holds",
                per_area=True, optional=True, last=False),
         Column("faraday", "", "metal against charge passed less side reactions", closure=True,
-               optional=True, last=False),
+               optional=True, last=False, printed=True),
     ),
     events=(
         EventKind("counter_empty", "the counter electrode has no metal left to plate", "step"),

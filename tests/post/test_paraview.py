@@ -1,0 +1,45 @@
+"""The script that opens a result in ParaView, with a stand-in for ParaView."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+
+from fem.post import load_in_paraview as script
+
+
+def test_blocks_have_the_colours_of_the_first_field_that_is_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By `fields.json`, whatever the physics; others of the block and the host's solid are grey."""
+    fields = {"heard": {"colours": "cividis"}, "seen": {"colours": "magma", "unit": "m"},
+              "share": {"fills": True}}
+    has = {"pore": ["seen", "heard"], "metal": ["share"], "walls": ["seen"], "solid": ["seen"],
+           "insulator": ["region"]}
+    (tmp_path / "fields").mkdir()
+    (tmp_path / "fields" / "fields.json").write_text(json.dumps({"fields": fields}))
+    for block in has:
+        (tmp_path / "fields" / f"{block}.xdmf").write_text("")
+    pv = MagicMock()
+    blocks = iter(sorted(has))
+
+    def transform(**_: object) -> MagicMock:
+        source = MagicMock()
+        source.PointData.keys.return_value = has[next(blocks)]
+        source.CellData.keys.return_value = []
+        source.GetDataInformation().GetBounds.return_value = [0.0] * 6
+        return source
+
+    pv.Transform.side_effect = transform
+    monkeypatch.setitem(sys.modules, "paraview", MagicMock(simple=pv))
+    script.load(str(tmp_path))
+    by = [call.args[1] for call in pv.ColorBy.call_args_list]
+    assert by == [None, ("POINTS", "share"), ("POINTS", "heard"), None, ("POINTS", "seen")]
+    presets = pv.GetColorTransferFunction.return_value.ApplyPreset.call_args_list
+    assert [call.args[0] for call in presets] == [
+        "Grayscale", "Viridis (matplotlib)", "Magma (matplotlib)",
+    ]  # fmt: skip
