@@ -395,6 +395,8 @@ class Case(Table):
             for table in given if isinstance(given, list) else [given]:
                 for key in physics.free:
                     table.pop(key, None)
+        if self.counter.state == Counter.model_fields["state"].default:
+            data["counter"].pop("state", None)  # cases of before it was a key keep their digest
         data.get("initial", {}).pop("from", None)
         if not data.get("initial"):
             data.pop("initial", None)

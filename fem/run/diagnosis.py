@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +12,11 @@ import ufl
 
 from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.mesh.components import components
-from fem.physics.circuit.circuit import NOTHING_TO_STRIP
-from fem.physics.ions.salt import DEPLETED_SHARE, sand_time
 from fem.run.segments import Segment
 from fem.solver.options import Outcome
 from fem.solver.stage import Stage
 from fem.study.build import Model
+from fem.system.part import Cause
 from fem.system.system import Unknown
 from fem.values.properties import varies
 
@@ -28,91 +27,67 @@ NOT_JOINED = (
     "parts not joined: no electrolyte reaches from the counter electrode to a conductor that "
     "hangs together with the collector; check regions and mesh"
 )
-#: Time steps of dt_min that salt must last; else it may be gone before a step is accurate.
-MIN_STEPS_OF_SALT = 1e4
 #: Ohmic drop in the electrolyte above which a current may be in another unit, V.
 MAX_OHMIC_DROP = 3.0
 
 
 def causes(model: Model, segment: Segment) -> str:
     """Causes that may keep a protocol step from starting, each with a finding (collective)."""
-    s, area = model.system, model.area
-    found, likely = [], []
+    apart = not joined(model)
+    found = [Cause("parts not joined", apart, NOT_JOINED if apart else
+                   "electrolyte joins collector and counter electrode")]
+    found += [cause for observer in model.observers for cause in observer.causes(segment)]
+    found += _units(model, segment, any(c.name == "initial.c" for c in found))
+    tested = "tested: " + "; ".join(cause.found for cause in found)
+    likely = ", ".join(cause.name for cause in found if cause.likely)
+    return tested + (f". Likely: {likely}" if likely else ". None of these is the cause")
 
-    def note(cause: str, so: bool, yes: str, no: str) -> None:
-        found.append(yes if so else no)
-        likely.extend([cause] if so else [])
 
-    if segment.sign > 0.0:
-        note("nothing to strip", not s["stock"].some(),
-             NOTHING_TO_STRIP, "there is metal to strip")
-    note("parts not joined", not joined(model), NOT_JOINED,
-         "electrolyte joins collector and counter electrode")
-    salts = [s.unknowns[name] for name in s.splits if s.unknowns[name].positive]
-    for u in salts:
-        low, unit = s.extrema(u.name)[0], model.fields[u.name].unit
-        note("depleted", low < DEPLETED_SHARE * u.scale,
-             f"depleted: lowest {u.name} = {low:.3g} {unit}; rest first, or lower the current",
-             f"not depleted, lowest {u.name} = {low:.3g} {unit}")
-    if salts:
-        usual = max((float(e.c0) for e in model.electrolytes if e.c0), default=0.0)
-        if model.ions.c0 < DEPLETED_SHARE * usual:
-            note("initial.c", True,
-                 f"initial.c: c = {model.ions.c0:.3g} mol/m^3 is {model.ions.c0 / usual:.1e} of "
-                 f"the electrolyte's c0 = {usual:.4g} mol/m^3; check the value and its unit", "")
-    control = segment.control(0.0, area)
-    density = control.current / area if control.current else None
-    last = sand_time(model.ions, model.case.temperature, density) if salts else None
-    if last is not None:
-        least = model.case.time.dt_min
-        gone = f"salt lasts {last:.2g} s at a flat wall (Sand's time), dt_min is {least:.2g} s"
-        note("Sand's time", last < MIN_STEPS_OF_SALT * least,
-             f"{gone}: too short for these time steps; lower [time] dt_min and dt0, lower the "
-             "current, or begin with more salt", gone)
-    if density is not None:
+def _units(model: Model, segment: Segment, dilute: bool) -> Iterator[Cause]:
+    """Voltages that no cell has: a current, a film or a voltage in another unit."""
+    density = segment.control(0.0, 1.0).current
+    if density:
         density = abs(density)
-        drop = _drop(model, density)
+        low, high = model.domain.ends
+        drop = density * float(high - low) / model.setup.kappa
         shown = f"{density:.4g} A/m^2 = {density / 10:.4g} mA/cm^2 would drop "
         shown += f"{drop:.3g} V in the electrolyte"
         for k, entry in enumerate(model.case.kinetics):
             if entry.film_resistance is not None and not varies(entry.film_resistance):
                 through = density * float(entry.film_resistance.at())
                 if through > MAX_OHMIC_DROP:
-                    place = f"kinetics.{k}.film_resistance"
-                    note("film", True, f"film: the current would drop {through:.3g} V in {place}; "
-                         "check its unit", "")
-        note("unit", drop > MAX_OHMIC_DROP and "initial.c" not in likely,
-             f"unit: {shown}; check the unit of current_density", shown)
+                    yield Cause("film", True, f"film: the current would drop {through:.3g} V in "
+                                f"kinetics.{k}.film_resistance; check its unit")
+        odd = drop > MAX_OHMIC_DROP and not dilute
+        yield Cause("unit", odd, f"unit: {shown}; check the unit of current_density" if odd
+                    else shown)
     elif segment.voltage is not None:
         held = float(segment.voltage.at(t=0.0))
-        note("unit", abs(held) > MAX_OHMIC_DROP,
-             f"unit: {held:g} V are held; check the unit of voltage", f"{held:g} V are held")
-    tested = "tested: " + "; ".join(found)
-    return tested + (f". Likely: {', '.join(likely)}" if likely else ". None of these is the cause")
+        odd = abs(held) > MAX_OHMIC_DROP
+        yield Cause("unit", odd, f"unit: {held:g} V are held; check the unit of voltage" if odd
+                    else f"{held:g} V are held")
 
 
 def joined(model: Model) -> bool:
     """Electrolyte reaches from a boundary that feeds it to a conductor of the collector."""
-    domain, electrons = model.domain, model.electrons
+    domain, setup = model.domain, model.setup
     tags, corners = domain.cell_tag_array, cell_vertices(domain.mesh)
 
     def cells(regions: Sequence[str]) -> npt.NDArray[np.bool_]:
         return np.isin(tags, [domain.regions[name] for name in regions])
 
-    wet = cells(model.ions.regions)
-    pores = model.metal.regions if model.metal else ()
-    solids = [n for n in (electrons.regions if electrons else ()) if n not in pores]
-    dry = cells(solids)
+    solids = [name for name in setup.conductors if name not in setup.pores]
     at_collector = np.zeros(len(tags), dtype=bool)
     at_collector[domain.cells_along("collector")] = True
-    driven = _parts_at(model, dry, at_collector | cells(electrons.connected if electrons else ()))
+    tied = cells([name for name in solids if model.case.region(name).connected])
+    driven = _parts_at(model, cells(solids), at_collector | tied)
     near = np.zeros(len(domain.mesh.geometry.x), dtype=bool)
     near[corners[driven]] = True
     touches = near[corners].any(axis=1) | at_collector
     feeds = np.zeros(len(tags), dtype=bool)
-    for name in {"counter", *model.ions.fixed_potential, *model.ions.inflow}:
+    for name in {"counter", *setup.edges.phi_l, *setup.edges.into_electrolyte}:
         feeds[domain.cells_along(name)] = True
-    fed = _parts_at(model, wet, feeds)
+    fed = _parts_at(model, cells(setup.ionic), feeds)
     return bool(domain.comm.allreduce(bool((fed & touches).any()), op=MPI.LOR))
 
 
@@ -124,13 +99,6 @@ def _parts_at(
     here = np.unique(label[on & at])
     every = np.unique(np.concatenate(model.domain.comm.allgather(here)))
     return on & np.isin(label, every)
-
-
-def _drop(model: Model, density: float) -> float:
-    """Voltage that a current density drops in the electrolyte of the cell, V."""
-    low, high = model.domain.ends
-    kappa = max(model.ions.conductivities(model.case.temperature), default=0.0)
-    return density * float(high - low) / kappa if kappa > 0.0 else 0.0
 
 
 @dataclass(frozen=True)

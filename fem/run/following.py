@@ -41,7 +41,7 @@ class Following:
     def drives(self) -> list[Drive]:
         """All that is imposed and changes in time."""
         own = self.segment.drive
-        return [*([own] if own else []), *self.model.drives]
+        return [*([own] if own else []), *self.model.setup.edges.drives]
 
     def passed(self) -> float:
         """Charge since the start of the protocol step, C/m2 of projected area."""
@@ -95,7 +95,8 @@ class Following:
         Args:
             step: the longest, s.
         """
-        s, own, flows, segment = self.s, self.segment.drive, self.model.flows, self.segment
+        s, own, segment = self.s, self.segment.drive, self.segment
+        flows = self.model.setup.edges.flows
         given = [(flow.given, s.charges[ledger(name)]) for name, flow in flows.items()]
         if own and own.current:
             given.append((own, s.charges["passed"] * segment.sign / self.model.area))

@@ -6,7 +6,6 @@ import math
 
 from fem.base.errors import RunError
 from fem.case.drive import LONGEST_STEP
-from fem.physics.ions.salt import DEPLETED_SHARE
 from fem.run import start
 from fem.run.following import Following
 from fem.run.segments import Segment, after
@@ -14,6 +13,7 @@ from fem.run.simulation import Simulation
 from fem.solver.options import Control
 from fem.solver.stepper import Step, Stuck
 from fem.system.part import Event
+from fem.system.system import DEPLETED_SHARE
 
 __all__ = ["InTime"]
 
@@ -217,7 +217,7 @@ class InTime(Simulation):
         def jumping() -> float | None:
             return min((at for jump in s.jumps if (at := jump()) is not None), default=None)
 
-        fit = follows.fit if drive or self.model.flows else None
+        fit = follows.fit if drive or self.model.setup.edges.flows else None
         try:
             limit = min(until - s.t, 1e30)
             step = self.stepper.advance(control, scale, limit, refine, fit, jumping)

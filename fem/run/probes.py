@@ -30,9 +30,8 @@ from fem.base.parallel import on_root
 from fem.case.tables import Probe
 from fem.mesh.domain import Subdomain
 from fem.mesh.points import Places
-from fem.physics.walls.ledger import film_per_charge
-from fem.setup.electrode import Electrode
 from fem.study.build import Model
+from fem.system.system import Surface
 from fem.values.expressions import Expression, is_ufl
 
 __all__ = ["Probes"]
@@ -248,21 +247,20 @@ class Probes:
             return known[1].regions
         if field in PROBE_VARIABLES:
             return tuple(self.model.domain.regions)
-        return () if self._number(field) is None else self.model.ions.salty
+        return () if self._number(field) is None else tuple(self.model.setup.salty)
 
     def _surface(self, expression: Expression, pattern: str, where: str) -> Callable[[], float]:
-        domain, interface = self.model.domain, getattr(self.model, "interface", None)
+        domain = self.model.domain
         walls, faces = self._facets(pattern, where)
-        electrodes = interface.electrodes if interface else ()  # a study without a cell has none
-        electrode_of = {w: e for e in electrodes for w in (*e.walls, *e.faces)}
-        groups: dict[Any, tuple[Electrode | None, bool, list[Any]]] = {}
+        surface_of = {place: f for f in self.model.system.surfaces for place in f.places}
+        groups: dict[Any, tuple[Surface | None, bool, list[Any]]] = {}
         for place, on_wall in [*((w, True) for w in walls), *((f, False) for f in faces)]:
-            electrode = electrode_of.get(place)
-            kind = (electrode.name if electrode else "", on_wall, self._sides(place, on_wall))
-            groups.setdefault(kind, (electrode, on_wall, []))[2].append(place)
+            surface = surface_of.get(place)
+            kind = (surface.name if surface else "", on_wall, self._sides(place, on_wall))
+            groups.setdefault(kind, (surface, on_wall, []))[2].append(place)
         terms = []
-        for (_, _, sides), (electrode, on_wall, places) in groups.items():
-            values = self._on_surface(electrode, on_wall, sides)
+        for (_, _, sides), (surface, on_wall, places) in groups.items():
+            values = self._on_surface(surface, on_wall, sides)
             if expression.names <= values.keys():
                 if on_wall:
                     weight, measure = domain.wall_weight(walls=places), domain.dS(places)
@@ -294,8 +292,8 @@ class Probes:
                 f"{where}.surface: no boundary or region is called {pattern!r}; "
                 f"{nearest(pattern, known)}"
             ) from None
-        ions = getattr(self.model, "ions", None)
-        beside = ions.regions if ions else [n for n in domain.regions if n not in names]
+        others = [n for n in domain.regions if n not in names]
+        beside = getattr(self.model.setup, "ionic", others)
         walls = [w for w in domain.walls if w[0] in names and w[1] in beside]
         if not walls:
             raise CaseError(f"{where}.surface: {pattern!r} has no wall to an electrolyte")
@@ -318,7 +316,7 @@ class Probes:
         return tuple(found)
 
     def _on_surface(
-        self, e: Electrode | None, on_wall: bool, sides: tuple[tuple[str, str], ...]
+        self, surface: Surface | None, on_wall: bool, sides: tuple[tuple[str, str], ...]
     ) -> dict[str, Any]:
         """All names that an expression may use there."""
         s = self.model.system
@@ -331,10 +329,7 @@ class Probes:
         for name, side in sides:
             if name in s.values:
                 out[name] = at(self._read(name), side)
-        if e is None:
-            return out
-        film = film_per_charge(self.model.case.metal_data)
-        return out | self.model.interface.fields(s, e, on_wall, film)
+        return out if surface is None else out | surface.fields(on_wall)
 
 
 def _first_of(sample: Callable[[], npt.NDArray]) -> Callable[[], float]:

@@ -105,12 +105,11 @@ class Recorder:
         A block has the name that the first of its fields asks for, or that of a field. Regions that
         conduct nothing are a block without fields, for pictures.
         """
-        model, s, interface = self.model, self.model.system, self.model.interface
-        known = model.fields
+        model, s, known = self.model, self.model.system, self.model.fields
         parts: dict[int, tuple[Any, dict[str, Any]]] = {}
         on_walls = {}
         for name, (function, part) in self._written().items():
-            if model.metal is None and name in known and known[name].medium == "wall":
+            if part is s.layer:
                 on_walls[name] = function, part
             else:
                 parts.setdefault(id(part), (part, {}))[1][name] = function
@@ -118,19 +117,18 @@ class Recorder:
         for part, fields in parts.values():
             named = [known[f].block for f in fields if f in known and known[f].block]
             name = named[0] if named else min(fields)
-            static = {} if name == "metal" else {"region": region_field(model.domain, part)}
+            filled = any(known[f].fills for f in fields if f in known)
+            static = {} if filled else {"region": region_field(model.domain, part)}
             blocks.append(Block(name, part.mesh, fields, static))
         shown = {name for u in s.unknowns.values() for name in u.part.regions}
         if rest := [name for name in model.domain.regions if name not in shown]:
             part = model.domain.subdomain(rest)
             static = {"region": region_field(model.domain, part)}
             blocks.append(Block("insulator", part.mesh, {}, static))
-        if model.metal is not None:
+        if s.layer is None:
             return blocks
-        walls = [w for e in interface.plating for w in e.walls]
-        faces = [f for e in interface.plating for f in e.faces]
-        if not (walls or faces):
-            return blocks
+        walls = [w for e in model.setup.surfaces.plating for w in e.walls]
+        faces = [f for e in model.setup.surfaces.plating for f in e.faces]
         block = wall_block(model.domain, walls, faces, s.layer)
         for name, (function, part) in on_walls.items():
             block.carry(name, function, part)

@@ -8,7 +8,8 @@ from fem.case import depth, names
 from fem.case.summary import assumed_zero, dead_walls
 from fem.setup import edges, pieces
 from fem.setup.idle import idle
-from fem.study.build import CONDUCTIVITY_SHARE, Model
+from fem.setup.setup import CONDUCTIVITY_SHARE
+from fem.study.build import Model
 
 __all__ = ["Remarks"]
 
@@ -51,12 +52,11 @@ class Remarks:
                 f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
                 "the ionic conductivity, which changes no potential visibly"
                 + ("; necks and gaps of metal need four times the width of its front (see "
-                   "docs/growth.md)" if model.metal else "")
+                   "docs/growth.md)" if "metal" in model.capped else "")
             )
         for text in (*model.domain.sidecar.get("remarks", ()), *assumed_zero(model.case)):
             yield text, text
-        for text in idle(model.case, model.domain, model.electrons.regions if model.electrons else
-                         (), model.ions.regions):
+        for text in idle(model.setup):
             yield text, text
         yield from ((text, text) for text in dead_walls(model.case))
         yield from (("tail, foreseen", text) for text in depth.notes(vars(model.case)))

@@ -136,7 +136,7 @@ class Simulation:
         if self.case.initial.from_ is not None:
             self.origin = start.adopt(self.model, Path(self.case.initial.from_))
         end = [segment.end() for segment in self.segments]
-        for table in self.model.timed:
+        for table in self.model.setup.edges.timed:
             table.curve.require(0.0, max((e for e in end if math.isfinite(e)), default=0.0))
         for observer in self.observers:
             observer.begin()

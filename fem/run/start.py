@@ -16,12 +16,11 @@ from fem.base.parallel import on_root
 from fem.compat import MPI, cell_vertices, dfem, dmesh
 from fem.files import checkpoint
 from fem.mesh.points import find_cells
-from fem.physics.circuit.circuit import NOTHING_TO_STRIP
 from fem.results.result import Result
 from fem.run.diagnosis import causes
 from fem.run.segments import Segment
 from fem.solver.approach import reach_current, reach_voltage
-from fem.solver.options import Control, Outcome
+from fem.solver.options import Outcome
 from fem.solver.stage import Stage
 from fem.study.build import Model
 
@@ -53,9 +52,10 @@ def consistent(
     s = model.system
     control = segment.control(time, model.area, after=True)
     if segment.voltage is None and s.t == 0.0 and s.get_voltage() == s.rest:
-        beyond = segment.sign * (model.deepest_nucleation + BEYOND_NUCLEATION_VOLTAGE)
-        s.set_voltage(s.rest + beyond)
-    _need_carriers(model, segment, control)
+        deepest = model.setup.surfaces.deepest_nucleation
+        s.set_voltage(s.rest + segment.sign * (deepest + BEYOND_NUCLEATION_VOLTAGE))
+    for observer in model.observers if control.current else ():
+        observer.ready(segment)
     s.begin(0.0)
     model.set_time(time, after=True)
     if segment.voltage is None:
@@ -69,14 +69,13 @@ def consistent(
             f"{causes(model, segment)}"
         )
     hold(stage)
-    while model.nuclei is not None and model.nuclei.wake_next():
+    while any([observer.wake() for observer in model.observers]):  # all are asked
         s.begin(0.0)
         outcome = stage.solve(control, scale)
         if not outcome.converged:
             raise RunError(
-                f"start of {segment.name} at t = {s.t:g} s: no potentials with "
-                f"{model.nuclei.count} nuclei ({outcome.reason}, residual {outcome.residual:.1e} "
-                "of the cell current)"
+                f"start of {segment.name} at t = {s.t:g} s: no potentials with what they wake "
+                f"({outcome.reason}, residual {outcome.residual:.1e} of the cell current)"
             )
         hold(stage)
     return outcome
@@ -107,35 +106,6 @@ def hold(stage: Stage) -> None:
     for u in stage.unknowns:
         for old in u.old:
             old.x.array[:] = u.value.x.array
-
-
-def _need_carriers(model: Model, segment: Segment, control: Control) -> None:
-    """Give a current a place where metal can begin: on bare walls the easiest site (collective).
-
-    Raises:
-        RunError: there is none.
-    """
-    s = model.system
-    if not control.current:
-        return
-    if segment.sign > 0.0 and not s["stock"].some():
-        raise RunError(f"start of {segment.name} at t = {s.t:g} s: {NOTHING_TO_STRIP}")
-    if model.metal is None:
-        return
-
-    def bare() -> bool:
-        s.begin(0.0)
-        area = sum(float(np.abs(t.area).sum()) for t in s.reactions
-                   if t.drives and not t.side_of)
-        return bool(s.domain.comm.allreduce(area, op=MPI.SUM) <= 1e-12 * model.area)
-
-    plates = segment.sign < 0
-    if bare() and not (plates and model.nuclei and model.nuclei.wake_first() and not bare()):
-        raise RunError(
-            f"start of {segment.name} at t = {s.t:g} s: nothing carries the current: there is no "
-            "metal, and all walls are nucleating ones, where only nuclei react; give [[nuclei]] a "
-            "threshold, or initial.metal_layer, or hold the voltage first"
-        )
 
 
 def adopt(model: Model, folder: Path) -> str:
@@ -178,9 +148,9 @@ def _exactly(model: Model, folder: Path) -> str:
     names = [name for name in wanted if name in nodal]
     lost = checkpoint.take_nodes(s, nodal, names)
     s.set_voltage(float(plain["voltage"][0]))
-    if "store_empty" in s.charges and "charge.store_empty" in plain:  # ledgers begin with 0 anew
-        out = [plain[f"charge.{ledger}"][0] for ledger in ("liquid_out", "salt_out")]
-        s.charges["store_empty"][:] = plain["charge.store_empty"] - out
+    ledgers = {k.removeprefix("charge."): v for k, v in plain.items() if k[:7] == "charge."}
+    for observer in model.observers:
+        observer.adopt(ledgers)
     gone = comm.allreduce(sum(lost[n] for n in names if n in s.unknowns), op=MPI.SUM)
     absent = [name for name in s.unknowns if name not in nodal]
     origin = f"same mesh, {', '.join(names)} taken exactly from {found.state.name}"

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from fem.case.case import Case
-from fem.mesh.domain import Domain
-from fem.setup.setup import filling_of
+from fem.setup.setup import Setup
 
 __all__ = ["idle"]
 
 
-def idle(
-    case: Case, domain: Domain, conductors: Collection[str], ionic: Collection[str]
-) -> Iterator[str]:
-    """Entries and regions that are right by name and have no wall, a sentence each.
-
-    Args:
-        case: its [[kinetics]] and [[coatings]].
-        domain: its mesh.
-        conductors: regions that conduct electrons.
-        ionic: regions that conduct ions.
-    """
+def idle(setup: Setup) -> Iterator[str]:
+    """[[kinetics]], [[coatings]] and regions that are right by name and have no wall."""
+    case, domain = setup.case, setup.domain
+    ionic, conductors = setup.ionic, [*setup.conductors, *setup.pores]
     met = [set(wall) for wall in domain.walls]
     solids = [name for name in conductors if name not in ionic]
     bare = [n for n in solids if not any(n in wall and wall & {*ionic} for wall in met)]
     ends = [b for b in ("collector", "counter") if not domain.faces_of(b, ionic)]
     nothing = {n: "touches no electrolyte" for n in (*bare, *ends)}
-    nothing |= {n: "conducts ions itself" for n in ionic if not filling_of(case, n).porous}
+    nothing |= {n: "conducts ions itself" for n in ionic if not setup.fillings[n].porous}
     nothing |= {n: "conducts neither electrons nor ions" for n in domain.regions
                 if n not in conductors and n not in ionic}
     known = {*domain.regions, "collector", "counter", "metal"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from fem.mesh.domain import Domain
 from fem.system.system import System
@@ -12,7 +12,13 @@ __all__ = ["ElectronMedia", "IonMedia"]
 
 
 class ElectronMedia(Protocol):
-    """Everything that conducts electrons."""
+    """Everything that conducts electrons.
+
+    Attributes:
+        potential: name of its unknown.
+    """
+
+    potential: ClassVar[str]
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -41,7 +47,13 @@ class ElectronMedia(Protocol):
 
 
 class IonMedia(Protocol):
-    """Everything that conducts ions."""
+    """Everything that conducts ions.
+
+    Attributes:
+        potential: name of its unknown.
+    """
+
+    potential: ClassVar[str]
 
     @property
     def regions(self) -> tuple[str, ...]:

@@ -124,8 +124,7 @@ def gauge(
         CaseError: a boundary drives current into a piece that it cannot leave.
     """
     domain, comm = s.domain, s.domain.comm
-    ionic = s.values.get("ionic_potential", "phi_l")
-    nets = [_Net.of(domain, s.unknowns[name]) for name in ("phi_s", ionic) if name in s.unknowns]
+    nets = [_Net.of(domain, s.unknowns[media.potential]) for media in (electrons, ions) if media]
     shift = np.cumsum([0, *(net.count for net in nets)]).tolist()
     solid = nets[0] if electrons is not None else None
     liquid = nets[-1]
@@ -165,7 +164,7 @@ def gauge(
         _hold(nets[k], piece, comm)
     label, wrapped = _wrapped(domain, electrons, empty)
     for piece in wrapped:
-        _hold(_Net(s.unknowns["phi_s"], label, len(wrapped)), piece, comm)
+        _hold(_Net(nets[0].unknown, label, len(wrapped)), piece, comm)
     return _told(domain, electrons, empty, len(loose) + len(wrapped))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fem.base.errors import CaseError
@@ -102,6 +102,7 @@ class Setup(Filled):
         conductors: regions that conduct electrons. ionic: regions that conduct ions.
         edges: conditions on boundaries. surfaces: which walls react, and how fast.
         c0: initial salt concentration, mol/m3. kappa: largest ionic conductivity, S/m.
+        pores: regions that metal can fill, in a growth study.
     """
 
     conductors: list[str]
@@ -110,6 +111,13 @@ class Setup(Filled):
     surfaces: Surfaces
     c0: float
     kappa: float
+    pores: list[str] = field(default_factory=list)
+
+    @property
+    def salty(self) -> list[str]:
+        """Regions that dissolve salt."""
+        return [n for n in self.ionic
+                if isinstance(self.fillings[n].electrolyte, library.Electrolyte)]
 
     @property
     def cap(self) -> float:

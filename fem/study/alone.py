@@ -21,12 +21,13 @@ class Alone:
     """A case of such a study on its mesh, ready to be solved.
 
     Attributes:
-        case, domain, system: what it was built from and into.
+        case, domain, setup, system: what it was built from and into.
         parts: in the order of their rows.
     """
 
     case: Case
     domain: Domain
+    setup: Filled
     system: System
     parts: tuple[Part, ...]
 
@@ -68,4 +69,4 @@ def build(case: Case, domain: Domain) -> Alone:
                 getattr(part, step)(s)
     s.remember()
     s.close()
-    return Alone(case, domain, s, parts)
+    return Alone(case, domain, setup, s, parts)

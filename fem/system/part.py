@@ -15,7 +15,7 @@ from fem.base.errors import RunError
 if TYPE_CHECKING:
     from fem.system.system import System
 
-__all__ = ["Begun", "Event", "Observer", "Part", "Warn", "check_needs"]
+__all__ = ["Begun", "Cause", "Event", "Observer", "Part", "Warn", "check_needs"]
 
 
 @runtime_checkable
@@ -97,6 +97,20 @@ class Warn(NamedTuple):
     once: bool = False
 
 
+class Cause(NamedTuple):
+    """Something that may keep a protocol step from starting, and that was looked into.
+
+    Attributes:
+        name: in a word or two.
+        likely: it may well be the reason.
+        found: what was found, as a clause.
+    """
+
+    name: str
+    likely: bool
+    found: str
+
+
 class Begun(NamedTuple):
     """The segment that a run is in: one thing that is imposed.
 
@@ -140,6 +154,25 @@ class Observer:
 
     def impose(self, begun: Begun) -> None:
         """Note what is imposed from now on; potentials that fit are not found yet."""
+
+    def ready(self, segment: Any) -> None:
+        """Give the current of a segment something to act on, before potentials are looked for.
+
+        Raises:
+            RunError: there is nothing.
+        """
+
+    def wake(self) -> bool:
+        """Begin what the potentials just found would start; True: they must be found again."""
+        return False
+
+    def causes(self, segment: Any) -> Iterable[Cause]:
+        """Reasons why a segment (`fem.run.segments.Segment`) may not start, each looked into."""
+        del segment
+        return ()
+
+    def adopt(self, ledgers: Mapping[str, Any]) -> None:
+        """Take up what another run has left in its ledgers; those of this run begin with 0."""
 
     def step(self, scale: float) -> Mapping[str, float]:
         """Measure the step just solved, before `System.accept`.

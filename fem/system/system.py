@@ -60,6 +60,9 @@ MAX_BEND = 0.5
 #: with ease, but where a wall had run out of salt it would not rise from 1e-20.
 FRESH = 1e-2
 
+#: Share of its start below which an unknown that stays positive counts as used up.
+DEPLETED_SHARE = 1e-2
+
 Supply = Callable[[], npt.NDArray[np.float64]]
 
 
@@ -78,6 +81,21 @@ class Split:
     row: Any
     column: Any
     volume: Any
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Walls and faces that react alike, with the fields that live there only.
+
+    Attributes:
+        name: of the surface.
+        places: (solid or boundary, electrolyte) pairs.
+        fields: whether its walls are meant, not its faces -> fields by name, UFL.
+    """
+
+    name: str
+    places: tuple[tuple[str, str], ...]
+    fields: Callable[[bool], dict[str, Any]]
 
 
 @dataclass
@@ -271,6 +289,7 @@ class System:
         self.current: Any = None
         self.parts: list[Subdomain] = []
         self.layer: Subdomain | None = None  # the cells along all reacting walls
+        self.surfaces: list[Surface] = []  # with fields of their own, for probes
         self.temperature = dfem.Constant(domain.mesh, float(temperature))
         self.define("T", self.temperature)  # until a physics solves for it
         self.t, self.dt = 0.0, 0.0

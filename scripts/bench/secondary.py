@@ -114,7 +114,7 @@ class Plain:
         inside = ufl.inner(ufl.grad(phi_s), ufl.grad(v_s)) * domain.dx(solids)
         outside = sum(
             medium.porosity / medium.tortuosity * ufl.inner(ufl.grad(phi_l), ufl.grad(v_l))
-            * domain.dx(medium.regions) for medium in model.ions.media
+            * domain.dx(medium.regions) for medium in s["ions"].media
         )
         F = [
             SIGMA * inside + wall * v_s("+") * dS,

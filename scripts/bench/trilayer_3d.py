@@ -57,7 +57,7 @@ def main(steps: int, *overrides: str) -> None:
         say(str(one))
 
     current = -10.0 * model.area
-    s.set_voltage(-(model.deepest_nucleation + 0.05))
+    s.set_voltage(-(model.setup.surfaces.deepest_nucleation + 0.05))
     s.begin(0.0)
     rows = []
 

@@ -371,7 +371,7 @@ def test_salt_is_shown_outside_the_metal_and_current_at_its_front(grown_folder):
     assert shown[heights.min(axis=1) > 20.5 * UM].all()
     assert shown.any() and not shown[heights.max(axis=1) < 19.5 * UM].any()
     if axis == 1:
-        ends, currents = figures.occupancy.front(result, None)
+        ends, currents = figures.occupancy.front(result, None, "i_n")
         np.testing.assert_allclose(ends[:, :, 1], 20 * UM, atol=1e-12)
         assert np.ptp(ends[:, :, 0], axis=1).sum() == pytest.approx(20 * UM)
         np.testing.assert_allclose(currents, -10.0)

@@ -13,6 +13,7 @@ import ufl
 
 from fem import Case
 from fem.base.constants import FARADAY
+from fem.physics.metal.metal import Metal
 from fem.physics.metal.room import Room
 from fem.run.segments import Segment
 from fem.run.session import resume
@@ -223,8 +224,7 @@ def parts() -> list[dict[str, Any]]:
 def test_a_node_that_no_piece_foresaw_links_none() -> None:
     """Two plates and a node without metal between; then it keeps more metal than was foreseen."""
     model = build(Case.from_dict(NECKED | {"initial": {}}), box((0, 0), (2e-6, 8e-6), (10, 40)))
-    s, metal = model.system, model.metal
-    assert metal is not None
+    s, metal = model.system, next(p for p in model.physics if isinstance(p, Metal))
     deposit = s["stock"]
     xi, v = s.unknowns["xi"], ufl.TestFunction(deposit.contacts.open.function_space)
     x, y, _ = xi.space.tabulate_dof_coordinates().T

@@ -14,6 +14,7 @@ import geometries.files.writing
 from fem import Case
 from fem.mesh.domain import Domain
 from fem.physics.metal.crystal import Crystal
+from fem.physics.metal.metal import Metal
 from fem.run.converge import variants
 from fem.run.remarks import Remarks
 from fem.setup.surfaces import bulk_metal
@@ -98,8 +99,7 @@ def test_a_crystal_reaches_the_metal(tmp_path: Path) -> None:
     geometry = case.sized_geometry
     assert geometry is not None
     geometries.build(geometry["family"], geometry, tmp_path)
-    metal = build(case, Domain.read(tmp_path)).metal
-    assert metal is not None
+    metal = next(p for p in build(case, Domain.read(tmp_path)).physics if isinstance(p, Metal))
     assert metal.crystal == Crystal(0.05, 0.2, 0.523598775598299)
     eta, c, share = np.array([-0.02, 0.01]), np.full(2, 1000.0), np.array([1.2, 0.8])
     T = case.temperature

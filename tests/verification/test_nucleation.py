@@ -86,8 +86,7 @@ def model(checked: Case) -> Model:
 
 def sites_of(built: Model) -> Nuclei:
     """The nuclei of a model that has some."""
-    assert built.nuclei is not None
-    return built.nuclei
+    return next(part for part in built.physics if isinstance(part, Nuclei))
 
 
 def speed(voltage: float) -> float:

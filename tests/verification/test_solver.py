@@ -18,7 +18,6 @@ from fem.mesh.partition import column_of, destinations
 from fem.run.simulation import PRIMARY, Simulation
 from fem.solver import pattern
 from fem.solver.linear import LinearSolver
-from fem.solver.matrices import ROW_UNIT
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
@@ -26,6 +25,7 @@ from fem.solver.stiffness import Assembled, Block, Stiffness, Vector, product
 from fem.system.system import Hints, System, Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics, mesh_folder
 from tests.verification.fronts import box
+from tests.verification.taylor import orders, remainders
 
 STEEL = {"kind": "solid", "sigma": "100 S/m"}
 BLOCK = {  # a perforated block: walls, floor and counter all react
@@ -85,45 +85,10 @@ def test_taylor():
     stage, s = cell.main, cell.s
     for refresh in s.refreshers:
         refresh()
-    rng = np.random.default_rng(3)
-    direction, base = [], [u.owned.copy() for u in stage.unknowns]
-    for u, size in zip(stage.unknowns, (2e-3, 2e-3, 50.0, 5.0), strict=True):
-        d = size * rng.uniform(-1, 1, len(u.owned))
-        d[u.fixed_dofs()] = 0.0
-        direction.append(d)
-    dE, E = 3e-3, s.get_voltage()
-
-    def rows() -> tuple[list[np.ndarray], float]:
-        residual, _ = stage._residual()
-        return residual, stage.gap(Control(0.0))
-
-    at, i_at = rows()
-    stage.parts.fill()
-    border, gradient = stage.borders()
-    x, y = stage.solver.matrix.createVecs()
-    stage.solver.put(x, direction)
-    stage.solver.matrix.mult(x, y)
-    y.scale(ROW_UNIT)
-    slope = stage.solver.get(y)
-    slope = [a + dE * b for a, b in zip(slope, border, strict=True)]
-    i_slope = sum(float(g @ d) for g, d in zip(gradient, direction, strict=True))
-    i_slope += dE * stage._slope()
-    steps = [0.25, 0.125, 0.0625, 0.03125]
-    left: dict[str, list[float]] = {name: [] for name in (*stage.names, "current")}
-    for e in steps:
-        for u, b, d in zip(stage.unknowns, base, direction, strict=True):
-            u.owned[:] = b + e * d
-        s.set_voltage(E + e * dE)
-        stage._scatter()
-        now, i_now = rows()
-        for k, name in enumerate(stage.names):
-            left[name].append(float(np.abs(now[k] - at[k] - e * slope[k]).sum()))
-        left["current"].append(abs(i_now - i_at - e * i_slope))
-    assert i_slope != 0.0
-    for name, values in left.items():
-        orders = np.log2(np.array(values[:-1]) / values[1:])
-        print("taylor", name, orders)
-        assert np.all(np.abs(orders - 2.0) < 0.1), name
+    left = remainders(stage, (2e-3, 2e-3, 50.0, 5.0), (0.25, 0.125, 0.0625, 0.03125))
+    for name, gaps in left.items():
+        print("taylor", name, orders(gaps))
+        assert np.all(np.abs(orders(gaps) - 2.0) < 0.1), name
 
 
 def test_held_nodes_have_a_diagonal_like_the_others():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +108,7 @@ class Averaged(Observer):
     tensors: Mapping[str, Array] = field(default_factory=dict)
 
     needs: tuple[str, ...] = ("phi_s", "phi_l", "c_seen", "ions", "circuit")
+    home: ClassVar[str] = "eps_m"
 
     @property
     def provides(self) -> tuple[str, ...]:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import ufl
 
+from fem.base.errors import RunError
 from fem.case.drive import given_charge
 from fem.physics.circuit.split import Split
 from fem.setup.kinetics import PASSIVE_SHARE
-from fem.system.part import Begun, Event, Observer
+from fem.system.part import Begun, Cause, Event, Observer
 from fem.system.system import FLOWS, System
 
 __all__ = ["Circuit"]
@@ -124,6 +125,22 @@ class Circuit(Observer):
         """Note what is imposed, and the metal that there is to strip (collective)."""
         self.begun, self.stepped = begun, not begun.fresh
         self.left = self._left()
+
+    def ready(self, segment: Any) -> None:
+        """Look for metal to strip (collective)."""
+        if self._bare(segment):
+            raise RunError(f"start of {segment.name} at t = {self.s.t:g} s: {NOTHING_TO_STRIP}")
+
+    def causes(self, segment: Any) -> Iterator[Cause]:
+        """Metal to strip (collective)."""
+        if segment.sign > 0.0:
+            bare = self._bare(segment)
+            yield Cause("nothing to strip", bare,
+                        NOTHING_TO_STRIP if bare else "there is metal to strip")
+
+    def _bare(self, segment: Any) -> bool:
+        """There is nothing to strip, and a segment strips (collective)."""
+        return segment.sign > 0.0 and self.stock is not None and not self.stock.some()
 
     def step(self, scale: float) -> dict[str, float]:
         """Currents, charges and balances of the step just solved.

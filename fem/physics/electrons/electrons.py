@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import ufl
 
 from fem.system.system import System
+from fem.system.vectors import CellMeans
 
 if TYPE_CHECKING:
     from fem.mesh.domain import Domain
@@ -65,6 +66,7 @@ class Electrons:
         return ("phi_s", "electrons")
 
     needs: tuple[str, ...] = ()
+    potential: ClassVar[str] = "phi_s"
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -83,6 +85,10 @@ class Electrons:
         """
         found = domain.faces_of(boundary, self.regions if regions is None else regions)
         return [face for face in found if face not in self.insulated]
+
+    def vectors(self) -> tuple[CellMeans, ...]:
+        """Currents, for files."""
+        return (CellMeans("i_s", "phi_s", self.currents),)
 
     def _touching(self, s: System, boundary: str) -> Any:
         """Measure over the conducting faces of a boundary, None without any."""

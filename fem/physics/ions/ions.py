@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import ufl
@@ -15,6 +15,7 @@ from fem.base.constants import FARADAY
 from fem.base.errors import RunError
 from fem.compat import dfem
 from fem.system.system import Split, System
+from fem.system.vectors import CellMeans
 from fem.theory.salt import MONOVALENT, Salt
 
 __all__ = ["Ions", "Medium"]
@@ -143,6 +144,12 @@ class Ions:
     fixed_concentration: Mapping[str, float] = field(default_factory=dict)
     inflow: Mapping[str, Any] = field(default_factory=dict)
 
+    def vectors(self) -> tuple[CellMeans, ...]:
+        """Currents and, where the salt is solved for, its fluxes, for files."""
+        solved = self.salty and not self.frozen
+        return (CellMeans("i_l", "phi_l", self.currents),
+                *[CellMeans("N_an", "c", self.fluxes)] * bool(solved))
+
     @property
     def salty(self) -> tuple[str, ...]:
         """Regions that dissolve salt."""
@@ -165,6 +172,7 @@ class Ions:
         return ("phi_l", "c", "c_seen", "ions")
 
     needs: tuple[str, ...] = ()
+    potential: ClassVar[str] = "phi_l"
 
     def declare(self, s: System) -> None:
         """Add phi_l on all ion conductors and c where there is salt."""

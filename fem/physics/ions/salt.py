@@ -15,19 +15,19 @@ from fem.compat import MPI
 from fem.materials import Electrolyte
 from fem.materials.limits import Bound, Limits, faults
 from fem.physics.ions.ions import Ions
-from fem.system.part import Begun, Event, Observer, Warn
-from fem.system.system import System
+from fem.system.part import Begun, Cause, Event, Observer, Warn
+from fem.system.system import DEPLETED_SHARE, System
 from fem.theory import sand_time as sand
 from fem.values.properties import Along
 
-__all__ = ["DEPLETED_SHARE", "Data", "SaltLedger", "sand_time"]
+__all__ = ["Data", "SaltLedger", "sand_time"]
 
-#: Share of c0 below which a step that cannot be taken means that the salt has run out.
-DEPLETED_SHARE = 1e-2
 #: Least salt that a step adds at the most dilute place, as a share of c0, if salt comes back there.
 RISING_SHARE = 1e-6
 #: Change of c across one cell, as a share of c0, from which a mesh counts as too coarse.
 MAX_CELL_CHANGE = 0.2
+#: Smallest time steps that salt must last; else it may be gone before a step is accurate.
+MIN_STEPS = 1e4
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,14 @@ class Data:
         tables: measured curves over c that a region uses, with their place in the case.
         laws: transport laws of c that a region uses, and where they stop being physical.
         T: temperature of the case, K.
+        dt_min: smallest time step, s.
     """
 
     electrolytes: Sequence[Electrolyte] = ()
     tables: Mapping[str, Along] = field(default_factory=dict)
     laws: Sequence[Bound] = ()
     T: float = 298.15
+    dt_min: float = 0.0
 
     def require(self, c_low: float, c_high: float) -> None:
         """Check a state against all measured tables, which are never extrapolated.
@@ -178,6 +180,30 @@ class SaltLedger(Observer):
         low, high = (self.s.kept.get(name) for name in ("c_low", "c_high"))
         if low is not None and high is not None:
             self.seen = low, high
+
+    def causes(self, segment: Any) -> Iterator[Cause]:
+        """Salt that has run out, that was next to none, or that would not last (collective)."""
+        if not self._followed:
+            return
+        c0, (low, _) = self.ions.c0, self.s.extrema("c")
+        depleted, shown = low < DEPLETED_SHARE * c0, f"lowest c = {low:.3g} mol/m^3"
+        yield Cause("depleted", depleted, f"depleted: {shown}; rest first, or lower the current"
+                    if depleted else f"not depleted, {shown}")
+        usual = max((float(e.c0) for e in self.data.electrolytes if e.c0), default=0.0)
+        if c0 < DEPLETED_SHARE * usual:
+            yield Cause("initial.c", True, (
+                f"initial.c: c = {c0:.3g} mol/m^3 is {c0 / usual:.1e} of the electrolyte's "
+                f"c0 = {usual:.4g} mol/m^3; check the value and its unit"
+            ))
+        last = sand_time(self.ions, self.data.T, segment.control(0.0, 1.0).current)
+        if last is not None:
+            least = self.data.dt_min
+            short, text = last < MIN_STEPS * least, (
+                f"salt lasts {last:.2g} s at a flat wall (Sand's time), dt_min is {least:.2g} s"
+            )
+            yield Cause("Sand's time", short, f"{text}: too short for these time steps; lower "
+                        "[time] dt_min and dt0, lower the current, or begin with more salt"
+                        if short else text)
 
     def step(self, scale: float) -> dict[str, float]:
         """Range of c, mol/m3; `salt`: content against its start, relative; `salt_out`, mol."""

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -148,6 +148,12 @@ class Displacement(Observer):
         self.current = dfem.Function(phi.space)
         elsewhere = self.ions.elsewhere(s)
         self.elsewhere = None if elsewhere is None else s.form(elsewhere)
+
+    def adopt(self, ledgers: Mapping[str, Any]) -> None:
+        """Take up how full another run has left the store."""
+        if "store_empty" in ledgers:
+            gone = [ledgers[name][0] for name in ("liquid_out", "salt_out")]
+            self.empty[:] = ledgers["store_empty"] - gone
 
     def _open(self) -> None:
         """Volume and concentration of the store at the start of a step (collective)."""

@@ -60,7 +60,7 @@ def _heights(found: tuple[Array, Frame]) -> tuple[Array, Array]:
 
 def tip(result: Result, t: float | None) -> float | None:
     """Highest place with xi = 1/2 over the collector, m (2D)."""
-    found = _front(result, t, "i_n")
+    found = _front(result, t)
     return None if found is None else float(_heights(found)[1].max())
 
 

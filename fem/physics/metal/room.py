@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from fem.base.errors import RunError
+from fem.compat import MPI
 from fem.physics.metal.deposit import Deposit
 from fem.system.part import Begun, Event, Observer
 from fem.system.system import System
@@ -52,6 +57,29 @@ class Room(Observer):
         """
         assert self.begun is not None
         return self.begun.segment.name != "rest" and self.deposit.numbers["floor"] > MAX_LEAK_SHARE
+
+    def ready(self, segment: Any) -> None:
+        """Give the current a place where metal can begin: on bare walls the easiest site.
+
+        Collective.
+        """
+        nuclei = self.s.values.get("nuclei")
+        if self._bare() and not (
+            segment.sign < 0.0 and nuclei is not None and nuclei.wake_first() and not self._bare()
+        ):
+            raise RunError(
+                f"start of {segment.name} at t = {self.s.t:g} s: nothing carries the current: "
+                "there is no metal, and all walls are nucleating ones, where only nuclei react; "
+                "give [[nuclei]] a threshold, or initial.metal_layer, or hold the voltage first"
+            )
+
+    def _bare(self) -> bool:
+        """Nothing reacts that draws current through the collector (collective)."""
+        self.s.begin(0.0)
+        area = sum(float(np.abs(t.area).sum()) for t in self.s.reactions
+                   if t.drives and not t.side_of)
+        total = self.s.domain.comm.allreduce(area, op=MPI.SUM)
+        return bool(total <= 1e-12 * self.s["circuit"].area)
 
     def impose(self, begun: Begun) -> None:
         """Note what is imposed, and the emptiest pore (collective)."""

@@ -78,7 +78,7 @@ class Nuclei(Observer):
     """
 
     needs: tuple[str, ...] = ("phi_s", "phi_l", "xi", "front")
-    provides: tuple[str, ...] = ("cap",)
+    provides: tuple[str, ...] = ("cap", "nuclei")
 
     def __init__(self, metal: Metal, seeds: Sequence[Seeds]):
         self.metal, self.seeds = metal, tuple(seeds)
@@ -89,6 +89,7 @@ class Nuclei(Observer):
         self.space, self.part = xi.space, xi.part
         self.cap = dfem.Function(xi.space, name="cap")
         s.define("cap", self.cap, xi.part)
+        s.define("nuclei", self)
         height = ufl.max_value(xi.value, self.cap)
         s.define("sigma_pore", self.metal.sigma_pore(height, s["contact"]), xi.part)
 
@@ -287,7 +288,7 @@ class Nuclei(Observer):
         self._show()
         self.reaction.area = self._areas()
 
-    def wake_next(self) -> bool:
+    def wake(self) -> bool:
         """Wake the easiest site that the present potentials would wake; False if there is none.
 
         After a jump of the control the voltage of a real cell passes the thresholds one after the

@@ -6,7 +6,7 @@ import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -118,6 +118,7 @@ class SpaceCharge:
 
     provides: tuple[str, ...] = ("phi_l", "phi", "c", "c_seen", "ions")
     needs: tuple[str, ...] = ()
+    potential: ClassVar[str] = "phi"
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -211,7 +212,6 @@ class SpaceCharge:
         s.define("c_seen", c)
         s.define("ions", self)
         s.define("metal_row", unknown_of(self.ions[0]))
-        s.define("ionic_potential", "phi")
         s.hints.tight = s.hints.lags = True
         self.omega = dfem.Constant(domain.mesh, self.slowest)
         s.preparers.append(self._weigh)

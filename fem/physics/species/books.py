@@ -13,15 +13,13 @@ from fem.base.constants import FARADAY
 from fem.compat import MPI, owned_size
 from fem.physics.species.solution import Solution
 from fem.system.part import Begun, Event, Observer
-from fem.system.system import System
+from fem.system.system import DEPLETED_SHARE, System
 
 __all__ = ["IonBooks"]
 
 #: Share of c0 below which metal ions have run out: current beyond it is that of the last cell of
 #: the mesh, through which any voltage drives it.
 EMPTY_SHARE = 1e-6
-#: Share of c0 below which a step that cannot be taken means that metal ions have run out.
-DEPLETED_SHARE = 1e-2
 #: Share of the currents that enter which is left of those that cancel, to the tolerance of Newton's
 #: method; a ledger of it would be noise.
 BALANCED = 1e-9

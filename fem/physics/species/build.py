@@ -37,8 +37,7 @@ def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | IonBooks
         return  # that of another physics
     case = setup.case
     ions = species(vars(case))
-    salty = [n for n in setup.ionic
-             if isinstance(setup.fillings[n].electrolyte, library.Electrolyte)]
+    salty = setup.salty
     if not salty:
         raise CaseError("electrolyte_model: no region dissolves ions; leave it out")
     charge, start = {}, {}

@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -125,6 +125,7 @@ class Solution:
 
     provides: tuple[str, ...] = ("phi_l", "c", "c_seen", "ions")
     needs: tuple[str, ...] = ()
+    potential: ClassVar[str] = "phi_l"
 
     def __post_init__(self) -> None:
         self.neutrality = Neutrality(tuple(ion.z for ion in self.ions), self.c0)

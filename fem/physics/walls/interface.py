@@ -16,7 +16,7 @@ from fem.setup import kinetics
 from fem.setup.electrode import Electrode
 from fem.system.facets import WallReaction
 from fem.system.nodal import CELL
-from fem.system.system import System
+from fem.system.system import Surface, System
 
 __all__ = ["Interface", "Skin"]
 
@@ -56,6 +56,7 @@ class Interface:
         state: carry q (transient studies); without it walls keep their initial coverage.
         initial_charge: plated charge at the start, C/m2.
         charge_scale: typical q_cov, C/m2, for error control.
+        thickness: of dense metal per plated charge density, m per C/m2.
         skins: films of other physics, see `lay`.
     """
 
@@ -63,6 +64,7 @@ class Interface:
     state: bool = True
     initial_charge: float = 0.0
     charge_scale: float = 100.0
+    thickness: float = 0.0
     skins: list[Skin] = field(default_factory=list)
     needs: tuple[str, ...] = ("phi_l", "c_seen")
 
@@ -79,6 +81,10 @@ class Interface:
     def declare(self, s: System) -> None:
         """Add q on the wall nodes, and the film currents."""
         s.define("walls", self)
+        s.surfaces += [
+            Surface(e.name, (*e.walls, *e.faces), functools.partial(self.fields, s, e))
+            for e in self.electrodes
+        ]
         for e in (e for e in self.electrodes if e.film_resistance is not None):
             self._declare_film(s, e)
         if not self.plating:
@@ -210,15 +216,8 @@ class Interface:
             out.append((*self.current_density(s, e, False), where, "", ""))
         return out
 
-    def fields(self, s: System, e: Electrode, on_wall: bool, thickness: float) -> dict[str, Any]:
-        """Fields of an electrode at its walls (inside the mesh) or faces, by name.
-
-        Args:
-            s: the system.
-            e: the electrode.
-            on_wall: its walls are meant.
-            thickness: of dense metal per plated charge density, m per C/m2.
-        """
+    def fields(self, s: System, e: Electrode, on_wall: bool) -> dict[str, Any]:
+        """Fields of an electrode at its walls (inside the mesh) or faces, by name."""
         plus, minus = ("+", "-") if on_wall else ("", "")
         out: dict[str, Any] = {}
         if e.potential != "field":
@@ -232,7 +231,7 @@ class Interface:
             q = out["q"] = _side(s["q"], minus)
             share = kinetics.coverage(q, _side(e.q_cov, plus))
             out["coverage"] = ufl.as_ufl(1.0) if e.covered else share
-            out["film_thickness"] = q * thickness
+            out["film_thickness"] = q * self.thickness
         return out
 
     def rows(self, s: System) -> None:

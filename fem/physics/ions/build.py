@@ -1,0 +1,156 @@
+"""From a case to its ions: what conducts them, what is known of their salt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+import ufl
+
+from fem.base.errors import CaseError
+from fem.case.case import Case
+from fem.compat import MPI
+from fem.materials import library
+from fem.materials.limits import POSITIVE_LAWS, Bound, bounds, own_bound
+from fem.mesh.domain import Domain
+from fem.physics.ions.ions import Ions, Medium
+from fem.physics.ions.salt import Data
+from fem.setup.setup import Filling, Setup
+from fem.system.system import System
+from fem.theory.salt import MONOVALENT
+from fem.values.properties import Along, number, varies
+
+__all__ = ["data", "held", "ions", "set_initial"]
+
+
+def ions(
+    setup: Setup, filled: Collection[str], charged: Mapping[str, Callable[..., dict[str, Any]]]
+) -> Ions:
+    """The ions of a case and their salt.
+
+    Args:
+        setup: the case on its mesh.
+        filled: regions whose porosity is what other physics say, `pore`.
+        charged: regions with fixed charge -> (D, t_plus, z) of the salt -> its laws there.
+    """
+    case, domain, edges = setup.case, setup.domain, setup.edges
+    frozen = case.study in ("primary", "secondary")
+    groups: dict[Any, list[str]] = {}
+    for n in setup.ionic:
+        spec, f = case.region(n), setup.fillings[n]
+        own = any(getattr(spec, p, None) is not None for p in ("kappa", "D", "t_plus"))
+        varied = varies(f.porosity) or varies(f.tortuosity)
+        salt = isinstance(f.electrolyte, library.Electrolyte)
+        alone = own or varied or f.porous or n in charged
+        key = (n,) if alone else (f.electrolyte.name, salt, n in filled)
+        groups.setdefault(key, []).append(n)
+    media = []
+    formula = MONOVALENT
+    for names in groups.values():
+        first = setup.fillings[names[0]]
+        salt = isinstance(first.electrolyte, library.Electrolyte)
+        spread: dict[str, Any] = {}
+        for prop in ("porosity", "tortuosity"):
+            values = {n: getattr(setup.fillings[n], prop) for n in names}
+            if all(v is None for v in values.values()):
+                spread[prop] = ufl.as_ufl(1.0)
+            elif any(varies(v) for v in values.values()):
+                spread[prop] = values[names[0]].at(**domain.coordinates())
+            else:
+                numbers = {n: 1.0 if v is None else number(v) for n, v in values.items()}
+                spread[prop] = domain.field(numbers, prop)
+        if names[0] in filled:
+            spread["porosity"] = "pore"
+        if first.porous:
+            spread["passes"] = "pore_share"
+        laws = {
+            prop: _law(case, names[0], first, prop, domain)
+            for prop in ("kappa", *(("D", "t_plus", "thermodynamic_factor") if salt else ()))
+        }
+        if salt:
+            formula = first.electrolyte.formula
+        if names[0] in charged:
+            laws = charged[names[0]](laws["D"], laws["t_plus"], formula.z)
+        media.append(Medium(tuple(names), salt=salt, **laws, **spread))
+    return Ions(
+        tuple(media), formula=formula, c0=setup.c0, frozen=frozen,
+        fixed_potential=dict.fromkeys(edges.phi_l, 0.0),
+        fixed_concentration={} if frozen else dict.fromkeys(edges.c, setup.c0),
+        inflow=edges.into_electrolyte,
+    )
+
+
+def _law(case: Case, name: str, filling: Filling, prop: str, domain: Domain) -> Any:
+    """A transport property of a region as a function of (c, T); overrides of the case win."""
+    override = getattr(case.region(name), prop, None)
+    if override is not None:
+        return lambda c, T: override.at(**domain.coordinates(), c=c, T=T) if varies(
+            override) else override.at()
+    if isinstance(filling.electrolyte, library.Electrolyte):
+        return getattr(filling.electrolyte, prop)
+    kappa = float(filling.electrolyte.kappa)
+    return lambda c, T: kappa
+
+
+def data(setup: Setup) -> Data:
+    """What is known of the salt, and where that ends."""
+    used = (setup.fillings[n].electrolyte for n in setup.salty)
+    return Data(
+        tuple({e.name: e for e in used}.values()), _tables_of_c(setup), _laws_of_c(setup),
+        setup.case.temperature, setup.case.time.dt_min,
+    )
+
+
+def _tables_of_c(setup: Setup) -> dict[str, Along]:
+    """Tables over c that the case gives for regions in use."""
+    found = {}
+    for name in setup.ionic:
+        for prop in ("kappa", "D", "t_plus"):
+            value = getattr(setup.case.region(name), prop)
+            if isinstance(value, Along) and value.along == "c":
+                found[f"regions.{name}.{prop}"] = value
+    return found
+
+
+def _laws_of_c(setup: Setup) -> tuple[Bound, ...]:
+    """Transport laws of regions in use, those of the library and those of the case."""
+    found, case = {}, setup.case
+    for name in setup.salty:
+        electrolyte = setup.fillings[name].electrolyte
+        known = bounds(electrolyte, case.temperature)
+        for prop in ("kappa", "D", "t_plus", "thermodynamic_factor"):
+            override = getattr(case.region(name), prop, None)
+            if override is None and prop in known:
+                found[known[prop].what] = known[prop]
+            elif override is not None and prop != "t_plus":  # it has no range of its own
+                unit = POSITIVE_LAWS[prop]
+                own = own_bound(f"{prop} of {name}", override, unit, case.temperature)
+                found |= {} if own is None else {own.what: own}
+    return tuple(found.values())
+
+
+def set_initial(setup: Setup, s: System) -> None:
+    """Set a concentration of place at the start.
+
+    Raises:
+        CaseError: a value that is not positive (collective).
+    """
+    given = setup.case.initial.c
+    if "c" not in s.unknowns or given is None or not given.variables:
+        return
+    c, domain = s.unknowns["c"], s.domain
+    points = c.space.tabulate_dof_coordinates()
+    values = np.broadcast_to(given.at(**domain.places(points)), len(points))
+    lowest = domain.comm.allreduce(float(np.min(values, initial=math.inf)), op=MPI.MIN)
+    if not lowest > 0.0:
+        raise CaseError(
+            f"initial.c: falls to {lowest:g} mol/m^3 on this mesh; it must stay above 0"
+        )
+    c.value.x.array[:] = values
+
+
+def held(setup: Setup) -> dict[str, dict[str, Any]]:
+    """Unknowns that boundaries hold, with the value on each."""
+    return {"phi_l": setup.edges.phi_l, "c": setup.edges.c}
