@@ -26,7 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import fem.study.build
+import fem.setup.setup
 from bench import command  # type: ignore[import-not-found]
 from fem import Case
 from fem.base.parallel import install_abort_hook, on_root
@@ -95,7 +95,7 @@ def main(name: str, seconds: float, sizes: str, contrasts: str, *overrides: str)
         print(head, flush=True)
     for size in sizes.split(","):
         for contrast in contrasts.split(","):
-            fem.study.build.CONDUCTIVITY_SHARE = float(contrast)
+            fem.setup.setup.CONDUCTIVITY_SHARE = float(contrast)
             case = Case.load(name, overrides=(
                 *(f"geometry.{key}={size} um" for key in ("size", "size_wall")),
                 "solver.kind=iterative", *overrides,
