@@ -27,6 +27,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import fem.setup.setup
+import fem.study.build
 from bench import command  # type: ignore[import-not-found]
 from fem import Case
 from fem.base.parallel import install_abort_hook, on_root

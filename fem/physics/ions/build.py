@@ -1,4 +1,4 @@
-"""From a case to its ions: what conducts them, what is known of their salt."""
+"""From a case to its ions: what conducts them, data of their salt."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _law(case: Case, name: str, filling: Filling, prop: str, domain: Domain) -> 
 
 
 def data(setup: Setup) -> Data:
-    """What is known of the salt, and where that ends."""
+    """Data of the salt, and where they end."""
     used = (setup.fillings[n].electrolyte for n in setup.salty)
     return Data(
         tuple({e.name: e for e in used}.values()), _tables_of_c(setup), _laws_of_c(setup),
