@@ -416,12 +416,19 @@ class Stage:
         return self.solver.step_with_voltage(residual, border, gradient, self._slope(), gap)
 
     def exchanged(self) -> float:
-        """Exchange current of the reactions at the present state, slope RT/F, A (collective)."""
+        """Exchange current of the reactions at the present state, slope RT/F, A (collective).
+
+        A surface that was stripped bare exchanges nothing; it counts as if metal were on it.
+        """
+        if not self.drives:
+            return 0.0
         self._state(Control(None), False)
+        waiting = 0.0
         if self.local:
             self.local.linearise()
+            waiting = self.system.domain.comm.allreduce(self.local.waiting(), op=MPI.SUM)
         T = float(self.system.temperature.value)
-        return abs(self._slope()) * GAS_CONSTANT * T / FARADAY if self.drives else 0.0
+        return max(abs(self._slope()), waiting) * GAS_CONSTANT * T / FARADAY
 
     def response(self) -> tuple[dict[str, npt.NDArray[np.float64]], float]:
         """Changes of the owned values and of the voltage with the cell current, all else held.

@@ -197,6 +197,10 @@ class NodalReaction:
             slope = np.where(kink, np.where(here < 0.0, (here - below) / PROBE, 0.0), slope)
         return self.area * slope
 
+    def waiting(self) -> float:
+        """Conductance that a bare surface would have with metal on it, A/V, on this rank."""
+        return 0.0
+
     def total(self) -> float:
         """All its current, A (collective)."""
         return self.system.domain.comm.allreduce(float(self.current().sum()), op=MPI.SUM)
@@ -396,3 +400,7 @@ class LocalTerms:
         return float(sum(
             slopes[CELL, VOLTAGE].sum() for slopes in self.slopes if (CELL, VOLTAGE) in slopes
         ))
+
+    def waiting(self) -> float:
+        """Conductance of surfaces if metal were on all of them, A/V, on this rank."""
+        return sum(t.waiting() for t in self.terms if isinstance(t, NodalReaction))

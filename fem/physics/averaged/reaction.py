@@ -147,9 +147,16 @@ class PoreReaction(NodalReaction):
         slope, comm = super().slope(), self.system.domain.comm
         if comm.allreduce(float(slope.max(initial=0.0)), op=MPI.MAX) > 0.0:
             return slope
-        c, T, h = self.concentration(), self.temperature(), np.full(len(slope), PROBE)
-        metal = (self.free(h, c, T) - self.free(-h, c, T)) / (2 * PROBE)
-        return IDLE_SHARE * self.area * metal
+        return IDLE_SHARE * self._metal()
+
+    def waiting(self) -> float:
+        """Conductance with metal on all of the surface, A/V, on this rank."""
+        return float(self._metal().sum())
+
+    def _metal(self) -> Array:
+        """Slope that metal everywhere would have at rest, A/V."""
+        c, T, h = self.concentration(), self.temperature(), np.full(len(self.area), PROBE)
+        return self.area * (self.free(h, c, T) - self.free(-h, c, T)) / (2 * PROBE)
 
     def slopes(self) -> dict[tuple[str, str], Array]:
         """Derivatives of `currents`, A/V and A per mol/m3."""

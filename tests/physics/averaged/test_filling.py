@@ -100,12 +100,16 @@ def test_cycles_strip_live_metal_and_strand_their_share(tmp_path: Path) -> None:
 
 
 def test_a_host_that_was_stripped_bare_is_plated_again(tmp_path: Path) -> None:
-    """No voltage between 0 and the barrier passes a current; and no metal is taken twice."""
+    """No voltage between 0 and the barrier passes a current; and no metal is taken twice.
+
+    The rest between, in which nothing flows anywhere, closes against what metal would exchange.
+    """
     plate = {"step": "plate", "current_density": "10 A/m^2", "duration": "5 min"}
     strip = {"step": "strip", "current_density": "10 A/m^2", "cutoff": "1 V"}
+    rest = {"step": "rest", "duration": "20 min"}
     case = column(cells=10, sigma=20.0, surface=FIBRES, electrolyte=REAL,
                   kinetics={"eta_nuc": "40 mV"}, host={"nucleation_length": "20 um"},
-                  protocol=[plate, strip, plate])
+                  protocol=[plate, strip, rest, plate])
     result = run(case, tmp_path / "r")
     series = result.series
     assert series["plated"].max() == pytest.approx(3000.0, rel=1e-3)
