@@ -138,16 +138,13 @@ class Stage:
 
     def _vector(self, form: Any, coefficient: Any, direction: Any, row: Unknown) -> Any:
         """The derivative of a form as a vector, None if there is none."""
-        derivative = ufl.algorithms.expand_derivatives(
-            ufl.derivative(form, coefficient, direction)
-        )
+        derivative = derived(form, coefficient, direction)
         return None if derivative.empty() else Vector(self.system, derivative, row)
 
     def _block(self, row: str, column: Unknown) -> Any:
         if row not in self.system.forms:
             return None
-        derivative = ufl.derivative(self.system.forms[row], column.value, column.trial)
-        derivative = ufl.algorithms.expand_derivatives(derivative)
+        derivative = derived(self.system.forms[row], column.value, column.trial)
         along = [EdgeSlope(a, column.name) for a in self.along[row] if column.name in a.nodes]
         if derivative.empty() and not along:
             return None
@@ -524,6 +521,16 @@ def _jumps(form: Any, own: set[Any]) -> bool:
     )  # fmt: skip
 
 
+def derived(form: Any, coefficient: Any, direction: Any) -> Any:
+    """Derivative of a form; of integrals without the function it is known to be nothing."""
+    if coefficient not in form.coefficients():
+        return ufl.Form([])
+    there = [i for i in form.integrals() if coefficient in extract_coefficients(i.integrand())]
+    return ufl.algorithms.expand_derivatives(
+        ufl.derivative(ufl.Form(there), coefficient, direction)
+    )
+
+
 def _form_or_none(s: System, form: Any, coefficient: Any, direction: Any) -> Any:
-    derivative = ufl.algorithms.expand_derivatives(ufl.derivative(form, coefficient, direction))
+    derivative = derived(form, coefficient, direction)
     return None if derivative.empty() else s.form(derivative)
