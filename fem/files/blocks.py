@@ -14,7 +14,7 @@ from fem.base.parallel import all_agree
 from fem.compat import cell_vertices, dfem, dmesh, la
 from fem.mesh.domain import Domain, Subdomain
 
-__all__ = ["Block", "WallBlock", "region_field", "wall_block"]
+__all__ = ["Block", "PartBlock", "WallBlock", "region_field", "wall_block"]
 
 
 @dataclass
@@ -36,6 +36,51 @@ class Block:
 
     def refresh(self) -> None:
         """Bring the fields up to date; called before each write (collective)."""
+
+
+@dataclass
+class PartBlock(Block):
+    """Some regions of a part, with copies of its fields.
+
+    Attributes:
+        domain: the mesh.
+        part: where the fields live.
+        shown: the regions that are written.
+    """
+
+    domain: Domain | None = None
+    part: Subdomain | None = None
+    shown: Subdomain | None = None
+    _copied: dict[str, tuple[Any, npt.NDArray, npt.NDArray]] = field(default_factory=dict)
+
+    def copy(self, name: str, source: Any) -> None:
+        """Add a field of the part; each write copies its newest values (collective)."""
+        assert self.domain is not None
+        assert self.part is not None
+        assert self.shown is not None
+        element = source.function_space.ufl_element()
+        family = "DG" if element.discontinuous else "Lagrange"
+        space = dfem.functionspace(self.mesh, (family, element.degree, source.ufl_shape))
+        target = dfem.Function(space, name=name)
+        if element.discontinuous:
+            cells = self.part.inverse[self.shown.cells]
+            there = space.dofmap.list[:, 0]
+            here = source.function_space.dofmap.list[cells, 0]
+        else:
+            same = self.domain.same_nodes(space, self.shown, source.function_space, self.part)
+            there = np.flatnonzero(same >= 0)
+            here = same[there]
+        self.fields[name] = target
+        self._copied[name] = source, here, there
+
+    def refresh(self) -> None:
+        """Copy all fields (collective)."""
+        for name, (source, here, there) in self._copied.items():
+            source.x.scatter_forward()
+            target, width = self.fields[name], source.function_space.dofmap.index_map_bs
+            values = source.x.array.reshape(-1, width)
+            target.x.array.reshape(-1, width)[there] = values[here]
+            target.x.scatter_forward()
 
 
 @dataclass

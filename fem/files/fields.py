@@ -125,7 +125,9 @@ class FieldWriter:
         series: 1 for a new run; each restart has the next (see `next_series`), with a mesh file
             of its own, as ranks may number nodes otherwise. The one `.xdmf` goes on.
         pvd: write `.pvd` and `.vtu` beside the XDMF, for tools that know only VTK's XML.
-        units: SI unit of fields, by name; an attribute of their datasets.
+        units: SI unit of fields, by name; an attribute of their datasets, and an Information of
+            the XDMF.
+        regions: number of each region, by name; likewise, of the field `region`.
 
     Raises:
         RunError: the disk refuses, or a field does not fit its block; on all ranks.
@@ -139,8 +141,11 @@ class FieldWriter:
         series: int = 1,
         pvd: bool = False,
         units: Mapping[str, str] | None = None,
+        regions: Mapping[str, int] | None = None,
     ):
-        self.comm, units = comm, units or {}
+        self.comm, said = comm, dict(units or {})
+        if regions:
+            said["region"] = ", ".join(f"{number}: {name}" for name, number in regions.items())
         self._files: list[tuple[Block, _Numbering, _BlockFile | None]] = []
         for block in blocks:
             numbering = _Numbering(block)
@@ -149,7 +154,7 @@ class FieldWriter:
 
             opened: list[_BlockFile] = []
             path = Path(folder) / "fields" / block.name
-            named = (block.name, geometry, static, pvd, series, units)
+            named = (block.name, geometry, static, pvd, series, said)
             if on_root(comm, _open_block, opened, path, *named):
                 self._files.append((block, numbering, opened[0] if opened else None))
 
@@ -222,8 +227,13 @@ class _Time:
     mesh: str
     parts: Mapping[str, Kind]
 
-    def grid(self, name: str) -> str:
-        """XML of it; topology and geometry are repeated, for readers without XInclude."""
+    def grid(self, name: str, said: Mapping[str, str]) -> str:
+        """XML of it; topology and geometry are repeated, for readers without XInclude.
+
+        Args:
+            name: of the block.
+            said: of each field, its unit, or what its numbers mean.
+        """
         cells, points = (self.parts[k][1] for k in ("topology", "geometry"))
         static = {k: v for k, v in self.parts.items() if k not in ("topology", "geometry")}
         shape, _ = _SHAPES[cells[1]]
@@ -233,8 +243,8 @@ class _Time:
             f'NodesPerElement="{cells[1]}">{_item(self.mesh, "topology", cells, "Int")}'
             f'</Topology>\n<Geometry GeometryType="XYZ">'
             f"{_item(self.mesh, 'geometry', points)}</Geometry>\n"
-            + "".join(_attribute(self.mesh, k, *kind) for k, kind in static.items())
-            + "".join(_attribute(self.file, k, *kind) for k, kind in self.fields.items())
+            + "".join(_attribute(self.mesh, k, *kind, said) for k, kind in static.items())
+            + "".join(_attribute(self.file, k, *kind, said) for k, kind in self.fields.items())
             + "</Grid>\n"
         )
 
@@ -288,11 +298,16 @@ def _item(file: str, where: str, shape: tuple[int, ...], kind: str = "Float") ->
     )
 
 
-def _attribute(file: str, name: str, center: str, shape: tuple[int, ...]) -> str:
+def _attribute(
+    file: str, name: str, center: str, shape: tuple[int, ...], said: Mapping[str, str]
+) -> str:
     kind = "Scalar" if len(shape) == 1 else "Vector"
+    word = "names" if name == "region" else "unit"
+    meaning = said.get(name)
+    told = f'<Information Name="{word}" Value={_quoted(meaning)}/>' if meaning else ""
     return (
         f'<Attribute Name={_quoted(name)} AttributeType="{kind}" Center="{center}">'
-        f"{_item(file, name, shape)}</Attribute>\n"
+        f"{_item(file, name, shape)}{told}</Attribute>\n"
     )
 
 
@@ -331,7 +346,7 @@ class _BlockFile:
             self._take_over()
         parts = {"topology": ("", cells.astype(np.int64)), "geometry": ("", points), **static}
         self.mesh = self._file("_mesh" if series == 1 else f"_mesh_{series:04d}")
-        self.parts = _write_hdf5(self.mesh, parts)
+        self.parts = _write_hdf5(self.mesh, parts, self.units)
 
     def _file(self, ending: str) -> Path:
         return self.path.with_name(f"{self.path.name}{ending}.h5")
@@ -383,7 +398,7 @@ class _BlockFile:
         write_text(self.path.with_name(self.path.name + ".xdmf"), itertools.chain(
             ['<?xml version="1.0"?>\n<Xdmf Version="3.0">\n<Domain>\n'
              f'<Grid Name={name} GridType="Collection" CollectionType="Temporal">\n'],
-            (time.grid(self.name) for time in self.times),
+            (time.grid(self.name, self.units) for time in self.times),
             ["</Grid>\n</Domain>\n</Xdmf>\n"],
         ))  # fmt: skip
         if self.pvd:
@@ -420,7 +435,7 @@ def _write_hdf5(
             h5[key] = values
             h5[key].attrs["center"] = center
             if units and units.get(key):
-                h5[key].attrs["unit"] = units[key]
+                h5[key].attrs["names" if key == "region" else "unit"] = units[key]
         h5.attrs.update(attributes)
         h5.flush()
         write_bytes(path, h5.id.get_file_image())

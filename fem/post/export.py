@@ -31,7 +31,8 @@ Array = npt.NDArray[Any]
 #: Format -> what it writes.
 FORMATS: dict[str, str] = {
     "vtkhdf": "a file a block with all times (ParaView >= 5.12, VTK >= 9.3)",
-    "vtu": "a file a block and time, and a .pvd that lists them (any ParaView, VisIt, meshio)",
+    "vtu": "a file a block and time, a .pvd that lists them, units and regions in about.json (any "
+    "ParaView, VisIt, meshio)",
     "csv": "a table of nodes and one of cells for each block and time (spreadsheets)",
     "npz": "one file with all arrays (numpy, MATLAB by way of scipy)",
     "paraview": "a script that opens the run's own files in ParaView, in um",
@@ -226,7 +227,7 @@ def _vtu(
                 for data in (grid.point_data, grid.cell_data):
                     for name in set(data) - set(names):
                         del data[name]
-                grid.field_data["about"] = _about(result, names)
+                grid.clear_field_data()  # meshio reads no texts there: they are in about.json
                 draft = path.with_suffix(".draft.vtu")  # pyvista chooses the format by the ending
                 grid.save(draft)
                 os.replace(draft, path)
@@ -240,6 +241,10 @@ def _vtu(
                              f"<Collection>\n{sets}</Collection>\n</VTKFile>\n")  # fmt: skip
 
         yield target / f"{block}.pvd", collection
+    units = {name: unit_of(result, name) for names in chosen.values() for name in names
+             if name != "region"}
+    about = {"units": units, "regions": result.regions}
+    yield target / "about.json", lambda path: write_text(path, json.dumps(about, indent=2) + "\n")
 
 
 # -- tables and arrays -----------------------------------------------------------------------------

@@ -108,6 +108,9 @@ def away(series: Mapping[str, Array], other: Measured, name: str = "voltage") ->
 
     Against time where both have it, else against charge; where the curve does not reach it counts
     nothing.
+
+    Raises:
+        CaseError: it reaches none of them.
     """
     against = "t" if "t" in other.columns else "charge"
     x, there = _abscissa(series, against), _abscissa(other.columns, against)
@@ -116,7 +119,15 @@ def away(series: Mapping[str, Array], other: Measured, name: str = "voltage") ->
     order = np.argsort(x, kind="stable")
     inside = (there >= x.min()) & (there <= x.max())
     if not inside.any():
-        return {}
+        unit, per = ("s", 1.0) if against == "t" else ("mAh/cm2", 1 / MAH)
+        word = "time" if against == "t" else "charge"
+        ends = [float(v) / per for v in (there.min(), there.max(), x.min(), x.max())]
+        raise CaseError(
+            f"{other.name}: its {word}s, {ends[0]:.4g} to {ends[1]:.4g} {unit}, share none with "
+            f"those of the result, {ends[2]:.4g} to {ends[3]:.4g} {unit}; check the unit in its "
+            f"header, let its {word} count from the start of the plating, or compare with a run "
+            "that goes so far"
+        )
     gap = np.interp(there[inside], x[order], series[name][order]) - other.columns[name][inside]
     return {"rms": float(np.sqrt(np.mean(gap**2))), "largest": float(np.abs(gap).max()),
             "points": float(inside.sum())}

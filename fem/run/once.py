@@ -136,7 +136,8 @@ class Once:
         table.close()
         units = {name: f.unit for name, f in self.model.fields.items()}
         writer = FieldWriter(
-            self.comm, self.folder, self._blocks(), pvd=self.case.output.pvd, units=units
+            self.comm, self.folder, self._blocks(), pvd=self.case.output.pvd, units=units,
+            regions=self.model.domain.regions,
         )
         write_json(self.comm, self.folder / "fields" / "fields.json", declared(self.model))
         writer.write(0.0)

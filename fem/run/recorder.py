@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from fem.base.errors import CaseError, RunError
 from fem.base.folder import write_json
 from fem.case.entries import used_materials
 from fem.compat import dfem
-from fem.files.blocks import Block, region_field, wall_block
+from fem.files.blocks import Block, PartBlock, region_field, wall_block
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
 from fem.run.probes import Probes
@@ -94,7 +94,8 @@ class Recorder:
         self.found: dict[str, float] = {}  # columns of the physics at the last step
         units = {name: field.unit for name, field in model.fields.items()}
         self.writer = FieldWriter(
-            self.comm, folder, self._blocks(), series, pvd=model.case.output.pvd, units=units
+            self.comm, folder, self._blocks(), series, pvd=model.case.output.pvd, units=units,
+            regions=model.domain.regions,
         )
         write_json(self.comm, folder / "fields" / "fields.json", declared(model))
         self.table = Series(self.comm, folder / "series.csv", self._columns(), resume=series > 1)
@@ -102,8 +103,9 @@ class Recorder:
     def _blocks(self) -> list[Block]:
         """Fields by the part that they live on, and those of walls.
 
-        A block has the name that the first of its fields asks for, or that of a field. Regions that
-        conduct nothing are a block without fields, for pictures.
+        A block has the name that the first of its fields asks for, or that of a field. Pores that a
+        mat bridges out of the plane are no solid: they are a block of their own, `solid_bridge`.
+        Regions that conduct nothing are a block without fields, for pictures.
         """
         model, s, known = self.model, self.model.system, self.model.fields
         parts: dict[int, tuple[Any, dict[str, Any]]] = {}
@@ -113,11 +115,20 @@ class Recorder:
                 on_walls[name] = function, part
             else:
                 parts.setdefault(id(part), (part, {}))[1][name] = function
-        blocks = []
+        blocks: list[Block] = []
+        grows = any(f in known and known[f].fills for _, fs in parts.values() for f in fs)
         for part, fields in parts.values():
             named = [known[f].block for f in fields if f in known and known[f].block]
             name = named[0] if named else min(fields)
             filled = any(known[f].fills for f in fields if f in known)
+            conducts = any(known[f].medium == "conductor" for f in fields if f in known)
+            bridges = [n for n in part.regions if conducts and not grows
+                       and model.case.region(n).bridge_sigma is not None]
+            if bridges:
+                rest = [n for n in part.regions if n not in bridges]
+                blocks += [self._shown(part, fields, regions, block) for regions, block in
+                           ((rest, name), (bridges, f"{name}_bridge")) if regions]
+                continue
             static = {} if filled else {"region": region_field(model.domain, part)}
             blocks.append(Block(name, part.mesh, fields, static))
         shown = {name for u in s.unknowns.values() for name in u.part.regions}
@@ -133,6 +144,18 @@ class Recorder:
         for name, (function, part) in on_walls.items():
             block.carry(name, function, part)
         return [*blocks, block]
+
+    def _shown(
+        self, part: Any, fields: Mapping[str, Any], regions: Sequence[str], name: str
+    ) -> PartBlock:
+        """Some regions of a part as a block (collective)."""
+        domain = self.model.domain
+        shown = domain.subdomain(regions)
+        block = PartBlock(name, shown.mesh, {}, {"region": region_field(domain, shown)},
+                          domain=domain, part=part, shown=shown)
+        for field_name, function in fields.items():
+            block.copy(field_name, function)
+        return block
 
     def _written(self) -> dict[str, tuple[Any, Any]]:
         """Unknowns, and memories that are declared as fields, each with the part it lives on."""

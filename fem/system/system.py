@@ -338,7 +338,7 @@ class System:
         self.response: Callable[[], tuple[dict[str, Any], float]] | None = None
         self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
         self.memories: dict[str, Any] = {}
-        self.vectors: dict[str, tuple[Any, Subdomain]] = {}  # for files only: `fem.system.vectors`
+        self.vectors: dict[str, tuple[Any, Subdomain]] = {}  # for files only
         self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
         self.shared: dict[str, Any] = {}  # what solvers make once for all stages
         self._compiled: dict[tuple[int, int], Any] = {}

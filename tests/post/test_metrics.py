@@ -135,6 +135,64 @@ def test_height_and_length_of_a_sine_front(tmp_path: Path) -> None:
     assert found["overflow"] == pytest.approx(over, rel=0.03)
 
 
+def drawn(folder: Path, inside: Any) -> Result:
+    """Metal where `inside` says, x and y in um, in a cell of 40 um with a host of 30 um."""
+    (folder / "fields").mkdir(parents=True)
+    cells, points = sheet(120, 40 * UM, 0.0, 40 * UM)
+    x, y = points[:, 0] / UM, points[:, 1] / UM
+    fields = {"xi": ("Node", inside(x, y).astype(float)), "i_n": ("Node", -np.ones(len(x))),
+              "dead": ("Node", 0.0 * x)}
+    _BlockFile(folder / "fields" / "metal", "metal", cells, points, {}, False).append(1.0, fields)
+    write_json(MPI.COMM_SELF, folder / "mesh.json", {"host": {"top": 30 * UM, "bottom": 0.0}})
+    return Result(folder)
+
+
+def slab(x: Any, y: Any) -> Any:
+    return y <= 6.0
+
+
+def comb(x: Any, y: Any) -> Any:
+    """Four teeth of unequal height on a slab."""
+    teeth = [(abs(x - 5 - 10 * k) <= 1.1) & (y <= 20 + 4 * k) for k in range(4)]
+    return (y <= 3.0) | np.any(teeth, axis=0)
+
+
+def tree(x: Any, y: Any) -> Any:
+    """A trunk that forks, and whose right arm forks again: three ends."""
+    trunk = (abs(x - 20) <= 1.2) & (y <= 12)
+    left = (abs(x - 20 + (y - 12)) <= 1.7) & (y >= 11) & (y <= 28)
+    right = (abs(x - 20 - (y - 12)) <= 1.7) & (y >= 11) & (y <= 30)
+    up = (abs(x - 29) <= 1.2) & (y >= 20) & (y <= 36)
+    return trunk | left | right | up
+
+
+def islands(x: Any, y: Any) -> Any:
+    discs = [np.hypot(x - a, y - b) <= 4 for a, b in ((10, 20), (30, 25))]
+    return (y <= 3) | discs[0] | discs[1]
+
+
+def plug(x: Any, y: Any) -> Any:
+    """Between 10 and 18 um, 12 um below the top of the host; a column above."""
+    return ((y >= 10) & (y <= 18)) | ((x <= 20) & (y <= 28))
+
+
+@pytest.mark.parametrize(
+    ("shape", "branches", "pieces", "clog"),
+    [(slab, 1, 1, 24.0), (comb, 4, 1, 27.0), (tree, 3, 1, None), (islands, 3, 3, 27.0),
+     (plug, None, 1, 12.0)],
+)
+def test_drawn_shapes_have_their_branches_pieces_and_plugs(
+    shape: Any, branches: int | None, pieces: int, clog: float | None, tmp_path: Path
+) -> None:
+    found = metrics(drawn(tmp_path / "r", shape))
+    assert branches is None or found["branches"] == branches
+    assert found["pieces"] == pieces
+    if clog is None:
+        assert "clog_depth" not in found
+    else:  # slices are 0.5 um thick, cells 0.33 um
+        assert found["clog_depth"] == pytest.approx(clog * UM, abs=0.8 * UM)
+
+
 def test_a_dip_is_read_from_the_curve(tmp_path: Path) -> None:
     result = made(tmp_path, [(0.0, 30.0)], np.ones_like)
     t = np.linspace(0.0, 3600.0, 721)

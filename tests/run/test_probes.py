@@ -12,6 +12,7 @@ import pytest
 
 from fem import Case
 from fem.base.errors import CaseError
+from fem.results.result import Result
 
 from .cases import GROWING, SMALL, small
 
@@ -70,6 +71,32 @@ def test_values_fit_each_other_and_the_current(probed: tuple[Path, dict[str, flo
     assert summary["probes"]["here"] == last["probe.here"]
 
 
+def _over_walls(folder: Path, name: str) -> float:
+    """Mean of a field of the file over the walls."""
+    result = Result(folder)
+    cells, x, values = result.cells("walls"), result.points("walls"), result.array(name)
+    length = np.linalg.norm(x[cells[:, 1]] - x[cells[:, 0]], axis=1)
+    return float(length @ values[cells].mean(axis=1) / length.sum())
+
+
+def test_fields_of_walls_in_files_are_those_of_probes(
+    probed: tuple[Path, dict[str, float]]
+) -> None:
+    folder, last = probed
+    result = Result(folder)
+    assert {"eta", "coverage", "film_thickness", "i_n", "q"} <= {*result.fields("walls")}
+    assert _over_walls(folder, "eta") == pytest.approx(last["probe.eta_wall"], rel=1e-9)
+    assert _over_walls(folder, "film_thickness") == pytest.approx(last["probe.film"], rel=1e-9)
+    assert result.array("coverage", 0.0).max() == 0.0
+    assert result.array("coverage").min() > 0.9
+    text = (folder / "fields" / "walls.xdmf").read_text()
+    assert '<Information Name="unit" Value="V"/>' in text
+    names = (folder / "fields" / "pore.xdmf").read_text()
+    number = result.regions["electrolyte"]
+    assert f'<Information Name="names" Value="{number}: electrolyte' in names or (
+        f", {number}: electrolyte" in names)
+
+
 def test_profiles_go_with_the_fields(probed: tuple[Path, dict[str, float]]) -> None:
     folder, last = probed
     head, rows = _profile(folder)
@@ -90,6 +117,9 @@ def test_two_ranks_see_the_same(
         assert two[name] == pytest.approx(value, rel=1e-8), name
     one, other = _profile(probed[0])[1], _profile(tmp_path / "r")[1]
     np.testing.assert_allclose(one, other, rtol=1e-8)
+    for name in ("eta", "film_thickness"):
+        assert _over_walls(tmp_path / "r", name) == pytest.approx(
+            _over_walls(probed[0], name), rel=1e-8)
 
 
 def test_metal_in_a_region_is_what_was_plated(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ PHYSICS = Physics(
                "fem.physics.metal.metrics:overflow"),
         Metric("fill_half", "", "depth above which half of the metal lies, over the thickness",
                "fem.physics.metal.metrics:fill_half"),
+        Metric("clog_depth", "m", "depth of the highest slice of the host that metal has closed",
+               "fem.physics.metal.metrics:clog_depth"),
+        Metric("pieces", "", "bodies of metal that touch nowhere",
+               "fem.physics.metal.metrics:pieces"),
+        Metric("branches", "", "ends of the metal's branches; 1 for a body without any",
+               "fem.physics.metal.metrics:branches"),
     ),
     spread="fem.physics.metal.metrics:spread",
 )

@@ -11,12 +11,17 @@ from fem.post.occupancy import front
 from fem.post.spread import Frame, Spread, frame, measures
 from fem.results.result import Result
 
-__all__ = ["contour", "fill_half", "overflow", "roughness", "spread", "tip"]
+__all__ = [
+    "branches", "clog_depth", "contour", "fill_half", "overflow", "pieces", "roughness", "spread",
+    "tip",
+]
 
 Array = npt.NDArray[np.float64]
 
 #: Columns in which the height of a front is looked for, across the cell.
 COLUMNS = 400
+#: Slices of a host in which its pores are looked at, and the share of them that counts as closed.
+SLICES, CLOSED = 60, 0.98
 
 
 def spread(result: Result, t: float | None) -> Spread | None:
@@ -107,3 +112,115 @@ def fill_half(result: Result, t: float | None) -> Any:
     order = np.argsort(found.depth)
     total = np.cumsum(found.metal[order])
     return float(found.depth[order][np.searchsorted(total, 0.5 * total[-1])] / here.thickness)
+
+
+def clog_depth(result: Result, t: float | None) -> float | None:
+    """Depth of the highest slice of the host whose pores metal has closed, m; None without one."""
+    here = frame(result)
+    if here is None or "metal" not in result.blocks:
+        return None
+    points, cells = result.points("metal", t), result.cells("metal", t)
+    volume = measures(points, cells, here.axisymmetric)
+    metal = np.clip(result.array("xi", t, "metal")[cells], 0.0, 1.0) * volume
+    depth = here.depth(points)[cells].ravel()
+    edges = np.linspace(0.0, here.thickness, SLICES + 1)
+    room, full = (np.histogram(depth, edges, weights=w.ravel())[0] for w in (volume, metal))
+    closed = np.flatnonzero((room > 0.0) & (full >= CLOSED * room))
+    return float(0.5 * (edges[closed[0]] + edges[closed[0] + 1])) if len(closed) else None
+
+
+# -- bodies ----------------------------------------------------------------------------------------
+
+
+def _bodies(result: Result, t: float | None) -> tuple[Array, Any, Array] | None:
+    """Nodes in metal (xi >= 1/2), m, the lengths of edges between them, and those on its skin.
+
+    None without metal.
+    """
+    from scipy.sparse import coo_array
+
+    if "metal" not in result.blocks:
+        return None
+    points, cells = result.points("metal", t), result.cells("metal", t)
+    inside = result.array("xi", t, "metal") >= 0.5
+    if not inside.any():
+        return None
+    corners = cells.shape[1]
+    pairs = np.concatenate([cells[:, [a, b]] for a in range(corners) for b in range(a)])
+    skin = np.zeros(len(points), dtype=bool)
+    mixed = inside[pairs[:, 0]] != inside[pairs[:, 1]]
+    skin[pairs[mixed].ravel()] = True
+    within = np.unique(np.sort(pairs[inside[pairs].all(axis=1)], axis=1), axis=0)
+    number = np.cumsum(inside) - 1
+    length = np.linalg.norm(points[within[:, 0]] - points[within[:, 1]], axis=1)
+    size = int(inside.sum())
+    edges = coo_array((length, tuple(number[within].T)), shape=(size, size)).tocsr()
+    return points[inside], edges + edges.T, skin[inside]
+
+
+def pieces(result: Result, t: float | None) -> float | None:
+    """Bodies of metal that touch nowhere, xi >= 1/2."""
+    from scipy.sparse.csgraph import connected_components
+
+    found = _bodies(result, t)
+    return None if found is None else float(connected_components(found[1], directed=False)[0])
+
+
+def branches(result: Result, t: float | None) -> float | None:
+    """Ends of the metal that stands on the collector: 1 for a body without branches.
+
+    They are the maxima of the way through the metal from its lowest nodes that stand out from the
+    fork below them by more than the radius of the thickest place. Of a metal that touches nothing
+    below, its lowest node is where the way begins.
+    """
+    from scipy.sparse.csgraph import connected_components, dijkstra
+    from scipy.spatial import cKDTree
+
+    found, here = _bodies(result, t), frame(result)
+    if found is None or here is None:
+        return None
+    points, edges, skin = found
+    height = points[:, : len(here.up)] @ here.up
+    _, body = connected_components(edges, directed=False)
+    if not skin.any():
+        return float(body.max() + 1)
+    radius = cKDTree(points[skin]).query(points)[0].max()
+    lowest = np.full(body.max() + 1, np.inf)
+    np.minimum.at(lowest, body, height)
+    step = float(np.median(edges.data))
+    roots = np.flatnonzero(height <= lowest[body] + 0.5 * step)
+    way = dijkstra(edges, directed=False, indices=roots, min_only=True)
+    return float(_peaks(way, edges, radius))
+
+
+def _peaks(value: Array, edges: Any, least: float) -> int:
+    """Maxima of a function on a graph that rise by more than `least` over the pass to a higher one.
+
+    Nodes join from the highest down; where two hills meet the lower one ends. The highest hill of
+    each body counts always.
+    """
+    order = np.argsort(-value, kind="stable")
+    hill = np.full(len(value), -1)
+    top: list[float] = []
+    above: list[int] = []
+
+    def find(k: int) -> int:
+        while above[k] != k:
+            above[k] = above[above[k]]
+            k = above[k]
+        return k
+
+    count = 0
+    for node in order:
+        near = edges.indices[edges.indptr[node] : edges.indptr[node + 1]]
+        around = sorted({find(int(hill[n])) for n in near if hill[n] >= 0}, key=lambda k: -top[k])
+        if not around:
+            hill[node] = len(top)
+            above.append(len(top))
+            top.append(float(value[node]))
+            continue
+        hill[node] = around[0]
+        for lower in around[1:]:
+            count += top[lower] - value[node] > least
+            above[lower] = around[0]
+    return count + len({find(k) for k in range(len(top))})

@@ -15,6 +15,7 @@ from fem.compat import MPI, dfem, owned_size
 from fem.materials import Metal
 from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
 from fem.physics.walls.interface import Interface, _side
+from fem.physics.walls.shown import Shown
 from fem.system.part import Observer
 from fem.system.system import System
 
@@ -76,6 +77,7 @@ class WallLedger(Observer):
     def __init__(self, interface: Interface, thickness: float, diameter: float | None = None):
         self.interface, self.thickness, self.diameter = interface, thickness, diameter
         self.amount = 0.0
+        self.shown: Shown | None = None
 
     def declare(self, s: System) -> None:
         """Add the name by which the books ask for the metal."""
@@ -110,6 +112,7 @@ class WallLedger(Observer):
         self.walls_of = sorted({w[0] for e in self.interface.plating for w in e.walls})
         if self._on_walls:
             s.unknowns["q"].capacity = self.area
+        self.shown = Shown(s, self.interface, self.thickness, s.memories["i_n"])
 
     @property
     def _on_walls(self) -> bool:
@@ -197,8 +200,10 @@ class WallLedger(Observer):
     # -- where ---------------------------------------------------------------------------------
 
     def show(self) -> None:
-        """Bring nodal i_n into its field (collective)."""
+        """Bring the fields of walls up to date (collective)."""
         self.update()
+        if self.shown is not None:
+            self.shown.update()
 
     def update(self) -> npt.NDArray[np.float64]:
         """Nodal i_n into the field `i_n`; returns the owned nodal currents, A (collective)."""
