@@ -42,7 +42,9 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
     checks = (
         _geometry, functools.partial(_names, guests=guests), _regions,
         *((_protocol, _counter, _holding) if cell else ()), _boundaries, _initial, _time,
-        functools.partial(_probes, fields=guests.fields(sections)), _hooks,
+        functools.partial(
+            _probes, fields=guests.fields(sections), unsure=guests.unsure(sections)
+        ), _hooks,
         chemistry.problems, depth.problems, guests.registry.problems,
     )
     found = [problem for check in checks for problem in check(sections)]
@@ -355,7 +357,9 @@ def _time(sections: Mapping[str, Any]) -> Iterator[str]:
         yield f"time.dt_max: {time.dt_max:g} s is below dt0 = {time.dt0:g} s; raise it"
 
 
-def _probes(sections: Mapping[str, Any], fields: Sequence[str]) -> Iterator[str]:
+def _probes(
+    sections: Mapping[str, Any], fields: Sequence[str], unsure: bool
+) -> Iterator[str]:
     names: set[str] = set()
     for k, probe in enumerate(sections.get("probe", ())):
         path = f"probe.{k}"
@@ -373,7 +377,8 @@ def _probes(sections: Mapping[str, Any], fields: Sequence[str]) -> Iterator[str]
         try:
             Expression.parse(probe.field, [*fields, "x", "y", "z", "depth", "T"])
         except ExpressionError as error:
-            yield f"{path}.field: {error}"
+            if not unsure:
+                yield f"{path}.field: {error}"
 
 
 def _hooks(sections: Mapping[str, Any]) -> Iterator[str]:

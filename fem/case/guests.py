@@ -86,6 +86,10 @@ class Guests:
                  if study in p.studies or not (brought or p.study)]
         return [*known, *self.unread.fields]
 
+    def unsure(self, sections: Mapping[str, Any]) -> bool:
+        """A table is wrong by itself, so that nobody knows which fields it would have given."""
+        return any(p.table is not None and p.key not in sections for p in self.registry.physics)
+
 
 def module_of(data: Mapping[str, Any], folder: Path) -> str | None:
     """The file that `[hooks]` names in the data of a case; None without one."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from fem.mesh.domain import Domain
 from fem.system.system import System
 
-__all__ = ["ElectronMedia", "IonMedia"]
+__all__ = ["Dissolved", "ElectronMedia", "IonMedia"]
 
 
 class ElectronMedia(Protocol):
@@ -46,6 +50,27 @@ class ElectronMedia(Protocol):
         """Faces of a boundary through which electrons enter those regions; default all."""
 
 
+@dataclass(frozen=True)
+class Dissolved:
+    """A dissolved kind with a balance of its own, as what moves its liquid enters that.
+
+    Attributes:
+        label: ledgers are named after it, as `salt_out`.
+        unknown: whose rows are the balance.
+        charge: C/mol that make the balance a current.
+        c: mol/m3 (UFL).
+        seen: that foreseen for the end of the step, by nodes.
+        rate: d(c)/dt at the nodes of this rank, ghosts last, mol/(m3 s).
+    """
+
+    label: str
+    unknown: str
+    charge: float
+    c: Any
+    seen: Any
+    rate: Callable[[], npt.NDArray[np.float64]]
+
+
 class IonMedia(Protocol):
     """Everything that conducts ions.
 
@@ -62,6 +87,20 @@ class IonMedia(Protocol):
     @property
     def salty(self) -> tuple[str, ...]:
         """Regions that dissolve salt."""
+
+    def foresee(self, s: System) -> None:
+        """Let kinetics see concentrations foreseen for the end of each step (`c_seen`)."""
+
+    def dissolved(self, s: System) -> Sequence[Dissolved]:
+        """All kinds with a balance of their own; none where nothing is solved for."""
+
+    def at_nodes(self, s: System, state: int | None = None) -> npt.NDArray[np.float64]:
+        """Salt, or metal ions, at the nodes of this rank, ghosts last, mol/m3.
+
+        Args:
+            s: the system.
+            state: one of the last three, newest first; None for the present iterate.
+        """
 
     def elsewhere(self, s: System) -> Any:
         """Current into the salty regions that stands in no row of theirs, A (UFL), or None."""

@@ -127,7 +127,7 @@ class Assembly:
         """
         s = self.stage.system
         unknown = s.unknowns[name]
-        x, nothing = np.abs(unknown.owned), np.zeros(0)
+        x, nothing = np.maximum(np.abs(unknown.owned), unknown.rounded), np.zeros(0)
         whole, reacts = self.slopes.get(name, (nothing, nothing))
         if not unknown.potential:
             stored = ROUND_OFF * s.recall * whole * x[: len(whole)]

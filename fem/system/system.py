@@ -194,6 +194,8 @@ class Unknown:
         judged: what the error of a step is judged by instead of its values: as many numbers of the
             iterate and of each of the last three states, in the field's unit.
         relative: where the field exceeds its scale, an error is compared with the field itself.
+        rounded: size whose last bit its row has at any value, in the field's unit: where it is a
+            logarithm of what is stored, what multiplies that by e.
         nodal: its row couples a node to itself only; an iterative solver eliminates it.
         rate: how it changes right after a jump, per s, where that is known; the first step foresees
             so, until there are states to go by.
@@ -225,6 +227,7 @@ class Unknown:
     weight: Callable[[], npt.NDArray[np.float64]] | None = None
     judged: Callable[[], Sequence[npt.NDArray[np.float64]]] | None = None
     relative: bool = False
+    rounded: float = 0.0
     nodal: bool = False
     rate: npt.NDArray[np.float64] | None = None
     again: Callable[[], bool] | None = None
@@ -629,8 +632,11 @@ class System:
     def rate_at_nodes(self, name: str) -> npt.NDArray[np.float64]:
         """`ddt` of an unknown at the nodes of this rank, ghosts last, per s."""
         u = self.unknowns[name]
-        states = u.value, u.old[0], u.old[1]
-        weighted = (float(k.value) * f.x.array for k, f in zip(self._rates, states, strict=True))
+        return self.difference([f.x.array for f in (u.value, u.old[0], u.old[1])])
+
+    def difference(self, states: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+        """`ddt` of the iterate and the last two states, newest first, per s."""
+        weighted = (float(k.value) * x for k, x in zip(self._rates, states, strict=True))
         return np.asarray(sum(weighted))
 
     # -- time ----------------------------------------------------------------------------------

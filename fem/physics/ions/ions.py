@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import ufl
 
 from fem.base.constants import FARADAY
 from fem.base.errors import RunError
 from fem.compat import dfem
+from fem.setup.media import Dissolved
 from fem.system.system import Split, System
 from fem.system.vectors import CellMeans
 from fem.theory.salt import MONOVALENT, Salt
@@ -113,7 +115,7 @@ class Ions:
         Strong:  div i_l = 0
                  i_l = -kappa grad phi_l + kappa g (RT/F)(1 + dlnf/dlnc)(1 - t_plus) grad ln c
                  d(porosity c)/dt + div N_an = 0
-                 N_an = -D grad c - [(1 - t_plus)/(nF) + swept] i_l
+                 N_an = -D grad c - [(1 - t_plus)/(nF) + swept c] i_l
         Walls:   i_l . n_l = -i_n,  N_an . n_l = 0
         Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                        [A]
                  nF [ (d(porosity c)/dt, v) - (N_an, grad v) ] = 0          [A]
@@ -200,6 +202,26 @@ class Ions:
             faces = domain.faces_of(boundary, self.salty)
             c.fix(domain.nodes_on(c.space, brine, faces=faces), value, group=boundary)
 
+    def foresee(self, s: System) -> None:
+        """Let properties and kinetics see the c foreseen for the end of each step."""
+        c = s.unknowns["c"]
+        seen = dfem.Function(c.space, name="c_seen")
+        s.define("c_seen", seen, c.part)
+        s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), c.value.x.array))
+
+    def dissolved(self, s: System) -> tuple[Dissolved, ...]:
+        """The salt, where it is solved for."""
+        if "c" not in s.unknowns:
+            return ()
+        charge = self.formula.equivalents * FARADAY
+        return (Dissolved("salt", "c", charge, s["c"], s["c_seen"], lambda: s.rate_at_nodes("c")),)
+
+    def at_nodes(self, s: System, state: int | None = None) -> npt.NDArray[np.float64]:
+        """Salt at the nodes of this rank, of the iterate (None) or of an old state, mol/m3."""
+        c = s.unknowns["c"]
+        values: npt.NDArray[np.float64] = (c.value if state is None else c.old[state]).x.array
+        return values
+
     def current(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """i_l in a region, A/m2 (vector), with the gradient of `spreading` (c itself if None).
 
@@ -251,7 +273,7 @@ class Ions:
         """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
         c, T = s["c_seen"], s["T"]
         D = medium.D(c, T) * medium.open(s, medium.pore(s)) * s.values.get("passage", 1.0)
-        left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0)
+        left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0) * c
         return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
 
     def currents(self, s: System) -> list[tuple[Any, Any]]:
@@ -392,7 +414,7 @@ class Ions:
         """Coupling of c to phi_l, for the solver."""
         q, c, T = s.test("c"), s["c_seen"], s["T"]
         row = column = volume = 0
-        swept = s["salt_charge"] * s.values.get("swept", 0.0)
+        swept = s["salt_charge"] * s.values.get("swept", 0.0) * c
         for medium in (m for m in self.media if m.salt):
             dx = s.domain.dx(medium.regions, lumped=True)
             row += (1 - medium.t_plus(c, T) + swept) * q * dx

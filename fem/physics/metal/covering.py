@@ -153,4 +153,4 @@ class Covering:
         """Salt of the last accepted step, mol/m3."""
         if "c" not in wall.nodes:
             return wall.concentration()
-        return np.asarray(self.s.unknowns["c"].old[0].x.array[wall.nodes["c"]])
+        return np.asarray(self.s["ions"].at_nodes(self.s, 0)[wall.nodes["c"]])

@@ -61,8 +61,9 @@ class Deposit(Observer):
             s.memory(name, xi.part)
         self.space = s.memories["i_n"].function_space
         s.define("stock", self)
-        if "c" in s.unknowns:  # inside metal it means nothing
-            s.unknowns["c"].present = self._wet
+        self.solutes = [s.unknowns[kind.unknown] for kind in s["ions"].dissolved(s)]
+        for c in self.solutes:  # inside metal they mean nothing
+            c.present = self._wet
 
     def rows(self, s: System) -> None:
         """Find what conducts, and where metal meets the counter electrode (collective)."""
@@ -175,13 +176,21 @@ class Deposit(Observer):
         return height - bottom
 
     def _wet(self) -> npt.NDArray[np.bool_]:
-        """Owned nodes of c outside metal."""
+        """Owned nodes of dissolved kinds outside metal."""
         if self.metal_of_c is None:
-            c, xi = (self.s.unknowns[n] for n in ("c", "xi"))
+            c, xi = self.solutes[0], self.s.unknowns["xi"]
             found = self.s.domain.same_nodes(c.space, c.part, xi.space, xi.part)
             self.metal_of_c = found[: owned_size(c.space)]
         dry = np.append(self.s.unknowns["xi"].value.x.array >= 0.5, False)  # -1: no metal there
         return ~dry[self.metal_of_c]
+
+    def lowest(self) -> float | None:
+        """Least salt, or metal ions, outside metal, mol/m3; None if not followed (collective)."""
+        if not self.solutes:
+            return None
+        wet = self._wet()
+        c = self.s["ions"].at_nodes(self.s)[: len(wet)][wet]
+        return self.comm.allreduce(float(c.min(initial=np.inf)), op=MPI.MIN)
 
     def begin(self) -> None:
         """Take the metal that is there as the reference, and tell its pieces apart (collective)."""

@@ -17,6 +17,8 @@ boundary that carries ions. With I that current at a node, it takes along the sa
 
     outflow = c (V_m/(zF)) I     [mol/s]
 
+Where ions move each by itself that holds for each of them, and salt below means all of them.
+
 What has left stands behind the counter electrode, well mixed: one store a run, with its volume and
 its salt. While the host is stripped liquid comes in from it, with the concentration it has at the
 start of the step, until its volume is used up; what is missing then comes in with the salt that
@@ -40,7 +42,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, dfem, la, owned_size
-from fem.setup.media import IonMedia
+from fem.setup.media import Dissolved, IonMedia
 from fem.system.part import Observer
 from fem.system.system import System
 
@@ -51,39 +53,50 @@ Array = npt.NDArray[np.float64]
 
 @dataclass
 class Outflow:
-    """Salt that leaves with its liquid, as a term of the salt's rows (`fem.system.nodal.Reaction`).
+    """Salt, or an ion, that leaves with its liquid: a term of its rows, node by node.
+
+    It is a `fem.system.nodal.Reaction`.
 
     Attributes:
-        system: whose salt is meant.
-        leaving: liquid that leaves at each node of c, m3/s (2D: m2/s).
-        nodes: the owned ones of c.
+        kind: what leaves.
+        leaving: liquid that leaves at each of its nodes, m3/s (2D: m2/s).
+        nodes: the owned ones.
         share: of what comes in, the part that comes from the store; the rest has the local c.
         stored: concentration of the store, mol/m3.
     """
 
-    system: System
+    kind: Dissolved
     leaving: dfem.Function
     nodes: Mapping[str, npt.NDArray[np.int32]]
     share: float = 0.0
     stored: float = 0.0
 
     name = "outflow"
-    rows = ("c",)
     columns = ()
     drives = False
     linear = True
     side_of = ""
 
-    def salt(self) -> Array:
-        """Salt that enters at each node, mol/s."""
-        node = self.nodes["c"]
-        seen, leaving = self.system["c_seen"].x.array[node], self.leaving.x.array[node]
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The one that it enters."""
+        return (self.kind.unknown,)
+
+    def amounts(self) -> Array:
+        """Amounts that leave at each node, mol/s."""
+        node = self.nodes[self.kind.unknown]
+        seen, leaving = self.kind.seen.x.array[node], self.leaving.x.array[node]
         entering = self.share * self.stored + (1.0 - self.share) * seen
         return np.asarray(np.where(leaving < 0.0, entering, seen) * leaving)
 
+    def out(self) -> float:
+        """Amount that leaves the mesh, mol/s (2D: per metre; collective)."""
+        comm = self.leaving.function_space.mesh.comm
+        return float(comm.allreduce(float(self.amounts().sum()), op=MPI.SUM))
+
     def currents(self) -> dict[str, Array]:
-        """Currents into the row of the salt, A."""
-        return {"c": float(self.system["salt_charge"]) * self.salt()}
+        """Currents into its row, A."""
+        return {self.kind.unknown: float(self.kind.charge) * self.amounts()}
 
     def slopes(self) -> dict[tuple[str, str], Array]:
         """None: what leaves is known beforehand."""
@@ -126,24 +139,27 @@ class Displacement(Observer):
     provides: tuple[str, ...] = ("swept", "leaving")
 
     def declare(self, s: System) -> None:
-        """Say what salt a current sweeps along, mol/C; keep what leaves: the next step needs it."""
-        c = s.unknowns["c"]
-        s.define("swept", (1.0 - self.ion_volume) / self.metal.charge_density * s["c_seen"], c.part)
-        self.s, self.leaving = s, s.memory("leaving", c.part)
-        # What had left when the store was last empty: liquid, m3, and salt, mol.
-        self.empty = s.charges["store_empty"] = np.zeros(2)
-        s.charges |= {name: np.zeros(2) for name in ("liquid_out", "salt_out")}
+        """Say what liquid a current sweeps along, m3/C; keep what leaves for the next step."""
+        self.s, self.kinds = s, self.ions.dissolved(s)
+        self.home_of_c = s.unknowns[self.kinds[0].unknown]
+        s.define("swept", (1.0 - self.ion_volume) / self.metal.charge_density)
+        self.leaving = s.memory("leaving", self.home_of_c.part)
+        # What had left when the store was last empty: liquid, m3, and each kind, mol.
+        self.left = ("liquid_out", *(f"{kind.label}_out" for kind in self.kinds))
+        self.empty = s.charges["store_empty"] = np.zeros(len(self.left))
+        s.charges |= {name: np.zeros(2) for name in self.left}
         s.preparers.append(self._open)
         s.before("settled", self._leave)
 
     def rows(self, s: System) -> None:
         """Outflow at the nodes of c, and where current comes from that is in no other row."""
-        c, phi = s.unknowns["c"], s.unknowns["phi_l"]
+        c, phi = self.home_of_c, s.unknowns["phi_l"]
         n = owned_size(c.space)
         self.same = s.domain.same_nodes(c.space, c.part, phi.space, phi.part)[:n]
-        self.outflow = Outflow(s, self.leaving, {"c": np.arange(n, dtype=np.int32)})
-        s.reactions.append(self.outflow)
-        s.salt_sinks["salt_out"] = self.salt_out
+        self.here = np.arange(n, dtype=np.int32)
+        self.outflows = [Outflow(k, self.leaving, {k.unknown: self.here}) for k in self.kinds]
+        s.reactions += self.outflows
+        s.salt_sinks |= {f"{o.kind.label}_out": o.out for o in self.outflows}
         s.ledgers["liquid_out"] = self.liquid_out
         self.current = dfem.Function(phi.space)
         elsewhere = self.ions.elsewhere(s)
@@ -157,18 +173,20 @@ class Displacement(Observer):
 
     def _open(self) -> None:
         """Volume and concentration of the store at the start of a step (collective)."""
-        gone = np.array([self.s.charges[name][0] for name in ("liquid_out", "salt_out")])
+        gone = np.array([self.s.charges[name][0] for name in self.left])
         if gone[0] <= self.empty[0]:
             self.empty[:] = gone
-        self.volume, salt = gone - self.empty
-        self.outflow.stored = salt / self.volume if self.volume else 0.0
+        self.volume, *amounts = gone - self.empty
+        for outflow, amount in zip(self.outflows, amounts, strict=True):
+            outflow.stored = amount / self.volume if self.volume else 0.0
         self._draw()
 
     def _draw(self) -> None:
         """Set the share of the entering liquid that the store can give (collective)."""
-        entering = np.maximum(-self.leaving.x.array[self.outflow.nodes["c"]], 0.0).sum()
+        entering = np.maximum(-self.leaving.x.array[self.here], 0.0).sum()
         drawn = self.s.domain.comm.allreduce(float(entering), op=MPI.SUM) * self.s.dt
-        self.outflow.share = min(1.0, self.volume / drawn) if drawn else 0.0
+        for outflow in self.outflows:
+            outflow.share = min(1.0, self.volume / drawn) if drawn else 0.0
 
     def _leave(self) -> None:
         """Take what leaves from the currents that have been solved for (collective)."""
@@ -189,12 +207,8 @@ class Displacement(Observer):
 
     def liquid_out(self) -> float:
         """Liquid that leaves the mesh, m3/s (2D: m2/s; collective)."""
-        here = self.leaving.x.array[self.outflow.nodes["c"]]
+        here = self.leaving.x.array[self.here]
         return self.s.domain.comm.allreduce(float(here.sum()), op=MPI.SUM)
-
-    def salt_out(self) -> float:
-        """Salt that leaves the mesh with its liquid, mol/s (2D: per metre; collective)."""
-        return self.s.domain.comm.allreduce(float(self.outflow.salt().sum()), op=MPI.SUM)
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Single-ion conductors that displaced electrolyte would have to pass."""

@@ -125,11 +125,9 @@ class MetalEvents(Observer):
     def stuck(self) -> str | None:
         """Say that the voltage held outruns the salt: kinetics take that foreseen (collective)."""
         s, segment = self.s, self.begun.segment if self.begun else None
-        salt = s.unknowns.get("c")
-        if segment is None or segment.voltage is None or salt is None:
-            return None
-        low = s.extrema("c")[0]
-        if low > LOW_SHARE * salt.scale:
+        held = segment is not None and segment.voltage is not None
+        low = self.deposit.lowest() if held else None
+        if low is None or low > LOW_SHARE * s["ions"].c0:
             return None
         return (
             f"The voltage held draws what salt is left at the front (lowest c = {low:.3g} mol/m^3) "

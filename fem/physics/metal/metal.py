@@ -8,6 +8,7 @@ the relaxation that keeps the profile moves metal along but makes none.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +18,13 @@ import numpy.typing as npt
 import ufl
 
 from fem.base.constants import FARADAY
-from fem.compat import MPI, dfem, owned_size
+from fem.compat import MPI, owned_size
 from fem.physics.metal.contact import Contact
 from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.front import Front
 from fem.physics.metal.remains import Remains
 from fem.physics.metal.voids import Voids
+from fem.setup.media import Dissolved
 from fem.system.nodal import NodalReaction
 from fem.system.system import System
 from fem.values.expressions import is_ufl
@@ -153,7 +155,7 @@ class Metal:
     crystal: Crystal = field(default_factory=Crystal)
     resistance: float = 0.0
 
-    needs: tuple[str, ...] = ("phi_s", "phi_l", "c")
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "c", "ions")
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -183,18 +185,18 @@ class Metal:
         s.define("front", front)
         s.define("pore_seen", ufl.max_value(1.0 - front.xi, PORE_FLOOR), part)
         s.define("voids", Voids(s, xi, self.interface_width))
-        if "c" in s.unknowns:
+        kinds = s["ions"].dissolved(s)
+        if kinds:
             # The potentials need the salt of the same time, or the two swing against each other;
             # the salt needs the new front, or it is not conserved. So it is solved for twice:
             # with the potentials, and last, with currents as they are. Properties and kinetics
             # are those of the extrapolated c_seen.
             s.slot("settled", after=("front",))
-            s.again("c", slot="settled")
-            c = s.unknowns["c"]
-            seen = dfem.Function(c.space, name="c_seen")
-            s.define("c_seen", seen, c.part)
-            s.preparers.append(lambda: _copy(c.value, seen))
+            for kind in kinds:
+                s.again(kind.unknown, slot="settled")
+            s["ions"].foresee(s)
             # Inside the metal there is no salt to be wrong about.
+            c = s.unknowns[kinds[0].unknown]
             nodes = s.domain.same_nodes(c.space, c.part, xi.space, part)[: owned_size(c.space)]
             covered = nodes >= 0
 
@@ -203,7 +205,8 @@ class Metal:
                 pore[covered] -= front.xi.x.array[nodes[covered]]
                 return np.maximum(pore, PORE_FLOOR)
 
-            c.weight = weight
+            for kind in kinds:
+                s.unknowns[kind.unknown].weight = weight
 
     def conductivity(self, xi: Any) -> Any:
         """Electronic conductivity of metal, S/m; the outermost tail of a front has none."""
@@ -228,24 +231,25 @@ class Metal:
         test, dx, q = s.test("xi"), s.domain.dx(self.regions, lumped=True), self.relaxation(s)
         stored = s.ddt(s["xi"]) * test * s.domain.node_weight(self.regions)
         s.row("xi", zF_V * (stored - ufl.inner(q, ufl.grad(test)) * w) * dx)
-        if "c" in s.unknowns:
-            nF = s["salt_charge"]
-            for row, _ in s.rows_of("c"):
-                s.row(row, nF * s["c"] * ufl.inner(q, ufl.grad(s.test("c"))) * w * dx)
-            xi, c = (s.unknowns[name] for name in ("xi", "c"))
-            same = s.domain.same_nodes(xi.space, xi.part, c.space, c.part)
-            s.salt_sinks["salt_in_floor"] = lambda: self._floor(s, same[: owned_size(xi.space)])
+        for kind in s["ions"].dissolved(s):
+            taken = kind.charge * kind.c * ufl.inner(q, ufl.grad(s.test(kind.unknown))) * w * dx
+            for row, _ in s.rows_of(kind.unknown):
+                s.row(row, taken)
+            xi, c = (s.unknowns[name] for name in ("xi", kind.unknown))
+            same = s.domain.same_nodes(xi.space, xi.part, c.space, c.part)[: owned_size(xi.space)]
+            s.salt_sinks[f"{kind.label}_in_floor"] = functools.partial(self._floor, s, kind, same)
         self._react(s)
 
-    def _floor(self, s: System, same: npt.NDArray[np.int32]) -> float:
-        """Salt that the floor of the pores takes up inside metal, mol/s (collective).
+    def _floor(self, s: System, kind: Dissolved, same: npt.NDArray[np.int32]) -> float:
+        """Amount of a kind that the floor of the pores takes up inside metal, mol/s (collective).
 
         Args:
             s: the system.
-            same: node of c for each owned node of xi.
+            kind: which.
+            same: node of it for each owned node of xi.
         """
         floor = np.maximum(PORE_FLOOR - 1.0 + s.unknowns["xi"].owned, 0.0)
-        local = float((s["front"].volume * floor) @ s.rate_at_nodes("c")[same])
+        local = float((s["front"].volume * floor) @ kind.rate()[same])
         return s.domain.comm.allreduce(local, op=MPI.SUM)
 
     def _react(self, s: System) -> None:
@@ -341,10 +345,6 @@ class Metal:
             found.side_of = wall.name
             out.append((found, sizes[sizes > 0.0]))
         return out
-
-
-def _copy(source: Any, target: Any) -> None:
-    target.x.array[:] = source.x.array
 
 
 def _fastest(reaction: NodalReaction, area: Array) -> float:

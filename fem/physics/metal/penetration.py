@@ -151,9 +151,9 @@ class Penetration(Observer):
     def _concentration(self, on: Any) -> Array:
         """Salt at some nodes of the front, mol/m3."""
         s, nodes = self.s, self.reaction.nodes
-        if "c" not in nodes or "c" not in s.unknowns:
+        if "c" not in nodes or not s["ions"].dissolved(s):
             return np.full(len(on), self.c0)
-        return np.asarray(s.unknowns["c"].value.x.array[nodes["c"][on]])
+        return np.asarray(s["ions"].at_nodes(s)[nodes["c"][on]])
 
     def _resistance(self, on: Any, c: Array, T: Array) -> Array:
         """R at some nodes of the front; the largest where electrolytes meet, ohm m."""

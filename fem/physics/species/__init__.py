@@ -15,7 +15,7 @@ from fem.physics.species.tables import (
 __all__ = ["ION", "PHYSICS", "REACTION"]
 
 #: Studies with ions of their own.
-STUDIES = frozenset({"steady", "tertiary"})
+STUDIES = frozenset({"growth", "steady", "tertiary"})
 
 PHYSICS = Physics(
     "electrolyte_model",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import ufl
 
 from fem.base.constants import FARADAY
@@ -20,9 +21,16 @@ __all__ = ["IonBooks"]
 #: Share of c0 below which metal ions have run out: current beyond it is that of the last cell of
 #: the mesh, through which any voltage drives it.
 EMPTY_SHARE = 1e-6
+#: Fall of the potential across a cell, in RT/F, from which on a run says that it is too large.
+STEEP = 25.0
 #: Share of the currents that enter which is left of those that cancel, to the tolerance of Newton's
 #: method; a ledger of it would be noise.
 BALANCED = 1e-9
+
+
+def _sinks(ion: str) -> tuple[str, str]:
+    """Ledgers of an ion that others keep: what liquid takes out, and the floor of the pores."""
+    return f"{ion}_out", f"{ion}_in_floor"
 
 
 class IonBooks(Observer):
@@ -52,10 +60,11 @@ class IonBooks(Observer):
     def rows(self, s: System) -> None:
         """Compile the content of each ion, and volumes around places."""
         sol, domain = self.solution, s.domain
+        s.charges |= {name: np.zeros(2) for name in s.salt_sinks}
         self.contents = []
         for c in sol.c:
             terms = [
-                medium.porosity * c * domain.node_weight(medium.regions)
+                medium.room(s) * c * domain.node_weight(medium.regions)
                 * domain.dx(medium.regions, lumped=True)
                 for medium in sol.media if medium.kappa is None
             ]
@@ -72,7 +81,7 @@ class IonBooks(Observer):
             if medium.kappa is None:
                 here = domain.node_weight(medium.regions)
                 dx = domain.dx(medium.regions, lumped=True)
-                total += medium.porosity * made * here * dx
+                total += medium.room(self.s) * made * here * dx
         return None if isinstance(total, int) else total
 
     def _amounts(self) -> list[float]:
@@ -92,6 +101,7 @@ class IonBooks(Observer):
             gains.append(held / ((ion.z or 1) * FARADAY))
             gains[k] += sum(s.integral(form) for form in (self.made[k],) if form is not None)
             gains[k] -= sum(taken() for taken in self.solution.takers.get(k, ()))
+            gains[k] -= sum(self.sinks.get(name, 0.0) for name in _sinks(ion.name))
         parts = [circuit.total(name) for name in ("cell", "counter", "inflow")]
         parts += s.held_currents("phi_l")
         current, size = math.fsum(parts), math.fsum(map(abs, parts))
@@ -114,27 +124,37 @@ class IonBooks(Observer):
     def step(self, scale: float) -> dict[str, float]:
         """Range of the metal ion, mol/m3, the least of all, and the worst closure of a content."""
         s, comm = self.s, self.s.domain.comm
-        least = min(float(c.min(initial=math.inf)) for c in self.solution.at_places())
+        wet = self._wet()
+        least = min(float(c[wet].min(initial=math.inf)) for c in self.solution.at_places())
         least = comm.allreduce(least, op=MPI.MIN)
-        (low, high), self.pending = self._range(), {}
+        low, high = self._range()
         self.low = low
-        worst = 0.0
+        self.sinks = {name: sink() for name, sink in s.salt_sinks.items()}
+        self.taken = {name: s.integrate(r, s.charges[name]) for name, r in self.sinks.items()}
+        worst, self.pending = 0.0, {}
         for name, amount, gain in zip(self.names, self._amounts(), self._gains(), strict=True):
             ledger, start = s.charges[f"in_{name}"], s.kept[f"amount_{name}"]
             self.pending[name] = came = s.integrate(gain, ledger)
             worst = max(worst, abs(amount - start - came) / max(start, abs(came)))
         return {"c_min": low, "c_max": high, "c_least": least, "ions": worst}
 
+    def _wet(self) -> npt.NDArray[np.bool_]:
+        """Places, of those that this rank owns, that are not inside metal."""
+        sol = self.solution
+        nodes, present = sol.node[sol.mine], sol.mu[0].present
+        return np.ones(len(nodes), dtype=bool) if present is None else present()[nodes]
+
     def _range(self) -> tuple[float, float]:
         """Least and most of the metal ion, mol/m3 (collective)."""
-        c, comm = self.solution.at_places()[0], self.s.domain.comm
+        c, comm = self.solution.at_places()[0][self._wet()], self.s.domain.comm
         low, high = float(c.min(initial=math.inf)), float(c.max(initial=-math.inf))
         return comm.allreduce(low, op=MPI.MIN), comm.allreduce(high, op=MPI.MAX)
 
     def accept(self) -> None:
         """Make the ledgers of `step` the accepted ones."""
-        for name, value in self.pending.items():
-            history = self.s.charges[f"in_{name}"]
+        came = {f"in_{name}": value for name, value in self.pending.items()}
+        for name, value in (came | self.taken).items():
+            history = self.s.charges[name]
             history[1], history[0] = history[0], value
 
     def events(self) -> Iterator[Event]:
@@ -142,15 +162,18 @@ class IonBooks(Observer):
         if self.low < EMPTY_SHARE * self.solution.c0:
             yield self._depletion()
 
-    def stuck(self) -> Event | None:
-        """Depletion, where no step can be taken and metal ions are few (collective)."""
+    def stuck(self) -> Event | str | None:
+        """Depletion, where no step can be taken and metal ions are few; or cells too steep."""
         self.low, _ = self._range()
-        return self._depletion() if self.low < DEPLETED_SHARE * self.solution.c0 else None
+        if self.low < DEPLETED_SHARE * self.solution.c0:
+            return self._depletion()
+        return self._steep(STEEP) or None
 
     def _depletion(self) -> Event:
         """Event with the place where metal ions run out (collective)."""
         sol, domain = self.solution, self.s.domain
-        c = sol.at_places()[0]
+        wet = self._wet()
+        c = np.where(wet, sol.at_places()[0], math.inf)
         k = int(np.argmin(c)) if len(c) else -1
         mine: tuple[float, list[float]] = (math.inf, [])
         if k >= 0:
@@ -180,6 +203,31 @@ class IonBooks(Observer):
         }}  # fmt: skip
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
-        """Remarks on the data, when the model is built."""
+        """Remarks on the data, when the model is built, and on cells that are too large."""
         if not closely:
             yield from ((f"ions {k}", text) for k, text in enumerate(self.said))
+        elif (text := self._steep(STEEP)):
+            yield "steep", text
+
+    def _steep(self, most: float) -> str:
+        """Message where phi_l falls by more across one cell, RT/F; or empty (collective)."""
+        steepest = self._steepest()
+        return "" if steepest <= most else (
+            f"phi_l falls by {steepest:.3g} RT/F across one cell: ions change by decades there, "
+            "which linear potentials do not follow, and from 50 on no step may be found; refine "
+            "the mesh there"
+        )
+
+    def _steepest(self) -> float:
+        """Largest fall of phi_l across a cell of the liquid, RT/F (collective).
+
+        Where metal grows 0: inside metal it means nothing.
+        """
+        s, sol = self.s, self.solution
+        if sol.grows:
+            return 0.0
+        phi, tags = s.unknowns["phi_l"], s.domain.cell_tag_array
+        here = np.isin(tags[phi.part.cells], [s.domain.regions[name] for name in sol.salty])
+        nodes = phi.space.dofmap.list[: len(here)][here]
+        falls = np.ptp(phi.value.x.array[nodes], axis=1)
+        return s.domain.comm.allreduce(float(falls.max(initial=0.0)), op=MPI.MAX) / sol.volts

@@ -14,9 +14,10 @@ from fem.case.species import Species, species
 from fem.compat import dfem
 from fem.materials import library
 from fem.physics.species.books import IonBooks
+from fem.physics.species.exchange import Consumption, Release
 from fem.physics.species.sites import Sites
 from fem.physics.species.solution import Liquid, Solution, Turnover
-from fem.physics.species.tables import Adsorption, ElectrolyteModel, rate, terms
+from fem.physics.species.tables import Adsorption, ElectrolyteModel, Ion, rate, terms
 from fem.setup.flow import require_incompressible
 from fem.setup.setup import Setup
 from fem.values.properties import number, varies
@@ -27,7 +28,9 @@ __all__ = ["build"]
 SAME_RTOL = 1e-2
 
 
-def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | IonBooks | Sites]:
+def build(
+    setup: Setup, table: ElectrolyteModel
+) -> Iterator[Solution | IonBooks | Sites | Consumption]:
     """The solution of a case and its books.
 
     Raises:
@@ -54,8 +57,8 @@ def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | IonBooks
     _require_metal_ions(case, solution)
     yield solution
     for k, ion in enumerate(ions):
-        if ion.entry is not None and ion.entry.adsorption is not None:
-            yield _sites(setup, solution, k, ion.entry.adsorption)
+        if ion.entry is not None:
+            yield from _at_walls(setup, solution, k, ion.entry)
     yield IonBooks(solution, tuple(_remarks(setup, ions)))
 
 
@@ -63,7 +66,10 @@ def _media(setup: Setup, salty: list[str]) -> Iterator[Liquid]:
     """Regions whose porosity or tortuosity varies each by itself, all others together."""
     domain, fillings = setup.domain, setup.fillings
     single = [n for n in salty if varies(fillings[n].porosity) or varies(fillings[n].tortuosity)]
-    plain = [n for n in salty if n not in single]
+    pores = _pores(setup)
+    plain = [n for n in salty if n not in (*single, *pores)]
+    if pores:
+        yield Liquid(tuple(pores), "pore")
 
     def at(value: Any) -> Any:
         return 1.0 if value is None else value.at(**domain.coordinates()) if varies(
@@ -86,6 +92,14 @@ def _media(setup: Setup, salty: list[str]) -> Iterator[Liquid]:
                 varies(kappa)) else number(kappa)
             yield Liquid((n,), at(fillings[n].porosity), at(fillings[n].tortuosity),
                          kappa=ufl.as_ufl(float(here)) if isinstance(here, float) else here)
+
+
+def _pores(setup: Setup) -> list[str]:
+    """Regions of plain electrolyte, which metal that grows can fill."""
+    if setup.case.study != "growth":
+        return []
+    return [n for n in setup.ionic if setup.fillings[n].porosity is None
+            and isinstance(setup.fillings[n].material, library.Electrolyte)]
 
 
 def _held(setup: Setup, ions: tuple[Species, ...]) -> dict[str, float]:
@@ -118,25 +132,64 @@ def _reactions(case: Any, ions: tuple[Species, ...]) -> Iterator[Turnover]:
         yield Turnover(sides[0], sides[1], constants[0], constants[1])
 
 
+def _at_walls(
+    setup: Setup, solution: Solution, k: int, entry: Ion
+) -> Iterator[Sites | Consumption | Release]:
+    """All that walls do with an ion."""
+    if (table := entry.adsorption) is not None:
+        yield _sites(setup, solution, k, table)
+    if (eaten := entry.consumption) is not None:
+        places = _walls(setup, solution, f"ion.{entry.name}.consumption.on", eaten.on)
+        at, T, law = setup.domain.coordinates(), setup.case.temperature, eaten.flux
+        yield Consumption(solution, k, *places, lambda c: ufl.as_ufl(
+            law.at(**at, c=c, T=T) if varies(law) else number(law)))
+    if (stock := entry.release) is not None:
+        places = _walls(setup, solution, f"ion.{entry.name}.release.on", stock.on)
+        speed = stock.k / stock.amount
+        yield Release(solution, k, *places, stock.amount, speed * stock.c_sat, speed,
+                      shown=_shown(setup))
+
+
+def _shown(setup: Setup) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Walls and faces that plate."""
+    plating = setup.surfaces.plating
+    return [w for e in plating for w in e.walls], [f for e in plating for f in e.faces]
+
+
+def _walls(
+    setup: Setup, solution: Solution, where: str, on: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Walls and faces beside the liquid that a table names.
+
+    Raises:
+        CaseError: there are none.
+    """
+    domain = setup.domain
+    walls = [(solid, liquid) for solid, liquid in domain.walls
+             if fnmatchcase(solid, on) and liquid in solution.salty
+             and solid not in solution.salty]  # fmt: skip
+    faces = domain.faces_of(on, solution.salty) if on in domain.boundaries else []
+    if not walls and not faces:
+        raise CaseError(f"{where}: {on!r}: touches no liquid with ions; name a solid beside it")
+    return walls, faces
+
+
 def _sites(setup: Setup, solution: Solution, k: int, table: Adsorption) -> Sites:
     """Sites of an ion on the walls that its table names.
 
     Raises:
         CaseError: there are none, or they block walls that do not react.
     """
-    domain, where = setup.domain, f"ion.{solution.ions[k].name}.adsorption.on: {table.on!r}"
-    walls = [(solid, liquid) for solid, liquid in domain.walls
-             if fnmatchcase(solid, table.on) and liquid in solution.salty
-             and solid not in solution.salty]  # fmt: skip
-    faces = domain.faces_of("collector", solution.salty) if table.on == "collector" else []
-    if not walls and not faces:
-        raise CaseError(f"{where}: touches no liquid with ions; name a solid beside it")
+    where = f"ion.{solution.ions[k].name}.adsorption.on"
+    walls, faces = _walls(setup, solution, where, table.on)
     if table.blocks:
         reacting = {w for e in setup.surfaces.plating for w in (*e.walls, *e.faces)}
         if not {*walls, *faces} <= reacting:
-            raise CaseError(f"{where}: blocks = true, but part of it does not react; leave "
-                            "blocks out, or name what metal plates on")
-    return Sites(solution, k, walls, faces, table.sites, table.K, table.rate, table.blocks)
+            raise CaseError(f"{where}: {table.on!r}: blocks = true, but part of it does not react; "
+                            "leave blocks out, or name what metal plates on")
+    K = table.K.at(**setup.domain.coordinates()) if varies(table.K) else number(table.K)
+    return Sites(solution, k, walls, faces, table.sites, K, table.rate, table.blocks,
+                 shown=_shown(setup))
 
 
 def _flow(

@@ -16,6 +16,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.case.species import Species
 from fem.compat import MPI, dfem, owned_size
 from fem.physics.species.neutrality import Neutrality
+from fem.setup.media import Dissolved
 from fem.system.system import Split, System
 
 __all__ = ["Liquid", "Solution", "Turnover"]
@@ -38,7 +39,8 @@ class Liquid:
 
     Attributes:
         regions: their names.
-        porosity, tortuosity: of an averaged region (UFL), or 1; D_eff = D porosity/tortuosity.
+        porosity, tortuosity: of an averaged region (UFL), or 1; D_eff = D porosity/tortuosity. A
+            porosity may be a name that another physics defines (the pore that metal leaves).
         kappa: of a single-ion conductor, S/m (UFL); None where ions are dissolved.
     """
 
@@ -46,6 +48,34 @@ class Liquid:
     porosity: Any = 1.0
     tortuosity: Any = 1.0
     kappa: Any = None
+
+    @property
+    def moving(self) -> bool:
+        """Metal moves through; integrals are then sums over nodes."""
+        return isinstance(self.porosity, str)
+
+    def open(self, s: System, pore: str = "") -> Any:
+        """Effective over bulk properties.
+
+        Args:
+            s: the system.
+            pore: name by which another physics gives the pore that is meant; its own by default.
+        """
+        share = s[pore or self.porosity] if self.moving else self.porosity
+        return share / self.tortuosity
+
+    def room(self, s: System) -> Any:
+        """Share of the volume that is electrolyte; inside metal there is none."""
+        return s["room"] if self.moving else self.porosity
+
+    def storing(self, s: System, c: Any) -> Any:
+        """Rate at which a volume takes up what has the concentration c, mol/(m3 s).
+
+        The floor of the pores, which keeps c defined inside metal, takes up what c changes by.
+        """
+        rate = s.ddt(self.room(s) * c)
+        floor = s[self.porosity] - self.room(s) if self.moving else None
+        return rate if floor is None else rate + floor * s.ddt(c)
 
 
 @dataclass(frozen=True)
@@ -93,6 +123,12 @@ class Solution:
         Weak:    -(i_l, grad v) + <i_l . n_l, v> = 0                                     [A]
                  s_i F [ (d(porosity c_i)/dt - porosity made_i r, v) - (N_i, grad v)
                          + <N_i . n, v> ] = 0,  s_i = z_i, or 1                          [A]
+
+    Where metal grows, porosity is what it leaves, and N_i has besides c_i times the velocities of
+    the front's relaxation and of the liquid that is displaced (`fem.physics.metal`); neither moves
+    charge. The rows of ions are solved once more with the new front, currents as they are:
+
+        N_i = -(D_i F/(RT)) c_i (s_i grad mu_i + z_i E),  E = -(i_l + F sum z_j N_j(E = 0))/kappa
 
     The metal ion's own balance is the first row less all others: its walls stand in that. All ions
     are positive whatever mu is; where all mu and phi_l are constant nothing moves, and where fixed
@@ -154,7 +190,8 @@ class Solution:
         for medium in self.media:
             with contextlib.suppress(TypeError):  # of place
                 kappa = ideal if medium.kappa is None else float(medium.kappa)
-                yield kappa * float(medium.porosity) / float(medium.tortuosity)
+                pore = 1.0 if medium.moving else float(medium.porosity)
+                yield kappa * pore / float(medium.tortuosity)
 
     # -- unknowns ------------------------------------------------------------------------------
 
@@ -177,11 +214,13 @@ class Solution:
         self._find_places()
         self._begin()
         s.define("ions", self)
-        self.c = self._concentrations()
+        self.c = self._concentrations([u.value for u in self.mu], self.psi)
+        self.seen: list[Any] = [*self.c]  # until metal asks for what is foreseen
         s.define("c", self.c[0])
         s.define("c_seen", self.c[0])
         for k, u in enumerate(self.mu, 1):
             u.judged = functools.partial(self._judged, k)
+            u.rounded = self.volts  # c changes by a factor e
             u.again = functools.partial(self._leaks, k)
         self.leaks = np.full(len(self.ions), np.inf)
         s.preparers.append(lambda: self.leaks.fill(np.inf))
@@ -276,15 +315,25 @@ class Solution:
         Args:
             state: one of the last three, newest first; None for the present iterate.
         """
-        mu = [values[self.mine] for values in self._at(state)]
+        return self._at_all(self._at(state), self.mine, state)
+
+    def _at_all(self, mu: list[Array], on: Any, state: int | None) -> list[Array]:
+        """Concentrations at some places, mol/m3, ion by ion.
+
+        Args:
+            mu: of all of them, V.
+            on: which.
+            state: see `at_places`.
+        """
+        mu = [values[on] for values in mu]
         if self.explicit:
-            surplus = np.abs(self.rho[self.mine]) / (2 * self.ions[0].z * FARADAY)
+            surplus = np.abs(self.rho[on]) / (2 * self.ions[0].z * FARADAY)
             return self.neutrality.closed(
                 mu[0], self.volts, surplus, positive=self.signs[0], exp=np.exp, sqrt=np.sqrt
             )
         psi = np.empty(len(self.node))
         psi[self.back] = (self.psi if state is None else self.psi_old[state]).x.array
-        found = self.neutrality.ions(mu, self.volts, psi[self.mine])
+        found = self.neutrality.ions(mu, self.volts, psi[on])
         return [np.broadcast_to(c, len(mu[0])) for c in found]
 
     def _judged(self, ion: int) -> list[Array]:
@@ -292,16 +341,21 @@ class Solution:
         unit = self.volts / max(self.ions[ion].c0, 1e-3 * self.c0)
         return [unit * self.at_places(state)[ion] for state in (None, 0, 1, 2)]
 
-    def _concentrations(self) -> list[Any]:
-        """c_i as functions of mu, mol/m3 (UFL)."""
-        given, (plus, minus) = [u.value for u in self.mu], self.signs
+    def _concentrations(self, given: Sequence[Any], psi: Any) -> list[Any]:
+        """c_i as functions of mu, mol/m3 (UFL).
+
+        Args:
+            given: mu of all ions but the first.
+            psi: that of the nodes.
+        """
+        plus, minus = self.signs
         if self.explicit:
             surplus = 0.0 if not (plus or minus) else self._charge(1.0 if plus else -1.0) / (
                 2 * self.ions[0].z * FARADAY
             )
             return self.neutrality.closed(given[0], self.thermal, surplus, positive=plus)
         sides = self._charge(1.0) if plus else None, self._charge(-1.0) if minus else None
-        return self.neutrality.near(given, self.thermal, sides, self.psi)
+        return self.neutrality.near(given, self.thermal, sides, psi)
 
     def _charge(self, sign: float) -> Any:
         """Size of the fixed charge of one sign, C/m3: a number, or one a region."""
@@ -326,14 +380,113 @@ class Solution:
         last, self.leaks[ion] = self.leaks[ion], share
         return bool(LEAK < share < 0.3 * last)
 
-    def flux(self, k: int, medium: Liquid) -> Any:
-        """N_k, mol/(m2 s) (vector)."""
-        s, ion, c = self.s, self.ions[k], self.c[k]
-        pull = ion.z * ufl.grad(s["phi_l"])
-        if k:
-            pull += (ion.z or 1) * ufl.grad(self.mu[k - 1].value)
-        D = ion.D * medium.porosity / medium.tortuosity
-        return -D / self.thermal * (c + TRACE * self.c0) * pull
+    def _keep_found(self) -> None:
+        """Keep ions as the potentials were solved with, where they are solved for once more."""
+        s, self.found, self.found_c = self.s, [u.value for u in self.mu], self.c
+        if not self.grows:
+            return
+        self.found = [s.rows_of(u.name)[-1][1] for u in self.mu]
+        psi = dfem.Function(self.field_space, name="psi.found")
+        s.before("settled", lambda: psi.x.array.__setitem__(slice(None), self.psi.x.array))
+        self.found_c = self._concentrations(self.found, psi)
+
+    @property
+    def grows(self) -> bool:
+        """Metal moves through some region."""
+        return any(medium.moving for medium in self.media)
+
+    def unit(self, k: int) -> float:
+        """Charge by which the balance of an ion other than the metal's is a current, C/mol."""
+        return (self.ions[k].z or 1) * FARADAY
+
+    def _dx(self, medium: Liquid) -> Any:
+        """Measure of fluxes."""
+        return self.s.domain.dx(medium.regions, lumped=medium.moving)
+
+    def _mobile(self, k: int, *, found: bool = False) -> Any:
+        """D_k F/(RT) c_k with a trace that always conducts, mol/(V m s)."""
+        c = self.found_c[k] if found else self.c[k]
+        return self.ions[k].D / self.thermal * (c + TRACE * self.c0)
+
+    def _slope(self, k: int, *, found: bool = False) -> Any:
+        """s_k grad mu_k, V/m (vector); that of the metal ion is 0."""
+        if not k:
+            return ufl.as_vector([0.0] * self.s.domain.dim)
+        mu = self.found[k - 1] if found else self.mu[k - 1].value
+        return (self.ions[k].z or 1) * ufl.grad(mu)
+
+    def flux(self, k: int, medium: Liquid, *, found: bool = False) -> Any:
+        """N_k against the liquid, mol/(m2 s) (vector).
+
+        Args:
+            k: number of the ion.
+            medium: where.
+            found: as the potentials were solved with, also once the metal has grown.
+        """
+        pull = self._slope(k, found=found) + self.ions[k].z * ufl.grad(self.s["phi_l"])
+        return -medium.open(self.s, "pore_seen") * self._mobile(k, found=found) * pull
+
+    def moved(self, k: int, medium: Liquid, *, settled: bool) -> Any:
+        """N_k of an ion other than the metal's, mol/(m2 s) (vector).
+
+        Args:
+            k: number of the ion.
+            medium: where.
+            settled: with currents as they are, else as potentials have it.
+        """
+        s, flux = self.s, self.flux(k, medium)
+        if settled:
+            flux = self._settled(k, medium)
+        if self.velocity is not None:
+            flux += self.c[k] * self.velocity
+        if self.grows and (swept := s.values.get("swept", 0.0)):
+            flux -= swept * self.seen[k] * self.current(medium, found=settled)
+        return flux
+
+    def _settled(self, k: int, medium: Liquid) -> Any:
+        """N_k that goes with the current that was found, mol/(m2 s) (vector)."""
+        open_, ions = medium.open(self.s), self.ions
+        spread = sum((FARADAY * ions[j].z * self._mobile(j) * self._slope(j)
+                      for j in range(1, len(ions))), self._slope(0))
+        conducts = sum(FARADAY * ion.z**2 * self._mobile(j) for j, ion in enumerate(ions) if ion.z)
+        field = -(self.current(medium, found=True) + open_ * spread) / conducts
+        return -self._mobile(k) * (open_ * self._slope(k) + ions[k].z * field)
+
+    # -- what metal that grows asks ------------------------------------------------------------
+
+    def foresee(self, s: System) -> None:
+        """Let kinetics see the ions foreseen for the end of each step."""
+        for k, ion in enumerate(self.ions):
+            seen = dfem.Function(self.space, name=f"{ion.name}_seen")
+            self.seen[k] = seen
+            s.preparers.append(functools.partial(self._foresee, k))
+        s.define("c_seen", self.seen[0], self.part)
+        s.fields["c"] = self.space, self.part
+        for u in self.mu:
+            u.again = None  # currents are those that were found; steps of a front are short
+
+    def _foresee(self, k: int) -> None:
+        self.seen[k].x.array[:] = self._everywhere()[k]
+
+    def dissolved(self, s: System) -> tuple[Dissolved, ...]:
+        """All ions but that of the metal, whose balance is what the charge leaves to it."""
+        return tuple(
+            Dissolved(self.ions[k].name, u.name, self.unit(k), self.c[k], self.seen[k],
+                      functools.partial(self._rate, k))
+            for k, u in enumerate(self.mu, 1)
+        )
+
+    def at_nodes(self, s: System, state: int | None = None) -> Array:
+        """Metal ions at the nodes of this rank, ghosts last, mol/m3."""
+        return self._everywhere(state)[0]
+
+    def _rate(self, k: int) -> Array:
+        """d(c_k)/dt at the nodes of this rank, mol/(m3 s)."""
+        return self.s.difference([self._everywhere(state)[k] for state in (None, 0, 1)])
+
+    def _everywhere(self, state: int | None = None) -> list[Array]:
+        """Concentrations at the nodes of this rank, ion by ion; without fixed charge."""
+        return self._at_all(self._at(state), slice(None), state)
 
     def sources(self, k: int) -> Any:
         """Amount of an ion that reactions make, mol/(m3 s) of liquid, or None."""
@@ -351,49 +504,52 @@ class Solution:
         measure = domain.ds(faces)(metadata={"quadrature_degree": FLOW_DEGREE})
         return flow * v * domain.weight * measure
 
-    def current(self, medium: Liquid) -> Any:
-        """i_l, A/m2 (vector)."""
+    def current(self, medium: Liquid, *, found: bool = False) -> Any:
+        """i_l, A/m2 (vector); `found` as of `flux`."""
         if medium.kappa is not None:
             spread = medium.porosity / medium.tortuosity
             return -medium.kappa * spread * ufl.grad(self.s["phi_l"])
-        terms = [FARADAY * ion.z * self.flux(k, medium) for k, ion in enumerate(self.ions) if ion.z]
+        terms = [FARADAY * ion.z * self.flux(k, medium, found=found)
+                 for k, ion in enumerate(self.ions) if ion.z]
         return sum(terms[1:], terms[0])
 
-    def conductivity(self, medium: Liquid) -> Any:
+    def conductivity(self, medium: Liquid, *, found: bool = False) -> Any:
         """Conductivity of a region as it stands in `current`, S/m."""
-        spread = medium.porosity / medium.tortuosity
+        spread = medium.open(self.s, "pore_seen")
         if medium.kappa is not None:
             return medium.kappa * spread
-        terms = [ion.z**2 * ion.D * (self.c[k] + TRACE * self.c0)
+        terms = [FARADAY * ion.z**2 * self._mobile(k, found=found)
                  for k, ion in enumerate(self.ions) if ion.z]
-        return FARADAY * spread / self.thermal * sum(terms[1:], terms[0])
+        return spread * sum(terms[1:], terms[0])
 
     def _ohmic(self, v: Any) -> Any:
         """(|i_l|^2/kappa, v), W."""
         total: Any = 0
         for medium in self.media:
-            i_l, dx = self.current(medium), self.s.domain.dx(medium.regions)
-            power = ufl.inner(i_l, i_l) / self.conductivity(medium)
-            total += power * v * self.s.domain.weight * dx
+            i_l = self.current(medium, found=True)
+            power = ufl.inner(i_l, i_l) / self.conductivity(medium, found=True)
+            total += power * v * self.s.domain.weight * self._dx(medium)
         return total
 
     def _concentration(self, v: Any) -> Any:
         """(-i_l . E, v), W, with the field E = grad phi_l + i_l/kappa of differences of ions."""
         total: Any = 0
         for medium in (m for m in self.media if m.kappa is None):
-            i_l, dx = self.current(medium), self.s.domain.dx(medium.regions)
-            field = ufl.grad(self.s["phi_l"]) + i_l / self.conductivity(medium)
-            total += -ufl.inner(i_l, field) * v * self.s.domain.weight * dx
+            i_l = self.current(medium, found=True)
+            field = ufl.grad(self.s["phi_l"]) + i_l / self.conductivity(medium, found=True)
+            total += -ufl.inner(i_l, field) * v * self.s.domain.weight * self._dx(medium)
         return total
 
     def rows(self, s: System) -> None:
         """Balance of charge, and of each ion but that of the metal."""
         w, v = s.domain.weight, s.test("phi_l")
-        pores = sum(m.porosity * w * s.domain.dx(m.regions) for m in self.media if m.kappa is None)
+        pores = sum((1.0 if m.moving else m.porosity) * w * s.domain.dx(m.regions)
+                    for m in self.media if m.kappa is None)
         volume = s.integral(s.form(ufl.as_ufl(1.0) * pores))
         self.units = [max(abs(ion.z), 1) * FARADAY * ion.c0 * volume for ion in self.ions]  # A s
+        self._keep_found()
         for medium in self.media:
-            dx = s.domain.dx(medium.regions)
+            dx = self._dx(medium)
             s.row("phi_l", -ufl.inner(self.current(medium), ufl.grad(v)) * w * dx)
         for density, measure in self._supply():
             s.row("phi_l", -density * v * measure)
@@ -402,18 +558,16 @@ class Solution:
         for medium in (m for m in self.media if m.kappa is None):
             here = s.domain.node_weight(medium.regions)
             for k, u in enumerate(self.mu, 1):
-                q, unit = s.test(u.name), (self.ions[k].z or 1) * FARADAY
-                rate, made = s.ddt(medium.porosity * self.c[k]), self.sources(k)
+                q, unit = s.test(u.name), self.unit(k)
+                rate, made = medium.storing(s, self.c[k]), self.sources(k)
                 if made is not None:
-                    rate = rate - medium.porosity * made
-                s.row(u.name, unit * rate * here * q * s.domain.dx(medium.regions, lumped=True))
-                flux = self.flux(k, medium)
-                if self.velocity is not None:
-                    flux += self.c[k] * self.velocity
-                dx = s.domain.dx(medium.regions)
-                s.row(u.name, -unit * ufl.inner(flux, ufl.grad(q)) * w * dx)
+                    rate = rate - medium.room(s) * made
+                stored = unit * rate * here * q * s.domain.dx(medium.regions, lumped=True)
+                for row, _ in s.rows_of(u.name):
+                    flux = self.moved(k, medium, settled=row != u.name)
+                    s.row(row, stored - unit * ufl.inner(flux, ufl.grad(q)) * w * self._dx(medium))
         for k, u in enumerate(self.mu, 1):
-            q, unit = s.test(u.name), (self.ions[k].z or 1) * FARADAY
+            q, unit = s.test(u.name), self.unit(k)
             if (flow := self.outflow(k, q)) is not None:
                 s.row(u.name, unit * flow)
         s.contribute("work", self._work)
@@ -436,6 +590,14 @@ class Solution:
         faces = {b: domain.faces_of(b, self.regions) for b in self.inflow}
         return [(self.inflow[b] * domain.wall_weight(faces=f), domain.ds(f))
                 for b, f in faces.items() if f]
+
+    def elsewhere(self, s: System) -> Any:
+        """Current into the liquid from single-ion conductors and from `inflow`, A, or None."""
+        v, w = s.test("phi_l"), s.domain.weight
+        terms = [density * v * measure for density, measure in self._supply()]
+        terms += [ufl.inner(self.current(m), ufl.grad(v)) * w * self._dx(m)
+                  for m in self.media if m.kappa is not None]
+        return sum(terms[1:], terms[0]) if terms else None
 
     def _work(self, v: Any) -> Any:
         """Electrical work through the boundaries of `inflow`, tested with v, W."""

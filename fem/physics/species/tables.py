@@ -12,7 +12,7 @@ from pydantic import StrictBool, StrictInt, StringConstraints
 from fem.base.errors import nearest
 from fem.case import species
 from fem.contract.physics import Field, Place
-from fem.values.kinds import PLACE_VARIABLES, Glob, Table, Text
+from fem.values.kinds import LAW_VARIABLES, PLACE_VARIABLES, Glob, Table, Text
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity, parse_quantity
 
@@ -27,6 +27,8 @@ Velocity = Annotated[Property, PropertyOf("m/s", PLACE_VARIABLES)]
 SOLVED = ("ions", "pnp")
 #: Reason for which something is read but refused.
 NOT_YET = "is not solved with space charge; leave it out, or take model = 'ions'"
+#: Entries of an ion that walls exchange.
+WALLS = ("adsorption", "consumption", "release")
 #: One term of a reaction equation: how many, and of what.
 TERM = re.compile(r"(?:(\d+)\s+)?([A-Za-z]\w*)")
 
@@ -54,13 +56,35 @@ class Adsorption(Table):
 
     on: Glob = Key(description="solid whose walls carry the sites, or 'collector'")
     sites: Annotated[float, Quantity("mol/m^2", gt=0)] = Key(description="per wall area")
-    K: Annotated[float, Quantity("m^3/mol", gt=0)] = Key(
-        description="equilibrium constant: theta/(1 - theta) = K c at rest"
+    K: Annotated[Property, PropertyOf("m^3/mol", PLACE_VARIABLES, ge=0)] = Key(
+        description="equilibrium constant: theta/(1 - theta) = K c at rest; 0 where there is none"
     )
     rate: Annotated[float, Quantity("1/s", gt=0)] = Key(
         1.0, description="of desorption: d(theta)/dt = rate (K c (1 - theta) - theta)"
     )
     blocks: StrictBool = Key(False, description="what is adsorbed stops plating where it is")
+
+
+class Release(Table):
+    """Stock of an ion on walls, with the metal ions that balance its charge, that dissolves."""
+
+    on: Glob = Key(description="solid whose walls carry it, or boundary")
+    c_sat: Annotated[float, Quantity("mol/m^3", gt=0)] = Key(
+        description="concentration of the saturated liquid"
+    )
+    k: Annotated[float, Quantity("m/s", gt=0)] = Key(
+        description="of the flux k (c_sat - c) into the liquid while some is left"
+    )
+    amount: Annotated[float, Quantity("mol/m^2", gt=0)] = Key(description="stock per wall area")
+
+
+class Consumption(Table):
+    """Walls that take an ion out of the liquid, with metal ions that balance its charge."""
+
+    on: Glob = Key(description="solid whose walls consume it, or boundary")
+    flux: Annotated[Property, PropertyOf("mol/m^2/s", (*PLACE_VARIABLES, *LAW_VARIABLES))] = Key(
+        description="out of the liquid, of its concentration c, T and place, as k*c"
+    )
 
 
 class Ion(Table):
@@ -76,6 +100,8 @@ class Ion(Table):
     )
     plates: StrictBool = Key(False, description="it is the ion of the plated metal")
     adsorption: Adsorption | None = Key(None, description="sites that take it up")
+    consumption: Consumption | None = Key(None, description="walls that consume it")
+    release: Release | None = Key(None, description="a stock of it on walls that dissolves")
 
 
 class Reaction(Table):
@@ -141,8 +167,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
                 yield f"electrolyte_model.{key}: an electroneutral model has none; leave it out"
     if model.model == "pnp":
         yield from (f"reaction.{k}: {NOT_YET}" for k, _ in enumerate(sections.get("reaction", ())))
-        yield from (f"ion.{k}.adsorption: {NOT_YET}" for k, ion in enumerate(
-            sections.get("ion", ())) if ion.adsorption is not None)
+        yield from (f"ion.{k}.{name}: {NOT_YET}" for k, name in _at_walls(sections))
     for k, entry in enumerate(sections.get("fixed_charge", ())):
         if entry.channel is not None:
             yield (
@@ -152,12 +177,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         if not entry.walls and model.model == "ions":
             yield f"fixed_charge.{k}.walls: false: walls see the ions that are there; leave it out"
     if sections.get("study") == "growth" and model.model == "ions":
-        yield (
-            "electrolyte_model.model: 'ions': metal does not grow with ions that move by "
-            "themselves: the front would have to take out one of them and push the others along, "
-            "which is written for one salt only; take study = 'tertiary', or leave out "
-            "[electrolyte_model] and [[ion]]"
-        )
+        yield from _beside_growth(sections, model)
     if sections.get("heat") is not None:
         yield (
             "heat: ions by themselves have one temperature; leave out [heat] or "
@@ -177,6 +197,32 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         yield from _reactions(sections)
     yield from _own_laws(sections)
     yield from _adsorbed(sections)
+
+
+def _beside_growth(sections: Mapping[str, Any], model: ElectrolyteModel) -> Iterator[str]:
+    """Entries that do not go with a front that moves."""
+    if model.velocity is not None:
+        yield (
+            "electrolyte_model.velocity: metal that grows changes where liquid can flow; leave it "
+            "out, or take study = 'tertiary'"
+        )
+    for k, entry in enumerate(sections.get("fixed_charge", ())):
+        yield (
+            f"fixed_charge.{k}: {entry.region!r}: liquid that growing metal displaces would carry "
+            "a current through fixed charge (streaming), which is not solved for ions by "
+            "themselves; leave out [electrolyte_model], or take study = 'tertiary'"
+        )
+    for k, name in _at_walls(sections):
+        yield (
+            f"ion.{k}.{name}: metal that grows covers the walls where it happens; leave it out, or "
+            "take study = 'tertiary'"
+        )
+
+
+def _at_walls(sections: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
+    """Number of each ion that walls exchange, and the entry that says how."""
+    for k, ion in enumerate(sections.get("ion", ())):
+        yield from ((k, name) for name in WALLS if getattr(ion, name) is not None)
 
 
 def _names(sections: Mapping[str, Any]) -> list[str]:
@@ -230,11 +276,17 @@ def _own_laws(sections: Mapping[str, Any]) -> Iterator[str]:
 
 def _adsorbed(sections: Mapping[str, Any]) -> Iterator[str]:
     """Adsorption of the ion that balances the charge of all others."""
-    for k, entry in enumerate(sections.get("ion", ())):
-        if entry.plates and entry.adsorption is not None:
+    for k, name in _at_walls(sections):
+        entry = sections["ion"][k]
+        if entry.plates:
             yield (
-                f"ion.{k}.adsorption: {entry.name!r}: is the ion that goes along with adsorbed "
-                "ones to balance their charge; give adsorption to the other ion"
+                f"ion.{k}.{name}: {entry.name!r}: is the ion that goes along with others at walls "
+                f"to balance their charge; give {name} to the other ion"
+            )
+        elif sections.get("study") == "steady" and name != "adsorption":
+            yield (
+                f"ion.{k}.{name}: {entry.name!r}: changes its content for good, so there is no "
+                "steady state; take study = 'tertiary'"
             )
 
 
@@ -251,10 +303,13 @@ def fields(sections: Mapping[str, Any]) -> Iterator[Field]:
         if entry.adsorption is not None:
             yield Field(f"theta_{entry.name}", "", f"sites taken by {entry.name}", medium="wall",
                         balance=f"sites of {entry.name}")
+        if entry.release is not None:
+            yield Field(f"left_{entry.name}", "", f"share left of the stock of {entry.name}",
+                        medium="wall", balance=f"stock of {entry.name}")
 
 
 def places(sections: Mapping[str, Any]) -> Iterator[Place]:
     """Surfaces that carry sites."""
-    for k, entry in enumerate(sections.get("ion", ())):
-        if entry.adsorption is not None:
-            yield Place(f"ion.{k}.adsorption.on", entry.adsorption.on, "surface")
+    for k, name in _at_walls(sections):
+        on = getattr(sections["ion"][k], name).on
+        yield Place(f"ion.{k}.{name}.on", on, "surface" if name == "adsorption" else "either")

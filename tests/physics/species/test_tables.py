@@ -13,6 +13,7 @@ from tests.physics.species.solutions import IONS, ion, two
 from tests.verification.cells import C0, IDEAL, case
 
 LI, A = two()
+WIDE = {"interface_width": "4 um"}
 
 
 @pytest.mark.parametrize(("changes", "message"), [
@@ -41,7 +42,16 @@ LI, A = two()
     ({"materials": {"ideal": IDEAL | {"t_plus": 1.2, "kappa": "1 S/m"}}}, "between 0 and 1"),
     ({"ion": [LI, A, ion("B", 0, 0.0)]}, r"ion\.2\.c0: 0 mol/m\^3: .* a trace of it, as 0\.001"),
     ({"ion": [LI, A | {"name": "seen"}]}, r"ion\.1\.name: 'seen': c_seen stands for something"),
-    ({"study": "growth"}, "'ions': metal does not grow"),
+    ({"study": "growth", "growth": WIDE, "ion": [LI, A | {"adsorption": {
+        "on": "collector", "sites": "1e-6 mol/m^2", "K": "1 m^3/mol"}}]},
+     r"ion\.1\.adsorption: metal that grows covers the walls"),
+    ({"study": "growth", "growth": WIDE,
+      "fixed_charge": [{"region": "electrolyte", "density": "-1 C/m^3"}]},
+     r"fixed_charge\.0: 'electrolyte': liquid that growing metal displaces"),
+    ({"study": "steady", "ion": [LI, A | {"release": {"on": "counter", "c_sat": "1 mol/L",
+      "k": "1e-6 m/s", "amount": "1 mol/m^2"}}]}, r"ion\.1\.release: 'A': changes its content"),
+    ({"ion": [LI | {"consumption": {"on": "collector", "flux": "1e-9 mol/m^2/s"}}, A]},
+     r"ion\.0\.consumption: 'Li': is the ion that goes along"),
     ({"ion": [LI, A], "reaction": [{"equation": "Li <-> Li", "forward": "1 1/s"}]},
      "'Li <-> Li': changes nothing"),
     ({"ion": [LI, A, ion("B", 0, 1e-9)], "reaction": [
@@ -60,6 +70,8 @@ def test_one_wrong_number_is_said_once() -> None:
     reaction = [{"equation": "Li + A <-> B", "forward": "1 m^3/mol/s"}]
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"ion": [LI, A | {"c0": "-1 mol/L"}, ion("B", 0, 1e-9)], "reaction": reaction}, "ion.1"),
+        ({"ion": [LI, A | {"c0": "-1 mol/L"}], "probe": [
+            {"name": "a", "field": "c_A", "surface": "collector"}]}, "ion.1"),
         ({"ion": [LI, A], "electrolyte_model": {"model": "ions", "velocity": ["1 A", "0 m/s"]}},
          "electrolyte_model.velocity.0"),
     ]  # fmt: skip

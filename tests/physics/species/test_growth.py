@@ -1,0 +1,79 @@
+"""Metal that grows among ions which move each by itself, against the salt and closed forms."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fem import Case
+from fem.results.result import Result
+from tests.physics.species.solutions import IONS
+from tests.verification.cells import IDEAL, RT_F, kinetics
+from tests.verification.test_displacement import CELL
+
+#: Diffusivity of the salt, m2/s: so slow that its ends differ by a third within 3 um of metal.
+SLOW = 4e-12
+J = 30.0  # A/m2
+PLATE = {"step": "plate", "current_density": f"{J} A/m^2", "duration": "100 s"}
+STRIP = PLATE | {"step": "strip", "duration": "40 s"}
+
+
+def growing(**changes: Any) -> dict[str, Any]:
+    """A strip with a layer of metal under 12 um of liquid; `changes` replace whole entries."""
+    data = copy.deepcopy(CELL) | {
+        "materials": {"even": IDEAL | {"D": f"{SLOW} m^2/s"}},
+        "kinetics": [kinetics(name, 30.0) for name in ("metal", "counter", "host_bottom")],
+        "protocol": [PLATE, STRIP],
+        "time": {"dt0": "0.5 s", "tolerance": 2e-3},
+    }
+    data["geometry"] |= {"width": "1 um", "size": "0.5 um"}
+    return data | changes
+
+
+def ion(name: str, z: int, c0: float, D: float, **more: Any) -> dict[str, Any]:
+    """An ion with its own diffusivity, m2/s."""
+    return {"name": name, "z": z, "D": f"{D!r} m^2/s", "c0": f"{c0!r} mol/m^3"} | more
+
+
+def solved(data: dict[str, Any], folder: Path) -> Result:
+    """The run of a case, whose balances close."""
+    Case.from_dict(data).run(folder)
+    found = Result(folder)
+    assert max(found.summary["closures"].values()) < 1e-8
+    return found
+
+
+def gaps(one: Result, other: Result) -> dict[str, float]:
+    """Largest differences of voltage (RT/F) and metal ions (c0) where both have the same times."""
+    a, b = one.series, other.series
+    assert np.allclose(a["t"], b["t"], rtol=1e-3)
+    same = np.abs(a["t"] - b["t"]) < 1e-9 * a["t"][-1] + 1e-12
+    units = {"voltage": RT_F, "c_min": 1000.0, "c_max": 1000.0}
+    return {k: float(np.abs(a[k] - b[k])[same].max()) / u for k, u in units.items()}
+
+
+def test_two_ions_grow_as_their_salt(tmp_path: Path) -> None:
+    """With what D and t_plus of the salt say of its ions: 1e-4 on cells of lambda/2."""
+    data = growing(protocol=[PLATE | {"duration": "60 s"}])
+    salt = solved(data, tmp_path / "salt")
+    ions = solved(data | IONS, tmp_path / "ions")
+    found = gaps(salt, ions)
+    drop = salt.series["c_max"].max() - salt.series["c_min"].min()
+    print("two ions grow", found, drop, ions.summary["closures"])
+    assert drop > 200.0
+    assert max(found.values()) < 1e-4
+    assert len(ions.series["t"]) == len(salt.series["t"])
+
+
+def test_ions_that_stay_with_their_liquid_stay_even(tmp_path: Path) -> None:
+    """Three ions of which only the metal's moves, t_plus 1: c0 everywhere, and back in the cell."""
+    still = 1e-24  # m2/s
+    ions = [ion("Li", 1, 800.0, 3e-10, plates=True), ion("S", 1, 400.0, still),
+            ion("A", -1, 1200.0, still)]  # fmt: skip
+    found = solved(growing(ion=ions, time={"dt0": "10 s", "tolerance": 0.02}, **IONS), tmp_path)
+    apart = [abs(found.series[name] / 800.0 - 1.0).max() for name in ("c_min", "c_max")]
+    print("three ions stay", apart, found.summary["closures"]["ions"])
+    assert max(apart) < 1e-10
