@@ -53,6 +53,9 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
         "a case, the densities of its materials are used where the library has them",
     )
     parser.add_argument("--metal", help="metal that fills the pores, for the capacity; default Li")
+    parser.add_argument("--averaged", metavar="REGION", help="also print the entries with which a "
+                        "case takes the host as an average, see docs/physics/averaged.md")
+    parser.add_argument("--sigma", help="conductivity of the solids, for these entries: '1e5 S/m'")
     parser.epilog = (
         "CASE may also be a host (see `hostplate list hosts`) or a mesh folder.\n\nexamples:\n"
         "  hostplate inspect mesh --png mesh.png --plots numbers.png --density 'host_*=Cu'\n"
@@ -81,10 +84,27 @@ def _do_inspect(options: argparse.Namespace) -> None:
         print(f"{name}: {_number(value)}{_UNITS.get(name, '')}")
     for text in notes:
         print(f"note: {text}")
+    if options.averaged:
+        _print_averaged(report, folder, options)
     if options.png:
         print(f"wrote {geometries.draw(folder, options.png)}")
     if options.plots:
         print(f"wrote {geometries.plot(report, options.plots)}")
+
+
+def _print_averaged(report: dict[str, Any], folder: Path, options: argparse.Namespace) -> None:
+    """Entries of a case that takes the host as an average, as TOML."""
+    from fem.case.files import to_toml
+    from fem.physics.averaged.measured import tables
+    from fem.values.units import parse_quantity
+
+    host = json.loads((folder / "mesh.json").read_text())["host"] or {"top": 0.0, "bottom": 0.0}
+    try:
+        sigma = None if options.sigma is None else parse_quantity(options.sigma, "S/m")
+    except ValueError as error:
+        raise CaseError(f"--sigma {options.sigma!r}: {error}") from None
+    thickness = host["top"] - host["bottom"]
+    print(f"\n{to_toml(tables(report, options.averaged, thickness, sigma=sigma))}")
 
 
 _UNITS = {"wall_area": " 1/m", "wall_area_by_depth": " 1/m", "pore_size": " m",

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import geometries
 from fem import Case
-from tests.physics.averaged.columns import EVEN, UM, T, along, column, run
+from fem.case.meshes import mesh_folder
+from fem.physics.averaged.measured import tables
+from tests.physics.averaged.columns import EVEN, RT_F, UM, T, along, column, run
 from tests.physics.averaged.test_filling import FIBRES, PLATE, REAL
 
 pytestmark = pytest.mark.full
@@ -64,6 +67,51 @@ def test_slits(tmp_path: Path, reached: Callable[..., None]) -> None:
                                        strict=True):
         reached(f"{name}, resolved against its noted share, points", abs(one - noted), most=0.1)
         reached(f"{name}, averaged against resolved, points", abs(other - one), most=0.5)
+
+
+def mat(i0: float) -> Case:
+    """A cut of a fibre mat, 11 pores thick, of a metal that conducts far better than its pores."""
+    return Case.from_dict({
+        "schema": 1, "title": "mat", "metal": "Li", "electrolyte": "even",
+        "temperature": f"{T} K", "study": "secondary",
+        "materials": {"even": EVEN, "lid": {"kind": "solid", "sigma": "0 S/m", "kappa": "0 S/m"}},
+        "geometry": {
+            "family": "stack", "dimension": 2, "width": "30 um", "gap": "5 um",
+            "separator": "5 um", "seed": 1, "contacts": "none", "size": "1.5 um",
+            "size_wall": "0.2 um",
+            "layers": [{"family": "fibre_mat", "name": "mat", "thickness": "40 um",
+                        "porosity": 0.85, "fibre_diameter": "1.5 um"}],
+        },
+        "regions": {"host_mat": {"material": "Cu", "connected": True},
+                    "separator": {"material": "even"}},
+        "coatings": [{"on": "collector", "material": "lid", "thickness": "0.1 um",
+                      "blocks_ions": True}],
+        "kinetics": [{"surface": "host_mat"} | SLOW | {"i0": f"{i0!r} A/m^2"},
+                     {"surface": "counter", "i0": "1e6 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}],
+        "protocol": ONE, "output": {"figures": False},
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("nu", [0.5, 1.5, 3.0])
+def test_a_fibre_mat_as_it_was_measured(
+    nu: float, tmp_path: Path, reached: Callable[..., None]
+) -> None:
+    """Area, pores and tortuosity that `inspect` hands over: thirds of the resolved mat, voltage."""
+    report = geometries.inspect(mesh_folder(mat(1.0)))
+    given = tables(report, "host_mat", 40 * UM)
+    area, kappa = sum(report["wall_area"].values()), report["porosity"] / report["tortuosity"]
+    i0 = RT_F * nu**2 * kappa / (area * (40 * UM) ** 2)
+    case = column(L=40.0, sigma=1e6, kinetics=SLOW | {"i0": f"{i0!r} A/m^2"}, study="secondary",
+                  protocol=ONE).to_dict()  # fmt: skip
+    case["regions"]["host_mat"] |= given["regions"]["host_mat"]
+    case["averaged"] = given["averaged"]
+    found = [run(one, tmp_path / name).summary
+             for name, one in (("resolved", mat(i0)), ("averaged", Case.from_dict(case)))]
+    shares = [[100 * third for third in s["current_by_third"].values()] for s in found]
+    for name, one, other in zip(("top", "middle", "bottom"), *shares, strict=True):
+        reached(f"{name}, averaged against resolved, points", abs(other - one), most=2)
+    reached("voltage, averaged over resolved", abs(found[1]["voltage"] / found[0]["voltage"] - 1),
+            most=0.02)
 
 
 def gathered(cells: int, length: str, folder: Path) -> tuple[float, float, list[str]]:
