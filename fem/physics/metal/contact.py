@@ -56,6 +56,9 @@ TOUCH_HEIGHT, PART_HEIGHT = 0.5, 0.38
 SHUT_SHARE = 1e-4
 #: Accuracy, in h, of the height at which pieces part or join.
 CONTACT_SLACK = 0.005
+#: Change of h before an event that is too long to be foreseen well, and the share of it that a step
+#: takes: the next one looks again.
+MAX_APPROACH, MAX_APPROACH_SHARE = 0.02, 0.6
 #: Largest slope of psi = ln(h/(1 - h)) over lambda of a ridge, and the least height of one.
 MAX_RIDGE_SLOPE, MIN_RIDGE_HEIGHT = 0.5, 1e-3
 #: Least height that is given to a piece: a quarter of the xi from which tails conduct.
@@ -337,8 +340,9 @@ class Contact:
             middle = 0.5 * (low + high)
             there = self._cores(old + middle * way, before)[1] == self.count[1]
             low, high = (low, middle) if there else (middle, high)
-        share = 0.0 if high * most <= CONTACT_SLACK else high - 0.5 * CONTACT_SLACK / most
-        return share, old + high * way
+        left = high * most
+        share = 0.0 if left <= CONTACT_SLACK else high - 0.5 * CONTACT_SLACK / most
+        return share if left <= MAX_APPROACH else MAX_APPROACH_SHARE * share, old + high * way
 
     def _tell_apart(self, h: Array, links: Ints, before: Ints) -> Ints:
         """Numbers of pieces at all nodes that are seen, 0 elsewhere (collective)."""
