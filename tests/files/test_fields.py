@@ -17,7 +17,7 @@ from fem.base import folder as folder_module
 from fem.base.errors import CaseError
 from fem.files.fields import _BlockFile
 from fem.results.result import Result, _load, _read_xdmf
-from tests.output.field import UM, exact
+from tests.files.field import UM, exact
 
 # PyVista in a process of its own: VTK dies, rather than complains, over a bad file.
 READ = """
@@ -56,7 +56,7 @@ def pyvista_reads(*files: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def serial(mpirun, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("serial")
-    assert mpirun(1, "tests.output.workers:write_fields", folder, 2, True)["series"] == 1
+    assert mpirun(1, "tests.files.workers:write_fields", folder, 2, True)["series"] == 1
     return folder
 
 
@@ -65,7 +65,7 @@ def parallel(mpirun, tmp_path_factory) -> Path:
     """Written on two ranks, then gone on with from t = 5 in a second series."""
     folder = tmp_path_factory.mktemp("parallel")
     for series in (1, 2):
-        did = mpirun(2, "tests.output.workers:write_fields", folder, 3)
+        did = mpirun(2, "tests.files.workers:write_fields", folder, 3)
         assert did["series"] == series and not did["locked"]
     return folder
 
@@ -160,7 +160,7 @@ def test_pyvista_reads_all_blocks_and_times(serial, parallel):
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_walls_get_the_values_of_the_layer(mpirun, ranks):
     for dim in (2, 3) if ranks == 3 else (3,):
-        assert mpirun(ranks, "tests.output.workers:transfer_error", dim)["error"] == 0.0
+        assert mpirun(ranks, "tests.files.workers:transfer_error", dim)["error"] == 0.0
 
 
 def test_sampling_interpolates_exactly_and_marks_the_outside(serial, parallel):
@@ -229,7 +229,7 @@ def test_a_killed_writer_leaves_complete_times(tmp_path):
 
 def test_facets_are_seen_from_the_side_that_is_asked_for():
     """The block is 20 um wide and 30 um high, with cells 3.3 um wide and 3.3 um high."""
-    from tests.output.workers import domain_of
+    from tests.files.workers import domain_of
 
     domain = domain_of(2, 6)
     wall, face = ("host_a", "electrolyte"), ("counter", "electrolyte")

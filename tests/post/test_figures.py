@@ -25,7 +25,7 @@ from fem.post import figures, render
 from fem.post.layout import _broken
 from fem.post.style import INK, scaled, shortened, show_time
 from fem.results.result import Result
-from tests.output import shapes
+from tests.post import shapes
 
 COMM = MPI.COMM_SELF
 UM = 1e-6
@@ -252,7 +252,7 @@ def solid_folder(tmp_path_factory) -> Path:
     """Three-dimensional results, from a real mesh on this one rank."""
     from fem.compat import dfem
     from fem.files.blocks import Block, wall_block
-    from tests.output.workers import domain_of
+    from tests.files.workers import domain_of
 
     folder = tmp_path_factory.mktemp("solid")
     domain = domain_of(3, 8)
@@ -306,7 +306,7 @@ def grown(folder: Path, dim: int, height: float, dead: float = 0.0) -> Path:
     """Results of a growth study: metal up to a height around a host that is 30 um high."""
     from fem.compat import dfem
     from fem.files.blocks import Block, region_field
-    from tests.output.workers import domain_of
+    from tests.files.workers import domain_of
 
     domain = domain_of(dim, 8)
     fields = {

@@ -13,7 +13,7 @@ from fem.files.blocks import Block, region_field, wall_block
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
 from fem.mesh.domain import Domain
-from tests.output.field import UM, exact
+from tests.files.field import UM, exact
 
 
 def domain_of(dim: int, n: int) -> Domain:
