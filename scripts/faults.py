@@ -60,6 +60,7 @@ MAPS = "tests/physics/maps"
 CHARGED = "tests/physics/charged"
 PNP = "tests/physics/pnp"
 SEI = "tests/physics/sei"
+INVENTORY = "tests/physics/inventory"
 SPECIES = "tests/physics/species"
 FAULTS = (
     Fault(
@@ -391,6 +392,49 @@ FAULTS = (
         '* arrhenius(self.data["Ea"], at.T)',
         "",
         f"{SEI}/test_growth.py::test_temperature",
+    ),
+    Fault(
+        "the error of a film is held to no finer tolerance",
+        "fem.physics.sei.films:Films.declare",
+        "L.relative, L.tolerance_share = True, FILM_TOLERANCE_SHARE",
+        "L.relative, L.tolerance_share = True, 1.0",
+        f"{SEI}/test_growth.py -k test_laws[solvent_diffusion-0.4-36000000.0",
+    ),
+    Fault(
+        "metal is stranded where it is plated",
+        "fem.physics.inventory.losses:Losses.dead",
+        "self.stranded * ufl.max_value(i_n, 0.0)",
+        "self.stranded * ufl.max_value(-i_n, 0.0)",
+        f"{INVENTORY}/test_cycles.py::test_efficiency_is_that_of_the_losses",
+    ),
+    Fault(
+        "SEI of an input is taken while metal is stripped",
+        "fem.physics.inventory.losses:Losses.side",
+        "self.sei * ufl.min_value(i_n, 0.0)",
+        "self.sei * ufl.max_value(i_n, 0.0)",
+        f"{INVENTORY}/test_cycles.py::test_efficiency_is_that_of_the_losses",
+    ),
+    Fault(
+        "a foil opposite gains what it should lose",
+        "fem.physics.walls.counter:Holding.rows",
+        "(s.ddt(k.value) + i_n) * weight",
+        "(s.ddt(k.value) - i_n) * weight",
+        f"{INVENTORY}/test_cycles.py::"
+        "test_inventory_closes_and_each_part_is_what_the_input_says",
+    ),
+    Fault(
+        "the voltage of a cathode does not follow its state",
+        "fem.physics.walls.counter:Holding.declare",
+        "self.ocv(k.value / self.full)",
+        "self.ocv(self.start / self.full)",
+        f"{INVENTORY}/test_cycles.py::test_a_cathode_is_its_voltage_behind_a_resistance",
+    ),
+    Fault(
+        "an end of life is told after as many cycles as there are",
+        "fem.physics.inventory.outlook:extrapolated",
+        "if len(last) < FEWEST:",
+        "if len(last) < 1:",
+        f"{INVENTORY}/test_cycles.py::test_losses_are_stated",
     ),
     Fault(
         "sign of z in the migration of ions",

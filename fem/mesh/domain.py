@@ -291,6 +291,12 @@ class Domain:
         """Top and bottom of the host, of a mesh without one its own, as `along` counts, m."""
         return self.host or self.ends[::-1]
 
+    @property
+    def hosted(self) -> Any:
+        """1 between top and bottom of the host, 0 elsewhere (UFL)."""
+        top, bottom = self.span
+        return ufl.conditional(ufl.And(ufl.le(self.rise, top), ufl.ge(self.rise, bottom)), 1.0, 0.0)
+
     def depth_of(self, points: npt.NDArray) -> npt.NDArray:
         """Depth below the separator side of the host, m; points have shape (n, 3)."""
         return self.span[0] - self.along(points)

@@ -196,6 +196,8 @@ class Unknown:
         relative: where the field exceeds its scale, an error is compared with the field itself.
         rounded: size whose last bit its row has at any value, in the field's unit: where it is a
             logarithm of what is stored, what multiplies that by e.
+        tolerance_share: of the tolerance of a step, what its error may take; less than 1 where
+            errors of many steps add up.
         nodal: its row couples a node to itself only; an iterative solver eliminates it.
         rate: how it changes right after a jump, per s, where that is known; the first step foresees
             so, until there are states to go by.
@@ -228,6 +230,7 @@ class Unknown:
     judged: Callable[[], Sequence[npt.NDArray[np.float64]]] | None = None
     relative: bool = False
     rounded: float = 0.0
+    tolerance_share: float = 1.0
     nodal: bool = False
     rate: npt.NDArray[np.float64] | None = None
     again: Callable[[], bool] | None = None
@@ -821,7 +824,7 @@ class System:
             gap = (u - a - sum(self._foreseen(a, b, c, rate))) / unknown.scale
             if unknown.relative:
                 gap /= np.maximum(1.0, np.abs(u) / unknown.scale)
-            share = self._error_share()
+            share = self._error_share() / unknown.tolerance_share
             weight = np.ones(n) if unknown.weight is None else unknown.weight()
             total = np.array([weight @ gap**2, weight.sum()])
             self.domain.comm.Allreduce(MPI.IN_PLACE, total, op=MPI.SUM)

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import ufl
-
 from fem import theory
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
@@ -72,12 +70,9 @@ class Books(Observer):
         self.stock, self.opposite = s["stock"], s.values.get("opposite")
         self.room = 0.0
         if self.hosted:
-            depth, (top, bottom) = s.domain.coordinates()["depth"], s.domain.span
-            inside = ufl.conditional(
-                ufl.And(ufl.ge(depth, 0.0), ufl.le(depth, top - bottom)), 1.0, 0.0
-            )
+            inside = s.domain.hosted * s.domain.weight
             self.room = sum(
-                share * s.integral(s.form(inside * s.domain.weight * s.domain.dx((name,))))
+                share * s.integral(s.form(inside * s.domain.dx((name,))))
                 for name, share in self.pores.items()
             )
 

@@ -77,6 +77,9 @@ class Deposit(Observer):
         self.metal_of_c: npt.NDArray[np.int32] | None = None
         v, weight = ufl.TestFunction(self.space), s.domain.node_weight(metal.regions)
         self.volumes = s.nodal(s.form(v * weight * s.domain.dx(metal.regions, lumped=True)))
+        if s.domain.host is not None:
+            inside = v * s.domain.hosted * s.domain.weight
+            self.volumes_in_host = s.nodal(s.form(inside * s.domain.dx(metal.regions)))
         floor = metal.sigma_floor
         floors = np.array([floor]) if isinstance(floor, float) else floor.x.array
         lowest = float(floors[floors > 0.0].min(initial=np.inf))  # a rank may have no pores
@@ -109,6 +112,11 @@ class Deposit(Observer):
     def plated(self) -> float:
         """Charge of all metal in the pores, C (2D: C/m; collective)."""
         local = float(self.volumes @ self.xi) * self.metal.charge_density
+        return self.comm.allreduce(local, op=MPI.SUM)
+
+    def in_host(self) -> float:
+        """Charge of the metal between top and bottom of the host, C (2D: C/m; collective)."""
+        local = float(self.volumes_in_host @ self.xi) * self.metal.charge_density
         return self.comm.allreduce(local, op=MPI.SUM)
 
     def some(self) -> bool:

@@ -26,6 +26,9 @@ __all__ = ["Coat", "Films", "at_places"]
 MAX_FILM_SHARE = 0.1
 #: Thickness, m, below which errors of a film count as those of one so thick.
 MIN_SCALE = 1e-9
+#: Share of the tolerance of a step that the error of a film may take: a film only grows, so its
+#: errors add up. All laws then end within 1e-3 of their closed forms at the default tolerance.
+FILM_TOLERANCE_SHARE = 0.04
 #: Share of the charge that has moved below which what was plated is round-off.
 LEAST_PLATED = 1e-6
 #: Share of the solvent up to which a step may take it; steps end within as much below it.
@@ -148,7 +151,7 @@ class Films(Observer):
                 "L_sei", layer, differential=True, scale=max(thinnest, MIN_SCALE), positive=True,
                 solver="diagonal",
             )
-            L.relative = True
+            L.relative, L.tolerance_share = True, FILM_TOLERANCE_SHARE
             function, space = L.value, L.space
         else:
             function = s.memory("L_sei", layer)

@@ -57,6 +57,13 @@ def test_bad_input_is_told_with_place_and_way_out(changes, message):
     assert message in problems(**changes)
 
 
+def test_a_counter_electrode_with_a_fault_says_nothing_of_cutoffs():
+    bad = CATHODE | {"resistance": "0 ohm*m^2"}
+    said = problems(counter=bad, protocol=steps(1, cutoff="-4.4 V"))
+    assert "counter.resistance" in said
+    assert "cutoff" not in said
+
+
 def test_a_cathode_may_have_any_cutoff():
     Case.from_dict(data(counter=CATHODE, protocol=steps(1, cutoff="-4.4 V")))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,47 @@ def test_a_host_of_half_of_the_mass(tmp_path):
 def test_a_mass_that_nobody_knows_is_refused(tmp_path: Path, stack, message):
     with pytest.raises(CaseError, match=message):
         run(tmp_path / "r", inventory={"stack": stack})
+
+
+def test_metal_above_a_host_is_not_in_it(tmp_path: Path) -> None:
+    """A growth study: 3 um of metal, of which a slotted sheet of 2 um holds what fits."""
+    case = Case.from_dict({
+        "schema": 1, "title": "growth", "metal": "Li", "electrolyte": "LiPF6_EC_EMC_3_7",
+        "study": "growth",
+        "geometry": {
+            "family": "lamella", "repeat": 1, "width": "2 um", "gap": "4 um", "size": "0.25 um",
+            "layers": [{"name": "a", "thickness": "2 um", "opening": 0.5, "pitch": "2 um"}],
+        },
+        "regions": {"host_a": {"material": "Cu"}}, "collector": {"material": "Cu"},
+        "initial": {"metal_layer": "3 um"}, "growth": {"interface_width": "0.5 um"},
+        "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 s"}],
+        "time": {"dt0": "1 s", "tolerance": 0.02}, "inventory": {},
+        "output": {"figures": False},
+    })  # fmt: skip
+    result = case.run(tmp_path / "r")
+    series = result.series
+    print("use", series["host_use"][-1], "swelling", series["swelling"][-1])
+    assert series["host_use"][-1] == pytest.approx(1.0, abs=0.01)
+    assert series["swelling"][-1] == pytest.approx(1e-6, rel=0.05)
+
+
+def in_cycles(folder: str) -> dict[str, float]:
+    """Numbers of two cycles with losses against a foil."""
+    losses = {"dead": {"law": "fraction", "share": 0.02}, "sei": {"share": 0.01}}
+    result = run(Path(folder), protocol=steps(2), inventory=losses)
+    last = {name: float(values[-1]) for name, values in result.cycles.items()
+            if name.startswith(("metal_", "voltage_", "energy_", "coulombic"))}  # fmt: skip
+    return last | {"inventory": result.summary["closures"]["inventory"]}
+
+
+@pytest.mark.full
+def test_ranks_agree(
+    tmp_path: Path, mpirun: Callable[..., Any], reached: Callable[..., None]
+) -> None:
+    """Cycles are the same on one rank and on two."""
+    alone = in_cycles(str(tmp_path / "one"))
+    together = mpirun(2, in_cycles, str(tmp_path / "two"))
+    reached("inventory on two ranks", together.pop("inventory"), most=1e-8)
+    scale = {name: max(abs(value), 1.0) for name, value in alone.items() if name != "inventory"}
+    reached("largest difference of any number of a cycle",
+            max(abs(together[name] - alone[name]) / scale[name] for name in scale), most=1e-9)

@@ -30,7 +30,7 @@ def held(law: str, voltage: float, duration: float, **more: Any) -> dict[str, An
     return case(
         materials={"ideal": PLAIN}, geometry=COLUMN, kinetics=IDLE, collector={"material": "Cu"},
         protocol=[{"step": "hold", "voltage": f"{voltage!r} V", "duration": f"{duration!r} s"}],
-        time={"tolerance": 2e-5}, sei=[film],
+        sei=[film],
     )
 
 

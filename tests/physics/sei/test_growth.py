@@ -138,7 +138,7 @@ def test_cracks(tmp_path: Path) -> None:
         crack={"thickness": f"{through} m", "fresh": f"{fresh} m", "share": 0.5},
     )
     data = cycled(film, {"step": "plate", "current_density": "10 A/m^2", "duration": "1000 s"},
-                  collector={}, time={"tolerance": 2e-5})
+                  collector={})
     result = run(Case.from_dict(data), tmp_path)
     charge = N * FARADAY / V
     k = 0.5 * 1.2998e-5 / FARADAY / through  # share broken in a second, of the metal's current
