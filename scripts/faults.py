@@ -417,8 +417,8 @@ FAULTS = (
     Fault(
         "a foil opposite gains what it should lose",
         "fem.physics.walls.counter:Holding.rows",
-        "(s.ddt(k.value) + i_n) * weight",
-        "(s.ddt(k.value) - i_n) * weight",
+        "(s.ddt(k.value) + metal) * weight",
+        "(s.ddt(k.value) - metal) * weight",
         f"{INVENTORY}/test_cycles.py::"
         "test_inventory_closes_and_each_part_is_what_the_input_says",
     ),

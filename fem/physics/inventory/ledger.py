@@ -21,6 +21,8 @@ __all__ = ["Books"]
 
 #: Parts of the inventory, each with its column and what a cycle changes of it.
 PARTS = {"live": "M", "dead": "X", "sei": "S", "counter": "K"}
+#: Ledgers of side reactions: of walls, of films on the counter electrode.
+SIDE = ("side", "side_counter")
 
 
 class Books(Observer):
@@ -118,9 +120,8 @@ class Books(Observer):
         del events
         charges = self.s.charges
         dead = charges["dead"][0] if "dead" in charges else 0.0
-        self.found = self._parts(
-            float(charges["side"][0]), float(dead), float(self.given.history[0])
-        )
+        side = sum(float(charges[name][0]) for name in SIDE if name in charges)
+        self.found = self._parts(side, float(dead), float(self.given.history[0]))
         kept = self.s.kept
         self.weights = self._weighed({"live": kept["start_live"], "counter": kept["foil"]})
 
@@ -144,7 +145,8 @@ class Books(Observer):
         """The columns, C (2D: C/m), and how well they add up."""
         s, books = self.s, self.s["circuit"]
         given = self.given.step(books.opposite)
-        self.parts = self._parts(books.pending["side"], books.pending.get("dead", 0.0), given)
+        side = sum(books.pending.get(name, 0.0) for name in SIDE)
+        self.parts = self._parts(side, books.pending.get("dead", 0.0), given)
         stored = self.opposite is not None
         size = s.kept["inventory"] if stored else books.reference(scale)
         gap = sum(self.parts.values()) - s.kept["inventory"]

@@ -21,6 +21,9 @@ PHYSICS = Physics(
     fields=(
         Field("L_sei", "m", r"film thickness $L_\mathrm{SEI}$", medium="wall",
               balance="growth of the film", colours="cividis", carried="nearest"),
+        Field("L_sei_counter", "m", "film thickness on the counter electrode",
+              balance="growth of the film opposite", medium="electrolyte", block="counter",
+              carried="nearest"),
     ),
     columns=(
         Column("sei_thickness", "m", "mean thickness of the film", optional=True,
@@ -30,6 +33,10 @@ PHYSICS = Physics(
                each_cycle=True),
         Column("sei_broken", "C/m^2", "charge of the film that broke off", per_area=True,
                optional=True),
+        Column("sei_counter_thickness", "m", "mean thickness of the film on the counter electrode",
+               optional=True, each_cycle=True),
+        Column("sei_counter_charge", "C/m^2", "charge that made film on the counter electrode",
+               per_area=True, optional=True, each_cycle=True),
         Column("solvent_used", "mol/m^2", "solvent that film was made of", per_area=True,
                optional=True),
         Column("solvent_share", "", "of the solvent in the cell that is used up", optional=True),

@@ -13,9 +13,10 @@ from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.compat import MPI
 from fem.materials import library
+from fem.physics.sei.books import Books
 from fem.physics.sei.films import Coat, Films, at_places
 from fem.physics.sei.laws import LAWS, Crack, Film, Law
-from fem.physics.sei.table import Sei
+from fem.physics.sei.table import COUNTER, Sei, fits
 from fem.setup.setup import Setup
 from fem.setup.surfaces import Surfaces
 from fem.system.part import Observer, Part
@@ -99,11 +100,11 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
             "resistance with it, and neither growth nor the charge that it takes is counted"
         )
         return
-    left = {w[0] for e in setup.surfaces.plating for w in (*e.walls, *e.faces)}
-    coats: list[Coat] = []
+    left = {w[0] for e in setup.surfaces.plating for w in (*e.walls, *e.faces)} | {COUNTER}
+    sides: dict[bool, list[Coat]] = {False: [], True: []}  # on walls, on the counter electrode
     said: list[str] = []
     for k, entry in reversed([*enumerate(entries)]):  # later ones win
-        on = tuple(n for n in sorted(left) if fnmatchcase(n, entry.on))
+        on = tuple(n for n in sorted(left) if fits(n, entry.on))
         porous = [n for n, f in setup.fillings.items() if f.porous and fnmatchcase(n, entry.on)]
         if porous and not on:
             raise CaseError(
@@ -111,7 +112,7 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
                 "that are resolved only: resolve it, or give it a film_resistance in [[kinetics]]"
             )
         if not on:
-            walls = ", ".join(sorted(left)) or "none that an entry below it leaves"
+            walls = ", ".join(sorted(left - {COUNTER})) or "none that an entry below it leaves"
             raise CaseError(
                 f"sei.{k}.on: {entry.on!r}: fits no wall that reacts; walls: {walls}"
             )
@@ -134,19 +135,22 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
         held = entry.solvent
         if held is None and film.solvent is not None:
             held = film.solvent * _liquid(setup)
-        coats.insert(0, Coat(film, L0, thinnest, on, held))
+        sides[on == (COUNTER,)].insert(0, Coat(film, L0, thinnest, on, held))
     grow = case.study == "tertiary"
     if not grow:
         said.append(f"sei: a {case.study} study keeps the film of the start; its resistance and "
                     "its current are those of that thickness")
-    yield Films(tuple(coats), grow, tuple(said))
+    films = [Films(tuple(coats), grow, side) for side, coats in sides.items() if coats]
+    yield from films
+    yield Books(tuple(films), tuple(said))
 
 
 def _thickness(setup: Setup, on: tuple[str, ...], L0: Any) -> tuple[float, float]:
     """Least and largest thickness of a film at the start, m (collective)."""
     if not varies(L0):
         return number(L0), number(L0)
-    domain, electrodes = setup.domain, setup.surfaces.plating
+    domain, electrodes = setup.domain, [*setup.surfaces.plating]
+    electrodes += [setup.surfaces.counter] if setup.surfaces.counter is not None else []
     walls = [w for e in electrodes for w in e.walls if w[0] in on]
     faces = [f for e in electrodes for f in e.faces if f[0] in on]
     points = domain.corners(walls, faces)

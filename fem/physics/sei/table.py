@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictStr
@@ -15,7 +16,10 @@ from fem.values.kinds import PLACE_VARIABLES, Glob, Length, Table
 from fem.values.properties import Property, PropertyOf, number, varies
 from fem.values.units import Quantity
 
-__all__ = ["CrackTable", "Sei", "check", "places"]
+__all__ = ["COUNTER", "CrackTable", "Sei", "check", "fits", "places"]
+
+#: Name under which an entry lies on the counter electrode; patterns do not mean it.
+COUNTER = "counter"
 
 #: Data that every law needs.
 COMMON = ("n", "V", "resistivity", "L0", "Ea")
@@ -38,7 +42,7 @@ class CrackTable(Table):
 class Sei(Table):
     """A film that grows on a wall; numbers that are not given are those of `data`."""
 
-    on: Glob = Field(description="region of the solid side, or 'collector'")
+    on: Glob = Field(description="region of the solid side, 'collector', or 'counter'")
     law: Literal[
         "reaction", "solvent_diffusion", "mixed", "electron", "interstitial", "tunnel"
     ] = Field(description="of growth")
@@ -117,10 +121,17 @@ class Sei(Table):
         return {"alpha": 0.5, "Ea": 0.0} | known | own
 
 
+def fits(surface: str, on: str) -> bool:
+    """An entry lies on a surface."""
+    return on == COUNTER if surface == COUNTER else fnmatchcase(surface, on)
+
+
 def check(sections: Mapping[str, Any]) -> Iterator[str]:
     """Entries without the data of their law, or that no film can have."""
     for k, entry in enumerate(sections.get("sei", ())):
         path, law = f"sei.{k}", LAWS[entry.law]
+        if entry.on == COUNTER:
+            yield from _opposite(path, sections)
         try:
             known = entry.numbers()
         except CaseError as error:
@@ -149,7 +160,24 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
                 )
 
 
+def _opposite(path: str, sections: Mapping[str, Any]) -> Iterator[str]:
+    """Problems of a film on the counter electrode."""
+    kind, study = getattr(sections.get("counter"), "kind", "foil"), sections.get("study")
+    if kind != "foil":
+        yield (
+            f"{path}.on: {COUNTER!r}: films grow on a foil, whose metal pays for them, and this "
+            f'counter electrode is {kind!r}; give counter.kind = "foil" with its thickness'
+        )
+    elif study == "growth":
+        yield (
+            f"{path}.on: {COUNTER!r}: films keep still in a growth study; give the counter "
+            "electrode a film_resistance in [[kinetics]] instead"
+        )
+
+
 def places(sections: Mapping[str, Any]) -> Iterator[Place]:
-    """The surfaces that entries name."""
+    """The surfaces that entries name; the counter electrode is always there."""
     for k, entry in enumerate(sections.get("sei", ())):
+        if entry.on == COUNTER:
+            continue
         yield Place(f"sei.{k}.on", entry.on, "surface")

@@ -51,6 +51,7 @@ class Holding(Observer):
         dk/dt = -i_n,    i_n = theta(k) max(i, 0) + theta(k_full - k) min(i, 0)       [A/m2]
         foil             i = law(-phi_l - i R_film),    k = zF d/V_m at first, k_full infinite
         cathode          i = (-phi_l - U(k/k_full))/R
+        films of other physics (`Interface.lay`) take i_side beside that from the electrolyte
         theta(x) = 1 - exp(-x/x_cov)                    what is left fades out over x_cov
         <dk/dt + i_n, v> = 0,    -<i_n, v_l> enters phi_l                             [A]
 
@@ -96,30 +97,35 @@ class Holding(Observer):
         k.nodal = True
         rest = 0.0 if self.ocv is None else self.ocv(k.value / self.full)
         self.interface = Interface((replace(e, rest=rest),), state=False)
-        self.interface.declare(s)
+        self.interface.introduce(s)  # `walls` are those of the metal that is plated
         s.define("opposite", self)
 
     def rows(self, s: System) -> None:
         """Reaction current in the rows of phi_l and of k, for the books, and its heat."""
         (e,), k = self.interface.electrodes, s.unknowns["q_counter"]
-        ((i, _, (weight, measure), _, _),) = self.interface.pieces(s, e)
+        ((i, side, (weight, measure), _, _),) = self.interface.pieces(s, e)
+        metal = i - side  # what films of other physics take passes beside it
         left, room = kinetics.coverage(k.value, self.fade), 1.0
         if self.ocv is not None:
             left = LEAK + (1.0 - LEAK) * left
             room = LEAK + (1.0 - LEAK) * kinetics.coverage(self.full - k.value, self.fade)
-        i_n = left * ufl.max_value(i, 0.0) + room * ufl.min_value(i, 0.0)
+        metal = left * ufl.max_value(metal, 0.0) + room * ufl.min_value(metal, 0.0)
+        i_n = metal + side
 
         def current(v: Any) -> Any:
             return i_n * weight * v * measure
 
         def storage(v: Any) -> Any:
-            return (s.ddt(k.value) + i_n) * weight * v * measure
+            return (s.ddt(k.value) + metal) * weight * v * measure
 
         s.reactions.append(WallReaction(
             s, "counter", self.layer, (), e.faces, {"i_n": current, "storage": storage},
             {"phi_l": ("i_n", -1.0), "q_counter": ("storage", 1.0)}, "ground",
         ))
         s.flow("counter", i_n * weight * measure)
+        if self.interface.skins:
+            beside = s.form(side * weight * measure)
+            s.ledgers["side_counter"] = lambda: s.integral(beside)
         drop = self.interface.overpotential(s, e, "", "")
         entropy = s["T"] * s["dU_dT"] if self.ocv is None and "dU_dT" in s.values else 0.0
         s.contribute("heat", lambda v: i_n * (drop + entropy) * weight * v * measure)

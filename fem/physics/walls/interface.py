@@ -81,12 +81,7 @@ class Interface:
     def declare(self, s: System) -> None:
         """Add q on the wall nodes, and the film currents."""
         s.define("walls", self)
-        s.surfaces += [
-            Surface(e.name, (*e.walls, *e.faces), functools.partial(self.fields, s, e))
-            for e in self.electrodes
-        ]
-        for e in (e for e in self.electrodes if e.film_resistance is not None):
-            self._declare_film(s, e)
+        self.introduce(s)
         if not self.plating:
             return
         walls = [w for e in self.plating for w in e.walls]
@@ -110,10 +105,19 @@ class Interface:
         s.layer = layer
         s.memory("i_n", layer)
 
+    def introduce(self, s: System) -> None:
+        """Add the electrodes to the surfaces that have fields, and the currents of their films."""
+        s.surfaces += [
+            Surface(e.name, (*e.walls, *e.faces), functools.partial(self.fields, s, e))
+            for e in self.electrodes
+        ]
+        for e in (e for e in self.electrodes if e.film_resistance is not None):
+            self._declare_film(s, e)
+
     def lay(self, s: System, skin: Skin) -> None:
         """Lay a film of another physics on the electrodes, before rows are written."""
         self.skins.append(skin)
-        for e in (e for e in self.plating if skin.lies_on(e)):
+        for e in (e for e in self.electrodes if skin.lies_on(e)):
             self._declare_film(s, e)
 
     def _declare_film(self, s: System, e: Electrode) -> None:
@@ -167,7 +171,7 @@ class Interface:
         i0 = e.i0(c, T)
         alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
         bare = not e.covered and e.counts
-        skins = [k for k in self.skins if e.counts and k.lies_on(e)]
+        skins = [k for k in self.skins if k.lies_on(e)]
         drive = self.overpotential(s, e, plus, minus)
         free = s.values.get("free_share") if e.counts else None
 

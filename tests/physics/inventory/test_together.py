@@ -183,16 +183,16 @@ def test_a_mass_that_nobody_knows_is_refused(tmp_path: Path, stack, message):
 
 
 def test_metal_above_a_host_is_not_in_it(tmp_path: Path) -> None:
-    """A growth study: 3 um of metal, of which a slotted sheet of 2 um holds what fits."""
+    """A growth study: 4.5 um of metal, of which a slotted sheet of 2 um holds what fits."""
     case = Case.from_dict({
         "schema": 1, "title": "growth", "metal": "Li", "electrolyte": "LiPF6_EC_EMC_3_7",
         "study": "growth",
         "geometry": {
-            "family": "lamella", "repeat": 1, "width": "2 um", "gap": "4 um", "size": "0.25 um",
+            "family": "lamella", "repeat": 1, "width": "2 um", "gap": "5 um", "size": "0.25 um",
             "layers": [{"name": "a", "thickness": "2 um", "opening": 0.5, "pitch": "2 um"}],
         },
         "regions": {"host_a": {"material": "Cu"}}, "collector": {"material": "Cu"},
-        "initial": {"metal_layer": "3 um"}, "growth": {"interface_width": "0.5 um"},
+        "initial": {"metal_layer": "4.5 um"}, "growth": {"interface_width": "0.5 um"},
         "protocol": [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "1 s"}],
         "time": {"dt0": "1 s", "tolerance": 0.02}, "inventory": {},
         "output": {"figures": False},
@@ -201,7 +201,7 @@ def test_metal_above_a_host_is_not_in_it(tmp_path: Path) -> None:
     series = result.series
     print("use", series["host_use"][-1], "swelling", series["swelling"][-1])
     assert series["host_use"][-1] == pytest.approx(1.0, abs=0.01)
-    assert series["swelling"][-1] == pytest.approx(1e-6, rel=0.05)
+    assert series["swelling"][-1] == pytest.approx(2.5e-6, rel=0.02)
 
 
 def in_cycles(folder: str) -> dict[str, float]:
