@@ -1,4 +1,4 @@
-"""The books of films: what they took, what broke off, solvent, and where the charge of plating is."""
+"""The books of films: what they took, what broke off, solvent, and where plated charge is."""
 
 from __future__ import annotations
 

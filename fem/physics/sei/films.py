@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import ufl
 
-from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem
 from fem.physics.sei.laws import Crack, Film, State
 from fem.setup.electrode import Electrode
