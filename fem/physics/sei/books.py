@@ -40,7 +40,7 @@ class Account:
 
     @property
     def ledgers(self) -> tuple[Ledger, ...]:
-        """All that it keeps."""
+        """Integrals that it keeps."""
         return (self._made, self._lost, *self._used)
 
     def begin(self) -> None:

@@ -71,7 +71,7 @@ class Films:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Where it lies, and the potential there."""
+        """Names of what it lies on, and of the potential there."""
         return ("opposite" if self.counter else "walls", "phi_l")
 
     # -- where ---------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ class Films:
 
     @property
     def electrodes(self) -> tuple[Electrode, ...]:
-        """Those that count: all but the counter electrode, or that alone."""
+        """Electrodes that count: all but the counter electrode, or that alone."""
         found: tuple[Electrode, ...] = (
             self.interface.electrodes if self.counter else self.interface.plating
         )
@@ -249,7 +249,7 @@ class Films:
     # -- how much ------------------------------------------------------------------------------
 
     def rate(self, name: str) -> float:
-        """One of the sums of `rows` at the present state, A (2D: A/m; collective)."""
+        """Sum of `rows` by its name at the present state, A (2D: A/m; collective)."""
         form = self.forms.get(name)
         return 0.0 if form is None else self.s.integral(form)
 
