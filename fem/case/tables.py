@@ -91,6 +91,9 @@ class Region(Table):
     )
     sigma: Conductivity | None = Field(None, description="electronic conductivity, overrides")
     kappa: ConductivityOfC | None = Field(None, description="ionic conductivity, overrides")
+    kappa_along: tuple[float, ...] | None = Field(
+        None, description="of a crystal that conducts ions: kappa along x, y (and z), over kappa"
+    )
     D: Diffusivity | None = Field(None, description="salt diffusivity, overrides")
     t_plus: TransferenceOfC | None = Field(
         None, description="transference number, overrides; measured ones may be below 0 or above 1"

@@ -40,7 +40,7 @@ def ions(
     groups: dict[Any, list[str]] = {}
     for n in setup.ionic:
         spec, f = case.region(n), setup.fillings[n]
-        own = any(getattr(spec, p, None) is not None for p in ("kappa", "D", "t_plus"))
+        own = any(getattr(spec, p) is not None for p in ("kappa", "kappa_along", "D", "t_plus"))
         varied = varies(f.porosity) or varies(f.tortuosity)
         salt = isinstance(f.electrolyte, library.Electrolyte)
         alone = own or varied or f.porous or n in charged
@@ -69,6 +69,8 @@ def ions(
             prop: _law(case, names[0], first, prop, domain)
             for prop in ("kappa", *(("D", "t_plus", "thermodynamic_factor") if salt else ()))
         }
+        if (factors := case.region(names[0]).kappa_along) is not None:
+            laws["kappa"] = _by_direction(laws["kappa"], factors, names[0], salt, domain.dim)
         if salt:
             formula = first.electrolyte.formula
         if names[0] in charged:
@@ -80,6 +82,23 @@ def ions(
         fixed_concentration={} if frozen else dict.fromkeys(edges.c, setup.c0),
         inflow=edges.into_electrolyte,
     )
+
+
+def _by_direction(
+    kappa: Any, factors: tuple[float, ...], name: str, salt: bool, dim: int
+) -> Any:
+    """Conductivity of a crystal, a tensor with its axes along x, y (and z).
+
+    Raises:
+        CaseError: it is no solid, or there are more or fewer directions than the mesh has.
+    """
+    path = f"regions.{name}.kappa_along"
+    if salt:
+        raise CaseError(f"{path}: only for solids that conduct ions; pores have a tortuosity")
+    if len(factors) != dim:
+        raise CaseError(f"{path}: {len(factors)} numbers; the mesh is in {dim}D: give {dim}")
+    tensor = ufl.diag(ufl.as_vector([*factors]))
+    return lambda c, T: kappa(c, T) * tensor
 
 
 def _law(case: Case, name: str, filling: Filling, prop: str, domain: Domain) -> Any:

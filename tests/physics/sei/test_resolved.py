@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fem import Case
+from fem import Case, CaseError
 from fem.run.session import run
 from geometries.meshing.gmsh_session import session
 from tests.physics.maps.drawn import graded
@@ -99,14 +99,19 @@ def held(geometry: dict[str, Any] | None, **changes: Any) -> dict[str, Any]:
 def test_a_resolved_layer_resists_as_a_film(tmp_path: Path) -> None:
     """A region of thickness t and the film of R = t/kappa drop the same, and metal plates inside.
 
-    The electrolyte is t shorter where the layer stands in it.
+    The electrolyte is t shorter where the layer stands in it. The layer is a crystal, which
+    conducts across as the film does and along it much better.
     """
     layers = [{"region": "sei_inner", "thickness": "0.2 um", "cells": 4},
               {"region": "electrolyte", "thickness": "50 um", "cells": 20}]  # fmt: skip
     stack = {"family": "laminate", "width": "5 um", "size_width": "5 um"}
-    film = {"kind": "solid", "sigma": "0 S/m", "kappa": "2e-4 S/m"}
+    film = {"kind": "solid", "sigma": "0 S/m", "kappa": "4e-4 S/m"}
+    crystal = {"sei_inner": {"material": "film", "kappa_along": [7.0, 0.5]}}
     resolved = held(stack | {"layers": layers}, materials={"ideal": PLAIN, "film": film},
-                    regions={"sei_inner": {"material": "film"}})
+                    regions=crystal)
+    with pytest.raises(CaseError, match=r"kappa_along: 3 numbers; the mesh is in 2D: give 2"):
+        crystal = {"sei_inner": {"material": "film", "kappa_along": [7.0, 0.5, 1.0]}}
+        run(Case.from_dict(resolved | {"regions": crystal}), tmp_path / "wrong")
     as_film = held(stack | {"layers": layers[1:]}, sei=[{
         "on": "collector", "law": "reaction", "data": "SEI_Li", "L0": "0.2 um",
         "resistivity": "5e3 ohm*m", "j0": "1e-12 A/m^2",
