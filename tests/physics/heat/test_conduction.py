@@ -70,6 +70,25 @@ def test_surroundings_keep_a_slab_warm() -> None:
     assert numbers["heat_out"] == pytest.approx(1.0 * WIDTH, rel=1e-6)
 
 
+def test_a_thin_layer_is_a_contact_resistance() -> None:
+    """Two slabs with 1e-4 m2K/W between them, as a layer d of k = d/R: 2 mK at 20 W/m2."""
+    resistance, low, high, flux = 1e-4, 0.50 * L, 0.55 * L, 20.0
+    thin, source = (high - low) / resistance, 1e4  # W/(m K), W/m3: 100 A/m2 at 1 S/m
+    domain = slab()
+    k = ufl.conditional(abs(domain.x[1] - 0.5 * (low + high)) < 0.5 * (high - low), thin, K)
+    drop = flux * ((L - high + low) / K + resistance)
+    held = {"collector": T0, "counter": T0 + drop}
+    hot = Hot(domain, (conducting(lambda T: 1.0, counter=1e-2, collector=0.0),
+                       Conduction((HeatMedium(PORE, k, STORES),), held=held)), scale=100 * WIDTH)
+    assert closes(hot.steady(3))
+    moment = (low**2 + L**2 - high**2) / (2 * K) + resistance * 0.5 * (low + high)
+    below = (drop + source * moment) / (drop / flux)  # k dT/dy at the collector, W/m2
+    jump = resistance * (below - source * 0.5 * (low + high))
+    assert jump == pytest.approx(2e-3, rel=0.05)
+    assert hot.at(high / L) - hot.at(low / L) == pytest.approx(jump, rel=1e-6)
+    assert hot.at(low / L) == pytest.approx((below - 0.5 * source * low) * low / K, rel=1e-6)
+
+
 @pytest.mark.parametrize(("Ea", "rise"), [(0.0, 10.0), (17e3, 11.3248), (40e3, 14.1885)])
 def test_kohlrausch(Ea: float, rise: float) -> None:
     """V^2/8 = int k/kappa dT between two electrodes at 298.15 K, whatever the shape; V = 4 V."""
