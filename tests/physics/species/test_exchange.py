@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,20 @@ from tests.verification.cells import C0, case, kinetics
 L, EATS, DISSOLVES = 10e-6, 1e-9, 4e-9
 SATURATED, START, STOCK = 14.0, 1.0, 3e-4  # mol/m3, mol/m3, mol/m2
 GEOMETRY = {"family": "planar", "length": "10 um", "width": "2 um", "size": "2 um"}
+#: The ions of `lno_release` without a stock.
+NO_STOCK = (
+    '[{name="Li", z=1, c0="1013 mol/m^3", plates=true}, {name="anion", z=-1, c0="1 mol/L"}, '
+    '{name="NO3", z=-1, c0="13 mol/m^3", consumption={on="collector", '
+    'flux={expression="k*c", unit="mol/m^2/s", k="1e-10 m/s"}}}]'
+)
+
+
+def solved(name: str, folder: Path, *overrides: str) -> Result:
+    """The run of a case with overrides, whose balances close."""
+    Case.load(name, ("output.figures=false", *overrides)).run(folder)
+    found = Result(folder)
+    assert max(found.summary["closures"].values()) < 1e-8
+    return found
 
 
 def test_many_sites_fill_at_rest(tmp_path: Path) -> None:
@@ -68,3 +83,28 @@ def test_a_stock_dissolves_and_walls_consume_it(tmp_path: Path) -> None:
     assert found.summary["released_N"] == pytest.approx(1.0 - exact[1][-1], abs=1e-4)
     gone = STOCK * found.summary["released_N"] - L * (c[-1] - START)
     assert found.summary["consumed_N"] == pytest.approx(gone, rel=1e-3)
+
+
+@pytest.mark.full
+def test_lno_release(tmp_path: Path, reached: Callable[..., None]) -> None:
+    """NO3 at the foil after an hour of plating and 30 days, what was consumed; without a stock."""
+    held, t = 14.0 / 1.01, 2592000.0 + 3600.0  # c_sat k_s/(k_s + k_f), mol/m3; s
+    found = solved("lno_release", tmp_path / "a")
+    reached("NO3 at the foil, of c_sat k_s/(k_s + k_f)", found.series["c_least"][-1] / held,
+            least=0.995, most=1.005)  # fmt: skip
+    reached("consumed, of k_f c t", found.summary["consumed_NO3"] / (1e-10 * held * t),
+            least=0.99, most=1.01)  # fmt: skip
+    bare = solved("lno_release", tmp_path / "b", f"ion={NO_STOCK}").series["c_least"][-1]
+    reached("without a stock: NO3 less 13 exp(-k_f t/L)", abs(bare - 13.0 * np.exp(-t / 5e5)),
+            most=0.05, unit="mol/m^3")  # fmt: skip
+
+
+@pytest.mark.full
+def test_lto_enrichment(tmp_path: Path, reached: Callable[..., None]) -> None:
+    """When lithium runs out beside a store that was filled from the same electrolyte."""
+    many = 'ion.1.adsorption.sites="1e-3 mol/m^2"'
+    for what, more, time in (("a monolayer", (), 0.704), ("a hundred of them", (many,), 0.609)):
+        found = solved("lto_enrichment", tmp_path / what[2:6], *more)
+        (event,) = (e for e in found.summary["events"] if e["event"] == "depletion")
+        reached(f"lithium runs out, {what}", event["t_in_segment"], least=0.98 * time,
+                most=1.02 * time, unit="s")  # fmt: skip
