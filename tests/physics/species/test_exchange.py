@@ -101,7 +101,7 @@ def test_lno_release(tmp_path: Path, reached: Callable[..., None]) -> None:
 
 @pytest.mark.full
 def test_lto_enrichment(tmp_path: Path, reached: Callable[..., None]) -> None:
-    """When lithium runs out beside a store that was filled from the same electrolyte."""
+    """Time until lithium runs out beside a store that was filled from the same electrolyte."""
     many = 'ion.1.adsorption.sites="1e-3 mol/m^2"'
     for what, more, time in (("a monolayer", (), 0.704), ("a hundred of them", (many,), 0.609)):
         found = solved("lto_enrichment", tmp_path / what[2:6], *more)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from fem import Case
 from fem.results.result import Result
+from fem.run.session import resume, run
 from tests.physics.species.solutions import IONS
+from tests.run.test_recover import largest_gap, stop_after
 from tests.verification.cells import IDEAL, RT_F, kinetics
 from tests.verification.test_displacement import CELL
 
+Reached = Callable[..., None]
 #: Diffusivity of the salt, m2/s: so slow that its ends differ by a third within 3 um of metal.
 SLOW = 4e-12
 J = 30.0  # A/m2
@@ -77,3 +82,18 @@ def test_ions_that_stay_with_their_liquid_stay_even(tmp_path: Path) -> None:
     apart = [abs(found.series[name] / 800.0 - 1.0).max() for name in ("c_min", "c_max")]
     print("three ions stay", apart, found.summary["closures"]["ions"])
     assert max(apart) < 1e-10
+
+
+@pytest.mark.full
+def test_anions_of_one_kind_are_one(tmp_path: Path, reached: Reached) -> None:
+    """Two anions with one diffusivity are their sum; cycles and a restart included."""
+    D = SLOW / (2 * 0.6), SLOW / (2 * 0.4)
+    two = [ion("Li", 1, 1000.0, D[0], plates=True), ion("A", -1, 1000.0, D[1])]
+    three = [two[0], ion("A", -1, 300.0, D[1]), ion("B", -1, 700.0, D[1])]
+    found = [solved(growing(ion=ions, **IONS), tmp_path / str(len(ions))) for ions in (two, three)]
+    reached("two equal anions against one", max(gaps(*found).values()), most=1e-7)
+    with stop_after(6):
+        run(Case.from_dict(growing(ion=three, **IONS)), tmp_path / "stopped")
+    resume(tmp_path / "stopped")
+    reached("stopped and resumed, all arrays", largest_gap(tmp_path / "3", tmp_path / "stopped"),
+            most=1e-11)  # fmt: skip
