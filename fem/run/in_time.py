@@ -202,7 +202,7 @@ class InTime(Simulation):
 
         def refine() -> float | None:
             numbers.clear()
-            numbers.update(self._measured(scale))
+            numbers.update(self._measured(s.tells(scale)))
             least, small = self.settings.dt_min, s.dt <= 10 * self.settings.dt_min
             if s.dt <= least * (1 + 1e-9):
                 return None

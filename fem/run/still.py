@@ -94,7 +94,7 @@ class Steady(Simulation):
                     return
                 continue
             change = s.error()
-            numbers = self._measured(scale)
+            numbers = self._measured(s.tells(scale))
             s.accept()
             self._accept()
             self.stepper.gently = False

@@ -64,6 +64,25 @@ class AlongEdges:
         found: tuple[Array, dict[str, Ends]] = moment[id(self)]
         return found
 
+    def noise(self, moment: Moment) -> Array:
+        """What the last bits of potentials make of the row at each node of this rank, A.
+
+        A drift is a difference of potentials, which are hundreds of RT/F where current is above
+        the limiting one; over a short edge that moves more than what is stored.
+        """
+        first, second = self.where.edges
+        _, slopes = self.at(moment)
+        total = np.zeros(len(self.where.partner))
+        for name, ends in slopes.items():
+            u = self.system.unknowns[name]
+            if not u.potential:
+                continue
+            x = np.abs(u.value.x.array)
+            a, b = self.nodes[name]
+            lost = np.finfo(float).eps * (np.abs(ends[0]) * x[a] + np.abs(ends[1]) * x[b])
+            total += sum(np.bincount(end, lost, len(total)) for end in (first, second))
+        return total
+
     def add_to(self, vector: Array, moment: Moment) -> None:
         """Add the row at each node of this rank, A."""
         first, second = self.where.edges

@@ -78,6 +78,7 @@ class Assembly:
         stage = self.stage
         self.filled = False
         self.slopes: dict[str, tuple[Array, Array]] = {}
+        self.drifts: dict[str, Array] = {}
         if stage.affine:
             self.origin = [
                 0.0 if u.name in self.flows else u.owned.copy() for u in stage.unknowns
@@ -131,7 +132,7 @@ class Assembly:
         whole, reacts = self.slopes.get(name, (nothing, nothing))
         if not unknown.potential:
             stored = ROUND_OFF * s.recall * whole * x[: len(whole)]
-            return stored, stored
+            return stored + self.drifts.get(name, 0.0), stored
         voltage = np.abs(s.voltage.x.array[:1]).sum()  # phi_s is stored as its difference from it
         reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]
         if name in self.flows:
@@ -144,7 +145,11 @@ class Assembly:
         stage, local = self.stage, self.stage.local
         if not (self.filled and stage.affine):
             if not stage.affine:
-                self._assemble(Moment())
+                moment = Moment()
+                self._assemble(moment)
+                for name, size, row in zip(stage.names, stage.sizes, stage.rows, strict=True):
+                    if along := stage.along.get(row):
+                        self.drifts[name] = sum(a.noise(moment) for a in along)[:size]
             for i, row in enumerate(self.smooth):
                 for j, matrix in enumerate(row):
                     if matrix is not None:

@@ -154,7 +154,7 @@ class Stepper:
 
     def solve(self, control: Control, scale: float) -> Outcome:
         """All stages once, from the present iterate; the first that fails ends it."""
-        outcome = Outcome(True, "converged", 0, 0, 0, 0.0)
+        outcome, scale = Outcome(True, "converged", 0, 0, 0, 0.0), self.system.tells(scale)
         for stage in self.stages:
             gently = self.gently and stage.drives
             done = within_step(stage, control, scale) if gently else stage.solve(control, scale)

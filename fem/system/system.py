@@ -110,6 +110,8 @@ class Hints:
             and that Newton's method takes its steps whole: residuals say little of their worth.
         lags: after a jump of what is imposed potentials are found with time going on, as charge is
             stored: none fit while time stands still.
+        least: current that rows of the step at hand cannot tell from round-off of what they store,
+            A (collective); residuals and balances are never compared with less.
         flow: current that residuals of a study without a cell are compared with, A: an estimate,
             and once there is a solution what it says (collective).
     """
@@ -119,6 +121,7 @@ class Hints:
     definite: bool = False
     tight: bool = False
     lags: bool = False
+    least: Callable[[], float] | None = None
     flow: Callable[[], float] | None = None
 
 
@@ -777,6 +780,14 @@ class System:
         self.voltage_rate = rate
         for name, slope in slopes.items():
             self.unknowns[name].rate = slope
+
+    def tells(self, scale: float) -> float:
+        """A current to compare with: this one, or what rows tell from round-off, A (collective).
+
+        Args:
+            scale: A.
+        """
+        return scale if self.hints.least is None else max(scale, self.hints.least())
 
     def remembers_too_little(self) -> bool:
         """The formula's memory of a concentration is negative somewhere (collective).

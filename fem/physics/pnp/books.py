@@ -12,7 +12,7 @@ from fem.base.constants import FARADAY
 from fem.case.species import Species
 from fem.compat import MPI, owned_size
 from fem.physics.pnp.rest import settle
-from fem.physics.pnp.space_charge import SpaceCharge, unknown_of
+from fem.physics.pnp.space_charge import ROUND_OFF_SHARE, SpaceCharge, unknown_of
 from fem.solver.pattern import pattern
 from fem.system.ledger import Ledger
 from fem.system.part import Begun, Event, Observer
@@ -22,8 +22,6 @@ __all__ = ["ChargeBooks"]
 
 #: Drift of one edge in RT/F that is large, and the one above which a mesh is too coarse.
 LARGE_DRIFT, MOST_DRIFT = 4.0, 40.0
-#: Share of all ions below which charge is round-off of their sum.
-ROUND_OFF_SHARE = 1e-6
 
 
 class ChargeBooks(Observer):
@@ -54,7 +52,7 @@ class ChargeBooks(Observer):
         model = self.model
         self.contents = {ion.name: s.form(model.content(ion)) for ion in model.ions}
         self.charges = [s.form(form) for form in model.charges()]
-        volumes = s.nodal(s.form(model.volumes()))
+        volumes = model.space
         for ion in model.ions:
             u = s.unknowns[unknown_of(ion)]
             u.weight, u.relative = (lambda: volumes), True

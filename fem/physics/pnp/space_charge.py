@@ -29,6 +29,9 @@ Array = npt.NDArray[np.float64]
 #: Share of an ion that a step may make of nothing: Newton's method stops at a tolerance of
 #: currents, which long steps multiply.
 LEAK = 1e-11
+#: Share of all ions below which charge is round-off of their sum: 1e-10 of it, to which rows are
+#: solved, is the last bit of theirs.
+ROUND_OFF_SHARE = 1e-6
 #: Most change of phi in one Newton iteration, in RT/F: over-limiting cells have hundreds of these.
 MAX_MOVE = 50.0
 
@@ -213,11 +216,28 @@ class SpaceCharge:
         s.define("ions", self)
         s.define("metal_row", unknown_of(self.ions[0]))
         s.hints.tight = s.hints.lags = True
+        s.hints.least = self._least
         self.omega = dfem.Constant(domain.mesh, self.slowest)
         s.preparers.append(self._weigh)
 
     def _weigh(self) -> None:
         self.omega.value = max(float(self.s.rate.value), self.slowest)
+
+    def _least(self) -> float:
+        """A share of the charge of all ions over the time of the step, A (collective).
+
+        Where layers only charge, or nothing flows between charged walls, the current of the cell
+        is less than what the last bits of their charge make over a short step.
+        """
+        held = sum(abs(ion.z) * float(self.space @ self.s.unknowns[unknown_of(ion)].owned)
+                   for ion in self.ions)
+        whole = FARADAY * self.s.domain.comm.allreduce(held, op=MPI.SUM)
+        return ROUND_OFF_SHARE * float(self.omega.value) * whole
+
+    @functools.cached_property
+    def space(self) -> Array:
+        """Volume of the liquid around each owned node of the ions, m3 (2D: m2; collective)."""
+        return np.asarray(self.s.nodal(self.s.form(self.volumes())))
 
     @staticmethod
     def name_of(ion: Species) -> str:

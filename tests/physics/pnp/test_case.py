@@ -14,8 +14,8 @@ from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.study.build import build
 from tests.physics.pnp.cells import charged_cell, limiting
-from tests.physics.pnp.strips import concentration
-from tests.verification.cells import RT_F, kinetics, mesh_folder
+from tests.physics.pnp.strips import EPS_R, D, concentration
+from tests.verification.cells import IDEAL, RT_F, kinetics, mesh_folder
 
 CHARGE = [{"on": "electrolyte", "density": "1 mC/m^2"}]
 
@@ -65,6 +65,43 @@ def test_a_steady_cell(tmp_path: Path) -> None:
     assert abs(off) < 2e-3
     assert max(result.summary["closures"].values()) < 1e-9
     assert {"balance", "ions", "gauss"} <= result.summary["closures"].keys()
+
+
+THIN = {"family": "planar", "growth": 1.2}
+#: Layers of two electrodes that hardly react, which a held voltage only charges; walls of a slit
+#: at rest, whose layers meet (found by a review).
+STILL: dict[str, dict[str, Any]] = {
+    "hold": {
+        "geometry": THIN | {"length": "2 um", "width": "50 nm", "size": "50 nm",
+                            "size_width": "50 nm", "size_collector": "1 nm",
+                            "size_counter": "1 nm"},
+        "kinetics": [kinetics(n, 1e-9, c_ref="1 mol/m^3") for n in ("collector", "counter")],
+        "protocol": [{"step": "hold", "voltage": "-0.2 V", "duration": "30 ns"}],
+    },
+    "rest": {
+        "geometry": THIN | {"length": "0.2 um", "width": "0.1 um", "size": "10 nm",
+                            "size_width": "1.9 nm", "size_collector": "1.9 nm",
+                            "size_counter": "1.9 nm"},
+        "surface_charge": [{"on": "sides", "density": "-0.1 C/m^2"}],
+        "kinetics": [kinetics(n, 100, c_ref="1 mol/m^3") for n in ("collector", "counter")],
+        "protocol": [{"step": "rest", "duration": "3 us"}],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", STILL)
+def test_layers_without_a_current(tmp_path: Path, kind: str) -> None:
+    """Round-off of charge in layers is no error of a current that is next to nothing."""
+    salt = IDEAL | {"c0": "1 mol/m^3", "D": f"{D!r} m^2/s", "t_plus": 0.5}
+    result = Case.from_dict(charged_cell(**{
+        "study": "tertiary", "materials": {"ideal": salt}, "output": {"figures": False},
+        "electrolyte_model": {"model": "pnp", "eps_r": EPS_R, "stern": "0.2 F/m^2"},
+        "time": {"dt0": "10 ns" if kind == "hold" else "1 us", "dt_min": "1e-10 s",
+                 "tolerance": 1e-4},
+    } | STILL[kind])).run(tmp_path / "r")
+    closures = result.summary["closures"]
+    print(f"{kind}, layers only: {result.summary['newton']} Newton, {closures}")
+    assert max(closures.values()) < 1e-9
 
 
 C0 = concentration(1e-2)
