@@ -14,14 +14,13 @@ import ufl
 
 from fem.compat import dfem
 from fem.solver.corners import Moment
-from fem.solver.pattern import pattern
+from fem.solver.pattern import gradients, pattern
 from fem.system.edges import EdgeFlux, Ends
 from fem.system.system import System
 
 __all__ = ["AlongEdges", "EdgeSlope"]
 
 Array = npt.NDArray[np.float64]
-
 
 class AlongEdges:
     """One flux on this rank's edges, with the interface of `fem.solver.corners.Linear`.
@@ -32,6 +31,7 @@ class AlongEdges:
 
     Attributes:
         weights: w_ij of each edge of the pattern.
+        besides: what the cells of each edge carry more than its own velocity says; None at rest.
     """
 
     def __init__(self, system: System, flux: EdgeFlux):
@@ -43,8 +43,32 @@ class AlongEdges:
         k = dfem.assemble_vector(system.form(form)).array[where.cells]
         self.weights = -where.stiffness(np.asarray(k))[: where.edges.shape[1]]
         self.nodes = {n: self._nodes_of(n) for n in flux.columns}
-        x = row.space.tabulate_dof_coordinates()[:, : system.domain.dim]
-        self.law = flux.law(*(x[end] for end in where.edges))
+        along, self.besides = self._flows(np.asarray(k))
+        self.law = flux.law(along)
+
+    def _flows(self, k: Array) -> tuple[Array, Array | None]:
+        """What liquid carries along each edge, and what its cells carry besides, times w.
+
+        Args:
+            k: integral over each cell.
+        """
+        where, velocity = self.where, self.flux.velocity
+        dim, n = self.system.domain.dim, where.edges.shape[1]
+        if velocity is None:
+            return np.zeros(n), None
+        nodes = self.row.space.tabulate_dof_coordinates()[:, :dim]
+        here, there = (nodes[end] for end in where.edges)
+        middle = velocity(0.5 * (here + there))
+        at_edge = (velocity(here) + 4 * middle + velocity(there)) / 6
+        # Corners and middles of edges: the mean over a cell of a polynomial of degree 2.
+        corners, share = velocity(nodes)[where.corners].mean(axis=1), (2 - dim) / (2 + dim)
+        u = share * corners + (1 - share) * middle[where.edge_of].mean(axis=1)
+        slopes, besides = gradients(nodes[where.corners]), np.zeros(n)
+        for (i, j), edges in zip(where.pairs, where.edge_of.T, strict=True):
+            w = -k * np.einsum("ck,ck->c", slopes[:, i], slopes[:, j])
+            along = ((u - at_edge[edges]) * (there - here)[edges]).sum(axis=1)
+            besides += np.bincount(edges, w * along, n)
+        return (at_edge * (there - here)).sum(axis=1), besides
 
     def _nodes_of(self, name: str) -> npt.NDArray[np.int32]:
         """Node of an unknown at the ends of each edge, (2, edges)."""
@@ -60,7 +84,13 @@ class AlongEdges:
             }
             f, slopes = self.law(ends)
             w = self.weights
-            moment[id(self)] = w * f, {n: (w * a, w * b) for n, (a, b) in slopes.items()}
+            f, slopes = w * f, {n: (w * a, w * b) for n, (a, b) in slopes.items()}
+            if self.besides is not None:
+                a, b = ends[self.row.name]
+                part, (by_a, by_b) = 2 * self.besides / (a + b) ** 2, slopes[self.row.name]
+                f = f + part * a * b * (a + b)
+                slopes[self.row.name] = by_a + part * b**2, by_b + part * a**2
+            moment[id(self)] = f, slopes
         found: tuple[Array, dict[str, Ends]] = moment[id(self)]
         return found
 

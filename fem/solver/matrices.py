@@ -147,8 +147,8 @@ class Assembly:
             if not stage.affine:
                 moment = Moment()
                 self._assemble(moment)
-                for name, size, row in zip(stage.names, stage.sizes, stage.rows, strict=True):
-                    if along := stage.along.get(row):
+                for name, size, place in zip(stage.names, stage.sizes, stage.rows, strict=True):
+                    if along := stage.along.get(place):
                         self.drifts[name] = sum(a.noise(moment) for a in along)[:size]
             for i, row in enumerate(self.smooth):
                 for j, matrix in enumerate(row):

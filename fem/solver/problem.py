@@ -21,6 +21,7 @@ class Problem(Protocol):
 
     Attributes:
         system: which they belong to.
+        rows: that are solved. along: fluxes along edges in each (`fem.solver.edges`).
         names: of the unknowns. unknowns: themselves, in the same order.
         options: of the solver.
         drives: the cell voltage is sought with them.
@@ -36,6 +37,8 @@ class Problem(Protocol):
     """
 
     system: System
+    rows: tuple[str, ...]
+    along: dict[str, list[Any]]
     names: tuple[str, ...]
     unknowns: list[Unknown]
     options: Options

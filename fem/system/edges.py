@@ -7,6 +7,15 @@ grad N_j). A flux of another law keeps the weights and replaces the difference:
 
 What leaves one node enters the other, so it conserves whatever f is. Such a term is no UFL form;
 `fem.solver.edges` brings it into the rows of a stage.
+
+What liquid carries goes along edges, too, with the velocity u_e at the edge. In a cell of mean
+velocity u a node gives u . grad N_i, which is the sum of w_ij u . (x_j - x_i) over the edges of the
+cell. What the cells of an edge carry besides, of the harmonic mean of both ends, is added:
+
+    w_ij f + m_ij sum over cells w_ij (u - u_e) . (x_j - x_i)/D,   m_ij = 2 c_i c_j/(c_i + c_j)
+
+Where u makes no liquid the flows of a node then add up to nothing, so that an even concentration
+stays even.
 """
 
 from __future__ import annotations
@@ -36,11 +45,13 @@ class EdgeFlux:
         columns: unknowns on which it depends, each at all nodes of the row's cells.
         weight: measure of cells -> the integral of k over it, UFL; k f is a current times an area
             over a length.
-        law: coordinates of both ends of all edges, (edges, dim) each -> f, which is asked once a
+        law: what liquid carries along each edge, u . (x_b - x_a)/D -> f, which is asked once a
             state (`Law`).
+        velocity: of the liquid over D at points, 1/m, (n, dim) both; None at rest.
     """
 
     row: str
     columns: Sequence[str]
     weight: Callable[[Any], Any]
-    law: Callable[[Array, Array], Law]
+    law: Callable[[Array], Law]
+    velocity: Callable[[Array], Array] | None = None

@@ -51,6 +51,8 @@ class ChargeBooks(Observer):
         """Compile contents and charges; weigh nodes by their volume, and follow the voltage."""
         model = self.model
         self.contents = {ion.name: s.form(model.content(ion)) for ion in model.ions}
+        self.turned = {ion.name: s.form(form) for ion in model.ions
+                       if (form := model.turned(ion)) is not None}
         self.charges = [s.form(form) for form in model.charges()]
         volumes = model.space
         for ion in model.ions:
@@ -81,11 +83,13 @@ class ChargeBooks(Observer):
         return sign * sum(self.s.held_currents(unknown_of(ion)))
 
     def _gain(self, ion: Species) -> float:
-        """Content that comes in through electrodes and baths, mol/s (collective)."""
+        """Content that electrodes, baths and reactions bring, mol/s (collective)."""
         s, name = self.s, unknown_of(ion)
         made = sum(-float(t.currents()[name].sum()) for t in s.reactions if name in t.rows)
         made = s.domain.comm.allreduce(made, op=MPI.SUM) + sum(s.held_currents(name))
-        return made / (FARADAY * max(abs(ion.z), 1))
+        turned = self.turned.get(ion.name)
+        more = 0.0 if turned is None else s.integral(turned)
+        return more + made / (FARADAY * max(abs(ion.z), 1))
 
     # -- a run asks ----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import ufl
 
 from fem.base.errors import CaseError
 from fem.case.species import species
+from fem.case.turnover import turnovers
 from fem.compat import dfem
 from fem.materials import library
 from fem.physics.pnp.books import ChargeBooks
@@ -37,15 +38,11 @@ def build(setup: Setup, table: Any = None) -> Iterator[Part]:
     del table
     case: Any = setup.case
     model = case.electrolyte_model
-    if case.reaction or any(entry.adsorption for entry in case.ion):
-        raise CaseError(
-            "electrolyte_model.model: 'pnp': homogeneous reactions and sites of adsorption are not "
-            "solved with space charge; leave them out, or take model = 'ions'"
-        )
     found = setup.surfaces
     low, high = setup.domain.ends
+    ions = species(vars(case))
     space = SpaceCharge(
-        species(vars(case)),
+        ions,
         dict(_liquids(setup)),
         case.temperature,
         high - low,
@@ -55,6 +52,7 @@ def build(setup: Setup, table: Any = None) -> Iterator[Part]:
         surface=tuple(_charged(setup)),
         held=tuple(_baths(setup)),
         velocity=_velocity(setup),
+        reactions=tuple(turnovers(case.reaction, ions)),
     )
     yield space
     yield ChargeBooks(space, fresh=case.initial.from_ is None)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fem.solver.fitted import hybrid
 from fem.system.edges import Ends, Law
 
-__all__ = ["Velocity", "carried", "drift"]
+__all__ = ["Velocity", "drift"]
 
 Array = npt.NDArray[np.float64]
 #: Points -> velocity of the liquid there, m/s, (n, dim) both.
@@ -34,12 +34,3 @@ def drift(c: str, phi: str, charge: float, flow: Array | float = 0.0) -> Law:
         return flux.value, {c: (flux.by_a, flux.by_b), phi: (-along, along)}
 
     return law
-
-
-def carried(velocity: Velocity | None, here: Array, there: Array) -> Array | float:
-    """Flow along each edge, u . (x_b - x_a) with the mean of u by Simpson's rule, m2/s."""
-    if velocity is None:
-        return 0.0
-    middle = velocity(0.5 * (here + there))
-    mean = (velocity(here) + 4 * middle + velocity(there)) / 6
-    return np.asarray((mean * (there - here)).sum(axis=1))

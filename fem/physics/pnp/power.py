@@ -3,7 +3,7 @@ r"""The power that ions spend, as parts of the cell voltage.
 The row of each ion, tested with its potential w_i = phi + (RT/z_i F) ln(c_i/c0_i) + U0, says
 
     I E = <i_n, phi_s - w_M> + sum over ions and edges z_i F N_ij (w_i(i) - w_i(j))
-          + sum over ions (z_i F dc_i/dt, w_i) + <dq_S/dt, phi_s>                  [W, 2D: W/m]
+          + sum over ions (z_i F (dc_i/dt - made_i r), w_i) + <dq_S/dt, phi_s>     [W, 2D: W/m]
 
 the second term is what ions spend, the last two are stored, in charge and by mixing. Of an edge's
 current i the part i^2/g with its conductance g = sum z_i F D_i w_ij |z_i| L(c_i)/(RT/F) is ohmic,
@@ -85,10 +85,11 @@ class Spending:
     def _stored(self) -> float:
         """Power that charge and mixing store on this rank, W (2D: W/m)."""
         model, s, n = self.model, self.model.s, len(self.volumes)
-        stored = sum(
-            ion.z * FARADAY * float(
-                (self._potential(ion)[:n] * s.rate_at_nodes(model.name_of(ion))[:n]) @ self.volumes
-            ) for ion in model.ions if ion.z
-        )  # fmt: skip
+        c, stored = [s.unknowns[model.name_of(ion)].owned for ion in model.ions], 0.0
+        for ion in model.ions:
+            if ion.z:
+                made, rate = model.made(ion, c), s.rate_at_nodes(model.name_of(ion))[:n]
+                kept = rate if made is None else rate - made
+                stored += ion.z * FARADAY * float((self._potential(ion)[:n] * kept) @ self.volumes)
         return stored + sum(float(dfem.assemble_scalar(form)) for form in self.charging)
 

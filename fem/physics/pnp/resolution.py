@@ -50,6 +50,7 @@ class Resolution(Observer):
         self.domain = s.domain
         self.strong = [*self._coarse((entry, entry.density) for entry in model.surface)]
         nodes = s.domain.mesh.geometry.index_map().size_global
+        self.held = [*self._fixed()]
         debye, high = shown(model.debye), shown(self.height)
         if nodes > MOST_NODES:
             raise CaseError(
@@ -77,10 +78,30 @@ class Resolution(Observer):
                 f"{shown(debye)}: layers are seen coarsely; compare with "
                 "`hostplate converge`"
             )
+        if not closely:
+            yield from ((text, text) for text in self.held)
         for text in self.strong if not closely else self._coarse(
             found for layers in self.model.layers for found in layers.densities()
         ):
             yield text, text
+
+    def _fixed(self) -> Iterator[str]:
+        """Cells too large for the layers where charge that is fixed begins (collective)."""
+        domain, model = self.domain, self.model
+        for name, liquid in model.liquids.items():
+            if not liquid.fixed:
+                continue
+            ends = [w for w in domain.walls if name in w]
+            both = sorted({*ends, *(w[::-1] for w in ends)})
+            height = cell_height(domain, [w for w in both if w in domain.walls], ())
+            debye = model.debye_of(name)
+            if height > 1.2 * debye / CELLS_PER_DEBYE:
+                yield (
+                    f"pnp: cells at the ends of region {name!r} measure up to {shown(height)}, "
+                    f"above a fifth of {shown(debye)}, the Debye length with the ions that its "
+                    f"charge of {liquid.fixed:.3g} C/m^3 holds: layers there are seen coarsely; "
+                    f"refine them to {shown(debye / CELLS_PER_DEBYE)}"
+                )
 
     def _coarse(self, charges: Iterable[tuple[Place, float]]) -> Iterator[str]:
         """Cells too large for the layer of a charge, C/m2, at each place (collective)."""

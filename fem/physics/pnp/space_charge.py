@@ -14,12 +14,13 @@ import ufl
 
 from fem.base.constants import EPSILON_0, FARADAY, GAS_CONSTANT
 from fem.case.species import Species
+from fem.case.turnover import Turnover
 from fem.compat import MPI, dfem
-from fem.physics.pnp.drift import Velocity, carried, drift
+from fem.physics.pnp.drift import Velocity, drift
 from fem.physics.pnp.power import Spending
 from fem.physics.pnp.stern import SternLayers
 from fem.setup.electrode import Electrode, Wall
-from fem.system.edges import EdgeFlux, Law
+from fem.system.edges import EdgeFlux
 from fem.system.system import System
 
 __all__ = ["Liquid", "SpaceCharge", "SurfaceCharge", "unknown_of"]
@@ -32,6 +33,8 @@ LEAK = 1e-11
 #: Share of all ions below which charge is round-off of their sum: 1e-10 of it, to which rows are
 #: solved, is the last bit of theirs.
 ROUND_OFF_SHARE = 1e-6
+#: Largest step of phi to a region of fixed charge, RT/F.
+MOST_LEVEL = 100.0
 #: Most change of phi in one Newton iteration, in RT/F: over-limiting cells have hundreds of these.
 MAX_MOVE = 50.0
 
@@ -75,12 +78,13 @@ def unknown_of(ion: Species) -> str:
 class SpaceCharge:
     r"""Poisson, Nernst and Planck: the charge of ions makes the field that moves them.
 
-        Strong:  d(porosity c_i)/dt + div N_i = 0
+        Strong:  d(porosity c_i)/dt + div N_i = porosity sum made_i r
                  N_i = -D_i grad c_i - (z_i D_i F/RT) c_i grad phi + c_i u
                  -div(eps grad phi) = F sum z_i c_i + rho_fixed
         Walls:   z F N.n = -i_n of the metal ion, 0 of others (n out of the electrolyte);
                  eps grad phi.n = sigma_w, at electrodes C_S (phi_s - phi)
-        Weak:    |z_i| F [ (d(porosity c_i)/dt, v) - (N_i, grad v) + <N_i.n, v> ] = 0           [A]
+        Weak:    |z_i| F [ (d(porosity c_i)/dt - porosity made_i r, v) - (N_i, grad v)
+                           + <N_i.n, v> ] = 0                                                  [A]
                  omega { (eps grad phi, grad v) - (F sum z_i c_i + rho_fixed, v)
                          - <sigma_w, v> - <C_S (phi_s - phi), v> } = 0                          [A]
 
@@ -105,6 +109,7 @@ class SpaceCharge:
         held: boundaries of a bath, where phi_l = 0 and all ions are as at the start.
         U0: phi_s - phi of metal at rest in the electrolyte of the start, V.
         velocity: of the liquid.
+        reactions: homogeneous ones.
     """
 
     ions: Sequence[Species]
@@ -118,6 +123,7 @@ class SpaceCharge:
     held: Sequence[str] = ()
     U0: float = 0.0
     velocity: Velocity | None = None
+    reactions: Sequence[Turnover] = ()
 
     provides: tuple[str, ...] = ("phi_l", "phi", "c", "c_seen", "ions")
     needs: tuple[str, ...] = ()
@@ -149,6 +155,21 @@ class SpaceCharge:
         strength = sum(ion.z**2 * ion.c0 for ion in self.ions)
         eps = EPSILON_0 * min(liquid.eps_r for liquid in self.liquids.values())
         return float(np.sqrt(eps * self.thermal / (FARADAY * strength)))
+
+    def debye_of(self, region: str) -> float:
+        """Debye length at the start of a region, with the ions that its fixed charge holds, m.
+
+        These are in balance with the electrolyte of `[[ion]]` c0 (Donnan).
+        """
+        liquid, low, high = self.liquids[region], -MOST_LEVEL, MOST_LEVEL
+        for _ in range(60):
+            level = 0.5 * (low + high)
+            held = [ion.c0 * np.exp(-ion.z * level) for ion in self.ions]
+            rho = liquid.fixed + FARADAY * sum(
+                ion.z * c for ion, c in zip(self.ions, held, strict=True))
+            low, high = (level, high) if rho > 0.0 else (low, level)
+        strength = sum(ion.z**2 * c for ion, c in zip(self.ions, held, strict=True))
+        return float(np.sqrt(EPSILON_0 * liquid.eps_r * self.thermal / (FARADAY * strength)))
 
     def gouy_chapman(self, density: float) -> float:
         """Depth of the layer at a strongly charged wall, 2 eps RT/(F |sigma|), m.
@@ -310,6 +331,26 @@ class SpaceCharge:
         weight, dx = self._nodes
         return self._porosity * self.s[unknown_of(ion)] * weight * dx
 
+    def made(self, ion: Species, c: Sequence[Any]) -> Any:
+        """Amount of an ion that reactions make of concentrations c, mol/(m3 s) of liquid, or None.
+
+        Args:
+            ion: one of `ions`.
+            c: of all ions, in their order: UFL, or values at nodes.
+        """
+        k = self.ions.index(ion)
+        parts = [r.made(k) * r.rate(c) for r in self.reactions if r.made(k)]
+        return sum(parts[1:], parts[0]) if parts else None
+
+    def _made(self, ion: Species) -> Any:
+        return self.made(ion, [self.s[unknown_of(other)] for other in self.ions])
+
+    def turned(self, ion: Species) -> Any:
+        """Amount of an ion that reactions make, mol/s (2D: mol/(m s)), UFL; or None."""
+        weight, dx = self._nodes
+        made = self._made(ion)
+        return None if made is None else self._porosity * made * weight * dx
+
     def volumes(self) -> Any:
         """Volume of the liquid around each node of the ions, UFL."""
         weight, dx = self._nodes
@@ -373,16 +414,19 @@ class SpaceCharge:
         name, unit = unknown_of(ion), FARADAY * max(abs(ion.z), 1)
         weight, dx = self._nodes
         s.row(name, unit * s.ddt(self._porosity * s[name]) * s.test(name) * weight * dx)
+        if (made := self._made(ion)) is not None:
+            s.row(name, -unit * self._porosity * made * s.test(name) * weight * dx)
         spread = {n: ion.D * m.porosity / m.tortuosity for n, m in self.liquids.items()}
         for D in sorted({*spread.values()}):
             regions = tuple(n for n, value in spread.items() if value == D)
             weight = functools.partial(self._weight, unit * D, regions)
-            law = functools.partial(self._law, ion, D)
-            s.edge_fluxes.append(EdgeFlux(name, (name, "phi"), weight, law))
+            law = functools.partial(drift, name, "phi", ion.z / self.thermal)
+            s.edge_fluxes.append(EdgeFlux(name, (name, "phi"), weight, law, self._carrying(D)))
 
     def _weight(self, k: float, regions: tuple[str, ...], z: Any) -> Any:
         return k * z * self.s.domain.weight * self.s.domain.dx(regions)
 
-    def _law(self, ion: Species, D: float, here: Array, there: Array) -> Law:
-        flow = carried(self.velocity, here, there) / D
-        return drift(unknown_of(ion), "phi", ion.z / self.thermal, flow)
+    def _carrying(self, D: float) -> Velocity | None:
+        """Velocity of the liquid over D at points, 1/m."""
+        u = self.velocity
+        return None if u is None else lambda points: u(points) / D

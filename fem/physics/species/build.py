@@ -11,13 +11,14 @@ import ufl
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
 from fem.case.species import Species, species
+from fem.case.turnover import turnovers
 from fem.compat import dfem
 from fem.materials import library
 from fem.physics.species.books import IonBooks
 from fem.physics.species.exchange import Consumption, Release
 from fem.physics.species.sites import Sites
-from fem.physics.species.solution import Liquid, Solution, Turnover
-from fem.physics.species.tables import Adsorption, ElectrolyteModel, Ion, rate, terms
+from fem.physics.species.solution import Liquid, Solution
+from fem.physics.species.tables import Adsorption, ElectrolyteModel, Ion
 from fem.setup.flow import require_incompressible
 from fem.setup.setup import Setup
 from fem.values.properties import number, varies
@@ -51,7 +52,8 @@ def build(
                 start[entry.region] = entry.anions
     solution = Solution(
         ions, tuple(_media(setup, salty)), charge, start, tuple(setup.edges.phi_l),
-        _held(setup, ions), setup.edges.into_electrolyte, tuple(_reactions(case, ions)),
+        _held(setup, ions), setup.edges.into_electrolyte,
+        tuple(turnovers(getattr(case, "reaction", ()), ions)),
         *_flow(setup, table, salty),
     )
     _require_metal_ions(case, solution)
@@ -120,16 +122,6 @@ def _held(setup: Setup, ions: tuple[Species, ...]) -> dict[str, float]:
         else:
             held[name] = float(given.at()) / ions[0].c0
     return held
-
-
-def _reactions(case: Any, ions: tuple[Species, ...]) -> Iterator[Turnover]:
-    """Homogeneous reactions by the numbers of their ions."""
-    number_of = {ion.name: k for k, ion in enumerate(ions)}
-    for entry in getattr(case, "reaction", ()):
-        sides = [{number_of[name]: n for name, n in side.items()} for side in terms(entry.equation)]
-        constants = [rate(text, sum(side.values()))
-                     for text, side in zip((entry.forward, entry.backward), sides, strict=True)]
-        yield Turnover(sides[0], sides[1], constants[0], constants[1])
 
 
 def _at_walls(

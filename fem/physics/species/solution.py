@@ -14,12 +14,13 @@ import ufl
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.case.species import Species
+from fem.case.turnover import Turnover
 from fem.compat import MPI, dfem, owned_size
 from fem.physics.species.neutrality import Neutrality
 from fem.setup.media import Dissolved
 from fem.system.system import Split, System
 
-__all__ = ["Liquid", "Solution", "Turnover"]
+__all__ = ["Liquid", "Solution"]
 
 Array = npt.NDArray[np.float64]
 
@@ -76,35 +77,6 @@ class Liquid:
         rate = s.ddt(self.room(s) * c)
         floor = s[self.porosity] - self.room(s) if self.moving else None
         return rate if floor is None else rate + floor * s.ddt(c)
-
-
-@dataclass(frozen=True)
-class Turnover:
-    """A homogeneous reaction, rate r = forward x left - backward x right, mol/(m3 s) of liquid.
-
-    Attributes:
-        left, right: numbers of the ions among all -> how many of each.
-        forward, backward: rate constants, (mol/m3)^(1 - order)/s.
-    """
-
-    left: Mapping[int, int]
-    right: Mapping[int, int]
-    forward: float
-    backward: float
-
-    def rate(self, c: Sequence[Any]) -> Any:
-        """Turnovers where concentrations are c, mol/(m3 s)."""
-        sides = []
-        for constant, side in ((self.forward, self.left), (self.backward, self.right)):
-            product: Any = constant
-            for k, n in side.items():
-                product = product * c[k] ** n
-            sides.append(product)
-        return sides[0] - sides[1]
-
-    def made(self, k: int) -> int:
-        """Ions of a kind that one turnover makes."""
-        return self.right.get(k, 0) - self.left.get(k, 0)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -11,14 +10,14 @@ from pydantic import StrictBool, StrictInt, StringConstraints
 
 from fem.base.errors import nearest
 from fem.case import species
+from fem.case.turnover import rate, terms
 from fem.contract.physics import Field, Place
 from fem.values.kinds import LAW_VARIABLES, PLACE_VARIABLES, Glob, Table, Text
 from fem.values.properties import Property, PropertyOf
-from fem.values.units import Quantity, parse_quantity
+from fem.values.units import Quantity
 
 __all__ = [
-    "Adsorption", "ElectrolyteModel", "Ion", "Reaction", "check", "fields", "places", "rate",
-    "terms",
+    "Adsorption", "ElectrolyteModel", "Ion", "Reaction", "check", "fields", "places",
 ]  # fmt: skip
 
 IonName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=30)]
@@ -26,11 +25,12 @@ Velocity = Annotated[Property, PropertyOf("m/s", PLACE_VARIABLES)]
 #: Models that this package solves.
 SOLVED = ("ions", "pnp")
 #: Reason for which something is read but refused.
-NOT_YET = "is not solved with space charge; leave it out, or take model = 'ions'"
+NOT_YET = (
+    "stands at walls, where space charge has a layer of its own, for which the Stern layer stands "
+    "alone: is not solved with space charge; leave it out, or take model = 'ions'"
+)
 #: Entries of an ion that walls exchange.
 WALLS = ("adsorption", "consumption", "release")
-#: One term of a reaction equation: how many, and of what.
-TERM = re.compile(r"(?:(\d+)\s+)?([A-Za-z]\w*)")
 
 
 class ElectrolyteModel(Table):
@@ -112,42 +112,6 @@ class Reaction(Table):
     backward: str = Key("0", description="rate constant of the way back")
 
 
-def terms(equation: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Species on both sides of a reaction equation, and how many of each.
-
-    Raises:
-        ValueError: it is none.
-    """
-    sides = equation.split("<->")
-    if len(sides) != 2:
-        raise ValueError('write it as "Li + A <-> LiA"')
-    found = []
-    for side in sides:
-        counted: dict[str, int] = {}
-        for term in side.split("+"):
-            match = TERM.fullmatch(term.strip())
-            if match is None:
-                raise ValueError(f"{term.strip()!r} is no name with a whole number before it")
-            counted[match[2]] = counted.get(match[2], 0) + int(match[1] or 1)
-        found.append(counted)
-    return found[0], found[1]
-
-
-def rate(text: str, order: int) -> float:
-    """A rate constant of a reaction of some order in SI, (mol/m^3)^(1 - order)/s.
-
-    Raises:
-        ValueError: another unit.
-    """
-    if text.strip() == "0":
-        return 0.0
-    unit = "1/s" + "*m^3/mol" * (order - 1)
-    value = parse_quantity(text, unit)
-    if value < 0.0:
-        raise ValueError(f"{text!r} is below 0")
-    return value
-
-
 def check(sections: Mapping[str, Any]) -> Iterator[str]:
     """Tables that do not go together, and ions whose charges or data do not."""
     model = sections.get("electrolyte_model")
@@ -166,7 +130,6 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             if getattr(model, key) is not None:
                 yield f"electrolyte_model.{key}: an electroneutral model has none; leave it out"
     if model.model == "pnp":
-        yield from (f"reaction.{k}: {NOT_YET}" for k, _ in enumerate(sections.get("reaction", ())))
         yield from (f"ion.{k}.{name}: {NOT_YET}" for k, name in _at_walls(sections))
     for k, entry in enumerate(sections.get("fixed_charge", ())):
         if entry.channel is not None:

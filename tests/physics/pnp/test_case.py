@@ -15,7 +15,7 @@ from fem.mesh.domain import Domain
 from fem.study.build import build
 from tests.physics.pnp.cells import charged_cell, limiting
 from tests.physics.pnp.strips import EPS_R, D, concentration
-from tests.verification.cells import IDEAL, RT_F, kinetics, mesh_folder
+from tests.verification.cells import IDEAL, RT_F, L, kinetics, mesh_folder
 
 CHARGE = [{"on": "electrolyte", "density": "1 mC/m^2"}]
 
@@ -102,6 +102,43 @@ def test_layers_without_a_current(tmp_path: Path, kind: str) -> None:
     closures = result.summary["closures"]
     print(f"{kind}, layers only: {result.summary['newton']} Newton, {closures}")
     assert max(closures.values()) < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["closed", "plated"])
+def test_ions_that_pair(tmp_path: Path, kind: str) -> None:
+    """Li + A <-> LiA: closed electrodes to mass action's balance; books and voltage while plating.
+
+    Of c Li, c A and 1.1 - c pairs: kf c^2 = kb (1.1 - c).
+    """
+    forward, backward, c0, pairs = 1000.0, 500.0, 1.0, 0.1
+    ions = [
+        {"name": name, "z": z, "D": "1e-9 m^2/s", "c0": f"{c} mol/m^3", "plates": name == "Li"}
+        for name, z, c in (("Li", 1, c0), ("A", -1, c0), ("LiA", 0, pairs))
+    ]
+    closed = kind == "closed"
+    step = {"step": "rest", "duration": "30 ms"}
+    plate = {"step": "plate", "current_density": f"{0.3 * limiting(c0) * L / 2e-7!r} A/m^2"}
+    i0 = 1e-9 if closed else 1e5
+    changes: dict[str, Any] = {
+        "study": "tertiary", "ion": ions, "output": {"figures": False},
+        "reaction": [{"equation": "Li + A <-> LiA", "forward": f"{forward} m^3/mol/s",
+                      "backward": f"{backward} 1/s"}],
+        "electrolyte_model": {"model": "pnp", "eps_r": EPS_R, "stern": "0.2 F/m^2"},
+        "geometry": THIN | {"length": "0.2 um", "width": "20 nm", "size": "20 nm",
+                            "size_width": "20 nm", "size_collector": "1.9 nm",
+                            "size_counter": "1.9 nm"},
+        "kinetics": [kinetics(n, i0, c_ref="1 mol/m^3") for n in ("collector", "counter")],
+        "time": {"dt0": "0.1 ms" if closed else "1 us", "dt_min": "1e-9 s"},
+        "protocol": [step if closed else plate | {"duration": "0.1 ms"}],
+    }
+    result = Case.from_dict(charged_cell(**changes)).run(tmp_path / "r")
+    closures, c = result.summary["closures"], result.series["c_max"][-1]
+    half = 0.5 * backward / forward
+    balance = (half**2 + 2 * half * (c0 + pairs)) ** 0.5 - half
+    gap = max(abs(v) for v in result.series["V_gap"])
+    print(f"pairs, {kind}: c {c:.6f} of {balance:.6f}, gap {gap:.1e} V, {closures}")
+    assert max(closures.values()) < 1e-9
+    assert abs(c / balance - 1) < 1e-4 if closed else gap < 1e-6
 
 
 C0 = concentration(1e-2)

@@ -16,6 +16,8 @@ from fem.case.species import Species
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.physics.pnp.space_charge import Liquid, SpaceCharge, unknown_of
+from fem.solver.corners import Moment
+from fem.solver.edges import AlongEdges
 from fem.solver.options import Control, Options
 from fem.solver.stage import Stage
 from fem.system.system import System
@@ -112,6 +114,32 @@ def last_orders(ns: tuple[int, int], *given: Any, **more: Any) -> dict[str, floa
     found = {k: math.log(coarse[k] / fine[k]) / math.log(ns[1] / ns[0]) for k in fine}
     print("orders", given, more, {k: f"{v:.2f}, {fine[k]:.1e}" for k, v in found.items()})
     return found
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_an_even_concentration_stays_even(dim: int) -> None:
+    """A flow without divergence, of degree 2, takes from an inner node what it brings there."""
+    def velocity(x: Any) -> Any:
+        a, b = x[:, 0] / L, x[:, 1] / L
+        flat = [a**2 - 2 * a * b, b**2 - 2 * a * b]
+        return 1e-3 * np.stack(flat if dim == 2 else [b**2, x[:, 2] ** 2 / L**2, a**2], axis=1)
+
+    s = System(shaken(8 if dim == 2 else 3, dim), T)
+    model = SpaceCharge(ions((1, -1)), {REGION: Liquid(EPS_R)}, T, L, velocity=velocity)
+    model.declare(s)
+    model.rows(s)
+    name = unknown_of(model.ions[0])
+    u = s.unknowns[name]
+    x = u.space.tabulate_dof_coordinates()[:, :dim]
+    inner = ((x > 1e-9 * L) & (x < L * (1 - 1e-9))).all(axis=1)
+    along = AlongEdges(s, next(flux for flux in s.edge_fluxes if flux.row == name))
+    gaps = []
+    for besides in (along.besides, None):
+        along.besides, row = besides, np.zeros(len(x))
+        along.add_to(row, Moment())
+        gaps.append(np.abs(row[inner]).max() / np.abs(row).max())
+    print(f"even ions in a flow, {dim}D: {gaps[0]:.1e} of the largest flow, by edges {gaps[1]:.1e}")
+    assert gaps[0] < 1e-12 < 1e-3 < gaps[1]
 
 
 @pytest.mark.parametrize("charges", [(1, -1), (2, -1), (1, 1, -1)])

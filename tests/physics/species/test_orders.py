@@ -17,9 +17,10 @@ import ufl
 from fem import Case
 from fem.base.constants import FARADAY
 from fem.case.species import Species
+from fem.case.turnover import Turnover
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
-from fem.physics.species.solution import Liquid, Solution, Turnover
+from fem.physics.species.solution import Liquid, Solution
 from fem.solver.matrices import ROW_UNIT
 from fem.solver.options import Control, Options
 from fem.solver.stage import Stage

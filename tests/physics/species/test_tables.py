@@ -8,7 +8,7 @@ import pytest
 
 from fem import Case, CaseError
 from fem.case.species import species
-from fem.physics.species.tables import rate, terms
+from fem.case.turnover import rate, terms
 from tests.physics.species.solutions import IONS, ion, two
 from tests.verification.cells import C0, IDEAL, case
 
