@@ -47,7 +47,7 @@ class AlongEdges:
         self.law = flux.law(along)
 
     def _flows(self, k: Array) -> tuple[Array, Array | None]:
-        """What liquid carries along each edge, and what its cells carry besides, times w.
+        """Flow of the liquid along each edge, and what its cells carry besides, times w.
 
         Args:
             k: integral over each cell.
@@ -95,7 +95,7 @@ class AlongEdges:
         return found
 
     def noise(self, moment: Moment) -> Array:
-        """What the last bits of potentials make of the row at each node of this rank, A.
+        """Change of the row at each node of this rank by the last bits of potentials, A.
 
         A drift is a difference of potentials, which are hundreds of RT/F where current is above
         the limiting one; over a short edge that moves more than what is stored.
