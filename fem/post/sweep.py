@@ -37,7 +37,8 @@ def draw_sweep(
     """
     import matplotlib
 
-    axes = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["axes"]
+    told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    axes, sampled = told["axes"], [*(told.get("sample") or [{}])[0]]
     chosen = [path for path, values in axes.items() if len(values) > 1]
     known = {k for row in rows for k, v in row.items() if isinstance(v, float)}
     if lost := [name for name in names if name not in known]:
@@ -46,14 +47,40 @@ def draw_sweep(
     with matplotlib.rc_context(LOOK):
         for name in names or [n for n in DRAWN if n in known]:
             varied = [p for p in chosen if not p.endswith("seed")] or chosen
-            if not varied:
+            if not varied and not sampled:
                 break
-            figure = (_map if len(varied) > 1 else _line)(rows, varied, axes, name)
+            figure = _scattered(rows, sampled, name) if sampled else (
+                _map if len(varied) > 1 else _line)(rows, varied, axes, name)
             caption(figure, f"{folder.name}: {len(rows)} points, "
                     f"{sum(row['status'] != 'done' for row in rows)} failed")
             written.append(folder / f"{name.rpartition('.')[2]}.{kind}")
             figure.savefig(written[-1], bbox_inches="tight", pad_inches=0.08)
     return written
+
+
+def _scattered(rows: Any, paths: Sequence[str], name: str) -> Any:
+    """A number of a sample against each entry that has a range; failed points stand at the foot."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(min(2.9 * len(paths) + 0.6, 9.0), 3.0), layout="constrained")
+    axes = figure.subplots(1, len(paths), sharey=True, squeeze=False)[0]
+    for k, (ax, path) in enumerate(zip(axes, paths, strict=True)):
+        at = {good: np.array([parse_any(r[path]) for r in rows if (name in r) == good])
+              for good in (True, False)}
+        ax.plot(at[True], [r[name] for r in rows if name in r], "o", color=LINES[0], markersize=4)
+        if len(at[False]):
+            ax.plot(at[False], np.zeros(len(at[False])), "x", color=LINES[1], label="failed",
+                    transform=ax.get_xaxis_transform(), clip_on=False)
+            ax.legend()
+        everywhere = np.concatenate([*at.values()])
+        if everywhere.min(initial=1.0) > 0.0 and everywhere.max() > 30 * everywhere.min():
+            ax.set_xscale("log")
+        unit = str(rows[0][path]).partition(" ")[2]
+        ax.set_xlabel(f"{path} (SI of {unit})" if unit else path)
+        ax.grid(True)
+        if k == 0:
+            ax.set_ylabel(name)
+    return figure
 
 
 def _place(path: str, value: str, axes: Mapping[str, list[str]]) -> float:

@@ -69,6 +69,7 @@ class InTime(Simulation):
                 self._gave_up(segment)
                 return True
             self.progress.note(s.t, self.stepper.dt)
+            self.show_bar()
             happened = self._record(step, numbers, self.progress)
             if s.t >= self.next_output * (1 - 1e-12):
                 self.recorder.fields()

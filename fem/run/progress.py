@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from fem.contract.physics import Column
 from fem.run.segments import Segment
 from fem.solver.stepper import Step
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "in_notebook"]
 
 #: Share of the run before which the time left is not guessed: the first steps are the small ones.
 FIRST_GUESS_SHARE = 0.3
@@ -120,6 +121,14 @@ class Progress:
             return "estimating"
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
+    def bar(self, width: int = 30) -> str:
+        """How far the run is in simulated time, and the time left, as one short line."""
+        assert self.start is not None
+        whole = self.end - self.start + self.ahead
+        share = (self.t - self.start) / whole if 0.0 < whole < math.inf else 0.0
+        full = round(width * min(max(share, 0.0), 1.0))
+        return f"[{'#' * full}{' ' * (width - full)}] {100 * share:3.0f} %, left: {self.left():10}"
+
     def line(
         self, number: int, step: Step, voltage: float, numbers: Mapping[Column, float]
     ) -> str:
@@ -143,6 +152,13 @@ class Progress:
             f"{header}{number:6d} {step.t:11.5g} {step.dt:11.4g} {step.newton:7d} {step.linear:6d}"
             f"  {1e3 * voltage:8.3f} mV{values}  {self.left()}"
         )
+
+
+def in_notebook() -> bool:
+    """The program runs in a notebook's kernel."""
+    shell = sys.modules.get("IPython")
+    found = None if shell is None else shell.get_ipython()
+    return type(found).__name__ == "ZMQInteractiveShell"
 
 
 def _usual(took: Mapping[str, Sequence[float]], kind: str) -> float:

@@ -28,7 +28,7 @@ from fem.run import signals, start
 from fem.run.diagnosis import MAX_OHMIC_DROP, NOT_JOINED, Trouble, causes, joined
 from fem.run.following import MIN_DENSITY, Following
 from fem.run.probes import Probes
-from fem.run.progress import Progress
+from fem.run.progress import Progress, in_notebook
 from fem.run.recorder import Recorder, Tally
 from fem.run.remarks import Remarks
 from fem.run.segments import Segment, Turnover, segments
@@ -521,6 +521,8 @@ class Simulation:
             self.remarks.look_closely()
             self._write_cycles()
             write_json(self.comm, self.folder / "summary.json", self.summary())
+        if self.comm.rank == 0 and self.quiet and in_notebook():
+            print()
         worst = ", ".join(f"{k} {v:.1e}" for k, v in self.tally.worst.items())
         self.say(
             f"done: {self.tally.steps} steps, {self.tally.newton} Newton, {self.tally.linear} "
@@ -570,6 +572,11 @@ class Simulation:
                 self.recorder.writer.flush()
             with contextlib.suppress(OSError):
                 self.recorder.table.close()
+
+    def show_bar(self) -> None:
+        """One line of progress that is written over, in notebooks that asked for no lines."""
+        if self.comm.rank == 0 and self.quiet and in_notebook():
+            print(f"\r{self.progress.bar()}", end="", flush=True)
 
     def say(self, text: str) -> None:
         """A line for the user, from rank 0."""

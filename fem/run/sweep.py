@@ -1,13 +1,15 @@
-"""Many runs of one case: a grid of changes, a table with a row for each, whatever becomes of it.
+"""Many runs of one case: a grid or a sample of changes, a table with a row for each of them.
 
     folder/sweep.json       what is changed, and the case
     folder/points/NAME/     a result folder for each point, named after its changes
     folder/rows/NAME.json   its row, written when it has ended
     folder/sweep.csv        all rows, once more after each point
 
-A point that has its row is not run again, so a sweep that was stopped goes on. One that fails is a
-row with its message. Points of a process share what is compiled, and meshes that do not change.
-Several processes, or the jobs of a Slurm array, share the points: the k-th of n takes every n-th.
+Whatever becomes of a point, it is a row. One that has its row is not run again, so a sweep that
+was stopped goes on. One that fails is a row with its message. A sample is a Latin hypercube: of n
+points each lies in another nth of every range. Points of a process share what is compiled, and
+meshes that do not change. Several processes, or the jobs of a Slurm array, share the points: the
+k-th of n takes every n-th.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from fem.case.case import Case
 from fem.case.files import apply_override, set_path
 from fem.results.comparison import numbers
 
-__all__ = ["axes_of", "gather", "points", "share", "sweep"]
+__all__ = ["axes_of", "gather", "latin", "points", "ranges_of", "share", "sweep"]
 
 #: What becomes of a point.
 DONE, FAILED = "done", "failed"
@@ -73,6 +75,69 @@ def points(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
+def ranges_of(assignments: Sequence[str]) -> dict[str, tuple[str, str, bool]]:
+    """Low end, high end, and whether it is even in the logarithm, from `path=low,high[,log]`.
+
+    Raises:
+        CaseError: not two ends in one unit, in rising order, or a logarithm that does not exist.
+    """
+    found = {}
+    for text in assignments:
+        path, _, values = text.partition("=")
+        ends = [value.strip() for value in VALUE.findall(values)]
+        log = ends[2:] == ["log"]
+        try:
+            (low, unit), (high, other) = (_parted(end) for end in ends[:2])
+            if len(ends) > 2 and not log:
+                raise ValueError
+        except ValueError:
+            raise CaseError(f"sweep: {text!r}: write PATH=LOW,HIGH or PATH=LOW,HIGH,log") from None
+        if unit != other or not low < high or (log and low <= 0.0):
+            raise CaseError(f"sweep: {text!r}: both ends in one unit, the lower first"
+                            f"{', both above 0' if log else ''}")
+        found[path.strip()] = ends[0], ends[1], log
+    return found
+
+
+def latin(
+    ranges: Mapping[str, tuple[str, str, bool]], count: int, seed: int = 1
+) -> list[dict[str, str]]:
+    """Points of a Latin hypercube in some ranges, as texts that a case may hold.
+
+    Args:
+        ranges: as `ranges_of` gives them.
+        count: of points.
+        seed: of the random numbers.
+
+    Raises:
+        CaseError: no range, or no point.
+    """
+    from scipy.stats import qmc
+
+    if not ranges or count < 1:
+        raise CaseError("sweep: a sample needs ranges (--range PATH=LOW,HIGH) and at least 1 point")
+    sample = qmc.LatinHypercube(d=len(ranges), rng=seed).random(count)
+    found = []
+    for row in sample:
+        point = {}
+        for share_, (path, (first, last, log)) in zip(row, ranges.items(), strict=True):
+            (low, unit), (high, _) = _parted(first), _parted(last)
+            value = low * (high / low) ** share_ if log else low + share_ * (high - low)
+            point[path] = f"{value:.9g} {unit}".strip()
+        found.append(point)
+    return found
+
+
+def _parted(text: str) -> tuple[float, str]:
+    """Number and unit of a quantity.
+
+    Raises:
+        ValueError: there is no number.
+    """
+    number, _, unit = text.strip("\"' ").partition(" ")
+    return float(number), unit.strip()
+
+
 def name_of(point: Mapping[str, Any]) -> str:
     """Name of a point's folder: the last words of its changes, and a digest of all."""
     said = "_".join(f"{path.rpartition('.')[2]}={value}" for path, value in point.items())
@@ -92,7 +157,8 @@ def share(total: int) -> tuple[int, int] | None:
 
 
 def sweep(
-    case: Case, axes: Mapping[str, Sequence[Any]], folder: Path, *, jobs: int = 1,
+    case: Case, axes: Mapping[str, Sequence[Any]], folder: Path, *,
+    sample: Sequence[Mapping[str, Any]] = (), jobs: int = 1,
     part: tuple[int, int] | None = None, again: Sequence[str] | None = None, quiet: bool = True,
     hooks: bool = False,
 ) -> list[dict[str, Any]]:
@@ -102,6 +168,7 @@ def sweep(
         case: that is changed.
         axes: path of an entry -> its values, as `--set` takes them.
         folder: of the sweep.
+        sample: points that are run with each combination of the axes, as `latin` gives them.
         jobs: processes at a time.
         part: (k, n): only every n-th point from the k-th on.
         again: command of a process that does a part; with several jobs.
@@ -115,8 +182,8 @@ def sweep(
     Raises:
         CaseError: the folder holds a sweep of something else.
     """
-    every = points(axes)
-    _claim(folder, case, axes)
+    _claim(folder, case, axes, sample)
+    every = _points_in(folder)
     if jobs > 1 and part is None:
         _in_processes(folder, jobs, again)
         return gather(folder)
@@ -131,13 +198,27 @@ def sweep(
     return gather(folder)
 
 
-def _claim(folder: Path, case: Case, axes: Mapping[str, Sequence[Any]]) -> None:
-    """Note what the sweep is; more values may be added to one that is there."""
-    told = {"case": case.to_toml(), "axes": {path: [*map(str, v)] for path, v in axes.items()}}
+def _points_in(folder: Path) -> list[dict[str, Any]]:
+    """All points of the sweep in a folder, in order."""
+    told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    grid = points(told["axes"])
+    return [{**point, **more} for more in told.get("sample") or [{}] for point in grid]
+
+
+def _claim(
+    folder: Path, case: Case, axes: Mapping[str, Sequence[Any]],
+    sample: Sequence[Mapping[str, Any]],
+) -> None:
+    """Note what the sweep is; more values or points may be added to one that is there."""
+    told = {"case": case.to_toml(), "axes": {path: [*map(str, v)] for path, v in axes.items()},
+            "sample": [{path: str(v) for path, v in point.items()} for point in sample]}
+    if sample and (twice := axes.keys() & sample[0].keys()):
+        raise CaseError(f"sweep: {min(twice)} has values and a range; keep one of them")
     note = folder / "sweep.json"
     if note.exists():
         before = json.loads(note.read_text(encoding="utf-8"))
-        if before["case"] != told["case"] or [*before["axes"]] != [*told["axes"]]:
+        entries = [[*t["axes"], *(t.get("sample") or [{}])[0]] for t in (before, told)]
+        if before["case"] != told["case"] or entries[0] != entries[1]:
             raise CaseError(f"{folder}: holds a sweep of another case or of other entries; choose "
                             "another folder with --out")
     elif folder.exists() and any(folder.iterdir()):
@@ -212,11 +293,12 @@ def gather(folder: Path) -> list[dict[str, Any]]:
     """Rows of all points that have ended, in the order of the grid; writes `sweep.csv`."""
     told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
     rows = []
-    for point in points(told["axes"]):
+    for point in _points_in(folder):
         path = folder / "rows" / f"{name_of(point)}.json"
         if path.exists():
             rows.append(json.loads(path.read_text(encoding="utf-8")))
-    first = [*told["axes"], "status", "event", "error", "wall_seconds", "closure"]
+    changed = [*told["axes"], *(told.get("sample") or [{}])[0]]
+    first = [*changed, "status", "event", "error", "wall_seconds", "closure"]
     names = list(dict.fromkeys([*first, *itertools.chain.from_iterable(rows)]))
     lines = [names, *([_shown(row.get(name, "")) for name in names] for row in rows)]
     write_text(folder / "sweep.csv", "".join(_line(line) for line in lines))
@@ -237,7 +319,6 @@ def _line(cells: Sequence[str]) -> str:
 
 def left(folder: Path) -> Iterator[dict[str, str]]:
     """Points without a row."""
-    told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-    for point in points(told["axes"]):
+    for point in _points_in(folder):
         if not (folder / "rows" / f"{name_of(point)}.json").exists():
             yield point

@@ -15,7 +15,7 @@ from fem.base.errors import CaseError
 from fem.cli.main import main
 from fem.post.sweep import draw_sweep
 from fem.run import sweep as module
-from fem.run.sweep import axes_of, gather, left, points, share
+from fem.run.sweep import axes_of, gather, latin, left, points, ranges_of, share
 from tests.verification.cells import PLAIN, case
 
 #: A strip without salt to follow: V = -i L/kappa and the kinetics of a fast counter electrode.
@@ -98,3 +98,34 @@ def test_a_command_in_two_processes_writes_table_and_map(tmp_path: Path) -> None
         assert (np.abs(image - colour).max(axis=2) < 3).sum() > 2000
     with pytest.raises(CaseError, match="did you mean"):
         draw_sweep(out, gather(out), ["voltag"])
+
+
+def test_a_hypercube_has_one_point_in_each_part_of_every_range() -> None:
+    ranges = ranges_of(["a.b=1 mA/cm^2,5 mA/cm^2", "c=1 S/m,1e4 S/m,log", "d=0.2,0.8"])
+    found = latin(ranges, 8, seed=3)
+    assert found == latin(ranges, 8, seed=3) != latin(ranges, 8, seed=4)
+    assert {p["a.b"].partition(" ")[2] for p in found} == {"mA/cm^2"}
+    shares = np.array([[
+        (float(p["a.b"].split()[0]) - 1) / 4, np.log10(float(p["c"].split()[0])) / 4,
+        (float(p["d"]) - 0.2) / 0.6] for p in found])
+    for column in (8 * shares).astype(int).T:
+        assert sorted(column) == [*range(8)]
+    for wrong in ("a=1 m", "a=1 m,2 um", "a=2 m,1 m", "a=-1,1,log", "a=1,2,cubic"):
+        with pytest.raises(CaseError, match="sweep: "):
+            ranges_of([wrong])
+
+
+def test_a_sample_is_run_noted_and_drawn(tmp_path: Path) -> None:
+    """V = -i L/kappa of each point; the same call runs nothing again."""
+    here = Case.from_dict(case(**STRIP))
+    sample = latin(ranges_of([f"{CURRENT}=1 A/m^2,9 A/m^2"]), 3)
+    rows = here.sweep({}, tmp_path / "s", sample=sample)
+    assert [row[CURRENT] for row in rows] == [point[CURRENT] for point in sample]
+    slopes = [row["voltage"] / float(row[CURRENT].split()[0]) for row in rows]
+    assert slopes == pytest.approx([slopes[0]] * 3, rel=2e-3)
+    assert next(iter(table(tmp_path / "s")[0])) == CURRENT
+    assert here.sweep({}, tmp_path / "s", sample=sample) == rows
+    (image,) = [f for f in draw_sweep(tmp_path / "s", rows) if f.stem == "voltage"]
+    assert imread(image).shape[0] > 200
+    with pytest.raises(CaseError, match="has values and a range"):
+        here.sweep({CURRENT: ["1 A/m^2"]}, tmp_path / "t", sample=sample)
