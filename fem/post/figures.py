@@ -32,7 +32,7 @@ from fem.base.errors import HostplateError
 from fem.base.parallel import refusal
 from fem.contract.physics import named
 from fem.contract.registry import with_own
-from fem.post import growth, materials, occupancy
+from fem.post import columns, growth, materials, occupancy
 from fem.post.fields import field_of, fields_of, figures_of
 from fem.post.layout import panels
 from fem.post.render import Later, pictures, together
@@ -239,6 +239,13 @@ def _panels(
     block = shown_block(result, names[0])
     if solid:
         return _panels_3d(result, t, names, remark)
+    several = len(result.times) > 1
+    flat = "metal" not in result.blocks and columns.is_column(result, t)
+    if flat and all(several or shown_block(result, n) != "walls" for n in names):
+        made = columns.curves(result, t, names, shown_block, _values)
+        more = [remark(result, t)] if remark else []
+        caption(made, _caption(result, t, *more))
+        return made
     wide, tall = (high - low)[:2]
     made = panels(wide, tall, len(names), bars=len(names))
     for k, (ax, name) in enumerate(zip(made.axes, names, strict=True)):
@@ -272,6 +279,8 @@ def _norm(values: Any, scale: Scaled) -> Any:
     from matplotlib.colors import LogNorm, Normalize
 
     low, high = scale.low, scale.high
+    if scale.colours:  # of both signs: zero is in the middle
+        return Normalize(-max(-low, high), max(-low, high))
     if scale.magnitude:
         positive = values[values > 0]
         if len(positive) and high > 100 * np.quantile(positive, 0.05):
@@ -327,7 +336,7 @@ def _panel(
         *(() if flat else (shown,)),
         facecolors=shown if flat else None,
         shading="flat" if flat else "gouraud",
-        cmap=style.colours,
+        cmap=scale.colours or style.colours,
         norm=norm or _norm(scale(inside), scale),
         rasterized=True,
     )
@@ -347,7 +356,7 @@ def _lines(
     lines = LineCollection(
         ends.tolist(),
         array=shown,
-        cmap=style.colours,
+        cmap=scale.colours or style.colours,
         norm=norm or _norm(shown, scale),
         linewidths=1.9,
         capstyle="round",
@@ -372,7 +381,8 @@ def _panels_3d(
         values = _inside(result, name, t, block)
         scale = scaled(values, style)
         norm = _norm(scale(values), scale)
-        marks.append((ScalarMappable(norm, style.colours), scale))
+        colours = scale.colours or style.colours
+        marks.append((ScalarMappable(norm, colours), scale))
         jobs.append(
             {
                 "folder": str(result.folder),
@@ -384,7 +394,7 @@ def _panels_3d(
                 "magnitude": scale.magnitude,
                 "limits": [float(norm.vmin), float(norm.vmax)],
                 "log": isinstance(norm, LogNorm),
-                "colours": style.colours,
+                "colours": colours,
             }
         )
     images = pictures(jobs)
@@ -392,6 +402,7 @@ def _panels_3d(
     for k, (ax, image, (mappable, scale)) in enumerate(zip(made.axes, images, marks, strict=True)):
         ax.imshow(image, interpolation="antialiased")
         made.colour_bar(mappable, scale.label, k)
+    materials.legend_of_bodies(made.figure, made.axes, result)
     more = [*growth.box_remark(result, t), *([remark(result, t)] if remark else [])]
     more += growth.legend(result, t, names)
     caption(made.figure, _caption(result, result.time(t, shown_block(result, names[0])), *more))

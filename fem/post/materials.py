@@ -11,7 +11,7 @@ import numpy as np
 from fem.post.style import FAINT, INK, INSULATOR, PORE, SOLID, shortened
 from fem.results.result import Result
 
-__all__ = ["body", "layers", "legend", "name_layers"]
+__all__ = ["body", "layers", "legend", "legend_of_bodies", "name_layers"]
 
 UM = 1e6
 #: Colours of the materials of a block, in the order of their names: greys of conductors, sands of
@@ -79,14 +79,34 @@ def _path(ax: Any, points: Any, cells: Any, colour: str, label: str) -> None:
 
 def legend(figure: Any, axes: list[Any]) -> None:
     """Materials that are drawn in one colour, by name, above the panels."""
-    from matplotlib.patches import Patch
-
     found: dict[str, Any] = {}
     for ax in axes:
         for patch in ax.patches:
             name = patch.get_label()
             if name and not name.startswith("_"):
                 found.setdefault(name, patch.get_facecolor())
+    _legend(figure, axes, found)
+
+
+def legend_of_bodies(figure: Any, axes: list[Any], result: Result) -> None:
+    """Materials in 3D, above the panels: conductors have one colour, insulators another."""
+    found: dict[str, Any] = {}
+    for block, colour in (("solid", SOLID), ("insulator", INSULATOR)):
+        if block not in result.blocks:
+            continue
+        number = np.unique(result.array("region", None, block)) if (
+            "region" in result.fields(block)) else ()
+        names = [material for material, regions in sorted(_materials(result, block).items())
+                 if np.isin(number, regions).any()]
+        if names:
+            found[", ".join(names)] = colour
+    _legend(figure, axes, found)
+
+
+def _legend(figure: Any, axes: list[Any], found: dict[str, Any]) -> None:
+    """Patches with names in a row above the panels."""
+    from matplotlib.patches import Patch
+
     if not found:
         return
     handles = [Patch(facecolor=colour, edgecolor=FAINT, linewidth=0.4,

@@ -22,7 +22,7 @@ from fem.base.errors import CaseError
 from fem.base.parallel import apart
 from fem.post.fields import cut_off_of, phase_of
 from fem.post.occupancy import host_cells, phase_field_at
-from fem.post.style import DEAD, FAINT, INSULATOR, METAL, SOLID, stretches
+from fem.post.style import DEAD, FAINT, INK, INSULATOR, METAL, SOLID, stretches
 from fem.results.result import Result
 
 __all__ = ["Later", "pictures", "render", "together"]
@@ -180,9 +180,41 @@ def render(job: dict[str, Any]) -> None:
     middle, away = middle * factors, ((high - low) * factors).max()
     plotter.camera_position = [middle + np.array([0.9, -1.7, 0.8]) * away, middle, (0, 0, 1)]
     plotter.reset_camera()
+    _measured(plotter, low, high, factors)
     plotter.enable_anti_aliasing("ssaa")
     plotter.screenshot(job["file"])
     plotter.close()
+
+
+def _measured(plotter: Any, low: Any, high: Any, factors: Any) -> None:
+    """Letters and lengths of the three edges, and a bar of a round length along x."""
+    import pyvista as pv
+
+    a, b = low * factors, high * factors
+    size, pad = high - low, 0.06 * (b - a).max()
+    edges = {
+        "x": (0.5 * (a[0] + b[0]), a[1] - pad, a[2] - pad),
+        "y": (b[0] + pad, 0.5 * (a[1] + b[1]), a[2] - pad),
+        "z": (a[0] - pad, a[1] - pad, 0.5 * (a[2] + b[2])),
+    }
+    labels = [f"{n} {1e6 * s:.3g} µm" for n, s in zip("xyz", size, strict=True)]
+    long = _round(0.4 * size[0])
+    start = np.array([a[0], a[1] - 2.2 * pad, a[2] - 2.2 * pad])
+    end = start + np.array([long * factors[0], 0.0, 0.0])
+    # Plotter.set_scale stretches meshes, not labels.
+    bar = pv.Line(start / factors, end / factors)
+    plotter.add_mesh(bar, color=INK, line_width=8, lighting=False)
+    places = [*edges.values(), 0.5 * (start + end) - np.array([0.0, 0.0, 0.6 * pad])]
+    plotter.add_point_labels(
+        np.array(places), [*labels, f"{1e6 * long:.3g} µm"], shape=None, show_points=False,
+        always_visible=True, font_size=30, text_color=INK, justification_horizontal="center",
+    )
+
+
+def _round(size: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is no longer."""
+    power = 10.0 ** np.floor(np.log10(size))
+    return float(max(k for k in (1.0, 2.0, 5.0) if k * power <= size * (1 + 1e-9)) * power)
 
 
 def _parts(result: Result, block: str, t: float) -> list[Any]:

@@ -49,12 +49,24 @@ LOOK: dict[Any, Any] = {
 LINES = ("#20567a", "#c8553d", "#5b8c5a", "#8d6a9f", "#c9a227")
 
 
+#: Range of a potential below which a picture of it shows nothing but round-off, V.
+EQUIPOTENTIAL = 1e-6
+#: Share of the largest current of one sign that the other must have for a picture to show signs.
+BOTH_SIGNS = 1e-3
+#: Prefix of each shown unit, the same in all pictures of all runs as long as numbers in it lie
+#: between these.
+USUAL, BETWEEN = {"V": "m", "A/cm²": "m", "C/cm²": "m", "m": "µ", "mol/L": ""}, (1e-3, 1e4)
+
 _PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"))
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """Numbers in a readable unit: shown = (value - offset) * factor, or its magnitude."""
+    """Numbers in a readable unit: shown = (value - offset) * factor, or its magnitude.
+
+    Attributes:
+        colours: other ones than the field's, with zero in the middle; empty if the field's serve.
+    """
 
     factor: float
     offset: float
@@ -62,6 +74,7 @@ class Scaled:
     low: float
     high: float
     magnitude: bool
+    colours: str = ""
 
     def __call__(self, values: npt.NDArray) -> npt.NDArray:
         """Convert SI values."""
@@ -80,19 +93,24 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
     if style.offset and high - low < 1e-2 * max(abs(low), abs(high)):
         offset = float(values.mean()) if high - low > 1e-13 * abs(high) else 0.0
     shown = (values - offset) * style.factor
-    if style.magnitude:
+    both = style.magnitude and min(-low, high) > BOTH_SIGNS * max(-low, high)
+    if style.magnitude and not both:
         shown = np.abs(shown)
+    if both:
+        label = label.replace("|", "")
     size = float(np.abs(shown).max())
-    if style.shown_unit == "mol/L" and size >= 0.1:
-        scale, prefix = 1.0, ""
-    else:
-        fits = [(s, p) for s, p in _PREFIXES if size >= 0.9999 * s]
-        scale, prefix = fits[-1] if fits and size > 0 else (1.0, "")
+    scale, prefix = _prefix(style.shown_unit, size)
     if offset:
         symbol = label[label.index("$") + 1 : label.rindex("$")]
         label = f"{label} $-\\ \\langle {symbol}\\rangle$"
+        if style.unit == "V" and high - low < EQUIPOTENTIAL:  # round-off, in one colour
+            label = f"{label}, equipotential to {_in_volts(high - low)}"
+            scale, prefix = 1e-3, "m"
+            shown = np.array([-EQUIPOTENTIAL, EQUIPOTENTIAL])
     low, high = float(shown.min()) / scale, float(shown.max()) / scale
-    if high - low <= 1e-3 * high and style.magnitude:  # the same everywhere: compare with zero
+    if both:
+        low, high = min(low, -high), max(high, -low)
+    elif high - low <= 1e-3 * high and style.magnitude:  # the same everywhere: compare with zero
         low, high = 0.0, 1.25 * high or 1.0
     elif high - low <= 1e-9 * max(abs(low), abs(high)):
         pad = 0.5 * abs(high) or 0.5
@@ -100,7 +118,26 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
     unit = f"{prefix}{style.shown_unit}".replace("^2", "²").replace("^3", "³")
     if unit:
         label = f"{label} ({unit})"
-    return Scaled(style.factor / scale, offset, label, low, high, style.magnitude)
+    magnitude = style.magnitude and not both
+    return Scaled(
+        style.factor / scale, offset, label, low, high, magnitude, "RdBu_r" if both else "")
+
+
+def _prefix(unit: str, size: float) -> tuple[float, str]:
+    """Size of a prefix and its letter: the usual one of the unit, where numbers read well in it."""
+    sizes = {letter: s for s, letter in _PREFIXES}
+    usual = USUAL.get(unit.replace("^2", "²"))
+    if usual is not None and (size == 0.0 or BETWEEN[0] <= size / sizes[usual] < BETWEEN[1]):
+        return sizes[usual], usual
+    fits = [(s, p) for s, p in _PREFIXES if size >= 0.9999 * s]
+    return fits[-1] if fits and size > 0 else (1.0, "")
+
+
+def _in_volts(size: float) -> str:
+    """A small voltage in words, such as `3.2 nV`."""
+    scale, letter = next(((s, p) for s, p in reversed(_PREFIXES) if size >= 0.9999 * s),
+                         (1e-12, "p"))
+    return f"{size / scale:.2g} {letter}V"
 
 
 def time_label(t: float) -> tuple[float, str]:

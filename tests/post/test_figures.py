@@ -219,9 +219,18 @@ def test_numbers_come_in_readable_units():
     shown = scaled(np.array([-5.0, -20.0]), with_own().fields["i_n"])  # A/m2
     assert shown.label.endswith("(mA/cm²)") and (shown.low, shown.high) == (0.5, 2.0)
     shown = scaled(np.array([2e-7, 4e-7]), with_own().fields["film_thickness"])
-    assert shown.label.endswith("(nm)") and shown.high == pytest.approx(400.0)
+    assert shown.label.endswith("(µm)") and shown.high == pytest.approx(0.4)
+    shown = scaled(np.array([2e-10, 4e-10]), with_own().fields["film_thickness"])
+    assert shown.label.endswith("(pm)") and shown.high == pytest.approx(400.0)
     shown = scaled(np.array([0.06, 0.06 + 2e-9]), with_own().fields["phi_s"])
-    assert shown.label.endswith("(nV)") and shown.high == pytest.approx(1.0, rel=1e-6)
+    assert shown.label.endswith(", equipotential to 2 nV (mV)")
+    assert (shown.low, shown.high) == pytest.approx((-1e-3, 1e-3))  # one colour
+    for size in (3e-6, 2e-3):  # one prefix in pictures of all runs
+        shown = scaled(np.array([0.9 - size, 0.9]), with_own().fields["phi_l"])
+        assert shown.label.endswith("(mV)")
+    shown = scaled(np.array([-20.0, 5.0]), with_own().fields["i_n"])  # both signs are shown
+    assert shown.colours == "RdBu_r" and "|" not in shown.label
+    assert (shown.low, shown.high) == (-2.0, 2.0) and shown(np.array([-20.0]))[0] == -2.0
     shown = scaled(np.full(3, 1000.0), with_own().fields["c"])
     assert shown.label.endswith("(mol/L)") and shown.low < 1.0 < shown.high
     shown = scaled(np.zeros(3), with_own().fields["i_n"])
