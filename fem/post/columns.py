@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.post.fields import field_of
-from fem.post.style import scaled, show_time, time_label
+from fem.post.style import LINES, scaled, show_time, time_label
 from fem.results.result import Result
 
 __all__ = ["curves", "is_column"]
@@ -93,7 +93,7 @@ def _along(
 def _over_time(ax: Any, result: Result, name: str, block: str, values_of: Values) -> None:
     means = np.array([values_of(result, name, float(t), block).mean() for t in result.times])
     scale, (size, unit) = scaled(means, field_of(result, name)), time_label(result.times[-1])
-    ax.plot(result.times / size, scale(means), "o-", markersize=3)
+    ax.plot(result.times / size, scale(means), "o-", color=LINES[0], markersize=3)
     ax.set_xlabel(f"time ({unit})")
     ax.set_ylabel(scale.label)
     ax.set_ylim(*_room(scale.low, scale.high))
