@@ -402,7 +402,8 @@ def _panels_3d(
     for k, (ax, image, (mappable, scale)) in enumerate(zip(made.axes, images, marks, strict=True)):
         ax.imshow(image, interpolation="antialiased")
         made.colour_bar(mappable, scale.label, k)
-    materials.legend_of_bodies(made.figure, made.axes, result)
+    host = any(shown_block(result, name) not in ("walls", "solid") for name in names)
+    materials.legend_of_bodies(made.figure, made.axes, result, host)
     more = [*growth.box_remark(result, t), *([remark(result, t)] if remark else [])]
     more += growth.legend(result, t, names)
     caption(made.figure, _caption(result, result.time(t, shown_block(result, names[0])), *more))

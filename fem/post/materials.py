@@ -88,11 +88,18 @@ def legend(figure: Any, axes: list[Any]) -> None:
     _legend(figure, axes, found)
 
 
-def legend_of_bodies(figure: Any, axes: list[Any], result: Result) -> None:
-    """Materials in 3D, above the panels: conductors have one colour, insulators another."""
+def legend_of_bodies(figure: Any, axes: list[Any], result: Result, host: bool = True) -> None:
+    """Materials in 3D, above the panels: conductors have one colour, insulators another.
+
+    Args:
+        figure: with the pictures.
+        axes: of the pictures.
+        result: that is shown.
+        host: conductors are drawn in their colour, not in that of a field.
+    """
     found: dict[str, Any] = {}
     for block, colour in (("solid", SOLID), ("insulator", INSULATOR)):
-        if block not in result.blocks:
+        if block not in result.blocks or (block == "solid" and not host):
             continue
         number = np.unique(result.array("region", None, block)) if (
             "region" in result.fields(block)) else ()

@@ -179,8 +179,8 @@ def render(job: dict[str, Any]) -> None:
     plotter.set_scale(*factors)
     middle, away = middle * factors, ((high - low) * factors).max()
     plotter.camera_position = [middle + np.array([0.9, -1.7, 0.8]) * away, middle, (0, 0, 1)]
-    plotter.reset_camera()
     _measured(plotter, low, high, factors)
+    plotter.reset_camera()
     plotter.enable_anti_aliasing("ssaa")
     plotter.screenshot(job["file"])
     plotter.close()
@@ -199,12 +199,12 @@ def _measured(plotter: Any, low: Any, high: Any, factors: Any) -> None:
     }
     labels = [f"{n} {1e6 * s:.3g} µm" for n, s in zip("xyz", size, strict=True)]
     long = _round(0.4 * size[0])
-    start = np.array([a[0], a[1] - 2.2 * pad, a[2] - 2.2 * pad])
+    start = np.array([a[0], a[1] - 2.0 * pad, a[2] - 2.0 * pad])
     end = start + np.array([long * factors[0], 0.0, 0.0])
     # Plotter.set_scale stretches meshes, not labels.
     bar = pv.Line(start / factors, end / factors)
     plotter.add_mesh(bar, color=INK, line_width=8, lighting=False)
-    places = [*edges.values(), 0.5 * (start + end) - np.array([0.0, 0.0, 0.6 * pad])]
+    places = [*edges.values(), end + np.array([2.0 * pad, 0.0, 0.0])]
     plotter.add_point_labels(
         np.array(places), [*labels, f"{1e6 * long:.3g} µm"], shape=None, show_points=False,
         always_visible=True, font_size=30, text_color=INK, justification_horizontal="center",

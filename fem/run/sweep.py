@@ -210,8 +210,11 @@ def _claim(
     sample: Sequence[Mapping[str, Any]],
 ) -> None:
     """Note what the sweep is; more values or points may be added to one that is there."""
-    told = {"case": case.to_toml(), "axes": {path: [*map(str, v)] for path, v in axes.items()},
-            "sample": [{path: str(v) for path, v in point.items()} for point in sample]}
+    told: dict[str, Any] = {
+        "case": case.to_toml(),
+        "axes": {path: [*map(str, v)] for path, v in axes.items()},
+        "sample": [{path: str(v) for path, v in point.items()} for point in sample],
+    }
     if sample and (twice := axes.keys() & sample[0].keys()):
         raise CaseError(f"sweep: {min(twice)} has values and a range; keep one of them")
     note = folder / "sweep.json"

@@ -13,12 +13,8 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
 from fem.contract.physics import Column
-from fem.run.progress import FIRST_GUESS_SHARE, Progress
-=======
 from fem.run.progress import FIRST_GUESS_SHARE, Progress, in_notebook
->>>>>>> 4563812 (Sweep: a Latin hypercube beside the grid; one bar of progress in notebooks)
 from fem.run.segments import Segment
 from fem.solver.stepper import Step
 
@@ -91,7 +87,6 @@ def test_cycles_that_events_end_are_taken_to_last_as_before() -> None:
         assert guess == pytest.approx(truth, abs=1e-9)
 
 
-<<<<<<< HEAD
 def test_a_step_prints_the_columns_that_physics_ask_for() -> None:
     """Heading and numbers end below each other; balances by their power of ten."""
     progress = Progress([Segment("plate", duration=100.0)])
@@ -102,7 +97,8 @@ def test_a_step_prints_the_columns_that_physics_ask_for() -> None:
     for heading, value in (("T_max", "301.25"), ("first_law_of_all", "2.0e-09")):
         assert header.index(heading) + len(heading) == line.index(value) + len(value)
     assert "-50.000 mV" in line and header not in progress.line(8, step, 0.0, {})
-=======
+
+
 def test_a_bar_is_one_short_line_of_the_share_done() -> None:
     wall = [0.0]
     progress = Progress([Segment("plate", duration=100.0)], clock=lambda: wall[0])
@@ -113,4 +109,3 @@ def test_a_bar_is_one_short_line_of_the_share_done() -> None:
     text = progress.bar()
     assert text.startswith("[" + "#" * 15 + " " * 15 + "]  50 %, left: 10 s")
     assert "\n" not in text and not in_notebook()
->>>>>>> 4563812 (Sweep: a Latin hypercube beside the grid; one bar of progress in notebooks)

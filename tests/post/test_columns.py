@@ -1,0 +1,73 @@
+"""Cells one mesh cell wide: their figures are curves, whose numbers are those of the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fem.base.folder import write_json
+from fem.compat import MPI
+from fem.files.fields import _BlockFile
+from fem.post.columns import is_column
+from fem.post.figures import _panels
+from fem.post.materials import legend_of_bodies
+from fem.results.result import Result
+
+UM = 1e-6
+
+
+def sheet(across: int, up: int) -> tuple[Any, Any]:
+    """A rectangle of 1 um by 20 um, cells and points, m."""
+    x, y = np.meshgrid(np.linspace(0, UM, across + 1), np.linspace(0, 20 * UM, up + 1))
+    i = np.arange((across + 1) * up).reshape(up, across + 1)[:, :-1].ravel()
+    n = across + 1
+    cells = np.vstack([np.stack([i, i + 1, i + n + 1], axis=1),
+                       np.stack([i, i + n + 1, i + n], axis=1)])
+    return cells, np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1)
+
+
+def made(folder: Path, across: int) -> Result:
+    """Salt that rises with height, the more the later."""
+    (folder / "fields").mkdir(parents=True)
+    cells, points = sheet(across, 40)
+    file = _BlockFile(folder / "fields" / "pore", "pore", cells, points, {}, False)
+    for t in (0.0, 10.0, 20.0):
+        file.append(t, {"c": ("Node", 1e3 + 5e5 * t * points[:, 1])})
+    write_json(MPI.COMM_SELF, folder / "summary.json", {"title": "made", "study": "tertiary"})
+    return Result(folder)
+
+
+def test_a_column_is_drawn_as_curves(tmp_path: Path) -> None:
+    column, wide = made(tmp_path / "a", 1), made(tmp_path / "b", 3)
+    assert is_column(column) and not is_column(wide)
+    (ax,) = _panels(column, None, ("c",)).axes
+    heights, last = ax.lines[-1].get_data()
+    assert len(ax.lines) == 3
+    assert [line.get_label() for line in ax.lines] == ["0 s", "10 s", "20 s"]
+    assert (heights[0], heights[-1]) == pytest.approx((0.0, 20.0))
+    assert last == pytest.approx(1.0 + 1e-2 * heights)  # mol/L
+    (one,) = _panels(column, 10.0, ("c",)).axes
+    assert len(one.lines) == 1
+    assert not _panels(wide, None, ("c",)).axes[0].lines  # a map
+
+
+def test_bodies_in_3d_have_a_legend_of_materials(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    folder = tmp_path / "r"
+    made(folder, 1)
+    cells, points = sheet(1, 4)
+    region = {"region": ("Cell", np.full(len(cells), 2.0))}
+    _BlockFile(folder / "fields" / "solid", "solid", cells, points, region, False).append(
+        0.0, {"phi_s": ("Node", points[:, 1])})
+    (folder / "case.toml").write_text('[regions.host_mat]\nmaterial = "carbon_fibre"\n')
+    write_json(MPI.COMM_SELF, folder / "fields" / "fields.json",
+               {"fields": {}, "figures": {}, "regions": {"electrolyte": 1, "host_mat": 2}})
+    for host, names in ((True, ["carbon fibre"]), (False, [])):
+        figure = Figure()
+        legend_of_bodies(figure, [figure.subplots()], Result(folder), host)
+        shown = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+        assert shown == names
