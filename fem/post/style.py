@@ -91,7 +91,8 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
     low, high = float(values.min()), float(values.max())
     offset, label = 0.0, style.label
     if style.offset and high - low < 1e-2 * max(abs(low), abs(high)):
-        offset = float(values.mean()) if high - low > 1e-13 * abs(high) else 0.0
+        differs = high - low > 1e-13 * abs(high) or style.unit == "V"
+        offset = float(values.mean()) if differs else 0.0
     shown = (values - offset) * style.factor
     both = style.magnitude and min(-low, high) > BOTH_SIGNS * max(-low, high)
     if style.magnitude and not both:

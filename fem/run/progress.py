@@ -122,7 +122,7 @@ class Progress:
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
     def bar(self, width: int = 30) -> str:
-        """How far the run is in simulated time, and the time left, as one short line."""
+        """Share of the simulated time that is done, and the time left, as one short line."""
         assert self.start is not None
         whole = self.end - self.start + self.ahead
         share = (self.t - self.start) / whole if 0.0 < whole < math.inf else 0.0
