@@ -60,6 +60,8 @@ def disturbed() -> Cell:
 def test_taylor() -> None:
     """|F(u + e d) - F(u) - e J d| falls as e^2 in every row, and the cell current's does."""
     stage = disturbed().main
+    assert stage.parts is not None
+    stage.parts.begin()
     rows, _ = stage._residual()
     round_off = 1e-12 * float(np.abs(np.concatenate(rows)).sum())
     sizes = [0.1 * u.scale if u.positive else 2e-3 for u in stage.unknowns]
