@@ -21,6 +21,10 @@ with contextlib.suppress(ModuleNotFoundError):
     import dolfinx_solver  # noqa: F401  (loads the wheel's MPI before PETSc does)
 
 with plain_arguments():  # DOLFINx hands sys.argv to its logging
+    import petsc4py
+
+    # Before DOLFINx loads PETSc, whose own handler answers SIGTERM with a trace and ends all ranks.
+    petsc4py.init(["-no_signal_handler"])
     import dolfinx
 
 import basix.ufl

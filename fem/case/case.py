@@ -161,7 +161,7 @@ class Case(Table):
         guests = Guests.of(module_of(data, folder), hooks)
         full: type[Self] = model(cls.core or cls, guests)
         sections, problems = checked_sections(full, data, context)
-        problems += cross_checks(sections, guests)
+        problems += cross_checks(sections, guests, data if problems else None)
         if problems:
             raise CaseError("\n".join(clipped(line) for line in dict.fromkeys(problems)))
         return full.model_validate(dict(data), context=context)

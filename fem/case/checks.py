@@ -26,12 +26,16 @@ MAX_PULSES = 100_000
 # ------------------------------------------------------------------------ tables against another
 
 
-def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
+def cross_checks(
+    sections: Mapping[str, Any], guests: Guests, given: Mapping[str, Any] | None = None
+) -> list[str]:
     """Problems between entries; entries that are invalid by themselves are absent and skipped.
 
     Args:
         sections: of the case, by field name.
         guests: the physics that it knows.
+        given: a case that has problems already, as it is written: so names in entries that are
+            absent are checked, too, and regions that nothing fills are told beside what is wrong.
     """
     geometry, made = sections.get("geometry"), None
     wrong: list[str] = []
@@ -51,9 +55,12 @@ def cross_checks(sections: Mapping[str, Any], guests: Guests) -> list[str]:
     regions = None
     if made is not None and sections.get("mesh") is None:
         regions = made.all
+        named = sections if given is None else case_names.as_named(sections, given)
         found += case_names.problems(
-            sections, regions, made.boundaries, guests.registry.places(sections)
+            named, regions, made.boundaries, guests.registry.places(sections)
         )
+        if wrong or found or given is not None:  # a case that is else sound may be read
+            found += case_names.unfilled(made.regions, named.get("regions", {}))
         if not any(name.startswith("host") for name in regions):
             found += _depths(sections)
     found += case_names.coating_problems(sections, regions)

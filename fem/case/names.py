@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from fem.base.errors import CaseError, nearest
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from geometries.meshing.parameters import Names
 
 __all__ = [
-    "REQUIRED", "coating_problems", "conducts", "electrode_problems", "missing_pair", "of_geometry",
-    "problems", "require_filled", "surface_of", "unmatched",
+    "REQUIRED", "as_named", "coating_problems", "conducts", "electrode_problems", "missing_pair",
+    "of_geometry", "problems", "require_filled", "surface_of", "unfilled", "unmatched",
 ]
 
 #: Surfaces besides regions that [[kinetics]] may name: the electrodes, and metal on itself.
 OTHER_SURFACES = ("collector", "counter", "metal")
+#: Lists of the case whose entries name regions, and the keys that do.
+_NAMING = {"kinetics": ("surface",), "coatings": ("on",), "probe": ("surface", "volume")}
 #: Kinetic numbers that make a pair of the library unnecessary.
 REQUIRED = frozenset({"i0", "alpha_a", "alpha_c"})
 
@@ -52,10 +55,31 @@ def _entries(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str,
     for glob in sections.get("regions", {}):
         yield f"regions.{glob}", glob, ()
     for k, entry in enumerate(sections.get("kinetics", ())):
-        yield f"kinetics.{k}.surface", entry.surface, OTHER_SURFACES
+        if entry.surface is not None:
+            yield f"kinetics.{k}.surface", entry.surface, OTHER_SURFACES
     for k, coating in enumerate(sections.get("coatings", ())):
-        if coating.on != "counter":  # reported by another check
+        if coating.on not in (None, "counter"):  # reported by another check
             yield f"coatings.{k}.on", coating.on, OTHER_SURFACES[:1]
+
+
+def as_named(sections: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables that name regions, as far as they do: a fault elsewhere in one hides no wrong name.
+
+    Args:
+        sections: of the case, by field name; invalid ones are absent.
+        given: the case as it is written.
+    """
+    tables: dict[str, Any] = {}
+    if isinstance(regions := given.get("regions"), Mapping):
+        tables["regions"] = dict.fromkeys(map(str, regions))
+    for table, keys in _NAMING.items():
+        entries = given.get(table)
+        tables[table] = [
+            SimpleNamespace(**{k: v if isinstance(v := entry.get(k), str) else None for k in keys})
+            for entry in (entries if isinstance(entries, list) else ())
+            if isinstance(entry, Mapping)
+        ]
+    return tables | dict(sections)
 
 
 def unmatched(
@@ -121,7 +145,7 @@ def require_filled(case: Any) -> None:
     """
     names = of_geometry(case)
     if names is not None:
-        wrong = [text for name in names.regions for text in _filling(name, case.regions)]
+        wrong = [*unfilled(names.regions, case.regions)]
         if wrong:
             raise CaseError("\n".join(wrong))
 
@@ -144,6 +168,17 @@ def _probes(
                    f"{nearest(given, others)}")
 
 
+def unfilled(names: Iterable[str], regions: Mapping[str, Any]) -> Iterator[str]:
+    """Regions of a mesh that no entry of [regions] fills, or more than one.
+
+    Args:
+        names: of the regions.
+        regions: entries of the case by name or pattern.
+    """
+    for name in names:
+        yield from _filling(name, regions)
+
+
 def _filling(name: str, regions: Mapping[str, Any]) -> Iterator[str]:
     globs = [glob for glob in regions if fnmatchcase(name, glob)]
     if len(globs) > 1:
@@ -151,8 +186,8 @@ def _filling(name: str, regions: Mapping[str, Any]) -> Iterator[str]:
         yield f"regions: {name!r} is matched by {shown}; keep one of them"
     elif not globs and not name.startswith("electrolyte"):
         yield (
-            f"regions: the mesh has a region {name!r} but the case says not what fills it; add "
-            f"[regions.{name}] with a material"
+            f"regions: the mesh has a region {name!r} but the case does not say what fills it; "
+            f"add [regions.{name}] with a material"
         )
 
 

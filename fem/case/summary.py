@@ -91,7 +91,7 @@ def _foretold(case: Case) -> Iterator[str]:
 def _coating(coating: Any, case: Case) -> str:
     """One coating: where, what, and what passes it at which resistance."""
     film = Film.of("", coating, case.fillings)
-    ways = [f"{what} pass ({format_quantity(R, 'ohm*m^2')})"
+    ways = [f"{what} pass ({format_quantity(float(f'{R:.3g}'), 'ohm*m^2')})"
             for what, R in (("electrons", film.electrons), ("ions", film.ions)) if R is not None]
     thick = format_quantity(coating.thickness, "m")
     return f"{coating.on}: {thick} of {coating.material}, {' and '.join(ways) or 'nothing passes'}"

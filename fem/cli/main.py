@@ -6,16 +6,18 @@ Exit codes: 0 done, 1 configuration or input, 2 solver or runtime, 3 interrupted
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from fem.base import provenance
-from fem.base.errors import CaseError, HostplateError, nearest
+from fem.base.errors import CaseError, HostplateError, Interrupted, nearest
 from fem.base.parallel import abort, refusal
 from fem.cli.arguments import ONE_THREAD
 
@@ -91,14 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check_names(arguments)
         provenance.note_command(arguments)
         options = _parse(arguments)
-        code = int(options.call(options) or 0)
+        with _interruptible():
+            code = int(options.call(options) or 0)
         sys.stdout.flush()  # a pipe that was closed shows here, not when Python ends
         return code
     except HostplateError as error:
         return _leave(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("hostplate: interrupted\n")
-        return 3
+    except KeyboardInterrupt as request:
+        return _leave(Interrupted(f"interrupted by {request or 'SIGINT'}"))
     except BrokenPipeError:  # `hostplate show ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -110,6 +112,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A fault of the program: the hook of a parallel run ends all ranks.
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         return 2
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGUSR1 end a command as the keyboard does; a run in time handles its own."""
+
+    def interrupt(number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = {}
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _speak_utf8() -> None:

@@ -24,7 +24,7 @@ from geometries.files.formats import (
     read_vtk,
     read_xdmf,
 )
-from geometries.files.soundness import SLACK_SHARE, Body, index_of, precision
+from geometries.files.soundness import SLACK_SHARE, Body, index_of, point_in_words, precision
 from geometries.meshing import thickness
 from geometries.meshing.mesh import Built, Floats, Ints, TaggedMesh, compact
 
@@ -453,6 +453,11 @@ def _tagged(
     return mesh, extra | ({"remarks": remarks} if remarks else {})
 
 
+def _called(raw: _Raw, tag: int) -> str:
+    """Name of the facets of a tag."""
+    return raw.names.get((raw.dimension - 1, tag), f"boundary_{tag}".replace("-", "m"))
+
+
 def _named_facets(
     raw: _Raw, body: Body, used: Ints
 ) -> tuple[Ints, dict[str, int], list[str], list[str]]:
@@ -462,15 +467,18 @@ def _named_facets(
         Number of each outer facet (0: none), boundary name -> number, remarks, and the names of
         facets that were dropped since they lie inside.
     """
-    d, file = raw.dimension, body.file
+    file = body.file
     if not np.isin(raw.facets, used).all():
-        lost = np.unique(raw.facet_tags[~np.isin(raw.facets, used).all(axis=1)])
-        raise CaseError(f"mesh {file}: tagged facets that belong to no cell: tags "
-                        f"{', '.join(map(str, lost))}; are cells in no group?")
+        lost = np.flatnonzero(~np.isin(raw.facets, used).all(axis=1))
+        called = {_called(raw, int(t)) for t in raw.facet_tags[lost]}
+        first = point_in_words(raw.points[raw.facets[lost[0]]].mean(axis=0))
+        raise CaseError(
+            f"mesh {file}: {len(lost)} facets of {', '.join(map(repr, sorted(called)))} belong to "
+            f"no cell, the first at {first}; if cells lie there, they are in no group: put them "
+            "into one")
     # The numbers that `compact` gave to nodes, to move the facets along.
     facets = np.sort(np.searchsorted(used, raw.facets), axis=1)
-    name_of = {int(t): raw.names.get((d - 1, int(t)), f"boundary_{int(t)}".replace("-", "m"))
-               for t in np.unique(raw.facet_tags)}
+    name_of = {int(t): _called(raw, int(t)) for t in np.unique(raw.facet_tags)}
     names = np.array([name_of[int(t)] for t in raw.facet_tags], dtype=object)
     _one_group(facets, names, body)
     where = index_of(body.outer, facets)

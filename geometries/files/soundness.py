@@ -551,10 +551,12 @@ class Body:
         if self._every > 1 and len(self.cracks):
             inside = inside[~self._twins(inside)]
         if len(inside):
+            ending = self._named(self.owner[inside])
+            ends = "ends" if len(ending) == 1 else "end"
             notes.append(
-                f"the mesh has a hole or a notch: {', '.join(self._named(self.owner[inside]))} end "
-                f"at insulated walls {self._place(inside)} inside the box around the mesh. If "
-                "cells are missing there, they lie in no group: put them into one")
+                f"the mesh has a hole or a notch: {', '.join(ending)} {ends} at insulated walls "
+                f"{self._place(inside)} inside the box around the mesh. If cells are missing "
+                "there, they lie in no group: put them into one")
         return notes
 
     @cached_property
@@ -671,7 +673,7 @@ class Body:
 
     def at(self, nodes: Ints) -> str:
         """Centre of nodes in words."""
-        return _point(self.mesh.points[nodes].reshape(-1, self.mesh.dimension).mean(axis=0))
+        return point_in_words(self.mesh.points[nodes].reshape(-1, self.mesh.dimension).mean(axis=0))
 
     def _place(self, facets: Ints, share: float = 1.0) -> str:
         """Place of facets in words, with the area of a share of them."""
@@ -681,7 +683,7 @@ class Body:
         much = f" ({self.amount(share * self.areas[facets].sum())})" if share else ""
         if np.ptp(xyz[:, axis]) <= 2.0 * self.slack[facets].max():
             return f"on the plane {'xyz'[axis]} = {1e6 * xyz[:, axis].mean():.6g} um{much}"
-        return f"around {_point(xyz.mean(axis=0))}{much}"
+        return f"around {point_in_words(xyz.mean(axis=0))}{much}"
 
     def amount(self, area: float) -> str:
         """An area in words: um in 2D, um^2 in 3D and axisymmetric."""
@@ -850,6 +852,7 @@ def _shares(simplices: Floats, places: Floats) -> Floats:
     return np.concatenate([1.0 - inner.sum(axis=1, keepdims=True), inner], axis=1)
 
 
-def _point(place: Floats) -> str:
+def point_in_words(place: Floats) -> str:
+    """A point, given in m, in um."""
     return f"({', '.join(f'{1e6 * x:.4g}' for x in place)}) um"
 

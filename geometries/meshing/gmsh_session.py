@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +28,9 @@ def session() -> Iterator[Any]:
     was_open = gmsh.isInitialized()
     if not was_open:
         gmsh.initialize(readConfigFiles=False, interruptible=False)
+        heard = signal.getsignal(signal.SIGTERM)
+        with contextlib.suppress(ValueError, TypeError):  # no main thread; a handler not of Python
+            signal.signal(signal.SIGTERM, heard)  # gmsh has put the default in its place
     gmsh.model.add("hostplate")
     try:
         gmsh.option.setNumber("General.Terminal", 0)

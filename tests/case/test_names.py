@@ -82,7 +82,7 @@ def test_a_name_that_the_mesh_will_not_have_is_told_with_the_nearest(
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"regions.host_top": None},
-     "regions: the mesh has a region 'host_top' but the case says not what fills it; add"),
+     "regions: the mesh has a region 'host_top' but the case does not say what fills it"),
     ({"regions.host_*": {"material": "Cu"}},
      "regions: 'host_top' is matched by 'host_top' and 'host_*'; keep one of them"),
 ])
@@ -104,6 +104,35 @@ def test_all_wrong_names_are_told_at_once() -> None:
     }))
     assert [line.split(":")[0] for line in found] == [
         "regions.host_x", "coatings.0.on", "boundaries.wall"]
+
+
+def test_what_is_wrong_elsewhere_hides_no_name() -> None:
+    """A region without filling beside a misspelt one; a wrong surface in an entry that fails."""
+    found = problems(mat({
+        "regions.host_top": None, "regions.host_topp": {"material": "Ni"},
+        "kinetics": [{"surface": "host_top", "eta_nuc": "1 mV"},
+                     {"surface": "colector", "i0": "1 V"}],
+        "coatings": [{"on": "host_botom_cu", "material": "Ag", "thickness": "9 V"}],
+        "probe": [{"name": "a", "field": 3, "volume": "electrolyte_botom"}],
+    }))
+    print("\n".join(found))
+    assert sorted(line.split(": ")[0] for line in found) == [
+        "coatings.0.on", "coatings.0.thickness", "kinetics.1.i0", "kinetics.1.surface",
+        "probe.0.field", "probe.0.volume", "regions", "regions.host_topp"]
+    assert any(line.startswith("regions: the mesh has a region 'host_top' but") for line in found)
+
+
+def test_a_wrong_name_beside_a_region_that_cannot_be_read() -> None:
+    found = problems(mat({"regions.host_top": {"material": "Ni", "sigma": "1 V"},
+                          "regions.host_botom_cu": {"material": "Cu"}}))
+    assert [line.split(": ")[0] for line in found] == [
+        "regions.host_top.sigma", "regions.host_botom_cu"]
+
+
+def test_the_resistance_of_a_coating_is_shown_rounded() -> None:
+    text = summary(Case.from_dict(mat({
+        "coatings": [{"on": "host_top", "material": "Ag", "thickness": "50 nm"}]})))
+    assert "host_top: 50 nm of Ag, electrons pass (7.94e-16 ohm*m^2)" in text
 
 
 def test_a_pattern_that_fits_nothing_is_noted() -> None:

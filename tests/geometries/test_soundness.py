@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -248,6 +249,20 @@ def test_hanging_nodes_on_a_part_of_a_plane_are_refused(tmp_path):
     assert "y = 30 um (10 um)" in text
 
 
+def test_facets_of_cells_in_no_group_are_named_with_their_place(tmp_path):
+    """Gmsh saves such a file of a model whose upper surface is in no group, its counter in one."""
+    points, cells, tags = box(UM, np.linspace(0, 60, 13))
+    kept = points[cells].mean(axis=1)[:, 1] < 30.0
+    edges = {2: np.flatnonzero(points[:, 1] == 0.0), 3: np.flatnonzero(points[:, 1] == 60.0)}
+    facets = [(pair, tag) for tag, edge in edges.items()
+              for pair in pairwise(edge)]
+    names = {(2, 11): "electrolyte", (1, 2): "collector", (1, 3): "counter"}
+    text = refused(written(tmp_path / "a.msh", points, cells[kept], tags[kept], facets, names),
+                   None)
+    assert "4 facets of 'counter' belong to no cell, the first at (2.5, 60) um;" in text
+    assert text.endswith("if cells lie there, they are in no group: put them into one")
+
+
 def test_cells_in_no_group_leave_a_hole_that_is_said(tmp_path):
     points, cells, tags = box(UM, np.linspace(0, 60, 13))
     middle = points[cells].mean(axis=1)
@@ -257,6 +272,7 @@ def test_cells_in_no_group_leave_a_hole_that_is_said(tmp_path):
         side, mesh = converted(written(tmp_path / f"{name}.msh", points, cells[~hole], tags[~hole]),
                                ONE)
         assert message in side["remarks"][-1]
+        assert "electrolyte ends at insulated walls" in side["remarks"][-1]
     assert "'collector' covers 10 um of the 20 um" in side["remarks"][0]
     assert area(mesh, "collector") == pytest.approx(10.0)
 

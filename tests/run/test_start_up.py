@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from fem.cli.main import main
 from fem.mesh import components
 from fem.mesh.domain import Domain
 from fem.post import figures
+from fem.run import session
+from geometries.meshing import gmsh_session
 
 SMALL = """
 schema = 1
@@ -155,3 +158,25 @@ def test_a_process_reads_a_mesh_once_and_compiles_a_form_once(
     assert len(reads) == 3
     assert alone.summary["voltage"] == together.summary["voltage"]
     assert alone.series["c_min"].tolist() == together.series["c_min"].tolist()
+
+
+def test_sigterm_while_forms_are_compiled_is_one_line(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Gmsh has been open and PETSc is there: neither takes the signal away, nor adds a trace."""
+
+    def meshing(*_: Any) -> None:
+        with gmsh_session.session():
+            pass
+
+    def compiling(*_: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5.0)
+
+    monkeypatch.setattr(session, "_mesh", meshing)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(session, "_compiled", compiling)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["run", str(small), "--out", "out"]) == 3
+    assert capfd.readouterr() == ("", "hostplate: interrupted by SIGTERM\n")
+    assert signal.getsignal(signal.SIGTERM) is before
