@@ -135,6 +135,18 @@ MORE = [
     Rule({"materials": {"../my": {"kind": "solid", "sigma": "1 S/m"}}}, "materials.../my"),
     Rule({"geometry.family": "../planar"}, "geometry.family: '../planar': no such family"),
     Rule({"regions.../x": {"material": "Cu"}}, "regions."),
+    Rule(
+        {"regions": {HOST: {"material": "Cu", "kappa_along": [1.0, -1.0]}}},
+        "regions.host_bottom.kappa_along: (1.0, -1.0): must be above 0, all of them",
+    ),
+    Rule(
+        {"regions": {HOST: {"material": "Cu", "porosity": 0.5, "kappa_along": [1.0, 2.0]}}},
+        "regions.host_bottom.kappa_along: only for solids that conduct ions",
+    ),
+    Rule(
+        {"study": "map", "regions": {HOST: {"material": "Cu", "kappa_along": [1.0, 2.0]}}},
+        "regions.host_bottom.kappa_along: maps take one number for each region",
+    ),
 ]  # fmt: skip
 
 

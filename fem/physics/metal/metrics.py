@@ -137,14 +137,14 @@ def _bodies(result: Result, t: float | None) -> tuple[Array, Any, Array] | None:
 
     None without metal.
     """
-    from scipy.sparse import coo_array
-
     if "metal" not in result.blocks:
         return None
     points, cells = result.points("metal", t), result.cells("metal", t)
     inside = result.array("xi", t, "metal") >= 0.5
     if not inside.any():
         return None
+    from scipy.sparse import coo_array  # small runs without metal do not wait for it
+
     corners = cells.shape[1]
     pairs = np.concatenate([cells[:, [a, b]] for a in range(corners) for b in range(a)])
     skin = np.zeros(len(points), dtype=bool)
@@ -160,10 +160,11 @@ def _bodies(result: Result, t: float | None) -> tuple[Array, Any, Array] | None:
 
 def pieces(result: Result, t: float | None) -> float | None:
     """Bodies of metal that touch nowhere, xi >= 1/2."""
+    if (found := _bodies(result, t)) is None:
+        return None
     from scipy.sparse.csgraph import connected_components
 
-    found = _bodies(result, t)
-    return None if found is None else float(connected_components(found[1], directed=False)[0])
+    return float(connected_components(found[1], directed=False)[0])
 
 
 def branches(result: Result, t: float | None) -> float | None:
@@ -173,12 +174,12 @@ def branches(result: Result, t: float | None) -> float | None:
     fork below them by more than the radius of the thickest place. Of a metal that touches nothing
     below, its lowest node is where the way begins.
     """
-    from scipy.sparse.csgraph import connected_components, dijkstra
-    from scipy.spatial import cKDTree
-
     found, here = _bodies(result, t), frame(result)
     if found is None or here is None:
         return None
+    from scipy.sparse.csgraph import connected_components, dijkstra
+    from scipy.spatial import cKDTree
+
     points, edges, skin = found
     height = points[:, : len(here.up)] @ here.up
     _, body = connected_components(edges, directed=False)
