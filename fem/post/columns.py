@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -92,7 +93,9 @@ def _along(
 
 def _over_time(ax: Any, result: Result, name: str, block: str, values_of: Values) -> None:
     means = np.array([values_of(result, name, float(t), block).mean() for t in result.times])
-    scale, (size, unit) = scaled(means, field_of(result, name)), time_label(result.times[-1])
+    style = field_of(result, name)
+    signed = dataclasses.replace(style, magnitude=False, label=style.label.replace("|", ""))
+    scale, (size, unit) = scaled(means, signed), time_label(result.times[-1])
     ax.plot(result.times / size, scale(means), "o-", color=LINES[0], markersize=3)
     ax.set_xlabel(f"time ({unit})")
     ax.set_ylabel(scale.label)

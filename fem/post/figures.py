@@ -36,6 +36,7 @@ from fem.post import columns, growth, materials, occupancy
 from fem.post.fields import field_of, fields_of, figures_of
 from fem.post.layout import panels
 from fem.post.render import Later, pictures, together
+from fem.post.spread import rests
 from fem.post.style import (
     FAINT,
     INK,
@@ -167,7 +168,10 @@ def first(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
 
 
 def _direction(current: str, result: Result, t: float | None) -> str:
-    total = float(result.array(current, t).sum())
+    values = result.array(current, t)
+    if scaled(values, field_of(result, current)).colours:  # both signs are shown
+        return "plating blue, dissolving red"
+    total = float(values.sum())
     return "plating" if total < 0 else "dissolving" if total > 0 else "no current"
 
 
@@ -243,8 +247,7 @@ def _panels(
     flat = "metal" not in result.blocks and columns.is_column(result, t)
     if flat and all(several or shown_block(result, n) != "walls" for n in names):
         made = columns.curves(result, t, names, shown_block, _values)
-        more = [remark(result, t)] if remark else []
-        caption(made, _caption(result, t, *more))
+        caption(made, _caption(result, t))
         return made
     wide, tall = (high - low)[:2]
     made = panels(wide, tall, len(names), bars=len(names))
@@ -432,7 +435,7 @@ def depth(result: Result, t: float | None) -> Any:
         and np.count_nonzero(np.abs(current) > 1e-6 * np.abs(current).sum()) > 1
     )
     with_shares = len(shares) > 1 and sum(shares.values()) > 0
-    if not with_profile and not with_shares:
+    if rests(result, t) or not (with_profile or with_shares):
         return None
     count = int(with_profile) + int(with_shares)
     tall = max(3.2, 0.9 + 0.2 * len(shares)) if with_shares else 3.2  # a line for each region

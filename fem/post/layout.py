@@ -62,12 +62,17 @@ class Panels:
 
 
 def _broken(label: str, inches: float) -> str:
-    """A label with its unit on a second line if one line is longer than the bar."""
+    """A label with its second part, or its unit, on a second line if the bar is shorter than it."""
     shown = label
     for mark in ("\\mathrm", "\\varphi", "\\", "{", "}", "$", "_"):
         shown = shown.replace(mark, "")
-    words, _, unit = label.rpartition(" (")
-    return f"{words}\n({unit}" if words and len(shown) * LETTER_WIDTH > inches else label
+    if len(shown) * LETTER_WIDTH <= inches:
+        return label
+    for mark in (", ", " ("):
+        first, _, second = label.rpartition(mark)
+        if first:
+            return f"{first}{mark.strip()}\n{second}" if mark == ", " else f"{first}\n({second}"
+    return label
 
 
 def panels(

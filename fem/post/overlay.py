@@ -144,6 +144,7 @@ def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float |
     style = field_of(results[0], field)
     scale = scaled(np.concatenate(every), style)
     wide, tall = (high - low)[:2]
+    to_scale = tall < 8 * wide and wide < 8 * tall
     each = float(np.clip(3.0 * wide / tall, 1.0, 3.2))
     figure = Figure(figsize=(each * len(results) + 1.2, 3.0 + 0.6), layout="constrained")
     axes = figure.subplots(1, len(results), squeeze=False)[0]
@@ -154,11 +155,11 @@ def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float |
         pad = 0.02 * (b - a)
         ax.set_xlim(a[0] - pad[0], b[0] + pad[0])
         ax.set_ylim(a[1] - pad[1], b[1] + pad[1])
-        ax.set_aspect("equal" if tall < 8 * wide and wide < 8 * tall else "auto")
+        ax.set_aspect("equal" if to_scale else "auto")
         ax.set_title(f"{name}, {result.time(t, shown_block(result, field)):.4g} s", fontsize=8,
                      color=INK)
         ax.set_xlabel("µm")
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8)
     bar.set_label(scale.label)
-    caption(figure, "one scale for all")
+    caption(figure, f"one scale of colours for all{'' if to_scale else ' · not to scale'}")
     return figure

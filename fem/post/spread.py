@@ -20,12 +20,14 @@ from fem.contract.physics import named
 from fem.contract.registry import with_own
 from fem.results.result import Result
 
-__all__ = ["Frame", "Spread", "frame", "gini_of", "measures", "spread"]
+__all__ = ["Frame", "Spread", "frame", "gini_of", "measures", "rests", "spread"]
 
 Array = npt.NDArray[np.float64]
 
 #: Share of the thickness within which a point belongs to a plane.
 FLAT = 1e-6
+#: Share of the largest current of a run below which the cell rests.
+REST_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -199,9 +201,15 @@ def gini_of(values: Array, weights: Array) -> float:
     return float(1.0 - w @ (before[1:] + before[:-1]))
 
 
+def rests(result: Result, t: float | None) -> bool:
+    """No current passes the cell, of a run in which some does; currents of walls are leftovers."""
+    largest = float(np.abs(result.series.get("current_density", np.zeros(1))).max(initial=0.0))
+    return bool(0.0 < largest and abs(_applied(result, t)) <= REST_SHARE * largest)
+
+
 def _density(result: Result, t: float | None) -> tuple[Array, Array] | None:
     found = spread(result, t)
-    if found is None:
+    if found is None or rests(result, t):
         return None
     i, area = found.density
     return (i, area) if area.sum() > 0.0 and i @ area > 0.0 else None
@@ -250,7 +258,7 @@ def _applied(result: Result, t: float | None) -> float:
 
 def current_difference(result: Result, t: float | None) -> float | None:
     """(largest - smallest)/smallest |i_n| by depth, of 24 layers of the host with some area."""
-    if (known := _known(result, t)) is None:
+    if (known := _known(result, t)) is None or rests(result, t):
         return None
     found, here = known
     edges = np.linspace(0.0, here.thickness, 25)

@@ -90,8 +90,9 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
         values = np.zeros(1)
     low, high = float(values.min()), float(values.max())
     offset, label = 0.0, style.label
-    if style.offset and high - low < 1e-2 * max(abs(low), abs(high)):
-        differs = high - low > 1e-13 * abs(high) or style.unit == "V"
+    level = style.offset and style.unit == "V" and high - low < EQUIPOTENTIAL
+    if level or (style.offset and high - low < 1e-2 * max(abs(low), abs(high))):
+        differs = level or high - low > 1e-13 * abs(high)
         offset = float(values.mean()) if differs else 0.0
     shown = (values - offset) * style.factor
     both = style.magnitude and min(-low, high) > BOTH_SIGNS * max(-low, high)
@@ -101,12 +102,12 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
         label = label.replace("|", "")
     size = float(np.abs(shown).max())
     scale, prefix = _prefix(style.shown_unit, size)
-    if offset:
+    if level or offset:
         symbol = label[label.index("$") + 1 : label.rindex("$")]
         label = f"{label} $-\\ \\langle {symbol}\\rangle$"
-        if style.unit == "V" and high - low < EQUIPOTENTIAL:  # round-off, in one colour
+        if level:  # round-off, in one colour, wherever the potential is zero
             label = f"{label}, equipotential to {_in_volts(high - low)}"
-            scale, prefix = 1e-3, "m"
+            scale, prefix = 1e-6, "µ"
             shown = np.array([-EQUIPOTENTIAL, EQUIPOTENTIAL])
     low, high = float(shown.min()) / scale, float(shown.max()) / scale
     if both:

@@ -98,7 +98,7 @@ def ingredients(case: Case, *, run: bool = False) -> list[Ingredient]:
 
         found.append(Ingredient("kinetics", f"i0 times {FASTER:g}", fast))
     if case.coatings:
-        found.append(Ingredient("coatings", "none", lambda data: data.pop("coating", None)))
+        found.append(Ingredient("coatings", "none", lambda data: data.pop("coatings", None)))
     if any(e.film_resistance is not None for e in case.kinetics):
         found.append(
             Ingredient("films", "none", _all_walls("film_resistance", "0 ohm*m^2")))

@@ -224,6 +224,8 @@ def _claim(
         if before["case"] != told["case"] or entries[0] != entries[1]:
             raise CaseError(f"{folder}: holds a sweep of another case or of other entries; choose "
                             "another folder with --out")
+        known = before.get("sample", [])
+        told["sample"] = [*known, *(point for point in told["sample"] if point not in known)]
     elif folder.exists() and any(folder.iterdir()):
         raise CaseError(f"{folder}: holds something else; choose another folder with --out")
     (folder / "rows").mkdir(parents=True, exist_ok=True)

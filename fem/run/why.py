@@ -136,7 +136,7 @@ class _Solver:
         """Metrics with the ingredients `on`, on a finer `mesh` or in finer `time` if asked.
 
         Raises:
-            RunError: it cannot be solved; says with which ingredients.
+            RunError: it cannot be built or solved; says with which ingredients.
         """
         from fem.run.session import run
 
@@ -145,7 +145,7 @@ class _Solver:
         try:
             run(Case.from_dict(self._data(on, finer), folder=self.folder), where, overwrite=True,
                 quiet=True)
-        except RunError as error:
+        except (CaseError, RunError) as error:
             what = "all ingredients" if len(on) == len(self.chosen) else (
                 f"only {', '.join(sorted(on))}" if on else "no ingredient")
             raise RunError(f"why: the state with {what} cannot be solved: {error}; leave an "

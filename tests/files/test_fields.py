@@ -205,6 +205,7 @@ file = _BlockFile(Path(sys.argv[1]), "pore", cells, points, {}, False)
 print("ready", flush=True)
 for k in range(100000):
     file.append(float(k), {f"f{i}": ("Node", np.full(50000, float(k))) for i in range(4)})
+    print(k, flush=True)
 """
 
 
@@ -217,7 +218,9 @@ def test_a_killed_writer_leaves_complete_times(tmp_path):
             [sys.executable, "-c", KILLED, str(fields / "pore")], stdout=subprocess.PIPE
         )
         assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        time.sleep(rng.uniform(0.2, 0.6))
+        while process.stdout.readline() != b"2\n":
+            assert process.poll() is None
+        time.sleep(rng.uniform(0.0, 0.4))
         process.kill()
         process.wait()
         result = Result(fields.parent)

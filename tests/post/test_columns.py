@@ -54,6 +54,19 @@ def test_a_column_is_drawn_as_curves(tmp_path: Path) -> None:
     assert not _panels(wide, None, ("c",)).axes[0].lines  # a map
 
 
+def test_currents_of_a_column_have_their_sign_over_time(tmp_path: Path) -> None:
+    result = made(tmp_path / "a", 1)
+    ends = np.array([[0.0, 0.0, 0.0], [UM, 0.0, 0.0]])
+    file = _BlockFile(tmp_path / "a" / "fields" / "walls", "walls", np.array([[0, 1]]), ends, {},
+                      False)
+    for t, i_n in ((0.0, -10.0), (10.0, -10.0), (20.0, 5.0)):
+        file.append(t, {"i_n": ("Node", np.full(2, i_n))})
+    (ax,) = _panels(Result(result.folder), None, ("i_n",), lambda *_: "dissolving").axes
+    assert ax.lines[0].get_ydata() == pytest.approx([-1.0, -1.0, 0.5])  # mA/cm2
+    assert "|" not in ax.get_ylabel()
+    assert not any("dissolving" in text.get_text() for text in ax.figure.texts)
+
+
 def test_bodies_in_3d_have_a_legend_of_materials(tmp_path: Path) -> None:
     from matplotlib.figure import Figure
 

@@ -223,8 +223,12 @@ def test_numbers_come_in_readable_units():
     shown = scaled(np.array([2e-10, 4e-10]), with_own().fields["film_thickness"])
     assert shown.label.endswith("(pm)") and shown.high == pytest.approx(400.0)
     shown = scaled(np.array([0.06, 0.06 + 2e-9]), with_own().fields["phi_s"])
-    assert shown.label.endswith(", equipotential to 2 nV (mV)")
-    assert (shown.low, shown.high) == pytest.approx((-1e-3, 1e-3))  # one colour
+    assert shown.label.endswith(", equipotential to 2 nV (µV)")
+    assert (shown.low, shown.high) == pytest.approx((-1.0, 1.0))  # one colour
+    for earthed in (np.array([-2e-9, 0.0]), np.zeros(3)):  # wherever zero is
+        shown = scaled(earthed, with_own().fields["phi_s"])
+        assert "equipotential to" in shown.label and shown.label.endswith("V (µV)")
+        assert (shown.low, shown.high) == pytest.approx((-1.0, 1.0))
     for size in (3e-6, 2e-3):  # one prefix in pictures of all runs
         shown = scaled(np.array([0.9 - size, 0.9]), with_own().fields["phi_l"])
         assert shown.label.endswith("(mV)")
@@ -487,6 +491,8 @@ def test_an_island_is_red_in_the_picture_in_which_it_floats_first(tmp_path):
 
 def test_labels_are_broken_and_names_shortened():
     assert _broken("salt concentration $c$ (mol/L)", 1.0) == "salt concentration $c$\n(mol/L)"
+    level = "electronic potential $x$, equipotential to 2 nV (µV)"
+    assert _broken(level, 3.0) == level.replace(", ", ",\n")
     assert _broken("salt concentration $c$ (mol/L)", 3.0) == "salt concentration $c$ (mol/L)"
     assert shortened("host_bottom", 11) == "host_bottom"
     assert shortened("a_region_with_a_long_name", 11) == "a_reg…_name"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fem.compat import MPI
 from fem.contract.registry import with_own
 from fem.files.fields import _BlockFile
 from fem.post.metrics import declared, metrics
-from fem.post.spread import gini_of
+from fem.post.spread import gini_of, rests
 from fem.results.result import Result
 from tests.physics.averaged.columns import column, linear
 
@@ -191,6 +192,14 @@ def test_drawn_shapes_have_their_branches_pieces_and_plugs(
         assert "clog_depth" not in found
     else:  # slices are 0.5 um thick, cells 0.33 um
         assert found["clog_depth"] == pytest.approx(clog * UM, abs=0.8 * UM)
+
+
+def test_a_rest_has_no_distribution_of_current() -> None:
+    """Round-off of 1e-15 A/m2 after 10 A/m2 is none; a run at 1e-15 A/m2 alone has one."""
+    for current, answer in (((-10.0, 4e-16), True), ((-10.0, 1e-3), False), ((1e-15,), False)):
+        series = {"t": np.arange(len(current)), "current_density": np.array(current)}
+        result: Any = SimpleNamespace(series=series)
+        assert rests(result, None) is answer
 
 
 def test_a_dip_is_read_from_the_curve(tmp_path: Path) -> None:

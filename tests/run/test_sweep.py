@@ -125,6 +125,9 @@ def test_a_sample_is_run_noted_and_drawn(tmp_path: Path) -> None:
     assert slopes == pytest.approx([slopes[0]] * 3, rel=2e-3)
     assert next(iter(table(tmp_path / "s")[0])) == CURRENT
     assert here.sweep({}, tmp_path / "s", sample=sample) == rows
+    more = latin(ranges_of([f"{CURRENT}=1 A/m^2,9 A/m^2"]), 1, seed=2)
+    assert here.sweep({}, tmp_path / "s", sample=more)[:3] == rows  # none is lost
+    assert len(table(tmp_path / "s")) == 4
     (image,) = [f for f in draw_sweep(tmp_path / "s", rows) if f.stem == "voltage"]
     assert imread(image).shape[0] > 200
     with pytest.raises(CaseError, match="has values and a range"):

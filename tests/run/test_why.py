@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fem import Case
-from fem.base.errors import CaseError
+from fem.base.errors import CaseError, RunError
 from fem.results.result import Result
 from fem.run.ingredients import ingredients
 from fem.run.report import report
@@ -79,6 +80,27 @@ def test_what_a_case_lacks_is_refused(host: Path) -> None:
         "barriers", "resistance of electrons", "salt gradient", "kinetics"]
     with pytest.raises(CaseError, match="no ingredient 'coatings'; this case has: barriers"):
         why(host, only=["coatings"])
+
+
+def test_every_ingredient_changes_the_case() -> None:
+    case = Case.load("nanowire_li2o_coated")
+    found = ingredients(case)
+    assert {"coatings", "films", "kinetics"} <= {i.name for i in found}
+    for ingredient in found:
+        data = case.to_dict()
+        ingredient.switch(data)
+        assert data != case.to_dict(), ingredient.name
+
+
+def test_a_state_that_cannot_be_built_is_named(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise CaseError("porosity cannot be delivered")
+
+    monkeypatch.setattr("fem.run.session.run", refuse)
+    with pytest.raises(RunError, match=r"all ingredients .* porosity cannot be .* --only"):
+        why(host, only=["barriers"])
 
 
 def test_what_varies_in_a_host_becomes_its_mean() -> None:

@@ -256,7 +256,8 @@ class Circuit(Observer):
             return None
         rest = 0.0 if segment.cutoff is not None and self.stock.shows_bare else BARE_SHARE
         left = self.stock.left()
-        mostly_side = self.flow > 0.0 and 2 * self.lost > self.flow
+        # Of this step of the protocol: in a rest before it both are round-off.
+        mostly_side = self.stepped and self.flow > 0.0 and 2 * self.lost > self.flow
         if left <= rest * self.s.kept["most"] or (math.isfinite(left) and mostly_side):
             return Event("stripped", {"left": left / self.area}, reason=NOTHING_TO_STRIP)
         return None
