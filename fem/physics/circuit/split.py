@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from fem.base.errors import RunError
 from fem.compat import MPI, dfem
 from fem.contract.physics import VOLTAGE_PARTS
 from fem.system.system import System
@@ -126,7 +127,8 @@ class Split:
     def volts(self, current: float, scale: float) -> dict[str, float]:
         """Columns of the parts, V, sign of the voltage (collective).
 
-        NaN without a current where potentials alone do not follow one, as with space charge.
+        NaN without a current where none can flow, and where potentials alone do not follow one, as
+        with space charge.
 
         Args:
             current: through the cell, A, sign of i_n.
@@ -144,11 +146,14 @@ class Split:
         return found | {"V_gap": self.gap}
 
     def _at_rest(self) -> dict[str, float]:
-        """Changes of the powers with a small current, W/A; empty if not known (collective)."""
+        """Changes of powers with a small current, W/A; empty where none can flow (collective)."""
         s = self.s
         if s.response is None:
             return {}
-        moves, rise = s.response()
+        try:
+            moves, rise = s.response()
+        except RunError:  # as before the first nucleus: nothing carries a current
+            return {}
         largest = max([abs(rise), *(float(np.abs(m).max(initial=0.0)) for m in moves.values())])
         step = NUDGE / s.domain.comm.allreduce(largest, op=MPI.MAX)  # A
         voltage = s.get_voltage()
