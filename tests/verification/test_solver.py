@@ -486,6 +486,9 @@ class Clock:
     def change(self):
         return 0.0
 
+    def tells(self, scale):
+        return scale
+
     def accept(self):
         self.t += self.dt
 
