@@ -106,10 +106,12 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
     for k, entry in reversed([*enumerate(entries)]):  # later ones win
         on = tuple(n for n in sorted(left) if fits(n, entry.on))
         porous = [n for n, f in setup.fillings.items() if f.porous and fnmatchcase(n, entry.on)]
-        if porous and not on:
+        if porous:
+            also = f"; name walls that are resolved ({', '.join(on)})" if on else ""
             raise CaseError(
                 f"sei.{k}.on: {entry.on!r}: {porous[0]!r} is an averaged host; films grow on walls "
-                "that are resolved only: resolve it, or give it a film_resistance in [[kinetics]]"
+                "that are resolved only: resolve it, or give it a film_resistance in "
+                f"[[kinetics]]{also}"
             )
         if not on:
             walls = ", ".join(sorted(left - {COUNTER})) or "none that an entry below it leaves"

@@ -70,11 +70,13 @@ def test_data_have_sources() -> None:
     assert [n for n, law in LAWS.items() if not {*law.needs} <= {*known}] == ["tunnel"]
 
 
-def test_refused_on_averaged_hosts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["host_*", "*"])  # the second fits the collector, too
+def test_refused_on_averaged_hosts(where: str, tmp_path: Path) -> None:
     from tests.physics.averaged.columns import column
 
-    with pytest.raises(CaseError, match=r"sei.0.on: 'host_\*': 'host_mat' is an averaged host"):
-        column(cells=4, sei=[on("host_*", "mixed")]).run(tmp_path / "r")
+    host = {"foil": True}
+    with pytest.raises(CaseError, match=r"sei.0.on: '.*\*': 'host_mat' is an averaged host"):
+        column(cells=4, host=host, sei=[on(where, "mixed")]).run(tmp_path / "r")
 
 
 def test_growth_keeps_the_film(tmp_path: Path) -> None:
