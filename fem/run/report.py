@@ -21,6 +21,7 @@ from fem.materials.library import rows
 from fem.post.figures import draw
 from fem.post.metrics import declared
 from fem.post.split import LOOKS
+from fem.post.spread import rests
 from fem.post.style import show_time
 from fem.results.result import Result
 
@@ -68,6 +69,7 @@ def _content(result: Result) -> dict[str, Any]:
     materials = rows(*used_materials(case))
     status = summary.get("data_status", {})
     closures = summary.get("closures", {})
+    parts, voltage, when = _with_current(result)
     made = ("command", "date", "host", "ranks", "physics_hash")
     versions = summary.get("versions", {}) | {k: summary[k] for k in made if k in summary}
     return {
@@ -77,7 +79,8 @@ def _content(result: Result) -> dict[str, Any]:
         "answer": answer(result),
         "warnings": summary.get("warnings", []),
         "why": _why(result.folder),
-        "parts": _parts(summary.get("voltage_parts", {}), float(summary.get("voltage", 0.0))),
+        "parts": _parts(parts, voltage),
+        "when": when,
         "metrics": [
             (name, _number(value), declared()[name].doc)
             for name, value in result.metrics().items() if name in declared()
@@ -131,6 +134,20 @@ def answer(result: Result) -> str:
     events = [e["event"] for e in summary.get("events", ())]
     said += [f"events: {', '.join(dict.fromkeys(events))}"] if events else []
     return "; ".join(said) + "."
+
+
+def _with_current(result: Result) -> tuple[dict[str, float], float, str]:
+    """Parts of the voltage and it, V, of the last step with a current; its time if others follow.
+
+    Those of the last step where none had a current.
+    """
+    series, summary = result.series, result.summary
+    on = [k for k, t in enumerate(series.get("t", ())) if not rests(result, float(t))]
+    if not on or on[-1] == len(series["t"]) - 1:
+        return summary.get("voltage_parts", {}), float(summary.get("voltage", 0.0)), ""
+    row = on[-1]
+    parts = {name: float(series[f"V_{name}"][row]) for name in LOOKS if f"V_{name}" in series}
+    return parts, float(series["voltage"][row]), f", t = {show_time(float(series['t'][row]))}"
 
 
 def _parts(parts: Mapping[str, float], voltage: float) -> list[tuple[str, str, str]]:

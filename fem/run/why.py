@@ -164,7 +164,7 @@ class _Solver:
         if not self.whole:
             study = case.study if case.study == "primary" else "secondary"
             data["study"] = "steady" if "salt gradient" in on else study
-            data["protocol"] = data["protocol"][:1]
+            data["protocol"] = [acting(data["protocol"])]
             for name in ("time", "probe", "initial"):
                 data.pop(name, None)
         for ingredient in (i for i in self.chosen if i.name not in on):
@@ -182,6 +182,12 @@ class _Solver:
         elif finer:
             data["mesh"]["refine"] = data["mesh"].get("refine", 0) + 1
         return data
+
+
+def acting(steps: Sequence[Mapping[str, Any]]) -> Any:
+    """The first step of a protocol that is no rest; of a cycle the first of its own."""
+    every = [step for given in steps for step in given.get("steps", [given])]
+    return next((step for step in every if step["step"] != "rest"), every[0])
 
 
 def effects(corners: Mapping[Corner, float]) -> dict[str, dict[str, Any]]:

@@ -6,13 +6,15 @@ import base64
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fem import Case
 from fem.base.errors import CaseError
-from fem.run.report import answer, report
+from fem.run.report import _with_current, answer, report
 from tests.verification.cells import PLAIN, case, kinetics
 
 #: What a page on its own may not ask for.
@@ -66,6 +68,17 @@ def test_a_page_that_says_all_and_needs_no_network(tmp_path: Path) -> None:
     assert all(base64.b64decode(data).startswith(b"\x89PNG") for data in pictures)
     assumed = page[page.index("Assumed numbers"):page.index("Not in the model")]
     assert "molar_volume" not in assumed and "<td>" in assumed  # cited, and some are assumed
+
+
+def test_parts_are_those_of_the_last_step_with_a_current() -> None:
+    """Ten seconds of plating and a rest, whose parts are those of the summary."""
+    series = {"t": np.array([5.0, 10.0, 20.0]), "current_density": np.array([-10.0, -10.0, 1e-16]),
+              "voltage": np.array([-0.1, -0.2, -0.001]), "V_film": np.array([-0.1, -0.2, 0.0])}
+    summary = {"voltage_parts": {"film": 0.0}, "voltage": -0.001}
+    result: Any = SimpleNamespace(series=series, summary=summary)
+    assert _with_current(result) == ({"film": -0.2}, -0.2, ", t = 10 s")
+    result.series = {name: values[:1] for name, values in series.items()}
+    assert _with_current(result) == ({"film": 0.0}, -0.001, "")
 
 
 def test_a_run_that_has_not_finished_has_no_report(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fem.base.errors import CaseError, RunError
 from fem.results.result import Result
 from fem.run.ingredients import ingredients
 from fem.run.report import report
-from fem.run.why import effects, table, why
+from fem.run.why import acting, effects, table, why
 from fem.values.units import parse_quantity
 from tests.verification.cells import PLAIN, case, kinetics
 
@@ -90,6 +90,13 @@ def test_every_ingredient_changes_the_case() -> None:
         data = case.to_dict()
         ingredient.switch(data)
         assert data != case.to_dict(), ingredient.name
+
+
+def test_a_state_is_that_of_the_first_step_with_a_current() -> None:
+    rest, plate = {"step": "rest", "duration": "1 s"}, {"step": "plate", "duration": "2 s"}
+    assert acting([rest, plate, rest]) == plate
+    assert acting([{"step": "cycle", "cycles": 2, "steps": [rest, plate]}]) == plate
+    assert acting([rest]) == rest
 
 
 def test_a_state_that_cannot_be_built_is_named(
