@@ -17,6 +17,11 @@ from fem.results.result import Result
 Solve = Callable[..., Result]
 Reached = Callable[..., None]
 NONE = "surface_charge=[]"
+TIP = (
+    'geometry={family="planar", length="0.6 um", width="0.2 um", size="8 nm", size_width="3 nm", '
+    'size_collector="3 nm", size_counter="3 nm", '
+    'protrusions=[{x="0.1 um", height="60 nm", radius="30 nm"}]}', "regions={}",
+)  # fmt: skip
 
 
 def charge(density: float) -> str:
@@ -79,6 +84,28 @@ def test_charged_fibres_even_the_foil_where_charge_rivals_salt(
             abs(5 * little / saved(solve(name, charge(-0.1)), bare) - 1), most=0.1)
     reached("voltage of fibres of permittivity 1500 over that of 9, -1",
             abs(saved(solve(name, NONE, "regions.host_hdfp.material=BaTiO3"), bare)), most=5e-3)
+
+
+@pytest.mark.full
+def test_a_tip_between_charged_walls(solve: Solve, reached: Reached) -> None:
+    """Controls: no charge, the other sign."""
+
+    def ratio(result: Result) -> float:
+        """Current density on the upper sixth of the tip over that of the flat foil."""
+        ends = result.points("walls")[result.cells("walls")]
+        i_n = result.array("i_n", block="walls")[result.cells("walls")].mean(axis=1)
+        length, y = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1), ends[:, :, 1].mean(axis=1)
+        tip, flat = (y > 50e-9) & (y < 100e-9), y < 1e-12
+        high, low = (np.average(i_n[part], weights=length[part]) for part in (tip, flat))
+        return float(high / low)
+
+    sides = 'surface_charge=[{{on="sides", density="{} mC/m^2"}}]'
+    changes = {0: NONE} | {sign: sides.format(sign) for sign in (-1, 1)}
+    found = {sign: ratio(solve("hdfp_fibres_charged", *TIP, change))
+             for sign, change in changes.items()}  # fmt: skip
+    reached("tip over flat foil, no charge", found[0], least=2.8)
+    reached("tip over flat foil, -1 mC/m2", found[-1], most=1.65)
+    reached("tip over flat foil, 1 mC/m2", found[1], least=4.5)
 
 
 @pytest.mark.full
