@@ -67,7 +67,7 @@ def in_steps() -> list[str]:
 
 
 def coarse(name: str) -> Case:
-    """A case of the catalogue with cells of twice the size; a front keeps what resolves it.
+    """A case of the catalogue with cells of twice the size; a front and space charge keep theirs.
 
     By a direct solver, unless the case asks for an iterative one; then with a tolerance that leaves
     room for the bound.
@@ -78,7 +78,7 @@ def coarse(name: str) -> Case:
         changes["solver.kind"] = "direct"
     if case.solver.kind == "iterative":
         changes["solver.rtol"] = 1e-11
-    if case.study != "growth":
+    if case.study != "growth" and case.electrolyte_model.model != "pnp":
         changes |= {
             path: f"{2 * parse_quantity(text, 'm'):.12g} m"
             for path, text in sizes(case.geometry or {}).items()
