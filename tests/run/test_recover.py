@@ -78,7 +78,8 @@ def coarse(name: str) -> Case:
         changes["solver.kind"] = "direct"
     if case.solver.kind == "iterative":
         changes["solver.rtol"] = 1e-11
-    if case.study != "growth" and case.electrolyte_model.model != "pnp":
+    model = case.electrolyte_model
+    if case.study != "growth" and (model is None or model.model != "pnp"):
         changes |= {
             path: f"{2 * parse_quantity(text, 'm'):.12g} m"
             for path, text in sizes(case.geometry or {}).items()
