@@ -78,7 +78,7 @@ def coarse(name: str) -> Case:
         changes["solver.kind"] = "direct"
     if case.solver.kind == "iterative":
         changes["solver.rtol"] = 1e-11
-    model = case.electrolyte_model
+    model = getattr(case, "electrolyte_model", None)
     if case.study != "growth" and (model is None or model.model != "pnp"):
         changes |= {
             path: f"{2 * parse_quantity(text, 'm'):.12g} m"
