@@ -118,11 +118,11 @@ def build(setup: Setup, entries: tuple[FixedCharge, ...]) -> Iterator[Charges]:
     """Parts that define, start and measure the charged regions.
 
     Raises:
-        CaseError: a metal that grows would see the wrong ions.
+        CaseError: a metal that grows would see the wrong ions, or bury charge.
     """
     if getattr(setup.case, "electrolyte_model", None) is not None:
         return  # its ions move by themselves, and know of the charge
-    case, found = setup.case, shifts(setup.case, setup.fillings, ())
+    case, found = setup.case, shifts(setup.case, setup.fillings, setup.pores)
     kept = {e.region: e for e in entries if e.region in found}
     reacting = {liquid for pairs in (setup.surfaces.walls, setup.surfaces.faces)
                 for on in pairs.values() for _, liquid in on}
