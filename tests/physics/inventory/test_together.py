@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,26 @@ def test_metal_above_a_host_is_not_in_it(tmp_path: Path) -> None:
     print("use", series["host_use"][-1], "swelling", series["swelling"][-1])
     assert series["host_use"][-1] == pytest.approx(1.0, abs=0.01)
     assert series["swelling"][-1] == pytest.approx(2.5e-6, rel=0.02)
+
+
+def in_a_cycle(folder: str) -> dict[str, float]:
+    """Numbers of a cycle with losses against a foil."""
+    losses = {"dead": {"law": "fraction", "share": 0.02}, "sei": {"share": 0.01}}
+    result = run(Path(folder), protocol=steps(1), inventory=losses)
+    found = {name: float(values[-1]) for name, values in result.cycles.items()
+             if name.startswith(("metal_", "voltage_", "energy_", "coulombic"))}  # fmt: skip
+    return found | {"inventory": result.summary["closures"]["inventory"]}
+
+
+@pytest.mark.full
+def test_a_cycle_on_two_ranks(
+    tmp_path: Path, mpirun: Callable[..., Any], reached: Callable[..., None]
+) -> None:
+    """2 ranks against one: all numbers of the cycle, 1e-9."""
+    alone = in_a_cycle(str(tmp_path / "one"))
+    together = mpirun(2, in_a_cycle, str(tmp_path / "two"))
+    reached("inventory on two ranks", together.pop("inventory"), most=1e-8)
+    apart = {name: abs(value - alone[name]) / (abs(alone[name]) or 1.0)
+             for name, value in together.items()
+             if name != "metal_live"}  # that is what is left of it, next to none
+    reached("largest difference of any number of a cycle", max(apart.values()), most=1e-9)
