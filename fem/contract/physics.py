@@ -26,8 +26,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 __all__ = [
-    "ALL", "TIMED", "VOLTAGE_PARTS", "Column", "Estimate", "EventKind", "Field", "Figure", "Metric",
-    "Physics", "Place", "Study",
+    "ALL", "TIMED", "VOLTAGE_PARTS", "Column", "Estimate", "EventKind", "Field", "Figure",
+    "Ingredient", "Metric", "Physics", "Place", "Study",
 ]  # fmt: skip
 
 #: Studies that go on in time.
@@ -218,6 +218,25 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Ingredient:
+    """Something of a case that can be switched off, to see what it decides (`fem.run.why`).
+
+    Attributes:
+        name: of it.
+        off: what it is then.
+        switch: changes a case's data in place.
+        rank: how telling it is, as a rule. 0: it decides alone; 1: what differs from place to
+            place becomes its mean; 2: what resists, resists no more; 3: what lies on walls is left
+            out; 4: anything else.
+    """
+
+    name: str
+    off: str
+    switch: Callable[[dict[str, Any]], None]
+    rank: int = 4
+
+
+@dataclass(frozen=True)
 class Study:
     """A kind of problem that a physics brings: its parts alone are solved, with no cell around.
 
@@ -294,6 +313,9 @@ class Physics:
             run writes those of its materials into its case, as `[library.NAME]`.
         fields, columns, figures, events, metrics: what it makes.
         estimates: what `hostplate check` and the summary of a run foretell of a case.
+        ingredients: what of it can be switched off in a case: "module:function", (case, run) ->
+            iterable of `Ingredient`, where `run` tells whether a whole run is asked about, or a
+            state; a module without a solver, not one of `[hooks]`.
         spread: "module:function", (result, t) -> `fem.post.spread.Spread` or None: where its
             reaction and its metal are, for the metrics of the distribution.
         wanted: whether it takes part in a case of its studies, from all tables; of one without a
@@ -325,6 +347,7 @@ class Physics:
     more: Callable[[Mapping[str, Any]], Iterator[Field]] = _no_more
     metrics: tuple[Metric, ...] = ()
     estimates: tuple[Estimate, ...] = ()
+    ingredients: str = ""
     spread: str = ""
 
     @property

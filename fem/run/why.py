@@ -28,9 +28,10 @@ from typing import Any
 from fem.base.errors import CaseError, RunError
 from fem.base.folder import write_text
 from fem.case.case import Case
+from fem.case.ingredients import ingredients
+from fem.contract.physics import Ingredient
 from fem.results.comparison import numbers
 from fem.results.result import Result
-from fem.run.ingredients import Ingredient, ingredients
 
 __all__ = ["effects", "table", "why"]
 

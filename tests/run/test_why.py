@@ -10,8 +10,8 @@ import pytest
 
 from fem import Case
 from fem.base.errors import CaseError, RunError
+from fem.case.ingredients import ingredients
 from fem.results.result import Result
-from fem.run.ingredients import ingredients
 from fem.run.report import report
 from fem.run.why import acting, effects, table, why
 from fem.values.units import parse_quantity

@@ -16,6 +16,7 @@ PHYSICS = Physics(
     studies=frozenset({"secondary", "steady", "tertiary"}),
     check=check,
     places=places,
+    ingredients="fem.physics.averaged.ingredients:ingredients",
     fields=(
         Field("eps_m", "", r"metal per volume $\varepsilon_\mathrm{m}$", balance="metal in pores",
               block="averaged", carried="nearest"),

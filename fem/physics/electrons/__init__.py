@@ -24,6 +24,7 @@ PHYSICS = Physics(
     "the electronic potential in everything that conducts electrons",
     studies=ALL,
     check=check,
+    ingredients="fem.physics.electrons.ingredients:ingredients",
     fields=(
         Field("phi_s", "V", r"electronic potential $\varphi_\mathrm{s}$",
               "conductor", "electron balance", colours="cividis", offset=True, block="solid"),

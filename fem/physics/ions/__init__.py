@@ -26,6 +26,7 @@ PHYSICS = Physics(
     "the potential of the electrolyte and, where it is followed, its salt",
     studies=ALL,
     check=check,
+    ingredients="fem.physics.ions.ingredients:ingredients",
     fields=(
         Field("c", "mol/m^3", "salt concentration $c$", "electrolyte", "salt balance",
               shown=(1e-3, "mol/L"), block="salt", carried="inside"),

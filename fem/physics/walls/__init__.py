@@ -10,6 +10,7 @@ PHYSICS = Physics(
     "walls",
     "the reaction of the metal on walls, and films of it",
     studies=ALL,
+    ingredients="fem.physics.walls.ingredients:ingredients",
     fields=(
         Field("i_n", "A/m^2", r"local current density $|i_\mathrm{n}|$", shown=(1e-4, "A/cm²"),
               colours="plasma", magnitude=True, medium="wall"),
