@@ -75,6 +75,8 @@ class Field:
         offset: its level is of no interest where the spread is much smaller; figures show the
             difference.
         gradient_of: field whose gradient's magnitude it is; it lives in figures only.
+        flow: vector of the files along which figures draw lines over it; where the files have
+            none, they go down the field whose gradient this is.
         block: name of the files of what lives on its part of the mesh; default that of a field.
         carried: how `initial.from` brings it to another mesh: `inside`, interpolated where the
             other mesh is; `nearest`, from the nearest node, and not below 0. Else it begins anew.
@@ -92,6 +94,7 @@ class Field:
     magnitude: bool = False
     offset: bool = False
     gradient_of: str = ""
+    flow: str = ""
     block: str = ""
     carried: Literal["", "inside", "nearest"] = ""
     fills: bool = False

@@ -19,6 +19,8 @@ Array = npt.NDArray[np.float64]
 
 #: Shown micrometres per metre; most times of one panel; places that count as one, over the width.
 UM, TIMES, SAME = 1e6, 5, 1e-6
+#: Ratio of a magnitude's ends beyond which its axis is logarithmic, and the least share it shows.
+DECADES, LEAST = 100.0, 1e-5
 
 #: (result, field, time, block) -> its values at the nodes, or in cells.
 Values = Callable[[Result, str, float | None, str], Array]
@@ -64,7 +66,13 @@ def curves(
             ax.plot(height * UM, scale(values), color=colour, label=label)
         ax.set_ylabel(scale.label)
         ax.set_xlabel("height above the collector (µm)")
-        ax.set_ylim(*_room(scale.low, scale.high))
+        every = np.concatenate([scale(values) for _, values in found])
+        lowest = float(every[every > 0.0].min(initial=np.inf))
+        if scale.magnitude and lowest < scale.high / DECADES:
+            ax.set_yscale("log")
+            ax.set_ylim(max(0.5 * lowest, scale.high * LEAST), 2.0 * scale.high)
+        else:
+            ax.set_ylim(*_room(scale.low, scale.high))
         ax.grid(True)
         if len(chosen) > 1:
             ax.legend(loc="best")

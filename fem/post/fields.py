@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fem.contract.physics import Field, Figure
@@ -19,9 +20,10 @@ def fields_of(result: Result) -> dict[str, Field]:
 
 
 def _read(name: str, entry: dict[str, Any]) -> Field:
-    """A field as the run wrote it down; lists were tuples."""
+    """A field as the run wrote it down; lists were tuples. Older runs did not say all of it."""
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-    return Field(name, **given)
+    installed = with_own().fields.get(name)
+    return Field(name, **given) if installed is None else replace(installed, **given)
 
 
 def field_of(result: Result, name: str) -> Field:

@@ -37,6 +37,7 @@ from fem.post.fields import field_of, fields_of, figures_of
 from fem.post.layout import panels
 from fem.post.render import Later, pictures, together
 from fem.post.spread import rests
+from fem.post.streams import at_nodes, flow_of, has_direction, slope, streams
 from fem.post.style import (
     FAINT,
     INK,
@@ -180,26 +181,39 @@ def _fields(result: Result) -> set[str]:
     return known | {f.name for f in fields_of(result).values() if f.gradient_of in known}
 
 
-def _values(result: Result, name: str, t: float | None, block: str) -> Any:
+def _mesh(result: Result, name: str, t: float | None, block: str) -> tuple[Any, Any]:
+    """Points and cells on which a field is drawn.
+
+    Gradients jump from region to region: nodes between two of them are there twice.
+    """
+    points, cells = result.points(block, t), result.cells(block, t)
+    if not field_of(result, name).gradient_of or "region" not in result.fields(block):
+        return points, cells
+    region = result.array("region", t, block).astype(np.int64)
+    pairs = cells + len(points) * region[:, None]
+    own, torn = np.unique(pairs, return_inverse=True)
+    return points[own % len(points)], torn.reshape(cells.shape)
+
+
+def _values(
+    result: Result, name: str, t: float | None, block: str, mesh: Any = None
+) -> Any:
     """Values of a field at nodes or in cells, of vectors the magnitude.
 
     Or the magnitude of another one's gradient (2D): that of a linear element, averaged by area at
-    the nodes.
+    the nodes, of a mesh of `_mesh` if that is given.
     """
     source = field_of(result, name).gradient_of
     if not source:
         found = result.array(name, t, block)
         return found if found.ndim == 1 else np.linalg.norm(found, axis=1)
-    values = result.array(source, t, block)
-    points, cells = result.points(block, t), result.cells(block, t)
-    edges = (points[cells[:, 1:]] - points[cells[:, :1]])[:, :, :2]
-    rise = values[cells[:, 1:]] - values[cells[:, :1]]
-    slope = np.linalg.solve(edges, rise[:, :, None])[:, :, 0]
-    area = np.abs(np.linalg.det(edges))
-    total = np.zeros((len(points), 3))  # of slope and area
-    for corner in cells.T:
-        np.add.at(total, corner, np.column_stack([slope * area[:, None], area]))
-    return np.linalg.norm(total[:, :2], axis=1) / np.maximum(total[:, 2], 1e-300)
+    points, cells = mesh or (result.points(block, t), result.cells(block, t))
+    return np.linalg.norm(at_nodes(points, cells, slope(result, t, source, block)), axis=1)
+
+
+def _has_gradient(result: Result, name: str) -> bool:
+    """Another picture shows the gradient of a field, and the lines with it (2D)."""
+    return any(f.gradient_of == name for f in fields_of(result).values())
 
 
 def _kept(result: Result, name: str, t: float | None, block: str) -> Any:
@@ -220,10 +234,9 @@ def _flat(result: Result, name: str, block: str) -> bool:
 
 def _inside(result: Result, name: str, t: float | None, block: str) -> Any:
     """Values of a field in the cells in which it is shown."""
-    kept, values = _kept(result, name, t, block), _values(result, name, t, block)
-    if _flat(result, name, block):
-        return values[kept]
-    return values[np.unique(result.cells(block, t)[kept])]
+    mesh = _mesh(result, name, t, block)
+    kept, values = _kept(result, name, t, block), _values(result, name, t, block, mesh)
+    return values[kept] if _flat(result, name, block) else values[np.unique(mesh[1][kept])]
 
 
 def _panels(
@@ -251,8 +264,12 @@ def _panels(
         return made
     wide, tall = (high - low)[:2]
     made = panels(wide, tall, len(names), bars=len(names))
+    said: list[str] = []
     for k, (ax, name) in enumerate(zip(made.axes, names, strict=True)):
         drawn, scale = _panel(ax, result, t, name)
+        along = None if _has_gradient(result, name) else flow_of(result, t, name)
+        if along is not None:
+            said.append(along.words(streams(ax, result, t, along)))
         # Lines on the edge are not cut in half.
         walls = shown_block(result, name) == "walls"
         pad = 0.012 * np.array([wide, tall]) if walls else np.zeros(2)
@@ -264,6 +281,7 @@ def _panels(
         made.colour_bar(drawn, scale.label, k)
     materials.legend(made.figure, made.axes)
     more = [remark(result, t)] if remark else []
+    more += said
     more += growth.legend(result, t, names)
     more += growth.scale_remark(made.stretch, wide, tall)
     caption(made.figure, _caption(result, result.time(t, block), *more))
@@ -312,7 +330,8 @@ def _panel(
     block = shown_block(result, name)
     inside, flat = _inside(result, name, t, block), _flat(result, name, block)
     scale = scale or scaled(inside, style)
-    shown = scale(_values(result, name, t, block))
+    mesh = _mesh(result, name, t, block)
+    shown = scale(_values(result, name, t, block, mesh))
     # The pores last: where electrons cross a mat, the solid's block holds pores as well.
     for other, colour in (
         ("insulator", INSULATOR),
@@ -326,16 +345,16 @@ def _panel(
         growth.bodies(ax, result, t)
         ends, currents = occupancy.front(result, t, name)
         return _lines(ax, ends * UM, scale(currents).mean(axis=1), style, scale, norm), scale
-    points = result.points(block, t) * UM
+    points, cells = mesh[0] * UM, mesh[1]
     if block == "walls":
-        ends = result.cells(block, t)
+        ends = cells
         along = shown if flat else shown[ends].mean(axis=1)
         return _lines(ax, points[ends][:, :, :2], along, style, scale, norm), scale
     growing = "metal" in result.blocks
     drawn = ax.tripcolor(
         points[:, 0],
         points[:, 1],
-        result.cells(block, t),
+        cells,
         *(() if flat else (shown,)),
         facecolors=shown if flat else None,
         shading="flat" if flat else "gouraud",
@@ -378,7 +397,7 @@ def _panels_3d(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
 
-    jobs, marks = [], []
+    jobs, marks, said = [], [], []
     for name in names:
         style, block = field_of(result, name), shown_block(result, name)
         values = _inside(result, name, t, block)
@@ -386,6 +405,9 @@ def _panels_3d(
         norm = _norm(scale(values), scale)
         colours = scale.colours or style.colours
         marks.append((ScalarMappable(norm, colours), scale))
+        along = flow_of(result, t, name)
+        pointing = along is not None and has_direction(result, t, along)
+        said += [along.words(pointing, "arrows")] if along is not None else []
         jobs.append(
             {
                 "folder": str(result.folder),
@@ -398,6 +420,7 @@ def _panels_3d(
                 "limits": [float(norm.vmin), float(norm.vmax)],
                 "log": isinstance(norm, LogNorm),
                 "colours": colours,
+                "arrows": pointing,
             }
         )
     images = pictures(jobs)
@@ -407,7 +430,7 @@ def _panels_3d(
         made.colour_bar(mappable, scale.label, k)
     host = any(shown_block(result, name) not in ("walls", "solid") for name in names)
     materials.legend_of_bodies(made.figure, made.axes, result, host)
-    more = [*growth.box_remark(result, t), *([remark(result, t)] if remark else [])]
+    more = [*growth.box_remark(result, t), *([remark(result, t)] if remark else []), *said]
     more += growth.legend(result, t, names)
     caption(made.figure, _caption(result, result.time(t, shown_block(result, names[0])), *more))
     return made.figure

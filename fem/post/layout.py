@@ -48,7 +48,7 @@ class Panels:
     stretch: float
 
     def colour_bar(self, drawn: Any, label: str, which: int = 0) -> None:
-        """Draw a colour bar; a label that is longer than it takes two lines."""
+        """Draw a colour bar; a label that is longer than it takes two lines, beside its panel."""
         cax = self.bars[which]
         bar = self.figure.colorbar(
             drawn, cax=cax, orientation="horizontal" if self.flat else "vertical"
@@ -59,6 +59,20 @@ class Panels:
         cax.tick_params(width=0.5, length=2.5)
         if hasattr(bar.formatter, "set_useOffset"):
             bar.formatter.set_useOffset(False)
+        if not self.flat:
+            self._fit(bar, size.x0 * page[0] - 0.09 + BESIDE + 0.5 * GAP)
+
+    def _fit(self, bar: Any, end: float) -> None:
+        """Take fewer ticks, then smaller letters, where a bar's words reach beyond its room, in."""
+        from matplotlib.colors import LogNorm
+
+        def beyond() -> bool:
+            return bool(bar.ax.get_tightbbox().x1 > end * self.figure.dpi)
+
+        if beyond() and not isinstance(bar.norm, LogNorm):
+            bar.ax.locator_params(axis="y", nbins=3)
+        if beyond():
+            bar.ax.yaxis.label.set_fontsize(7.5)
 
 
 def _broken(label: str, inches: float) -> str:

@@ -16,7 +16,7 @@ from fem.post.figures import field_panel, shown_block, values_in
 from fem.post.layout import panels
 from fem.post.materials import legend, name_layers
 from fem.post.spread import frame, measures
-from fem.post.streams import streams, vector_block
+from fem.post.streams import flow, streams
 from fem.post.style import LINES, LOOK, caption, scaled, show_time, time_label
 from fem.results.result import Result
 
@@ -61,7 +61,7 @@ def plot(
     fields = {f for block in result.blocks for f in result.fields(block)}
     fields |= {f.name for f in fields_of(result).values() if f.gradient_of in fields}
     if lines:
-        vector_block(result, t, lines)
+        flow(result, t, lines)  # names a vector that is not there
     with matplotlib.rc_context(LOOK):
         if name in fields:
             return _map(result, name, t, limits, lines)
@@ -155,8 +155,8 @@ def _map(
     drawn = field_panel(ax, result, t, name, scale, values)
     if limits is not None:
         drawn.set_clim(*np.sort(scale(values)))
-    if lines:
-        streams(ax, result, t, lines)
+    along = [flow(result, t, lines)] if lines else []
+    said = [f.words(streams(ax, result, t, f)) for f in along]
     ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
     pad = 0.012 * (high - low)
     ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
@@ -165,9 +165,8 @@ def _map(
     legend(made.figure, made.axes)
     made.colour_bar(drawn, scale.label)
     title = str(result.summary.get("title") or result.folder.resolve().name)
-    said = [title, f"t = {show_time(result.time(t, shown_block(result, name)))}"]
-    said += [f"lines along {lines}"] if lines else []
-    caption(made.figure, " · ".join(said))
+    when = f"t = {show_time(result.time(t, shown_block(result, name)))}"
+    caption(made.figure, " · ".join([title, when, *said]))
     return made.figure
 
 

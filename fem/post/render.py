@@ -22,6 +22,7 @@ from fem.base.errors import CaseError
 from fem.base.parallel import apart
 from fem.post.fields import cut_off_of, phase_of
 from fem.post.occupancy import host_cells, phase_field_at
+from fem.post.streams import arrows, flow_of
 from fem.post.style import DEAD, FAINT, INK, INSULATOR, METAL, SOLID, stretches
 from fem.results.result import Result
 
@@ -29,6 +30,8 @@ __all__ = ["Later", "pictures", "render", "together"]
 
 #: Enough shade to see the shape, little enough to read the colours.
 LIGHT = {"ambient": 0.72, "diffuse": 0.3, "specular": 0.0}
+#: Arrows along the longest side of a picture, and their colour, seen on both ends of the maps.
+ARROWS, ARROW = 14, "#e8743b"
 
 
 class Later(Exception):  # noqa: N818  (what happens, not a fault)
@@ -173,6 +176,8 @@ def render(job: dict[str, Any]) -> None:
         part = result.grid("insulator", t)
         whole = block in ("walls", "metal")
         _add(plotter, part if whole else part.clip((0, -1, 0), origin=middle), color=INSULATOR)
+    if job.get("arrows"):
+        _arrows(plotter, result, t, job["field"], factors)
     box = pv.Box([x for pair in zip(low, high, strict=True) for x in pair])
     plotter.add_mesh(box, style="wireframe", color=FAINT, line_width=1.5, lighting=False)
     plotter.enable_parallel_projection()
@@ -184,6 +189,29 @@ def render(job: dict[str, Any]) -> None:
     plotter.enable_anti_aliasing("ssaa")
     plotter.screenshot(job["file"])
     plotter.close()
+
+
+def _arrows(plotter: Any, result: Result, t: float, field: str, factors: Any) -> None:
+    """Arrows of one length on the face of the cut, along what flows with a field."""
+    import pyvista as pv
+
+    found = flow_of(result, t, field)
+    if found is None:
+        return
+    low, high = result.extent(t) * factors
+    apart = (high - low).max() / ARROWS
+    x, z = (np.arange(a + 0.5 * apart, b, apart) for a, b in zip(low[::2], high[::2], strict=True))
+    face = 0.5 * (low[1] + high[1])
+    at = np.array([(u, face, w) for u in x for w in z])
+    places, vectors = arrows(result, t, found, at / factors)
+    if not len(places):
+        return
+    drawn = pv.PolyData(places * factors - [0.0, 0.1 * apart, 0.0])  # before the face
+    drawn["along"] = vectors * factors
+    shape = pv.Arrow(start=(-0.5, 0.0, 0.0), tip_length=0.4, tip_radius=0.16, shaft_radius=0.05)
+    drawn = drawn.glyph(orient="along", scale=False, factor=0.8 * apart, geom=shape)
+    drawn.points = drawn.points / factors  # Plotter.set_scale stretches them again
+    plotter.add_mesh(drawn, color=ARROW, **LIGHT)
 
 
 def _measured(plotter: Any, low: Any, high: Any, factors: Any) -> None:

@@ -54,6 +54,21 @@ def test_a_column_is_drawn_as_curves(tmp_path: Path) -> None:
     assert not _panels(wide, None, ("c",)).axes[0].lines  # a map
 
 
+def test_a_field_over_decades_is_drawn_on_a_logarithmic_axis(tmp_path: Path) -> None:
+    """|grad phi_l| of 1 V exp(-y/um): 1e6 V/m at the bottom, 2e-9 of it at the top."""
+    (tmp_path / "fields").mkdir()
+    cells, points = sheet(1, 200)
+    file = _BlockFile(tmp_path / "fields" / "pore", "pore", cells, points, {}, False)
+    file.append(0.0, {"phi_l": ("Node", np.exp(-points[:, 1] / UM))})
+    write_json(MPI.COMM_SELF, tmp_path / "summary.json", {"title": "made", "study": "tertiary"})
+    (ax,) = _panels(Result(tmp_path), None, ("E_l",)).axes
+    heights, field = ax.lines[0].get_data()
+    at = np.searchsorted(heights, 2.0)
+    assert field[at] == pytest.approx(1e3 * np.exp(-2.0), rel=0.02)  # kV/m
+    low, high = ax.get_ylim()
+    assert ax.get_yscale() == "log" and low < 0.02 < 900.0 < high < 3000.0
+
+
 def test_currents_of_a_column_have_their_sign_over_time(tmp_path: Path) -> None:
     result = made(tmp_path / "a", 1)
     ends = np.array([[0.0, 0.0, 0.0], [UM, 0.0, 0.0]])

@@ -180,7 +180,7 @@ def test_captions_give_a_time_only_where_there_is_one(folder, study, when):
         "voltage_parts": "Three-layer host · each place counts by its share of the current",
         "salt": f"Three-layer host · {when}",
         "potentials": f"Three-layer host · {when}",
-        "field": f"Three-layer host · {when}",
+        "field": rf"Three-layer host · {when} · lines along $-\nabla \varphi_\mathrm{{l}}$",
         "local_current": f"Three-layer host · {when} · plating",
         "plated": f"Three-layer host · {when}",
         "depth": f"Three-layer host · {when}",
