@@ -20,7 +20,10 @@ from fem.contract.physics import named
 from fem.contract.registry import with_own
 from fem.results.result import Result
 
-__all__ = ["Frame", "Spread", "frame", "gini_of", "measures", "rests", "spread"]
+__all__ = [
+    "Corners", "Frame", "Spread", "corners_of", "fill_by_depth", "frame", "gini_of", "measures",
+    "rests", "spread",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -28,6 +31,8 @@ Array = npt.NDArray[np.float64]
 FLAT = 1e-6
 #: Share of the largest current of a run below which the cell rests.
 REST_SHARE = 1e-6
+#: Slices of the host by depth.
+SLICES = 24
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Spread:
         area: reacting area, m2 (2D: m).
         current: A (2D: A/m), sign of i_n.
         metal: charge of the metal, C (2D: C/m).
+        room: charge of the metal that fills its pores, C (2D: C/m); 0 where pores do not fill.
         foil: it lies on the collector itself.
     """
 
@@ -75,6 +81,7 @@ class Spread:
     area: Array
     current: Array
     metal: Array
+    room: Array
     foil: npt.NDArray[np.bool_]
 
     @classmethod
@@ -126,6 +133,33 @@ def measures(points: Array, cells: npt.NDArray[np.int64], axisymmetric: bool = F
     size = np.sqrt(np.maximum(np.linalg.det(gram), 0.0)) / float(np.prod(np.arange(1, count)))
     share = np.repeat(size[:, None] / count, count, axis=1)
     return share * (2.0 * np.pi * corners[:, :, 0]) if axisymmetric else share
+
+
+@dataclass(frozen=True)
+class Corners:
+    """Corners of the cells of a block, each with its share of the cell, shape (cells, corners).
+
+    Attributes:
+        here: the thickness of the cell.
+        cells: node of each.
+        size: length, area or volume, m, m2 or m3.
+        depth: below the separator side of the host, m.
+    """
+
+    here: Frame
+    cells: npt.NDArray[np.int64]
+    size: Array
+    depth: Array
+
+
+def corners_of(result: Result, t: float | None, block: str) -> Corners | None:
+    """Corners of a block; None where the result has none, or the collector is no plane."""
+    here = frame(result)
+    if here is None or block not in result.blocks:
+        return None
+    points, cells = result.points(block, t), result.cells(block, t)
+    size = measures(points, cells, here.axisymmetric)
+    return Corners(here, cells, size, here.depth(points)[cells])
 
 
 @functools.lru_cache(maxsize=8)
@@ -257,16 +291,42 @@ def _applied(result: Result, t: float | None) -> float:
 
 
 def current_difference(result: Result, t: float | None) -> float | None:
-    """(largest - smallest)/smallest |i_n| by depth, of 24 layers of the host with some area."""
+    """(largest - smallest)/smallest |i_n| by depth, of slices of the host with some area."""
     if (known := _known(result, t)) is None or rests(result, t):
         return None
     found, here = known
-    edges = np.linspace(0.0, here.thickness, 25)
-    index = np.clip(np.searchsorted(edges, found.depth, side="right") - 1, 0, 23)
-    area = np.bincount(index, weights=found.area, minlength=24)
-    current = np.bincount(index, weights=np.abs(found.current), minlength=24)
+    edges = np.linspace(0.0, here.thickness, SLICES + 1)
+    index = np.clip(np.searchsorted(edges, found.depth, side="right") - 1, 0, SLICES - 1)
+    area = np.bincount(index, weights=found.area, minlength=SLICES)
+    current = np.bincount(index, weights=np.abs(found.current), minlength=SLICES)
     i = current[area > 0.0] / area[area > 0.0]
     return float((i.max() - i.min()) / i.min()) if len(i) > 1 and i.min() > 0.0 else None
+
+
+def fill_by_depth(
+    result: Result, t: float | None, slices: int
+) -> tuple[Array, Array] | None:
+    """Depth of the middle of slices of the host, m, and the share of their pores that is metal.
+
+    NaN in a slice without pores; None where no pores fill.
+    """
+    found, here = spread(result, t), frame(result)
+    if found is None or here is None or not found.room.sum() > 0.0:
+        return None
+    edges = np.linspace(0.0, here.thickness, slices + 1)
+    room, metal = (np.histogram(found.depth, edges, weights=w)[0]
+                   for w in (found.room, found.metal))
+    share = np.divide(metal, room, out=np.full(slices, np.nan), where=room > 0.0)
+    return 0.5 * (edges[1:] + edges[:-1]), share
+
+
+def fill(result: Result, t: float | None) -> dict[str, list[float]] | None:
+    """Share of the pores that is metal against depth, m, in slices of the host that have pores."""
+    if (found := fill_by_depth(result, t, SLICES)) is None:
+        return None
+    depth, share = found
+    on = np.isfinite(share)
+    return {"depth": depth[on].tolist(), "share": share[on].tolist()}
 
 
 def eta_nuc_curve(result: Result, t: float | None) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +163,8 @@ def _parts(parts: Mapping[str, float], voltage: float) -> list[tuple[str, str, s
 def _number(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {_number(v)}" for k, v in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"{_number(min(value))} to {_number(max(value))}" if value else "none"
     return f"{value:.4g}" if isinstance(value, int | float) else str(value)
 
 

@@ -188,6 +188,10 @@ def test_drawn_shapes_have_their_branches_pieces_and_plugs(
     found = metrics(drawn(tmp_path / "r", shape))
     assert branches is None or found["branches"] == branches
     assert found["pieces"] == pieces
+    if shape is slab:  # full up to 6 um over the collector, but for the cells at its edge
+        depth, share = (np.array(found["fill"][name]) for name in ("depth", "share"))
+        assert len(depth) == 24 and np.ptp(np.diff(depth)) < 1e-12
+        assert share[depth > 25 * UM] == pytest.approx(1.0) and share[depth < 23 * UM].max() == 0.0
     if clog is None:
         assert "clog_depth" not in found
     else:  # slices are 0.5 um thick, cells 0.33 um

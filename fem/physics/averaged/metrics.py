@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from fem.base.constants import FARADAY
 from fem.case.case import Case
-from fem.post.spread import Spread, frame, measures
+from fem.post.spread import Spread, corners_of
 from fem.results.result import Result
 
 __all__ = ["margin", "spread"]
@@ -26,16 +27,18 @@ def margin(result: Result, t: float | None) -> float | None:
 
 def spread(result: Result, t: float | None) -> Spread | None:
     """Current and metal of each corner of each cell; the volume of a host counts as its area."""
-    here = frame(result)
-    if here is None or "averaged" not in result.blocks:
+    corners = corners_of(result, t, "averaged")
+    if corners is None:
         return None
-    points, cells = result.points("averaged", t), result.cells("averaged", t)
-    volume = measures(points, cells, here.axisymmetric)
-    known = result.fields("averaged")
-    i_v = result.array("i_v", t, "averaged")[cells] if "i_v" in known else np.zeros(1)
-    eps_m = result.array("eps_m", t, "averaged")[cells] if "eps_m" in known else np.zeros(1)
-    on = np.zeros(volume.size, dtype=bool)
-    depth = here.depth(points)[cells].ravel()
+    known, volume, depth = result.fields("averaged"), corners.size, corners.depth.ravel()
+
+    def at_corners(name: str) -> npt.NDArray[np.float64]:
+        found = result.array(name, t, "averaged")[corners.cells] if name in known else 0.0
+        return np.asarray(found * volume).ravel()
+
     data = Case.load(result.folder / "case.toml").metal_data
-    metal = eps_m * volume * data.z * FARADAY / float(data.molar_volume)
-    return Spread(depth, volume.ravel(), (i_v * volume).ravel(), metal.ravel(), on)
+    charge = data.z * FARADAY / float(data.molar_volume)  # C/m3
+    metal = charge * at_corners("eps_m")
+    on = np.zeros(volume.size, dtype=bool)
+    return Spread(depth, volume.ravel(), at_corners("i_v"), metal,
+                  metal + charge * at_corners("eps"), on)

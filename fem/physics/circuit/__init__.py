@@ -50,6 +50,7 @@ PHYSICS = Physics(
             ("cov", "", "standard deviation over mean of |i_n| on the real area"),
             ("max_mean", "", "largest over mean |i_n| on the real area"),
             ("current_difference", "", "(largest - smallest)/smallest |i_n| of 24 slices by depth"),
+            ("fill", "", "share of the pores that is metal, of 24 slices by depth"),
             ("local_reduction", "", "mean |i_n| on the real area over the cell's current density"),
             ("eta_nuc_curve", "V", "voltage at 3 times the charge of its dip less that of the "
              "dip, in the first plating"),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.post.occupancy import front
-from fem.post.spread import Frame, Spread, frame, measures
+from fem.post.spread import Frame, Spread, corners_of, fill_by_depth, frame
 from fem.results.result import Result
 
 __all__ = [
@@ -26,15 +26,12 @@ SLICES, CLOSED = 60, 0.98
 
 def spread(result: Result, t: float | None) -> Spread | None:
     """Metal, by its volume, m3 (2D: m2), at corners of cells; in 2D the front with its current."""
-    here = frame(result)
-    if here is None or "metal" not in result.blocks:
+    if (corners := corners_of(result, t, "metal")) is None:
         return None
-    points, cells = result.points("metal", t), result.cells("metal", t)
-    volume = measures(points, cells, here.axisymmetric)
-    depth = here.depth(points)[cells].ravel()
-    metal = np.clip(result.array("xi", t, "metal")[cells] * volume, 0.0, None).ravel()
+    here, cells, volume = corners.here, corners.cells, corners.size.ravel()
+    metal = np.clip(result.array("xi", t, "metal")[cells].ravel() * volume, 0.0, None)
     none = np.zeros(len(metal))
-    found = [Spread(depth, none, none, metal, none.astype(bool))]
+    found = [Spread(corners.depth.ravel(), none, none, metal, volume, none.astype(bool))]
     if cells.shape[1] == 3:
         ends, currents = front(result, t, "i_n")
         if len(ends):
@@ -43,7 +40,7 @@ def spread(result: Result, t: float | None) -> Spread | None:
                 length = length * 2.0 * np.pi * ends[:, :, 0].mean(axis=1)
             where, none = here.depth(ends.mean(axis=1)), np.zeros(len(length))
             current = currents.mean(axis=1) * length
-            found.append(Spread(where, length, current, none, none.astype(bool)))
+            found.append(Spread(where, length, current, none, none, none.astype(bool)))
     return Spread.together(found)
 
 
@@ -116,17 +113,11 @@ def fill_half(result: Result, t: float | None) -> Any:
 
 def clog_depth(result: Result, t: float | None) -> float | None:
     """Depth of the highest slice of the host whose pores metal has closed, m; None without one."""
-    here = frame(result)
-    if here is None or "metal" not in result.blocks:
+    if (found := fill_by_depth(result, t, SLICES)) is None:
         return None
-    points, cells = result.points("metal", t), result.cells("metal", t)
-    volume = measures(points, cells, here.axisymmetric)
-    metal = np.clip(result.array("xi", t, "metal")[cells], 0.0, 1.0) * volume
-    depth = here.depth(points)[cells].ravel()
-    edges = np.linspace(0.0, here.thickness, SLICES + 1)
-    room, full = (np.histogram(depth, edges, weights=w.ravel())[0] for w in (volume, metal))
-    closed = np.flatnonzero((room > 0.0) & (full >= CLOSED * room))
-    return float(0.5 * (edges[closed[0]] + edges[closed[0] + 1])) if len(closed) else None
+    depth, share = found
+    closed = np.flatnonzero(share >= CLOSED)
+    return float(depth[closed[0]]) if len(closed) else None
 
 
 # -- bodies ----------------------------------------------------------------------------------------
