@@ -8,16 +8,21 @@ off in all combinations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from fem.contract.physics import Ingredient, named
 from fem.values.properties import number, varies
+from fem.values.units import parse_quantity
 
 if TYPE_CHECKING:
     from fem.case.case import Case
 
-__all__ = ["SAME", "conductors", "given", "ingredients", "of_pairs", "on_all_walls", "on_regions"]
+__all__ = [
+    "SAME", "conductors", "given", "ingredients", "of_pairs", "on_all_walls", "on_regions",
+    "thicknesses",
+]
 
 Data = dict[str, Any]
 
@@ -109,3 +114,19 @@ def of_pairs(case: Case) -> dict[str, dict[str, float]]:
         pair = case.pair_data(str(case.regions[name].material), strict=False)
         found[name] = {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
     return found
+
+
+def thicknesses(case: Case, names: Iterable[str]) -> list[float]:
+    """Thickness of the layers of the geometry that each entry of regions names, m.
+
+    All 1 where the layers do not say it of each.
+    """
+    found = dict.fromkeys(names, 0.0)
+    for layer in (case.to_dict().get("geometry") or {}).get("layers", ()):
+        own, thick = str(layer.get("name", "")), layer.get("thickness")
+        regions = str(layer.get("region", "")), f"host_{own}", f"electrolyte_{own}"
+        for name in found:
+            mixed = name.startswith(f"host_{own}_")  # one of several kinds of fibre
+            if isinstance(thick, str) and (mixed or any(fnmatchcase(r, name) for r in regions)):
+                found[name] += parse_quantity(thick, "m")
+    return [*found.values()] if all(found.values()) else [1.0] * len(found)

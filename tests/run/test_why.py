@@ -15,6 +15,7 @@ from fem.results.result import Result
 from fem.run.report import report
 from fem.run.why import acting, effects, table, why
 from fem.values.units import parse_quantity
+from tests.physics.averaged.columns import column
 from tests.verification.cells import PLAIN, case, kinetics
 
 ALL = ("a", "b", "c")
@@ -136,6 +137,44 @@ def test_steps_between_layers_become_their_mean_by_thickness() -> None:
     found = {i.name: i for i in ingredients(case)}
     next(i for n, i in found.items() if n.endswith("fibre_diameter")).switch(data)
     assert [data["geometry"]["layers"][k]["fibre_diameter"] for k in (0, 1)] == ["4 um", "4 um"]
+
+    case = case.with_({
+        "regions.host_bottom.sigma": "7 S/m", "regions.host_middle_cu.sigma": "1 S/m"})
+    data = case.to_dict()
+    (step,) = (i for i in ingredients(case) if i.name == "steps of sigma")
+    step.switch(data)
+    assert step.off == "their mean, 3 S/m"  # (30 * 7 + 60 * 1)/90
+    assert data["regions"]["host_bottom"]["sigma"] == "3 S/m"
+
+
+def test_what_turns_around_beside_a_barrier_is_found(tmp_path: Path) -> None:
+    """Area that falls to the bottom draws the current to the top; with the top behind a barrier
+    it makes the bottom more even, which takes it deeper.
+    """
+    linear = {"law": "linear", "i0": "100 A/m^2"}
+    data = column(study="secondary").to_dict() | {
+        "geometry": {"family": "planar", "size": "10 um", "width": "10 um", "layers": [
+            {"name": "low", "thickness": "50 um", "region": "host_low"},
+            {"name": "top", "thickness": "50 um", "region": "host_top"},
+            {"name": "gap", "thickness": "10 um", "region": "electrolyte"}]},
+        "regions": {f"host_{k}": {"material": "Cu", "porosity": 0.9, "sigma": "1e6 S/m"}
+                    for k in ("low", "top")},
+        "averaged": {"regions": {
+            "host_low": {"surface": {"law": "constant", "area": "1e6 1/m"}},
+            "host_top": {"surface": {"law": "constant", "area": "3e6 1/m"}}}},
+        "kinetics": [
+            {"surface": "host_low", "eta_nuc": "0 V"} | linear,
+            {"surface": "host_top", "eta_nuc": "200 mV"} | linear,
+            {"surface": "counter", "i0": "1e6 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}],
+    }
+    (tmp_path / "case.toml").write_text(Case.from_dict(data).to_toml())
+    found = why(tmp_path, only=["barriers", "gradient of area"])
+    rows = {row["name"]: row for row in found["rows"]}
+    area, barrier = rows["gradient of area"], rows["barriers"]
+    assert area["numbers"]["B"]["last_in"] < 0.0 < area["numbers"]["B"]["main"]
+    assert area["numbers"]["B"]["flips"] and "acts with barriers" in area["effects"]["B"]
+    assert barrier["numbers"]["B"]["main"] > barrier["numbers"]["B"]["last_in"] > 0.0
+    assert found["pairs"][0]["pair"] == ["barriers", "gradient of area"]
 
 
 def test_whole_runs_say_what_decides_at_their_end(tmp_path: Path) -> None:

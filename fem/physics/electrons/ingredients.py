@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fem.case.ingredients import conductors, given, on_regions
+import numpy as np
+
+from fem.case.ingredients import conductors, given, on_regions, thicknesses
 from fem.contract.physics import Ingredient
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def ingredients(case: Case, _run: bool) -> Iterator[Ingredient]:
     bridges = given(case, "bridge_sigma")
     for key, values in ("sigma", given(case, "sigma")), ("bridge_sigma", bridges):
         if len({*values.values()}) > 1:
-            mean = f"{sum(values.values()) / len(values):.6g} S/m"
+            mean = f"{np.average([*values.values()], weights=thicknesses(case, values)):.6g} S/m"
             yield Ingredient(f"steps of {key}", f"their mean, {mean}",
                              on_regions(dict.fromkeys(values, mean), key), rank=1)
     solids = on_regions(dict.fromkeys(conductors(case), HUGE), "sigma")
