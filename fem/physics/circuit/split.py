@@ -46,6 +46,12 @@ REST_SHARE = 1e-6
 NUDGE = 1e-8
 #: Difference of the parts from the voltage above which a remark says so, V.
 MAX_GAP = 1e-6
+#: Why a rest has no parts: nothing says what they become as the current vanishes.
+WITH_SPACE_CHARGE = (
+    "with space charge a small current moves the ions of the double layers with the potential, so "
+    "the potentials alone do not say what they become as it vanishes; rows with a current have them"
+)
+NOTHING_FLOWS = "in that state no current can flow, as before the first nucleus"
 
 
 class Split:
@@ -86,6 +92,7 @@ class Split:
             (part, name) for part, found in self.regions.items() if len(found) > 1 for name in found
         ]
         self.gap = math.nan
+        self.lacks = ""
 
     @property
     def columns(self) -> list[str]:
@@ -138,6 +145,7 @@ class Split:
         powers = self._at_rest() if rests else self.powers()
         if not powers:
             self.gap = math.nan
+            self.lacks = WITH_SPACE_CHARGE if self.s.hints.lags else NOTHING_FLOWS
             return dict.fromkeys(self.columns, math.nan)
         per = 1.0 if rests else current
         found = {f"V_{part}": power / per for part, power in powers.items()}
@@ -179,7 +187,11 @@ class Split:
         return {"voltage_parts": {n.removeprefix("V_"): v for n, v in self.last.items()}}
 
     def remarks(self) -> Iterator[tuple[str, str]]:
-        """Voltage that no physics accounts for."""
+        """Voltage that no physics accounts for; rows of the series without parts, and why."""
+        if self.lacks:
+            yield "split at rest", (
+                f"the parts of the voltage (columns V_*) are nan where the cell rests: {self.lacks}"
+            )
         if abs(self.gap) > MAX_GAP:
             yield "split", (
                 f"the parts of the voltage miss it by {self.gap:.3g} V (column V_gap): a physics "
