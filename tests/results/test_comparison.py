@@ -84,3 +84,9 @@ def test_a_result_against_a_measured_curve(tmp_path: Path, capsys: pytest.Captur
     image = imread(tmp_path / "f" / "curves.png")[:, :, :3]
     for colour in ((32, 86, 122), (200, 85, 61)):  # the line and the points
         assert (np.abs(255 * image - colour).max(axis=2) < 6).sum() > 40
+    late = tmp_path / "late.csv"  # hours, where the cycler counted minutes
+    late.write_text("time (h),voltage (mV)\n5,-101\n30,-99\n")
+    assert main(["compare", str(folder), str(late), "--out", str(tmp_path / "g")]) == 1
+    said = capsys.readouterr().err
+    assert "late.csv: its times, 1.8e+04 to 1.08e+05 s, share none with those of the " in said
+    assert "result, 0 to 3600 s; check the unit in its header" in said
