@@ -262,6 +262,8 @@ def _numbers(system: System, space: Any, part: Subdomain) -> npt.NDArray[np.int6
     if len(layout.entity_dofs(0, 0)):
         corners = cell_vertices(mesh)[part.cells]
         node = np.asarray(mesh.geometry.input_global_indices, dtype=np.int64)[corners]
+        if part.numbers is not None:
+            node = part.numbers[cell_vertices(part.mesh)]
         place[dofs[:, : dim + 1]] = node
         count = mesh.geometry.index_map().size_global
         for edge in range(dim * (dim + 1) // 2 if len(layout.entity_dofs(1, 0)) else 0):

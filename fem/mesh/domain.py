@@ -50,6 +50,8 @@ class Subdomain:
         entity_map: tells UFL forms how the two meshes belong together.
         cells: parent cell of every local cell (owned, then ghosts).
         points: point of the parent's geometry for each of its own.
+        numbers: of its own points, if there are more of them than in the mesh file: of a mesh that
+            is torn along walls (`fem.mesh.torn`).
     """
 
     regions: tuple[str, ...]
@@ -66,6 +68,7 @@ class Subdomain:
         return out
 
     parent_cell_count: int = 0
+    numbers: npt.NDArray[np.int64] | None = None
 
 
 @dataclass
@@ -616,13 +619,14 @@ class Domain:
         Both are Lagrange spaces on parts of this mesh; nodes are those of cells that they share,
         and spaces of degree 2 meet others at vertices.
         """
-        there = np.full(len(self.mesh.geometry.x), -1, dtype=np.int32)
-        theirs = self.vertices(other, other_part)
-        there[theirs[theirs >= 0]] = np.flatnonzero(theirs >= 0)
-        mine = self.vertices(space, part)
-        shared = np.zeros(len(mine), dtype=bool)
-        shared[space.dofmap.list[other_part.inverse[part.cells] >= 0, : self.dim + 1]] = True
-        return np.where(shared & (mine >= 0), there[mine], -1).astype(np.int32)
+        out = np.full(
+            space.dofmap.index_map.size_local + space.dofmap.index_map.num_ghosts, -1, np.int32
+        )
+        theirs, corners = other_part.inverse[part.cells], slice(self.dim + 1)
+        shared = theirs >= 0
+        # Corners of a cell stand first, and in the same order, on all parts.
+        out[space.dofmap.list[shared, corners]] = other.dofmap.list[theirs[shared], corners]
+        return out
 
     def vertices(self, space: dfem.FunctionSpace, part: Subdomain) -> npt.NDArray[np.int32]:
         """Point of this mesh's geometry at every local node of a Lagrange space on a part of it.

@@ -142,6 +142,8 @@ class Corners:
             return None
         for part in self.system.parts:
             if part.mesh is space.mesh and self.regions <= {*part.regions}:
+                if part.numbers is not None:
+                    raise NotAtCornersError("a field that may jump at nodes")
                 return part
         raise NotAtCornersError("a field that is not everywhere in the regions")
 

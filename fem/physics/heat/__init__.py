@@ -8,11 +8,15 @@ from typing import Annotated, Any
 from pydantic import Field as Key
 
 from fem.contract.physics import Column, Field, Figure, Physics, Place
-from fem.values.kinds import PLACE_VARIABLES, Glob, Name, Table, Temperature
+from fem.values.kinds import PLACE_VARIABLES, Glob, Name, Table, Temperature, Text
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
 
 __all__ = ["PHYSICS", "Heat", "HeatBoundary", "HeatRegion"]
+
+#: Least contact resistance, m2 K/W: a tenth of that between two perfect crystals. Less is no wall
+#: at all, and would only cost digits.
+LEAST_CONTACT = 1e-10
 
 ThermalConductivity = Annotated[Property, PropertyOf("W/m/K", PLACE_VARIABLES, gt=0)]
 
@@ -64,6 +68,10 @@ class Heat(Table):
     boundaries: dict[Name, HeatBoundary] = Key(
         default_factory=dict, description="boundaries that are not insulated"
     )
+    contacts: dict[Text, Annotated[float, Quantity("m^2*K/W", ge=LEAST_CONTACT)]] = Key(
+        default_factory=dict,
+        description="contact resistance of walls, by two regions as \"separator/host_*\"",
+    )
     metal: HeatRegion | None = Key(None, description="of the metal that is plated")
     dU_dT: Annotated[float, Quantity("V/K")] | None = Key(
         None, description="for the metal's electrode reaction; above 0 plating cools"
@@ -86,6 +94,12 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         if heat.metal is not None and getattr(heat.metal, key) is not None:
             yield f"heat.metal.{key}: metal has none; give it for regions that metal can fill"
     start = sections.get("temperature")
+    for wall in heat.contacts:
+        if len(wall.split("/")) != 2 or not all(wall.split("/")):
+            yield (
+                f"heat.contacts: {wall!r}: names no wall; give two regions with a stroke between "
+                'them, as "separator/host_top"'
+            )
     if heat.overheated is not None and start is not None and heat.overheated <= start:
         yield (
             f"heat.overheated: {heat.overheated:g} K is not above the temperature of the case, "
@@ -120,6 +134,9 @@ def places(sections: Mapping[str, Any]) -> Iterator[Place]:
     heat = sections.get("heat")
     for name in heat.regions if heat else ():
         yield Place(f"heat.regions.{name}", name, "region")
+    for wall in heat.contacts if heat else ():
+        for name in wall.split("/"):
+            yield Place(f'heat.contacts."{wall}"', name, "region")
     for name in heat.boundaries if heat else ():
         yield Place(f"heat.boundaries.{name}", name, "boundary")
 

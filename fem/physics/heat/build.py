@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from fem.base.errors import CaseError
+from fem.base.errors import CaseError, nearest
 from fem.contract.physics import TIMED
 from fem.materials import library as materials
 from fem.physics.heat import Heat
@@ -23,7 +23,7 @@ def build(setup: Setup, table: Heat) -> Iterator[Conduction | Shutdown]:
     """The heat balance of a case.
 
     Raises:
-        CaseError: a datum of a material is missing.
+        CaseError: a datum of a material is missing, or regions do not touch that have a contact.
     """
     case, domain = setup.case, setup.domain
     found = {name: _of_region(setup, table, name) for name in domain.regions}
@@ -55,7 +55,8 @@ def build(setup: Setup, table: Heat) -> Iterator[Conduction | Shutdown]:
     entropy = _entropy(setup, table)
     settled = case.study in TIMED and any(T != case.temperature for T in held.values())
     yield Conduction(
-        tuple(media), around, held, entropy, limit, outside, require, settled=settled
+        tuple(media), around, held, _contacts(setup, table), entropy, limit, outside, require,
+        settled=settled,
     )
     melting = {
         name: Melting(m.at, m.width, m.factor)
@@ -63,6 +64,32 @@ def build(setup: Setup, table: Heat) -> Iterator[Conduction | Shutdown]:
     }  # fmt: skip
     if melting:
         yield Shutdown(melting)
+
+
+def _contacts(setup: Setup, table: Heat) -> dict[tuple[tuple[str, str], ...], float]:
+    """Walls that resist heat, by their resistance, m2 K/W; later entries win.
+
+    Raises:
+        CaseError: two regions do not touch.
+    """
+    resistance: dict[tuple[str, str], float] = {}
+    for entry, value in table.contacts.items():
+        one, other = entry.split("/")
+        found = [
+            wall for wall in setup.domain.walls
+            if any(fnmatchcase(a, one) and fnmatchcase(b, other) for a, b in (wall, wall[::-1]))
+        ]
+        if not found:
+            touching = [f"{a}/{b}" for a, b in setup.domain.walls]
+            raise CaseError(
+                f"heat.contacts: {entry!r}: they do not touch; {nearest(entry, touching)}"
+            )
+        resistance |= dict.fromkeys(found, value)
+    walls = sorted(resistance)
+    return {
+        tuple(wall for wall in walls if resistance[wall] == value): value
+        for value in sorted({*resistance.values()})
+    }
 
 
 def _pore(setup: Setup, name: str) -> bool:

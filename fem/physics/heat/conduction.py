@@ -14,6 +14,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import RunError
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.domain import Domain
+from fem.mesh.torn import torn
 from fem.solver.options import Control
 from fem.solver.stage import Stage
 from fem.system.nodal import CELL
@@ -102,10 +103,13 @@ class Conduction(Observer):
 
         Strong:  rho c_p dT/dt - div(k grad T) = sigma |grad phi_s|^2 - i_l.grad phi_l + Q
         Walls:   jump of k grad T.n = i_n (phi_s - phi_l) + i_n T dU/dT
+        Contact: -k grad T.n = (T - T_other)/R_c on both sides of a wall that resists heat
         Edges:   -k grad T.n = h (T - T_out) - flux,  or T given;  else insulated
         Weak:    (1 V)^-1 [ (rho c_p dT/dt, v) + (k grad T, grad v) + <h (T - T_out) - flux, v>
-                 - (sources, v) - <i_n (phi_s - phi_l) + i_n T dU/dT, v> ] = 0          [A]
+                 + <[T]/R_c, [v]> - (sources, v) - <i_n (phi_s - phi_l) + i_n T dU/dT, v> ] = 0  [A]
 
+    [.] is the jump across a wall with a contact resistance; T is continuous at all others. If such
+    a wall reacts, it does so at the temperature of the electrolyte's side, where its heat is made.
     n points out. What other physics make is the port `heat`. i_n is positive where metal
     dissolves, so a positive dU/dT means that plating cools. Storage is lumped at the nodes.
 
@@ -120,6 +124,7 @@ class Conduction(Observer):
         media: what fills the regions; together all of them.
         surroundings: boundary -> what it exchanges heat with.
         held: boundary -> temperature, K.
+        contacts: walls -> contact resistance between the regions on both sides, m2 K/W.
         entropy: dU/dT of the metal's electrode reaction, V/K.
         limit: an event ends the run where it is hotter, K.
         outside: what a temperature is too high for, K -> a sentence each.
@@ -134,6 +139,7 @@ class Conduction(Observer):
     media: tuple[HeatMedium, ...]
     surroundings: Mapping[str, Surroundings] = field(default_factory=dict)
     held: Mapping[str, float] = field(default_factory=dict)
+    contacts: Mapping[tuple[tuple[str, str], ...], float] = field(default_factory=dict)
     entropy: float = 0.0
     limit: float = np.inf
     outside: Callable[[float], list[str]] = lambda T: []
@@ -148,7 +154,8 @@ class Conduction(Observer):
     def declare(self, s: System) -> None:
         """Add the unknown, after all that is there, and the temperature that others read."""
         self.s, domain = s, s.domain
-        part = domain.subdomain(tuple(domain.regions))
+        walls = [wall for walls in self.contacts for wall in walls]
+        part = torn(domain, walls) if walls else domain.subdomain(tuple(domain.regions))
         self.start = float(s.temperature.value)
         around = {a.outside for a in self.surroundings.values() if _given(a.h)}
         self.around = sorted(around | {*self.held.values()})
@@ -206,6 +213,9 @@ class Conduction(Observer):
             flux = m.flux(s, ufl.grad(rise))
             s.row("rise", ufl.inner(flux, ufl.grad(v)) * domain.weight * domain.dx(m.regions))
         s.row("rise", stored)
+        for walls, resistance in self.contacts.items():
+            (jump, tested), weight = (u("+") - u("-") for u in (rise, v)), domain.wall_weight(walls)
+            s.row("rise", jump / resistance * tested * weight * domain.dS(walls))
         self.flows = {"stored": [stored], "content": [content]}
         self.flows |= {"lost": self._lost(v), "given": self._given(v)}
         for name, sign in (("lost", 1.0), ("given", -1.0)):

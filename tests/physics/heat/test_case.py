@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fem import Case, CaseError, RunError
@@ -47,6 +48,10 @@ def hot(heat: Any = None, **changes: Any) -> dict[str, Any]:
     ({"regions": {"*": {"k": "0 W/m/K"}}}, {}, "heat.regions.*.k"),
     ({"regions": {"elektrolyte": {"k": "1 W/m/K"}}}, {}, "did you mean 'electrolyte'"),
     ({"boundaries": {"colector": {"T": "300 K"}}}, {}, "did you mean 'collector'"),
+    ({"contacts": {"electrolyte": "1e-4 m^2*K/W"}}, {}, "'electrolyte': names no wall; give two"),
+    ({"contacts": {"electrolyte/separatr": "1e-4 m^2*K/W"}}, {}, "'separatr'"),
+    ({"contacts": {"electrolyte/separator": "-1e-4 m^2*K/W"}}, {}, "at least 1e-10"),
+    ({"contacts": {"electrolyte/separator": "0 m^2*K/W"}}, {}, "at least 1e-10"),
 ])  # fmt: skip
 def test_what_a_table_cannot_say(heat: Any, changes: Any, message: str) -> None:
     with pytest.raises(CaseError) as error:
@@ -59,6 +64,8 @@ def test_what_a_table_cannot_say(heat: Any, changes: Any, message: str) -> None:
          "give [heat.regions.electrolyte]"),
     ({"regions": {"*": {"k": "1 W/m/K", "density": "1 g/cm^3"}}}, "c_p of 'ideal' is not known"),
     ({"regions": REGIONS, "metal": "Na"}, "heat.dU_dT: of Na it is not known"),
+    ({"regions": REGIONS, "contacts": {"electrolyte/*": "1e-4 m^2*K/W"}},
+     "heat.contacts: 'electrolyte/*': they do not touch"),
 ])  # fmt: skip
 def test_what_is_not_known(heat: Any, message: str) -> None:
     """A datum that is missing names material, region and the way out."""
@@ -134,6 +141,33 @@ def test_a_run_warms_and_goes_on(tmp_path: Path) -> None:
     assert stopped["events"][-1]["event"] == "overheated"
     assert stopped["t"] < 20.0
     assert 0.0 < stopped["T_max"] - (298.15 + rise / 2) <= 0.01  # a step is cut where it passes
+
+
+def test_a_contact_resistance_in_a_case(tmp_path: Path) -> None:
+    """Between separator and electrolyte T jumps by R q; written, probed, and taken up again."""
+    layers = [{"name": name, "thickness": "50 um", "region": name}
+              for name in ("electrolyte", "separator")]
+    boundaries = {"collector": {"T": "298.15 K"}, "counter": {"T": "300.15 K"}}
+    contacts = {"separator/electr*": "5e-4 m^2*K/W"}
+    data = hot(
+        {"regions": REGIONS, "boundaries": boundaries, "contacts": contacts, "dU_dT": "0 V/K"},
+        geometry=ACTIVE["geometry"] | {"layers": layers, "size": "10 um"},
+        regions={"separator": {"material": "ideal"}},
+        protocol=[PLATE | {"duration": "1 s"}],
+        probe=[{"name": f"T{k}", "field": "T", "point": ["5 um", y]}
+               for k, y in enumerate(("45 um", "49.9 um", "50.1 um", "55 um"))],
+    )  # fmt: skip
+    del data["geometry"]["length"]
+    summary(data, tmp_path / "r")
+    done = resume(tmp_path / "r", overrides=["protocol.0.duration=2 s"])
+    low, below, above, high = (done.series[f"probe.T{k}"][-1] for k in range(4))
+    flux = 0.2 * (below - low) / 4.9e-6
+    assert flux == pytest.approx(2.0 / (100e-6 / 0.2 + 5e-4), rel=1e-2)
+    assert above - below - flux * 0.2e-6 / 0.2 == pytest.approx(5e-4 * flux, rel=1e-4)
+    assert high - above == pytest.approx(below - low, rel=1e-3)
+    T, points = done.array("T"), done.points("T")
+    at_wall = abs(points[:, 1] - 50e-6) < 1e-9
+    assert np.ptp(T[at_wall]) == pytest.approx(5e-4 * flux, rel=1e-3)
 
 
 def test_boundaries_held_at_two_temperatures_begin_at_rest(tmp_path: Path) -> None:

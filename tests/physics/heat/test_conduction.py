@@ -10,6 +10,8 @@ import pytest
 import ufl
 
 from fem.api import Case
+from fem.files.checkpoint import node_numbers
+from fem.physics.heat import LEAST_CONTACT
 from fem.physics.heat.conduction import Conduction, HeatMedium, Surroundings
 from fem.physics.heat.shutdown import Melting, Shutdown
 from fem.run.session import run
@@ -30,7 +32,7 @@ from tests.physics.heat.hot import (
 )
 from tests.physics.heat.test_case import PLATE
 from tests.physics.heat.test_case import hot as warming
-from tests.verification.fronts import FLOOR, PORE, UM, Growth, box, film, layer, strip
+from tests.verification.fronts import FLOOR, HOST, PORE, UM, Growth, box, film, layer, strip
 
 PLAIN = HeatMedium(PORE, K, STORES)
 HELD = dict.fromkeys(ENDS, T0)
@@ -70,23 +72,51 @@ def test_surroundings_keep_a_slab_warm() -> None:
     assert numbers["heat_out"] == pytest.approx(1.0 * WIDTH, rel=1e-6)
 
 
-def test_a_thin_layer_is_a_contact_resistance() -> None:
-    """Two slabs with 1e-4 m2K/W between them, as a layer d of k = d/R: 2 mK at 20 W/m2."""
-    resistance, low, high, flux = 1e-4, 0.50 * L, 0.55 * L, 20.0
-    thin, source = (high - low) / resistance, 1e4  # W/(m K), W/m3: 100 A/m2 at 1 S/m
-    domain = slab()
-    k = ufl.conditional(abs(domain.x[1] - 0.5 * (low + high)) < 0.5 * (high - low), thin, K)
-    drop = flux * ((L - high + low) / K + resistance)
-    held = {"collector": T0, "counter": T0 + drop}
-    hot = Hot(domain, (conducting(lambda T: 1.0, counter=1e-2, collector=0.0),
-                       Conduction((HeatMedium(PORE, k, STORES),), held=held)), scale=100 * WIDTH)
-    assert closes(hot.steady(3))
-    moment = (low**2 + L**2 - high**2) / (2 * K) + resistance * 0.5 * (low + high)
-    below = (drop + source * moment) / (drop / flux)  # k dT/dy at the collector, W/m2
-    jump = resistance * (below - source * 0.5 * (low + high))
-    assert jump == pytest.approx(2e-3, rel=0.05)
-    assert hot.at(high / L) - hot.at(low / L) == pytest.approx(jump, rel=1e-6)
-    assert hot.at(low / L) == pytest.approx((below - 0.5 * source * low) * low / K, rel=1e-6)
+def halves(resistance: float | None, *, axisymmetric: bool = False) -> Hot:
+    """A host below and an electrolyte above, both of K, with 20 W/m2 through both and a contact."""
+    domain = box((0, 0), (WIDTH, L), (2, 20), host=lambda x: x[1] < 0.5 * L,
+                 axisymmetric=axisymmetric)  # fmt: skip
+    medium = HeatMedium(("host", "electrolyte"), K, STORES)
+    contacts: Any = {} if resistance is None else {HOST: resistance}
+    held = {"collector": T0, "counter": T0 + 20.0 * (L / K + (resistance or 0.0))}
+    ions = conducting(lambda T: 1.0, counter=0.0)
+    return Hot(domain, (ions, Conduction((medium,), held=held, contacts=contacts)), scale=WIDTH)
+
+
+@pytest.mark.parametrize("axisymmetric", [False, True])
+def test_a_contact_resistance_drops_what_flows_through_it(axisymmetric: bool) -> None:
+    """2 mK at 1e-4 m2K/W and 20 W/m2; each side has its own nodes at the wall and its own T."""
+    hot = halves(1e-4, axisymmetric=axisymmetric)
+    plain = halves(None, axisymmetric=axisymmetric)
+    numbers, u, domain = hot.steady(3), hot.heat.rise, hot.s.domain
+    assert closes(numbers)
+    y = u.space.tabulate_dof_coordinates()[:, 1]
+    above = np.zeros(len(y), dtype=bool)
+    tags = domain.cell_tag_array[u.part.cells]
+    above[u.space.dofmap.list[tags == domain.regions["electrolyte"]]] = True
+    exact = 20.0 * y / K + 2e-3 * above
+    assert u.value.x.array + hot.heat.zero - T0 == pytest.approx(exact, rel=1e-9, abs=1e-12)
+    doubled = len(y) - len(plain.heat.rise.owned)
+    assert doubled == np.isclose(y, 0.5 * L).sum() / 2 == 3
+    numbers_of = node_numbers(hot.s)["rise"]
+    assert len({*numbers_of}) == len(y)  # a checkpoint tells them apart
+    seen = hot.s["T"]
+    side = {s: hot.s.integral(hot.s.form(seen(s) * domain.wall_weight(HOST) * domain.dS(HOST)))
+            for s in "+-"}  # fmt: skip
+    area = np.pi * WIDTH**2 if axisymmetric else WIDTH
+    assert (side["-"] - side["+"]) / area == pytest.approx(2e-3, rel=1e-9)
+
+
+def test_hardly_a_contact_resistance_is_no_wall() -> None:
+    """At the least resistance that a table takes T is off by what that drops: 2 nK."""
+    hot, plain = halves(LEAST_CONTACT), halves(None)
+    for one in (hot, plain):
+        one.steady(2)
+        assert closes(one.numbers)
+    places = [one.heat.rise.space.tabulate_dof_coordinates()[:, 1] for one in (hot, plain)]
+    rises = [one.heat.rise.value.x.array + one.heat.zero - T0 for one in (hot, plain)]
+    there = np.abs(places[0][:, None] - places[1]).argmin(axis=1)
+    assert rises[0] == pytest.approx(rises[1][there], abs=20.0 * LEAST_CONTACT * 1.001, rel=0.0)
 
 
 @pytest.mark.parametrize(("Ea", "rise"), [(0.0, 10.0), (17e3, 11.3248), (40e3, 14.1885)])
