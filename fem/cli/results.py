@@ -87,7 +87,10 @@ def _limits(text: str) -> tuple[float, float]:
 
 def _chosen(options: argparse.Namespace) -> None:
     """Draw what was asked for by name."""
+    import matplotlib
+
     from fem.post.plot import cut, movie, plot, profile
+    from fem.post.style import LOOK
     from fem.results.result import Result
 
     result, folder = Result(options.folder), options.folder / "figures"
@@ -110,7 +113,8 @@ def _chosen(options: argparse.Namespace) -> None:
               for name in options.profile}
     for name, figure in drawn.items():
         file = folder / f"{name}.{options.format}"
-        figure.savefig(file, bbox_inches="tight", pad_inches=0.08)
+        with matplotlib.rc_context(LOOK):  # text stays text
+            figure.savefig(file, bbox_inches="tight", pad_inches=0.08)
         print(file)
     if options.movie:
         print(movie(result, options.movie, options.out or folder / f"{options.movie}.gif"))
@@ -125,6 +129,9 @@ def _one_time(options: argparse.Namespace) -> float | None:
 
 def _do_post(options: argparse.Namespace) -> None:
     named = options.field or options.profile or options.movie or options.line or options.lines
+    if options.out and not options.movie:
+        raise CaseError(f"--out {options.out}: names the file of a --movie; figures go into "
+                        f"{options.folder / 'figures'}, as --format says")
     if named or options.against != "t":
         _chosen(options)
         return

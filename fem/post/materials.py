@@ -64,14 +64,21 @@ def body(ax: Any, result: Result, t: float | None, block: str, colour: str) -> N
 
 
 def _path(ax: Any, points: Any, cells: Any, colour: str, label: str) -> None:
-    """Cells in one colour: all of them as one path, which is quick to draw."""
+    """Cells in one colour: all of them as one path, which is quick to draw.
+
+    All go the same way round: then edges between them cancel, and no gap shows.
+    """
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
+    a, b, c = (points[cells[:, k], :2] for k in range(3))
+    (p, q), (r, s) = (b - a).T, (c - a).T
+    clockwise = p * s < q * r
+    cells = np.where(clockwise[:, None], cells[:, [0, 2, 1]], cells)
     corners = points[cells][:, [0, 1, 2, 0], :2]
     codes = np.tile([Path.MOVETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY], len(corners))
     patch = PathPatch(
-        Path(corners.reshape(-1, 2), codes), facecolor=colour, antialiased=False, linewidth=0,
+        Path(corners.reshape(-1, 2), codes), facecolor=colour, linewidth=0,
         rasterized=True, zorder=0, label=label or "_nolegend_",
     )  # fmt: skip
     ax.add_artist(patch)

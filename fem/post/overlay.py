@@ -13,7 +13,7 @@ from fem.base.errors import CaseError
 from fem.contract.registry import with_own
 from fem.post.fields import field_of
 from fem.post.figures import field_panel, shown_block, values_in
-from fem.post.style import INK, LINES, LOOK, caption, scaled, time_label
+from fem.post.style import INK, LINES, LOOK, caption, scaled, show_time, time_label
 from fem.results.measured import Measured
 from fem.results.result import Result
 
@@ -23,6 +23,8 @@ Array = npt.NDArray[np.float64]
 
 #: Shown micrometres per metre, and mAh/cm2 per C/m2.
 UM, MAH = 1e6, 1 / 36000.0
+#: Lines that lie on one another are all seen.
+STYLES = ("-", "--", "-.", ":")
 #: Curves that are drawn against time or charge: label and factor.
 CURVES = {"voltage": ("cell voltage (mV)", 1e3), "current_density": ("current (mA/cm²)", 0.1)}
 
@@ -78,7 +80,8 @@ def curves(
     """Voltage and current of results as lines, of others as points."""
     from matplotlib.figure import Figure
 
-    lines = [(n, r.series, "-") for n, r in zip(names, results, strict=True)]
+    lines = [(n, r.series, STYLES[k % len(STYLES)])
+             for k, (n, r) in enumerate(zip(names, results, strict=True))]
     points = [(m.name, m.columns, "o") for m in measured]
     every = [(n, d, style, _abscissa(d, against)) for n, d, style in [*lines, *points]]
     tables = [(n, d, style, x) for n, d, style, x in every if x is not None]
@@ -156,9 +159,10 @@ def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float |
         ax.set_xlim(a[0] - pad[0], b[0] + pad[0])
         ax.set_ylim(a[1] - pad[1], b[1] + pad[1])
         ax.set_aspect("equal" if to_scale else "auto")
-        ax.set_title(f"{name}, {result.time(t, shown_block(result, field)):.4g} s", fontsize=8,
-                     color=INK)
-        ax.set_xlabel("µm")
+        when = show_time(result.time(t, shown_block(result, field)))
+        ax.set_title(f"{name}, {when}", fontsize=8, color=INK)
+        ax.set_xlabel("x (µm)")
+    axes[0].set_ylabel("y (µm)")
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8)
     bar.set_label(scale.label)
     caption(figure, f"one scale of colours for all{'' if to_scale else ' · not to scale'}")

@@ -58,8 +58,7 @@ def plot(
     """
     import matplotlib
 
-    fields = {f for block in result.blocks for f in result.fields(block)}
-    fields |= {f.name for f in fields_of(result).values() if f.gradient_of in fields}
+    fields = _fields(result)
     if lines:
         flow(result, t, lines)  # names a vector that is not there
     with matplotlib.rc_context(LOOK):
@@ -71,18 +70,32 @@ def plot(
                     f"{nearest(name, fields | result.series.keys())}")
 
 
+def _fields(result: Result) -> set[str]:
+    """Names of all fields, gradients that figures draw included."""
+    fields = {f for block in result.blocks for f in result.fields(block)}
+    return fields | {f.name for f in fields_of(result).values() if f.gradient_of in fields}
+
+
 def _curve(result: Result, name: str) -> Any:
     from matplotlib.figure import Figure
 
-    series, unit = result.series, result.units.get(name, "")
+    series = result.series
+    factor, unit = _shown_unit(result, name)
     size, shown = time_label(float(series["t"].max()))
     figure = Figure(figsize=(5.2, 2.8), layout="constrained")
     ax = figure.subplots()
-    ax.plot(series["t"] / size, series[name], color=LINES[0])
+    ax.plot(series["t"] / size, series[name] * factor, color=LINES[0])
     ax.set_xlabel(f"time ({shown})")
     ax.set_ylabel(f"{name} ({unit})" if unit else name)
     ax.grid(True)
     return figure
+
+
+def _shown_unit(result: Result, name: str) -> tuple[float, str]:
+    """Factor of a column to the unit of figures, and that unit: small voltages in mV."""
+    unit, values = result.units.get(name, ""), result.series[name]
+    small = unit == "V" and float(np.abs(np.nan_to_num(values)).max(initial=0.0)) < 0.5
+    return (1e3, "mV") if small else (1.0, unit)
 
 
 def half_cycles(charge: Array) -> list[slice]:
@@ -100,13 +113,13 @@ def _over_capacity(result: Result, name: str) -> Any:
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    series, unit = result.series, result.units.get(name, "")
+    series = result.series
     charge = series.get("charge", np.zeros(0))
     found = half_cycles(charge) if len(charge) > 1 else []
     if not found:
         raise CaseError(f"{result.folder}: series.csv has no charge that flows; draw {name} "
                         "against time")
-    factor, shown = (1e3, "mV") if unit == "V" and np.abs(series[name]).max() < 0.5 else (1.0, unit)
+    factor, shown = _shown_unit(result, name)
     figure = Figure(figsize=(5.2, 3.2), layout="constrained")
     ax = figure.subplots()
     first = np.sign(charge[found[0].stop - 1] - charge[found[0].start])
@@ -158,7 +171,8 @@ def _map(
     along = [flow(result, t, lines)] if lines else []
     said = [f.words(streams(ax, result, t, f)) for f in along]
     ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
-    pad = 0.012 * (high - low)
+    walls = shown_block(result, name) == "walls"  # lines on the edge are not cut in half
+    pad = 0.012 * (high - low) * walls
     ax.set_xlim(low[0] - pad[0], high[0] + pad[0])
     ax.set_ylim(low[1] - pad[1], high[1] + pad[1])
     name_layers(ax, result)
@@ -287,6 +301,8 @@ def movie(result: Result, name: str, file: Path) -> Path:
     import matplotlib
     from matplotlib.animation import FFMpegWriter, PillowWriter
 
+    if name not in (known := _fields(result)):
+        raise CaseError(f"{result.folder}: no field {name!r}; {nearest(name, known)}")
     times = result.times
     if len(times) < 2:
         raise CaseError(f"{result.folder}: fields of one time make no movie; "
@@ -320,6 +336,7 @@ def movie(result: Result, name: str, file: Path) -> Path:
                 ax.set_ylim(low[1], high[1])
                 ax.set_aspect("equal" if max(wide, tall) < 8 * min(wide, tall) else "auto")
                 ax.set_title(f"t = {show_time(float(t), float(times[-1]), 3)}", fontsize=9)
-                ax.set_xlabel("µm")
+                ax.set_xlabel("x (µm)")
+                ax.set_ylabel("y (µm)")
                 writer.grab_frame()
     return file

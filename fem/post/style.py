@@ -139,7 +139,7 @@ def _in_volts(size: float) -> str:
     """A small voltage in words, such as `3.2 nV`."""
     scale, letter = next(((s, p) for s, p in reversed(_PREFIXES) if size >= 0.9999 * s),
                          (1e-12, "p"))
-    return f"{size / scale:.2g} {letter}V"
+    return f"{size / scale:.3g} {letter}V"
 
 
 def time_label(t: float) -> tuple[float, str]:

@@ -156,7 +156,7 @@ def _parts(parts: Mapping[str, float], voltage: float) -> list[tuple[str, str, s
     total = sum(v for _, v in known)
     if not known or not total:
         return []
-    return [(name, f"{1e3 * v:.4f}", f"{v / total:.1%}") for name, v in known] + [
+    return [(name, f"{round(1e3 * v, 4) + 0.0:.4f}", f"{v / total:.1%}") for name, v in known] + [
         ("sum", f"{1e3 * total:.4f}", f"cell voltage {1e3 * voltage:.4f} mV")]
 
 

@@ -12,6 +12,7 @@ from fem.base.folder import write_json
 from fem.compat import MPI
 from fem.files.fields import _BlockFile
 from fem.post.figures import _maps
+from fem.post.materials import _path
 from fem.results.result import Result
 from tests.post.test_metrics import UM, sheet
 
@@ -66,3 +67,23 @@ def test_without_a_case_the_host_is_grey_as_ever(layered: Result) -> None:
     (layered.folder / "case.toml").unlink()
     figure = _maps(Result(layered.folder), None, ("c",))
     assert not figure.legends and len(figure.axes[0].patches) == 1
+
+
+def test_a_body_has_no_gaps_between_its_cells() -> None:
+    """Triangles of either way round: each pixel inside has the body's colour."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    cells, points = sheet(30, 40.0, 0.0, 40.0)
+    turned = np.random.default_rng(1).random(len(cells)) < 0.5
+    cells[turned] = cells[turned][:, [0, 2, 1]]
+    figure = Figure(figsize=(3, 3), dpi=110)
+    canvas = FigureCanvasAgg(figure)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_xlim(0.0, 20.0)
+    ax.set_ylim(14.0, 34.0)
+    ax.axis("off")
+    _path(ax, points, cells, "#808080", "")
+    canvas.draw()
+    image = np.asarray(canvas.buffer_rgba())[:, :, :3]
+    assert (image == 128).all()

@@ -53,15 +53,19 @@ def test_colours_keep_to_given_limits(result: Result, tmp_path: Path) -> None:
     """With 1 and 3 mol/L as ends the picture ends at a fifth of the colours."""
     limits = result.plot("c", limits=(1000.0, 3000.0)).axes[0].collections[-1].get_clim()
     assert limits == pytest.approx((1.0, 3.0))
-    code = main(["post", str(result.folder), "--field", "c", "--limits", "1 mol/L,3 mol/L"])
-    assert code == 0
-    image = 255 * imread(result.folder / "figures" / "c.png")[:, : 600, :3]
+    command = ["post", str(result.folder), "--field", "c"]
+    assert main([*command, "--limits", "1 mol/L,3 mol/L"]) == 0
+    image = 255 * imread(result.folder / "figures" / "c.png")[:, :, :3]
+    image = image[:, : 2 * image.shape[1] // 3]  # without the bar
 
     def pixels(colour: tuple[int, int, int]) -> int:
         return int((np.abs(image - colour).max(axis=2) < 4).sum())
 
     assert pixels((68, 1, 84)) > 1000  # 1 mol/L
-    assert pixels((253, 231, 36)) < 400  # 3 mol/L: on the bar only
+    assert pixels((253, 231, 36)) == 0  # 3 mol/L: on the bar only
+    assert main([*command, "--format", "svg"]) == 0
+    assert "t = 2 min" in (result.folder / "figures" / "c.svg").read_text()  # text stays text
+    assert main([*command, "--out", "c.pdf"]) == 1  # names the file of a movie
 
 
 def test_a_movie_has_a_frame_for_each_time(result: Result, tmp_path: Path) -> None:
@@ -69,6 +73,8 @@ def test_a_movie_has_a_frame_for_each_time(result: Result, tmp_path: Path) -> No
         assert film.n_frames == 3  # type: ignore[attr-defined]
     with pytest.raises(CaseError, match=r"a movie is a \.gif or a \.mp4"):
         movie(result, "c", tmp_path / "c.png")
+    with pytest.raises(CaseError, match=r"no field 'c.gif'; known: 'c'"):
+        movie(result, "c.gif", tmp_path / "c.gif")
 
 
 def test_what_is_not_there_is_refused_with_the_nearest(result: Result) -> None:

@@ -29,6 +29,6 @@ PHYSICS = Physics(
         Field("phi_s", "V", r"electronic potential $\varphi_\mathrm{s}$",
               "conductor", "electron balance", colours="cividis", offset=True, block="solid"),
         Field("i_s", "A/m^2", r"electronic current density $|i_\mathrm{s}|$", "conductor",
-              colours="magma", magnitude=True),
+              shown=(1e-4, "A/cm²"), colours="magma", magnitude=True),
     ),
 )

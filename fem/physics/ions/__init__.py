@@ -35,7 +35,7 @@ PHYSICS = Physics(
         Field("E_l", "V/m", r"field $|\nabla\varphi_\mathrm{l}|$", "electrolyte", colours="magma",
               magnitude=True, gradient_of="phi_l", flow="i_l"),
         Field("i_l", "A/m^2", r"ionic current density $|i_\mathrm{l}|$", "electrolyte",
-              colours="magma", magnitude=True),
+              shown=(1e-4, "A/cm²"), colours="magma", magnitude=True),
         Field("N_an", "mol/m^2/s", r"flux of anions $|N_\mathrm{an}|$", "electrolyte",
               colours="magma", magnitude=True),
     ),
