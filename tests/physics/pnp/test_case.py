@@ -68,6 +68,25 @@ def test_a_steady_cell(tmp_path: Path) -> None:
 
 
 THIN = {"family": "planar", "growth": 1.2}
+
+
+def test_a_small_steady_cell(tmp_path: Path) -> None:
+    """Electrodes exchange 170 times its current, a million contents a step: to their last bits."""
+    salt = IDEAL | {"c0": "1 mol/m^3", "D": f"{D!r} m^2/s", "t_plus": 0.5}
+    plate = {"step": "plate", "current_density": f"{0.3 * limiting(1.0) * L / 2e-7!r} A/m^2"}
+    result = Case.from_dict(charged_cell(
+        materials={"ideal": salt}, time={}, protocol=[plate], output={"figures": False},
+        electrolyte_model={"model": "pnp", "eps_r": EPS_R, "stern": "0.2 F/m^2"},
+        geometry=THIN | {"length": "0.2 um", "width": "20 nm", "size": "20 nm",
+                         "size_width": "20 nm", "size_collector": "1.9 nm",
+                         "size_counter": "1.9 nm"},
+        kinetics=[kinetics(n, 1e5, c_ref="1 mol/m^3") for n in ("collector", "counter")],
+    )).run(tmp_path / "r")  # fmt: skip
+    closures = result.summary["closures"]
+    print(f"steady, 0.2 um, default dt0: {result.summary['newton']} Newton, {closures}")
+    assert max(closures.values()) < 1e-9
+
+
 #: Layers of two electrodes that hardly react, which a held voltage only charges; walls of a slit
 #: at rest, whose layers meet (found by a review).
 STILL: dict[str, dict[str, Any]] = {
