@@ -195,7 +195,8 @@ class Unknown:
         gap: instead of extrapolation in time, what the error of a step is judged by.
         weight: of each owned node in the error; all alike without.
         judged: what the error of a step is judged by instead of its values: as many numbers of the
-            iterate and of each of the last three states, in the field's unit.
+            iterate and of each of the last three states, in the field's unit; in rows, each of
+            which is judged by itself.
         relative: where the field exceeds its scale, an error is compared with the field itself.
         rounded: size whose last bit its row has at any value, in the field's unit: where it is a
             logarithm of what is stored, what multiplies that by e.
@@ -830,16 +831,16 @@ class System:
             rate = None if unknown.rate is None else unknown.rate[:n]
             if unknown.judged is not None:
                 states, rate = [*unknown.judged()], None
-                n = len(states[0])
+                n = states[0].shape[-1]
             u, a, b, c = states
             gap = (u - a - sum(self._foreseen(a, b, c, rate))) / unknown.scale
             if unknown.relative:
                 gap /= np.maximum(1.0, np.abs(u) / unknown.scale)
             share = self._error_share() / unknown.tolerance_share
             weight = np.ones(n) if unknown.weight is None else unknown.weight()
-            total = np.array([weight @ gap**2, weight.sum()])
+            total = np.array([*np.atleast_1d(gap**2 @ weight), weight.sum()])
             self.domain.comm.Allreduce(MPI.IN_PLACE, total, op=MPI.SUM)
-            worst = max(worst, share * np.sqrt(total[0] / max(total[1], 1e-300)))
+            worst = max(worst, share * np.sqrt(total[:-1].max() / max(total[-1], 1e-300)))
         return float(max([worst, *(gap() for gap in self.gaps)]))
 
     def _error_share(self) -> float:

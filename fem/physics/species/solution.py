@@ -309,9 +309,14 @@ class Solution:
         return [np.broadcast_to(c, len(mu[0])) for c in found]
 
     def _judged(self, ion: int) -> list[Array]:
-        """Concentrations in units of c0, as volts: of the iterate and of the last three states."""
-        unit = self.volts / max(self.ions[ion].c0, 1e-3 * self.c0)
-        return [unit * self.at_places(state)[ion] for state in (None, 0, 1, 2)]
+        """Concentrations in units of c0, as volts: of the iterate and of the last three states.
+
+        The metal ion, whose balance is no row of its own, goes along with the first of the others.
+        """
+        rows = [0, ion] if ion == 1 else [ion]
+        units = [self.volts / max(self.ions[k].c0, 1e-3 * self.c0) for k in rows]
+        states = (self.at_places(state) for state in (None, 0, 1, 2))
+        return [np.stack([u * c[k] for u, k in zip(units, rows, strict=True)]) for c in states]
 
     def _concentrations(self, given: Sequence[Any], psi: Any) -> list[Any]:
         """c_i as functions of mu, mol/m3 (UFL).

@@ -11,12 +11,13 @@ import pytest
 
 from fem import Case, CaseError
 from fem.base.constants import FARADAY
+from fem.results.result import Result
 from fem.run.session import resume, run
 from tests.physics.charged.hosts import charged
 from tests.physics.species.solutions import IONS, STRIP, ion, three, two
 from tests.physics.species.test_host import at
 from tests.run.test_recover import largest_gap, stop_after
-from tests.verification.cells import C0, RT_F, Cell, L, case
+from tests.verification.cells import C0, RT_F, Cell, D, L, case, kinetics
 
 LAYERS = {
     "family": "planar", "width": "2 um", "size": "1 um", "size_width": "2 um", "layers": [
@@ -50,6 +51,23 @@ def test_at_rest_across_steps_of_charge() -> None:
     y = np.exp(np.arcsinh(-rho / 2))  # c_plus/c of a 1:1 salt
     assert np.abs(anion * y - 1).max() < 1e-9 and np.abs(share / metal - 0.25).max() < 1e-9
     assert made.voltage == pytest.approx(0.0, abs=1e-9)
+
+
+def test_steps_see_a_minority_of_metal_ions(tmp_path: Path) -> None:
+    """Beside 1000 times as many others they follow c0 (1 - (t/t_s)^1/2) at the wall (Sand)."""
+    few, t_s, salt = 1.0, 0.5, 1000.0
+    i = 0.5 * FARADAY * few * float(np.sqrt(np.pi * D / t_s))
+    walls = [kinetics(n, 10 * i, c_ref="1 mol/m^3") for n in ("collector", "counter")]
+    fine = {"family": "planar", "length": "100 um", "width": "2 um", "size": "4 um",
+            "size_width": "2 um", "size_collector": "0.1 um", "growth": 1.15}  # fmt: skip
+    ions = [ion("Li", 1, few, plates=True), ion("S", 1, salt - few), ion("A", -1, salt)]
+    plate = {"step": "plate", "current_density": f"{i!r} A/m^2", "duration": f"{0.6 * t_s} s"}
+    Case.from_dict(case(geometry=fine, ion=ions, kinetics=walls, protocol=[plate], **IONS)).run(
+        tmp_path)
+    found = Result(tmp_path).series
+    off = np.abs(found["c_min"] / few - 1 + np.sqrt(found["t"] / t_s))[1:].max()
+    print(f"a minority of metal ions: {off:.1e} of c0 off, {len(found['t'])} rows")
+    assert off < 1e-3
 
 
 def test_pairs_come_to_their_equilibrium(tmp_path: Path) -> None:
