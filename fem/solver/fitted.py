@@ -39,14 +39,22 @@ class Flux(NamedTuple):
     by_d: Array
 
 
-def bernoulli(x: Array) -> tuple[Array, Array]:
-    """B(x) = x/(e^x - 1), and its derivative."""
-    small = np.abs(x) < SMALL
+def bernoulli(x: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """B(x) = x/(e^x - 1) and its derivative, at x and at -x.
+
+    From one exponential, as B(-x) = B(x) + x; with x > 0 nothing cancels in it.
+    """
+    size = np.abs(x)
+    small = size < SMALL
     with np.errstate(over="ignore"):
-        y = np.where(small, 1.0, x)
-        value = np.where(small, 1 - x / 2 + x**2 / 12, y / np.expm1(y))
-    slope = np.where(small, -0.5 + x / 6 - x**3 / 180, value * (1 - value - x) / y)
-    return value, slope
+        y = np.where(small, 1.0, size)
+        low = np.where(small, 1 - size / 2 + size**2 / 12, y / np.expm1(y))
+    high = low + size
+    falls = np.where(small, -0.5 + size / 6 - size**3 / 180, low * (1 - high) / y)
+    positive, other = x >= 0.0, -1.0 - falls
+    here = np.where(positive, low, high), np.where(positive, falls, other)
+    there = np.where(positive, high, low), np.where(positive, other, falls)
+    return here, there
 
 
 def log_mean(a: Array, b: Array) -> tuple[Array, Array, Array]:
@@ -64,7 +72,7 @@ def log_mean(a: Array, b: Array) -> tuple[Array, Array, Array]:
 
 def fitted(a: Array, b: Array, d: Array) -> Flux:
     """The flux that is exact where it is constant, B(d) a - B(-d) b."""
-    (up, up_slope), (down, down_slope) = bernoulli(d), bernoulli(-d)
+    (up, up_slope), (down, down_slope) = bernoulli(d)
     return Flux(up * a - down * b, up, -down, up_slope * a + down_slope * b)
 
 

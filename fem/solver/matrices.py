@@ -66,6 +66,7 @@ class Assembly:
         self.nest = PETSc.Mat().createNest(self.blocks, comm=comm)
         self.nest.assemble()
         self.filled = False
+        self.moment: Moment | None = None
         self._flat: Any = None
         self.flows = {
             u.name: Differences(self.smooth[k][k], u.differential)
@@ -76,7 +77,7 @@ class Assembly:
     def begin(self) -> None:
         """Start a solve from the present iterate."""
         stage = self.stage
-        self.filled = False
+        self.filled, self.moment = False, None
         self.slopes: dict[str, tuple[Array, Array]] = {}
         self.drifts: dict[str, Array] = {}
         if stage.affine:
@@ -106,7 +107,8 @@ class Assembly:
         """The smooth part of every row, A, at owned nodes."""
         stage = self.stage
         if not stage.affine:
-            return stage.nodal_or_zero(stage.residuals)
+            self.moment = Moment()
+            return stage.nodal_or_zero(stage.residuals, self.moment)
         rise = stage.system.get_voltage() - self.voltage
         out = [r.copy() for r in self.rest]
         for r, slope in zip(out, self.border, strict=False):
@@ -145,7 +147,8 @@ class Assembly:
         stage, local = self.stage, self.stage.local
         if not (self.filled and stage.affine):
             if not stage.affine:
-                moment = Moment()
+                # Laws at the state of the last residual are known already.
+                moment, self.moment = self.moment or Moment(), None
                 self._assemble(moment)
                 for name, size, place in zip(stage.names, stage.sizes, stage.rows, strict=True):
                     if along := stage.along.get(place):

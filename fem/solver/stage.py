@@ -48,6 +48,8 @@ MAX_DECAY_SHARE = 0.1
 MIN_KEPT_SHARE = 1e-3
 #: Share of its scale from which a concentration that is kept from zero counts for the balances.
 SINKING_SHARE = 1e-6
+#: Share of its scale below which a concentration rises as slowly: factors leave as much of nothing.
+NOISE_SHARE = 1e-10
 #: Least concentration that a Newton step leaves in any case, mol/m3. At -2 V, far beyond the
 #: limiting current, a wall has 1e-25 of the salt of the bulk, or less.
 TRACE_C = 1e-60
@@ -55,6 +57,9 @@ TRACE_C = 1e-60
 
 #: Most repeats of a stage whose row was changed by its solution.
 MAX_REPEATS = 5
+#: Factor of the square of a residual over the one before it, which an iteration with the last
+#: factors leaves: those of Newton's own are off by that much.
+CHORD_FACTOR = 4.0
 #: Tolerance of the first linear solve, and factor of the residual in it: Newton leaves its square.
 FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR = 1e-6, 1e-4
 #: Tolerance of the linear solve for a response to a small current.
@@ -262,7 +267,7 @@ class Stage:
             residual, norm, gap = self._state(control, seek)
         if max(norm, abs(gap)) > scale and s.history > 1:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
-        best, stalled = math.inf, 0
+        best, stalled, chord = math.inf, 0, False
         growth = math.inf if s.hints.tight else MAX_RESIDUAL_GROWTH
         for iteration in range(options.max_newton + 1):
             if self.drives and not seek:
@@ -296,8 +301,14 @@ class Stage:
                 leaves = first if iteration == 0 else 0.0
                 tightness = max(leaves, 0.01 * options.rtol / worst, options.linear_rtol)
                 solver.rtol = min(tightness, 1e-4)
-            self.parts.fill()
-            factored += solver.update(fresh and iteration == 0)
+            # The last bit of the way, which Newton's method would take to far below the tolerance.
+            chord = (
+                s.hints.tight and solver.direct and iteration > 0 and not chord
+                and CHORD_FACTOR * worst**2 < options.rtol * self.history[-2]
+            )
+            if not chord:
+                self.parts.fill()
+                factored += solver.update(fresh and iteration == 0)
             steps, iterations, good = self._direction(residual, gap, seek)
             linear += iterations
             if not good and solver.renew():
@@ -506,6 +517,9 @@ class Stage:
                 much = old > SINKING_SHARE * u.scale
                 self.sinks = self.sinks or bool((falling & much).any())
                 np.maximum(u.owned, np.maximum(MIN_KEPT_SHARE * old, TRACE_C), out=u.owned)
+                if self.system.hints.tight:
+                    rises = (u.owned < NOISE_SHARE * u.scale) & (MIN_KEPT_SHARE * u.owned > old)
+                    u.owned[rises] = old[rises] / MIN_KEPT_SHARE
         self.system.voltage.x.array[:] = origin[1] + share * dE
 
     def destroy(self) -> None:

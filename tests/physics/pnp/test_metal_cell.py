@@ -68,3 +68,20 @@ def test_two_regions_beyond_the_limit(strip: tuple[float, Strip]) -> None:
     assert abs(field / foreseen - 1) < (0.02 if debye < 5e-3 else 0.2)
     assert abs(rest - {1e-2: 7.6, 1e-3: 9.9}[debye]) < 0.2
     assert minus.min() > 0 and plus.min() > 0
+
+
+def test_newton_keeps_its_last_factors_and_makes_no_ions(strip: tuple[float, Strip]) -> None:
+    """The last iteration has no matrix of its own; what factors leave of nothing is no ion."""
+    _, cell = strip
+    cell.steady(1.5)
+    outcome = cell.step(1.4, 1e-3)
+    assert outcome.converged and outcome.factored < outcome.newton
+    stage, c = cell.stage, cell.s.unknowns["c_A"]
+    saved = cell.s.save()
+    c.owned[0], c.owned[1] = 1e-40 * cell.c0, 0.1 * cell.c0
+    origin = [u.owned.copy() for u in stage.unknowns], cell.s.voltage.x.array.copy()
+    noise = [1e-13 * cell.c0 * (u is c) + 0.0 * u.owned for u in stage.unknowns]
+    stage._move((noise, 0.0), 1.0, origin)
+    few, many = c.owned[:2] / cell.c0
+    cell.s.restore(saved)
+    assert few <= 1e-36 and many == 0.1 + 1e-13
