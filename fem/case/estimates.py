@@ -99,16 +99,10 @@ class Slab(NamedTuple):
 
 def slabs(case: Case) -> list[Slab]:
     """Layers of a planar cell from the collector upwards; none of any other geometry."""
-    from fem.case.geometry import geometry_parameters
+    from fem.case.geometry import layers_of
 
-    if case.geometry is None or case.geometry.get("family") != "planar":
-        return []
-    planar: Any = geometry_parameters(case.sized_geometry or {})
-    if planar is None or planar.protrusions:
-        return []
-    layers = [(layer.region, layer.thickness) for layer in planar.layers]
     return [Slab(name, thickness, _entry(case, name))
-            for name, thickness in layers or [("electrolyte", planar.length)]]
+            for name, thickness in layers_of(vars(case))]
 
 
 def _entry(case: Case, name: str) -> Any:

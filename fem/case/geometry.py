@@ -45,6 +45,24 @@ def sized(geometry: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str,
     return {name: fine for name in FRONT_SIZES if name in known} | dict(geometry)
 
 
+def layers_of(sections: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Region and thickness, m, of the layers of a planar cell from the collector upwards.
+
+    None of any other geometry, or of one that is wrong.
+
+    Args:
+        sections: of a case, by field name.
+    """
+    geometry = sections.get("geometry")
+    if geometry is None or geometry.get("family") != "planar":
+        return []
+    _, planar = geometry_problems(sized(geometry, sections))
+    if planar is None or planar.protrusions:
+        return []
+    layers = [(layer.region, layer.thickness) for layer in planar.layers]
+    return layers or [("electrolyte", planar.length)]
+
+
 def geometry_problems(geometry: Mapping[str, Any]) -> tuple[list[str], Any]:
     """Problems of a [geometry] table, and its checked parameters (None if there are any)."""
     from geometries import registry

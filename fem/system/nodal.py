@@ -155,12 +155,25 @@ class NodalReaction:
         drop = self.overpotential() - self.shift
         return self.current() * (drop + self.temperature() * float(self.system["dU_dT"].value))
 
+    def metal(self) -> Array:
+        """Current that makes or takes metal at every node, A."""
+        return self.current()
+
+    def resistance(self) -> Any:
+        """Of the films that the law looks through, ohm m2."""
+        return self.film
+
+    @property
+    def resists(self) -> bool:
+        """The law looks through a film."""
+        return bool(self.film)
+
     @property
     def spends(self) -> tuple[str, ...]:
         """Parts of the cell voltage that `spending` gives."""
         side = "" if self.drives else "_counter"
         parts = ["kinetic_counter" if side else "kinetic_plating"]
-        parts += [f"film{side}"] * bool(self.film) + ["nucleation"] * (self.barrier is not None)
+        parts += [f"film{side}"] * self.resists + ["nucleation"] * (self.barrier is not None)
         return tuple(dict.fromkeys([*parts, *(SHIFT_PARTS.get(k, "shift") for k in self.shifts)]))
 
     def spending(self) -> dict[str, float]:
@@ -170,12 +183,13 @@ class NodalReaction:
         """
         current, density = self.current(), self.density()
         kinetic, *more = self.spends
-        eta = self.overpotential() - self.film * density
+        R = self.resistance()
+        eta = self.overpotential() - R * density
         out = {kinetic: float(current @ eta)} | dict.fromkeys(more, 0.0)
-        if self.film:
-            out["film" if self.drives else "film_counter"] = self.film * float(current @ density)
+        if self.resists:
+            out["film" if self.drives else "film_counter"] = float((R * current) @ density)
         if self.barrier is not None:  # metal that strips knows none
-            held = -float(np.minimum(current, 0.0) @ self.barrier)
+            held = -float(np.minimum(self.metal(), 0.0) @ self.barrier)
             out["nucleation"] += held
             out[kinetic] -= held
         for cause, shift in self.shifts.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fem.contract.physics import Column, Estimate, EventKind, Field, Figure, Metric, Physics
-from fem.physics.averaged.table import Averaged, check, places
+from fem.physics.averaged.table import Averaged, check, notes, places
 
 __all__ = ["PHYSICS"]
 
@@ -17,6 +17,7 @@ PHYSICS = Physics(
     check=check,
     places=places,
     ingredients="fem.physics.averaged.ingredients:ingredients",
+    notes=notes,
     fields=(
         Field("eps_m", "", r"metal per volume $\varepsilon_\mathrm{m}$", balance="metal in pores",
               block="averaged", carried="nearest"),

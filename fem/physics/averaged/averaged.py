@@ -17,6 +17,7 @@ from fem.physics.averaged.areas import Given
 from fem.physics.averaged.hosts import Host, at
 from fem.physics.averaged.reaction import PoreKinetics, PoreReaction, Stranding
 from fem.physics.averaged.smoothing import Smoothing
+from fem.physics.averaged.table import few_pores, too_thin
 from fem.system.part import Event, Observer
 from fem.system.system import System
 
@@ -29,8 +30,6 @@ Ints = npt.NDArray[np.int32]
 TYPICAL = 0.1
 #: Largest change of it in one step.
 MAX_CHANGE = 0.05
-#: Distances of pores that a layer must be thick, and below which a run says that it is coarse.
-LEAST_PORES, FEW_PORES = 5, 10
 #: Cells that a nucleation length should span.
 LEAST_CELLS = 2.0
 #: What shares of a volume may miss 1 by.
@@ -71,6 +70,18 @@ class Place:
     skeleton: Array
     kinetics: PoreKinetics
     reaction: Any = None
+
+    def pores(self, metal: Array) -> Array:
+        """Share of the volume that is pore at each node.
+
+        Args:
+            metal: eps_m at all nodes of the part.
+        """
+        return np.asarray(self.given.pores - metal[self.nodes])
+
+    def area(self, metal: Array) -> Array:
+        """Reacting area around each node, m2; see `pores`."""
+        return self.host.area(self.pores(metal), self.given) * self.volume
 
 
 @dataclass
@@ -259,17 +270,8 @@ class Averaged(Observer):
             height = self.s.domain.along(nodes)
             thick = self._extreme(height) + self._extreme(-height)
             apart = self._extreme(place.host.distance(given))
-            if thick < LEAST_PORES * apart:
-                wrong.append(
-                    f"{path}: {1e6 * thick:.3g} um thick, below {LEAST_PORES} distances of "
-                    f"{1e6 * apart:.3g} um between pores: no average of them; resolve its pores, "
-                    "or give pore_distance if it is smaller"
-                )
-            elif thick < FEW_PORES * apart:
-                self.thin.append(
-                    f"{place.host.name!r} is {thick / apart:.1f} distances of pores thick; below "
-                    f"{FEW_PORES} an average is coarse"
-                )
+            wrong += filter(None, [too_thin(place.host.name, thick, apart)])
+            self.thin += filter(None, [few_pores(place.host.name, thick, apart)])
         if wrong:
             raise CaseError("\n".join(wrong))
 
@@ -291,7 +293,7 @@ class Averaged(Observer):
         if low < 1.0 - SLACK:
             return (f".host_fraction: pores, metal and skeleton take {low:.4g} of the volume and "
                     "the rest is nobody's; leave host_fraction out, or let them add up to 1")
-        eps = place.given.pores - self.metal.x.array[place.nodes]
+        eps = place.pores(self.metal.x.array)
         least, limit = -self._extreme(-eps), host.entry.clog.porosity
         if least <= limit:
             return (f": {least:.4g} of the volume is open at the start, and a place is closed at "
@@ -324,6 +326,8 @@ class Averaged(Observer):
         self.smoothing = self._smoothing(s) if self.anywhere and self.transient else None
         s.preparers.append(self._prepare)
         s.flow("cell", lambda: sum(place.reaction.total() for place in self.places))
+        if any(place.kinetics.skin is not None for place in self.places):
+            s.flow("side", self._beside)
         self.least = self.reached = self._least()
         self.leak = self._leak_form(s)
 
@@ -353,6 +357,11 @@ class Averaged(Observer):
         flow, (top, bottom) = abs(s["circuit"].flow), s.domain.span
         return s.integral(self.leak) / (flow * (top - bottom)) if flow else 0.0
 
+    def _beside(self) -> float:
+        """Current that films take, which makes no metal, A (collective)."""
+        local = sum(float((p.reaction.current() - p.reaction.metal()).sum()) for p in self.places)
+        return self.comm.allreduce(local, op=MPI.SUM)
+
     def _decay(self, s: System, weight: Any) -> None:
         """Live metal that dies by itself, in the row of dead metal."""
         rates = {h.name: h.dead.gamma or 0.0 for h in self.hosts
@@ -370,11 +379,13 @@ class Averaged(Observer):
                 space, part = s.fields[other]
                 nodes[other] = s.domain.same_nodes(own, self.part, space, part)[place.nodes]
         rows = {"phi_s": 1.0, "phi_l": -1.0} | ({"eps_m": 1.0} if self.transient else {})
-        place.reaction = PoreReaction(
-            s, host.name, place.kinetics.density, nodes, rows, np.zeros(len(place.nodes)),
-            film=place.kinetics.film, barrier=np.zeros(len(place.nodes)), free=place.kinetics.free,
-        )
         kinetics = place.kinetics
+        if (skin := kinetics.skin) is not None and skin.row:
+            nodes[skin.row], rows[skin.row] = skin.nodes, 1.0
+        place.reaction = PoreReaction(
+            s, host.name, kinetics.density, nodes, rows, np.zeros(len(place.nodes)),
+            barrier=np.zeros(len(place.nodes)), kinetics=kinetics,
+        )
         s.foreseen += [place.reaction.area, place.reaction.barrier, kinetics.seen, kinetics.held,
                        kinetics.gain, kinetics.closed]
         s.contribute_at_nodes("heat", place.reaction, place.reaction.heat)
@@ -421,9 +432,8 @@ class Averaged(Observer):
         now, then, before = s.weights(s.dt)
         for place in self.places:
             host, kinetics, nodes = place.host, place.kinetics, place.nodes
-            eps = place.given.pores - self.metal.x.array[nodes]
-            a_s = host.area(eps, place.given)
-            place.reaction.area[:] = a_s * place.volume
+            place.reaction.area[:] = place.area(self.metal.x.array)
+            a_s = place.reaction.area / place.volume
             self.closable(place)
             size = np.where(a_s > 0.0, a_s, 1.0)
             chi, gamma = 0.0, 0.0
@@ -480,7 +490,7 @@ class Averaged(Observer):
     def closable(self, place: Place) -> None:
         """Note which nodes take no more metal."""
         limit = place.host.entry.clog.porosity
-        was = place.given.pores - self._whole_old()[place.nodes]
+        was = place.pores(self._whole_old())
         place.kinetics.closed[:] = was <= limit if self.transient else False
 
     def _whole_old(self) -> Array:
@@ -602,7 +612,7 @@ class Averaged(Observer):
             )
         for place in self.places:
             clog = place.host.entry.clog
-            eps = place.given.pores - self.metal.x.array[place.nodes]
+            eps = place.pores(self.metal.x.array)
             k = int(np.argmin(eps)) if len(eps) else -1
             mine = (float(eps[k]) if k >= 0 else 1.0, self.comm.rank)
             low, owner = min(self.comm.allgather(mine))
@@ -662,7 +672,7 @@ class Averaged(Observer):
         past = dict.fromkeys(self.regions, -np.inf)
         for place in self.places:
             left = place.kinetics.barrier * (1.0 - place.kinetics.seen)
-            drive = -place.reaction.overpotential() - left
+            drive = -place.reaction.solved().eta - left
             past[place.host.name] = float(drive.max(initial=-np.inf))
         first, second = sorted(map(self._most, past.values()))[:-3:-1]
         return first - second
@@ -679,7 +689,7 @@ class Averaged(Observer):
         for place in self.places:
             heights.append(self.s.domain.along(points[place.nodes]))
             left = place.kinetics.barrier * (1.0 - place.kinetics.seen)
-            drives.append(-place.reaction.overpotential() - left)
+            drives.append(-place.reaction.solved().eta - left)
         height, drive = np.concatenate(heights), np.concatenate(drives)
         top, bottom = self._extreme(height), -self._extreme(-height)
         slack = 1e-6 * (top - bottom)

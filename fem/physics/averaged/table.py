@@ -10,11 +10,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool
 
 from fem.contract.physics import Place
+from fem.physics.averaged.areas import Given, distance
 from fem.values.kinds import PLACE_VARIABLES, Conductivity, Glob, Length, Table
 from fem.values.properties import Property, PropertyOf, number, varies
 from fem.values.units import Quantity
 
-__all__ = ["Averaged", "AveragedRegion", "Clog", "Dead", "Surface", "check", "places"]
+__all__ = [
+    "Averaged", "AveragedRegion", "Clog", "Dead", "Surface", "check", "few_pores", "notes",
+    "places", "too_thin",
+]  # fmt: skip
 
 Share = Annotated[float, Quantity("", gt=0, lt=1)]
 ShareInSpace = Annotated[Property, PropertyOf("", PLACE_VARIABLES, ge=0, le=1)]
@@ -23,6 +27,8 @@ ShareInSpace = Annotated[Property, PropertyOf("", PLACE_VARIABLES, ge=0, le=1)]
 #: nanometres of what feeds it.
 INSULATING = 1e-8
 
+#: Distances of pores that a layer must be thick, and below which a run says that it is coarse.
+LEAST_PORES, FEW_PORES = 5, 10
 #: What each area law must be told.
 NEEDS: dict[str, tuple[str, ...]] = {
     "fibres": ("radius",), "fibre_thin": ("radius",), "pores": ("radius",),
@@ -120,7 +126,7 @@ class Averaged(Table):
 
 
 def check(sections: Mapping[str, Any]) -> Iterator[str]:
-    """Hosts without pores or skeleton data, laws without data, volumes that do not add up."""
+    """Hosts without pores, skeleton or laws' data, volumes that do not add up, thin layers."""
     averaged, regions = sections.get("averaged"), sections.get("regions")
     if averaged is None:
         return
@@ -136,6 +142,82 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             for pattern, region in regions.items():
                 if fnmatchcase(pattern, name) or fnmatchcase(name, pattern):
                     yield from _region(name, f"regions.{pattern}", entry, region)
+    yield from filter(None, (too_thin(*layer) for layer in _layers(sections)))
+
+
+def too_thin(name: str, thick: float, apart: float) -> str:
+    """Why a host is no average, or nothing.
+
+    Args:
+        name: of the region.
+        thick: its thickness, m.
+        apart: largest distance of its pores, m.
+    """
+    if thick >= LEAST_PORES * apart:
+        return ""
+    return (
+        f"averaged.regions.{name}: {1e6 * thick:.3g} um thick, below {LEAST_PORES} distances of "
+        f"{1e6 * apart:.3g} um between pores: no average of them; resolve its pores, or give "
+        "pore_distance if it is smaller"
+    )
+
+
+def few_pores(name: str, thick: float, apart: float) -> str:
+    """Remark on a host that is a coarse average, or nothing; arguments as in `too_thin`."""
+    if not LEAST_PORES * apart <= thick < FEW_PORES * apart:
+        return ""
+    return (f"{name!r} is {thick / apart:.1f} distances of pores thick; below {FEW_PORES} an "
+            "average is coarse")
+
+
+def notes(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Hosts of few pores."""
+    yield from filter(None, (few_pores(*layer) for layer in _layers(sections)))
+
+
+def _layers(sections: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Name, thickness and distance of pores, m, of hosts that are layers of a planar cell.
+
+    Only of those whose distance is the same all over.
+    """
+    from fem.case.geometry import layers_of
+
+    averaged, regions = sections.get("averaged"), sections.get("regions") or {}
+    spans: dict[str, tuple[float, float]] = {}
+    height = 0.0
+    if averaged is None:
+        return
+    for name, thickness in layers_of(sections):
+        spans[name] = spans.get(name, (height, height))[0], height + thickness
+        height += thickness
+    for name, (low, high) in spans.items():
+        entries = [e for glob, e in averaged.regions.items() if fnmatchcase(name, glob)]
+        filled = [r for glob, r in regions.items() if fnmatchcase(name, glob)]
+        if len(entries) == len(filled) == 1:
+            apart = _apart(entries[0], filled[0])
+            if apart is not None:
+                yield name, high - low, apart
+
+
+def _apart(entry: AveragedRegion, region: Any) -> float | None:
+    """Distance of pores of a host, m; None where it is not one number."""
+    if entry.pore_distance is not None:
+        return entry.pore_distance
+    surface, metal = entry.surface, entry.metal or 0.0
+    values = (region.porosity, metal, entry.host_fraction, surface.radius, surface.area)
+    if region.porosity is None or surface.law == "table" or any(_law("", surface)):
+        return None
+    if any(map(varies, filter(None, values))):
+        return None
+    pores = number(region.porosity) + number(metal)
+    if not 0.0 < pores < 1.0:
+        return None
+    import numpy as np
+
+    host = 1.0 - pores if entry.host_fraction is None else number(entry.host_fraction)
+    radius, area = (0.0 if v is None else number(v) for v in (surface.radius, surface.area))
+    given = Given(np.array(pores), np.array(host), np.array(radius), np.array(area))
+    return float(distance(surface.law, given))
 
 
 def _law(path: str, surface: Surface) -> Iterator[str]:

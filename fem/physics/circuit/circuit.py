@@ -284,7 +284,7 @@ class Circuit(Observer):
         side, passed = (abs(float(self.s.charges[k][0])) for k in ("side", "absolute"))
         if closely and not self.s.hints.lags and side > SIDE_SHARE * passed:
             yield "side", (
-                f"{side / passed:.1%} of the charge that passed made or took no metal: bare walls "
-                f"pass a side reaction, {PASSIVE_SHARE:g} of the metal's conductance at "
-                "equilibrium, which counts where currents are small or times long"
+                f"{side / passed:.1%} of the charge that passed made or took no metal: it went "
+                f"into films, or bare walls passed it, {PASSIVE_SHARE:g} of the metal's "
+                "conductance at equilibrium, which counts where currents are small or times long"
             )

@@ -1,4 +1,4 @@
-"""SEI: films that grow on walls out of the electrolyte."""
+"""SEI: films that grow out of the electrolyte, on walls and in averaged hosts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["PHYSICS"]
 
 PHYSICS = Physics(
     "sei",
-    "films that grow on walls from electrons, metal ions and solvent",
+    "films that grow on walls and in averaged hosts from electrons, metal ions and solvent",
     "fem.physics.sei.build:build",
     table=Sei,
     many=True,
-    after=("electrons", "ions", "walls", "metal"),
+    after=("electrons", "ions", "walls", "metal", "averaged"),
     studies=TIMED | {"steady", "secondary"},
     check=check,
     places=places,
@@ -21,6 +21,10 @@ PHYSICS = Physics(
     fields=(
         Field("L_sei", "m", r"film thickness $L_\mathrm{SEI}$", medium="wall",
               balance="growth of the film", colours="cividis", carried="nearest"),
+        Field("eps_sei", "", r"film per volume $\varepsilon_\mathrm{SEI}$",
+              balance="growth of the film in pores", block="averaged", carried="nearest"),
+        Field("L_sei_pores", "m", r"film thickness in pores $L_\mathrm{SEI}$", colours="cividis",
+              block="averaged"),
         Field("L_sei_counter", "m", "film thickness on the counter electrode",
               balance="growth of the film opposite", medium="electrolyte", block="counter",
               carried="nearest"),
@@ -45,6 +49,9 @@ PHYSICS = Physics(
         Column("lithium", "", "charge passed against metal, film and side reactions",
                closure=True, optional=True),
     ),
-    figures=(Figure("sei", "thickness of the film on walls", maps=("L_sei",)),),
+    figures=(
+        Figure("sei", "thickness of the film on walls", maps=("L_sei",)),
+        Figure("sei_pores", "thickness of the film in averaged hosts", maps=("L_sei_pores",)),
+    ),
     events=(EventKind("solvent_gone", "the solvent of the cell is used up", "run"),),
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from fem.base.constants import FARADAY
 from fem.physics.sei.films import Coat, Films
+from fem.physics.sei.pores import PoreFilms
 from fem.system.ledger import Ledger
 from fem.system.part import Event, Observer
 from fem.system.system import System
@@ -22,10 +25,10 @@ ALL_SOLVENT = 1.001
 
 
 class Account:
-    """Charge that the films of one side took and lost, since the start.
+    """Charge that films of one kind took and lost, since the start.
 
     Args:
-        films: of the side.
+        films: on walls, in pores, or on the counter electrode.
 
     Attributes:
         made, lost: in the step measured last: charge of the film that was made, and of what broke
@@ -33,7 +36,7 @@ class Account:
         grown: charge of the film that is there then, less that of the start, C.
     """
 
-    def __init__(self, films: Films):
+    def __init__(self, films: Films | PoreFilms):
         self.films, s, name = films, films.s, films.name
         self._made, self._lost = Ledger(s, f"{name}.made"), Ledger(s, f"{name}.broken")
         self._used = [Ledger(s, f"{name}.solvent.{k}") for k in range(len(films.coats))]
@@ -71,23 +74,24 @@ class Account:
 
 
 class Books(Observer):
-    """Charge, metal and solvent that films took, on walls and on a foil opposite.
+    """Charge, metal and solvent that films took: on walls and in pores, and on a foil opposite.
 
     Args:
-        films: of each side.
+        films: of each kind.
         said: warnings.
     """
 
     provides: tuple[str, ...] = ()
 
-    def __init__(self, films: tuple[Films, ...], said: tuple[str, ...] = ()):
+    def __init__(self, films: tuple[Films | PoreFilms, ...], said: tuple[str, ...] = ()):
         self.films, self.said = films, said
         self.grow = all(f.grow for f in films)
         self.needs = ("circuit", "stock", *(f.name for f in films))
         columns = {False: ("thickness", "thickest", "charge", "broken"),
                    True: ("counter_thickness", "counter_charge")}
+        sides = dict.fromkeys(f.counter for f in films)
         self.makes = (
-            *(f"sei_{name}" for f in films for name in columns[f.counter]),
+            *(f"sei_{name}" for counter in sides for name in columns[counter]),
             "solvent_used", "solvent_share", "sei", "lithium",
         ) if self.grow else ()
 
@@ -106,9 +110,9 @@ class Books(Observer):
         return next((a for a in self.accounts if a.films.counter), None)
 
     @property
-    def _walls(self) -> Account | None:
-        """The account of films on walls."""
-        return next((a for a in self.accounts if not a.films.counter), None)
+    def _hosted(self) -> list[Account]:
+        """Those of films on the side of the host, on walls and in pores."""
+        return [a for a in self.accounts if not a.films.counter]
 
     # -- a run asks ----------------------------------------------------------------------------
 
@@ -131,14 +135,15 @@ class Books(Observer):
         out: dict[str, float] = {}
         for account in self.accounts:
             account.step()
-        if (walls := self._walls) is not None:
+        if hosted := self._hosted:
             out |= {
-                "sei_thickness": walls.films.mean(),
-                "sei_thickest": self.s.extrema(walls.films.name)[1],
-                "sei_charge": walls.made, "sei_broken": walls.lost,
+                "sei_thickness": _mean(hosted),
+                "sei_thickest": max(a.films.thickest() for a in hosted),
+                "sei_charge": sum(a.made for a in hosted),
+                "sei_broken": sum(a.lost for a in hosted),
             }  # fmt: skip
         if (foil := self._foil) is not None:
-            out |= {"sei_counter_thickness": foil.films.mean(), "sei_counter_charge": foil.made}
+            out |= {"sei_counter_thickness": _mean([foil]), "sei_counter_charge": foil.made}
         used = [entry for account in self.accounts for entry in account.solvent()]
         held = [entry for entry in used if entry[0].solvent is not None]
         self.share_before = sum(past / (coat.solvent or 1.0) for coat, past, _ in held)
@@ -152,11 +157,13 @@ class Books(Observer):
     def _lithium(self) -> Iterator[float]:
         """Charge passed against metal, film and side reactions of bare walls, of each side, C."""
         s, books, kept = self.s, self.s["circuit"], self.s.kept
-        if (walls := self._walls) is not None:
+        if hosted := self._hosted:
+            made = sum(a.made for a in hosted)
             metal = s["stock"].plated() - kept["sei.metal"]
             metal += float(books.pending.get("dead", 0.0))  # what inputs strand
-            bare = books.pending["side"] + walls.made  # side reactions that make no film
-            yield metal + books.pending["reacted"] - bare + walls.grown + walls.lost
+            bare = books.pending["side"] + made  # side reactions that make no film
+            film = sum(a.grown + a.lost for a in hosted)
+            yield metal + books.pending["reacted"] - bare + film
         if (foil := self._foil) is not None and self.opposite is not None:
             passed = self.opposite.step(books.total("counter"))
             yield s["opposite"].left() - kept["sei.foil"] + passed + foil.grown + foil.lost
@@ -197,7 +204,7 @@ class Books(Observer):
         plate, most = kept["sei.plate"], float(self.s.charges["absolute"][0])
         if plate < LEAST_PLATED * most:
             return {}
-        made = 0.0 if self._walls is None else self._walls.accepted
+        made = sum(account.accepted for account in self._hosted)
         dead = float(self.s.charges["dead"][0]) if "dead" in self.s.charges else 0.0
         metal = self.s["stock"].plated() - kept["sei.metal"] + dead
         side = -float(self.s.charges["side"][0]) - made
@@ -212,10 +219,17 @@ class Books(Observer):
             yield from ((f"sei.{k}", text) for k, text in enumerate(self.said))
             return
         diameter = self.s["stock"].diameter
-        if self._walls is not None and diameter is not None:
-            thickest = self.s.extrema("L_sei")[1]
+        on_walls = next((f for f in self.films if f.name == "L_sei"), None)
+        if on_walls is not None and diameter is not None and self.grow:
+            thickest = on_walls.thickest()
             if thickest > MAX_FILM_SHARE * diameter:
                 yield "sei_thick", (
                     f"the SEI reaches {1e9 * thickest:.3g} nm, above {MAX_FILM_SHARE:.0%} of the "
                     f"smallest diameter {1e9 * diameter:.3g} nm: it would narrow the pores"
                 )
+
+
+def _mean(accounts: Sequence[Account]) -> float:
+    """Mean thickness of films, m (collective)."""
+    volume, area = np.sum([account.films.sizes() for account in accounts], axis=0)
+    return float(volume / area)

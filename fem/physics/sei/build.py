@@ -1,4 +1,4 @@
-"""From a case to the films on its walls."""
+"""From a case to the films on its walls and in its hosts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
 from fem.case.case import Case
-from fem.compat import MPI
+from fem.compat import MPI, cell_vertices
 from fem.materials import library
 from fem.physics.sei.books import Books
 from fem.physics.sei.films import Coat, Films, at_places
 from fem.physics.sei.laws import LAWS, Crack, Film, Law
+from fem.physics.sei.pores import PoreFilms
 from fem.physics.sei.table import COUNTER, Sei, fits
 from fem.setup.setup import Setup
 from fem.setup.surfaces import Surfaces
@@ -100,23 +101,16 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
             "resistance with it, and neither growth nor the charge that it takes is counted"
         )
         return
-    left = {w[0] for e in setup.surfaces.plating for w in (*e.walls, *e.faces)} | {COUNTER}
-    sides: dict[bool, list[Coat]] = {False: [], True: []}  # on walls, on the counter electrode
+    hosts = {n for n, f in setup.fillings.items() if f.porous and n in setup.surfaces.reactions}
+    left = {w[0] for e in setup.surfaces.plating for w in (*e.walls, *e.faces)} | hosts | {COUNTER}
+    kinds: dict[str, list[Coat]] = {"walls": [], "pores": [], "opposite": []}
     said: list[str] = []
     for k, entry in reversed([*enumerate(entries)]):  # later ones win
         on = tuple(n for n in sorted(left) if fits(n, entry.on))
-        porous = [n for n, f in setup.fillings.items() if f.porous and fnmatchcase(n, entry.on)]
-        if porous:
-            also = f"; name walls that are resolved ({', '.join(on)})" if on else ""
-            raise CaseError(
-                f"sei.{k}.on: {entry.on!r}: {porous[0]!r} is an averaged host; films grow on walls "
-                "that are resolved only: resolve it, or give it a film_resistance in "
-                f"[[kinetics]]{also}"
-            )
         if not on:
             walls = ", ".join(sorted(left - {COUNTER})) or "none that an entry below it leaves"
             raise CaseError(
-                f"sei.{k}.on: {entry.on!r}: fits no wall that reacts; walls: {walls}"
+                f"sei.{k}.on: {entry.on!r}: fits no surface that reacts; surfaces: {walls}"
             )
         left -= {*on}
         known = entry.numbers()
@@ -137,12 +131,20 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
         held = entry.solvent
         if held is None and film.solvent is not None:
             held = film.solvent * _liquid(setup)
-        sides[on == (COUNTER,)].insert(0, Coat(film, L0, thinnest, on, held))
+        where = {"opposite": on} if on == (COUNTER,) else {
+            "pores": tuple(n for n in on if n in hosts),
+            "walls": tuple(n for n in on if n not in hosts)}
+        for kind, surfaces in where.items():
+            if surfaces:
+                kinds[kind].insert(0, Coat(film, L0, thinnest, surfaces, held))
     grow = case.study == "tertiary"
     if not grow:
         said.append(f"sei: a {case.study} study keeps the film of the start; its resistance and "
                     "its current are those of that thickness")
-    films = [Films(tuple(coats), grow, side) for side, coats in sides.items() if coats]
+    films: list[Films | PoreFilms] = [
+        PoreFilms(tuple(coats), grow) if kind == "pores"
+        else Films(tuple(coats), grow, kind == "opposite") for kind, coats in kinds.items() if coats
+    ]
     yield from films
     yield Books(tuple(films), tuple(said))
 
@@ -155,7 +157,9 @@ def _thickness(setup: Setup, on: tuple[str, ...], L0: Any) -> tuple[float, float
     electrodes += [setup.surfaces.counter] if setup.surfaces.counter is not None else []
     walls = [w for e in electrodes for w in e.walls if w[0] in on]
     faces = [f for e in electrodes for f in e.faces if f[0] in on]
-    points = domain.corners(walls, faces)
+    tags = [domain.regions[n] for n in on if n in domain.regions and setup.fillings[n].porous]
+    inside = cell_vertices(domain.mesh)[np.isin(domain.cell_tag_array, tags)]
+    points = np.concatenate([domain.corners(walls, faces), domain.mesh.geometry.x[inside.ravel()]])
     values = np.broadcast_to(at_places(L0, domain.places(points)), len(points))
     low = domain.comm.allreduce(float(values.min(initial=np.inf)), op=MPI.MIN)
     high = domain.comm.allreduce(float(values.max(initial=-np.inf)), op=MPI.MAX)

@@ -258,11 +258,15 @@ class Films:
         local = float(self.capacity @ self.s.unknowns[self.name].owned)
         return self.s.domain.comm.allreduce(local, op=MPI.SUM)
 
-    def mean(self) -> float:
-        """Mean thickness, m (collective)."""
+    def sizes(self) -> tuple[float, float]:
+        """Volume of film, m3 (2D: m2), and the area that it lies on (collective)."""
         local = np.array([self.area @ self.s.unknowns[self.name].owned, self.area.sum()])
         volume, area = self.s.domain.comm.allreduce(local, op=MPI.SUM)
-        return float(volume / area)
+        return float(volume), float(area)
+
+    def thickest(self) -> float:
+        """Largest thickness, m (collective)."""
+        return self.s.extrema(self.name)[1]
 
 
 def _side(expression: Any, side: str) -> Any:

@@ -1,4 +1,4 @@
-"""[[sei]] of a case: a film that grows from the electrolyte on a wall."""
+"""[[sei]] of a case: a film that grows from the electrolyte on a wall or inside a host."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class CrackTable(Table):
 
 
 class Sei(Table):
-    """A film that grows on a wall; numbers that are not given are those of `data`."""
+    """A film that grows on walls or in averaged hosts; numbers not given are those of `data`."""
 
-    on: Glob = Field(description="region of the solid side, 'collector', or 'counter'")
+    on: Glob = Field(description="solid or averaged region, 'collector', or 'counter'")
     law: Literal[
         "reaction", "solvent_diffusion", "mixed", "electron", "interstitial", "tunnel"
     ] = Field(description="of growth")

@@ -150,7 +150,8 @@ class WallLedger(Observer):
         some = known or (
             self.interface.initial_charge > 0.0 if q is None else bool((q.owned > 0.0).any())
         )
-        some = some or any(store.live() > 0.0 for store in self.stores)
+        stored = any(store.live() > 0.0 for store in self.stores)  # collective, so of every rank
+        some = stored or some
         return bool(self.comm.allreduce(some, op=MPI.LOR))
 
     def left(self) -> float:

@@ -16,6 +16,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError, Interrupted
 from fem.compat import MPI
 from fem.mesh.domain import Domain
+from fem.physics.averaged import PHYSICS
 from fem.run.session import resume
 from fem.run.signals import StopRequest
 from fem.solver.options import Control, Options
@@ -203,6 +204,16 @@ THIN = r"averaged.regions.host_mat: 10 um thick, below 5 distances of 10.9 um be
 def test_refused(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=reason):
         column(cells=4, **changes).run(tmp_path / "r")
+
+
+def test_thin_layers_are_seen_before_they_run() -> None:
+    """By `check`, where one distance of pores holds all over a layer; others by the run."""
+    with pytest.raises(CaseError, match=THIN):
+        column(L=10.0, cells=4, surface=FIBRES)
+    column(L=10.0, cells=4, surface=FIBRES, porosity=FALLING)
+    case = column(L=80.0, cells=20, surface=FIBRES)
+    assert [*PHYSICS.notes(vars(case))] == [
+        "'host_mat' is 7.3 distances of pores thick; below 10 an average is coarse"]
 
 
 def test_warned(tmp_path: Path) -> None:

@@ -57,3 +57,21 @@ def mixed(L0: float, D: float, k: float, c: float, t: float) -> float:
 def tunnel(L0: float, beta: float, j: float, t: float) -> float:
     """Thickness by tunnelling electrons, m."""
     return float(L0 + np.log1p(beta * V * j * np.exp(-beta * L0) * t / (N * FARADAY)) / beta)
+
+
+def lined(
+    area: float, film: dict[str, Any], *steps: dict[str, Any], **changes: Any
+) -> dict[str, Any]:
+    """An averaged host, 10 um thick, that hardly does anything but grow a film inside."""
+    layers = [{"name": "mat", "thickness": "10 um", "region": "host_mat"},
+              {"name": "gap", "thickness": "5 um", "region": "electrolyte"}]
+    host = {"surface": {"law": "constant", "area": f"{area!r} 1/m"}, "pore_distance": "1 um"}
+    return case(**{
+        "materials": {"ideal": PLAIN},
+        "geometry": {"family": "planar", "size": "5 um", "width": "10 um", "size_width": "10 um",
+                     "layers": layers},
+        "regions": {"host_mat": {"material": "Cu", "porosity": 0.9, "sigma": "1e4 S/m"}},
+        "averaged": {"regions": {"host_mat": host}},
+        "kinetics": [kinetics("host_mat", 1e-8, eta_nuc="40 mV"), kinetics("counter", 1e4)],
+        "protocol": list(steps), "sei": [film],
+    } | changes)

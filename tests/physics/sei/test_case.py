@@ -70,15 +70,6 @@ def test_data_have_sources() -> None:
     assert [n for n, law in LAWS.items() if not {*law.needs} <= {*known}] == ["tunnel"]
 
 
-@pytest.mark.parametrize("where", ["host_*", "*"])  # the second fits the collector, too
-def test_refused_on_averaged_hosts(where: str, tmp_path: Path) -> None:
-    from tests.physics.averaged.columns import column
-
-    host = {"foil": True}
-    with pytest.raises(CaseError, match=r"sei.0.on: '.*\*': 'host_mat' is an averaged host"):
-        column(cells=4, host=host, sei=[on(where, "mixed")]).run(tmp_path / "r")
-
-
 def test_growth_keeps_the_film(tmp_path: Path) -> None:
     """The front carries the film of the start as the same resistance given by hand would do."""
     from tests.verification.cells import PLAIN, case, kinetics
