@@ -160,7 +160,7 @@ class NodalReaction:
         return self.current()
 
     def resistance(self) -> Any:
-        """Of the films that the law looks through, ohm m2."""
+        """Resistance of the films that the law looks through, ohm m2."""
         return self.film
 
     @property

@@ -78,13 +78,13 @@ class Skin(Protocol):
         """Values of the unknown now."""
 
     def resistance(self, amounts: Array) -> Array:
-        """Of a film of given amounts, ohm m2."""
+        """Resistance of a film of given amounts, ohm m2."""
 
     def current(self, amounts: Array, drive: Array, eta: Array, T: Any, metal: Array) -> Array:
         """Current density that makes no metal, A/m2; other arguments as in `Solved`."""
 
     def balance(self, amounts: Array, at: Solved) -> Array:
-        """What enters the unknown's row at each node, A."""
+        """Current into the unknown's row at each node, A."""
 
 
 @dataclass
@@ -157,7 +157,7 @@ class PoreKinetics:
         return self.film > 0.0 or self.skin is not None
 
     def resistance(self, amounts: Array | None = None) -> Any:
-        """Of all films, ohm m2."""
+        """Resistance of all films, ohm m2."""
         if self.skin is None:
             return self.film
         there = self.skin.amounts() if amounts is None else amounts
@@ -236,7 +236,7 @@ class PoreReaction(NodalReaction):
         return self.current() if self.kinetics.skin is None else self.area * self.solved().metal
 
     def resistance(self) -> Any:
-        """Of all films, ohm m2."""
+        """Resistance of all films, ohm m2."""
         return self.kinetics.resistance()
 
     @property
@@ -315,7 +315,7 @@ class PoreReaction(NodalReaction):
     def _slopes(
         column: str, h: Array, above: Mapping[str, Array], below: Mapping[str, Array]
     ) -> dict[tuple[str, str], Array]:
-        """Of every row, from currents at h above and below an unknown."""
+        """Slopes of every row, from currents at h above and below an unknown."""
         return {(row, column): (above[row] - below[row]) / (2 * h) for row in above}
 
 

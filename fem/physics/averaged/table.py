@@ -146,7 +146,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def too_thin(name: str, thick: float, apart: float) -> str:
-    """Why a host is no average, or nothing.
+    """Reason why a host is no average, or nothing.
 
     Args:
         name: of the region.

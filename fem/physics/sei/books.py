@@ -111,7 +111,7 @@ class Books(Observer):
 
     @property
     def _hosted(self) -> list[Account]:
-        """Those of films on the side of the host, on walls and in pores."""
+        """Accounts of films on the side of the host, on walls and in pores."""
         return [a for a in self.accounts if not a.films.counter]
 
     # -- a run asks ----------------------------------------------------------------------------
