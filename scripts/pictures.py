@@ -68,7 +68,7 @@ def by_family(gallery: Path, target: Path) -> None:
 
     target.mkdir(exist_ok=True)
     for family, examples in EXAMPLES.items():
-        files = [gallery / f"{family}_{k + 1}.png" for k in range(len(examples))]
+        files = [gallery / f"{family}_{k + 1}_small.png" for k in range(len(examples))]
         titled = [(f"{e.get('dimension', 2)}D", f) for e, f in zip(examples, files, strict=True)]
         sheet(titled, target / f"{family}.png", columns=min(3, len(titled)))
 

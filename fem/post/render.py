@@ -23,7 +23,7 @@ from fem.base.parallel import apart
 from fem.post.fields import cut_off_of, phase_of
 from fem.post.occupancy import host_cells, phase_field_at
 from fem.post.streams import arrows, flow_of
-from fem.post.style import DEAD, FAINT, INK, INSULATOR, METAL, SOLID, stretches
+from fem.post.style import DEAD, FAINT, INK, INSULATOR, METAL, SOLID, round_length, stretches
 from fem.results.result import Result
 
 __all__ = ["Later", "pictures", "render", "together"]
@@ -226,7 +226,7 @@ def _measured(plotter: Any, low: Any, high: Any, factors: Any) -> None:
         "z": (a[0] - pad, a[1] - pad, 0.5 * (a[2] + b[2])),
     }
     labels = [f"{n} {1e6 * s:.3g} µm" for n, s in zip("xyz", size, strict=True)]
-    long = _round(0.4 * size[0])
+    long = round_length(0.4 * size[0])
     start = np.array([a[0], a[1] - 2.0 * pad, a[2] - 2.0 * pad])
     end = start + np.array([long * factors[0], 0.0, 0.0])
     # Plotter.set_scale stretches meshes, not labels.
@@ -237,12 +237,6 @@ def _measured(plotter: Any, low: Any, high: Any, factors: Any) -> None:
         np.array(places), [*labels, f"{1e6 * long:.3g} µm"], shape=None, show_points=False,
         always_visible=True, font_size=30, text_color=INK, justification_horizontal="center",
     )
-
-
-def _round(size: float) -> float:
-    """The largest of 1, 2 and 5 times a power of ten that is no longer."""
-    power = 10.0 ** np.floor(np.log10(size))
-    return float(max(k for k in (1.0, 2.0, 5.0) if k * power <= size * (1 + 1e-9)) * power)
 
 
 def _parts(result: Result, block: str, t: float) -> list[Any]:

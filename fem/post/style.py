@@ -169,6 +169,12 @@ def stretches(size: Any, slender: float = 6.0) -> Any:
     return np.maximum(1.0, size.max() / slender / np.maximum(size, 1e-300))
 
 
+def round_length(size: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is no longer than a size."""
+    power = 10.0 ** np.floor(np.log10(size))
+    return float(max(k for k in (1.0, 2.0, 5.0) if k * power <= size * (1 + 1e-9)) * power)
+
+
 def shortened(name: str, letters: int) -> str:
     """A name with its middle left out if it has more letters than that."""
     if len(name) <= letters:

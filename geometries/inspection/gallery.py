@@ -125,10 +125,10 @@ def gallery(folder: Path, families: Sequence[str] = ()) -> Iterator[Path]:
             name = f"{family}_{i + 1}"
             given = {"image": _pictured, "cad": _drawn}.get(family, _as_it_is)(example, folder)
             sidecar = build(family, given, folder / name)
-            picture = folder / f"{name}.png"
-            draw(folder / name, picture, edges=sidecar["dimension"] == 3)
-            title = f"{family}, {sidecar['dimension']}D, {sidecar['cells']} cells"
-            pictures.append((title, picture))
+            picture, small = folder / f"{name}.png", folder / f"{name}_small.png"
+            draw(folder / name, picture, edges=sidecar["dimension"] == 3, small=small)
+            title = f"{family}, {sidecar['dimension']}D\n{sidecar['cells']} cells"
+            pictures.append((title, small))
             yield picture
     yield sheet(pictures, folder / "gallery.png")
 
@@ -143,32 +143,40 @@ def named(given: Mapping[str, Mapping[str, Any]], folder: Path) -> Iterator[Path
     pictures = []
     for name, geometry in given.items():
         sidecar = build(geometry["family"], dict(geometry), folder / name)
-        picture = draw(folder / name, folder / f"{name}.png", legend=False)
-        pictures.append((f"{name}\n{sidecar['family']}, {sidecar['cells']} cells", picture))
+        small = folder / f"{name}_small.png"
+        picture = draw(folder / name, folder / f"{name}.png", small=small)
+        pictures.append((f"{name}\n{sidecar['family']}, {sidecar['cells']} cells", small))
         yield picture
     yield sheet(pictures, folder / "hosts.png", columns=8)
 
 
 def sheet(pictures: list[tuple[str, Path]], png: Path, columns: int = 6) -> Path:
-    """One picture of many with their titles."""
+    """One picture of many with their titles, each as large as it can be."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.image import imread
     from PIL import Image
 
     rows = max(1, -(-len(pictures) // columns))
-    figure = Figure(figsize=(3.2 * columns, 2.8 * rows), layout="constrained")
+    figure = Figure(figsize=(2.2 * columns, 2.5 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     for i, axes in enumerate(figure.subplots(rows, columns, squeeze=False).ravel()):
         axes.axis("off")
         if i < len(pictures):
-            axes.imshow(imread(pictures[i][1]))
-            axes.set_title(pictures[i][0], fontsize=8)
-    figure.savefig(png, dpi=85)
+            axes.imshow(_inked(imread(pictures[i][1])))
+            axes.set_title(pictures[i][0], fontsize=8.5)
+    figure.savefig(png, dpi=110)
     with Image.open(png) as image:  # few colours: a third of the size
         few = image.convert("RGB").quantize(255)
     few.save(png, optimize=True)
     return png
+
+
+def _inked(image: Any) -> Any:
+    """A picture without its white margin."""
+    ink = (image[:, :, :3] < 0.995).any(axis=2)
+    rows, columns = (np.flatnonzero(ink.any(axis=k)) for k in (1, 0))
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else image
 
 
 def _as_it_is(example: dict[str, Any], folder: Path) -> dict[str, Any]:

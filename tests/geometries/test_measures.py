@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
 
 import geometries
 from geometries.inspection.porosimetry import local_thickness
@@ -110,6 +112,10 @@ def test_numbers_and_gallery_are_drawn(meshes: Meshes, tmp_path: Path) -> None:
     assert [f.name for f in files] == ["laminate_1.png", "cad_1.png", "cad_2.png",
                                        "gallery.png"]
     assert all(f.stat().st_size > 5000 for f in files)
+    small = imread(tmp_path / "laminate_1_small.png")[:, :, :3]  # 10 um over a bar of 5 um
+    bar = (small < 0.25).all(axis=2).sum(axis=1).max()
+    plane = (np.abs(small - to_rgb("#b5651d")) < 0.1).all(axis=2).sum(axis=1).max()
+    assert bar / plane == pytest.approx(0.5, abs=0.03)
 
 
 def test_inspect_takes_densities_from_the_command_line(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 
@@ -133,6 +134,29 @@ def test_areas_of_the_voltage_are_its_parts(folder):
     assert len(kinetic) / len(ohmic) == pytest.approx(4.0, rel=0.08)
     line = rows(INK)
     assert ((line > kinetic.max()) & (line < kinetic.max() + 12)).any()
+
+
+def test_words_of_a_colour_bar_stay_clear_of_the_next_panel(folder):
+    result = Result(folder)
+    with rc_context(figures.LOOK):
+        _, bar, panel, _ = figures.makers(result)["potentials"](result, None).axes
+    assert "equipotential to 3 nV" in bar.get_ylabel()
+    assert bar.get_tightbbox().x1 < panel.get_tightbbox().x0
+
+
+def test_the_field_jumps_where_regions_meet(folder):
+    """100 V/m below the middle, 500 above: no node has anything between."""
+    cells, points = triangles(12, 40 * UM, 30 * UM)
+    y = points[:, 1] / UM
+    phi = 1e-4 * np.where(y > 15, 15 + 5 * (y - 15), y)
+    region = (points[cells].mean(axis=1)[:, 1] > 15 * UM).astype(float)
+    (folder / "fields" / "pore.xdmf").unlink()
+    file = _BlockFile(folder / "fields" / "pore", "pore", cells, points,
+                      {"region": ("Cell", region)}, False)
+    file.append(1.0, {"phi_l": ("Node", phi)})
+    found = figures.values_in(Result(folder), "E_l", None)
+    assert np.minimum(abs(found - 100.0), abs(found - 500.0)).max() < 1e-6
+    assert (found > 300.0).any() and (found < 300.0).any()
 
 
 def test_the_field_is_the_gradient_of_the_potential(folder):
