@@ -12,21 +12,27 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fem.base.folder import write_text
+
 ROOT = Path(__file__).resolve().parents[1]
 #: MPI launches that the CI tier may make; each costs 2 s of start-up.
-MAX_LAUNCHES = 60
+MAX_LAUNCHES = 30
 #: Marks of the CI tier, as in pyproject.toml.
 CI_TIER = "not full and not campaign"
 #: Seconds for a test of the full tier that sets no time limit of its own.
 FULL_TIMEOUT = 4 * 3600.0
 #: Folders with the longest files: two workers begin with them, so that both end together.
 FIRST = ("tests/verification", "tests/run", "tests/faults", "tests/cases")
+
+#: What workers add to the name of a test that starts an MPI job.
+RANKS = "on ranks"
 
 launches = 0
 
@@ -91,40 +97,78 @@ def show(command: Sequence[str], out: str, err: str) -> str:
     return f"{' '.join(command)}\n--- stdout\n{out[-4000:]}\n--- stderr\n{err[-8000:]}"
 
 
+class Job:
+    """Ranks that wait for functions to call (``tests.worker``); started once for many tests."""
+
+    def __init__(self, ranks: int, folder: Path):
+        folder.mkdir()
+        self.folder, self.calls = folder, 0
+        self.command = [
+            *mpiexec(ranks), sys.executable, "-m", "tests.worker", str(folder), str(os.getpid())
+        ]  # fmt: skip
+        with open(folder / "out", "w") as out, open(folder / "err", "w") as err:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    def call(self, target: str, arguments: Sequence[Any], timeout: float) -> Any:
+        """Call a function on all ranks; what rank 0's call returned, or the test fails."""
+        __tracebackhide__ = True
+        answer = self.folder / f"{self.calls}.result"
+        request = json.dumps([target, arguments, timeout], default=str)
+        write_text(answer.with_suffix(".json"), request)
+        self.calls += 1
+        limit = time.monotonic() + timeout
+        while not answer.exists():
+            if self.process.poll() is not None:
+                pytest.fail(f"exit {self.process.returncode}: {self.told()}")
+            if time.monotonic() > limit:
+                self.end()
+                pytest.fail(f"killed after {timeout} s: {self.told()}")
+            time.sleep(0.01)
+        return json.loads(answer.read_text())
+
+    def told(self) -> str:
+        """Command and the ends of its outputs."""
+        out, err = ((self.folder / name).read_text(errors="replace") for name in ("out", "err"))
+        return show(self.command, out, err)
+
+    def end(self) -> None:
+        """Kill all ranks."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
 @pytest.fixture(scope="session")
-def mpirun() -> Callable[..., Any]:
-    """Call a function on `n` ranks in a new job and return what rank 0's call returned.
+def mpirun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Call a function on `n` ranks and return what rank 0's call returned.
 
-    ``mpirun(n, target, *args, timeout=120, cwd=None, env=None)``: `target` is a module-level
-    function or its import path ``"tests.parallel.test_x:work"``; arguments and result travel as
-    JSON (numpy scalars and arrays come back as numbers and lists). A failing rank fails the test
-    and shows the output.
+    ``mpirun(n, target, *args, timeout=120)``: `target` is a module-level function or its import
+    path ``"tests.parallel.test_x:work"``; arguments and result travel as JSON (numpy scalars and
+    arrays come back as numbers and lists). A failing rank fails the test and shows the output, and
+    the next call gets new ranks.
     """
+    jobs: dict[int, Job] = {}
 
-    def run(
-        n: int,
-        target: Callable[..., Any] | str,
-        *args: Any,
-        timeout: float = 120,
-        cwd: Path | None = None,
-        env: dict[str, str] | None = None,
-    ) -> Any:
+    def run(n: int, target: Callable[..., Any] | str, *args: Any, timeout: float = 120) -> Any:
         __tracebackhide__ = True
         name = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
-        arguments = json.dumps(args, default=str)
         with alone():
-            done = launch(
-                [*mpiexec(n), sys.executable, "-m", "tests.worker", name, arguments],
-                timeout=timeout,
-                cwd=cwd or ROOT,
-                env=environment({"HOSTPLATE_WORKER_TIMEOUT": str(timeout)} | (env or {})),
-            )
-        lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-        if done.returncode or not lines:
-            pytest.fail(f"exit {done.returncode}: {show(done.args, done.stdout, done.stderr)}")
-        return json.loads(lines[-1].removeprefix("RESULT "))
+            if n not in jobs or jobs[n].process.poll() is not None:
+                jobs[n] = Job(n, tmp_path_factory.mktemp("ranks") / "job")
+                jobs[n].call("operator:index", [0], 120)  # the time of a call is without the start
+            return jobs[n].call(name, args, timeout)
 
-    return run
+    yield run
+    for job in jobs.values():
+        job.end()
 
 
 @pytest.fixture(scope="session")
@@ -244,8 +288,8 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long files; give tests outside the CI tier hours instead of minutes."""
-    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+    """Begin with the long files, end with MPI jobs; tests outside the CI tier get hours."""
+    items.sort(key=lambda item: (on_ranks(item), not item.nodeid.startswith(FIRST)))
     for item in items:
         slow = item.get_closest_marker("full") or item.get_closest_marker("campaign")
         if slow and not item.get_closest_marker("timeout"):
@@ -254,11 +298,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give a worker (`-n 2`) whole files, in this order: their tests share meshes and runs."""
+    """Give a worker (`-n 2`) whole files, in this order: their tests share meshes and runs.
+
+    MPI jobs are one group and the last: their ranks have both cores, as nothing else runs then.
+    """
     from xdist.scheduler import LoadFileScheduling
 
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return RANKS if RANKS in nodeid else super()._split_scope(nodeid)
+
     config.option.loadscopereorder = False
-    return LoadFileScheduling(config, log)
+    return Scheduling(config, log)
+
+
+def on_ranks(test: Any) -> bool:
+    """Tell whether a test starts an MPI job: it asks for ``mpirun``, maybe by `usefixtures`."""
+    return "mpirun" in getattr(test, "fixturenames", ())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Name tests that start MPI jobs so that the scheduler, which sees names only, knows them."""
+    if on_ranks(metafunc) and hasattr(metafunc.config, "workerinput"):
+        metafunc.parametrize("mpirun", [RANKS], indirect=True, scope="session")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,17 +1,23 @@
-"""Run one function on every MPI rank: ``python -m tests.worker package.module:name [JSON]``.
+"""Ranks that call one function after the other: ``python -m tests.worker FOLDER PID``.
 
-Started by the ``mpirun`` fixture. Rank 0 prints what the function returned as ``RESULT {json}``;
-an exception on any rank ends the whole job at once, so that no test hangs on a lost partner.
+Started by the ``mpirun`` fixture. A request is a file ``FOLDER/N.json`` with the name of a function
+(``package.module:name``), its arguments and the seconds it has; what it returned on rank 0 goes to
+``FOLDER/N.result``. Between requests the ranks sleep, for ranks that wait for one another spin. An
+exception on any rank ends the whole job at once, so that no test hangs on a lost partner.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import gc
 import importlib
+import itertools
 import json
 import os
 import sys
+import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 try:
@@ -19,6 +25,8 @@ try:
 except ModuleNotFoundError:
     pass
 from mpi4py import MPI
+
+from fem.base.folder import write_text
 
 
 def jsonable(value: Any) -> Any:
@@ -28,15 +36,15 @@ def jsonable(value: Any) -> Any:
     raise TypeError(f"a worker cannot return {type(value).__name__}: {value!r}")
 
 
-def main(target: str, arguments: str = "[]") -> None:
-    """Call ``package.module:name(*arguments)`` on all ranks and print rank 0's result."""
+def call(target: str, arguments: list[Any]) -> str:
+    """Call ``package.module:name(*arguments)`` on all ranks; what it returned here, as JSON."""
     world = MPI.COMM_WORLD
     try:
         module, _, name = target.partition(":")
         function: Any = importlib.import_module(module)
         for part in name.split("."):
             function = getattr(function, part)
-        result = json.dumps(function(*json.loads(arguments)), default=jsonable)
+        result = json.dumps(function(*arguments), default=jsonable)
         world.Barrier()
     except BaseException:
         print(f"rank {world.rank} of {world.size} in {target}:", file=sys.stderr)
@@ -45,12 +53,25 @@ def main(target: str, arguments: str = "[]") -> None:
         sys.stdout.flush()
         world.Abort(2)
         raise
-    if world.rank == 0:
-        print(f"\nRESULT {result}", flush=True)
+    return result
+
+
+def serve(folder: Path, pid: int) -> None:
+    """Answer requests until the process that makes them is gone."""
+    for number in itertools.count():
+        request = folder / f"{number}.json"
+        while not request.exists():
+            os.kill(pid, 0)  # raises when there is no such process any more
+            time.sleep(0.01)
+        target, arguments, seconds = json.loads(request.read_text())
+        # Shortly before the fixture kills a job that hangs, every rank says where it is.
+        faulthandler.dump_traceback_later(max(0.5, seconds - 2), exit=False)
+        result = call(target, arguments)
+        faulthandler.cancel_dump_traceback_later()
+        gc.collect()
+        if MPI.COMM_WORLD.rank == 0:
+            write_text(folder / f"{number}.result", result)
 
 
 if __name__ == "__main__":
-    # Shortly before the fixture kills a job that hangs, every rank says where it is.
-    if seconds := float(os.environ.get("HOSTPLATE_WORKER_TIMEOUT", 0)):
-        faulthandler.dump_traceback_later(max(0.5, seconds - 2), exit=False)
-    main(*sys.argv[1:])
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

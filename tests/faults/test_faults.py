@@ -158,10 +158,12 @@ def test_all_ranks_notice_together(
     ("ranks", "stage"),
     [(2, "mesh reading"), (2, "a rank alone"), (2, "writing"), (3, "solve")],
 )
+@pytest.mark.usefixtures("mpirun")
 def test_the_last_rank_fails(ranks: int, stage: str, whole: Result, tmp_path: Path) -> None:
     ends(ranks, stage, ranks - 1, tmp_path, whole)
 
 
+@pytest.mark.usefixtures("mpirun")
 def test_run_with_ranks_ends_with_2_if_one_is_killed(whole: Result, tmp_path: Path) -> None:
     """With a word how to go on; the result names both starts."""
     mpiexec(2)  # counts as a launch

@@ -234,6 +234,7 @@ def whole_on_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 3), (signal.SIGKILL, -signal.SIGKILL)]
 )
+@pytest.mark.usefixtures("mpirun")
 def test_two_ranks_go_on(
     number: int, code: int, whole_on_two: Path, run_cli: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -247,6 +248,7 @@ def test_two_ranks_go_on(
     _same(whole_on_two, tmp_path / "r", 1e-12)
 
 
+@pytest.mark.usefixtures("mpirun")
 def test_another_number_of_ranks_takes_up_the_state(
     whole: Path, tmp_path: Path, run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
