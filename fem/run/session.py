@@ -12,6 +12,7 @@ t = 0, so that a run killed at any later moment can be resumed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import io
 import sys
@@ -243,9 +244,15 @@ def _draw(run: Simulation | Once) -> None:
         run.say(f"stopped by a signal; `hostplate post {run.folder}` draws the other figures")
 
 
+@functools.cache
+def _sweep_once() -> None:
+    """Remove old locks at the first run of a process; one that is met later is removed there."""
+    sweep_jit_cache()
+
+
 def mesh_folder(case: Case) -> Path:
     """Folder of the mesh of a case, built or converted on the first call (rank 0 only)."""
-    sweep_jit_cache()
+    _sweep_once()
     return meshes.mesh_folder(case)
 
 

@@ -32,6 +32,7 @@ from fem.solver.linear import LinearSolver, Step
 from fem.solver.matrices import Assembly
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stiffness import Block, Vector
+from fem.system.forms import derived
 from fem.system.nodal import LocalTerms
 from fem.system.slots import unknown_of
 from fem.system.system import System, Unknown, check_rules
@@ -533,16 +534,6 @@ def _jumps(form: Any, own: set[Any]) -> bool:
         isinstance(part, Condition) and own & {*extract_coefficients(part)}
         for integral in form.integrals() for part in unique_pre_traversal(integral.integrand())
     )  # fmt: skip
-
-
-def derived(form: Any, coefficient: Any, direction: Any) -> Any:
-    """Derivative of a form; of integrals without the function it is known to be nothing."""
-    if coefficient not in form.coefficients():
-        return ufl.Form([])
-    there = [i for i in form.integrals() if coefficient in extract_coefficients(i.integrand())]
-    return ufl.algorithms.expand_derivatives(
-        ufl.derivative(ufl.Form(there), coefficient, direction)
-    )
 
 
 def _form_or_none(s: System, form: Any, coefficient: Any, direction: Any) -> Any:

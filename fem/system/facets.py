@@ -15,10 +15,10 @@ import basix.ufl
 import numpy as np
 import numpy.typing as npt
 import ufl
-from ufl.algorithms import extract_coefficients
 
 from fem.compat import dfem
 from fem.mesh.domain import Subdomain
+from fem.system.forms import derived, sum_of
 from fem.system.nodal import CELL, VOLTAGE
 from fem.system.system import System, Unknown
 
@@ -55,30 +55,24 @@ class WallReaction:
         self.rows = tuple(row for row in rows if row != CELL)
         through = {"field": ("phi_s", VOLTAGE), "driven": (VOLTAGE,), "ground": ()}[electrons]
         follows = "phi_l" in system.unknowns
+        one = ufl.TestFunction(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
         parts: list[tuple[str, str, Any]] = []
         for what, integral in integrals.items():
-            parts.append((what, "", integral))
-            for u in (u for u in system.unknowns.values() if u.name not in through):
-                if _slope(integral, u.value, layer) is not None:
-                    parts.append((what, u.name, integral))
-            if through and not follows and _slope(integral, system.voltage, layer) is not None:
-                parts.append((what, VOLTAGE, integral))
+            current = integral(one)
+            parts.append((what, "", current))
+            fields = [(u.name, u.value) for u in system.unknowns.values() if u.name not in through]
+            if through and not follows:
+                fields.append((VOLTAGE, system.voltage))
+            slopes = [(what, name, derived(current, u, ufl.as_ufl(1.0))) for name, u in fields]
+            parts += [part for part in slopes if not part[2].empty()]
+        moving = {system.voltage, *(u.value for u in system.unknowns.values())}
+        self.linear = not any(by and moving & {*form.coefficients()} for _, by, form in parts)
         cell = layer.mesh.basix_cell()
         space = dfem.functionspace(
             layer.mesh, basix.ufl.element("Lagrange", cell, 1, shape=(len(parts),))
         )
         v = ufl.TestFunction(space)
-        form: Any = 0
-        self.linear = True
-        moving = {system.voltage, *(u.value for u in system.unknowns.values())}
-        for k, (_, by, integral) in enumerate(parts):
-            term = integral(v[k])
-            if by:
-                of = system.voltage if by == VOLTAGE else system.unknowns[by].value
-                term = ufl.derivative(term, of, ufl.as_ufl(1.0))
-                term = ufl.algorithms.expand_derivatives(term)
-                self.linear = self.linear and not moving & {*term.coefficients()}
-            form = form + term
+        form = sum_of(ufl.replace(form, {one: v[k]}) for k, (_, _, form) in enumerate(parts))
         self.parts = {(what, by): k for k, (what, by, _) in enumerate(parts)}
         self.form = system.form(form)
         self.width = len(parts)
@@ -123,13 +117,3 @@ def _at_vertices(s: System, u: Unknown) -> npt.NDArray[np.int32]:
     out = np.full(len(s.domain.mesh.geometry.x), -1, dtype=np.int32)
     out[vertices] = np.arange(len(vertices), dtype=np.int32)
     return out
-
-
-def _slope(integral: Callable[[Any], Any], u: Any, layer: Subdomain) -> Any:
-    """Derivative by a field, None if there is none."""
-    v = ufl.TestFunction(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
-    if u not in extract_coefficients(integral(v)):
-        return None
-    form = ufl.derivative(integral(v), u, ufl.as_ufl(1.0))
-    form = ufl.algorithms.expand_derivatives(form)
-    return None if form.empty() else form
