@@ -42,6 +42,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 __all__ = [
+    "LOADED",
     "MPI",
     "VERTEX_RULE",
     "Callee",
@@ -63,6 +64,9 @@ __all__ = [
     "read_mesh",
     "sweep_jit_cache",
 ]
+
+#: Forms that this process has loaded, by signature and options.
+LOADED: dict[tuple[str, ...], Any] = {}
 
 # Wall integrals are lumped: every quantity on a wall then lives at the nodes, where the kinetic
 # law is evaluated exactly once.
@@ -190,17 +194,16 @@ def loaded_once(compiled: Callable[..., Any]) -> Callable[..., Any]:
 
     Every look lists the folder of all forms ever compiled.
     """
-    loaded: dict[tuple[str, ...], Any] = {}
 
     @functools.wraps(compiled)
     def compile_or_load(form: Any, *options: Any, **more: Any) -> Any:
         if not isinstance(form, ufl.Form):
             return compiled(form, *options, **more)
         key = form.signature(), repr(options), repr(sorted(more.items()))
-        if key not in loaded:
+        if key not in LOADED:
             with entry_points_read_once():
-                loaded[key] = compiled(form, *options, **more)
-        return loaded[key]
+                LOADED[key] = compiled(form, *options, **more)
+        return LOADED[key]
 
     return compile_or_load
 
