@@ -5,7 +5,11 @@
 Steps through the first protocol step of a growth case (0 SECONDS: the whole), rejected tries
 included, outputs and figures excluded; without arguments the job of `docs/measured.md`. The first
 line is the command that does the same again. The reference problem is solved after every step, and
-the median of its times counts. Ratios are of CPU time of the slowest rank.
+the median of its times counts. Ratios are of CPU time of the slowest rank. The last line is the
+share of the steps that goes into which metal is one piece: before a step is solved and, for dead
+and live metal, after it. With one piece that is short; a case with floating metal shows all of it:
+
+    python scripts/bench/host_fill.py lamella_pan_cnf 1800
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -30,6 +35,22 @@ from fem.study.build import build
 
 #: The job of docs/measured.md: 264,663 unknowns, 2.5 h at 1 mA/cm2.
 JOB = ("host_fill", "9000", "kinetics.0.eta_nuc=0 V", "geometry.gap=10 um")
+
+
+class Clock:
+    """CPU seconds of what is called through it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, call: Callable[..., None]) -> Callable[..., None]:
+        """The same call, and its time is added."""
+        def inner(*given: object) -> None:
+            begin = time.process_time()
+            call(*given)
+            self.seconds += time.process_time() - begin
+
+        return inner
 
 
 def main(name: str, seconds: float, *overrides: str) -> None:
@@ -53,13 +74,16 @@ def main(name: str, seconds: float, *overrides: str) -> None:
     for one in found:
         one.solve(5)
         say(str(one))
+    clock, contact, stock = Clock(), s["contact"], s["stock"]
+    s.deciders[:] = [clock.timed(d) if d == contact.update else d for d in s.deciders]
+    stock._connect = clock.timed(stock._connect)
     run = InTime(model, Path(tempfile.mkdtemp()))
     run.check()
     segment = run.segments[0]
     follows = run._start(segment)
     run._consistent(segment)
     end = seconds or segment.end()
-    spent = 0.0
+    spent = clock.seconds = 0.0
     numbers: dict[str, float] = {}
     newton = krylov = tries = steps = 0
     say("       t      dt  newton  krylov  rejected  voltage/mV   tip/um  seconds  Laplace")
@@ -92,6 +116,8 @@ def main(name: str, seconds: float, *overrides: str) -> None:
         f"voltage {1e3 * s.get_voltage():.5f} mV, tip {1e6 * numbers['tip']:.4f} um, metal in "
         f"top, middle, bottom third {', '.join(f'{x:.5f}' for x in thirds)}"
     )
+    pieces = comm.allreduce(clock.seconds, op=MPI.MAX)
+    say(f"telling pieces apart: {pieces:.2f} s, {pieces / spent:.2%} of the steps")
 
 
 if __name__ == "__main__":

@@ -12,16 +12,25 @@ but to no other. So pieces are distinguished by their cores, and tails are given
     ascent   every other node follows its highest neighbour uphill
     basin    what ends in a maximum below TOUCH_HEIGHT (a young film, a nucleus) joins its neighbour
              across the highest saddle; two pieces are never joined so
-    keeping  where the metal as a whole dissolves, tails stay with the piece that they were of: what
-             floats keeps its own. Where it is plated they are given anew in every step, as fronts
-             go into the tails of others
+    keeping  where the metal as a whole dissolves, tails stay with the piece that they were of.
+             Where it is plated fronts go into the tails of others: nodes pass from what floats to
+             the collector's piece, and back only if they hold what is lent
+    lent     metal of what floats in nodes of the collector's piece: all that is there as a node
+             passes, and what a front at rest has in the ghost of a neck that parts. It counts with
+             the piece that floats, as far as it is there; where nothing else is left while metal
+             dissolves, ascent gives the node back
     ridge    a node of the collector's piece below PART_HEIGHT that rises less than a front does
-             (MAX_RIDGE_SLOPE in psi; a front has 1) while metal dissolves: the last of a neck. It
+             (MAX_RIDGE_SLOPE in psi; a front has 1): the last of a neck. As a neck parts, also one
+             below TOUCH_HEIGHT that has more than the front of a piece can have left there. It
              follows other such nodes only, and their basin joins the collector's piece if it can.
              So what is left of a neck is stripped, and does not hang for ever on what was cut off
+    stub     what a ridge has above PART_HEIGHT and no piece holds: `fem.physics.metal.remains`
+             brings it to rest, and nothing grows on it
     cut      a cell of the pores is open to electrons of metal if all its nodes are of one piece or
              all of none: else a node that no piece had foreseen would link two. Between two pieces
-             SHUT_SHARE of the empty pore's conductivity is left, beside coatings SHUT_SHARE^2
+             SHUT_SHARE of the empty pore's conductivity is left, beside coatings SHUT_SHARE^2.
+             Nor does metal pass there, and no front has an area in it: else what is cut off
+             relaxes into the cells of the collector's piece, and dissolves at its potential
 
 Pieces part and join between two steps: a step in which they would ends there, with the pieces that
 were before it, and rates jump as the next one begins.
@@ -42,7 +51,8 @@ import numpy.typing as npt
 
 from fem.compat import MPI, cell_vertices, dfem, la
 from fem.mesh.components import components, edges, highest, united
-from fem.physics.metal.profile import distance
+from fem.mesh.nearest import crossings, nearest
+from fem.physics.metal.profile import beyond_rest, distance, profile
 
 if TYPE_CHECKING:
     from fem.system.system import System, Unknown
@@ -89,6 +99,11 @@ class Contact:
     Attributes:
         open: 1 in cells in which metal may conduct, 0 in those that are shut (DG0, whole mesh).
         left: share of the empty pore's conductivity that is left in each cell (DG0, whole mesh).
+        flows: 0 in cells between two pieces of metal, 1 elsewhere (DG0, whole mesh).
+        parted: there are such cells, on this rank or another.
+        stub: 1 at nodes from PART_HEIGHT on that hang on no core of a piece, 0 elsewhere.
+        lent: the xi of local nodes that counts with a piece that floats.
+        lender: number of that piece, 0 for none.
         coated: local nodes that no conductor reaches through its coating.
         keeps_off: there are such nodes, on this rank or another.
         height: h of the last decision.
@@ -104,9 +119,13 @@ class Contact:
         self.s, self.unknown, self.regions, self.bridged = s, unknown, regions, bridged
         self.width = width
         cellwise = dfem.functionspace(s.domain.mesh, ("DG", 0))
-        self.open, self.left = (dfem.Function(cellwise, name=n) for n in ("open", "left"))
-        self.open.x.array[:] = self.left.x.array[:] = 1.0
-        self.piece = s.memory("piece", unknown.part)
+        fields = [dfem.Function(cellwise, name=name) for name in ("open", "left", "flows")]
+        self.open, self.left, self.flows = fields
+        for field in fields:
+            field.x.array[:] = 1.0
+        self.parted = False
+        self.piece, self.stub, self.lent, self.lender = (
+            s.memory(name, unknown.part) for name in ("piece", "stub", "lent", "lender"))
         #: Number of the next new piece, and how many pieces and solids there are.
         self.count = s.charges["pieces"] = np.array([COLLECTOR_PIECE + 1.0, 0.0])
         self.height = np.zeros(len(unknown.value.x.array))
@@ -265,16 +284,51 @@ class Contact:
         height = self._covered(self.s["front"].xi.x.array)
         if self.due is not None and self.due[0] == self.s.t and self.s.history == 1:
             height = self.due[1]
-        count = self.count.copy()
+        count, stub = self.count.copy(), self.stub.x.array.copy()
         self.decide(height)
         self.share = self.due = None
         if self.changed and self.s.dt > 0.0:
             self.share, there = self._search(parts=self.count[1] > count[1])
             self.due = None if self.share else (self.s.t, there)
         if self.share:
-            self.count[:] = count
+            self.count[:], self.stub.x.array[:] = count, stub
             self.height = self._shared(self._covered(self.unknown.old[0].x.array))
             self._store(self.before)
+        self._lend()
+
+    def _lend(self) -> None:
+        """Note what the collector's piece has of the tails of what floats (collective)."""
+        now, was = self.piece.x.array, self.before
+        lent, lender = self.lent.x.array, self.lender.x.array
+        metal = np.maximum(self.unknown.old[0].x.array, 0.0)
+        own = now == COLLECTOR_PIECE
+        floating, before = self._floating(now), self._floating(was)
+        passed = (was > COLLECTOR_PIECE) & own & (lender == 0.0)
+        lender[passed], lent[passed] = was[passed], metal[passed]
+        for number in sorted(floating - before):  # what its front has at rest in the neck's ghost
+            rest = np.where(own & (was == COLLECTOR_PIECE), self._rest(number), 0.0)
+            more = rest > np.maximum(lent, MIN_RIDGE_HEIGHT)
+            lender[more], lent[more] = number, rest[more]
+        np.minimum(lent, metal, out=lent)
+        settled = (lender == now) | ~np.isin(lender, [*floating])
+        lent[settled] = lender[settled] = 0.0
+
+    def _floating(self, piece: npt.NDArray[Any]) -> set[int]:
+        """Numbers of the pieces of metal that float (collective)."""
+        here = np.unique(piece[piece > COLLECTOR_PIECE]).astype(int).tolist()
+        return set().union(*self.comm.allgather(here))
+
+    def _rest(self, number: float) -> Array:
+        """The xi at all nodes of a front at rest around the core of a piece (collective)."""
+        psi = distance(self.height, MIN_HEIGHT)
+        psi = np.where(self.piece.x.array == number, psi, -np.abs(psi))
+        return profile(-self._distance(psi))
+
+    def _distance(self, psi: Array) -> Array:
+        """Distance of all nodes from the contour psi = 0, in lambda (collective)."""
+        x = self.unknown.space.tabulate_dof_coordinates()
+        contour, _ = crossings(x, self.edges, psi)
+        return nearest(self.comm, x, contour, np.inf) / self.width
 
     def _covered(self, xi: Array) -> Array:
         """Height of this xi and the caps of nuclei."""
@@ -289,7 +343,8 @@ class Contact:
         """
         self.prepare()
         if fresh:
-            self.piece.x.array[:] = 0.0
+            for field in (self.piece, self.stub, self.lent, self.lender):
+                field.x.array[:] = 0.0
         self.decide(self.unknown.value.x.array)
 
     def recall(self) -> None:
@@ -308,8 +363,23 @@ class Contact:
         if pieces <= 1:
             number = COLLECTOR_PIECE if own or not pieces else COLLECTOR_PIECE + 1
             self._store(np.full(len(h), number))
+            self.stub.x.array[:] = 0.0
         else:
             self._store(self._tell_apart(h, links, before))
+            self.stub.x.array[:] = self._stubs(h, self.piece.x.array)
+
+    def _stubs(self, h: Array, piece: Array) -> Mask:
+        """Nodes between PART_HEIGHT and TOUCH_HEIGHT that hang on no core (collective)."""
+        i, j = self.edges
+        high = h >= PART_HEIGHT
+        linked = high[i] & high[j] & (piece[i] == piece[j])
+        part, count, family = united(
+            self.comm, self.map, high | (self.kin >= 0), np.stack([i[linked], j[linked]]),
+            kin=self.kin, families=self.families, ids=self.ids,
+        )
+        core = self._tallest(part, h, count) >= TOUCH_HEIGHT
+        core[family[family >= 0]] = True
+        return high & ~np.append(core, False)[part]  # -1, no part: the last entry
 
     def _cores(self, h: Array, before: Ints) -> tuple[Ints, int, bool]:
         """Links of metal, how many pieces and solids they leave, and if one is the collector's."""
@@ -351,23 +421,33 @@ class Contact:
     def _tell_apart(self, h: Array, links: Ints, before: Ints) -> Ints:
         """Numbers of pieces at all nodes that are seen, 0 elsewhere (collective)."""
         active = self._around(h > MIN_HEIGHT) | (self.kin >= 0)
-        # Where metal dissolves no tail changes hands: what floats keeps its own, a ghost goes.
+        # Where metal dissolves no tail changes hands; where it is plated, none to what floats.
         remains = self.s.values.get("remains")
-        keeps = before if remains is None or remains.dissolves else np.zeros_like(before)
+        own_before, lent = before == COLLECTOR_PIECE, self.lender.x.array > 0.0
+        if remains is None or remains.dissolves:
+            keeps = np.where(lent & (self.unknown.old[0].x.array <= self.lent.x.array), 0, before)
+        else:
+            keeps = np.where(own_before & ~lent, before, 0)
         ridge = self._ridges(h) & (keeps != 0) & (keeps <= COLLECTOR_PIECE)
-        uphill = self._ascent(h, links, active, ridge, keeps)
-        part, count, family = united(
-            self.comm, self.map, active, np.concatenate([links, uphill], axis=1),
-            kin=self.kin, families=self.families, ids=self.ids,
-        )
-        metal = self._tallest(part, h, count) >= TOUCH_HEIGHT
-        pieces = metal.copy()
-        pieces[family[family >= 0]] = True
-        own = int(family[0])
-        kept = self._tallest(part, np.maximum(keeps, 0).astype(float), count)
-        parted = pieces & (kept == COLLECTOR_PIECE)
-        if own >= 0:
-            parted[own] = False
+        for neck in (False, True):
+            if neck:  # one has parted
+                ridge = self._ridges(h, TOUCH_HEIGHT) & own_before & (keeps != 0) & self._alone(h)
+                links = links[:, ~ridge[links].any(axis=0)]
+            uphill = self._ascent(h, links, active, ridge, keeps)
+            part, count, family = united(
+                self.comm, self.map, active, np.concatenate([links, uphill], axis=1),
+                kin=self.kin, families=self.families, ids=self.ids,
+            )
+            metal = self._tallest(part, h, count) >= TOUCH_HEIGHT
+            pieces = metal.copy()
+            pieces[family[family >= 0]] = True
+            own = int(family[0])
+            kept = self._tallest(part, np.maximum(keeps, 0).astype(float), count)
+            parted = pieces & (kept == COLLECTOR_PIECE)
+            if own >= 0:
+                parted[own] = False
+            if not parted.any():
+                break
         if parted.any():  # of what has been between them, the ghost goes
             ghost = self._tallest(part, (ridge & active).astype(float), count) > 0.0
             kept[parted | (kept == COLLECTOR_PIECE) & ~ghost] = 0.0
@@ -399,13 +479,18 @@ class Contact:
         chosen = best & climbs[base] & (self.ids[neighbour] == last[base])
         return np.stack([base[chosen], neighbour[chosen]])
 
-    def _ridges(self, h: Array) -> Mask:
-        """Nodes below PART_HEIGHT from which no edge rises as a front does (collective)."""
-        low = (h > MIN_RIDGE_HEIGHT) & (h < PART_HEIGHT) & (self.kin < 0)
+    def _ridges(self, h: Array, most: float = PART_HEIGHT) -> Mask:
+        """Nodes below a height from which no edge rises as a front does (collective)."""
+        low = (h > MIN_RIDGE_HEIGHT) & (h < most) & (self.kin < 0)
         base, neighbour, length = self._beside(low)
         above, below = (distance(h[at], MIN_RIDGE_HEIGHT) for at in (neighbour, base))
         rise = self._best(base, (above - below) / length)
         return np.asarray(low & (rise < MAX_RIDGE_SLOPE))
+
+    def _alone(self, h: Array) -> Mask:
+        """Nodes below TOUCH_HEIGHT with more metal than any front has left there (collective)."""
+        psi = distance(h, MIN_HEIGHT)
+        return np.asarray(beyond_rest(self._distance(psi), -psi) > 0.0)
 
     def _beside(self, on: Mask) -> tuple[Ints, Ints, Array]:
         """Marked nodes, each of their neighbours, and how far that is, over lambda."""
@@ -476,6 +561,10 @@ class Contact:
             return np.asarray(lowest >= highest)
 
         self.open.x.array[self.cells] = alike(piece, piece) & ~self.barred
+        metal = np.where(piece <= 0, far, piece), np.where(piece <= 0, -far, piece)
+        self.flows.x.array[self.cells] = alike(*metal)
+        apart = bool((self.flows.x.array < 1.0).any())
+        self.parted = self.comm.allreduce(apart, op=MPI.LOR)
         seen = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
         left = np.where(alike(*seen), 1.0, SHUT_SHARE)
         self.left.x.array[self.cells] = np.where(self.barred, SHUT_SHARE**2, left)

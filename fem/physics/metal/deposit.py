@@ -70,6 +70,7 @@ class Deposit(Observer):
         metal = self.metal
         self.node_label = np.full(len(s.unknowns["xi"].value.x.array), -1)
         self.dead_parts = np.empty(0, dtype=np.int64)
+        self.shares: tuple[npt.NDArray[Any], ...] = ()
         self.tip_place: tuple[float, ...] = ()
         self.pieces: list[dict[str, Any]] = []
         self.shorted: tuple[float, ...] = ()
@@ -216,9 +217,10 @@ class Deposit(Observer):
         mine, current = self.node_label[: len(self.volumes)], self.nodal_currents()
         on = mine >= 0
         sums = np.bincount(mine[on], weights=current[on], minlength=len(self.alive))
-        amount = self.volumes * self.xi * self.metal.charge_density
-        alive = np.append(self.alive, False)[mine]  # -1, no part: the last entry
-        neither = ~alive & ~np.isin(mine, self.dead_parts)
+        part, volume, _ = self.shares
+        amount = volume * self.metal.charge_density
+        alive = np.append(self.alive, False)[part]  # -1, no part: the last entry
+        neither = ~alive & ~np.isin(part, self.dead_parts)
         *sums, live, residue = self.comm.allreduce(
             np.array([*sums, amount[alive].sum(), amount[neither].sum()]), op=MPI.SUM)
         return {
@@ -279,18 +281,43 @@ class Deposit(Observer):
         found = np.asarray(highest(work, work.x.array)[self.vertex].astype(np.int64))
         return self.contacts.beside_coatings(found)
 
+    def _shares(self, number: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], ...]:
+        """Metal of the owned nodes: its part, its volume, m3 (2D: m2), and its place, m.
+
+        What a front has taken over of the tail of a floating piece is that piece's.
+
+        Args:
+            number: of the piece that every part belongs to.
+        """
+        n, contact = len(self.volumes), self.contacts
+        mine, place = self.node_label[:n], self.points[:n]
+        lent, lender = contact.lent.x.array[:n], contact.lender.x.array[:n].astype(int)
+        at = np.flatnonzero(lent)
+        known, first = np.unique(np.append(number, 0), return_index=True)  # 0 is no piece
+        found = np.minimum(np.searchsorted(known, lender[at]), len(known) - 1)
+        to = np.where(known[found] == lender[at], first[found], mine[at])
+        return (
+            np.concatenate([mine, to]),
+            np.concatenate([self.volumes * (self.xi - lent), (self.volumes * lent)[at]]),
+            np.concatenate([place, place[at]]),
+        )
+
     def _dead(self, count: int) -> list[dict[str, Any]]:
         """The pieces of metal without electronic contact, largest first."""
         mine, dim = self.node_label[: len(self.volumes)], self.s.domain.dim
         on = mine >= 0
-        amount, here = (self.volumes * self.xi)[on], self.points[: len(mine)][on]
-        heavy = (self.volumes * (self.contacts.height[: len(mine)] >= TOUCH_HEIGHT))[on]
-        weights = (heavy, amount, *(amount * here[:, k] for k in range(dim)))
-        sums = np.stack([np.bincount(mine[on], weights=w, minlength=count) for w in weights])
-        sums = self.comm.allreduce(sums, op=MPI.SUM)
         number = np.zeros(count, dtype=np.int64)
         np.maximum.at(number, mine[on], self.contacts.piece.x.array[: len(mine)][on].astype(int))
         number = np.maximum.reduce(self.comm.allgather(number))
+        heavy = self.volumes * (self.contacts.height[: len(mine)] >= TOUCH_HEIGHT)
+        self.shares = part, amount, here = self._shares(number)
+        moments = (amount, *(amount * here[:, k] for k in range(dim)))
+        there = part >= 0
+        sums = np.stack([
+            np.bincount(mine[on], weights=heavy[on], minlength=count),
+            *(np.bincount(part[there], weights=w[there], minlength=count) for w in moments),
+        ])
+        sums = self.comm.allreduce(sums, op=MPI.SUM)
         self.dead_parts = np.flatnonzero(~self.alive & (sums[0] > 0.0))
         pieces = [
             {

@@ -15,6 +15,7 @@ import ufl
 
 from fem.compat import MPI, dfem, dpetsc
 from fem.mesh.gradients import NodalGradient
+from fem.physics.metal.contact import Contact
 from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.profile import distance, profile
 from fem.system.system import System, Unknown
@@ -71,8 +72,10 @@ class Front:
         width: float,
         cos_contact: Mapping[tuple[str, str], float],
         crystal: Crystal,
+        contact: Contact,
     ):
         self.s, self.unknown, self.width, self.crystal = s, unknown, width, crystal
+        self.contact = contact
         space, domain = unknown.space, s.domain
         self.xi = dfem.Function(space, name="xi_front")
         self.distance = dfem.Function(space)
@@ -98,6 +101,8 @@ class Front:
                 term = cosine * domain.wall_weight(faces=[(a, b)]) * v * domain.ds([(a, b)])
             wall = term if wall is None else wall + term
         self._wall_form = wall
+        between = (1.0 - contact.flows) * ufl.inner(self.normal, ufl.grad(self.xi))
+        self._between_form = s.form(between * v * here * dx)
         self._ready = False
         s.preparers.append(self.update)
 
@@ -146,10 +151,11 @@ class Front:
         return np.stack([f.x.array for f in self.components])
 
     def areas(self) -> Array:
-        """(nhat.grad xi, w): area of the front at every owned node, m2 (2D: m)."""
+        """(nhat.grad xi, w): area of the front at every owned node, m2 (2D: m); see `flows`."""
         n = len(self.volume)
         parts = zip(self.components, self.slopes, strict=True)
-        return np.asarray(sum(f.x.array[:n] * self._apply(D, self.xi) for f, D in parts))
+        area = np.asarray(sum(f.x.array[:n] * self._apply(D, self.xi) for f, D in parts))
+        return area - self.s.nodal(self._between_form) if self.contact.parted else area
 
     def gap(self) -> float:
         """Distance of the front from its expected place, root mean square of xi over the front."""

@@ -179,7 +179,8 @@ class Metal:
         contact = Contact(s, xi, self.regions, self.interface_width, self.bridged)
         s.define("contact", contact)
         s.define("sigma_pore", self.sigma_pore(xi.value, contact), part)
-        front = Front(s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal)
+        front = Front(
+            s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal, contact)
         s.define("sigma_pore_seen", self.sigma_pore(front.xi, contact), part)
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
@@ -223,7 +224,7 @@ class Metal:
         seen = front.xi
         keep = (seen * (1.0 - seen) + (1.0 - 2.0 * seen) * (xi - seen)) * front.normal
         width = self.interface_width * (1.0 + front.spread)
-        return -front.mobility * (width * ufl.grad(xi) - keep)
+        return -s["contact"].flows * front.mobility * (width * ufl.grad(xi) - keep)
 
     def rows(self, s: System) -> None:
         """Metal, charge in both potentials, and the salt that the relaxation takes along."""

@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["distance", "profile"]
+__all__ = ["DISTANCE_FACTOR", "DISTANCE_MARGIN", "beyond_rest", "distance", "profile"]
+
+#: Distance of a contour from what no front has left there: at least this factor times that at
+#: rest, plus lambdas.
+DISTANCE_FACTOR, DISTANCE_MARGIN = 1.25, 0.5
 
 
 def profile(psi: Any) -> Any:
@@ -23,3 +27,13 @@ def distance(xi: Any, least: float) -> Any:
     """
     inside = np.clip(xi, least, 1.0 - least)
     return np.log(inside / (1.0 - inside))
+
+
+def beyond_rest(away: Any, psi: Any) -> Any:
+    """How much farther from a contour something is than what its front can have there, in lambda.
+
+    Args:
+        away: distance from the contour, in lambda.
+        psi: distance of its value of xi from that of the contour, for a front at rest.
+    """
+    return away - DISTANCE_FACTOR * psi - DISTANCE_MARGIN

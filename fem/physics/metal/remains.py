@@ -11,6 +11,9 @@ The contour of metal is xi = 0.38, at which necks part (`fem.physics.metal.conta
 xi = 1/2: the axis of a seam has that when sharp fronts meet, and so has a wall that a front meets.
 Metal within reach of a wall that it can have begun on is a film, not remains.
 
+A stub, what a neck that has parted leaves above that contour without the core of a piece
+(`fem.physics.metal.contact`), remains as a whole, and counts as pore where contours are looked for.
+
 The top of what remains is a ridge: no way leads up from it as steeply as a front is. Fronts by
 themselves, films that begin on walls and tails at rest have none, and then s = 0 everywhere. What
 has remained stays a top until its s is 0: once it falls, the tails of what is left beside it make
@@ -34,7 +37,13 @@ from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import edges, highest
 from fem.mesh.nearest import crossings, nearest
 from fem.physics.metal.contact import PART_HEIGHT, TOUCH_HEIGHT
-from fem.physics.metal.profile import distance, profile
+from fem.physics.metal.profile import (
+    DISTANCE_FACTOR,
+    DISTANCE_MARGIN,
+    beyond_rest,
+    distance,
+    profile,
+)
 from fem.system.system import System, Unknown
 
 __all__ = ["MAX_DISTANCE", "Remains"]
@@ -46,8 +55,6 @@ NECK, SEAM = PART_HEIGHT, TOUCH_HEIGHT
 MIN_TOP_XI, FAINT_XI = 0.1, 1e-3
 #: Largest slope of psi per lambda along the steepest way up from a ridge; a front has 1.
 MAX_RIDGE_SLOPE = 0.4
-#: Distance of a contour from remains: at least this factor times that at rest, plus lambdas.
-DISTANCE_FACTOR, DISTANCE_MARGIN = 1.25, 0.5
 #: Distance beyond which nothing that counts belongs to a front, in lambda.
 MAX_DISTANCE = DISTANCE_MARGIN + 1.0 + DISTANCE_FACTOR * float(
     np.log(1.0 / FAINT_XI) + np.log(1.0 / NECK - 1.0)
@@ -187,21 +194,25 @@ class Remains:
         self.metal[:] = self.pore[:] = self.closed[:] = self.rest[:] = 0.0
         mine = xi[: self.n]
         low = np.minimum(mine, 1.0 - mine)
+        stub = self.s["contact"].stub.x.array > 0.5
+        loose = stub[: self.n] & (mine < SEAM) & (self.to_wall > DISTANCE_MARGIN)
         sides = (
-            (self.metal, (mine < NECK) & (self.to_wall > DISTANCE_MARGIN), NECK),
+            (self.metal, loose | (mine < NECK) & (self.to_wall > DISTANCE_MARGIN), NECK),
             (self.pore, mine >= SEAM, SEAM),
         )
         was = self.known.x.array[: self.n] > 0.5
         ridge = self._ridges(xi, (low > MIN_TOP_XI) & (sides[0][1] | sides[1][1]))
-        ridge |= was & (low > FAINT_XI)
+        ridge |= was & (low > FAINT_XI) | loose
         self.known.x.array[:] = 0.0
         self.met = self.comm.allreduce(bool(ridge.any()), op=MPI.LOR)
         if not self.met:
             return
+        bare = np.where(stub, np.minimum(xi, MIN_TOP_XI), xi)  # a stub is no front
         for share, side, level in sides:
-            contour, _ = crossings(self.points, self.edges, _away(xi) - _away(level))
+            seen = bare if level == NECK else xi
+            contour, _ = crossings(self.points, self.edges, _away(seen) - _away(level))
             tops = np.flatnonzero(side & ridge)
-            tops = tops[self._share(tops, mine, contour, level)[0] > 0.0]
+            tops = tops[(self._share(tops, mine, contour, level)[0] > 0.0) | loose[tops]]
             remain = np.concatenate(self.comm.allgather(self.points[tops]))
             if len(remain):
                 around, far = np.flatnonzero(side & (low > FAINT_XI)), MAX_DISTANCE * self.width
@@ -209,10 +220,10 @@ class Remains:
 
                 away, _ = cKDTree(remain).query(self.points[around], distance_upper_bound=far)
                 around = around[np.isfinite(away)]
-                share[around], rest = self._share(around, mine, contour, level)
+                found, rest = self._share(around, mine, contour, level)
+                share[around] = np.where(loose[around], 1.0, found)
                 self.rest[around] = np.where(share[around] > 0.0, rest, 0.0)
-        at_rest = DISTANCE_FACTOR * np.abs(_away(mine) - _away(SEAM))
-        beyond = self.to_opening - at_rest - DISTANCE_MARGIN
+        beyond = beyond_rest(self.to_opening, np.abs(_away(mine) - _away(SEAM)))
         self.closed[:] = np.minimum(self.pore, np.clip(beyond, 0.0, 1.0))
         self.known.x.array[: self.n] = (self.metal > 0.0) | (self.pore > 0.0)
         self.known.x.scatter_forward()
@@ -227,7 +238,7 @@ class Remains:
             away = np.minimum(away, self.to_wall[nodes])
         at_rest = np.abs(_away(xi[nodes]) - _away(level))
         rest = profile(-abs(_away(level)) - away)
-        return np.clip(away - DISTANCE_FACTOR * at_rest - DISTANCE_MARGIN, 0.0, 1.0), rest
+        return np.clip(beyond_rest(away, at_rest), 0.0, 1.0), rest
 
     def _ridges(self, xi: Array, tops: Mask) -> Mask:
         """Mark these owned nodes from which no way leads up to more of the same (collective)."""
