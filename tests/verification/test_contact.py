@@ -15,9 +15,7 @@ import pytest
 
 from fem.results.result import Result
 
-from .contacts import SPEED, UM, dumbbell, exact, floating, plated, run, strip
-from .fronts import PER_CHARGE, Array, box
-from .sharp import Sharp
+from .contacts import SPEED, UM, dumbbell, exact, floating, plated, strip
 
 
 def cut(result: Result) -> tuple[float, float]:
@@ -62,7 +60,7 @@ def test_a_flat_neck_parts(
     print("neck", width, "cut", t / when - 1, "dead", dead / much - 1, "drift", drift(necks[width]))
     assert t == pytest.approx(when, rel=time)
     assert dead == pytest.approx(much, rel=charge)
-    assert drift(necks[width]) < 2e-3
+    assert drift(necks[width]) < 5e-4
     assert unplaced(necks[width]) < 1e-10
     (event,) = necks[width].summary["events"]
     assert (event["event"], event["piece"], event["t"]) == ("island", 2, t)
@@ -98,45 +96,7 @@ def test_a_round_neck_parts(tmp_path: Path) -> None:
     print("round", "cut", t / when - 1, "dead", dead / much - 1, "drift", drift(result))
     assert t == pytest.approx(when, rel=0.06)
     assert dead == pytest.approx(much, rel=0.12)
-    assert drift(result) < 5e-3
-
-
-def column(x: Array) -> Array:
-    """Level of a layer, a round neck of radius 0.4 um and a round head on it, in 3D."""
-    r, y = np.hypot(x[0], x[1]) / UM, x[2] / UM
-    stem = np.minimum(0.4 - r, 3.2 - y)
-    head = np.minimum(1.2 - r, np.minimum(y - 2.2, 4.6 - y))
-    return np.maximum(0.9 - y, np.maximum(stem, head)) * UM
-
-
-@pytest.mark.full
-def test_a_round_neck_parts_in_three_dimensions(
-    tmp_path: Path, reached: Callable[..., None]
-) -> None:
-    """Radius 4 lambda, a quarter of it on tetrahedra; 60 lambda high."""
-    width, side = 0.1, 1.5 * UM
-    sharp = Sharp.of(column, (0, 0, 0), (side, side, 5.1 * UM), 0.025 * UM)
-    way, place = -0.4 * UM, (0.0, 0.0, 3.4 * UM)
-    when = (sharp.volume() - sharp.volume(way)) / (SPEED * side**2)
-    much = sharp.volume(way, sharp.piece(place, way - 0.005 * UM)) / (PER_CHARGE * side**2)
-
-    def bend(x: Array) -> Array:  # cells of lambda/2 where metal is, beyond them twice as wide
-        fine = np.array([1.3, 1.3, 5.1]) * UM
-        return x + np.maximum(x - fine, 0.0)
-
-    given = {
-        "expression": "z + max(0.9e-6 - z, min(0.4e-6 - sqrt(x*x + y*y), 3.2e-6 - z), "
-        "min(1.2e-6 - sqrt(x*x + y*y), z - 2.2e-6, 4.6e-6 - z))",
-        "unit": "m",
-    }
-    domain = box((0, 0, 0), (1.4 * UM, 1.4 * UM, 5.4 * UM), (28, 28, 108), bend=bend)
-    result = run(domain, tmp_path / "r", width, [strip(1.06 * when)],
-                 initial={"metal_layer": given}, solver={"kind": "iterative", "rtol": 3e-9})
-    t, dead = cut(result)
-    reached("cut of a round neck in 3D, late by", t / when - 1, least=-0.06, most=0.06)
-    reached("its dead charge, too much", dead / much - 1, least=-0.12, most=0.12)
-    reached("drift of dead charge", drift(result), most=0.01)
-    reached("faraday", result.summary["closures"]["faraday"], most=1e-8)
+    assert drift(result) < 5e-4
 
 
 @pytest.mark.parametrize("width", [0.2, 0.1])
@@ -228,9 +188,11 @@ def test_pinched_and_plated_again_ten_times(
         end = rejoined[0] if rejoined else np.inf
         dead = series["dead"][(series["t"] >= piece["t"]) & (series["t"] < end)]
         drifts.append(np.ptp(dead) / dead[0])
-    # The aim is 2 %: what is plated below a head gives its tails to others.
-    reached("drift of dead charge, first time", drifts[0], most=0.025)
-    reached("drift of dead charge, second time", drifts[1], most=0.04)
+    reached("drift of dead charge, first time", drifts[0], most=0.02)
+    reached("drift of dead charge, any time", max(drifts), most=0.02)
+    # The sharp one is found again 1350 to 1700 s after it was lost; stubs had brought it to 590 s.
+    found = [e["t"] for e in result.summary["events"] if e["event"] == "joined"]
+    reached("first head is joined, plated for", found[0] - 1200.0, least=700.0, most=1700.0)
     # At last everything is stripped that has contact.
     last = series["t"] > 24000.0 + 1e-6
     before, after = series["plated"][~last][-1], series["plated"][last][-1]
