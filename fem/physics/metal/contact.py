@@ -306,7 +306,7 @@ class Contact:
         passed = (was > COLLECTOR_PIECE) & own & (lender == 0.0)
         lender[passed], lent[passed] = was[passed], metal[passed]
         for number in sorted(floating - before):  # what its front has at rest in the neck's ghost
-            rest = np.where(own & (was == COLLECTOR_PIECE), self._rest(number), 0.0)
+            rest = self._rest(number, own & (was == COLLECTOR_PIECE) & (metal > MIN_RIDGE_HEIGHT))
             more = rest > np.maximum(lent, MIN_RIDGE_HEIGHT)
             lender[more], lent[more] = number, rest[more]
         np.minimum(lent, metal, out=lent)
@@ -318,17 +318,19 @@ class Contact:
         here = np.unique(piece[piece > COLLECTOR_PIECE]).astype(int).tolist()
         return set().union(*self.comm.allgather(here))
 
-    def _rest(self, number: float) -> Array:
-        """The xi at all nodes of a front at rest around the core of a piece (collective)."""
+    def _rest(self, number: int, on: Mask) -> Array:
+        """The xi of a front at rest around the core of a piece, at marked nodes (collective)."""
         psi = distance(self.height, MIN_HEIGHT)
         psi = np.where(self.piece.x.array == number, psi, -np.abs(psi))
-        return profile(-self._distance(psi))
+        return np.asarray(profile(-self._distance(psi, on)))
 
-    def _distance(self, psi: Array) -> Array:
-        """Distance of all nodes from the contour psi = 0, in lambda (collective)."""
-        x = self.unknown.space.tabulate_dof_coordinates()
+    def _distance(self, psi: Array, on: Mask) -> Array:
+        """Distance of marked nodes from the contour psi = 0, in lambda; else inf (collective)."""
+        x, out = self.unknown.space.tabulate_dof_coordinates(), np.full(len(psi), np.inf)
         contour, _ = crossings(x, self.edges, psi)
-        return nearest(self.comm, x, contour, np.inf) / self.width
+        far = -float(distance(MIN_HEIGHT, MIN_HEIGHT)) * self.width
+        out[on] = nearest(self.comm, x[on], contour, far) / self.width
+        return out
 
     def _covered(self, xi: Array) -> Array:
         """Height of this xi and the caps of nuclei."""
@@ -421,7 +423,8 @@ class Contact:
     def _tell_apart(self, h: Array, links: Ints, before: Ints) -> Ints:
         """Numbers of pieces at all nodes that are seen, 0 elsewhere (collective)."""
         active = self._around(h > MIN_HEIGHT) | (self.kin >= 0)
-        # Where metal dissolves no tail changes hands; where it is plated, none to what floats.
+        # Where metal dissolves no tail changes hands but what is lent and nothing else; where it is
+        # plated none goes to what floats but where that has lent some.
         remains = self.s.values.get("remains")
         own_before, lent = before == COLLECTOR_PIECE, self.lender.x.array > 0.0
         if remains is None or remains.dissolves:
@@ -431,7 +434,8 @@ class Contact:
         ridge = self._ridges(h) & (keeps != 0) & (keeps <= COLLECTOR_PIECE)
         for neck in (False, True):
             if neck:  # one has parted
-                ridge = self._ridges(h, TOUCH_HEIGHT) & own_before & (keeps != 0) & self._alone(h)
+                ridge = self._ridges(h, TOUCH_HEIGHT) & own_before & (keeps != 0)
+                ridge &= self._alone(h, ridge)
                 links = links[:, ~ridge[links].any(axis=0)]
             uphill = self._ascent(h, links, active, ridge, keeps)
             part, count, family = united(
@@ -487,10 +491,10 @@ class Contact:
         rise = self._best(base, (above - below) / length)
         return np.asarray(low & (rise < MAX_RIDGE_SLOPE))
 
-    def _alone(self, h: Array) -> Mask:
-        """Nodes below TOUCH_HEIGHT with more metal than any front has left there (collective)."""
+    def _alone(self, h: Array, on: Mask) -> Mask:
+        """Those of marked nodes that have more metal than any front leaves there (collective)."""
         psi = distance(h, MIN_HEIGHT)
-        return np.asarray(beyond_rest(self._distance(psi), -psi) > 0.0)
+        return np.asarray(beyond_rest(self._distance(psi, on), -psi) > 0.0)
 
     def _beside(self, on: Mask) -> tuple[Ints, Ints, Array]:
         """Marked nodes, each of their neighbours, and how far that is, over lambda."""

@@ -102,7 +102,8 @@ class Front:
             wall = term if wall is None else wall + term
         self._wall_form = wall
         between = (1.0 - contact.flows) * ufl.inner(self.normal, ufl.grad(self.xi))
-        self._between_form = s.form(between * v * here * dx)
+        self._between = between * v * here * dx
+        self._between_form: Any = None
         self._ready = False
         s.preparers.append(self.update)
 
@@ -151,11 +152,18 @@ class Front:
         return np.stack([f.x.array for f in self.components])
 
     def areas(self) -> Array:
-        """(nhat.grad xi, w): area of the front at every owned node, m2 (2D: m); see `flows`."""
+        """(nhat.grad xi, w): area of the front at every owned node, m2 (2D: m).
+
+        Cells between two pieces of metal are left out.
+        """
         n = len(self.volume)
         parts = zip(self.components, self.slopes, strict=True)
         area = np.asarray(sum(f.x.array[:n] * self._apply(D, self.xi) for f, D in parts))
-        return area - self.s.nodal(self._between_form) if self.contact.parted else area
+        if not self.contact.parted:
+            return area
+        if self._between_form is None:  # few runs need it
+            self._between_form = self.s.form(self._between)
+        return area - self.s.nodal(self._between_form)
 
     def gap(self) -> float:
         """Distance of the front from its expected place, root mean square of xi over the front."""
