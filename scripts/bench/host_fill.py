@@ -44,7 +44,7 @@ class Clock:
         self.seconds = 0.0
 
     def timed(self, call: Callable[..., None]) -> Callable[..., None]:
-        """The same call, and its time is added."""
+        """A call that does the same and adds its time."""
         def inner(*given: object) -> None:
             begin = time.process_time()
             call(*given)

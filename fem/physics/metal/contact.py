@@ -492,7 +492,7 @@ class Contact:
         return np.asarray(low & (rise < MAX_RIDGE_SLOPE))
 
     def _alone(self, h: Array, on: Mask) -> Mask:
-        """Those of marked nodes that have more metal than any front leaves there (collective)."""
+        """Marked nodes with more metal than any front leaves there (collective)."""
         psi = distance(h, MIN_HEIGHT)
         return np.asarray(beyond_rest(self._distance(psi, on), -psi) > 0.0)
 

@@ -30,7 +30,7 @@ def distance(xi: Any, least: float) -> Any:
 
 
 def beyond_rest(away: Any, psi: Any) -> Any:
-    """How much farther from a contour something is than what its front can have there, in lambda.
+    """Distance from a contour beyond that at which its front can have left a value, in lambda.
 
     Args:
         away: distance from the contour, in lambda.
