@@ -59,7 +59,8 @@ def side_by_side(files: list[Path], target: Path) -> None:
     for image in images:
         sheet.paste(image, (x, (tall - image.height) // 2))
         x += image.width
-    sheet.save(target, optimize=True)
+    few = sheet if len(files) > 1 else sheet.quantize(255)  # a sheet of its own: half the size
+    few.save(target, optimize=True)
 
 
 def by_family(gallery: Path, target: Path) -> None:

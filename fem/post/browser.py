@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError
-from fem.post.fields import field_of
+from fem.post.fields import field_of, figures_of
 from fem.post.style import show_time
 from fem.results.result import Result
 
@@ -26,6 +26,14 @@ BESIDE, OPACITY = "#b8b8b8", 0.35
 AXES = ("none", "x", "y", "z")
 #: Share of the way across at which a clip begins.
 MIDDLE = 0.5
+
+
+def choices(result: Result) -> list[str]:
+    """Fields that may be shown, as `block: field`; first those that figures of the run show."""
+    drawn = {name for figure in figures_of(result).values() for name in figure.maps}
+    blocks = sorted(result.blocks, key=lambda b: (b != "pore", b))
+    every = [(b, f) for b in blocks for f in result.fields(b) if f != "region"]
+    return [f"{b}: {f}" for b, f in sorted(every, key=lambda pair: pair[1] not in drawn)]
 
 
 class Scene:
@@ -44,8 +52,7 @@ class Scene:
         import pyvista as pv
 
         self.result, self.pv = result, pv
-        blocks = sorted(result.blocks, key=lambda b: (b != "pore", b))
-        self.choices = [f"{b}: {f}" for b in blocks for f in result.fields(b) if f != "region"]
+        self.choices = choices(result)
         if not self.choices:
             raise CaseError(f"{result.folder}: no fields were written yet")
         self.times = [float(t) for t in result.times]

@@ -15,6 +15,7 @@ from fem.cli.main import main
 from fem.compat import MPI
 from fem.files.fields import _BlockFile
 from fem.post import figures
+from fem.post.browser import choices
 from fem.post.streams import arrows, flow_of, has_direction
 from fem.results.result import Result
 from tests.post import shapes
@@ -114,3 +115,8 @@ def test_missing_vectors_come_with_the_way_to_get_them(turning: Result) -> None:
         turning.plot("c", lines="i_s")
     with pytest.raises(CaseError, match="c is a number at each place and has no direction"):
         turning.plot("c", lines="c")
+
+
+def test_a_browser_offers_vectors_last(turning: Result) -> None:
+    """Its first picture is one that the figures of a run show as well."""
+    assert choices(turning) == ["pore: c", "pore: phi_l", "pore: N_an", "pore: i_l"]
