@@ -303,6 +303,8 @@ class Physics:
         section: name of its table, if that is another one.
         many: its table is a list, `[[name]]`.
         role: a case has one physics of a role.
+        prepare: what it changes of the set-up before any part is made: "module:function",
+            (setup, table) -> `fem.setup.setup.Setup`.
         after: physics whose parts are declared before its own.
         studies: that it may take part in.
         study: one that it brings; a case of that study must give its table.
@@ -311,6 +313,8 @@ class Physics:
         places: what its table names of the mesh, from all tables; names that are not there are
             problems.
         free: keys of its table that a resumed run may change.
+        foiled: solids with pores behind which the collector reacts, too, from all tables: names or
+            patterns.
         library: where its own numbers of materials are, "module:function" that gives the entries by
             name of the material, pydantic models with attributes of `fem.materials.data.Number`. A
             run writes those of its materials into its case, as `[library.NAME]`.
@@ -334,12 +338,14 @@ class Physics:
     section: str = ""
     many: bool = False
     role: str = ""
+    prepare: str = ""
     after: tuple[str, ...] = ()
     studies: frozenset[str] = TIMED | {"steady"}
     study: Study | None = None
     check: Callable[[Mapping[str, Any]], Iterator[str]] = _no_problems
     places: Callable[[Mapping[str, Any]], Iterator[Place]] = _no_places
     free: frozenset[str] = frozenset()
+    foiled: Callable[[Mapping[str, Any]], Iterator[str]] = _no_notes
     library: str = ""
     fields: tuple[Field, ...] = ()
     columns: tuple[Column, ...] = ()

@@ -49,7 +49,8 @@ def _units(model: Model, segment: Segment, dilute: bool) -> Iterator[Cause]:
     if density:
         density = abs(density)
         low, high = model.domain.ends
-        at_start = model.system["ions"].conductivities(model.case.temperature)
+        T = model.case.temperature
+        at_start = (kappa for ask in model.system.conductivities for kappa in ask(T))
         drop = density * float(high - low) / max(at_start, default=model.setup.kappa)
         shown = f"{density:.4g} A/m^2 = {density / 10:.4g} mA/cm^2 would drop "
         shown += f"{drop:.3g} V in the electrolyte"

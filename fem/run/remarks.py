@@ -52,7 +52,7 @@ class Remarks:
                 f"sigma of {', '.join(model.capped)} was lowered to {CONDUCTIVITY_SHARE:g} times "
                 "the ionic conductivity, which changes no potential visibly"
                 + ("; necks and gaps of metal need four times the width of its front (see "
-                   "docs/growth.md)" if "metal" in model.capped else "")
+                   "docs/growth.md)" if {*model.capped} - {*model.domain.regions} else "")
             )
         for text in (*model.domain.sidecar.get("remarks", ()), *assumed_zero(model.case)):
             yield text, text

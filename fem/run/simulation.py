@@ -352,7 +352,7 @@ class Simulation:
         done = start.consistent(
             self.model, self.potentials, segment, self._scale(control), time
         )
-        self.flowing = self.s["circuit"].current()
+        self.flowing = self.model.current()
         self._require_path(segment)
         if not self.once:
             self.exchanged = self.potentials.exchanged()
@@ -364,7 +364,7 @@ class Simulation:
         if segment.voltage is not None:
             self.s.set_voltage(segment.potential(time, after=True))
             self.stepper.gently = True
-        self.flowing = self.s["circuit"].current()
+        self.flowing = self.model.current()
         return Outcome(True, "converged", 0, 0, 0, 0.0)
 
     def _require_path(self, segment: Segment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from fem.setup.edges import Edges
 from fem.setup.surfaces import Surfaces
 from fem.values.properties import number, varies
 
-__all__ = ["CONDUCTIVITY_SHARE", "Filled", "Filling", "Setup", "filling_of"]
+__all__ = ["CONDUCTIVITY_SHARE", "Filled", "Filling", "Setup", "filling_of", "porous"]
 
 #: An electron conductor this much better than the electrolyte is a better one than any potential
 #: difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
@@ -80,6 +81,13 @@ def _is_zero(value: Any) -> bool:
     return value is None or (not varies(value) and number(value) == 0.0)
 
 
+def porous(
+    fillings: Mapping[str, Filling], ionic: Sequence[str], conductors: Sequence[str]
+) -> list[str]:
+    """Those of the regions that conduct both which are solids with pores."""
+    return [n for n in ionic if n in conductors and fillings[n].porous]
+
+
 @dataclass(frozen=True)
 class Filled:
     """A case on its mesh, and its fillings: input to the parts of a study without a cell.
@@ -103,6 +111,8 @@ class Setup(Filled):
         edges: conditions on boundaries. surfaces: which walls react, and how fast.
         c0: initial salt concentration, mol/m3. kappa: largest ionic conductivity, S/m.
         pores: regions that metal can fill, in a growth study.
+        laws: regions whose salt moves by laws of another physics: (D, t_plus, z) of its own -> laws
+            by name.
     """
 
     conductors: list[str]
@@ -112,12 +122,18 @@ class Setup(Filled):
     c0: float
     kappa: float
     pores: list[str] = field(default_factory=list)
+    laws: Mapping[str, Callable[..., dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def salty(self) -> list[str]:
         """Regions that dissolve salt."""
         return [n for n in self.ionic
                 if isinstance(self.fillings[n].electrolyte, library.Electrolyte)]
+
+    @property
+    def porous(self) -> list[str]:
+        """Solids with electrolyte in their pores."""
+        return porous(self.fillings, self.ionic, self.conductors)
 
     @property
     def cap(self) -> float:

@@ -8,7 +8,9 @@ the other ions, and the kinetic data of the pair (metal, surface) decide how fas
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -19,19 +21,14 @@ from fem.case.case import Case
 from fem.compat import dfem
 from fem.contract.physics import TIMED, Column, Field
 from fem.mesh.domain import Domain
-from fem.physics.averaged.averaged import Averaged
-from fem.physics.averaged.build import with_foil
-from fem.physics.charged.build import shifts
-from fem.physics.charged.shift import laws as charged_laws
 from fem.physics.circuit.circuit import Circuit
 from fem.physics.electrons import build as electrons_build
 from fem.physics.ions import build as ions_build
 from fem.physics.ions.salt import SaltLedger
 from fem.physics.metal import build as growth
-from fem.physics.metal.displacement import Displacement
+from fem.physics.metal.displacement import Displacement, Displacing
 from fem.physics.metal.metal import Metal
 from fem.physics.nuclei import build as nuclei_build
-from fem.physics.sei.build import films_that_stay
 from fem.physics.walls.counter import holding
 from fem.physics.walls.interface import Interface
 from fem.physics.walls.ledger import WallLedger, film_per_charge, smallest_diameter
@@ -40,6 +37,7 @@ from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges
 from fem.setup.places import check_places, initial_concentration, largest_kappa
 from fem.setup.setup import Filling, Setup, filling_of
+from fem.setup.setup import porous as porous_of
 from fem.study.own import (
     Guarded,
     check_made,
@@ -47,6 +45,7 @@ from fem.study.own import (
     is_ours,
     named_failures,
     own_physics,
+    prepared,
 )
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
@@ -64,6 +63,7 @@ class Model:
         physics: in the order of their rows.
         books: those that measure the cell; they stand last among the physics.
         area: projected area of the collector, m2 (2D: m).
+        current: of the cell at the present state, A (2D: A/m; collective).
         capped: regions (and `metal`, if it grows) whose sigma was lowered to `CONDUCTIVITY_SHARE`
             times the largest kappa, with the value of the material, S/m.
         clock: time since the start of the protocol step, s, for conditions that depend on it.
@@ -78,6 +78,7 @@ class Model:
     physics: tuple[Part, ...]
     books: tuple[Part, ...]
     area: float
+    current: Callable[[], float]
     capped: dict[str, float]
     clock: Any
     held: list[tuple[Any, Any, Any]]
@@ -173,13 +174,13 @@ def build(case: Case, domain: Domain) -> Model:
     check_places(case, domain, fillings, c0)
     edges = boundaries.read(case, domain, ionic, conductors, c0, clock)
     pores = growth.pores(fillings) if case.study == "growth" else []
-    porous = [n for n in ionic if n in conductors and fillings[n].porous]
+    porous = porous_of(fillings, ionic, conductors)
     filled = [*pores, *porous]  # where other physics say what is left of the pores
     kappa = max(largest_kappa(case, n, fillings[n], c0, domain) for n in ionic)
     found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa, porous)
-    if pores:
-        found = films_that_stay(case, found)
     setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa, pores)
+    setup = prepared(setup)
+    found = setup.surfaces
     guests = guest_parts(setup) + own_physics(case, domain)
     # Another model of the electrolyte takes the place of the salt.
     replaced = any(physics.role == "electrolyte" for physics in case.taking_part())
@@ -188,9 +189,7 @@ def build(case: Case, domain: Domain) -> Model:
         ions = next(part for part in guests if "ions" in part.provides)
         guests = tuple(part for part in guests if part is not ions)
     else:
-        charged = {n: functools.partial(charged_laws, shift)
-                   for n, shift in shifts(case, fillings, filled).items()}
-        ions = ions_build.ions(setup, filled, charged)
+        ions = ions_build.ions(setup, filled)
     electrons, capped = electrons_build.electrons(setup, filled)
     stored = case.counter.kind in ("foil", "cathode")
     counter = (found.counter,) if found.counter and not stored else ()
@@ -226,10 +225,10 @@ def build(case: Case, domain: Domain) -> Model:
     if case.output.vectors:
         books += electrons.vectors() if electrons else ()
         books += () if replaced else ions.vectors()
-    hosts = next((part for part in guests if isinstance(part, Averaged)), None)
-    if hosts is not None and (moved := hosts.displaced(ions)) is not None:
-        guests += (Displacement(ions, hosts, moved, hosts.home),)
-    _require_laws(porous, hosts)
+    for moving in [part for part in guests if isinstance(part, Displacing)]:
+        if (moved := moving.displaced(ions)) is not None:
+            guests += (Displacement(ions, moving, moved, moving.home),)
+    _require_laws(porous, guests)
     physics = known + guests + books
     check_needs(physics)
     for part in known:
@@ -259,7 +258,8 @@ def build(case: Case, domain: Domain) -> Model:
     s.close()
     check_made(case, guests, s)
     return Model(
-        case, domain, setup, s, physics, books, circuit.area, capped, clock, held, floating
+        case, domain, setup, s, physics, books, circuit.area, circuit.current, capped, clock, held,
+        floating,
     )
 
 
@@ -284,13 +284,14 @@ def _require_path(
         )
 
 
-def _require_laws(porous: list[str], hosts: Averaged | None) -> None:
+def _require_laws(porous: list[str], guests: tuple[Any, ...]) -> None:
     """Every solid with pores has an entry that says how they react.
 
     Raises:
         CaseError: one has none.
     """
-    lost = [n for n in porous if hosts is None or n not in hosts.regions]
+    known = {n for part in guests if "pore_surfaces" in part.provides for n in part.regions}
+    lost = [n for n in porous if n not in known]
     if lost:
         raise CaseError(
             f"regions.{lost[0]}.porosity: a solid with pores reacts all through; give "
@@ -328,5 +329,6 @@ def _surfaces(
         low, high = domain.ends
         primary = 1e6 * kappa / (high - low)
     materials = {name: fillings[name].material.name for name in (*solids, *porous)}
-    foiled = with_foil(case, porous)
+    behind = [name for p in case.taking_part() for name in p.foiled(vars(case))]
+    foiled = [n for n in porous if any(fnmatchcase(n, name) for name in behind)]
     return surfaces.read(case, domain, materials, solids, ionic, c0, primary, porous, foiled)

@@ -12,12 +12,15 @@ import numpy as np
 
 from fem.base.errors import CaseError, RunError
 from fem.case.hooks import load
+from fem.contract.physics import named
 from fem.files.fields import center_of
-from fem.setup.setup import Filled
+from fem.setup.setup import Filled, Setup
 from fem.system.part import Observer, Part
 from fem.system.system import System
 
-__all__ = ["Guarded", "check_made", "guest_parts", "is_ours", "named_failures", "own_physics"]
+__all__ = [
+    "Guarded", "check_made", "guest_parts", "is_ours", "named_failures", "own_physics", "prepared",
+]  # fmt: skip
 
 
 def guest_parts(setup: Filled) -> tuple[Part, ...]:
@@ -33,6 +36,14 @@ def guest_parts(setup: Filled) -> tuple[Part, ...]:
         origin = f"physics {physics.name!r} ({case.guests.registry.origin[physics.name]})"
         made += _parts(origin, functools.partial(physics.parts, setup, table))
     return tuple(made)
+
+
+def prepared(setup: Setup) -> Setup:
+    """The set-up as physics of the case want it before any part is made, one after the other."""
+    for physics in setup.case.taking_part():
+        if physics.prepare:
+            setup = named(physics.prepare)(setup, getattr(setup.case, physics.key))
+    return setup
 
 
 def own_physics(case: Any, domain: Any) -> tuple[Part, ...]:

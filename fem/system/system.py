@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -342,6 +342,8 @@ class System:
         self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
         self.flows: dict[str, list[Any]] = {name: [] for name in FLOWS}
         self.stores: list[Store] = []  # metal that parts hold beside walls
+        # Conductivities of what carries the current through pores at the start, S/m, by T.
+        self.conductivities: list[Callable[[float], Iterable[float]]] = []
         self.spent: dict[str, list[Callable[[Any], Any]]] = {}  # see `spend`
         self.spent_at_nodes: list[Any] = []
         # Changes of the potentials and of the voltage with the cell current, per A; a run sets it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -44,6 +45,31 @@ def test_no_literal_is_the_name_of_a_field(room: str) -> None:
     for file in sorted((ROOT / "fem" / room).glob("*.py")):
         spelt = literals(file) & FIELDS - ROOMS[room]
         assert not spelt, f"{file.relative_to(ROOT)} knows {', '.join(sorted(spelt))} by name"
+
+
+@pytest.mark.parametrize("room", ["api", "cli", "files", "post", "run", "solver", "study"])
+def test_systems_are_asked_for_nothing_by_its_name(room: str) -> None:
+    """No `system["ions"]` outside of physics: what a physics defines is for other physics."""
+    folder = ROOT / "fem" / room
+    for file in sorted(folder.glob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]:
+        asked = [
+            ast.unparse(n) for n in ast.walk(ast.parse(file.read_text()))
+            if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant)
+            and isinstance(n.slice.value, str)
+            and ast.unparse(n.value).split(".")[-1] in ("s", "system")
+        ]  # fmt: skip
+        assert not asked, f"{file.relative_to(ROOT)}: {asked}"
+
+
+#: Physics that every cell has; a study makes their parts in the order of their rows.
+CELL = {"circuit", "electrons", "ions", "metal", "nuclei", "walls"}
+
+
+def test_studies_import_no_guest() -> None:
+    """Physics that a case adds are made by the registry alone."""
+    for file in sorted((ROOT / "fem" / "study").glob("*.py")):
+        found = {*re.findall(r"fem\.physics\.(\w+)", file.read_text())}
+        assert found <= CELL, f"{file.name}: {found - CELL}"
 
 
 def test_rooms_above_physics_ask_none_by_its_name() -> None:

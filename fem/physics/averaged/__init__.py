@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fem.contract.physics import Column, Estimate, EventKind, Field, Figure, Metric, Physics
-from fem.physics.averaged.table import Averaged, check, notes, places
+from fem.physics.averaged.table import Averaged, check, foiled, notes, places
 
 __all__ = ["PHYSICS"]
 
@@ -16,6 +16,7 @@ PHYSICS = Physics(
     studies=frozenset({"secondary", "steady", "tertiary"}),
     check=check,
     places=places,
+    foiled=foiled,
     ingredients="fem.physics.averaged.ingredients:ingredients",
     notes=notes,
     fields=(

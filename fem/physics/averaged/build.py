@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.contract.physics import TIMED
 from fem.physics.averaged.averaged import Averaged
 from fem.physics.averaged.hosts import Host
@@ -21,14 +20,7 @@ from fem.setup.setup import Setup
 from fem.setup.surfaces import Reaction
 from fem.values.properties import number
 
-__all__ = ["build", "with_foil"]
-
-
-def with_foil(case: Case, porous: Iterable[str]) -> list[str]:
-    """Hosts behind whose pores the collector reacts, too."""
-    table = case.table(Entry)
-    entries = {} if table is None else table.regions
-    return [n for n in porous for p, e in entries.items() if fnmatchcase(n, p) and e.foil]
+__all__ = ["build"]
 
 
 def build(setup: Setup, table: Entry) -> Iterator[Averaged]:

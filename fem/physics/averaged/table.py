@@ -16,8 +16,8 @@ from fem.values.properties import Property, PropertyOf, number, varies
 from fem.values.units import Quantity
 
 __all__ = [
-    "Averaged", "AveragedRegion", "Clog", "Dead", "Surface", "check", "few_pores", "notes",
-    "places", "too_thin",
+    "Averaged", "AveragedRegion", "Clog", "Dead", "Surface", "check", "few_pores", "foiled",
+    "notes", "places", "too_thin",
 ]  # fmt: skip
 
 Share = Annotated[float, Quantity("", gt=0, lt=1)]
@@ -285,6 +285,12 @@ def _region(name: str, path: str, entry: AveragedRegion, region: Any) -> Iterato
                 f"averaged.regions.{name}.host_fraction: pores, skeleton and metal add up to "
                 f"{total:.4g} of the volume; lower one of them"
             )
+
+
+def foiled(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Hosts behind whose pores the collector reacts, too."""
+    averaged = sections.get("averaged")
+    yield from (name for name, e in (averaged.regions if averaged else {}).items() if e.foil)
 
 
 def places(sections: Mapping[str, Any]) -> Iterator[Place]:

@@ -13,6 +13,7 @@ PHYSICS = Physics(
     "fem.physics.charged.build:build",
     table=FixedCharge,
     many=True,
+    prepare="fem.physics.charged.build:prepare",
     after=("ions",),
     studies=ALL,
     check=check,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from fem.physics.charged.table import FixedCharge
 from fem.setup.setup import Filling, Setup
 from fem.values.properties import varies
 
-__all__ = ["build", "shifts"]
+__all__ = ["build", "prepare", "shifts"]
 
 #: Relative difference at which numbers of a channel's table are not those of its region.
 SAME_RTOL = 1e-2
@@ -114,14 +116,31 @@ def _other_numbers(case: Case, entry: FixedCharge, filling: Filling, shift: Shif
     return ""
 
 
+def prepare(setup: Setup, entries: tuple[FixedCharge, ...]) -> Setup:
+    """Laws of the salt in the regions that have a charge.
+
+    Raises:
+        CaseError: as `shifts`.
+    """
+    if not entries or _alone(setup.case):
+        return setup
+    found = shifts(setup.case, setup.fillings, [*setup.pores, *setup.porous])
+    return replace(setup, laws={n: functools.partial(laws, s) for n, s in found.items()})
+
+
+def _alone(case: Case) -> bool:
+    """Ions move each by itself, and know of the charge."""
+    return getattr(case, "electrolyte_model", None) is not None
+
+
 def build(setup: Setup, entries: tuple[FixedCharge, ...]) -> Iterator[Charges]:
     """Parts that define, start and measure the charged regions.
 
     Raises:
         CaseError: a metal that grows would see the wrong ions, or bury charge.
     """
-    if getattr(setup.case, "electrolyte_model", None) is not None:
-        return  # its ions move by themselves, and know of the charge
+    if _alone(setup.case):
+        return
     case, found = setup.case, shifts(setup.case, setup.fillings, setup.pores)
     kept = {e.region: e for e in entries if e.region in found}
     reacting = {liquid for pairs in (setup.surfaces.walls, setup.surfaces.faces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -25,15 +25,12 @@ from fem.values.properties import Along, number, varies
 __all__ = ["data", "held", "ions", "set_initial"]
 
 
-def ions(
-    setup: Setup, filled: Collection[str], charged: Mapping[str, Callable[..., dict[str, Any]]]
-) -> Ions:
+def ions(setup: Setup, filled: Collection[str]) -> Ions:
     """The ions of a case and their salt.
 
     Args:
         setup: the case on its mesh.
         filled: regions whose porosity is what other physics say, `pore`.
-        charged: regions with fixed charge -> (D, t_plus, z) of the salt -> its laws there.
     """
     case, domain, edges = setup.case, setup.domain, setup.edges
     frozen = case.study in ("primary", "secondary")
@@ -43,7 +40,7 @@ def ions(
         own = any(getattr(spec, p) is not None for p in ("kappa", "kappa_along", "D", "t_plus"))
         varied = varies(f.porosity) or varies(f.tortuosity)
         salt = isinstance(f.electrolyte, library.Electrolyte)
-        alone = own or varied or f.porous or n in charged
+        alone = own or varied or f.porous or n in setup.laws
         key = (n,) if alone else (f.electrolyte.name, salt, n in filled)
         groups.setdefault(key, []).append(n)
     media = []
@@ -73,8 +70,8 @@ def ions(
             laws["kappa"] = _by_direction(laws["kappa"], factors, names[0], salt, domain.dim)
         if salt:
             formula = first.electrolyte.formula
-        if names[0] in charged:
-            laws = charged[names[0]](laws["D"], laws["t_plus"], formula.z)
+        if names[0] in setup.laws:
+            laws = setup.laws[names[0]](laws["D"], laws["t_plus"], formula.z)
         media.append(Medium(tuple(names), salt=salt, **laws, **spread))
     return Ions(
         tuple(media), formula=formula, c0=setup.c0, frozen=frozen,

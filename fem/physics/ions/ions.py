@@ -181,6 +181,7 @@ class Ions:
         domain = s.domain
         part = domain.subdomain(self.regions)
         s.define("ions", self)
+        s.conductivities.append(self.conductivities)
         phi = s.add("phi_l", part, scale=1e-2, potential=True)
         for boundary, value in self.fixed_potential.items():
             faces = domain.faces_of(boundary, self.regions)

@@ -235,6 +235,7 @@ class SpaceCharge:
         s.define("c", c)
         s.define("c_seen", c)
         s.define("ions", self)
+        s.conductivities.append(self.conductivities)
         s.define("metal_row", unknown_of(self.ions[0]))
         s.hints.tight = s.hints.lags = True
         s.hints.least = self._least

@@ -13,6 +13,7 @@ PHYSICS = Physics(
     "fem.physics.sei.build:build",
     table=Sei,
     many=True,
+    prepare="fem.physics.sei.build:prepare",
     after=("electrons", "ions", "walls", "metal", "averaged"),
     studies=TIMED | {"steady", "secondary"},
     check=check,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 
 from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.compat import MPI, cell_vertices
 from fem.materials import library
 from fem.physics.sei.books import Books
@@ -19,25 +19,24 @@ from fem.physics.sei.laws import LAWS, Crack, Film, Law
 from fem.physics.sei.pores import PoreFilms
 from fem.physics.sei.table import COUNTER, Sei, fits
 from fem.setup.setup import Setup
-from fem.setup.surfaces import Surfaces
 from fem.system.part import Observer, Part
 from fem.system.system import System
 from fem.values.properties import number, varies
 
-__all__ = ["build", "films_that_stay"]
+__all__ = ["build", "prepare"]
 
 
-def films_that_stay(case: Case, found: Surfaces) -> Surfaces:
-    """Surfaces of a growth study, under the films that they have at the start.
+def prepare(setup: Setup, entries: tuple[Sei, ...]) -> Setup:
+    """A growth study's surfaces under the films that they have at the start.
 
     The film moves with the front of the metal, so there is one for all walls.
 
     Raises:
         CaseError: walls have different films, or an entry fits none.
     """
-    entries = case.tables(Sei)
-    if not entries:
-        return found
+    found = setup.surfaces
+    if not setup.pores:
+        return setup
     walls = {n for n in found.reactions if n != "counter"}
     films: dict[str, float] = {}
     for k, entry in enumerate(entries):
@@ -60,7 +59,7 @@ def films_that_stay(case: Case, found: Surfaces) -> Surfaces:
             f"sei: {shown}: metal that grows carries one film with it, whatever wall it comes "
             "from; give all entries the same L0 and resistivity"
         )
-    return found.under(films, next(iter(films.values())))
+    return replace(setup, surfaces=found.under(films, next(iter(films.values()))))
 
 
 class Unchanged(Observer):

@@ -186,6 +186,7 @@ class Solution:
         self._find_places()
         self._begin()
         s.define("ions", self)
+        s.conductivities.append(self.conductivities)
         self.c = self._concentrations([u.value for u in self.mu], self.psi)
         self.seen: list[Any] = [*self.c]  # until metal asks for what is foreseen
         s.define("c", self.c[0])
