@@ -151,19 +151,17 @@ def _regions(sections: Mapping[str, Any]) -> Iterator[str]:
                 "a solid has sigma"
             )
         if region.kappa_along is not None:
-            yield from _crystal(f"regions.{glob}.kappa_along", region, sections.get("study"))
+            yield from _crystal(f"regions.{glob}.kappa_along", region)
         if region.material is None and not electrolyte:
             yield f"regions.{glob}.material: missing; say what fills the region"
 
 
-def _crystal(path: str, region: Any, study: Any) -> Iterator[str]:
+def _crystal(path: str, region: Any) -> Iterator[str]:
     """Problems of a conductivity that depends on the direction."""
     if not all(0.0 < factor < math.inf for factor in region.kappa_along):
         yield f"{path}: {short(region.kappa_along)}: must be above 0, all of them"
     if region.porosity is not None or region.t_plus is not None:
         yield f"{path}: only for solids that conduct ions; pores have a tortuosity"
-    if study == "map":
-        yield f"{path}: maps take one number for each region; give kappa along the current"
 
 
 def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:

@@ -84,7 +84,7 @@ def _is_zero(value: Any) -> bool:
 def porous(
     fillings: Mapping[str, Filling], ionic: Sequence[str], conductors: Sequence[str]
 ) -> list[str]:
-    """Those of the regions that conduct both which are solids with pores."""
+    """Solids with electrolyte in their pores, among regions that conduct both."""
     return [n for n in ionic if n in conductors and fillings[n].porous]
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from fem.contract.registry import CATALOGUE, named
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,3 +24,45 @@ def test_the_page_shows_the_floors_of_the_contracts() -> None:
     rows = [row.split("|")[2] for row in table.splitlines()[2:] if row.startswith("|")]
     shown = [re.findall(r"`([\w.]+)`", row) for row in rows]
     assert shown == [[name.strip() for name in layer.split("|")] for layer in layers]
+
+
+#: Words that are names of physics or fields, and of much else.
+COMMON = {"T", "c", "phi", "reaction"}
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+#: Folder of a guest -> lines that name it elsewhere in `fem`: in rooms above and below physics, and
+#: in those of other physics.
+COUNTED = {
+    name: (int(outside), int(beside))
+    for name, outside, beside in re.findall(r"(?m)^\| `(\w+)` \| (\d+) \| (\d+) \|$", PAGE)
+}
+
+
+def places(folder: str) -> Iterator[tuple[str, int]]:
+    """Rooms, and lines in them, that name a physics by import, table, field or place."""
+    declared = [named(place) for place in named(CATALOGUE) if f".{folder}:" in place]
+    keys = {p.key for p in declared if p.table is not None} - {*COMMON, "ion", "map"}
+    words = {n for p in declared for n in (p.name, p.key, *(f.name for f in p.fields))} - COMMON
+    home = f"fem.physics.{folder}"
+    for file in sorted((ROOT / "fem").rglob("*.py")):
+        where = file.relative_to(ROOT).parts
+        if where[1:3] == ("physics", folder) or file.name == "catalogue.py":
+            continue
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                names = {f"{node.module}."}
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names = {node.value}
+            elif isinstance(node, ast.Attribute):
+                names = {node.attr} & keys
+            else:
+                continue
+            if names & words or any(name.startswith((f"{home}.", f"{home}:")) for name in names):
+                yield "/".join(where[1:]), node.lineno
+
+
+@pytest.mark.parametrize("folder", COUNTED)
+def test_the_page_counts_the_lines_that_name_a_guest(folder: str) -> None:
+    found = {*places(folder)}
+    beside = {place for place in found if place[0].startswith("physics/")}
+    assert COUNTED[folder] == (len(found - beside), len(beside)), sorted(found)

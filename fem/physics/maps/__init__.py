@@ -72,6 +72,12 @@ class Map(Table):
 
 def check(sections: Mapping[str, Any]) -> Iterator[str]:
     """Entries of the other kind of map, and boundaries that drive nothing."""
+    for glob, region in (sections.get("regions") or {}).items():
+        if sections.get("study") == "map" and region.kappa_along is not None:
+            yield (
+                f"regions.{glob}.kappa_along: maps take one number for each region; give kappa "
+                "along the current"
+            )
     table = sections.get("map")
     if table is None:
         return
