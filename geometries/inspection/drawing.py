@@ -108,7 +108,7 @@ def _thumbnail(mesh: TaggedMesh, png: Path) -> None:
     low, high = mesh.points.min(axis=0) * 1e6, mesh.points.max(axis=0) * 1e6
     wide, tall = span = high - low
     side = 6.0 / span.max()  # inches per um
-    figure = Figure(figsize=(max(wide * side, 1.0), max(tall * side, 1.0) + 0.7))
+    figure = Figure(figsize=(wide * side, tall * side + 0.7))
     FigureCanvasAgg(figure)
     page = figure.get_size_inches()
     axes = figure.add_axes((0.0, 0.7 / page[1], 1.0, 1.0 - 0.7 / page[1]))
