@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, PETSc, dfem, owned_size
+from fem.system.reach import Reach
 from fem.system.system import System
 
-__all__ = ["CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction"]
+__all__ = ["CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction", "Supply"]
 
 Array = npt.NDArray[np.float64]
 Nodes = npt.NDArray[np.int32]
@@ -69,6 +70,20 @@ class Reaction(Protocol):
         ...
 
 
+class Supply(Protocol):
+    """Interface of what brings an unknown to reactions.
+
+    Attributes:
+        unknown: name of it.
+    """
+
+    unknown: str
+
+    def reach(self, reaction: NodalReaction) -> Reach | None:
+        """Bounds of a reaction at the present iterate; None where laws stand by themselves."""
+        ...
+
+
 @dataclass
 class NodalReaction:
     """A kinetic law evaluated once a node.
@@ -89,6 +104,7 @@ class NodalReaction:
         side_of: surface whose side reaction it is, which makes no metal; empty for any other.
         film: resistance of the film that the law looks through, ohm m2.
         barrier: eta_nuc of foreign walls that the law adds to eta, V; None without.
+        supply: of what it plates; None: the law alone.
     """
 
     system: System
@@ -103,6 +119,7 @@ class NodalReaction:
     side_of: str = ""
     film: float = 0.0
     barrier: Array | None = None
+    supply: Supply | None = None
 
     def _at(self, name: str) -> Array:
         values: Array = self.system.unknowns[name].value.x.array[self.nodes[name]]
@@ -144,7 +161,16 @@ class NodalReaction:
 
     def density(self) -> Array:
         """i_n, A/m2."""
-        return self.law(self.overpotential(), self.concentration(), self.temperature())
+        i_n = self.law(self.overpotential(), self.concentration(), self.temperature())
+        return self.supplied(i_n)[0]
+
+    def supplied(self, i_n: Array) -> tuple[Array, Any, Any]:
+        """I_n of a current of the law, A/m2, and its derivatives by that and by what is supplied.
+
+        At the present iterate, see `fem.system.reach.Reach.of`.
+        """
+        reach = None if self.supply is None else self.supply.reach(self)
+        return (i_n, 1.0, 0.0) if reach is None else reach.of(i_n)
 
     def current(self) -> Array:
         """A at every node, sign of i_n."""
@@ -209,6 +235,8 @@ class NodalReaction:
         if kink.any():
             here = self.law(eta, c, T)
             slope = np.where(kink, np.where(here < 0.0, (here - below) / PROBE, 0.0), slope)
+        if self.supply is not None:
+            slope = slope * self.supplied(self.law(eta, c, T))[1]
         return self.area * slope
 
     def waiting(self) -> float:
@@ -227,8 +255,8 @@ class NodalReaction:
 
     @property
     def columns(self) -> Collection[str]:
-        """The potentials."""
-        return self._signs
+        """The potentials, and what is supplied."""
+        return self._signs if self.supply is None else [*self._signs, self.supply.unknown]
 
     def _by_row(self) -> dict[str, float]:
         return {**self.rows, CELL: 1.0} if self.drives else {**self.rows}
@@ -239,12 +267,18 @@ class NodalReaction:
         return {row: sign * current for row, sign in self._by_row().items()}
 
     def slopes(self) -> dict[tuple[str, str], Array]:
-        """Derivatives of `currents` by the potentials, A/V."""
+        """Derivatives of `currents` by the potentials, A/V, and by what is supplied."""
         slope = self.slope()
-        return {
+        found = {
             (row, column): sign * way * slope
             for row, sign in self._by_row().items() for column, way in self._signs.items()
         }  # fmt: skip
+        if self.supply is not None:
+            i_n = self.law(self.overpotential(), self.concentration(), self.temperature())
+            by_supply = self.area * self.supplied(i_n)[2]
+            found |= {(row, self.supply.unknown): sign * by_supply
+                      for row, sign in self._by_row().items()}
+        return found
 
 
 class LocalTerms:
