@@ -102,5 +102,11 @@ class IonMedia(Protocol):
             state: one of the last three, newest first; None for the present iterate.
         """
 
+    def brings(self, s: System) -> tuple[Any, Any] | None:
+        """Current that c can bring over a length, per c, A m/mol, and 1, tested with c (UFL).
+
+        Both are lumped at nodes; None where nothing can be said of it.
+        """
+
     def elsewhere(self, s: System) -> Any:
         """Current into the salty regions that stands in no row of theirs, A (UFL), or None."""

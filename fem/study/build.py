@@ -222,6 +222,8 @@ def build(case: Case, domain: Domain) -> Model:
         books += (WallLedger(interface, thickness, diameter),)
     else:
         books += growth.books(case, metal, c0, nuclei.surfaces if nuclei else ())
+        limit = growth.supply(case, ions, metal)
+        books += () if limit is None else (limit,)
     if case.output.vectors:
         books += electrons.vectors() if electrons else ()
         books += () if replaced else ions.vectors()

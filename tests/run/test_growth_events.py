@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
 from fem import Case
-from fem.base.errors import Interrupted, RunError
+from fem.base.errors import Interrupted
 from fem.case.files import set_path
+from fem.physics.metal.events import MetalEvents
 from fem.results.result import Result
+from fem.run.segments import Segment
 from fem.run.session import resume
 from fem.run.signals import StopRequest
+from fem.system.part import Begun
 
 from .cases import state_of
 
@@ -179,22 +184,17 @@ def test_metal_grows_until_the_salt_runs_out(tmp_path: Path) -> None:
     assert result.series["tip"][-1] - 0.3e-6 < event["place"][1] < result.series["tip"][-1] + 1e-6
 
 
-def test_a_hold_that_outruns_the_salt_foreseen_says_so(tmp_path: Path) -> None:
-    """-2 V over 17 um of 10 S/m: far beyond the limiting current, and beyond lagged kinetics."""
-    case = Case.from_dict(SLIT | {
-        "materials": {"even": SLIT["materials"]["even"]
-                      | {"kappa": "10 S/m", "t_plus": 0.4, "thermodynamic_factor": 1.0}},
-        "geometry": {
-            "family": "planar", "width": "1 um", "size": "0.25 um",
-            "layers": [{"name": "free", "thickness": "20 um", "region": "electrolyte"}],
-        },
-        "regions": {}, "kinetics": [], "collector": {"material": "Cu"},
-        "growth": {"interface_width": "0.5 um"}, "initial": {"metal_layer": "3 um"},
-        "protocol": [{"step": "hold", "voltage": "-2 V", "duration": "10 s"}],
-        "time": {"tolerance": 0.01}, "output": {"figures": False},
-    })  # fmt: skip
-    with pytest.raises(RunError, match="salt foreseen from earlier steps"):
-        case.run(tmp_path / "r")
+def test_a_hold_that_outruns_the_ions_foreseen_says_so() -> None:
+    """The hint comes where nothing brings ions to the front, if few are left there."""
+    fed = SimpleNamespace(held=False)
+    for low, held, says in ((50.0, False, True), (500.0, False, False), (50.0, True, False)):
+        fed.held = held
+        deposit: Any = SimpleNamespace(lowest=lambda low=low: low)
+        events, system = MetalEvents(deposit), MagicMock(values={"supply": fed})
+        system.__getitem__.side_effect = {"ions": SimpleNamespace(c0=1000.0), "supply": fed}.get
+        events.declare(system)
+        events.impose(Begun(Segment("hold", voltage=-2.0), 0.0, 0.0))
+        assert ("ions foreseen from earlier steps" in (events.stuck() or "")) == says
 
 
 def test_a_cutoff_and_a_capacity_end_steps_of_growth(tmp_path: Path) -> None:

@@ -223,6 +223,23 @@ class Ions:
         values: npt.NDArray[np.float64] = (c.value if state is None else c.old[state]).x.array
         return values
 
+    def brings(self, s: System) -> tuple[Any, Any] | None:
+        """D i_l/N_an (A m/mol) and 1, tested with c; None where c is followed by no neutral salt.
+
+        The first times c, over a length, is the current by which c falls to nothing within it.
+        """
+        if "c" not in s.unknowns or any(medium.held is not None for medium in self.media):
+            return None
+        c, T, q = s["c_seen"], s["T"], s.test("c")
+        rate: Any = 0
+        volume: Any = 0
+        for medium in (m for m in self.media if m.salt):
+            dx = s.domain.dx(medium.regions, lumped=True)
+            left = self.formula.anions_left(medium.t_plus(c, T))
+            rate += medium.D(c, T) / (left * medium.tortuosity) * q * dx
+            volume += q * dx
+        return rate, volume
+
     def current(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """i_l in a region, A/m2 (vector), with the gradient of `spreading` (c itself if None).
 

@@ -24,6 +24,7 @@ from fem.physics.metal.metal import Counter, Film, Metal
 from fem.physics.metal.penetration import Penetration
 from fem.physics.metal.resolution import Resolution
 from fem.physics.metal.room import Room
+from fem.physics.metal.supply import Supply
 from fem.physics.metal.table import Growth
 from fem.setup import pieces
 from fem.setup.media import ElectronMedia, IonMedia
@@ -250,6 +251,13 @@ def books(case: Case, metal: Metal, c0: float, starts: Sequence[Any]) -> tuple[P
         deposit, Room(deposit), Penetration(metal, case, c0), MetalEvents(deposit),
         Resolution(deposit, (*metal.films, *starts)),
     )  # fmt: skip
+
+
+def supply(case: Case, ions: IonMedia, metal: Metal) -> Supply | None:
+    """Limit of what a voltage that is held draws; None where none is, or without salt."""
+    steps = (s for step in case.protocol for s in (step.steps if step.step == "cycle" else [step]))
+    holds = any(step.step == "hold" for step in steps)
+    return Supply(ions, metal) if holds and ions.salty else None
 
 
 def set_initial(case: Case, domain: Domain, s: System) -> None:

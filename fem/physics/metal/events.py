@@ -123,15 +123,19 @@ class MetalEvents(Observer):
         return {"piece": number, "place": piece["place"], "charge": charge}
 
     def stuck(self) -> str | None:
-        """Say that the voltage held outruns the salt: kinetics take that foreseen (collective)."""
+        """Say that the voltage held outruns ions that nothing brings to the front (collective).
+
+        Kinetics there take those foreseen; see `fem.physics.metal.supply` for salt.
+        """
         s, segment = self.s, self.begun.segment if self.begun else None
-        held = segment is not None and segment.voltage is not None
+        served = "supply" in s.values and s["supply"].held
+        held = segment is not None and segment.voltage is not None and not served
         low = self.deposit.lowest() if held else None
         if low is None or low > LOW_SHARE * s["ions"].c0:
             return None
         return (
-            f"The voltage held draws what salt is left at the front (lowest c = {low:.3g} mol/m^3) "
-            "within a step; where metal grows, kinetics take the salt foreseen from earlier steps "
-            "and cannot follow that: hold a voltage closer to 0, impose the current, or study the "
-            "same walls with study = 'tertiary', which can"
+            f"The voltage held draws what is left at the front (lowest c = {low:.3g} mol/m^3) "
+            "within a step; where metal grows, kinetics take the ions foreseen from earlier steps "
+            "and cannot follow that: hold a voltage closer to 0, impose the current, leave out "
+            "[electrolyte_model], or study the same walls with study = 'tertiary'"
         )

@@ -28,6 +28,8 @@ PROBE = 1e-7
 OUTER = 0.05, 0.5
 #: Least current density at a node that counts, as a share of the largest of the front.
 CARRIES = 0.05
+#: Least share of a slope that is left where all that is brought reacts.
+LEAST_SHARE = 1e-30
 
 Array = npt.NDArray[np.float64]
 
@@ -130,10 +132,14 @@ class Penetration(Observer):
         T = np.broadcast_to(reaction.temperature(), len(xi))[on]
         share = metal.crystal.exchange(s["front"].normals()[:, on])
         i_n, above, below = (metal.law(eta + d, c, T, share) for d in (0.0, PROBE, -PROBE))
+        steep = np.maximum((above - below) / (2 * PROBE), 1e-300)
+        if reaction.supply is not None and (reach := reaction.supply.reach(reaction)) is not None:
+            i_n, through, _ = reach.at(on).of(i_n)
+            steep *= np.maximum(through, LEAST_SHARE)
         comm = self.domain.comm
         most = max(comm.allgather(float(np.abs(i_n).max(initial=0.0))))
         plates = i_n < -CARRIES * most
-        R, steep = self._resistance(on, c, T), np.maximum((above - below) / (2 * PROBE), 1e-300)
+        R = self._resistance(on, c, T)
         depths = np.where(plates, 1.0 / (R * steep), np.inf)
         k = int(np.argmin(depths)) if plates.any() else -1
         mine = Depth(np.inf, 0.0, 0.0, 0.0, ())

@@ -458,6 +458,9 @@ class Solution:
         """Metal ions at the nodes of this rank, ghosts last, mol/m3."""
         return self._everywhere(state)[0]
 
+    def brings(self, s: System) -> None:
+        """Nothing: what a current does to each ion depends on all of them."""
+
     def _rate(self, k: int) -> Array:
         """d(c_k)/dt at the nodes of this rank, mol/(m3 s)."""
         return self.s.difference([self._everywhere(state)[k] for state in (None, 0, 1)])
