@@ -174,6 +174,32 @@ def test_a_resumed_run_goes_on_to_the_last_bit(
     assert whole["stranded"] > 0.0
 
 
+def test_another_host_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No number of a host, its kinetics or its film stands in a kernel: new ones compile nothing.
+
+    They are new each time, so that no kernel of an earlier session fits by chance.
+    """
+    import cffi
+
+    def host(name: str) -> None:
+        some = np.random.default_rng().uniform(0.9, 1.1, 7).tolist()
+        run(column(
+            cells=4, sigma=20.0 * some[0], porosity=0.8 * some[1], electrolyte=REAL,
+            surface=FIBRES | {"radius": f"{some[2]!r} um"},
+            host={"exponent": 1.5 * some[3], "pore_distance": f"{some[4]!r} um"},
+            kinetics={"i0": f"{10 * some[5]!r} A/m^2"},
+            sei=[{"on": "host_mat", "law": "mixed", "data": "SEI_Li", "L0": f"{5 * some[6]!r} nm"}],
+            protocol=[PLATE | {"duration": "10 s"}],
+        ), tmp_path / name)
+
+    def compiles(*_: Any, **__: Any) -> None:
+        raise AssertionError("a kernel is compiled")
+
+    host("first")
+    monkeypatch.setattr(cffi.FFI, "compile", compiles)
+    host("second")
+
+
 #: Of depth from the top.
 FALLING = {"along": "depth", "at": ["0 um", "100 um"], "values": [0.9, 0.8]}
 THIN = r"averaged.regions.host_mat: 10 um thick, below 5 distances of 10.9 um between pores"
