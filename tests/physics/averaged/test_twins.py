@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -210,3 +211,54 @@ def test_strips_and_blocks_are_columns(tmp_path: Path, reached: Callable[..., No
     coarse = across(20, tmp_path / "20", **wide)
     fine = across(40, tmp_path / "40", **wide | {"size_width": "1.25 um"})
     reached("eps, 2D against 1D, 20 cells over 40 cells and half as wide", coarse / fine, least=3.5)
+
+
+def crossed(path: Path, across: int) -> Path:
+    """Mesh file of the column of `across`, 20 cells high, each of four triangles that meet inside.
+
+    Args:
+        path: of the file.
+        across: cells of 2.5 um side by side.
+    """
+    import meshio
+
+    y = np.concatenate([np.linspace(0.0, 50.0, 21), [55.0, 60.0]])
+    x = 2.5 * np.arange(across + 1)
+    points = [(a, b, 0.0) for b in y for a in x]
+    triangles, layer = [], []
+    for j, i in itertools.product(range(len(y) - 1), range(across)):
+        a = j * len(x) + i
+        around, middle = (a, a + 1, a + 1 + len(x), a + len(x)), len(points)
+        points.append((x[i : i + 2].mean(), y[j : j + 2].mean(), 0.0))
+        triangles += [(around[k - 1], around[k], middle) for k in range(4)]
+        layer += [1 if j < 20 else 2] * 4
+    lines = [(r + i, r + i + 1) for r in (0, (len(y) - 1) * len(x)) for i in range(across)]
+    tags = [np.array(layer), np.repeat([3, 4], across)]
+    named = {"host_mat": (1, 2), "electrolyte": (2, 2), "collector": (3, 1), "counter": (4, 1)}
+    meshio.Mesh(
+        np.array(points), [("triangle", np.array(triangles)), ("line", np.array(lines))],
+        cell_data={"gmsh:physical": tags, "gmsh:geometrical": tags},
+        field_data={name: np.array(tag) for name, tag in named.items()},
+    ).write(path, file_format="gmsh22", binary=False)
+    return path
+
+
+def test_strips_of_crossed_triangles_are_columns(
+    tmp_path: Path, reached: Callable[..., None]
+) -> None:
+    """Where all nodes of a row have alike triangles beside them, a strip is a column exactly."""
+    case = column(
+        L=50.0, sigma=100.0, host={"metal_sigma": "0 S/m"}, electrolyte=REAL,
+        protocol=[{"step": "plate", "current_density": "10 A/m^2", "duration": "1 h"}],
+    ).to_dict()  # fmt: skip
+    del case["geometry"]
+    found = []
+    for name, cells in (("one", 1), ("four", 4)):
+        mesh = {"file": str(crossed(tmp_path / f"{name}.msh", cells)), "unit": "um"}
+        result = run(Case.from_dict(case | {"mesh": mesh}), tmp_path / name)
+        y = np.round(result.points("averaged")[:, 1], 12)
+        found.append((y, result.array("eps", block="averaged")))
+    (y, eps), (wide, all_eps) = found
+    height, first = np.unique(y, return_index=True)
+    gap = np.abs(all_eps - eps[first][np.searchsorted(height, wide)]).max()
+    reached("eps, crossed triangles, four cells wide against one", gap, most=1e-6)
