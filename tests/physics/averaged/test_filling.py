@@ -179,8 +179,6 @@ def test_another_host_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.Monk
 
     They are new each time, so that no kernel of an earlier session fits by chance.
     """
-    import cffi
-
     def host(name: str) -> None:
         some = np.random.default_rng().uniform(0.9, 1.1, 7).tolist()
         run(column(
@@ -196,7 +194,7 @@ def test_another_host_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.Monk
         raise AssertionError("a kernel is compiled")
 
     host("first")
-    monkeypatch.setattr(cffi.FFI, "compile", compiles)
+    monkeypatch.setattr("cffi.FFI.compile", compiles)
     host("second")
 
 
