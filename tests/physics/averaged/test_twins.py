@@ -246,7 +246,7 @@ def crossed(path: Path, across: int) -> Path:
 def test_strips_of_crossed_triangles_are_columns(
     tmp_path: Path, reached: Callable[..., None]
 ) -> None:
-    """Where all nodes of a row have alike triangles beside them, a strip is a column exactly."""
+    """A strip is a column exactly where all nodes of a row have alike triangles beside them."""
     case = column(
         L=50.0, sigma=100.0, host={"metal_sigma": "0 S/m"}, electrolyte=REAL,
         protocol=[{"step": "plate", "current_density": "10 A/m^2", "duration": "1 h"}],
