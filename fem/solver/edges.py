@@ -60,15 +60,36 @@ class AlongEdges:
         here, there = (nodes[end] for end in where.edges)
         middle = velocity(0.5 * (here + there))
         at_edge = (velocity(here) + 4 * middle + velocity(there)) / 6
-        # Corners and middles of edges: the mean over a cell of a polynomial of degree 2.
-        corners, share = velocity(nodes)[where.corners].mean(axis=1), (2 - dim) / (2 + dim)
-        u = share * corners + (1 - share) * middle[where.edge_of].mean(axis=1)
+        u = self._means(nodes, middle)
         slopes, besides = gradients(nodes[where.corners]), np.zeros(n)
         for (i, j), edges in zip(where.pairs, where.edge_of.T, strict=True):
             w = -k * np.einsum("ck,ck->c", slopes[:, i], slopes[:, j])
             along = ((u - at_edge[edges]) * (there - here)[edges]).sum(axis=1)
             besides += np.bincount(edges, w * along, n)
         return (at_edge * (there - here)).sum(axis=1), besides
+
+    def _means(self, nodes: Array, middle: Array) -> Array:
+        """Mean velocity in each cell, of a polynomial of degree 2 exactly; with r as weight there.
+
+        Args:
+            nodes: places.
+            middle: velocity at the middle of each edge.
+        """
+        where, velocity, dim = self.where, self.flux.velocity, self.system.domain.dim
+        assert velocity is not None
+        at_corners, between = velocity(nodes)[where.corners], middle[where.edge_of]
+        if not self.system.domain.axisymmetric:
+            share = (2 - dim) / (2 + dim)
+            return share * at_corners.mean(axis=1) + (1 - share) * between.mean(axis=1)
+        centre = nodes[where.corners].mean(axis=1)
+        r = nodes[:, 0]
+        rule = (  # of degree 3
+            (1 / 20, r[where.corners], at_corners),
+            (2 / 15, r[where.edges].mean(axis=0)[where.edge_of], between),
+            (9 / 20, centre[:, None, 0], velocity(centre)[:, None]),
+        )
+        total = sum(share * np.einsum("ck,ckd->cd", radii, u) for share, radii, u in rule)
+        return np.asarray(total) / centre[:, :1]
 
     def _nodes_of(self, name: str) -> npt.NDArray[np.int32]:
         """Node of an unknown at the ends of each edge, (2, edges)."""
