@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import ufl
 
 from fem.base.constants import FARADAY
+from fem.compat import MPI
 from fem.physics.species.sites import Sites
 from fem.physics.species.solution import Solution
 from fem.system.facets import WallReaction
 from fem.system.part import Observer
-from fem.system.system import System
+from fem.system.system import DEPLETED_SHARE, System
 
 __all__ = ["Consumption", "Release"]
 
@@ -81,12 +83,16 @@ class Consumption(Observer):
         self.name = f"flux_{ion.name}"
         s.define(self.name, self.flux(self.solution.c[self.ion]), self.layer)
 
+    @property
+    def _reaction(self) -> str:
+        return f"consumption of {self.solution.ions[self.ion].name}"
+
     def rows(self, s: System) -> None:
         """Take the ion out of the liquid, and count it, mol (2D: mol/m)."""
         ion = self.solution.ions[self.ion]
         integral = functools.partial(self._integral, s[self.name])
         s.reactions.append(WallReaction(
-            s, f"consumption of {ion.name}", self.layer, self.walls, self.faces,
+            s, self._reaction, self.layer, self.walls, self.faces,
             {"taken": integral},
             {f"mu_{ion.name}": ("taken", float(ion.z or 1))}, "ground",
         ))  # fmt: skip
@@ -104,6 +110,18 @@ class Consumption(Observer):
         if self.faces:
             total += flow * domain.wall_weight(faces=self.faces) * domain.ds(self.faces)
         return total
+
+    def stuck(self) -> str | None:
+        """A flux that asks for more than there is, where the ion has run out (collective)."""
+        ion, nodes = self.solution.ions[self.ion], self.s.reactions
+        at = next(r.nodes[f"mu_{ion.name}"] for r in nodes if r.name == self._reaction)
+        places = self.solution.node[self.solution.mine]
+        here = self.solution.at_places()[self.ion][np.isin(places, at)]
+        low = self.s.domain.comm.allreduce(float(here.min(initial=np.inf)), op=MPI.MIN)
+        return None if low > DEPLETED_SHARE * ion.c0 else (
+            f"Ion {ion.name} has run out (lowest {low:.3g} mol/m^3) where its consumption goes on; "
+            "let ion.consumption.flux vanish with c, as k*c"
+        )
 
     def summary(self) -> dict[str, float]:
         """Amount that was consumed, mol/m2 of collector (collective)."""
