@@ -29,7 +29,10 @@ CI_TIER = "not full and not campaign"
 #: Seconds for a test of the full tier that sets no time limit of its own.
 FULL_TIMEOUT = 4 * 3600.0
 #: Folders with the longest files: two workers begin with them, so that both end together.
-FIRST = ("tests/verification", "tests/run", "tests/faults", "tests/cases")
+FIRST = (
+    "tests/verification", "tests/physics/metal", "tests/physics/ions", "tests/physics/walls",
+    "tests/physics/nuclei", "tests/physics/electrons", "tests/run", "tests/faults", "tests/cases",
+)  # fmt: skip
 
 #: What workers add to the name of a test that starts an MPI job.
 RANKS = "on ranks"

@@ -16,7 +16,7 @@ take as much as its middle, the tail, too.
 
 The layer is thinner than the front is wide and, like the width, a number of the method. With this
 delta a flat front that is limited has c = 0 where xi = 1/2, and with it the current of a sharp
-one (`tests/run/test_growth_holds.py`). What reacts ahead of the middle has to be brought
+one (`tests/physics/metal/test_growth_holds.py`). What reacts ahead of the middle has to be brought
 back: a front that is limited relaxes with a mobility of 4 at least.
 """
 

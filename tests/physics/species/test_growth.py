@@ -13,10 +13,10 @@ import pytest
 from fem import Case
 from fem.results.result import Result
 from fem.run.session import resume, run
+from tests.physics.metal.test_displacement import CELL
 from tests.physics.species.solutions import IONS
 from tests.run.test_recover import largest_gap, stop_after
 from tests.verification.cells import IDEAL, RT_F, kinetics
-from tests.verification.test_displacement import CELL
 
 Reached = Callable[..., None]
 #: Diffusivity of the salt, m2/s: so slow that its ends differ by a third within 3 um of metal.

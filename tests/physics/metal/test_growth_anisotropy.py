@@ -13,6 +13,7 @@ import pytest
 
 from fem import theory
 from fem.physics.metal.crystal import Crystal
+from tests.physics.metal.test_growth_shape import BY_CURVATURE, GAMMA, I0
 from tests.verification.fronts import (
     KAPPA,
     PER_CHARGE,
@@ -24,7 +25,6 @@ from tests.verification.fronts import (
     density,
     speed,
 )
-from tests.verification.test_growth_shape import BY_CURVATURE, GAMMA, I0
 
 WIDTH, DELTA = UM, 0.05
 TURNED = np.deg2rad(20.0)

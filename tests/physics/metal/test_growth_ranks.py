@@ -14,9 +14,8 @@ from fem.base.parallel import on_root
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.run.session import mesh_folder, resume
-
-from .cases import GROWING, state_of
-from .test_restart_ranks import until
+from tests.run.cases import GROWING, state_of
+from tests.run.test_restart_ranks import until
 
 NUMBERS = (
     "t", "voltage", "plated", "dead", "c_min", "c_max", "salt_out", "xi_max", "tip", "islands",

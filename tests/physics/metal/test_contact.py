@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from fem.results.result import Result
-
-from .contacts import SPEED, UM, dumbbell, exact, floating, plated, strip
+from tests.verification.contacts import SPEED, UM, dumbbell, exact, floating, plated, strip
 
 
 def cut(result: Result) -> tuple[float, float]:

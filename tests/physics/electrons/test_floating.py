@@ -16,8 +16,8 @@ from fem.base.errors import CaseError
 from fem.compat import MPI, PETSc
 from fem.run.session import run
 from fem.setup import edges as boundaries
+from tests.physics.walls.test_walls import WALL_MATERIALS
 from tests.verification.cells import IDEAL, Cell, case, kinetics
-from tests.verification.test_walls import WALL_MATERIALS
 
 DEAD = {"material": "Al2O3", "thickness": "10 nm", "blocks_ions": True}
 SHELLS = {  # a core of steel in a shell of glass, with or without a gap of electrolyte

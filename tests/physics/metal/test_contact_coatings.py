@@ -13,9 +13,8 @@ import pytest
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.study.build import build
-
-from .contacts import CELL, SPEED, floating, plated
-from .fronts import PER_CHARGE, UM, box
+from tests.verification.contacts import CELL, SPEED, floating, plated
+from tests.verification.fronts import PER_CHARGE, UM, box
 
 DEAD = {"material": "Al2O3", "thickness": "5 nm", "blocks_ions": True}
 #: um: width of the cell, half-width of the plate, where it begins and ends.

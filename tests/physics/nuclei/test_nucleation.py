@@ -30,8 +30,7 @@ from fem.run.simulation import Simulation
 from fem.run.start import consistent
 from fem.solver.options import Control
 from fem.study.build import Model, build
-
-from .cells import RT_F, T, mesh_folder
+from tests.verification.cells import RT_F, T, mesh_folder
 
 V_M, I0, UM = 1.2998e-5, 10.0, 1e-6  # Li, and its pair with itself
 PLAIN = {
@@ -321,7 +320,7 @@ class Run:
 
 def test_two_ranks_place_and_wake_the_same_sites(mpirun: Callable[..., Any]) -> None:
     """Lists bit by bit, what the solver makes of them to its tolerance."""
-    one, two = placed(), mpirun(2, "tests.verification.test_nucleation:placed")
+    one, two = placed(), mpirun(2, "tests.physics.nuclei.test_nucleation:placed")
     for name in ("entry", "order", "x", "threshold", "budget"):
         assert two[name] == one[name], name
     assert one["x"][0][0] == pytest.approx(10 * UM)  # the tie goes to the smaller coordinate

@@ -20,10 +20,9 @@ from fem.run.session import resume
 from fem.study.build import build
 from fem.system.part import Begun
 from fem.values.properties import Constant
+from tests.run.test_restart_ranks import until
 from tests.verification.fronts import box
 from tests.verification.sharp import Sharp
-
-from .test_restart_ranks import until
 
 # A bulb on a neck on a flat layer, in a half cell of 6 um; half the neck is two lambda thick.
 NECKED: dict[str, Any] = {

@@ -21,8 +21,7 @@ from fem.run.segments import Segment
 from fem.run.session import resume
 from fem.run.signals import StopRequest
 from fem.system.part import Begun
-
-from .cases import state_of
+from tests.run.cases import state_of
 
 # A slit in PAN, above it a carbon layer that floats, above that 1 um of electrolyte with constant
 # properties.

@@ -13,8 +13,7 @@ from fem.base.errors import CaseError
 from fem.mesh.domain import Domain
 from fem.setup.kinetics import PASSIVE_SHARE
 from fem.study.build import build
-from tests.verification.cells import MPI, RT_F, kinetics, mesh_folder
-from tests.verification.test_walls import (
+from tests.physics.walls.test_walls import (
     FREE,
     I0,
     KAPPA,
@@ -24,6 +23,7 @@ from tests.verification.test_walls import (
     in_series,
     stack,
 )
+from tests.verification.cells import MPI, RT_F, kinetics, mesh_folder
 
 FILMS = WALL_MATERIALS | {
     "poor": {"kind": "solid", "sigma": "1e-4 S/m"},
