@@ -79,7 +79,7 @@ def cycled(**changes: Any) -> Case:
 
 @pytest.mark.full
 def test_a_resumed_run_goes_on_to_the_last_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: Callable[..., None]
 ) -> None:
     """Stopped among its steps and resumed: films, metal and books are those of one go."""
     case = cycled()
@@ -91,8 +91,9 @@ def test_a_resumed_run_goes_on_to_the_last_bit(
         case.run(tmp_path / "part")
     monkeypatch.undo()
     again = resume(tmp_path / "part").summary
-    for name in ("voltage", "sei_thickness", "sei_charge", "plated", "steps", "coulombic"):
-        assert again[name] == whole[name], name
+    names = ("voltage", "sei_thickness", "sei_charge", "plated", "steps", "coulombic")
+    other = sum(again[name] != whole[name] for name in names)
+    reached("numbers that differ after a resumed run, films in pores", other, most=0)
 
 
 def test_where_the_charge_of_a_cycle_is(tmp_path: Path) -> None:
