@@ -205,6 +205,25 @@ def test_a_flow_that_makes_liquid_or_goes_through_an_electrode(
         Case.from_dict(given).run(tmp_path / "r")
 
 
+@pytest.mark.parametrize(("charge", "said"), [(-100.0, True), (-0.01, False)])
+def test_cells_at_the_ends_of_fixed_charge(charge: float, said: bool) -> None:
+    """Its ions have a Debye length of their own, lambda (1 + (rho/2Fc)^2)^(-1/4)."""
+    halves = {
+        "family": "planar", "width": "2 um", "size": "2 um", "size_width": "2 um", "growth": 1.2,
+        "size_collector": "0.2 um", "size_counter": "0.2 um", "size_interface": "0.2 um",
+        "layers": [{"name": n, "thickness": "50 um", "region": region}
+                   for n, region in (("a", "electrolyte_held"), ("b", "electrolyte"))],
+    }  # fmt: skip
+    fixed = [{"region": "electrolyte_held", "density": f"{charge * FARADAY * C0!r} C/m^3"}]
+    given = Case.from_dict(charged_cell(geometry=halves, fixed_charge=fixed))
+    model = build(given, Domain.read(mesh_folder(given, MPI.COMM_WORLD)))
+    told = [text for o in model.observers for _, text in o.remarks(closely=False)]
+    assert any("cells at the ends of region 'electrolyte_held'" in t for t in told) == said, told
+    ions = model.system["ions"]
+    length = ions.debye * (1 + (charge / 2) ** 2) ** -0.25
+    assert ions.debye_of("electrolyte_held") == pytest.approx(length, rel=1e-9)
+
+
 @pytest.mark.parametrize(("density", "said"), [(-0.1, True), (-1e-6, False)])
 def test_cells_at_a_strongly_charged_wall(density: float, said: bool) -> None:
     """Ions at it are seen too few where cells are above half of Gouy and Chapman's length."""

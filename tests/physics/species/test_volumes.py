@@ -52,7 +52,7 @@ def step(name: str, i: float, lasts: float) -> dict[str, Any]:
     return {"step": name, "current_density": f"{i} A/m^2", "duration": f"{lasts} s"}
 
 
-@pytest.mark.parametrize("z", [pytest.param(1, marks=pytest.mark.full), 2])
+@pytest.mark.parametrize("z", [2])
 def test_plated_and_stripped(tmp_path: Path, z: int) -> None:
     """Three ions of their own diffusivities: range of the metal ion, and voltage."""
     i, plated, stripped = 300.0, 3.0, 4.0
