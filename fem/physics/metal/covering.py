@@ -94,7 +94,8 @@ class Covering:
         for b, wall, eta_nuc, _ in self.parts:
             node = wall.nodes["xi"]
             seen = self._overpotential(wall) - eta_nuc * self.covered[b.name].x.array[node]
-            rate = -wall.law(seen, self._concentration(wall), wall.temperature())
+            # As `gap` counts it: a voltage that is held asks for more than is brought.
+            rate = -wall.supplied(wall.law(seen, self._concentration(wall), wall.temperature()))[0]
             xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - MIN_REMAINDER)
             there = self._of_metal(xi)
             charge, before, bend = (

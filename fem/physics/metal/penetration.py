@@ -28,8 +28,8 @@ PROBE = 1e-7
 OUTER = 0.05, 0.5
 #: Least current density at a node that counts, as a share of the largest of the front.
 CARRIES = 0.05
-#: Least share of a slope that is left where all that is brought reacts.
-LEAST_SHARE = 1e-30
+#: Least slope that is divided by, A/(V m2).
+LEAST_SLOPE = 1e-250
 
 Array = npt.NDArray[np.float64]
 
@@ -132,10 +132,11 @@ class Penetration(Observer):
         T = np.broadcast_to(reaction.temperature(), len(xi))[on]
         share = metal.crystal.exchange(s["front"].normals()[:, on])
         i_n, above, below = (metal.law(eta + d, c, T, share) for d in (0.0, PROBE, -PROBE))
-        steep = np.maximum((above - below) / (2 * PROBE), 1e-300)
+        steep = (above - below) / (2 * PROBE)
         if reaction.supply is not None and (reach := reaction.supply.reach(reaction)) is not None:
             i_n, through, _ = reach.at(on).of(i_n)
-            steep *= np.maximum(through, LEAST_SHARE)
+            steep *= through  # 0 where all that is brought reacts
+        steep = np.maximum(steep, LEAST_SLOPE)
         comm = self.domain.comm
         most = max(comm.allgather(float(np.abs(i_n).max(initial=0.0))))
         plates = i_n < -CARRIES * most

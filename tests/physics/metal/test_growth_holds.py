@@ -95,3 +95,17 @@ def test_a_front_held_beyond_the_limiting_current(
         assert 0.98 < low and high < 1.05
     assert len(result.series["t"]) < 40
     assert max(np.nanmax(result.series[name]) for name in ("salt", "faraday")) < 1e-10
+
+
+def test_a_wall_behind_a_barrier_is_covered_by_what_reaches_it(tmp_path: Path) -> None:
+    """Bare copper counted as covered by what -2 V asks for, and steps fell below 1 us."""
+    result = held(-2.0, 1.0, 0.01, initial={}).run(tmp_path / "r")
+    print("steps", len(result.series["t"]), "charge", result.series["charge"][-1])
+    assert result.summary["t"] == pytest.approx(0.01)
+    assert len(result.series["t"]) < 40
+
+
+def test_a_front_that_takes_all_that_is_brought_is_not_too_wide(tmp_path: Path) -> None:
+    """At -5 V the law has slopes of 1e40 A/(V m2), of which the layer leaves nothing."""
+    result = held(-5.0, 10.0, 2e-3).run(tmp_path / "r")
+    assert not [w for w in result.summary["warnings"] if "within which the front takes up" in w]
