@@ -18,7 +18,8 @@ but to no other. So pieces are distinguished by their cores, and tails are given
     lent     metal of what floats in nodes of the collector's piece: all that is there as a node
              passes, and what a front at rest has in the ghost of a neck that parts. It counts with
              the piece that floats, as far as it is there; where nothing else is left while metal
-             dissolves, ascent gives the node back
+             dissolves, ascent gives the node back. What goes back with a node is what was lent: the
+             rest counts with the piece that the node was of, the other way round
     ridge    a node of the collector's piece below PART_HEIGHT that rises less than a front does
              (MAX_RIDGE_SLOPE in psi; a front has 1): the last of a neck. As a neck parts, also one
              below TOUCH_HEIGHT that has more than the front of a piece can have left there. It
@@ -102,7 +103,7 @@ class Contact:
         flows: 0 in cells between two pieces of metal, 1 elsewhere (DG0, whole mesh).
         parted: there are such cells, on this rank or another.
         stub: 1 at nodes from PART_HEIGHT on that hang on no core of a piece, 0 elsewhere.
-        lent: the xi of local nodes that counts with a piece that floats.
+        lent: the xi of local nodes that counts with another piece than theirs.
         lender: number of that piece, 0 for none.
         coated: local nodes that no conductor reaches through its coating.
         keeps_off: there are such nodes, on this rank or another.
@@ -297,12 +298,14 @@ class Contact:
         self._lend()
 
     def _lend(self) -> None:
-        """Note what the collector's piece has of the tails of what floats (collective)."""
+        """Note what the collector's piece and what floats have of one another (collective)."""
         now, was = self.piece.x.array, self.before
         lent, lender = self.lent.x.array, self.lender.x.array
         metal = np.maximum(self.unknown.old[0].x.array, 0.0)
         own = now == COLLECTOR_PIECE
         floating, before = self._floating(now), self._floating(was)
+        back = (was != now) & (was > 0.0) & (lender == now)  # the rest stays where it was
+        lender[back], lent[back] = was[back], np.maximum(metal - lent, 0.0)[back]
         passed = (was > COLLECTOR_PIECE) & own & (lender == 0.0)
         lender[passed], lent[passed] = was[passed], metal[passed]
         for number in sorted(floating - before):  # what its front has at rest in the neck's ghost
@@ -310,7 +313,7 @@ class Contact:
             more = rest > np.maximum(lent, MIN_RIDGE_HEIGHT)
             lender[more], lent[more] = number, rest[more]
         np.minimum(lent, metal, out=lent)
-        settled = (lender == now) | ~np.isin(lender, [*floating])
+        settled = (lender == now) | ~np.isin(lender, [COLLECTOR_PIECE, *floating])
         lent[settled] = lender[settled] = 0.0
 
     def _floating(self, piece: npt.NDArray[Any]) -> set[int]:

@@ -12,7 +12,7 @@ import ufl
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
 from fem.mesh.components import components, highest
 from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
-from fem.physics.metal.contact import TOUCH_HEIGHT
+from fem.physics.metal.contact import COLLECTOR_PIECE, TOUCH_HEIGHT
 from fem.physics.metal.metal import Metal
 from fem.system.part import Observer
 from fem.system.system import System
@@ -284,7 +284,8 @@ class Deposit(Observer):
     def _shares(self, number: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], ...]:
         """Metal of the owned nodes: its part, its volume, m3 (2D: m2), and its place, m.
 
-        What a front has taken over of the tail of a floating piece is that piece's.
+        What a front has taken over of the tail of a floating piece is that piece's, and what was
+        in a node besides as it went back is the collector's.
 
         Args:
             number: of the piece that every part belongs to.
@@ -296,6 +297,8 @@ class Deposit(Observer):
         known, first = np.unique(np.append(number, 0), return_index=True)  # 0 is no piece
         found = np.minimum(np.searchsorted(known, lender[at]), len(known) - 1)
         to = np.where(known[found] == lender[at], first[found], mine[at])
+        live = np.flatnonzero(self.alive & (number == COLLECTOR_PIECE))
+        to[lender[at] == COLLECTOR_PIECE] = live[0] if len(live) else -1  # -1, no part
         return (
             np.concatenate([mine, to]),
             np.concatenate([self.volumes * (self.xi - lent), (self.volumes * lent)[at]]),
