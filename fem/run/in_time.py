@@ -229,6 +229,7 @@ class InTime(Simulation):
             self._accept()
             self.model.deliver(begun, s.t - self.segment_start, accepted=True)
             self.flowing, self.before_jump = numbers["current_density"], None
+            self.flowed = max(self.flowed, abs(self.flowing))
             state = {
                 c.name: numbers[c.name] / (area if c.per_area else 1.0)
                 for c in self.columns.values() if c.each_cycle

@@ -42,8 +42,9 @@ from fem.values.units import format_quantity
 
 __all__ = ["Simulation"]
 
-#: At rest, residuals are compared with at least this share of what the reactions exchange.
-EXCHANGE_SHARE = 1e-3
+#: At rest, residuals are compared with at least these shares of what the reactions exchange, and
+#: of the largest current of any step: diffusion and migration of what it left cancel one another.
+EXCHANGE_SHARE, FLOWED_SHARE = 1e-3, 1e-4
 #: Unknowns up to which primary distributions are solved directly in 2D: walls without resistance
 #: tie both potentials together, which multigrid for each of them does not see.
 PRIMARY = 400_000
@@ -124,6 +125,15 @@ class Simulation:
     @flowing.setter
     def flowing(self, current: float) -> None:
         self.s.kept["flowing"] = current
+
+    @property
+    def flowed(self) -> float:
+        """Largest current of any accepted step, A."""
+        return self.s.kept.get("flowed", 0.0)
+
+    @flowed.setter
+    def flowed(self, current: float) -> None:
+        self.s.kept["flowed"] = current
 
     # -- begin and go on -----------------------------------------------------------------------
 
@@ -338,11 +348,15 @@ class Simulation:
     def _scale(self, control: Control) -> float:
         """Cell current that residuals are compared with, A; the last one if none is set.
 
-        Without any it is a share of what the reactions exchange: balances of a rest close to the
-        round-off of that.
+        Without any it is a share of what the reactions exchange, or of what has flowed: balances of
+        a rest close to the round-off of that.
         """
         current = self.flowing if control.current is None else control.current
-        least = max(MIN_DENSITY * self.model.area, EXCHANGE_SHARE * self.exchanged)
+        least = max(
+            MIN_DENSITY * self.model.area,
+            EXCHANGE_SHARE * self.exchanged,
+            FLOWED_SHARE * self.flowed,
+        )
         return max(abs(current), least)
 
     def _consistent(self, segment: Segment, time: float = 0.0) -> Outcome:

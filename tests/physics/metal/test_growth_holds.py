@@ -109,3 +109,14 @@ def test_a_front_that_takes_all_that_is_brought_is_not_too_wide(tmp_path: Path) 
     """At -5 V the law has slopes of 1e40 A/(V m2), of which the layer leaves nothing."""
     result = held(-5.0, 10.0, 2e-3).run(tmp_path / "r")
     assert not [w for w in result.summary["warnings"] if "within which the front takes up" in w]
+
+
+def test_a_rest_after_a_hold_closes_to_what_flowed(tmp_path: Path) -> None:
+    """What the hold left still diffuses and migrates at thousands of A/m2 that cancel."""
+    hold = {"step": "hold", "voltage": "-1 V", "duration": "0.05 s"}
+    rest = {"step": "rest", "duration": "0.1 s"}
+    case = held(-1.0, 1.0, 0.05, protocol=[hold, rest], time={"tolerance": 0.005})
+    closures = case.run(tmp_path / "r").summary["closures"]
+    print("closures", closures)
+    assert closures["balance"] < 3e-9  # 1.7e-8 as share of 0.01 A/m2, which ended the run
+    assert closures["faraday"] < 1e-10 and closures["salt"] < 1e-10
