@@ -48,7 +48,7 @@ def test_forms_and_functions_of_a_name_are_one_current(gap: float) -> None:
         s.accept()
         circuit.accept()
     assert s.charges["side"][0] == pytest.approx(-21.0, rel=1e-13)
-    ((_, text),) = circuit.remarks(closely=True)
+    text = dict(circuit.remarks(closely=True))["side"]
     assert text.startswith("10.0% of the charge that passed made or took no metal")
 
 

@@ -112,7 +112,7 @@ def test_a_front_that_takes_all_that_is_brought_is_not_too_wide(tmp_path: Path) 
 
 
 def test_a_rest_after_a_hold_closes_to_what_flowed(tmp_path: Path) -> None:
-    """What the hold left still diffuses and migrates at thousands of A/m2 that cancel."""
+    """Diffusion and migration of what the hold left cancel, thousands of A/m2 each."""
     hold = {"step": "hold", "voltage": "-1 V", "duration": "0.05 s"}
     rest = {"step": "rest", "duration": "0.1 s"}
     case = held(-1.0, 1.0, 0.05, protocol=[hold, rest], time={"tolerance": 0.005})
