@@ -42,8 +42,9 @@ from fem.values.units import format_quantity
 
 __all__ = ["Simulation"]
 
-#: At rest, residuals are compared with at least these shares of what the reactions exchange, and
-#: of the largest current of any step: diffusion and migration of what it left cancel one another.
+#: Residuals are compared with at least these shares of what the reactions exchange, and of the
+#: largest current of any step, at rest and at small currents: diffusion and migration of what it
+#: left cancel one another.
 EXCHANGE_SHARE, FLOWED_SHARE = 1e-3, 1e-4
 #: Unknowns up to which primary distributions are solved directly in 2D: walls without resistance
 #: tie both potentials together, which multigrid for each of them does not see.
