@@ -87,7 +87,7 @@ class Simulation:
         self.main = self.stages[0]
         same = potentials == self.main.names or self.s.hints.lags
         self.potentials = self.main if same else Stage(self.s, potentials, options)
-        if self.potentials.drives and not self.s.hints.lags:
+        if self.potentials.drives:
             self.s.response = self.potentials.response
         t = self.case.time
         self.settings = Settings(t.dt0, t.dt_min, t.dt_max or math.inf, t.tolerance)

@@ -346,6 +346,7 @@ class System:
         self.conductivities: list[Callable[[float], Iterable[float]]] = []
         self.spent: dict[str, list[Callable[[Any], Any]]] = {}  # see `spend`
         self.spent_at_nodes: list[Any] = []
+        self.spent_smoothly: set[str] = set()
         # Changes of the potentials and of the voltage with the cell current, per A; a run sets it.
         self.response: Callable[[], tuple[dict[str, Any], float]] | None = None
         self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
@@ -593,12 +594,18 @@ class System:
             raise RunError(f"there is no part {part!r} of a voltage; {known}")
         self.spent.setdefault(part, []).append(functional)
 
-    def spend_at_nodes(self, reaction: Any) -> None:
+    def spend_at_nodes(self, reaction: Any, *, smooth: bool = False) -> None:
         """Let a reaction at nodes report what it spends (`NodalReaction.spending`).
 
         When a step is measured it is asked; which parts it has must be known by `System.close`.
+
+        Args:
+            reaction: that is asked.
+            smooth: its parts, which nobody else spends, have no kink, as walls may have.
         """
         self.spent_at_nodes.append(reaction)
+        if smooth:
+            self.spent_smoothly.update(reaction.spends)
 
     def held_currents(self, name: str) -> list[float]:
         """Current that enters through each boundary where an unknown is held, A (collective).

@@ -16,7 +16,8 @@ Without a current the parts are what they become as the current vanishes, salt a
     V_k = dP_k/dI at I = 0,    sum of V_k = d(I E)/dI = E
 
 with dP_k along the response of the potentials to a small current. Where nothing flows at rest that
-is to weigh by w, the field of the conduction problem for 1 A, linearised at the state.
+is to weigh by w, the field of the conduction problem for 1 A, linearised at the state. With space
+charge potentials follow with ions alone, and the response is that of all rows of the step at hand.
 """
 
 from __future__ import annotations
@@ -41,17 +42,20 @@ __all__ = ["BY_REGION", "Split"]
 BY_REGION = ("ohmic_s", "ohmic_l", "concentration")
 #: Current, over that which residuals are compared with, below which a cell counts as at rest.
 REST_SHARE = 1e-6
-#: Largest change of a potential along the response to a small current, V. Walls that pass plating
-#: and stripping unequally leave an error of the parts of about its size; round-off leaves less.
-NUDGE = 1e-8
+#: Change of the cell voltage that is compared with one of an unknown's scale, V.
+TYPICAL = 1e-2
+#: Largest change along the response to a small current, in scales of the unknowns (1e-8 V). Walls
+#: that pass plating and stripping unequally leave an error of the parts of about its size;
+#: round-off leaves less.
+NUDGE = 1e-6
+#: How many times as far powers without a kink are followed: what stores charge is lost in the last
+#: bits of a short step.
+WIDE = 100.0
 #: Difference of the parts from the voltage above which a remark says so, V.
 MAX_GAP = 1e-6
-#: Why a rest has no parts: nothing says what they become as the current vanishes.
-WITH_SPACE_CHARGE = (
-    "with space charge a small current moves the ions of the double layers with the potential, so "
-    "the potentials alone do not say what they become as it vanishes; rows with a current have them"
-)
+#: Why a rest has no parts.
 NOTHING_FLOWS = "in that state no current can flow, as before the first nucleus"
+AT_A_BARRIER = "metal waits at a barrier, where a small current takes another way than its reverse"
 
 
 class Split:
@@ -134,8 +138,7 @@ class Split:
     def volts(self, current: float, scale: float) -> dict[str, float]:
         """Columns of the parts, V, sign of the voltage (collective).
 
-        NaN without a current where none can flow, and where potentials alone do not follow one, as
-        with space charge.
+        NaN without a current where none can flow, or one way only.
 
         Args:
             current: through the cell, A, sign of i_n.
@@ -145,7 +148,6 @@ class Split:
         powers = self._at_rest() if rests else self.powers()
         if not powers:
             self.gap = math.nan
-            self.lacks = WITH_SPACE_CHARGE if self.s.hints.lags else NOTHING_FLOWS
             return dict.fromkeys(self.columns, math.nan)
         per = 1.0 if rests else current
         found = {f"V_{part}": power / per for part, power in powers.items()}
@@ -154,17 +156,40 @@ class Split:
         return found | {"V_gap": self.gap}
 
     def _at_rest(self) -> dict[str, float]:
-        """Changes of powers with a small current, W/A; empty where none can flow (collective)."""
+        """Changes of powers with a small current, W/A; empty where there are none (collective)."""
         s = self.s
         if s.response is None:
             return {}
         try:
             moves, rise = s.response()
         except RunError:  # as before the first nucleus: nothing carries a current
+            self.lacks = NOTHING_FLOWS
             return {}
-        largest = max([abs(rise), *(float(np.abs(m).max(initial=0.0)) for m in moves.values())])
+        largest = max(
+            [abs(rise) / TYPICAL]
+            + [float(np.abs(m).max(initial=0.0)) / s.unknowns[n].scale for n, m in moves.items()]
+        )
         step = NUDGE / s.domain.comm.allreduce(largest, op=MPI.MAX)  # A
-        voltage = s.get_voltage()
+        found, uneven = self._changes(moves, rise, step)
+        if abs(uneven) > MAX_GAP:
+            self.lacks = AT_A_BARRIER
+            return {}
+        if s.spent_smoothly:
+            wide, _ = self._changes(moves, rise, WIDE * step)
+            found |= {n: v for n, v in wide.items() if n.partition(".")[0] in s.spent_smoothly}
+        return found
+
+    def _changes(
+        self, moves: dict[str, Any], rise: float, step: float
+    ) -> tuple[dict[str, float], float]:
+        """Changes of powers along a response, W/A, and by how much both ways differ (collective).
+
+        Args:
+            moves: of unknowns, in their unit per A.
+            rise: of the voltage, V/A.
+            step: current on either side, A.
+        """
+        s, voltage = self.s, self.s.get_voltage()
         kept = {name: s.unknowns[name].value.x.array.copy() for name in moves}
         ways = []
         for way in (step, -step, 0.0):
@@ -175,10 +200,10 @@ class Split:
             s.set_voltage(voltage + way * rise)
             for refresh in s.refreshers:
                 refresh()
-            if way:
-                ways.append(self.powers())
-        above, below = ways
-        return {part: (above[part] - below[part]) / (2 * step) for part in above}
+            ways.append(self.powers())
+        above, below, here = ways
+        uneven = sum(above[n] + below[n] - 2 * here[n] for n in self.names) / step
+        return {n: (above[n] - below[n]) / (2 * step) for n in above}, uneven
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Parts of the voltage of the last step, V."""

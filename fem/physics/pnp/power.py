@@ -1,13 +1,14 @@
 r"""The power that ions spend, as parts of the cell voltage.
 
-The row of each ion, tested with its potential w_i = phi + (RT/z_i F) ln(c_i/c0_i) + U0, says
+The rows of the ions add up to that of their charge, F sum z_i; tested with phi_l, the potential of
+an electrode of the metal, it says
 
-    I E = <i_n, phi_s - w_M> + sum over ions and edges z_i F N_ij (w_i(i) - w_i(j))
-          + sum over ions (z_i F (dc_i/dt - made_i r), w_i) + <dq_S/dt, phi_s>     [W, 2D: W/m]
+    I E = <i_n, phi_s - phi_l> + sum over edges i (phi_l(i) - phi_l(j))
+          + (F sum z_i dc_i/dt, phi_l) + <dq_S/dt, phi_s>     [W, 2D: W/m]
 
-the second term is what ions spend, the last two are stored, in charge and by mixing. Of an edge's
-current i the part i^2/g with its conductance g = sum z_i F D_i w_ij |z_i| L(c_i)/(RT/F) is ohmic,
-the rest is that of differences of concentration.
+with the current i = sum z_i F N_ij of an edge. The second term is what ions spend, the last two
+charge layers. Of an edge the part i^2/g with its conductance g = sum z_i F D_i w_ij |z_i| L(c_i)/
+(RT/F) is ohmic; the rest is the diffusion potential, as in models without space charge.
 """
 
 from __future__ import annotations
@@ -51,25 +52,23 @@ class Spending:
         mine = [(ions[flux.row], flux) for flux in s.edge_fluxes if flux.row in ions]
         return [(ion, float(np.sign(ion.z)), AlongEdges(s, flux)) for ion, flux in mine if ion.z]
 
-    def _potential(self, ion: Any) -> Array:
-        """w_i at the nodes of the ions, V."""
-        model, s = self.model, self.model.s
+    def _potential(self) -> Array:
+        """phi_l at the nodes of the ions, V."""
+        model, s, metal = self.model, self.model.s, self.model.ions[0]
         phi = s.unknowns["phi"].value.x.array[model.nodes_of_phi]
-        c = s.unknowns[model.name_of(ion)].value.x.array
-        lift = model.thermal / ion.z * np.log(c / (ion.c0 or model.c0))
-        return np.asarray(phi + lift + model.U0)
+        c = s.unknowns[model.name_of(metal)].value.x.array
+        return np.asarray(phi + model.thermal / metal.z * np.log(c / model.c0) + model.U0)
 
     def spending(self) -> dict[str, float]:
         """Power of each part on this rank, W (2D: W/m)."""
         model, s, moment = self.model, self.model.s, Moment()
-        total, ohmic = 0.0, 0.0
+        phi_l, total, ohmic = self._potential(), 0.0, 0.0
         flows: dict[int, Array] = {}
         conducts: dict[int, Array] = {}
         for ion, sign, along in self.along:
             f, _ = along.at(moment)
             here, there = along.where.edges
-            w = self._potential(ion)
-            total += sign * float(f @ (w[here] - w[there]))
+            total += sign * float(f @ (phi_l[here] - phi_l[there]))
             c = s.unknowns[model.name_of(ion)].value.x.array
             mean, _, _ = log_mean(c[here], c[there])
             g = abs(ion.z) / model.thermal * along.weights * mean
@@ -80,16 +79,11 @@ class Spending:
             g = conducts[k]
             flowing = np.abs(g) > 0.0
             ohmic += float((i[flowing] ** 2 / g[flowing]).sum())
-        return {"ohmic_l": ohmic, "concentration": total - ohmic, "stored": self._stored()}
+        return {"ohmic_l": ohmic, "concentration": total - ohmic, "stored": self._stored(phi_l)}
 
-    def _stored(self) -> float:
-        """Power that charge and mixing store on this rank, W (2D: W/m)."""
-        model, s, n = self.model, self.model.s, len(self.volumes)
-        c, stored = [s.unknowns[model.name_of(ion)].owned for ion in model.ions], 0.0
-        for ion in model.ions:
-            if ion.z:
-                made, rate = model.made(ion, c), s.rate_at_nodes(model.name_of(ion))[:n]
-                kept = rate if made is None else rate - made
-                stored += ion.z * FARADAY * float((self._potential(ion)[:n] * kept) @ self.volumes)
-        return stored + sum(float(dfem.assemble_scalar(form)) for form in self.charging)
-
+    def _stored(self, phi_l: Array) -> float:
+        """Power that charges layers on this rank, W (2D: W/m)."""
+        model, n = self.model, len(self.volumes)
+        rate = sum(ion.z * model.s.rate_at_nodes(model.name_of(ion))[:n] for ion in model.ions)
+        ions = FARADAY * float((phi_l[:n] * rate) @ self.volumes)
+        return ions + sum(float(dfem.assemble_scalar(form)) for form in self.charging)

@@ -234,10 +234,14 @@ def test_barriers_in_an_averaged_host_are_nucleation(tmp_path: Path) -> None:
     host = column(
         cells=20, kinetics={"eta_nuc": "10 mV", "q_cov": "1 C/m^2"},
         protocol=[{"step": "plate", "current_density": "1 A/m^2", "duration": "10 min"},
+                  {"step": "rest", "duration": "1 min"},
                   {"step": "strip", "current_density": "1 A/m^2", "duration": "5 min"}],
     )
     result = host.run(tmp_path / "r")
     adds_up(result)
+    # It rests at the barrier: a small current plates, its reverse strips nothing; no parts.
+    assert np.isnan(result.series["V_gap"][result.series["segment"] == 1]).all()
+    assert any("metal waits at a barrier" in text for text in result.summary["warnings"])
     assert parts(result, 0)["V_nucleation"] == pytest.approx(-10e-3, rel=0.02)
     assert parts(result)["V_nucleation"] == 0.0
 
