@@ -72,7 +72,8 @@ class Simulation:
         self.case, self.s = model.case, model.system
         self.comm = model.domain.comm
         self.wall_start = time.perf_counter()
-        options = Options(kind=self.case.solver.kind, rtol=self.case.solver.rtol)
+        solver = self.case.solver
+        options = Options(solver.kind, solver.rtol, solver.closure_limit)
         if self.case.study == "primary":
             options = replace(options, direct_limit_2d=PRIMARY)
         names = tuple(self.s.unknowns)

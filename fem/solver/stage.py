@@ -42,6 +42,9 @@ __all__ = ["Stage"]
 
 #: Largest growth of the residual in a Newton step, and most halvings of a step.
 MAX_RESIDUAL_GROWTH, MAX_HALVINGS = 2.0, 6
+#: Share of the residual above which a step that left it the other way round went too far: where a
+#: current saturates, Newton's method goes to and fro between both ends of its rise.
+TURNED_SHARE = 0.5
 #: Share to which the last three of 10 iterations far from the solution must have lowered the
 #: residual; where an exponential leads down, they lower it to exp(-3).
 MAX_DECAY_SHARE = 0.1
@@ -269,7 +272,6 @@ class Stage:
         if max(norm, abs(gap)) > scale and s.history > 1:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
         best, stalled, chord = math.inf, 0, False
-        growth = math.inf if s.hints.tight else MAX_RESIDUAL_GROWTH
         for iteration in range(options.max_newton + 1):
             if self.drives and not seek:
                 scale = max(least, abs(self.gap(control)))
@@ -281,11 +283,11 @@ class Stage:
                 return Outcome(True, "converged", iteration, linear, factored, worst)
             stalled = stalled + 1 if worst > 0.5 * best else 0
             best = min(best, worst)
-            if stalled >= 3 and best <= 100 * options.rtol:
+            if stalled >= 3 and best <= options.blurred:
                 # Round-off of the best conductor: no further digits to be had. A concentration that
                 # still falls by decades at a node seeks a solution below zero: that is none.
                 falls = s.domain.comm.allreduce(self.falls, op=MPI.LOR)
-                if worst <= 100 * options.rtol and not falls:
+                if worst <= options.blurred and not falls:
                     return Outcome(
                         True, "at round-off", iteration, linear, factored, worst, stalled
                     )
@@ -321,19 +323,33 @@ class Stage:
                 return Outcome(False, why, iteration, linear, factored, worst)
             share = 1.0 if self.linear else self._share(steps)
             origin = [u.owned.copy() for u in self.unknowns], s.voltage.x.array.copy()
-            self._move(steps, share, origin)
-            residual, norm, gap = self._state(control, seek)
-            for _ in range(MAX_HALVINGS):
-                if max(norm, abs(gap)) / scale <= growth * worst:
-                    break
-                share /= 2  # exponentials far from the solution: go back half of the way
+            before = [*residual, gap]
+            for _ in range(MAX_HALVINGS + 1):
                 self._move(steps, share, origin)
                 residual, norm, gap = self._state(control, seek)
+                left = max(norm, abs(gap)) / scale / worst
+                if left <= TURNED_SHARE or s.hints.tight:
+                    break
+                turned = worst > options.blurred and self._turned(before, [*residual, gap])
+                if left <= MAX_RESIDUAL_GROWTH and not turned:
+                    break
+                share /= 2  # too far, as exponentials lead: go back half of the way
             close = max(VOLTAGE_GAP_SHARE * norm, options.rtol * scale)
             leads = close < abs(gap) < VOLTAGE_AIM_RTOL * scale
             if leads and self._aim(control, 0.1 * abs(gap), gap):
                 residual, norm, gap = self._state(control, seek)
         return Outcome(False, "too many iterations", iteration, linear, factored, worst)
+
+    def _turned(self, before: list[Any], after: list[Any]) -> bool:
+        """A step has turned the residual about (collective).
+
+        Args:
+            before: row residuals and, last, the gap in the current, A, where the step began.
+            after: those where it ended.
+        """
+        rows = sum(float(a @ b) for a, b in zip(before[:-1], after[:-1], strict=True))
+        whole = self.system.domain.comm.allreduce(rows, op=MPI.SUM)
+        return whole + before[-1] * after[-1] < 0.0
 
     def _aim(self, control: Control, goal: float, gap: float) -> bool:
         """Move the voltage foreseen until the walls pass the current imposed, all else held.
