@@ -9,7 +9,7 @@ ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 \
 
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      ca-certificates python3 python3-venv libpython3-dev gcc libc6-dev \
+      ca-certificates python3 python3-venv gcc libc6-dev \
       libglu1-mesa libgl1 libegl1 libxcursor1 libxft2 libxinerama1 libgomp1 \
  && rm -rf /var/lib/apt/lists/*
 

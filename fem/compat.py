@@ -8,12 +8,9 @@ FEniCS image (plain `dolfinx`) look the same to the rest of the code. Written fo
 from __future__ import annotations
 
 import contextlib
-import functools
-import importlib.metadata
-import time
 import traceback
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +27,9 @@ with plain_arguments():  # DOLFINx hands sys.argv to its logging
     import dolfinx
 
 import basix.ufl
+import ffcx
 import numpy as np
 import numpy.typing as npt
-import ufl
 from dolfinx import fem as dfem
 from dolfinx import jit, la
 from dolfinx import mesh as dmesh
@@ -41,8 +38,9 @@ from dolfinx.io import XDMFFile
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from fem.compiler import MODULE, code_of
+
 __all__ = [
-    "LOADED",
     "MPI",
     "VERTEX_RULE",
     "Callee",
@@ -62,11 +60,7 @@ __all__ = [
     "parent_cells",
     "quiet_options",
     "read_mesh",
-    "sweep_jit_cache",
 ]
-
-#: Forms that this process has loaded, by signature and options.
-LOADED: dict[tuple[str, ...], Any] = {}
 
 # Wall integrals are lumped: every quantity on a wall then lives at the nodes, where the kinetic
 # law is evaluated exactly once.
@@ -170,46 +164,20 @@ def quiet_options(prefix: str, options: dict[str, object]):
                 database.delValue(key)
 
 
-@contextlib.contextmanager
-def entry_points_read_once() -> Iterator[None]:
-    """Read the entry points of all installed packages once inside the block.
-
-    The compiler of a form asks for them six times, an eighth of its time.
-    """
-    original = importlib.metadata.entry_points
-    read = functools.cache(original)
-
-    def entry_points(**which: Any) -> Any:
-        return read().select(**which)
-
-    importlib.metadata.entry_points = entry_points
-    try:
-        yield
-    finally:
-        importlib.metadata.entry_points = original
+def compiled(what: Any, form_compiler_options: Any = None, jit_options: Any = None) -> Any:
+    """Code of a form or an expression, as `dolfinx.jit.ffcx_jit` gives it, on this rank."""
+    options = jit.get_options(jit_options)
+    code = code_of(
+        what,
+        ffcx.get_options(form_compiler_options),
+        options["cffi_extra_compile_args"],
+        options["cache_dir"],
+    )
+    return code, MODULE, (None, None)
 
 
-def loaded_once(compiled: Callable[..., Any]) -> Callable[..., Any]:
-    """Form compiler that looks for a form on the disk once in a process.
-
-    Every look lists the folder of all forms ever compiled.
-    """
-
-    @functools.wraps(compiled)
-    def compile_or_load(form: Any, *options: Any, **more: Any) -> Any:
-        if not isinstance(form, ufl.Form):
-            return compiled(form, *options, **more)
-        key = form.signature(), repr(options), repr(sorted(more.items()))
-        if key not in LOADED:
-            with entry_points_read_once():
-                LOADED[key] = compiled(form, *options, **more)
-        return LOADED[key]
-
-    return compile_or_load
-
-
-# On each rank by itself: which ranks compile and which load stays with DOLFINx.
-jit.ffcx_jit = jit.mpi_jit_decorator(loaded_once(jit.ffcx_jit.__wrapped__))
+# Rank 0 compiles and the others load, as with DOLFINx.
+jit.ffcx_jit = jit.mpi_jit_decorator(compiled)
 
 
 def jit_folder() -> Path:
@@ -220,8 +188,7 @@ def jit_folder() -> Path:
 def is_of_compiler(error: BaseException) -> bool:
     """A form could not be compiled or loaded; with several ranks all of them raise this."""
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return any(Path(file).parts[-2:] in (("dolfinx", "jit.py"), ("codegeneration", "jit.py"))
-               for file in files)
+    return any(Path(file).parts[-2:] == ("dolfinx", "jit.py") for file in files)
 
 
 def compiler_failure(comm: MPI.Comm, error: BaseException, printed: str) -> str:
@@ -247,25 +214,3 @@ def compiler_failure(comm: MPI.Comm, error: BaseException, printed: str) -> str:
         mine = f"rank {comm.rank} cannot load what rank 0 compiled: {reason}"
     reasons = [reason for reason in comm.allgather(mine) if reason]
     return "; ".join(reasons) or f"all ranks: {text}"
-
-
-def sweep_jit_cache(older_than: float = 120.0) -> list[str]:
-    """Remove locks that a killed run left in the JIT cache (rank 0 only).
-
-    An empty `<name>.c` without its `<name>.c.cached` partner says "being compiled"; if its writer
-    is dead, every later run with that form would wait for ever and fail.
-
-    Args:
-        older_than: age in seconds from which such a file counts as left behind.
-
-    Returns:
-        Names of the files removed.
-    """
-    removed = []
-    for lock in jit_folder().glob("*.c"):
-        with contextlib.suppress(OSError):
-            stale = time.time() - lock.stat().st_mtime > older_than
-            if stale and not lock.with_suffix(".c.cached").exists():
-                lock.unlink()
-                removed.append(lock.name)
-    return removed

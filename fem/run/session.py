@@ -12,7 +12,6 @@ t = 0, so that a run killed at any later moment can be resumed.
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import io
 import sys
@@ -28,7 +27,7 @@ from fem.case import meshes
 from fem.case.case import Case
 from fem.case.files import apply_override, read_toml, to_toml
 from fem.case.names import require_filled
-from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder, sweep_jit_cache
+from fem.compat import MPI, compiler_failure, is_of_compiler, jit_folder
 from fem.files import checkpoint
 from fem.mesh.domain import Domain
 from fem.run.in_time import InTime
@@ -244,15 +243,8 @@ def _draw(run: Simulation | Once) -> None:
         run.say(f"stopped by a signal; `hostplate post {run.folder}` draws the other figures")
 
 
-@functools.cache
-def _sweep_once() -> None:
-    """Remove old locks at the first run of a process; one that is met later is removed there."""
-    sweep_jit_cache()
-
-
 def mesh_folder(case: Case) -> Path:
     """Folder of the mesh of a case, built or converted on the first call (rank 0 only)."""
-    _sweep_once()
     return meshes.mesh_folder(case)
 
 
@@ -302,27 +294,24 @@ def _may_execute(case: Case, hooks: bool) -> None:
 
 
 def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Any:
-    """Model and stages with all forms compiled; a lock that a killed compiler left is removed.
+    """Model and stages with all forms compiled.
 
     Raises:
         RunError: a form cannot be compiled, or not be loaded by a rank.
     """
-    for _attempt in range(10):  # more than one compiler may have been killed
-        printed = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(printed):
-                if case.brought is not None:
-                    made = alone.build(case, domain)
-                    return RUNS_OF_STUDIES[case.brought.march](made, folder, quiet=quiet)
-                return STUDIES.get(case.study, InTime)(build(case, domain), folder, quiet=quiet)
-        except Exception as error:
-            if not is_of_compiler(error):
-                raise
-            reason = compiler_failure(domain.comm, error, printed.getvalue())
-            if not on_root(domain.comm, sweep_jit_cache, 8.0):
-                break
-        finally:
-            sys.stdout.write(printed.getvalue())
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            if case.brought is not None:
+                made = alone.build(case, domain)
+                return RUNS_OF_STUDIES[case.brought.march](made, folder, quiet=quiet)
+            return STUDIES.get(case.study, InTime)(build(case, domain), folder, quiet=quiet)
+    except Exception as error:
+        if not is_of_compiler(error):
+            raise
+        reason = compiler_failure(domain.comm, error, printed.getvalue())
+    finally:
+        sys.stdout.write(printed.getvalue())
     raise RunError(
         f"the forms cannot be compiled: {reason}; a C compiler and space in {jit_folder()} are "
         "needed (another folder: XDG_CACHE_HOME)"

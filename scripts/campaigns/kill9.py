@@ -148,23 +148,22 @@ class Campaign:
 
     def reference(self, repeats: int) -> None:
         """Run it, and keep the forms it uses in a cache of its own; time it once more or thrice."""
-        from ffcx.codegeneration import jit as ffcx_jit
-
-        from fem.run.session import jit_folder
+        from fem import compiler
+        from fem.compat import jit_folder
 
         source, names = jit_folder(), self.root / "forms"
-        original = ffcx_jit.get_cached_module
+        original = compiler._load
 
-        def noted(name: str, *rest: Any) -> Any:
+        def noted(library: Path, name: str, kind: str) -> Any:
             with names.open("a") as file:
-                file.write(f"{name}\n")
-            return original(name, *rest)
+                file.write(f"{library.name}\n")
+            return original(library, name, kind)
 
         def prepare() -> None:
             from dolfinx import jit
 
             jit.DOLFINX_DEFAULT_JIT_OPTIONS["cache_dir"] = (str(source), "")
-            ffcx_jit.get_cached_module = noted
+            compiler._load = noted
 
         folder = self.root / "whole"
         command = ["run", str(self.file), "--out", str(folder)]
@@ -172,8 +171,7 @@ class Campaign:
         assert code == 0, (self.root / "whole.log").read_text()
         self.forms = sorted({*names.read_text().split()})
         for name in self.forms:
-            for file in source.glob(f"{name}*"):
-                shutil.copy(file, self.cache)
+            shutil.copy(source / name, self.cache)
         times = []
         for k in range(repeats):
             began = time.monotonic()
@@ -224,15 +222,12 @@ class Campaign:
     ) -> None:
         """One form is taken out of the cache; the next start is killed while it compiles it."""
         name, mark = str(self.random.choice(self.forms)), self.root / f"mark{number}"
-        for file in self.cache.glob(f"{name}*"):
-            file.unlink()
+        (self.cache / name).unlink()
         again = ["resume", str(folder)] if _state(folder) else [*command, "--overwrite"]
         hit = self.kill_at(self.start(again, log, lambda: _pause_in_compiler(mark)), mark)
         trial.when += f", then in the compilation of form {self.forms.index(name) + 1}"
         if not hit:
             trial.problems.append("did not come to the compiler")
-        if not list(self.cache.glob("*.c")):
-            trial.problems.append("no lock of the compiler was there")
 
     def finish(self, folder: Path, command: list[str], log: Path, trial: Trial) -> None:
         """Do what a user does: resume; without a whole checkpoint, run again."""
@@ -257,8 +252,7 @@ class Campaign:
         ]
         left = [str(p.relative_to(folder)) for p in folder.rglob("*")
                 if p.name.endswith(".tmp") or p.name == ".lock"]
-        ready = {p.name.removesuffix(".cached") for p in self.cache.glob("*.c.cached")}
-        left += [p.name for p in self.cache.glob("*.c") if p.name not in ready]
+        left += [p.name for p in self.cache.iterdir() if p.suffix != ".so"]
         trial.problems += [f"left over: {', '.join(left)}"] if left else []
 
 
@@ -333,12 +327,12 @@ def _pause_in_checkpoint(which: str, at: int, mark: Path) -> None:
 
 
 def _pause_in_compiler(mark: Path) -> None:
-    from ffcx.codegeneration import jit
+    from fem import compiler
 
     def compiling(*_: Any, **__: Any) -> None:
         _pause(mark)
 
-    jit._compile_objects = compiling
+    compiler._compile = compiling
 
 
 # -- all of them -------------------------------------------------------------------------------

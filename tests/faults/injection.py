@@ -23,7 +23,7 @@ from fem.base.errors import RunError
 #: Stage -> function that fails, calls that go well before, the error.
 STAGES: dict[str, tuple[str, int, Exception]] = {
     "mesh reading": ("fem.mesh.domain:read_mesh", 0, OSError("mesh.h5: truncated")),
-    "JIT": ("ffcx.codegeneration.jit:compile_forms", 4, RuntimeError("the compiler died")),
+    "JIT": ("fem.compat:code_of", 4, RuntimeError("the compiler died")),
     "assembly": ("fem.solver.stage:Stage._residual", 6, MemoryError("no room for a vector")),
     "solve": (
         "fem.solver.linear:LinearSolver.apply_inverse", 9, ValueError("the factors are gone")
@@ -55,9 +55,8 @@ def place(name: str) -> tuple[Any, str]:
 @contextlib.contextmanager
 def fault(stage: str, rank: int, mark: Path) -> Iterator[None]:
     """Inside the block a rank fails at a stage, once, and leaves the time in a file."""
-    from fem.compat import LOADED, MPI
+    from fem.compat import MPI
 
-    LOADED.clear()  # a form of an earlier test is not compiled again
     where, good, error = STAGES["solve" if stage == KILLED else stage]
     owner, last = place(where)
     original, calls = getattr(owner, last), 0

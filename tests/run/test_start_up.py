@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ffcx.codegeneration import jit
 
 import geometries.building
-from fem import Case
+from fem import Case, compiler
 from fem.base.folder import FolderLock
 from fem.cli.main import main
 from fem.mesh import components
@@ -132,7 +131,7 @@ def test_a_process_reads_a_mesh_once_and_compiles_a_form_once(
     small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two currents on one mesh, each as if it were alone; another mesh is read."""
-    read, compiled = Domain.read, jit._compile_objects
+    read, compiled = Domain.read, compiler._compile
     reads: list[Path] = []
     compilations: list[str] = []
 
@@ -145,7 +144,7 @@ def test_a_process_reads_a_mesh_once_and_compiles_a_form_once(
         return compiled(*arguments, **options)
 
     monkeypatch.setattr(Domain, "read", reading)
-    monkeypatch.setattr(jit, "_compile_objects", compiling)
+    monkeypatch.setattr(compiler, "_compile", compiling)
     case = Case.load(small)
     case.run(small.parent / "first")
     before = len(compilations)
