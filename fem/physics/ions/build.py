@@ -10,14 +10,13 @@ import numpy as np
 import ufl
 
 from fem.base.errors import CaseError
-from fem.case.case import Case
 from fem.compat import MPI
 from fem.materials import library
 from fem.materials.limits import POSITIVE_LAWS, Bound, bounds, own_bound
-from fem.mesh.domain import Domain
 from fem.physics.ions.ions import Ions, Medium
 from fem.physics.ions.salt import Data
-from fem.setup.setup import Filling, Setup
+from fem.setup.setup import Setup
+from fem.setup.transport import conductivity, law
 from fem.system.system import System
 from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
@@ -62,12 +61,10 @@ def ions(setup: Setup, filled: Collection[str]) -> Ions:
             spread["porosity"] = "pore"
         if first.porous:
             spread["passes"] = "pore_share"
-        laws = {
-            prop: _law(case, names[0], first, prop, domain)
-            for prop in ("kappa", *(("D", "t_plus", "thermodynamic_factor") if salt else ()))
+        laws = {"kappa": conductivity(setup, names[0])} | {
+            prop: law(setup, names[0], prop)
+            for prop in (("D", "t_plus", "thermodynamic_factor") if salt else ())
         }
-        if (factors := case.region(names[0]).kappa_along) is not None:
-            laws["kappa"] = _by_direction(laws["kappa"], factors, names[0], salt, domain.dim)
         if salt:
             formula = first.electrolyte.formula
         if names[0] in setup.laws:
@@ -79,35 +76,6 @@ def ions(setup: Setup, filled: Collection[str]) -> Ions:
         fixed_concentration={} if frozen else dict.fromkeys(edges.c, setup.c0),
         inflow=edges.into_electrolyte,
     )
-
-
-def _by_direction(
-    kappa: Any, factors: tuple[float, ...], name: str, salt: bool, dim: int
-) -> Any:
-    """Conductivity of a crystal, a tensor with its axes along x, y (and z).
-
-    Raises:
-        CaseError: it is no solid, or there are more or fewer directions than the mesh has.
-    """
-    path = f"regions.{name}.kappa_along"
-    if salt:
-        raise CaseError(f"{path}: only for solids that conduct ions; pores have a tortuosity")
-    if len(factors) != dim:
-        raise CaseError(f"{path}: {len(factors)} numbers; the mesh is in {dim}D: give {dim}")
-    tensor = ufl.diag(ufl.as_vector([*factors]))
-    return lambda c, T: kappa(c, T) * tensor
-
-
-def _law(case: Case, name: str, filling: Filling, prop: str, domain: Domain) -> Any:
-    """A transport property of a region as a function of (c, T); overrides of the case win."""
-    override = getattr(case.region(name), prop, None)
-    if override is not None:
-        return lambda c, T: override.at(**domain.coordinates(), c=c, T=T) if varies(
-            override) else override.at()
-    if isinstance(filling.electrolyte, library.Electrolyte):
-        return getattr(filling.electrolyte, prop)
-    kappa = float(filling.electrolyte.kappa)
-    return lambda c, T: kappa
 
 
 def data(setup: Setup) -> Data:
