@@ -460,6 +460,13 @@ FAULTS = (
         '("stored", 0.0)',
         f"{SPECIES}/test_solution.py::test_sites_take_anions_until_they_are_full",
     ),
+    Fault(
+        "ions spread as at the temperature of the case",
+        "fem.physics.species.solution:Solution._slope",
+        ' * self.s["T"] / self.s.temperature',
+        "",
+        f"{SPECIES}/test_heat.py::test_three_ions_are_warmed_as_their_salt",
+    ),
 )
 
 

@@ -7,13 +7,14 @@ D and t_plus say. Models with ions of their own ask for them here, whichever mod
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fem.base.errors import CaseError
 from fem.materials import Electrolyte, Metal, material, recorded
 from fem.materials.ions import diffusivity
+from fem.materials.laws import arrhenius
 
 __all__ = ["ANION", "Species", "problems", "species"]
 
@@ -39,6 +40,7 @@ class Species:
         plates: it is the ion of the plated metal.
         source, status: of D.
         entry: its table, or None.
+        warming: D at a temperature (K; number or UFL) over D.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Species:
     source: str = "given by the case"
     status: str = "assumed"
     entry: Any = None
+    warming: Callable[[Any], Any] = field(default=lambda T: 1.0, compare=False)
 
 
 def species(sections: Mapping[str, Any]) -> tuple[Species, ...]:
@@ -71,7 +74,8 @@ def species(sections: Mapping[str, Any]) -> tuple[Species, ...]:
     found = []
     for k, entry in enumerate(entries):
         try:
-            found.append(_one(entry, liquid.name, metal, own))
+            ion = _one(entry, liquid.name, metal, own)
+            found.append(replace(ion, warming=_warming(sections, liquid, entry.Ea)))
         except CaseError as error:
             wrong.append(f"ion.{k}.{error}")
     if not wrong:
@@ -109,11 +113,7 @@ def _salt(
     sections: Mapping[str, Any], metal: Metal, liquid: Electrolyte
 ) -> dict[str, Species] | str:
     """The two ions of the electrolyte, by name; or why they do not follow from its data."""
-    c, T = float(liquid.c0), float(sections["temperature"])
-    initial = sections.get("initial")
-    start = None if initial is None else initial.c
-    if start is not None and not start.variables:
-        c = float(start.at())
+    c, T = _begin(sections, liquid), float(sections["temperature"])
     D, t_plus = float(liquid.D(c, T)), float(liquid.t_plus(c, T))
     if not 0.0 < t_plus < 1.0:
         return (
@@ -121,14 +121,38 @@ def _salt(
             "between 0 and 1; give each of them as [[ion]], with D"
         )
     z, minus = liquid.z, -liquid.z_minus
+    warming = _warming(sections, liquid)
     salt, why = liquid.formula, f"D and t_plus of {liquid.name} at {c:g} mol/m^3"
     worst = max((liquid.D.status, liquid.t_plus.status), key=["checked", "cited", "assumed"].index)
     return {
         metal.name: Species(metal.name, z, D * minus / ((z + minus) * (1.0 - t_plus)),
-                            c * salt.nu_plus, True, why, worst),
+                            c * salt.nu_plus, True, why, worst, warming=warming),
         ANION: Species(ANION, -minus, D * z / ((z + minus) * t_plus), c * salt.nu_minus, False,
-                       why, worst),
+                       why, worst, warming=warming),
     }  # fmt: skip
+
+
+def _begin(sections: Mapping[str, Any], liquid: Electrolyte) -> float:
+    """Salt at the start, mol/m3."""
+    initial = sections.get("initial")
+    start = None if initial is None else initial.c
+    return float(liquid.c0 if start is None or start.variables else start.at())
+
+
+def _warming(
+    sections: Mapping[str, Any], liquid: Electrolyte, Ea: float | None = None
+) -> Callable[[Any], Any]:
+    """Diffusivity of an ion at T over that at the temperature of the case, a function of T (K).
+
+    It follows its own activation energy (J/mol); else it goes with the D of the salt, as what
+    holds all ions back is one liquid.
+    """
+    T0 = float(sections["temperature"])
+    if Ea is not None:
+        return lambda T: arrhenius(Ea, T, T0)
+    c = _begin(sections, liquid)
+    D0 = float(liquid.D(c, T0))
+    return lambda T: liquid.D(c, T) / D0
 
 
 def _unlike(entries: Any, metal: Metal) -> Iterator[str]:

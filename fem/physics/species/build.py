@@ -21,12 +21,19 @@ from fem.physics.species.solution import Liquid, Solution
 from fem.physics.species.tables import Adsorption, ElectrolyteModel, Ion
 from fem.setup.flow import require_incompressible
 from fem.setup.setup import Setup
+from fem.setup.transport import conductivity
 from fem.values.properties import number, varies
 
 __all__ = ["build"]
 
 #: Relative difference from which on the ideal conductivity is not the one that is measured.
 SAME_RTOL = 1e-2
+
+#: Why a region that dissolves ions takes no conductivity.
+OF_IONS = (
+    "is not used where ions move each by itself: it follows from D of each (Nernst-Einstein); "
+    "leave it out, or give D of each [[ion]], or a tortuosity of the region"
+)
 
 
 def build(
@@ -65,8 +72,16 @@ def build(
 
 
 def _media(setup: Setup, salty: list[str]) -> Iterator[Liquid]:
-    """Regions whose porosity or tortuosity varies each by itself, all others together."""
+    """Regions whose porosity or tortuosity varies each by itself, all others together.
+
+    Raises:
+        CaseError: a conductivity of what dissolves ions.
+    """
     domain, fillings = setup.domain, setup.fillings
+    for n in salty:
+        for key in ("kappa", "kappa_along"):
+            if getattr(setup.case.region(n), key) is not None:
+                raise CaseError(f"regions.{n}.{key}: {OF_IONS}")
     single = [n for n in salty if varies(fillings[n].porosity) or varies(fillings[n].tortuosity)]
     pores = _pores(setup)
     plain = [n for n in salty if n not in (*single, *pores)]
@@ -78,7 +93,7 @@ def _media(setup: Setup, salty: list[str]) -> Iterator[Liquid]:
             value) else number(value)
 
     if plain:
-        spread = {}
+        spread: dict[str, Any] = {}
         for name in ("porosity", "tortuosity"):
             values = {n: at(getattr(fillings[n], name)) for n in plain}
             one = {*values.values()} == {1.0}
@@ -88,12 +103,8 @@ def _media(setup: Setup, salty: list[str]) -> Iterator[Liquid]:
         yield Liquid((n,), at(fillings[n].porosity), at(fillings[n].tortuosity))
     for n in setup.ionic:
         if n not in salty:
-            own = setup.case.region(n).kappa
-            kappa = fillings[n].electrolyte.kappa if own is None else own
-            here = kappa.at(**domain.coordinates(), T=setup.case.temperature, c=setup.c0) if (
-                varies(kappa)) else number(kappa)
             yield Liquid((n,), at(fillings[n].porosity), at(fillings[n].tortuosity),
-                         kappa=ufl.as_ufl(float(here)) if isinstance(here, float) else here)
+                         kappa=conductivity(setup, n))
 
 
 def _pores(setup: Setup) -> list[str]:
@@ -132,8 +143,8 @@ def _at_walls(
         yield _sites(setup, solution, k, table)
     if (eaten := entry.consumption) is not None:
         places = _walls(setup, solution, f"ion.{entry.name}.consumption.on", eaten.on)
-        at, T, law = setup.domain.coordinates(), setup.case.temperature, eaten.flux
-        yield Consumption(solution, k, *places, lambda c: ufl.as_ufl(
+        at, law = setup.domain.coordinates(), eaten.flux
+        yield Consumption(solution, k, *places, lambda c, T: ufl.as_ufl(
             law.at(**at, c=c, T=T) if varies(law) else number(law)))
     if (stock := entry.release) is not None:
         places = _walls(setup, solution, f"ion.{entry.name}.release.on", stock.on)

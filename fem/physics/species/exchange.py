@@ -65,23 +65,21 @@ class Consumption(Observer):
         solution: has the ion.
         ion: its number there.
         walls, faces: that consume, as `fem.mesh.domain` names them.
-        flux: c (mol/m3, UFL) -> mol/(m2 s) (UFL).
+        flux: c (mol/m3), T (K) -> mol/(m2 s) (UFL).
     """
 
     solution: Solution
     ion: int
     walls: Sequence[tuple[str, str]]
     faces: Sequence[tuple[str, str]]
-    flux: Callable[[Any], Any]
+    flux: Callable[[Any, Any], Any]
     needs: tuple[str, ...] = ("ions",)
     provides: tuple[str, ...] = field(default=(), init=False)
 
     def declare(self, s: System) -> None:
-        """Give the flux a name."""
+        """Add the layer of the walls."""
         self.s, self.layer = s, s.domain.wall_layer(self.walls, self.faces)
-        ion = self.solution.ions[self.ion]
-        self.name = f"flux_{ion.name}"
-        s.define(self.name, self.flux(self.solution.c[self.ion]), self.layer)
+        self.name = f"flux_{self.solution.ions[self.ion].name}"
 
     @property
     def _reaction(self) -> str:
@@ -90,6 +88,7 @@ class Consumption(Observer):
     def rows(self, s: System) -> None:
         """Take the ion out of the liquid, and count it, mol (2D: mol/m)."""
         ion = self.solution.ions[self.ion]
+        s.define(self.name, self.flux(self.solution.c[self.ion], s["T"]), self.layer)
         integral = functools.partial(self._integral, s[self.name])
         s.reactions.append(WallReaction(
             s, self._reaction, self.layer, self.walls, self.faces,

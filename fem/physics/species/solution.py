@@ -42,13 +42,13 @@ class Liquid:
         regions: their names.
         porosity, tortuosity: of an averaged region (UFL), or 1; D_eff = D porosity/tortuosity. A
             porosity may be a name that another physics defines (the pore that metal leaves).
-        kappa: of a single-ion conductor, S/m (UFL); None where ions are dissolved.
+        kappa: of a single-ion conductor, S/m, (c, T) -> UFL; None where ions are dissolved.
     """
 
     regions: tuple[str, ...]
     porosity: Any = 1.0
     tortuosity: Any = 1.0
-    kappa: Any = None
+    kappa: Callable[[Any, Any], Any] | None = None
 
     @property
     def moving(self) -> bool:
@@ -63,7 +63,7 @@ class Liquid:
             pore: name by which another physics gives the pore that is meant; its own by default.
         """
         share = s[pore or self.porosity] if self.moving else self.porosity
-        return share / self.tortuosity
+        return share / self.tortuosity * s.values.get("passage", 1.0)
 
     def room(self, s: System) -> Any:
         """Share of the volume that is electrolyte; inside metal there is none."""
@@ -84,9 +84,10 @@ class Solution:
     r"""Any number of dilute ions, electroneutral, with fixed charge, and single-ion conductors.
 
     phi_l is the electrochemical potential of the metal ion over zF, what a reference electrode of
-    the metal shows; mu_i that of ion i over z_i F, less phi_l (of a molecule: RT/F ln c/c_ref).
+    the metal shows; mu_i that of ion i over z_i F, less phi_l (of a molecule: RT/F ln c/c_ref), at
+    the temperature T0 of the case, so that concentrations depend on mu alone.
 
-        Strong:  N_i = -(D_i F/(RT)) c_i (s_i grad mu_i + z_i grad phi_l) + c_i u
+        Strong:  N_i = -(D_i F/(RT)) c_i (s_i (T/T0) grad mu_i + z_i grad phi_l) + c_i u
                  d(porosity c_i)/dt + div N_i = porosity sum made_i r,  i not the metal ion
                  div i_l = 0,  i_l = F sum z_i N_i
                  c_i from mu_i by electroneutrality (`fem.physics.species.neutrality`)
@@ -100,7 +101,12 @@ class Solution:
     the front's relaxation and of the liquid that is displaced (`fem.physics.metal`); neither moves
     charge. The rows of ions are solved once more with the new front, currents as they are:
 
-        N_i = -(D_i F/(RT)) c_i (s_i grad mu_i + z_i E),  E = -(i_l + F sum z_j N_j(E = 0))/kappa
+        N_i = -(D_i F/(RT)) c_i (s_i (T/T0) grad mu_i + z_i E),
+        E = -(i_l + F sum z_j N_j(E = 0))/kappa
+
+    T is what heat finds, else T0: where it varies and no current flows, ions that are even stay
+    even (no Soret effect, no thermopower). The heat is -i_l . grad phi_l, that of an ideal
+    solution, whose ions mix without.
 
     The metal ion's own balance is the first row less all others: its walls stand in that. All ions
     are positive whatever mu is; where all mu and phi_l are constant nothing moves, and where fixed
@@ -161,7 +167,7 @@ class Solution:
                                                       for ion in self.ions)
         for medium in self.media:
             with contextlib.suppress(TypeError):  # of place
-                kappa = ideal if medium.kappa is None else float(medium.kappa)
+                kappa = ideal if medium.kappa is None else float(medium.kappa(self.c0, T))
                 pore = 1.0 if medium.moving else float(medium.porosity)
                 yield kappa * pore / float(medium.tortuosity)
 
@@ -200,7 +206,7 @@ class Solution:
 
     @property
     def volts(self) -> float:
-        """RT/F, V."""
+        """RT/F at the temperature of the case, V."""
         return GAS_CONSTANT / FARADAY * float(self.s.temperature.value)
 
     def _find_places(self) -> None:
@@ -381,17 +387,23 @@ class Solution:
         """Measure of fluxes."""
         return self.s.domain.dx(medium.regions, lumped=medium.moving)
 
+    def _diffusivity(self, k: int) -> Any:
+        """D_k, m2/s: a number, unless a temperature is solved for."""
+        ion, T = self.ions[k], self.s["T"]
+        return ion.D if T is self.s.temperature else ion.D * ion.warming(T)
+
     def _mobile(self, k: int, *, found: bool = False) -> Any:
         """D_k F/(RT) c_k with a trace that always conducts, mol/(V m s)."""
         c = self.found_c[k] if found else self.c[k]
-        return self.ions[k].D / self.thermal * (c + TRACE * self.c0)
+        thermal = GAS_CONSTANT / FARADAY * self.s["T"]
+        return self._diffusivity(k) / thermal * (c + TRACE * self.c0)
 
     def _slope(self, k: int, *, found: bool = False) -> Any:
-        """s_k grad mu_k, V/m (vector); that of the metal ion is 0."""
+        """s_k (T/T0) grad mu_k, V/m (vector); that of the metal ion is 0."""
         if not k:
             return ufl.as_vector([0.0] * self.s.domain.dim)
         mu = self.found[k - 1] if found else self.mu[k - 1].value
-        return (self.ions[k].z or 1) * ufl.grad(mu)
+        return (self.ions[k].z or 1) * self.s["T"] / self.s.temperature * ufl.grad(mu)
 
     def flux(self, k: int, medium: Liquid, *, found: bool = False) -> Any:
         """N_k against the liquid, mol/(m2 s) (vector).
@@ -488,38 +500,31 @@ class Solution:
     def current(self, medium: Liquid, *, found: bool = False) -> Any:
         """i_l, A/m2 (vector); `found` as of `flux`."""
         if medium.kappa is not None:
-            spread = medium.porosity / medium.tortuosity
-            return -medium.kappa * spread * ufl.grad(self.s["phi_l"])
+            kappa = medium.kappa(self.c0, self.s["T"]) * medium.open(self.s)
+            return -kappa * ufl.grad(self.s["phi_l"])
         terms = [FARADAY * ion.z * self.flux(k, medium, found=found)
                  for k, ion in enumerate(self.ions) if ion.z]
         return sum(terms[1:], terms[0])
 
     def conductivity(self, medium: Liquid, *, found: bool = False) -> Any:
-        """Conductivity of a region as it stands in `current`, S/m."""
-        spread = medium.open(self.s, "pore_seen")
-        if medium.kappa is not None:
-            return medium.kappa * spread
+        """Conductivity of dissolved ions in a region as it stands in `current`, S/m."""
         terms = [FARADAY * ion.z**2 * self._mobile(k, found=found)
                  for k, ion in enumerate(self.ions) if ion.z]
-        return spread * sum(terms[1:], terms[0])
+        return medium.open(self.s, "pore_seen") * sum(terms[1:], terms[0])
 
-    def _ohmic(self, v: Any) -> Any:
-        """(|i_l|^2/kappa, v), W."""
-        total: Any = 0
-        for medium in self.media:
-            i_l = self.current(medium, found=True)
-            power = ufl.inner(i_l, i_l) / self.conductivity(medium, found=True)
-            total += power * v * self.s.domain.weight * self._dx(medium)
-        return total
+    def _power(self, medium: Liquid) -> tuple[Any, Any, Any]:
+        """What a region takes up, -i_l . grad phi_l; of it |i_l|^2/kappa, and the rest, W/m3."""
+        i_l = self.current(medium, found=True)
+        whole = -ufl.inner(i_l, ufl.grad(self.s["phi_l"]))
+        if medium.kappa is not None:
+            return whole, whole, ufl.as_ufl(0.0)
+        ohmic = ufl.inner(i_l, i_l) / self.conductivity(medium, found=True)
+        return whole, ohmic, whole - ohmic
 
-    def _concentration(self, v: Any) -> Any:
-        """(-i_l . E, v), W, with the field E = grad phi_l + i_l/kappa of differences of ions."""
-        total: Any = 0
-        for medium in (m for m in self.media if m.kappa is None):
-            i_l = self.current(medium, found=True)
-            field = ufl.grad(self.s["phi_l"]) + i_l / self.conductivity(medium, found=True)
-            total += -ufl.inner(i_l, field) * v * self.s.domain.weight * self._dx(medium)
-        return total
+    def _taken(self, part: int, v: Any) -> Any:
+        """One of the powers of `_power`, tested with v, W."""
+        return sum(self._power(medium)[part] * v * self.s.domain.weight * self._dx(medium)
+                   for medium in self.media if part < 2 or medium.kappa is None)
 
     def rows(self, s: System) -> None:
         """Balance of charge, and of each ion but that of the metal."""
@@ -552,15 +557,17 @@ class Solution:
             if (flow := self.outflow(k, q)) is not None:
                 s.row(u.name, unit * flow)
         s.contribute("work", self._work)
+        s.contribute("heat", functools.partial(self._taken, 0))
         if len(self.mu) == 1:
             s.splits[self.mu[0].name] = self._split()
-        s.spend("ohmic_l", self._ohmic)
-        s.spend("concentration", self._concentration)
+        s.spend("ohmic_l", functools.partial(self._taken, 1))
+        s.spend("concentration", functools.partial(self._taken, 2))
 
     def _split(self) -> Split:
         """Coupling of mu of the only other ion to phi_l, for the solver: its share of kappa."""
         s = self.s
-        metal, other = (ion.z**2 * ion.D * c for ion, c in zip(self.ions, self.c, strict=True))
+        metal, other = (ion.z**2 * self._diffusivity(k) * self.c[k]
+                        for k, ion in enumerate(self.ions))
         share, q = other / (metal + other), s.test(self.mu[0].name)
         dx = s.domain.dx(self.salty, lumped=True)
         return Split("phi_l", -share * q * dx, -share * q * dx, q * dx)

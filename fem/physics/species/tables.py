@@ -95,6 +95,9 @@ class Ion(Table):
     D: Annotated[float, Quantity("m^2/s", gt=0)] | None = Key(
         None, description="diffusivity; of the salt's own ions and of ions of the library known"
     )
+    Ea: Annotated[float, Quantity("J/mol", ge=0)] | None = Key(
+        None, description="activation energy of D, with [heat]; default: as D of the electrolyte"
+    )
     c0: Annotated[float, Quantity("mol/m^3", ge=0)] = Key(
         description="at the start, in electrolyte without fixed charge; above 0"
     )
@@ -141,11 +144,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             yield f"fixed_charge.{k}.walls: false: walls see the ions that are there; leave it out"
     if sections.get("study") == "growth" and model.model == "ions":
         yield from _beside_growth(sections, model)
-    if sections.get("heat") is not None:
-        yield (
-            "heat: ions by themselves have one temperature; leave out [heat] or "
-            "[electrolyte_model]"
-        )
+    yield from _beside_heat(sections, model)
     if sections.get("averaged"):
         yield (
             "averaged: pores that fill are those of one salt; leave out [averaged] or "
@@ -180,6 +179,27 @@ def _beside_growth(sections: Mapping[str, Any], model: ElectrolyteModel) -> Iter
             f"ion.{k}.{name}: metal that grows covers the walls where it happens; leave it out, or "
             "take study = 'tertiary'"
         )
+
+
+def _beside_heat(sections: Mapping[str, Any], model: ElectrolyteModel) -> Iterator[str]:
+    """Entries that do not go with a temperature that is solved for, or mean nothing without."""
+    heat = sections.get("heat") is not None
+    if heat and model.model == "pnp":
+        yield (
+            "heat: space charge is solved at one temperature; leave out [heat], or take "
+            "model = 'ions'"
+        )
+    if heat and model.velocity is not None:
+        yield (
+            "electrolyte_model.velocity: liquid that flows carries heat, which [heat] leaves out; "
+            "leave out one of them"
+        )
+    for k, entry in enumerate(() if heat else sections.get("ion", ())):
+        if entry.Ea is not None:
+            yield (
+                f"ion.{k}.Ea: D is that of the case's temperature, and no other is solved for; "
+                "leave it out, or add [heat]"
+            )
 
 
 def _at_walls(sections: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

@@ -58,6 +58,10 @@ WIDE = {"interface_width": "4 um"}
         {"equation": "Li + A <-> B", "forward": "0"}]}, "reaction.0: forward and backward are 0"),
     ({"fixed_charge": [{"region": "electrolyte", "density": "-1e12 C/m^3"}]},
      r"fixed_charge\.0\.density: .* above 1e\+?05 mol/m\^3"),
+    ({"ion": [LI, A | {"Ea": "17 kJ/mol"}]}, r"ion\.1\.Ea: D is that of the case's temperature"),
+    ({"heat": {}, "electrolyte_model": {"model": "ions", "velocity": ["0 m/s", "0 m/s"]}},
+     r"electrolyte_model\.velocity: liquid that flows carries heat"),
+    ({"heat": {}, "electrolyte_model": {"model": "pnp"}}, "heat: space charge is solved at one"),
 ])  # fmt: skip
 def test_refused(changes: dict[str, Any], message: str) -> None:
     data = {k: v for k, v in case(**IONS | changes).items() if v is not None}
