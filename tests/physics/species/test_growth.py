@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fem import Case
+from fem.compat import MPI
 from fem.results.result import Result
 from fem.run.session import resume, run
 from tests.physics.metal.test_displacement import CELL
@@ -97,3 +98,29 @@ def test_anions_of_one_kind_are_one(tmp_path: Path, reached: Reached) -> None:
     resume(tmp_path / "stopped")
     reached("stopped and resumed, all arrays", largest_gap(tmp_path / "3", tmp_path / "stopped"),
             most=1e-11)  # fmt: skip
+
+
+def bumped(folder: str) -> dict[str, list[float]]:
+    """A bump that is plated and stripped among three ions: all steps; runs on every rank."""
+    ions = [ion("Li", 1, 800.0, SLOW, plates=True), ion("S", 1, 200.0, 2 * SLOW),
+            ion("A", -1, 1000.0, 3 * SLOW)]  # fmt: skip
+    bump = {"expression": "h + b*exp(-(x/w)^2)", "unit": "m", "h": "3 um", "b": "2 um",
+            "w": "2 um"}  # fmt: skip
+    data = growing(ion=ions, initial={"metal_layer": bump}, solver={"rtol": 1e-12}, **IONS)
+    data["geometry"] |= {"width": "6 um"}
+    data["protocol"] = [PLATE | {"duration": "10 s"}, STRIP | {"duration": "5 s"}]
+    series = Case.from_dict(data).run(folder, comm=MPI.COMM_WORLD).series
+    names = ("t", "voltage", "plated", "c_min", "c_max", "c_least", "tip")
+    return {name: np.asarray(series[name]).tolist() for name in names}
+
+
+@pytest.mark.full
+def test_ranks_grow_the_same(mpirun: Any, tmp_path: Path, reached: Reached) -> None:
+    """1, 2, 3 ranks: each step of a bump."""
+    alone = bumped(str(tmp_path / "1"))
+    for n in (2, 3):
+        found = mpirun(n, bumped, str(tmp_path / str(n)), timeout=1800)
+        gaps = [np.abs(np.subtract(found[name], alone[name])).max() / np.abs(alone[name]).max()
+                for name in alone]  # fmt: skip
+        reached(f"steps, {n} ranks", len(found["t"]), least=8)
+        reached(f"one rank against {n}, relative", float(max(gaps)), most=1e-9)
