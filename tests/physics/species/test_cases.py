@@ -68,6 +68,17 @@ def test_cations_that_do_not_plate(solve: Solve) -> None:
     assert found == pytest.approx([1.884, 1.440, 2.082], rel=5e-3)
 
 
+def test_cations_that_sit_on_the_tip_alone(solve: Solve) -> None:
+    """Where half of the tip's sites are taken and do not plate it carries less than the foil."""
+    there = ('{expression="K/(1 + exp((h - y)/w))", unit="m^3/mol", K="0.02 m^3/mol", '
+             'h="0.75 um", w="0.05 um"}')  # fmt: skip
+    sites = ('ion.1.adsorption={on="collector", sites="1e-6 mol/m^2", rate="1000 1/s", '
+             f'blocks=true, K={there}}}')  # fmt: skip
+    found = tip(solve("shield_cations", sites, 'protocol.0.current_density="4223 A/m^2"'))
+    print("shield on the tip", found)
+    assert found == pytest.approx(0.939, rel=1e-2)
+
+
 def test_a_layer_that_holds_anions_flattens_itself(solve: Solve) -> None:
     """The salt in equilibrium with the layer rises less across it."""
     rises, ends = [], []
