@@ -513,7 +513,7 @@ class Solution:
         return medium.open(self.s, "pore_seen") * sum(terms[1:], terms[0])
 
     def _power(self, medium: Liquid) -> tuple[Any, Any, Any]:
-        """What a region takes up, -i_l . grad phi_l; of it |i_l|^2/kappa, and the rest, W/m3."""
+        """Power of a region, -i_l . grad phi_l; of it |i_l|^2/kappa, and the rest, W/m3."""
         i_l = self.current(medium, found=True)
         whole = -ufl.inner(i_l, ufl.grad(self.s["phi_l"]))
         if medium.kappa is not None:

@@ -69,7 +69,7 @@ def test_cations_that_do_not_plate(solve: Solve) -> None:
 
 
 def test_cations_that_sit_on_the_tip_alone(solve: Solve) -> None:
-    """Where half of the tip's sites are taken and do not plate it carries less than the foil."""
+    """A tip of whose sites half are taken and do not plate carries less than the foil."""
     there = ('{expression="K/(1 + exp((h - y)/w))", unit="m^3/mol", K="0.02 m^3/mol", '
              'h="0.75 um", w="0.05 um"}')  # fmt: skip
     sites = ('ion.1.adsorption={on="collector", sites="1e-6 mol/m^2", rate="1000 1/s", '
