@@ -306,9 +306,15 @@ class Simulation:
     def _measured(self, scale: float) -> dict[str, float]:
         """Numbers of the step just solved (collective).
 
+        Args:
+            scale: cell current that balances are compared with, A. At a voltage held the one found,
+                if that is larger: so the solver has compared its residuals.
+
         Raises:
             RunError: a physics gives a column that nobody declares, or lacks one.
         """
+        if self.segments[self.number].voltage is not None:
+            scale = max(scale, abs(self.model.current()))
         found: dict[str, float] = {}
         for observer in self.observers:
             found |= observer.step(scale)

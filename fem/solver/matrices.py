@@ -89,6 +89,7 @@ class Assembly:
             self.border = stage.nodal_or_zero(stage.border, moment) if stage.drives else []
             self.voltage = stage.system.get_voltage()
             self._assemble(moment)
+            self._drift()
             for k, name in enumerate(stage.names):
                 if name in self.flows:
                     self.flows[name].take(self.smooth[k][k])
@@ -102,6 +103,24 @@ class Assembly:
             for block in row:
                 if block is not None:
                     block.assemble(moment)
+
+    def _drift(self) -> None:
+        """Find what the last bits of other unknowns change in the rows of potentials.
+
+        Diffusion of c enters the row of phi_l and cancels its migration: over short cells both are
+        far larger than what is left of them.
+        """
+        stage = self.stage
+        for u, row in zip(stage.unknowns, self.smooth, strict=True):
+            if not u.potential:
+                continue
+            drift = np.zeros(len(u.owned))
+            for other, matrix in zip(stage.unknowns, row, strict=True):
+                same = other.part is u.part and len(other.owned) == len(drift)
+                if matrix is not None and not other.potential and same:
+                    slope = matrix.getDiagonal().array_r
+                    drift += float(np.finfo(float).eps) * np.abs(slope * other.owned)
+            self.drifts[u.name] = drift
 
     def residual(self) -> list[npt.NDArray[np.float64]]:
         """The smooth part of every row, A, at owned nodes."""
@@ -137,10 +156,11 @@ class Assembly:
             return stored + self.drifts.get(name, 0.0), stored
         voltage = np.abs(s.voltage.x.array[:1]).sum()  # phi_s is stored as its difference from it
         reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]
+        drift = self.drifts.get(name, 0.0)
         if name in self.flows:
-            flowing = self.flows[name].noise(unknown.owned)
+            flowing = self.flows[name].noise(unknown.owned) + drift
             return flowing + (reacting if len(reacting) else 0.0), reacting
-        return ROUND_OFF * whole * x[: len(whole)] + reacting, reacting
+        return ROUND_OFF * whole * x[: len(whole)] + reacting + drift, reacting
 
     def fill(self) -> None:
         """Bring the matrix to the present iterate."""
@@ -150,6 +170,7 @@ class Assembly:
                 # Laws at the state of the last residual are known already.
                 moment, self.moment = self.moment or Moment(), None
                 self._assemble(moment)
+                self._drift()
                 for name, size, place in zip(stage.names, stage.sizes, stage.rows, strict=True):
                     if along := stage.along.get(place):
                         self.drifts[name] = sum(a.noise(moment) for a in along)[:size]

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 
 __all__ = ["Control", "Options", "Outcome"]
 
-#: Most of `Options.rtol` by which round-off may keep a residual above it.
-ROUND_OFF_FACTOR = 100.0
-
 
 @dataclass
 class Control:
@@ -28,8 +25,8 @@ class Options:
     Attributes:
         kind: `direct` (MUMPS), `iterative` (flexible GMRES, a GAMG per field) or `auto` (by size).
         rtol: each row's residual (Euclidean norm, and its sum) over the cell current.
-        closure_limit: what balances may miss, which are sums of rows. A residual that stands still
-            above it is no solution; below, round-off is taken for what keeps it from falling.
+        closure_limit: what balances may miss over the cell current: sums of rows. Where they miss
+            more, a residual that stands still is not taken for round-off.
         max_newton: iterations before the step is given up.
         max_potential_step: largest change of an overpotential in one iteration, V.
         linear_rtol: tightest relative tolerance of the iterative linear solver; it is looser where
@@ -54,11 +51,6 @@ class Options:
     direct_limit_growth: int = 60_000
     max_linear: int = 200
     overrides: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def blurred(self) -> float:
-        """Largest residual, over the cell current, that may be round-off where it stands still."""
-        return min(ROUND_OFF_FACTOR * self.rtol, self.closure_limit)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ MAX_RESIDUAL_GROWTH, MAX_HALVINGS = 2.0, 6
 #: Share of the residual above which a step that left it the other way round went too far: where a
 #: current saturates, Newton's method goes to and fro between both ends of its rise.
 TURNED_SHARE = 0.5
+#: Factor of the tolerance up to which a residual that stands still may be round-off.
+ROUND_OFF_FACTOR = 100.0
 #: Share to which the last three of 10 iterations far from the solution must have lowered the
 #: residual; where an exponential leads down, they lower it to exp(-3).
 MAX_DECAY_SHARE = 0.1
@@ -106,6 +108,7 @@ class Stage:
         self.falls = False  # a concentration was kept from zero in the last iteration, on this rank
         self.sinks = False  # one of which there was more than a trace, so
         self.blur = 0.0  # what round-off may leave of the currents of all reactions, A
+        self.missed = 0.0  # largest sum of a row: what is missed in its balance, A
         self._compile()
         self._allocate()
 
@@ -214,8 +217,8 @@ class Stage:
         squares, noises, gaps, blurs = sums
         self.blur = float(blurs[[u.potential for u in self.unknowns]].max(initial=0.0))
         norms, gaps = np.sqrt(squares[~(squares <= noises)]), np.abs(gaps)
-        worst = max(norms.max(initial=0.0), gaps[~(gaps <= blurs)].max(initial=0.0))
-        return out, float(worst)
+        self.missed = float(gaps[~(gaps <= blurs)].max(initial=0.0))
+        return out, max(float(norms.max(initial=0.0)), self.missed)
 
     def boundary_current(self, name: str, group: str) -> float:
         """Current that enters through nodes held at a value, A, from the row's own residual.
@@ -283,11 +286,11 @@ class Stage:
                 return Outcome(True, "converged", iteration, linear, factored, worst)
             stalled = stalled + 1 if worst > 0.5 * best else 0
             best = min(best, worst)
-            if stalled >= 3 and best <= options.blurred:
+            if stalled >= 3 and self._closes(norm, gap, scale):
                 # Round-off of the best conductor: no further digits to be had. A concentration that
                 # still falls by decades at a node seeks a solution below zero: that is none.
                 falls = s.domain.comm.allreduce(self.falls, op=MPI.LOR)
-                if worst <= options.blurred and not falls:
+                if not falls:
                     return Outcome(
                         True, "at round-off", iteration, linear, factored, worst, stalled
                     )
@@ -330,7 +333,8 @@ class Stage:
                 left = max(norm, abs(gap)) / scale / worst
                 if left <= TURNED_SHARE or s.hints.tight:
                     break
-                turned = worst > options.blurred and self._turned(before, [*residual, gap])
+                closes = self._closes(norm, gap, scale)
+                turned = not closes and self._turned(before, [*residual, gap])
                 if left <= MAX_RESIDUAL_GROWTH and not turned:
                     break
                 share /= 2  # too far, as exponentials lead: go back half of the way
@@ -339,6 +343,18 @@ class Stage:
             if leads and self._aim(control, 0.1 * abs(gap), gap):
                 residual, norm, gap = self._state(control, seek)
         return Outcome(False, "too many iterations", iteration, linear, factored, worst)
+
+    def _closes(self, norm: float, gap: float, scale: float) -> bool:
+        """What is left may be round-off: little, and no balance misses more than it may.
+
+        Args:
+            norm: size of the residual, A.
+            gap: in the current, A.
+            scale: cell current that both are compared with, A.
+        """
+        little = max(norm, abs(gap)) <= ROUND_OFF_FACTOR * self.options.rtol * scale
+        missed = max(self.missed, abs(gap))
+        return little and missed <= self.options.closure_limit * scale
 
     def _turned(self, before: list[Any], after: list[Any]) -> bool:
         """A step has turned the residual about (collective).

@@ -137,6 +137,36 @@ def test_a_hold_passes_a_barrier(tmp_path: Path) -> None:
         closed(result)
 
 
+@pytest.mark.parametrize(("rate", "kappa"), [(1.0, 10.0), (10.0, 1.0)])
+def test_a_held_voltage_that_leaves_rest(rate: float, kappa: float, tmp_path: Path) -> None:
+    """Its current grows by hundreds within a step; balances are compared with what it is then.
+
+    Before, they were compared with that at rest: 3.6e-9 for 10 V/s. At rest diffusion and migration
+    cancel to their last bits, which are 3e-8 of the current of 10 S/m.
+    """
+    ramp = {"expression": f"-{rate}*t", "unit": "V"}
+    step = {"step": "hold", "voltage": ramp, "duration": f"{0.6 / rate} s"}
+    result = cell(
+        [step], materials={"plain": PLAIN | {"kappa": f"{kappa} S/m"}},
+        collector={"material": "Cu"}, geometry=FLAT | {"length": "40 um", "size": "2 um"},
+    ).run(tmp_path / "r")  # fmt: skip
+    print(result.summary["closures"], result.summary["newton"])
+    assert result.summary["t"] == pytest.approx(0.6 / rate)
+    closed(result, 1e-9)
+
+
+@pytest.mark.parametrize("size", ["0.16 um", "0.04 um"])
+def test_a_rest_in_short_cells(size: str, tmp_path: Path) -> None:
+    """The last bits of c are 2e-8 and 2e-7 of the current that residuals are compared with."""
+    result = cell(
+        [plate(100.0, 1.0), rest(5.0)], geometry=FLAT | {"length": "10 um", "size": size}
+    ).run(tmp_path / "r")
+    print(result.summary["closures"], result.summary["steps"], result.summary["newton"])
+    assert result.summary["t"] == pytest.approx(6.0)
+    assert result.summary["newton"] < 4 * result.summary["steps"]
+    closed(result)
+
+
 # -- what balances are compared with ---------------------------------------------------------------
 
 
