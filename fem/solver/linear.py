@@ -171,6 +171,7 @@ class LinearSolver:
         if self.condensed is not None:
             self.condensed.update()
         if not self.ready:
+            self.ksp.reset()
             self.ready = self._holds(self._configure)
             self.new = True
             return 1
@@ -336,7 +337,7 @@ class LinearSolver:
         self.put(self.rhs[k], outer)
         iterations, good = 0, False
         if not self.factored_left:
-            went = self._holds(lambda: self.ksp.solve(self.rhs[k], self.solution[k]))
+            went = self._solves(self.ksp, k)
             iterations = self.ksp.getIterationNumber()
             good = went and self.ksp.getConvergedReason() > 0  # type: ignore[operator]
             if not good and self.new and not self.direct:
@@ -347,6 +348,17 @@ class LinearSolver:
         if self.condensed is not None:
             x = self.condensed.expand(x, rhs)
         return x, iterations, good
+
+    def _solves(self, ksp: Any, k: int) -> bool:
+        """Solve with the k-th pair of vectors; False after an error of PETSc.
+
+        That leaves vectors locked and the solver unfit: both are made anew.
+        """
+        if self._holds(lambda: ksp.solve(self.rhs[k], self.solution[k])):
+            return True
+        self.rhs[k], self.solution[k] = self._vector(), self._vector()
+        self.ready = self.ready and ksp is not self.ksp
+        return False
 
     def _factorise(self, k: int) -> bool:
         """Solve by a factorisation, where the iterative solver failed a moment ago (collective)."""
@@ -364,7 +376,7 @@ class LinearSolver:
             with quiet_options(f"{self.prefix}factors_", options):
                 self.factors.setFromOptions()
             flat.destroy()
-        if not self._holds(lambda: self.factors.solve(self.rhs[k], self.solution[k])):
+        if not self._solves(self.factors, k):
             return False
         reason: int = self.factors.getConvergedReason()
         return reason > 0

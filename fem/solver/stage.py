@@ -345,7 +345,7 @@ class Stage:
         return Outcome(False, "too many iterations", iteration, linear, factored, worst)
 
     def _closes(self, norm: float, gap: float, scale: float) -> bool:
-        """What is left may be round-off: little, and no balance misses more than it may.
+        """Tell whether round-off may be all that is left, and no balance misses too much.
 
         Args:
             norm: size of the residual, A.

@@ -486,6 +486,24 @@ def test_a_failed_start_names_every_cause_that_was_tested(tmp_path: Path) -> Non
         cell([plate(1e6, 1.0)], time={"dt_min": "0.1 s"}).run(tmp_path / "u")
 
 
+def test_a_floating_slab_from_side_to_side(tmp_path: Path) -> None:
+    """Current must pass through copper that floats: a reason, where a second solve raised PETSc's.
+
+    After a factorisation that had failed its vectors stayed locked and no other try could succeed.
+    """
+    layers = [{"name": name, "thickness": "5 um", "region": name}
+              for name in ("electrolyte", "host_mid", "electrolyte_top")]  # fmt: skip
+    geometry = {"family": "planar", "size": "1 um", "width": "3 um", "layers": layers}
+    slab: dict[str, Any] = {
+        "geometry": geometry, "regions": {"host_mid": {"material": "Cu"}},
+        "collector": {"material": "Cu"}, "study": "growth", "growth": {"interface_width": "2 um"},
+    }  # fmt: skip
+    with pytest.raises(RunError, match="no metal in contact carries it"):
+        cell([hold(-0.5, 1.0)], **slab).run(tmp_path / "hold")
+    with pytest.raises(RunError, match="Likely: parts not joined"):
+        cell([plate(10.0, 1.0)], **slab).run(tmp_path / "plate")
+
+
 def test_too_little_salt_is_named(tmp_path: Path) -> None:
     """A wrong unit of initial.c; salt that lasts no longer than some of the smallest steps."""
     with pytest.raises(RunError, match=r"c = 0\.001 mol/m\^3 is 1\.0e-06 of the electrolyte's c0"):
