@@ -11,7 +11,7 @@ from fem.materials import library
 from fem.physics.inventory.ledger import Books
 from fem.physics.inventory.losses import Losses, stranded_share
 from fem.physics.inventory.stack import weights
-from fem.physics.inventory.table import Inventory
+from fem.physics.inventory.table import Dead, Inventory, Sei
 from fem.results.result import Result
 from fem.setup.setup import Setup
 from fem.values.properties import number, varies
@@ -43,26 +43,22 @@ def build(setup: Setup, table: Inventory) -> Iterator[Books]:
 
 def _losses(table: Inventory) -> tuple[Losses, dict[str, Any]]:
     """Losses, and what a result says of where they are from."""
-    stated: dict[str, Any] = {}
-    given = {"stranded": 0.0, "decay": 0.0, "sei": 0.0}
-    if (dead := table.dead) is not None and dead.from_ is not None:
-        folder = Path(dead.from_)
-        given["stranded"] = stranded_share(folder)
-        stated["dead"] = {
-            "law": "fraction", "share": given["stranded"], "status": dead.status,
-            "source": f"resolved run {str(folder)!r}, {Result(folder).summary.get('title', '')!r}",
-            "mesh_hash": Result(folder).summary.get("mesh_hash", ""),
+    dead, side = table.dead or Dead(), table.sei
+    stranded = dead.share or 0.0 if dead.from_ is None else stranded_share(Path(dead.from_))
+    losses = Losses(stranded, dead.rate or 0.0, 0.0 if side is None else side.share)
+    return losses, {name: _stated(loss) for name, loss in table.losses.items()}
+
+
+def _stated(loss: Dead | Sei) -> dict[str, Any]:
+    """A loss and where it is from, for a summary."""
+    if isinstance(loss, Dead) and loss.from_ is not None:
+        folder = Path(loss.from_)
+        run = Result(folder).summary
+        return {
+            "law": "fraction", "share": stranded_share(folder), "status": loss.status,
+            "source": f"resolved run {str(folder)!r}, {run.get('title', '')!r}",
+            "mesh_hash": run.get("mesh_hash", ""),
         }  # fmt: skip
-    elif dead is not None:
-        given["stranded"], given["decay"] = dead.share or 0.0, dead.rate or 0.0
-        key = "share" if dead.law == "fraction" else "rate"
-        stated["dead"] = {
-            "law": dead.law, key: getattr(dead, key), "status": dead.status, "source": dead.source
-        }  # fmt: skip
-    if table.sei is not None:
-        given["sei"] = table.sei.share
-        stated["sei"] = {
-            "law": "fraction", "share": table.sei.share, "status": table.sei.status,
-            "source": table.sei.source,
-        }  # fmt: skip
-    return Losses(**given), stated
+    law = loss.law if isinstance(loss, Dead) else "fraction"
+    key = "rate" if law == "decay" else "share"
+    return {"law": law, key: getattr(loss, key), "status": loss.status, "source": loss.source}

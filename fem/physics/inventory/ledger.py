@@ -19,8 +19,6 @@ from fem.system.system import System
 
 __all__ = ["Books"]
 
-#: Parts of the inventory, each with its column and what a cycle changes of it.
-PARTS = {"live": "M", "dead": "X", "sei": "S", "counter": "K"}
 #: Ledgers of side reactions: of walls, of films on the counter electrode.
 SIDE = ("side", "side_counter")
 
@@ -150,7 +148,8 @@ class Books(Observer):
         stored = self.opposite is not None
         size = s.kept["inventory"] if stored else books.reference(scale)
         gap = sum(self.parts.values()) - s.kept["inventory"]
-        gains = {f"gain_{n}": self.parts[n] - s.kept[f"cycle_{n}"] for n in ("live", "dead", "sei")}
+        gains = {f"gain_{n}": part - s.kept[f"cycle_{n}"] for n, part in self.parts.items()
+                 if n != "counter"}
         metal = self.parts["live"] + self.parts["dead"]
         inside = self._inside(metal)
         lost = s.kept["foil"] - self.parts["counter"] if self._foil else 0.0

@@ -28,12 +28,12 @@ class Losses:
     Attributes:
         stranded: chi, metal stranded per metal dissolved.
         decay: gamma, share of the live metal that is stranded per time, 1/s.
-        sei: s, share of the plating current.
+        diverted: s, share of the plating current that makes SEI.
     """
 
     stranded: float = 0.0
     decay: float = 0.0
-    sei: float = 0.0
+    diverted: float = 0.0
 
     def dead(self, i_n: Any, q: Any) -> Any:
         """Metal that loses its contact, A/m2, from that which reacts and that which is there."""
@@ -41,7 +41,7 @@ class Losses:
 
     def side(self, i_n: Any) -> Any:
         """The part of i_n that makes SEI, A/m2."""
-        return self.sei * ufl.min_value(i_n, 0.0)
+        return self.diverted * ufl.min_value(i_n, 0.0)
 
 
 def stranded_share(folder: Path) -> float:

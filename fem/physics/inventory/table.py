@@ -76,6 +76,11 @@ class Inventory(Table):
     sei: Sei | None = Key(None, description="charge that makes SEI in place of metal")
     stack: Stack | None = Key(None, description="masses and volumes, for Wh/kg, Wh/L and g/Ah")
 
+    @property
+    def losses(self) -> dict[str, Dead | Sei]:
+        """The losses that are given, by their keys."""
+        return {name: loss for name, loss in vars(self).items() if isinstance(loss, Dead | Sei)}
+
 
 def check(sections: Mapping[str, Any]) -> Iterator[str]:
     """Losses that contradict themselves, or a study in which they happen by themselves."""
@@ -83,12 +88,11 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
     if table is None:
         return
     if sections.get("study") == "growth":
-        for name in ("dead", "sei"):
-            if getattr(table, name) is not None:
-                yield (
-                    f"inventory.{name}: a growth study finds dead metal by itself and its walls "
-                    'have no such loss; leave it out, or study = "tertiary"'
-                )
+        for name in table.losses:
+            yield (
+                f"inventory.{name}: a growth study finds dead metal by itself and its walls have "
+                'no such loss; leave it out, or study = "tertiary"'
+            )
     elif table.sei is not None and sections.get("sei"):
         yield "inventory.sei: a table [[sei]] says what films take; keep one of them"
     if table.dead is not None:
