@@ -99,7 +99,7 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
                 f"({', '.join(regions)}); drive another one"
             )
     pores = [n for n in regions if _is_pore(setup, n)]
-    averaged = [n for n in regions if _is_averaged(setup, n)]
+    porous = [n for n in regions if _is_porous(setup, n)]
     coated = _films(setup, regions, electrostatic)
     if table.tip is not None and table.tip not in {*driven, *held}:
         raise CaseError(
@@ -115,7 +115,7 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
         driven=driven, held=held, coated=coated,
         conductors=tuple(n for n in regions if media[n].conductor),
         liquids=tuple(n for n in regions if setup.fillings[n].electrolyte is not None),
-        pores=tuple(pores if pores or averaged else regions), averaged=tuple(averaged),
+        pores=tuple(pores if pores or porous else regions), porous=tuple(porous),
         tip=table.tip or "", far=_far(table),
         media={n: _told(m, ends.get(n)) for n, m in media.items()},
         wagner=wagner(setup, c0), salt=c0, temperature=case.temperature, solvent=_solvent(case),
@@ -166,7 +166,7 @@ def _is_pore(setup: Filled, name: str) -> bool:
     return isinstance(filling.material, materials.Electrolyte) and filling.porosity is None
 
 
-def _is_averaged(setup: Filled, name: str) -> bool:
+def _is_porous(setup: Filled, name: str) -> bool:
     """A porous region whose pores are averaged; separators are not of a host."""
     filling = setup.fillings[name]
     separator = isinstance(filling.material, materials.Separator)

@@ -78,7 +78,7 @@ class Potential(Observer):
         coated: solid -> what its film lets pass by area, S/m2 or F/m2; 0 where nothing passes.
         conductors: regions whose coefficient may be capped.
         liquids: regions against which films lie.
-        pores: regions whose field is measured. averaged: the same, as far as they are in the host.
+        pores: regions whose field is measured. porous: the same, as far as they are in the host.
         tip: boundary or region whose largest field is compared with that at the boundary `far`.
         media: what the summary says of each region. wagner: of surfaces that could plate.
         salt: mol/m3. temperature: K. solvent: eps_r of the electrolyte, for the Debye length.
@@ -94,7 +94,7 @@ class Potential(Observer):
     conductors: tuple[str, ...]
     liquids: tuple[str, ...]
     pores: tuple[str, ...]
-    averaged: tuple[str, ...] = ()
+    porous: tuple[str, ...] = ()
     tip: str = ""
     far: str = ""
     media: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -154,9 +154,9 @@ class Potential(Observer):
     def rows(self, s: System) -> None:
         """The balance of flux, and the forms that measure it."""
         domain, w = s.domain, s.domain.weight
-        self.fixed_charge = None
+        self.enclosed = None
         if self.charge is not None:
-            self.fixed_charge = s.form(self.charge * w * domain.dx(self.regions))
+            self.enclosed = s.form(self.charge * w * domain.dx(self.regions))
         self.through: dict[str, list[tuple[str, Any]]] = {}
         for unknown in self.potentials:
             phi, v, regions = unknown.value, unknown.test, unknown.part.regions
@@ -244,11 +244,11 @@ class Potential(Observer):
         top, bottom = domain.span
         thickness = abs(top - bottom)
         tags = domain.cell_tag_array[self.part.cells[:n]]
-        pore, averaged = (
+        pore, porous = (
             np.isin(tags, [domain.regions[r] for r in found])
-            for found in (self.pores, self.averaged)
+            for found in (self.pores, self.porous)
         )
-        inside = (pore | averaged) & (depth >= 0.0) & (depth <= thickness)
+        inside = (pore | porous) & (depth >= 0.0) & (depth <= thickness)
         self.has_pores = domain.comm.allreduce(bool(inside.any()), op=MPI.LOR)
         self.where = {
             "": inside if self.has_pores else pore,  # else the electrolyte beside the host
@@ -280,7 +280,7 @@ class Potential(Observer):
         low, high = s.domain.ends  # as if the geometric mean of all media filled the cell
         drop = max(values) - min(values) if values else 0.0
         estimate = math.exp(logs / volume) * drop * volume / (high - low) ** 2
-        if self.fixed_charge is not None:
+        if self.enclosed is not None:
             size = s.form(abs(self.charge) * s.domain.weight * s.domain.dx(self.regions))
             estimate = max(estimate, s.integral(size))
         self.estimate = float(estimate)
@@ -358,8 +358,8 @@ class Potential(Observer):
             _, far = self._field_at_held(self.far)
             out["enhancement"] = self._field_at_held(self.tip)[0] / far
         total = sum(self.fluxes.values())
-        if self.fixed_charge is not None:
-            total += self.s.integral(self.fixed_charge)
+        if self.enclosed is not None:
+            total += self.s.integral(self.enclosed)
         largest = max(map(abs, self.fluxes.values()))
         gap = abs(total) if abs(total) > NOTHING_SHARE * self.estimate else 0.0
         out["flux_balance"] = gap / largest if gap else 0.0
