@@ -47,7 +47,8 @@ class Place:
     """Nodes of one host, and its numbers there.
 
     Attributes:
-        nodes: owned nodes of eps_m in the host. volume: lumped, of the host's cells, m3.
+        part, metal: of all hosts, and eps_m there (a field).
+        nodes: owned ones of that field in the host. volume: lumped, of the host's cells, m3.
         corners: DG1 degrees of freedom of its cells; corner_nodes: P1 nodes there.
         cells: of the part.
         size: volume of the corners of owned cells, which stand first, m3; points: where it is.
@@ -57,6 +58,8 @@ class Place:
     """
 
     host: Host
+    part: Subdomain
+    metal: Any
     nodes: Ints
     volume: Array
     corners: Ints
@@ -71,17 +74,18 @@ class Place:
     kinetics: PoreKinetics
     reaction: Any = None
 
-    def pores(self, metal: Array) -> Array:
+    def pores(self, metal: Array | None = None) -> Array:
         """Share of the volume that is pore at each node.
 
         Args:
-            metal: eps_m at all nodes of the part.
+            metal: eps_m at all nodes of the part; default what is there.
         """
-        return np.asarray(self.given.pores - metal[self.nodes])
+        there = self.metal.x.array if metal is None else metal
+        return np.asarray(self.given.pores - there[self.nodes])
 
-    def area(self, metal: Array) -> Array:
-        """Reacting area around each node, m2; see `pores`."""
-        return self.host.area(self.pores(metal), self.given) * self.volume
+    def area(self) -> Array:
+        """Reacting area around each node with the metal that is there, m2."""
+        return self.host.area(self.pores(), self.given) * self.volume
 
 
 @dataclass
@@ -240,8 +244,8 @@ class Averaged(Observer):
                 host.entry.spread, host.reaction.film,
             )
             self.places.append(Place(
-                host, here, volume[here], corners, corner_nodes, cells.astype(np.int32), size, x,
-                given, given_corners,
+                host, part, self.metal, here, volume[here], corners, corner_nodes,
+                cells.astype(np.int32), size, x, given, given_corners,
                 host.tau(given_corners.pores, where),
                 at(host.sigma, where, len(corners), host.T), kinetics,
             ))
@@ -293,7 +297,7 @@ class Averaged(Observer):
         if low < 1.0 - SLACK:
             return (f".host_fraction: pores, metal and skeleton take {low:.4g} of the volume and "
                     "the rest is nobody's; leave host_fraction out, or let them add up to 1")
-        eps = place.pores(self.metal.x.array)
+        eps = place.pores()
         least, limit = -self._extreme(-eps), host.entry.clog.porosity
         if least <= limit:
             return (f": {least:.4g} of the volume is open at the start, and a place is closed at "
@@ -432,7 +436,7 @@ class Averaged(Observer):
         now, then, before = s.weights(s.dt)
         for place in self.places:
             host, kinetics, nodes = place.host, place.kinetics, place.nodes
-            place.reaction.area[:] = place.area(self.metal.x.array)
+            place.reaction.area[:] = place.area()
             a_s = place.reaction.area / place.volume
             self.closable(place)
             size = np.where(a_s > 0.0, a_s, 1.0)
@@ -612,7 +616,7 @@ class Averaged(Observer):
             )
         for place in self.places:
             clog = place.host.entry.clog
-            eps = place.pores(self.metal.x.array)
+            eps = place.pores()
             k = int(np.argmin(eps)) if len(eps) else -1
             mine = (float(eps[k]) if k >= 0 else 1.0, self.comm.rank)
             low, owner = min(self.comm.allgather(mine))

@@ -82,11 +82,11 @@ class Lining:
 
     def area_now(self) -> Array:
         """Surface with the metal that is there, m2."""
-        return np.asarray(self.place.area(self.films.s.function("eps_m").x.array))
+        return np.asarray(self.place.area())
 
     def pores_now(self) -> Array:
         """Share of the volume that is open then."""
-        return np.asarray(self.place.pores(self.films.s.function("eps_m").x.array))
+        return np.asarray(self.place.pores())
 
     def thickness_now(self) -> Array:
         """L on that surface, m; of hosts that meet at a node all of it on its own."""
@@ -111,7 +111,7 @@ class PoreFilms(Observer):
     name = "eps_sei"
     counter = False
     provides: tuple[str, ...] = ("eps_sei", "L_sei_pores")
-    needs: tuple[str, ...] = ("pore_surfaces", "eps_m", "phi_l")
+    needs: tuple[str, ...] = ("pore_surfaces", "phi_l")
 
     def __init__(self, coats: tuple[Coat, ...], grow: bool):
         self.coats, self.grow = coats, grow
@@ -121,11 +121,13 @@ class PoreFilms(Observer):
     def declare(self, s: System) -> None:
         """Add the volume of films, and line the hosts with them."""
         self.s, self.comm = s, s.domain.comm
-        space, part = s.fields["eps_m"]
-        surfaces, n = s["pore_surfaces"], owned_size(space)
+        surfaces = s["pore_surfaces"]
         self.linings = [
             Lining(self, coat, surfaces[name]) for coat in self.coats for name in coat.surfaces
         ]
+        anywhere = self.linings[0].place  # all hosts have one part and its nodes
+        part, space = anywhere.part, anywhere.metal.function_space
+        n = owned_size(space)
         points = s.domain.places(space.tabulate_dof_coordinates())
         self.volume, area, filled = np.zeros((3, n))
         for lining in self.linings:
