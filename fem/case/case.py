@@ -267,6 +267,10 @@ class Case(Table):
         """The registered physics that the case solves, in their order."""
         return self.guests.registry.taking_part(self.study, vars(self))
 
+    def playing(self, role: str) -> Physics | None:
+        """The physics of a role, as `electrolyte`; None where the core's own plays it."""
+        return next((p for p in self.taking_part() if p.role == role), None)
+
     # -------------------------------------------------------------------------------- materials
 
     @property

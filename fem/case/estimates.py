@@ -73,11 +73,11 @@ def _platings(steps: Any) -> Iterator[Plating]:
 
 def salt(case: Case) -> tuple[Electrolyte, float] | None:
     """The binary electrolyte of a case and its concentration at the start, mol/m3."""
+    from fem.case.species import own_ions
     from fem.materials import Electrolyte, material
 
     found = material(case.electrolyte, case.fillings, cation=case.metal)
-    many = bool(getattr(case, "ion", None))
-    if many or not isinstance(found, Electrolyte) or varies(case.initial.c):
+    if own_ions(vars(case)) or not isinstance(found, Electrolyte) or varies(case.initial.c):
         return None
     c0 = float(found.c0) if case.initial.c is None else number(case.initial.c)
     return (found, c0) if c0 > 0.0 else None

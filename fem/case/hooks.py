@@ -27,7 +27,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from fem.base.errors import CaseError
-from fem.contract.physics import Physics
+from fem.contract.physics import Physics, records
 from fem.contract.registry import checked
 
 __all__ = ["BUILT_IN_LAWS", "ENTRY_POINTS", "declared", "known_laws", "load", "own_records"]
@@ -114,8 +114,7 @@ def own_records(module: str) -> tuple[Physics, ...]:
     Raises:
         CaseError: it fails, or PHYSICS is something else.
     """
-    found = getattr(load(module), "PHYSICS", ())
-    given = found if isinstance(found, list | tuple) else (found,)
+    given = records(getattr(load(module), "PHYSICS", ()))
     return tuple(checked(record, f"hooks.module: {module!r}") for record in given)
 
 

@@ -16,7 +16,7 @@ from fem.materials import Electrolyte, Metal, material, recorded
 from fem.materials.ions import diffusivity
 from fem.materials.laws import arrhenius
 
-__all__ = ["ANION", "Species", "problems", "species"]
+__all__ = ["ANION", "Species", "own_ions", "problems", "species"]
 
 #: Name of the anion of a salt whose ions are not named.
 ANION = "anion"
@@ -54,6 +54,11 @@ class Species:
     warming: Callable[[Any], Any] = field(default=lambda T: 1.0, compare=False)
 
 
+def own_ions(sections: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The entries of `[[ion]]`; none of a case whose ions are those of its electrolyte."""
+    return tuple(sections.get("ion", ()))
+
+
 def species(sections: Mapping[str, Any]) -> tuple[Species, ...]:
     """The species of a case, that of the plated metal first.
 
@@ -65,7 +70,7 @@ def species(sections: Mapping[str, Any]) -> tuple[Species, ...]:
     """
     metal, liquid = _metal(sections), _liquid(sections)
     own = _salt(sections, metal, liquid)
-    entries = sections.get("ion", ())
+    entries = own_ions(sections)
     if not entries:
         if isinstance(own, str):
             raise CaseError(f"ion: {own}")

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
 __all__ = [
     "ALL", "TIMED", "VOLTAGE_PARTS", "Column", "Estimate", "EventKind", "Field", "Figure",
-    "Ingredient", "Metric", "Physics", "Place", "Study",
+    "Ingredient", "Metric", "Physics", "Place", "Study", "named", "records",
 ]  # fmt: skip
 
 #: Studies that go on in time.
@@ -276,10 +276,6 @@ def _no_places(_sections: Mapping[str, Any]) -> Iterator[Place]:
     return iter(())
 
 
-def _always(_sections: Mapping[str, Any]) -> bool:
-    return True
-
-
 def _no_notes(_sections: Mapping[str, Any]) -> Iterator[str]:
     return iter(())
 
@@ -299,10 +295,11 @@ class Physics:
             is a `fem.setup.setup.Setup`, in a study that a physics brings a `Filled`; a function,
             or where it is found: "module:function". Without one it only declares.
         table: pydantic model of its table, a subclass of `fem.values.kinds.Table`. A physics with a
-            table takes part where a case gives it, one without in all its studies.
+            table takes part where a case gives it, one without in all its studies (`given`).
         section: name of its table, if that is another one.
         many: its table is a list, `[[name]]`.
-        role: a case has one physics of a role.
+        role: a case has one physics of a role; `electrolyte`: it takes the place of the salt.
+        lacks: roles that it does not go with, and why, as what follows a colon in a message.
         prepare: what it changes of the set-up before any part is made: "module:function",
             (setup, table) -> `fem.setup.setup.Setup`.
         after: physics whose parts are declared before its own.
@@ -325,8 +322,8 @@ class Physics:
             state; a module without a solver, not one of `[hooks]`.
         spread: "module:function", (result, t) -> `fem.post.spread.Spread` or None: where its
             reaction and its metal are, for the metrics of the distribution.
-        wanted: whether it takes part in a case of its studies, from all tables; of one without a
-            table of its own.
+        wanted: what its parts are made from, out of all tables, if not its own one; it takes no
+            part where that is nothing.
         notes: what `hostplate check` says of a case beside its problems, a line each.
         more: fields that it makes for the tables of a case, as one for each ion that they name.
     """
@@ -338,6 +335,7 @@ class Physics:
     section: str = ""
     many: bool = False
     role: str = ""
+    lacks: Mapping[str, str] = field(default_factory=dict)
     prepare: str = ""
     after: tuple[str, ...] = ()
     studies: frozenset[str] = TIMED | {"steady"}
@@ -351,7 +349,7 @@ class Physics:
     columns: tuple[Column, ...] = ()
     figures: tuple[Figure, ...] = ()
     events: tuple[EventKind, ...] = ()
-    wanted: Callable[[Mapping[str, Any]], bool] = _always
+    wanted: Callable[[Mapping[str, Any]], Any] | None = None
     notes: Callable[[Mapping[str, Any]], Iterator[str]] = _no_notes
     more: Callable[[Mapping[str, Any]], Iterator[Field]] = _no_more
     metrics: tuple[Metric, ...] = ()
@@ -364,12 +362,23 @@ class Physics:
         """Name of its table in a case."""
         return self.section or self.name
 
+    def given(self, tables: Mapping[str, Any]) -> Any:
+        """Table, as a rule, that its parts are made from; nothing where it takes no part."""
+        if self.wanted is not None:
+            return self.wanted(tables)
+        return True if self.table is None else tables.get(self.key)
+
     def parts(self, setup: Any, table: Any) -> list[Any]:
         """Make its parts for a case; nothing without a solver."""
         if self.solver is None:
             return []
         make = named(self.solver) if isinstance(self.solver, str) else self.solver
         return list(make(setup, table))
+
+
+def records(given: Any) -> tuple[Any, ...]:
+    """The records that the `PHYSICS` of a module holds: itself, or all of a list or tuple."""
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def named(place: str) -> Any:

@@ -7,7 +7,7 @@ where both come from.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from textwrap import shorten
 from typing import Any, get_type_hints
@@ -28,6 +28,7 @@ from fem.contract.physics import (
     Place,
     Study,
     named,
+    records,
 )
 from fem.values.kinds import Table
 from fem.values.units import conversion
@@ -161,7 +162,7 @@ class Registry:
         return {p.key: p for p in self.physics if p.table is not None}
 
     def taking_part(self, study: str, tables: Mapping[str, Any]) -> tuple[Physics, ...]:
-        """The physics of a case: those of its study, and those whose table it gives.
+        """The physics of a case: those of its study that its tables ask for.
 
         Args:
             study: of the case.
@@ -170,11 +171,7 @@ class Registry:
         Raises:
             CaseError: two of them have one role.
         """
-        chosen = tuple(
-            p for p in self.physics
-            if (study in p.studies and p.wanted(tables) if p.table is None
-                else bool(tables.get(p.key)))
-        )  # fmt: skip
+        chosen = tuple(p for p in self.physics if study in p.studies and p.given(tables))
         roles: dict[str, str] = {}
         for p in chosen:
             if p.role and p.role in roles:
@@ -231,9 +228,20 @@ class Registry:
             yield from self._asked(physics, "check", str, sections)
         if study is not None:
             try:
-                self.taking_part(study, sections)
+                yield from _apart(self.taking_part(study, sections))
             except CaseError as error:
                 yield str(error)
+
+
+def _apart(chosen: Sequence[Physics]) -> Iterator[str]:
+    """Problems of physics that do not go with what plays a role in the same case."""
+    players = {p.role: p for p in chosen if p.role}
+    for physics in chosen:
+        for role, why in physics.lacks.items():
+            if role in players:
+                yield (
+                    f"{physics.key}: {why}; leave out [{physics.key}] or [{players[role].key}]"
+                )
 
 
 def only_in(table: str, studies: Iterable[str], study: str | None) -> Iterator[str]:
@@ -251,15 +259,15 @@ def installed() -> tuple[tuple[Physics, str], ...]:
     Raises:
         CaseError: what an entry point names is no `Physics`, or a wrong one.
     """
-    found = [(named(place), OURS) for place in named(CATALOGUE)]
+    found = [(record, OURS) for place in named(CATALOGUE) for record in records(named(place))]
     for entry in entry_points(group=ENTRY_POINTS):
         origin = f"the installed package {entry.dist.name if entry.dist else entry.value!r}"
         try:
-            physics = entry.load()
+            given = records(entry.load())
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise CaseError(f"physics {entry.name!r} of {origin} fails: {reason}") from None
-        found.append((checked(physics, origin), origin))
+        found += [(checked(physics, origin), origin) for physics in given]
     return tuple(found)
 
 

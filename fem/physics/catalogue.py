@@ -1,4 +1,4 @@
-"""The physics of this package: where each declares itself.
+"""The physics of this package: a folder each, whose `PHYSICS` is its record, or all its records.
 
 They are found by these names, so that no room below imports one; a new physics adds its line.
 """
@@ -14,10 +14,7 @@ PHYSICS = (
     "fem.physics.ions:PHYSICS",
     "fem.physics.charged:PHYSICS",
     "fem.physics.species:PHYSICS",
-    "fem.physics.species:ION",
-    "fem.physics.species:REACTION",
     "fem.physics.pnp:PHYSICS",
-    "fem.physics.pnp:SURFACE",
     "fem.physics.walls:PHYSICS",
     "fem.physics.metal:PHYSICS",
     "fem.physics.nuclei:PHYSICS",

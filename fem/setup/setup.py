@@ -14,7 +14,7 @@ from fem.setup.edges import Edges
 from fem.setup.surfaces import Surfaces
 from fem.values.properties import number, varies
 
-__all__ = ["CONDUCTIVITY_SHARE", "Filled", "Filling", "Setup", "filling_of", "porous"]
+__all__ = ["CONDUCTIVITY_SHARE", "Bound", "Filled", "Filling", "Setup", "filling_of", "porous"]
 
 #: An electron conductor this much better than the electrolyte is a better one than any potential
 #: difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
@@ -89,6 +89,21 @@ def porous(
 
 
 @dataclass(frozen=True)
+class Bound:
+    """Charge of a region that does not move.
+
+    Attributes:
+        place: of its entry, as in messages.
+        density: C per m3 of liquid; 0 where its ions are known by a law.
+        anions: in the liquid at the start, mol/m3; None: those in equilibrium with [initial] c.
+    """
+
+    place: str
+    density: float
+    anions: float | None
+
+
+@dataclass(frozen=True)
 class Filled:
     """A case on its mesh, and its fillings: input to the parts of a study without a cell.
 
@@ -113,6 +128,7 @@ class Setup(Filled):
         pores: regions that metal can fill, in a growth study.
         laws: regions whose salt moves by laws of another physics: (D, t_plus, z) of its own -> laws
             by name.
+        charge: regions with charge that does not move.
     """
 
     conductors: list[str]
@@ -123,6 +139,7 @@ class Setup(Filled):
     kappa: float
     pores: list[str] = field(default_factory=list)
     laws: Mapping[str, Callable[..., dict[str, Any]]] = field(default_factory=dict)
+    charge: Mapping[str, Bound] = field(default_factory=dict)
 
     @property
     def salty(self) -> list[str]:

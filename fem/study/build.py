@@ -183,7 +183,7 @@ def build(case: Case, domain: Domain) -> Model:
     found = setup.surfaces
     guests = guest_parts(setup) + own_physics(case, domain)
     # Another model of the electrolyte takes the place of the salt.
-    replaced = any(physics.role == "electrolyte" for physics in case.taking_part())
+    replaced = case.playing("electrolyte") is not None
     ions: Any = None
     if replaced:
         ions = next(part for part in guests if "ions" in part.provides)

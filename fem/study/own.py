@@ -32,7 +32,7 @@ def guest_parts(setup: Filled) -> tuple[Part, ...]:
     case = setup.case
     made: list[Part] = []
     for physics in case.taking_part():
-        table = None if physics.table is None else getattr(case, physics.key)
+        table = physics.given(vars(case))
         origin = f"physics {physics.name!r} ({case.guests.registry.origin[physics.name]})"
         made += _parts(origin, functools.partial(physics.parts, setup, table))
     return tuple(made)
@@ -42,7 +42,7 @@ def prepared(setup: Setup) -> Setup:
     """The set-up as physics of the case want it before any part is made, one after the other."""
     for physics in setup.case.taking_part():
         if physics.prepare:
-            setup = named(physics.prepare)(setup, getattr(setup.case, physics.key))
+            setup = named(physics.prepare)(setup, physics.given(vars(setup.case)))
     return setup
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fem.contract.registry import CATALOGUE, named
+from fem.contract.physics import named, records
+from fem.contract.registry import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +40,8 @@ COUNTED = {
 
 def places(folder: str) -> Iterator[tuple[str, int]]:
     """Rooms, and lines in them, that name a physics by import, table, field or place."""
-    declared = [named(place) for place in named(CATALOGUE) if f".{folder}:" in place]
+    (place,) = (place for place in named(CATALOGUE) if f".{folder}:" in place)
+    declared = records(named(place))
     keys = {p.key for p in declared if p.table is not None} - {*COMMON, "ion", "map"}
     words = {n for p in declared for n in (p.name, p.key, *(f.name for f in p.fields))} - COMMON
     home = f"fem.physics.{folder}"

@@ -14,8 +14,8 @@ from pydantic import BaseModel, TypeAdapter
 
 from fem.case import protocol, tables
 from fem.case.case import Case
-from fem.contract.physics import Physics
-from fem.contract.registry import CATALOGUE, named
+from fem.contract.physics import Physics, named, records
+from fem.contract.registry import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "physics"
@@ -23,7 +23,7 @@ INDEX = PAGES / "README.md"
 #: By folder, whose name is that of the page; a folder may have a record for each of its tables.
 PHYSICS: dict[str, list[Physics]] = {}
 for _place in named(CATALOGUE):
-    PHYSICS.setdefault(_place.partition(":")[0].rpartition(".")[2], []).append(named(_place))
+    PHYSICS[_place.partition(":")[0].rpartition(".")[2]] = [*records(named(_place))]
 #: Physics that no case can ask for; they have a page as well.
 PYTHON_ONLY = {"published"}
 #: Tables that a case had before physics brought their own, and the pages that name their keys.
@@ -75,14 +75,14 @@ def keys(table: type[BaseModel]) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", PHYSICS)
 def test_a_page_names_what_its_physics_declares(name: str) -> None:
-    records, found = PHYSICS[name], names(page(name))
+    own, found = PHYSICS[name], names(page(name))
     for what, declared in {
-        "fields": [field.name for physics in records for field in physics.fields],
-        "columns": [column.name.removesuffix(".*") for physics in records
+        "fields": [field.name for physics in own for field in physics.fields],
+        "columns": [column.name.removesuffix(".*") for physics in own
                     for column in physics.columns],
-        "figures": [figure.name for physics in records for figure in physics.figures],
-        "events": [event.name for physics in records for event in physics.events],
-        "keys": [key for physics in records if physics.table for key in keys(physics.table)],
+        "figures": [figure.name for physics in own for figure in physics.figures],
+        "events": [event.name for physics in own for event in physics.events],
+        "keys": [key for physics in own if physics.table for key in keys(physics.table)],
     }.items():
         lost = [each for each in declared if each not in found]
         assert not lost, f"docs/physics/{name}.md names none of the {what} {', '.join(lost)}"
@@ -103,7 +103,7 @@ def test_the_table_of_a_page_can_be_read(name: str) -> None:
     block = re.findall(r"^ {4}.*$", rest.partition("\n## ")[0], re.MULTILINE)
     shown = tomllib.loads("\n".join(line[4:] for line in block))
     kinds: dict[str, Any] = {key: entry.annotation for key, entry in Case.model_fields.items()}
-    for physics in (each for records in PHYSICS.values() for each in records):
+    for physics in (each for own in PHYSICS.values() for each in own):
         table: Any = physics.table
         kinds[physics.key] = tuple[table, ...] if physics.many else table
     assert shown

@@ -15,7 +15,8 @@ import pytest
 from fem import Case
 from fem.case.files import case_names
 from fem.cli.main import COMMANDS
-from fem.contract.registry import CATALOGUE, named
+from fem.contract.physics import named
+from fem.contract.registry import CATALOGUE
 from fem.materials import library
 from geometries.registry import FAMILIES
 

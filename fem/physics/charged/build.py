@@ -15,7 +15,7 @@ from fem.physics.charged.carriers import unfit
 from fem.physics.charged.charges import Charges
 from fem.physics.charged.shift import LN_C_RANGE, Shift, laws
 from fem.physics.charged.table import FixedCharge
-from fem.setup.setup import Filling, Setup
+from fem.setup.setup import Bound, Filling, Setup
 from fem.values.properties import varies
 
 __all__ = ["build", "prepare", "shifts"]
@@ -117,20 +117,18 @@ def _other_numbers(case: Case, entry: FixedCharge, filling: Filling, shift: Shif
 
 
 def prepare(setup: Setup, entries: tuple[FixedCharge, ...]) -> Setup:
-    """Laws of the salt in the regions that have a charge.
+    """Charge of regions, and laws of the salt there; other models of the ions have their own.
 
     Raises:
         CaseError: as `shifts`.
     """
-    if not entries or _alone(setup.case):
+    charge = {e.region: Bound(f"fixed_charge.{k}", e.density or 0.0, e.anions)
+              for k, e in enumerate(entries)}
+    setup = replace(setup, charge=charge)
+    if setup.case.playing("electrolyte"):
         return setup
     found = shifts(setup.case, setup.fillings, [*setup.pores, *setup.porous])
     return replace(setup, laws={n: functools.partial(laws, s) for n, s in found.items()})
-
-
-def _alone(case: Case) -> bool:
-    """Ions move each by itself, and know of the charge."""
-    return getattr(case, "electrolyte_model", None) is not None
 
 
 def build(setup: Setup, entries: tuple[FixedCharge, ...]) -> Iterator[Charges]:
@@ -139,7 +137,7 @@ def build(setup: Setup, entries: tuple[FixedCharge, ...]) -> Iterator[Charges]:
     Raises:
         CaseError: a metal that grows would see the wrong ions, or bury charge.
     """
-    if _alone(setup.case):
+    if setup.case.playing("electrolyte"):
         return
     case, found = setup.case, shifts(setup.case, setup.fillings, setup.pores)
     kept = {e.region: e for e in entries if e.region in found}

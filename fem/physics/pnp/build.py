@@ -29,21 +29,19 @@ __all__ = ["build"]
 STERN = 0.2
 
 
-def build(setup: Setup, table: Any = None) -> Iterator[Part]:
+def build(setup: Setup, model: Any) -> Iterator[Part]:
     """The model of a case and its books.
 
     Raises:
         CaseError: a region, wall or boundary that the model does not have, or a mesh too coarse.
     """
-    del table
     case: Any = setup.case
-    model = case.electrolyte_model
     found = setup.surfaces
     low, high = setup.domain.ends
     ions = species(vars(case))
     space = SpaceCharge(
         ions,
-        dict(_liquids(setup)),
+        dict(_liquids(setup, model.eps_r)),
         case.temperature,
         high - low,
         dielectrics=dict(_dielectrics(setup)),
@@ -51,7 +49,7 @@ def build(setup: Setup, table: Any = None) -> Iterator[Part]:
         stern=STERN if model.stern is None else model.stern,
         surface=tuple(_charged(setup)),
         held=tuple(_baths(setup)),
-        velocity=_velocity(setup),
+        velocity=_velocity(setup, model.velocity),
         reactions=tuple(turnovers(case.reaction, ions)),
     )
     yield space
@@ -59,9 +57,7 @@ def build(setup: Setup, table: Any = None) -> Iterator[Part]:
     yield Resolution(space)
 
 
-def _liquids(setup: Setup) -> Iterator[tuple[str, Liquid]]:
-    case: Any = setup.case
-    given, charge = case.electrolyte_model.eps_r, {e.region: e.density for e in case.fixed_charge}
+def _liquids(setup: Setup, given: float | None) -> Iterator[tuple[str, Liquid]]:
     for name in setup.ionic:
         filling, where = setup.fillings[name], f"regions.{name}"
         liquid = filling.electrolyte
@@ -82,7 +78,8 @@ def _liquids(setup: Setup) -> Iterator[tuple[str, Liquid]]:
                 raise CaseError(f"{where}.{key}: varies; with space charge give one number")
             spread[key] = 1.0 if value is None else number(value)
         eps_r = float(liquid.eps_r) if given is None else given
-        yield name, Liquid(eps_r, fixed=charge.get(name) or 0.0, **spread)
+        fixed = setup.charge[name].density if name in setup.charge else 0.0
+        yield name, Liquid(eps_r, fixed=fixed, **spread)
 
 
 def _dielectrics(setup: Setup) -> Iterator[tuple[str, float]]:
@@ -135,15 +132,14 @@ def _baths(setup: Setup) -> Iterator[str]:
     yield from (name for name in edges.phi_l if name in edges.c)
 
 
-def _velocity(setup: Setup) -> Velocity | None:
+def _velocity(setup: Setup, given: Any) -> Velocity | None:
     """Velocity of the liquid as a function of points.
 
     Raises:
         CaseError: of other components than the mesh, one that makes liquid or goes through anything
             but baths (collective).
     """
-    case: Any = setup.case
-    given, domain = case.electrolyte_model.velocity, setup.domain
+    domain = setup.domain
     if given is None:
         return None
     if len(given) != domain.dim:

@@ -41,9 +41,10 @@ def shown(length: float) -> str:
     return f"{1e3 * length:.3g} mm"
 
 
-def asked(sections: Mapping[str, Any]) -> bool:
-    """True if a case asks for this model."""
-    return getattr(sections.get("electrolyte_model"), "model", "") == MODEL
+def asked(sections: Mapping[str, Any]) -> Any:
+    """The table that asks for this model; None if a case asks for another one, or for none."""
+    table = sections.get("electrolyte_model")
+    return table if table is not None and table.model == MODEL else None
 
 
 def check_charges(sections: Mapping[str, Any]) -> Iterator[str]:
@@ -112,7 +113,7 @@ def debye_length(sections: Mapping[str, Any]) -> float | None:
         ions = species(sections)
         own = recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
         liquid = material(sections["electrolyte"], own, cation=sections["metal"])
-        eps_r = sections["electrolyte_model"].eps_r
+        eps_r = asked(sections).eps_r
         if eps_r is None:
             if not (isinstance(liquid, Electrolyte) and liquid.has("eps_r")):
                 return None

@@ -7,37 +7,41 @@ from fem.physics.species.tables import (
     ElectrolyteModel,
     Ion,
     Reaction,
+    asked,
     check,
     fields,
     places,
 )
 
-__all__ = ["ION", "PHYSICS", "REACTION"]
+__all__ = ["PHYSICS"]
 
 #: Studies with ions of their own.
 STUDIES = frozenset({"growth", "steady", "tertiary"})
 
-PHYSICS = Physics(
-    "electrolyte_model",
-    "ions that move each by itself, in place of one salt",
-    "fem.physics.species.build:build",
-    table=ElectrolyteModel,
-    role="electrolyte",
-    studies=STUDIES,
-    check=check,
-    places=places,
-    more=fields,
-    columns=(
-        Column("c_least", "mol/m^3", "least concentration of any ion"),
-        Column("ions", "", "content of each ion against its start and what came in, the worst",
-               closure=True),
+PHYSICS = (
+    Physics(
+        "electrolyte_model",
+        "ions that move each by itself, in place of one salt",
+        table=ElectrolyteModel,
+        role="electrolyte",
+        studies=STUDIES,
+        check=check,
+        places=places,
+        more=fields,
+        columns=(
+            Column("c_least", "mol/m^3", "least concentration of any ion"),
+            Column("ions", "", "content of each ion against its start and what came in, the worst",
+                   closure=True),
+        ),
     ),
-)
-ION = Physics(
-    "ion", "a dissolved species", table=Ion, many=True, after=("electrolyte_model",),
-    studies=STUDIES,
-)  # fmt: skip
-REACTION = Physics(
-    "reaction", "a homogeneous reaction of them", table=Reaction, many=True,
-    after=("electrolyte_model",), studies=STUDIES,
+    Physics(
+        "electroneutral",
+        "ions without space charge, with [electrolyte_model] model = \"ions\"",
+        "fem.physics.species.build:build",
+        studies=STUDIES,
+        wanted=asked,
+    ),
+    Physics("ion", "a dissolved species", table=Ion, many=True, studies=STUDIES),
+    Physics("reaction", "a homogeneous reaction of them", table=Reaction, many=True,
+            studies=STUDIES),
 )  # fmt: skip

@@ -44,26 +44,20 @@ def build(
     Raises:
         CaseError: a region, a boundary or a start that the model does not have.
     """
-    if table.model != "ions":
-        return  # that of another physics
     case = setup.case
     ions = species(vars(case))
     salty = setup.salty
     if not salty:
         raise CaseError("electrolyte_model: no region dissolves ions; leave it out")
-    charge, start = {}, {}
-    for entry in getattr(case, "fixed_charge", ()):
-        if entry.region in salty:
-            charge[entry.region] = entry.density
-            if entry.anions is not None:
-                start[entry.region] = entry.anions
+    charge = {n: bound.density for n, bound in setup.charge.items() if n in salty}
+    start = {n: anions for n in charge if (anions := setup.charge[n].anions) is not None}
     solution = Solution(
         ions, tuple(_media(setup, salty)), charge, start, tuple(setup.edges.phi_l),
         _held(setup, ions), setup.edges.into_electrolyte,
         tuple(turnovers(getattr(case, "reaction", ()), ions)),
         *_flow(setup, table, salty),
     )
-    _require_metal_ions(case, solution)
+    _require_metal_ions(setup, solution)
     yield solution
     for k, ion in enumerate(ions):
         if ion.entry is not None:
@@ -205,7 +199,7 @@ def _flow(
     """
     if table.velocity is None:
         return None, ()
-    domain, case = setup.domain, setup.case
+    domain = setup.domain
     if len(table.velocity) != domain.dim:
         raise CaseError(
             f"electrolyte_model.velocity: {len(table.velocity)} components on a mesh in "
@@ -220,7 +214,7 @@ def _flow(
         else dfem.Constant(domain.mesh, number(value))
         for value in table.velocity
     ])
-    if any(getattr(e, "density", None) for e in getattr(case, "fixed_charge", ())):
+    if any(bound.density for bound in setup.charge.values()):
         raise CaseError(
             "electrolyte_model.velocity: liquid that passes fixed charge carries a current "
             "(streaming), which is not solved; leave out velocity or [[fixed_charge]]"
@@ -231,7 +225,7 @@ def _flow(
     return u, tuple(n for n in edges if n not in setup.edges.c)
 
 
-def _require_metal_ions(case: Any, solution: Solution) -> None:
+def _require_metal_ions(setup: Setup, solution: Solution) -> None:
     """A region begins with metal ions.
 
     Raises:
@@ -240,9 +234,8 @@ def _require_metal_ions(case: Any, solution: Solution) -> None:
     for name, anions in solution.start.items():
         rho = solution.charge.get(name, 0.0)
         if not min(solution.with_anions(anions, rho)) > 0.0:
-            k = [entry.region for entry in getattr(case, "fixed_charge", ())].index(name)
             raise CaseError(
-                f"fixed_charge.{k}.anions: {anions:g} mol/m^3: the charge alone holds "
+                f"{setup.charge[name].place}.anions: {anions:g} mol/m^3: the charge alone holds "
                 f"{rho / FARADAY:g} mol/m^3 of them, so no metal ion is left; raise anions or "
                 "lower the charge"
             )

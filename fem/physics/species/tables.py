@@ -17,13 +17,11 @@ from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
 
 __all__ = [
-    "Adsorption", "ElectrolyteModel", "Ion", "Reaction", "check", "fields", "places",
+    "Adsorption", "ElectrolyteModel", "Ion", "Reaction", "asked", "check", "fields", "places",
 ]  # fmt: skip
 
 IonName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]\w*$", max_length=30)]
 Velocity = Annotated[Property, PropertyOf("m/s", PLACE_VARIABLES)]
-#: Models that this package solves.
-SOLVED = ("ions", "pnp")
 #: Reason for which something is read but refused.
 NOT_YET = (
     "stands at walls, where space charge has a layer of its own, for which the Stern layer stands "
@@ -115,6 +113,12 @@ class Reaction(Table):
     backward: str = Key("0", description="rate constant of the way back")
 
 
+def asked(sections: Mapping[str, Any]) -> ElectrolyteModel | None:
+    """The table, where it asks for electroneutral ions."""
+    table = sections.get("electrolyte_model")
+    return table if table is not None and table.model == "ions" else None
+
+
 def check(sections: Mapping[str, Any]) -> Iterator[str]:
     """Tables that do not go together, and ions whose charges or data do not."""
     model = sections.get("electrolyte_model")
@@ -123,11 +127,6 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             if sections.get(key):
                 yield f"{key}: needs [electrolyte_model]; add it, or leave {key} out"
         return
-    if model.model not in SOLVED:
-        yield (
-            f"electrolyte_model.model: {model.model!r}: is not solved by this version; take "
-            "'ions', which is the same where space charge does not count"
-        )
     if model.model == "ions":
         for key in ("eps_r", "stern"):
             if getattr(model, key) is not None:
@@ -145,11 +144,6 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
     if sections.get("study") == "growth" and model.model == "ions":
         yield from _beside_growth(sections, model)
     yield from _beside_heat(sections, model)
-    if sections.get("averaged"):
-        yield (
-            "averaged: pores that fill are those of one salt; leave out [averaged] or "
-            "[electrolyte_model]"
-        )
     if getattr(sections.get("initial"), "c", None) is not None and (
         sections.get("ion") or sections["initial"].c.variables
     ):
