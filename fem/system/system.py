@@ -41,8 +41,11 @@ __all__ = ["Hints", "Split", "System", "Unknown"]
 
 #: Degree of the quadrature of all volume integrals; its points may have memories.
 QUADRATURE_DEGREE = 2
-#: Sums over all physics, and their units; see `System.contribute`.
-PORTS = {"heat": "W/m^3", "work": "W/m^3", "energy": "W/m^3", "force": "N/m^3"}
+#: Sums over all physics, and their units; see `System.contribute`. What is spent becomes heat;
+#: `heat` is that which is made besides.
+PORTS = {
+    "spent": "W/m^3", "heat": "W/m^3", "work": "W/m^3", "energy": "W/m^3", "force": "N/m^3",
+}  # fmt: skip
 #: Currents that enter the balances of a cell, A (2D: A/m); see `System.flow`.
 FLOWS = {
     "cell": "out of the driven conductor at walls, sign of i_n",
@@ -580,6 +583,7 @@ class System:
 
         Divided by the cell current it is that part of the cell voltage. Whatever carries current
         reports all that it spends, once; parts then add up to the voltage (`fem.physics.circuit`).
+        All but what is `stored` becomes heat where it is spent.
 
         Args:
             part: one of `VOLTAGE_PARTS`.
@@ -593,19 +597,27 @@ class System:
             known = nearest(part, VOLTAGE_PARTS)
             raise RunError(f"there is no part {part!r} of a voltage; {known}")
         self.spent.setdefault(part, []).append(functional)
+        if part != "stored":
+            self.contribute("spent", functional)
 
-    def spend_at_nodes(self, reaction: Any, *, smooth: bool = False) -> None:
-        """Let a reaction at nodes report what it spends (`NodalReaction.spending`).
+<<<<<<< HEAD
+    def spend_by(self, account: Any, *, smooth: bool = False) -> None:
+        """Let an object report what is spent: `spends`, the parts, and `spending`, each in W.
 
         When a step is measured it is asked; which parts it has must be known by `System.close`.
 
         Args:
-            reaction: that is asked.
+            account: that is asked.
             smooth: its parts, which nobody else spends, have no kink, as walls may have.
         """
-        self.spent_at_nodes.append(reaction)
+        self.spent_at_nodes.append(account)
         if smooth:
-            self.spent_smoothly.update(reaction.spends)
+            self.spent_smoothly.update(account.spends)
+
+    def spend_at_nodes(self, reaction: Any) -> None:
+        """The same of a reaction at nodes, where it becomes heat (`NodalReaction.released`)."""
+        self.spend_by(reaction)
+        self.contribute_at_nodes("spent", reaction, reaction.released)
 
     def held_currents(self, name: str) -> list[float]:
         """Current that enters through each boundary where an unknown is held, A (collective).

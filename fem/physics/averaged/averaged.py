@@ -392,7 +392,6 @@ class Averaged(Observer):
         )
         s.foreseen += [place.reaction.area, place.reaction.barrier, kinetics.seen, kinetics.held,
                        kinetics.gain, kinetics.closed]
-        s.contribute_at_nodes("heat", place.reaction, place.reaction.heat)
         s.spend_at_nodes(place.reaction)
         s.reactions.append(place.reaction)
         if host.dead is not None and host.dead.law == "fraction" and "eps_dead" in s.unknowns:

@@ -127,7 +127,6 @@ class Electrons:
             s.row("phi_s", outward * v * measure)
             s.drive(outward * measure)  # the collector carries it besides the walls' current
             s.flow("outflow", outward * measure)
-        s.contribute("heat", functools.partial(self._heat, s))
         s.contribute("work", functools.partial(self._work, s))
         s.spend("ohmic_s", functools.partial(self._ohmic, s))
         if measure is not None or self._contacts(s):
@@ -146,10 +145,6 @@ class Electrons:
         """i_s, A/m2 (vector), and measure of all regions, as phi_s was solved with."""
         slope = ufl.grad(s.unknowns["phi_s"].value)
         return [(-sigma * slope, dx) for sigma, dx in self._conducting(s, "_seen")]
-
-    def _heat(self, s: System, v: Any) -> Any:
-        """(sigma |grad phi_s|^2, v), and what contacts of boundaries dissipate, W."""
-        return self._ohmic(s, v) + self._at_contacts(s, v)
 
     def _ohmic(self, s: System, v: Any) -> Any:
         """(sigma |grad phi_s|^2, v), W."""

@@ -178,7 +178,8 @@ class Conduction(Observer):
         s.preparers.append(self._foresee)
         if self.together:
             s.refreshers.append(self._foresee)
-        s.take("heat", "rise")
+        for port in ("spent", "heat"):
+            s.take(port, "rise")
 
     def _weight(self) -> Array:
         """Weight of each owned node in the error of a step: none where nothing has changed.
@@ -256,9 +257,10 @@ class Conduction(Observer):
         """Compile what is measured (collective)."""
         s, v = self.s, self.rise.test
         self.compiled = {name: [s.form(f) for f in forms] for name, forms in self.flows.items()}
-        for port in ("heat", "work", "energy"):
+        for port in ("spent", "heat", "work", "energy"):
             found = [functional(v) for functional in s.ports[port]]
-            self.compiled[port] = [s.form(f) for f in found if not isinstance(f, int)]
+            forms = [form for form in found if not isinstance(form, int)]
+            self.compiled[port] = [s.form(sum(forms[1:], forms[0]))] if forms else []
         self.through = None if s.current is None else s.form(s.current)
         self._ready = True
         s.kept["heat_zero"] = self.zero
@@ -306,8 +308,9 @@ class Conduction(Observer):
 
     def made(self) -> float:
         """Heat that all physics make at the present state, W (2D: W/m; collective)."""
-        at_nodes = sum(float(supply().sum()) for _, supply in self.s.nodal_ports["heat"])
-        return self._total("heat") + self._sum(at_nodes)
+        supplies = [supply for port in ("spent", "heat") for _, supply in self.s.nodal_ports[port]]
+        at_nodes = sum(float(supply().sum()) for supply in supplies)
+        return self._total("spent") + self._total("heat") + self._sum(at_nodes)
 
     def dissipated(self) -> float:
         """The part of it that is not i_n T dU/dT, W (2D: W/m; collective)."""

@@ -335,7 +335,6 @@ class Ions:
             s.row("phi_l", -density * v * measure)
             s.flow("inflow", density * measure)
             s.flow("carried", abs(density) * measure)
-        s.contribute("heat", functools.partial(self._heat, s))
         s.contribute("work", functools.partial(self._work, s))
         s.spend("ohmic_l", functools.partial(self._ohmic, s))
         if "c" in s.unknowns:
@@ -355,16 +354,6 @@ class Ions:
                 s.row(row, -nF * ufl.inner(flux, ufl.grad(q)) * w * dx)
         s.splits["c"] = self._split(s)
 
-    def _heat(self, s: System, v: Any) -> Any:
-        """(-i_l.grad phi_l, v), W; of an ideal solution, whose salt mixes without heat."""
-        total: Any = 0
-        spreading = s.rows_of("c")[-1][1] if "c" in s.unknowns else None
-        for medium in self.media:
-            rate = -ufl.inner(self.current(s, medium, spreading), ufl.grad(s["phi_l"]))
-            dx = s.domain.dx(medium.regions, lumped=medium.lumped)
-            total += rate * v * s.domain.weight * dx
-        return total
-
     def _driven(self, s: System, medium: Medium) -> tuple[Any, Any]:
         """i_l, A/m2, and the field by which differences of concentration drive it, V/m."""
         if not medium.salt or "c" not in s.unknowns:
@@ -383,7 +372,10 @@ class Ions:
         return total
 
     def _concentration(self, s: System, v: Any) -> Any:
-        """(-i_l . E, v), W, with E the field of the diffusion potential."""
+        """(-i_l . E, v), W, with E the field of the diffusion potential.
+
+        Heat, too: of an ideal solution, whose salt mixes without any.
+        """
         total: Any = 0
         for medium in (m for m in self.media if m.salt):
             i_l, field = self._driven(s, medium)

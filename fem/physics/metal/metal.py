@@ -385,6 +385,5 @@ def nodal(
     reaction = NodalReaction(
         s, name, law, nodes, dict(rows), area[here], drives=drives, film=film, barrier=barrier
     )
-    s.contribute_at_nodes("heat", reaction, reaction.heat)
     s.spend_at_nodes(reaction)
     return reaction

@@ -293,7 +293,7 @@ class SpaceCharge:
         ]
         for layers in self.layers:
             layers.rows()
-        s.spend_at_nodes(Spending(self), smooth=True)
+        s.spend_by(Spending(self), smooth=True)
 
     def _leaks(self, ion: Species) -> bool:
         """The row of an ion still makes more of it than `LEAK`, and gets better (collective)."""

@@ -127,9 +127,9 @@ class Holding(Observer):
             beside = s.form(side * weight * measure)
             s.ledgers["side_counter"] = lambda: s.integral(beside)
         drop = self.interface.overpotential(s, e, "", "")
-        entropy = s["T"] * s["dU_dT"] if self.ocv is None and "dU_dT" in s.values else 0.0
-        s.contribute("heat", lambda v: i_n * (drop + entropy) * weight * v * measure)
-        if self.ocv is not None:
+        if self.ocv is None:
+            s.contribute("heat", lambda v: i_n * s["T"] * s["dU_dT"] * weight * v * measure)
+        else:
             s.contribute("energy", lambda v: i_n * e.rest * weight * v * measure)
         R = self.interface.resistance(e, "", "")
         film = 0.0 if R is None else R * i_n * i_n

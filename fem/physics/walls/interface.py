@@ -260,7 +260,7 @@ class Interface:
                 s, electrons, layer, [w for e in here for w in e.walls],
                 [f for e in here for f in e.faces], integrals, rows, electrons,
             ))
-        s.contribute("heat", functools.partial(self._heat, s))
+        s.contribute("heat", functools.partial(self._reversible, s))
         for part in dict.fromkeys(part for e in self.electrodes for part in self._spends(e)):
             s.spend(part, functools.partial(self._spending, s, part))
         self._report(s)
@@ -285,13 +285,13 @@ class Interface:
             form = s.form(stranded)
             s.ledgers["dead"] = lambda: s.integral(form)
 
-    def _heat(self, s: System, v: Any) -> Any:
-        """<i_n (phi_s - phi_l) + i_n T dU/dT, v> of all electrodes, W."""
+    def _reversible(self, s: System, v: Any) -> Any:
+        """<i_n T dU/dT, v> of all electrodes, W."""
         total: Any = 0
         for e in self.electrodes:
-            for i_n, _, (weight, measure), plus, minus in self.pieces(s, e):
-                drop = self.overpotential(s, e, plus, minus) + _side(s["T"], minus) * s["dU_dT"]
-                total = total + i_n * drop * weight * _side(v, minus) * measure
+            for i_n, _, (weight, measure), _, minus in self.pieces(s, e):
+                heat = i_n * _side(s["T"], minus) * s["dU_dT"]
+                total = total + heat * weight * _side(v, minus) * measure
         return total
 
     def _spends(self, e: Electrode) -> tuple[str, ...]:
