@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
@@ -299,7 +299,7 @@ class Physics:
         section: name of its table, if that is another one.
         many: its table is a list, `[[name]]`.
         role: a case has one physics of a role; `electrolyte`: it takes the place of the salt.
-        lacks: roles that it does not go with, and why, as what follows a colon in a message.
+        lacks: each role that it does not go with, and why, as what follows a colon in a message.
         prepare: what it changes of the set-up before any part is made: "module:function",
             (setup, table) -> `fem.setup.setup.Setup`.
         after: physics whose parts are declared before its own.
@@ -335,7 +335,7 @@ class Physics:
     section: str = ""
     many: bool = False
     role: str = ""
-    lacks: Mapping[str, str] = field(default_factory=dict)
+    lacks: tuple[tuple[str, str], ...] = ()
     prepare: str = ""
     after: tuple[str, ...] = ()
     studies: frozenset[str] = TIMED | {"steady"}

@@ -237,7 +237,7 @@ def _apart(chosen: Sequence[Physics]) -> Iterator[str]:
     """Problems of physics that do not go with what plays a role in the same case."""
     players = {p.role: p for p in chosen if p.role}
     for physics in chosen:
-        for role, why in physics.lacks.items():
+        for role, why in physics.lacks:
             if role in players:
                 yield (
                     f"{physics.key}: {why}; leave out [{physics.key}] or [{players[role].key}]"

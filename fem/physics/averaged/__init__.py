@@ -12,7 +12,7 @@ PHYSICS = Physics(
     "porous hosts that are not resolved: volume averages, and metal that fills their pores",
     "fem.physics.averaged.build:build",
     table=Averaged,
-    lacks={"electrolyte": "pores that fill are those of one salt"},
+    lacks=(("electrolyte", "pores that fill are those of one salt"),),
     after=("electrons", "ions", "walls"),
     studies=frozenset({"secondary", "steady", "tertiary"}),
     check=check,
