@@ -176,8 +176,8 @@ class NodalReaction:
         """A at every node, sign of i_n."""
         return self.area * self.density()
 
-    def heat(self) -> Array:
-        """i_n (phi_s - phi_l) + i_n T dU/dT at every node, W."""
+    def released(self) -> Array:
+        """Heat, i_n (phi_s - phi_l) + i_n T dU/dT at every node, W."""
         drop = self.overpotential() - self.shift
         return self.current() * (drop + self.temperature() * float(self.system["dU_dT"].value))
 

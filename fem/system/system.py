@@ -600,7 +600,6 @@ class System:
         if part != "stored":
             self.contribute("spent", functional)
 
-<<<<<<< HEAD
     def spend_by(self, account: Any, *, smooth: bool = False) -> None:
         """Let an object report what is spent: `spends`, the parts, and `spending`, each in W.
 

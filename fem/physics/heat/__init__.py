@@ -146,7 +146,6 @@ PHYSICS = Physics(
     "temperature, with ohmic, reaction and reversible heat",
     "fem.physics.heat.build:build",
     table=Heat,
-    lacks=(("electrolyte", "ions by themselves have one temperature"),),
     after=("electrons", "ions", "walls", "metal"),
     check=check,
     places=places,

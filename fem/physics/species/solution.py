@@ -512,19 +512,19 @@ class Solution:
                  for k, ion in enumerate(self.ions) if ion.z]
         return medium.open(self.s, "pore_seen") * sum(terms[1:], terms[0])
 
-    def _power(self, medium: Liquid) -> tuple[Any, Any, Any]:
-        """Power of a region, -i_l . grad phi_l; of it |i_l|^2/kappa, and the rest, W/m3."""
+    def _power(self, medium: Liquid) -> tuple[Any, Any]:
+        """Power of a region, -i_l . grad phi_l, in two: |i_l|^2/kappa, and the rest, W/m3."""
         i_l = self.current(medium, found=True)
         whole = -ufl.inner(i_l, ufl.grad(self.s["phi_l"]))
         if medium.kappa is not None:
-            return whole, whole, ufl.as_ufl(0.0)
+            return whole, ufl.as_ufl(0.0)
         ohmic = ufl.inner(i_l, i_l) / self.conductivity(medium, found=True)
-        return whole, ohmic, whole - ohmic
+        return ohmic, whole - ohmic
 
     def _taken(self, part: int, v: Any) -> Any:
         """One of the powers of `_power`, tested with v, W."""
         return sum(self._power(medium)[part] * v * self.s.domain.weight * self._dx(medium)
-                   for medium in self.media if part < 2 or medium.kappa is None)
+                   for medium in self.media if not part or medium.kappa is None)
 
     def rows(self, s: System) -> None:
         """Balance of charge, and of each ion but that of the metal."""
@@ -557,11 +557,10 @@ class Solution:
             if (flow := self.outflow(k, q)) is not None:
                 s.row(u.name, unit * flow)
         s.contribute("work", self._work)
-        s.contribute("heat", functools.partial(self._taken, 0))
         if len(self.mu) == 1:
             s.splits[self.mu[0].name] = self._split()
-        s.spend("ohmic_l", functools.partial(self._taken, 1))
-        s.spend("concentration", functools.partial(self._taken, 2))
+        s.spend("ohmic_l", functools.partial(self._taken, 0))
+        s.spend("concentration", functools.partial(self._taken, 1))
 
     def _split(self) -> Split:
         """Coupling of mu of the only other ion to phi_l, for the solver: its share of kappa."""
