@@ -614,7 +614,7 @@ class System:
             self.spent_smoothly.update(account.spends)
 
     def spend_at_nodes(self, reaction: Any) -> None:
-        """The same of a reaction at nodes, where it becomes heat (`NodalReaction.released`)."""
+        """Let a reaction at nodes report what it spends, and the heat that it releases there."""
         self.spend_by(reaction)
         self.contribute_at_nodes("spent", reaction, reaction.released)
 
