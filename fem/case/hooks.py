@@ -21,12 +21,12 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from fem.base.errors import CaseError
+from fem.base.plugins import entry_points
 from fem.contract.physics import Physics, records
 from fem.contract.registry import checked
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
 from textwrap import shorten
 from typing import Any, get_type_hints
 
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fem.base.errors import CaseError, nearest
 from fem.base.order import in_order
+from fem.base.plugins import entry_points
 from fem.contract.physics import (
     ALL,
     Column,

@@ -26,6 +26,7 @@ from pydantic_core import ErrorDetails
 
 from fem.base.constants import FARADAY, T_REF
 from fem.base.errors import CaseError, nearest
+from fem.base.plugins import entry_points
 from fem.materials import laws
 from fem.materials.data import OWN_SOURCE, STATUSES, Dependent, In, Number, Origin
 from fem.materials.laws import constant
@@ -477,8 +478,6 @@ def _entries(kind: str) -> dict[str, tuple[Mapping[str, Any], Path | None, str]]
 @functools.cache
 def _plugged() -> tuple[tuple[str, Any, Path | None, str], ...]:
     """Materials of installed packages: name, table, folder of its csv files, place for messages."""
-    from importlib.metadata import entry_points
-
     found: list[tuple[str, Any, Path | None, str]] = []
     for entry in entry_points(group=ENTRY_POINTS):
         where = f"entry point {entry.name!r}"

@@ -265,7 +265,7 @@ def test_other_packages_can_bring_materials(monkeypatch):
         },
     }
     entry = SimpleNamespace(name="lab", load=lambda: given)
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry])
+    monkeypatch.setattr(library, "entry_points", lambda group: [entry])
     caches = (library._plugged, library._entries, library._load, library._pair)
     try:
         for cache in caches:
