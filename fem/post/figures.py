@@ -21,8 +21,9 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -479,7 +480,7 @@ def depth(result: Result, t: float | None) -> Any:
     if with_shares:
         ax = panels.pop(0)
         total = sum(shares.values())
-        names = list(shares)
+        names = _from_above(shares, result)
         percent = [100 * shares[name] / total for name in names]
         ax.barh(
             range(len(names)),
@@ -500,6 +501,17 @@ def depth(result: Result, t: float | None) -> Any:
     end = result.summary.get("t")
     caption(figure, _caption(result, None if end is None else float(end)))
     return figure
+
+
+def _from_above(names: Iterable[str], result: Result) -> list[str]:
+    """Regions in the order of their layers, the one at the separator first; others last."""
+    tops = {f"host_{name}": above for name, _, above in materials.layers(result)}
+
+    def top(region: str) -> float:
+        layer = max((n for n in tops if f"{region}_".startswith(f"{n}_")), key=len, default="")
+        return tops.get(layer, -math.inf)
+
+    return sorted(names, key=top, reverse=True)
 
 
 def _mark_layers(ax: Any, result: Result) -> None:

@@ -1,6 +1,7 @@
 """Loads all blocks of a result into ParaView, in micrometres, each coloured by a field.
 
 A block is coloured by the first of its fields that the run has written down (fields/fields.json).
+What pores conduct for electrons (`solid_bridge`) lies over these pores and is loaded, but hidden.
 
     pvpython load_in_paraview.py [FOLDER] [--png FILE] [--state FILE]   without a window
     paraview --script=load_in_paraview.py                              in the window
@@ -18,6 +19,8 @@ COLOURS = {name: name.capitalize() + " (matplotlib)"
            for name in ("viridis", "plasma", "magma", "inferno")}
 #: Colour of conductors beside walls or pores that are coloured.
 GREY = [0.62, 0.62, 0.62]
+#: End of the names of blocks that lie over others.
+OVER_PORES = "_bridge"
 #: Size of pictures, in pixels.
 SIZE = [1200, 900]
 #: Places of scale bars, in shares of the picture.
@@ -66,6 +69,9 @@ def load(folder):
         if field is None or (block == "solid" and len(blocks) > 1):
             pv.ColorBy(shown, None)
             shown.AmbientColor = shown.DiffuseColor = GREY
+            continue
+        if block.endswith(OVER_PORES):
+            pv.Hide(source, view)
             continue
         place = "POINTS" if field in source.PointData.keys() else "CELLS"
         pv.ColorBy(shown, (place, field))

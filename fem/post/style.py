@@ -126,7 +126,12 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
 
 
 def _prefix(unit: str, size: float) -> tuple[float, str]:
-    """Size of a prefix and its letter: the usual one of the unit, where numbers read well in it."""
+    """Size of a prefix and its letter: the usual one of the unit, where numbers read well in it.
+
+    What has no unit has no prefix: a milli alone reads as a metre.
+    """
+    if not unit:
+        return 1.0, ""
     sizes = {letter: s for s, letter in _PREFIXES}
     usual = USUAL.get(unit.replace("^2", "²"))
     if usual is not None and (size == 0.0 or BETWEEN[0] <= size / sizes[usual] < BETWEEN[1]):

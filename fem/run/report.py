@@ -82,7 +82,7 @@ def _content(result: Result) -> dict[str, Any]:
         "parts": _parts(parts, voltage),
         "when": when,
         "metrics": [
-            (name, _number(value), declared()[name].doc)
+            (name, _number(value), declared()[name].unit, declared()[name].doc)
             for name, value in result.metrics().items() if name in declared()
         ],
         "events": [(e["event"], f"t = {show_time(float(e['t']))}")

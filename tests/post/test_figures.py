@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -246,6 +247,8 @@ def test_numbers_come_in_readable_units():
     assert shown.label.endswith("(µm)") and shown.high == pytest.approx(0.4)
     shown = scaled(np.array([2e-10, 4e-10]), with_own().fields["film_thickness"])
     assert shown.label.endswith("(pm)") and shown.high == pytest.approx(400.0)
+    shown = scaled(np.array([0.0, 0.25]), with_own().fields["eps_m"])  # no "(m)" of a share
+    assert not shown.label.endswith(")") and shown.high == 0.25
     shown = scaled(np.array([0.06, 0.06 + 2e-9]), with_own().fields["phi_s"])
     assert shown.label.endswith(", equipotential to 2 nV (µV)")
     assert (shown.low, shown.high) == pytest.approx((-1.0, 1.0))  # one colour
@@ -536,3 +539,17 @@ def test_post_draws_a_time_and_lines_that_stay_lines(tmp_path, capsys):
     with pytest.raises(SystemExit, match="1"):
         main(["post", str(tmp_path), "--time", "64"])
     assert "the unit is missing" in capsys.readouterr().err
+
+
+def test_shares_stand_in_the_order_of_their_layers(tmp_path: Path) -> None:
+    """As the profile beside them: the separator's side first, the foil last."""
+    layers = [
+        {"name": "mat", "bottom": 0.0, "top": 2e-5},
+        {"name": "mat_b", "bottom": 2e-5, "top": 3e-5},
+    ]
+    (tmp_path / "mesh.json").write_text(json.dumps({"layers": layers}))
+    result: Any = SimpleNamespace(folder=tmp_path)
+    names = ["host_mat", "collector", "host_mat_b", "host_mat_core"]
+    assert figures._from_above(names, result) == [
+        "host_mat_b", "host_mat", "host_mat_core", "collector",
+    ]  # fmt: skip

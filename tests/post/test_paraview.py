@@ -19,17 +19,18 @@ def test_blocks_have_the_colours_of_the_first_field_that_is_declared(
     fields = {"heard": {"colours": "cividis"}, "seen": {"colours": "magma", "unit": "m"},
               "share": {"fills": True}}
     has = {"pore": ["seen", "heard"], "metal": ["share"], "walls": ["seen"], "solid": ["seen"],
-           "insulator": ["region"]}
+           "insulator": ["region"], "solid_bridge": ["heard"]}
     (tmp_path / "fields").mkdir()
     (tmp_path / "fields" / "fields.json").write_text(json.dumps({"fields": fields}))
     for block in has:
         (tmp_path / "fields" / f"{block}.xdmf").write_text("")
     pv = MagicMock()
-    blocks = iter(sorted(has))
+    blocks, sources = iter(sorted(has)), {}
 
     def transform(**_: object) -> MagicMock:
-        source = MagicMock()
-        source.PointData.keys.return_value = has[next(blocks)]
+        block, source = next(blocks), MagicMock()
+        sources[block] = source
+        source.PointData.keys.return_value = has[block]
         source.CellData.keys.return_value = []
         source.GetDataInformation().GetBounds.return_value = [0.0] * 6
         return source
@@ -37,6 +38,8 @@ def test_blocks_have_the_colours_of_the_first_field_that_is_declared(
     pv.Transform.side_effect = transform
     monkeypatch.setitem(sys.modules, "paraview", MagicMock(simple=pv))
     script.load(str(tmp_path))
+    hidden = [call.args[0] for call in pv.Hide.call_args_list]
+    assert [n for n, s in sources.items() if s in hidden] == ["solid_bridge"]  # it is over the pore
     by = [call.args[1] for call in pv.ColorBy.call_args_list]
     assert by == [None, ("POINTS", "share"), ("POINTS", "heard"), None, ("POINTS", "seen")]
     presets = pv.GetColorTransferFunction.return_value.ApplyPreset.call_args_list
