@@ -1,4 +1,4 @@
-"""What installed packages offer to this one: entry points by group."""
+"""Entry points of installed packages: what they offer to this one, by group."""
 
 from __future__ import annotations
 

@@ -541,7 +541,7 @@ def test_post_draws_a_time_and_lines_that_stay_lines(tmp_path, capsys):
     assert "the unit is missing" in capsys.readouterr().err
 
 
-def test_shares_stand_in_the_order_of_their_layers(tmp_path: Path) -> None:
+    """The separator's side stands first, the foil last, as in the profile beside them."""
     """As the profile beside them: the separator's side first, the foil last."""
     layers = [
         {"name": "mat", "bottom": 0.0, "top": 2e-5},
