@@ -393,6 +393,7 @@ class Simulation:
         """Look for insulated electrodes where the potentials found suggest them (collective).
 
         A held voltage without a current is warned of; where it is all there is to a study, refused.
+        A current that needs more volts than a cell has is warned of, too, where there is a path.
 
         Raises:
             RunError: there is no path for the current, and the potentials have no meaning.
@@ -400,7 +401,13 @@ class Simulation:
         voltage, share = self.s.get_voltage(), abs(self.flowing) / self.model.area
         held = segment.voltage is not None
         odd = share <= MIN_DENSITY if held else segment.sign and abs(voltage) > MAX_OHMIC_DROP
-        if not odd or joined(self.model):
+        if not odd:
+            return
+        if joined(self.model):
+            if not held:
+                self.remarks.add("volts", f"{segment.label}: the current needs {voltage:.4g} V at "
+                                 "its start, which no cell has; check the unit of "
+                                 "current_density, conductivities and lengths")
             return
         if self.once or not held:
             raise RunError(

@@ -323,8 +323,10 @@ def test_a_secondary_study_bears_volts(tmp_path: Path, kind: str) -> None:
     given = cell([driven], **common).run(tmp_path / "i").summary
     assert given["voltage"] == pytest.approx(expected, rel=1e-8)
     assert given["newton"] <= 8
+    assert any("-80.47 V at its start, which no cell has" in text for text in given["warnings"])
     back = cell([{"step": "hold", "voltage": f"{expected!r} V"}], **common).run(tmp_path / "v")
     assert back.summary["current_density"] == pytest.approx(-i, rel=1e-7)
+    assert not any("no cell has" in text for text in back.summary["warnings"])
 
 
 # -- rests and pulses --------------------------------------------------------------------------
