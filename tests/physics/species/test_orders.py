@@ -7,7 +7,7 @@ code does not use.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,40 +39,52 @@ SPEED = 3 * 3e-10 / L
 def exact(z: tuple[int, ...], x: Any, drift: float, rho: float) -> tuple[list[Any], Any]:
     """Neutral concentrations, mol/m3, and the electrostatic potential, V, smooth, insulated aside.
 
+    In 2D a square, in 3D a block of half its width.
+
     Args:
         z: charge numbers.
         x: place.
         drift: potential across the square in RT/F.
         rho: fixed charge, F C0.
     """
-    across, up = ufl.cos(math.pi * x[0] / L), math.pi * x[1] / L
+    up = math.pi * x[len(x) - 1] / L
+    across = (ufl.cos(math.pi * x[0] / L) if len(x) == 2 else
+              ufl.cos(2 * math.pi * x[0] / L) * ufl.cos(2 * math.pi * x[1] / L))
     others = [C0 * 1.4 * (1 + 0.3 * across * ufl.cos(0.7 * up) + 0.2 * ufl.sin(up))]
     if len(z) == 3:
         others.insert(0, C0 * 0.3 * (1 - 0.4 * across * ufl.sin(up)))
     metal = -(sum(k * c for k, c in zip(z[1:], others, strict=True)) + rho * C0) / z[0]
-    phi = drift * RT_F * (x[1] / L + 0.2 * across * ufl.sin(up))
+    phi = drift * RT_F * (up / math.pi + 0.2 * across * ufl.sin(up))
     return [metal, *others], phi
 
 
 def flow(x: Any) -> Any:
-    """Velocity of an eddy, m/s."""
-    a, b = math.pi * x[0] / L, math.pi * x[1] / L
-    return SPEED * ufl.as_vector([ufl.sin(a) * ufl.cos(b), -ufl.cos(a) * ufl.sin(b)])
+    """Velocity of an eddy, m/s, in 3D in planes of the second coordinate."""
+    k = len(x) - 1  # waves in the width
+    a, b = k * math.pi * x[0] / L, math.pi * x[k] / L
+    u = SPEED * ufl.sin(a) * ufl.cos(b), -k * SPEED * ufl.cos(a) * ufl.sin(b)
+    return ufl.as_vector([u[0], *[0.0] * (k - 1), u[1]])
 
 
 def made(
-    z: tuple[int, ...], n: int, drift: float, rho: float = 0.0, *, moved: bool = False
+    z: tuple[int, ...], n: int, drift: float, rho: float = 0.0, *, moved: bool = False,
+    dim: int = 2,
 ) -> tuple[System, Stage, Solution, dict[str, Any]]:
-    """The square with its sources at the exact solution; potentials at its ends are held.
+    """The square or block with its sources at the exact solution; potentials at its ends are held.
 
     Args:
         z: charge numbers.
-        n: cells on a side.
+        n: cells along its height.
         drift: see `exact`.
         rho: see `exact`.
         moved: by the eddy.
+        dim: 2 or 3.
     """
-    geometry = {"family": "planar", "length": "100 um", "width": "100 um", "size": f"{100 / n} um"}
+    geometry: dict[str, Any] = {
+        "family": "planar", "length": "100 um", "width": "100 um", "size": f"{100 / n} um"
+    }  # fmt: skip
+    if dim == 3:
+        geometry |= {"dimension": 3, "width": "50 um", "breadth": "50 um"}
     folder = mesh_folder(Case.from_dict(case(geometry=geometry)), MPI.COMM_WORLD)
     s = System(Domain.read(folder))
     ions = tuple(
@@ -136,6 +148,23 @@ def test_order_in_space(z: tuple[int, ...], drift: float, more: dict[str, Any]) 
     orders = np.log2(found[:-1] / found[1:])
     print("ions, order", z, drift, more, orders.min(axis=0), found[-1])
     assert np.all(orders > 1.8)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("z", "drift", "more"), [
+    ((1, -1), 2.0, {}), ((2, -1), 2.0, {}), ((1, 1, -1), 2.0, {"rho": 0.2, "moved": True}),
+    ((1, -1), 400.0, {"moved": True}), ((1, 1, -1), 400.0, {"moved": True}),
+])  # fmt: skip
+def test_order_in_three_dimensions(
+    z: tuple[int, ...], drift: float, more: dict[str, Any], reached: Callable[..., None]
+) -> None:
+    """Order 2 of potentials and concentrations, between 11 RT/F a cell and 17 at a drift of 400."""
+    sizes = (8, 16, 32) if drift < 100 else (16, 24, 36)
+    found = np.array([errors(z, n, drift, dim=3, **more) for n in sizes])
+    orders = np.log(found[:-1] / found[1:]) / np.log(np.divide(sizes[1:], sizes[:-1]))[:, None]
+    print("ions in 3D, order", z, drift, more, orders.min(axis=0), found[-1])
+    for k, (least, cells) in enumerate(zip(orders.min(axis=1), sizes[1:], strict=True)):
+        reached(f"least order of all fields, {sizes[k]} to {cells} cells", float(least), least=1.8)
 
 
 def test_newtons_matrix() -> None:

@@ -176,8 +176,10 @@ def on_ranks(folder: str) -> list[float]:
 
 
 @pytest.mark.full
-def test_two_ranks(mpirun: Any, tmp_path: Path, reached: Callable[..., None]) -> None:
-    """Two ranks find the same to 1e-9."""
-    one = np.array(on_ranks(str(tmp_path / "one")))
-    found = mpirun(2, "tests.physics.species.test_solution:on_ranks", str(tmp_path / "two"))
-    reached("one rank against two, relative", float(np.abs(found / one - 1).max()), most=1e-9)
+def test_ranks_agree(mpirun: Any, tmp_path: Path, reached: Callable[..., None]) -> None:
+    """Two and three ranks find the same to 1e-9."""
+    one = np.array(on_ranks(str(tmp_path / "1")))
+    for n in (2, 3):
+        found = mpirun(n, "tests.physics.species.test_solution:on_ranks", str(tmp_path / str(n)),
+                       timeout=1800)
+        reached(f"one rank against {n}, relative", float(np.abs(found / one - 1).max()), most=1e-9)
