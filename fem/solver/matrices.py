@@ -116,8 +116,8 @@ class Assembly:
                 continue
             drift = np.zeros(len(u.owned))
             for other, matrix in zip(stage.unknowns, row, strict=True):
-                same = other.part is u.part and len(other.owned) == len(drift)
-                if matrix is not None and not other.potential and same:
+                alike = other.part is u.part and (other.degree, other.shape) == (u.degree, u.shape)
+                if matrix is not None and not other.potential and alike:
                     slope = matrix.getDiagonal().array_r
                     drift += float(np.finfo(float).eps) * np.abs(slope * other.owned)
             self.drifts[u.name] = drift
