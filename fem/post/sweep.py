@@ -65,7 +65,8 @@ def _scattered(rows: Any, paths: Sequence[str], name: str) -> Any:
     figure = Figure(figsize=(min(2.9 * len(paths) + 0.6, 9.0), 3.0), layout="constrained")
     axes = figure.subplots(1, len(paths), sharey=True, squeeze=False)[0]
     for k, (ax, path) in enumerate(zip(axes, paths, strict=True)):
-        at = {good: np.array([parse_any(r[path]) for r in rows if (name in r) == good])
+        unit = _unit(rows[0][path])
+        at = {good: np.array([_in(unit, r[path]) for r in rows if (name in r) == good])
               for good in (True, False)}
         ax.plot(at[True], [r[name] for r in rows if name in r], "o", color=LINES[0], markersize=4)
         if len(at[False]):
@@ -75,8 +76,7 @@ def _scattered(rows: Any, paths: Sequence[str], name: str) -> Any:
         everywhere = np.concatenate([*at.values()])
         if everywhere.min(initial=1.0) > 0.0 and everywhere.max() > 30 * everywhere.min():
             ax.set_xscale("log")
-        unit = str(rows[0][path]).partition(" ")[2]
-        ax.set_xlabel(f"{path} (SI of {unit})" if unit else path)
+        ax.set_xlabel(_label(path, unit))
         ax.grid(True)
         if k == 0:
             ax.set_ylabel(name)
@@ -84,17 +84,31 @@ def _scattered(rows: Any, paths: Sequence[str], name: str) -> Any:
 
 
 def _place(path: str, value: str, axes: Mapping[str, list[str]]) -> float:
-    """Place of a value on its axis: itself, or its number if it is none."""
+    """Place of a value on its axis: in the unit of the first, or its number if it is none."""
     try:
-        every = [parse_any(v) for v in axes[path]]
+        every = [_in(_unit(axes[path][0]), v) for v in axes[path]]
     except ValueError:
         return float(axes[path].index(str(value)))
     return every[axes[path].index(str(value))]
 
 
-def _label(path: str, axes: Mapping[str, list[str]]) -> str:
-    unit = axes[path][0].strip("\"'").partition(" ")[2]
-    return f"{path} (SI of {unit})" if unit else path
+def _unit(value: str) -> str:
+    """Unit that a value was written in; empty without one."""
+    return str(value).strip("\"'").partition(" ")[2]
+
+
+def _in(unit: str, value: str) -> float:
+    """A value in a unit, which may have a zero of its own, as degC has."""
+    number = parse_any(value)
+    if not unit:
+        return number
+    zero, one = parse_any(f"0 {unit}"), parse_any(f"1 {unit}")
+    return (number - zero) / (one - zero)
+
+
+def _label(path: str, unit: str) -> str:
+    unit = unit.replace("^2", "²").replace("^3", "³")
+    return f"{path} ({unit})" if unit else path
 
 
 def _line(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name: str) -> Any:
@@ -112,7 +126,7 @@ def _line(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name:
         ax.plot(bad, np.full(len(bad), y.mean() if len(y) else 0.0), "x", color=LINES[1],
                 label="failed")
         ax.legend()
-    ax.set_xlabel(_label(path, axes))
+    ax.set_xlabel(_label(path, _unit(axes[path][0])))
     ax.set_ylabel(name)
     ax.grid(True)
     return figure
