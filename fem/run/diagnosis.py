@@ -17,7 +17,7 @@ from fem.solver.options import Outcome
 from fem.solver.stage import Stage
 from fem.study.build import Model
 from fem.system.part import Cause
-from fem.system.system import Unknown
+from fem.system.unknown import Unknown
 from fem.values.properties import varies
 
 __all__ = ["MAX_OHMIC_DROP", "NOT_JOINED", "Trouble", "causes", "joined"]

@@ -13,7 +13,7 @@ from fem.run.simulation import Simulation
 from fem.solver.options import Control
 from fem.solver.stepper import Step, Stuck
 from fem.system.part import Event
-from fem.system.system import DEPLETED_SHARE
+from fem.system.unknown import DEPLETED_SHARE
 
 __all__ = ["InTime"]
 

@@ -37,7 +37,7 @@ from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Step, Stepper
 from fem.study.build import Model
 from fem.system.part import Begun, Event, Warn
-from fem.system.system import Unknown
+from fem.system.unknown import Unknown
 from fem.values.units import format_quantity
 
 __all__ = ["Simulation"]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from fem.setup.edges import Edges
     from fem.setup.media import ElectronMedia, IonMedia
     from fem.setup.surfaces import Surfaces
-    from fem.system.system import System, Unknown
+    from fem.system.system import System
+    from fem.system.unknown import Unknown
 
 __all__ = ["Floating", "gauge", "remarks"]
 

@@ -39,7 +39,8 @@ from ufl.algorithms.remove_complex_nodes import remove_complex_nodes
 
 from fem.compat import VERTEX_RULE, cell_vertices
 from fem.solver.pattern import Pattern, gradients
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["Bilinear", "Corners", "Linear", "Moment", "NotAtCornersError", "merged"]
 

@@ -40,7 +40,7 @@ class Decoupling:
 
     Args:
         solver: whose blocks it takes; it must see both unknowns.
-        salt: name of c, and of its `fem.system.system.Split`, which names phi_l.
+        salt: name of c, and of its `fem.system.unknown.Split`, which names phi_l.
 
     Attributes:
         matrix: of the freed fields, to be preconditioned by `pc`.

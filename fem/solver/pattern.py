@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import PETSc
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["Pattern", "gradients", "pattern"]
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from fem.solver.corners import Moment
 from fem.solver.options import Options
 from fem.system.nodal import LocalTerms
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["Blocks", "Problem"]
 

@@ -32,10 +32,11 @@ from fem.solver.linear import LinearSolver, Step
 from fem.solver.matrices import Assembly
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stiffness import Block, Vector
-from fem.system.forms import derived
+from fem.system.forms import check_rules, derived
 from fem.system.nodal import LocalTerms
 from fem.system.slots import unknown_of
-from fem.system.system import System, Unknown, check_rules
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["Stage"]
 

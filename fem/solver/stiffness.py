@@ -24,7 +24,8 @@ from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
 from fem.solver.corners import Bilinear, Linear, Moment, NotAtCornersError, merged
 from fem.solver.edges import AlongEdges, EdgeSlope
 from fem.solver.pattern import Pattern, pattern
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["Assembled", "Block", "Blocked", "Stiffness", "Vector", "product", "structure"]
 

@@ -20,7 +20,8 @@ from fem.compat import dfem
 from fem.mesh.domain import Subdomain
 from fem.system.forms import derived, sum_of
 from fem.system.nodal import CELL, VOLTAGE
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["WallReaction"]
 

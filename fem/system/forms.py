@@ -1,4 +1,4 @@
-"""Sums and derivatives of forms, each worked out once."""
+"""Sums and derivatives of forms, each worked out once, and rules that go together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import ufl
 from ufl.algorithms import extract_coefficients
 
-__all__ = ["derived", "sum_of"]
+from fem.base.errors import RunError
+
+__all__ = ["check_rules", "derived", "sum_of"]
 
 
 def derived(form: Any, coefficient: Any, direction: Any) -> Any:
@@ -24,3 +26,25 @@ def derived(form: Any, coefficient: Any, direction: Any) -> Any:
 def sum_of(forms: Iterable[Any]) -> Any:
     """Sum of forms (adding them one by one looks through all of them each time)."""
     return ufl.Form([integral for form in forms for integral in form.integrals()])
+
+
+def check_rules(form: Any) -> None:
+    """Refuse a one-point rule beside another rule on the same cells.
+
+    FFCx 0.11 then takes the values of the one point for those of the other rule, and the sum is
+    wrong without a word (seen by comparing a form with the sum of its terms).
+
+    Raises:
+        RunError: it does.
+    """
+    rules: dict[Any, set[tuple[Any, Any]]] = {}
+    for integral in form.integrals():
+        if integral.integral_type() == "cell":
+            given = integral.metadata()
+            rule = given.get("quadrature_rule", "default"), given.get("quadrature_degree", 0)
+            ids = integral.subdomain_id()
+            for one in ids if isinstance(ids, tuple) else (ids,):
+                rules.setdefault(one, set()).add(rule)
+    for where, found in rules.items():
+        if len(found) > 1 and any(name == "default" and degree < 2 for name, degree in found):
+            raise RunError(f"cells {where}: rules {sorted(found)} must not stand in one form")

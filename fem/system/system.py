@@ -20,9 +20,8 @@ stages stay at their latest value.
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import basix.ufl
@@ -34,56 +33,21 @@ from fem.base.errors import RunError, nearest
 from fem.compat import MPI, dfem, la, owned_size
 from fem.contract.physics import VOLTAGE_PARTS
 from fem.mesh.domain import Domain, Subdomain
+from fem.system.forms import check_rules
+from fem.system.ports import FLOWS, PORTS, NodalSource, Supply, named_port
 from fem.system.slots import CELL_SLOT, Slots
 from fem.system.store import Store
+from fem.system.unknown import Split, Unknown
 
-__all__ = ["Hints", "Split", "System", "Unknown"]
+__all__ = ["Hints", "Surface", "System"]
 
 #: Degree of the quadrature of all volume integrals; its points may have memories.
 QUADRATURE_DEGREE = 2
-#: Sums over all physics, and their units; see `System.contribute`. What is spent becomes heat;
-#: `heat` is that which is made besides.
-PORTS = {
-    "spent": "W/m^3", "heat": "W/m^3", "work": "W/m^3", "energy": "W/m^3", "force": "N/m^3",
-}  # fmt: skip
-#: Currents that enter the balances of a cell, A (2D: A/m); see `System.flow`.
-FLOWS = {
-    "cell": "out of the driven conductor at walls, sign of i_n",
-    "side": "the part of that which makes no metal",
-    "driven": "out of the collector itself at its own wall",
-    "contact": "into conductors through a collector that resists",
-    "outflow": "out of conductors through other boundaries",
-    "counter": "into the electrolyte at the counter electrode",
-    "inflow": "into the electrolyte through other boundaries",
-    "carried": "the magnitude of that",
-}
 #: Largest quadratic part of a first guess, as a share of the linear one.
 MAX_BEND = 0.5
 #: Share of its scale with which a concentration begins a first step. Newton's method falls from it
 #: with ease, but where a wall had run out of salt it would not rise from 1e-20.
 FRESH = 1e-2
-
-#: Share of its start below which an unknown that stays positive counts as used up.
-DEPLETED_SHARE = 1e-2
-
-Supply = Callable[[], npt.NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Forms that free the salt from the ionic potential (`fem.solver.decoupling`), UFL.
-
-    Attributes:
-        potential: name of the ionic one, phi_l.
-        row: T, its share of the ionic current, times its test function.
-        column: X, how phi_l follows c, V m3/mol, times the test function.
-        volume: the test function; nodal values of both are quotients by it.
-    """
-
-    potential: str
-    row: Any
-    column: Any
-    volume: Any
 
 
 @dataclass(frozen=True)
@@ -126,156 +90,6 @@ class Hints:
     lags: bool = False
     least: Callable[[], float] | None = None
     flow: Callable[[], float] | None = None
-
-
-@dataclass(frozen=True)
-class NodalSource:
-    """Contribution of a reaction to the row of another physics, node by node.
-
-    It is a `fem.system.nodal.Reaction` whose currents are known when the row is solved.
-    """
-
-    name: str
-    row: str
-    nodes: Mapping[str, npt.NDArray[np.int32]]
-    supply: Supply
-
-    columns = ()
-    drives = False
-    linear = True
-    side_of = ""
-
-    @classmethod
-    def of(cls, s: System, row: str, reaction: Any, supply: Supply) -> NodalSource:
-        """Source of a reaction; its nodes are found among those of the row's unknown."""
-        target = s.unknowns[row]
-        at = np.full(len(next(iter(reaction.nodes.values()))), -1, dtype=np.int32)
-        for name, nodes in reaction.nodes.items():
-            same = s.domain.same_nodes(*s.fields[name], target.space, target.part)
-            found = np.where(nodes >= 0, same[nodes], -1)
-            at = np.where(at >= 0, at, found).astype(np.int32)
-        return cls(f"{reaction.name}, {row}", row, {row: at}, supply)
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """The one that it enters."""
-        return (self.row,)
-
-    def currents(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Currents into the row at every node; a source is negative there."""
-        return {self.row: -self.supply()}
-
-    def slopes(self) -> dict[tuple[str, str], npt.NDArray[np.float64]]:
-        """None: what is supplied does not change while the row is solved."""
-        return {}
-
-    def total(self) -> float:
-        """Its electric current, A: none."""
-        return 0.0
-
-
-@dataclass
-class Unknown:
-    """One field to solve for, on its own function space.
-
-    Attributes:
-        name: as in the physics table, for example `phi_l`.
-        part: the submesh it lives on.
-        value: current iterate; `old[k]`, k = 0, 1, 2, are the last accepted states, newest first.
-        test, trial: UFL arguments of its space.
-        shape: () for a number, (2,) for a vector in the plane. degree: 1 or 2, on each cell.
-        differential: has a time derivative (enters error control and history).
-        scale: size of a typical change, in the field's unit.
-        positive: must stay above zero (a concentration).
-        potential: only differences count, between neighbours and across reactions; one Newton
-            step changes no overpotential by much, and round-off is judged so.
-        solver: what suits its block: `multigrid`, `blocks` (incomplete factors of each rank's
-            part: storage is strong) or `diagonal`.
-        largest_change: that one step may make, in the field's unit.
-        largest_move: the same of one Newton iteration.
-        meant: owned nodes whose change is not held against a step.
-        offset: what its values lack of the quantity of its name, in the field's unit (collective).
-        gap: instead of extrapolation in time, what the error of a step is judged by.
-        weight: of each owned node in the error; all alike without.
-        judged: what the error of a step is judged by instead of its values: as many numbers of the
-            iterate and of each of the last three states, in the field's unit; in rows, each of
-            which is judged by itself.
-        relative: where the field exceeds its scale, an error is compared with the field itself.
-        rounded: size whose last bit its row has at any value, in the field's unit: where it is a
-            logarithm of what is stored, what multiplies that by e.
-        tolerance_share: of the tolerance of a step, what its error may take; less than 1 where
-            errors of many steps add up.
-        nodal: its row couples a node to itself only; an iterative solver eliminates it.
-        rate: how it changes right after a jump, per s, where that is known; the first step foresees
-            so, until there are states to go by.
-        again: asked of a solution: True if it changed the row, to be solved once more (collective).
-        present: marks the owned nodes at which it means something; all of them without.
-        capacity: at each owned node, what a change of 1 takes, in ampere seconds; of an unknown
-            whose rate after a jump follows from its row.
-    """
-
-    name: str
-    part: Subdomain
-    space: Any
-    value: Any
-    old: tuple[Any, Any, Any]
-    test: Any
-    trial: Any
-    differential: bool
-    scale: float
-    positive: bool = False
-    potential: bool = False
-    solver: str = "multigrid"
-    shape: tuple[int, ...] = ()
-    degree: int = 1
-    largest_change: float = np.inf
-    largest_move: float = np.inf
-    meant: npt.NDArray[np.bool_] | None = None
-    offset: Callable[[], float] | None = None
-    gap: Callable[[], float] | None = None
-    weight: Callable[[], npt.NDArray[np.float64]] | None = None
-    judged: Callable[[], Sequence[npt.NDArray[np.float64]]] | None = None
-    relative: bool = False
-    rounded: float = 0.0
-    tolerance_share: float = 1.0
-    nodal: bool = False
-    rate: npt.NDArray[np.float64] | None = None
-    again: Callable[[], bool] | None = None
-    present: Callable[[], npt.NDArray[np.bool_]] | None = None
-    capacity: npt.NDArray[np.float64] | None = None
-    fixed: list[npt.NDArray[np.int32]] = field(default_factory=list)
-    groups: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
-
-    @functools.cached_property
-    def owned(self) -> npt.NDArray[np.float64]:
-        """View of the owned values; made once, since it is asked for a hundred times a step."""
-        return self.value.x.array[: owned_size(self.space)]
-
-    def fixed_dofs(self) -> npt.NDArray[np.int32]:
-        """Degrees of freedom (owned and ghost) that keep their value during a solve."""
-        if not self.fixed:
-            return np.empty(0, dtype=np.int32)
-        return np.unique(np.concatenate(self.fixed)).astype(np.int32)
-
-    def fix(
-        self, nodes: npt.NDArray[np.int32], value: float, group: str = "",
-        component: int | None = None,
-    ) -> None:
-        """Hold nodes at a value.
-
-        Args:
-            nodes: local ones of its space.
-            value: theirs.
-            group: name by which what flows through them can be read.
-            component: of a vector; all of them without one.
-        """
-        width = self.space.dofmap.index_map_bs
-        held = np.arange(width) if component is None else np.array([component])
-        dofs = (nodes[:, None] * width + held).ravel().astype(np.int32)
-        self.value.x.array[dofs] = value
-        self.fixed.append(dofs)
-        if group:
-            self.groups[group] = dofs
 
 
 class System:
@@ -549,7 +363,7 @@ class System:
         Raises:
             RunError: there is no such port.
         """
-        self.ports[_port(port)].append(functional)
+        self.ports[named_port(port)].append(functional)
 
     def contribute_at_nodes(self, port: str, reaction: Any, supply: Supply) -> None:
         """Add what a reaction brings into such a sum, node by node.
@@ -562,7 +376,7 @@ class System:
         Raises:
             RunError: there is no such port.
         """
-        self.nodal_ports[_port(port)].append((reaction, supply))
+        self.nodal_ports[named_port(port)].append((reaction, supply))
 
     def flow(self, name: str, current: Any) -> None:
         """Report a current to the books of the cell (`fem.physics.circuit`).
@@ -638,7 +452,7 @@ class System:
         Raises:
             RunError: there is no such port.
         """
-        self.takers[_port(port)].append(row)
+        self.takers[named_port(port)].append(row)
 
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""
@@ -983,34 +797,3 @@ class System:
         return vector.array[: owned_size(form.function_spaces[0])].copy()
 
 
-def _port(name: str) -> str:
-    """Check the name of a port.
-
-    Raises:
-        RunError: there is no such port.
-    """
-    if name not in PORTS:
-        raise RunError(f"there is no port {name!r}; {nearest(name, PORTS)}")
-    return name
-
-
-def check_rules(form: Any) -> None:
-    """Refuse a one-point rule beside another rule on the same cells.
-
-    FFCx 0.11 then takes the values of the one point for those of the other rule, and the sum is
-    wrong without a word (seen by comparing a form with the sum of its terms).
-
-    Raises:
-        RunError: it does.
-    """
-    rules: dict[Any, set[tuple[Any, Any]]] = {}
-    for integral in form.integrals():
-        if integral.integral_type() == "cell":
-            given = integral.metadata()
-            rule = given.get("quadrature_rule", "default"), given.get("quadrature_degree", 0)
-            ids = integral.subdomain_id()
-            for one in ids if isinstance(ids, tuple) else (ids,):
-                rules.setdefault(one, set()).add(rule)
-    for where, found in rules.items():
-        if len(found) > 1 and any(name == "default" and degree < 2 for name, degree in found):
-            raise RunError(f"cells {where}: rules {sorted(found)} must not stand in one form")

@@ -22,7 +22,8 @@ from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.solver.stiffness import Assembled, Block, Stiffness, Vector, product
-from fem.system.system import Hints, System, Unknown
+from fem.system.system import Hints, System
+from fem.system.unknown import Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics, mesh_folder
 from tests.verification.fronts import box
 from tests.verification.taylor import orders, remainders

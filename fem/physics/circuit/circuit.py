@@ -19,7 +19,8 @@ from fem.case.drive import given_charge
 from fem.physics.circuit.split import Split
 from fem.setup.kinetics import PASSIVE_SHARE
 from fem.system.part import Begun, Cause, Event, Observer
-from fem.system.system import FLOWS, System
+from fem.system.ports import FLOWS
+from fem.system.system import System
 
 __all__ = ["Circuit"]
 

@@ -20,7 +20,8 @@ from fem.solver.stage import Stage
 from fem.system.nodal import CELL
 from fem.system.part import Event, Observer
 from fem.system.slots import CELL_SLOT
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["Conduction", "HeatMedium", "Surroundings"]
 

@@ -16,7 +16,8 @@ from fem.base.constants import FARADAY
 from fem.base.errors import RunError
 from fem.compat import dfem
 from fem.setup.media import Dissolved
-from fem.system.system import Split, System
+from fem.system.system import System
+from fem.system.unknown import Split
 from fem.system.vectors import CellMeans
 from fem.theory.salt import MONOVALENT, Salt
 

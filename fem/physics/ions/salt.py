@@ -16,7 +16,8 @@ from fem.materials import Electrolyte
 from fem.materials.limits import Bound, Limits, faults
 from fem.physics.ions.ions import Ions
 from fem.system.part import Begun, Cause, Event, Observer, Warn
-from fem.system.system import DEPLETED_SHARE, System
+from fem.system.system import System
+from fem.system.unknown import DEPLETED_SHARE
 from fem.theory import sand_time as sand
 from fem.values.properties import Along
 

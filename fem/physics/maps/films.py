@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fem.compat import MPI, cell_vertices
 from fem.mesh.domain import Domain
-from fem.system.system import Unknown
+from fem.system.unknown import Unknown
 
 __all__ = ["Film", "shares"]
 

@@ -10,7 +10,8 @@ import ufl
 
 from fem.compat import MPI, la, owned_size
 from fem.physics.maps.films import shares
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["WallFluxes"]
 

@@ -56,7 +56,8 @@ from fem.mesh.nearest import crossings, nearest
 from fem.physics.metal.profile import beyond_rest, distance, profile
 
 if TYPE_CHECKING:
-    from fem.system.system import System, Unknown
+    from fem.system.system import System
+    from fem.system.unknown import Unknown
 
 __all__ = ["COLLECTOR_PIECE", "Contact"]
 

@@ -18,7 +18,8 @@ from fem.mesh.gradients import NodalGradient
 from fem.physics.metal.contact import Contact
 from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.profile import distance, profile
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["Front"]
 

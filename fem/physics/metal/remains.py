@@ -44,7 +44,8 @@ from fem.physics.metal.profile import (
     distance,
     profile,
 )
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["MAX_DISTANCE", "Remains"]
 

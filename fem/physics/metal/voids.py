@@ -22,7 +22,8 @@ from fem.mesh.components import components, edges, highest
 from fem.mesh.nearest import crossings, nearest
 from fem.physics.metal.profile import distance
 from fem.physics.metal.remains import MAX_DISTANCE, XI_RESOLUTION
-from fem.system.system import System, Unknown
+from fem.system.system import System
+from fem.system.unknown import Unknown
 
 __all__ = ["Voids"]
 

@@ -14,7 +14,8 @@ from fem.base.constants import FARADAY
 from fem.compat import MPI, owned_size
 from fem.physics.species.solution import Solution
 from fem.system.part import Begun, Event, Observer
-from fem.system.system import DEPLETED_SHARE, System
+from fem.system.system import System
+from fem.system.unknown import DEPLETED_SHARE
 
 __all__ = ["IonBooks"]
 

@@ -16,7 +16,8 @@ from fem.physics.species.sites import Sites
 from fem.physics.species.solution import Solution
 from fem.system.facets import WallReaction
 from fem.system.part import Observer
-from fem.system.system import DEPLETED_SHARE, System
+from fem.system.system import System
+from fem.system.unknown import DEPLETED_SHARE
 
 __all__ = ["Consumption", "Release"]
 

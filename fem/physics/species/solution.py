@@ -18,7 +18,8 @@ from fem.case.turnover import Turnover
 from fem.compat import MPI, dfem, owned_size
 from fem.physics.species.neutrality import Neutrality
 from fem.setup.media import Dissolved
-from fem.system.system import Split, System
+from fem.system.system import System
+from fem.system.unknown import Split
 
 __all__ = ["Liquid", "Solution"]
 
