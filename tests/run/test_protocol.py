@@ -142,9 +142,13 @@ CYCLES: list[dict[str, Any]] = [
 ]
 
 
-def test_cycles_are_numbered_and_accounted_for(tmp_path: Path) -> None:
-    result = _run(tmp_path / "r", CYCLES)
-    series, table = result.series, result.summary["cycles"]
+@pytest.fixture(scope="module")
+def cycled(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return _run(tmp_path_factory.mktemp("cycled") / "r", CYCLES)
+
+
+def test_cycles_are_numbered_and_accounted_for(cycled: Any) -> None:
+    series, table = cycled.series, cycled.summary["cycles"]
     assert series["cycle"][0] == 0.0 and series["cycle"][-1] == 3.0
     assert [row["cycle"] for row in table] == [1, 2, 3]
     for row in table:
@@ -159,17 +163,16 @@ def test_cycles_are_numbered_and_accounted_for(tmp_path: Path) -> None:
     assert [s.label for s in plate] == ["plate", *(f"plate (cycle {n})" for n in (1, 2, 3))]
 
 
-def test_more_cycles_go_on_where_the_run_had_ended(tmp_path: Path) -> None:
+def test_more_cycles_go_on_where_the_run_had_ended(cycled: Any, tmp_path: Path) -> None:
     from fem.run.session import resume
 
-    whole = _run(tmp_path / "whole", CYCLES)
     fewer = [CYCLES[0], CYCLES[1] | {"cycles": 2}]
     _run(tmp_path / "r", fewer)
     resume(tmp_path / "r", overrides=["protocol.1.cycles=3"])
     again = Result(tmp_path / "r")
-    assert again.summary["cycles"] == whole.summary["cycles"]
+    assert again.summary["cycles"] == cycled.summary["cycles"]
     for name in ("t", "voltage", "cycle"):
-        np.testing.assert_array_equal(again.series[name], whole.series[name])
+        np.testing.assert_array_equal(again.series[name], cycled.series[name])
 
 
 def test_what_follows_a_step_that_an_event_ended() -> None:

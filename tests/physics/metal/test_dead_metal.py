@@ -15,6 +15,7 @@ from fem import Case
 from fem.base.constants import FARADAY
 from fem.physics.metal.metal import Metal
 from fem.physics.metal.room import Room
+from fem.results.result import Result
 from fem.run.segments import Segment
 from fem.run.session import resume
 from fem.study.build import build
@@ -149,12 +150,14 @@ def test_a_resumed_run_has_the_same_pieces(alone: dict[str, Any], tmp_path: Path
     lost = 1 + int(np.flatnonzero(alone["islands"] == 1.0)[0])
     with until(lost):
         Case.from_dict(NECKED).run(tmp_path / "r")
-    with until(2):
-        resume(tmp_path / "r")
-    result = resume(tmp_path / "r")
+    for steps in (2, 6):
+        with until(steps):
+            resume(tmp_path / "r")
+    series = Result(tmp_path / "r").series
+    assert len(series["t"]) >= lost + 8
     for name in ("t", "dead", "islands", "plated", "voltage"):
-        np.testing.assert_array_equal(result.series[name], alone[name], err_msg=name)
-    assert result.summary["events"] == alone["events"]
+        known = alone[name][: len(series["t"])]
+        np.testing.assert_array_equal(series[name], known, err_msg=name)
 
 
 def _same(found: dict[str, Any], alone: dict[str, Any]) -> float:
