@@ -164,7 +164,7 @@ def quiet_options(prefix: str, options: dict[str, object]):
                 database.delValue(key)
 
 
-def compiled(what: Any, form_compiler_options: Any = None, jit_options: Any = None) -> Any:
+def on_this_rank(what: Any, form_compiler_options: Any = None, jit_options: Any = None) -> Any:
     """Code of a form or an expression, as `dolfinx.jit.ffcx_jit` gives it, on this rank."""
     options = jit.get_options(jit_options)
     code = code_of(
@@ -177,7 +177,7 @@ def compiled(what: Any, form_compiler_options: Any = None, jit_options: Any = No
 
 
 # Rank 0 compiles and the others load, as with DOLFINx.
-jit.ffcx_jit = jit.mpi_jit_decorator(compiled)
+jit.ffcx_jit = jit.mpi_jit_decorator(on_this_rank)
 
 
 def jit_folder() -> Path:

@@ -34,6 +34,7 @@ from fem.compat import (
     parent_cells,
     read_mesh,
 )
+from fem.forms import compiled
 from fem.mesh import thickness
 from fem.mesh.partition import destinations, in_columns
 
@@ -321,7 +322,10 @@ class Domain:
 
     @cached_property
     def _dx(self) -> ufl.Measure:
-        return ufl.Measure("dx", domain=self.mesh, subdomain_data=self.cell_tags)
+        owned = self.mesh.topology.index_map(self.dim).size_local
+        tags = self.cell_tag_array[:owned]
+        data = [(t, np.flatnonzero(tags == t).astype(np.int32)) for t in self.regions.values()]
+        return ufl.Measure("dx", domain=self.mesh, subdomain_data=data)
 
     def dx(
         self, regions: Iterable[str], degree: int = 2, *, lumped: bool = False
@@ -470,7 +474,7 @@ class Domain:
         radius = dfem.Function(space, name="weight")
         shares = []
         for form in (exact, lumped):
-            vector = dfem.assemble_vector(dfem.form(form))
+            vector = dfem.assemble_vector(compiled(form))
             vector.scatter_reverse(la.InsertMode.add)
             vector.scatter_forward()
             shares.append(vector.array)
@@ -490,7 +494,7 @@ class Domain:
 
     def volume(self, regions: Iterable[str]) -> float:
         """Volume of regions, m3 (2D: m3 per m out of plane, that is m2; collective)."""
-        form = dfem.form(self._one * self.weight * self.dx(regions))
+        form = compiled(self._one * self.weight * self.dx(regions))
         return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
 
     def area(self, boundary: str) -> float:
@@ -498,7 +502,7 @@ class Domain:
         faces = [key for key in self.faces if key[0] == boundary]
         if not faces:
             return 0.0
-        form = dfem.form(self._one * self.weight * self.ds(faces))
+        form = compiled(self._one * self.weight * self.ds(faces))
         return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
 
     @cached_property

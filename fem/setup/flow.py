@@ -13,6 +13,7 @@ from ufl.classes import Zero
 
 from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem
+from fem.forms import compiled
 from fem.mesh.domain import Domain
 
 __all__ = ["require_incompressible"]
@@ -38,7 +39,7 @@ def require_incompressible(
     """
     def total(form: Any) -> float:
         zero = isinstance(form, int) or form.empty()
-        value = 0.0 if zero else dfem.assemble_scalar(dfem.form(form))
+        value = 0.0 if zero else dfem.assemble_scalar(compiled(form))
         return float(domain.comm.allreduce(value, op=MPI.SUM))
 
     dx, one = domain.dx(regions, 4), dfem.Constant(domain.mesh, 1.0)
@@ -87,7 +88,7 @@ def _require_no_source(domain: Domain, made: Any, dx: Any, mean: float) -> None:
     """
     v = ufl.TestFunction(dfem.functionspace(domain.mesh, ("DG", 0)))
     one = dfem.Constant(domain.mesh, 1.0)
-    sums, volumes = (dfem.assemble_vector(dfem.form(f * v * dx)).array for f in (abs(made), one))
+    sums, volumes = (dfem.assemble_vector(compiled(f * v * dx)).array for f in (abs(made), one))
     each = sums / np.where(volumes > 0.0, volumes, 1.0)
     n = domain.mesh.topology.index_map(domain.dim).size_local
     k = int(np.argmax(each[:n])) if n else -1

@@ -32,6 +32,7 @@ import ufl
 from fem.base.errors import RunError, nearest
 from fem.compat import MPI, dfem, la, owned_size
 from fem.contract.physics import VOLTAGE_PARTS
+from fem.forms import compiled
 from fem.mesh.domain import Domain, Subdomain
 from fem.system.forms import check_rules
 from fem.system.ports import FLOWS, PORTS, NodalSource, Supply, named_port
@@ -783,7 +784,7 @@ class System:
         key = (hash(form), len(self.parts))
         if key not in self._compiled:
             check_rules(form)
-            self._compiled[key] = (form, dfem.form(form, entity_maps=self.entity_maps))
+            self._compiled[key] = (form, compiled(form, entity_maps=self.entity_maps))
         return self._compiled[key][1]
 
     def integral(self, form: Any) -> float:

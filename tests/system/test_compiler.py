@@ -1,15 +1,17 @@
-"""Code of forms: whole or not there, and a compiler that refuses is quoted."""
+"""Code of forms: whole or not there, shared by forms that differ in numbers of regions."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import ffcx
+import numpy as np
 import pytest
 import ufl
 
 from fem import compiler
 from fem.compat import MPI, VERTEX_RULE, dfem, dmesh
+from fem.forms import compiled, gathered
 
 
 def test_a_form_is_compiled_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +33,26 @@ def test_a_form_is_compiled_once_and_whole(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delattr(compiler, "_compile")
     again = compiler.code_of(form, options, [], tmp_path)  # another process would find it
     assert again.form_integral_offsets[1] == 1
+
+
+def test_numbers_of_regions_are_no_part_of_the_code() -> None:
+    mesh = dmesh.create_unit_interval(MPI.COMM_SELF, 4)
+    x = ufl.SpatialCoordinate(mesh)[0]
+    each = [(number, np.array([cell], np.int32)) for cell, number in enumerate((9, 2, 5, 7))]
+    dx = ufl.Measure("dx", mesh, subdomain_data=each, metadata={"quadrature_degree": 2})
+    forms = [
+        2 * x * dx((5, 2)) + x**2 * dx((2, 5, 9)),  # 5 and 2 have both, 9 has one
+        2 * x * dx(9) + x**2 * dx((9, 7)),
+        2 * x * dx((9, 5)) + x**2 * dx((2, 7)),
+    ]
+    forms.append(ufl.Form([forms[1].integrals()[0].reconstruct(subdomain_id=(5, 2))]))
+    signatures = [gathered(form).signature() for form in forms]
+    assert signatures[0] == signatures[1] != signatures[2]
+    known = (
+        (3 / 4) ** 3 / 3 + (3 / 4) ** 2 - (1 / 4) ** 2,
+        (1 / 4) ** 2 + (1 / 4) ** 3 / 3 + (1 - (3 / 4) ** 3) / 3,
+        (1 + 9 - 4) / 16 + (8 - 1 + 64 - 27) / 64 / 3,
+        (27 - 1) / 64 / 3,
+    )
+    values = [dfem.assemble_scalar(compiled(form)) for form in forms]
+    assert values == pytest.approx(known, rel=1e-14)

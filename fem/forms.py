@@ -1,0 +1,65 @@
+"""Forms as they are compiled: the numbers of regions, walls and faces are no part of their code.
+
+A form over regions 2 and 5 shares its code with the same form over region 1 of another mesh, and an
+integral over a wall with that over another one.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import ufl
+from ufl.sorting import cmp_expr
+
+from fem.compat import dfem
+
+__all__ = ["compiled", "gathered"]
+
+
+def compiled(form: ufl.Form, **options: Any) -> dfem.Form:
+    """Compile a form, or load the code of one that is the same elsewhere (collective)."""
+    return dfem.form(gathered(form), **options)
+
+
+def gathered(form: ufl.Form) -> ufl.Form:
+    """The form over subdomains 1, 2, ... of each kind: those with the same integrands become one.
+
+    Args:
+        form: its measures list their entities, as those of `Domain` do.
+    """
+    kinds: dict[str, dict[int, list[Any]]] = {}
+    for integral in form.integrals():
+        there = kinds.setdefault(integral.integral_type(), {})
+        numbers = integral.subdomain_id()  # several, where UFL has put integrals together
+        for number in numbers if isinstance(numbers, tuple) else (numbers,):
+            there.setdefault(number, []).append(integral)
+    return ufl.Form([one for there in kinds.values() for one in _gathered(there)])
+
+
+def _gathered(there: dict[int, list[Any]]) -> list[Any]:
+    """Integrals of a kind: `there` has those of each subdomain."""
+    alike: dict[tuple[Any, ...], list[int]] = {}
+    for number, integrals in there.items():
+        rules = [tuple(sorted(one.metadata().items())) for one in integrals]
+        integrands = tuple(one.integrand() for one in integrals)
+        alike.setdefault((integrands, *rules), []).append(number)
+    # In an order that does not hang on the numbers.
+    groups = [alike[key] for key in sorted(alike, key=functools.cmp_to_key(_order))]
+    entities = dict(next(iter(there.values()))[0].subdomain_data())
+    data = [
+        (k, np.concatenate([entities[number] for number in group]))
+        for k, group in enumerate(groups, start=1)
+    ]
+    return [
+        integral.reconstruct(subdomain_id=k, subdomain_data=data)
+        for k, group in enumerate(groups, start=1)
+        for integral in there[group[0]]
+    ]
+
+
+def _order(a: tuple[Any, ...], b: tuple[Any, ...]) -> int:
+    """Order of two lists of integrands by their lengths and terms."""
+    terms = (cmp_expr(one, other) for one, other in zip(a[0], b[0], strict=False))
+    return len(a[0]) - len(b[0]) or next(filter(None, terms), 0)
