@@ -37,6 +37,9 @@ FIRST = (
 #: What workers add to the name of a test that starts an MPI job.
 RANKS = "on ranks"
 
+#: All tests that this process collected, those of other tiers too.
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
+
 launches = 0
 
 
@@ -230,6 +233,23 @@ def reached(request: pytest.FixtureRequest) -> Callable[..., None]:
     return hold
 
 
+@pytest.fixture
+def collected(request: pytest.FixtureRequest) -> tuple[set[Path], set[str]]:
+    """Files that were collected as a whole, and their tests of the full tier.
+
+    Names are those of a run in one process, without what `pytest_generate_tests` adds.
+    """
+    if any("::" in arg for arg in request.config.args):  # some tests of a file
+        return set(), set()
+    items, full = request.config.stash[COLLECTED], set()
+    for item in items:
+        test, mark, values = item.nodeid.partition("[")
+        kept = [value for value in values.removesuffix("]").split("-") if value != RANKS]
+        if item.get_closest_marker("full"):
+            full.add(f"{test}[{'-'.join(kept)}]" if mark and kept else test)
+    return {item.path for item in items}, full
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--recover`: every run of a case is stopped twice on its way and resumed."""
     parser.addoption("--recover", action="store_true", help="stop and resume every run")
@@ -290,8 +310,9 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "run", run)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the long files, end with MPI jobs; tests outside the CI tier get hours."""
+    config.stash[COLLECTED] = list(items)
     items.sort(key=lambda item: (on_ranks(item), not item.nodeid.startswith(FIRST)))
     for item in items:
         slow = item.get_closest_marker("full") or item.get_closest_marker("campaign")
