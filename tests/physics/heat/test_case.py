@@ -233,10 +233,7 @@ def test_a_table_ends_the_run_where_it_is_hotter(tmp_path: Path) -> None:
         run(Case.from_dict(data), tmp_path / "r")
 
 
-@pytest.mark.parametrize(("density", "T_max"), [("6e4 A/m^2", 330.692), ("1e5 A/m^2", 349.928)])
-def test_currents_and_temperature_that_overshoot_come_to_rest(
-    density: str, T_max: float, tmp_path: Path
-) -> None:
+def test_currents_and_temperature_that_overshoot_come_to_rest(tmp_path: Path) -> None:
     """T_max of a boundary value problem in 1D, kappa with 30 kJ/mol, heat one stage later."""
     plain = {"kappa": {"value": "1 S/m", "Ea": "30 kJ/mol"}, "D": "1e-6 m^2/s", "t_plus": 0.5}
     boundaries = {"collector": {"T": "298.15 K"},
@@ -246,6 +243,6 @@ def test_currents_and_temperature_that_overshoot_come_to_rest(
         materials={"ideal": PLAIN | plain}, counter={"kind": "metal"},
         kinetics=[kinetics(n, 1e9) for n in ("collector", "counter")],
         geometry=ACTIVE["geometry"] | {"size": "1 um"},
-        protocol=[{"step": "plate", "current_density": density}],
+        protocol=[{"step": "plate", "current_density": "1e5 A/m^2"}],
     ), tmp_path / "r")  # fmt: skip
-    assert found["T_max"] - 298.15 == pytest.approx(T_max - 298.15, rel=1e-3)
+    assert found["T_max"] - 298.15 == pytest.approx(349.928 - 298.15, rel=1e-3)

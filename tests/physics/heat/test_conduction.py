@@ -119,17 +119,19 @@ def test_hardly_a_contact_resistance_is_no_wall() -> None:
     assert rises[0] == pytest.approx(rises[1][there], abs=20.0 * LEAST_CONTACT * 1.001, rel=0.0)
 
 
-@pytest.mark.parametrize(("Ea", "rise"), [(0.0, 10.0), (17e3, 11.3248), (40e3, 14.1885)])
-def test_kohlrausch(Ea: float, rise: float) -> None:
-    """V^2/8 = int k/kappa dT between two electrodes at 298.15 K, whatever the shape; V = 4 V."""
-    ions = conducting(lambda T: arrhenius(Ea, T), collector=0.0, counter=4.0)
+def test_kohlrausch() -> None:
+    """V^2/8 = int k/kappa dT between two electrodes at 298.15 K, whatever the shape; V = 4 V.
+
+    With a constant kappa the rise would be 10 K.
+    """
+    ions = conducting(lambda T: arrhenius(40e3, T), collector=0.0, counter=4.0)
     hot = Hot(slab(40), (ions, Conduction((PLAIN,), held=HELD)), scale=4e4 * WIDTH)
-    numbers = hot.steady(25 if Ea else 2)
-    assert numbers["T_max"] - T0 == pytest.approx(rise, rel=1e-3)
+    numbers = hot.steady(25)
+    assert numbers["T_max"] - T0 == pytest.approx(14.1885, rel=1e-3)
     assert closes(numbers)
 
 
-@pytest.mark.parametrize(("delta", "rise"), [(0.5, 0.328952), (0.8, 0.746459), (0.9, None)])
+@pytest.mark.parametrize(("delta", "rise"), [(0.8, 0.746459), (0.9, None)])
 def test_ignition(delta: float, rise: float | None) -> None:
     """Source q exp(b (T - T0)): b (T_m - T0) of Frank-Kamenetskii, none above delta = .878458."""
     b, q = 0.1, delta * K / (0.1 * (L / 2) ** 2)
@@ -146,13 +148,13 @@ def test_ignition(delta: float, rise: float | None) -> None:
     assert b * (hot.numbers["T_max"] - T0) == pytest.approx(rise, rel=1e-3)
 
 
-@pytest.mark.parametrize("through", [1.0, 0.25])
-def test_a_spot_spreads_its_heat(through: float) -> None:
-    """A disk at one temperature on a half space: 4 a sqrt(k_r k_z) W/K.
+def test_a_spot_spreads_its_heat() -> None:
+    """A disk at one temperature on a half space: 4 a sqrt(k_r k_z) W/K, k_z = k_r/4.
 
     The mesh follows oblate spheroids, on which T is arctan(sinh mu), 0 at mu = 3.
     """
-    a, far, k = 1e-6, 3.0, (0.5, 0.5 * through)
+    a, far, through = 1e-6, 3.0, 0.25
+    k = 0.5, 0.5 * through
 
     def spheroids(x: Any) -> Any:
         out = x.copy()
@@ -236,10 +238,9 @@ def run_away(together: bool, steps: int = 20) -> Hot:
 def test_one_after_the_other_is_as_together() -> None:
     """The error of a predicted T falls with the square of the step; at rest nothing is left."""
     gaps = []
-    joined = run_away(True)
     for steps in (20, 40):
-        staggered = run_away(False, steps)
-        gaps.append(abs(staggered.at(0.5) - run_away(True, steps).at(0.5)))
+        staggered, joined = run_away(False, steps), run_away(True, steps)
+        gaps.append(abs(staggered.at(0.5) - joined.at(0.5)))
     assert gaps[0] < 1e-2 * joined.at(0.5)
     assert gaps[0] / gaps[1] > 3.0
     joined.steady(8)
