@@ -50,7 +50,7 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory) -> Path:
-    """The same with its figures."""
+    """Figures of that run, drawn once."""
     folder = made(tmp_path_factory.mktemp("drawn"))
     figures.draw(folder)
     return folder / "figures"
