@@ -26,7 +26,8 @@ def _post(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--field", action="append", default=[], metavar="NAME",
                         help="draw a map of this field (2D) or a curve of this column only")
     parser.add_argument("--limits", metavar="LOW,HIGH", type=_limits,
-                        help="ends of the colours of --field, such as '0.9 mol/L,1.1 mol/L'")
+                        help="ends of the colours of --field and --movie, such as "
+                             "'0.9 mol/L,1.1 mol/L'")
     parser.add_argument("--profile", action="append", default=[], metavar="NAME",
                         help="draw this field over depth, at several times")
     parser.add_argument("--lines", metavar="VECTOR", default="",
@@ -117,7 +118,8 @@ def _chosen(options: argparse.Namespace) -> None:
             figure.savefig(file, bbox_inches="tight", pad_inches=0.08)
         print(file)
     if options.movie:
-        print(movie(result, options.movie, options.out or folder / f"{options.movie}.gif"))
+        file = options.out or folder / f"{options.movie}.gif"
+        print(movie(result, options.movie, file, options.limits))
 
 
 def _one_time(options: argparse.Namespace) -> float | None:
@@ -127,7 +129,20 @@ def _one_time(options: argparse.Namespace) -> float | None:
     return options.time[0] if options.time else None
 
 
+def _say_which_times(options: argparse.Namespace) -> None:
+    """Name the stored times that stand for those that were asked for."""
+    from fem.post.style import show_time
+    from fem.results.result import Result
+
+    stored = Result(options.folder).times if options.time else ()
+    for t in options.time if len(stored) else ():
+        near = show_time(min(stored, key=lambda one: abs(one - t)))
+        if near != show_time(t):
+            print(f"--time {show_time(t)}: not stored; drawn is the nearest that is, {near}")
+
+
 def _do_post(options: argparse.Namespace) -> None:
+    _say_which_times(options)
     named = options.field or options.profile or options.movie or options.line or options.lines
     if options.out and not options.movie:
         raise CaseError(f"--out {options.out}: names the file of a --movie; figures go into "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Panels", "panels"]
+__all__ = ["Panels", "panels", "shown_ratio", "ticks"]
 
 #: Largest width and height of a figure, inches.
 WIDTH, HEIGHT = 7.4, 8.4
@@ -89,6 +89,19 @@ def _broken(label: str, inches: float) -> str:
     return label
 
 
+def shown_ratio(wide: float, tall: float, slender: float = MAX_TRUE_ASPECT) -> tuple[float, bool]:
+    """Height over width of the picture of a cell, and whether that is to scale."""
+    true = tall / wide if wide > 0.0 and tall > 0.0 else 1.0
+    if 1.0 / slender <= true <= slender:
+        return true, True
+    return (STRETCHED_ASPECT if true > 1.0 else 1.0 / STRETCHED_ASPECT), False
+
+
+def ticks(inches: float) -> int:
+    """Most ticks along x of a panel so wide."""
+    return max(2, min(6, int(inches / 0.5)))
+
+
 def panels(
     wide: float,
     tall: float,
@@ -113,8 +126,7 @@ def panels(
     from matplotlib.figure import Figure
 
     true = tall / wide if wide > 0.0 and tall > 0.0 else 1.0
-    to_scale = 1.0 / slender <= true <= slender
-    ratio = true if to_scale else (STRETCHED_ASPECT if true > 1.0 else 1.0 / STRETCHED_ASPECT)
+    ratio, to_scale = shown_ratio(wide, tall, slender)
     flat, shared = ratio < FLAT_RATIO, bars == 1 < count
     beside, below = (0.0, BELOW) if flat else (BESIDE, 0.0)
     left, under = (GAP, GAP) if bare else (LEFT, UNDER)
@@ -177,7 +189,7 @@ def panels(
 
 def _label(ax: Any, width: float, height: float, *, first: bool, last: bool) -> None:
     """Axes in um with as many ticks as there is room for."""
-    ax.locator_params(axis="x", nbins=max(2, min(6, int(width / 0.5))))
+    ax.locator_params(axis="x", nbins=ticks(width))
     ax.locator_params(axis="y", nbins=max(2, min(9, int(height / 0.3))))
     ax.spines[["top", "right"]].set_visible(True)
     ax.tick_params(labelleft=first)

@@ -13,6 +13,7 @@ from fem.base.errors import CaseError
 from fem.contract.registry import with_own
 from fem.post.fields import field_of
 from fem.post.figures import field_panel, shown_block, values_in
+from fem.post.layout import shown_ratio, ticks
 from fem.post.style import INK, LINES, LOOK, caption, scaled, show_time, time_label
 from fem.results.measured import Measured
 from fem.results.result import Result
@@ -140,30 +141,34 @@ def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float |
     """A field of all results (2D) side by side, in one unit and one range of colours."""
     from matplotlib.figure import Figure
 
-    low, high = results[0].extent() * UM
-    if high[2] > low[2]:
+    extents = [r.extent() * UM for r in results]
+    if any(high[2] > low[2] for low, high in extents):
         return None
     every = [values_in(r, field, t) for r in results]
     style = field_of(results[0], field)
     scale = scaled(np.concatenate(every), style)
-    wide, tall = (high - low)[:2]
-    to_scale = tall < 8 * wide and wide < 8 * tall
-    each = float(np.clip(3.0 * wide / tall, 1.0, 3.2))
-    figure = Figure(figsize=(each * len(results) + 1.2, 3.0 + 0.6), layout="constrained")
-    axes = figure.subplots(1, len(results), squeeze=False)[0]
+    ratios = [shown_ratio(*(high - low)[:2]) for low, high in extents]
+    widths = [float(np.clip(3.0 / ratio, 1.0, 3.2)) for ratio, _ in ratios]
+    figure = Figure(figsize=(sum(widths) + 1.2, 3.0 + 0.6), layout="constrained")
+    axes = figure.subplots(1, len(results), squeeze=False, width_ratios=widths)[0]
     drawn: Any = None
-    for ax, result, name in zip(axes, results, names, strict=True):
+    for ax, result, name, (a, b), (ratio, true), width in zip(
+        axes, results, names, extents, ratios, widths, strict=True
+    ):
         drawn = field_panel(ax, result, t, field, scale, np.concatenate(every))
-        a, b = result.extent() * UM
         pad = 0.02 * (b - a)
         ax.set_xlim(a[0] - pad[0], b[0] + pad[0])
         ax.set_ylim(a[1] - pad[1], b[1] + pad[1])
-        ax.set_aspect("equal" if to_scale else "auto")
+        ax.set_aspect("equal" if true else "auto")
+        ax.set_box_aspect(None if true else ratio)
+        ax.locator_params(axis="x", nbins=ticks(width))
         when = show_time(result.time(t, shown_block(result, field)))
         ax.set_title(f"{name}, {when}", fontsize=8, color=INK)
         ax.set_xlabel("x (µm)")
     axes[0].set_ylabel("y (µm)")
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8)
     bar.set_label(scale.label)
-    caption(figure, f"one scale of colours for all{'' if to_scale else ' · not to scale'}")
+    stretched = [name for name, (_, true) in zip(names, ratios, strict=True) if not true]
+    caption(figure, " · ".join(["one scale of colours for all",
+                                *(f"{name}: not to scale" for name in stretched)]))
     return figure

@@ -17,7 +17,7 @@ from fem.post.layout import panels
 from fem.post.materials import legend, name_layers
 from fem.post.spread import frame, measures
 from fem.post.streams import flow, streams
-from fem.post.style import LINES, LOOK, caption, scaled, show_time, time_label
+from fem.post.style import LINES, LOOK, Scaled, caption, scaled, show_time, time_label
 from fem.results.result import Result
 
 __all__ = ["cut", "depth_profile", "movie", "plot", "profile"]
@@ -166,8 +166,7 @@ def _map(
     made = panels(wide, tall, 1, bars=1)
     ax = made.axes[0]
     drawn = field_panel(ax, result, t, name, scale, values)
-    if limits is not None:
-        drawn.set_clim(*np.sort(scale(values)))
+    _limit(drawn, scale, limits)
     along = [flow(result, t, lines)] if lines else []
     said = [f.words(streams(ax, result, t, f)) for f in along]
     ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
@@ -182,6 +181,12 @@ def _map(
     when = f"t = {show_time(result.time(t, shown_block(result, name)))}"
     caption(made.figure, " · ".join([title, when, *said]))
     return made.figure
+
+
+def _limit(drawn: Any, scale: Scaled, limits: tuple[float, float] | None) -> None:
+    """Give the colours of a map the ends, SI, that are asked for."""
+    if limits is not None:
+        drawn.set_clim(*np.sort(scale(np.asarray(limits, dtype=float))))
 
 
 def depth_profile(result: Result, name: str, t: float | None) -> tuple[Array, Array]:
@@ -292,8 +297,16 @@ def profile(result: Result, name: str, times: Sequence[float] = ()) -> Any:
     return figure
 
 
-def movie(result: Result, name: str, file: Path) -> Path:
+def movie(
+    result: Result, name: str, file: Path, limits: tuple[float, float] | None = None
+) -> Path:
     """Film of a field (2D) over all stored times, on one scale: gif, or mp4 where ffmpeg is there.
+
+    Args:
+        result: with fields of two times or more.
+        name: of the field.
+        file: `.gif` or `.mp4`.
+        limits: ends of the colours, SI; default the smallest and the largest value of all times.
 
     Raises:
         CaseError: no such field, fewer than two times, or no ffmpeg for an mp4.
@@ -312,7 +325,8 @@ def movie(result: Result, name: str, file: Path) -> Path:
     if file.suffix == ".mp4" and not FFMpegWriter.isAvailable():
         raise CaseError(f"{file}: no ffmpeg on PATH; write a .gif")
     low, high = _flat(result)
-    every = np.concatenate([np.asarray(values_in(result, name, t)).ravel() for t in times])
+    every = np.asarray(limits, dtype=float) if limits else np.concatenate(
+        [np.asarray(values_in(result, name, t)).ravel() for t in times])
     scale = scaled(every, field_of(result, name))
     with matplotlib.rc_context(LOOK | {"savefig.dpi": 110}):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -329,6 +343,7 @@ def movie(result: Result, name: str, file: Path) -> Path:
             for t in times:
                 ax.clear()
                 drawn = field_panel(ax, result, float(t), name, scale, every)
+                _limit(drawn, scale, limits)
                 if bar is None:
                     bar = figure.colorbar(drawn, ax=ax)
                     bar.set_label(scale.label)

@@ -17,6 +17,7 @@ from fem.base.folder import write_json
 from fem.cli.main import main
 from fem.compat import MPI
 from fem.files.fields import _BlockFile
+from fem.post.overlay import maps
 from fem.post.plot import cut, depth_profile, movie, profile
 from fem.results.result import Result
 from tests.post.test_metrics import UM, sheet
@@ -25,8 +26,13 @@ from tests.post.test_metrics import UM, sheet
 @pytest.fixture
 def result(tmp_path: Path) -> Result:
     """Salt that is even at first and then falls linearly from 1.4 to 1 mol/L over 40 um."""
-    (tmp_path / "fields").mkdir()
-    cells, points = sheet(8, 20 * UM, 0.0, 40 * UM)
+    return salt_in(tmp_path, 20 * UM)
+
+
+def salt_in(tmp_path: Path, width: float) -> Result:
+    """Result with that salt, of a cell so wide, m."""
+    (tmp_path / "fields").mkdir(parents=True)
+    cells, points = sheet(8, width, 0.0, 40 * UM)
     file = _BlockFile(tmp_path / "fields" / "pore", "pore", cells, points, {}, False)
     for t, slope in ((0.0, 0.0), (60.0, 0.5e7), (120.0, 1e7)):
         file.append(t, {"c": ("Node", 1e3 + slope * points[:, 1])})
@@ -68,9 +74,29 @@ def test_colours_keep_to_given_limits(result: Result, tmp_path: Path) -> None:
     assert main([*command, "--out", "c.pdf"]) == 1  # names the file of a movie
 
 
+def test_a_narrow_strip_beside_a_host_is_widened_and_says_so(result: Result) -> None:
+    """1 um by 40 um is drawn 1 to 3, the host of 20 um by 40 um to scale."""
+    narrow = salt_in(result.folder / "narrow", 1 * UM)
+    figure = maps([result, narrow], ["host", "strip"], "c", None)
+    figure.draw_without_rendering()
+    boxes = [ax.get_window_extent() for ax in figure.axes[:2]]
+    assert [b.height / b.width for b in boxes] == pytest.approx([2.0, 3.0], rel=0.01)
+    words = [ax.get_tightbbox().x0 for ax in figure.axes[:2]] + [boxes[0].x1]
+    assert words[0] < words[2] < words[1]  # no label of the strip on the host
+    assert figure.texts[-1].get_text() == "one scale of colours for all · strip: not to scale"
+
+
 def test_a_movie_has_a_frame_for_each_time(result: Result, tmp_path: Path) -> None:
     with Image.open(movie(result, "c", tmp_path / "c.gif")) as film:
         assert film.n_frames == 3  # type: ignore[attr-defined]
+    command = ["post", str(result.folder), "--movie", "c", "--out", str(tmp_path / "own.gif")]
+    assert main([*command, "--limits", "1 mol/L,3 mol/L"]) == 0
+    with Image.open(tmp_path / "own.gif") as film:
+        film.seek(2)  # 1 to 1.4 mol/L: a fifth of the colours, the yellow of 3 mol/L on the bar
+        image = np.asarray(film.convert("RGB"), dtype=float)
+    image = image[:, : 2 * image.shape[1] // 3]
+    assert (np.abs(image - (68, 1, 84)).max(axis=2) < 8).sum() > 500
+    assert (np.abs(image - (253, 231, 36)).max(axis=2) < 8).sum() == 0
     with pytest.raises(CaseError, match=r"a movie is a \.gif or a \.mp4"):
         movie(result, "c", tmp_path / "c.png")
     with pytest.raises(CaseError, match=r"no field 'c.gif'; known: 'c'"):
@@ -145,5 +171,8 @@ def test_a_cut_line_shows_the_field_at_each_time(
     assert (result.folder / "figures" / "c_along_line.png").is_file()
     assert main([*command, "90 um,0,90 um,40 um"]) != 0
     assert "the line meets no cell with c; the cell lies from" in capsys.readouterr().err
+    command[5] = "0 s,50 s"
+    assert main([*command, "10 um,0,10 um,40 um"]) == 0
+    assert "--time 50 s: not stored; drawn is the nearest that is, 60 s" in capsys.readouterr().out
     assert main(command[:-1]) != 0
     assert "a map has one" in capsys.readouterr().err
