@@ -1,7 +1,7 @@
 """Kill a run with SIGKILL, again and again; resume it; the end must be the same bit by bit.
 
     python scripts/campaigns/kill9.py                          100 kills, a line each, then a table
-    python scripts/campaigns/kill9.py --kills 5 --cycles 2     the size of the CI tier
+    python scripts/campaigns/kill9.py --kills 2 --cycles 2     the size of the CI tier
 
 Most kill times are uniform over the life of the run. A fifth are placed where a kill hurts most:
 half of these inside a checkpoint (between its file and its manifest, before it gets its name, or

@@ -22,10 +22,10 @@ def _campaign(kills: int, cycles: int, seed: int, timeout: float) -> tuple[int, 
     return done.returncode, done.stdout + done.stderr
 
 
-def test_five_kills() -> None:
-    """Three at uniform times, one inside a checkpoint, one inside the compiler."""
-    code, output = _campaign(5, 2, 2, 280)
-    assert re.search(r"^5 kills, \d resumed from a checkpoint, 0 went wrong", output, re.M), output
+def test_two_kills() -> None:
+    """One inside a checkpoint; one at a uniform time, and again inside the compiler."""
+    code, output = _campaign(2, 2, 2, 280)
+    assert re.search(r"^2 kills, \d resumed from a checkpoint, 0 went wrong", output, re.M), output
     assert output.count("checkpoint: ") == 1 and output.count("in the compilation of form") == 1
     assert code == 0, output
 

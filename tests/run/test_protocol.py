@@ -134,9 +134,9 @@ CYCLES: list[dict[str, Any]] = [
         "step": "cycle",
         "cycles": 3,
         "steps": [
-            {"step": "plate", "current_density": "2 mA/cm^2", "duration": "20 s"},
+            {"step": "plate", "current_density": "2 mA/cm^2", "duration": "10 s"},
             {"step": "rest", "duration": "2 s"},
-            PULSE | {"direction": "strip", "current_density": "1 mA/cm^2", "cycles": 4},
+            PULSE | {"direction": "strip", "current_density": "1 mA/cm^2", "cycles": 2},
         ],
     },
 ]
@@ -152,11 +152,11 @@ def test_cycles_are_numbered_and_accounted_for(cycled: Any) -> None:
     assert series["cycle"][0] == 0.0 and series["cycle"][-1] == 3.0
     assert [row["cycle"] for row in table] == [1, 2, 3]
     for row in table:
-        assert row["plated"] == pytest.approx(400.0, rel=1e-9)
-        assert row["stripped"] == pytest.approx(280.0, rel=1e-9)
+        assert row["plated"] == pytest.approx(200.0, rel=1e-9)
+        assert row["stripped"] == pytest.approx(140.0, rel=1e-9)
         assert row["coulombic_efficiency"] == pytest.approx(0.7, rel=1e-9)
         assert "dead" not in row  # walls of fixed geometry have none
-    ends = 5.0 + 62.0 * np.arange(1, 4)
+    ends = 5.0 + 32.0 * np.arange(1, 4)
     last = [series["t"][series["cycle"] == n].max() for n in (1, 2, 3)]
     np.testing.assert_allclose(last, ends, rtol=1e-12)
     plate = [s for s in segments(small(protocol=CYCLES)) if s.name == "plate"]

@@ -176,14 +176,14 @@ def _wait_for_rows(folder: Path, rows: int) -> None:
     raise AssertionError(f"no {rows} rows in {path}")
 
 
-def test_a_signal_ends_a_serial_run_with_3(whole: Path, run_cli: Any, tmp_path: Path) -> None:
+def test_a_signal_ends_a_serial_run_with_3(whole: Path, tmp_path: Path) -> None:
     process = _start(tmp_path, 1)
     _wait_for_rows(tmp_path, 15)
     process.send_signal(signal.SIGTERM)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 3, message
     assert "stopped by signal 15" in message and "hostplate resume" in message
-    assert run_cli("resume", "r", cwd=tmp_path).returncode == 0
+    resume(tmp_path / "r")
     _same(whole, tmp_path / "r", 0.0)
 
 

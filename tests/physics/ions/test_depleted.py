@@ -27,7 +27,7 @@ def after_hold(step: dict, folder):
     return run(Case.from_dict(data), folder)
 
 
-@pytest.mark.parametrize(("name", "share"), [("plate", -0.5), ("strip", 0.5), ("rest", 0.0)])
+@pytest.mark.parametrize(("name", "share"), [("plate", -0.5), ("strip", 0.5)])
 def test_a_wall_without_salt_is_refilled(name, share, tmp_path):
     """From the steady limiting profile, the lowest c is that of a flux that jumps by J* + J.
 

@@ -131,8 +131,7 @@ def test_sand_time_counts_equivalents(tmp_path: Any) -> None:
     assert abs(event["t"] / sand / 1.0019 - 1) < 1e-3
 
 
-@pytest.mark.parametrize("where", ["material", "region"])
-@pytest.mark.parametrize("t_plus", [-0.4, 1.3])
+@pytest.mark.parametrize(("t_plus", "where"), [(-0.4, "region"), (1.3, "material")])
 def test_transference_numbers_outside_zero_and_one(t_plus: float, where: str) -> None:
     """Slope (1 - t_plus) i/(FD); above 1 the salt is highest where metal plates."""
     changes: dict[str, Any] = {"materials": {"ideal": PLAIN}}

@@ -69,9 +69,7 @@ def marched(growth: Growth, program: list[tuple[float, float]]) -> tuple[float, 
 
 @pytest.mark.parametrize("given", [
     {"counter": 10.0, "kind": "iterative"},
-    {},
     {"counter": 10.0, "axisymmetric": True},
-    {"counter": 10.0},
 ])  # fmt: skip
 def test_uniform_salt_stays_uniform(given: dict[str, Any]) -> None:
     """Film on a host and on the foil, pores that close, an island, rest, and a part stripped."""
@@ -96,13 +94,12 @@ def test_uniform_salt_stays_uniform(given: dict[str, Any]) -> None:
     assert abs(grown) < 1e-9 * growth.volume
 
 
-@pytest.mark.parametrize("ion_volume", [0.0, 0.3])
-def test_salt_stays_uniform_in_and_below_thick_metal(ion_volume: float) -> None:
+def test_salt_stays_uniform_in_and_below_thick_metal() -> None:
     """25 lambda behind the front there is no pore left, only its floor: no salt comes from it.
 
     Anions that stay with their solvent have t_plus = 1 - beta V_m c in the frame of u.
     """
-    width = 0.5 * UM
+    width, ion_volume = 0.5 * UM, 0.3
     growth = Growth(
         strip(32 * UM, 0.5 * width), layer(14 * UM, width), width=width, kappa=KAPPA,
         scale=10.0 * width, counter=10.0, t_plus=lambda c: 1.0 - ion_volume * V_M * c,
@@ -277,7 +274,7 @@ def test_liquid_leaves_where_current_enters(kind: str, tmp_path: Path) -> None:
 
 
 def test_cycles_bring_the_salt_back(tmp_path: Path) -> None:
-    """Plate, rest and strip three times: what left strong in salt comes in again as strong.
+    """Plate, rest and strip twice: what left strong in salt comes in again as strong.
 
     With the local c for what comes in 1.6 % of the salt would be lost a cycle. A run that goes on
     from the plated state has the store, too.
@@ -287,14 +284,14 @@ def test_cycles_bring_the_salt_back(tmp_path: Path) -> None:
         "step": "rest", "duration": "60 s"}  # fmt: skip
     even = copy.deepcopy(CELL["materials"]["even"]) | {"D": "2e-11 m^2/s", "t_plus": 0.4}
     slow = {"materials.even": even}
-    cycles = [{"step": "cycle", "cycles": 3, "steps": [plate, rest, strip]}]
+    cycles = [{"step": "cycle", "cycles": 2, "steps": [plate, rest, strip]}]
     cell(slow | {"protocol": cycles}).run(tmp_path / "r")
     series = Result(tmp_path / "r").series
     plated = -series["charge"]
     room = 12e-6 - PER_CHARGE * series["plated"]
     start = room[0] + PER_CHARGE * plated[0]
     mean = (1000.0 * start - series["salt_out"]) / room
-    ends = [np.flatnonzero(series["cycle"] == k)[-1] for k in (1, 2, 3)]
+    ends = [np.flatnonzero(series["cycle"] == k)[-1] for k in (1, 2)]
     print("cycles", mean[ends], series["salt"].max(), series["c_max"].max())
     assert np.abs(plated[ends]).max() * PER_CHARGE < 1e-6 * start
     assert np.abs(mean[ends] / 1000.0 - 1.0).max() < 1e-6

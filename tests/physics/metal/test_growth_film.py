@@ -138,11 +138,10 @@ def forgetful(width: float, eta: float, eta_nuc: float, q_cov: float) -> Growth:
     return growth
 
 
-@pytest.mark.parametrize("width", [UM, 0.5 * UM])
-def test_a_wall_forgets_its_barrier(width):
+def test_a_wall_forgets_its_barrier():
     """With q_cov of 10 nm the film lags by V_m/F times the integral of (i/i_w(q) - 1) dq, whatever
     lambda is: 0.024 um instead of 0.8 and 1.7. Stripped to 2 nm, it asks for most of it again."""
-    eta_nuc, eta, q_cov = 0.05, -0.06, 1e-8 / PER_CHARGE
+    width, eta_nuc, eta, q_cov = 0.5 * UM, 0.05, -0.06, 1e-8 / PER_CHARGE
     growth = forgetful(width, eta, eta_nuc, q_cov)
     i = density(eta)
     lag, _ = quad(

@@ -56,11 +56,10 @@ def flat(width: float, eta: float, *, h: float = 0.5, mobility: float = 2.0, tra
     return (growth.volume - before) / (4 * h * width * v * time) - 1, growth
 
 
-@pytest.mark.parametrize("eta", [-0.1, 0.05])
-@pytest.mark.parametrize("width", [UM, 0.5 * UM])
+@pytest.mark.parametrize(("width", "eta"), [(UM, -0.1), (0.5 * UM, 0.05)])
 def test_flat_front(width, eta):
-    """0.1 % for three mobilities and two widths, plating and stripping."""
-    for mobility in (1.0, 2.0, 4.0):
+    """0.1 % for two mobilities; a width plates, half of it strips."""
+    for mobility in (1.0, 4.0):
         error, growth = flat(width, eta, mobility=mobility)
         print("flat", width, eta, mobility, error)
         assert abs(error) <= 1e-3
@@ -111,10 +110,10 @@ def test_order_in_space():
 
 
 def test_order_in_time():
-    """Height of the contour of a front that speeds up by 18 %, steps halved: second order."""
+    """Height of the contour of a front that speeds up by 18 %, steps halved twice: second order."""
     width, h = 0.5 * UM, 0.25 * UM
     heights = []
-    for n in (20, 40, 80, 160):
+    for n in (20, 40, 80):
         growth = Growth(
             strip(40 * width, h), layer(8 * width, width), width=width, kappa=2e-3, sigma=1e4,
             scale=12.0 * 4 * h,

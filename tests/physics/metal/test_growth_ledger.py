@@ -57,7 +57,6 @@ def cell(*, island: bool = False, axisymmetric: bool = False, **options: Any) ->
 CASES: dict[str, dict[str, Any]] = {
     "no salt, ideal counter": {},
     "salt, metal counter, island": {"t_plus": t_plus, "counter": 10.0, "island": True},
-    "salt, ideal counter": {"t_plus": t_plus},
     "divalent, 1:2 salt": {"t_plus": t_plus, "counter": 10.0, "formula": Salt(2, -1)},
     "around an axis": {"t_plus": t_plus, "counter": 10.0, "axisymmetric": True},
 }
