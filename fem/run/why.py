@@ -11,8 +11,9 @@ act on each other; so do all whose m(N) - m(-k) - m(-l) + m(-k -l), what both do
 what each does, is not none. An effect below 3 times the change of m on a mesh of half the size is
 none. Each state is one solve: `secondary` with the salt as at the start, `steady` with its
 gradient; metal on walls is that of the start, so this is what decides at the beginning of a
-plating. Or each is a whole run with its protocol: what decides at its end; then half a time step
-counts in the error as well.
+plating. What cannot be switched off because the host has no mesh then is left out. Or each is a
+whole run with its protocol: what decides at its end; then half a time step counts in the error as
+well.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from fem.base.errors import CaseError, RunError
 from fem.base.folder import write_text
 from fem.case.case import Case
 from fem.case.ingredients import ingredients
+from fem.case.meshes import mesh_folder
 from fem.contract.physics import Ingredient
 from fem.results.comparison import numbers
 from fem.results.result import Result
@@ -73,8 +75,12 @@ def why(
     if lost := [name for name in only if name not in known]:
         raise CaseError(f"why: no ingredient {lost[0]!r}; this case has: {', '.join(known)}")
     most = MOST_OF_RUN if whole else MOST
-    chosen = [known[name] for name in dict.fromkeys(only)] or list(known.values())[:most]
-    left_out = [name for name in known if name not in {i.name for i in chosen}]
+    wanted = [known[name] for name in dict.fromkeys(only)]
+    chosen, refused = _with_meshes(case, folder, wanted or [*known.values()], len(wanted) or most)
+    if not chosen:
+        raise CaseError(f"why: nothing is left to be asked: {'; '.join(refused.values())}")
+    kept = {i.name for i in chosen}
+    left_out = [refused.get(name, name) for name in known if name not in kept]
     corners: dict[Corner, dict[str, float]] = {}
     everything = frozenset(i.name for i in chosen)
     solver = _Solver(case, chosen, folder, whole, quiet)
@@ -95,7 +101,7 @@ def why(
         f"each ({len(corners)}); an effect below {TIMES_ERROR:g} times the change on a mesh of "
         f"half the size{' and with half the time step' if whole else ''} is none. Shown: main "
         "effect (Shapley share). "
-        + (f"Left out: {', '.join(left_out)}." if left_out else ""),
+        + (f"Left out: {'; '.join(left_out)}." if left_out else ""),
         "metrics": names,
         "error": error,
         "all": corners[everything], "none": corners[frozenset()],
@@ -114,6 +120,45 @@ def why(
     }  # fmt: skip
     write_text(folder / "why.json", json.dumps(answer, indent=2) + "\n")
     return answer
+
+
+def _with_meshes(
+    case: Case, folder: Path, wanted: Sequence[Ingredient], most: int
+) -> tuple[list[Ingredient], dict[str, str]]:
+    """The first ingredients in all whose combinations the host has a mesh; why others have none.
+
+    Args:
+        case: with all of them.
+        folder: of its result.
+        wanted: ingredients, most telling first.
+        most: number of ingredients.
+    """
+    kept: list[Ingredient] = []
+    refused: dict[str, str] = {}
+    for new in wanted:
+        if len(kept) == most:
+            break
+        try:
+            if _reshapes(new, case):
+                shaping = [i for i in kept if _reshapes(i, case)]
+                for off in (c for n in range(len(shaping) + 1)
+                            for c in itertools.combinations(shaping, n)):
+                    data = copy.deepcopy(case.to_dict())
+                    for ingredient in (*off, new):
+                        ingredient.switch(data)
+                    mesh_folder(Case.from_dict(data, folder=folder))
+        except (CaseError, RunError) as error:
+            refused[new.name] = f"{new.name} (no mesh without it: {' '.join(str(error).split())})"
+        else:
+            kept.append(new)
+    return kept, refused
+
+
+def _reshapes(ingredient: Ingredient, case: Case) -> bool:
+    """Without this ingredient the host has another mesh."""
+    data = copy.deepcopy(case.to_dict())
+    ingredient.switch(data)
+    return bool(data.get("geometry") != case.to_dict().get("geometry"))
 
 
 class _Solver:

@@ -11,9 +11,10 @@ import pytest
 from fem import Case
 from fem.base.errors import CaseError, RunError
 from fem.case.ingredients import ingredients
+from fem.contract.physics import Ingredient
 from fem.results.result import Result
 from fem.run.report import report
-from fem.run.why import acting, effects, table, why
+from fem.run.why import _with_meshes, acting, effects, table, why
 from fem.values.units import parse_quantity
 from tests.physics.averaged.columns import column
 from tests.verification.cells import PLAIN, case, kinetics
@@ -71,7 +72,7 @@ def test_a_barrier_costs_its_voltage_and_good_conductors_nothing(host: Path) -> 
     shares = sum(row["numbers"]["voltage"]["shapley"] for row in found["rows"])
     assert shares == pytest.approx(found["all"]["voltage"] - found["none"]["voltage"], rel=1e-9)
     text = "\n".join(table(found))
-    assert "Left out: salt gradient, kinetics." in text
+    assert "Left out: salt gradient; kinetics." in text
     page = report(host).read_text()
     assert "Not asked" not in page and "eta_nuc = 0" in page
 
@@ -109,6 +110,32 @@ def test_a_state_that_cannot_be_built_is_named(
     monkeypatch.setattr("fem.run.session.run", refuse)
     with pytest.raises(RunError, match=r"all ingredients .* porosity cannot be .* --only"):
         why(host, only=["barriers"])
+
+
+def test_what_cannot_be_meshed_is_told_and_left_out(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three shapes: the second has no mesh, the third none without the first."""
+    def shape(name: str, path: str) -> Ingredient:
+        return Ingredient(name, "", lambda data: data["geometry"].update({path: "3 um"}))
+
+    def build(case: Case) -> None:
+        made = case.to_dict()["geometry"]
+        changed = {k for k in ("sheet_thickness", "spacing", "length") if made[k] == "3 um"}
+        if "spacing" in changed or {"sheet_thickness", "length"} <= changed:
+            raise CaseError("spacing: no room\n  for sheets")
+
+    monkeypatch.setattr("fem.run.why.mesh_folder", build)
+    three = [shape("a", "sheet_thickness"), shape("b", "spacing"), shape("c", "length")]
+    plain = [i for i in ingredients(Case.load(host / "case.toml")) if i.name == "barriers"]
+    kept, refused = _with_meshes(
+        Case.load(host / "case.toml"), host, [*three, *plain], 2)
+    assert [i.name for i in kept] == ["a", "barriers"]
+    assert refused["b"] == "b (no mesh without it: spacing: no room for sheets)"
+    assert set(refused) == {"b", "c"}
+    monkeypatch.setattr("fem.run.why.ingredients", lambda *_, **__: three[1:2])
+    with pytest.raises(CaseError, match=r"nothing is left to be asked: b \(no mesh"):
+        why(host)
 
 
 def test_what_varies_in_a_host_becomes_its_mean() -> None:
