@@ -53,7 +53,8 @@ def half_voltages(path: Path) -> dict[int, dict[str, float]]:
 def _by_cycle(path: Path) -> Iterator[tuple[int, list[tuple[float, float, float]]]]:
     """Current density, step and voltage of all rows of a cycle; rows outside cycles are left out.
 
-    A protocol with one cycle only has no such column; its steps are those of cycle 1 then.
+    A protocol with one cycle only has no such column; its steps are those of cycle 1 then. Where
+    it was resumed with more of them, the column has no number in the rows before.
     """
     with open(path, newline="", encoding="utf-8") as file:
         table = csv.reader(file)
@@ -64,7 +65,8 @@ def _by_cycle(path: Path) -> Iterator[tuple[int, list[tuple[float, float, float]
         for line in table:
             if len(line) < len(names):
                 break  # cut short by a kill
-            cycle = 1 if of is None else int(float(line[of]))
+            number = math.nan if of is None else float(line[of])
+            cycle = 1 if math.isnan(number) else int(number)
             if cycle != now and rows:
                 yield now, rows
                 rows = []
