@@ -148,7 +148,7 @@ class InTime(Simulation):
                 raise
             return
         gently = self.stepper.gently
-        self.stepper.restart(voltage=segment.voltage is not None)
+        self.stepper.restart(voltage=self._held())
         self.stepper.gently = gently
         start.foresee(self.main)
 
@@ -164,7 +164,7 @@ class InTime(Simulation):
             return False
         s.restore(before)
         self.before_jump, self.flowing = None, self.carried
-        self.stepper.restart(voltage=segment.voltage is not None, gently=True)
+        self.stepper.restart(voltage=self._held(), gently=True)
         return True
 
     def _step(

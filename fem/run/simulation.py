@@ -186,7 +186,7 @@ class Simulation:
         here = provenance.record(self.comm) | {"resumed_at": self.s.t}
         self.made = [*kept.get("made", ()), here]
         self.stepper.dt = float(kept["next_dt"])
-        if self.segments[self.number].voltage is not None:
+        if self._held():
             self.stepper.jump = self.segment_start
         self.exchanged = float(kept.get("exchanged", 0.0))
         self.tally = Tally(**kept["tally"])
@@ -217,6 +217,11 @@ class Simulation:
             self.remarks.add("initial", self.origin)
         elif self.origin:
             self.say(self.origin)
+
+    def _held(self) -> bool:
+        """The voltage is held, or was until now: layers at walls then have no scale of time."""
+        around = self.segments[max(0, self.number - 1) : self.number + 1]
+        return any(segment.voltage is not None for segment in around)
 
     def save(self) -> None:
         """Checkpoint now; what the series says so far goes to the disk first (collective)."""

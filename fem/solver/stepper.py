@@ -21,8 +21,9 @@ __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 
 #: Factor by which a step may exceed the change it aims at.
 CHANGE_SLACK = 1.3
-#: Smallest steps after a jump of the voltage, as shares of the time since and of dt_min: the
-#: current begins without bound, like 1/sqrt(t), on no other scale than the time since.
+#: Smallest steps after a jump to or from a held voltage, as shares of the time since and of dt_min:
+#: the current begins without bound, like 1/sqrt(t), and what it has left fades like that, on no
+#: other scale than the time since.
 MIN_SHARE_SINCE_JUMP, MIN_SHARE_OF_DT_MIN = 1e-3, 1e-5
 #: First step out of a jump, over dt_min.
 JUMP_START_FACTOR = 10.0
@@ -137,7 +138,7 @@ class Stepper:
         """Begin anew after a jump of the control: first order, first step size.
 
         Args:
-            voltage: it is the voltage that is imposed.
+            voltage: it is the voltage that is imposed, or was until now.
             gently: no potentials fit the salt before the jump; a small step finds them with it.
         """
         self.system.restart_formula()

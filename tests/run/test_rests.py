@@ -510,3 +510,14 @@ def test_too_little_salt_is_named(tmp_path: Path) -> None:
         cell([plate(10.0, 1.0)], initial={"c": "0.001 mol/m3"}).run(tmp_path / "a")
     with pytest.raises(RunError, match=r"salt lasts .*Sand's time.* too short for these time st"):
         cell([plate(10.0, 1.0)], initial={"c": "0.5 mol/m3"}).run(tmp_path / "b")
+
+
+def test_a_rest_right_after_a_short_hold_begins_with_steps_below_dt_min(tmp_path: Path) -> None:
+    """What 10 ms at -1 V have left at the wall fades on the scale of the time since."""
+    hold = {"step": "hold", "voltage": "-1 V", "duration": "10 ms"}
+    fine = {"family": "planar", "length": "100 um", "size": "2 um", "size_collector": "20 nm"}
+    steps = [hold, {"step": "rest", "duration": "1 s"}]
+    case = cell(steps, kinetics=kinetics(10.0), geometry=fine, time={"dt0": "1 ms"})
+    series = case.run(tmp_path / "out").series
+    assert series["current_density"][-1] == pytest.approx(0.0, abs=1e-9)
+    assert series["dt"][series["segment"] == 1][0] < 1e-4
