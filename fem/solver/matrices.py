@@ -69,7 +69,7 @@ class Assembly:
         self.moment: Moment | None = None
         self._flat: Any = None
         self.flows = {
-            u.name: Differences(self.smooth[k][k], u.differential)
+            u.name: Differences(self.smooth[k][k], u.differential, stage.fixed[k])
             for k, u in enumerate(stage.unknowns)
             if stage.affine and u.potential
         }
@@ -158,8 +158,9 @@ class Assembly:
         reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]
         drift = self.drifts.get(name, 0.0)
         if name in self.flows:
-            flowing = self.flows[name].noise(unknown.owned) + drift
-            return flowing + (reacting if len(reacting) else 0.0), reacting
+            reacting = reacting if len(reacting) else np.zeros(len(x))
+            flowing, leaving = self.flows[name].noise(unknown.owned)
+            return flowing + drift + reacting, leaving + reacting
         return ROUND_OFF * whole * x[: len(whole)] + reacting + drift, reacting
 
     def fill(self) -> None:
@@ -242,9 +243,10 @@ class Differences:
     Args:
         matrix: gives the pattern, which must stay as it is.
         stores: there is storage in it.
+        held: owned nodes at which the potential is held.
     """
 
-    def __init__(self, matrix: Any, stores: bool = False):
+    def __init__(self, matrix: Any, stores: bool = False, held: npt.ArrayLike = ()):
         self.least = 0.0 if stores else 1e-13
         pointer, columns, _ = matrix.getValuesCSR()
         self.row = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
@@ -256,6 +258,11 @@ class Differences:
             PETSc.IS().createStride(len(seen), comm=PETSc.COMM_SELF),
         )
         self._there, self._here = np.empty((2, len(self.row)))
+        self.held = np.zeros(len(pointer) - 1, dtype=bool)
+        self.held[np.asarray(held, dtype=np.intp)] = True
+        self.all.array_w[:] = self.held
+        self.gather.scatter(self.all, self.needed)
+        self.leaves = self.needed.array_r[self.column] * ~self.held[self.row]
 
     def take(self, matrix: Any) -> None:
         """Take the values of a matrix of the same pattern."""
@@ -265,10 +272,12 @@ class Differences:
         size = np.bincount(self.row, np.abs(self.values), n)
         self.total = np.where(np.abs(total) > self.least * size, total, 0.0)
         self.diagonal = 0.5 * size
+        self.outer = np.bincount(self.row, np.abs(self.values) * self.leaves, n)
 
-    def noise(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Change of A x by the last bit of x, at owned nodes."""
-        return np.finfo(float).eps * self.diagonal * x
+    def noise(self, x: npt.NDArray[np.float64]) -> tuple[Array, Array]:
+        """Change of A x by the last bit of x, at owned nodes, and of what goes to held nodes."""
+        last = np.finfo(float).eps * np.abs(x)
+        return self.diagonal * last, self.outer * last
 
     def times(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """A x at owned nodes (collective)."""

@@ -181,6 +181,17 @@ def test_boundaries_held_at_two_temperatures_begin_at_rest(tmp_path: Path) -> No
     assert found["probe.middle"] == pytest.approx(308.15, abs=0.01)
 
 
+def test_a_cell_between_two_temperatures_rests(tmp_path: Path) -> None:
+    """The last bit of T beside a held boundary is more heat than balances at rest may miss."""
+    boundaries = {"collector": {"T": "278.15 K"}, "counter": {"T": "318.15 K"}}
+    found = summary(hot(
+        {"regions": REGIONS, "boundaries": boundaries},
+        geometry=ACTIVE["geometry"] | {"length": "20 um", "size": "0.5 um"},
+        protocol=[PLATE | {"duration": "1 s"}, {"step": "rest", "duration": "1 s"}],
+    ), tmp_path / "r")  # fmt: skip
+    assert found["T_max"] == pytest.approx(318.15, abs=1e-2)
+
+
 @pytest.mark.parametrize("ambient", [("310 K", "310 K"), ("330 K", "310 K")])
 def test_surroundings_at_other_temperatures_than_the_case(
     ambient: tuple[str, str], tmp_path: Path
