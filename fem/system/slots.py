@@ -30,9 +30,15 @@ class Slots:
     def __init__(self) -> None:
         self.after: dict[str, tuple[str, ...]] = {CELL_SLOT: ()}
         self.slot_of: dict[str, str] = {}
+        self.last: set[str] = set()
 
-    def declare(self, name: str, after: Sequence[str]) -> None:
+    def declare(self, name: str, after: Sequence[str], *, last: bool = False) -> None:
         """Declare a slot that is solved after others.
+
+        Args:
+            name: of the slot.
+            after: slots that it follows.
+            last: it follows all others, but for those that name it.
 
         Raises:
             RunError: it is declared already, and otherwise.
@@ -42,6 +48,8 @@ class Slots:
             raise RunError(
                 f"the slot {name!r} comes after {known} already; it cannot come after {new}, too"
             )
+        if last:
+            self.last.add(name)
 
     def put(self, row: str, slot: str) -> None:
         """Put a row into a slot.
@@ -68,7 +76,11 @@ class Slots:
                     f"slots cannot be put in order: {', '.join(unknown)}: not declared "
                     f"({slot} after {', '.join(after)})"
                 )
-        order, circle = in_order(self.after)
+        early = {slot for slot, after in self.after.items() if not self.last & {slot, *after}}
+        order, circle = in_order({
+            slot: {*after} | early if slot in self.last else after
+            for slot, after in self.after.items()
+        })
         if circle:
             raise RunError(f"slots cannot be put in order: a circle ({circle})")
         stages = (tuple(r for r, at in self.slot_of.items() if at == slot) for slot in order)

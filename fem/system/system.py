@@ -223,17 +223,21 @@ class System:
         self.define(name, unknown.value, part)
         return unknown
 
-    def slot(self, name: str, after: Sequence[str] | None = None) -> None:
+    def slot(
+        self, name: str, after: Sequence[str] | None = None, *, last: bool = False
+    ) -> None:
         """Declare a slot for unknowns that are solved after those of other slots.
 
-        By default that is after all slots declared so far.
+        By default that is after all slots declared so far but the last ones; with `last` after
+        those declared later, too, as what takes up a port has to be.
 
         Raises:
             RunError: it is declared already, and otherwise.
         """
         if after is None:
-            after = self.slots.after.get(name, tuple(self.slots.after))
-        self.slots.declare(name, after)
+            early = (slot for slot in self.slots.after if slot not in self.slots.last)
+            after = self.slots.after.get(name, tuple(early))
+        self.slots.declare(name, after, last=last)
 
     def again(self, name: str, slot: str) -> None:
         """Solve for an unknown once more in a later slot, in a second row `<name>.<slot>`.

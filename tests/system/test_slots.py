@@ -48,6 +48,17 @@ def test_slots_without_an_order_are_an_error(
         slots.plan()
 
 
+def test_a_last_slot_follows_those_that_are_declared_later() -> None:
+    """Heat takes what a guest makes in a slot of its own; one that names heat follows it."""
+    slots = Slots()
+    slots.declare("heat", ("cell",), last=True)
+    slots.declare("tracer", ("cell",))
+    slots.declare("stress", ("heat",))
+    for row, slot in (("rise", "heat"), ("b", "tracer"), ("u", "stress"), ("c", "cell")):
+        slots.put(row, slot)
+    assert slots.plan() == (("c",), ("b",), ("rise",), ("u",))
+
+
 def test_a_slot_is_declared_once_and_before_it_is_used() -> None:
     slots = Slots()
     slots.declare("front", ("cell",))

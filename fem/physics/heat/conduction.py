@@ -163,7 +163,7 @@ class Conduction(Observer):
         self.zero = self.around[0] if len(self.around) == 1 else self.start
         slot = CELL_SLOT if self.together else SLOT
         if not self.together:
-            s.slot(slot, after=tuple(s.slots.after))
+            s.slot(slot, last=True)
         self.rise = s.add("rise", part, differential=True, potential=True, slot=slot)
         self.rise.value.x.array[:] = self.start - self.zero
         self.T, self.seen = s.memory("T", part), s.memory("T_seen", part)
