@@ -513,7 +513,7 @@ def test_too_little_salt_is_named(tmp_path: Path) -> None:
 
 
 def test_a_rest_right_after_a_short_hold_begins_with_steps_below_dt_min(tmp_path: Path) -> None:
-    """What 10 ms at -1 V have left at the wall fades on the scale of the time since."""
+    """The layer that 10 ms at -1 V leave at the wall fades on the scale of the time since."""
     hold = {"step": "hold", "voltage": "-1 V", "duration": "10 ms"}
     fine = {"family": "planar", "length": "100 um", "size": "2 um", "size_collector": "20 nm"}
     steps = [hold, {"step": "rest", "duration": "1 s"}]
