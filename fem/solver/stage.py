@@ -335,7 +335,7 @@ class Stage:
                 if left <= TURNED_SHARE or s.hints.tight:
                     break
                 closes = self._closes(norm, gap, scale)
-                turned = not closes and self._turned(before, [*residual, gap])
+                turned = self.drives and not closes and self._turned(before, [*residual, gap])
                 if left <= MAX_RESIDUAL_GROWTH and not turned:
                     break
                 share /= 2  # too far, as exponentials lead: go back half of the way
