@@ -140,8 +140,8 @@ class System:
         self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.solver.decoupling`
         self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
         self.edge_fluxes: list[Any] = []  # `fem.system.edges.EdgeFlux`es
-        self.preparers: list[Callable[[], None]] = []  # run once a step, after extrapolation
-        self.deciders: list[Callable[[], None]] = []  # run once all preparers have
+        self.preparers: list[Callable[[], None]] = []  # run in a step, after extrapolation
+        self.deciders: list[Callable[[], bool]] = []  # run then; True: prepare anew
         # Arrays that preparers fill and no checkpoint keeps; undone if a step fails for good.
         self.foreseen: list[npt.NDArray[Any]] = []
         # Ask whether the formula of a step remembers less than nothing; then BDF1 takes it.
@@ -512,8 +512,11 @@ class System:
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False
             unknown.value.x.array[free] = guess[free]
-        for prepare in (*self.preparers, *self.deciders):
+        for prepare in self.preparers:
             prepare()
+        if any([decide() for decide in self.deciders]):
+            for prepare in self.preparers:
+                prepare()
 
     def _foreseen(
         self, now: Any, before: Any, earlier: Any, rate: Any = None

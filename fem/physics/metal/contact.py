@@ -4,34 +4,29 @@ The profile of a front has tails, and tails must carry electrons to the front of
 but to no other. So pieces are distinguished by their cores, and tails are given to them by ascent:
 
     height   h = max(xi, cap) at the nodes of the pores, foreseen for the end of the step
-    piece    nodes linked by edges with h >= TOUCH_HEIGHT at both ends, by one conducting solid, or
-             by the collector; with h >= PART_HEIGHT only, if both ends were in one piece at the
-             last step
+    afloat   metal of pieces without contact, `owner` their numbers. A piece that is cut off stands
+             still, and its charge stays: nothing reacts in its core (afloat >= TOUCH_HEIGHT) nor
+             flows there. All that moves is the rest, h - afloat: front, remains and necks know
+             nothing of what floats. Where a front grows through the tail of such a piece both are
+             in one node, and two sharp fronts that meet have 1/2 each
+    piece    nodes linked by edges with h - afloat >= TOUCH_HEIGHT at both ends, or in cores of what
+             floats, by one conducting solid, or by the collector; with PART_HEIGHT only, if both
+             ends were in one piece at the last step. What is linked with the collector floats no
+             more; of what is not, all metal does
     wall     a node on a conductor belongs to that solid whatever h is there; metal beside it is
              linked to it as to any other node
     ascent   every other node follows its highest neighbour uphill
     basin    what ends in a maximum below TOUCH_HEIGHT (a young film, a nucleus) joins its neighbour
              across the highest saddle; two pieces are never joined so
-    keeping  where the metal as a whole dissolves, tails stay with the piece that they were of.
-             Where it is plated fronts go into the tails of others: nodes pass from what floats to
-             the collector's piece, and back only if they hold what is lent
-    lent     metal of what floats in nodes of the collector's piece: all that is there as a node
-             passes, and what a front at rest has in the ghost of a neck that parts. It counts with
-             the piece that floats, as far as it is there; where nothing else is left while metal
-             dissolves, ascent gives the node back. What goes back with a node is what was lent: the
-             rest counts with the piece that the node was of, the other way round
     ridge    a node of the collector's piece below PART_HEIGHT that rises less than a front does
              (MAX_RIDGE_SLOPE in psi; a front has 1): the last of a neck. As a neck parts, also one
              below TOUCH_HEIGHT that has more than the front of a piece can have left there. It
-             follows other such nodes only, and their basin joins the collector's piece if it can.
-             So what is left of a neck is stripped, and does not hang for ever on what was cut off
-    stub     what a ridge has above PART_HEIGHT and no piece holds: `fem.physics.metal.remains`
-             brings it to rest, and nothing grows on it
+             follows other such nodes only, and their basin, the ghost of the neck, joins the
+             collector's piece if it can and is stripped; in it only the tail that a front of what
+             floats has at rest is afloat
     cut      a cell of the pores is open to electrons of metal if all its nodes are of one piece or
              all of none: else a node that no piece had foreseen would link two. Between two pieces
-             SHUT_SHARE of the empty pore's conductivity is left, beside coatings SHUT_SHARE^2.
-             Nor does metal pass there, and no front has an area in it: else what is cut off
-             relaxes into the cells of the collector's piece, and dissolves at its potential
+             SHUT_SHARE of the empty pore's conductivity is left, beside coatings SHUT_SHARE^2
 
 Pieces part and join between two steps: a step in which they would ends there, with the pieces that
 were before it, and rates jump as the next one begins.
@@ -101,11 +96,10 @@ class Contact:
     Attributes:
         open: 1 in cells in which metal may conduct, 0 in those that are shut (DG0, whole mesh).
         left: share of the empty pore's conductivity that is left in each cell (DG0, whole mesh).
-        flows: 0 in cells between two pieces of metal, 1 elsewhere (DG0, whole mesh).
+        flows: 0 in cells between two pieces and in what floats, 1 elsewhere (DG0, whole mesh).
         parted: there are such cells, on this rank or another.
-        stub: 1 at nodes from PART_HEIGHT on that hang on no core of a piece, 0 elsewhere.
-        lent: the xi of local nodes that counts with another piece than theirs.
-        lender: number of that piece, 0 for none.
+        afloat: the xi of metal that floats, in a step and until it has contact again.
+        owner: number of its piece, 0 where there is none.
         coated: local nodes that no conductor reaches through its coating.
         keeps_off: there are such nodes, on this rank or another.
         height: h of the last decision.
@@ -126,8 +120,8 @@ class Contact:
         for field in fields:
             field.x.array[:] = 1.0
         self.parted = False
-        self.piece, self.stub, self.lent, self.lender = (
-            s.memory(name, unknown.part) for name in ("piece", "stub", "lent", "lender"))
+        self.kept = tuple(s.memory(name, unknown.part) for name in ("piece", "afloat", "owner"))
+        self.piece, self.afloat, self.owner = self.kept
         #: Number of the next new piece, and how many pieces and solids there are.
         self.count = s.charges["pieces"] = np.array([COLLECTOR_PIECE + 1.0, 0.0])
         self.height = np.zeros(len(unknown.value.x.array))
@@ -136,6 +130,8 @@ class Contact:
         self.share: float | None = None
         #: When pieces part or join at once: the time, s, and the h that was foreseen.
         self.due: tuple[float, Array] | None = None
+        #: Where the pieces of this run parted from others, m.
+        self.places: dict[int, list[float] | None] = {}
         self._ready = False
         s.deciders.append(self.update)
         s.jumps.append(lambda: self.share)
@@ -277,7 +273,7 @@ class Contact:
 
     # -- decision ------------------------------------------------------------------------------
 
-    def update(self) -> None:
+    def update(self) -> bool:
         """Decide for the step at hand, from the front foreseen and the caps shown (collective).
 
         Pieces part and join between two steps: a step in which they would keeps those of before.
@@ -286,55 +282,19 @@ class Contact:
         height = self._covered(self.s["front"].xi.x.array)
         if self.due is not None and self.due[0] == self.s.t and self.s.history == 1:
             height = self.due[1]
-        count, stub = self.count.copy(), self.stub.x.array.copy()
-        self.decide(height)
+        count, kept = self.count.copy(), [f.x.array.copy() for f in self.kept]
+        now = self.unknown.old[0].x.array
+        self.decide(height, now)
         self.share = self.due = None
         if self.changed and self.s.dt > 0.0:
-            self.share, there = self._search(parts=self.count[1] > count[1])
+            self.share, there = self._search(kept, parts=self.count[1] > count[1])
             self.due = None if self.share else (self.s.t, there)
         if self.share:
-            self.count[:], self.stub.x.array[:] = count, stub
-            self.height = self._shared(self._covered(self.unknown.old[0].x.array))
-            self._store(self.before)
-        self._lend()
-
-    def _lend(self) -> None:
-        """Note what the collector's piece and what floats have of one another (collective)."""
-        now, was = self.piece.x.array, self.before
-        lent, lender = self.lent.x.array, self.lender.x.array
-        metal = np.maximum(self.unknown.old[0].x.array, 0.0)
-        own = now == COLLECTOR_PIECE
-        floating, before = self._floating(now), self._floating(was)
-        back = (was != now) & (was > 0.0) & (lender == now)  # the rest stays where it was
-        lender[back], lent[back] = was[back], np.maximum(metal - lent, 0.0)[back]
-        passed = (was > COLLECTOR_PIECE) & own & (lender == 0.0)
-        lender[passed], lent[passed] = was[passed], metal[passed]
-        for number in sorted(floating - before):  # what its front has at rest in the neck's ghost
-            rest = self._rest(number, own & (was == COLLECTOR_PIECE) & (metal > MIN_RIDGE_HEIGHT))
-            more = rest > np.maximum(lent, MIN_RIDGE_HEIGHT)
-            lender[more], lent[more] = number, rest[more]
-        np.minimum(lent, metal, out=lent)
-        settled = (lender == now) | ~np.isin(lender, [COLLECTOR_PIECE, *floating])
-        lent[settled] = lender[settled] = 0.0
-
-    def _floating(self, piece: npt.NDArray[Any]) -> set[int]:
-        """Numbers of the pieces of metal that float (collective)."""
-        here = np.unique(piece[piece > COLLECTOR_PIECE]).astype(int).tolist()
-        return set().union(*self.comm.allgather(here))
-
-    def _rest(self, number: int, on: Mask) -> Array:
-        """The xi of a front at rest around the core of a piece, at marked nodes (collective)."""
-        psi = distance(self.height, MIN_HEIGHT)
-        psi = np.where(self.piece.x.array == number, psi, -np.abs(psi))
-        return np.asarray(profile(-self._distance(psi, on)))
-
-    def _distance(self, psi: Array, on: Mask) -> Array:
-        """Distance of marked nodes from the contour psi = 0, in lambda; else inf (collective)."""
-        x, out = self.unknown.space.tabulate_dof_coordinates(), np.full(len(psi), np.inf)
-        contour, _ = crossings(x, self.edges, psi)
-        far = -float(distance(MIN_HEIGHT, MIN_HEIGHT)) * self.width
-        out[on] = nearest(self.comm, x[on], contour, far) / self.width
-        return out
+            self.count[:] = count
+            self._take(kept)
+            self.height = self._shared(self._covered(now))
+            self._cut()
+        return self.changed and not self.share
 
     def _covered(self, xi: Array) -> Array:
         """Height of this xi and the caps of nuclei."""
@@ -349,99 +309,172 @@ class Contact:
         """
         self.prepare()
         if fresh:
-            for field in (self.piece, self.stub, self.lent, self.lender):
+            for field in self.kept:
                 field.x.array[:] = 0.0
-        self.decide(self.unknown.value.x.array)
+        xi = self.unknown.value.x.array
+        self.decide(xi, xi)
 
     def recall(self) -> None:
         """Cut what `piece` says, as it was restored (collective)."""
         self.prepare()
-        self._store(np.rint(self.piece.x.array).astype(np.int64))
+        self._cut()
         self.height = self.unknown.value.x.array.copy()
 
-    def decide(self, height: Array) -> None:
-        """Tell pieces apart by h at the local nodes, and cut between them (collective)."""
+    def decide(self, height: Array, xi: Array) -> None:
+        """Tell pieces apart by h at the local nodes, and cut between them (collective).
+
+        Args:
+            height: h.
+            xi: metal that is there; of what is cut off its share is kept.
+        """
         self.prepare()
         h = self.height = self._shared(height)
         before = self.before = np.rint(self.piece.x.array).astype(np.int64)
-        links, pieces, own = self._cores(h, before)
+        afloat, owner = self.afloat.x.array, self.owner.x.array
+        links, part, pieces, own = self._cores(h, before)
         self.changed, self.count[1] = pieces != self.count[1], pieces
         if pieces <= 1:
-            number = COLLECTOR_PIECE if own or not pieces else COLLECTOR_PIECE + 1
-            self._store(np.full(len(h), number))
-            self.stub.x.array[:] = 0.0
+            number = COLLECTOR_PIECE if own >= 0 or not pieces else COLLECTOR_PIECE + 1
+            for field, value in zip(self.kept, (number, 0.0, 0.0), strict=True):
+                field.x.array[:] = value
         else:
-            self._store(self._tell_apart(h, links, before))
-            self.stub.x.array[:] = self._stubs(h, self.piece.x.array)
+            joined = self.numbers_of(owner[self.core & (part == own)]) if own >= 0 else set()
+            gone = np.isin(owner, [*joined])
+            afloat[gone] = owner[gone] = 0.0
+            label = self._tell_apart(h - afloat, links, before)
+            for number in sorted(self.numbers_of(label[label > COLLECTOR_PIECE])):
+                self._part(number, label, h - afloat, xi - afloat, before)
+            tail = (label > COLLECTOR_PIECE) | (label == 0) & (owner > 0.0)
+            self.piece.x.array[:] = np.where(
+                self.core, owner, np.where(tail, COLLECTOR_PIECE, label))
+        self._cut()
 
-    def _stubs(self, h: Array, piece: Array) -> Mask:
+    def _part(self, number: int, label: Ints, h: Array, metal: Array, before: Ints) -> None:
+        """Let a piece float: all metal of its nodes, and its tail at rest in those of its neck.
+
+        Args:
+            number: of the piece.
+            label: numbers of the pieces at all nodes.
+            h: height of what has not floated.
+            metal: xi of it.
+            before: numbers of the last step.
+        """
+        self.places[number] = self._edge(label, number)
+        mine = label == number
+        psi = distance(h, MIN_HEIGHT)
+        ghost = (label == COLLECTOR_PIECE) & (before == COLLECTOR_PIECE) & (h > MIN_RIDGE_HEIGHT)
+        rest = profile(-self._distance(np.where(mine, psi, -np.abs(psi)), ghost))
+        tail = ghost & (rest > MIN_RIDGE_HEIGHT) & (self.owner.x.array == 0.0)
+        share = np.where(mine, metal, np.where(tail, np.minimum(metal, rest), 0.0))
+        self.afloat.x.array[:] += share
+        self.owner.x.array[mine | tail] = number
+
+    @property
+    def still(self) -> Mask:
+        """Local nodes in which no metal reacts: cores of what floats, and where no piece is."""
+        return np.asarray(self.core | (self.count[1] > 1.0) & (self.piece.x.array == 0.0))
+
+    @property
+    def core(self) -> Mask:
+        """Local nodes in the cores of metal that floats."""
+        return np.asarray(self.afloat.x.array >= TOUCH_HEIGHT)
+
+    def numbers_of(self, number: Ints) -> set[int]:
+        """Numbers other than 0 on any rank (collective)."""
+        here = {int(k) for k in np.unique(number) if k}
+        return set().union(*self.comm.allgather(here))
+
+    def stubs(self, live: Array) -> Mask:
         """Nodes between PART_HEIGHT and TOUCH_HEIGHT that hang on no core (collective)."""
+        if self.count[1] <= 1:
+            return np.zeros(len(live), dtype=bool)
         i, j = self.edges
-        high = h >= PART_HEIGHT
-        linked = high[i] & high[j] & (piece[i] == piece[j])
+        high = live >= PART_HEIGHT
+        linked = high[i] & high[j]
         part, count, family = united(
             self.comm, self.map, high | (self.kin >= 0), np.stack([i[linked], j[linked]]),
             kin=self.kin, families=self.families, ids=self.ids,
         )
-        core = self._tallest(part, h, count) >= TOUCH_HEIGHT
+        core = self._tallest(part, live, count) >= TOUCH_HEIGHT
         core[family[family >= 0]] = True
         return high & ~np.append(core, False)[part]  # -1, no part: the last entry
 
-    def _cores(self, h: Array, before: Ints) -> tuple[Ints, int, bool]:
-        """Links of metal, how many pieces and solids they leave, and if one is the collector's."""
+    def _distance(self, psi: Array, on: Mask) -> Array:
+        """Distance of marked nodes from the contour psi = 0, in lambda; else inf (collective)."""
+        x, out = self.unknown.space.tabulate_dof_coordinates(), np.full(len(psi), np.inf)
+        contour, _ = crossings(x, self.edges, psi)
+        far = -float(distance(MIN_HEIGHT, MIN_HEIGHT)) * self.width
+        out[on] = nearest(self.comm, x[on], contour, far) / self.width
+        return out
+
+    def _cores(self, h: Array, before: Ints) -> tuple[Ints, Ints, int, int]:
+        """Links of metal, the part of each node, how many pieces and solids there are, own part."""
+        core, live = self.core, h - self.afloat.x.array
+        live = np.where(core, 1.0, live)
+        high = live >= PART_HEIGHT
         i, j = self.edges
-        near = np.flatnonzero((h[i] >= PART_HEIGHT) & (h[j] >= PART_HEIGHT))
+        near = np.flatnonzero(high[i] & high[j])
         i, j = i[near], j[near]
         same = (before[i] == before[j]) & (before[i] != 0)
-        linked = same | (h[i] >= TOUCH_HEIGHT) & (h[j] >= TOUCH_HEIGHT)
+        linked = same | (live[i] >= TOUCH_HEIGHT) & (live[j] >= TOUCH_HEIGHT)
         links = np.stack([i[linked], j[linked]])
         part, count, family = united(
-            self.comm, self.map, (h >= PART_HEIGHT) | (self.kin >= 0), links,
+            self.comm, self.map, high | (self.kin >= 0), links,
             kin=self.kin, families=self.families, ids=self.ids,
         )
-        pieces = self._tallest(part, h, count) >= TOUCH_HEIGHT
+        pieces = self._tallest(part, live, count) >= TOUCH_HEIGHT
         pieces[family[family >= 0]] = True
-        return links, int(pieces.sum()), bool(family[0] >= 0)
+        return links, part, int(pieces.sum()), int(family[0])
 
-    def _search(self, *, parts: bool) -> tuple[float, Array]:
+    def _search(self, kept: list[Array], *, parts: bool) -> tuple[float, Array]:
         """Share of the step after which pieces part or join, 0: at once; h then (collective).
 
         From what the foreseen h says of the time between; both within `CONTACT_SLACK`.
 
         Args:
+            kept: fields of the pieces before.
             parts: there are more pieces then than before.
         """
+        now = self._take(kept)
         old = self._shared(self._covered(self.unknown.old[0].x.array))
         way = self.height - old
         most = self.comm.allreduce(float(np.abs(way).max(initial=0.0)), op=MPI.MAX)
         before, low, high = self.before, 0.0, 1.0
         while (high - low) * most > 0.25 * CONTACT_SLACK:
             middle = 0.5 * (low + high)
-            there = self._cores(old + middle * way, before)[1] == self.count[1]
+            there = self._cores(old + middle * way, before)[2] == self.count[1]
             low, high = (low, middle) if there else (middle, high)
+        self._take(now)
         left = high * most
         share = 0.0 if left <= CONTACT_SLACK else high - 0.5 * CONTACT_SLACK / most
         divided = parts and left > MAX_APPROACH
         return MAX_APPROACH_SHARE * share if divided else share, old + high * way
 
+    def _take(self, values: list[Array]) -> list[Array]:
+        """Put these values into the fields of the pieces; what they had."""
+        had = [field.x.array.copy() for field in self.kept]
+        for field, value in zip(self.kept, values, strict=True):
+            field.x.array[:] = value
+        return had
+
     def _tell_apart(self, h: Array, links: Ints, before: Ints) -> Ints:
-        """Numbers of pieces at all nodes that are seen, 0 elsewhere (collective)."""
-        active = self._around(h > MIN_HEIGHT) | (self.kin >= 0)
-        # Where metal dissolves no tail changes hands but what is lent and nothing else; where it is
-        # plated none goes to what floats but where that has lent some.
-        remains = self.s.values.get("remains")
-        own_before, lent = before == COLLECTOR_PIECE, self.lender.x.array > 0.0
-        if remains is None or remains.dissolves:
-            keeps = np.where(lent & (self.unknown.old[0].x.array <= self.lent.x.array), 0, before)
-        else:
-            keeps = np.where(own_before & ~lent, before, 0)
-        ridge = self._ridges(h) & (keeps != 0) & (keeps <= COLLECTOR_PIECE)
+        """Numbers of pieces at all nodes that are seen, 0 elsewhere (collective).
+
+        Args:
+            h: height of what does not float yet.
+            links: of metal.
+            before: numbers of the last step.
+        """
+        links = links[:, ~self.core[links].any(axis=0)]
+        active = self._around(h > MIN_HEIGHT) & ~self.core | (self.kin >= 0)
+        own_before = before == COLLECTOR_PIECE
+        ridge = self._ridges(h) & own_before
         for neck in (False, True):
             if neck:  # one has parted
-                ridge = self._ridges(h, TOUCH_HEIGHT) & own_before & (keeps != 0)
+                ridge = self._ridges(h, TOUCH_HEIGHT) & own_before
                 ridge &= self._alone(h, ridge)
                 links = links[:, ~ridge[links].any(axis=0)]
-            uphill = self._ascent(h, links, active, ridge, keeps)
+            uphill = self._ascent(h, links, active, ridge)
             part, count, family = united(
                 self.comm, self.map, active, np.concatenate([links, uphill], axis=1),
                 kin=self.kin, families=self.families, ids=self.ids,
@@ -449,21 +482,18 @@ class Contact:
             metal = self._tallest(part, h, count) >= TOUCH_HEIGHT
             pieces = metal.copy()
             pieces[family[family >= 0]] = True
-            own = int(family[0])
-            kept = self._tallest(part, np.maximum(keeps, 0).astype(float), count)
-            parted = pieces & (kept == COLLECTOR_PIECE)
-            if own >= 0:
-                parted[own] = False
+            parted = metal & (self._tallest(part, own_before.astype(float), count) > 0.0)
+            own = family[:1][family[:1] >= 0]
+            parted[own] = False
             if not parted.any():
                 break
-        if parted.any():  # of what has been between them, the ghost goes
-            ghost = self._tallest(part, (ridge & active).astype(float), count) > 0.0
-            kept[parted | (kept == COLLECTOR_PIECE) & ~ghost] = 0.0
-            kept[own if own >= 0 else []] = COLLECTOR_PIECE
-        group = _joined(self._saddles(part, h), pieces, kept)
-        return self._numbered(part, group, metal, family, before, h)
+        ghost = self._tallest(part, (ridge & active).astype(float), count) > 0.0
+        first = ghost & ~parted & parted.any()
+        first[own] = True
+        group = _joined(self._saddles(part, h), pieces, first)
+        return self._numbered(part, group, metal, family, before)
 
-    def _ascent(self, h: Array, links: Ints, active: Mask, ridge: Mask, keeps: Ints) -> Ints:
+    def _ascent(self, h: Array, links: Ints, active: Mask, ridge: Mask) -> Ints:
         """Links of every free node below TOUCH_HEIGHT to its highest neighbour (collective).
 
         Args:
@@ -471,14 +501,12 @@ class Contact:
             links: of metal.
             active: nodes that are given to a piece.
             ridge: nodes that follow only one another.
-            keeps: piece of a node that follows only the like, 0 for any other.
         """
         bound = np.zeros(len(h), dtype=bool)
         bound[links] = True
         free = active & (self.kin < 0) & (h < TOUCH_HEIGHT) & ~self._anywhere(bound)
         base, neighbour, _ = self._beside(free)
         leads = ~ridge[base] | ridge[neighbour]
-        leads &= (keeps[base] == 0) | (keeps[base] == keeps[neighbour])
         beside = np.where(leads, h[neighbour], -1.0)
         top = self._best(base, beside)
         best = leads & (beside == top[base])
@@ -523,7 +551,7 @@ class Contact:
         return _highest_of_pairs(np.concatenate(self.comm.allgather(rows)))
 
     def _numbered(
-        self, part: Ints, group: Ints, metal: Mask, family: Ints, before: Ints, h: Array
+        self, part: Ints, group: Ints, metal: Mask, family: Ints, before: Ints
     ) -> Ints:
         """Numbers for groups of parts: those that most of their metal had, or new ones."""
         size = len(group)
@@ -532,7 +560,7 @@ class Contact:
             if family[k] >= 0:
                 number[group[family[k]]] = -k
         grown = np.unique(group[metal])
-        n = self.map.size_local
+        n, h = self.map.size_local, self.height
         high = (part[:n] >= 0) & (h[:n] >= PART_HEIGHT)
         core = np.flatnonzero(high & (before[:n] > COLLECTOR_PIECE))
         pairs = np.stack([group[part[core]], before[core]], axis=1)
@@ -556,9 +584,9 @@ class Contact:
             number[own] = COLLECTOR_PIECE
         return np.where(part >= 0, number[group[part]], 0)
 
-    def _store(self, piece: Ints) -> None:
-        """Keep the numbers, and shut the cells that are not of one piece."""
-        self.piece.x.array[:] = piece
+    def _cut(self) -> None:
+        """Shut the cells that are not of one piece."""
+        piece = np.rint(self.piece.x.array).astype(np.int64)
         far = np.iinfo(np.int64).max
 
         def alike(low: Ints, high: Ints) -> Mask:
@@ -570,11 +598,12 @@ class Contact:
 
         self.open.x.array[self.cells] = alike(piece, piece) & ~self.barred
         metal = np.where(piece <= 0, far, piece), np.where(piece <= 0, -far, piece)
-        self.flows.x.array[self.cells] = alike(*metal)
+        self.flows.x.array[self.cells] = alike(*metal) & ~self.core[self.corners].any(axis=0)
         apart = bool((self.flows.x.array < 1.0).any())
         self.parted = self.comm.allreduce(apart, op=MPI.LOR)
         seen = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
-        left = np.where(alike(*seen), 1.0, SHUT_SHARE)
+        still = self.core[self.corners].any(axis=0)  # nothing reacts there: nothing leaks through
+        left = np.where(alike(*seen) | still, 1.0, SHUT_SHARE)
         self.left.x.array[self.cells] = np.where(self.barred, SHUT_SHARE**2, left)
 
     # -- what has happened in the step ---------------------------------------------------------
@@ -611,7 +640,10 @@ class Contact:
             number: of the piece.
             joined: where it has joined another one instead, as the step found them.
         """
-        piece = self.before if joined else np.rint(self.piece.x.array).astype(np.int64)
+        return self._edge(self.before, number) if joined else self.places.get(number)
+
+    def _edge(self, piece: Ints, number: int) -> list[float] | None:
+        """Middle of the highest edge from a piece to another, m; None without (collective)."""
         i, j = self.edges
         a, b = piece[i], piece[j]
         on = (a != b) & (a != 0) & (b != 0) & ((a == number) | (b == number))
@@ -671,13 +703,13 @@ class Contact:
         return np.asarray(np.maximum.reduce(self.comm.allgather(out)))
 
 
-def _joined(saddles: Array, pieces: Mask, kept: Array) -> Ints:
+def _joined(saddles: Array, pieces: Mask, first: Mask) -> Ints:
     """Group of every part: basins join across the highest saddle, two pieces never do.
 
     Args:
         saddles: rows (height, part, part).
         pieces: parts with a core, and solids.
-        kept: piece of which a part was; those of one join first. 0 for any other.
+        first: parts that join one another before any other.
     """
     parent, taken = np.arange(len(pieces)), pieces.copy()
 
@@ -690,7 +722,7 @@ def _joined(saddles: Array, pieces: Mask, kept: Array) -> Ints:
     # Ties go by the numbers of the mesh file, so that ranks do not matter.
     order = np.lexsort((saddles[:, 2], saddles[:, 1], -saddles[:, 0]))
     rows = saddles[order, 1:].astype(np.int64)
-    before = (kept[rows[:, 0]] == kept[rows[:, 1]]) & (kept[rows[:, 0]] > 0.0)
+    before = first[rows[:, 0]] & first[rows[:, 1]]
     for a, b in (*rows[before].tolist(), *rows[~before].tolist()):
         a, b = root(a), root(b)
         if a != b and not (taken[a] and taken[b]):

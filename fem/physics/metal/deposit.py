@@ -257,7 +257,10 @@ class Deposit(Observer):
         is_open = self.contacts.open.x.array > 0.5
         conducts = self.always | is_open & (in_pores > self.threshold)
         label, count = components(domain.mesh, conducts)
-        self.alive = self.contacts.driven(label, count)
+        self.afloat = sorted(self.contacts.numbers_of(self.contacts.owner.x.array))
+        # What floats is a part of its own, whether cells of it conduct or not.
+        driven, floats = self.contacts.driven(label, count), np.zeros(len(self.afloat), dtype=bool)
+        self.alive = np.concatenate([driven, floats])
         self.driven_cells = np.append(self.alive, False)[label]  # -1, no part: the last entry
         self.shorted = self._first(self.at_counter[
             self.driven_cells[self.at_counter] & (xi[self.corners_there] >= 0.5).any(axis=1)
@@ -284,44 +287,40 @@ class Deposit(Observer):
     def _shares(self, number: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], ...]:
         """Metal of the owned nodes: its part, its volume, m3 (2D: m2), and its place, m.
 
-        What a front has taken over of the tail of a floating piece is that piece's, and what was
-        in a node besides as it went back is the collector's.
-
         Args:
-            number: of the piece that every part belongs to.
+            number: of the piece that every part belongs to; what floats comes last.
         """
         n, contact = len(self.volumes), self.contacts
         mine, place = self.node_label[:n], self.points[:n]
-        lent, lender = contact.lent.x.array[:n], contact.lender.x.array[:n].astype(int)
-        at = np.flatnonzero(lent)
-        known, first = np.unique(np.append(number, 0), return_index=True)  # 0 is no piece
-        found = np.minimum(np.searchsorted(known, lender[at]), len(known) - 1)
-        to = np.where(known[found] == lender[at], first[found], mine[at])
+        floats, owner = contact.afloat.x.array[:n], contact.owner.x.array[:n].astype(int)
+        at = np.flatnonzero(owner)
+        to = len(number) - len(self.afloat) + np.searchsorted(self.afloat, owner[at])
         live = np.flatnonzero(self.alive & (number == COLLECTOR_PIECE))
-        to[lender[at] == COLLECTOR_PIECE] = live[0] if len(live) else -1  # -1, no part
+        rest = np.where(contact.core[:n], live[0] if len(live) else -1, mine)  # -1, no part
         return (
-            np.concatenate([mine, to]),
-            np.concatenate([self.volumes * (self.xi - lent), (self.volumes * lent)[at]]),
+            np.concatenate([rest, to]),
+            np.concatenate([self.volumes * (self.xi - floats), (self.volumes * floats)[at]]),
             np.concatenate([place, place[at]]),
         )
 
     def _dead(self, count: int) -> list[dict[str, Any]]:
         """The pieces of metal without electronic contact, largest first."""
         mine, dim = self.node_label[: len(self.volumes)], self.s.domain.dim
-        on = mine >= 0
-        number = np.zeros(count, dtype=np.int64)
+        on, core = mine >= 0, self.contacts.core[: len(mine)]
+        number, size = np.zeros(count, dtype=np.int64), len(self.alive)
         np.maximum.at(number, mine[on], self.contacts.piece.x.array[: len(mine)][on].astype(int))
-        number = np.maximum.reduce(self.comm.allgather(number))
-        heavy = self.volumes * (self.contacts.height[: len(mine)] >= TOUCH_HEIGHT)
+        number = np.append(np.maximum.reduce(self.comm.allgather(number)), self.afloat).astype(int)
+        heavy = self.volumes * ((self.contacts.height[: len(mine)] >= TOUCH_HEIGHT) & ~core)
         self.shares = part, amount, here = self._shares(number)
         moments = (amount, *(amount * here[:, k] for k in range(dim)))
         there = part >= 0
         sums = np.stack([
-            np.bincount(mine[on], weights=heavy[on], minlength=count),
-            *(np.bincount(part[there], weights=w[there], minlength=count) for w in moments),
+            np.bincount(mine[on], weights=heavy[on], minlength=size),
+            *(np.bincount(part[there], weights=w[there], minlength=size) for w in moments),
         ])
         sums = self.comm.allreduce(sums, op=MPI.SUM)
-        self.dead_parts = np.flatnonzero(~self.alive & (sums[0] > 0.0))
+        floats = np.arange(size) >= count
+        self.dead_parts = np.flatnonzero(~self.alive & (floats | (sums[0] > 0.0)))
         pieces = [
             {
                 "piece": int(number[part]),
@@ -358,7 +357,7 @@ class Deposit(Observer):
         field.x.array[:n] = np.where(area > floor, currents / np.maximum(area, floor), 0.0)
         field.x.scatter_forward()
         dead = self.s.memories["dead"].x.array
-        dead[:] = np.isin(self.node_label, self.dead_parts)
+        dead[:] = np.isin(self.node_label, self.dead_parts) | self.contacts.core
 
     def nodal_currents(self) -> npt.NDArray[np.float64]:
         """Current of front and walls at every owned node of the pores, A, sign of i_n."""

@@ -79,6 +79,7 @@ class Front:
         self.contact = contact
         space, domain = unknown.space, s.domain
         self.xi = dfem.Function(space, name="xi_front")
+        self.other, self.own = dfem.Function(space), dfem.Function(space)
         self.distance = dfem.Function(space)
         self.components = [dfem.Function(space) for _ in range(domain.dim)]
         self.normal = ufl.as_vector(self.components)
@@ -102,7 +103,7 @@ class Front:
                 term = cosine * domain.wall_weight(faces=[(a, b)]) * v * domain.ds([(a, b)])
             wall = term if wall is None else wall + term
         self._wall_form = wall
-        between = (1.0 - contact.flows) * ufl.inner(self.normal, ufl.grad(self.xi))
+        between = (1.0 - contact.flows) * ufl.inner(self.normal, ufl.grad(self.own))
         self._between = between * v * here * dx
         self._between_form: Any = None
         self._ready = False
@@ -127,11 +128,13 @@ class Front:
         if not self._ready:
             self._prepare()
         self.spread.x.array[:] = 0.0
-        xi = self.xi.x.array
-        xi[:] = self._extrapolated()
+        other, own, xi = (f.x.array for f in (self.other, self.own, self.xi))
+        other[:] = self.contact.afloat.x.array
+        own[:] = self._extrapolated()
+        xi[:] = own + other
         self.expected = xi.copy()
         self.unknown.value.x.array[:] = xi
-        g = self.gradient(self.width * distance(xi, TAIL_XI))
+        g = self.gradient(self.width * distance(own, TAIL_XI))
         for component, values in zip(self.components, _normal(g), strict=True):
             component.x.array[:] = values
         n, work = len(self.volume), self.distance
@@ -159,7 +162,7 @@ class Front:
         """
         n = len(self.volume)
         parts = zip(self.components, self.slopes, strict=True)
-        area = np.asarray(sum(f.x.array[:n] * self._apply(D, self.xi) for f, D in parts))
+        area = np.asarray(sum(f.x.array[:n] * self._apply(D, self.own) for f, D in parts))
         if not self.contact.parted:
             return area
         if self._between_form is None:  # few runs need it
@@ -202,7 +205,7 @@ class Front:
         and long steps then tear the front.)
         """
         s = self.s
-        now, before, first = (f.x.array for f in self.unknown.old)
+        now, before, first = (f.x.array - self.other.x.array for f in self.unknown.old)
         ratio = s.dt / s.past_dt[0] if s.history > 1 else 0.0
         # Metal at rest stays as it is, 1e-4 above 1: a jump to 1 would look like salt to be stored.
         rests = np.minimum(before, now) > 1.0

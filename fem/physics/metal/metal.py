@@ -221,10 +221,10 @@ class Metal:
     def relaxation(self, s: System) -> Any:
         """q, m/s (vector): keeps the profile, adds no metal. Affine in the new xi."""
         xi, front = s["xi"], s["front"]
-        seen = front.xi
-        keep = (seen * (1.0 - seen) + (1.0 - 2.0 * seen) * (xi - seen)) * front.normal
+        seen, own = front.own, xi - front.other
+        keep = (seen * (1.0 - seen) + (1.0 - 2.0 * seen) * (own - seen)) * front.normal
         width = self.interface_width * (1.0 + front.spread)
-        return -s["contact"].flows * front.mobility * (width * ufl.grad(xi) - keep)
+        return -s["contact"].flows * front.mobility * (width * ufl.grad(own) - keep)
 
     def rows(self, s: System) -> None:
         """Metal, charge in both potentials, and the salt that the relaxation takes along."""
@@ -300,14 +300,15 @@ class Metal:
             voids.update(front.xi.x.array, remains.met, remains.dissolves)
             shut = voids.shut
             front.expected[shut] = s.unknowns["xi"].old[0].x.array[shut]
-            growing.area = remains.areas(area * ~shut[:n], front.volume)
+            still = shut | contact.still
+            growing.area = remains.areas(area, front.volume) * ~still[:n]
             coated = contact.coated
             front.expected[coated] = front.xi.x.array[coated]
             growing.area[coated[:n]] = 0.0
             fastest = _fastest(growing, growing.area)
             for wall, size in walls:
                 free = np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)
-                wall.area = size * free * ~shut[wall.nodes["xi"]]
+                wall.area = size * free * ~(shut | contact.core)[wall.nodes["xi"]]
             for film, _ in films:
                 fastest = max(fastest, _fastest(film, film.area))
             fastest = domain.comm.allreduce(fastest, op=MPI.MAX)

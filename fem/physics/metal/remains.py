@@ -17,7 +17,8 @@ A stub, what a neck that has parted leaves above that contour without the core o
 The top of what remains is a ridge: no way leads up from it as steeply as a front is. Fronts by
 themselves, films that begin on walls and tails at rest have none, and then s = 0 everywhere. What
 has remained stays a top until its s is 0: once it falls, the tails of what is left beside it make
-it steep.
+it steep. Metal that has remained (a ghost) has the benefit of 5/4 and 1/2 no more, which moving
+fronts need: s is then clip( d/lambda - |psi(xi) - psi_0|, 0, 1 ).
 
 Where the metal as a whole dissolves, remains of metal go, and where it is plated those of pores:
 down to what a front at d would have there. The other ones stay: nothing grows on a ghost, and no
@@ -136,15 +137,18 @@ class Remains:
             What is to be expected of xi, remains included.
         """
         was = self.known.x.array[: self.n] > 0.5
-        self._find(xi)
+        self.floats = self.s["contact"].afloat.x.array
+        self._find(xi - self.floats)
         # What remained in the last step has no speed that could be carried on.
         self.unknown.meant = was | (self.metal > 0.0) | (self.pore > 0.0)
         self.way[:] = self.speed() * self.s.dt / self.width if self.s.dt > 0.0 else 0.0
         fast = self._turn(area)
         if not self.met or self.s.dt <= 0.0:
             return xi.copy()
-        now, mine = self.unknown.old[0].x.array[: self.n], xi[: self.n]
-        self.goes = fast & ((self.metal if self.dissolves else self.pore) > 0.0)
+        mine, afloat = xi[: self.n], self.floats[: self.n]
+        now = self.unknown.old[0].x.array[: self.n] - afloat
+        share = self.metal if self.dissolves else self.pore
+        self.goes = fast & (share > 0.0)
         self.stays = np.where(self.way > 0.0, self.metal, self.closed)
         self.full = 0.0 if self.dissolves else 1.0
         left = np.abs(now - self.full)
@@ -152,8 +156,8 @@ class Remains:
         left = np.minimum(np.maximum(keep * left, self.rest), left)
         self.target = self.full + np.sign(now - self.full) * left
         expected = self.work.x
-        stopped = mine + self.stays * (now - mine)
-        expected.array[: self.n] = np.where(self.goes, self.target, stopped)
+        stopped = mine + self.stays * (now + afloat - mine)
+        expected.array[: self.n] = np.where(self.goes, self.target + afloat, stopped)
         expected.scatter_forward()
         return expected.array.copy()
 
@@ -180,7 +184,7 @@ class Remains:
         """
         if not self.met or self.s.dt <= 0.0:
             return area
-        now, before = (f.x.array[: self.n] for f in self.unknown.old[:2])
+        now, before = (f.x.array[: self.n] - self.floats[: self.n] for f in self.unknown.old[:2])
         new, last, first = (self.s.dt * weight for weight in self.s.weights(self.s.dt))
         way = np.where(self.way, self.way, 1.0)
         least, most = (
@@ -195,13 +199,13 @@ class Remains:
         self.metal[:] = self.pore[:] = self.closed[:] = self.rest[:] = 0.0
         mine = xi[: self.n]
         low = np.minimum(mine, 1.0 - mine)
-        stub = self.s["contact"].stub.x.array > 0.5
+        stub = self.s["contact"].stubs(xi)
         loose = stub[: self.n] & (mine < SEAM) & (self.to_wall > DISTANCE_MARGIN)
         sides = (
             (self.metal, loose | (mine < NECK) & (self.to_wall > DISTANCE_MARGIN), NECK),
             (self.pore, mine >= SEAM, SEAM),
         )
-        was = self.known.x.array[: self.n] > 0.5
+        was = self.was = self.known.x.array[: self.n] > 0.5
         ridge = self._ridges(xi, (low > MIN_TOP_XI) & (sides[0][1] | sides[1][1]))
         ridge |= was & (low > FAINT_XI) | loose
         self.known.x.array[:] = 0.0
@@ -239,7 +243,8 @@ class Remains:
             away = np.minimum(away, self.to_wall[nodes])
         at_rest = np.abs(_away(xi[nodes]) - _away(level))
         rest = profile(-abs(_away(level)) - away)
-        return np.clip(beyond_rest(away, at_rest), 0.0, 1.0), rest
+        known = self.was[nodes] & (level == NECK)
+        return np.clip(np.where(known, away - at_rest, beyond_rest(away, at_rest)), 0.0, 1.0), rest
 
     def _ridges(self, xi: Array, tops: Mask) -> Mask:
         """Mark these owned nodes from which no way leads up to more of the same (collective)."""

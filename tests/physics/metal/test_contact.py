@@ -60,7 +60,7 @@ def test_a_flat_neck_parts(
     print("neck", width, "cut", t / when - 1, "dead", dead / much - 1, "drift", drift(necks[width]))
     assert t == pytest.approx(when, rel=time)
     assert dead == pytest.approx(much, rel=charge)
-    assert drift(necks[width]) < 5e-4
+    assert drift(necks[width]) < 1e-12
     assert unplaced(necks[width]) < 1e-10
     (event,) = necks[width].summary["events"]
     assert (event["event"], event["piece"], event["t"]) == ("island", 2, t)
@@ -96,11 +96,11 @@ def test_a_round_neck_parts(tmp_path: Path) -> None:
     print("round", "cut", t / when - 1, "dead", dead / much - 1, "drift", drift(result))
     assert t == pytest.approx(when, rel=0.06)
     assert dead == pytest.approx(much, rel=0.12)
-    assert drift(result) < 5e-4
+    assert drift(result) < 1e-12
 
 
 def test_a_head_takes_nothing_of_the_neck_as_plating_begins(tmp_path: Path) -> None:
-    """Its tail gets the nodes back in which it has lent some; the rest there stays the layer's."""
+    """Metal that floats is kept apart: who grows in its nodes changes nothing of its charge."""
     given = {
         "expression": "y + max(max(0.8e-6 - y, min(0.24e-6 - x, 2e-6 - y)), "
         "0.8e-6 - sqrt(x*x + (y - 2.2e-6)^2))",
@@ -112,7 +112,7 @@ def test_a_head_takes_nothing_of_the_neck_as_plating_begins(tmp_path: Path) -> N
     (event,) = result.summary["events"]
     assert event["event"] == "island"
     print("drift as plating begins", drift(result))
-    assert drift(result) < 2e-3  # 0.0054 where it took all that was there
+    assert drift(result) < 1e-12
     assert unplaced(result) < 1e-10
 
 
@@ -188,9 +188,12 @@ def test_ranks_see_the_same_pieces(
 def test_pinched_and_plated_again_ten_times(
     tmp_path: Path, reached: Callable[..., None]
 ) -> None:
-    """Every metal is live, dead or a residue; charge is metal; no more is stripped."""
-    cycle = {"step": "cycle", "cycles": 10, "steps": [strip(1200.0), plated(1200.0)]}
-    result = dumbbell(tmp_path / "r", 0.2, [cycle, strip(4000.0)])
+    """Every metal is live, dead or a residue; charge is metal; no more is stripped.
+
+    The head is lost twice: by then little of it is left, as what joins two round fronts is wide.
+    """
+    cycle = {"step": "cycle", "cycles": 10, "steps": [plated(1300.0), strip(1300.0)]}
+    result = dumbbell(tmp_path / "r", 0.2, [strip(1110.0), cycle, strip(2000.0)])
     reached("dead + live + residue against plated", unplaced(result), most=1e-10)
     residue = float((result.series["residue"] / result.series["plated"].max()).max())
     reached("most residue, of the most metal", residue, most=1e-4)
@@ -205,13 +208,12 @@ def test_pinched_and_plated_again_ten_times(
         end = rejoined[0] if rejoined else np.inf
         dead = series["dead"][(series["t"] >= piece["t"]) & (series["t"] < end)]
         drifts.append(np.ptp(dead) / dead[0])
-    reached("drift of dead charge, first time", drifts[0], most=0.02)
-    reached("drift of dead charge, any time", max(drifts), most=0.02)
-    # The sharp one is found again 1350 to 1700 s after it was lost; stubs had brought it to 590 s.
+    reached("drift of dead charge, any time", max(drifts), most=1e-9)
+    # The sharp one is found again after 1338 s of plating.
     found = [e["t"] for e in result.summary["events"] if e["event"] == "joined"]
-    reached("first head is joined, plated for", found[0] - 1200.0, least=700.0, most=1700.0)
+    reached("first head is joined, plated for", found[0] - 1110.0, least=1070.0, most=1605.0)
     # At last everything is stripped that has contact.
-    last = series["t"] > 24000.0 + 1e-6
+    last = series["t"] > 27110.0 + 1e-6
     before, after = series["plated"][~last][-1], series["plated"][last][-1]
     dead = series["dead"][last][-1]
     reached("stripped of what can be", (before - after) / (before - dead), least=0.99, most=1.001)
