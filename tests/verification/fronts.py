@@ -436,7 +436,8 @@ class Ledger:
         c, phi = (g.s.unknowns[name] for name in ("c", "phi_l"))
         current = np.zeros(owned_size(phi.space))
         current[self.top] = g.stages[0].raw["phi_l"][self.top]
-        for t in (t for t in g.s.reactions if t.name == "counter"):
+        # As much passes what floats as current does.
+        for t in (t for t in g.s.reactions if t.name in ("counter", "metal that floats")):
             np.add.at(current, t.nodes["phi_l"], t.current())
         same = g.domain.same_nodes(c.space, c.part, phi.space, phi.part)[: owned_size(c.space)]
         seen = g.s["c_seen"].x.array[: len(same)]

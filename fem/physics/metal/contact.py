@@ -5,8 +5,8 @@ but to no other. So pieces are distinguished by their cores, and tails are given
 
     height   h = max(xi, cap) at the nodes of the pores, foreseen for the end of the step
     afloat   metal of pieces without contact, `owner` their numbers. A piece that is cut off stands
-             still, and its charge stays: nothing reacts in its core (afloat >= TOUCH_HEIGHT) nor
-             flows there. All that moves is the rest, h - afloat: front, remains and necks know
+             still, and its charge stays: no metal reacts in its core (afloat >= TOUCH_HEIGHT) nor
+             flows there; what current comes in at one end goes out at another. All that moves is the rest, h - afloat: front, remains and necks know
              nothing of what floats. Where a front grows through the tail of such a piece both are
              in one node, and two sharp fronts that meet have 1/2 each
     piece    nodes linked by edges with h - afloat >= TOUCH_HEIGHT at both ends, or in cores of what
@@ -379,6 +379,17 @@ class Contact:
         """Local nodes in the cores of metal that floats."""
         return np.asarray(self.afloat.x.array >= TOUCH_HEIGHT)
 
+    def surface(self, volume: Array) -> Array:
+        """Area of what floats at owned nodes, all of it in the cores: tails do not conduct there.
+
+        A profile at rest has xi (1 - xi)/lambda of area per volume, half of it where xi >= 1/2.
+
+        Args:
+            volume: of the nodes, m3 (2D: m2).
+        """
+        xi = np.where(self.core, np.minimum(self.afloat.x.array, 1.0), 0.0)[: len(volume)]
+        return np.asarray(2.0 * volume / self.width * xi * (1.0 - xi))
+
     def numbers_of(self, number: Ints) -> set[int]:
         """Numbers other than 0 on any rank (collective)."""
         here = {int(k) for k in np.unique(number) if k}
@@ -602,8 +613,7 @@ class Contact:
         apart = bool((self.flows.x.array < 1.0).any())
         self.parted = self.comm.allreduce(apart, op=MPI.LOR)
         seen = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
-        still = self.core[self.corners].any(axis=0)  # nothing reacts there: nothing leaks through
-        left = np.where(alike(*seen) | still, 1.0, SHUT_SHARE)
+        left = np.where(alike(*seen), 1.0, SHUT_SHARE)
         self.left.x.array[self.cells] = np.where(self.barred, SHUT_SHARE**2, left)
 
     # -- what has happened in the step ---------------------------------------------------------

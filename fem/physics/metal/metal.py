@@ -267,6 +267,9 @@ class Metal:
         growing = nodal(s, "front", "xi", np.ones(n), law, rows, whole=True, film=self.resistance)
         if self.surface_energy:
             growing.shifts["curvature"] = 0.0
+        across = nodal(s, "metal that floats", "xi", np.zeros(n), law,
+                       {"phi_s": 1.0, "phi_l": -1.0}, whole=True, film=self.resistance)
+        across.side_of = growing.name  # in at one end, out at the other: no metal is made
         films = []
         v = ufl.TestFunction(space)
         points = space.tabulate_dof_coordinates()[:n]
@@ -287,7 +290,7 @@ class Metal:
         remains.speed = lambda: -law(*growing.accepted()) / self.charge_density
         s.define("remains", remains)
         walls = [*films, *self._side_reactions(s, points)]
-        s.reactions += [growing, *(wall for wall, _ in walls)]
+        s.reactions += [growing, across, *(wall for wall, _ in walls)]
 
         def prepare() -> None:
             contact.prepare()
@@ -305,6 +308,7 @@ class Metal:
             coated = contact.coated
             front.expected[coated] = front.xi.x.array[coated]
             growing.area[coated[:n]] = 0.0
+            across.area = contact.surface(front.volume) * ~shut[:n]
             fastest = _fastest(growing, growing.area)
             for wall, size in walls:
                 free = np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)
