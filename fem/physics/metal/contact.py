@@ -6,9 +6,10 @@ but to no other. So pieces are distinguished by their cores, and tails are given
     height   h = max(xi, cap) at the nodes of the pores, foreseen for the end of the step
     afloat   metal of pieces without contact, `owner` their numbers. A piece that is cut off stands
              still, and its charge stays: no metal reacts in its core (afloat >= TOUCH_HEIGHT) nor
-             flows there; what current comes in at one end goes out at another. All that moves is the rest, h - afloat: front, remains and necks know
-             nothing of what floats. Where a front grows through the tail of such a piece both are
-             in one node, and two sharp fronts that meet have 1/2 each
+             flows there; what current comes in at one end goes out at another. All that moves is
+             the rest, h - afloat: front, remains and necks know nothing of what floats. Where a
+             front grows through the tail of such a piece both are in one node, and two sharp fronts
+             that meet have 1/2 each
     piece    nodes linked by edges with h - afloat >= TOUCH_HEIGHT at both ends, or in cores of what
              floats, by one conducting solid, or by the collector; with PART_HEIGHT only, if both
              ends were in one piece at the last step. What is linked with the collector floats no
