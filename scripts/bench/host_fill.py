@@ -43,12 +43,13 @@ class Clock:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def timed(self, call: Callable[..., None]) -> Callable[..., None]:
+    def timed[T](self, call: Callable[..., T]) -> Callable[..., T]:
         """A call that does the same and adds its time."""
-        def inner(*given: object) -> None:
+        def inner(*given: object) -> T:
             begin = time.process_time()
-            call(*given)
+            done = call(*given)
             self.seconds += time.process_time() - begin
+            return done
 
         return inner
 
