@@ -413,8 +413,8 @@ FAULTS = (
     Fault(
         "SEI of an input is taken while metal is stripped",
         "fem.physics.inventory.losses:Losses.side",
-        "self.sei * ufl.min_value(i_n, 0.0)",
-        "self.sei * ufl.max_value(i_n, 0.0)",
+        "self.diverted * ufl.min_value(i_n, 0.0)",
+        "self.diverted * ufl.max_value(i_n, 0.0)",
         f"{INVENTORY}/test_cycles.py::test_efficiency_is_that_of_the_losses",
     ),
     Fault(
