@@ -217,8 +217,8 @@ FAULTS = (
     Fault(
         "film walls go on plating under metal",
         "fem.physics.metal.metal:Metal._react",
-        'wall.area = size * free * ~shut[wall.nodes["xi"]]',
-        'wall.area = size * ~shut[wall.nodes["xi"]]',
+        "wall.area = size * free * ~(shut | contact.core)",
+        "wall.area = size * ~(shut | contact.core)",
         f"{METAL}/test_growth_film.py",
     ),
     Fault(
