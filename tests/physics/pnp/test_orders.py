@@ -172,3 +172,9 @@ def test_strong_drift(charges: tuple[int, ...], flow: float, reached: Any) -> No
 def test_in_three_dimensions(drift: float, reached: Any) -> None:
     found = last_orders((8, 16), (1, -1), drift, dim=3)
     reached("least order of all fields", min(found.values()), least=1.6)
+
+
+@pytest.mark.full
+def test_three_ions_in_three_dimensions(reached: Any) -> None:
+    found = last_orders((8, 16), (1, 1, -1), 2.0, dim=3)
+    reached("least order of all fields", min(found.values()), least=1.6)
