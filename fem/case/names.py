@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from geometries.meshing.parameters import Names
 
 __all__ = [
-    "REQUIRED", "as_named", "coating_problems", "conducts", "electrode_problems", "missing_pair",
-    "of_geometry", "problems", "require_filled", "surface_of", "unfilled", "unmatched",
+    "REQUIRED", "as_named", "coating_problems", "conducts", "electrode_problems", "material_of",
+    "missing_pair", "of_geometry", "of_sections", "problems", "require_filled", "surface_of",
+    "unfilled", "unmatched",
 ]
 
 #: Surfaces besides regions that [[kinetics]] may name: the electrodes, and metal on itself.
@@ -41,6 +42,20 @@ def of_geometry(case: Any) -> Names | None:
     found: Any = geometry_parameters(case.sized_geometry or {})
     names: Names = found.names()
     return names
+
+
+def of_sections(sections: Mapping[str, Any]) -> Names | None:
+    """Names that the family of a case gives its mesh; None for a user's mesh, or a wrong geometry.
+
+    Args:
+        sections: of the case, by field name.
+    """
+    from fem.case.geometry import geometry_problems, sized
+
+    geometry = sections.get("geometry")
+    model = None if geometry is None else geometry_problems(sized(geometry, sections))[1]
+    found: Names | None = None if model is None else model.names()
+    return found
 
 
 # ------------------------------------------------------------------------------------------ names
@@ -201,7 +216,7 @@ def _own(sections: Mapping[str, Any]) -> Mapping[str, Any]:
     return recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
 
 
-def _material_of(name: str, sections: Mapping[str, Any]) -> tuple[Any, Any]:
+def material_of(name: str, sections: Mapping[str, Any]) -> tuple[Any, Any]:
     """Material and entry of a region; (None, None) where that is not known."""
     from fem.materials import material
 
@@ -221,7 +236,7 @@ def conducts(name: str, sections: Mapping[str, Any]) -> tuple[str | None, bool]:
     """Material of a region if it conducts electrons and no ions, and whether it conducts ions."""
     from fem.materials import Solid
 
-    found, entry = _material_of(name, sections)
+    found, entry = material_of(name, sections)
     if not isinstance(found, Solid):
         return None, found is not None
     ions = found.kappa > 0.0 or (entry is not None and entry.kappa is not None)
@@ -291,7 +306,7 @@ def coating_problems(sections: Mapping[str, Any], regions: Sequence[str] | None)
         metals |= {n: solid for n in regions if (solid := conducts(n, sections)[0]) is not None}
         for k, coating in enumerate(coatings):
             on = [n for n in (*regions, "collector") if fnmatchcase(n, coating.on)]
-            filled = all(n == "collector" or _material_of(n, sections)[0] for n in on)
+            filled = all(n == "collector" or material_of(n, sections)[0] for n in on)
             if on and filled and not {*metals} & {*on}:
                 yield f"coatings.{k}.on: {coating.on!r}: {no_electrons(on)}"
     reported = set()

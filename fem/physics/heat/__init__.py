@@ -115,6 +115,20 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
                 f"{path}: is an expression of T, but is taken at the temperature of the case, not "
                 "at the one that [heat] finds; give it without T"
             )
+    yield from _unknown(sections)
+
+
+def _unknown(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Thermal data that the run would miss."""
+    from fem.base.errors import CaseError
+    from fem.case.guests import entries
+    from fem.physics.heat.data import missing
+
+    try:
+        known = entries(PHYSICS, sections.get("library", {}))
+    except CaseError:
+        return  # numbers that the case carries are wrong, which another check reports
+    yield from missing(sections, known)
 
 
 def _of_the_case(sections: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

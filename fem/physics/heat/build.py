@@ -11,7 +11,7 @@ from fem.contract.physics import TIMED
 from fem.materials import library as materials
 from fem.physics.heat import Heat
 from fem.physics.heat.conduction import Conduction, HeatMedium, Surroundings
-from fem.physics.heat.data import Thermal, thermal
+from fem.physics.heat.data import Thermal, entropy, given, of_metal, of_region
 from fem.physics.heat.shutdown import Melting, Shutdown
 from fem.setup.setup import Setup
 from fem.values.properties import number, varies
@@ -26,12 +26,16 @@ def build(setup: Setup, table: Heat) -> Iterator[Conduction | Shutdown]:
         CaseError: a datum of a material is missing, or regions do not touch that have a contact.
     """
     case, domain = setup.case, setup.domain
-    found = {name: _of_region(setup, table, name) for name in domain.regions}
+    known = case.numbers_of("heat")
+    found = {
+        name: of_region(name, setup.fillings[name].material, table, known)
+        for name in domain.regions
+    }
     pores = [n for n in domain.regions if case.study == "growth" and _pore(setup, n)]
     media = []
     for regions in ([n for n in domain.regions if n not in pores], pores):
         if regions:
-            metal = _metal(setup, table) if regions is pores else None
+            metal = of_metal(case.metal_data, table, known) if regions is pores else None
             media += _media(setup, {n: found[n] for n in regions}, metal)
     held = {n: b.T for n, b in table.boundaries.items() if b.T is not None}
     around = {
@@ -52,15 +56,14 @@ def build(setup: Setup, table: Heat) -> Iterator[Conduction | Shutdown]:
             for T in ends:
                 electrolyte.require(electrolyte.c0, electrolyte.c0, T)
 
-    entropy = _entropy(setup, table)
     settled = case.study in TIMED and any(T != case.temperature for T in held.values())
     yield Conduction(
-        tuple(media), around, held, _contacts(setup, table), entropy, limit, outside, require,
-        settled=settled,
+        tuple(media), around, held, _contacts(setup, table),
+        entropy(case.metal_data.name, table, known), limit, outside, require, settled=settled,
     )
     melting = {
         name: Melting(m.at, m.width, m.factor)
-        for name in domain.regions if (m := _given(table, name).get("shutdown"))
+        for name in domain.regions if (m := given(table, name).get("shutdown"))
     }  # fmt: skip
     if melting:
         yield Shutdown(melting)
@@ -98,56 +101,12 @@ def _pore(setup: Setup, name: str) -> bool:
     return isinstance(filling.material, materials.Electrolyte) and filling.porosity is None
 
 
-def _of_region(setup: Setup, table: Heat, name: str) -> Thermal:
-    """Thermal numbers of a region."""
-    given = {k: v for k, v in _given(table, name).items() if k != "shutdown"}
-    way_out = f"[heat.regions.{name}]"
-    known = setup.case.numbers_of("heat")
-    return thermal(setup.fillings[name].material, given, known, f"heat, region {name!r}", way_out)
-
-
-def _given(table: Heat, name: str) -> dict[str, Any]:
-    """Data that a case gives for a region; later entries that fit its name win."""
-    given: dict[str, Any] = {}
-    for pattern, entry in table.regions.items():
-        if fnmatchcase(name, pattern):
-            given |= {k: v for k, v in vars(entry).items() if v is not None}
-    return given
-
-
-def _metal(setup: Setup, table: Heat) -> tuple[float, float]:
-    """Conductivity and rho c_p of the metal that grows."""
-    given = {} if table.metal is None else vars(table.metal)
-    known = setup.case.numbers_of("heat")
-    data = thermal(setup.case.metal_data, given, known, "heat, plated metal", "[heat.metal]")
-    return number(data.k), data.heat_capacity
-
-
-def _entropy(setup: Setup, table: Heat) -> float:
-    """dU/dT of the electrode reaction, V/K.
-
-    Raises:
-        CaseError: nobody knows it.
-    """
-    if table.dU_dT is not None:
-        return table.dU_dT
-    metal = setup.case.metal_data.name
-    numbers = setup.case.numbers_of("heat")
-    entry = numbers.get(metal)
-    if entry is None or entry.dU_dT is None:
-        known = ", ".join(n for n, e in numbers.items() if e.dU_dT is not None)
-        raise CaseError(
-            f"heat.dU_dT: of {metal} it is not known (known: {known}); give it in [heat], "
-            'or dU_dT = "0 V/K" for no reversible heat'
-        )
-    return float(entry.dU_dT)
-
-
 def _media(
-    setup: Setup, found: dict[str, Thermal], metal: tuple[float, float] | None
+    setup: Setup, found: dict[str, Thermal], plated: Thermal | None
 ) -> list[HeatMedium]:
     """Regions whose numbers vary each by itself; all others as fields, one for each number."""
     domain, places = setup.domain, setup.domain.coordinates()
+    metal = None if plated is None else (number(plated.k), plated.heat_capacity)
     single = [n for n, t in found.items() if varies(t.k) or varies(t.k_through) or t.source]
     plain = {n: t for n, t in found.items() if n not in single}
     out = []
@@ -172,11 +131,11 @@ def _media(
     return out
 
 
-def _nothing(given: Any) -> bool:
+def _nothing(source: Any) -> bool:
     """No heat is given, or none of it."""
-    return given is None or (not varies(given) and number(given) == 0.0)
+    return source is None or (not varies(source) and number(source) == 0.0)
 
 
-def _source(given: Any, places: dict[str, Any]) -> Any:
+def _source(source: Any, places: dict[str, Any]) -> Any:
     """Given heat as a function of T, W/m3 (UFL)."""
-    return lambda T: given.at(**places, T=T)
+    return lambda T: source.at(**places, T=T)

@@ -1,11 +1,15 @@
-"""Thermal numbers of the library's materials, with their sources, and what a case says of them."""
+"""Thermal numbers of the library's materials, with their sources, and what a case says of them.
+
+`hostplate check` asks for them as the run does, so that both miss the same.
+"""
 
 from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib import resources
 from typing import Annotated, Any
 
@@ -14,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from fem.base.errors import CaseError
 from fem.materials.data import In, Number
 
-__all__ = ["Thermal", "library", "thermal"]
+__all__ = ["Thermal", "entropy", "given", "library", "missing", "of_metal", "of_region", "thermal"]
 
 
 class Entry(BaseModel):
@@ -91,3 +95,82 @@ def thermal(
         )
     capacity = float(found["density"]) * float(found["c_p"])
     return Thermal(found["k"], found["k_through"], capacity, found.get("source"))
+
+
+def given(table: Any, name: str) -> dict[str, Any]:
+    """Data that `[heat]` gives for a region; later entries that fit its name win."""
+    found: dict[str, Any] = {}
+    for pattern, entry in table.regions.items():
+        if fnmatchcase(name, pattern):
+            found |= {k: v for k, v in vars(entry).items() if v is not None}
+    return found
+
+
+def of_region(name: str, material: Any, table: Any, known: Mapping[str, Entry]) -> Thermal:
+    """Thermal numbers of a region.
+
+    Args:
+        name: of the region.
+        material: that fills it.
+        table: `[heat]` of the case.
+        known: entries by name of the material.
+
+    Raises:
+        CaseError: a number that nobody knows.
+    """
+    own = {k: v for k, v in given(table, name).items() if k != "shutdown"}
+    return thermal(material, own, known, f"heat, region {name!r}", f"[heat.regions.{name}]")
+
+
+def of_metal(metal: Any, table: Any, known: Mapping[str, Entry]) -> Thermal:
+    """Thermal numbers of the metal that grows; arguments and errors as of `of_region`."""
+    own = {} if table.metal is None else vars(table.metal)
+    return thermal(metal, own, known, "heat, plated metal", "[heat.metal]")
+
+
+def entropy(metal: str, table: Any, known: Mapping[str, Entry]) -> float:
+    """dU/dT of the electrode reaction of a metal, V/K; the rest as of `of_region`."""
+    if table.dU_dT is not None:
+        return float(table.dU_dT)
+    entry = known.get(metal)
+    if entry is None or entry.dU_dT is None:
+        others = ", ".join(n for n, e in known.items() if e.dU_dT is not None)
+        raise CaseError(
+            f"heat.dU_dT: of {metal} it is not known (known: {others}); give it in [heat], "
+            'or dU_dT = "0 V/K" for no reversible heat'
+        )
+    return float(entry.dU_dT)
+
+
+def missing(sections: Mapping[str, Any], known: Mapping[str, Entry]) -> Iterator[str]:
+    """Numbers that nobody knows, of what the case's own mesh will be made of.
+
+    Args:
+        sections: of the case, by field name.
+        known: entries by name of the material.
+    """
+    from fem.case import names
+    from fem.materials import Electrolyte, recorded
+
+    table, made = sections["heat"], names.of_sections(sections)
+    growing = False
+    for name in made.regions if made else ():
+        material, entry = names.material_of(name, sections)
+        if material is None:
+            continue  # another check reports it
+        pore = isinstance(material, Electrolyte) and (entry is None or entry.porosity is None)
+        growing |= pore and sections.get("study") == "growth"
+        try:
+            of_region(name, material, table, known)
+        except CaseError as error:
+            yield str(error)
+    try:
+        metal = recorded.metal(sections.get("library", {}), sections.get("metal", ""))
+    except CaseError:
+        return  # another check reports it
+    try:
+        entropy(metal.name, table, known)
+        if growing:
+            of_metal(metal, table, known)
+    except CaseError as error:
+        yield str(error)

@@ -64,18 +64,31 @@ def test_what_a_table_cannot_say(heat: Any, changes: Any, message: str) -> None:
          "give [heat.regions.electrolyte]"),
     ({"regions": {"*": {"k": "1 W/m/K", "density": "1 g/cm^3"}}}, "c_p of 'ideal' is not known"),
     ({"regions": REGIONS, "metal": "Na"}, "heat.dU_dT: of Na it is not known"),
-    ({"regions": REGIONS, "contacts": {"electrolyte/*": "1e-4 m^2*K/W"}},
-     "heat.contacts: 'electrolyte/*': they do not touch"),
 ])  # fmt: skip
 def test_what_is_not_known(heat: Any, message: str) -> None:
-    """A datum that is missing names material, region and the way out."""
+    """A datum that is missing names material, region and the way out, before there is a mesh."""
     heat = dict(heat)
     metal = heat.pop("metal", "Li")
-    checked = Case.from_dict(hot(heat, metal=metal))
-    domain = Domain.read(mesh_folder(checked, MPI.COMM_WORLD))
     with pytest.raises(CaseError) as error:
-        build(checked, domain)
+        Case.from_dict(hot(heat, metal=metal))
     assert message in str(error.value)
+
+
+def test_what_a_mesh_of_ones_own_lacks() -> None:
+    """Its regions are known once it is read; the run then says the same."""
+    domain = Domain.read(folder := mesh_folder(Case.from_dict(hot()), MPI.COMM_WORLD))
+    data = hot({}) | {"mesh": {"file": str(folder / "mesh.msh"), "unit": "m"}}
+    checked = Case.from_dict({name: table for name, table in data.items() if name != "geometry"})
+    with pytest.raises(CaseError, match=r"region 'electrolyte': k, density, c_p of 'ideal' are"):
+        build(checked, domain)
+
+
+def test_regions_that_do_not_touch() -> None:
+    heat = {"regions": REGIONS, "contacts": {"electrolyte/*": "1e-4 m^2*K/W"}}
+    checked = Case.from_dict(hot(heat))
+    domain = Domain.read(mesh_folder(checked, MPI.COMM_WORLD))
+    with pytest.raises(CaseError, match=r"heat\.contacts: 'electrolyte/\*': they do not touch"):
+        build(checked, domain)
 
 
 def test_data_have_sources() -> None:
