@@ -12,8 +12,8 @@ import ufl
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
 from fem.mesh.components import components, highest
 from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
-from fem.physics.metal.contact import COLLECTOR_PIECE, TOUCH_HEIGHT
 from fem.physics.metal.metal import Metal
+from fem.physics.metal.pieces import COLLECTOR_PIECE, TOUCH_HEIGHT
 from fem.system.part import Observer
 from fem.system.system import System
 
@@ -95,8 +95,8 @@ class Deposit(Observer):
         self.corners_there = self.corners[part.inverse[self.at_counter]]
         contact = self.contacts = s["contact"]
         contact.prepare()
-        self.always, self.solid = contact.always, contact.solid
-        self.floating, self.solid_names = contact.floating, contact.names
+        self.always, self.solid = contact.solids.always, contact.solids.solid
+        self.floating, self.solid_names = contact.solids.floating, contact.solids.names
         self.driven_cells = np.zeros(len(s.domain.cell_tag_array), dtype=bool)
         whole = dfem.functionspace(s.domain.mesh, ("Lagrange", 1))
         self.work, vertex = dfem.Function(whole), np.empty(len(s.domain.mesh.geometry.x), dtype=int)
@@ -257,10 +257,10 @@ class Deposit(Observer):
         is_open = self.contacts.open.x.array > 0.5
         conducts = self.always | is_open & (in_pores > self.threshold)
         label, count = components(domain.mesh, conducts)
-        self.afloat = sorted(self.contacts.numbers_of(self.contacts.owner.x.array))
+        self.afloat = sorted(self.contacts.nodes.numbers_of(self.contacts.owner.x.array))
         # What floats is a part of its own, whether cells of it conduct or not.
-        driven, floats = self.contacts.driven(label, count), np.zeros(len(self.afloat), dtype=bool)
-        self.alive = np.concatenate([driven, floats])
+        driven = self.contacts.solids.driven(label, count)
+        self.alive = np.concatenate([driven, np.zeros(len(self.afloat), dtype=bool)])
         self.driven_cells = np.append(self.alive, False)[label]  # -1, no part: the last entry
         self.shorted = self._first(self.at_counter[
             self.driven_cells[self.at_counter] & (xi[self.corners_there] >= 0.5).any(axis=1)
@@ -282,7 +282,7 @@ class Deposit(Observer):
         on = label >= 0
         work.x.array[work.function_space.dofmap.list[on]] = label[on, None]
         found = np.asarray(highest(work, work.x.array)[self.vertex].astype(np.int64))
-        return self.contacts.beside_coatings(found)
+        return self.contacts.solids.beside_coatings(found, self.contacts.piece.x.array)
 
     def _shares(self, number: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], ...]:
         """Metal of the owned nodes: its part, its volume, m3 (2D: m2), and its place, m.

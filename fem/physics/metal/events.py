@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fem.physics.metal.contact import COLLECTOR_PIECE
 from fem.physics.metal.deposit import Deposit
+from fem.physics.metal.pieces import COLLECTOR_PIECE
 from fem.system.part import Begun, Event, Observer
 from fem.system.system import System
 

@@ -298,14 +298,14 @@ class Metal:
             if self.surface_energy:
                 bent = self.surface_energy / self.charge_density * front.curvature.x.array
                 growing.shifts["curvature"] = bent[growing.nodes["xi"]]
-            area = contact.inward(front.areas())
+            area = contact.solids.inward(front.areas())
             front.expected = remains.update(front.xi.x.array, area)
             voids.update(front.xi.x.array, remains.met, remains.dissolves)
             shut = voids.shut
             front.expected[shut] = s.unknowns["xi"].old[0].x.array[shut]
             still = shut | contact.still
             growing.area = remains.areas(area, front.volume) * ~still[:n]
-            coated = contact.coated
+            coated = contact.solids.coated
             front.expected[coated] = front.xi.x.array[coated]
             growing.area[coated[:n]] = 0.0
             across.area = contact.surface(front.volume) * ~shut[:n]

@@ -37,7 +37,7 @@ import numpy.typing as npt
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import edges, highest
 from fem.mesh.nearest import crossings, nearest
-from fem.physics.metal.contact import PART_HEIGHT, TOUCH_HEIGHT
+from fem.physics.metal.pieces import PART_HEIGHT, TOUCH_HEIGHT
 from fem.physics.metal.profile import (
     DISTANCE_FACTOR,
     DISTANCE_MARGIN,
