@@ -172,9 +172,14 @@ class NodalReaction:
         reach = None if self.supply is None else self.supply.reach(self)
         return (i_n, 1.0, 0.0) if reach is None else reach.of(i_n)
 
+    @property
+    def idle(self) -> bool:
+        """True without any area on this rank, as for metal that floats where none does."""
+        return not self.area.any()
+
     def current(self) -> Array:
         """A at every node, sign of i_n."""
-        return self.area * self.density()
+        return np.zeros(len(self.area)) if self.idle else self.area * self.density()
 
     def released(self) -> Array:
         """Heat, i_n (phi_s - phi_l) + i_n T dU/dT at every node, W."""
@@ -207,6 +212,8 @@ class NodalReaction:
 
         I (phi_s - phi_l) = I eta_ct + I R i_n - min(I, 0) eta_nuc - I (sum of the shifts)
         """
+        if self.idle:
+            return dict.fromkeys(self.spends, 0.0)
         current, density = self.current(), self.density()
         kinetic, *more = self.spends
         R = self.resistance()
@@ -346,11 +353,11 @@ class LocalTerms:
 
     def evaluate(self) -> None:
         """Take the currents of the present state."""
-        self.now = [t.currents() for t in self.terms]
+        self.now = [{} if _idle(t) else t.currents() for t in self.terms]
 
     def linearise(self) -> None:
         """Take the slopes at the state of the last `evaluate`."""
-        self.slopes = [t.slopes() for t in self.terms]
+        self.slopes = [{} if _idle(t) else t.slopes() for t in self.terms]
 
     def _sum(self, name: str, parts: list[tuple[Nodes, Array]]) -> Array:
         """Owned sums of contributions to degrees of freedom, other ranks' included."""
@@ -452,3 +459,8 @@ class LocalTerms:
     def waiting(self) -> float:
         """Conductance of surfaces if metal were on all of them, A/V, on this rank."""
         return sum(t.waiting() for t in self.terms if isinstance(t, NodalReaction))
+
+
+def _idle(reaction: Reaction) -> bool:
+    """True if a reaction has nothing on this rank, so that asking it would bring zeros only."""
+    return isinstance(reaction, NodalReaction) and reaction.idle

@@ -1,4 +1,4 @@
-"""Sums that one physics takes up and others contribute to, in any order."""
+"""Sums that one physics takes up and others contribute to, and reactions without area."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ufl
 
 from fem.base.errors import RunError
 from fem.solver.stage import Control, Options, Stage
-from fem.system.nodal import NodalReaction
+from fem.system.nodal import LocalTerms, NodalReaction
 from fem.system.system import System
 from tests.verification.fronts import box
 
@@ -73,3 +73,32 @@ def test_a_port_that_is_not_there() -> None:
     s = System(box((0, 0), (3.0, 2.0), (2, 2)))
     with pytest.raises(RunError, match="no port 'haet'; did you mean 'heat'"):
         s.contribute("haet", lambda v: v)
+
+
+def test_a_reaction_without_area_is_not_asked() -> None:
+    """Its law is not evaluated and it brings nothing; once it has area somewhere it does."""
+    domain = box((0, 0), (3.0, 2.0), (6, 4))
+    s, part = System(domain), domain.subdomain(HERE)
+    phi = s.add("phi_l", part, potential=True)
+    s.define("c_seen", ufl.as_ufl(1000.0))
+    n, asked = len(phi.owned), []
+
+    def law(eta: np.ndarray, c: np.ndarray, T: np.ndarray | float) -> np.ndarray:
+        asked.append(len(eta))
+        return 5.0 * eta
+
+    nodes = {"phi_l": np.arange(n, dtype=np.int32)}
+    reaction = NodalReaction(s, "front", law, nodes, {"phi_l": -1.0}, np.zeros(n), drives=False)
+    s.reactions.append(reaction)
+    phi.owned[:] = 0.1
+    local = LocalTerms(s, ["phi_l"])
+    found = local.residual()["phi_l"]
+    local.linearise()
+    assert not found.any() and not local.diagonal("phi_l").any()
+    assert not reaction.current().any() and not any(reaction.spending().values())
+    assert asked == []
+    reaction.area = np.where(np.arange(n) == 3, 2.0, 0.0)
+    found = local.residual()["phi_l"]
+    local.linearise()
+    assert found.sum() == pytest.approx(5.0 * 0.1 * 2.0) and asked  # i_n of -0.1 V, into the row
+    assert local.diagonal("phi_l").sum() == pytest.approx(5.0 * 2.0)
