@@ -400,7 +400,7 @@ def _probes(
 
 
 def _hooks(sections: Mapping[str, Any]) -> Iterator[str]:
-    from fem.case.hooks import known_laws
+    from fem.case.hooks import known_laws, unusable
 
     if not {"hooks", "kinetics"} <= sections.keys():
         return
@@ -413,9 +413,12 @@ def _hooks(sections: Mapping[str, Any]) -> Iterator[str]:
         yield from _changed_file("hooks", hooks.module, hooks.sha256, found)
     try:
         known = known_laws(hooks.module if hooks else None)
+        lost = unusable(hooks.module) if hooks else ""
     except CaseError as error:
         yield str(error)
         return
+    if lost:
+        yield lost
     for k, entry in enumerate(sections["kinetics"]):
         if entry.law is not None and entry.law not in known:
             yield f"kinetics.{k}.law: {entry.law!r}: no such law; {nearest(entry.law, known)}"

@@ -30,7 +30,10 @@ from fem.base.plugins import entry_points
 from fem.contract.physics import Physics, records
 from fem.contract.registry import checked
 
-__all__ = ["BUILT_IN_LAWS", "ENTRY_POINTS", "declared", "known_laws", "load", "own_records"]
+__all__ = [
+    "BUILT_IN_LAWS", "ENTRY_POINTS", "declared", "known_laws", "load", "own_records",
+    "unusable",
+]  # fmt: skip
 
 #: Laws that are always there -> their name in `fem.setup.kinetics`.
 BUILT_IN_LAWS = {"butler_volmer": "butler_volmer", "linear": "linear_kinetics"}
@@ -76,6 +79,40 @@ def declared(module: str) -> Declared:
         tuple(name for name, call in _calls(tree, "Physics") if _keyword(call, "table")),
         tuple(name for name, _ in _calls(tree, "Field")),
     )
+
+
+def unusable(module: str) -> str:
+    """The problem of a module in which a case finds nothing, or not its physics; empty if sound.
+
+    The module is read but not executed.
+
+    Raises:
+        CaseError: it is not Python.
+    """
+    tree = _tree(module)
+    made = [name for name, _ in _calls(tree, "Physics")]
+    defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef)]
+    if "PHYSICS" in {*_bound(tree)} or (not made and any(n[0] != "_" for n in defined)):
+        return ""
+    if made:
+        return (
+            f"hooks.module: {module!r}: makes the physics {' and '.join(map(repr, made))}, but has "
+            "no PHYSICS, the name by which a case finds it; write PHYSICS = Physics(...), of "
+            "several a list"
+        )
+    return (
+        f"hooks.module: {module!r}: has nothing for a case; give PHYSICS = Physics(...), a "
+        "function physics(case, domain), or a kinetic law as a function"
+    )
+
+
+def _bound(tree: ast.Module) -> Iterator[str]:
+    """Names that a module assigns or imports; of `from x import *` any, so PHYSICS among them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.alias):
+            yield "PHYSICS" if node.name == "*" else node.asname or node.name
 
 
 def _calls(tree: ast.Module, called: str) -> Iterator[tuple[str, ast.Call]]:

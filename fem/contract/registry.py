@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import shorten
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from fem.base.errors import CaseError, nearest
 from fem.base.order import in_order
@@ -30,8 +30,10 @@ from fem.contract.physics import (
     named,
     records,
 )
+from fem.values.introspection import marks, tables
 from fem.values.kinds import Table
-from fem.values.units import conversion
+from fem.values.properties import VARIABLES, PropertyOf
+from fem.values.units import Quantity, conversion
 
 __all__ = ["CATALOGUE", "ENTRY_POINTS", "Registry", "checked", "installed", "only_in", "with_own"]
 
@@ -308,6 +310,25 @@ def _wrong(physics: Physics) -> Iterator[str]:
     keys = {} if table is None else table.model_fields
     for key in sorted(physics.free - keys.keys()):
         yield f"free: its table has no key {key!r}; {nearest(key, keys)}"
+    if table is not None:
+        yield from _misdeclared(table)
+
+
+def _misdeclared(table: type[BaseModel]) -> Iterator[str]:
+    """Keys of a table, and of tables in it, with a unit or a variable that nobody knows.
+
+    Else the case of a user would be blamed, who wrote a sound value.
+    """
+    for name, field in table.model_fields.items():
+        where = f"{table.__name__}.{name}: "
+        for mark in marks(field):
+            if isinstance(mark, Quantity | PropertyOf):
+                yield from _no_unit(mark.unit, where)
+            for variable in mark.variables if isinstance(mark, PropertyOf) else ():
+                if variable not in VARIABLES:
+                    yield f"{where}nothing depends on {variable!r}; {nearest(variable, VARIABLES)}"
+        for inner, _ in tables(field.annotation):
+            yield from _misdeclared(inner)
 
 
 def _mistyped(entry: Any, where: str) -> Iterator[str]:

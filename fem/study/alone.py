@@ -9,7 +9,7 @@ from fem.contract.physics import Column, Field
 from fem.mesh.domain import Domain
 from fem.setup.setup import Filled, filling_of
 from fem.study.build import check_names
-from fem.study.own import Guarded, guest_parts, is_ours, named_failures
+from fem.study.own import Guarded, declare, guest_parts, is_ours, named_failures
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 
@@ -63,10 +63,11 @@ def build(case: Case, domain: Domain) -> Alone:
     s = System(domain, case.temperature)
     parts = guest_parts(setup)
     check_needs(parts)
-    for step in ("declare", "rows"):
-        for part in parts:
-            with named_failures(part, step):
-                getattr(part, step)(s)
+    for part in parts:
+        declare(part, s)
+    for part in parts:
+        with named_failures(part, "rows"):
+            part.rows(s)
     s.remember()
     s.close()
     return Alone(case, domain, setup, s, parts)

@@ -41,6 +41,7 @@ from fem.setup.setup import porous as porous_of
 from fem.study.own import (
     Guarded,
     check_made,
+    declare,
     guest_parts,
     is_ours,
     named_failures,
@@ -233,23 +234,14 @@ def build(case: Case, domain: Domain) -> Model:
     _require_laws(porous, guests)
     physics = known + guests + books
     check_needs(physics)
-    for part in known:
-        part.declare(s)
-    for part in guests:
-        with named_failures(part, "declare"):
-            part.declare(s)
-    for part in books:
-        part.declare(s)
+    for part in physics:
+        declare(part, s)
     fronts = metal is not None or bool(porous)
     floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal), fronts)
     _require_path(found, floating, edges, case)
-    for part in known:
-        part.rows(s)
-    for part in guests:
+    for part in physics:
         with named_failures(part, "rows"):
             part.rows(s)
-    for part in books:
-        part.rows(s)
     ions_build.set_initial(setup, s)
     if metal is not None:
         growth.set_initial(case, domain, s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from textwrap import shorten
 from typing import Any
@@ -19,7 +20,8 @@ from fem.system.part import Observer, Part
 from fem.system.system import System
 
 __all__ = [
-    "Guarded", "check_made", "guest_parts", "is_ours", "named_failures", "own_physics", "prepared",
+    "Guarded", "check_made", "declare", "guest_parts", "is_ours", "named_failures", "own_physics",
+    "prepared",
 ]  # fmt: skip
 
 
@@ -70,8 +72,9 @@ def named_failures(part: Part, method: str) -> Iterator[None]:
     except (CaseError, RunError):
         raise
     except Exception as error:
-        where = f"{type(part).__name__}.{method} of {type(part).__module__}"
-        raise CaseError(f"{where} fails: {type(error).__name__}: {error}") from error
+        if is_ours(part):
+            raise
+        raise CaseError(f"{_method(part, method)} fails: {type(error).__name__}: {error}") from error
 
 
 def _parts(origin: str, make: Callable[[], Iterable[Any]]) -> tuple[Part, ...]:
@@ -89,6 +92,30 @@ def _parts(origin: str, make: Callable[[], Iterable[Any]]) -> tuple[Part, ...]:
                 "declare or rows"
             )
     return made
+
+
+def declare(part: Part, s: System) -> None:
+    """Let a part declare its unknowns; the system knows whose they are.
+
+    Raises:
+        CaseError: a part of a user fails.
+        RunError: what it declares does not go with what is there.
+    """
+    s.author = f"{type(part).__name__} of {_home(part)}"
+    with named_failures(part, "declare"):
+        part.declare(s)
+
+
+def _home(part: Part) -> str:
+    """Where a part comes from, as its reader knows it: `physics 'ions'`, or the file of a user."""
+    module = type(part).__module__
+    if is_ours(part):
+        return f"physics {module.split('.')[2]!r}" if module.startswith("fem.physics.") else module
+    return str(getattr(sys.modules.get(module), "__file__", None) or module)
+
+
+def _method(part: Part, name: str) -> str:
+    return f"{type(part).__name__}.{name} of {_home(part)}"
 
 
 def is_ours(part: Part) -> bool:
@@ -122,7 +149,7 @@ def check_made(case: Any, parts: Iterable[Part], s: System) -> None:
         for name in part.provides:
             if name not in s.values:
                 raise CaseError(
-                    f"{type(part).__name__} of {type(part).__module__}: provides {name!r} and "
+                    f"{type(part).__name__} of {_home(part)}: provides {name!r} and "
                     "defines nothing of that name; call s.add, s.memory or s.define, or leave it "
                     "out of provides"
                 )
@@ -174,7 +201,7 @@ def _guarded(name: str) -> Callable[..., Any]:
 
     def call(self: Guarded, *args: Any, **more: Any) -> Any:
         found, problem = None, None
-        where = f"{type(self.part).__name__}.{name} of {type(self.part).__module__}"
+        where = _method(self.part, name)
         try:
             found = getattr(self.part, name)(*args, **more)
             if isinstance(found, Iterator):

@@ -112,6 +112,7 @@ class System:
     def __init__(self, domain: Domain, temperature: float = 298.15):
         self.domain = domain
         self.unknowns: dict[str, Unknown] = {}
+        self.author, self.authors = "a part", dict[str, str]()  # who declares; of each unknown
         self.values: dict[str, Any] = {}
         self.forms: dict[str, Any] = {}
         self.current: Any = None
@@ -199,7 +200,11 @@ class System:
                 declared the slot.
         """
         if name in self.unknowns:
-            raise RunError(f"two physics declare the unknown {name!r}")
+            raise RunError(
+                f"the unknown {name!r} is declared twice: by {self.authors[name]} and by "
+                f"{self.author}; rename one of them"
+            )
+        self.authors[name] = self.author
         space = dfem.functionspace(part.mesh, ("Lagrange", degree, shape))
         unknown = Unknown(
             name,

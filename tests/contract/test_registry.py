@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
@@ -18,6 +18,8 @@ from fem.contract import registry
 from fem.contract.physics import Column, Field, Figure, Physics, Place
 from fem.contract.registry import Registry, checked, only_in, with_own
 from fem.values.kinds import Table
+from fem.values.properties import Property, PropertyOf
+from fem.values.units import Quantity
 from tests.conftest import environment
 
 
@@ -29,6 +31,23 @@ class Free(Table):
     """A table with a key that a resumed run may change."""
 
     least: float | None = None
+
+
+class Misdeclared(Table):
+    """A table whose author mistyped a unit."""
+
+    D: Annotated[float, Quantity("m^2/z", gt=0)]
+
+
+class Odd(Table):
+    """A table whose author mistyped what a property may depend on."""
+
+    k: Annotated[Property, PropertyOf("W/m/K", ("dephth",))] | None = None
+
+
+class Outer(Table):
+    """A table with others in it."""
+    inner: tuple[Misdeclared, ...] = ()
 
 
 def _of(*physics: Physics) -> Registry:
@@ -91,6 +110,9 @@ def test_what_does_not_fit_together_is_an_error(physics: list[Physics], reason: 
         ({"figures": Figure("f", "")}, "of one entry it is written (entry,)"),
         ({"table": BaseModel}, "table = BaseModel: must be a subclass of fem.values.kinds.Table"),
         ({"table": {"c0": 1.0}}, "table = {'c0': 1.0}: it should be"),
+        ({"table": Misdeclared}, "Misdeclared.D: unit 'm^2/z' is unknown or cannot be converted; w"),
+        ({"table": Outer}, "Misdeclared.D: unit 'm^2/z' is unknown"),
+        ({"table": Odd}, "Odd.k: nothing depends on 'dephth'; did you mean 'depth'"),
         ({"check": "lines"}, "check = 'lines': it should be callable"),
     ],
 )  # fmt: skip

@@ -31,6 +31,9 @@ from fem.solver.stage import Control, Outcome, Stage
 from fem.solver.stepper import Step
 from fem.study.own import Guarded
 from fem.system.part import Event, Observer
+from fem.system.ports import FLOWS, PORTS
+from fem.system.slots import Slots
+from fem.system.system import System
 from tests.case.base import changed
 from tests.conftest import ROOT, environment
 
@@ -70,6 +73,44 @@ def _growing(**changes: Any) -> Case:
 
 
 # -- its table ---------------------------------------------------------------------------------
+
+
+def _rows(*first: str) -> dict[str, list[str]]:
+    """Rows of the table of the page whose head begins so, by their first entry."""
+    lines = PAGE[PAGE.index(f"| {' | '.join(first)} |"):].split("\n\n")[0].splitlines()[2:]
+    rows = ([part.strip() for part in line.strip("|").split("|")] for line in lines)
+    return {name.strip("`"): rest for name, *rest in rows}
+
+
+def _adding(call: str) -> set[str]:
+    """Physics of this package whose code calls something."""
+    files = (ROOT / "fem" / "physics").glob("*/*.py")
+    return {file.parent.name for file in files if re.search(call, file.read_text())}
+
+
+def test_the_page_names_every_port_with_its_unit_and_who_adds() -> None:
+    ports, flows = _rows("port", "unit"), _rows("current", "positive")
+    assert {name: row[0] for name, row in ports.items()} == PORTS
+    assert flows.keys() == FLOWS.keys()
+    for name, row in ports.items():
+        who = {*row[2].replace("nobody yet", "").split(", ")} - {""}
+        call = r"s\.spend(_at_nodes|_by)?\(" if name == "spent" else rf'contribute\w*\(\s*"{name}"'
+        assert who == _adding(call), name
+    for name, row in flows.items():
+        assert {*row[1].split(", ")} == _adding(rf's\.flow\([^)]*?"{name}"'), name
+
+
+def test_the_page_shows_the_order_of_slots() -> None:
+    """As they are declared there: the additive follows the front, and heat is last."""
+    s = SimpleNamespace(slots=Slots())
+    System.slot(s, "front", after=("cell",))  # type: ignore[arg-type]
+    System.slot(s, "settled", after=("front",))  # type: ignore[arg-type]
+    System.slot(s, "heat", last=True)  # type: ignore[arg-type]
+    System.slot(s, "additive")  # type: ignore[arg-type]
+    for name in reversed(s.slots.after):
+        s.slots.put(name, name)
+    assert " -> ".join(name for (name,) in s.slots.plan()) in PAGE.splitlines()[
+        next(k for k, line in enumerate(PAGE.splitlines()) if line.startswith("    cell -> "))]
 
 
 def test_its_table_is_taken_unread_until_the_module_may_be_executed() -> None:
@@ -408,6 +449,9 @@ def test_a_vector_and_a_field_of_degree_two_are_written_and_probed(tmp_path: Pat
 
 WATCHER = """
 from fem.system.part import Event, Observer
+from fem.system.ports import FLOWS, PORTS
+from fem.system.slots import Slots
+from fem.system.system import System
 
 class Watcher(Observer):
     provides, needs, stopped = (), ("additive",), False
@@ -480,6 +524,45 @@ def test_an_observer_says_why_no_step_can_be_taken(
     summary = _watched(tmp_path, 'Event("stirred", {"rate": 2.0})').run(
         tmp_path / "b", hooks=True).summary
     assert [(e["event"], e["ends"]) for e in summary["events"]] == [("stirred", "run")]
+
+
+@pytest.mark.parametrize("executed", [False, True])
+@pytest.mark.parametrize(("other", "reason"), [
+    ("physics = Physics(", "changed.py': makes the physics 'additive', but has no PHYSICS, the"),
+    ("from elsewhere import PHYSICS\nOTHER = Physics(", ""),
+])  # fmt: skip
+def test_a_module_whose_physics_no_case_finds(
+    other: str, reason: str, executed: bool, tmp_path: Path
+) -> None:
+    """It is named with the way out, whether it may be executed or is only read."""
+    module = _module(tmp_path, ("PHYSICS = Physics(", other))
+    data = json.loads(json.dumps(SMALL)) | {"hooks": {"module": str(module)}, "additive": TABLE}
+    if reason:
+        with pytest.raises(CaseError, match=re.escape(reason)):
+            Case.from_dict(data, hooks=executed)
+    elif not executed:
+        Case.from_dict(data)
+
+
+def test_a_module_that_has_nothing_for_a_case(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("LIMIT = 3.0\n\n\ndef _law(): ...\n")
+    with pytest.raises(CaseError, match=r"mine.py': has nothing for a case; give PHYSICS = Phys"):
+        small(hooks={"module": str(tmp_path / "mine.py")})
+
+
+def test_an_unknown_of_two_physics_names_both(tmp_path: Path) -> None:
+    module = _module(tmp_path, ('s.add("additive", part', 's.add("c", part'))
+    words = r"unknown 'c' is declared twice: by \w+ of physics 'ions' and by Balance of .*changed.py;"
+    with pytest.raises(RunError, match=words):
+        _guest(hooks={"module": str(module)}).run(tmp_path / "r", hooks=True)
+
+
+def test_a_mistyped_unit_is_the_fault_of_the_physics(tmp_path: Path) -> None:
+    """Not of the case, whose value is sound."""
+    module = _module(tmp_path, ('Quantity("m/s", ge=0)', 'Quantity("m/sec2nd", ge=0)'))
+    words = r"^hooks.module: .*changed.py': physics 'additive': Additive.rate: .*; write an SI unit"
+    with pytest.raises(CaseError, match=words):
+        _guest(hooks={"module": str(module)}).executed()
 
 
 @pytest.mark.parametrize("method", ["declare", "rows"])
