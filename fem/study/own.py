@@ -74,7 +74,8 @@ def named_failures(part: Part, method: str) -> Iterator[None]:
     except Exception as error:
         if is_ours(part):
             raise
-        raise CaseError(f"{_method(part, method)} fails: {type(error).__name__}: {error}") from error
+        where, reason = _method(part, method), f"{type(error).__name__}: {error}"
+        raise CaseError(f"{where} fails: {reason}") from error
 
 
 def _parts(origin: str, make: Callable[[], Iterable[Any]]) -> tuple[Part, ...]:
@@ -106,19 +107,19 @@ def declare(part: Part, s: System) -> None:
         part.declare(s)
 
 
-def _home(part: Part) -> str:
-    """Where a part comes from, as its reader knows it: `physics 'ions'`, or the file of a user."""
+def _home(part: Part | Observer) -> str:
+    """Origin of a part as its reader knows it: `physics 'ions'`, or the file of a user."""
     module = type(part).__module__
     if is_ours(part):
         return f"physics {module.split('.')[2]!r}" if module.startswith("fem.physics.") else module
     return str(getattr(sys.modules.get(module), "__file__", None) or module)
 
 
-def _method(part: Part, name: str) -> str:
+def _method(part: Part | Observer, name: str) -> str:
     return f"{type(part).__name__}.{name} of {_home(part)}"
 
 
-def is_ours(part: Part) -> bool:
+def is_ours(part: Part | Observer) -> bool:
     """The part is of this package; else a failure is its author's."""
     return type(part).__module__.partition(".")[0] == "fem"
 

@@ -110,7 +110,7 @@ def test_what_does_not_fit_together_is_an_error(physics: list[Physics], reason: 
         ({"figures": Figure("f", "")}, "of one entry it is written (entry,)"),
         ({"table": BaseModel}, "table = BaseModel: must be a subclass of fem.values.kinds.Table"),
         ({"table": {"c0": 1.0}}, "table = {'c0': 1.0}: it should be"),
-        ({"table": Misdeclared}, "Misdeclared.D: unit 'm^2/z' is unknown or cannot be converted; w"),
+        ({"table": Misdeclared}, "Misdeclared.D: unit 'm^2/z' is unknown or cannot be"),
         ({"table": Outer}, "Misdeclared.D: unit 'm^2/z' is unknown"),
         ({"table": Odd}, "Odd.k: nothing depends on 'dephth'; did you mean 'depth'"),
         ({"check": "lines"}, "check = 'lines': it should be callable"),

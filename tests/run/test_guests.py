@@ -101,7 +101,7 @@ def test_the_page_names_every_port_with_its_unit_and_who_adds() -> None:
 
 
 def test_the_page_shows_the_order_of_slots() -> None:
-    """As they are declared there: the additive follows the front, and heat is last."""
+    """Slots as they are declared there: the additive follows the front, and heat is last."""
     s = SimpleNamespace(slots=Slots())
     System.slot(s, "front", after=("cell",))  # type: ignore[arg-type]
     System.slot(s, "settled", after=("front",))  # type: ignore[arg-type]
@@ -534,7 +534,7 @@ def test_an_observer_says_why_no_step_can_be_taken(
 def test_a_module_whose_physics_no_case_finds(
     other: str, reason: str, executed: bool, tmp_path: Path
 ) -> None:
-    """It is named with the way out, whether it may be executed or is only read."""
+    """The message has the way out, whether it may be executed or is only read."""
     module = _module(tmp_path, ("PHYSICS = Physics(", other))
     data = json.loads(json.dumps(SMALL)) | {"hooks": {"module": str(module)}, "additive": TABLE}
     if reason:
@@ -552,7 +552,7 @@ def test_a_module_that_has_nothing_for_a_case(tmp_path: Path) -> None:
 
 def test_an_unknown_of_two_physics_names_both(tmp_path: Path) -> None:
     module = _module(tmp_path, ('s.add("additive", part', 's.add("c", part'))
-    words = r"unknown 'c' is declared twice: by \w+ of physics 'ions' and by Balance of .*changed.py;"
+    words = r"'c' is declared twice: by \w+ of physics 'ions' and by Balance of .*changed.py;"
     with pytest.raises(RunError, match=words):
         _guest(hooks={"module": str(module)}).run(tmp_path / "r", hooks=True)
 
