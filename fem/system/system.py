@@ -165,7 +165,7 @@ class System:
         self.conductivities: list[Callable[[float], Iterable[float]]] = []
         self.spent: dict[str, list[Callable[[Any], Any]]] = {}  # see `spend`
         self.spent_at_nodes: list[Any] = []
-        self.spent_smoothly: set[str] = set()
+        self.spent_smoothly: list[Any] = []
         # Changes of the potentials and of the voltage with the cell current, per A; a run sets it.
         self.response: Callable[[], tuple[dict[str, Any], float]] | None = None
         self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
@@ -431,11 +431,12 @@ class System:
 
         Args:
             account: that is asked.
-            smooth: its parts, which nobody else spends, have no kink, as walls may have.
+            smooth: it gives derivatives, `changes`, too; without them both ways of a small current
+                are compared, which may differ where walls react.
         """
         self.spent_at_nodes.append(account)
         if smooth:
-            self.spent_smoothly.update(account.spends)
+            self.spent_smoothly.append(account)
 
     def spend_at_nodes(self, reaction: Any) -> None:
         """Let a reaction at nodes report what it spends, and the heat that it releases there."""

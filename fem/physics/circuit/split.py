@@ -17,14 +17,15 @@ Without a current the parts are what they become as the current vanishes, salt a
 
 with dP_k along the response of the potentials to a small current. Where nothing flows at rest that
 is to weigh by w, the field of the conduction problem for 1 A, linearised at the state. With space
-charge potentials follow with ions alone, and the response is that of all rows of the step at hand.
+charge potentials follow with ions alone, and the response is that of all rows of the step at hand;
+what those spend has derivatives (`changes`), all else is compared a little to either side.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,6 @@ TYPICAL = 1e-2
 #: that pass plating and stripping unequally leave an error of the parts of about its size;
 #: round-off leaves less.
 NUDGE = 1e-6
-#: How many times as far powers without a kink are followed: what stores charge is lost in the last
-#: bits of a short step.
-WIDE = 100.0
 #: Difference of the parts from the voltage above which a remark says so, V.
 MAX_GAP = 1e-6
 #: Why a rest has no parts.
@@ -107,8 +105,12 @@ class Split:
             + ["V_gap"]
         )
 
-    def powers(self) -> dict[str, float]:
-        """Power of each part, and of those by region, W (2D: W/m; collective)."""
+    def powers(self, accounts: Sequence[Any] | None = None) -> dict[str, float]:
+        """Power of each part, and of those by region, W (2D: W/m; collective).
+
+        Args:
+            accounts: that count besides what stands in forms; default all.
+        """
         s, count = self.s, max(len(self.parts), 1)
         tags = s.domain.cell_tag_array
         local: npt.NDArray[np.float64] = np.zeros((count, max(s.domain.regions.values()) + 1))
@@ -119,8 +121,8 @@ class Split:
                     tags[: len(values)], weights=values[:, k], minlength=local.shape[1]
                 )
         extra = dict.fromkeys(self.names, 0.0)
-        for reaction in self.nodal:
-            for part, power in reaction.spending().items():
+        for account in self.nodal if accounts is None else accounts:
+            for part, power in account.spending().items():
                 if part in extra:
                     extra[part] += power
         sums = np.append(local.ravel(), [*extra.values()])
@@ -174,15 +176,38 @@ class Split:
         if abs(uneven) > MAX_GAP:
             self.lacks = AT_A_BARRIER
             return {}
-        if s.spent_smoothly:
-            wide, _ = self._changes(moves, rise, WIDE * step)
-            found |= {n: v for n, v in wide.items() if n.partition(".")[0] in s.spent_smoothly}
+        for part, change in self._derived(moves, rise).items():
+            found[part] += change
         return found
+
+    def _derived(self, moves: dict[str, Any], rise: float) -> dict[str, float]:
+        """Changes of powers that are known by derivatives, W/A (collective).
+
+        Args:
+            moves: of unknowns, in their unit per A.
+            rise: of the voltage, V/A.
+        """
+        s = self.s
+        if not s.spent_smoothly:
+            return {}
+        every = {}
+        for name, u in s.unknowns.items():
+            change = dfem.Function(u.space)
+            if name in moves:
+                change.x.array[: len(moves[name])] = moves[name]
+                change.x.scatter_forward()
+            every[name] = change.x.array
+        found: dict[str, float] = {}
+        for account in s.spent_smoothly:
+            for part, value in account.changes(every, rise).items():
+                found[part] = found.get(part, 0.0) + value
+        sums = s.domain.comm.allreduce(np.array([*found.values()]), op=MPI.SUM)
+        return dict(zip(found, sums.tolist(), strict=True))
 
     def _changes(
         self, moves: dict[str, Any], rise: float, step: float
     ) -> tuple[dict[str, float], float]:
-        """Changes of powers along a response, W/A, and by how much both ways differ (collective).
+        """Changes of all other powers, W/A, and by how much both ways differ (collective).
 
         Args:
             moves: of unknowns, in their unit per A.
@@ -191,6 +216,7 @@ class Split:
         """
         s, voltage = self.s, self.s.get_voltage()
         kept = {name: s.unknowns[name].value.x.array.copy() for name in moves}
+        others = [account for account in self.nodal if account not in s.spent_smoothly]
         ways = []
         for way in (step, -step, 0.0):
             for name, move in moves.items():
@@ -200,7 +226,7 @@ class Split:
             s.set_voltage(voltage + way * rise)
             for refresh in s.refreshers:
                 refresh()
-            ways.append(self.powers())
+            ways.append(self.powers(others))
         above, below, here = ways
         uneven = sum(above[n] + below[n] - 2 * here[n] for n in self.names) / step
         return {n: (above[n] - below[n]) / (2 * step) for n in above}, uneven

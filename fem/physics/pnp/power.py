@@ -14,13 +14,14 @@ charge layers. Of an edge the part i^2/g with its conductance g = sum z_i F D_i 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fem.base.constants import FARADAY
-from fem.compat import dfem
 from fem.solver.corners import Moment
 from fem.solver.edges import AlongEdges
 from fem.solver.fitted import log_mean
@@ -41,9 +42,7 @@ class Spending:
 
     def __init__(self, model: Any):
         self.model = model
-        s = model.s
-        self.charging = [s.form(form) for layers in model.layers for form in layers.working()]
-        self.volumes = s.nodal(s.form(model.volumes()))
+        self.volumes = model.s.nodal(model.s.form(model.volumes()))
 
     @functools.cached_property
     def along(self) -> list[tuple[Any, float, AlongEdges]]:
@@ -61,29 +60,91 @@ class Spending:
 
     def spending(self) -> dict[str, float]:
         """Power of each part on this rank, W (2D: W/m)."""
-        model, s, moment = self.model, self.model.s, Moment()
         phi_l, total, ohmic = self._potential(), 0.0, 0.0
-        flows: dict[int, Array] = {}
-        conducts: dict[int, Array] = {}
-        for ion, sign, along in self.along:
-            f, _ = along.at(moment)
-            here, there = along.where.edges
-            total += sign * float(f @ (phi_l[here] - phi_l[there]))
-            c = s.unknowns[model.name_of(ion)].value.x.array
-            mean, _, _ = log_mean(c[here], c[there])
-            g = abs(ion.z) / model.thermal * along.weights * mean
-            k = id(along.where)
-            flows[k] = flows.get(k, np.zeros(1)) + sign * f
-            conducts[k] = conducts.get(k, np.zeros(1)) + g
-        for k, i in flows.items():
-            g = conducts[k]
-            flowing = np.abs(g) > 0.0
-            ohmic += float((i[flowing] ** 2 / g[flowing]).sum())
-        return {"ohmic_l": ohmic, "concentration": total - ohmic, "stored": self._stored(phi_l)}
+        for along in self._edges({}):
+            here, there = along.ends
+            total += float(along.i @ (phi_l[here] - phi_l[there]))
+            ohmic += float((along.i**2 * along.per_g).sum())
+        layers = sum(layers.work() for layers in self.model.layers)
+        stored = float((phi_l[: len(self.volumes)] * self._charging()) @ self.volumes) + layers
+        return {"ohmic_l": ohmic, "concentration": total - ohmic, "stored": stored}
 
-    def _stored(self, phi_l: Array) -> float:
-        """Power that charges layers on this rank, W (2D: W/m)."""
+    def changes(self, moves: Mapping[str, Array], rise: float) -> dict[str, float]:
+        """Change of each with the unknowns, on this rank, W (2D: W/m).
+
+        By derivatives: differences of what is stored are lost in its last bits over short steps.
+
+        Args:
+            moves: changes of all unknowns, at all their nodes of this rank.
+            rise: of the voltage, V.
+        """
+        model, n = self.model, len(self.volumes)
+        metal = model.name_of(model.ions[0])
+        c = model.s.unknowns[metal].value.x.array
+        phi_l, total, ohmic = self._potential(), 0.0, 0.0
+        lift = moves["phi"][model.nodes_of_phi]
+        lift = lift + model.thermal / model.ions[0].z * moves[metal] / c
+        for along in self._edges(moves):
+            here, there = along.ends
+            total += float(along.di @ (phi_l[here] - phi_l[there]))
+            total += float(along.i @ (lift[here] - lift[there]))
+            spent = along.i * along.per_g
+            ohmic += float((spent * (2 * along.di - spent * along.dg)).sum())
+        now, charging = float(model.s.rate.value), self._charging()
+        more = FARADAY * now * sum(ion.z * moves[model.name_of(ion)][:n] for ion in model.ions)
+        stored = float((lift[:n] * charging + phi_l[:n] * more) @ self.volumes)
+        stored += sum(layers.work_change(moves, rise) for layers in model.layers)
+        return {"ohmic_l": ohmic, "concentration": total - ohmic, "stored": stored}
+
+    def _charging(self) -> Array:
+        """Rate at which the charge of ions grows at each owned node, A/m3."""
         model, n = self.model, len(self.volumes)
         rate = sum(ion.z * model.s.rate_at_nodes(model.name_of(ion))[:n] for ion in model.ions)
-        ions = FARADAY * float((phi_l[:n] * rate) @ self.volumes)
-        return ions + sum(float(dfem.assemble_scalar(form)) for form in self.charging)
+        return np.asarray(FARADAY * rate)
+
+    def _edges(self, moves: Mapping[str, Array]) -> Iterable[_Edges]:
+        """Current and conductance of edges, summed over the ions, and their changes.
+
+        Args:
+            moves: changes of the unknowns; without any there are none.
+        """
+        model, s, moment = self.model, self.model.s, Moment()
+        found: dict[int, _Edges] = {}
+        for ion, sign, along in self.along:
+            here, there = along.where.edges
+            sums = found.setdefault(id(along.where), _Edges((here, there)))
+            f, slopes = along.at(moment)
+            name = model.name_of(ion)
+            c = s.unknowns[name].value.x.array
+            mean, by_a, by_b = log_mean(c[here], c[there])
+            k = abs(ion.z) / model.thermal * along.weights
+            sums.i, sums.g = sums.i + sign * f, sums.g + k * mean
+            if moves:
+                ends = {column: (moves[column][a], moves[column][b])
+                        for column, (a, b) in along.nodes.items()}
+                change = sum(slopes[column][0] * a + slopes[column][1] * b
+                             for column, (a, b) in ends.items())
+                a, b = ends[name]
+                sums.di, sums.dg = sums.di + sign * change, sums.dg + k * (by_a * a + by_b * b)
+        return found.values()
+
+
+@dataclass
+class _Edges:
+    """Edges of a pattern.
+
+    Attributes:
+        ends: nodes. i: current, A. g: conductance, A/V. di, dg: their changes.
+    """
+
+    ends: tuple[Any, Any]
+    i: Any = 0.0
+    g: Any = 0.0
+    di: Any = 0.0
+    dg: Any = 0.0
+
+    @property
+    def per_g(self) -> Array:
+        """One over the conductance; nothing where there is none, nor a current."""
+        flows = self.g != 0.0
+        return np.where(flows, 1.0 / np.where(flows, self.g, 1.0), 0.0)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from fem.setup.electrode import Electrode
 from fem.system.facets import WallReaction
-from fem.system.nodal import CELL
+from fem.system.nodal import CELL, VOLTAGE
 from fem.system.system import System
 
 __all__ = ["SternLayers"]
 
 
-@dataclass(frozen=True)
+Array = npt.NDArray[np.float64]
+
+
+@dataclass
 class SternLayers:
     """Stern layers of electrodes whose electrons come from one place.
 
@@ -27,12 +33,14 @@ class SternLayers:
         electrodes: that are meant, all with the same `potential`.
         capacity: C_S, F/m2.
         omega: what makes a charge a current, 1/s.
+        reaction: that brings both into the rows; made by `rows`.
     """
 
     system: System
     electrodes: Sequence[Electrode]
     capacity: float
     omega: Any
+    reaction: WallReaction = field(init=False)
 
     @property
     def electrons(self) -> str:
@@ -54,9 +62,8 @@ class SternLayers:
         if self.electrons == "field":
             rows["phi_s"] = "current", 1.0
         name = f"stern {self.electrons}"
-        s.reactions.append(
-            WallReaction(s, name, layer, walls, faces, integrals, rows, self.electrons)
-        )
+        self.reaction = WallReaction(s, name, layer, walls, faces, integrals, rows, self.electrons)
+        s.reactions.append(self.reaction)
         for form in self.charging():
             s.flow("counter" if self.electrons == "ground" else "cell", form)
             if self.electrons != "ground":
@@ -69,11 +76,34 @@ class SternLayers:
         for q, _, measure in self._places():
             yield self.system.ddt(q) * measure
 
-    def working(self) -> Iterator[Any]:
-        """Work on what charges the layer of each electrode, <dq_S/dt, phi_s>, W (UFL)."""
-        for (q, _, measure), phi_s in zip(self._places(), self._levels(), strict=True):
-            if self.electrons != "ground":
-                yield self.system.ddt(q) * phi_s * measure
+    def work(self) -> float:
+        """Work on what charges the layers, <dq_S/dt, phi_s>, on this rank, W (2D: W/m)."""
+        if self.electrons == "ground":
+            return 0.0
+        return float(self.reaction.currents()[CELL] @ self._level())
+
+    def work_change(self, moves: Mapping[str, Array], rise: float) -> float:
+        """Change of `work` with the unknowns, on this rank, W (2D: W/m).
+
+        Args:
+            moves: changes of all unknowns, at all their nodes of this rank.
+            rise: of the voltage, V.
+        """
+        if self.electrons == "ground":
+            return 0.0
+        at, current = self.reaction.nodes, self.reaction.currents()[CELL]
+        rises = {name: moves[name][nodes] for name, nodes in at.items()} | {VOLTAGE: rise}
+        change = sum(slope * rises[by] for (row, by), slope in self.reaction.slopes().items()
+                     if row == CELL)
+        lift = rise + (rises["phi_s"] if self.electrons == "field" else 0.0)
+        return float((change * self._level() + current * lift).sum())
+
+    def _level(self) -> Any:
+        """phi_s at the nodes of the layers, V: its field is the difference from the voltage."""
+        s, voltage = self.system, self.system.get_voltage()
+        if self.electrons != "field":
+            return np.full(len(self.reaction.here), voltage)
+        return voltage + s.unknowns["phi_s"].value.x.array[self.reaction.nodes["phi_s"]]
 
     def charges(self) -> Iterator[Any]:
         """Charge of the metal at each electrode, C (UFL)."""

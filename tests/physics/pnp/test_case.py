@@ -123,6 +123,24 @@ def test_layers_without_a_current(tmp_path: Path, kind: str) -> None:
     assert max(closures.values()) < 1e-9
 
 
+def test_the_first_rest_beside_fixed_charge(tmp_path: Path) -> None:
+    """The charge that is there at the start is known to its last bits; else it seems to flow."""
+    salt = IDEAL | {"c0": "1 mol/m^3", "D": f"{D!r} m^2/s", "t_plus": 0.5}
+    halves = [{"name": n, "thickness": "2 um", "region": region}
+              for n, region in (("a", "electrolyte_held"), ("b", "electrolyte"))]
+    thin = dict.fromkeys(("size_collector", "size_counter", "size_interface"), "1.9 nm")
+    result = Case.from_dict(charged_cell(
+        study="tertiary", materials={"ideal": salt}, output={"figures": False},
+        electrolyte_model={"model": "pnp", "eps_r": EPS_R},
+        fixed_charge=[{"region": "electrolyte_held", "density": "-5e4 C/m^3"}],
+        geometry=THIN | thin | {"layers": halves} | dict.fromkeys(
+            ("width", "size", "size_width"), "0.2 um"),
+        protocol=[{"step": "rest", "duration": "30 us"}], time={"dt0": "1 us", "dt_min": "1e-10 s"},
+    )).run(tmp_path / "r")  # fmt: skip
+    print("first rest beside fixed charge", result.summary["closures"])
+    assert max(result.summary["closures"].values()) < 1e-9
+
+
 @pytest.mark.parametrize("kind", ["closed", "plated"])
 def test_ions_that_pair(tmp_path: Path, kind: str) -> None:
     """Li + A <-> LiA: closed electrodes to mass action's balance; books and voltage while plating.

@@ -106,6 +106,21 @@ def test_at_rest_the_voltage_is_the_diffusion_potential_of_neutral_salt(tmp_path
     assert np.abs(series["V_gap"]).max() < 1e-9
 
 
+def test_parts_of_the_voltage_at_rest_beyond_the_limit(tmp_path: Path) -> None:
+    """Rests of microseconds, where what is stored is next to the last bits of the ions."""
+    c0, debye = concentration(1e-3), 1e-3
+    plate = {"step": "plate", "current_density": f"{1.5 * limiting(c0)!r} A/m^2", "duration": "1 s"}
+    result = Case.from_dict(charged_cell(
+        debye, largest=0.1, fast=1.0, study="tertiary", output={"figures": False},
+        protocol=[plate, {"step": "rest", "duration": "30 us"}],
+        time={"dt0": "1 us", "dt_min": "1e-10 s", "tolerance": 3e-2},
+    )).run(tmp_path / "r")  # fmt: skip
+    rests = result.series["segment"] == 1
+    gaps, stored = (np.abs(result.series[f"V_{k}"][rests]) for k in ("gap", "stored"))
+    print("rest beyond the limit", rests.sum(), gaps.max(), stored.max(), result.summary["newton"])
+    assert rests.sum() >= 5 and gaps.max() < 1e-9 and stored.max() > 1e-3
+
+
 def numbers(folder: str) -> dict[str, float]:
     """Columns of a run to the end of its second step."""
     given = Case.from_dict(hosted(protocol=[
