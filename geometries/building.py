@@ -11,6 +11,29 @@ from typing import Any
 from geometries.files.cache import CACHE_VERSION, once
 from geometries.registry import resolve
 
+#: Families that draw places at random -> what places and does no more, as "module:function".
+PLACES = {
+    "fibre_mat": "fibre_mat:check_place",
+    "aligned_channels": "aligned_channels:check_place",
+    "lamella": "lamella:stack",
+    **dict.fromkeys(("grid", "particle_bed", "pore_array", "stack", "whiskers"), "layered:placed"),
+}
+
+
+def check_place(family: str, checked: Any) -> None:
+    """Place what a family draws at random, without a mesh; nothing of other families.
+
+    Args:
+        family: name of the family.
+        checked: its parameters.
+
+    Raises:
+        CaseError: as `build`, where it fails before it meshes.
+    """
+    if family in PLACES:
+        module, _, name = PLACES[family].partition(":")
+        getattr(importlib.import_module(f"geometries.builders.{module}"), name)(checked)
+
 
 def build(family: str, parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Build a mesh into a folder.

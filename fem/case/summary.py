@@ -26,9 +26,13 @@ def summary(case: Case) -> str:
     """Title, physics, geometry, materials with the status of their numbers, protocol.
 
     Raises:
-        CaseError: a region of the mesh to come is not filled.
+        CaseError: a region of the mesh to come is not filled, or its parts have no place.
     """
     case_names.require_filled(case)
+    if case.geometry is not None:
+        from geometries.building import check_place
+
+        check_place(case.geometry["family"], geometry_parameters(case.sized_geometry or {}))
     return "\n".join(_lines(case))
 
 

@@ -220,12 +220,20 @@ def _tilted(p: AlignedChannels) -> TaggedMesh:
                    "another seed or a smaller size_wall")
 
 
+def check_place(p: AlignedChannels) -> None:
+    """Place tilted sheets as `build` does, and leave it at that; others have their places.
+
+    Raises:
+        CaseError: the porosity cannot be reached; names the reachable spacing.
+    """
+    if p.arrangement == "random":
+        _scatter(p, np.random.default_rng(p.seed))
+
+
 def _scattered(p: AlignedChannels, rng: np.random.Generator) -> TaggedMesh:
     from geometries.meshing.gmsh_session import arrays, name_regions, session, size_fields, snap
 
-    assert p.sheet_length is not None
-    width = p.width or 2 * p.sheet_length
-    sheets, struts = _scatter(p, width, rng)
+    width, sheets, struts = _scatter(p, rng)
     slabs = p.slabs()
     unit = p.spacing
     size, wall = (s / unit for s in p.sizes())
@@ -262,9 +270,9 @@ def _strip(occ: Any, s: Segment, thickness: float, unit: float) -> int:
 
 
 def _scatter(
-    p: AlignedChannels, width: float, rng: np.random.Generator
-) -> tuple[list[Segment], list[Segment]]:
-    """Sheets at random places and angles with the struts they stand on, stratum by stratum upwards.
+    p: AlignedChannels, rng: np.random.Generator
+) -> tuple[float, list[Segment], list[Segment]]:
+    """Width, sheets at random places and angles, and the struts they stand on, from below upwards.
 
     None comes closer to another or to an edge than a clearance.
 
@@ -272,6 +280,7 @@ def _scatter(
         CaseError: the porosity cannot be reached; names the reachable spacing.
     """
     assert p.sheet_length is not None
+    width = p.width or 2 * p.sheet_length
     t, half = p.sheet_thickness, p.sheet_length / 2
     solid = t / (t + p.spacing) * width * p.length  # area of sheets and struts in m^2
     strata = max(1, round(p.length / half))
@@ -308,7 +317,7 @@ def _scatter(
             f"{t / share - t if share else math.inf:.3g} m, not {p.spacing:g} m; shorten "
             "sheet_length, widen spacing or take contacts = false"
         )
-    return sheets, struts
+    return width, sheets, struts
 
 
 def _strut(

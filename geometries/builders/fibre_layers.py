@@ -428,20 +428,24 @@ def _sequence(
     room = np.array([p.width - r - free, high - r - free]) - corner
     if np.any(room <= 0):
         return []
-    centres = np.empty((0, 2))
     target = math.ceil(1.1 * wanted) + 5
+    centres, found = np.empty((target, 2)), 0
     apart = (2 * r + free) ** 2
     for _ in range(400):  # 400 batches of 500 draws: near the jamming density
         batch = corner + room * rng.random((500, 2))
-        squares = np.sum((batch[:, None] - centres[None]) ** 2, axis=2)
-        for point in batch[np.all(squares >= apart, axis=1)]:  # clear of all earlier batches
-            if len(centres) < target and np.all(np.sum((centres - point) ** 2, axis=1) >= apart):
-                centres = np.vstack([centres, point])
-        if len(centres) == target:
+        x, y = (np.subtract.outer(batch[:, k], centres[:found, k]) for k in (0, 1))
+        free_ones = batch[np.all(x * x + y * y >= apart, axis=1)]  # clear of all earlier batches
+        earlier = found
+        for point in free_ones:
+            x, y = (centres[earlier:found] - point).T
+            if found < target and np.all(x * x + y * y >= apart):
+                centres[found] = point
+                found += 1
+        if found == target:
             break
-    kinds = kinds_of(layer, len(centres), rng)
+    kinds = kinds_of(layer, found, rng)
     return [Disc(float(x), float(y), r, layer.region(k), layer.joins(k))
-            for (x, y), k in zip(centres, kinds, strict=True)]
+            for (x, y), k in zip(centres[:found], kinds, strict=True)]
 
 
 def kinds_of(layer: FibreLayer, n: int, rng: np.random.Generator) -> list[str | None]:

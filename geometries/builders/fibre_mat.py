@@ -34,15 +34,38 @@ def build(p: FibreMat) -> Built:
         from geometries.builders.fibre_network import build as build_3d
 
         return build_3d(p)
-    for draw in range(MAX_DRAWS):  # another draw may end closer to the porosity
-        try:
-            discs, bars = place(p, draw=draw)
-            break
-        except CaseError:
-            if draw == MAX_DRAWS - 1:
-                raise
+    discs, bars = _draw(p)
     mesh = _mesh(p, discs, bars)
     return finish(p, mesh, len(discs), sum(not d.joins for d in discs))
+
+
+def check_place(p: FibreMat) -> None:
+    """Place the fibres as `build` does, and leave it at that.
+
+    Raises:
+        CaseError: they cannot be placed; names the reachable porosity.
+    """
+    if not all(layer.plain for layer in p.layers):
+        from geometries.builders import layered
+        from geometries.builders.fibres import cell_of
+
+        layered.placed(cell_of(p))
+    elif p.dimension == 3:
+        from geometries.builders.fibre_network import drawn
+
+        drawn(p)
+    else:
+        _draw(p)
+
+
+def _draw(p: FibreMat) -> tuple[list[Disc], list[Bar]]:
+    """Discs and bars of the first draw that comes close enough to the porosities."""
+    for draw in range(MAX_DRAWS - 1):
+        try:
+            return place(p, draw=draw)
+        except CaseError:
+            continue  # another draw may end closer
+    return place(p, draw=MAX_DRAWS - 1)
 
 
 def _mesh(p: FibreMat, discs: list[Disc], bars: list[Bar]) -> TaggedMesh:

@@ -8,6 +8,7 @@ Draws that would almost touch are refused: OCC's Booleans and the mesher fail on
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -45,11 +46,12 @@ class Fibre:
     layer: int
     level: int
 
-    @property
+    @functools.cached_property
     def direction(self) -> Floats:
         """Unit vector of the axis in the plane."""
         return np.array([math.cos(self.angle), math.sin(self.angle)])
 
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - of the last few thousand fibres
     def chord(self, width: float, breadth: float, beyond: float) -> tuple[Floats, Floats]:
         """Ends of the axis in a box that is larger by `beyond` on each side, in the plane."""
         point, d = np.array([self.x, self.y]), self.direction
@@ -100,6 +102,22 @@ def build(p: FibreMat) -> Built:
         raise refusal
     raise RunError(f"fibre_mat: no good mesh in {MAX_ATTEMPTS} draws ({report}); try another seed "
                    "or a smaller size_wall")
+
+
+def drawn(p: FibreMat) -> list[Fibre]:
+    """Fibres of the first draw that reaches the porosities; the mesh may need a later one.
+
+    Raises:
+        CaseError: no draw does.
+    """
+    refusal: CaseError | None = None
+    for attempt in range(MAX_ATTEMPTS):
+        try:
+            return _draw(p, p.breadth or p.width, np.random.default_rng([p.seed, attempt]))
+        except CaseError as error:
+            refusal = refusal or error
+    assert refusal is not None
+    raise refusal
 
 
 def _levels(p: FibreMat) -> list[tuple[float, int]]:
@@ -173,14 +191,21 @@ def _candidate(
     z, layer = levels[k]
     heading = headings[k]
     r = p.layers[layer].fibre_diameter / 2
+    fibres = [f for f in fibres if abs(z - f.z) <= CLEAR_MISS * (r + f.r)]  # others are missed
     for _ in range(60):
         angle = heading + HEADING_SPREAD * (2 * rng.random() - 1)
         new = Fibre(p.width * rng.random(), breadth * rng.random(), z, angle, r, layer, k)
         if not _clear_of_edges(new, p.width, breadth):
             continue
-        relations = [_relation(new, f, p.width, breadth) for f in fibres]
-        if "near" not in relations and (k == 0 or "hit" in relations):
-            return new
+        hits = 0
+        for f in fibres:
+            relation = _relation(new, f, p.width, breadth)
+            hits += relation == "hit"
+            if relation == "near":
+                break
+        else:
+            if k == 0 or hits:
+                return new
     return None
 
 
@@ -202,8 +227,6 @@ def _relation(a: Fibre, b: Fibre, width: float, breadth: float) -> str:
     """Relation of two fibres: `hit` (clear overlap), `miss`, or too `near` to decide."""
     reach = a.r + b.r
     rise = abs(a.z - b.z)
-    if rise > CLEAR_MISS * reach:
-        return "miss"
     beyond = max(a.r, b.r)
     p0, p1 = a.chord(width, breadth, beyond)
     q0, q1 = b.chord(width, breadth, beyond)
@@ -217,9 +240,8 @@ def _relation(a: Fibre, b: Fibre, width: float, breadth: float) -> str:
         return float((t[0] - s[0]) * (point[1] - s[1]) - (t[1] - s[1]) * (point[0] - s[0]))
 
     if side(p0, p1, q0) * side(p0, p1, q1) < 0 and side(q0, q1, p0) * side(q0, q1, p1) < 0:
-        inside = _crossing_inside(a, b, width, breadth)
-        overlap = 0.5 * reach < rise <= CLEAR_HIT * reach
-        return "hit" if sine > MIN_CROSSING_SINE and overlap and inside else "near"
+        clear = sine > MIN_CROSSING_SINE and 0.5 * reach < rise <= CLEAR_HIT * reach
+        return "hit" if clear and _crossing_inside(a, b, width, breadth) else "near"
     flat = min(reach_of(p0, p1, q0), reach_of(p0, p1, q1), reach_of(q0, q1, p0),
                reach_of(q0, q1, p1))
     return "miss" if math.hypot(flat, rise) > CLEAR_MISS * reach else "near"
@@ -246,29 +268,33 @@ class _Sample:
         m = min(240, max(24, round(self.bounds[-1][2] / step)))
         self.z = (np.arange(m) + 0.5) / m * self.bounds[-1][2]
         self.inside = np.zeros((len(self.z), *n), dtype=bool)
+        self.counts = np.zeros(len(self.z), dtype=np.int64)  # points inside, by height
+        self.layers = [(self.z > low) & (self.z < high) for _, low, high in self.bounds]
 
-    def _of(self, f: Fibre) -> tuple[slice, np.ndarray]:
+    def _with(self, f: Fibre) -> tuple[slice, np.ndarray, np.ndarray]:
+        """Heights that a fibre reaches, the points inside there with it, and their counts."""
         near = np.flatnonzero(np.abs(self.z - f.z) < f.r)
         rows = slice(int(near[0]), int(near[-1]) + 1)
         d = f.direction
         flat = np.subtract.outer((self.x - f.x) * d[1], (self.y - f.y) * d[0]) ** 2
-        return rows, flat[None] < (f.r**2 - (self.z[rows] - f.z) ** 2)[:, None, None]
+        inside = flat[None] < (f.r**2 - (self.z[rows] - f.z) ** 2)[:, None, None]
+        inside |= self.inside[rows]
+        counts = self.counts.copy()
+        counts[rows] = np.count_nonzero(inside, axis=(1, 2))
+        return rows, inside, counts
 
     def add(self, f: Fibre) -> None:
-        rows, solid = self._of(f)
-        self.inside[rows] |= solid
+        rows, inside, self.counts = self._with(f)
+        self.inside[rows] = inside
 
-    def solid(self, layer: int) -> float:
-        _, low, high = self.bounds[layer]
-        return float(self.inside[(self.z > low) & (self.z < high)].mean())
+    def solid(self, layer: int, counts: np.ndarray | None = None) -> float:
+        mine = self.layers[layer]
+        found = (self.counts if counts is None else counts)[mine]
+        return float(found.sum() / (len(found) * self.inside[0].size))
 
     def with_fibre(self, f: Fibre) -> list[float]:
-        rows, solid = self._of(f)
-        before = self.inside[rows].copy()
-        self.inside[rows] |= solid
-        shares = [self.solid(i) for i in range(len(self.bounds))]
-        self.inside[rows] = before
-        return shares
+        counts = self._with(f)[2]
+        return [self.solid(i, counts) for i in range(len(self.bounds))]
 
 
 def _mesh(

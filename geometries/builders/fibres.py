@@ -87,12 +87,17 @@ class Mat(Cell):
 
 def build(p: FibreMat) -> Built:
     """The tagged mesh of a mat with hollow, skinned or isotropic fibres."""
+    return build_cell(cell_of(p))
+
+
+def cell_of(p: FibreMat) -> Mat:
+    """The mat as a cell of layers, which are made of parts."""
     fields = {k: getattr(p, k) for k in FibreMat.model_fields}
     fields["layers"] = tuple(
         MatLayer.model_construct(**{k: getattr(layer, k) for k in FibreLayer.model_fields})
         for layer in p.layers
     )
-    return build_cell(Mat.model_construct(**fields))
+    return Mat.model_construct(**fields)
 
 
 def _cut(run: Sequence[tuple[MatLayer, Site]]) -> list[Part]:

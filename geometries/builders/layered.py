@@ -32,25 +32,7 @@ def build(cell: Cell) -> Built:
         CaseError: a layer cannot be placed, or a porosity not be delivered; says what can.
         RunError: the mesher failed; names the place.
     """
-    numbers = itertools.count()
-    parts: list[Part] = []
-    sites = [
-        (layer, Site(cell, low, high, np.random.default_rng([cell.seed, i]),
-                     i == 0 or cell.layers[i - 1].full, [], numbers))
-        for i, (layer, (_, low, high)) in enumerate(zip(cell.layers, cell.bounds(), strict=True))
-    ]
-    whiskers: dict[str, str] = {}  # region of the whiskers of a layer
-    for kind, group in itertools.groupby(sites, key=lambda pair: type(pair[0])):
-        run = list(group)
-        for _, site in run:
-            site.below = list(parts)
-        parts += kind.fill(run)
-        for layer, site in run:
-            if getattr(layer, "whiskers", None):
-                from geometries.builders.grown import grown_on
-
-                parts += grown_on(layer.whiskers, site, parts, cell.wall(layer))
-                whiskers[layer.name] = layer.whiskers.region
+    parts, whiskers = placed(cell)
     room = cell.room()
     mesh, parts, report = carve(room, parts)
     off = _misses(cell, mesh, whiskers)
@@ -66,6 +48,34 @@ def build(cell: Cell) -> Built:
     if wrong:
         raise CaseError("\n".join(wrong))
     return finish(cell, mesh, parts, report)
+
+
+def placed(cell: Cell) -> tuple[list[Part], dict[str, str]]:
+    """Parts of all layers, and the region of the whiskers of each layer that has some.
+
+    Raises:
+        CaseError: a layer cannot be placed; says what can.
+    """
+    numbers = itertools.count()
+    parts: list[Part] = []
+    sites = [
+        (layer, Site(cell, low, high, np.random.default_rng([cell.seed, i]),
+                     i == 0 or cell.layers[i - 1].full, [], numbers))
+        for i, (layer, (_, low, high)) in enumerate(zip(cell.layers, cell.bounds(), strict=True))
+    ]
+    whiskers: dict[str, str] = {}
+    for kind, group in itertools.groupby(sites, key=lambda pair: type(pair[0])):
+        run = list(group)
+        for _, site in run:
+            site.below = list(parts)
+        parts += kind.fill(run)
+        for layer, site in run:
+            if getattr(layer, "whiskers", None):
+                from geometries.builders.grown import grown_on
+
+                parts += grown_on(layer.whiskers, site, parts, cell.wall(layer))
+                whiskers[layer.name] = layer.whiskers.region
+    return parts, whiskers
 
 
 def fitted(

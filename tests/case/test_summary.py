@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fem import Case
-from fem.case.summary import assumed_zero
+from fem import Case, CaseError
+from fem.case.summary import assumed_zero, summary
 
 from .base import changed
 
@@ -40,6 +40,15 @@ def test_kinetic_data_that_nobody_gives_are_told(
     host = {"material": "PVDF", "sigma": "1 S/m"}
     case = Case.from_dict(changed({"regions.host_bottom": host, "kinetics": [kinetics]}))
     assert list(assumed_zero(case)) == remarks
+
+
+def test_a_host_that_has_no_place_is_told_before_there_is_a_mesh() -> None:
+    mat = {"name": "bottom", "thickness": "20 um", "porosity": 0.3, "fibre_diameter": "2 um"}
+    geometry = {"family": "fibre_mat", "layers": [mat], "width": "12 um", "separator": "20 um"}
+    given = {"host_bottom": {"material": "Cu"}, "separator": {"material": "polyolefin"}}
+    case = Case.from_dict(changed({"geometry": geometry, "regions": given}))
+    with pytest.raises(CaseError, match=r"layers.bottom.porosity: 0.3 cannot be delivered within"):
+        summary(case)
 
 
 def test_a_pair_of_the_library_needs_no_remark() -> None:

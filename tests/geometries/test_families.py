@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 import geometries
+from fem.base.errors import CaseError
+from geometries.building import check_place
 from geometries.files.writing import read
 from geometries.meshing.mesh import all_facets, facet_pairs
+from geometries.registry import resolve
 
 
 def sidecar(folder: Path) -> dict[str, Any]:
@@ -148,6 +151,35 @@ def test_unreachable_porosity_names_the_reachable_one():
     with pytest.raises(Exception, match=r"a width of .* m or more makes it possible"):
         geometries.build("fibre_mat", {"layers": [coarse], "width": "30 um", "contacts": "none"},
                          Path("never"))
+    assert not Path("never").exists()
+
+
+MAT = {"name": "a", "thickness": "20 um", "porosity": 0.3, "fibre_diameter": "2 um"}
+BED = {"name": "b", "thickness": "20 um", "porosity": 0.2, "diameter": "4 um"}
+TILTED = {"arrangement": "random", "sheet_thickness": "2 um", "sheet_length": "30 um",
+          "spacing": "2 um", "length": "50 um"}
+SLITS = [{"name": f"l{k}", "thickness": "2 um", "pitch": "10 um", "opening": 0.1 + 0.037 * k}
+         for k in range(12)]
+
+
+@pytest.mark.parametrize(("family", "parameters", "words"), [
+    ("fibre_mat", {"layers": [MAT], "width": "30 um"}, "cannot be delivered"),
+    ("fibre_mat", {"layers": [MAT | {"lumen": {"open": 0.2}}], "width": "15 um"}, "cannot"),
+    ("fibre_mat", {"layers": [MAT | {"porosity": 0.75, "thickness": "2.5 um"}], "width": "12 um",
+                   "dimension": 3}, "widen the cell"),
+    ("stack", {"layers": [BED | {"family": "particle_bed"}], "width": "15 um"}, "take a higher"),
+    ("aligned_channels", TILTED | {"width": "60 um"}, "at random reach a spacing"),
+    ("lamella", {"layers": SLITS, "seed": 1, "size_wall": "1 um", "spacing": "2 um"}, "rims of"),
+])  # fmt: skip
+def test_what_has_no_place_is_told_without_a_mesh(
+    family: str, parameters: dict[str, Any], words: str
+) -> None:
+    """`check` places and the run meshes: both refuse with the same words."""
+    with pytest.raises(CaseError, match=words) as told:
+        check_place(family, resolve(family, parameters))
+    with pytest.raises(CaseError) as refused:
+        geometries.build(family, parameters, Path("never"))
+    assert str(refused.value) == str(told.value)
     assert not Path("never").exists()
 
 
