@@ -16,7 +16,7 @@ from fem.materials import Electrolyte, Metal, material, recorded
 from fem.materials.ions import diffusivity
 from fem.materials.laws import arrhenius
 
-__all__ = ["ANION", "Species", "own_ions", "problems", "species"]
+__all__ = ["ANION", "Species", "own_ions", "problems", "species", "unused"]
 
 #: Name of the anion of a salt whose ions are not named.
 ANION = "anion"
@@ -26,6 +26,11 @@ NEUTRAL = 1e-9
 RESERVED = ("seen", "min", "max", "least")
 #: Share of the most abundant ion that is offered for one that is not there at the start.
 TRACE = 1e-6
+#: Why a region that dissolves ions takes no conductivity.
+OF_IONS = (
+    "is not used where ions move each by itself: it follows from D of each (Nernst-Einstein); "
+    "leave it out, or give D of each [[ion]], or a tortuosity of the region"
+)
 
 
 @dataclass(frozen=True)
@@ -229,3 +234,10 @@ def _surplus(found: list[Species]) -> Iterator[str]:
         f"ion: the charges do not add up: {total:+.6g} mol/m^3 are left of {shown}{way_out} "
         "(charge of a host is [[fixed_charge]])"
     )
+
+
+def unused(name: str, entry: Any) -> Iterator[str]:
+    """Conductivities that the entry of a region gives, which dissolves ions."""
+    for key in ("kappa", "kappa_along"):
+        if getattr(entry, key) is not None:
+            yield f"regions.{name}.{key}: {OF_IONS}"

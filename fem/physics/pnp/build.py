@@ -10,7 +10,7 @@ import numpy as np
 import ufl
 
 from fem.base.errors import CaseError
-from fem.case.species import species
+from fem.case.species import species, unused
 from fem.case.turnover import turnovers
 from fem.compat import dfem
 from fem.materials import library
@@ -71,6 +71,8 @@ def _liquids(setup: Setup, given: float | None) -> Iterator[tuple[str, Liquid]]:
                 f"{where}: eps_r of {liquid.name!r} is not known; give electrolyte_model.eps_r, or "
                 "eps_r in an own material"
             )
+        for problem in unused(name, setup.case.region(name)):
+            raise CaseError(problem)
         spread = {}
         for key in ("porosity", "tortuosity"):
             value = getattr(filling, key)

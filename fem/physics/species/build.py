@@ -10,7 +10,7 @@ import ufl
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
-from fem.case.species import Species, species
+from fem.case.species import Species, species, unused
 from fem.case.turnover import turnovers
 from fem.compat import dfem
 from fem.materials import library
@@ -28,12 +28,6 @@ __all__ = ["build"]
 
 #: Relative difference from which on the ideal conductivity is not the one that is measured.
 SAME_RTOL = 1e-2
-
-#: Why a region that dissolves ions takes no conductivity.
-OF_IONS = (
-    "is not used where ions move each by itself: it follows from D of each (Nernst-Einstein); "
-    "leave it out, or give D of each [[ion]], or a tortuosity of the region"
-)
 
 
 def build(
@@ -73,9 +67,8 @@ def _media(setup: Setup, salty: list[str]) -> Iterator[Liquid]:
     """
     domain, fillings = setup.domain, setup.fillings
     for n in salty:
-        for key in ("kappa", "kappa_along"):
-            if getattr(setup.case.region(n), key) is not None:
-                raise CaseError(f"regions.{n}.{key}: {OF_IONS}")
+        for problem in unused(n, setup.case.region(n)):
+            raise CaseError(problem)
     single = [n for n in salty if varies(fillings[n].porosity) or varies(fillings[n].tortuosity)]
     pores = _pores(setup)
     plain = [n for n in salty if n not in (*single, *pores)]

@@ -9,7 +9,7 @@ from pydantic import Field as Key
 from pydantic import StrictBool, StrictInt, StringConstraints
 
 from fem.base.errors import nearest
-from fem.case import species
+from fem.case import names, species
 from fem.case.turnover import rate, terms
 from fem.contract.physics import Field, Place
 from fem.values.kinds import LAW_VARIABLES, PLACE_VARIABLES, Glob, Table, Text
@@ -152,6 +152,7 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         yield from species.problems(sections)
         yield from _reactions(sections)
     yield from _own_laws(sections)
+    yield from _conductivities(sections)
     yield from _adsorbed(sections)
 
 
@@ -249,6 +250,18 @@ def _own_laws(sections: Mapping[str, Any]) -> Iterator[str]:
                     f"regions.{name}.{key}: is that of a salt, but [electrolyte_model] moves each "
                     "ion by itself; give D of each [[ion]], or a tortuosity of the region"
                 )
+
+
+def _conductivities(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Conductivities of regions that will dissolve ions, where the case draws its own mesh."""
+    from fem.materials import Electrolyte, Separator
+
+    made = names.of_sections(sections)
+    for name in made.regions if made else ():
+        material, entry = names.material_of(name, sections)
+        porous = entry is not None and entry.porosity is not None
+        if entry is not None and (porous or isinstance(material, Electrolyte | Separator)):
+            yield from species.unused(name, entry)
 
 
 def _adsorbed(sections: Mapping[str, Any]) -> Iterator[str]:

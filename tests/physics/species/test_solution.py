@@ -140,11 +140,6 @@ def test_flows_that_cannot_be(velocity: list[Any], message: str) -> None:
         Cell(cell(two(), electrolyte_model={"model": "ions", "velocity": velocity}))
 
 
-def test_a_conductivity_of_what_dissolves_ions_is_refused() -> None:
-    with pytest.raises(CaseError, match=r"regions\.electrolyte\.kappa: is not used where ions"):
-        Cell(cell(two(), regions={"electrolyte": {"kappa": "1 S/m"}}))
-
-
 @pytest.mark.undisturbed
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(tmp_path: Path) -> None:
     """Three ions beside a charge, stopped after four steps of eight: the same to round-off."""
