@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from fem.base.errors import CaseError
 from geometries.meshing.mesh import (
@@ -40,13 +40,15 @@ class Rough(Parameters):
         roughness: root mean square of the height, at most a tenth of the length.
         correlation: length L of the spectrum.
         hurst: exponent H, 0.1 (jagged) to 1 (smooth).
+        shortest: wave below which there are none; default three quarters of L, with a film at most
+            nine of its thickness. The surface is the same on meshes of any size.
         skin: a film of this thickness (one value), measured along the thickness, region
             `coating_<name>`.
         separator: thickness of the separator on top, region `separator`.
         dimension: 2 or 3.
         seed: of the random phases, 0 to 2^32 - 1.
         size_surface: cell size on the surface; default an eighth of L, with a film at most 1.5 of
-            its thickness (it has three cells across). Waves shorter than six cells are left out.
+            its thickness (it has three cells across): six of the shortest wave.
         size: largest cell size; default L.
         growth: ratio of neighbouring cells, above 1 to 2.
     """
@@ -57,6 +59,7 @@ class Rough(Parameters):
     roughness: Length
     correlation: Length
     hurst: Annotated[float, Field(ge=0.1, le=1.0)] = 0.8
+    shortest: Length | None = None
     skin: Skin | None = None
     separator: Length | None = None
     dimension: Literal[2, 3] = 2
@@ -74,6 +77,8 @@ class Rough(Parameters):
             wrong.append(f"roughness: at most a tenth of the length, {0.1 * self.length:g} m")
         if self.width < 2 * self.correlation:
             wrong.append(f"width: at least two correlation lengths, {2 * self.correlation:g} m")
+        if self.shortest and self.shortest < max(self.across) / 1000:
+            wrong.append(f"shortest: at least a thousandth of the width, {self.width / 1000:g} m")
         if self.skin and len(self.skin.thickness) > 1:
             wrong.append("skin.thickness: one value; a collector has no depth")
         if self.skin and self.skin.thickness[0] > 0.2 * self.length:
@@ -95,8 +100,28 @@ class Rough(Parameters):
 
     def fine(self) -> float:
         """Cell size on the surface in m."""
+        return self.size_surface or self._cell()
+
+    def wave(self) -> float:
+        """Shortest wave in m."""
+        return self.shortest or 6 * self._cell()
+
+    def _cell(self) -> float:
+        """Cell size on the surface in m that the family would choose."""
         thin = 1.5 * self.skin.thickness[0] if self.skin else math.inf
-        return self.size_surface or min(self.correlation / 8, thin)
+        return min(self.correlation / 8, thin)
+
+    @model_serializer(mode="wrap")
+    def _dump(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Dump with the shortest wave in m.
+
+        It is left out where waves once followed the cells and come to the same, so that the digests
+        of such geometries stay.
+        """
+        given: dict[str, Any] = plain(self) | {"shortest": self.wave()}
+        if self.wave() == 6 * self.fine() and self.size_surface is None:
+            del given["shortest"]
+        return given
 
 
 def build(p: Rough) -> Built:
@@ -129,8 +154,8 @@ def build(p: Rough) -> Built:
     if q < MIN_QUALITY:
         raise CaseError(
             f"roughness: {p.roughness:g} m over a correlation of {p.correlation:g} m is too steep "
-            f"(worst cell {q:.3g}, at least {MIN_QUALITY:g}); less roughness, a higher hurst or a "
-            "larger size_surface"
+            f"(worst cell {q:.3g}, at least {MIN_QUALITY:g}); less roughness, a higher hurst, a "
+            "longer shortest wave or a larger size_surface"
         )
     low = {tuple(row) for row in points[on_surface].tolist()}
 
@@ -154,7 +179,7 @@ def surface(p: Rough, places: Floats) -> Floats:
     Its mean square over the cell is that of `roughness` exactly.
     """
     rng = np.random.default_rng(p.seed)
-    counts = [max(1, int(v / (3 * p.fine()))) for v in p.across]
+    counts = [max(1, int(v / (p.wave() / 2))) for v in p.across]
     modes = np.array(list(itertools.product(*(range(n + 1) for n in counts)))[1:])
     q = np.pi * modes / np.array(p.across)
     power = (1 + np.sum(q**2, axis=1) * p.correlation**2) ** -(p.hurst + (p.dimension - 1) / 2)

@@ -16,10 +16,12 @@ import geometries
 from fem.base.errors import CaseError
 from geometries.builders.fibres import Mat, MatLayer
 from geometries.builders.layers import Site
+from geometries.building import key
 from geometries.files.writing import read
 from geometries.meshing.carving import CORE, HOST, INNER, SKIN, Crowd, Part, Room, carve, nearest
 from geometries.meshing.measures import conductance
 from geometries.meshing.primitives import Ball, Bore, Prism, Rod, Wire
+from geometries.resolution import refined
 
 UM = 1e-6
 BED = {"name": "bed", "thickness": "20 um", "porosity": 0.65, "diameter": "5 um"}
@@ -253,6 +255,25 @@ def test_a_rough_surface_has_its_roughness():
     q = np.arange(1, 13) * math.pi / p.width
     slope = np.polyfit(np.log(1 + (8 * UM * q) ** 2), np.log(power), 1)[0]
     assert slope == pytest.approx(-(0.8 + 0.5), abs=0.4)
+
+
+@pytest.mark.parametrize("more", [
+    {}, {"skin": {"name": "film", "thickness": "0.5 um"}}, {"shortest": "2 um"},
+])  # fmt: skip
+def test_a_rough_surface_is_the_same_on_any_mesh(more: dict[str, Any]) -> None:
+    """Cells of another size are another mesh of one surface, as `converge` and a front want it."""
+    from geometries.builders.rough import Rough, surface
+
+    flat = SMALL["rough"][1] | more
+    x = np.linspace(0.0, 60 * UM, 301)[:, None]
+    coarse = refined({"family": "rough"} | flat, 4.0)
+    del coarse["family"]
+    given = (flat, flat | {"size_surface": "0.2 um"}, coarse)
+    heights = [surface(Rough.model_validate(parameters), x) for parameters in given]
+    assert all(np.array_equal(heights[0], h) for h in heights)
+    other = surface(Rough.model_validate(flat | {"shortest": "1 um"}), x)
+    assert np.abs(other - heights[0]).max() > 0.01 * UM
+    assert len({key("rough", parameters) for parameters in given}) == 3
 
 
 def test_directions_of_isotropic_fibres():
