@@ -8,9 +8,13 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fem.base.errors import CaseError, RunError
 from fem.cli.arguments import duration
+
+if TYPE_CHECKING:
+    from fem.results.result import Result
 
 
 def _post(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +30,8 @@ def _post(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--field", action="append", default=[], metavar="NAME",
                         help="draw a map of this field (2D) or a curve of this column only")
     parser.add_argument("--limits", metavar="LOW,HIGH", type=_limits,
-                        help="ends of the colours of --field and --movie, such as "
-                             "'0.9 mol/L,1.1 mol/L'")
+                        help="ends of the colours of --field and --movie, of the axis of a column, "
+                             "of --line and of --profile, such as '0.9 mol/L,1.1 mol/L'")
     parser.add_argument("--profile", action="append", default=[], metavar="NAME",
                         help="draw this field over depth, at several times")
     parser.add_argument("--lines", metavar="VECTOR", default="",
@@ -73,17 +77,37 @@ def _line(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(x[:half]), tuple(x[half:])
 
 
-def _limits(text: str) -> tuple[float, float]:
-    """Two quantities, SI."""
+def _limits(text: str) -> tuple[str, str]:
+    """Two quantities as they are written; what they are of says their unit."""
     from fem.values.units import parse_any
 
     low, comma, high = text.partition(",")
     if not comma:
         raise argparse.ArgumentTypeError(f"{text!r}: write LOW,HIGH")
     try:
-        return parse_any(low), parse_any(high)
+        low_high = parse_any(low), parse_any(high)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if low_high[0] == low_high[1]:
+        raise argparse.ArgumentTypeError(f"{text!r}: both ends are one value")
+    return low, high
+
+
+def _ends(result: Result, name: str, limits: tuple[str, str] | None) -> tuple[float, float] | None:
+    """Limits of a field or column in its unit, SI; None without any.
+
+    Raises:
+        CaseError: they are quantities of another kind.
+    """
+    from fem.post.fields import fields_of
+    from fem.values.units import parse_quantity
+
+    field = fields_of(result).get(name)
+    unit = result.units.get(name, "") if field is None else field.unit
+    try:
+        return limits and (parse_quantity(limits[0], unit), parse_quantity(limits[1], unit))
+    except ValueError as error:
+        raise CaseError(f"--limits of {name}: {error}") from None
 
 
 def _chosen(options: argparse.Namespace) -> None:
@@ -96,21 +120,25 @@ def _chosen(options: argparse.Namespace) -> None:
 
     result, folder = Result(options.folder), options.folder / "figures"
     folder.mkdir(exist_ok=True)
+
+    def ends(name: str) -> tuple[float, float] | None:
+        return _ends(result, name, options.limits)
+
     if options.line:
         if not options.field:
             raise CaseError("--line: of which field? add --field, such as --field c")
-        start, end = options.line
-        drawn = {f"{name}_along_line": cut(result, name, start, end, options.time)
+        a, b = options.line
+        drawn = {f"{name}_along_line": cut(result, name, a, b, options.time, ends(name))
                  for name in options.field}
     else:
         t = _one_time(options) if options.field or options.lines else None
         when = "" if t is None else f"_{result.time(t):.6g}s"
         over = "" if options.against == "t" else "_over_capacity"
         columns = options.field or [options.lines or "voltage"] * bool(options.lines or over)
-        drawn = {f"{name}{over}{when}": plot(result, name, t, options.limits,
-                                                    options.against, options.lines)
+        drawn = {f"{name}{over}{when}": plot(result, name, t, ends(name), options.against,
+                                             options.lines)
                  for name in columns}
-    drawn |= {f"{name}_over_depth": profile(result, name, options.time)
+    drawn |= {f"{name}_over_depth": profile(result, name, options.time, ends(name))
               for name in options.profile}
     for name, figure in drawn.items():
         file = folder / f"{name}.{options.format}"
@@ -119,7 +147,7 @@ def _chosen(options: argparse.Namespace) -> None:
         print(file)
     if options.movie:
         file = options.out or folder / f"{options.movie}.gif"
-        print(movie(result, options.movie, file, options.limits))
+        print(movie(result, options.movie, file, ends(options.movie)))
 
 
 def _one_time(options: argparse.Namespace) -> float | None:
@@ -150,6 +178,9 @@ def _do_post(options: argparse.Namespace) -> None:
     if named or options.against != "t":
         _chosen(options)
         return
+    if options.limits:
+        raise CaseError("--limits: of what? add --field, --profile or --movie; all figures at once "
+                        "keep their own")
     from fem.post.figures import draw
 
     figures = options.folder / "figures"

@@ -48,7 +48,7 @@ def plot(
         result: finished or not.
         name: of the column or of the field.
         t: time of a field, s; the nearest that is stored; default the last.
-        limits: ends of the colours of a field, SI.
+        limits: ends of the colours of a field, or of the axis of a column, SI.
         against: of a column: `t`, or `charge`: a curve for each time that the current keeps its
             sign, over the charge since it began.
         lines: vector whose lines are drawn over a map, as `i_l`.
@@ -65,7 +65,10 @@ def plot(
         if name in fields:
             return _map(result, name, t, limits, lines)
         if name in result.series:
-            return _curve(result, name) if against == "t" else _over_capacity(result, name)
+            drawn = _curve(result, name) if against == "t" else _over_capacity(result, name)
+            if limits is not None:
+                drawn.axes[0].set_ylim(*np.sort(_shown_unit(result, name)[0] * np.array(limits)))
+            return drawn
     raise CaseError(f"{result.folder}: no column or field {name!r}; "
                     f"{nearest(name, fields | result.series.keys())}")
 
@@ -138,8 +141,9 @@ def _over_capacity(result: Result, name: str) -> Any:
     ax.grid(True)
     if 1 < len(found) <= MOST_NAMED:
         ax.legend()
+    dashed = ", stripping dashed" * bool((ways > 0).any())
     caption(figure, f"{result.summary.get('title', '')} · half cycles: {len(found)}, "
-                    "capacity from the start of each, stripping dashed")
+                    f"capacity from the start of each{dashed}")
     return figure
 
 
@@ -189,6 +193,12 @@ def _limit(drawn: Any, scale: Scaled, limits: tuple[float, float] | None) -> Non
         drawn.set_clim(*np.sort(scale(np.asarray(limits, dtype=float))))
 
 
+def _bound(ax: Any, scale: Scaled, limits: tuple[float, float] | None) -> None:
+    """Give the axis of curves the ends, SI, that are asked for."""
+    if limits is not None:
+        ax.set_ylim(*np.sort(scale(np.asarray(limits, dtype=float))))
+
+
 def depth_profile(result: Result, name: str, t: float | None) -> tuple[Array, Array]:
     """Mean depth, m, and mean of a field in slices of the block that has it; NaN without cells.
 
@@ -231,11 +241,12 @@ def _stored(result: Result, times: Sequence[float]) -> list[float]:
 
 def cut(
     result: Result, name: str, a: Sequence[float], b: Sequence[float], times: Sequence[float] = (),
+    limits: tuple[float, float] | None = None,
 ) -> Any:
     """Figure of a field along the straight line from a to b, m, at several times.
 
     Curves are broken where the line leaves the block that has the field. Vectors count by their
-    magnitude.
+    magnitude. `limits`: ends of the axis, SI.
 
     Raises:
         CaseError: no such field, or the line meets no cell that has it.
@@ -253,13 +264,15 @@ def cut(
         low, high = (", ".join(f"{x:.6g}" for x in corner * UM) for corner in result.extent())
         raise CaseError(f"{result.folder}: the line meets no cell with {name}; the cell lies from "
                         f"({low}) to ({high}) um")
-    scale = scaled(every[np.isfinite(every)], field_of(result, name))
+    shown = every[np.isfinite(every)] if limits is None else np.asarray(limits, dtype=float)
+    scale = scaled(shown, field_of(result, name))
     with matplotlib.rc_context(LOOK):
         figure = Figure(figsize=(5.2, 3.2), layout="constrained")
         ax = figure.subplots()
         colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
         for t, (along, values), colour in zip(chosen, found, colours, strict=True):
             ax.plot(along * UM, scale(values), color=colour, label=show_time(t))
+        _bound(ax, scale, limits)
         ax.set_xlabel("distance along the line (µm)")
         ax.set_ylabel(scale.label)
         ax.grid(True)
@@ -270,15 +283,22 @@ def cut(
     return figure
 
 
-def profile(result: Result, name: str, times: Sequence[float] = ()) -> Any:
-    """Figure of a field over depth below the separator side of the host, at several times."""
+def profile(
+    result: Result, name: str, times: Sequence[float] = (),
+    limits: tuple[float, float] | None = None,
+) -> Any:
+    """Figure of a field over depth below the separator side of the host, at several times.
+
+    `limits`: ends of the axis, SI.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
     chosen = _stored(result, times)
     found = [depth_profile(result, name, t) for t in chosen]
     every = np.concatenate([values for _, values in found])
-    scale = scaled(every[np.isfinite(every)], field_of(result, name))
+    shown = every[np.isfinite(every)] if limits is None else np.asarray(limits, dtype=float)
+    scale = scaled(shown, field_of(result, name))
     with matplotlib.rc_context(LOOK):
         figure = Figure(figsize=(5.2, 3.2), layout="constrained")
         ax = figure.subplots()
@@ -286,6 +306,7 @@ def profile(result: Result, name: str, times: Sequence[float] = ()) -> Any:
         for t, (depth, values), colour in zip(chosen, found, colours, strict=True):
             on = np.isfinite(values)
             ax.plot(depth[on] * UM, scale(values[on]), color=colour, label=show_time(t))
+        _bound(ax, scale, limits)
         here = frame(result)
         assert here is not None
         ax.axvspan(0.0, here.thickness * UM, color="#eef3f7", zorder=0)

@@ -74,6 +74,27 @@ def test_colours_keep_to_given_limits(result: Result, tmp_path: Path) -> None:
     assert main([*command, "--out", "c.pdf"]) == 1  # names the file of a movie
 
 
+def test_axes_of_curves_keep_to_given_limits(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Limits of a column, a line and a profile are ends of the axis; none is passed over."""
+    drawn = [
+        cut(result, "c", (0.0, 0.0), (0.0, 40 * UM), (), (3000.0, 500.0)),
+        profile(result, "c", (), (500.0, 3000.0)),
+    ]
+    for figure in drawn:
+        assert figure.axes[0].get_ylim() == pytest.approx((0.5, 3.0))  # mol/L
+    axis = result.plot("voltage", limits=(-0.1, 0.2)).axes[0]
+    assert axis.get_ylim() == pytest.approx((-100.0, 200.0))  # mV
+    command = ["post", str(result.folder), "--limits"]
+    for more, words in (
+        (["0 V,1 V"], "--limits: of what? add --field"),
+        (["0 V,1 V", "--field", "c"], "--limits of c: '0 V' is not a quantity in mol/m^3"),
+    ):
+        assert main([*command, *more]) == 1
+        assert words in capsys.readouterr().err
+
+
 def test_a_narrow_strip_beside_a_host_is_widened_and_says_so(result: Result) -> None:
     """1 um by 40 um is drawn 1 to 3, the host of 20 um by 40 um to scale."""
     narrow = salt_in(result.folder / "narrow", 1 * UM)
