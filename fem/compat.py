@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from dolfinx.io import XDMFFile
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from fem.compiler import MODULE, code_of
+from fem.compiler import MODULE, code_of, make_together
 
 __all__ = [
     "MPI",
@@ -56,6 +56,7 @@ __all__ = [
     "is_of_compiler",
     "jit_folder",
     "la",
+    "make_codes",
     "owned_size",
     "parent_cells",
     "quiet_options",
@@ -164,16 +165,26 @@ def quiet_options(prefix: str, options: dict[str, object]):
                 database.delValue(key)
 
 
+def _compiler(options: Any = None, jit_options: Any = None) -> tuple[Any, Any, Any]:
+    """Options of FFCx, arguments of the C compiler, folder of compiled code."""
+    given = jit.get_options(jit_options)
+    return ffcx.get_options(options), given["cffi_extra_compile_args"], given["cache_dir"]
+
+
 def on_this_rank(what: Any, form_compiler_options: Any = None, jit_options: Any = None) -> Any:
     """Code of a form or an expression, as `dolfinx.jit.ffcx_jit` gives it, on this rank."""
-    options = jit.get_options(jit_options)
-    code = code_of(
-        what,
-        ffcx.get_options(form_compiler_options),
-        options["cffi_extra_compile_args"],
-        options["cache_dir"],
-    )
-    return code, MODULE, (None, None)
+    return code_of(what, *_compiler(form_compiler_options, jit_options)), MODULE, (None, None)
+
+
+def make_codes(comm: MPI.Comm, forms: Sequence[Any]) -> None:
+    """Make the code of several forms at once on rank 0, as far as its disk has it not.
+
+    What fails is left to `dolfinx.fem.form`, which says so on all ranks.
+    """
+    if comm.rank == 0:
+        options = _compiler({"scalar_type": dolfinx.default_scalar_type})
+        with contextlib.suppress(OSError, RuntimeError):
+            make_together(forms, *options)
 
 
 # Rank 0 compiles and the others load, as with DOLFINx.

@@ -1,7 +1,8 @@
 """Forms as they are compiled: the numbers of regions, walls and faces are no part of their code.
 
 A form over regions 2 and 5 shares its code with the same form over region 1 of another mesh, and an
-integral over a wall with that over another one.
+integral over a wall with that over another one. Forms of a system are compiled when the first of
+them is used, all that wait by then in one call of the C compiler.
 """
 
 from __future__ import annotations
@@ -13,14 +14,58 @@ import numpy as np
 import ufl
 from ufl.sorting import cmp_expr
 
-from fem.compat import dfem
+from fem.compat import MPI, dfem, make_codes
 
-__all__ = ["compiled", "gathered"]
+__all__ = ["Waiting", "compiled", "gathered"]
 
 
 def compiled(form: ufl.Form, **options: Any) -> dfem.Form:
     """Compile a form, or load the code of one that is the same elsewhere (collective)."""
     return dfem.form(gathered(form), **options)
+
+
+class Waiting:
+    """Forms whose code is not made yet.
+
+    Args:
+        comm: the ranks of their meshes.
+    """
+
+    def __init__(self, comm: MPI.Comm):
+        self._comm = comm
+        self._forms: list[tuple[Later, ufl.Form, dict[str, Any]]] = []
+
+    def add(self, form: ufl.Form, **options: Any) -> Later:
+        """A form to be compiled with the others; arguments are those of `dolfinx.fem.form`."""
+        later = Later(self)
+        self._forms.append((later, gathered(form), options))
+        return later
+
+    def compile(self) -> None:
+        """Compile all that wait (collective).
+
+        Raises:
+            RuntimeError: as `dolfinx.fem.form`; what was not compiled still waits.
+        """
+        make_codes(self._comm, [form for _, form, _ in self._forms])
+        while self._forms:
+            later, form, options = self._forms[0]
+            later.__dict__.update(dfem.form(form, **options).__dict__)
+            del self._forms[0]
+
+
+class Later(dfem.Form):
+    """A form of DOLFINx that is compiled when it is first used (collective)."""
+
+    def __init__(self, waiting: Waiting):
+        self._waiting = waiting
+
+    def __getattr__(self, name: str) -> Any:
+        """Attributes of `dolfinx.fem.Form`, made when the first of them is asked for."""
+        if name not in ("_code", "_cpp_object", "_module", "_ufcx_form"):
+            raise AttributeError(name)
+        self._waiting.compile()
+        return self.__dict__[name]
 
 
 def gathered(form: ufl.Form) -> ufl.Form:

@@ -302,10 +302,15 @@ def _compiled(case: Case, domain: Domain, folder: Path, quiet: bool) -> Any:
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed):
+            made: Any
+            run: Any
             if case.brought is not None:
-                made = alone.build(case, domain)
-                return RUNS_OF_STUDIES[case.brought.march](made, folder, quiet=quiet)
-            return STUDIES.get(case.study, InTime)(build(case, domain), folder, quiet=quiet)
+                made, run = alone.build(case, domain), RUNS_OF_STUDIES[case.brought.march]
+            else:
+                made, run = build(case, domain), STUDIES.get(case.study, InTime)
+            ready = run(made, folder, quiet=quiet)
+            made.system.waiting.compile()
+            return ready
     except Exception as error:
         if not is_of_compiler(error):
             raise

@@ -9,6 +9,7 @@ integrated, by any quadrature rule, and the rest is one product with the shapes 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -128,7 +129,6 @@ class Block:
             assembled = Assembled(system.form(ufl.Form(others)))
             if all(i.integral_type() == "cell" for i in others):
                 self.slow_rest = assembled
-                self.places = assembled.places(where)
             else:  # facets may couple nodes that share no cell of both parts
                 self.beside = assembled
         self.inside = self.matrix = where.matrix()
@@ -161,7 +161,7 @@ class Block:
             self.k = where.stiffness(weights)
         rest = [part.entries(moment) for part in self.quick if part.rest]
         if self.slow_rest is not None:
-            rest.append(where.put(self.places, self.slow_rest.values()))
+            rest.append(where.put(self.slow_rest.places(where), self.slow_rest.values()))
         self.r = np.asarray(sum(rest)) if rest else self.r
         where.fill(self.inside, self.k + self.r)
 
@@ -205,8 +205,14 @@ class Assembled:
     """
 
     def __init__(self, form: Any):
-        self.form, self.sum = form, dfem.create_matrix(form)
+        self.form = form
         self._matrix: Any = None
+        self._places: npt.NDArray[np.int64] | None = None
+
+    @functools.cached_property
+    def sum(self) -> Any:
+        """In DOLFINx; made when it is first asked for, so that the form may wait for others."""
+        return dfem.create_matrix(self.form)
 
     @property
     def matrix(self) -> Any:
@@ -242,9 +248,12 @@ class Assembled:
         return np.asarray(self.sum.data)
 
     def places(self, where: Pattern) -> npt.NDArray[np.int64]:
-        """Place of each of them in a pattern; -1 for entries that cells of other ranks fill."""
-        counts = np.diff(self.sum.indptr)
-        return where.find(np.repeat(np.arange(len(counts)), counts), self.sum.indices)
+        """Place of each of them in its pattern; -1 for entries that cells of other ranks fill."""
+        if self._places is None:
+            counts = np.diff(self.sum.indptr)
+            rows = np.repeat(np.arange(len(counts)), counts)
+            self._places = where.find(rows, self.sum.indices)
+        return self._places
 
 
 class Blocked:

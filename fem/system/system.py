@@ -32,7 +32,7 @@ import ufl
 from fem.base.errors import RunError, nearest
 from fem.compat import MPI, dfem, la, owned_size
 from fem.contract.physics import VOLTAGE_PARTS
-from fem.forms import compiled
+from fem.forms import Waiting
 from fem.mesh.domain import Domain, Subdomain
 from fem.system.forms import check_rules
 from fem.system.ports import FLOWS, PORTS, NodalSource, Supply, named_port
@@ -174,6 +174,7 @@ class System:
         self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
         self.shared: dict[str, Any] = {}  # what solvers make once for all stages
         self._compiled: dict[tuple[int, int], Any] = {}
+        self.waiting = Waiting(domain.comm)
 
     # -- what physics call ---------------------------------------------------------------------
 
@@ -789,7 +790,9 @@ class System:
         return [part.entity_map for part in self.parts]
 
     def form(self, form: Any) -> Any:
-        """Compile a form (collective; the code is cached on disk, the result here).
+        """Form to be compiled at its first use, which is collective.
+
+        Its code is cached on disk, the form here.
 
         Raises:
             RunError: a cell integral mixes a one-point rule with another one.
@@ -797,7 +800,7 @@ class System:
         key = (hash(form), len(self.parts))
         if key not in self._compiled:
             check_rules(form)
-            self._compiled[key] = (form, compiled(form, entity_maps=self.entity_maps))
+            self._compiled[key] = (form, self.waiting.add(form, entity_maps=self.entity_maps))
         return self._compiled[key][1]
 
     def integral(self, form: Any) -> float:
