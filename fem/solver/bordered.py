@@ -76,8 +76,8 @@ class Bordered:
         """
         self.operator, self.b, self.g, self.d = operator, border, gradient, slope
         if self.w is None:
-            self.w = self._precondition(border)
-        self.schur = slope - self.comm.allreduce(float(gradient @ self.w), op=MPI.SUM)
+            self.w = self._precondition(border).copy()
+        self.schur = slope - self._sum(float(gradient @ self.w))
         if self.schur == 0.0 or not np.isfinite(self.schur):
             return right, 0.0, 0, False
         self._join(self.rhs, right, s)
@@ -85,7 +85,7 @@ class Bordered:
         self.ksp.solve(self.rhs, self.solution)
         x, e = self._split(self.solution)
         good = self.ksp.getConvergedReason() > 0  # type: ignore[operator]
-        return x.copy(), self.comm.allreduce(e, op=MPI.SUM), self.ksp.getIterationNumber(), good
+        return x.copy(), self._sum(e), self.ksp.getIterationNumber(), good
 
     def forget(self) -> None:
         """The preconditioner or the state is another one; in between b changes little."""
@@ -97,15 +97,23 @@ class Bordered:
         return values[: self.n], float(values[self.n]) if self.first else 0.0
 
     def _join(self, vec: Any, fields: Array, last: float) -> None:
-        vec.array_w[:] = np.append(fields, last) if self.first else fields
+        values = vec.array_w
+        values[: self.n] = fields
+        values[self.n :] = last  # on rank 0 alone
+
+    def _sum(self, share: float) -> float:
+        return share if self.comm.size == 1 else self.comm.allreduce(share, op=MPI.SUM)
 
     def _sums(self, *shares: float) -> Any:
+        if self.comm.size == 1:  # two sums an iteration: a collective call would cost as much
+            return shares
         return self.comm.allreduce(np.array(shares), op=MPI.SUM)
 
     def _precondition(self, fields: Array) -> Array:
+        """Apply M^-1 to the fields; what is returned holds until the next call."""
         self.x.array_w[:] = fields
         self.pc.apply(self.x, self.y)
-        return np.array(self.y.array_r)
+        return np.asarray(self.y.array_r)
 
     def mult(self, _: Any, x: Any, y: Any) -> None:
         """Y = matrix x; called by PETSc."""

@@ -123,11 +123,12 @@ class Decoupling:
     def apply(self, _: Any, x: Any, y: Any) -> None:
         """Y = preconditioner x."""
         phi, c = self.phi_part, self.c_part
-        values = x.array_r.copy()
+        values = x.array_r
         self.of_phi.array_w[:] = values[phi]
         self.take.mult(self.of_phi, self.of_c)
-        values[c] += self.T * self.of_c.array_r
-        self.right.array_w[:] = values
+        right = self.right.array_w
+        right[:] = values
+        right[c] += self.T * self.of_c.array_r
         self.pc.apply(self.right, y)
         self.of_c.array_w[:] = self.X * y.array_r[c]
         self.take.multTranspose(self.of_c, self.of_phi)

@@ -12,7 +12,7 @@ import pytest
 import ufl
 
 from fem import Case
-from fem.compat import MPI
+from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.mesh.partition import column_of, destinations
 from fem.run.simulation import PRIMARY, Simulation
@@ -307,6 +307,21 @@ def test_what_is_taken_at_corners_is_what_kernels_give(two_ranks):
         np.testing.assert_allclose(here, row, rtol=1e-11)
 
 
+def test_a_law_that_jumps_between_cells_has_the_shape_of_a_stiffness_matrix():
+    """Two regions by the vertex rule, as averaged hosts have them: one number a cell, no kernel."""
+    system, u = _one_field(MPI.COMM_WORLD)
+    dx = system.domain.dx(("electrolyte",), lumped=True)
+    k = dfem.Function(dfem.functionspace(u.part.mesh, ("DG", 1)))
+    k.x.array[:] = np.random.default_rng(3).uniform(1.0, 2.0, len(k.x.array))
+    form = k * u.value**2 * ufl.inner(ufl.grad(u.trial), ufl.grad(u.test)) * dx
+    block, whole = Block(system, form, u, u), Assembled(system.form(form))
+    assert block.stiff and not block.rest
+    for made in (block, whole):
+        made.assemble()
+    here, there = (product(made.matrix, u.owned) for made in (block, whole))
+    np.testing.assert_allclose(here, there, rtol=1e-11, atol=1e-14)
+
+
 def test_what_is_no_stiffness_matrix_is_assembled():
     """A tensor, one component, a term without gradients, a boundary: not one number a cell."""
     system, u = _one_field(MPI.COMM_WORLD)
@@ -323,6 +338,8 @@ def test_what_is_no_stiffness_matrix_is_assembled():
         ufl.dot(ufl.grad(u.value), a) * ufl.dot(ufl.grad(u.value), b) * dx,
     )
     assert Stiffness.fits(plain, u, u) and Stiffness.fits(u.value**2 * ufl.inner(a, b) * dx, u, u)
+    written = [u.value**2 * sum(a[i] * b[i] for i in which) * dx for which in ((0, 1), (0, 0, 1))]
+    assert [Stiffness.fits(form, u, u) for form in written] == [True, False]
     assert not any(Stiffness.fits(form, u, u) for form in others)
 
 
@@ -582,12 +599,13 @@ def test_small_problems_are_solved_directly(
 ) -> None:
     """By `auto`; stages of growing metal go together, by the number of all unknowns."""
     dofmap = SimpleNamespace(index_map=SimpleNamespace(size_global=size), index_map_bs=1)
-    unknown = SimpleNamespace(space=SimpleNamespace(dofmap=dofmap))
+    unknown = SimpleNamespace(space=SimpleNamespace(dofmap=dofmap), solver="multigrid")
     system = SimpleNamespace(
         domain=SimpleNamespace(dim=dim), hints=Hints(lasting=growing), unknowns={"u": unknown}
     )
     solver = LinearSolver.__new__(LinearSolver)
-    solver.stage = SimpleNamespace(options=Options(), system=system, total_size=size)  # type: ignore[assignment]
+    solver.stage = SimpleNamespace(  # type: ignore[assignment]
+        options=Options(), system=system, total_size=size, unknowns=[unknown])
     assert solver._chooses_direct() == direct
 
 

@@ -56,6 +56,21 @@ def test_the_sign_of_the_bottom_up_index() -> None:
         assert theory.bottom_up(nu, kappa, sigma) == pytest.approx(B, abs=2e-2 * nu**2 / 36 + 1e-4)
 
 
+def test_metal_in_pores_is_found_node_by_node() -> None:
+    """Its row has a diagonal alone: one iteration to the last digit, and nothing is factorised."""
+    case = column(cells=10, surface=FIBRES, electrolyte=REAL)
+    model = build(case, Domain.read(mesh_folder(case, MPI.COMM_WORLD)))
+    s = model.system
+    cell, metal = Stage(s, ("phi_s", "phi_l", "c")), Stage(s, ("eps_m",), drives=False)
+    assert cell.solver.direct and not metal.solver.direct
+    assert Stage(s, ("eps_m",), Options(kind="direct"), drives=False).solver.direct
+    s.begin(10.0)
+    s.set_voltage(-0.05)
+    assert cell.solve(Control(None), model.area).converged
+    done = metal.solve(Control(None), model.area)
+    assert done.converged and (done.newton, done.linear) == (1, 1) and done.residual < 1e-14
+
+
 def test_uniform_salt_stays_uniform(tmp_path: Path) -> None:
     """With t_plus = 1 c is c0 while pores lose half of their room; with no outflow it doubles."""
     even = REAL | {"t_plus": 1}
