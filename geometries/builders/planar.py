@@ -75,6 +75,8 @@ class Planar(Parameters):
         size_counter: cell size at the counter electrode; default `size`.
         size_interface: cell size at the interfaces between slabs; default not refined.
         growth: ratio of neighbouring cells, above 1 to 2.
+        crossed: 2D without protrusions; four triangles in each rectangle instead of two, so that
+            nodes of a height are alike and a uniform layer stays even along x to the last digits.
     """
 
     length: Length | None = None
@@ -90,6 +92,7 @@ class Planar(Parameters):
     size_counter: Length | None = None
     size_interface: Length | None = None
     growth: Growth = 1.2
+    crossed: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Planar:
@@ -108,6 +111,8 @@ class Planar(Parameters):
             wrong.append("axisymmetric: needs dimension = 2")
         if self.dimension == 2 and self.breadth:
             wrong.append("breadth: only with dimension = 3")
+        if self.crossed and (self.dimension == 3 or self.protrusions):
+            wrong.append("crossed: only in 2D without protrusions, where cells are rectangles")
         thickness = self.length or total
         for i, p in enumerate(self.protrusions):
             wrong += [f"protrusions.{i}.{w}" for w in self._protrusion(p, thickness)]
@@ -154,7 +159,7 @@ def build(p: Planar) -> Built:
         axes = [_even(p.width or across, across)]
         if p.dimension == 3:
             axes.append(_even(p.breadth or across, across))
-        points, cells, centres = tensor_mesh(*axes, z)
+        points, cells, centres = tensor_mesh(*axes, z, crossed=p.crossed)
         slab = np.searchsorted(stops, centres[:, -1]) - 1
         mesh = assemble(points, cells, np.array(regions)[slab], axisymmetric=p.axisymmetric)
     layers = [

@@ -285,13 +285,15 @@ def compact(points: Floats, cells: Ints) -> tuple[Floats, Ints]:
     return points, cells
 
 
-def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
+def tensor_mesh(*axes: Floats, crossed: bool = False) -> tuple[Floats, Ints, Floats]:
     """Simplices on a tensor grid.
 
     Rectangles are cut into 2 triangles with alternating diagonals, boxes into 6 tetrahedra.
 
     Args:
         axes: increasing coordinates along each axis, thickness last, in m.
+        crossed: rectangles into 4 triangles that meet in the middle; then all nodes of a row have
+            alike triangles beside them.
 
     Returns:
         points (nodes, dimension), cells, and the centre of the box of each cell.
@@ -299,7 +301,8 @@ def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
     Raises:
         CaseError: more than `MAX_CELLS` cells.
     """
-    within_budget({2: 2.0, 3: 6.0}[len(axes)] * math.prod(len(a) - 1 for a in axes))
+    each = {2: 4.0 if crossed else 2.0, 3: 6.0}[len(axes)]
+    within_budget(each * math.prod(len(a) - 1 for a in axes))
     shape = [len(a) for a in axes]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
     number = np.arange(len(points)).reshape(shape)
@@ -308,7 +311,14 @@ def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
         cut = tuple(slice(o, n - 1 + o) for o, n in zip(offset, shape, strict=True))
         return number[cut].ravel()
 
-    if len(axes) == 2:
+    middles = [0.5 * (a[1:] + a[:-1]) for a in axes]
+    centres = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1).reshape(-1, len(axes))
+    if len(axes) == 2 and crossed:
+        around = [corner(o) for o in ((0, 0), (1, 0), (1, 1), (0, 1))]
+        middle = len(points) + np.arange(len(centres))
+        points = np.concatenate([points, centres])
+        boxes = np.stack([[around[k - 1], around[k], middle] for k in range(4)])
+    elif len(axes) == 2:
         c00, c10, c01, c11 = (corner(o) for o in ((0, 0), (1, 0), (0, 1), (1, 1)))
         rising = np.stack([[c00, c10, c11], [c00, c11, c01]])
         falling = np.stack([[c00, c10, c01], [c10, c11, c01]])
@@ -323,8 +333,6 @@ def tensor_mesh(*axes: Floats) -> tuple[Floats, Ints, Floats]:
             kuhn.append([corner(tuple(w)) for w in walk])
         boxes = np.array(kuhn)
     cells = boxes.transpose(2, 0, 1).reshape(-1, len(axes) + 1)
-    middles = [0.5 * (a[1:] + a[:-1]) for a in axes]
-    centres = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1).reshape(-1, len(axes))
     return points, cells.astype(np.int64), np.repeat(centres, len(boxes), axis=0)
 
 

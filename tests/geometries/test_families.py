@@ -39,6 +39,22 @@ def test_planar_is_exact_and_graded(meshes):
     assert np.max(steps[:-1] / steps[1:]) < 1.25
 
 
+def test_planar_nodes_of_a_height_are_alike_in_crossed_triangles(meshes):
+    """A third of what is around each: whole inside, half at the sides; twice as many triangles."""
+    given = {"length": "10 um", "width": "4 um", "size": "1 um"}
+    plain, mesh = (read(meshes.get("planar", given | {"crossed": yes}))[0] for yes in (False, True))
+    assert len(mesh.cells) == 2 * len(plain.cells) == 4 * 10 * 4
+    assert len(mesh.points) == len(plain.points) + 10 * 4
+    around = np.bincount(mesh.cells.ravel(), np.repeat(mesh.volumes() / 3, 3))
+    for y in np.unique(np.round(mesh.points[:, 1], 12)):
+        row = np.abs(mesh.points[:, 1] - y) < 1e-12
+        side = row & (np.abs(mesh.points[:, 0] - 2e-6) > 1.9e-6)
+        assert np.ptp(around[row & ~side]) < 1e-24
+        assert around[side] == pytest.approx(around[row & ~side][0] / 2)
+    with pytest.raises(CaseError, match="crossed: only in 2D without protrusions"):
+        meshes.get("planar", given | {"crossed": True, "dimension": 3})
+
+
 def test_planar_slabs_in_3d(meshes):
     folder = meshes.get("planar", {
         "layers": [{"name": "host", "thickness": "20 um", "region": "host_block"},

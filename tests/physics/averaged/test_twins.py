@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,6 +174,14 @@ def test_ranks(
         reached(f"all numbers, {ranks} ranks against 1", gap, most=1e-9)
 
 
+def host(cells: int) -> Case:
+    """A column of 50 um whose pores fill, as many cells high, one wide."""
+    return column(
+        L=50.0, sigma=100.0, host={"metal_sigma": "0 S/m"}, electrolyte=REAL, cells=cells,
+        protocol=[{"step": "plate", "current_density": "10 A/m^2", "duration": "1 h"}],
+    )  # fmt: skip
+
+
 def across(cells: int, folder: Path, **changes: Any) -> float:
     """Largest difference of eps between a column several cells wide and one that is one cell wide.
 
@@ -183,10 +190,7 @@ def across(cells: int, folder: Path, **changes: Any) -> float:
         folder: of the results.
         changes: of the geometry.
     """
-    case = column(
-        L=50.0, sigma=100.0, host={"metal_sigma": "0 S/m"}, electrolyte=REAL, cells=cells,
-        protocol=[{"step": "plate", "current_density": "10 A/m^2", "duration": "1 h"}],
-    )  # fmt: skip
+    case = host(cells)
     narrow = run(case, folder / "1D")
     y, of = np.unique(np.round(narrow.points("averaged")[:, 1], 12), return_inverse=True)
     eps = np.bincount(of, narrow.array("eps", block="averaged")) / 2  # of both of its sides
@@ -213,49 +217,19 @@ def test_strips_and_blocks_are_columns(tmp_path: Path, reached: Callable[..., No
     reached("eps, 2D against 1D, 20 cells over 40 cells and half as wide", coarse / fine, least=3.5)
 
 
-def crossed(path: Path, across: int) -> Path:
-    """Mesh file of the column of `across`, 20 cells high, each of four triangles that meet inside.
-
-    Args:
-        path: of the file.
-        across: cells of 2.5 um side by side.
-    """
-    import meshio
-
-    y = np.concatenate([np.linspace(0.0, 50.0, 21), [55.0, 60.0]])
-    x = 2.5 * np.arange(across + 1)
-    points = [(a, b, 0.0) for b in y for a in x]
-    triangles, layer = [], []
-    for j, i in itertools.product(range(len(y) - 1), range(across)):
-        a = j * len(x) + i
-        around, middle = (a, a + 1, a + 1 + len(x), a + len(x)), len(points)
-        points.append((x[i : i + 2].mean(), y[j : j + 2].mean(), 0.0))
-        triangles += [(around[k - 1], around[k], middle) for k in range(4)]
-        layer += [1 if j < 20 else 2] * 4
-    lines = [(r + i, r + i + 1) for r in (0, (len(y) - 1) * len(x)) for i in range(across)]
-    tags = [np.array(layer), np.repeat([3, 4], across)]
-    named = {"host_mat": (1, 2), "electrolyte": (2, 2), "collector": (3, 1), "counter": (4, 1)}
-    meshio.Mesh(
-        np.array(points), [("triangle", np.array(triangles)), ("line", np.array(lines))],
-        cell_data={"gmsh:physical": tags, "gmsh:geometrical": tags},
-        field_data={name: np.array(tag) for name, tag in named.items()},
-    ).write(path, file_format="gmsh22", binary=False)
-    return path
-
-
 def test_strips_of_crossed_triangles_are_columns(
     tmp_path: Path, reached: Callable[..., None]
 ) -> None:
-    """A strip is a column exactly where all nodes of a row have alike triangles beside them."""
-    case = column(
-        L=50.0, sigma=100.0, host={"metal_sigma": "0 S/m"}, electrolyte=REAL,
-        protocol=[{"step": "plate", "current_density": "10 A/m^2", "duration": "1 h"}],
-    ).to_dict()  # fmt: skip
-    del case["geometry"]
+    """A strip is a column exactly where all nodes of a row have alike triangles beside them.
+
+    Cells are the same in both: what a row in the middle of cells adds hangs on their shape.
+    """
     found = []
-    for name, cells in (("one", 1), ("four", 4)):
-        mesh = {"file": str(crossed(tmp_path / f"{name}.msh", cells)), "unit": "um"}
-        result = run(Case.from_dict(case | {"mesh": mesh}), tmp_path / name)
+    for width in ("2.5 um", "10 um"):
+        geometry = {"crossed": True, "width": width, "size_width": "2.5 um"}
+        data = host(20).to_dict()
+        data["geometry"] |= geometry
+        result = run(Case.from_dict(data), tmp_path / width)
         y = np.round(result.points("averaged")[:, 1], 12)
         found.append((y, result.array("eps", block="averaged")))
     (y, eps), (wide, all_eps) = found
