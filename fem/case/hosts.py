@@ -35,7 +35,7 @@ CATALOGUE = {
     "pore_gradient_3layer": ("pore_gradient_3layer",),
     "yolk_shell": ("yolk_shell",),
     "nucleus_field": ("nucleus_field",),
-    "hdfp_fibres": ("hdfp_fibres",),
+    "hdfp_fibres": ("hdfp_fibres", "hdfp_fibres_3d"),
     "bto_scaffold": ("bto_scaffold",),
     "protrusion_sei": ("protrusion_sei",),
     "tip_coating_k": ("tip_coating_k",),

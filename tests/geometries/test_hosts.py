@@ -51,11 +51,11 @@ def test_a_host_is_meshed_and_inspected_by_name(
     assert main.main(["inspect", "hdfp_fibres", "--png", str(picture)]) == 0
     assert "host_hdfp" in capsys.readouterr().out and picture.stat().st_size > 5000
     assert main.main(["list", "hosts"]) == 0
-    assert "hdfp_fibres" in capsys.readouterr().out
+    assert "hdfp_fibres_3d" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("arguments", "reason"), [
-    (["run", "hdfp_fibres"], "is a host, not a case: `hostplate mesh` and `inspect` accept it"),
+    (["run", "hdfp_fibres_3d"], "is a host, not a case: `hostplate mesh` and `inspect` accept it"),
     (["mesh", "tip_coating", "--out", "m"], "did you mean 'tip_coating_k'"),
     (["mesh", "tip_coating_k", "--out", "m", "--set", "geometry.hurst=2"], "geometry.hurst"),
     (["gallery", "--hosts", "--family", "foam", "--out", "g"], "use one of them"),

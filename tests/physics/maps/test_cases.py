@@ -34,6 +34,16 @@ def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
     return run
 
 
+def spread(result: Result) -> float:
+    """Standard deviation of the current density on the foil over its mean."""
+    ends = result.points("walls")[result.cells("walls")]
+    foil = ends[:, :, 1].max(axis=1) < 1e-12
+    i_n = result.array("i_n", block="walls")[result.cells("walls")].mean(axis=1)[foil]
+    width = np.abs(ends[foil, 1, 0] - ends[foil, 0, 0])
+    mean = np.average(i_n, weights=width)
+    return float(np.sqrt(np.average((i_n / mean - 1) ** 2, weights=width)))
+
+
 def on_axis(result: Result) -> float:
     """Field at the height of the films' top, on the axis over far from it."""
     slopes = []
@@ -65,6 +75,28 @@ def test_permittivity_moves_the_map_and_no_current(solve: Solve) -> None:
     currents = [solve("bto_scaffold", "map.kind=conduction", *more).summary["flux"]["counter"]
                 for more in ((), (other,))]
     assert currents[0] == pytest.approx(currents[1], rel=1e-10)
+
+
+@pytest.mark.full
+def test_permittivity_of_fibres_moves_the_map_and_no_metal(solve: Solve, reached: Reached) -> None:
+    """Controls: permittivity 4 for 12, no fibres; margins 3 times what halving h moves."""
+    other, none = "materials.hdfp.eps_r=4", "regions.host_hdfp.material=LiPF6_EC_EMC_3_7"
+    driven = ("study=map", 'map={kind="electrostatics", '
+              'boundaries={collector={phi="0 V"}, counter={phi="1 V"}}}')
+    fields = {change: solve("hdfp_fibres", *driven, *change).summary["E_p95"]
+              for change in ((), (other,), (none,))}
+    high, low, even = fields.values()
+    reached("p95 of E, fibres of 12 over no fibres", high / even, least=1.17, most=1.19)
+    reached("p95 of E, fibres of 4 over no fibres", low / even, least=1.52, most=1.55)
+    full, swapped, bare = (solve("hdfp_fibres", *change) for change in ((), (other,), (none,)))
+    gap = max(abs(full.summary[k] / swapped.summary[k] - 1) for k in ("voltage", "c_min"))
+    reached("voltage and salt, fibres of 4 over 12, -1", gap, most=1e-10)
+    reached("spread of the current on the foil, fibres of 4 less 12",
+            abs(spread(swapped) - spread(full)), most=1e-10)
+    reached("voltage over that without fibres", full.summary["voltage"] / bare.summary["voltage"],
+            least=1.008, most=1.01)
+    reached("spread of the current on the foil", spread(full), least=1.6e-3, most=1.8e-3)
+    reached("the same without fibres", spread(bare), most=1e-6)
 
 
 @pytest.mark.full
