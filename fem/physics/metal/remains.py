@@ -18,7 +18,8 @@ The top of what remains is a ridge: no way leads up from it as steeply as a fron
 themselves, films that begin on walls and tails at rest have none, and then s = 0 everywhere. What
 has remained stays a top until its s is 0: once it falls, the tails of what is left beside it make
 it steep. Metal that has remained (a ghost) has the benefit of 5/4 and 1/2 no more, which moving
-fronts need: s is then clip( d/lambda - |psi(xi) - psi_0|, 0, 1 ).
+fronts need: s is then clip( 4 (d/lambda - |psi(xi) - psi_0|), 0, 1 ). (What is not all remains
+grows along with a front that comes, and by a whole lambda that would be ahead by as much.)
 
 Where the metal as a whole dissolves, remains of metal go, and where it is plated those of pores:
 down to what a front at d would have there. The other ones stay: nothing grows on a ghost, and no
@@ -63,6 +64,8 @@ MAX_DISTANCE = DISTANCE_MARGIN + 1.0 + DISTANCE_FACTOR * float(
 )
 #: Least xi and 1 - xi that are distinguished from 0.
 XI_RESOLUTION = 1e-9
+#: What a ghost has more than a front at rest when it is remains as a whole, in lambda of distance.
+GHOST_RAMP = 0.25
 #: Rate at which remains decay, in powers of e per lambda of travel.
 DECAY_RATE = 8.0
 #: Least share of remains that is left after one step, and the same where the front takes them by
@@ -244,7 +247,8 @@ class Remains:
         at_rest = np.abs(_away(xi[nodes]) - _away(level))
         rest = profile(-abs(_away(level)) - away)
         known = self.was[nodes] & (level == NECK)
-        return np.clip(np.where(known, away - at_rest, beyond_rest(away, at_rest)), 0.0, 1.0), rest
+        ghost = (away - at_rest) / GHOST_RAMP
+        return np.clip(np.where(known, ghost, beyond_rest(away, at_rest)), 0.0, 1.0), rest
 
     def _ridges(self, xi: Array, tops: Mask) -> Mask:
         """Mark these owned nodes from which no way leads up to more of the same (collective)."""
