@@ -35,6 +35,7 @@ def _compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_compare(options: argparse.Namespace) -> None:
+    from fem.contract.registry import with_own
     from fem.results.comparison import compare, errors
     from fem.results.measured import read_measured
     from fem.results.result import Result
@@ -47,7 +48,7 @@ def _do_compare(options: argparse.Namespace) -> None:
     results = [Result(folder) for folder in folders]
     error = None if options.converged is None else errors(options.converged)
     if len(folders) > 1 or not measured:
-        print("\n".join(compare(folders, error)))
+        print("\n".join(compare(folders, error, with_own().unit)))
     if measured:
         from fem.post.overlay import away
 

@@ -138,6 +138,21 @@ class Registry:
             if c.name == column or (c.name.endswith(".*") and column.startswith(c.name[:-1]))
         )  # fmt: skip
 
+    def unit(self, number: str) -> str:
+        """SI unit of a number of a summary, by its dotted name; empty where nobody declares it."""
+        group, _, rest = number.partition(".")
+        if group in ("voltage", "voltage_parts"):  # of every series, and its parts
+            return "V"
+        first = rest.partition(".")[0]
+        entry: Metric | Estimate | Column | None
+        if group == "metrics":
+            entry = self.metrics.get(first)
+        elif group == "estimates":
+            entry = self.estimates.get(first)
+        else:
+            entry = self.columns.get(number)
+        return "" if entry is None else entry.unit
+
     def _once(self, kind: str) -> dict[str, Any]:
         """All fields, columns, figures or events by name."""
         found: dict[str, Any] = {}

@@ -26,6 +26,8 @@ Array = npt.NDArray[np.float64]
 UM, MAH = 1e6, 1 / 36000.0
 #: Lines that lie on one another are all seen.
 STYLES = ("-", "--", "-.", ":")
+#: Letters of a name beside others.
+MOST_LETTERS = 29
 #: Curves that are drawn against time or charge: label and factor.
 CURVES = {"voltage": ("cell voltage (mV)", 1e3), "current_density": ("current (mA/cm²)", 0.1)}
 
@@ -49,7 +51,7 @@ def overlay(
     import matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    names, written = [_short(name) for name in names], []
     with matplotlib.rc_context(LOOK):
         figures = {"curves": curves(results, names, measured, against)}
         shown = {n for p in with_own().physics for f in p.figures for n in f.maps}
@@ -66,6 +68,12 @@ def overlay(
                 written.append(folder / f"{name}.{kind}")
                 figure.savefig(written[-1], bbox_inches="tight", pad_inches=0.08)
     return written
+
+
+def _short(name: str) -> str:
+    """Name that fits beside others: the middle of a long one is left out."""
+    half = (MOST_LETTERS - 1) // 2
+    return name if len(name) <= MOST_LETTERS else f"{name[:half]}…{name[-half:]}"
 
 
 def _abscissa(table: Mapping[str, Array], against: str) -> Array | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -63,14 +64,27 @@ def plot(
         flow(result, t, lines)  # names a vector that is not there
     with matplotlib.rc_context(LOOK):
         if name in fields:
-            return _map(result, name, t, limits, lines)
+            return _for_notebooks(_map(result, name, t, limits, lines))
         if name in result.series:
             drawn = _curve(result, name) if against == "t" else _over_capacity(result, name)
             if limits is not None:
                 drawn.axes[0].set_ylim(*np.sort(_shown_unit(result, name)[0] * np.array(limits)))
-            return drawn
+            return _for_notebooks(drawn)
     raise CaseError(f"{result.folder}: no column or field {name!r}; "
                     f"{nearest(name, fields | result.series.keys())}")
+
+
+def _for_notebooks(figure: Any) -> Any:
+    """The figure, which a notebook shows as a picture although no pyplot knows it."""
+    def png() -> bytes:
+        import matplotlib
+
+        with matplotlib.rc_context(LOOK), BytesIO() as file:
+            figure.savefig(file, format="png", bbox_inches="tight", pad_inches=0.08)
+            return file.getvalue()
+
+    figure._repr_png_ = png
+    return figure
 
 
 def _fields(result: Result) -> set[str]:
@@ -280,7 +294,7 @@ def cut(
         start, end = (", ".join(f"{x * UM:.4g}" for x in p) for p in (a, b))
         title = result.summary.get("title", "")
         caption(figure, f"{title} · line from ({start}) to ({end}) µm")
-    return figure
+    return _for_notebooks(figure)
 
 
 def profile(
@@ -315,7 +329,7 @@ def profile(
         ax.grid(True)
         ax.legend()
         caption(figure, f"{result.summary.get('title', '')} · means of slices, host shaded")
-    return figure
+    return _for_notebooks(figure)
 
 
 def movie(

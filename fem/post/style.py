@@ -106,7 +106,8 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
         symbol = label[label.index("$") + 1 : label.rindex("$")]
         label = f"{label} $-\\ \\langle {symbol}\\rangle$"
         if level:  # round-off, in one colour, wherever the potential is zero
-            label = f"{label}, equipotential to {_in_volts(high - low)}"
+            label += ", equipotential"
+            label += f" to {_in_volts(high - low)}" if high > low else ""
             scale, prefix = 1e-6, "µ"
             shown = np.array([-EQUIPOTENTIAL, EQUIPOTENTIAL])
     low, high = float(shown.min()) / scale, float(shown.max()) / scale

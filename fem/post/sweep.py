@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError, nearest
+from fem.contract.registry import with_own
 from fem.post.style import FAINT, INK, LINES, LOOK, caption
 from fem.values.units import parse_any
 
@@ -79,7 +80,7 @@ def _scattered(rows: Any, paths: Sequence[str], name: str) -> Any:
         ax.set_xlabel(_label(path, unit))
         ax.grid(True)
         if k == 0:
-            ax.set_ylabel(name)
+            ax.set_ylabel(_label(name, with_own().unit(name)))
     return figure
 
 
@@ -127,7 +128,7 @@ def _line(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name:
                 label="failed")
         ax.legend()
     ax.set_xlabel(_label(path, _unit(axes[path][0])))
-    ax.set_ylabel(name)
+    ax.set_ylabel(_label(name, with_own().unit(name)))
     ax.grid(True)
     return figure
 
@@ -168,5 +169,5 @@ def _map(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name: 
     ax.set_xlabel(px)
     ax.set_ylabel(py)
     ax.tick_params(color=FAINT)
-    figure.colorbar(drawn, ax=ax).set_label(name)
+    figure.colorbar(drawn, ax=ax).set_label(_label(name, with_own().unit(name)))
     return figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,10 @@ def tables_of(folders: Sequence[Path]) -> list[dict[str, float]]:
     return tables
 
 
-def compare(folders: Sequence[Path], error: Mapping[str, float] | None = None) -> Iterator[str]:
+def compare(
+    folders: Sequence[Path], error: Mapping[str, float] | None = None,
+    unit: Callable[[str], str] = lambda _: "",
+) -> Iterator[str]:
     """Numbers of results side by side, with relative differences from the first.
 
     A difference below 3 times the discretisation error of its number is none.
@@ -136,13 +139,15 @@ def compare(folders: Sequence[Path], error: Mapping[str, float] | None = None) -
     Args:
         folders: of the results.
         error: relative, of each number (`errors`); not judged without.
+        unit: SI unit of a number by its name, shown beside it.
 
     Raises:
         CaseError: one of them is not finished.
     """
     tables = tables_of(folders)
     names = list(dict.fromkeys(name for table in tables for name in table))
-    width = max(len(name) for name in names)
+    titles = {name: f"{name} [{unit(name)}]" if unit(name) else name for name in names}
+    width = max(map(len, titles.values()))
     letters = [chr(ord("A") + k) if k < 26 else f"#{k + 1}" for k in range(len(folders))]
     gaps = [f"({letter}-A)/A" for letter in letters[1:]]
     judged = "" if error is None else f"{'3 x error':>11}"
@@ -150,7 +155,7 @@ def compare(folders: Sequence[Path], error: Mapping[str, float] | None = None) -
            + "".join(f"{gap:>11}" for gap in gaps) + judged)
     for name in names:
         values = [table.get(name) for table in tables]
-        shown = "".join(f"{v:14.7g}" if v is not None else f"{'-':>14}" for v in values)
+        shown = "".join(f"{v + 0.0:14.7g}" if v is not None else f"{'-':>14}" for v in values)
         limit = None if error is None else 3.0 * error.get(name, math.inf)
         for value in values[1:]:
             share = relative(values[0], value)
@@ -162,7 +167,7 @@ def compare(folders: Sequence[Path], error: Mapping[str, float] | None = None) -
                 shown += f"{share:11.1e}"
         if limit is not None:
             shown += f"{limit:11.1e}" if limit < math.inf else f"{'not known':>11}"
-        yield f"{name:{width}}  {shown}"
+        yield f"{titles[name]:{width}}  {shown}"
     for letter, folder in zip(letters, folders, strict=True):
         yield f"{letter} = {folder}"
 

@@ -24,6 +24,7 @@ from fem.post.split import LOOKS
 from fem.post.spread import rests
 from fem.post.style import show_time
 from fem.results.result import Result
+from fem.run.why import titled
 
 __all__ = ["answer", "report"]
 
@@ -78,7 +79,7 @@ def _content(result: Result) -> dict[str, Any]:
         "notes": case.notes,
         "answer": answer(result),
         "warnings": summary.get("warnings", []),
-        "why": _why(result.folder),
+        "why": _why(result.folder), "titled": titled,
         "parts": _parts(parts, voltage),
         "when": when,
         "metrics": [

@@ -32,6 +32,7 @@ from fem.case.case import Case
 from fem.case.ingredients import ingredients
 from fem.case.meshes import mesh_folder
 from fem.contract.physics import Ingredient
+from fem.contract.registry import with_own
 from fem.results.comparison import numbers
 from fem.results.result import Result
 
@@ -275,10 +276,16 @@ def _shown(found: Mapping[str, Any], error: float | None) -> str:
     return text
 
 
+def titled(metric: str) -> str:
+    """Metric with its unit, if it has one, for the head of a table."""
+    unit = with_own().unit(METRICS.get(metric, metric))
+    return f"{metric} ({unit})" if unit else metric
+
+
 def table(answer: Mapping[str, Any]) -> Iterator[str]:
     """The answer as lines of text."""
     yield answer["method"]
-    rows = [["ingredient", *answer["metrics"]]]
+    rows = [["ingredient", *map(titled, answer["metrics"])]]
     rows += [[r["name"], *(r["effects"][m] for m in answer["metrics"])] for r in answer["rows"]]
     for what in ("all", "none"):
         rows.append([f"m({what})", *(f"{answer[what][m]:.6g}" for m in answer["metrics"])])

@@ -189,6 +189,15 @@ def test_every_field_of_this_package_has_a_label_and_its_unit() -> None:
     assert fields["c"].shown_unit == "mol/L" and fields["c"].factor == 1e-3
 
 
+@pytest.mark.parametrize(("number", "unit"), [
+    ("voltage", "V"), ("c_min", "mol/m^3"), ("voltage_parts.ohmic_l.separator", "V"),
+    ("metrics.eta_nuc_curve", "V"), ("metrics.share_third.top", ""), ("estimates.sand_time", "s"),
+    ("current_by_third.top", ""),
+])  # fmt: skip
+def test_a_number_of_a_summary_has_its_unit(number: str, unit: str) -> None:
+    assert with_own().unit(number) == unit
+
+
 def test_names_of_the_mesh_in_a_table_are_checked() -> None:
     """A name that is not there is a problem; a pattern that fits nothing is a remark."""
     def named(sections: Any) -> Any:

@@ -31,6 +31,8 @@ def test_every_cell_of_the_notebook_runs(
         names["result"].summary["voltage"], abs=1e-9)
     assert names["B"] == pytest.approx(B[-1], rel=1e-9)
     assert (tmp_path / "results" / "sigma" / "bottom_up.png").exists()
+    picture = names["result"].plot("i_v")._repr_png_()  # what a notebook shows
+    assert picture.startswith(b"\x89PNG") and len(picture) > 5000
 
 
 def test_the_example_of_optuna_finds_a_gradient(
