@@ -211,7 +211,7 @@ def test_pinched_and_plated_again_ten_times(
     reached("drift of dead charge, any time", max(drifts), most=1e-9)
     # The sharp one is found again after 1338 s of plating.
     found = [e["t"] for e in result.summary["events"] if e["event"] == "joined"]
-    reached("first head is joined, plated for", found[0] - 1110.0, least=1070.0, most=1605.0)
+    reached("first head is joined, plated for", found[0] - 1110.0, least=1140.0, most=1605.0)
     # At last everything is stripped that has contact.
     last = series["t"] > 27110.0 + 1e-6
     before, after = series["plated"][~last][-1], series["plated"][last][-1]
