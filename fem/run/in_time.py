@@ -17,6 +17,9 @@ from fem.system.unknown import DEPLETED_SHARE
 
 __all__ = ["InTime"]
 
+#: Factors to the next step, between which its length follows from the error of a current.
+LEAST_SHRINKAGE, MOST_GROWTH = 0.5, 2.0
+
 
 class InTime(Simulation):
     """A run of a study that goes on in time."""
@@ -179,6 +182,7 @@ class InTime(Simulation):
         """
         s, area = self.s, self.model.area
         numbers: dict[str, float] = {}
+        longest = math.inf
         until = follows.until(end)
         begun = s.t - self.segment_start
         drive = segment.drive if segment.voltage is None else None
@@ -202,8 +206,10 @@ class InTime(Simulation):
         before = s.get_voltage(), follows.passed()
 
         def refine() -> float | None:
+            nonlocal longest
             numbers.clear()
             numbers.update(self._measured(s.tells(scale)))
+            longest = self._longest_next(segment, numbers["current_density"], scale)
             least, small = self.settings.dt_min, s.dt <= 10 * self.settings.dt_min
             if s.dt <= least * (1 + 1e-9):
                 return None
@@ -229,6 +235,8 @@ class InTime(Simulation):
             self._accept()
             self.model.deliver(begun, s.t - self.segment_start, accepted=True)
             self.flowing, self.before_jump = numbers["current_density"], None
+            self.currents = [self.flowing, *self.currents[:2]]
+            self.stepper.dt = min(self.stepper.dt, longest)
             self.flowed = max(self.flowed, abs(self.flowing))
             state = {
                 c.name: numbers[c.name] / (area if c.per_area else 1.0)
@@ -237,3 +245,22 @@ class InTime(Simulation):
             most = {c.name for c in self.columns.values() if c.each_cycle == "most"}
             self.turnover.add(segment.cycle, follows.passed() - before[1], state, most)
         return step, numbers
+
+    def _longest_next(self, segment: Segment, current: float, scale: float) -> float:
+        """The longest step after one at a voltage that is held, so that its current is accurate, s.
+
+        Fields are judged by their mean over all nodes, of which a layer at the walls has few. No
+        step is rejected: what reacts may change at once, and the current with it.
+
+        Args:
+            segment: what is imposed.
+            current: at the end of the step, A.
+            scale: cell current that its residuals were compared with, A.
+        """
+        s, past = self.s, self.currents
+        if segment.voltage is None or s.history < 3 or len(past) < 3:
+            return math.inf
+        size = max(abs(current), *map(abs, past), scale)
+        error = s.error_of(current, past) / (size * self.settings.tolerance)
+        factor = 0.9 * max(error, 1e-6) ** (-1.0 / 3.0)
+        return s.dt * max(factor, LEAST_SHRINKAGE) if factor < MOST_GROWTH else math.inf

@@ -129,6 +129,15 @@ class Simulation:
         self.s.kept["flowing"] = current
 
     @property
+    def currents(self) -> list[float]:
+        """The same at the last three states, newest first, as far as steps remember them."""
+        return self.s.kept.get("currents", [])[: self.s.history]
+
+    @currents.setter
+    def currents(self, currents: list[float]) -> None:
+        self.s.kept["currents"] = currents
+
+    @property
     def flowed(self) -> float:
         """Largest current of any accepted step, A."""
         return self.s.kept.get("flowed", 0.0)
@@ -380,6 +389,7 @@ class Simulation:
             self.model, self.potentials, segment, self._scale(control), time
         )
         self.flowing = self.model.current()
+        self.currents = [self.flowing]
         self._require_path(segment)
         if not self.once:
             self.exchanged = self.potentials.exchanged()

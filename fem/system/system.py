@@ -702,7 +702,16 @@ class System:
 
     def voltage_error(self) -> float:
         """Local error of the step in the cell voltage, V (collective)."""
-        now, (then, before, earlier) = self.get_voltage(), self.past_voltages
+        return self.error_of(self.get_voltage(), self.past_voltages)
+
+    def error_of(self, now: float, past: Sequence[float]) -> float:
+        """Local error of the step in a number that is no unknown.
+
+        Args:
+            now: at the end of the step.
+            past: at the states before it, newest first, as many as the formula remembers, or 3.
+        """
+        then, before, earlier = (*past, 0.0, 0.0)[:3]
         gap = now - then - sum(self._foreseen(then, before, earlier))
         return self._error_share() * abs(float(gap))
 

@@ -81,26 +81,27 @@ def closed(result: Result, limit: float = 1e-8) -> None:
 
 
 def test_a_hold_far_beyond_the_limiting_current_follows_cottrell(tmp_path: Path) -> None:
-    """i = zF c0 sqrt(D/(pi t))/(1 - t_plus) within 1 % from 1 s on.
+    """i = zF c0 sqrt(D/(pi t))/(1 - t_plus) within 0.5 % from 1 s on, at the default tolerance.
 
     That holds while the salt at the wall is used up, the ohmic drop of what flows is small beside
     the voltage, and diffusion has not reached the other electrode: D = 3e-12 m2/s over 20 um, so
-    157 A/m2 at 1 s, which drop 31 mV at 0.1 S/m, and sqrt(4 D t) = 7 um at 4 s.
+    157 A/m2 at 1 s, which drop 31 mV at 0.1 S/m, and sqrt(4 D t) = 7 um at 4 s. Steps of a constant
+    share of t are judged by their current: by the salt alone, the mean of all nodes, it was 0.7 %
+    too small.
     """
     D, t_plus = 3e-12, 0.4
     case = cell(
         [hold(-2.0, 4.0)],
         materials={"plain": PLAIN | {"D": f"{D!r} m^2/s", "kappa": "0.1 S/m"}},
         geometry={"family": "planar", "length": "20 um", "size": "0.2 um", "size_width": "5 um"},
-        time={"tolerance": 3e-4},
     )
     result = case.run(tmp_path / "r")
     t, i = result.series["t"], -result.series["current_density"]
     late = t >= 1.0
     cottrell = FARADAY * 1000.0 * np.sqrt(D / (np.pi * t)) / (1 - t_plus)
-    print("i over Cottrell's, last", i[late][-1] / cottrell[late][-1])
+    print("i over Cottrell's", i[late] / cottrell[late], "steps", len(t))
     assert late.sum() >= 3
-    assert i[late] == pytest.approx(cottrell[late], rel=0.01)
+    assert i[late] == pytest.approx(cottrell[late], rel=0.005)
     assert result.summary["events"] == []
     closed(result)
 
