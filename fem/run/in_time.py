@@ -151,7 +151,7 @@ class InTime(Simulation):
                 raise
             return
         gently = self.stepper.gently
-        self.stepper.restart(voltage=self._held())
+        self._restart(self.flowing - self.carried)
         self.stepper.gently = gently
         start.foresee(self.main)
 
@@ -167,8 +167,20 @@ class InTime(Simulation):
             return False
         s.restore(before)
         self.before_jump, self.flowing = None, self.carried
-        self.stepper.restart(voltage=self._held(), gently=True)
+        self._restart(None)
         return True
+
+    def _restart(self, jump: float | None) -> None:
+        """Take steps anew; how short they may be says what reacts.
+
+        Args:
+            jump: of the cell current, A; None if it is not found yet, beside salt that lacks.
+        """
+        lasts = 0.0
+        if jump is not None:
+            density = abs(jump) / self.model.area
+            lasts = min((o.lasts(density) for o in self.observers), default=math.inf)
+        self.stepper.restart(lasts, gently=jump is None)
 
     def _step(
         self, segment: Segment, follows: Following, end: float

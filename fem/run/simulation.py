@@ -103,6 +103,7 @@ class Simulation:
         self.next_output = self.exchanged = self.flowing = 0.0
         self.before_jump: Any = None  # state before what is imposed jumped, until a step is taken
         self.carried = 0.0  # the cell current then, A
+        self.currents: list[float] = []  # that of the last three states, newest first, A
         self.events: list[dict[str, Any]] = []
         self.turnover = Turnover()
         self.tally = Tally()
@@ -127,15 +128,6 @@ class Simulation:
     @flowing.setter
     def flowing(self, current: float) -> None:
         self.s.kept["flowing"] = current
-
-    @property
-    def currents(self) -> list[float]:
-        """The same at the last three states, newest first, as far as steps remember them."""
-        return self.s.kept.get("currents", [])[: self.s.history]
-
-    @currents.setter
-    def currents(self, currents: list[float]) -> None:
-        self.s.kept["currents"] = currents
 
     @property
     def flowed(self) -> float:
@@ -195,8 +187,8 @@ class Simulation:
         here = provenance.record(self.comm) | {"resumed_at": self.s.t}
         self.made = [*kept.get("made", ()), here]
         self.stepper.dt = float(kept["next_dt"])
-        if self._held():
-            self.stepper.jump = self.segment_start
+        self.stepper.jump, self.stepper.lasts = kept.get("jump", (-math.inf, math.inf))
+        self.currents = list(kept.get("currents", ()))
         self.exchanged = float(kept.get("exchanged", 0.0))
         self.tally = Tally(**kept["tally"])
         self.done_before = self.tally.steps
@@ -227,11 +219,6 @@ class Simulation:
         elif self.origin:
             self.say(self.origin)
 
-    def _held(self) -> bool:
-        """The voltage is held, or was until now: layers at walls then have no scale of time."""
-        around = self.segments[max(0, self.number - 1) : self.number + 1]
-        return any(segment.voltage is not None for segment in around)
-
     def save(self) -> None:
         """Checkpoint now; what the series says so far goes to the disk first (collective)."""
         begun = hasattr(self, "recorder")
@@ -248,6 +235,8 @@ class Simulation:
             "events": self.events,
             "cycles": self.turnover.cycles,
             "next_dt": self.stepper.dt,
+            "jump": [self.stepper.jump, self.stepper.lasts],
+            "currents": self.currents,
             "exchanged": self.exchanged,
             "tally": vars(self.tally),
             "next_output": self.next_output,
@@ -465,10 +454,17 @@ class Simulation:
         if s.t == self.segment_start:
             begun = f". It is the first one of {segment.name}, {causes(self.model, segment)}"
         raise RunError(
-            f"{segment.label} at t = {s.t:.6g} s: no step above dt_min = {t.dt_min:g} s {why}; "
+            f"{segment.label} at t = {s.t:.6g} s: no step above {self._smallest} {why}; "
             f"{self._lowest(low)}{trouble.where}; the last good state is in "
             f"{self.folder / 'checkpoints'}. {'. '.join([*map(str, found), way_out])}{begun}"
         )
+
+    @property
+    def _smallest(self) -> str:
+        """The smallest step, for a message."""
+        given, least = self.settings.dt_min, self.stepper.smallest
+        text = f"dt_min = {given:g} s"
+        return text if least == given else f"{least:.2g} s (less than {text}, after a jump)"
 
     def _lowest(self, concentrations: Iterable[tuple[Unknown, float]]) -> str:
         """The lowest concentrations, as a clause for a message."""

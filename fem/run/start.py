@@ -54,8 +54,10 @@ def consistent(
     if segment.voltage is None and s.t == 0.0 and s.get_voltage() == s.rest:
         deepest = model.setup.surfaces.deepest_nucleation
         s.set_voltage(s.rest + segment.sign * (deepest + BEYOND_NUCLEATION_VOLTAGE))
+    begins = f"start of {segment.name} at t = {s.t:g} s"
     for observer in model.observers if control.current else ():
-        observer.ready(segment)
+        if reason := observer.ready(segment):
+            raise RunError(f"{begins}: {reason}; {causes(model, segment)}")
     s.begin(0.0)
     model.set_time(time, after=True)
     if segment.voltage is None:
@@ -64,7 +66,7 @@ def consistent(
         outcome = reach_voltage(stage, segment.potential(time, after=True), scale)
     if not outcome.converged:
         raise RunError(
-            f"start of {segment.name} at t = {s.t:g} s: no potentials carry the current "
+            f"{begins}: no potentials carry the current "
             f"({outcome.reason}, residual {outcome.residual:.1e} of the cell current); "
             f"{causes(model, segment)}"
         )
@@ -74,7 +76,7 @@ def consistent(
         outcome = stage.solve(control, scale)
         if not outcome.converged:
             raise RunError(
-                f"start of {segment.name} at t = {s.t:g} s: no potentials with what they wake "
+                f"{begins}: no potentials with what they wake "
                 f"({outcome.reason}, residual {outcome.residual:.1e} of the cell current)"
             )
         hold(stage)

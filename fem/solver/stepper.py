@@ -21,11 +21,10 @@ __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 
 #: Factor by which a step may exceed the change it aims at.
 CHANGE_SLACK = 1.3
-#: Smallest steps after a jump to or from a held voltage, as shares of the time since and of dt_min:
-#: the current begins without bound, like 1/sqrt(t), and what it has left fades like that, on no
-#: other scale than the time since.
+#: Smallest steps after a jump, as shares of the time since and of dt_min: what a jump sets off runs
+#: like sqrt(t), on no other scale than the time since.
 MIN_SHARE_SINCE_JUMP, MIN_SHARE_OF_DT_MIN = 1e-3, 1e-5
-#: First step out of a jump, over dt_min.
+#: First step out of a jump after which no potentials fit the salt, over dt_min.
 JUMP_START_FACTOR = 10.0
 #: Share of a step after which a jump of rates is taken for its end.
 JUMP_SHARE = 0.95
@@ -45,8 +44,7 @@ class Settings:
 
     Attributes:
         dt0: first step after a jump of the control, s.
-        dt_min: a smaller step ends the run, s; less after a jump of the voltage, see
-            `MIN_SHARE_OF_DT_MIN`.
+        dt_min: a smaller step ends the run, s; less after a jump, see `Stepper.smallest`.
         dt_max: largest step, s.
         tolerance: local error of one step, in units of each field's scale.
         max_newton: a step that needed more iterations than this does not grow.
@@ -131,27 +129,33 @@ class Stepper:
         self.system, self.stages, self.settings = system, tuple(stages), settings
         self.dt = settings.dt0
         self.rejections = 0
-        self.jump = -math.inf  # time of the last jump of the voltage, or of salt that comes back, s
+        self.jump, self.lasts = -math.inf, math.inf  # last jump, and what lasted how long then, s
         self.gently = False  # the next step leads from what was before a jump to what comes after
 
-    def restart(self, *, voltage: bool = False, gently: bool = False) -> None:
+    def restart(self, lasts: float = 0.0, *, gently: bool = False) -> None:
         """Begin anew after a jump of the control: first order, first step size.
 
         Args:
-            voltage: it is the voltage that is imposed, or was until now.
+            lasts: time for which what reacts lasts at the wall after the jump, s; 0 if nobody
+                knows, infinite if it does not run out.
             gently: no potentials fit the salt before the jump; a small step finds them with it.
         """
         self.system.restart_formula()
-        self.gently = gently
-        gentle = JUMP_START_FACTOR * self.settings.dt_min if gently else math.inf
-        self.dt = min(self.settings.dt0, gentle)
-        self.jump = self.system.t if voltage or gently else -math.inf
+        self.gently, self.jump, self.lasts = gently, self.system.t, lasts
+        first = JUMP_START_FACTOR * self.settings.dt_min if gently else lasts or math.inf
+        self.dt = max(min(self.settings.dt0, first), self.smallest)
 
     @property
     def smallest(self) -> float:
-        """The smallest step, s."""
+        """The smallest step, s: dt_min, or less after a jump.
+
+        What is left at the wall falls like 1 - sqrt(t/lasts), by `tolerance` within tolerance^2 of
+        that time; without a shorter step no first one may be accurate.
+        """
+        t = self.settings
         since = MIN_SHARE_SINCE_JUMP * (self.system.t - self.jump)
-        return min(max(since, MIN_SHARE_OF_DT_MIN * self.settings.dt_min), self.settings.dt_min)
+        accurate = t.tolerance**2 * self.lasts
+        return min(max(since, accurate, MIN_SHARE_OF_DT_MIN * t.dt_min), t.dt_min)
 
     def solve(self, control: Control, scale: float) -> Outcome:
         """All stages once, from the present iterate; the first that fails ends it."""

@@ -6,6 +6,7 @@ all of them in the order in which they were made.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -155,12 +156,14 @@ class Observer:
     def impose(self, begun: Begun) -> None:
         """Note what is imposed from now on; potentials that fit are not found yet."""
 
-    def ready(self, segment: Any) -> None:
+    def ready(self, segment: Any) -> str | None:
         """Give the current of a segment something to act on, before potentials are looked for.
 
-        Raises:
-            RunError: there is nothing.
+        Returns:
+            Why it cannot begin, if so, in a few words; `causes` says more.
         """
+        del segment
+        return None
 
     def wake(self) -> bool:
         """Begin what the potentials just found would start; True: they must be found again."""
@@ -170,6 +173,18 @@ class Observer:
         """Reasons why a segment (`fem.run.segments.Segment`) may not start, each looked into."""
         del segment
         return ()
+
+    def lasts(self, density: float) -> float:
+        """Time for which what reacts lasts at a flat wall that draws a current, s.
+
+        After a jump by that current nothing here changes much in a far shorter time, which says
+        how short steps may have to be. 0 if that is not known; infinite if nothing runs out.
+
+        Args:
+            density: of the current, A/m2.
+        """
+        del density
+        return math.inf
 
     def adopt(self, ledgers: Mapping[str, Any]) -> None:
         """Take up what another run has left in its ledgers; those of this run begin with 0."""

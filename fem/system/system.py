@@ -704,14 +704,14 @@ class System:
         """Local error of the step in the cell voltage, V (collective)."""
         return self.error_of(self.get_voltage(), self.past_voltages)
 
-    def error_of(self, now: float, past: Sequence[float]) -> float:
+    def error_of(self, now: float, past: Iterable[float]) -> float:
         """Local error of the step in a number that is no unknown.
 
         Args:
             now: at the end of the step.
-            past: at the states before it, newest first, as many as the formula remembers, or 3.
+            past: at the three states before it, newest first.
         """
-        then, before, earlier = (*past, 0.0, 0.0)[:3]
+        then, before, earlier = past
         gap = now - then - sum(self._foreseen(then, before, earlier))
         return self._error_share() * abs(float(gap))
 

@@ -505,12 +505,44 @@ def test_a_floating_slab_from_side_to_side(tmp_path: Path) -> None:
         cell([plate(10.0, 1.0)], **slab).run(tmp_path / "plate")
 
 
-def test_too_little_salt_is_named(tmp_path: Path) -> None:
-    """A wrong unit of initial.c; salt that lasts no longer than some of the smallest steps."""
-    with pytest.raises(RunError, match=r"c = 0\.001 mol/m\^3 is 1\.0e-06 of the electrolyte's c0"):
-        cell([plate(10.0, 1.0)], initial={"c": "0.001 mol/m3"}).run(tmp_path / "a")
-    with pytest.raises(RunError, match=r"salt lasts .*Sand's time.* too short for these time st"):
-        cell([plate(10.0, 1.0)], initial={"c": "0.5 mol/m3"}).run(tmp_path / "b")
+NEAR = FLAT | {"size": "2 um", "size_collector": "20 nm", "size_width": "5 um"}
+
+
+@pytest.mark.parametrize("dt_min", ["0.1 ms", "1e-12 s"])
+def test_too_little_salt_is_named(dt_min: str, tmp_path: Path) -> None:
+    """A wrong unit of initial.c: 5 um of it would last 375 times as long as at a wall."""
+    with pytest.raises(RunError) as caught:
+        cell(
+            [plate(10.0, 1.0)], initial={"c": "0.001 mol/m3"}, time={"dt_min": dt_min}
+        ).run(tmp_path / "r")
+    message = str(caught.value)
+    assert "plate at t = 0 s: the salt at the walls would run out unseen; tested:" in message
+    assert "c = 0.001 mol/m^3 is 1.0e-06 of the electrolyte's c0" in message
+    assert "lasts 6.1e-08 s at a flat wall (Sand's time), in which it diffuses 4.3 nm" in message
+    assert message.endswith("Likely: initial.c, Sand's time")
+
+
+@pytest.mark.parametrize(("density", "c0"), [(3437.0, 1000.0), (10.0, 1.0), (10.0, 0.05)])
+def test_salt_that_does_not_last_runs_out_in_time(
+    density: float, c0: float, tmp_path: Path
+) -> None:
+    """From rest, with dt_min = 0.1 ms: after Sand's time of 0.52 s, 61 and 0.15 ms.
+
+    The salt at the wall falls like 1 - sqrt(t/t_Sand): by a thousandth in a millionth of that time,
+    and steps of dt_min were not accurate.
+    """
+    result = cell(
+        [plate(density, 2.0)], geometry=NEAR, initial={"c": f"{c0} mol/m3"},
+    ).run(tmp_path / "r")
+    (event,) = result.summary["events"]
+    sand = np.pi * 3e-10 * (FARADAY * c0 / (2 * density * 0.6)) ** 2
+    print("over Sand's time", event["t"] / sand, "first step", result.series["dt"][0])
+    assert event["event"] == "depletion"
+    assert event["t"] == pytest.approx(sand, rel=0.01)
+    assert result.series["dt"][0] < 1e-4
+    said = any("of the electrolyte's c0" in text for text in result.summary["warnings"])
+    assert said == (c0 < 10.0)
+    closed(result)
 
 
 def test_a_rest_right_after_a_short_hold_begins_with_steps_below_dt_min(tmp_path: Path) -> None:

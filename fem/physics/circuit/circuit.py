@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import ufl
 
-from fem.base.errors import RunError
 from fem.case.drive import given_charge
 from fem.physics.circuit.split import Split
 from fem.setup.kinetics import PASSIVE_SHARE
@@ -127,10 +126,9 @@ class Circuit(Observer):
         self.begun, self.stepped = begun, not begun.fresh
         self.left = self._left()
 
-    def ready(self, segment: Any) -> None:
+    def ready(self, segment: Any) -> str | None:
         """Look for metal to strip (collective)."""
-        if self._bare(segment):
-            raise RunError(f"start of {segment.name} at t = {self.s.t:g} s: {NOTHING_TO_STRIP}")
+        return "nothing to strip" if self._bare(segment) else None
 
     def causes(self, segment: Any) -> Iterator[Cause]:
         """Metal to strip (collective)."""

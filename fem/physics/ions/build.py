@@ -83,7 +83,7 @@ def data(setup: Setup) -> Data:
     used = (setup.fillings[n].electrolyte for n in setup.salty)
     return Data(
         tuple({e.name: e for e in used}.values()), _tables_of_c(setup), _laws_of_c(setup),
-        setup.case.temperature, setup.case.time.dt_min,
+        setup.case.temperature,
     )
 
 

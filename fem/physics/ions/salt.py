@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError, RunError
-from fem.compat import MPI
+from fem.compat import MPI, cell_vertices
 from fem.materials import Electrolyte
 from fem.materials.limits import Bound, Limits, faults
 from fem.physics.ions.ions import Ions
@@ -27,8 +28,9 @@ __all__ = ["Data", "SaltLedger", "sand_time"]
 RISING_SHARE = 1e-6
 #: Change of c across one cell, as a share of c0, from which a mesh counts as too coarse.
 MAX_CELL_CHANGE = 0.2
-#: Smallest time steps that salt must last; else it may be gone before a step is accurate.
-MIN_STEPS = 1e4
+#: Least length over which salt must diffuse until a current has used it up, over the smallest cell:
+#: below that the cells at the wall run out 20 times too late, or more.
+MIN_LAYER = 0.03
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,12 @@ class Data:
         tables: measured curves over c that a region uses, with their place in the case.
         laws: transport laws of c that a region uses, and where they stop being physical.
         T: temperature of the case, K.
-        dt_min: smallest time step, s.
     """
 
     electrolytes: Sequence[Electrolyte] = ()
     tables: Mapping[str, Along] = field(default_factory=dict)
     laws: Sequence[Bound] = ()
     T: float = 298.15
-    dt_min: float = 0.0
 
     def require(self, c_low: float, c_high: float) -> None:
         """Check a state against all measured tables, which are never extrapolated.
@@ -96,15 +96,20 @@ def sand_time(ions: Ions, T: float, density: float | None) -> float | None:
         T: temperature, K.
         density: current per projected area, A/m2; None if the voltage is held.
     """
-    medium = next((m for m in ions.media if m.salt), None)
     if any(m.held is not None for m in ions.media):  # of another cell: charge shifts the ions
         return None
-    if not density or medium is None or medium.D is None or medium.t_plus is None:
+    transport = _transport(ions, T)
+    if not density or transport is None or transport[1] >= 1.0:
         return None
-    # TypeError: D or t_plus of place or UFL, no flat answer; ValueError: t_plus of 1 or more
-    with contextlib.suppress(TypeError, ValueError):
-        D, t_plus = float(medium.D(ions.c0, T)), float(medium.t_plus(ions.c0, T))
-        return float(sand(abs(density), ions.c0, D, t_plus, *ions.formula))
+    return float(sand(abs(density), ions.c0, *transport, *ions.formula))
+
+
+def _transport(ions: Ions, T: float) -> tuple[float, float] | None:
+    """D, m2/s, and t_plus of the first salt there is at c0; None if they are of place."""
+    medium = next((m for m in ions.media if m.salt), None)
+    if medium is not None and medium.D is not None and medium.t_plus is not None:
+        with contextlib.suppress(TypeError):  # of place or UFL
+            return float(medium.D(ions.c0, T)), float(medium.t_plus(ions.c0, T))
     return None
 
 
@@ -190,21 +195,59 @@ class SaltLedger(Observer):
         depleted, shown = low < DEPLETED_SHARE * c0, f"lowest c = {low:.3g} mol/m^3"
         yield Cause("depleted", depleted, f"depleted: {shown}; rest first, or lower the current"
                     if depleted else f"not depleted, {shown}")
-        usual = max((float(e.c0) for e in self.data.electrolytes if e.c0), default=0.0)
-        if c0 < DEPLETED_SHARE * usual:
-            yield Cause("initial.c", True, (
-                f"initial.c: c = {c0:.3g} mol/m^3 is {c0 / usual:.1e} of the electrolyte's "
-                f"c0 = {usual:.4g} mol/m^3; check the value and its unit"
-            ))
+        if little := self._little():
+            yield Cause("initial.c", True, little)
         last = sand_time(self.ions, self.data.T, segment.control(0.0, 1.0).current)
         if last is not None:
-            least = self.data.dt_min
-            short, text = last < MIN_STEPS * least, (
-                f"salt lasts {last:.2g} s at a flat wall (Sand's time), dt_min is {least:.2g} s"
-            )
-            yield Cause("Sand's time", short, f"{text}: too short for these time steps; lower "
-                        "[time] dt_min and dt0, lower the current, or begin with more salt"
-                        if short else text)
+            hidden, text = self._hidden(segment), f"salt lasts {last:.2g} s at a flat wall"
+            yield Cause("Sand's time", bool(hidden), f"{text} (Sand's time){hidden}")
+
+    def _little(self) -> str:
+        """Remark on salt that may have been given in another unit; or empty."""
+        c0 = self.ions.c0
+        usual = max((float(e.c0) for e in self.data.electrolytes if e.c0), default=0.0)
+        return "" if c0 >= DEPLETED_SHARE * usual else (
+            f"initial.c: c = {c0:.3g} mol/m^3 is {c0 / usual:.1e} of the electrolyte's "
+            f"c0 = {usual:.4g} mol/m^3; check the value and its unit"
+        )
+
+    def lasts(self, density: float) -> float:
+        """Sand's time, s; with fixed charge that of the neutral salt, by 1 - t_plus of any sign."""
+        if not self._followed or not density:
+            return math.inf
+        transport = _transport(self.ions, self.data.T)
+        if transport is None:
+            return 0.0
+        D, t_plus = transport
+        left = abs(self.ions.formula.anions_left(t_plus))
+        return math.pi * D * (self.ions.c0 / (2.0 * density * left)) ** 2 if left else math.inf
+
+    def ready(self, segment: Any) -> str | None:
+        """Refuse a current that takes the salt away long before the mesh would show it."""
+        hidden = self._followed and self._hidden(segment)
+        return "the salt at the walls would run out unseen" if hidden else None
+
+    def _hidden(self, segment: Any) -> str:
+        """Why a current would be found to use up the salt far too late; or empty (collective)."""
+        last = sand_time(self.ions, self.data.T, segment.control(0.0, 1.0).current)
+        transport = _transport(self.ions, self.data.T)
+        if last is None or transport is None or not last < segment.end():
+            return ""
+        layer, cell = math.sqrt(transport[0] * last), self._smallest_cell()
+        return "" if layer >= MIN_LAYER * cell else (
+            f", in which it diffuses {1e9 * layer:.2g} nm, and the smallest cells, "
+            f"{1e9 * cell:.3g} nm, would show that far too late: check the units of "
+            "current_density and of the salt, lower the current, or refine the mesh at the walls"
+        )
+
+    def _smallest_cell(self) -> float:
+        """Shortest edge of all cells with salt, m (collective)."""
+        domain, part = self.s.domain, self.s.unknowns["c"].part
+        corners = domain.mesh.geometry.x[cell_vertices(domain.mesh)[part.cells]]
+        pairs = itertools.combinations(range(corners.shape[1]), 2)
+        edges = [np.linalg.norm(corners[:, i] - corners[:, j], axis=1) for i, j in pairs]
+        shortest = min(float(edge.min(initial=math.inf)) for edge in edges)
+        return domain.comm.allreduce(shortest, op=MPI.MIN)
 
     def step(self, scale: float) -> dict[str, float]:
         """Range of c, mol/m3; `salt`: content against its start, relative; `salt_out`, mol."""
@@ -331,7 +374,9 @@ class SaltLedger(Observer):
         return bool(low <= 1.01 * earlier + RISING_SHARE * self.ions.c0)
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
-        """Salt that changes too much across a cell (collective)."""
+        """Next to no salt, before the run; at its end salt that changes too much in a cell."""
+        if not closely and self._followed and (little := self._little()):
+            yield "initial.c", little
         if not closely or not self._followed:
             return
         u, comm = self.s.unknowns["c"], self.s.domain.comm

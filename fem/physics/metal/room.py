@@ -58,7 +58,7 @@ class Room(Observer):
         assert self.begun is not None
         return self.begun.segment.name != "rest" and self.deposit.numbers["floor"] > MAX_LEAK_SHARE
 
-    def ready(self, segment: Any) -> None:
+    def ready(self, segment: Any) -> str | None:
         """Give the current a place where metal can begin: on bare walls the easiest site.
 
         Collective.
@@ -67,11 +67,12 @@ class Room(Observer):
         if self._bare() and not (
             segment.sign < 0.0 and nuclei is not None and nuclei.wake_first() and not self._bare()
         ):
-            raise RunError(
-                f"start of {segment.name} at t = {self.s.t:g} s: nothing carries the current: "
-                "there is no metal, and all walls are nucleating ones, where only nuclei react; "
-                "give [[nuclei]] a threshold, or initial.metal_layer, or hold the voltage first"
+            return (
+                "nothing carries the current: there is no metal, and all walls are nucleating "
+                "ones, where only nuclei react; give [[nuclei]] a threshold, or "
+                "initial.metal_layer, or hold the voltage first"
             )
+        return None
 
     def _bare(self) -> bool:
         """Nothing reacts that draws current through the collector (collective)."""

@@ -16,6 +16,7 @@ from fem.physics.species.solution import Solution
 from fem.system.part import Begun, Event, Observer
 from fem.system.system import System
 from fem.system.unknown import DEPLETED_SHARE
+from fem.theory import sand_time
 
 __all__ = ["IonBooks"]
 
@@ -121,6 +122,11 @@ class IonBooks(Observer):
     def impose(self, begun: Begun) -> None:
         """Note what is imposed."""
         self.begun = begun
+
+    def lasts(self, density: float) -> float:
+        """Sand's time of the metal ion, were it to come by diffusion alone, s."""
+        metal = self.solution.ions[0]
+        return sand_time(density, metal.c0, metal.D, 0.0, metal.z) if density else math.inf
 
     def step(self, scale: float) -> dict[str, float]:
         """Range of the metal ion, mol/m3, the least of all, and the worst closure of a content."""
