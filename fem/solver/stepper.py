@@ -21,9 +21,12 @@ __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 
 #: Factor by which a step may exceed the change it aims at.
 CHANGE_SLACK = 1.3
-#: Smallest steps after a jump, as shares of the time since and of dt_min: what a jump sets off runs
-#: like sqrt(t), on no other scale than the time since.
-MIN_SHARE_SINCE_JUMP, MIN_SHARE_OF_DT_MIN = 1e-3, 1e-5
+#: Smallest step after a jump, as a share of the time since: what a jump sets off runs like sqrt(t),
+#: on no other scale.
+MIN_SHARE_SINCE_JUMP = 1e-3
+#: The same as a share of dt_min, where nobody knows how long what reacts lasts; and in units in the
+#: last place of the time, so that a step is known to 1e-5.
+MIN_SHARE_OF_DT_MIN, MIN_ULPS = 1e-5, 1e5
 #: First step out of a jump after which no potentials fit the salt, over dt_min.
 JUMP_START_FACTOR = 10.0
 #: Share of a step after which a jump of rates is taken for its end.
@@ -152,10 +155,11 @@ class Stepper:
         What is left at the wall falls like 1 - sqrt(t/lasts), by `tolerance` within tolerance^2 of
         that time; without a shorter step no first one may be accurate.
         """
-        t = self.settings
-        since = MIN_SHARE_SINCE_JUMP * (self.system.t - self.jump)
-        accurate = t.tolerance**2 * self.lasts
-        return min(max(since, accurate, MIN_SHARE_OF_DT_MIN * t.dt_min), t.dt_min)
+        settings, t = self.settings, self.system.t
+        least = MIN_SHARE_OF_DT_MIN * settings.dt_min
+        accurate = settings.tolerance**2 * self.lasts if self.lasts else least
+        since = MIN_SHARE_SINCE_JUMP * (t - self.jump)
+        return min(max(since, accurate, MIN_ULPS * math.ulp(t)), settings.dt_min)
 
     def solve(self, control: Control, scale: float) -> Outcome:
         """All stages once, from the present iterate; the first that fails ends it."""

@@ -106,6 +106,19 @@ def test_a_hold_far_beyond_the_limiting_current_follows_cottrell(tmp_path: Path)
     closed(result)
 
 
+def test_a_hold_of_a_cell_of_20_nanometres(tmp_path: Path) -> None:
+    """Its salt is used up within 0.1 us, from 1.3e8 A/m2 on; then 2 F D c0/((1 - t_plus) L) flow."""
+    thin = {"family": "planar", "length": "20 nm", "width": "10 nm", "size": "1 nm"}
+    plain = {"plain": PLAIN | {"kappa": "10 S/m"}}
+    result = cell(
+        [hold(-1.0, 1e-3)], geometry=thin, materials=plain, kinetics=kinetics(1e5)
+    ).run(tmp_path / "r")
+    limit = 2 * FARADAY * 3e-10 * 1000.0 / (0.6 * 20e-9)
+    print("over the limiting current", result.summary["current_density"] / limit)
+    assert result.summary["current_density"] == pytest.approx(-limit, rel=1e-5)
+    closed(result)
+
+
 def test_holds_rests_and_currents_follow_one_another(tmp_path: Path) -> None:
     """After -2 V the wall has run out of salt; a rest, a current and a hold begin from there."""
     steps = [plate(10.0, 20.0), hold(-2.0, 2.0), rest(100.0), hold(-2.0, 1.0), plate(1.0, 50.0),
