@@ -7,7 +7,7 @@ import math
 from fem.base.errors import RunError
 from fem.case.drive import LONGEST_STEP
 from fem.run import start
-from fem.run.following import Following
+from fem.run.following import MIN_DENSITY, Following
 from fem.run.segments import Segment, after
 from fem.run.simulation import Simulation
 from fem.solver.options import Control
@@ -151,7 +151,7 @@ class InTime(Simulation):
                 raise
             return
         gently = self.stepper.gently
-        self._restart(self.flowing - self.carried)
+        self.stepper.restart(self._lasts(segment))
         self.stepper.gently = gently
         start.foresee(self.main)
 
@@ -167,20 +167,18 @@ class InTime(Simulation):
             return False
         s.restore(before)
         self.before_jump, self.flowing = None, self.carried
-        self._restart(None)
+        self.stepper.restart(gently=True)
         return True
 
-    def _restart(self, jump: float | None) -> None:
-        """Take steps anew; how short they may be says what reacts.
+    def _lasts(self, segment: Segment) -> float:
+        """Time for which what reacts lasts after the jump of the current just found, s.
 
-        Args:
-            jump: of the cell current, A; None if it is not found yet, beside salt that lacks.
+        0, not known, if a voltage is held and none is found: what will flow begins later.
         """
-        lasts = 0.0
-        if jump is not None:
-            density = abs(jump) / self.model.area
-            lasts = min((o.lasts(density) for o in self.observers), default=math.inf)
-        self.stepper.restart(lasts, gently=jump is None)
+        density = abs(self.flowing - self.carried) / self.model.area
+        if segment.voltage is not None and density <= MIN_DENSITY:
+            return 0.0
+        return min((o.lasts(density) for o in self.observers), default=math.inf)
 
     def _step(
         self, segment: Segment, follows: Following, end: float

@@ -107,7 +107,7 @@ def test_a_hold_far_beyond_the_limiting_current_follows_cottrell(tmp_path: Path)
 
 
 def test_a_hold_of_a_cell_of_20_nanometres(tmp_path: Path) -> None:
-    """Its salt is used up within 0.1 us, from 1.3e8 A/m2 on; then 2 F D c0/((1 - t_plus) L) flow."""
+    """Its salt is used up within 0.1 us, from 1.3e8 A/m2 on; 2 F D c0/((1 - t_plus) L) is left."""
     thin = {"family": "planar", "length": "20 nm", "width": "10 nm", "size": "1 nm"}
     plain = {"plain": PLAIN | {"kappa": "10 S/m"}}
     result = cell(
