@@ -228,7 +228,7 @@ class SaltLedger(Observer):
         return "the salt at the walls would run out unseen" if hidden else None
 
     def _hidden(self, segment: Any) -> str:
-        """Why a current would be found to use up the salt far too late; or empty (collective)."""
+        """Remark on a current that the mesh would show to use up the salt too late; or empty."""
         last = sand_time(self.ions, self.data.T, segment.control(0.0, 1.0).current)
         transport = _transport(self.ions, self.data.T)
         if last is None or transport is None or not last < segment.end():
