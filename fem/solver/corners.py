@@ -16,7 +16,8 @@ what is one number a cell (slopes, materials),
 
     sum over m of  s_m(node) w_m(cell),
 
-and neither is ever spread over all corners of all cells. `Corners.read` takes UFL apart into such
+and neither is ever spread over all corners of all cells; a field that jumps between cells is one
+number at each corner of each and stands with the w_m. `Corners.read` takes UFL apart into such
 sums, numbers and zeros folded; equal factors are one `Term`, and a `Moment` keeps the values of
 each while the state stays as it is, so that forms of a stage share conductivities and fields.
 """
@@ -57,7 +58,7 @@ class Moment(dict[Any, Any]):
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """A factor of an integrand: values at nodes, or one a cell.
+    """A factor of an integrand: values at nodes, or one a cell (or at each corner of a cell).
 
     Attributes:
         call: values of the operands -> its own.
@@ -90,7 +91,7 @@ class Corners:
     """
 
     def __init__(self, system: System, tags: tuple[int, ...]):
-        self.system, domain = system, system.domain
+        self.system, domain, self.dim = system, system.domain, system.domain.dim
         count = domain.mesh.topology.index_map(domain.dim).size_local
         self.cells = np.flatnonzero(np.isin(domain.cell_tag_array[:count], tags))
         corners = cell_vertices(domain.mesh)[self.cells]
@@ -254,10 +255,16 @@ class Corners:
         if family == ("P", 1, False):
             nodes = self.nodes_of(space)
             return {self.one: self._kept(("field", f), lambda: f.x.array[nodes])}
-        if family == ("P", 0, True):
+        if family in (("P", 0, True), ("P", 1, True)):
             part = self._part(space)
             cells = self.cells if part is None else part.inverse[self.cells]
-            place = space.dofmap.list[cells, 0]
+            place = space.dofmap.list[cells]
+            if family[1] == 0:
+                return {self._kept(("field", f), lambda: f.x.array[place[:, 0]]): self.one}
+            there = space.mesh.geometry.x[cell_vertices(space.mesh)[cells], : self.dim]
+            if not np.array_equal(self.x[self.corners.T], there):
+                raise NotAtCornersError("corners in another order")
+            place = np.ascontiguousarray(place.T)
             return {self._kept(("field", f), lambda: f.x.array[place]): self.one}
         raise NotAtCornersError(f"a field of {space.ufl_element()}")
 
@@ -275,6 +282,8 @@ class Corners:
             if isinstance(of, classes.Coefficient):
                 values = self._field(of)
                 if [*values] != [self.one]:
+                    if of.function_space.element.basix_element.degree:
+                        raise NotAtCornersError("the slope of a field that jumps")
                     return {}
                 return {self._kept(("slope", of, k), lambda v: self.slope(v, k),
                                    [values[self.one]]): self.one}
@@ -304,7 +313,13 @@ class Corners:
         """The integral of a sum over each cell, by the vertex rule."""
         out = np.zeros(len(self.cells))
         for cells, nodes in terms.items():
-            out += self.over_cells(nodes, moment) * self.value(cells, moment)
+            w = self.value(cells, moment)
+            if np.ndim(w) < 2:
+                out += self.over_cells(nodes, moment) * w
+                continue
+            s = self.value(nodes, moment)
+            out += sum(w) * s if np.ndim(s) == 0 else sum(
+                at * s[corner] for at, corner in zip(w, self.corners, strict=True))
         out *= self.share
         return out
 
@@ -315,7 +330,7 @@ class Corners:
             around = self.volumes
             if cells is not self.one:
                 shares = self.share * self.value(cells, moment)
-                around = self.around(shares)
+                around = self.around(*np.atleast_2d(shares))
             out += self.value(nodes, moment) * around
         return out
 
@@ -438,10 +453,10 @@ class Bilinear:
         along = np.stack([
             np.asarray(sum(s * f for s, f in zip(slope, flow, strict=True) if f is not None))
             for slope in there.slopes
-        ])
+        ])  # slope, perhaps corner, cell
         places = where.places_of(self.cells)  # row, column, cell
         places = places.swapaxes(0, 1) if transposed else places
-        each = np.broadcast_to(along[:, None], places.shape)
+        each = np.broadcast_to(along if along.ndim == 3 else along[:, None], places.shape)
         out = np.bincount(places.ravel(), each.ravel(), where.size)
         if steady:
             where.steady[key] = out

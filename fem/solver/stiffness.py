@@ -16,11 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import ufl
-from ufl.algorithms import expand_derivatives, expand_indices
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
-from ufl.algorithms.remove_complex_nodes import remove_complex_nodes
 from ufl.algorithms.remove_component_tensors import remove_component_tensors
-from ufl.classes import Grad, Indexed, Zero
+from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
@@ -314,33 +312,10 @@ class Stiffness:
         for i in form.integrals():  # a function that is met without going into a gradient
             if not functions.isdisjoint(unique_pre_traversal(i.integrand(), {*gradients})):
                 return False
-        return all(_isotropic(i, row.test, column.trial) for i in form.integrals())
-
-
-def _isotropic(integral: Any, test: Any, trial: Any) -> bool:
-    """True if an integral of both gradients is k times their scalar product."""
-    integrand, gradients = integral.integrand(), {Grad(test), Grad(trial)}
-    lowered = remove_component_tensors(apply_algebra_lowering(ufl.Form([integral])))
-    # What is summed over must be the components of both gradients, and nothing but these.
-    if all(
-        bool(part.ufl_free_indices) == (part.ufl_operands[0] in gradients)
-        for i in lowered.integrals() for part in unique_pre_traversal(i.integrand())
-        if isinstance(part, Indexed)
-    ):
-        return True
-    # Or they are written out, as `merged` leaves them: the factor of each pair of components.
-    x = ufl.SpatialCoordinate(integral.ufl_domain())
-    dim = len(x)
-    factors = [
-        [_factor(integrand, {test: x[i], trial: x[j]}) for j in range(dim)] for i in range(dim)
-    ]
-    return all(
-        factors[i][j] == factors[0][0] if i == j else isinstance(factors[i][j], Zero)
-        for i in range(dim) for j in range(dim)
-    )
-
-
-def _factor(integrand: Any, arguments: Any) -> Any:
-    """Take an integrand with given test and trial functions."""
-    plain = remove_complex_nodes(ufl.replace(integrand, arguments))
-    return expand_indices(expand_derivatives(apply_algebra_lowering(plain)))
+        # What is summed over must be the components of both gradients, and nothing but these.
+        lowered = remove_component_tensors(apply_algebra_lowering(form))
+        return all(
+            bool(part.ufl_free_indices) == (part.ufl_operands[0] in gradients)
+            for i in lowered.integrals() for part in unique_pre_traversal(i.integrand())
+            if isinstance(part, Indexed)
+        )
