@@ -203,8 +203,8 @@ FAULTS = (
     Fault(
         "the salt's share of the current reversed in the preconditioner",
         "fem.solver.decoupling:Decoupling.apply",
-        "values[c] += self.T *",
-        "values[c] -= self.T *",
+        "right[c] += self.T *",
+        "right[c] -= self.T *",
         f"{METAL}/test_growth_solver.py::test_krylov_iterations_are_few",
     ),
     Fault(
