@@ -12,6 +12,7 @@ from fem.run.segments import Segment, after
 from fem.run.simulation import Simulation
 from fem.solver.options import Control
 from fem.solver.stepper import Step, Stuck
+from fem.system import verdicts
 from fem.system.part import Event
 from fem.system.unknown import DEPLETED_SHARE
 
@@ -271,6 +272,6 @@ class InTime(Simulation):
         if segment.voltage is None or s.history < 3 or len(past) < 3:
             return math.inf
         size = max(abs(current), *map(abs, past), scale)
-        error = s.error_of(current, past) / (size * self.settings.tolerance)
+        error = verdicts.error_of(s, current, past) / (size * self.settings.tolerance)
         factor = 0.9 * max(error, 1e-6) ** (-1.0 / 3.0)
         return s.dt * max(factor, LEAST_SHRINKAGE) if factor < MOST_GROWTH else math.inf

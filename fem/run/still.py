@@ -10,6 +10,7 @@ from fem.run.diagnosis import Trouble
 from fem.run.recorder import Tally
 from fem.run.simulation import Simulation
 from fem.solver.stepper import Step
+from fem.system import verdicts
 
 __all__ = ["Single", "Steady"]
 
@@ -93,7 +94,7 @@ class Steady(Simulation):
                     self._gave_up(segment, Trouble.of(self.model, self.stages, done))
                     return
                 continue
-            change = s.error()
+            change = verdicts.error(s)
             numbers = self._measured(s.tells(scale))
             s.accept()
             self._accept()
@@ -105,7 +106,7 @@ class Steady(Simulation):
             if change < REST_CHANGE and dt > 1e4 * self.settings.dt0:
                 self.settled = True
                 break
-            dt *= 0.3 if change > REST_CHANGE and s.alternates() else 3.0
+            dt *= 0.3 if change > REST_CHANGE and verdicts.alternates(s) else 3.0
             self.stepper.dt = dt
             self._save_if_due()
         else:

@@ -14,6 +14,7 @@ from fem.base.errors import RunError
 from fem.solver.approach import within_step
 from fem.solver.options import Control, Outcome
 from fem.solver.stage import Stage
+from fem.system import verdicts
 from fem.system.system import System
 
 __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
@@ -227,7 +228,7 @@ class Stepper:
                 saved = s.save()
                 continue
             outcome = self.solve(control(s.t + dt), scale)
-            error = s.error() if outcome.converged else 0.0
+            error = verdicts.error(s) if outcome.converged else 0.0
             verdict = judge(
                 dt,
                 settings,
@@ -235,7 +236,7 @@ class Stepper:
                 error=error,
                 newton=outcome.newton - outcome.idle,
                 order=min(s.history, 2),
-                change=s.change() if outcome.converged else 0.0,
+                change=verdicts.change(s) if outcome.converged else 0.0,
                 after_rejection=repeat,
             )
             event = refine() if verdict.accept and refine else None

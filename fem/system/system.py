@@ -525,7 +525,7 @@ class System:
             for prepare in self.preparers:
                 prepare()
 
-    def _foreseen(
+    def projected(
         self, now: Any, before: Any, earlier: Any, rate: Any = None
     ) -> tuple[Any, Any]:
         """Change from `now` to the end of the step by the polynomial through the states there are.
@@ -550,7 +550,7 @@ class System:
 
     def _guess(self, now: Any, before: Any, earlier: Any, rate: Any = None) -> Any:
         """First guess: after a jump fields run like sqrt(t), and a parabola through them turns."""
-        straight, bend = self._foreseen(now, before, earlier, rate)
+        straight, bend = self.projected(now, before, earlier, rate)
         most = MAX_BEND * np.abs(straight)
         return now + straight + np.clip(bend, -most, most)
 
@@ -652,80 +652,6 @@ class System:
              for u in self.unknowns.values() if u.positive), default=np.inf,
         )
         return bool(self.domain.comm.allreduce(lowest, op=MPI.MIN) < 0.0)
-
-    def alternates(self) -> bool:
-        """The last accepted change goes against the one before it, by all scales (collective)."""
-        along = 0.0
-        for u in self.unknowns.values():
-            if u.differential:
-                new, then, old = (f.x.array[: len(u.owned)] / u.scale for f in u.old)
-                along += float((new - then) @ (then - old))
-        return bool(self.domain.comm.allreduce(along, op=MPI.SUM) < 0.0)
-
-    def error(self) -> float:
-        """Local error of the step in units of each field's scale (root mean square, worst field).
-
-        Milne's device: the gap between the solution and the polynomial through as many old states
-        as there are, times K/(P + K), the error constants of formula and polynomial. Collective.
-        """
-        worst = 0.0
-        for unknown in self.unknowns.values():
-            if not unknown.differential:
-                continue
-            if unknown.gap is not None:
-                worst = max(worst, unknown.gap() / unknown.scale)
-                continue
-            n = owned_size(unknown.space)
-            states = [f.x.array[:n] for f in (unknown.value, *unknown.old)]
-            rate = None if unknown.rate is None else unknown.rate[:n]
-            if unknown.judged is not None:
-                states, rate = [*unknown.judged()], None
-                n = states[0].shape[-1]
-            u, a, b, c = states
-            gap = (u - a - sum(self._foreseen(a, b, c, rate))) / unknown.scale
-            if unknown.relative:
-                gap /= np.maximum(1.0, np.abs(u) / unknown.scale)
-            share = self._error_share() / unknown.tolerance_share
-            weight = np.ones(n) if unknown.weight is None else unknown.weight()
-            total = np.array([*np.atleast_1d(gap**2 @ weight), weight.sum()])
-            self.domain.comm.Allreduce(MPI.IN_PLACE, total, op=MPI.SUM)
-            worst = max(worst, share * np.sqrt(total[:-1].max() / max(total[-1], 1e-300)))
-        return float(max([worst, *(gap() for gap in self.gaps)]))
-
-    def _error_share(self) -> float:
-        """The local error over the gap that extrapolation leaves."""
-        h, (h1, h2) = self.dt, self.past_dt
-        if self.history < 3:
-            return (0.5, 1.0 / 3.0)[self.history - 1]
-        formula = h * h * (h + h1) ** 2 / (2 * h + h1)
-        return formula / (formula + h * (h + h1) * (h + h1 + h2))
-
-    def voltage_error(self) -> float:
-        """Local error of the step in the cell voltage, V (collective)."""
-        return self.error_of(self.get_voltage(), self.past_voltages)
-
-    def error_of(self, now: float, past: Iterable[float]) -> float:
-        """Local error of the step in a number that is no unknown.
-
-        Args:
-            now: at the end of the step.
-            past: at the three states before it, newest first.
-        """
-        then, before, earlier = past
-        gap = now - then - sum(self._foreseen(then, before, earlier))
-        return self._error_share() * abs(float(gap))
-
-    def change(self) -> float:
-        """Largest change of the step over what its field allows (collective)."""
-        worst = 0.0
-        for unknown in self.unknowns.values():
-            if np.isfinite(unknown.largest_change):
-                n = owned_size(unknown.space)
-                step = np.abs(unknown.value.x.array[:n] - unknown.old[0].x.array[:n])
-                if unknown.meant is not None:
-                    step = step[~unknown.meant]
-                worst = max(worst, float(step.max(initial=0.0)) / unknown.largest_change)
-        return self.domain.comm.allreduce(worst, op=MPI.MAX)
 
     def extrema(self, name: str) -> tuple[float, float]:
         """Smallest and largest nodal value of an unknown, where it means something (collective)."""

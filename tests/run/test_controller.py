@@ -74,8 +74,9 @@ def test_a_step_lands_where_rates_jump(jump: float, limit: float, dt: float) -> 
 
     system = SimpleNamespace(
         t=0.0, history=2, limits=(), foreseen=(), hints=SimpleNamespace(tight=False), begin=begin,
-        accept=accept, save=lambda: None, restore=lambda _: None, error=lambda: 0.0,
-        change=lambda: 0.0, tells=lambda scale: scale,
+        accept=accept, save=lambda: None, restore=lambda _: None, tells=lambda scale: scale,
+        unknowns={}, gaps=(),
+        domain=SimpleNamespace(comm=SimpleNamespace(allreduce=lambda value, op: value)),
     )  # fmt: skip
     stepper = Stepper(system, (), Settings(dt_min=1e-4))  # type: ignore[arg-type]
     stepper.dt = dt

@@ -14,6 +14,7 @@ from fem.compat import MPI, owned_size
 from fem.physics.pnp.rest import settle
 from fem.physics.pnp.space_charge import ROUND_OFF_SHARE, SpaceCharge, unknown_of
 from fem.solver.pattern import pattern
+from fem.system import verdicts
 from fem.system.ledger import Ledger
 from fem.system.part import Begun, Event, Observer
 from fem.system.system import System
@@ -76,7 +77,7 @@ class ChargeBooks(Observer):
         s = self.s
         if s.history < 3 or s.kept.get("since_jump", 0.0) < 3.0:
             return 0.0
-        return s.voltage_error() / max(self.model.thermal, abs(s.get_voltage()))
+        return verdicts.voltage_error(s) / max(self.model.thermal, abs(s.get_voltage()))
 
     def _through_baths(self, ion: Species) -> float:
         """Current of an ion into the electrolyte at baths, A (collective)."""
