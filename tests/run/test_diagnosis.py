@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from fem.base.errors import RunError
 from fem.files import checkpoint
+from fem.physics.ions.salt import SaltLedger
 from fem.results.result import read_series
 from fem.run.session import resume, run
 from fem.solver.options import Outcome
@@ -161,8 +163,14 @@ def test_the_state_of_a_failed_try_is_undone_bit_by_bit(
     assert not (tmp_path / "r" / "diagnosis.json").exists()
 
 
-def test_a_lower_dt_min_goes_on_from_there(tmp_path: Path) -> None:
-    """The way out that the message names is a resume with other time options."""
+def test_a_lower_dt_min_goes_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way out that the message names is a resume with other time options.
+
+    As if salt lasted for ever: then no jump asks for steps below dt_min.
+    """
+    monkeypatch.setattr(SaltLedger, "lasts", lambda self, density: math.inf)
     steps = [{"step": "plate", "current_density": "20 mA/cm^2", "duration": "1 s"}]
     rough = {"dt0": "0.5 s", "dt_min": "0.4 s", "tolerance": 1e-6}
     with pytest.raises(RunError, match=r"changes most at .* Lower \[time\] dt_min or raise tol"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from fem.base.errors import RunError
+from fem.physics.ions.salt import SaltLedger
 from fem.results.result import Result
 from fem.run.segments import after, segments
 
@@ -216,8 +218,10 @@ def test_a_balance_that_does_not_close_ends_the_run(
     ],
 )
 def test_a_run_that_gives_up_says_which_test_failed(
-    tmp_path: Path, time: dict[str, Any], current: str, why: str
+    tmp_path: Path, time: dict[str, Any], current: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As if salt lasted for ever: then no jump asks for steps below dt_min."""
+    monkeypatch.setattr(SaltLedger, "lasts", lambda self, density: math.inf)
     step = {"step": "plate", "current_density": current, "duration": "10 s"}
     with pytest.raises(RunError) as caught:
         _run(tmp_path / "r", [step], time=time)

@@ -134,6 +134,21 @@ def test_holds_rests_and_currents_follow_one_another(tmp_path: Path) -> None:
     closed(result)
 
 
+def test_a_wall_without_salt_is_begun_from(tmp_path: Path) -> None:
+    """Plating goes on from another run's last state as within one run, or is named as depleted."""
+    even = {"materials": {"plain": PLAIN | {"kappa": "10 S/m"}}, "collector": {"material": "Cu"}}
+    whole = cell([hold(-2.0, 1.0), plate(10.0, 20.0)], **even).run(tmp_path / "whole")
+    cell([hold(-2.0, 1.0)], **even).run(tmp_path / "first")
+    then = even | {"initial": {"from": str(tmp_path / "first")}}
+    later = cell([plate(10.0, 20.0)], **then).run(tmp_path / "then")
+    assert later.series["c_min"][0] < 10.0
+    for name in ("voltage", "c_min"):
+        assert later.series[name][-1] == pytest.approx(whole.series[name][-1], rel=1e-3)
+    closed(later)
+    with pytest.raises(RunError, match=r"depleted: lowest c = .*; rest first.*Likely: depleted$"):
+        cell([plate(4000.0, 20.0)], **then).run(tmp_path / "more")
+
+
 def test_a_hold_passes_a_barrier(tmp_path: Path) -> None:
     """Bare copper with eta_nuc = 0.3 V: nothing but side reactions at -0.2 V, metal at -1 V."""
     wall = {"surface": "collector", "eta_nuc": "300 mV"}
