@@ -168,7 +168,7 @@ def test_a_lower_dt_min_goes_on_from_there(
 ) -> None:
     """The way out that the message names is a resume with other time options.
 
-    As if salt lasted for ever: then no jump asks for steps below dt_min.
+    Salt lasts for ever here, so that no jump asks for steps below dt_min.
     """
     monkeypatch.setattr(SaltLedger, "lasts", lambda self, density: math.inf)
     steps = [{"step": "plate", "current_density": "20 mA/cm^2", "duration": "1 s"}]

@@ -220,7 +220,7 @@ def test_a_balance_that_does_not_close_ends_the_run(
 def test_a_run_that_gives_up_says_which_test_failed(
     tmp_path: Path, time: dict[str, Any], current: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if salt lasted for ever: then no jump asks for steps below dt_min."""
+    """Salt lasts for ever here, so that no jump asks for steps below dt_min."""
     monkeypatch.setattr(SaltLedger, "lasts", lambda self, density: math.inf)
     step = {"step": "plate", "current_density": current, "duration": "10 s"}
     with pytest.raises(RunError) as caught:
