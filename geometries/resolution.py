@@ -59,7 +59,7 @@ def refined(geometry: Mapping[str, Any], factor: float) -> dict[str, Any]:
 
 
 def spelled_out(model: BaseModel) -> BaseModel:
-    """Parameters with all cell sizes that the family chooses: they give the same mesh, bit by bit.
+    """Parameters with all sizes that the family chooses: they give the same mesh, bit by bit.
 
     Where layers have walls of their own each gets its size. Sizes that are another one by default,
     as `size_counter` is `size`, are left to that.
@@ -76,6 +76,8 @@ def spelled_out(model: BaseModel) -> BaseModel:
                 )
                 for layer in model.layers
             )
+    if isinstance(model, Rough):
+        update["shortest"] = model.wave()
     if isinstance(model, Laminate):
         update["layers"] = tuple(
             film if film.cells or film.size else film.model_copy(update={"size": film.step()})
