@@ -13,6 +13,7 @@ from fem.base.errors import RunError
 from fem.base.parallel import all_agree
 from fem.compat import cell_vertices, dfem, dmesh, la
 from fem.mesh.domain import Domain, Subdomain
+from fem.mesh.spaces import space_on
 
 __all__ = ["Block", "PartBlock", "WallBlock", "region_field", "wall_block"]
 
@@ -60,7 +61,7 @@ class PartBlock(Block):
         assert self.shown is not None
         element = source.function_space.ufl_element()
         family = "DG" if element.discontinuous else "Lagrange"
-        space = dfem.functionspace(self.mesh, (family, element.degree, source.ufl_shape))
+        space = space_on(self.mesh, (family, element.degree, source.ufl_shape))
         target = dfem.Function(space, name=name)
         if element.discontinuous:
             cells = self.part.inverse[self.shown.cells]
@@ -103,7 +104,7 @@ class WallBlock(Block):
     def function(self, name: str = "") -> Any:
         """A new linear field on the walls, zero everywhere."""
         if self._space is None:
-            self._space = dfem.functionspace(self.mesh, ("Lagrange", 1))
+            self._space = space_on(self.mesh, ("Lagrange", 1))
         return dfem.Function(self._space, name=name or "wall_field")
 
     def carry(self, name: str, source: Any, part: Subdomain | None = None) -> Any:
@@ -210,7 +211,7 @@ def wall_block(
 def region_field(domain: Domain, part: Subdomain | None = None) -> Any:
     """Region number of every cell, for `Block.static`; of the whole mesh without a part."""
     mesh = domain.mesh if part is None else part.mesh
-    function = dfem.Function(dfem.functionspace(mesh, ("DG", 0)), name="region")
+    function = dfem.Function(space_on(mesh, ("DG", 0)), name="region")
     tags = domain.cell_tag_array if part is None else domain.cell_tag_array[part.cells]
     cells = function.function_space.dofmap.list[: len(tags)].ravel()
     function.x.array[cells] = tags

@@ -37,6 +37,7 @@ from fem.compat import (
 from fem.forms import compiled
 from fem.mesh import thickness
 from fem.mesh.partition import destinations, in_columns
+from fem.mesh.spaces import space_on
 
 __all__ = ["Domain", "Subdomain"]
 
@@ -263,7 +264,7 @@ class Domain:
     def rise(self) -> Any:
         """`along` at the quadrature points (UFL)."""
         if self.up is None:
-            space = dfem.functionspace(self.mesh, ("Lagrange", 1))
+            space = space_on(self.mesh, ("Lagrange", 1))
             distance = dfem.Function(space, name="distance")
             distance.x.array[:] = self.along(space.tabulate_dof_coordinates())
             return distance
@@ -441,7 +442,7 @@ class Domain:
         if not self.axisymmetric:
             return 1
         if key not in self._wall_weights:
-            space = dfem.functionspace(self.mesh, ("Lagrange", 1))
+            space = space_on(self.mesh, ("Lagrange", 1))
             v = ufl.TestFunction(space)
             side, lumped = (v("+"), self.dS(key[0])) if key[0] else (v, self.ds(key[1]))
             exact = lumped(metadata={"quadrature_degree": 2})
@@ -462,7 +463,7 @@ class Domain:
         if not self.axisymmetric:
             return 1
         if key not in self._wall_weights:
-            space = dfem.functionspace(self.mesh, ("Lagrange", 1))
+            space = space_on(self.mesh, ("Lagrange", 1))
             v = ufl.TestFunction(space)
             self._wall_weights[key] = self._lumped_weight(
                 space, self.weight * v * self.dx(key), v * self.dx(key)
@@ -519,7 +520,7 @@ class Domain:
 
     def field(self, values: dict[str, float], name: str = "") -> Any:
         """A number per region as a field, constant on each cell; 0 where none is given."""
-        function = dfem.Function(dfem.functionspace(self.mesh, ("DG", 0)), name=name or "field")
+        function = dfem.Function(space_on(self.mesh, ("DG", 0)), name=name or "field")
         for region, value in values.items():
             function.x.array[self.cell_tag_array == self.regions[region]] = value
         return function
@@ -540,7 +541,7 @@ class Domain:
         Wall quantities (plated charge, film current) live on the wall nodes of this thin mesh.
         """
         _ = self.walls
-        mark = dfem.Function(dfem.functionspace(self.mesh, ("DG", 0)))
+        mark = dfem.Function(space_on(self.mesh, ("DG", 0)))
         for wall in walls:
             mark.x.array[self._all_wall_quads[wall][:, 0 if side == "+" else 2]] = 1.0
         data = dict(self._boundary_data[1])

@@ -15,6 +15,7 @@ from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem
 from fem.forms import compiled
 from fem.mesh.domain import Domain
+from fem.mesh.spaces import space_on
 
 __all__ = ["require_incompressible"]
 
@@ -86,7 +87,7 @@ def _require_no_source(domain: Domain, made: Any, dx: Any, mean: float) -> None:
     Raises:
         CaseError: it is more than rounding.
     """
-    v = ufl.TestFunction(dfem.functionspace(domain.mesh, ("DG", 0)))
+    v = ufl.TestFunction(space_on(domain.mesh, ("DG", 0)))
     one = dfem.Constant(domain.mesh, 1.0)
     sums, volumes = (dfem.assemble_vector(compiled(f * v * dx)).array for f in (abs(made), one))
     each = sums / np.where(volumes > 0.0, volumes, 1.0)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import ufl
 
 from fem.compat import dfem
+from fem.mesh.spaces import space_on
 from fem.solver.corners import Moment
 from fem.solver.pattern import gradients, pattern
 from fem.system.edges import EdgeFlux, Ends
@@ -38,7 +39,7 @@ class AlongEdges:
         self.system, self.flux = system, flux
         self.row = row = system.unknowns[flux.row]
         self.where = where = pattern(system, row, row)
-        one = ufl.TestFunction(dfem.functionspace(row.part.mesh, ("DG", 0)))
+        one = ufl.TestFunction(space_on(row.part.mesh, ("DG", 0)))
         form: Any = flux.weight(one)
         k = dfem.assemble_vector(system.form(form)).array[where.cells]
         self.weights = -where.stiffness(np.asarray(k))[: where.edges.shape[1]]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fem.compat import PETSc
+from fem.compat import MPI, PETSc
 from fem.solver.corners import Moment
 from fem.solver.stiffness import product
 
@@ -68,8 +68,9 @@ class Assembly:
         self.filled = False
         self.moment: Moment | None = None
         self._flat: Any = None
+        graphs = stage.system.shared.setdefault("graphs", [])
         self.flows = {
-            u.name: Differences(self.smooth[k][k], u.differential, stage.fixed[k])
+            u.name: Differences(self.smooth[k][k], u.differential, stage.fixed[k], graphs)
             for k, u in enumerate(stage.unknowns)
             if stage.affine and u.potential
         }
@@ -230,6 +231,45 @@ class Assembly:
         return self._flat
 
 
+class Graph:
+    """The nodes of this rank's rows of a matrix, and their neighbours.
+
+    Attributes:
+        row, column: of each entry; the column counts in `needed`.
+        there, here: places to work in, of the size of the entries.
+    """
+
+    def __init__(self, matrix: Any):
+        self.pointer, self.columns, _ = matrix.getValuesCSR()
+        self.row = np.repeat(np.arange(len(self.pointer) - 1), np.diff(self.pointer))
+        seen, self.column = np.unique(self.columns, return_inverse=True)
+        self.all, _ = matrix.createVecs()
+        self.needed = PETSc.Vec().createSeq(len(seen))
+        self.gather = PETSc.Scatter().create(
+            self.all, PETSc.IS().createGeneral([*seen], comm=PETSc.COMM_SELF), self.needed,
+            PETSc.IS().createStride(len(seen), comm=PETSc.COMM_SELF),
+        )
+        self.there, self.here = np.empty((2, len(self.row)))
+
+    @classmethod
+    def of(cls, matrix: Any, known: list[Graph]) -> Graph:
+        """One of the known graphs that is that of a matrix, or a new one of them (collective)."""
+        pointer, columns, _ = matrix.getValuesCSR()
+        comm = matrix.comm.tompi4py()
+        for one in known:
+            same = np.array_equal(pointer, one.pointer) and np.array_equal(columns, one.columns)
+            if comm.allreduce(same, op=MPI.LAND):
+                return one
+        known.append(cls(matrix))
+        return known[-1]
+
+    def at_columns(self, x: npt.ArrayLike) -> Array:
+        """Owned values at the columns that this rank's rows need (collective)."""
+        self.all.array_w[:] = x
+        self.gather.scatter(self.all, self.needed)
+        return np.asarray(self.needed.array_r)
+
+
 class Differences:
     """The product of a stiffness matrix with potentials, from differences between neighbours.
 
@@ -244,35 +284,29 @@ class Differences:
         matrix: gives the pattern, which must stay as it is.
         stores: there is storage in it.
         held: owned nodes at which the potential is held.
+        graphs: of other matrices; this one's is found among them, or added.
     """
 
-    def __init__(self, matrix: Any, stores: bool = False, held: npt.ArrayLike = ()):
+    def __init__(
+        self, matrix: Any, stores: bool = False, held: npt.ArrayLike = (),
+        graphs: list[Graph] | None = None,
+    ):
         self.least = 0.0 if stores else 1e-13
-        pointer, columns, _ = matrix.getValuesCSR()
-        self.row = np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
-        seen, self.column = np.unique(columns, return_inverse=True)
-        self.all, _ = matrix.createVecs()
-        self.needed = PETSc.Vec().createSeq(len(seen))
-        self.gather = PETSc.Scatter().create(
-            self.all, PETSc.IS().createGeneral([*seen], comm=PETSc.COMM_SELF), self.needed,
-            PETSc.IS().createStride(len(seen), comm=PETSc.COMM_SELF),
-        )
-        self._there, self._here = np.empty((2, len(self.row)))
-        self.held = np.zeros(len(pointer) - 1, dtype=bool)
+        self.graph = Graph.of(matrix, [] if graphs is None else graphs)
+        self.held = np.zeros(len(self.graph.pointer) - 1, dtype=bool)
         self.held[np.asarray(held, dtype=np.intp)] = True
-        self.all.array_w[:] = self.held
-        self.gather.scatter(self.all, self.needed)
-        self.leaves = self.needed.array_r[self.column] * ~self.held[self.row]
+        held_there = self.graph.at_columns(self.held) > 0.0
+        self.leaves = held_there[self.graph.column] & ~self.held[self.graph.row]
 
     def take(self, matrix: Any) -> None:
         """Take the values of a matrix of the same pattern."""
         _, _, self.values = matrix.getValuesCSR()
-        n = len(self.all.array_r)
-        total = np.bincount(self.row, self.values, n)
-        size = np.bincount(self.row, np.abs(self.values), n)
+        row, n = self.graph.row, len(self.held)
+        total = np.bincount(row, self.values, n)
+        size = np.bincount(row, np.abs(self.values), n)
         self.total = np.where(np.abs(total) > self.least * size, total, 0.0)
         self.diagonal = 0.5 * size
-        self.outer = np.bincount(self.row, np.abs(self.values) * self.leaves, n)
+        self.outer = np.bincount(row, np.abs(self.values) * self.leaves, n)
 
     def noise(self, x: npt.NDArray[np.float64]) -> tuple[Array, Array]:
         """Change of A x by the last bit of x, at owned nodes, and of what goes to held nodes."""
@@ -281,13 +315,12 @@ class Differences:
 
     def times(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """A x at owned nodes (collective)."""
-        self.all.array_w[:] = x
-        self.gather.scatter(self.all, self.needed)
+        graph = self.graph
         # Into kept arrays: half of the time would go into getting memory.
-        flow = np.take(self.needed.array_r, self.column, out=self._there, mode="clip")
-        flow -= np.take(x, self.row, out=self._here, mode="clip")
+        flow = np.take(graph.at_columns(x), graph.column, out=graph.there, mode="clip")
+        flow -= np.take(x, graph.row, out=graph.here, mode="clip")
         flow *= self.values
-        return np.bincount(self.row, flow, len(x)) + self.total * x
+        return np.bincount(graph.row, flow, len(x)) + self.total * x
 
 
 class Condensed:

@@ -22,6 +22,7 @@ from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
+from fem.mesh.spaces import space_on
 from fem.solver.corners import Bilinear, Linear, Moment, NotAtCornersError, merged
 from fem.solver.edges import AlongEdges, EdgeSlope
 from fem.solver.pattern import Pattern, pattern
@@ -132,7 +133,7 @@ class Block:
             else:  # facets may couple nodes that share no cell of both parts
                 self.beside = assembled
         self.inside = self.matrix = where.matrix()
-        self.k = self.r = np.zeros(where.size)
+        self.k = self.r = np.zeros(0)  # found by `assemble`
         if self.beside is not None:
             self.matrix = self.inside.copy()
             self.matrix.axpy(1.0, self.beside.matrix, PETSc.Mat.Structure.DIFFERENT)
@@ -162,8 +163,10 @@ class Block:
         rest = [part.entries(moment) for part in self.quick if part.rest]
         if self.slow_rest is not None:
             rest.append(where.put(self.slow_rest.places(where), self.slow_rest.values()))
-        self.r = np.asarray(sum(rest)) if rest else self.r
-        where.fill(self.inside, self.k + self.r)
+        if rest:
+            self.r = np.asarray(sum(rest))
+        values = [self.k] * self.stiff + [self.r] * bool(rest)
+        where.fill(self.inside, np.asarray(sum(values)) if values else np.zeros(where.size))
 
     def times(self, x: Array) -> Array:
         """Matrix times owned values, K without their mean (collective).
@@ -174,7 +177,7 @@ class Block:
         y = np.zeros(self.matrix.getLocalSize()[0])
         if self.beside is not None:
             y += product(self.beside.matrix, x)
-        if self.where is not None and self.rest:
+        if self.where is not None and len(self.r):
             y += self.where.times(self.r, x)
         if self.where is not None and self.stiff:
             total, count = self.comm.allreduce(np.array([x.sum(), len(x)]), op=MPI.SUM)
@@ -287,7 +290,7 @@ class Stiffness:
     def __init__(
         self, system: System, form: Any, row: Unknown, column: Unknown, where: Pattern
     ):
-        space = dfem.functionspace(row.part.mesh, ("DG", 0))
+        space = space_on(row.part.mesh, ("DG", 0))
         along = ufl.SpatialCoordinate(system.domain.mesh)[0]
         both = {row.test: along, column.trial: along}
         z = ufl.TestFunction(space)

@@ -18,6 +18,7 @@ import ufl
 
 from fem.compat import dfem
 from fem.mesh.domain import Subdomain
+from fem.mesh.spaces import space_on
 from fem.system.forms import derived, sum_of
 from fem.system.nodal import CELL, VOLTAGE
 from fem.system.system import System
@@ -56,7 +57,7 @@ class WallReaction:
         self.rows = tuple(row for row in rows if row != CELL)
         through = {"field": ("phi_s", VOLTAGE), "driven": (VOLTAGE,), "ground": ()}[electrons]
         follows = "phi_l" in system.unknowns
-        one = ufl.TestFunction(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
+        one = ufl.TestFunction(space_on(layer.mesh, ("Lagrange", 1)))
         parts: list[tuple[str, str, Any]] = []
         for what, integral in integrals.items():
             current = integral(one)
@@ -69,7 +70,7 @@ class WallReaction:
         moving = {system.voltage, *(u.value for u in system.unknowns.values())}
         self.linear = not any(by and moving & {*form.coefficients()} for _, by, form in parts)
         cell = layer.mesh.basix_cell()
-        space = dfem.functionspace(
+        space = space_on(
             layer.mesh, basix.ufl.element("Lagrange", cell, 1, shape=(len(parts),))
         )
         v = ufl.TestFunction(space)
@@ -80,7 +81,7 @@ class WallReaction:
         slopes_of = {by for _, by in self.parts if by}
         self.moved = through if slopes_of & {"phi_l", VOLTAGE} else ()
         self.columns = (*sorted(slopes_of - {VOLTAGE}), *self.moved)
-        flat = dfem.functionspace(layer.mesh, ("Lagrange", 1))
+        flat = space_on(layer.mesh, ("Lagrange", 1))
         self.here = system.domain.nodes_on(flat, layer, walls=walls, faces=faces)
         corner = system.domain.vertices(flat, layer)[self.here]
         self.nodes = {

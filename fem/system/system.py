@@ -34,6 +34,7 @@ from fem.compat import MPI, dfem, la, owned_size
 from fem.contract.physics import VOLTAGE_PARTS
 from fem.forms import Waiting
 from fem.mesh.domain import Domain, Subdomain
+from fem.mesh.spaces import space_on
 from fem.system.forms import check_rules
 from fem.system.ports import FLOWS, PORTS, NodalSource, Supply, named_port
 from fem.system.slots import CELL_SLOT, Slots
@@ -126,7 +127,7 @@ class System:
         self.past_dt = [0.0, 0.0]
         self._rates = [dfem.Constant(domain.mesh, 0.0) for _ in range(3)]
         self.history = 1
-        everywhere = dfem.functionspace(domain.mesh, ("DG", 0))
+        everywhere = space_on(domain.mesh, ("DG", 0))
         self.voltage = dfem.Function(everywhere, name="voltage")
         self.unit_voltage = dfem.Function(everywhere)
         self.unit_voltage.x.array[:] = 1.0
@@ -206,7 +207,7 @@ class System:
                 f"{self.author}; rename one of them"
             )
         self.authors[name] = self.author
-        space = dfem.functionspace(part.mesh, ("Lagrange", degree, shape))
+        space = space_on(part.mesh, ("Lagrange", degree, shape))
         unknown = Unknown(
             name,
             part,
@@ -332,7 +333,7 @@ class System:
         else:
             kind = {"node": ("Lagrange", 1), "corner": ("DG", 1), "cell": ("DG", 0)}[per]
             element = (*kind, shape)
-        function = dfem.Function(dfem.functionspace(part.mesh, element), name=name)
+        function = dfem.Function(space_on(part.mesh, element), name=name)
         self.memories[name] = function
         if per == "node":
             self.fields[name] = function.function_space, part

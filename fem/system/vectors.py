@@ -10,6 +10,7 @@ import numpy as np
 import ufl
 
 from fem.compat import cell_vertices, dfem
+from fem.mesh.spaces import space_on
 from fem.system.part import Observer
 from fem.system.system import System
 
@@ -47,7 +48,7 @@ class CellMeans(Observer):
         """Make the field and compile its integral over cells (collective)."""
         part = s.unknowns[self.unknown].part
         dim = s.domain.dim
-        space = dfem.functionspace(part.mesh, ("DG", 0, (dim,)))
+        space = space_on(part.mesh, ("DG", 0, (dim,)))
         self.field = dfem.Function(space, name=self.name)
         test = ufl.TestFunction(space)
         terms = [ufl.inner(vector, test) * dx for vector, dx in self.pieces(s)]

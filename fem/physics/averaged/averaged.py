@@ -13,6 +13,7 @@ import ufl
 from fem.base.errors import CaseError, RunError
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.domain import Subdomain
+from fem.mesh.spaces import space_on
 from fem.physics.averaged.areas import Given
 from fem.physics.averaged.hosts import Host, at
 from fem.physics.averaged.reaction import PoreKinetics, PoreReaction, Stranding
@@ -167,7 +168,7 @@ class Averaged(Observer):
         self.metal = s.function("eps_m")
         self.dead = s.function("eps_dead")
         space = self.metal.function_space
-        corner = dfem.functionspace(part.mesh, ("DG", 1))
+        corner = space_on(part.mesh, ("DG", 1))
         self.pores = dfem.Function(corner, name="eps0")  # without metal
         self.open = self._open(part, corner)
         self.sigma = dfem.Function(corner, name="sigma_pore")
@@ -200,7 +201,7 @@ class Averaged(Observer):
         if not self.tensors:
             return dfem.Function(corner, name="pore_share")
         shape = (self.s.domain.dim,) * 2
-        return dfem.Function(dfem.functionspace(part.mesh, ("DG", 1, shape)), name="pore_share")
+        return dfem.Function(space_on(part.mesh, ("DG", 1, shape)), name="pore_share")
 
     def _places(self, space: Any, corner: Any) -> None:
         """Numbers of every host at its nodes and corners, and the metal of the start."""
@@ -339,7 +340,7 @@ class Averaged(Observer):
         """Current in cells that have closed, times length, A m; None where none goes on."""
         if not self.transient or all(h.entry.clog.after == "stop" for h in self.hosts):
             return None
-        self.shut = dfem.Function(dfem.functionspace(self.part.mesh, ("DG", 0)), name="shut")
+        self.shut = dfem.Function(space_on(self.part.mesh, ("DG", 0)), name="shut")
         ions, total = s["ions"], 0
         for medium in ions.media:
             if {*medium.regions} & {*self.regions}:

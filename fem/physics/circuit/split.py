@@ -35,6 +35,7 @@ import ufl
 from fem.base.errors import RunError
 from fem.compat import MPI, dfem
 from fem.contract.physics import VOLTAGE_PARTS
+from fem.mesh.spaces import space_on
 from fem.system.system import System
 
 __all__ = ["BY_REGION", "Split"]
@@ -74,7 +75,7 @@ class Split:
         ]
         functionals = s.spent | {"elsewhere": elsewhere, "rest_counter": s.ports["energy"]}
         element = ("DG", 0, (max(len(functionals), 1),))  # one kernel gives all parts in each cell
-        v = ufl.TestFunction(dfem.functionspace(s.domain.mesh, element))
+        v = ufl.TestFunction(space_on(s.domain.mesh, element))
         forms = {
             part: [form for f in found if isinstance(form := f(v[k]), ufl.Form)]
             for k, (part, found) in enumerate(functionals.items())

@@ -15,6 +15,7 @@ import ufl
 from fem.base.constants import FARADAY
 from fem.base.errors import RunError
 from fem.compat import dfem
+from fem.mesh.spaces import space_on
 from fem.setup.media import Dissolved
 from fem.system.system import System
 from fem.system.unknown import Split
@@ -391,7 +392,7 @@ class Ions:
     def _emptied(self, s: System) -> Any:
         """Field that is 1 in cells with a node that had run out of salt before the step, else 0."""
         c = s.unknowns["c"]
-        emptied = dfem.Function(dfem.functionspace(c.part.mesh, ("DG", 0)), name="emptied")
+        emptied = dfem.Function(space_on(c.part.mesh, ("DG", 0)), name="emptied")
         cell, nodes = emptied.function_space.dofmap.list[:, 0], c.space.dofmap.list
 
         def look() -> None:

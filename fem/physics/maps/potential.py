@@ -13,6 +13,7 @@ import ufl
 
 from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices, dfem, owned_size
+from fem.mesh.spaces import space_on
 from fem.physics.maps import MEASURES, THIRDS
 from fem.physics.maps.films import Film
 from fem.physics.maps.fluxes import WallFluxes
@@ -175,7 +176,7 @@ class Potential(Observer):
             s.row(unknown.name, form)
         self._films(s)
         dx = domain.dx(self.part.regions)
-        q = ufl.TestFunction(dfem.functionspace(self.part.mesh, ("DG", 0)))
+        q = ufl.TestFunction(space_on(self.part.mesh, ("DG", 0)))
         self.volume = s.nodal(s.form(q * w * dx))
         self._sort_cells()
         space = self.E.function_space

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import MPI, dfem
+from fem.mesh.spaces import space_on
 from fem.physics.metal.pieces import (
     COLLECTOR_PIECE,
     MIN_HEIGHT,
@@ -93,7 +94,7 @@ class Contact:
     ):
         self.s, self.unknown, self.regions, self.bridged = s, unknown, regions, bridged
         self.width = width
-        cellwise = dfem.functionspace(s.domain.mesh, ("DG", 0))
+        cellwise = space_on(s.domain.mesh, ("DG", 0))
         fields = [dfem.Function(cellwise, name=name) for name in ("open", "left", "flows")]
         self.open, self.left, self.flows = fields
         for field in fields:

@@ -12,6 +12,7 @@ import ufl
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
 from fem.mesh.components import components, highest
 from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
+from fem.mesh.spaces import space_on
 from fem.physics.metal.metal import Metal
 from fem.physics.metal.pieces import COLLECTOR_PIECE, TOUCH_HEIGHT
 from fem.system.part import Observer
@@ -98,7 +99,7 @@ class Deposit(Observer):
         self.always, self.solid = contact.solids.always, contact.solids.solid
         self.floating, self.solid_names = contact.solids.floating, contact.solids.names
         self.driven_cells = np.zeros(len(s.domain.cell_tag_array), dtype=bool)
-        whole = dfem.functionspace(s.domain.mesh, ("Lagrange", 1))
+        whole = space_on(s.domain.mesh, ("Lagrange", 1))
         self.work, vertex = dfem.Function(whole), np.empty(len(s.domain.mesh.geometry.x), dtype=int)
         vertex[cell_vertices(s.domain.mesh)] = whole.dofmap.list
         self.vertex = vertex[s.domain.vertices(s.unknowns["xi"].space, part)]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fem.compat import MPI, cell_vertices, dfem
 from fem.mesh.components import components, highest
+from fem.mesh.spaces import space_on
 from fem.physics.metal.nodes import Nodes
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Solids:
     def _kin(self, label: Ints, electrons: Any) -> Ints:
         """Solid of every node of the pores: 0 the collector's, 1, ... floating ones, -1 none."""
         domain, space, part = self.s.domain, self.unknown.space, self.unknown.part
-        whole = dfem.functionspace(domain.mesh, ("Lagrange", 1))
+        whole = space_on(domain.mesh, ("Lagrange", 1))
         mark, corners = dfem.Function(whole), whole.dofmap.list
         family = np.zeros(label.max(initial=-1) + 2, dtype=np.int64)
         family[self.floating] = 1 + np.arange(len(self.floating))

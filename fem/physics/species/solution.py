@@ -16,6 +16,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.case.species import Species
 from fem.case.turnover import Turnover
 from fem.compat import MPI, dfem, owned_size
+from fem.mesh.spaces import space_on
 from fem.physics.species.neutrality import Neutrality
 from fem.setup.media import Dissolved
 from fem.system.system import System
@@ -218,7 +219,7 @@ class Solution:
         self.node, self.rho = np.arange(n), np.full(n, next(iter(values)))
         self.field_space: Any = self.space
         if not self.even:
-            self.field_space = dfem.functionspace(self.part.mesh, ("DG", 1))
+            self.field_space = space_on(self.part.mesh, ("DG", 1))
             rho = domain.field({k: v for k, v in self.charge.items() if k in self.salty}, "rho")
             cells = self.field_space.dofmap.list
             self.node = np.empty(cells.size, dtype=np.int64)

@@ -14,6 +14,7 @@ from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem, owned_size
 from fem.materials import Metal
 from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
+from fem.mesh.spaces import space_on
 from fem.physics.walls.interface import Interface, _side
 from fem.physics.walls.shown import Shown
 from fem.system.part import Observer
@@ -91,7 +92,7 @@ class WallLedger(Observer):
         if not self.interface.plating:
             return
         self.space = s.memories["i_n"].function_space  # of wall nodes
-        self.mask = dfem.Function(dfem.functionspace(s.domain.mesh, ("DG", 0)))
+        self.mask = dfem.Function(space_on(s.domain.mesh, ("DG", 0)))
         v = ufl.TestFunction(self.space)
         sums: dict[str, Any] = {}
 
