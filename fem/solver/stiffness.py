@@ -133,7 +133,7 @@ class Block:
             else:  # facets may couple nodes that share no cell of both parts
                 self.beside = assembled
         self.inside = self.matrix = where.matrix()
-        self.k = self.r = np.zeros(0)  # found by `assemble`
+        self.r = np.zeros(0)  # values of R within the pattern
         if self.beside is not None:
             self.matrix = self.inside.copy()
             self.matrix.axpy(1.0, self.beside.matrix, PETSc.Mat.Structure.DIFFERENT)
@@ -155,33 +155,36 @@ class Block:
                 self.matrix.axpy(1.0, part, places)
 
     def _fill(self, where: Pattern, moment: Moment) -> None:
+        values = []
         if self.stiff:
             weights = sum(part.weights(moment) for part in self.quick if part.stiff)
             if self.slow_stiff is not None:
                 weights = weights + self.slow_stiff.weights()
-            self.k = where.stiffness(weights)
+            values.append(where.stiffness(weights))
         rest = [part.entries(moment) for part in self.quick if part.rest]
         if self.slow_rest is not None:
             rest.append(where.put(self.slow_rest.places(where), self.slow_rest.values()))
         if rest:
             self.r = np.asarray(sum(rest))
-        values = [self.k] * self.stiff + [self.r] * bool(rest)
+            values.append(self.r)
         where.fill(self.inside, np.asarray(sum(values)) if values else np.zeros(where.size))
 
     def times(self, x: Array) -> Array:
         """Matrix times owned values, K without their mean (collective).
 
         Rows of K sum up to zero. A field that is the same everywhere then drives nothing, where
-        products would leave the round-off of a large number.
+        products would leave the round-off of a large number. With the mean m this is
+        (K + R) (x - m) + R m.
         """
-        y = np.zeros(self.matrix.getLocalSize()[0])
+        if self.where is None or not self.stiff:
+            return product(self.matrix, x)
+        total, count = self.comm.allreduce(np.array([x.sum(), len(x)]), op=MPI.SUM)
+        mean = np.full(len(x), total / count)
+        y = product(self.matrix, x - mean)
+        if len(self.r):
+            y += self.where.times(self.r, mean)
         if self.beside is not None:
-            y += product(self.beside.matrix, x)
-        if self.where is not None and len(self.r):
-            y += self.where.times(self.r, x)
-        if self.where is not None and self.stiff:
-            total, count = self.comm.allreduce(np.array([x.sum(), len(x)]), op=MPI.SUM)
-            y += self.where.times(self.k, x - total / count)
+            y += product(self.beside.matrix, mean)
         return y
 
 
