@@ -382,6 +382,8 @@ class Simulation:
         self._require_path(segment)
         if not self.once:
             self.exchanged = self.potentials.exchanged()
+        if self.potentials is not self.main:  # not solved again before the next jump
+            self.potentials.solver.release()
         return done
 
     def _lagging(self, segment: Segment, time: float) -> Outcome:

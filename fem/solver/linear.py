@@ -419,6 +419,16 @@ class LinearSolver:
             fields = self.condensed.expand(fields, whole)
         return (fields, dE), iterations, good
 
+    def release(self) -> None:
+        """Free what the next solve makes anew: multigrid, Krylov vectors (collective)."""
+        if self.direct:
+            return
+        self.ready = False
+        self.ksp.reset()
+        if self.with_voltage is not None:
+            self.with_voltage.destroy()
+            self.with_voltage = None
+
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""
         for helper in (self.with_voltage, self.decoupling):
