@@ -92,8 +92,10 @@ def chosen_left_out(model: BaseModel) -> BaseModel:
     So a geometry and what `spelled_out` makes of it are the same, with one hash and one mesh.
     """
     whole = spelled_out(model)
-    for name in (n for n in type(model).model_fields if n == "size" or n.startswith("size_")):
-        model = _without(model, whole, {name: None})
+    sizes = (n for n in type(model).model_fields if n.startswith("size_"))
+    for name in ("size", *sizes, "shortest"):
+        if name in type(model).model_fields:
+            model = _without(model, whole, {name: None})
     layers = getattr(model, "layers", ())
     for k, layer in enumerate(layers):
         for name in ("size", "size_wall"):

@@ -194,7 +194,8 @@ def test_faulty_numbers_are_refused_with_their_place(old: str, new: str, reason:
 def test_another_mesh_file_or_hook_is_refused(tmp_path: Path) -> None:
     mesh, hook = tmp_path / "m.msh", tmp_path / "laws.py"
     mesh.write_text("one")
-    hook.write_text("LAWS = {}\n")
+    law = "def law(eta, i0, alpha_a, alpha_c, T): return i0 * eta\n"
+    hook.write_text(law)
     data = changed({"geometry": None, "mesh": {"file": "m.msh", "unit": "um"},
                     "hooks": {"module": "laws.py"}})
     case = Case.from_dict(data, folder=tmp_path)
@@ -202,7 +203,7 @@ def test_another_mesh_file_or_hook_is_refused(tmp_path: Path) -> None:
     back = Case.from_dict(tomllib.loads(text), folder=Path("/"))
     assert back.physics_hash("m") == case.physics_hash("m")
     mesh.write_text("two")
-    hook.write_text("LAWS = {}  # other\n")
+    hook.write_text(law + "# other\n")
     with pytest.raises(CaseError) as caught:
         Case.from_dict(tomllib.loads(text), folder=Path("/"))
     assert re.search(r"mesh\.sha256: .*m\.msh is not the file", str(caught.value))
