@@ -250,7 +250,7 @@ class TimeControl(Table):
     """Time stepping."""
 
     dt0: Time = Field(1.0, description="first step of each protocol step")
-    dt_min: Time = Field(1e-4, description="a smaller step ends the run, unless the salt asks for it after a jump")
+    dt_min: Time = Field(1e-4, description="a smaller step ends the run; less after a jump")
     dt_max: Time | None = Field(None, description="largest step; default no limit")
     tolerance: Small = Field(1e-3, description="relative local error of one step")
 
