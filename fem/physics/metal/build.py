@@ -31,7 +31,7 @@ from fem.setup.media import ElectronMedia, IonMedia
 from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
 from fem.system.system import System
-from fem.values.properties import varies
+from fem.values.properties import Constant, varies
 
 __all__ = ["books", "counter", "covering", "displacement", "metal", "pores", "set_initial"]
 
@@ -261,7 +261,12 @@ def supply(case: Case, ions: IonMedia, metal: Metal) -> Supply | None:
 
 
 def set_initial(case: Case, domain: Domain, s: System) -> None:
-    """Metal that is there at the start: a layer on the collector, with the resting profile."""
+    """Metal that is there at the start: a layer on the collector, with the resting profile.
+
+    Of a thickness d that is a number there is as much metal as asked for, though the wall cuts the
+    profile: with its middle at h it holds lambda ln(1 + exp(h/lambda)), so that
+    h = d + lambda ln(1 - exp(-d/lambda)). An expression of place says where the middle is.
+    """
     layer = case.initial.metal_layer
     if layer is None:
         return
@@ -270,5 +275,7 @@ def set_initial(case: Case, domain: Domain, s: System) -> None:
     points = xi.space.tabulate_dof_coordinates()
     places = domain.places(points)
     thickness = layer.at(**{k: v for k, v in places.items() if k in layer.variables})
+    if isinstance(layer, Constant):
+        thickness = thickness + width * math.log1p(-math.exp(-layer.value / width))
     above = domain.along(points) - domain.ends[0] - thickness
     xi.value.x.array[:] = 0.5 - 0.5 * np.tanh(0.5 * above / width)
