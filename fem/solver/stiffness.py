@@ -110,6 +110,7 @@ class Block:
     ):
         self.comm: Any = system.domain.comm
         self.stiff, self.rest = False, True
+        self.r: Array | None = None  # values of R within the pattern; found by `assemble`
         self.beside: Assembled | Blocked | None = None  # what has no place in the pattern
         self.where: Pattern | None = None
         if not (_plain(row) and _plain(column)):
@@ -133,7 +134,6 @@ class Block:
             else:  # facets may couple nodes that share no cell of both parts
                 self.beside = assembled
         self.inside = self.matrix = where.matrix()
-        self.r = np.zeros(0)  # values of R within the pattern
         if self.beside is not None:
             self.matrix = self.inside.copy()
             self.matrix.axpy(1.0, self.beside.matrix, PETSc.Mat.Structure.DIFFERENT)
@@ -181,7 +181,7 @@ class Block:
         total, count = self.comm.allreduce(np.array([x.sum(), len(x)]), op=MPI.SUM)
         mean = np.full(len(x), total / count)
         y = product(self.matrix, x - mean)
-        if len(self.r):
+        if self.r is not None:
             y += self.where.times(self.r, mean)
         if self.beside is not None:
             y += product(self.beside.matrix, mean)

@@ -263,9 +263,10 @@ def test_numbers_come_in_readable_units():
     shown = scaled(np.array([0.06, 0.06 + 2e-9]), with_own().fields["phi_s"])
     assert shown.label.endswith(", equipotential to 2 nV (µV)")
     assert (shown.low, shown.high) == pytest.approx((-1.0, 1.0))  # one colour
-    for earthed in (np.array([-2e-9, 0.0]), np.zeros(3)):  # wherever zero is
+    # Wherever zero is; without a width that there is not.
+    for earthed, to in ((np.array([-2e-9, 0.0]), " to 2 nV"), (np.zeros(3), "")):
         shown = scaled(earthed, with_own().fields["phi_s"])
-        assert "equipotential to" in shown.label and shown.label.endswith("V (µV)")
+        assert shown.label.endswith(f", equipotential{to} (µV)")
         assert (shown.low, shown.high) == pytest.approx((-1.0, 1.0))
     for size in (3e-6, 2e-3):  # one prefix in pictures of all runs
         shown = scaled(np.array([0.9 - size, 0.9]), with_own().fields["phi_l"])

@@ -250,7 +250,7 @@ def test_converge_compare_post_view(
     assert _main("compare", tmp_path / "k" / "mesh_1", tmp_path / "k" / "mesh_3") == 0
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if line.startswith("charge")]
-    assert line.split()[1:3] == ["-100", "-100"]
+    assert line.split()[1:4] == ["[C/m^2]", "-100", "-100"]
     assert _main("post", tmp_path / "k" / "mesh_3") == 0
     assert "salt.png" in capsys.readouterr().out
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from fem.base.errors import RunError
 from fem.compat import MPI
 from fem.physics.metal.deposit import Deposit
-from fem.system.part import Begun, Event, Observer
+from fem.system.part import Begun, Cause, Event, Observer
 from fem.system.system import System
 
 __all__ = ["MAX_LEAK_SHARE", "Room"]
@@ -21,6 +22,11 @@ MAX_LEAK_TRIES = 6
 #: Share of metal that every pore has where plating ends, and that no step may leave behind:
 #: stripping finds its front in the rest.
 FULL, BRIM = 0.99, 0.997
+#: What to do where metal can begin nowhere.
+NO_SITE = (
+    "there is no metal, and all walls are nucleating ones, where only nuclei react; give "
+    "[[nuclei]] a threshold, or initial.metal_layer, or hold the voltage first"
+)
 
 
 class Room(Observer):
@@ -67,12 +73,13 @@ class Room(Observer):
         if self._bare() and not (
             segment.sign < 0.0 and nuclei is not None and nuclei.wake_first() and not self._bare()
         ):
-            return (
-                "nothing carries the current: there is no metal, and all walls are nucleating "
-                "ones, where only nuclei react; give [[nuclei]] a threshold, or "
-                "initial.metal_layer, or hold the voltage first"
-            )
+            return "nothing carries the current"
         return None
+
+    def causes(self, segment: Any) -> Iterator[Cause]:
+        """A place where metal can begin (collective)."""
+        if self._bare():
+            yield Cause("no site", True, NO_SITE)
 
     def _bare(self) -> bool:
         """Nothing reacts that draws current through the collector (collective)."""
