@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from fem.case.case import Case
 
 __all__ = [
-    "SAME", "conductors", "given", "ingredients", "of_pairs", "on_all_walls", "on_regions",
-    "thicknesses",
+    "SAME", "conductors", "given", "ingredients", "of_collector", "of_pairs", "on_all_walls",
+    "on_regions", "thicknesses",
 ]
 
 Data = dict[str, Any]
@@ -109,11 +109,18 @@ def given(case: Case, key: str) -> dict[str, float]:
 
 def of_pairs(case: Case) -> dict[str, dict[str, float]]:
     """Numbers of the pair of each conductor's material with the metal, by entry of [regions]."""
-    found = {}
-    for name in conductors(case):
-        pair = case.pair_data(str(case.regions[name].material), strict=False)
-        found[name] = {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
-    return found
+    return {name: _pair(case, str(case.regions[name].material)) for name in conductors(case)}
+
+
+def of_collector(case: Case) -> dict[str, dict[str, float]]:
+    """The same of the collector's material; empty where the case names none."""
+    foil = case.collector.material
+    return {"collector": _pair(case, foil)} if foil else {}
+
+
+def _pair(case: Case, material: str) -> dict[str, float]:
+    numbers = case.pair_data(material, strict=False).numbers()
+    return {k: float(v) for k, v in numbers.items() if not callable(v)}
 
 
 def thicknesses(case: Case, names: Iterable[str]) -> list[float]:

@@ -118,16 +118,25 @@ def curves(
 def away(series: Mapping[str, Array], other: Measured, name: str = "voltage") -> dict[str, float]:
     """Root mean square and largest difference of a curve from a measured one, at its points.
 
-    Against time where both have it, else against charge; where the curve does not reach it counts
-    nothing.
+    Against time where both have it, else against charge: of the first plating or stripping, rests
+    left out. Where the curve does not reach it counts nothing.
 
     Raises:
-        CaseError: it reaches none of them.
+        CaseError: it reaches none of them, or the measured charge runs back.
     """
     against = "t" if "t" in other.columns else "charge"
     x, there = _abscissa(series, against), _abscissa(other.columns, against)
     if x is None or there is None or name not in series or name not in other.columns:
         return {}
+    curve = series[name]
+    if against == "charge":
+        if (np.diff(there) < 0.0).any() and (np.diff(there) > 0.0).any():
+            raise CaseError(f"{other.name}: its charge runs forth and back; add a column of time, "
+                            "or keep the first plating alone")
+        once = _first_way(x)
+        if not once.any():
+            return {}
+        x, curve = x[once], curve[once]
     order = np.argsort(x, kind="stable")
     inside = (there >= x.min()) & (there <= x.max())
     if not inside.any():
@@ -140,9 +149,18 @@ def away(series: Mapping[str, Array], other: Measured, name: str = "voltage") ->
             f"header, let its {word} count from the start of the plating, or compare with a run "
             "that goes so far"
         )
-    gap = np.interp(there[inside], x[order], series[name][order]) - other.columns[name][inside]
+    gap = np.interp(there[inside], x[order], curve[order]) - other.columns[name][inside]
     return {"rms": float(np.sqrt(np.mean(gap**2))), "largest": float(np.abs(gap).max()),
             "points": float(inside.sum())}
+
+
+def _first_way(charge: Array) -> npt.NDArray[np.bool_]:
+    """Rows of a growing charge before it runs back for the first time; rests are left out."""
+    step = np.diff(charge, prepend=0.0)
+    least = 1e-9 * float(np.abs(charge).max())
+    back = np.flatnonzero(step < -least)
+    before = np.arange(len(charge)) < (back[0] if len(back) else len(charge))
+    return before & (step > least)
 
 
 def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float | None) -> Any:

@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 #: Words of each column of a series, as others call it, and its SI unit.
 KNOWN: dict[str, tuple[str, str]] = {
     "t": (r"t|time|test.?time|elapsed.*", "s"),
-    "voltage": (r"voltage|potential|cell.?voltage|v|u|e|e_?cell|ewe.*|voltage.*", "V"),
+    "voltage": (r"voltage|potential|cell.?(voltage|potential)|v|u|e|e_?cell|ewe.*|voltage.*", "V"),
     "charge": (r"charge|capacity|areal.?capacity|q|specific.?capacity", "C/m^2"),
     "current_density": (r"current.?density|current|j|i", "A/m^2"),
 }
@@ -49,6 +49,8 @@ class Measured:
 def read_measured(path: Path) -> Measured:
     """Curves of a csv (separated by commas, semicolons, tabs or blanks).
 
+    Between semicolons or tabs a comma is a decimal one where no number has a point.
+
     Raises:
         CaseError: no such file, no header, a column without a unit, or no numbers.
     """
@@ -69,6 +71,8 @@ def read_measured(path: Path) -> Measured:
     separator = next((s for s in (";", "\t", ",") if s in body[0]), None)
     titles, *rows = ([cell.strip() for cell in _cells(line, separator)] for line in
                      [head[-1], *body])
+    if separator in (";", "\t") and not any("." in cell for row in rows for cell in row):
+        rows = [[cell.replace(",", ".") for cell in row] for row in rows]  # decimal commas
     try:
         data = np.array([[float(cell) for cell in row[: len(titles)]] for row in rows])
     except ValueError as error:

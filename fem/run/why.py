@@ -10,10 +10,10 @@ Shapley's shares add up to m(N) - m(none). Where main effect and last in differ 
 act on each other; so do all whose m(N) - m(-k) - m(-l) + m(-k -l), what both do beyond the sum of
 what each does, is not none. An effect below 3 times the change of m on a mesh of half the size is
 none. Each state is one solve: `secondary` with the salt as at the start, `steady` with its
-gradient; metal on walls is that of the start, so this is what decides at the beginning of a
-plating. What cannot be switched off because the host has no mesh then is left out. Or each is a
-whole run with its protocol: what decides at its end; then half a time step counts in the error as
-well.
+gradient; salt and metal on walls are those of the start, so this is what decides at the beginning
+of a plating. A run whose metric left m(N) by more than the largest main effect says so. What cannot
+be switched off because the host has no mesh then is left out. Or each is a whole run with its
+protocol: what decides at its end; then half a time step counts in the error as well.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ MOST, MOST_OF_RUN = 5, 3
 OF_STATES = ("primary", "secondary", "steady", "tertiary")
 #: Effects below this many times the discretisation error are none.
 TIMES_ERROR = 3.0
+#: Least change of B, or relative one of max/mean, that a run is said to make by itself.
+MOVED = 0.01
 
 
 def why(
@@ -82,6 +84,7 @@ def why(
         raise CaseError(f"why: nothing is left to be asked: {'; '.join(refused.values())}")
     kept = {i.name for i in chosen}
     left_out = [refused.get(name, name) for name in known if name not in kept]
+    left_out += [] if whole else [text for key, text in _unmet(case).items()]
     corners: dict[Corner, dict[str, float]] = {}
     everything = frozenset(i.name for i in chosen)
     solver = _Solver(case, chosen, folder, whole, quiet)
@@ -96,7 +99,8 @@ def why(
              if name in corners[everything] and all(name in f for f in finer)}
     names = [name for name in METRICS if all(name in c for c in corners.values())]
     found = {name: effects({on: c[name] for on, c in corners.items()}) for name in names}
-    kind = "run with the protocol of the case" if whole else "secondary or steady solve"
+    kind = ("run with the protocol of the case" if whole else
+            "secondary or steady solve of the beginning")
     answer = {
         "method": f"Each ingredient switched off in all combinations, one {kind} "
         f"each ({len(corners)}); an effect below {TIMES_ERROR:g} times the change on a mesh of "
@@ -106,6 +110,7 @@ def why(
         "metrics": names,
         "error": error,
         "all": corners[everything], "none": corners[frozenset()],
+        **_later(folder, found, corners[everything], error, case.study == "tertiary" and not whole),
         "rows": [
             {"name": i.name, "off": i.off, "numbers": {m: found[m][i.name] for m in names},
              "effects": {m: _shown(found[m][i.name], error.get(m)) for m in names}}
@@ -121,6 +126,42 @@ def why(
     }  # fmt: skip
     write_text(folder / "why.json", json.dumps(answer, indent=2) + "\n")
     return answer
+
+
+def _unmet(case: Case) -> dict[str, str]:
+    """What of [initial] a state does not start from, by key, and what stands for it."""
+    initial, unmet = case.initial, {}
+    if initial.from_ is not None:
+        unmet["from"] = "initial.from (bare walls and the salt of the electrolyte in its place)"
+    if initial.c is not None and initial.c.variables:
+        unmet["c"] = "initial.c, which varies in space (that of the electrolyte in its place)"
+    return unmet
+
+
+def _later(
+    folder: Path, found: Mapping[str, Mapping[str, Mapping[str, Any]]], start: Mapping[str, float],
+    error: Mapping[str, float], timed: bool,
+) -> dict[str, Any]:
+    """Where the run of a result ended, and a word if its time changed more than any ingredient.
+
+    Args:
+        folder: of the result.
+        found: effects of each ingredient by metric.
+        start: metrics of the state with all ingredients.
+        error: of each.
+        timed: the result is one of a run in time, the states are of its beginning.
+    """
+    if not timed:
+        return {}
+    flat = numbers(Result(folder).summary)
+    end = {name: flat[METRICS[name]] for name in found if METRICS[name] in flat}
+    moved = [name for name, value in end.items() if name != "voltage" and abs(
+        value - start[name]) > max([TIMES_ERROR * error.get(name, 0.0), MOVED * abs(start[name]),
+                                    MOVED, *(abs(k["main"]) for k in found[name].values())])]
+    said = ", ".join(f"{name} = {end[name]:.4g}, not {start[name]:.4g}" for name in moved)
+    caution = (f"The run ended with {said}: what happens during it changes more than any "
+               "ingredient does at its beginning; ask with --run what decides at its end.")
+    return {"end": end, "caution": caution if moved else ""}
 
 
 def _with_meshes(
@@ -212,8 +253,10 @@ class _Solver:
             study = case.study if case.study == "primary" else "secondary"
             data["study"] = "steady" if "salt gradient" in on else study
             data["protocol"] = [acting(data["protocol"])]
-            for name in ("time", "probe", "initial"):
+            for name in ("time", "probe"):
                 data.pop(name, None)
+            for name in _unmet(case):
+                del data["initial"][name]
         for ingredient in (i for i in self.chosen if i.name not in on):
             ingredient.switch(data)
         if finer == "time":
@@ -291,6 +334,9 @@ def table(answer: Mapping[str, Any]) -> Iterator[str]:
         rows.append([f"m({what})", *(f"{answer[what][m]:.6g}" for m in answer["metrics"])])
     rows.append(["3 x error", *(f"{3 * answer['error'].get(m, math.nan):.1e}"
                                 for m in answer["metrics"])])
+    if answer.get("end"):
+        rows.append(["end of the run", *(f"{answer['end'][m]:.6g}" if m in answer["end"] else "-"
+                                         for m in answer["metrics"])])
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -301,3 +347,5 @@ def table(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {' and '.join(row['pair'])}: {sizes}"
     elif len(answer["rows"]) > 1:
         yield "no pair acts on each other beyond the error"
+    if answer.get("caution"):
+        yield answer["caution"]

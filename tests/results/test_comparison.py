@@ -13,7 +13,7 @@ from fem.base.errors import CaseError
 from fem.cli.main import main
 from fem.post.overlay import away
 from fem.results.comparison import compare, errors
-from fem.results.measured import read_measured
+from fem.results.measured import Measured, read_measured
 
 
 def result(folder: Path, voltage: float, salt: float) -> Path:
@@ -48,6 +48,8 @@ def test_differences_below_three_times_the_error_are_none(tmp_path: Path) -> Non
     "t/s;voltage/V;other\n0;-0.1;7\n1800;-0.098;8\n",
     "Capacity [mAh/cm2]\tE [V]\n0\t-0.1\n0.05\t-0.098\n",
     "# t (s)   voltage (V)\n0 -0.1\n1800 -0.098\n",
+    "% Time (min),Cell potential (mV)\n0,-100\n30,-98\n",
+    "Time (h);U (V)\n0,0;-0,1\n0,5;-0,098\n",
 ])
 def test_files_of_cyclers_and_of_comsol_are_read(text: str, tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text(text)
@@ -62,12 +64,24 @@ def test_files_of_cyclers_and_of_comsol_are_read(text: str, tmp_path: Path) -> N
     ("t (s), voltage (A)\n0,1\n", "column 'voltage"),
     ("x (m), y (m)\n0,1\n", "none is a time or a charge"),
     ("0,1\n2,3\n", "no header line"),
+    ("t (s);U (V)\n1.000,5;-0,1\n", "could not convert"),  # points between thousands
 ])
 def test_wrong_files_are_refused_with_a_way_out(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(CaseError) as info:
         read_measured(tmp_path / "m.csv")
     assert words in str(info.value)
+
+
+def test_charge_is_that_of_the_first_plating_without_rests() -> None:
+    """Plated to 2 C/m2 with a rest at 1, then stripped: the voltages of the way back count not."""
+    series = {"charge": -np.array([0.5, 1.0, 1.0, 1.5, 2.0, 1.5, 1.0, 0.5]),
+              "voltage": np.array([-5.0, -10.0, 0.0, -15.0, -20.0, 30.0, 30.0, 30.0])}
+    found = away(series, Measured("m", {"charge": np.array([0.75, 1.25, 1.75]),
+                                        "voltage": np.array([-7.5, -12.5, -18.5])}))
+    assert found == pytest.approx({"rms": 3**-0.5, "largest": 1.0, "points": 3.0})
+    with pytest.raises(CaseError, match="runs forth and back; add a column of time"):
+        away(series, Measured("m", {"charge": np.array([0.5, 1.5, 1.0]), "voltage": np.zeros(3)}))
 
 
 def test_a_result_against_a_measured_curve(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,39 @@ def test_a_barrier_costs_its_voltage_and_good_conductors_nothing(host: Path) -> 
     assert "Left out: salt gradient; kinetics." in text
     page = report(host).read_text()
     assert "Not asked" not in page and "eta_nuc = 0" in page
+
+
+@pytest.fixture
+def foil(tmp_path: Path) -> Path:
+    """Copper under 2000 C/m2 of metal in half the salt; plated for a moment."""
+    data = case(
+        electrolyte="LiPF6_EC_EMC_3_7", collector={"material": "Cu"}, kinetics=[],
+        geometry={"family": "planar", "length": "30 um", "size": "2 um", "size_width": "10 um"},
+        initial={"c": "0.5 mol/L", "plated_charge": "2000 C/m^2"},
+        protocol=[{"step": "plate", "current_density": "10 A/m^2", "duration": "0.1 s"}],
+    )
+    return Case.from_dict(data).run(tmp_path / "r").folder
+
+
+def test_a_state_starts_from_the_salt_and_the_metal_of_the_case(foil: Path) -> None:
+    """The barrier of copper, 40 mV, is gone under the metal, and kinetics are those of half c."""
+    assert "barriers" in [i.name for i in ingredients(Case.load(foil / "case.toml"))]
+    found = why(foil, only=["barriers", "kinetics"])
+    rows = {row["name"]: row for row in found["rows"]}
+    assert abs(rows["barriers"]["numbers"]["voltage"]["main"]) < 1e-9
+    assert found["all"]["voltage"] == pytest.approx(Result(foil).summary["voltage"], abs=0.5e-3)
+    assert found["end"]["B"] == pytest.approx(1.0) and not found["caution"]
+
+
+def test_a_run_that_left_its_beginning_says_so(foil: Path) -> None:
+    """A summary that ends elsewhere than the states do."""
+    summary = foil / "summary.json"
+    data = json.loads(summary.read_text())
+    summary.write_text(json.dumps(data | {"metrics": data["metrics"] | {"bottom_up": -0.25}}))
+    found = why(foil, only=["barriers"])
+    assert found["caution"].startswith("The run ended with B = -0.25, not 1: what happens during")
+    assert found["caution"] in "\n".join(table(found))
+    assert found["caution"] in report(foil).read_text()
 
 
 def test_what_a_case_lacks_is_refused(host: Path) -> None:

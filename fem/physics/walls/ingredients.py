@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fem.case.ingredients import of_pairs, on_all_walls
+from fem.case.ingredients import of_collector, of_pairs, on_all_walls
 from fem.contract.physics import Ingredient
 from fem.values.units import parse_quantity
 
@@ -20,12 +20,12 @@ FASTER = 100.0
 
 def ingredients(case: Case, _run: bool) -> Iterator[Ingredient]:
     """Ingredients of a case that are its walls'."""
-    pairs = of_pairs(case)
+    pairs, foil = of_pairs(case), of_collector(case)
     if any(e.eta_nuc is not None for e in case.kinetics) or any(
-        pair.get("eta_nuc", 0.0) for pair in pairs.values()
+        pair.get("eta_nuc", 0.0) for pair in (*pairs.values(), *foil.values())
     ):
         yield Ingredient("barriers", "eta_nuc = 0", on_all_walls("eta_nuc", "0 V"), rank=0)
-    rates = _rates(case, pairs)
+    rates = _rates(case, pairs or foil)  # a host may cover the foil, and no wall be left of it
 
     def fast(data: dict[str, Any]) -> None:
         data.setdefault("kinetics", []).extend(
