@@ -31,3 +31,7 @@ def __getattr__(name: str) -> Any:
 
 
 _HOMES = {"Case": "fem.api", "list_cases": "fem.api", "load": "fem.api"}
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

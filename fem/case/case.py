@@ -203,7 +203,8 @@ class Case(Table):
         """A changed copy: ``case.with_({"protocol.0.duration": "2 h"}, study="steady")``.
 
         Args:
-            changes: dotted path -> new value; a value of None removes the key.
+            changes: dotted path -> new value, quantities as strings or as pint has them; a value of
+                None removes the key.
             more: the same for top-level names.
 
         Raises:
@@ -211,6 +212,8 @@ class Case(Table):
         """
         data = self.to_dict()
         for path, value in {**(changes or {}), **more}.items():
+            if hasattr(value, "magnitude") and hasattr(value, "units"):  # pint's
+                value = f"{value.magnitude} {value.units}"
             set_path(data, path, value)
         return type(self).from_dict(data, hooks=self.guests.executed)
 

@@ -113,7 +113,7 @@ def of_pairs(case: Case) -> dict[str, dict[str, float]]:
 
 
 def of_collector(case: Case) -> dict[str, dict[str, float]]:
-    """The same of the collector's material; empty where the case names none."""
+    """Numbers of the pair of the collector's material; empty where the case names none."""
     foil = case.collector.material
     return {"collector": _pair(case, foil)} if foil else {}
 

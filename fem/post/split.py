@@ -26,6 +26,7 @@ LOOKS = {
     "nucleation": ("nucleation", "#c9a227"),
     "capillary": ("capillary", "#8d6a9f"),
     "shift": ("other shifts", "#b9a3c6"),
+    "stored": ("stored in layers and mixing", "#7fb8ad"),
     "elsewhere": ("other boundaries", "#d9d9d9"),
 }
 #: Studies whose `t` is no time, or leads to a steady state: the last row counts.

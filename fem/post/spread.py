@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem.contract.physics import named
+from fem.contract.physics import TIMED, named
 from fem.contract.registry import with_own
 from fem.results.result import Result
 
@@ -332,10 +332,13 @@ def fill(result: Result, t: float | None) -> dict[str, list[float]] | None:
 def eta_nuc_curve(result: Result, t: float | None) -> float | None:
     """Depth of the dip of the voltage, V: its plateau, at 3 times the charge of the dip, less it.
 
-    Of the first plating; None where the voltage has no dip or the curve ends before.
+    Of the first plating; None where the voltage has no dip, the curve ends before, or `t` only
+    leads to a steady state.
     """
     series = result.series
     if t is not None or not {"voltage", "charge", "segment"} <= series.keys():
+        return None
+    if result.summary.get("study", "tertiary") not in TIMED:
         return None
     on = (series["segment"] == 0) & (series["current_density"] < 0.0)
     voltage, charge = series["voltage"][on], -series["charge"][on]

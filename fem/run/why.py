@@ -42,6 +42,8 @@ Corner = frozenset[str]
 
 #: Metrics that are asked for, as the summary has them.
 METRICS = {"B": "metrics.bottom_up", "voltage": "voltage", "max/mean": "metrics.max_mean"}
+#: Ingredient that makes a state steady, where a case has secondary ones.
+SALT = "salt gradient"
 #: Most ingredients that are chosen where none are named: 2^5 solves, 2^3 runs.
 MOST, MOST_OF_RUN = 5, 3
 #: Studies that have states which one solve gives.
@@ -77,13 +79,21 @@ def why(
         raise CaseError("why: nothing of this case can be switched off")
     if lost := [name for name in only if name not in known]:
         raise CaseError(f"why: no ingredient {lost[0]!r}; this case has: {', '.join(known)}")
+    refused: dict[str, str] = {}
+    if not whole and (reason := _never_secondary(case)) and SALT in known:
+        refused[SALT] = f"{SALT} ({reason})"
+        if SALT in only:
+            raise CaseError(f"why: {refused[SALT]}; ask with --run")
+        if not (known := {name: i for name, i in known.items() if name != SALT}):
+            raise CaseError(f"why: nothing is left to be asked: {refused[SALT]}")
     most = MOST_OF_RUN if whole else MOST
     wanted = [known[name] for name in dict.fromkeys(only)]
-    chosen, refused = _with_meshes(case, folder, wanted or [*known.values()], len(wanted) or most)
+    chosen, flat = _with_meshes(case, folder, wanted or [*known.values()], len(wanted) or most)
+    refused |= flat
     if not chosen:
         raise CaseError(f"why: nothing is left to be asked: {'; '.join(refused.values())}")
     kept = {i.name for i in chosen}
-    left_out = [refused.get(name, name) for name in known if name not in kept]
+    left_out = [refused.get(name, name) for name in {**known, **refused} if name not in kept]
     left_out += [] if whole else [text for key, text in _unmet(case).items()]
     corners: dict[Corner, dict[str, float]] = {}
     everything = frozenset(i.name for i in chosen)
@@ -128,8 +138,15 @@ def why(
     return answer
 
 
+def _never_secondary(case: Case) -> str:
+    """Reason why no state has the salt as at the start; empty if one has."""
+    asking = [part.name for part in case.taking_part()
+              if "secondary" not in part.studies and "steady" in part.studies]
+    return f"with {', '.join(asking)} all states are steady, and have it" if asking else ""
+
+
 def _unmet(case: Case) -> dict[str, str]:
-    """What of [initial] a state does not start from, by key, and what stands for it."""
+    """Keys of [initial] that a state does not start from, and what stands for each."""
     initial, unmet = case.initial, {}
     if initial.from_ is not None:
         unmet["from"] = "initial.from (bare walls and the salt of the electrolyte in its place)"
@@ -142,7 +159,7 @@ def _later(
     folder: Path, found: Mapping[str, Mapping[str, Mapping[str, Any]]], start: Mapping[str, float],
     error: Mapping[str, float], timed: bool,
 ) -> dict[str, Any]:
-    """Where the run of a result ended, and a word if its time changed more than any ingredient.
+    """End of the run of a result, and a word if its time changed more than any ingredient.
 
     Args:
         folder: of the result.
@@ -251,7 +268,7 @@ class _Solver:
         data["output"] = {"figures": False}
         if not self.whole:
             study = case.study if case.study == "primary" else "secondary"
-            data["study"] = "steady" if "salt gradient" in on else study
+            data["study"] = "steady" if SALT in on or _never_secondary(case) else study
             data["protocol"] = [acting(data["protocol"])]
             for name in ("time", "probe"):
                 data.pop(name, None)

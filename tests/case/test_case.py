@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pint
 import pydantic
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -597,3 +598,13 @@ def test_any_change_builds_or_is_refused(changes: dict[str, Any]) -> None:
     except CaseError:  # one change removed what another one addresses
         return
     _builds_or_refuses(data)
+
+
+def test_quantities_of_pint_are_taken() -> None:
+    units = pint.UnitRegistry()
+    changes = {"protocol.0.current_density": units.Quantity(3.0, "mA/cm^2"),
+               "temperature": units.Quantity(30.0, "degC")}
+    case = Case.load("sand").with_(changes)
+    assert case.temperature == pytest.approx(303.15)
+    assert case.to_dict()["protocol"][0]["current_density"] == "3 mA/cm^2"
+    assert set(dir(fem)) == set(fem.__all__)

@@ -213,6 +213,8 @@ def test_a_dip_is_read_from_the_curve(tmp_path: Path) -> None:
     result.series = {"t": t, "voltage": voltage, "charge": -10.0 * t, "segment": 0 * t,
                      "current_density": np.full(len(t), -10.0)}
     assert metrics(result)["eta_nuc_curve"] == pytest.approx(0.020, abs=1e-4)
+    result.summary = {"study": "steady"}  # its t only leads to the state
+    assert "eta_nuc_curve" not in metrics(result)
     assert metrics(result)["local_reduction"] == pytest.approx(0.1)
 
 

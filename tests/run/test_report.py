@@ -14,6 +14,8 @@ import pytest
 
 from fem import Case
 from fem.base.errors import CaseError
+from fem.contract.physics import VOLTAGE_PARTS
+from fem.post.split import LOOKS
 from fem.run.report import _with_current, answer, report
 from tests.verification.cells import PLAIN, case, kinetics
 
@@ -79,6 +81,22 @@ def test_parts_are_those_of_the_last_step_with_a_current() -> None:
     assert _with_current(result) == ({"film": -0.2}, -0.2, ", t = 10 s")
     result.series = {name: values[:1] for name, values in series.items()}
     assert _with_current(result) == ({"film": 0.0}, -0.001, "")
+
+
+def test_every_part_of_the_voltage_has_its_words() -> None:
+    assert LOOKS.keys() == VOLTAGE_PARTS.keys()
+
+
+def test_a_map_has_an_answer(tmp_path: Path) -> None:
+    """0.3 V over 30 um is 1e4 V/m everywhere."""
+    ends = {"collector": {"phi": "0 V"}, "counter": {"phi": "0.3 V"}}
+    data = case(study="map", map={"kind": "conduction", "boundaries": ends}, geometry={
+        "family": "planar", "length": "30 um", "size": "10 um", "size_width": "10 um"})
+    for key in ("protocol", "time", "kinetics"):
+        del data[key]
+    assert answer(Case.from_dict(data).run(tmp_path / "r")) == (
+        "Map of conduction: field 1e+04 V/m in the mean, 1e+04 V/m at most, within 20% of the mean "
+        "in 100% of the pores.")
 
 
 def test_a_run_that_has_not_finished_has_no_report(tmp_path: Path) -> None:

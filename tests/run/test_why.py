@@ -100,6 +100,27 @@ def test_a_state_starts_from_the_salt_and_the_metal_of_the_case(foil: Path) -> N
     assert found["end"]["B"] == pytest.approx(1.0) and not found["caution"]
 
 
+def test_states_with_heat_are_steady(tmp_path: Path) -> None:
+    """Heat has no secondary study, where salt stays as at the start."""
+    data = case(
+        study="steady", materials={"ideal": PLAIN}, collector={"material": "Cu"},
+        geometry={"family": "planar", "length": "30 um", "size": "10 um", "size_width": "10 um"},
+        kinetics=[kinetics("collector", 10.0, eta_nuc="10 mV"), kinetics("counter")],
+        heat={"boundaries": {"collector": {"T": "298.15 K"}},
+              "regions": {"electrolyte": {"k": "1 W/m/K", "c_p": "2000 J/kg/K",
+                                          "density": "1000 kg/m^3"}}},
+        protocol=[{"step": "plate", "current_density": "10 A/m^2"}],
+    )
+    del data["time"]
+    result = Case.from_dict(data).run(tmp_path / "r")
+    found = why(result.folder, only=["barriers"])
+    assert found["all"]["voltage"] == pytest.approx(result.summary["voltage"], rel=1e-9)
+    assert found["rows"][0]["numbers"]["voltage"]["main"] == pytest.approx(-10e-3, rel=0.02)
+    assert "salt gradient (with heat all states are steady, and have it)" in found["method"]
+    with pytest.raises(CaseError, match="with heat all states are steady"):
+        why(result.folder, only=["salt gradient"])
+
+
 def test_a_run_that_left_its_beginning_says_so(foil: Path) -> None:
     """A summary that ends elsewhere than the states do."""
     summary = foil / "summary.json"
