@@ -250,11 +250,13 @@ class Study:
         name: as `study` of a case names it.
         doc: what is solved, one line; figures show what stands before a colon.
         march: how; `once`: one solve, without time.
+        answer: "module:function", (summary of a result) -> the result in a clause, for a report.
     """
 
     name: str
     doc: str
     march: Literal["once"] = "once"
+    answer: str = ""
 
 
 class Place(NamedTuple):

@@ -16,6 +16,7 @@ from fem.base.errors import CaseError
 from fem.base.folder import write_text
 from fem.case.case import Case
 from fem.case.entries import used_materials
+from fem.contract.physics import named
 from fem.contract.registry import with_own
 from fem.materials.library import rows
 from fem.post.figures import draw
@@ -117,11 +118,9 @@ def answer(result: Result) -> str:
         study = f"{summary['study']} study".capitalize()
         after = f"After {show_time(float(summary['t']))}" if timed else study
         said.append(f"{after}, {way} {density:.3g} mA/cm²" if density else f"{after}, at rest")
-    if "E_mean" in summary:
-        mean, most = float(summary["E_mean"]), float(summary["E_max"])
-        said.append(f"Map of {summary['map']}: field {mean:.4g} V/m in the mean, {most:.4g} V/m at "
-                    f"most, within 20% of the mean in {float(summary['uniformity']):.0%} of the "
-                    "pores")
+    studies = [p.study for p in with_own().physics if p.study is not None]
+    places = [s.answer for s in studies if s.name == summary.get("study") and s.answer]
+    said += [clause for place in places if (clause := named(place)(summary))]
     if "voltage" in summary:
         said.append(f"cell voltage {1e3 * float(summary['voltage']):.4g} mV")
     parts = {k: v for k, v in summary.get("voltage_parts", {}).items() if k in LOOKS}

@@ -191,13 +191,23 @@ def _columns() -> Iterator[Column]:
     yield Column("flux_balance", "", "sum of all fluxes over the largest", closure=True)
 
 
+def answer(summary: Mapping[str, Any]) -> str:
+    """The fields found, in a clause; empty where no pores are measured."""
+    if "E_mean" not in summary:
+        return ""
+    mean, most, even = (float(summary[name]) for name in ("E_mean", "E_max", "uniformity"))
+    return (f"Map of {summary['map']}: field {mean:.4g} V/m in the mean, {most:.4g} V/m at most, "
+            f"within 20% of the mean in {even:.0%} of the pores")
+
+
 PHYSICS = Physics(
     "map",
     "a field map: electrostatics or conduction between driven boundaries",
     "fem.physics.maps.build:build",
     table=Map,
     studies=frozenset({"map"}),
-    study=Study("map", "field map: phi alone, electrostatics or conduction; one solve"),
+    study=Study("map", "field map: phi alone, electrostatics or conduction; one solve",
+                answer="fem.physics.maps:answer"),
     check=check,
     places=places,
     fields=(
