@@ -147,12 +147,21 @@ def name_of(point: Mapping[str, Any]) -> str:
 
 
 def share(total: int) -> tuple[int, int] | None:
-    """(k, n) of a job of a Slurm array, k from 0; None outside one."""
+    """(k, n) of a job of a Slurm array, k from 0; None outside one.
+
+    Raises:
+        CaseError: the array leaves out indices, as `3,7`, so that some points would have no job.
+    """
     if "SLURM_ARRAY_TASK_ID" not in os.environ:
         return None
     first = int(os.environ.get("SLURM_ARRAY_TASK_MIN", "0"))
     step = int(os.environ.get("SLURM_ARRAY_TASK_STEP", "1"))
     count = int(os.environ.get("SLURM_ARRAY_TASK_COUNT", str(total)))
+    last = int(os.environ.get("SLURM_ARRAY_TASK_MAX", str(first + (count - 1) * step)))
+    if last != first + (count - 1) * step:
+        raise CaseError(f"sweep: an array of {count} jobs from {first} to {last} leaves out "
+                        "indices, and their points would have no job; give one without gaps, as "
+                        f"--array=0-{count - 1}: what is done is not done again")
     return (int(os.environ["SLURM_ARRAY_TASK_ID"]) - first) // step, count
 
 
@@ -279,7 +288,8 @@ def _in_processes(folder: Path, jobs: int, again: Sequence[str] | None) -> None:
     if again is None:
         again = ["sweep", str(folder)]
     environment = os.environ | {"SLURM_ARRAY_TASK_COUNT": str(jobs), "SLURM_ARRAY_TASK_MIN": "0"}
-    environment.pop("SLURM_ARRAY_TASK_STEP", None)
+    for name in ("STEP", "MAX"):
+        environment.pop(f"SLURM_ARRAY_TASK_{name}", None)
     running = [
         subprocess.Popen([sys.executable, "-m", "fem.cli", *again],
                          env=environment | {"SLURM_ARRAY_TASK_ID": str(k)})

@@ -81,6 +81,11 @@ def test_jobs_of_an_array_share_the_points(tmp_path: Path, monkeypatch: pytest.M
     assert [p[CURRENT] for p in left(tmp_path / "s")] == ["10 A/m^2", "30 A/m^2"]
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
     assert len(here.sweep(axes, tmp_path / "s", part=share(3))) == 3
+    monkeypatch.setenv("SLURM_ARRAY_TASK_MAX", "5")
+    assert share(3) == (0, 2)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_MAX", "9")  # as --array=3,9
+    with pytest.raises(CaseError, match=r"leaves out indices.*--array=0-1"):
+        share(3)
 
 
 def test_a_command_in_two_processes_writes_table_and_map(tmp_path: Path) -> None:
