@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -49,11 +51,18 @@ class Following:
 
     def jumps(self) -> bool:
         """Tell whether what is given jumps now."""
-        t = self.s.t
-        jumps = [drive.jumps for drive in self.drives]
-        if t == self.start or not jumps:
+        return self._now(drive.jumps for drive in self.drives)
+
+    def bends(self) -> bool:
+        """Tell whether what is given jumps now or has a kink."""
+        return self._now(drive.knots for drive in self.drives)
+
+    def _now(self, times: Iterable[npt.NDArray[np.float64]]) -> bool:
+        """One of some times since the start of the protocol step, which is none of them, is now."""
+        t, listed = self.s.t, list(times)
+        if t == self.start or not listed:
             return False
-        return bool((np.abs(self.start + np.concatenate(jumps) - t) <= 1e-12 * t + 1e-12).any())
+        return bool((np.abs(self.start + np.concatenate(listed) - t) <= 1e-12 * t + 1e-12).any())
 
     def until(self, end: float) -> float:
         """Time at which the next step has to end at the latest: on what may not be stepped over.

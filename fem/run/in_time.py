@@ -66,6 +66,8 @@ class InTime(Simulation):
         while s.t < end * (1 - 1e-12):
             if follows.jumps():
                 self._begin_anew(segment, s.t - self.segment_start)
+            elif follows.bends():
+                self.stepper.bend(self._lasts(segment) if segment.voltage is None else 0.0)
             step, numbers = self._step(segment, follows, min(end, self.next_output))
             if step is None and self._begin_gently(segment):
                 continue
@@ -174,9 +176,12 @@ class InTime(Simulation):
     def _lasts(self, segment: Segment) -> float:
         """Time for which what reacts lasts after the jump of the current just found, s.
 
+        Of a current given in time that at its largest: it may rise as steeply as it jumps.
         0, not known, if a voltage is held and none is found: what will flow begins later.
         """
         density = abs(self.flowing - self.carried) / self.model.area
+        if segment.voltage is None and segment.drive is not None:
+            density = max(density, segment.drive.size(self.s.t - self.segment_start))
         if segment.voltage is not None and density <= MIN_DENSITY:
             return 0.0
         return min((o.lasts(density) for o in self.observers), default=math.inf)

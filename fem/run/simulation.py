@@ -46,6 +46,8 @@ __all__ = ["Simulation"]
 #: largest current of any step, at rest and at small currents: diffusion and migration of what it
 #: left cancel one another.
 EXCHANGE_SHARE, FLOWED_SHARE = 1e-3, 1e-4
+#: Voltage above which one that is held may be in another unit, V.
+MAX_HELD_VOLTAGE = 10.0
 #: Unknowns up to which primary distributions are solved directly in 2D: walls without resistance
 #: tie both potentials together, which multigrid for each of them does not see.
 PRIMARY = 400_000
@@ -406,6 +408,9 @@ class Simulation:
         """
         voltage, share = self.s.get_voltage(), abs(self.flowing) / self.model.area
         held = segment.voltage is not None
+        if held and not self.once and abs(voltage) > MAX_HELD_VOLTAGE:
+            self.remarks.add("volts", f"{segment.label}: {voltage:.4g} V is held, which no cell "
+                             "has; check the unit of voltage")
         odd = share <= MIN_DENSITY if held else segment.sign and abs(voltage) > MAX_OHMIC_DROP
         if not odd:
             return

@@ -133,7 +133,7 @@ class Stepper:
         self.system, self.stages, self.settings = system, tuple(stages), settings
         self.dt = settings.dt0
         self.rejections = 0
-        self.jump, self.lasts = -math.inf, math.inf  # last jump, and what lasted how long then, s
+        self.jump, self.lasts = -math.inf, math.inf  # last jump or kink, and what lasts how long, s
         self.gently = False  # the next step leads from what was before a jump to what comes after
 
     def restart(self, lasts: float = 0.0, *, gently: bool = False) -> None:
@@ -149,9 +149,17 @@ class Stepper:
         first = JUMP_START_FACTOR * self.settings.dt_min if gently else lasts or math.inf
         self.dt = max(min(self.settings.dt0, first), self.smallest)
 
+    def bend(self, lasts: float) -> None:
+        """Note a kink of the control: steps after it may be as short as after a jump.
+
+        Args:
+            lasts: as in `restart`.
+        """
+        self.jump, self.lasts = self.system.t, lasts
+
     @property
     def smallest(self) -> float:
-        """The smallest step, s: dt_min, or less after a jump.
+        """The smallest step, s: dt_min, or less after a jump or a kink.
 
         What is left at the wall falls like 1 - sqrt(t/lasts), by `tolerance` within tolerance^2 of
         that time; without a shorter step no first one may be accurate.

@@ -573,6 +573,69 @@ def test_salt_that_does_not_last_runs_out_in_time(
     closed(result)
 
 
+def _risen(rise: str, at: str = "3437 A/m^2") -> list[dict[str, Any]]:
+    """A table of time that goes from nothing to a current in a given time, and stays there."""
+    table = {"along": "t", "at": ["0 s", rise, "2 s"], "values": ["0 A/m^2", at, at]}
+    return [{"step": "plate", "current_density": table, "duration": "2 s"}]
+
+
+@pytest.mark.parametrize("rise", ["1 us", "1 ms"])
+def test_a_current_may_rise_as_steeply_as_it_jumps(rise: str, tmp_path: Path) -> None:
+    """3437 A/m2 after an edge of 1 us or 1 ms: Sand's time and half of the edge, dt_min 0.1 ms.
+
+    A layer of c0 sqrt(t/t_Sand) begins at the end of an edge as at a jump.
+    """
+    result = cell(_risen(rise), geometry=NEAR).run(tmp_path / "r")
+    (event,) = result.summary["events"]
+    sand = np.pi * 3e-10 * (FARADAY * 1000.0 / (2 * 3437.0 * 0.6)) ** 2
+    edge = float(rise.split()[0]) * {"us": 1e-6, "ms": 1e-3}[rise.split()[1]]
+    print("over Sand's time", (event["t"] - edge / 2) / sand)
+    assert event["event"] == "depletion"
+    assert event["t"] - edge / 2 == pytest.approx(sand, rel=0.01)
+    closed(result)
+
+
+def test_a_voltage_may_change_as_steeply_as_it_jumps(tmp_path: Path) -> None:
+    """From 0.1 to -1 V within 1 us of 0.2 s, in a table: the charge of a jump there."""
+    charges = []
+    for k, edge in enumerate(("0.2 s", "0.200001 s")):
+        table = {"along": "t", "at": ["0 s", "0.2 s", edge, "0.4 s"],
+                 "values": ["0.1 V", "0.1 V", "-1 V", "-1 V"]}  # fmt: skip
+        result = cell(
+            [{"step": "hold", "voltage": table, "duration": "0.4 s"}],
+            geometry=NEAR, kinetics=kinetics(100.0),
+        ).run(tmp_path / str(k))  # fmt: skip
+        charges.append(result.summary["charge"])
+        closed(result)
+    print("charges", charges)
+    assert charges[1] == pytest.approx(charges[0], rel=1e-4)
+
+
+def test_volts_that_no_cell_has_are_said(tmp_path: Path) -> None:
+    """-30 V held, perhaps for -30 mV."""
+    (text,) = [
+        text for text in cell([hold(-30.0, 1e-4)]).run(tmp_path / "r").summary["warnings"]
+        if "unit" in text
+    ]  # fmt: skip
+    assert text == "hold: -30 V is held, which no cell has; check the unit of voltage"
+
+
+@pytest.mark.parametrize("rise", ["0 s", "1 ns"])
+def test_a_later_current_that_the_mesh_cannot_show_is_no_depletion(
+    rise: str, tmp_path: Path
+) -> None:
+    """1e6 A/m2 on cells of 5 um, in a table: 43 nm of diffusion, found 30 times too late."""
+    steps = _risen(rise, "1e6 A/m^2")
+    if rise == "0 s":  # a jump after 10 ms of little
+        steps[0]["current_density"] = {
+            "along": "t", "at": ["0 s", "10 ms", "10 ms", "2 s"],
+            "values": ["1 A/m^2", "1 A/m^2", "1e6 A/m^2", "1e6 A/m^2"],
+        }  # fmt: skip
+    with pytest.raises(RunError, match=r"salt at the walls .* run out unseen") as caught:
+        cell(steps).run(tmp_path / "r")
+    assert "the smallest cells, 5e+03 nm, would show that far too late" in str(caught.value)
+
+
 def test_a_rest_right_after_a_short_hold_begins_with_steps_below_dt_min(tmp_path: Path) -> None:
     """The layer that 10 ms at -1 V leave at the wall fades on the scale of the time since."""
     hold = {"step": "hold", "voltage": "-1 V", "duration": "10 ms"}

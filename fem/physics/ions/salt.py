@@ -197,7 +197,7 @@ class SaltLedger(Observer):
                     if depleted else f"not depleted, {shown}")
         if little := self._little():
             yield Cause("initial.c", True, little)
-        last = sand_time(self.ions, self.data.T, segment.control(0.0, 1.0).current)
+        last = sand_time(self.ions, self.data.T, self._jump(segment))
         if last is not None:
             hidden, text = self._hidden(segment), f"salt lasts {last:.2g} s at a flat wall"
             yield Cause("Sand's time", bool(hidden), f"{text} (Sand's time){hidden}")
@@ -229,7 +229,7 @@ class SaltLedger(Observer):
 
     def _hidden(self, segment: Any) -> str:
         """Remark on a current that the mesh would show to use up the salt too late; or empty."""
-        last = sand_time(self.ions, self.data.T, segment.control(0.0, 1.0).current)
+        last = sand_time(self.ions, self.data.T, self._jump(segment))
         transport = _transport(self.ions, self.data.T)
         if last is None or transport is None or not last < segment.end():
             return ""
@@ -239,6 +239,12 @@ class SaltLedger(Observer):
             f"{1e9 * cell:.3g} nm, would show that far too late: check the units of "
             "current_density and of the salt, lower the current, or refine the mesh at the walls"
         )
+
+    def _jump(self, segment: Any) -> float | None:
+        """Current that begins now, at the start of a segment or where it jumps in it, A/m2."""
+        since = 0.0 if self.begun is None else self.s.t - self.begun.t
+        current: float | None = segment.control(since, 1.0, after=True).current
+        return current
 
     def _smallest_cell(self) -> float:
         """Shortest edge of all cells with salt, m (collective)."""
@@ -345,13 +351,20 @@ class SaltLedger(Observer):
         found: list[float] | None = domain.comm.bcast(place, root=owner)
         return found
 
-    def stuck(self) -> Event | None:
-        """Depletion, where the current imposed takes the last salt away (collective)."""
+    def stuck(self) -> Event | str | None:
+        """Depletion, where the current imposed takes the last salt away (collective).
+
+        Found far too late, because the current rose where the mesh could not show it, it is none.
+        """
         if not self._followed:
             return None
         low = self.s.extrema("c")[0]
-        spent = low < DEPLETED_SHARE * self.ions.c0 and self._takes_more_than_there_is()
-        return self._depletion(low) if spent else None
+        if not (low < DEPLETED_SHARE * self.ions.c0 and self._takes_more_than_there_is()):
+            return None
+        assert self.begun is not None
+        if hidden := self._hidden(self.begun.segment):
+            return f"The salt at the walls has run out unseen: it lasts Sand's time{hidden}"
+        return self._depletion(low)
 
     def _takes_more_than_there_is(self) -> bool:
         """The current imposed is what takes the last salt away (collective).

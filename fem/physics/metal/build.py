@@ -265,7 +265,8 @@ def set_initial(case: Case, domain: Domain, s: System) -> None:
 
     Of a thickness d that is a number there is as much metal as asked for, though the wall cuts the
     profile: with its middle at h it holds lambda ln(1 + exp(h/lambda)), so that
-    h = d + lambda ln(1 - exp(-d/lambda)). An expression of place says where the middle is.
+    h = d + lambda ln(1 - exp(-d/lambda)). Nodes sum that up within (size/lambda)^2/12.
+    An expression of place says where the middle is.
     """
     layer = case.initial.metal_layer
     if layer is None:
@@ -276,6 +277,12 @@ def set_initial(case: Case, domain: Domain, s: System) -> None:
     places = domain.places(points)
     thickness = layer.at(**{k: v for k, v in places.items() if k in layer.variables})
     if isinstance(layer, Constant):
-        thickness = thickness + width * math.log1p(-math.exp(-layer.value / width))
+        room = domain.ends[1] - domain.ends[0]
+        if layer.value >= room:
+            raise CaseError(
+                f"initial.metal_layer: {1e6 * layer.value:.4g} um: leaves no electrolyte in a cell "
+                f"of {1e6 * room:.4g} um"
+            )
+        thickness = thickness + width * math.log(-math.expm1(-layer.value / width))
     above = domain.along(points) - domain.ends[0] - thickness
     xi.value.x.array[:] = 0.5 - 0.5 * np.tanh(0.5 * above / width)

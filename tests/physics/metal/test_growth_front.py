@@ -13,6 +13,7 @@ import pytest
 from scipy.optimize import brentq
 
 from fem import Case
+from fem.base.errors import CaseError
 from tests.verification.fronts import (
     EQUAL,
     KAPPA,
@@ -99,23 +100,40 @@ def test_a_flat_front_stays_flat(tmp_path, reached):
     reached("highest less lowest point of the front", np.ptp(heights), most=0.26e-6, unit="m")
 
 
-@pytest.mark.parametrize("thickness", [0.5, 2.0, 6.0])
-def test_a_thin_layer_holds_the_metal_that_was_asked_for(thickness, tmp_path):
-    """In interface widths; with its middle there, one of 2 held 6.3 % more, of 0.5 95 %."""
-    run = Case.from_dict({
+def _thin(thickness):
+    """A layer on the collector of a cell of 12 um, and next to no current."""
+    return Case.from_dict({
         "schema": 1, "title": "thin", "metal": "Li", "electrolyte": "LiPF6_EC_EMC_3_7",
         "temperature": "25 degC", "study": "growth",
         "geometry": {"family": "planar", "width": "1 um", "length": "12 um", "size": "0.1 um"},
         "collector": {"material": "Cu"}, "counter": {"kind": "metal"},
         "kinetics": [{"surface": "collector", "wall": "film", "eta_nuc": "0 V"}],
-        "initial": {"metal_layer": f"{thickness} um"}, "growth": {"interface_width": "1 um"},
+        "initial": {"metal_layer": thickness}, "growth": {"interface_width": "1 um"},
         "protocol": [{"step": "plate", "current_density": "1 A/m^2", "duration": "1 ms"}],
         "output": {"figures": False},
-    }).run(tmp_path / "r")  # fmt: skip
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("thickness", [0.5, 2.0, 6.0])
+def test_a_thin_layer_holds_the_metal_that_was_asked_for(thickness, tmp_path):
+    """In interface widths; with its middle there, one of 2 held 6.3 % more, of 0.5 95 %."""
+    run = _thin(f"{thickness} um").run(tmp_path / "r")
     charge_of_a_metre = 7.43e9  # F/V_m of lithium, 12.99e-6 m3/mol, C/m3
     assert run.series["plated"][0] == pytest.approx(
         thickness * UM * charge_of_a_metre, rel=2e-3, abs=1e-3
     )
+
+
+@pytest.mark.parametrize("thickness", ["12 um", "25 um"])
+def test_a_layer_that_leaves_no_electrolyte_is_refused(thickness, tmp_path):
+    """Its salt would be nan at c = inf."""
+    with pytest.raises(CaseError, match=f"metal_layer: {thickness}: leaves no electrolyte in a ce"):
+        _thin(thickness).run(tmp_path / "r")
+
+
+def test_a_layer_of_next_to_nothing_begins(tmp_path):
+    """1e-20 um, below the round-off of exp(-d/lambda)."""
+    assert _thin("1e-20 um").run(tmp_path / "r").series["plated"][0] < 2e-3
 
 
 def test_order_in_space():
