@@ -150,8 +150,10 @@ def _unmet(case: Case) -> dict[str, str]:
     initial, unmet = case.initial, {}
     if initial.from_ is not None:
         unmet["from"] = "initial.from (bare walls and the salt of the electrolyte in its place)"
-    if initial.c is not None and initial.c.variables:
-        unmet["c"] = "initial.c, which varies in space (that of the electrolyte in its place)"
+    for key in {*type(initial).model_fields} & {*with_own().fields}:
+        if getattr(getattr(initial, key), "variables", ()):
+            unmet[key] = (f"initial.{key}, which varies in space (that of the electrolyte in its "
+                          "place)")
     return unmet
 
 
