@@ -33,7 +33,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +141,9 @@ def _fields(result: Path) -> dict[str, npt.NDArray[Any]]:
 
 def solve(name: str, result: Path) -> int:
     """Run a case on this rank, by the command line, and note what its solver is made of."""
-    from fem.cli.main import main
     from fem.compat import MPI
 
-    inside = watch()
+    main, inside = command_line(), watch()
     case = str(CASES / f"{name}.toml")
     code = int(main(["run", case, "--out", str(result), "--quiet", "--hooks"]))
     if name in RESUMED and not code:
@@ -152,6 +151,17 @@ def solve(name: str, result: Path) -> int:
     if not code and MPI.COMM_WORLD.rank == 0:
         _write(result / "inside.json", inside)
     return code
+
+
+def command_line() -> Callable[[Sequence[str]], int]:
+    """The command `hostplate` of the checkout whose code runs, wherever it stands there."""
+    import fem
+
+    project = Path(fem.__file__).parents[1] / "pyproject.toml"
+    scripts = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["scripts"]
+    module, _, name = scripts["hostplate"].partition(":")
+    found: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def watch() -> dict[str, Any]:
