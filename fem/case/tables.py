@@ -218,6 +218,11 @@ class Counter(Table):
         1.0, description="share of its capacity that a cathode holds at the start"
     )
 
+    @property
+    def stores(self) -> bool:
+        """It holds so much metal and no more."""
+        return self.kind in ("foil", "cathode")
+
 
 class Collector(Table):
     """The driven electrode, on the boundary `collector`."""

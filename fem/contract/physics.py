@@ -295,7 +295,10 @@ class Physics:
         doc: one line.
         solver: makes its parts, (setup, table) -> iterable of `fem.system.part.Part`, where `setup`
             is a `fem.setup.setup.Setup`, in a study that a physics brings a `Filled`; a function,
-            or where it is found: "module:function". Without one it only declares.
+            or where it is found: "module:function". Without one it only declares. Parts of physics
+            before it are there by the names that they provide (`Filled.part`).
+        books: makes observers of what all parts have made, as `solver` does. They are made when
+            all others are, stand behind them, and are the first to measure a step.
         table: pydantic model of its table, a subclass of `fem.values.kinds.Table`. A physics with a
             table takes part where a case gives it, one without in all its studies (`given`).
         section: name of its table, if that is another one.
@@ -333,6 +336,7 @@ class Physics:
     name: str
     doc: str
     solver: str | Callable[[Any, Any], Iterable[Any]] | None = None
+    books: str | Callable[[Any, Any], Iterable[Any]] | None = None
     table: type[BaseModel] | None = None
     section: str = ""
     many: bool = False
@@ -370,11 +374,12 @@ class Physics:
             return self.wanted(tables)
         return True if self.table is None else tables.get(self.key)
 
-    def parts(self, setup: Any, table: Any) -> list[Any]:
-        """Make its parts for a case; nothing without a solver."""
-        if self.solver is None:
+    def parts(self, setup: Any, table: Any, *, books: bool = False) -> list[Any]:
+        """Make its parts for a case, or its books; nothing without a function that does."""
+        given = self.books if books else self.solver
+        if given is None:
             return []
-        make = named(self.solver) if isinstance(self.solver, str) else self.solver
+        make = named(given) if isinstance(given, str) else given
         return list(make(setup, table))
 
 

@@ -8,7 +8,7 @@ insulated.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,19 +75,13 @@ class Edges:
     drives: list[Drive] = field(default_factory=list)
     flows: dict[str, Flow] = field(default_factory=dict)
 
-    @staticmethod
-    def hold(
-        s: System, held: Mapping[str, Mapping[str, Property | float]]
-    ) -> list[tuple[Any, Any, Any]]:
-        """Set held values.
-
-        Args:
-            s: the system.
-            held: unknown, which may not be there -> boundary -> value.
+    def hold(self, s: System) -> list[tuple[Any, Any, Any]]:
+        """Set held values of unknowns that are there.
 
         Returns:
             (array, nodes, property) of those that change in time.
         """
+        held = {"phi_l": self.phi_l, "c": self.c}
         moving = []
         for name, conditions in held.items():
             if name not in s.unknowns:

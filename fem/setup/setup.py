@@ -12,9 +12,12 @@ from fem.materials import library
 from fem.mesh.domain import Domain
 from fem.setup.edges import Edges
 from fem.setup.surfaces import Surfaces
+from fem.system.part import Part
 from fem.values.properties import number, varies
 
-__all__ = ["CONDUCTIVITY_SHARE", "Bound", "Filled", "Filling", "Setup", "filling_of", "porous"]
+__all__ = [
+    "CONDUCTIVITY_SHARE", "Bound", "Filled", "Filling", "Setup", "filling_of", "pores", "porous",
+]  # fmt: skip
 
 #: An electron conductor this much better than the electrolyte is a better one than any potential
 #: difference could show (1 mA/cm2 over 100 um: 1e-7 V); more only costs digits.
@@ -81,6 +84,21 @@ def _is_zero(value: Any) -> bool:
     return value is None or (not varies(value) and number(value) == 0.0)
 
 
+def pores(fillings: Mapping[str, Filling]) -> list[str]:
+    """Regions that metal can fill: electrolyte by itself, not in an averaged medium.
+
+    Raises:
+        CaseError: there is none.
+    """
+    out = [
+        name for name, filling in fillings.items()
+        if isinstance(filling.material, library.Electrolyte) and filling.porosity is None
+    ]
+    if not out:
+        raise CaseError("regions: a growth study needs a region of plain electrolyte to grow into")
+    return out
+
+
 def porous(
     fillings: Mapping[str, Filling], ionic: Sequence[str], conductors: Sequence[str]
 ) -> list[str]:
@@ -110,11 +128,17 @@ class Filled:
     Attributes:
         case, domain: what is solved where.
         fillings: by region of the mesh.
+        parts: those that have been made so far, one physics after the other.
     """
 
     case: Case
     domain: Domain
     fillings: dict[str, Filling]
+    parts: list[Part] = field(default_factory=list, kw_only=True)
+
+    def part(self, name: str) -> Any:
+        """The part that provides a name, of those made so far; None where none does."""
+        return next((part for part in self.parts if name in part.provides), None)
 
 
 @dataclass(frozen=True)
@@ -153,6 +177,19 @@ class Setup(Filled):
         return porous(self.fillings, self.ionic, self.conductors)
 
     @property
+    def filled(self) -> list[str]:
+        """Regions of which other physics say what is left of the pores, and what conducts there."""
+        return [*self.pores, *self.porous]
+
+    @property
     def cap(self) -> float:
         """Electronic conductivity that is enough for any solid, S/m."""
         return CONDUCTIVITY_SHARE * self.kappa
+
+    @property
+    def capped(self) -> dict[str, float]:
+        """Regions whose sigma is lowered to `cap`, and `metal` if it grows; with their own, S/m."""
+        known = {n: self.fillings[n].sigma for n in self.conductors if n not in self.filled}
+        known |= {"metal": self.case.metal_data.sigma} if self.pores else {}
+        found = {n: number(value) for n, value in known.items() if not varies(value)}
+        return {n: sigma for n, sigma in found.items() if sigma > self.cap}

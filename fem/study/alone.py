@@ -9,7 +9,7 @@ from fem.contract.physics import Column, Field
 from fem.mesh.domain import Domain
 from fem.setup.setup import Filled, filling_of
 from fem.study.build import check_names
-from fem.study.own import Guarded, declare, guest_parts, is_ours, named_failures
+from fem.study.own import Guarded, add_parts, declare, is_ours, named_failures
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 
@@ -61,7 +61,8 @@ def build(case: Case, domain: Domain) -> Alone:
     solids = [n for n, f in setup.fillings.items() if f.electrolyte is None]
     domain.order = (*solids, *(n for n in domain.regions if n not in solids))
     s = System(domain, case.temperature)
-    parts = guest_parts(setup)
+    add_parts(setup)
+    parts = tuple(setup.parts)
     check_needs(parts)
     for part in parts:
         declare(part, s)

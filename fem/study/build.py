@@ -19,38 +19,18 @@ from fem.base.errors import CaseError, RunError
 from fem.case import names as case_names
 from fem.case.case import Case
 from fem.compat import dfem
-from fem.contract.physics import TIMED, Column, Field
+from fem.contract.physics import Column, Field
 from fem.mesh.domain import Domain
-from fem.physics.circuit.circuit import Circuit
-from fem.physics.electrons import build as electrons_build
-from fem.physics.ions import build as ions_build
-from fem.physics.ions.salt import SaltLedger
-from fem.physics.metal import build as growth
-from fem.physics.metal.displacement import Displacement, Displacing
-from fem.physics.metal.metal import Metal
-from fem.physics.nuclei import build as nuclei_build
-from fem.physics.walls.counter import holding
-from fem.physics.walls.interface import Interface
-from fem.physics.walls.ledger import WallLedger, film_per_charge, smallest_diameter
 from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges
 from fem.setup.places import check_places, initial_concentration, largest_kappa
 from fem.setup.setup import Filling, Setup, filling_of
+from fem.setup.setup import pores as pores_of
 from fem.setup.setup import porous as porous_of
-from fem.study.own import (
-    Guarded,
-    check_made,
-    declare,
-    guest_parts,
-    is_ours,
-    named_failures,
-    own_physics,
-    prepared,
-)
+from fem.study.own import Guarded, add_parts, check_made, declare, is_ours, named_failures, prepared
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
-from fem.values.properties import number
 
 __all__ = ["Model", "build", "check_names", "ledger"]
 
@@ -174,86 +154,36 @@ def build(case: Case, domain: Domain) -> Model:
     c0 = initial_concentration(case, fillings)
     check_places(case, domain, fillings, c0)
     edges = boundaries.read(case, domain, ionic, conductors, c0, clock)
-    pores = growth.pores(fillings) if case.study == "growth" else []
+    pores = pores_of(fillings) if case.study == "growth" else []
     porous = porous_of(fillings, ionic, conductors)
-    filled = [*pores, *porous]  # where other physics say what is left of the pores
     kappa = max(largest_kappa(case, n, fillings[n], c0, domain) for n in ionic)
     found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa, porous)
     setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa, pores)
     setup = prepared(setup)
-    found = setup.surfaces
-    guests = guest_parts(setup) + own_physics(case, domain)
-    # Another model of the electrolyte takes the place of the salt.
-    replaced = case.playing("electrolyte") is not None
-    ions: Any = None
-    if replaced:
-        ions = next(part for part in guests if "ions" in part.provides)
-        guests = tuple(part for part in guests if part is not ions)
-    else:
-        ions = ions_build.ions(setup, filled)
-    electrons, capped = electrons_build.electrons(setup, filled)
-    stored = case.counter.kind in ("foil", "cathode")
-    counter = (found.counter,) if found.counter and not stored else ()
-    metal = None
-    if pores:
-        bridges = {n: 0.0 if (f := fillings[n].sigma) is None else number(f) for n in pores}
-        metal = growth.metal(case, domain, found, bridges, kappa, setup.cap, electrons)
-        full = float(case.metal_data.sigma)
-        capped |= {"metal": full} if full > setup.cap else {}
-    thickness = film_per_charge(case.metal_data)
-    interface = Interface(
-        () if pores else (*found.plating, *counter),
-        state=case.study == "tertiary",
-        initial_charge=case.initial.plated_charge or 0.0,
-        charge_scale=found.covering_charge,
-        thickness=thickness,
-    )
-    opposite = holding(case, found) if stored else growth.counter(case, found) if pores else None
-    nuclei = None if metal is None else nuclei_build.nuclei(case, domain, found, metal)
-    covers = None if metal is None else growth.covering(case, domain, found, metal)
-    displaced = None if metal is None else growth.displacement(case, ions, metal)
-    parts = (electrons, ions, metal, nuclei, covers, displaced, interface, opposite)
-    known: tuple[Part, ...] = tuple(p for p in parts if p is not None)
-    circuit = Circuit(case.study in TIMED)
-    books: tuple[Part, ...] = (circuit,)
-    if not replaced:
-        books += (SaltLedger(ions, ions_build.data(setup)),)
-    if metal is None:
-        diameter = smallest_diameter(domain.sidecar.get("parameters", {}))
-        books += (WallLedger(interface, thickness, diameter),)
-    else:
-        books += growth.books(case, metal, c0, nuclei.surfaces if nuclei else ())
-        limit = growth.supply(case, ions, metal)
-        books += () if limit is None else (limit,)
-    if case.output.vectors:
-        books += electrons.vectors() if electrons else ()
-        books += () if replaced else ions.vectors()
-    for moving in [part for part in guests if isinstance(part, Displacing)]:
-        if (moved := moving.displaced(ions)) is not None:
-            guests += (Displacement(ions, moving, moved, moving.home),)
-    _require_laws(porous, guests)
-    physics = known + guests + books
+    books = add_parts(setup)
+    physics = tuple(setup.parts)
+    _require_laws(setup)
     check_needs(physics)
     for part in physics:
         declare(part, s)
-    fronts = metal is not None or bool(porous)
-    floating = pieces.gauge(s, electrons, ions, found, edges, _empty(metal), fronts)
+    electrons, ions, metal = (setup.part(name) for name in ("electrons", "ions", "front"))
+    found, fronts = setup.surfaces, bool(setup.filled)
+    empty = metal.empty if metal else ()
+    floating = pieces.gauge(s, electrons, ions, found, edges, empty, fronts)
     _require_path(found, floating, edges, case)
     for part in physics:
         with named_failures(part, "rows"):
             part.rows(s)
-    ions_build.set_initial(setup, s)
-    if metal is not None:
-        growth.set_initial(case, domain, s)
-    held = edges.hold(s, ions_build.held(setup))
+    held = edges.hold(s)
     for name in edges.flows:
         s.charges[ledger(name)] = np.zeros(2)
     s.remember()
     s.close()
-    check_made(case, guests, s)
+    check_made(case, physics, s)
+    circuit = setup.part("circuit")
     return Model(
-        case, domain, setup, s, physics, books, circuit.area, circuit.current, capped, clock, held,
-        floating,
+        case, domain, setup, s, physics, books, circuit.area, circuit.current, setup.capped, clock,
+        held, floating,
     )
 
 
@@ -278,24 +208,18 @@ def _require_path(
         )
 
 
-def _require_laws(porous: list[str], guests: tuple[Any, ...]) -> None:
+def _require_laws(setup: Setup) -> None:
     """Every solid with pores has an entry that says how they react.
 
     Raises:
         CaseError: one has none.
     """
-    known = {n for part in guests if "pore_surfaces" in part.provides for n in part.regions}
-    lost = [n for n in porous if n not in known]
-    if lost:
+    hosts = setup.part("pore_surfaces")
+    for name in (n for n in setup.porous if hosts is None or n not in hosts.regions):
         raise CaseError(
-            f"regions.{lost[0]}.porosity: a solid with pores reacts all through; give "
-            f"[averaged.regions.{lost[0]}] with its surface, or leave porosity out"
+            f"regions.{name}.porosity: a solid with pores reacts all through; give "
+            f"[averaged.regions.{name}] with its surface, or leave porosity out"
         )
-
-
-def _empty(metal: Metal | None) -> set[str]:
-    """Pores without a bridge: nothing conducts electrons there before there is metal."""
-    return {*metal.regions} - {*metal.bridged} if metal else set()
 
 
 def check_names(case: Case, domain: Domain) -> None:

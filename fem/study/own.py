@@ -14,30 +14,42 @@ import numpy as np
 from fem.base.errors import CaseError, RunError
 from fem.case.hooks import load
 from fem.contract.physics import named
+from fem.contract.registry import OURS
 from fem.files.fields import center_of
 from fem.setup.setup import Filled, Setup
 from fem.system.part import Observer, Part
 from fem.system.system import System
 
 __all__ = [
-    "Guarded", "check_made", "declare", "guest_parts", "is_ours", "named_failures", "own_physics",
-    "prepared",
+    "Guarded", "add_parts", "check_made", "declare", "is_ours", "named_failures", "prepared",
 ]  # fmt: skip
 
 
-def guest_parts(setup: Filled) -> tuple[Part, ...]:
-    """The parts of all registered physics that take part in a case, in their order.
+def add_parts(setup: Filled) -> tuple[Part, ...]:
+    """Add the parts of all physics that take part in a case to its set-up, in their order.
+
+    Returns:
+        The last of them, which are the books.
 
     Raises:
         CaseError: a physics cannot be made for the case, or makes something else.
     """
+    _add(setup, books=False)
+    setup.parts.extend(_own_physics(setup.case, setup.domain))
+    others = len(setup.parts)
+    _add(setup, books=True)
+    return tuple(setup.parts[others:])
+
+
+def _add(setup: Filled, *, books: bool) -> None:
     case = setup.case
-    made: list[Part] = []
     for physics in case.taking_part():
-        table = physics.given(vars(case))
-        origin = f"physics {physics.name!r} ({case.guests.registry.origin[physics.name]})"
-        made += _parts(origin, functools.partial(physics.parts, setup, table))
-    return tuple(made)
+        origin, table = case.guests.registry.origin[physics.name], physics.given(vars(case))
+        make = functools.partial(physics.parts, setup, table, books=books)
+        if origin == OURS:
+            setup.parts.extend(make())
+        else:
+            setup.parts.extend(_parts(f"physics {physics.name!r} ({origin})", make))
 
 
 def prepared(setup: Setup) -> Setup:
@@ -48,7 +60,7 @@ def prepared(setup: Setup) -> Setup:
     return setup
 
 
-def own_physics(case: Any, domain: Any) -> tuple[Part, ...]:
+def _own_physics(case: Any, domain: Any) -> tuple[Part, ...]:
     """Parts that the module's `physics(case, domain)` returns; none without such a function.
 
     Raises:

@@ -17,13 +17,13 @@ from fem.base.constants import FARADAY
 from fem.compat import MPI, dmesh, owned_size
 from fem.mesh.domain import Domain
 from fem.physics.circuit.circuit import Circuit
+from fem.physics.displacement import Displacement
 from fem.physics.electrons.electrons import Electrons
 from fem.physics.ions.ions import Ions, Medium
 from fem.physics.ions.salt import Data, SaltLedger
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.deposit import Deposit
-from fem.physics.metal.displacement import Displacement
 from fem.physics.metal.metal import Counter, Film, Metal
 from fem.run.start import hold
 from fem.setup import kinetics

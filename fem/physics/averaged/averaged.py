@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,6 @@ class Averaged(Observer):
         charge_density: of the metal, zF/V_m, C/m3.
         initial_charge: metal on all surfaces at the start, C/m2.
         timed: metal is followed; without it stays as it is.
-        displacement: electrolyte that metal displaces leaves.
         tensors: tortuosity of regions that are not the same in all directions.
     """
 
@@ -120,11 +119,9 @@ class Averaged(Observer):
     charge_density: float
     initial_charge: float = 0.0
     timed: bool = True
-    displacement: bool = True
     tensors: Mapping[str, Array] = field(default_factory=dict)
 
     needs: tuple[str, ...] = ("phi_s", "phi_l", "c_seen", "ions", "circuit")
-    home: ClassVar[str] = "eps_m"
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -141,11 +138,6 @@ class Averaged(Observer):
     def regions(self) -> tuple[str, ...]:
         """Names of the hosts."""
         return tuple(host.name for host in self.hosts)
-
-    def displaced(self, ions: Any) -> float | None:
-        """Ion volume of displaced electrolyte (none is known: 0); None where it stays."""
-        salty = bool({*ions.salty} & {*self.regions}) and not ions.frozen
-        return 0.0 if self.displacement and self.timed and salty else None
 
     # -- declaration ---------------------------------------------------------------------------
 

@@ -15,15 +15,17 @@ from fem.physics.averaged.averaged import Averaged
 from fem.physics.averaged.hosts import Host
 from fem.physics.averaged.table import Averaged as Entry
 from fem.physics.averaged.table import AveragedRegion
+from fem.physics.displacement import Displacement
 from fem.setup.laws import find_law
 from fem.setup.setup import Setup
 from fem.setup.surfaces import Reaction
+from fem.system.part import Part
 from fem.values.properties import number
 
 __all__ = ["build"]
 
 
-def build(setup: Setup, table: Entry) -> Iterator[Averaged]:
+def build(setup: Setup, table: Entry) -> Iterator[Part]:
     """The averaged hosts of a case.
 
     Raises:
@@ -49,11 +51,14 @@ def build(setup: Setup, table: Entry) -> Iterator[Averaged]:
                 raise CaseError(f"averaged.regions.{pattern}.tensor: the mesh is "
                                 f"{setup.domain.dim}D; give as many rows")
             tensors[name] = np.array(entry.tensor)
-    yield Averaged(
+    timed, ions = case.study in TIMED, setup.part("ions")
+    averaged = Averaged(
         tuple(hosts), data.z * FARADAY / float(data.molar_volume),
-        case.initial.plated_charge or 0.0, case.study in TIMED,
-        table.displacement == "outflow", tensors,
+        case.initial.plated_charge or 0.0, timed, tensors,
     )
+    yield averaged
+    if timed and table.displacement == "outflow" and {*ions.salty} & {*averaged.regions}:
+        yield Displacement(ions, averaged, home="eps_m")  # no ion volume is known here
 
 
 def _host(setup: Setup, name: str, entry: AveragedRegion) -> Host:

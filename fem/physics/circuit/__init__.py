@@ -13,6 +13,7 @@ COMMANDED_RTOL = 1e-6
 PHYSICS = Physics(
     "circuit",
     "the current through the cell, its voltage and its charge",
+    books="fem.physics.circuit.circuit:books",
     studies=ALL,
     columns=(
         Column("current_density", "A/m^2", "through the collector, plating is negative",

@@ -15,13 +15,15 @@ import numpy as np
 import ufl
 
 from fem.case.drive import given_charge
+from fem.contract.physics import TIMED
 from fem.physics.circuit.split import Split
 from fem.setup.kinetics import PASSIVE_SHARE
+from fem.setup.setup import Setup
 from fem.system.part import Begun, Cause, Event, Observer
 from fem.system.ports import FLOWS
 from fem.system.system import System
 
-__all__ = ["Circuit"]
+__all__ = ["Circuit", "books"]
 
 #: Time integrals that are kept: what passed through the collector; through the walls, since some
 #: leaves through boundaries; half of all ionic currents' magnitudes; side reactions. C (2D: C/m).
@@ -40,6 +42,11 @@ NOTHING_TO_STRIP = (
     "nothing to strip: there is no metal on the walls; give initial.plated_charge (growth study: "
     "initial.metal_layer), or plate first"
 )
+
+
+def books(setup: Setup, _table: Any) -> Iterator[Circuit]:
+    """The books of the cell; in time they compare its charge with what the protocol gives."""
+    yield Circuit(setup.case.study in TIMED)
 
 
 class Circuit(Observer):

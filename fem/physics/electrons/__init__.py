@@ -22,6 +22,8 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
 PHYSICS = Physics(
     "electrons",
     "the electronic potential in everything that conducts electrons",
+    solver="fem.physics.electrons.build:build",
+    books="fem.physics.electrons.build:books",
     studies=ALL,
     check=check,
     ingredients="fem.physics.electrons.ingredients:ingredients",

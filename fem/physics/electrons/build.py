@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import ufl
@@ -10,27 +10,22 @@ import ufl
 from fem.base.errors import CaseError
 from fem.physics.electrons.electrons import Electrons
 from fem.setup.setup import Setup
+from fem.system.part import Part
 from fem.values.properties import number, varies
 
-__all__ = ["electrons"]
+__all__ = ["books", "build"]
 
 
-def electrons(
-    setup: Setup, filled: Sequence[str]
-) -> tuple[Electrons | None, dict[str, float]]:
-    """The electrons of a case, None without a conductor; and each sigma that was lowered, S/m.
-
-    Args:
-        setup: the case on its mesh.
-        filled: regions whose conductivity is what other physics say, `sigma_pore`.
+def build(setup: Setup, _table: Any) -> Iterator[Electrons]:
+    """The electrons of a case; none without a conductor.
 
     Raises:
         CaseError: a region would bypass the contact of the collector.
     """
-    case, domain, edges = setup.case, setup.domain, setup.edges
+    case, domain, edges, filled = setup.case, setup.domain, setup.edges, setup.filled
     sigma = {n: setup.fillings[n].sigma for n in setup.conductors if n not in filled}
     if not (sigma or filled):
-        return None, {}
+        return
     values = {n: number(value) for n, value in sigma.items() if not varies(value)}
     table: dict[tuple[str, ...], Any] = {}
     if values:
@@ -48,8 +43,14 @@ def electrons(
             f"regions.{joined[0]}.connected: would bypass boundaries.collector.contact_resistance; "
             "leave one of them out"
         )
-    made = Electrons(
+    yield Electrons(
         table, connected=joined, contact_resistance=edges.collector_contact, fixed=edges.phi_s,
         resistances=edges.contacts, inflow=edges.into_solid, insulated=setup.surfaces.insulated,
     )
-    return made, {n: v for n, v in values.items() if v > setup.cap}
+
+
+def books(setup: Setup, _table: Any) -> Iterator[Part]:
+    """Their currents, where files are to have them."""
+    electrons = setup.part("electrons")
+    if setup.case.output.vectors and electrons:
+        yield from electrons.vectors()

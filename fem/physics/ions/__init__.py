@@ -24,6 +24,8 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
 PHYSICS = Physics(
     "ions",
     "the potential of the electrolyte and, where it is followed, its salt",
+    solver="fem.physics.ions.build:build",
+    books="fem.physics.ions.build:books",
     studies=ALL,
     check=check,
     ingredients="fem.physics.ions.ingredients:ingredients",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import ufl
 
 from fem.base.errors import CaseError
@@ -14,24 +15,34 @@ from fem.compat import MPI
 from fem.materials import library
 from fem.materials.limits import POSITIVE_LAWS, Bound, bounds, own_bound
 from fem.physics.ions.ions import Ions, Medium
-from fem.physics.ions.salt import Data
+from fem.physics.ions.salt import Data, SaltLedger
 from fem.setup.setup import Setup
 from fem.setup.transport import conductivity, law
-from fem.system.system import System
+from fem.system.part import Part
 from fem.theory.salt import MONOVALENT
 from fem.values.properties import Along, number, varies
 
-__all__ = ["data", "held", "ions", "set_initial"]
+__all__ = ["books", "build"]
+
+Array = npt.NDArray[np.float64]
 
 
-def ions(setup: Setup, filled: Collection[str]) -> Ions:
-    """The ions of a case and their salt.
+def build(setup: Setup, _table: Any) -> Iterator[Ions]:
+    """The ions of a case and their salt, where no other model of the electrolyte is asked for."""
+    if setup.case.playing("electrolyte") is None:
+        yield _ions(setup)
 
-    Args:
-        setup: the case on its mesh.
-        filled: regions whose porosity is what other physics say, `pore`.
-    """
-    case, domain, edges = setup.case, setup.domain, setup.edges
+
+def books(setup: Setup, _table: Any) -> Iterator[Part]:
+    """What is measured of the salt; and fluxes, where files are to have them."""
+    ions = setup.part("ions")
+    if isinstance(ions, Ions):
+        yield SaltLedger(ions, _data(setup))
+        yield from ions.vectors() if setup.case.output.vectors else ()
+
+
+def _ions(setup: Setup) -> Ions:
+    case, domain, edges, filled = setup.case, setup.domain, setup.edges, setup.filled
     frozen = case.study in ("primary", "secondary")
     groups: dict[Any, list[str]] = {}
     for n in setup.ionic:
@@ -74,11 +85,11 @@ def ions(setup: Setup, filled: Collection[str]) -> Ions:
         tuple(media), formula=formula, c0=setup.c0, frozen=frozen,
         fixed_potential=dict.fromkeys(edges.phi_l, 0.0),
         fixed_concentration={} if frozen else dict.fromkeys(edges.c, setup.c0),
-        inflow=edges.into_electrolyte,
+        inflow=edges.into_electrolyte, start=_start(setup),
     )
 
 
-def data(setup: Setup) -> Data:
+def _data(setup: Setup) -> Data:
     """Data of the salt, and where they end."""
     used = (setup.fillings[n].electrolyte for n in setup.salty)
     return Data(
@@ -115,26 +126,19 @@ def _laws_of_c(setup: Setup) -> tuple[Bound, ...]:
     return tuple(found.values())
 
 
-def set_initial(setup: Setup, s: System) -> None:
-    """Set a concentration of place at the start.
+def _start(setup: Setup) -> Callable[[Array], Array] | None:
+    """Points -> a concentration of place at the start; None where it is the same everywhere."""
+    given, domain = setup.case.initial.c, setup.domain
+    if given is None or not given.variables:
+        return None
 
-    Raises:
-        CaseError: a value that is not positive (collective).
-    """
-    given = setup.case.initial.c
-    if "c" not in s.unknowns or given is None or not given.variables:
-        return
-    c, domain = s.unknowns["c"], s.domain
-    points = c.space.tabulate_dof_coordinates()
-    values = np.broadcast_to(given.at(**domain.places(points)), len(points))
-    lowest = domain.comm.allreduce(float(np.min(values, initial=math.inf)), op=MPI.MIN)
-    if not lowest > 0.0:
-        raise CaseError(
-            f"initial.c: falls to {lowest:g} mol/m^3 on this mesh; it must stay above 0"
-        )
-    c.value.x.array[:] = values
+    def start(points: Array) -> Array:
+        values = np.broadcast_to(given.at(**domain.places(points)), len(points))
+        lowest = domain.comm.allreduce(float(np.min(values, initial=math.inf)), op=MPI.MIN)
+        if not lowest > 0.0:
+            raise CaseError(
+                f"initial.c: falls to {lowest:g} mol/m^3 on this mesh; it must stay above 0"
+            )
+        return values
 
-
-def held(setup: Setup) -> dict[str, dict[str, Any]]:
-    """Unknowns that boundaries hold, with the value on each."""
-    return {"phi_l": setup.edges.phi_l, "c": setup.edges.c}
+    return start

@@ -138,6 +138,7 @@ class Ions:
         fixed_potential: boundary -> phi_l, V.
         fixed_concentration: boundary -> c, mol/m3.
         inflow: boundary -> ionic current density into the electrolyte, A/m2.
+        start: points -> c at the start, mol/m3, where it is not c0 everywhere (collective).
     """
 
     media: tuple[Medium, ...]
@@ -147,6 +148,7 @@ class Ions:
     fixed_potential: Mapping[str, float] = field(default_factory=dict)
     fixed_concentration: Mapping[str, float] = field(default_factory=dict)
     inflow: Mapping[str, Any] = field(default_factory=dict)
+    start: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]] | None = None
 
     def vectors(self) -> tuple[CellMeans, ...]:
         """Currents and, where the salt is solved for, its fluxes, for files."""
@@ -200,7 +202,8 @@ class Ions:
         c = s.add("c", brine, differential=True, scale=self.c0, positive=True)
         s.define("c_seen", c.value)
         s.define("salt_charge", self.formula.equivalents * FARADAY)  # what scales the row of c
-        c.value.x.array[:] = self.c0
+        points = c.space.tabulate_dof_coordinates()
+        c.value.x.array[:] = self.c0 if self.start is None else self.start(points)
         for boundary, value in self.fixed_concentration.items():
             faces = domain.faces_of(boundary, self.salty)
             c.fix(domain.nodes_on(c.space, brine, faces=faces), value, group=boundary)

@@ -20,6 +20,8 @@ def _short_circuit(sections: Mapping[str, Any]) -> str:
 PHYSICS = Physics(
     "metal",
     "metal that fills pores, and its front",
+    solver="fem.physics.metal.build:build",
+    books="fem.physics.metal.build:books",
     table=Growth,
     section="growth",
     studies=frozenset({"growth"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,11 @@ from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.coatings import films_on
 from fem.compat import MPI
-from fem.materials import library
 from fem.mesh.domain import Domain
+from fem.physics.displacement import Displacement
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.deposit import Deposit
-from fem.physics.metal.displacement import Displacement
 from fem.physics.metal.events import MetalEvents
 from fem.physics.metal.metal import Counter, Film, Metal
 from fem.physics.metal.penetration import Penetration
@@ -27,42 +26,52 @@ from fem.physics.metal.room import Room
 from fem.physics.metal.supply import Supply
 from fem.physics.metal.table import Growth
 from fem.setup import pieces
-from fem.setup.media import ElectronMedia, IonMedia
+from fem.setup.media import ElectronMedia
+from fem.setup.setup import Setup
 from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
-from fem.system.system import System
-from fem.values.properties import Constant, varies
+from fem.values.properties import Constant, number, varies
 
-__all__ = ["books", "counter", "covering", "displacement", "metal", "pores", "set_initial"]
+__all__ = ["books", "build"]
 
 #: Conductivity of an empty pore for electrons over that of the best electrolyte for ions. What
 #: leaks through it is measured in every step.
 FLOOR_SHARE = 1e-8
 
+Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-def _table(case: Case) -> Growth:
-    """The table of the metal, which a growth study has."""
-    growth = case.table(Growth)
-    assert growth is not None
-    return growth
-
-
-def pores(fillings: Mapping[str, Any]) -> list[str]:
-    """Regions that metal can fill: electrolyte by itself, not in an averaged medium.
+def build(setup: Setup, growth: Growth) -> Iterator[Part]:
+    """The metal of a case, with what it covers and displaces, and a counter electrode of metal.
 
     Raises:
-        CaseError: there is none.
+        CaseError: data are missing.
     """
-    out = [
-        name for name, filling in fillings.items()
-        if isinstance(filling.material, library.Electrolyte) and filling.porosity is None
-    ]
-    if not out:
-        raise CaseError("regions: a growth study needs a region of plain electrolyte to grow into")
-    return out
+    case, found = setup.case, setup.surfaces
+    yield (metal := _metal(setup, growth, setup.part("electrons")))
+    yield from _covering(case, found, metal)
+    ions = setup.part("ions")
+    if growth.displacement != "none" and ions.salty:
+        yield Displacement(ions, metal, growth.ion_volume or 0.0)
+    if found.counter is not None and not case.counter.stores:
+        reaction = found.reactions["counter"]
+        yield Counter(reaction.at(case, {}, bare=False), found.faces["counter"], reaction.film)
+
+
+def books(setup: Setup, _growth: Growth) -> Iterator[Part]:
+    """Observers of the metal of a case, and the limit of what a voltage that is held draws."""
+    case, metal, ions = setup.case, setup.part("front"), setup.part("ions")
+    nuclei = setup.part("nuclei")
+    yield (deposit := Deposit(metal))
+    yield Room(deposit)
+    yield Penetration(metal, case, setup.c0)
+    yield MetalEvents(deposit)
+    yield Resolution(deposit, (*metal.films, *(nuclei.surfaces if nuclei else ())))
+    steps = (s for step in case.protocol for s in (step.steps if step.step == "cycle" else [step]))
+    if any(step.step == "hold" for step in steps) and ions.salty:
+        yield Supply(ions, metal)
 
 
 def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:
@@ -95,34 +104,14 @@ def _side_law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[An
     return at
 
 
-def counter(case: Case, found: Surfaces) -> Counter | None:
-    """The counter electrode of a growth study, if it is metal."""
-    if found.counter is None:
-        return None
-    law = found.reactions["counter"].at(case, {}, bare=False)
-    return Counter(law, found.faces["counter"], found.reactions["counter"].film)
+def _metal(setup: Setup, growth: Growth, electrons: ElectronMedia | None) -> Metal:
+    """The metal that grows.
 
-
-def metal(
-    case: Case, domain: Domain, found: Surfaces, bridges: Mapping[str, float], kappa: float,
-    cap: float, electrons: ElectronMedia | None,
-) -> Metal:
-    """The metal of a case.
-
-    Args:
-        case: what is asked for.
-        domain: its mesh.
-        found: surfaces on which it may start.
-        bridges: the pores, with the conductivity of the mat that bridges them out of the plane of a
-            2D cut, S/m; 0 without one.
-        kappa: largest ionic conductivity, S/m.
-        cap: conductivity that is enough for any solid, S/m.
-        electrons: what conducts them.
-
-    Raises:
-        CaseError: data are missing.
+    Where a mat bridges the pores out of the plane of a 2D cut, its conductivity is their `sigma`.
     """
-    growth = _table(case)
+    case, domain, found, cap = setup.case, setup.domain, setup.surfaces, setup.cap
+    sigmas = {name: setup.fillings[name].sigma for name in setup.pores}
+    bridges = {name: 0.0 if sigma is None else number(sigma) for name, sigma in sigmas.items()}
     data, energy = case.metal_data, growth.surface_energy
     films, passive = [], []
     cosines: dict[tuple[str, str], float] = {}
@@ -139,7 +128,7 @@ def metal(
             passive.append(Film(name, side, walls, resistance=reaction.film))
         if reaction.contact_angle is not None:
             cosines |= dict.fromkeys((*walls, *faces), math.cos(reaction.contact_angle))
-    floor = FLOOR_SHARE * kappa
+    floor = FLOOR_SHARE * setup.kappa
     bridged = tuple(name for name, bridge in bridges.items() if bridge > floor)
     label, floats = pieces.afloat(domain, electrons, {*bridges} - {*bridged})
     _require_open(case, domain, found, label, floats)
@@ -171,6 +160,7 @@ def metal(
             growth.crystal_angle or 0.0,
         ),
         resistance=bulk.film,
+        start=_start(case, domain, growth.interface_width),
     )
 
 
@@ -209,16 +199,8 @@ def _require_open(
         )
 
 
-def displacement(case: Case, ions: IonMedia, metal: Metal) -> Displacement | None:
-    """Electrolyte that metal displaces; None where it stays or nothing dissolves salt."""
-    growth = _table(case)
-    if growth.displacement == "none" or not ions.salty:
-        return None
-    return Displacement(ions, metal, growth.ion_volume or 0.0)
-
-
-def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Covering | None:
-    """Film walls with a barrier, which goes with the charge they plate; None without any.
+def _covering(case: Case, found: Surfaces, metal: Metal) -> Iterator[Covering]:
+    """Film walls with a barrier, which goes with the charge they plate; nothing without any.
 
     Raises:
         CaseError: `q_cov` is meant for a surface that is no film wall.
@@ -229,60 +211,35 @@ def covering(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Cover
                 f"kinetics of {name!r}: q_cov is the charge after which a film wall is covered, "
                 "and this is not one; give it for film walls only"
             )
-    barriers = []
-    for film in metal.films:
-        reaction = found.reactions[film.name]
-        if film.barrier is not None:
-            barriers.append(Barrier(film.name, film.barrier, reaction.q_cov))
-    return Covering(metal, tuple(barriers)) if barriers else None
+    barriers = [Barrier(film.name, film.barrier, found.reactions[film.name].q_cov)
+                for film in metal.films if film.barrier is not None]
+    if barriers:
+        yield Covering(metal, tuple(barriers))
 
 
-def books(case: Case, metal: Metal, c0: float, starts: Sequence[Any]) -> tuple[Part, ...]:
-    """Observers of the metal of a case.
+def _start(case: Case, domain: Domain, width: float) -> Callable[[Array], Array] | None:
+    """Points -> metal that is there at the start; None where there is none.
 
-    Args:
-        case: what is asked for.
-        metal: that grows.
-        c0: initial salt concentration, mol/m3.
-        starts: surfaces on which it appears besides its films.
-    """
-    deposit = Deposit(metal)
-    return (
-        deposit, Room(deposit), Penetration(metal, case, c0), MetalEvents(deposit),
-        Resolution(deposit, (*metal.films, *starts)),
-    )  # fmt: skip
-
-
-def supply(case: Case, ions: IonMedia, metal: Metal) -> Supply | None:
-    """Limit of what a voltage that is held draws; None where none is, or without salt."""
-    steps = (s for step in case.protocol for s in (step.steps if step.step == "cycle" else [step]))
-    holds = any(step.step == "hold" for step in steps)
-    return Supply(ions, metal) if holds and ions.salty else None
-
-
-def set_initial(case: Case, domain: Domain, s: System) -> None:
-    """Metal that is there at the start: a layer on the collector, with the resting profile.
-
-    Of a thickness d that is a number there is as much metal as asked for, though the wall cuts the
-    profile: with its middle at h it holds lambda ln(1 + exp(h/lambda)), so that
-    h = d + lambda ln(1 - exp(-d/lambda)). Nodes sum that up within (size/lambda)^2/12.
-    An expression of place says where the middle is.
+    It is a layer on the collector, with the resting profile. Of a thickness d that is a number
+    there is as much metal as asked for, though the wall cuts the profile: with its middle at h it
+    holds lambda ln(1 + exp(h/lambda)), so that h = d + lambda ln(1 - exp(-d/lambda)). Nodes sum
+    that up within (size/lambda)^2/12. An expression of place says where the middle is.
     """
     layer = case.initial.metal_layer
     if layer is None:
-        return
-    width = _table(case).interface_width
-    xi = s.unknowns["xi"]
-    points = xi.space.tabulate_dof_coordinates()
-    places = domain.places(points)
-    thickness = layer.at(**{k: v for k, v in places.items() if k in layer.variables})
-    if isinstance(layer, Constant):
-        room = domain.ends[1] - domain.ends[0]
-        if layer.value >= room:
-            raise CaseError(
-                f"initial.metal_layer: {1e6 * layer.value:.4g} um: leaves no electrolyte in a cell "
-                f"of {1e6 * room:.4g} um"
-            )
-        thickness = thickness + width * math.log(-math.expm1(-layer.value / width))
-    above = domain.along(points) - domain.ends[0] - thickness
-    xi.value.x.array[:] = 0.5 - 0.5 * np.tanh(0.5 * above / width)
+        return None
+    if isinstance(layer, Constant) and layer.value >= (room := domain.ends[1] - domain.ends[0]):
+        raise CaseError(
+            f"initial.metal_layer: {1e6 * layer.value:.4g} um: leaves no electrolyte in a cell "
+            f"of {1e6 * room:.4g} um"
+        )
+
+    def start(points: Array) -> Array:
+        places = domain.places(points)
+        thickness = layer.at(**{k: v for k, v in places.items() if k in layer.variables})
+        if isinstance(layer, Constant):
+            thickness = thickness + width * math.log(-math.expm1(-layer.value / width))
+        above = domain.along(points) - domain.ends[0] - thickness
+        return np.asarray(0.5 - 0.5 * np.tanh(0.5 * above / width))
+
+    return start

@@ -135,6 +135,7 @@ class Metal:
         crystal: how gamma and i0 of metal on metal depend on the normal
         (`fem.physics.metal.crystal`).
         resistance: of the film on the metal that the law looks through, ohm m2.
+        start: points -> xi at the start; None for nothing.
     """
 
     regions: tuple[str, ...]
@@ -154,6 +155,7 @@ class Metal:
     cos_contact: Mapping[Pair, float] = field(default_factory=dict)
     crystal: Crystal = field(default_factory=Crystal)
     resistance: float = 0.0
+    start: Callable[[Array], Array] | None = None
 
     needs: tuple[str, ...] = ("phi_s", "phi_l", "c", "ions")
 
@@ -161,6 +163,11 @@ class Metal:
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
         return ("xi", "pore", "pore_seen", "room", "sigma_pore", "front", "contact", "voids")
+
+    @property
+    def empty(self) -> tuple[str, ...]:
+        """Pores in which nothing conducts electrons before there is metal."""
+        return tuple(name for name in self.regions if name not in self.bridged)
 
     @property
     def charge_density(self) -> float:
@@ -172,6 +179,8 @@ class Metal:
         part = s.domain.subdomain(self.regions)
         s.slot("front", after=("cell",))
         xi = s.add("xi", part, differential=True, solver="blocks", slot="front")
+        if self.start is not None:
+            xi.value.x.array[:] = self.start(xi.space.tabulate_dof_coordinates())
         s.hints.even_mesh = s.hints.lasting = True
         xi.largest_change = self.max_change
         s.define("room", 1.0 - xi.value, part)

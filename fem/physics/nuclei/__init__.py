@@ -10,6 +10,7 @@ __all__ = ["PHYSICS"]
 PHYSICS = Physics(
     "nuclei",
     "where metal appears on nucleating walls",
+    solver="fem.physics.nuclei.build:build",
     table=Nuclei,
     many=True,
     after=("metal",),

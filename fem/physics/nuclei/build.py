@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,19 +19,20 @@ from fem.physics.nuclei.nuclei import Nuclei
 from fem.physics.nuclei.sites import Seeds, Surface
 from fem.physics.nuclei.table import MIN_WIDTHS
 from fem.physics.nuclei.table import Nuclei as Entry
-from fem.setup.surfaces import Surfaces
+from fem.setup.setup import Setup
 
-__all__ = ["nuclei"]
+__all__ = ["build"]
 
 
-def nuclei(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Nuclei | None:
-    """The nuclei of a case, None if it has none.
+def build(setup: Setup, entries: tuple[Entry, ...]) -> Iterator[Nuclei]:
+    """The nuclei of a case.
 
     Raises:
         CaseError: an entry fits no nucleating surface.
     """
+    case, found, metal = setup.case, setup.surfaces, setup.part("front")
     seeds, problems = [], []
-    for k, entry in enumerate(case.tables(Entry)):
+    for k, entry in enumerate(entries):
         fitting = {n: r for n, r in found.reactions.items() if fnmatchcase(n, entry.surface)}
         chosen = {n: r for n, r in fitting.items() if r.nucleating and n != "counter"}
         if not chosen:
@@ -48,10 +50,10 @@ def nuclei(case: Case, domain: Domain, found: Surfaces, metal: Metal) -> Nuclei 
             )
             for n, r in chosen.items()
         )
-        seeds.append(_seeds(f"nuclei.{k}", entry, surfaces, case, domain, metal))
+        seeds.append(_seeds(f"nuclei.{k}", entry, surfaces, case, setup.domain, metal))
     if problems:
         raise CaseError("\n".join(problems))
-    return Nuclei(metal, seeds) if seeds else None
+    yield Nuclei(metal, seeds)
 
 
 def _seeds(

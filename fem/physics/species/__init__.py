@@ -38,6 +38,7 @@ PHYSICS = (
         "electroneutral",
         "ions without space charge, with [electrolyte_model] model = \"ions\"",
         "fem.physics.species.build:build",
+        "fem.physics.species.build:books",
         studies=STUDIES,
         wanted=asked,
     ),

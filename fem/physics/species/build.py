@@ -24,16 +24,14 @@ from fem.setup.setup import Setup
 from fem.setup.transport import conductivity
 from fem.values.properties import number, varies
 
-__all__ = ["build"]
+__all__ = ["books", "build"]
 
 #: Relative difference from which on the ideal conductivity is not the one that is measured.
 SAME_RTOL = 1e-2
 
 
-def build(
-    setup: Setup, table: ElectrolyteModel
-) -> Iterator[Solution | IonBooks | Sites | Consumption]:
-    """The solution of a case and its books.
+def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | Sites | Consumption]:
+    """The solution of a case, and what its ions do at walls.
 
     Raises:
         CaseError: a region, a boundary or a start that the model does not have.
@@ -56,7 +54,12 @@ def build(
     for k, ion in enumerate(ions):
         if ion.entry is not None:
             yield from _at_walls(setup, solution, k, ion.entry)
-    yield IonBooks(solution, tuple(_remarks(setup, ions)))
+
+
+def books(setup: Setup, _table: ElectrolyteModel) -> Iterator[IonBooks]:
+    """What is measured of the ions."""
+    solution = setup.part("ions")
+    yield IonBooks(solution, tuple(_remarks(setup, solution.ions)))
 
 
 def _media(setup: Setup, salty: list[str]) -> Iterator[Liquid]:

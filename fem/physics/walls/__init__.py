@@ -9,6 +9,8 @@ __all__ = ["PHYSICS"]
 PHYSICS = Physics(
     "walls",
     "the reaction of the metal on walls, and films of it",
+    solver="fem.physics.walls.build:build",
+    books="fem.physics.walls.build:books",
     studies=ALL,
     ingredients="fem.physics.walls.ingredients:ingredients",
     fields=(

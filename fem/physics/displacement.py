@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -113,20 +113,6 @@ class Growing(Protocol):
     @property
     def charge_density(self) -> float:
         """Charge of the metal per volume, zF/V_m, C/m3."""
-
-
-@runtime_checkable
-class Displacing(Growing, Protocol):
-    """Metal of another physics that displaces electrolyte.
-
-    Attributes:
-        home: unknown that says where it is.
-    """
-
-    home: str
-
-    def displaced(self, ions: Any) -> float | None:
-        """Ion volume of displaced electrolyte, as below; None where it stays."""
 
 
 @dataclass
