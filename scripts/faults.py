@@ -174,7 +174,7 @@ FAULTS = (
     ),
     Fault(
         "z = 1 for every salt",
-        "fem.physics.ions.build:ions",
+        "fem.physics.ions.build:_ions",
         "formula = first.electrolyte.formula",
         "formula = MONOVALENT",
         f"{IONS}/test_transport.py::test_divalent_salt",

@@ -220,7 +220,7 @@ class Counter(Table):
 
     @property
     def stores(self) -> bool:
-        """It holds so much metal and no more."""
+        """True if so much metal fits in and no more."""
         return self.kind in ("foil", "cathode")
 
 

@@ -50,7 +50,7 @@ def build(setup: Setup, _table: Any) -> Iterator[Electrons]:
 
 
 def books(setup: Setup, _table: Any) -> Iterator[Part]:
-    """Their currents, where files are to have them."""
+    """Currents of the electrons, where files are to have them."""
     electrons = setup.part("electrons")
     if setup.case.output.vectors and electrons:
         yield from electrons.vectors()

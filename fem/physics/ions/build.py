@@ -34,7 +34,7 @@ def build(setup: Setup, _table: Any) -> Iterator[Ions]:
 
 
 def books(setup: Setup, _table: Any) -> Iterator[Part]:
-    """What is measured of the salt; and fluxes, where files are to have them."""
+    """The ledger of the salt; and fluxes, where files are to have them."""
     ions = setup.part("ions")
     if isinstance(ions, Ions):
         yield SaltLedger(ions, _data(setup))

@@ -128,7 +128,7 @@ class Ions:
     The salt is balanced through the anion, which no electrode touches: its natural condition is
     zero flux, and the salt content is conserved to round-off. phi_l is the potential of a
     reference electrode of the plated metal in the local solution. `swept` is what electrolyte that
-    growing metal displaces takes along (`fem.physics.metal.displacement`), 0 where nothing moves.
+    growing metal displaces takes along (`fem.physics.displacement`), 0 where nothing moves.
 
     Attributes:
         media: what fills the ion-conducting regions.

@@ -57,7 +57,7 @@ def build(setup: Setup, table: ElectrolyteModel) -> Iterator[Solution | Sites | 
 
 
 def books(setup: Setup, _table: ElectrolyteModel) -> Iterator[IonBooks]:
-    """What is measured of the ions."""
+    """The ledgers of the ions."""
     solution = setup.part("ions")
     yield IonBooks(solution, tuple(_remarks(setup, solution.ions)))
 
