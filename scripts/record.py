@@ -5,6 +5,7 @@
     scripts/record.py run after                        by the code beside this script
     scripts/record.py run after nuclei film            some cases only
     scripts/record.py compare before after             exit code 1 where something differs
+    scripts/record.py compare --common before after    what both hold, by its largest differences
 
 The cases are `scripts/recordings/*.toml`; each runs in a process of its own and leaves a folder:
 
@@ -213,19 +214,47 @@ def differences(a: Path, b: Path) -> Iterator[str]:
     """List the differences of one case, array by array."""
     inside = [json.loads((f / "inside.json").read_text()) for f in (a, b)]
     tolerance = float(min(i.pop("rule") for i in inside))
-    pairs: list[tuple[str, Sequence[Values]]] = [
-        ("inside.json", [_flat(i) for i in inside]),
-        ("summary.json", [_flat(json.loads((f / "summary.json").read_text())) for f in (a, b)]),
-        ("series.csv", [_columns(f / "series.csv") for f in (a, b)]),
-        ("arrays.npz", [_arrays(f / "arrays.npz") for f in (a, b)]),
-    ]
-    for file, (one, other) in pairs:
+    for file, (one, other) in _pairs(a, b, inside):
         for name in sorted(one.keys() ^ other.keys()):
             yield f"{file}: {name}: only in the {'first' if name in one else 'second'}"
         for name in (n for n in one if n in other):
             size = _size(name, one, other)
             if text := _difference(one[name], other[name], tolerance, size):
                 yield f"{file}: {name}: {text}"
+
+
+def _pairs(a: Path, b: Path, inside: Sequence[Values]) -> list[tuple[str, Sequence[Values]]]:
+    """Values of both recordings by file."""
+    return [
+        ("inside.json", [_flat(i) for i in inside]),
+        ("summary.json", [_flat(json.loads((f / "summary.json").read_text())) for f in (a, b)]),
+        ("series.csv", [_columns(f / "series.csv") for f in (a, b)]),
+        ("arrays.npz", [_arrays(f / "arrays.npz") for f in (a, b)]),
+    ]
+
+
+def common(a: Path, b: Path) -> str:
+    """The largest differences of one case in numbers that both hold, a line.
+
+    For checkouts of which one has columns that the other lacks, or compiles other forms.
+    """
+    found: list[tuple[float, str]] = []
+    other_shape = []
+    inside = [{"clock": json.loads((f / "inside.json").read_text())["clock"]} for f in (a, b)]
+    for file, (one, other) in _pairs(a, b, inside):
+        for name in (n for n in one if n in other):
+            x, y = (np.asarray(side[name]) for side in (one, other))
+            if x.dtype.kind not in "fiu" or y.dtype.kind not in "fiu":
+                continue
+            if x.shape != y.shape:
+                other_shape.append(f"{name} {x.shape} and {y.shape}")
+                continue
+            size, both = _size(name, one, other), np.isfinite(x) & np.isfinite(y)
+            gap = np.abs(np.where(both, x, 0).astype(float) - np.where(both, y, 0).astype(float))
+            found.append((float(gap.max(initial=0.0)) / size if size else 0.0, f"{file}: {name}"))
+    worst = ", ".join(f"{gap:.1e} ({name})" for gap, name in sorted(found, reverse=True)[:3])
+    shapes = f"; other shapes: {', '.join(other_shape[:3])}" * bool(other_shape)
+    return f"{len(found)} numbers and arrays, {worst}{shapes}"
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -300,6 +329,8 @@ def main() -> int:
     both = commands.add_parser("compare", help="compare two recordings")
     both.add_argument("a", type=Path)
     both.add_argument("b", type=Path)
+    both.add_argument("--common", action="store_true",
+                      help="the largest differences of each case in what both hold")
     one = commands.add_parser("solve")
     one.add_argument("case")
     one.add_argument("result", type=Path)
@@ -312,6 +343,10 @@ def main() -> int:
         for name in given.cases or names():
             record(name, given.folder / name, given.code.resolve())
             print(name, flush=True)
+        return 0
+    if given.common:
+        for name in (n for n in names() if (given.a / n).exists() and (given.b / n).exists()):
+            print(f"{name}: {common(given.a / name, given.b / name)}")
         return 0
     found = compare(given.a, given.b)
     print("\n".join(found) or f"{given.a} and {given.b} agree")

@@ -63,7 +63,7 @@ def build(case: Case, domain: Domain) -> Alone:
     s = System(domain, case.temperature)
     add_parts(setup)
     parts = tuple(setup.parts)
-    check_needs(parts)
+    check_needs(parts, s.values)
     for part in parts:
         declare(part, s)
     for part in parts:

@@ -163,7 +163,7 @@ def build(case: Case, domain: Domain) -> Model:
     books = add_parts(setup)
     physics = tuple(setup.parts)
     _require_laws(setup)
-    check_needs(physics)
+    check_needs(physics, s.values)
     for part in physics:
         declare(part, s)
     electrons, ions, metal = (setup.part(name) for name in ("electrons", "ions", "front"))

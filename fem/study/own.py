@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from textwrap import shorten
 from typing import Any
@@ -17,7 +16,7 @@ from fem.contract.physics import named
 from fem.contract.registry import OURS
 from fem.files.fields import center_of
 from fem.setup.setup import Filled, Setup
-from fem.system.part import Observer, Part
+from fem.system.part import Observer, Part, titled
 from fem.system.system import System
 
 __all__ = [
@@ -86,7 +85,7 @@ def named_failures(part: Part, method: str) -> Iterator[None]:
     except Exception as error:
         if is_ours(part):
             raise
-        where, reason = _method(part, method), f"{type(error).__name__}: {error}"
+        where, reason = titled(part, method), f"{type(error).__name__}: {error}"
         raise CaseError(f"{where} fails: {reason}") from error
 
 
@@ -114,21 +113,9 @@ def declare(part: Part, s: System) -> None:
         CaseError: a part of a user fails.
         RunError: what it declares does not go with what is there.
     """
-    s.author = f"{type(part).__name__} of {_home(part)}"
+    s.author = titled(part)
     with named_failures(part, "declare"):
         part.declare(s)
-
-
-def _home(part: Part | Observer) -> str:
-    """Origin of a part as its reader knows it: `physics 'ions'`, or the file of a user."""
-    module = type(part).__module__
-    if is_ours(part):
-        return f"physics {module.split('.')[2]!r}" if module.startswith("fem.physics.") else module
-    return str(getattr(sys.modules.get(module), "__file__", None) or module)
-
-
-def _method(part: Part | Observer, name: str) -> str:
-    return f"{type(part).__name__}.{name} of {_home(part)}"
 
 
 def is_ours(part: Part | Observer) -> bool:
@@ -162,7 +149,7 @@ def check_made(case: Any, parts: Iterable[Part], s: System) -> None:
         for name in part.provides:
             if name not in s.values:
                 raise CaseError(
-                    f"{type(part).__name__} of {_home(part)}: provides {name!r} and "
+                    f"{titled(part)}: provides {name!r} and "
                     "defines nothing of that name; call s.add, s.memory or s.define, or leave it "
                     "out of provides"
                 )
@@ -214,7 +201,7 @@ def _guarded(name: str) -> Callable[..., Any]:
 
     def call(self: Guarded, *args: Any, **more: Any) -> Any:
         found, problem = None, None
-        where = _method(self.part, name)
+        where = titled(self.part, name)
         try:
             found = getattr(self.part, name)(*args, **more)
             if isinstance(found, Iterator):

@@ -7,16 +7,17 @@ all of them in the order in which they were made.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from fem.base.errors import RunError
+from fem.base.errors import RunError, nearest
 
 if TYPE_CHECKING:
     from fem.system.system import System
 
-__all__ = ["Begun", "Cause", "Event", "Observer", "Part", "Warn", "check_needs"]
+__all__ = ["Begun", "Cause", "Event", "Observer", "Part", "Warn", "check_needs", "titled"]
 
 
 @runtime_checkable
@@ -51,9 +52,23 @@ def check_needs(parts: Sequence[Part], given: Iterable[str] = ()) -> None:
     """
     have = {name for p in parts for name in p.provides} | set(given)
     for p in parts:
-        missing = sorted(set(p.needs) - have)
-        if missing:
-            raise RunError(f"{type(p).__name__} needs {missing}; provided: {sorted(have)}")
+        for name in (n for n in p.needs if n not in have):
+            raise RunError(
+                f"{titled(p)} needs {name!r}, which nothing provides here; {nearest(name, have)}"
+            )
+
+
+def titled(part: Part | Observer, method: str = "") -> str:
+    """Class, method and origin of a part as its reader knows it: its physics, or a user's file."""
+    module = type(part).__module__
+    package, _, rest = module.partition(".physics.")
+    if package == "fem" and rest:
+        home = f"physics {rest.partition('.')[0]!r}"
+    elif module.partition(".")[0] == "fem":
+        home = module
+    else:
+        home = str(getattr(sys.modules.get(module), "__file__", None) or module)
+    return f"{type(part).__name__}{'.' * bool(method)}{method} of {home}"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from fem.run.signals import StopRequest
 from fem.solver.stage import Control, Outcome, Stage
 from fem.solver.stepper import Step
 from fem.study.own import Guarded
-from fem.system.part import Event, Observer
+from fem.system.part import Event, Observer, check_needs
 from fem.system.ports import FLOWS, PORTS
 from fem.system.slots import Slots
 from fem.system.system import System
@@ -555,6 +555,15 @@ def test_an_unknown_of_two_physics_names_both(tmp_path: Path) -> None:
     words = r"'c' is declared twice: by \w+ of physics 'ions' and by Balance of .*changed.py;"
     with pytest.raises(RunError, match=words):
         _guest(hooks={"module": str(module)}).run(tmp_path / "r", hooks=True)
+
+
+def test_a_name_that_nothing_provides_names_the_part() -> None:
+    part = type("Mine", (), {"provides": (), "needs": ("phi_L", "T"), "__module__": "mine"})()
+    with pytest.raises(RunError, match=r"^Mine of mine needs 'phi_L', which .*; did you mean 'p"):
+        check_needs([part], {"T": 298.0, "phi_l": 0.0})
+    with pytest.raises(RunError, match=r"^Mine of mine needs 'T', which nothing provides here;"):
+        check_needs([part], {"phi_L": 0.0})
+    check_needs([part], {"T": 298.0, "phi_L": 0.0})
 
 
 def test_a_mistyped_unit_is_the_fault_of_the_physics(tmp_path: Path) -> None:
