@@ -35,7 +35,7 @@ def cross_checks(
         sections: of the case, by field name.
         guests: the physics that it knows.
         given: a case that has problems already, as it is written: so names in entries that are
-            absent are checked, too, and regions that nothing fills are told beside what is wrong.
+            absent are checked, too, and regions that nothing fills are named beside what is wrong.
     """
     geometry, made = sections.get("geometry"), None
     wrong: list[str] = []

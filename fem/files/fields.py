@@ -304,10 +304,10 @@ def _attribute(
     kind = "Scalar" if len(shape) == 1 else "Vector"
     word = "names" if name == "region" else "unit"
     meaning = said.get(name)
-    told = f'<Information Name="{word}" Value={_quoted(meaning)}/>' if meaning else ""
+    information = f'<Information Name="{word}" Value={_quoted(meaning)}/>' if meaning else ""
     return (
         f'<Attribute Name={_quoted(name)} AttributeType="{kind}" Center="{center}">'
-        f"{_item(file, name, shape)}{told}</Attribute>\n"
+        f"{_item(file, name, shape)}{information}</Attribute>\n"
     )
 
 

@@ -38,8 +38,8 @@ def draw_sweep(
     """
     import matplotlib
 
-    told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-    axes, sampled = told["axes"], [*(told.get("sample") or [{}])[0]]
+    record = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    axes, sampled = record["axes"], [*(record.get("sample") or [{}])[0]]
     chosen = [path for path, values in axes.items() if len(values) > 1]
     known = {k for row in rows for k, v in row.items() if isinstance(v, float)}
     if lost := [name for name in names if name not in known]:

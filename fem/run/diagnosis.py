@@ -25,7 +25,7 @@ __all__ = ["MAX_OHMIC_DROP", "NOT_JOINED", "Trouble", "causes", "joined"]
 Array = npt.NDArray[np.float64]
 NOT_JOINED = (
     "parts not joined: no electrolyte reaches from the counter electrode to a conductor that "
-    "hangs together with the collector; check regions and mesh"
+    "is connected to the collector; check regions and mesh"
 )
 #: Ohmic drop in the electrolyte above which a current may be in another unit, V.
 MAX_OHMIC_DROP = 3.0

@@ -209,9 +209,9 @@ def sweep(
 
 def _points_in(folder: Path) -> list[dict[str, Any]]:
     """All points of the sweep in a folder, in order."""
-    told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-    grid = points(told["axes"])
-    return [{**point, **more} for more in told.get("sample") or [{}] for point in grid]
+    record = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    grid = points(record["axes"])
+    return [{**point, **more} for more in record.get("sample") or [{}] for point in grid]
 
 
 def _claim(
@@ -219,7 +219,7 @@ def _claim(
     sample: Sequence[Mapping[str, Any]],
 ) -> None:
     """Note what the sweep is; more values or points may be added to one that is there."""
-    told: dict[str, Any] = {
+    record: dict[str, Any] = {
         "case": case.to_toml(),
         "axes": {path: [*map(str, v)] for path, v in axes.items()},
         "sample": [{path: str(v) for path, v in point.items()} for point in sample],
@@ -229,16 +229,16 @@ def _claim(
     note = folder / "sweep.json"
     if note.exists():
         before = json.loads(note.read_text(encoding="utf-8"))
-        entries = [[*t["axes"], *(t.get("sample") or [{}])[0]] for t in (before, told)]
-        if before["case"] != told["case"] or entries[0] != entries[1]:
+        entries = [[*t["axes"], *(t.get("sample") or [{}])[0]] for t in (before, record)]
+        if before["case"] != record["case"] or entries[0] != entries[1]:
             raise CaseError(f"{folder}: holds a sweep of another case or of other entries; choose "
                             "another folder with --out")
         known = before.get("sample", [])
-        told["sample"] = [*known, *(point for point in told["sample"] if point not in known)]
+        record["sample"] = [*known, *(point for point in record["sample"] if point not in known)]
     elif folder.exists() and any(folder.iterdir()):
         raise CaseError(f"{folder}: holds something else; choose another folder with --out")
     (folder / "rows").mkdir(parents=True, exist_ok=True)
-    write_text(note, json.dumps(told, indent=2) + "\n")
+    write_text(note, json.dumps(record, indent=2) + "\n")
 
 
 def _solve(case: Case, point: Mapping[str, Any], folder: Path, hooks: bool) -> dict[str, Any]:
@@ -306,13 +306,13 @@ def _in_processes(folder: Path, jobs: int, again: Sequence[str] | None) -> None:
 
 def gather(folder: Path) -> list[dict[str, Any]]:
     """Rows of all points that have ended, in the order of the grid; writes `sweep.csv`."""
-    told = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    record = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
     rows = []
     for point in _points_in(folder):
         path = folder / "rows" / f"{name_of(point)}.json"
         if path.exists():
             rows.append(json.loads(path.read_text(encoding="utf-8")))
-    changed = [*told["axes"], *(told.get("sample") or [{}])[0]]
+    changed = [*record["axes"], *(record.get("sample") or [{}])[0]]
     first = [*changed, "status", "event", "error", "wall_seconds", "closure"]
     names = list(dict.fromkeys([*first, *itertools.chain.from_iterable(rows)]))
     lines = [names, *([_shown(row.get(name, "")) for name in names] for row in rows)]

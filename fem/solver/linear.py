@@ -255,7 +255,7 @@ class LinearSolver:
                 sub.setUp()  # reads the options of its multigrid levels
 
     def _holds(self, action: Callable[[], object]) -> bool:
-        """Let PETSc do something; False if it gave up, which `why` then tells."""
+        """Let PETSc do something; False if it stopped without, and `why` then gives the reason."""
         try:
             action()
         except PETSc.Error as error:

@@ -75,7 +75,7 @@ class Hints:
         even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
         lasting: matrices change little from step to step, so that preconditioners last.
         definite: they are symmetric and positive definite: conjugate gradients take them.
-        tight: unknowns hang together so closely that only a factorisation solves for them (in 2D),
+        tight: unknowns are coupled so closely that only a factorisation solves for them (in 2D),
             and that Newton's method takes its steps whole: residuals say little of their worth.
         lags: after a jump of what is imposed potentials are found with time going on, as charge is
             stored: none fit while time stands still.

@@ -17,6 +17,10 @@ ELLIPTICAL = re.compile(
 )
 
 
+#: Words that a native reader stumbles over (reported, electrolyte, connected, stopped).
+AVOIDED = re.compile(r"\b(told|brines?|hangs? together|gave up)\b", re.IGNORECASE)
+
+
 def faults(text: str) -> list[str]:
     """List the docstrings of a module that open badly, and constants explained below, by line."""
     tree = ast.parse(text)
@@ -61,3 +65,11 @@ def test_docstrings_name_their_subject(room: str) -> None:
 ])
 def test_each_fault_is_found(text: str, count: int) -> None:
     assert len(faults(text)) == count
+
+
+def test_pages_and_code_avoid_words_that_readers_stumble_over() -> None:
+    code = [*modules("fem"), *modules("geometries")]
+    files = [*code, *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    found = [f"{path.relative_to(ROOT)}: {word[0]}" for path in files
+             for word in AVOIDED.finditer(path.read_text(encoding="utf-8"))]
+    assert len(files) > 300 and found == []

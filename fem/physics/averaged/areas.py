@@ -41,7 +41,7 @@ LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Given:
-    """Numbers that a law is told of each place.
+    """Numbers of each place that a law takes.
 
     Attributes:
         pores: eps0, share of the volume that is pore without metal.

@@ -98,7 +98,7 @@ def _hosts(case: Case) -> Iterator[tuple[str, _Host]]:
 
 
 def _numbers(entry: AveragedRegion, region: Any) -> tuple[float, float, float, float, Any] | None:
-    """eps, eps_host, tau and sigma of a host, and what its area law is told besides."""
+    """eps, eps_host, tau and sigma of a host, and what else its area law takes."""
     surface = entry.surface
     values = (region.porosity, region.tortuosity, region.sigma, surface.radius, surface.area,
               entry.host_fraction)  # fmt: skip

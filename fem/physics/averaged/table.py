@@ -29,7 +29,7 @@ INSULATING = 1e-8
 
 #: Distances of pores that a layer must be thick, and below which a run says that it is coarse.
 LEAST_PORES, FEW_PORES = 5, 10
-#: What each area law must be told.
+#: Keys that each area law needs.
 NEEDS: dict[str, tuple[str, ...]] = {
     "fibres": ("radius",), "fibre_thin": ("radius",), "pores": ("radius",),
     "spheres": ("radius",), "constant": ("area",), "table": ("porosity", "areas"),

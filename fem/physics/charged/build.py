@@ -157,7 +157,7 @@ def build(setup: Setup, entries: tuple[FixedCharge, ...]) -> Iterator[Charges]:
 
 def _remarks(setup: Setup, kept: Mapping[str, FixedCharge]) -> Iterator[str]:
     """Remarks where the ideal conductivity is not the one that the electrolyte is given."""
-    case, told = setup.case, set()
+    case, named = setup.case, set()
     for name, entry in kept.items():
         filling = setup.fillings[name]
         liquid = filling.electrolyte
@@ -166,8 +166,8 @@ def _remarks(setup: Setup, kept: Mapping[str, FixedCharge]) -> Iterator[str]:
             continue
         ideal = liquid.formula.ideal_kappa(setup.c0, case.temperature, D, share)
         given = float(liquid.kappa(setup.c0, case.temperature))
-        if abs(ideal / given - 1.0) > SAME_RTOL and (liquid.name, D, share) not in told:
-            told.add((liquid.name, D, share))
+        if abs(ideal / given - 1.0) > SAME_RTOL and (liquid.name, D, share) not in named:
+            named.add((liquid.name, D, share))
             yield (
                 f"fixed_charge: without its charge {name!r} would conduct {ideal:.3g} S/m at "
                 f"{setup.c0:g} mol/m^3, as ideal ions of D = {D:.3g} m^2/s and t_plus = {share:g} "

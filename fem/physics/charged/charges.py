@@ -15,7 +15,7 @@ from fem.system.system import System
 
 __all__ = ["Charges"]
 
-#: Relative difference of the salt of the start from that beside the region that is told as a jump.
+#: Relative difference of the salt of the start from that beside the region that counts as a jump.
 JUMP = 1e-2
 #: Share of c0 below which a place has no metal ions: what conducts on is the anions alone, and the
 #: voltage is made by the last cell of the mesh.

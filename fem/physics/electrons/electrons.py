@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Electrons"]
 
 # Between a solid and a boundary held at a potential, ohm m2. A current of 1 mA/cm2 loses 0.1 uV in
-# it; a perfect contact could not be told apart, and round-off of phi_s times 1/R stays harmless.
+# it; a perfect contact would look the same, and round-off of phi_s times 1/R stays harmless.
 MIN_CONTACT_RESISTANCE = 1e-8
 
 

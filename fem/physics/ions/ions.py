@@ -198,15 +198,15 @@ class Ions:
         if not same:  # ions of a solid are as many as ever: kinetics on it are those at c0
             dry = {name: self.c0 for name in self.regions if name not in self.salty}
             s.define("c_of_solids", domain.field(dry, "c_of_solids"))
-        brine = part if same else domain.subdomain(self.salty)
-        c = s.add("c", brine, differential=True, scale=self.c0, positive=True)
+        wet = part if same else domain.subdomain(self.salty)
+        c = s.add("c", wet, differential=True, scale=self.c0, positive=True)
         s.define("c_seen", c.value)
         s.define("salt_charge", self.formula.equivalents * FARADAY)  # what scales the row of c
         points = c.space.tabulate_dof_coordinates()
         c.value.x.array[:] = self.c0 if self.start is None else self.start(points)
         for boundary, value in self.fixed_concentration.items():
             faces = domain.faces_of(boundary, self.salty)
-            c.fix(domain.nodes_on(c.space, brine, faces=faces), value, group=boundary)
+            c.fix(domain.nodes_on(c.space, wet, faces=faces), value, group=boundary)
 
     def foresee(self, s: System) -> None:
         """Let properties and kinetics see the c foreseen for the end of each step."""

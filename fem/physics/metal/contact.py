@@ -85,7 +85,7 @@ class Contact:
         height: h of the last decision.
         solids: conductors beside the pores.
         nodes: of the pores.
-        pieces: how they are told apart.
+        pieces: by which they are distinguished.
     """
 
     def __init__(

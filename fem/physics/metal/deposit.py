@@ -38,7 +38,7 @@ class Deposit(Observer):
         tip_place: where the highest metal is, m; empty without any.
         pieces: dead metal, largest first: `piece` (its number, see `fem.physics.metal.contact`),
             `charge` (C), `volume` (m3), `place` of its middle (m).
-        shorted: where metal (xi > 1/2) that hangs together with the collector meets the counter
+        shorted: where metal (xi > 1/2) that is connected to the collector meets the counter
             electrode, m; empty if nowhere.
         joined: floating solids that metal has joined to the collector, by number.
         driven_cells: local cells that conduct electrons from the collector.

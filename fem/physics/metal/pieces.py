@@ -1,4 +1,4 @@
-r"""Pieces of metal, told apart by height: cores, tails by ascent, basins by saddles.
+r"""Pieces of metal, distinguished by height: cores, tails by ascent, basins by saddles.
 
 The profile of a front has tails, and tails must carry electrons to the front of their own piece,
 but to no other. So pieces are distinguished by their cores, and tails are given to them by ascent.

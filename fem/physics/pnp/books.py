@@ -126,8 +126,8 @@ class ChargeBooks(Observer):
             amount, start = s.integral(self.contents[ion.name]), s.kept[f"amount_{ion.name}"]
             came = self.came[ion.name].step(self._gain(ion))
             # A reaction is a small difference of what goes both ways, to the last bits of that.
-            told = ROUND_OFF_SHARE * exchanged if ion is model.ions[0] else 0.0
-            worst = max(worst, abs(amount - start - came) / max(start, abs(came), told))
+            exact = ROUND_OFF_SHARE * exchanged if ion is model.ions[0] else 0.0
+            worst = max(worst, abs(amount - start - came) / max(start, abs(came), exact))
         drift, share = self._drift()
         self.worst_drift = max(drift, self.worst_drift)
         return {
