@@ -35,4 +35,5 @@ def books(setup: Setup, _table: Any) -> Iterator[WallLedger]:
     if not setup.pores:
         interface = setup.part("walls")
         diameter = smallest_diameter(setup.domain.sidecar.get("parameters", {}))
-        yield WallLedger(interface, interface.thickness, diameter)
+        barrier = setup.surfaces.deepest_nucleation
+        yield WallLedger(interface, interface.thickness, diameter, barrier)

@@ -26,6 +26,10 @@ __all__ = ["WallLedger", "film_per_charge", "smallest_diameter"]
 
 #: Share of the smallest pore or fibre above which a film moves the walls; here they stand still.
 MAX_FILM_SHARE = 0.1
+#: Metal gathers on a node if its neighbours hold less than this share of its charge per area.
+LONE = 0.25
+#: Share of the metal on such nodes above which a run says so.
+MOST_LONE = 0.5
 #: Share of the metal at the start of which the last digit is no leak of a short rest.
 LAST_DIGIT = 1e-6
 #: Parameters of a mesh that are diameters of pores or fibres.
@@ -64,6 +68,7 @@ class WallLedger(Observer):
         interface: the electrodes.
         thickness: of dense metal per plated charge density, V_m/(zF), m per C/m2.
         diameter: the smallest of a pore or fibre, m; None if it is not known.
+        barrier: largest nucleation overpotential, V.
 
     Attributes:
         area: of wall around each owned node, m2 (2D: m).
@@ -75,8 +80,12 @@ class WallLedger(Observer):
     #: A cut-off ends a step that strips: the voltage rises as walls run bare.
     shows_bare = True
 
-    def __init__(self, interface: Interface, thickness: float, diameter: float | None = None):
+    def __init__(
+        self, interface: Interface, thickness: float, diameter: float | None = None,
+        barrier: float = 0.0,
+    ):
         self.interface, self.thickness, self.diameter = interface, thickness, diameter
+        self.barrier = barrier
         self.amount = 0.0
         self.shown: Shown | None = None
 
@@ -104,6 +113,10 @@ class WallLedger(Observer):
                 test = _side(v, liquid)
                 add("nodal", i_n * weight * test * measure)
                 add("area", weight * test * measure)
+                if self.barrier > 0.0 and self._on_walls:
+                    exact = measure(metadata={"quadrature_degree": 2})
+                    add("barrier", _side(e.eta_nuc, solid) * weight * test * measure)
+                    add("around", weight * _side(s["q"], liquid) * test * exact)
                 if e.potential != "driven":
                     add("regional", _side(self.mask, solid) * i_n * weight * measure)
                     add("region_area", _side(self.mask, solid) * weight * measure)
@@ -188,8 +201,18 @@ class WallLedger(Observer):
         return {"plated": self.amount, "faraday": abs(gap) / size}
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
-        """A film that would have moved its walls (collective)."""
-        if not closely or self.diameter is None or not self._on_walls:
+        """Metal on single nodes, and a film that would have moved its walls (collective)."""
+        if not closely or not self._on_walls:
+            return
+        share, nodes = self.alone()
+        if share > MOST_LONE:
+            yield "lone", (
+                f"{share:.0%} of the metal is on {nodes} nodes of walls whose neighbours hold less "
+                f"than {LONE:.0%} of it: a barrier (eta_nuc) that metal lowers has no length on "
+                "resolved walls, and where metal gathers follows the mesh; compare with cells half "
+                "as large, or give an averaged host and its nucleation_length"
+            )
+        if self.diameter is None:
             return
         q = self.s.unknowns["q"].owned
         thickest = self.thickness * self.comm.allreduce(float(np.max(q, initial=0.0)), op=MPI.MAX)
@@ -198,6 +221,24 @@ class WallLedger(Observer):
                 f"the metal film reaches {1e6 * thickest:.3g} um, above {MAX_FILM_SHARE:.0%} of "
                 f"the smallest diameter {1e6 * self.diameter:.3g} um: the walls would have moved"
             )
+
+    def alone(self) -> tuple[float, int]:
+        """Metal that a barrier gathers on single nodes: its share, and their number (collective).
+
+        The integral of a linear q times a hat function holds 2/(dim + 1) of the node itself, the
+        rest of its neighbours on the wall. Nodes with less than q_cov still have their barrier.
+        """
+        if "around" not in self.forms:
+            return 0.0, 0
+        s, own = self.s, 2.0 / (self.s.domain.dim + 1)
+        metal = self.area * s.unknowns["q"].owned
+        lowered = metal > self.interface.charge_scale * self.area
+        around = s.nodal(self.forms["around"]) - own * metal
+        lone = lowered & (around < LONE * (1.0 - own) * metal)
+        lone &= s.nodal(self.forms["barrier"]) > 0.0
+        local = np.array([metal[lone].sum(), metal.sum(), lone.sum()])
+        gathered, total, nodes = self.comm.allreduce(local, op=MPI.SUM)
+        return (float(gathered / total) if total > 0.0 else 0.0), int(nodes)
 
     # -- where ---------------------------------------------------------------------------------
 

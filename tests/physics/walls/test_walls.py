@@ -7,6 +7,7 @@ electrolyte add up to the cell voltage; `scipy` finds the root.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,3 +287,32 @@ def test_stripping_runs_bare(tmp_path):
     # plated and stripped 200 C/m2; the rest of the charge is the side reaction of 3000 s
     assert 0.5 * side * 3000 < result.summary["charge"] < 1.05 * side * 3000
     assert result.summary["closures"]["faraday"] < 1e-9
+
+
+def test_a_barrier_gathers_metal_on_single_nodes(tmp_path: Path) -> None:
+    """Far below the current of all walls metal stays where it starts, on a node: this is said.
+
+    Its charge per area is then that of the cell over the size of a cell; at more current it is not.
+    """
+
+    def plated(size: float, current: float, hours: float) -> tuple[float, list[str]]:
+        result = run(Case.from_dict(case(
+            study="tertiary", materials=WALL_MATERIALS, collector={"material": "Cu"},
+            geometry={"family": "aligned_channels", "arrangement": "vertical", "channels": 1,
+                      "sheet_thickness": "4 um", "spacing": "6 um", "length": "10 um",
+                      "gap": "5 um", "separator": "5 um", "size": f"{size} um",
+                      "size_wall": f"{size} um"},
+            regions={"host_sheets": {"material": "steel"}, "separator": {"material": "ideal"}},
+            kinetics=[kinetics("host_sheets", I0) | {"eta_nuc": "50 mV"},
+                      kinetics("collector", I0) | {"eta_nuc": "0.5 V"}, kinetics("counter", 1e3)],
+            protocol=[{"step": "plate", "current_density": f"{current} A/m^2",
+                       "duration": f"{hours} h"}],
+        )), tmp_path / f"{size} {current}")
+        said = [w for w in result.summary["warnings"] if "neighbours" in w]
+        return float(result.array("q", block="walls").max()), said
+
+    for size in (2.0, 1.0):
+        q, (said,) = plated(size, 0.1, 10.0)
+        assert q == pytest.approx(0.1 * 36000 * 10.0 / size, rel=0.02)
+        assert said.startswith("100% of the metal is on 1 node")
+    assert not plated(2.0, 10.0, 0.1)[1]
