@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,8 +21,8 @@ from fem.contract.registry import with_own
 from fem.results.result import Result
 
 __all__ = [
-    "Corners", "Frame", "Spread", "corners_of", "fill_by_depth", "frame", "gini_of", "measures",
-    "rests", "spread",
+    "Corners", "Frame", "Pores", "Spread", "above", "corners_of", "fill_by_depth", "frame",
+    "gini_of", "measures", "rests", "spread",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -65,6 +65,21 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Pores:
+    """Cells of pores that metal fills; all of shape (cells, corners).
+
+    Attributes:
+        depth: of their corners, m.
+        metal: charge of the metal, C (2D: C/m), of each corner's hat function.
+        room: charge of the metal that would fill them.
+    """
+
+    depth: Array
+    metal: Array
+    room: Array
+
+
+@dataclass(frozen=True)
 class Spread:
     """A reaction and its metal as a list of small pieces.
 
@@ -73,22 +88,25 @@ class Spread:
         area: reacting area, m2 (2D: m).
         current: A (2D: A/m), sign of i_n.
         metal: charge of the metal, C (2D: C/m).
-        room: charge of the metal that fills its pores, C (2D: C/m); 0 where pores do not fill.
         foil: it lies on the collector itself.
+        pores: in which the metal lies, where pores fill.
     """
 
     depth: Array
     area: Array
     current: Array
     metal: Array
-    room: Array
     foil: npt.NDArray[np.bool_]
+    pores: tuple[Pores, ...] = ()
 
     @classmethod
-    def together(cls, found: Iterable[Spread]) -> Spread:
+    def together(cls, found: Sequence[Spread]) -> Spread:
         """Several as one."""
-        names = cls.__dataclass_fields__
-        return cls(*(np.concatenate([getattr(f, n) for f in found]) for n in names))
+        depth, area, current, metal, foil = (
+            np.concatenate([getattr(f, name) for f in found])
+            for name in ("depth", "area", "current", "metal", "foil")
+        )
+        return cls(depth, area, current, metal, foil, tuple(p for f in found for p in f.pores))
 
     @property
     def weight(self) -> Array:
@@ -303,6 +321,28 @@ def current_difference(result: Result, t: float | None) -> float | None:
     return float((i.max() - i.min()) / i.min()) if len(i) > 1 and i.min() > 0.0 else None
 
 
+def above(depth: Array, edge: float) -> Array:
+    """Share of the integral of each corner's hat function over a cell that lies above a depth.
+
+    Depth is linear in a cell, so that its distribution is a B-spline whose knots are the corners,
+    with the corner of the hat function twice. This is the recursion of its integral, which is exact
+    in any dimension; outside of two knots both terms are the same.
+
+    Args:
+        depth: of the corners, m, shape (cells, corners).
+        edge: that depth, m.
+    """
+    knots = np.sort(np.concatenate([
+        np.repeat(depth[:, None], depth.shape[1], axis=1), depth[:, :, None],
+    ], axis=2), axis=2)  # fmt: skip
+    share = (knots <= edge).astype(float)
+    for order in range(1, knots.shape[2]):
+        low, wide = knots[:, :, :-order], knots[:, :, order:] - knots[:, :, :-order]
+        at = np.clip(np.divide(edge - low, wide, out=np.zeros_like(wide), where=wide > 0.0), 0, 1)
+        share = at * share[:, :, :-1] + (1.0 - at) * share[:, :, 1:]
+    return share[:, :, 0]
+
+
 def fill_by_depth(
     result: Result, t: float | None, slices: int
 ) -> tuple[Array, Array] | None:
@@ -311,11 +351,17 @@ def fill_by_depth(
     NaN in a slice without pores; None where no pores fill.
     """
     found, here = spread(result, t), frame(result)
-    if found is None or here is None or not found.room.sum() > 0.0:
+    if found is None or here is None or not any(p.room.sum() > 0.0 for p in found.pores):
         return None
     edges = np.linspace(0.0, here.thickness, slices + 1)
-    room, metal = (np.histogram(found.depth, edges, weights=w)[0]
-                   for w in (found.room, found.metal))
+    sums = np.zeros((2, len(edges)))
+    for p in found.pores:
+        low, high = p.depth.min(axis=1), p.depth.max(axis=1)
+        for k, edge in enumerate(edges):
+            whole, cut = high <= edge, (low < edge) & (edge < high)
+            part = above(p.depth[cut], edge)
+            sums[:, k] += [w[whole].sum() + (w[cut] * part).sum() for w in (p.room, p.metal)]
+    room, metal = np.diff(sums)
     share = np.divide(metal, room, out=np.full(slices, np.nan), where=room > 0.0)
     return 0.5 * (edges[1:] + edges[:-1]), share
 

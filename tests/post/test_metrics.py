@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import betainc
 
 from fem.base.folder import write_json
 from fem.compat import MPI
 from fem.contract.registry import with_own
 from fem.files.fields import _BlockFile
 from fem.post.metrics import declared, metrics
-from fem.post.spread import gini_of, rests
+from fem.post.spread import above, gini_of, rests
 from fem.results.result import Result
 from tests.physics.averaged.columns import column, linear
 
@@ -196,6 +197,26 @@ def test_drawn_shapes_have_their_branches_pieces_and_plugs(
         assert "clog_depth" not in found
     else:  # slices are 0.5 um thick, cells 0.33 um
         assert found["clog_depth"] == pytest.approx(clog * UM, abs=0.8 * UM)
+
+
+def test_filling_by_depth_is_exact_where_slices_cut_cells(tmp_path: Path) -> None:
+    """Metal that rises linearly from the top to the bottom: the mean of each slice."""
+    found = metrics(drawn(tmp_path / "r", lambda x, y: 1.0 - y / 40.0))["fill"]
+    middles = (np.arange(24) + 0.5) / 24 * 30 * UM
+    assert found["depth"] == pytest.approx(middles)
+    assert found["share"] == pytest.approx(1.0 - (30 * UM - middles) / (40 * UM), rel=1e-12)
+
+
+def test_a_tetrahedron_is_cut_as_beta_distributions_say() -> None:
+    """One corner at depth 1, three at 0: depth is its barycentric coordinate."""
+    for edge in (-0.5, 0.0, 0.2, 0.7, 1.0, 3.0):
+        z = min(max(edge, 0.0), 1.0)
+        found = above(np.array([[0.0, 0.0, 1.0, 0.0]]), edge)[0]
+        assert found[[0, 1, 3]] == pytest.approx(betainc(1, 4, z), abs=1e-14)
+        assert found[2] == pytest.approx(betainc(2, 3, z), abs=1e-14)
+    tilted = np.random.default_rng(1).uniform(size=(50, 4))
+    tilted[0] = [0.3, 0.3 + 1e-17, 0.3, 0.3]
+    assert above(tilted, 0.4) + above(-tilted, -0.4) == pytest.approx(np.ones((50, 4)), abs=1e-12)
 
 
 def test_a_rest_has_no_distribution_of_current() -> None:

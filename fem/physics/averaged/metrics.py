@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from fem.base.constants import FARADAY
 from fem.case.case import Case
-from fem.post.spread import Spread, corners_of
+from fem.post.spread import Pores, Spread, corners_of
 from fem.results.result import Result
 
 __all__ = ["margin", "spread"]
@@ -30,15 +30,16 @@ def spread(result: Result, t: float | None) -> Spread | None:
     corners = corners_of(result, t, "averaged")
     if corners is None:
         return None
-    known, volume, depth = result.fields("averaged"), corners.size, corners.depth.ravel()
+    known, volume = result.fields("averaged"), corners.size
 
     def at_corners(name: str) -> npt.NDArray[np.float64]:
         found = result.array(name, t, "averaged")[corners.cells] if name in known else 0.0
-        return np.asarray(found * volume).ravel()
+        return np.asarray(found * volume)
 
     data = Case.load(result.folder / "case.toml").metal_data
     charge = data.z * FARADAY / float(data.molar_volume)  # C/m3
     metal = charge * at_corners("eps_m")
     on = np.zeros(volume.size, dtype=bool)
-    return Spread(depth, volume.ravel(), at_corners("i_v"), metal,
-                  metal + charge * at_corners("eps"), on)
+    pores = Pores(corners.depth, metal, metal + charge * at_corners("eps"))
+    return Spread(corners.depth.ravel(), volume.ravel(), at_corners("i_v").ravel(), metal.ravel(),
+                  on, (pores,))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.post.occupancy import front
-from fem.post.spread import Frame, Spread, corners_of, fill_by_depth, frame
+from fem.post.spread import Frame, Pores, Spread, corners_of, fill_by_depth, frame
 from fem.results.result import Result
 
 __all__ = [
@@ -28,10 +28,11 @@ def spread(result: Result, t: float | None) -> Spread | None:
     """Metal, by its volume, m3 (2D: m2), at corners of cells; in 2D the front with its current."""
     if (corners := corners_of(result, t, "metal")) is None:
         return None
-    here, cells, volume = corners.here, corners.cells, corners.size.ravel()
-    metal = np.clip(result.array("xi", t, "metal")[cells].ravel() * volume, 0.0, None)
-    none = np.zeros(len(metal))
-    found = [Spread(corners.depth.ravel(), none, none, metal, volume, none.astype(bool))]
+    here, cells, volume = corners.here, corners.cells, corners.size
+    metal = np.clip(result.array("xi", t, "metal")[cells] * volume, 0.0, None)
+    none = np.zeros(metal.size)
+    found = [Spread(corners.depth.ravel(), none, none, metal.ravel(), none.astype(bool),
+                    (Pores(corners.depth, metal, volume),))]
     if cells.shape[1] == 3:
         ends, currents = front(result, t, "i_n")
         if len(ends):
@@ -40,7 +41,7 @@ def spread(result: Result, t: float | None) -> Spread | None:
                 length = length * 2.0 * np.pi * ends[:, :, 0].mean(axis=1)
             where, none = here.depth(ends.mean(axis=1)), np.zeros(len(length))
             current = currents.mean(axis=1) * length
-            found.append(Spread(where, length, current, none, none, none.astype(bool)))
+            found.append(Spread(where, length, current, none, none.astype(bool)))
     return Spread.together(found)
 
 

@@ -21,4 +21,4 @@ def spread(result: Result, t: float | None) -> Spread | None:
     i_n = result.array("i_n", t, "walls")[cells]
     q = result.array("q", t, "walls")[cells] if "q" in result.fields("walls") else np.zeros(1)
     return Spread(depth.ravel(), area.ravel(), (i_n * area).ravel(), (q * area).ravel(),
-                  np.zeros(depth.size), foil.ravel())
+                  foil.ravel())
