@@ -15,6 +15,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: Names that a message lists at most.
+MOST_NAMES = 80
+
 
 class HostplateError(Exception):
     """Base of all errors that are meant for the reader, not for a debugger.
@@ -58,5 +61,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = [lower[hit] for hit in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.6)]
     if close:
         return "did you mean " + " or ".join(repr(hit) for hit in close) + "?"
-    shown = ", ".join(repr(choice) for choice in choices[:20])
-    return f"known: {shown}" + (", ..." if len(choices) > 20 else "")
+    shown = ", ".join(repr(choice) for choice in choices[:MOST_NAMES])
+    more = len(choices) - MOST_NAMES
+    return f"known: {shown}" + (f" and {more} more" if more > 0 else "")

@@ -162,9 +162,9 @@ def _say_which_times(options: argparse.Namespace) -> None:
     from fem.post.style import show_time
     from fem.results.result import Result
 
-    stored = Result(options.folder).times if options.time else ()
-    for t in options.time if len(stored) else ():
-        near = show_time(min(stored, key=lambda one: abs(one - t)))
+    result = Result(options.folder)
+    for t in options.time if result.blocks else ():
+        near = show_time(result.time(t))
         if near != show_time(t):
             print(f"--time {show_time(t)}: not stored; drawn is the nearest that is, {near}")
 
@@ -202,7 +202,8 @@ def _export(parser: argparse.ArgumentParser) -> None:
         "--format", choices=FORMATS, required=True,
         help="; ".join(f"{name}: {text}" for name, text in FORMATS.items()),
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, help="folder for the files; default FOLDER/export")
+    parser.add_argument("--out", type=Path, help="folder for the files; default FOLDER/export, of "
+                        "the script for ParaView FOLDER")
     parser.add_argument(
         "--block", action="append", default=[], help="only this block, such as pore; repeatable"
     )

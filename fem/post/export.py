@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ def export(
     Args:
         folder: a result folder, finished or not.
         kind: of the files.
-        out: folder for them; default `<folder>/export`.
+        out: folder for them; default `<folder>/export`, of the script for ParaView `folder` itself.
         blocks: only these; default all.
         fields: only these; default all.
         t: only the stored time nearest to it, s; default all.
@@ -72,6 +71,9 @@ def export(
     result = Result(folder)
     if not result.blocks:
         raise CaseError(f"{result.folder}: no fields were written yet")
+    if kind == "paraview" and (blocks or fields or t is not None):
+        raise CaseError("export: the script for ParaView loads all of a result; blocks, fields and "
+                        "a time are chosen with the other formats, or in ParaView")
     target = Path(out) if out is not None else result.folder / "export"
     chosen = _chosen(result, blocks, fields)
     writers: dict[str, Callable[..., Iterable[tuple[Path, Callable[[Path], None]]]]] = {
@@ -336,7 +338,12 @@ def _npz(
 def _script(
     result: Result, target: Path, chosen: Mapping[str, list[str]], times: Array
 ) -> Iterator[tuple[Path, Callable[[Path], None]]]:
-    def copy(path: Path) -> None:
-        shutil.copyfile(Path(__file__).with_name(SCRIPT), path)
+    beside = target == result.folder / "export"  # no --out: into the result, which may be moved
 
-    yield result.folder / SCRIPT, copy
+    def copy(path: Path) -> None:
+        text = Path(__file__).with_name(SCRIPT).read_text(encoding="utf-8")
+        if not beside:
+            text = text.replace('RESULT = ""', f"RESULT = {str(result.folder.resolve())!r}", 1)
+        write_text(path, text)
+
+    yield (result.folder if beside else target) / SCRIPT, copy

@@ -6,14 +6,16 @@ What pores conduct for electrons (`solid_bridge`) lies over these pores and is l
     pvpython load_in_paraview.py [FOLDER] [--png FILE] [--state FILE]   without a window
     paraview --script=load_in_paraview.py                              in the window
 
-FOLDER is a result folder of hostplate; default the folder of this script, or HOSTPLATE_RESULT. Runs
-in the Python of ParaView >= 5.11 and needs nothing of hostplate.
+FOLDER is a result folder of hostplate; default HOSTPLATE_RESULT, RESULT below, or the folder of
+this script. Runs in the Python of ParaView >= 5.11 and needs nothing of hostplate.
 """
 
 import json
 import os
 import sys
 
+#: Result folder of a script that stands elsewhere.
+RESULT = ""
 #: Colour maps that ParaView has under its own names; others are drawn in the first.
 COLOURS = {name: name.capitalize() + " (matplotlib)"
            for name in ("viridis", "plasma", "magma", "inferno")}
@@ -128,7 +130,7 @@ def main(words):
 
     picture, state = option(words, "--png"), option(words, "--state")
     here = os.path.dirname(os.path.abspath(__file__))
-    folder = words[0] if words else os.environ.get("HOSTPLATE_RESULT", here)
+    folder = words[0] if words else os.environ.get("HOSTPLATE_RESULT", RESULT or here)
     if picture:
         pv.GetActiveViewOrCreate("RenderView").ViewSize = SIZE
     found = load(folder)

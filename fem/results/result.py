@@ -33,6 +33,8 @@ __all__ = ["Result", "read_series", "series_units", "titled"]
 
 Array = npt.NDArray[np.float64]
 
+#: Share by which a time may be after the end of a result, as one that was printed.
+AT_END = 1e-5
 #: VTK's cell type by number of corners.
 _VTK_SIMPLEX = {2: 3, 3: 5, 4: 10}
 
@@ -236,6 +238,12 @@ class Result:
         every = [step.t for block in self.blocks for step in self._read(block)]
         return np.unique(np.array(every, dtype=float))
 
+    @property
+    def end(self) -> float:
+        """The last time that is known, of fields or of the series, s."""
+        steps = self.series.get("t", np.zeros(0))
+        return float(max([*self.times[-1:], *steps[-1:]], default=0.0))
+
     def fields(self, block: str = "pore") -> list[str]:
         """Names of the fields of a block."""
         return sorted({name for step in self._read(block) for name in step.fields})
@@ -263,7 +271,7 @@ class Result:
             block: default the only (or first) block that has the field.
 
         Raises:
-            CaseError: no such field or block, or a file is damaged.
+            CaseError: no such field or block, t after the end, or a file is damaged.
         """
         step = self._step(self._block_of(field, block), t)
         if field not in step.fields:
@@ -294,7 +302,11 @@ class Result:
         return step.fields[field][0]
 
     def time(self, t: float | None = None, block: str | None = None) -> float:
-        """The stored time nearest to t, s; the last one by default."""
+        """The stored time nearest to t, s; the last one by default.
+
+        Raises:
+            CaseError: t is after the end, or no number.
+        """
         return self._step(block or self._any_block(), t).t
 
     # -- sampling ------------------------------------------------------------------------------
@@ -392,6 +404,8 @@ class Result:
         steps = self._read(block)
         if t is None:
             return steps[-1]
+        if not t <= steps[-1].t * (1.0 + AT_END) and not t <= self.end * (1.0 + AT_END):
+            raise CaseError(f"{self.folder}: t = {t:g} s is after its end, {self.end:g} s")
         return min(steps, key=lambda step: abs(step.t - t))
 
     def _read(self, block: str) -> list[_Step]:

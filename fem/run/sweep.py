@@ -39,6 +39,7 @@ __all__ = ["axes_of", "gather", "latin", "points", "ranges_of", "share", "sweep"
 #: What becomes of a point.
 DONE, FAILED = "done", "failed"
 #: One of several values: commas within brackets or quotes are its own.
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 VALUE = re.compile(r"(?:[^,\[\"'(]|\[[^\]]*\]|\"[^\"]*\"|'[^']*'|\([^)]*\))+")
 #: Path of the seed of a case's geometry.
 SEED = "geometry.seed"
@@ -134,8 +135,10 @@ def _parted(text: str) -> tuple[float, str]:
     Raises:
         ValueError: there is no number.
     """
-    number, _, unit = text.strip("\"' ").partition(" ")
-    return float(number), unit.strip()
+    plain = text.strip("\"' ")
+    if (match := NUMBER.match(plain)) is None:
+        raise ValueError(text)
+    return float(match[0]), plain[match.end() :].strip()
 
 
 def name_of(point: Mapping[str, Any]) -> str:
@@ -178,7 +181,7 @@ def sweep(
         axes: path of an entry -> its values, as `--set` takes them.
         folder: of the sweep.
         sample: points that are run with each combination of the axes, as `latin` gives them.
-        jobs: processes at a time.
+        jobs: processes at a time, which share the points of the part.
         part: (k, n): only every n-th point from the k-th on.
         again: command of a process that does a part; with several jobs.
         quiet: no line for each point.
@@ -193,8 +196,8 @@ def sweep(
     """
     _claim(folder, case, axes, sample)
     every = _points_in(folder)
-    if jobs > 1 and part is None:
-        _in_processes(folder, jobs, again)
+    if jobs > 1:
+        _in_processes(folder, jobs, again, part or (0, 1))
         return gather(folder)
     mine = every if part is None else every[part[0] :: part[1]]
     for point in mine:
@@ -279,20 +282,24 @@ def _changed(case: Case, point: Mapping[str, Any], hooks: bool) -> Case:
     return type(case).from_dict(data, hooks=hooks)
 
 
-def _in_processes(folder: Path, jobs: int, again: Sequence[str] | None) -> None:
-    """Let processes do a part each, and wait for them.
+def _in_processes(
+    folder: Path, jobs: int, again: Sequence[str] | None, part: tuple[int, int]
+) -> None:
+    """Let processes share the points of a part, and wait for them.
 
     Raises:
         CaseError: the command is not known.
     """
     if again is None:
         again = ["sweep", str(folder)]
-    environment = os.environ | {"SLURM_ARRAY_TASK_COUNT": str(jobs), "SLURM_ARRAY_TASK_MIN": "0"}
+    number, count = part
+    environment = os.environ | {"SLURM_ARRAY_TASK_COUNT": str(jobs * count),
+                                "SLURM_ARRAY_TASK_MIN": "0"}
     for name in ("STEP", "MAX"):
         environment.pop(f"SLURM_ARRAY_TASK_{name}", None)
     running = [
         subprocess.Popen([sys.executable, "-m", "fem.cli", *again],
-                         env=environment | {"SLURM_ARRAY_TASK_ID": str(k)})
+                         env=environment | {"SLURM_ARRAY_TASK_ID": str(number * jobs + k)})
         for k in range(jobs)
     ]
     try:

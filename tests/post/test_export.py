@@ -119,6 +119,21 @@ def test_some_fields_and_one_time(result: Result, tmp_path: Path) -> None:
         export(result.folder, "npz", tmp_path, blocks=["pores"])
 
 
+def test_a_time_after_the_end_is_none(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was answered with the last one."""
+    end = result.end
+    assert end == result.series["t"][-1]
+    assert result.array("c", end * (1 + 1e-6)) == pytest.approx(result.array("c"))
+    for t in (1.01 * end, 1e6, float("nan")):
+        with pytest.raises(CaseError, match="is after its end, "):
+            result.at([0.0, 0.0], t=t)
+    assert main(["post", str(result.folder), "--time", "99 h"]) == 1
+    assert main(["post", str(result.folder), "--field", "c", "--time", "99 h"]) == 1
+    assert capsys.readouterr().err.count("t = 356400 s is after its end") == 2
+
+
 def test_script_for_paraview_needs_nothing_of_ours(
     result: Result, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +145,16 @@ def test_script_for_paraview_needs_nothing_of_ours(
     modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     assert modules == {"json", "os", "sys", "paraview"}
+
+
+def test_script_for_paraview_finds_the_result_from_elsewhere(
+    result: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", str(result.folder), "--format", "paraview"]
+    assert main([*command, "--out", str(tmp_path / "x")]) == 0
+    assert f"RESULT = {str(result.folder.resolve())!r}\n" in (tmp_path / "x" / SCRIPT).read_text()
+    assert main([*command, "--field", "c"]) == 1
+    assert "loads all of a result" in capsys.readouterr().err
 
 
 SCENES = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,22 @@ def test_jobs_of_an_array_share_the_points(tmp_path: Path, monkeypatch: pytest.M
         share(3)
 
 
+def test_processes_of_a_job_share_its_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes in each of three jobs of an array: six parts, each once."""
+    told = []
+
+    def start(command: list[str], env: dict[str, str]) -> Any:
+        told.append((command[3:], env["SLURM_ARRAY_TASK_ID"], env["SLURM_ARRAY_TASK_COUNT"]))
+        return SimpleNamespace(wait=lambda: None, poll=lambda: 0)
+
+    monkeypatch.setattr(module.subprocess, "Popen", start)
+    for job in (0, 1, 2):
+        module._in_processes(tmp_path, 2, ["sweep", "x"], (job, 3))
+    assert told == [(["sweep", "x"], str(k), "6") for k in range(6)]
+
+
 def test_a_command_in_two_processes_writes_table_and_map(tmp_path: Path) -> None:
     Case.from_dict(case(**STRIP))
     file = tmp_path / "strip.toml"
@@ -115,6 +132,7 @@ def test_a_hypercube_has_one_point_in_each_part_of_every_range() -> None:
         (float(p["d"]) - 0.2) / 0.6] for p in found])
     for column in (8 * shares).astype(int).T:
         assert sorted(column) == [*range(8)]
+    assert latin(ranges_of(["c=1S/m,10S/m"]), 2, 3) == latin(ranges_of(["c=1 S/m,10 S/m"]), 2, 3)
     for wrong in ("a=1 m", "a=1 m,2 um", "a=2 m,1 m", "a=-1,1,log", "a=1,2,cubic"):
         with pytest.raises(CaseError, match="sweep: "):
             ranges_of([wrong])
