@@ -6,6 +6,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fem.case.geometry import geometry_problems, sized
 from fem.case.guests import Guests, entries
 from fem.case.reading import not_toml, short
 from fem.values.expressions import Expression, ExpressionError
-from fem.values.properties import Along, Formula, Property
+from fem.values.properties import Along, Formula, Property, number, varies
 
 ELECTRODES = ("collector", "counter")
 #: Most pulses of a step; a larger number must be a mistake.
@@ -45,7 +46,8 @@ def cross_checks(
     cell = sections.get("study") not in guests.registry.studies  # else what drives it is unused
     checks = (
         _geometry, functools.partial(_names, guests=guests), _regions,
-        *((_protocol, _counter, _holding) if cell else ()), _boundaries, _initial, _time,
+        *((_protocol, _counter, _holding, _never_bare) if cell else ()), _boundaries, _initial,
+        _time,
         functools.partial(
             _probes, fields=guests.fields(sections), unsure=guests.unsure(sections)
         ), _hooks,
@@ -278,6 +280,25 @@ def _counter(sections: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"coatings.{k}.on: 'counter': the counter electrode takes no coating; give "
                 "boundaries.counter.contact_resistance, its thickness over its kappa"
+            )
+
+
+def _never_bare(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Barriers of nucleation on surfaces of the metal itself, which would act nowhere."""
+    metal, regions = sections.get("metal"), sections.get("regions", {})
+    plated = {"collector": getattr(sections.get("collector"), "material", None) or metal,
+              "counter": metal} | {name: r.material for name, r in regions.items()}
+    covered = [coating.on for coating in sections.get("coatings", ())]
+    for k, entry in enumerate(sections.get("kinetics", ())):
+        name, value = entry.surface, entry.eta_nuc
+        if plated.get(name) != metal or any(fnmatchcase(name, on) for on in covered):
+            continue
+        if value is not None and (varies(value) or number(value) > 0.0):
+            way = {"collector": "give [collector] material, such as 'Cu', or ", "counter": ""}
+            yield (
+                f"kinetics.{k}.eta_nuc: {short(value.written())}: {name!r} is {metal}, which needs "
+                f"no nuclei to plate on itself; {way.get(name, 'give another material, or ')}leave "
+                "it out"
             )
 
 

@@ -280,7 +280,8 @@ class Output(Table):
     checkpoint_wall: Time = Field(600.0, description="wall time between checkpoints")
     pvd: StrictBool = Field(False, description="also write .pvd files")
     vectors: StrictBool = Field(
-        False, description="write currents i_s, i_l and the flux N_an of anions, too, in each cell"
+        False, description="write currents i_s, i_l, the flux N_an of anions and fields such as "
+        "E_l = -grad phi_l, too, in each cell"
     )
     figures: StrictBool = Field(True, description="draw figures at the end")
 

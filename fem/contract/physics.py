@@ -74,7 +74,8 @@ class Field:
         magnitude: figures show the absolute value.
         offset: its level is of no interest where the spread is much smaller; figures show the
             difference.
-        gradient_of: field whose gradient's magnitude it is; it lives in figures only.
+        gradient_of: potential whose negative gradient it is; figures draw its magnitude, files have
+            it with `[output] vectors`, if that potential is an unknown.
         flow: vector of the files along which figures draw lines over it; where the files have
             none, they go down the field whose gradient this is.
         block: name of the files of what lives on its part of the mesh; default that of a field.

@@ -153,6 +153,7 @@ class Once:
             fields = {n: u.value for n, u in s.unknowns.items() if u.part is part}
             fields |= {n: f for n, f in s.memories.items()
                        if n in known and f.function_space.mesh is part.mesh}
+            fields |= {n: f for n, (f, on) in s.vectors.items() if on is part}
             if fields:
                 named = [known[f].block for f in fields if f in known and known[f].block]
                 static = {"region": region_field(self.model.domain, part)}

@@ -9,7 +9,7 @@ from fem.contract.physics import Column, Field
 from fem.mesh.domain import Domain
 from fem.setup.setup import Filled, filling_of
 from fem.study.build import check_names
-from fem.study.own import Guarded, add_parts, declare, is_ours, named_failures
+from fem.study.own import Guarded, add_parts, declare, is_ours, named_failures, slopes
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 
@@ -66,6 +66,7 @@ def build(case: Case, domain: Domain) -> Alone:
     check_needs(parts, s.values)
     for part in parts:
         declare(part, s)
+    parts += slopes(case, s)
     for part in parts:
         with named_failures(part, "rows"):
             part.rows(s)

@@ -28,7 +28,16 @@ from fem.setup.places import check_places, initial_concentration, largest_kappa
 from fem.setup.setup import Filling, Setup, filling_of
 from fem.setup.setup import pores as pores_of
 from fem.setup.setup import porous as porous_of
-from fem.study.own import Guarded, add_parts, check_made, declare, is_ours, named_failures, prepared
+from fem.study.own import (
+    Guarded,
+    add_parts,
+    check_made,
+    declare,
+    is_ours,
+    named_failures,
+    prepared,
+    slopes,
+)
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 
@@ -166,6 +175,8 @@ def build(case: Case, domain: Domain) -> Model:
     check_needs(physics, s.values)
     for part in physics:
         declare(part, s)
+    written = slopes(case, s)
+    books, physics = books + written, physics + written
     electrons, ions, metal = (setup.part(name) for name in ("electrons", "ions", "front"))
     found, fronts = setup.surfaces, bool(setup.filled)
     empty = metal.empty if metal else ()

@@ -18,9 +18,11 @@ from fem.files.fields import center_of
 from fem.setup.setup import Filled, Setup
 from fem.system.part import Observer, Part, titled
 from fem.system.system import System
+from fem.system.vectors import CellMeans, downhill
 
 __all__ = [
     "Guarded", "add_parts", "check_made", "declare", "is_ours", "named_failures", "prepared",
+    "slopes",
 ]  # fmt: skip
 
 
@@ -57,6 +59,17 @@ def prepared(setup: Setup) -> Setup:
         if physics.prepare:
             setup = named(physics.prepare)(setup, physics.given(vars(setup.case)))
     return setup
+
+
+def slopes(case: Any, s: System) -> tuple[CellMeans, ...]:
+    """Fields that physics declare as gradients, declared for files; none without `vectors`."""
+    if not case.output.vectors:
+        return ()
+    fields = [f for p in case.taking_part() for f in (*p.fields, *p.more(vars(case)))]
+    made = downhill(s, {f.name: f.gradient_of for f in fields if f.gradient_of})
+    for part in made:
+        declare(part, s)
+    return made
 
 
 def _own_physics(case: Any, domain: Any) -> tuple[Part, ...]:

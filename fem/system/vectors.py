@@ -1,9 +1,10 @@
-"""Vectors for files: currents and fluxes of a physics as means over cells."""
+"""Vectors for files: currents, fluxes and fields of a physics as means over cells."""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fem.mesh.spaces import space_on
 from fem.system.part import Observer
 from fem.system.system import System
 
-__all__ = ["CellMeans"]
+__all__ = ["CellMeans", "downhill"]
 
 
 class CellMeans(Observer):
@@ -64,3 +65,21 @@ class CellMeans(Observer):
         """Bring the field up to date (collective)."""
         sums = self.s.nodal(self.form).reshape(len(self.volume), -1)
         self.field.x.array[: sums.size] = (sums / self.volume[:, None]).ravel()
+
+
+def downhill(s: System, fields: Mapping[str, str]) -> tuple[CellMeans, ...]:
+    """Make fields that are the negative gradient of an unknown, as E = -grad phi.
+
+    Args:
+        s: declared already.
+        fields: name -> that of a potential; others than unknowns are left out.
+    """
+    return tuple(
+        CellMeans(name, source, functools.partial(_slope, source))
+        for name, source in fields.items() if source in s.unknowns
+    )
+
+
+def _slope(source: str, s: System) -> list[tuple[Any, Any]]:
+    u = s.unknowns[source]
+    return [(-ufl.grad(u.value), s.domain.dx(u.part.regions))]

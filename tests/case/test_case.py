@@ -299,6 +299,20 @@ RULES = [
         {"coatings": [{"on": "counter", "material": "Li2O", "thickness": "1 nm"}]},
         "coatings.0.on: 'counter': the counter electrode takes no coating; give",
     ),
+    Rule(
+        {"kinetics": [{"surface": "collector", "eta_nuc": "20 mV"}]},
+        "kinetics.0.eta_nuc: '20 mV': 'collector' is Li, which needs no nuclei to plate on itself; "
+        "give [collector] material, such as 'Cu', or leave it out",
+    ),
+    Rule(
+        {"kinetics": [{"surface": "counter", "eta_nuc": "20 mV"}]},
+        "'counter' is Li, which needs no nuclei to plate on itself; leave it out",
+    ),
+    Rule(
+        {"regions.host_bottom.material": "Li",
+         "kinetics": [{"surface": "host_bottom", "eta_nuc": "20 mV"}]},
+        "'host_bottom' is Li, which needs no nuclei to plate on itself; give another material, or",
+    ),
     # protocol
     Rule({"protocol": None}, "protocol: missing; steps"),
     Rule({"protocol": []}, "protocol"),

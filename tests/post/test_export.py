@@ -122,7 +122,7 @@ def test_some_fields_and_one_time(result: Result, tmp_path: Path) -> None:
 def test_a_time_after_the_end_is_none(
     result: Result, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It was answered with the last one."""
+    """Results are asked for a time that there was not: it was answered with the last one."""
     end = result.end
     assert end == result.series["t"][-1]
     assert result.array("c", end * (1 + 1e-6)) == pytest.approx(result.array("c"))

@@ -46,6 +46,10 @@ def test_current_is_that_of_the_cell(study: str, tmp_path: Path) -> None:
         assert result.declared["fields"][name]["unit"] == "A/m^2"
         assert mean(result, name, block) == pytest.approx([0.0, -10.0, 0.0], abs=1e-6 * 10.0)
         assert values[:, 1] == pytest.approx(-10.0, rel=max(change, 1e-6))
+    height, phi = result.line((10e-6, 10e-6), (10e-6, 50e-6), "phi_l")
+    field = mean(result, "E_l", "pore")
+    assert field == pytest.approx([0.0, (phi[0] - phi[-1]) / height[-1], 0.0], abs=1e-5)
+    assert field[1] < -5.0 and result.declared["fields"]["E_l"]["unit"] == "V/m"
     assert ("N_an" in result.fields("pore")) == (study == "steady")
     if study == "steady":  # of what metal ions carry, 10 A/m2 over F, anions carry nothing
         assert np.abs(mean(result, "N_an", "pore")).max() < 1e-6 * 10.0 / FARADAY

@@ -202,10 +202,12 @@ def notes(sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def fields(sections: Mapping[str, Any]) -> Iterator[Field]:
-    """The potential that ions and charge make."""
+    """The potential that ions and charge make, and its field."""
     if asked(sections):
         yield Field("phi", "V", r"electrostatic potential $\varphi$", "electrolyte",
                     "charge (Poisson)", colours="cividis", offset=True)  # fmt: skip
+        yield Field("E_phi", "V/m", r"field $|\nabla\varphi|$", "electrolyte", colours="magma",
+                    magnitude=True, gradient_of="phi")
 
 
 def places(sections: Mapping[str, Any]) -> Iterator[Place]:

@@ -127,7 +127,7 @@ JOB: dict[str, Any] = {
 
 
 def filled(cells: int, D: str, tolerance: float) -> Case:
-    """That job in as many cells, with this diffusivity of the salt."""
+    """Case of the DFN's job in so many cells, with a diffusivity of the salt."""
     kinetics = {"i0": {"expression": "10 + 0*c", "unit": "A/m^2"}}
     host = {"surface": SURFACE, "metal_sigma": "0 S/m"}
     return column(
