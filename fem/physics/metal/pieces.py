@@ -18,10 +18,14 @@ With h the height of what does not float (`fem.physics.metal.contact`):
              follows other such nodes only, and their basin, the ghost of the neck, joins the
              collector's piece if it can
 
-PART_HEIGHT is what xi has left on the axis of a flat neck when a sharp one parts: 1/2 at the cusp
-of two fronts that know nothing of one another, 0.38 to 0.40 as relaxation and mesh round it
-(half-widths of 2 and 4 lambda, h = lambda/2); on the axis of a round neck it is 0.44 to 0.47: that
-parts late.
+PART_HEIGHT is what xi has left on the axis of a neck when, by the charge passed, a sharp one parts.
+Where its two fronts meet the profile still has 1/2 there, and lambda ln 2 of metal a side, which
+the rest of the surface has given instead. With the neck a share f of the surface, both even out at
+
+    (1 - f) p = f ln(1 + exp(-p)),  h = 1/(1 + exp(p)):  1/2, 0.44, 0.38 for f = 0, 0.3, 0.5
+
+so there is no value for all necks: on cells of lambda/2 it is 0.38 for a long film, 0.39 to 0.43
+for short necks and waists, 0.46 for round ones. (Places of fronts would ask for 1/2.)
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ __all__ = [
 ]
 
 #: Heights from which metal links nodes that were in no common piece before, and all others.
-TOUCH_HEIGHT, PART_HEIGHT = 0.5, 0.38
+TOUCH_HEIGHT, PART_HEIGHT = 0.5, 0.4
 #: Largest slope of psi = ln(h/(1 - h)) over lambda of a ridge, and the least height of one.
 MAX_RIDGE_SLOPE, MIN_RIDGE_HEIGHT = 0.5, 1e-3
 #: Least height that is given to a piece: a quarter of the xi from which tails conduct.

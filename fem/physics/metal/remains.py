@@ -7,7 +7,7 @@ that connects nothing. With d the distance to the contour, the share of a node t
 
     s = clip( d/lambda - 5/4 |psi(xi) - psi_0| - 1/2, 0, 1 )
 
-The contour of metal is xi = 0.38, at which necks part (`fem.physics.metal.contact`), that of pores
+The contour of metal is xi = 0.4, at which necks part (`fem.physics.metal.contact`), that of pores
 xi = 1/2: the axis of a seam has that when sharp fronts meet, and so has a wall that a front meets.
 Metal within reach of a wall that it can have begun on is a film, not remains.
 

@@ -1,7 +1,7 @@
 """Pieces of metal part and join when and where a sharp interface says.
 
 Step control is what users have by default: nothing but lambda and the shape is given. What a sharp
-interface does comes from `Sharp`; h is lambda/2 throughout.
+interface does comes from `Sharp`. Cells of necks are lambda/2 wide, gaps lie on squares of lambda.
 """
 
 from __future__ import annotations
