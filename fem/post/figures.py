@@ -498,8 +498,7 @@ def depth(result: Result, t: float | None) -> Any:
         ax.set_xlim(0, min(1.22 * max(percent), 122))
         ax.set_xlabel("share of the current (%)")
         ax.grid(axis="x")
-    end = result.summary.get("t")
-    caption(figure, _caption(result, None if end is None else float(end)))
+    caption(figure, _caption(result, result.end))
     return figure
 
 

@@ -126,7 +126,8 @@ class Result:
                 found.append((name, str(s[name])))
         if len(self.series.get("t", ())):
             t = self.series["t"]
-            found.append(("steps", f"{len(t)} steps to t = {t[-1]:.6g} s"))
+            end = f" to t = {t[-1]:.6g} s" if not s or "t" in s else ""  # a state may have none
+            found.append(("steps", f"{len(t)} steps{end}"))
         if "voltage" in s:
             found.append(("voltage", f"{1e3 * s['voltage']:.4g} mV"))
         events = [e["event"] for e in s.get("events", ())]

@@ -14,6 +14,7 @@ from fem.base.errors import CaseError, RunError
 from fem.base.folder import write_json
 from fem.case.entries import used_materials
 from fem.compat import dfem
+from fem.contract.physics import TIMED
 from fem.files.blocks import Block, PartBlock, region_field, wall_block
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
@@ -231,7 +232,9 @@ class Recorder:
 
         model, s = self.model, self.model.system
         mesh_hash = model.domain.sidecar.get("hash", "")
-        run: dict[str, Any] = {"title": model.case.title, "study": model.case.study, "t": s.t}
+        run: dict[str, Any] = {"title": model.case.title, "study": model.case.study}
+        if model.case.study in TIMED:  # else steps lead to a state that has no time
+            run["t"] = s.t
         run["voltage"] = s.get_voltage()
         own: dict[str, Any] = {}
         events: list[dict[str, Any]] = []

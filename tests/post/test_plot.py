@@ -38,7 +38,8 @@ def salt_in(tmp_path: Path, width: float) -> Result:
         file.append(t, {"c": ("Node", 1e3 + slope * points[:, 1])})
     write_json(MPI.COMM_SELF, tmp_path / "mesh.json", {"host": {"top": 30 * UM, "bottom": 0.0}})
     write_json(MPI.COMM_SELF, tmp_path / "summary.json",
-               {"title": "Fall <of> salt", "study": "tertiary", "voltage": -0.05, "metrics": {}})
+               {"title": "Fall <of> salt", "study": "tertiary", "t": 120.0,
+                "voltage": -0.05, "metrics": {}})
     rows = [f"{t},{-0.05}" for t in (0.0, 60.0, 120.0)]
     (tmp_path / "series.csv").write_text("\n".join(["t [s],voltage [V]", *rows]) + "\n")
     return Result(tmp_path)

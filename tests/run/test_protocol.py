@@ -238,3 +238,13 @@ def test_charge_that_makes_no_metal_is_said(tmp_path: Path) -> None:
     assert share > 0.5 and text.startswith(f"{share:.1%} of the charge")
     fast = _run(tmp_path / "f", [step | {"current_density": "2 mA/cm^2"}]).summary
     assert not [w for w in fast["warnings"] if "made or took no metal" in w]
+
+
+@pytest.mark.parametrize("study", ["secondary", "steady"])
+def test_a_state_has_no_time_and_no_charge(study: str, tmp_path: Path) -> None:
+    """Steps lead to a steady state, and their pseudo-time is neither."""
+    steps = [{"step": "plate", "current_density": "10 A/m^2"}]
+    result = _run(tmp_path / "r", steps, study=study)
+    assert result.summary["current_density"] == pytest.approx(-10.0)
+    assert not {"t", "charge"} & result.summary.keys()
+    assert not result.series["charge"].any() and " to t = " not in str(result)

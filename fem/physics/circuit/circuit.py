@@ -55,7 +55,7 @@ class Circuit(Observer):
     Metal that can be stripped is asked of what defines the name `stock`.
 
     Args:
-        commands: charge is compared with what the protocol gives.
+        commands: charge is delivered in time, and compared with what the protocol gives.
 
     Attributes:
         flow, lost: cell current and its side reactions in the step measured last, A.
@@ -179,7 +179,7 @@ class Circuit(Observer):
         )
         return {
             "current_density": current,
-            "charge": self.delivered(),
+            "charge": self.delivered() if self.commands else 0.0,  # on the way to a steady state
             "balance": abs(current + self.opposite) / scale,
             "collector": abs(current - at_collector) / scale,
         } | self.split.volts(current, scale) | self._commanded(scale)
@@ -277,11 +277,11 @@ class Circuit(Observer):
         return Event("stripped", {"left": left / self.area}) if few else None
 
     def summary(self) -> dict[str, Any]:
-        """Current density, A/m2, and charge, C/m2, of the present state (collective)."""
-        return {
-            "current_density": self.current() / self.area,
-            "charge": float(self.s.charges["passed"][0]) / self.area,
-        } | self.split.summary()
+        """Current density, A/m2, of the present state and charge, C/m2, until then (collective)."""
+        found = {"current_density": self.current() / self.area}
+        if self.commands:
+            found["charge"] = float(self.s.charges["passed"][0]) / self.area
+        return found | self.split.summary()
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Charge that made no metal; parts of the voltage that nobody has reported."""
