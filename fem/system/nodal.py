@@ -27,6 +27,8 @@ __all__ = ["CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction", "Supply
 
 Array = npt.NDArray[np.float64]
 Nodes = npt.NDArray[np.int32]
+#: What is added to an overpotential, V: a value, or a function of phi_s - phi_l.
+Shift = Array | float | Callable[[Array], Array]
 
 #: Half the distance of the two voltages from which a slope is taken, V.
 PROBE = 1e-7
@@ -99,7 +101,7 @@ class NodalReaction:
         rows: unknown -> sign with which the current enters its row.
         area: of every node, m2 (2D: m); may change from step to step.
         shifts: cause -> what it adds to eta, V (curvature, a barrier, stress); may change from step
-            to step.
+            to step, and is a function of phi_s - phi_l if it follows that within a step.
         drives: its current flows through the collector.
         side_of: surface whose side reaction it is, which makes no metal; empty for any other.
         film: resistance of the film that the law looks through, ohm m2.
@@ -113,7 +115,7 @@ class NodalReaction:
     nodes: Mapping[str, Nodes]
     rows: Mapping[str, float]
     area: Array
-    shifts: dict[str, Array | float] = field(default_factory=dict)
+    shifts: dict[str, Shift] = field(default_factory=dict)
     drives: bool = True
     linear: bool = False
     side_of: str = ""
@@ -125,18 +127,24 @@ class NodalReaction:
         values: Array = self.system.unknowns[name].value.x.array[self.nodes[name]]
         return values
 
-    @property
-    def shift(self) -> Any:
-        """All shifts of eta, V."""
-        return sum(self.shifts.values())
-
-    def overpotential(self) -> Array:
-        """Phi_s - phi_l + shift, V."""
-        eta = self.shift - self._at("phi_l")
+    def drop(self) -> Array:
+        """Phi_s - phi_l, V."""
+        drop = -self._at("phi_l")
         if "phi_s" in self.nodes:
             voltage = self.system.voltage.x.array
-            eta = eta + self._at("phi_s") + (voltage[0] if len(voltage) else 0.0)
-        return np.asarray(eta)
+            drop = drop + self._at("phi_s") + (voltage[0] if len(voltage) else 0.0)
+        return np.asarray(drop)
+
+    def _shifts(self, drop: Array) -> dict[str, Array | float]:
+        return {k: shift(drop) if callable(shift) else shift for k, shift in self.shifts.items()}
+
+    def shifted(self, drop: Array) -> Array:
+        """Eta, V, of phi_s - phi_l."""
+        return np.asarray(drop + sum(self._shifts(drop).values()))
+
+    def overpotential(self) -> Array:
+        """Phi_s - phi_l + shifts, V."""
+        return self.shifted(self.drop())
 
     def concentration(self) -> Array:
         """Salt at the nodes, mol/m3."""
@@ -153,11 +161,14 @@ class NodalReaction:
         return np.asarray(s["T"].x.array[self.nodes["T"]])
 
     def accepted(self) -> tuple[Array, Array, Array | float]:
-        """Phi_s - phi_l + shift of the last accepted step, V, the salt seen, mol/m3, and T, K."""
+        """Phi_s - phi_l + shifts of the last accepted step, V, the salt seen, mol/m3, and T, K."""
+        return self.shifted(self.drop_before()), self.concentration(), self.temperature()
+
+    def drop_before(self) -> Array:
+        """Phi_s - phi_l of the last accepted step, V."""
         s = self.system
         phi_s, phi_l = (s.unknowns[n].old[0].x.array[self.nodes[n]] for n in ("phi_s", "phi_l"))
-        eta = self.shift + phi_s - phi_l + s.past_voltages[0]
-        return eta, self.concentration(), self.temperature()
+        return np.asarray(phi_s - phi_l + s.past_voltages[0])
 
     def density(self) -> Array:
         """i_n, A/m2."""
@@ -183,8 +194,8 @@ class NodalReaction:
 
     def released(self) -> Array:
         """Heat, i_n (phi_s - phi_l) + i_n T dU/dT at every node, W."""
-        drop = self.overpotential() - self.shift
-        return self.current() * (drop + self.temperature() * float(self.system["dU_dT"].value))
+        heat = self.drop() + self.temperature() * float(self.system["dU_dT"].value)
+        return self.current() * heat
 
     def metal(self) -> Array:
         """Current that makes or takes metal at every node, A."""
@@ -225,7 +236,7 @@ class NodalReaction:
             held = -float(np.minimum(self.metal(), 0.0) @ self.barrier)
             out["nucleation"] += held
             out[kinetic] -= held
-        for cause, shift in self.shifts.items():
+        for cause, shift in self._shifts(self.drop()).items():
             out[SHIFT_PARTS.get(cause, "shift")] -= float((current * shift).sum())
         return out
 
@@ -235,15 +246,19 @@ class NodalReaction:
         Where plating begins on a bare wall the current has a kink, and what floats comes to rest
         close to it: there the slope is that of the side on which eta is.
         """
-        eta, c, T = self.overpotential(), self.concentration(), self.temperature()
-        above, below = self.law(eta + PROBE, c, T), self.law(eta - PROBE, c, T)
+        drop, c, T = self.drop(), self.concentration(), self.temperature()
+
+        def law(drop: Array) -> Array:
+            return self.law(self.shifted(drop), c, T)
+
+        above, below = law(drop + PROBE), law(drop - PROBE)
         slope = (above - below) / (2 * PROBE)
         kink = (above == 0.0) & (below < 0.0)
         if kink.any():
-            here = self.law(eta, c, T)
+            here = law(drop)
             slope = np.where(kink, np.where(here < 0.0, (here - below) / PROBE, 0.0), slope)
         if self.supply is not None:
-            slope = slope * self.supplied(self.law(eta, c, T))[1]
+            slope = slope * self.supplied(law(drop))[1]
         return self.area * slope
 
     def waiting(self) -> float:

@@ -7,10 +7,18 @@ that has been plated on bare wall, per area of it, as on the walls of the other 
     eta_wall = eta + eta_nuc exp(-q_w/q_cov),    dq_w/dt = -i_w,    q_w <= (zF/V_m) b
 
 b = -lambda ln(1 - xi) is how thick the metal there is: what has dissolved covers nothing. Metal of
-the start (xi > 1/2) covers as if it had been plated. q_w sums up the currents of accepted steps by
-the trapezoidal rule, and the barrier of a step is foreseen from the last two (Adams and Bashforth),
-so both are of second order in time. How far a barrier that was foreseen is from what the step then
-has plated, in units of RT/F, is a local error of the step as those of the fields are.
+the start (xi > 1/2) covers as if it had been plated.
+
+A wall forgets its barrier within seconds, the sooner the faster it plates, and a host has so much
+wall that its potentials stay where the next of it begins to. So q_w is followed node by node within
+the step, in strides of its own, at the mean eta of the step,
+
+    dq_w/dt = -i_w(eta_m + eta_nuc exp(-q_w/q_cov)),    eta_m = (eta(t) + eta(t + dt))/2,
+
+and the barrier is a function of the eta that Newton's method looks for: the more negative, the less
+is left of it. This is of second order in the change of eta, and exact while eta stands still. What
+the curvature of eta in time would change in the barrier, in units of RT/F, is a local error of the
+step as those of the fields are.
 """
 
 from __future__ import annotations
@@ -33,6 +41,8 @@ __all__ = ["Barrier", "Covering"]
 Array = npt.NDArray[np.float64]
 #: Least 1 - xi that still tells how thick the metal is, and least 1 - coverage for the charge.
 MIN_REMAINDER = 1e-12
+#: By how much of RT/F a barrier falls in one stride at most.
+STRIDE = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,12 +74,12 @@ class Covering:
         self.metal, self.barriers = metal, barriers
 
     def declare(self, s: System) -> None:
-        """Charge, coverage, dq_w/dt and its slope at the nodes of each surface, kept."""
+        """Charge, coverage, phi_s - phi_l and its slope at the nodes of each surface, kept."""
         part = s.unknowns["xi"].part
         self.charge = {b.name: s.memory(f"q_{b.name}", part) for b in self.barriers}
         self.covered = {b.name: s.memory(f"covered_{b.name}", part) for b in self.barriers}
-        self.rate = {b.name: s.memory(f"rate_{b.name}", part) for b in self.barriers}
-        self.bend = {b.name: s.memory(f"bend_{b.name}", part) for b in self.barriers}
+        self.eta = {b.name: s.memory(f"eta_{b.name}", part) for b in self.barriers}
+        self.slope = {b.name: s.memory(f"slope_{b.name}", part) for b in self.barriers}
         self.clock = s.charges["covering.clock"] = np.array([-1.0])
         s.preparers.append(self.prepare)  # before the metal looks how fast its walls are
         s.gaps += [self.gap] if self.barriers else []
@@ -86,72 +96,122 @@ class Covering:
             self.parts.append((b, wall, eta_nuc, wall.area.copy()))
 
     def prepare(self) -> None:
-        """Barriers of the step at hand, from the last accepted one."""
+        """What walls have plated until now, and barriers that follow the step at hand."""
         s = self.s
         first = self.clock[0] < 0.0
         passed = 0.0 if first else s.t - self.clock[0]
         self.clock[0] = s.t
         for b, wall, eta_nuc, _ in self.parts:
             node = wall.nodes["xi"]
-            seen = self._overpotential(wall) - eta_nuc * self.covered[b.name].x.array[node]
-            # As `gap` counts it: a voltage that is held asks for more than is brought.
-            rate = -wall.supplied(wall.law(seen, self._concentration(wall), wall.temperature()))[0]
-            xi = np.clip(s.unknowns["xi"].old[0].x.array[node], 0.0, 1.0 - MIN_REMAINDER)
-            there = self._of_metal(xi)
-            charge, before, bend = (
-                f[b.name].x.array[node] for f in (self.charge, self.rate, self.bend)
-            )
+            kept = self.charge[b.name], self.eta[b.name], self.slope[b.name]
+            charge, before, slope = (f.x.array[node] for f in kept)
+            eta = wall.drop_before()
+            there = self._of_metal(s.unknowns["xi"].old[0].x.array[node])
             if first:  # metal of the start, or what the run has covered that this one goes on from
                 bare = 1.0 - self.covered[b.name].x.array[node]
                 taken_over = -b.q_cov * np.log(np.maximum(bare, MIN_REMAINDER))
-                new = (bare == 1.0) & (xi > 0.5)
+                new = (bare == 1.0) & (there > self._of_metal(0.5))
                 charge = np.where(new, there, np.minimum(taken_over, there))
             elif passed:
-                charge = np.minimum(charge + passed * 0.5 * (before + rate), there)
-                bend = (rate - before) / passed
-            if s.history == 1:  # a jump: the current before it says nothing
-                bend = np.zeros_like(rate)
-            for kept, values in zip(
-                (self.charge, self.rate, self.bend), (charge, rate, bend), strict=True
-            ):
-                kept[b.name].x.array[node] = values
-            ahead, most = s.dt * rate, np.abs(s.dt * rate)
-            ahead = ahead + np.clip(0.5 * s.dt**2 * bend, -most, most)
-            covered = -np.expm1(-(charge + ahead) / b.q_cov)
-            self.covered[b.name].x.array[node] = covered
-            wall.shifts["barrier"] = -eta_nuc * covered
+                middle, c = 0.5 * (before + eta), self._concentration(wall)
+                charge = self._plated(b, wall, eta_nuc, charge, middle, passed, c)
+                charge, slope = np.minimum(charge, there), (eta - before) / passed
+            if s.history == 1:  # a jump: the potentials before it say nothing
+                slope = np.zeros_like(eta)
+            for memory, values in zip(kept, (charge, eta, slope), strict=True):
+                memory.x.array[node] = values
+            self.covered[b.name].x.array[node] = _coverage(b, charge)
+            wall.shifts["barrier"] = self._barrier(b, wall, eta_nuc, charge, eta)
+
+    def _barrier(
+        self, b: Barrier, wall: NodalReaction, eta_nuc: Array, charge: Array, eta: Array
+    ) -> Callable[[Array], Array]:
+        """What covers adds to the overpotential, V, as a function of phi_s - phi_l."""
+
+        def shift(drop: Array) -> Array:
+            plated = self._plated(b, wall, eta_nuc, charge, 0.5 * (eta + drop), self.s.dt)
+            return -eta_nuc * _coverage(b, plated)
+
+        return shift
 
     def gap(self) -> float:
-        """Barrier foreseen less that of what the step has plated, over RT/F (collective).
+        """What the curvature of eta in time would change in barriers, over RT/F (collective).
 
-        Root mean square over all wall that forgets a barrier; where nothing plates neither counts.
+        The mean of a parabola over a step is that of its ends less dt^2/12 of its curvature. It is
+        the mean over all wall that forgets a barrier, not the root mean square: a barrier is there
+        or gone, and the error is how much wall has begun too early or too late, as that of a front
+        is where it stands. Where nothing plates neither counts.
         """
         s, local = self.s, np.zeros(2)
+        share = s.dt / (s.dt + (s.past_dt[0] if s.history > 1 else 0.0)) / 6.0
         for b, wall, eta_nuc, size in self.parts:
             node = wall.nodes["xi"]
-            before, now = self.rate[b.name].x.array[node], -wall.density()
-            xi = np.clip(s.unknowns["xi"].value.x.array[node], 0.0, 1.0 - MIN_REMAINDER)
-            charge = self.charge[b.name].x.array[node] + 0.5 * s.dt * (before + now)
-            covered = -np.expm1(-np.minimum(charge, self._of_metal(xi)) / b.q_cov)
-            wrong = eta_nuc * (self.covered[b.name].x.array[node] - covered)
-            plates = (before > 0.0) | (now > 0.0)
-            local += size[plates] @ wrong[plates] ** 2, size.sum()
-        square, whole = s.domain.comm.allreduce(local, op=MPI.SUM)
-        return float(np.sqrt(square / whole) * FARADAY / (GAS_CONSTANT * float(s.temperature)))
+            charge, before, slope = (
+                f[b.name].x.array[node] for f in (self.charge, self.eta, self.slope)
+            )
+            now = wall.drop()
+            bend = share * (now - before - s.dt * slope)
+            plated, curved = (
+                self._plated(b, wall, eta_nuc, charge, 0.5 * (before + now) - x, s.dt)
+                for x in (0.0, bend)
+            )
+            there = self._of_metal(s.unknowns["xi"].value.x.array[node])
+            covered, other = (_coverage(b, np.minimum(q, there)) for q in (plated, curved))
+            self.covered[b.name].x.array[node] = covered
+            wrong = eta_nuc * (covered - other)
+            plates = (plated > charge) | (curved > charge)
+            local += size[plates] @ np.abs(wrong[plates]), size.sum()
+        mean, whole = s.domain.comm.allreduce(local, op=MPI.SUM)
+        return float(mean / whole * FARADAY / (GAS_CONSTANT * float(s.temperature)))
 
-    def _of_metal(self, xi: Array) -> Array:
+    def _plated(
+        self, b: Barrier, wall: NodalReaction, eta_nuc: Array, charge: Array, eta: Array,
+        time: float, c: Array | None = None,
+    ) -> Array:
+        """Charge of a wall after some time at one eta, C/m2, in strides of Runge and Kutta.
+
+        Args:
+            b: its barrier.
+            wall: the reaction there.
+            eta_nuc: of its nodes, V.
+            charge: before, C/m2.
+            eta: phi_s - phi_l, V.
+            time: s.
+            c: salt, mol/m3; what the step sees if not given.
+        """
+        c, T = wall.concentration() if c is None else c, wall.temperature()
+        stride = STRIDE * GAS_CONSTANT * T / FARADAY
+
+        def rate(charge: Array) -> Array:
+            # As the step counts it: a voltage that is held asks for more than is brought.
+            seen = eta - eta_nuc * _coverage(b, charge)
+            return -wall.supplied(wall.law(seen, c, T))[0]
+
+        charge, left = charge.copy(), np.full(len(charge), time)
+        while left.any():
+            now = rate(charge)
+            falls = np.abs(eta_nuc * np.exp(-charge / b.q_cov) / b.q_cov * now)  # V/s
+            step = np.minimum(left, stride / np.maximum(falls, stride / (2.0 * time)))
+            early = rate(charge + 0.5 * step * now)
+            late = rate(charge + 0.5 * step * early)
+            end = rate(charge + step * late)
+            charge = charge + step / 6.0 * (now + 2.0 * early + 2.0 * late + end)
+            left = np.where(step < left, left - step, 0.0)
+        return charge
+
+    def _of_metal(self, xi: Any) -> Array:
         """Charge of the metal on a wall, by xi there, C/m2."""
-        thickness = -self.metal.interface_width * np.log1p(-xi)
+        inside = np.clip(xi, 0.0, 1.0 - MIN_REMAINDER)
+        thickness = -self.metal.interface_width * np.log1p(-inside)
         return np.asarray(self.metal.charge_density * thickness)
-
-    def _overpotential(self, wall: NodalReaction) -> Array:
-        """Overpotential of a wall in the last accepted step, V."""
-        s = self.s
-        phi_s, phi_l = (s.unknowns[n].old[0].x.array[wall.nodes[n]] for n in ("phi_s", "phi_l"))
-        return np.asarray(phi_s - phi_l + s.past_voltages[0])
 
     def _concentration(self, wall: NodalReaction) -> Array:
         """Salt of the last accepted step, mol/m3."""
         if "c" not in wall.nodes:
             return wall.concentration()
         return np.asarray(self.s["ions"].at_nodes(self.s, 0)[wall.nodes["c"]])
+
+
+def _coverage(b: Barrier, charge: Array) -> Array:
+    """Share of a barrier that a charge makes a wall forget."""
+    return np.asarray(-np.expm1(-charge / b.q_cov))

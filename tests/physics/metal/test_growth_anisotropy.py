@@ -98,7 +98,7 @@ def shift(growth: Growth) -> tuple[Array, Array]:
     xi = growth.xi.owned
     on = np.abs(xi - 0.5) < 0.4
     points = growth.xi.space.tabulate_dof_coordinates()[: len(xi)]
-    return np.asarray(front.shift)[on], points[on, : growth.domain.dim].T
+    return np.asarray(front.shifts["curvature"])[on], points[on, : growth.domain.dim].T
 
 
 def test_shift_of_a_resting_circle():
