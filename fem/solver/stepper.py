@@ -94,6 +94,7 @@ def judge(
     order: int,
     change: float = 0.0,
     after_rejection: bool = False,
+    tried: tuple[float, float] | None = None,
 ) -> Verdict:
     """Accept a step or not, and propose the next size.
 
@@ -106,11 +107,16 @@ def judge(
         order: order of the formula, 1 or 2.
         change: largest change of a field over what it may change in one step.
         after_rejection: the previous try was rejected; then the step does not grow.
+        tried: size, s, and local error of the previous try, if that was too large. Where rates
+            have just jumped the error falls like dt, not like dt^(order + 1), and two tries show it.
     """
     if not converged:
         return Verdict(False, 0.4 * dt, "no convergence")
-    ratio = error / settings.tolerance
-    factor = 0.9 * max(ratio, 1e-6) ** (-1.0 / (order + 1))
+    ratio, power = error / settings.tolerance, order + 1.0
+    if tried is not None and tried[0] > dt and tried[1] > error > 0.0:
+        found = math.log(tried[1] / error) / math.log(tried[0] / dt)
+        power = min(max(found, 1.0), power)
+    factor = 0.9 * max(ratio, 1e-6) ** (-1.0 / power)
     if ratio > 1.0:
         return Verdict(False, dt * min(max(factor, 0.2), 0.8), "error too large")
     if change > CHANGE_SLACK:
@@ -209,6 +215,7 @@ class Stepper:
         s, settings = self.system, self.settings
         saved, foreseen = s.save(), [array.copy() for array in s.foreseen]
         rejected, failed, repeat, lands = 0, 0, False, False
+        tried: tuple[float, float] | None = None
         want, least = min(self.dt, settings.dt_max), self.smallest
         while True:
             dt = min(want, limit)
@@ -246,6 +253,7 @@ class Stepper:
                 order=min(s.history, 2),
                 change=verdicts.change(s) if outcome.converged else 0.0,
                 after_rejection=repeat,
+                tried=tried,
             )
             event = refine() if verdict.accept and refine else None
             if verdict.accept and event is None:
@@ -262,6 +270,7 @@ class Stepper:
             s.restore(saved)
             rejected += 1
             self.rejections += 1
+            tried = (dt, error) if error > settings.tolerance else None
             if kink:
                 s.forget()
                 saved = s.save()

@@ -44,6 +44,21 @@ def test_judge_cuts_back_without_convergence(dt: float, error: float, n: int, or
     assert verdict.next_dt == pytest.approx(0.4 * dt)
 
 
+@given(st.floats(1e-3, 100.0), st.floats(1.001, 8.0), st.floats(1.0, 3.0))
+def test_two_tries_show_how_an_error_falls(dt: float, ratio: float, power: float) -> None:
+    """An error that falls like dt^power: the third try is accepted, whatever the power is."""
+    first, tried, tries = dt, None, 0
+    while True:
+        tries, error = tries + 1, ratio * SETTINGS.tolerance * (dt / first) ** power
+        verdict = judge(
+            dt, SETTINGS, converged=True, error=error, newton=3, order=2, tried=tried
+        )
+        if verdict.accept:
+            break
+        dt, tried = verdict.next_dt, (dt, error)
+    assert tries <= 3
+
+
 @given(
     st.floats(1e-9, SETTINGS.dt_max),
     st.floats(1e-9, 1e3),
