@@ -107,8 +107,8 @@ def judge(
         order: order of the formula, 1 or 2.
         change: largest change of a field over what it may change in one step.
         after_rejection: the previous try was rejected; then the step does not grow.
-        tried: size, s, and local error of the previous try, if that was too large. Where rates
-            have just jumped the error falls like dt, not like dt^(order + 1), and two tries show it.
+        tried: size, s, and local error of the previous try, if that was too large. Two tries show
+            how the error falls: where rates have just jumped like dt, not like dt^(order + 1).
     """
     if not converged:
         return Verdict(False, 0.4 * dt, "no convergence")

@@ -96,7 +96,7 @@ class Covering:
             self.parts.append((b, wall, eta_nuc, wall.area.copy()))
 
     def prepare(self) -> None:
-        """What walls have plated until now, and barriers that follow the step at hand."""
+        """Charges of walls until now, and barriers that follow the step at hand."""
         s = self.s
         first = self.clock[0] < 0.0
         passed = 0.0 if first else s.t - self.clock[0]
@@ -126,7 +126,7 @@ class Covering:
     def _barrier(
         self, b: Barrier, wall: NodalReaction, eta_nuc: Array, charge: Array, eta: Array
     ) -> Callable[[Array], Array]:
-        """What covers adds to the overpotential, V, as a function of phi_s - phi_l."""
+        """The shift of the overpotential by what is plated, V, as a function of phi_s - phi_l."""
 
         def shift(drop: Array) -> Array:
             plated = self._plated(b, wall, eta_nuc, charge, 0.5 * (eta + drop), self.s.dt)
@@ -135,7 +135,7 @@ class Covering:
         return shift
 
     def gap(self) -> float:
-        """What the curvature of eta in time would change in barriers, over RT/F (collective).
+        """Change of barriers by the curvature of eta in time, over RT/F (collective).
 
         The mean of a parabola over a step is that of its ends less dt^2/12 of its curvature. It is
         the mean over all wall that forgets a barrier, not the root mean square: a barrier is there

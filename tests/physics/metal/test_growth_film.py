@@ -209,7 +209,7 @@ class Driven:
 
     @property
     def error(self) -> float:
-        """Voltage less that of the closed form, V."""
+        """The voltage, less that of the closed form, V."""
         s = self.growth.s
         left = self.eta_nuc * np.exp(self.i * s.t / self.q_cov)
         return float(s.get_voltage() + left - 2 * RT_F * np.arcsinh(self.i / 20.0))
@@ -229,7 +229,7 @@ def test_the_voltage_of_a_wall_that_forgets_is_of_second_order():
 
 @pytest.mark.parametrize(("tolerance", "most"), [(1e-2, 0.015), (1e-3, 0.004)])
 def test_the_tolerance_holds_the_covering(tolerance, most):
-    """The same in RT/F with steps of any size; 0.021 while they know nothing of the barrier."""
+    """Its voltage in RT/F, with steps of any size; 0.021 while they know nothing of barriers."""
     foil = Driven()
     stepper, errors = foil.growth.stepper(0.02, tolerance), []
     while foil.growth.s.t < foil.end * (1 - 1e-12):
