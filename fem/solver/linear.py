@@ -115,6 +115,8 @@ class LinearSolver:
             limit = options.direct_limit_growth if flat else min(limit, options.direct_limit_growth)
             dofmaps = [u.space.dofmap for u in s.unknowns.values()]
             size = sum(d.index_map.size_global * d.index_map_bs for d in dofmaps)
+        if not flat and [u.definite for u in stage.unknowns] == [True]:
+            limit, size = min(limit, options.direct_limit_definite), stage.total_size
         return options.kind == "direct" or (options.kind == "auto" and size <= limit)
 
     @property
@@ -226,7 +228,8 @@ class LinearSolver:
                 if not self.alone:
                     options[f"{inside}ksp_type"] = "preonly"
                 options |= {f"{inside}{k}": v for k, v in chosen.items()}
-        if self.alone and self.stage.system.hints.definite and not self.stage.drives:
+        one = self.stage.system.unknowns[self.names[0]]
+        if self.alone and one.definite and not self.stage.drives:
             options |= {"ksp_type": "cg"} | _EVEN
         options |= self.options.overrides
         if self.direct or self.alone:

@@ -34,6 +34,8 @@ class Options:
         direct_limit_2d, direct_limit_3d: most unknowns of a stage that `auto` solves directly. In
             2D the catalogue breaks even at 10,000 to 20,000 (`docs/speed.md`), in 3D secondary
             current at 6,000 (`scripts/bench/secondary.py`).
+        direct_limit_definite: the same in 3D of an unknown that conjugate gradients take
+            (`scripts/bench/heat.py`).
         direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
         patience: the preconditioner is kept until a solve needs this many times the iterations it
             needed when it was new (with `fem.solver.decoupling` it is set up anew in each step).
@@ -48,6 +50,7 @@ class Options:
     patience: float = 1.6
     direct_limit_2d: int = 15_000
     direct_limit_3d: int = 10_000
+    direct_limit_definite: int = 2_000
     direct_limit_growth: int = 60_000
     max_linear: int = 200
     overrides: dict[str, object] = field(default_factory=dict)

@@ -74,7 +74,6 @@ class Hints:
     Attributes:
         even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
         lasting: matrices change little from step to step, so that preconditioners last.
-        definite: they are symmetric and positive definite: conjugate gradients take them.
         tight: unknowns are coupled so closely that only a factorisation solves for them (in 2D),
             and that Newton's method takes its steps whole: residuals say little of their worth.
         lags: after a jump of what is imposed potentials are found with time going on, as charge is
@@ -87,7 +86,6 @@ class Hints:
 
     even_mesh: bool = False
     lasting: bool = False
-    definite: bool = False
     tight: bool = False
     lags: bool = False
     least: Callable[[], float] | None = None

@@ -68,6 +68,8 @@ class Unknown:
         tolerance_share: of the tolerance of a step, what its error may take; less than 1 where
             errors of many steps add up.
         nodal: its row couples a node to itself only; an iterative solver eliminates it.
+        definite: its row is symmetric and positive definite in it: conjugate gradients take it
+            where it is solved for alone.
         rate: how it changes right after a jump, per s, where that is known; the first step foresees
             so, until there are states to go by.
         again: asked of a solution: True if it changed the row, to be solved once more (collective).
@@ -101,6 +103,7 @@ class Unknown:
     rounded: float = 0.0
     tolerance_share: float = 1.0
     nodal: bool = False
+    definite: bool = False
     rate: npt.NDArray[np.float64] | None = None
     again: Callable[[], bool] | None = None
     present: Callable[[], npt.NDArray[np.bool_]] | None = None

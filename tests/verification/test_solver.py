@@ -579,21 +579,23 @@ def test_the_error_of_plated_charge_is_relative_where_there_is_much():
 
 
 @pytest.mark.parametrize(
-    ("size", "dim", "growing", "direct"),
+    ("size", "dim", "hint", "direct"),
     [
-        (14_000, 2, False, True), (27_517, 2, False, False),  # the 2D main job
-        (9_000, 3, False, True), (11_000, 3, False, False),
-        (59_000, 2, True, True), (61_000, 2, True, False), (41_000, 3, True, False),
+        (14_000, 2, "", True), (27_517, 2, "", False),  # the 2D main job
+        (9_000, 3, "", True), (11_000, 3, "", False),
+        (59_000, 2, "growing", True), (61_000, 2, "growing", False), (41_000, 3, "growing", False),
+        (1_900, 3, "definite", True), (2_100, 3, "definite", False), (14_000, 2, "definite", True),
     ],
 )  # fmt: skip
-def test_small_problems_are_solved_directly(
-    size: int, dim: int, growing: bool, direct: bool
-) -> None:
+def test_small_problems_are_solved_directly(size: int, dim: int, hint: str, direct: bool) -> None:
     """By `auto`; stages of growing metal go together, by the number of all unknowns."""
     dofmap = SimpleNamespace(index_map=SimpleNamespace(size_global=size), index_map_bs=1)
-    unknown = SimpleNamespace(space=SimpleNamespace(dofmap=dofmap), solver="multigrid")
+    unknown = SimpleNamespace(
+        space=SimpleNamespace(dofmap=dofmap), solver="multigrid", definite=hint == "definite"
+    )
+    hints = Hints(lasting=hint == "growing")
     system = SimpleNamespace(
-        domain=SimpleNamespace(dim=dim), hints=Hints(lasting=growing), unknowns={"u": unknown}
+        domain=SimpleNamespace(dim=dim), hints=hints, unknowns={"u": unknown}
     )
     solver = LinearSolver.__new__(LinearSolver)
     solver.stage = SimpleNamespace(  # type: ignore[assignment]

@@ -165,6 +165,7 @@ class Conduction(Observer):
         if not self.together:
             s.slot(slot, last=True)
         self.rise = s.add("rise", part, differential=True, potential=True, slot=slot)
+        self.rise.definite = True
         self.rise.value.x.array[:] = self.start - self.zero
         self.T, self.seen = s.memory("T", part), s.memory("T_seen", part)
         s.define("T", self.seen)

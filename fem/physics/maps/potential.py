@@ -117,7 +117,9 @@ class Potential(Observer):
             below = domain.subdomain(tuple(self.coated))
             self.potentials.append(s.add("phi_coated", below, potential=True))
         self.E = s.memory("E", self.part, per="cell", shape=(domain.dim,))
-        s.hints.definite, s.hints.flow = True, self.flow
+        for phi in self.potentials:
+            phi.definite = True
+        s.hints.flow = self.flow
         self.fluxes: dict[str, float] = {}
         for phi in self.potentials:
             self._hold(phi)
