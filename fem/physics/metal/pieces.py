@@ -19,8 +19,9 @@ With h the height of what does not float (`fem.physics.metal.contact`):
              collector's piece if it can
 
 PART_HEIGHT is what xi has left on the axis of a neck when, by the charge passed, a sharp one parts.
-Where its two fronts meet the profile still has 1/2 there, and lambda ln 2 of metal a side, which
-the rest of the surface has given instead. With the neck a share f of the surface, both even out at
+Where its two fronts meet the profile still has 1/2 there, and lambda ln 2 of metal a side. At a
+height h(p) the other fronts are p lambda beyond, and the neck still has lambda ln(1 + exp(-p)) a
+side; with the neck a share f of the surface that is even where
 
     (1 - f) p = f ln(1 + exp(-p)),  h = 1/(1 + exp(p)):  1/2, 0.44, 0.38 for f = 0, 0.3, 0.5
 
