@@ -16,7 +16,7 @@ GRADED = ("diameter", "thickness", "spacing")
 #: Parameters of layers whose mean says nothing.
 UNEVENED = ("thickness", "size", "size_wall", "cells")
 #: Relative spread below which values are the same.
-SAME = 1e-9
+EQUAL_RTOL = 1e-9
 
 Path = tuple[str | int, ...]
 
@@ -56,7 +56,7 @@ def _between_layers(geometry: Mapping[str, Any]) -> Iterator[Uneven]:
                 found.setdefault(name, []).append((("layers", k, key), value, weight))
     for name, places in found.items():
         values = [_length_or_share(value) or 0.0 for _, value, _ in places]
-        if max(values) - min(values) <= SAME * max(values):
+        if max(values) - min(values) <= EQUAL_RTOL * max(values):
             continue
         mean = float(np.average(values, weights=[weight for *_, weight in places]))
         text = _written(mean, places[0][1])

@@ -266,7 +266,7 @@ FAULTS = (
     Fault(
         "what a closing pore cannot hold stays where it is",
         "fem.physics.metal.front:Front.spill",
-        "> SPILL)",
+        "> SPILL_XI)",
         "> 1.0)",
         f"{METAL}/test_growth_front.py::test_a_round_pore_closes_and_a_round_crystal_dissolves",
     ),

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from fem.case.case import Case
 
 __all__ = [
-    "SAME", "conductors", "given", "ingredients", "of_collector", "of_pairs", "on_all_walls",
+    "EQUAL_RTOL", "conductors", "given", "ingredients", "of_collector", "of_pairs", "on_all_walls",
     "on_regions", "thicknesses",
 ]
 
 Data = dict[str, Any]
 
 #: Relative spread below which values are the same.
-SAME = 1e-9
+EQUAL_RTOL = 1e-9
 
 
 def ingredients(case: Case, *, run: bool = False) -> list[Ingredient]:

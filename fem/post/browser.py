@@ -112,11 +112,11 @@ class Scene:
             font_size=11,
         )  # fmt: skip
         if not self.placed:
-            self.look()
+            self.aim()
             self.placed = True
         return low, high
 
-    def look(self) -> None:
+    def aim(self) -> None:
         """See all of the result, a cut from above."""
         self.plotter.enable_parallel_projection()
         if self.flat:
@@ -235,7 +235,7 @@ def serve(folder: Any, port: int = 8080, host: str = "127.0.0.1") -> None:
 
 def _fit(scene: Scene, control: Any) -> None:
     """Show everything again."""
-    scene.look()
+    scene.aim()
     control.view_update()
 
 

@@ -18,7 +18,7 @@ __all__ = ["curves", "is_column"]
 Array = npt.NDArray[np.float64]
 
 #: Shown micrometres per metre; most times of one panel; places that count as one, over the width.
-UM, TIMES, SAME = 1e6, 5, 1e-6
+UM, TIMES, LEVEL_SHARE = 1e6, 5, 1e-6
 #: Ratio of a magnitude's ends beyond which its axis is logarithmic, and the least share it shows.
 DECADES, LEAST = 100.0, 1e-5
 
@@ -34,7 +34,7 @@ def is_column(result: Result, t: float | None = None) -> bool:
     sides = [np.abs(result.points(block, t)[:, 0] - x) for block in result.blocks
              for x in (low[0], high[0])]
     near = [np.minimum(a, b) for a, b in zip(sides[::2], sides[1::2], strict=True)]
-    return all(bool((away <= SAME * (high[0] - low[0])).all()) for away in near)
+    return all(bool((away <= LEVEL_SHARE * (high[0] - low[0])).all()) for away in near)
 
 
 def curves(

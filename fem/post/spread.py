@@ -28,7 +28,7 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 #: Share of the thickness within which a point belongs to a plane.
-FLAT = 1e-6
+PLANE_RTOL = 1e-6
 #: Share of the largest current of a run below which the cell rests.
 REST_SHARE = 1e-6
 #: Slices of the host by depth.
@@ -210,7 +210,7 @@ def _parts(result: Result, t: float | None, ends: dict[str, tuple[float, float]]
     if (known := _known(result, t)) is None:
         return None
     found, here = known
-    dm, d, tiny = found.weight / found.weight.sum(), found.depth, FLAT * here.thickness
+    dm, d, tiny = found.weight / found.weight.sum(), found.depth, PLANE_RTOL * here.thickness
     out = {}
     for name, (a, b) in ends.items():  # what lies on an edge belongs to both, half each
         inside = (d > a + tiny) & (d < b - tiny)
@@ -238,7 +238,7 @@ def share_layer(result: Result, t: float | None) -> dict[str, float] | None:
         return None
     return _parts(result, t, {
         name: (here.top - high, here.top - low) for name, (low, high) in here.layers.items()
-        if low >= here.bottom - FLAT * here.thickness and high <= here.top * (1 + FLAT)
+        if low >= here.bottom - PLANE_RTOL * here.thickness and high <= here.top * (1 + PLANE_RTOL)
     })
 
 

@@ -113,7 +113,7 @@ class InTime(Simulation):
         with self._kept_if_wrong():
             found = self._done()
         if found and found.look:
-            self.remarks.look_closely()
+            self.remarks.check_closely()
         return found
 
     def _done(self) -> Event | None:

@@ -69,7 +69,7 @@ class Remarks:
         for observer in model.observers:
             yield from observer.remarks(closely=False)
 
-    def look_closely(self) -> None:
+    def check_closely(self) -> None:
         """Warnings that cost a pass over the mesh (collective)."""
         for observer in self.model.observers:
             for key, text in observer.remarks(closely=True):

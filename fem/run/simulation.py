@@ -565,7 +565,7 @@ class Simulation:
         if self.tally.steps > self.done_before or not self._has("summary.json"):
             if self.saved_as != self._place():  # else it would push out an older one for nothing
                 self.save()
-            self.remarks.look_closely()
+            self.remarks.check_closely()
             self._write_cycles()
             write_json(self.comm, self.folder / "summary.json", self.summary())
         if self.comm.rank == 0 and self.quiet and in_notebook():

@@ -21,6 +21,13 @@ ELLIPTICAL = re.compile(
 AVOIDED = re.compile(r"\b(told|brines?|hangs? together|gave up)\b", re.IGNORECASE)
 
 
+#: Names of constants and methods that say no quantity and no deed.
+VAGUE = re.compile(
+    r"(?m)^(AGAIN|FIRST|SQUARED|AIMS|AIMED|LEADS|OVER|FAR|FLAT|SPILL|SPREAD|AHEAD|EARLY|CROWD|MANY|"
+    r"SURE|OFTEN|SAME|KEPT)\b|def (take_over|look|look_closely|news|told)\("
+)
+
+
 def faults(text: str) -> list[str]:
     """List the docstrings of a module that open badly, and constants explained below, by line."""
     tree = ast.parse(text)
@@ -73,3 +80,5 @@ def test_pages_and_code_avoid_words_that_readers_stumble_over() -> None:
     found = [f"{path.relative_to(ROOT)}: {word[0]}" for path in files
              for word in AVOIDED.finditer(path.read_text(encoding="utf-8"))]
     assert len(files) > 300 and found == []
+    assert [f"{path.relative_to(ROOT)}: {name[0]}" for path in code
+            for name in VAGUE.finditer(path.read_text(encoding="utf-8"))] == []

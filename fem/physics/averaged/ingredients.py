@@ -10,7 +10,7 @@ import numpy as np
 
 from fem.base.errors import CaseError
 from fem.case.estimates import slabs
-from fem.case.ingredients import SAME, on_regions
+from fem.case.ingredients import EQUAL_RTOL, on_regions
 from fem.contract.physics import Ingredient
 from fem.physics.averaged.table import Averaged
 from fem.values.properties import number, varies
@@ -47,7 +47,7 @@ def ingredients(case: Case, _run: bool) -> Iterator[Ingredient]:
         if not values:
             continue
         there, size = (np.concatenate(found) for found in zip(*values.values(), strict=True))
-        if np.ptp(there) <= SAME * np.abs(there).max():
+        if np.ptp(there) <= EQUAL_RTOL * np.abs(there).max():
             continue
         mean = float(f"{np.average(there, weights=size):.9g}")
         text: Any = format_quantity(mean, unit) if unit else mean

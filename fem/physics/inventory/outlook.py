@@ -7,20 +7,20 @@ from typing import Any
 
 from fem import theory
 
-__all__ = ["KEPT", "extrapolated"]
+__all__ = ["END_SHARE", "extrapolated"]
 
 #: Fewest cycles of constant efficiency that anything is extrapolated from.
 FEWEST = 5
 #: Largest spread of what they lose, over their mean loss, that counts as constant.
-SPREAD = 0.01
+CONSTANT_SPREAD = 0.01
 #: Share of the capacity at which the life of a cell is said to end.
-KEPT = 0.8
+END_SHARE = 0.8
 
 
 def extrapolated(
     cycles: Sequence[Mapping[str, Any]], counter: str
 ) -> dict[str, Any]:
-    """Cycles from now until `KEPT` of the capacity is left; says that nobody has simulated them.
+    """Cycles from now until `END_SHARE` of the capacity is left, which nobody has simulated.
 
     Q_n = Q_0 for n* = (N/P - 1)/(1 - CE) cycles, then CE^(n - n*), with CE that of the metal, what
     is neither dead nor in the SEI of what was plated: a cathode gets back all that it gave as long
@@ -44,11 +44,11 @@ def extrapolated(
     loss, spread = 1.0 - mean, max(efficiency) - min(efficiency)
     if not 0.0 < loss < 1.0:
         return {"of": of, "why": f"the efficiency is {mean:.6g}: nothing is lost"}
-    if spread > SPREAD * loss:
+    if spread > CONSTANT_SPREAD * loss:
         return {
             "of": of,
             "why": f"the efficiency is not constant: it spreads by {spread:.2g} where {loss:.2g} "
-            f"is lost, more than {SPREAD:.0%} of that",
+            f"is lost, more than {CONSTANT_SPREAD:.0%} of that",
         }
     plated = float(last[-1]["plated"])
     live, held = float(last[-1]["metal_live"]), float(last[-1]["metal_counter"])
@@ -57,5 +57,5 @@ def extrapolated(
     return {
         "of": of, "cycles": FEWEST, "efficiency": mean, "n_p": n_p,
         "cycles_of_excess": theory.cycles_of_excess(mean, n_p),
-        "cycles_to_80_percent": theory.cycles_to(KEPT, mean, n_p),
+        "cycles_to_80_percent": theory.cycles_to(END_SHARE, mean, n_p),
     }  # fmt: skip

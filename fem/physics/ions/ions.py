@@ -398,10 +398,10 @@ class Ions:
         emptied = dfem.Function(space_on(c.part.mesh, ("DG", 0)), name="emptied")
         cell, nodes = emptied.function_space.dofmap.list[:, 0], c.space.dofmap.list
 
-        def look() -> None:
+        def mark() -> None:
             emptied.x.array[cell] = (c.old[0].x.array[nodes] < EMPTY_SHARE * self.c0).any(axis=1)
 
-        s.preparers.append(look)
+        s.preparers.append(mark)
         return emptied
 
     @staticmethod

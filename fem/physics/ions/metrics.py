@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fem.post.spread import FLAT, frame, measures
+from fem.post.spread import PLANE_RTOL, frame, measures
 from fem.results.result import Result
 
 __all__ = ["field_uniform", "salt_drop"]
@@ -20,7 +20,7 @@ def salt_drop(result: Result, t: float | None) -> float | None:
     if here is None or not blocks:
         return None
     points, c = result.points(blocks[0], t), result.array("c", t, blocks[0])
-    depth, tiny = here.depth(points), FLAT * here.thickness
+    depth, tiny = here.depth(points), PLANE_RTOL * here.thickness
     ends = [c[np.abs(depth - d) <= tiny] for d in (0.0, here.thickness)]
     if not all(len(end) for end in ends):
         return None

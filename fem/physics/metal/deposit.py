@@ -154,7 +154,7 @@ class Deposit(Observer):
         out = {"plated": self.amount, "faraday": abs(gap) / size}
         out["xi_min"], out["xi_max"] = self.s.extrema("xi")
         out["tip"] = self.tip()
-        self.numbers = out | self.look(scale)
+        self.numbers = out | self.measure_pieces(scale)
         return self.numbers
 
     def tip(self) -> float:
@@ -208,7 +208,7 @@ class Deposit(Observer):
         self.contacts.begin()
         self._connect()
 
-    def look(self, scale: float) -> dict[str, float]:
+    def measure_pieces(self, scale: float) -> dict[str, float]:
         """Find which metal is connected, and which is cut off from the collector (collective).
 
         Args:

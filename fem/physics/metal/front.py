@@ -26,9 +26,9 @@ __all__ = ["Front"]
 #: Least xi and 1 - xi that still tell where the front is.
 TAIL_XI = 1e-6
 #: Largest travel of a front in a step, in lambda; what changes more is new metal.
-FAR = 2.0
+MAX_TRAVEL = 2.0
 #: What spreads where xi is out of [0, 1] by more than this, and how many lambda are added.
-SPILL, SPREAD = 0.005, 40.0
+SPILL_XI, SPILL_WIDTHS = 0.005, 40.0
 #: Least |grad psi| of a front; below it the normal goes to zero.
 MIN_SLOPE = 0.5
 
@@ -189,11 +189,11 @@ class Front:
         nothing is cut off.
         """
         xi = self.unknown.value.x.array
-        out = (np.maximum(xi - 1.0, -xi) > SPILL) & (self.spread.x.array == 0.0)
+        out = (np.maximum(xi - 1.0, -xi) > SPILL_XI) & (self.spread.x.array == 0.0)
         if not self.s.domain.comm.allreduce(bool(out.any()), op=MPI.LOR):
             return False
         near = self._around(out.astype(float)) > 0.0
-        self.spread.x.array[out | near & (np.abs(xi - 0.5) > 0.4)] = SPREAD
+        self.spread.x.array[out | near & (np.abs(xi - 0.5) > 0.4)] = SPILL_WIDTHS
         return True
 
     def _extrapolated(self) -> Array:
@@ -214,7 +214,7 @@ class Front:
             return grown
         past = s.past_dt[0] / s.past_dt[1]
         travelled = self._travel(before, now, ratio)
-        near = np.abs(ratio * (distance(now, TAIL_XI) - distance(before, TAIL_XI))) < FAR
+        near = np.abs(ratio * (distance(now, TAIL_XI) - distance(before, TAIL_XI))) < MAX_TRAVEL
         moved, appeared = (
             self._around((rule(first, before, past) - now) ** 2) for rule in (self._travel, _grow)
         )

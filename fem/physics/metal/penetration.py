@@ -114,7 +114,7 @@ class Penetration(Observer):
 
     def events(self) -> Iterator[Event | Warn]:
         """A front too wide for its kinetics; one that has moved on so ends the run (collective)."""
-        if (depth := self.look()) is None:
+        if (depth := self.shallowest()) is None:
             return
         reason = depth.says(self.width)
         if self.width > SWELLING_RATIO * depth.l:
@@ -123,7 +123,7 @@ class Penetration(Observer):
             numbers = {**depth._asdict(), "interface_width": self.width, "reason": reason}
             yield Event("unresolved_front", numbers)
 
-    def look(self) -> Depth | None:
+    def shallowest(self) -> Depth | None:
         """The shallowest depth after a step; None if nothing plates (collective)."""
         s, reaction, metal = self.s, self.reaction, self.metal
         xi = s.unknowns["xi"].owned

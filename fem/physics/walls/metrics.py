@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fem.post.spread import FLAT, Spread, corners_of
+from fem.post.spread import PLANE_RTOL, Spread, corners_of
 from fem.results.result import Result
 
 __all__ = ["spread"]
@@ -16,7 +16,7 @@ def spread(result: Result, t: float | None) -> Spread | None:
     if corners is None or "i_n" not in result.fields("walls"):
         return None
     here, cells, area, depth = corners.here, corners.cells, corners.size, corners.depth
-    at_bottom = here.top - depth <= here.low + FLAT * max(here.thickness, 1e-300)
+    at_bottom = here.top - depth <= here.low + PLANE_RTOL * max(here.thickness, 1e-300)
     foil = np.repeat(at_bottom.all(axis=1)[:, None], cells.shape[1], axis=1)
     i_n = result.array("i_n", t, "walls")[cells]
     q = result.array("q", t, "walls")[cells] if "q" in result.fields("walls") else np.zeros(1)

@@ -267,7 +267,7 @@ def closing(comm: MPI.Comm = MPI.COMM_WORLD, end: float = 6.0) -> list[dict[str,
     watch.declare(s)
     watch.begin()
     for way in march(growth, end):
-        books.stock.look(1.0)
+        books.stock.measure_pieces(1.0)
         low, high = growth.range
         out.append({
             "way": way, "voids": list(books.stock.voids().items()), "low": low, "high": high,
@@ -298,7 +298,7 @@ def test_a_small_keyhole_closes_in_time():
     books = growth.books()
     closed = 0.0
     for way in march(growth, 3.5, 0.1):
-        books.stock.look(1.0)
+        books.stock.measure_pieces(1.0)
         closed = way if not closed and books.stock.voids() else closed
     (void,) = books.stock.voids().values()
     print("small keyhole", closed / -when - 1, void["volume"] / UM**2 / volume - 1)
