@@ -165,7 +165,10 @@ def _block(result: Result, t: float | None, name: str) -> str | None:
 def _symbol(result: Result, name: str) -> str:
     """Symbol of a field as its label has it, without bars; its name if it has none."""
     label = field_of(result, name).label
-    return label[label.index("$"):].replace("|", "") if "$" in label else name
+    if "$" not in label:
+        return name
+    symbol = label[label.index("$"):].replace("|", "")
+    return symbol.replace(r"$\nabla", r"$-\nabla")  # vectors of gradients go down
 
 
 def _directed(result: Result, t: float | None, found: Flow) -> Array:

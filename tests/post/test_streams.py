@@ -16,7 +16,7 @@ from fem.compat import MPI
 from fem.files.fields import _BlockFile
 from fem.post import figures
 from fem.post.browser import choices
-from fem.post.streams import arrows, flow_of, has_direction
+from fem.post.streams import _symbol, arrows, flow_of, has_direction
 from fem.results.result import Result
 from tests.post import shapes
 from tests.post.test_metrics import UM, sheet
@@ -108,6 +108,11 @@ def test_arrows_in_3d_stand_where_the_vector_is(tmp_path: Path) -> None:
     sine = (away[:, 0] * vectors[:, 1] - away[:, 1] * vectors[:, 0]) / np.hypot(*away.T)
     assert sine[far].min() > 0.9
     assert np.abs(vectors[far, 2]).max() < 0.1
+
+
+def test_fields_are_named_with_their_sign(turning: Result) -> None:
+    assert _symbol(turning, "E_l") == r"$-\nabla\varphi_\mathrm{l}$"
+    assert _symbol(turning, "i_l") == r"$i_\mathrm{l}$"
 
 
 def test_missing_vectors_come_with_the_way_to_get_them(turning: Result) -> None:
