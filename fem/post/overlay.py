@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ UM, MAH = 1e6, 1 / 36000.0
 STYLES = ("-", "--", "-.", ":")
 #: Letters of a name beside others.
 MOST_LETTERS = 29
+#: Letters of a title to an inch of a map.
+TITLE_LETTERS = 11
 #: Curves that are drawn against time or charge: label and factor.
 CURVES = {"voltage": ("cell voltage (mV)", 1e3), "current_density": ("current (mA/cm²)", 0.1)}
 
@@ -189,7 +192,8 @@ def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float |
         ax.set_box_aspect(None if true else ratio)
         ax.locator_params(axis="x", nbins=ticks(width))
         when = show_time(result.time(t, shown_block(result, field)))
-        ax.set_title(f"{name}, {when}", fontsize=8, color=INK)
+        title = textwrap.fill(f"{name}, {when}", int(TITLE_LETTERS * width))
+        ax.set_title(title, fontsize=8, color=INK)
         ax.set_xlabel("x (µm)")
     axes[0].set_ylabel("y (µm)")
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8)

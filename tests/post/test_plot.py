@@ -106,6 +106,13 @@ def test_a_narrow_strip_beside_a_host_is_widened_and_says_so(result: Result) -> 
     words = [ax.get_tightbbox().x0 for ax in figure.axes[:2]] + [boxes[0].x1]
     assert words[0] < words[2] < words[1]  # no label of the strip on the host
     assert figure.texts[-1].get_text() == "one scale of colours for all · strip: not to scale"
+    other = salt_in(result.folder / "other", 1 * UM)
+    names = [f"sigma={k}0Sm_exp…482{k}3_c1a7557{k}" for k in "12"]
+    figure = maps([narrow, other], names, "c", None)
+    figure.draw_without_rendering()
+    titles = [ax.title.get_window_extent() for ax in figure.axes[:2]]
+    bar = figure.axes[2].get_tightbbox()
+    assert titles[0].x1 < titles[1].x0 and titles[1].x1 < bar.x1
 
 
 def test_a_movie_has_a_frame_for_each_time(result: Result, tmp_path: Path) -> None:
