@@ -286,7 +286,7 @@ def _owned_nodes(system: System) -> dict[str, npt.NDArray[np.int64]]:
 
 def _owner(name: str, numbers: dict[str, Any]) -> str | None:
     """The unknown or memory whose nodes an array of the state has."""
-    for ending in ("", ".old", ".older", ".oldest"):
+    for ending in ("", ".old", ".older", ".oldest", ".eldest"):
         if name.endswith(ending) and name.removesuffix(ending) in numbers:
             return name.removesuffix(ending)
     return None

@@ -152,6 +152,7 @@ class Stepper:
         """
         self.system.restart_formula()
         self.gently, self.jump, self.lasts = gently, self.system.t, lasts
+        self.system.jumped = self.system.t
         first = JUMP_START_FACTOR * self.settings.dt_min if gently else lasts or math.inf
         self.dt = max(min(self.settings.dt0, first), self.smallest)
 

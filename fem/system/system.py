@@ -77,7 +77,7 @@ class Hints:
         tight: unknowns are coupled so closely that only a factorisation solves for them (in 2D),
             and that Newton's method takes its steps whole: residuals say little of their worth.
         lags: after a jump of what is imposed potentials are found with time going on, as charge is
-            stored: none fit while time stands still.
+            stored: none fit while time stands still. Steps then start from a state more.
         least: current that rows of the step at hand cannot tell from round-off of what they store,
             A (collective); residuals and balances are never compared with less.
         flow: current that residuals of a study without a cell are compared with, A: an estimate,
@@ -122,7 +122,8 @@ class System:
         self.define("T", self.temperature)  # until a physics solves for it
         self.t, self.dt = 0.0, 0.0
         self.voltage_rate: float | None = None  # V/s, as `Unknown.rate`
-        self.past_dt = [0.0, 0.0]
+        self.past_dt = [0.0, 0.0, 0.0]
+        self.jumped = 0.0  # time of the last jump of what is imposed, s
         self._rates = [dfem.Constant(domain.mesh, 0.0) for _ in range(3)]
         self.history = 1
         everywhere = space_on(domain.mesh, ("DG", 0))
@@ -131,6 +132,8 @@ class System:
         self.unit_voltage.x.array[:] = 1.0
         self.rest = 0.0  # the cell voltage at rest before the first step, V
         self.past_voltages = np.zeros(3)  # at the last accepted states, newest first, V
+        # The state before those, by unknown and of `voltage`, where first guesses go by it.
+        self.eldest: dict[str, npt.NDArray[np.float64]] = {}
         # What follows unknowns -> that of old states; the voltage is one number of each.
         self.past: dict[Any, tuple[Any, ...]] = {
             self.voltage: (dfem.Function(everywhere), dfem.Function(everywhere))
@@ -304,6 +307,9 @@ class System:
         if lost := sorted(given - {*solved}):
             known = ", ".join(self.unknowns)
             raise RunError(f"rows of no unknown: {', '.join(lost)}; unknowns: {known}")
+        if self.hints.lags:
+            sizes = {name: len(u.value.x.array) for name, u in self.unknowns.items()}
+            self.eldest = {name: np.zeros(n) for name, n in {**sizes, "voltage": 1}.items()}
 
     def define(self, name: str, value: Any, part: Subdomain | None = None) -> None:
         """Give an expression a name that other physics can read."""
@@ -505,13 +511,13 @@ class System:
             before.x.array[:] = value
         if (self.history > 1 or self.voltage_rate is not None) and dt > 0:
             # An imposed voltage is set anew after this.
-            now, then, earlier = self.past_voltages
-            self.set_voltage(float(self._guess(now, then, earlier, self.voltage_rate)))
-        for unknown in self.unknowns.values():
-            past = [f.x.array for f in unknown.old]
-            guess = self._guess(past[0], past[1], past[2], unknown.rate)
+            past = self.past_voltages[:, None]
+            self.set_voltage(float(self._guess("voltage", past, self.voltage_rate)[0]))
+        for name, unknown in self.unknowns.items():
+            states = [f.x.array for f in unknown.old]
+            guess = self._guess(name, states, unknown.rate)
             if unknown.positive:
-                guess = np.maximum(guess, 0.2 * past[0])
+                guess = np.maximum(guess, 0.2 * states[0])
                 fresh = self.history == 1 and dt > 0 and unknown.rate is None
                 if fresh and not self.hints.tight:
                     guess = np.maximum(guess, FRESH * unknown.scale)
@@ -538,7 +544,7 @@ class System:
         Returns:
             Its linear and its quadratic part; 0 where there are not enough states.
         """
-        h, (h1, h2) = self.dt, self.past_dt
+        h, (h1, h2) = self.dt, self.past_dt[:2]
         if self.history == 1:
             return 0.0 if rate is None else rate * h, 0.0
         slope = (now - before) / h1
@@ -547,11 +553,28 @@ class System:
         bend = (slope - (before - earlier) / h2) / (h1 + h2)
         return slope * h, bend * h * (h + h1)
 
-    def _guess(self, now: Any, before: Any, earlier: Any, rate: Any = None) -> Any:
-        """First guess: after a jump fields run like sqrt(t), and a parabola through them turns."""
-        straight, bend = self.projected(now, before, earlier, rate)
+    def _guess(self, name: str, past: Any, rate: Any = None) -> Any:
+        """First guess, by the states there are.
+
+        After a jump fields run like sqrt(t), and a parabola through them turns. Where charge is
+        stored, polynomials of that root through one state more take its place; they are worse in
+        steps in which salt runs out, which BDF1 takes there, from one state.
+        """
+        if self.eldest and self.history > 2:
+            states = [*past, self.eldest[name]][: self.history]
+            return sum(w * x for w, x in zip(self._lagrange(), states, strict=True))
+        straight, bend = self.projected(past[0], past[1], past[2], rate)
         most = MAX_BEND * np.abs(straight)
-        return now + straight + np.clip(bend, -most, most)
+        return past[0] + straight + np.clip(bend, -most, most)
+
+    def _lagrange(self) -> list[float]:
+        """Weights of the last states at the end of the step, by sqrt(time since the last jump)."""
+        ago = np.cumsum([0.0, *self.past_dt])[: self.history]
+        end, *roots = np.sqrt(np.maximum(self.t - self.jumped + np.array([self.dt, *-ago]), 0.0))
+        return [
+            float(np.prod([(end - other) / (root - other) for other in roots if other != root]))
+            for root in roots
+        ]
 
     def weights(self, dt: float) -> tuple[float, float, float]:
         """Weights of the new and of the two last states in the formula of a step of dt, 1/s."""
@@ -600,13 +623,17 @@ class System:
 
     def accept(self) -> None:
         """Make the present iterate the newest accepted state and advance time."""
-        for unknown in self.unknowns.values():
+        if self.eldest:
+            self.eldest["voltage"][0] = self.past_voltages[-1]
+        for name, unknown in self.unknowns.items():
             newest, older, oldest = (f.x.array for f in unknown.old)
+            if self.eldest:
+                self.eldest[name][:] = oldest
             oldest[:], older[:], newest[:] = older, newest, unknown.value.x.array
         self.past_voltages[:] = self.get_voltage(), *self.past_voltages[:2]
-        self.past_dt = [self.dt, self.past_dt[0]]
+        self.past_dt = [self.dt, *self.past_dt[:2]]
         self.t += self.dt
-        self.history = min(self.history + 1, 3)
+        self.history = min(self.history + 1, 4 if self.eldest else 3)
 
     def restart_formula(self) -> None:
         """Forget history after a jump of the control; the next step is a BDF1 step."""
@@ -673,6 +700,7 @@ class System:
         out |= {name: f.x.array for name, f in self.memories.items()}
         out["voltage"] = self.voltage.x.array
         out["voltage.past"] = self.past_voltages
+        out |= {f"{name}.eldest": array for name, array in self.eldest.items()}
         out |= {f"charge.{name}": array for name, array in self.charges.items()}
         return out
 
@@ -683,6 +711,8 @@ class System:
             "dt": self.dt,
             "dt_1": self.past_dt[0],
             "dt_2": self.past_dt[1],
+            "dt_3": self.past_dt[2],
+            "jumped": self.jumped,
             "history": self.history,
         }
 
@@ -696,7 +726,8 @@ class System:
         for name, array in self.state().items():
             array[:] = arrays[name]
         self.t, self.dt = clock["t"], clock["dt"]
-        self.past_dt = [clock["dt_1"], clock["dt_2"]]
+        self.past_dt = [clock["dt_1"], clock["dt_2"], clock.get("dt_3", 0.0)]
+        self.jumped = clock.get("jumped", 0.0)  # lacking in old checkpoints
         self.history = int(clock["history"])
 
     def remember(self) -> None:

@@ -45,7 +45,7 @@ def error(s: System) -> float:
 
 def _error_share(s: System) -> float:
     """The local error over the gap that extrapolation leaves."""
-    h, (h1, h2) = s.dt, s.past_dt
+    h, (h1, h2) = s.dt, s.past_dt[:2]
     if s.history < 3:
         return (0.5, 1.0 / 3.0)[s.history - 1]
     formula = h * h * (h + h1) ** 2 / (2 * h + h1)

@@ -71,6 +71,28 @@ def test_taylor() -> None:
     assert {"phi_s", "phi", "c_Li", "c_anion", "q"} == {*stage.names}
 
 
+def test_the_first_guess_is_a_cubic_of_the_root_of_time_since_the_jump() -> None:
+    """Four states, 1/4, 1, 4 and 9 s after a jump; exact for all fields and the voltage."""
+    s = Cell(hosted()).s
+    s.t, s.jumped, s.past_dt, s.history = 14.0, 5.0, [5.0, 3.0, 0.75], 4
+
+    def shape(after: float) -> float:
+        root = after**0.5
+        return 1.0 - 0.1 * root + 0.02 * root**2 + 0.003 * root**3
+
+    now, *past, first = (shape(after) for after in (16.0, 9.0, 4.0, 1.0, 0.25))
+    for name, u in s.unknowns.items():
+        s.eldest[name][:] = u.scale * first
+        for old, value in zip(u.old, past, strict=True):
+            old.x.array[:] = u.scale * value
+    s.past_voltages[:], s.eldest["voltage"][:] = past, first
+    s.begin(7.0)
+    for u in s.unknowns.values():
+        free = np.setdiff1d(np.arange(len(u.owned)), u.fixed_dofs())
+        np.testing.assert_allclose(u.owned[free], u.scale * now, rtol=1e-12)
+    assert s.get_voltage() == pytest.approx(now, rel=1e-12)
+
+
 def test_books_with_a_host(tmp_path: Path) -> None:
     """Plating, rest, stripping, a voltage that is held: charge of layers closes in all of them."""
     plate = {"current_density": f"{0.5 * limiting(C0)!r} A/m^2"}
