@@ -506,6 +506,13 @@ class Domain:
         form = compiled(self._one * self.weight * self.ds(faces))
         return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
 
+    def wall_area(self) -> float:
+        """Area of all walls between regions, m2 (2D: m2 per m out of plane; collective)."""
+        if not self.walls:
+            return 0.0
+        form = compiled(self._one("+") * self.wall_weight(walls=self.walls) * self.dS(self.walls))
+        return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
+
     @cached_property
     def _one(self) -> Any:
         return dfem.Constant(self.mesh, 1.0)

@@ -67,7 +67,8 @@ class InTime(Simulation):
             if follows.jumps():
                 self._begin_anew(segment, s.t - self.segment_start)
             elif follows.bends():
-                self.stepper.bend(self._lasts(segment) if segment.voltage is None else 0.0)
+                lasts = self._lasts(segment) if segment.voltage is None else 0.0
+                self.stepper.restart(lasts, kink=True)
             step, numbers = self._step(segment, follows, min(end, self.next_output))
             if step is None and self._begin_gently(segment):
                 continue

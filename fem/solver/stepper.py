@@ -142,27 +142,23 @@ class Stepper:
         self.jump, self.lasts = -math.inf, math.inf  # last jump or kink, and what lasts how long, s
         self.gently = False  # the next step leads from what was before a jump to what comes after
 
-    def restart(self, lasts: float = 0.0, *, gently: bool = False) -> None:
+    def restart(self, lasts: float = 0.0, *, gently: bool = False, kink: bool = False) -> None:
         """Begin anew after a jump of the control: first order, first step size.
 
         Args:
             lasts: time for which what reacts lasts at the wall after the jump, s; 0 if nobody
                 knows, infinite if it does not run out.
             gently: no potentials fit the salt before the jump; a small step finds them with it.
-        """
-        self.system.restart_formula()
-        self.gently, self.jump, self.lasts = gently, self.system.t, lasts
-        self.system.jumped = self.system.t
-        first = JUMP_START_FACTOR * self.settings.dt_min if gently else lasts or math.inf
-        self.dt = max(min(self.settings.dt0, first), self.smallest)
-
-    def bend(self, lasts: float) -> None:
-        """Note a kink of the control: steps after it may be as short as after a jump.
-
-        Args:
-            lasts: as in `restart`.
+            kink: nothing jumps, but what comes may be as steep as a jump: steps may be as short,
+                the formula and their length are left to what they meet.
         """
         self.jump, self.lasts = self.system.t, lasts
+        if kink:
+            return
+        self.system.restart_formula()
+        self.gently, self.system.jumped = gently, self.system.t
+        first = JUMP_START_FACTOR * self.settings.dt_min if gently else lasts or math.inf
+        self.dt = max(min(self.settings.dt0, first), self.smallest)
 
     @property
     def smallest(self) -> float:

@@ -75,6 +75,7 @@ from fem.theory.transport import (
     polarisation,
     sand_capacity,
     sand_time,
+    sand_time_of_ions,
     steady_gradient,
 )
 
@@ -123,6 +124,7 @@ __all__ = [
     "retention",
     "sand_capacity",
     "sand_time",
+    "sand_time_of_ions",
     "sei_shell_stress",
     "sphere_limiting_current",
     "steady_gradient",

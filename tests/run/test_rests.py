@@ -634,9 +634,9 @@ def test_a_later_current_that_the_mesh_cannot_show_is_no_depletion(
             "along": "t", "at": ["0 s", "10 ms", "10 ms", "2 s"],
             "values": ["1 A/m^2", "1 A/m^2", "1e6 A/m^2", "1e6 A/m^2"],
         }  # fmt: skip
-    with pytest.raises(RunError, match=r"salt at the walls .* run out unseen") as caught:
+    with pytest.raises(RunError, match=r"The salt at .* um has run out unseen") as caught:
         cell(steps).run(tmp_path / "r")
-    assert "the smallest cells, 5e+03 nm, would show that far too late" in str(caught.value)
+    assert "more than 2 times too late (smallest cell 5e+03 nm)" in str(caught.value)
 
 
 def test_a_rest_right_after_a_short_hold_begins_with_steps_below_dt_min(tmp_path: Path) -> None:

@@ -32,6 +32,21 @@ def test_constants():
     assert pytest.approx(299792458.0, rel=1e-9) == 1.0 / math.sqrt(EPSILON_0 * 1.25663706212e-6)
 
 
+@pytest.mark.parametrize(("z", "c0", "supported"), [
+    ((1, -1), (1000.0, 1000.0), False), ((2, -1), (500.0, 1000.0), False),
+    ((1, 1, -1), (1e-3, 1000.0, 1000.001), True),
+])  # fmt: skip
+def test_sand_time_of_ions(z, c0, supported):
+    """That of the salt of two ions; beside a million times as many others diffusion alone."""
+    D = (1.2e-10, 2e-10, 3.1e-10)[: len(z)]
+    plus, minus = D[0], D[1]
+    t_plus = 0.0 if supported else z[0] * plus / (z[0] * plus - z[1] * minus)
+    salt = plus if supported else (z[0] - z[1]) * plus * minus / (z[0] * plus - z[1] * minus)
+    fall = 2.0 * (1 - t_plus) / (z[0] * FARADAY * c0[0])
+    found = theory.sand_time_of_ions(7.0, c0, D, z)
+    assert found == pytest.approx(math.pi * salt / (7.0 * fall) ** 2, rel=1e-5)
+
+
 def test_limiting_current_and_sand_time():
     # verification set: 964.9 A/m2; 609.3 s at 100 A/m2, 2437 s at 50 A/m2
     assert pytest.approx(964.9, abs=0.05) == J_STAR

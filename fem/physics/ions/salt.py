@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fem.base.errors import CaseError, RunError
-from fem.compat import MPI, cell_vertices
+from fem.mesh.domain import Subdomain
 from fem.materials import Electrolyte
 from fem.materials.limits import Bound, Limits, faults
 from fem.physics.ions.ions import Ions
-from fem.system.part import Begun, Cause, Event, Observer, Warn
+from fem.setup.depletion import CONSISTENT, LUMPED, SaltBooks, Sight
+from fem.system.part import Begun, Cause, Event, Warn
 from fem.system.system import System
 from fem.system.unknown import DEPLETED_SHARE
-from fem.theory import sand_time as sand
+from fem.theory import sand_time
 from fem.values.properties import Along
 
-__all__ = ["Data", "SaltLedger", "sand_time"]
-
-#: Least salt that a step adds at the most dilute place, as a share of c0, if salt comes back there.
-RISING_SHARE = 1e-6
-#: Change of c across one cell, as a share of c0, from which a mesh counts as too coarse.
-MAX_CELL_CHANGE = 0.2
-#: Least length over which salt must diffuse until a current has used it up, over the smallest cell:
-#: below that the cells at the wall run out 20 times too late, or more.
-MIN_LAYER = 0.03
+__all__ = ["Data", "SaltLedger"]
 
 
 @dataclass(frozen=True)
@@ -86,24 +79,6 @@ class Data:
             ))
 
 
-def sand_time(ions: Ions, T: float, density: float | None) -> float | None:
-    """Sand's time of a flat electrode with the first salt there is, s; None if it has none.
-
-    None as well in a cell with fixed charge.
-
-    Args:
-        ions: their initial c0, and transport numbers there.
-        T: temperature, K.
-        density: current per projected area, A/m2; None if the voltage is held.
-    """
-    if any(m.held is not None for m in ions.media):  # of another cell: charge shifts the ions
-        return None
-    transport = _transport(ions, T)
-    if not density or transport is None or transport[1] >= 1.0:
-        return None
-    return float(sand(abs(density), ions.c0, *transport, *ions.formula))
-
-
 def _transport(ions: Ions, T: float) -> tuple[float, float] | None:
     """D, m2/s, and t_plus of the first salt there is at c0; None if they are of place."""
     medium = next((m for m in ions.media if m.salt), None)
@@ -113,7 +88,7 @@ def _transport(ions: Ions, T: float) -> tuple[float, float] | None:
     return None
 
 
-class SaltLedger(Observer):
+class SaltLedger(SaltBooks):
     """Salt content against what went in and out, and the range of concentrations.
 
     Args:
@@ -127,7 +102,6 @@ class SaltLedger(Observer):
     def __init__(self, ions: Ions, data: Data):
         self.ions, self.data = ions, data
         self.limits = Limits(data.laws, ions.c0)
-        self.begun: Begun | None = None
         self.range = ions.c0, ions.c0  # of the last step
         self.seen = np.inf, -np.inf  # of all steps
 
@@ -181,8 +155,8 @@ class SaltLedger(Observer):
         self.s.kept["salt"] = self.amount()
 
     def impose(self, begun: Begun) -> None:
-        """Note what is imposed, and the current before it."""
-        self.begun, self.before = begun, self.s.kept.get("flowing", 0.0)
+        """Note what is imposed, and the range of all steps before."""
+        super().impose(begun)
         low, high = (self.s.kept.get(name) for name in ("c_low", "c_high"))
         if low is not None and high is not None:
             self.seen = low, high
@@ -191,16 +165,13 @@ class SaltLedger(Observer):
         """Salt that has run out, that was next to none, or that would not last (collective)."""
         if not self._followed:
             return
-        c0, (low, _) = self.ions.c0, self.s.extrema("c")
-        depleted, shown = low < DEPLETED_SHARE * c0, f"lowest c = {low:.3g} mol/m^3"
-        yield Cause("depleted", depleted, f"depleted: {shown}; rest first, or lower the current"
-                    if depleted else f"not depleted, {shown}")
+        yield from super().causes(segment)
         if little := self._little():
             yield Cause("initial.c", True, little)
-        last = sand_time(self.ions, self.data.T, self._jump(segment))
-        if last is not None:
-            hidden, text = self._hidden(segment), f"salt lasts {last:.2g} s at a flat wall"
-            yield Cause("Sand's time", bool(hidden), f"{text} (Sand's time){hidden}")
+
+    def ready(self, segment: Any) -> str | None:
+        """Refuse a current whose salt runs out unseen, where it is followed (collective)."""
+        return super().ready(segment) if self._followed else None
 
     def _little(self) -> str:
         """Remark on salt that may have been given in another unit; or empty."""
@@ -210,6 +181,43 @@ class SaltLedger(Observer):
             f"initial.c: c = {c0:.3g} mol/m^3 is {c0 / usual:.1e} of the electrolyte's "
             f"c0 = {usual:.4g} mol/m^3; check the value and its unit"
         )
+
+    @property
+    def start(self) -> float:
+        """Salt of the start, mol/m3."""
+        return self.ions.c0
+
+    @property
+    def dissolves(self) -> Subdomain:
+        """Cells with salt."""
+        return self.s.unknowns["c"].part
+
+    @property
+    def sight(self) -> Sight:  # type: ignore[override]
+        """That of cells that store salt as a whole, if some do."""
+        whole = any(m.salt and not m.lumped for m in self.ions.media)
+        return CONSISTENT if whole else LUMPED
+
+    def at_corners(self, state: int | None = None) -> npt.NDArray[np.float64]:
+        """Salt at the corners of cells."""
+        c = self.s.unknowns["c"]
+        values = (c.value if state is None else c.old[state]).x.array
+        here: npt.NDArray[np.float64] = np.where(self.absent(c), math.inf, values)
+        return here[c.space.dofmap.list]
+
+    def sand_time(self, density: float | None) -> float | None:
+        """Sand's time with the first salt there is, s; None as well in a cell with fixed charge."""
+        if any(m.held is not None for m in self.ions.media):  # charge shifts the ions
+            return None
+        transport = _transport(self.ions, self.data.T)
+        if not density or transport is None or transport[1] >= 1.0:
+            return None
+        return float(sand_time(abs(density), self.ions.c0, *transport, *self.ions.formula))
+
+    def diffused(self, time: float) -> float:
+        """Length over which salt diffuses, m; 0 where its diffusivity is none number."""
+        transport = _transport(self.ions, self.data.T)
+        return 0.0 if transport is None else math.sqrt(transport[0] * time)
 
     def lasts(self, density: float) -> float:
         """Sand's time, s; with fixed charge that of the neutral salt, by 1 - t_plus of any sign."""
@@ -221,39 +229,6 @@ class SaltLedger(Observer):
         D, t_plus = transport
         left = abs(self.ions.formula.anions_left(t_plus))
         return math.pi * D * (self.ions.c0 / (2.0 * density * left)) ** 2 if left else math.inf
-
-    def ready(self, segment: Any) -> str | None:
-        """Refuse a current that takes the salt away long before the mesh would show it."""
-        hidden = self._followed and self._hidden(segment)
-        return "the salt at the walls would run out unseen" if hidden else None
-
-    def _hidden(self, segment: Any) -> str:
-        """Remark on a current that the mesh would show to use up the salt too late; or empty."""
-        last = sand_time(self.ions, self.data.T, self._jump(segment))
-        transport = _transport(self.ions, self.data.T)
-        if last is None or transport is None or not last < segment.end():
-            return ""
-        layer, cell = math.sqrt(transport[0] * last), self._smallest_cell()
-        return "" if layer >= MIN_LAYER * cell else (
-            f", in which it diffuses {1e9 * layer:.2g} nm, and the smallest cells, "
-            f"{1e9 * cell:.3g} nm, would show that far too late: check the units of "
-            "current_density and of the salt, lower the current, or refine the mesh at the walls"
-        )
-
-    def _jump(self, segment: Any) -> float | None:
-        """Current that begins now, at the start of a segment or where it jumps in it, A/m2."""
-        since = 0.0 if self.begun is None else self.s.t - self.begun.t
-        current: float | None = segment.control(since, 1.0, after=True).current
-        return current
-
-    def _smallest_cell(self) -> float:
-        """Shortest edge of all cells with salt, m (collective)."""
-        domain, part = self.s.domain, self.s.unknowns["c"].part
-        corners = domain.mesh.geometry.x[cell_vertices(domain.mesh)[part.cells]]
-        pairs = itertools.combinations(range(corners.shape[1]), 2)
-        edges = [np.linalg.norm(corners[:, i] - corners[:, j], axis=1) for i, j in pairs]
-        shortest = min(float(edge.min(initial=math.inf)) for edge in edges)
-        return domain.comm.allreduce(shortest, op=MPI.MIN)
 
     def step(self, scale: float) -> dict[str, float]:
         """Range of c, mol/m3; `salt`: content against its start, relative; `salt_out`, mol."""
@@ -311,7 +286,7 @@ class SaltLedger(Observer):
         except CaseError:
             pass
         if not highest and low < DEPLETED_SHARE * self.ions.c0:
-            return self._depletion(low)
+            return self.found()
         at = ", ".join(f"{1e6 * x:.4g}" for x in self.place(highest=highest) or [])
         raise RunError(f"t = {self.s.t:.6g} s: {reason} (reached at ({at}) um)")
 
@@ -322,84 +297,21 @@ class SaltLedger(Observer):
             "place": self.place(highest=c > edge), "reason": law.says(c),
         })  # fmt: skip
 
-    def _depletion(self, low: float) -> Event:
-        """Event with the place where the salt runs out, and Sand's time (collective)."""
-        assert self.begun is not None
-        time = sand_time(
-            self.ions, self.data.T,
-            self.begun.segment.control(self.s.t - self.begun.t, 1.0).current,
-        )  # fmt: skip
-        known = {} if time is None else {"sand_time": time}
-        return Event("depletion", {"c_min": low, "place": self.place(), **known})
-
-    def place(self, *, highest: bool = False) -> list[float] | None:
-        """Place where the salt is most dilute, or most concentrated, m (collective).
-
-        Args:
-            highest: the place of the largest c, not of the smallest.
-        """
-        domain, u = self.s.domain, self.s.unknowns["c"]
-        values = -u.owned if highest else u.owned
-        if u.present is not None:
-            values = np.where(u.present(), values, np.inf)
-        k = int(np.argmin(values)) if len(values) else -1
-        mine = (float(values[k]) if k >= 0 else math.inf, domain.comm.rank)
-        _, owner = min(domain.comm.allgather(mine))
-        place = None
-        if domain.comm.rank == owner:
-            place = u.space.tabulate_dof_coordinates()[k].tolist()[: domain.dim]
-        found: list[float] | None = domain.comm.bcast(place, root=owner)
-        return found
-
     def stuck(self) -> Event | str | None:
-        """Depletion, where the current imposed takes the last salt away (collective).
-
-        Found far too late, because the current rose where the mesh could not show it, it is none.
-        """
+        """Depletion, where the current imposed takes the last salt away (collective)."""
         if not self._followed:
             return None
-        low = self.s.extrema("c")[0]
-        if not (low < DEPLETED_SHARE * self.ions.c0 and self._takes_more_than_there_is()):
+        empty = self.s.extrema("c")[0] < DEPLETED_SHARE * self.ions.c0
+        if not (empty and self.takes_more_than_there_is()):
             return None
-        assert self.begun is not None
-        if hidden := self._hidden(self.begun.segment):
-            return f"The salt at the walls has run out unseen: it lasts Sand's time{hidden}"
-        return self._depletion(low)
-
-    def _takes_more_than_there_is(self) -> bool:
-        """The current imposed is what takes the last salt away (collective).
-
-        A current that begins does if it exceeds the one that flowed before it; later, it does if
-        the salt was not coming back in the last step, where there is least of it.
-        """
-        s, begun = self.s, self.begun
-        if begun is None or begun.segment.density is None:
-            return False
-        if s.t == begun.t:
-            asked = begun.segment.control(0.0, s["circuit"].area, after=True).current or 0.0
-            return s.t > 0.0 and asked * self.before >= 0.0 and abs(asked) > abs(self.before)
-        c = s.unknowns["c"]
-        there = slice(None) if c.present is None else c.present()
-        now, before = (f.x.array[: len(c.owned)][there] for f in c.old[:2])
-        k = int(np.argmin(now)) if len(now) else -1
-        mine = (now[k], before[k]) if k >= 0 else (math.inf, math.inf)
-        low, earlier = min(s.domain.comm.allgather(mine))
-        return bool(low <= 1.01 * earlier + RISING_SHARE * self.ions.c0)
+        return self.depletion()
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Next to no salt, before the run; at its end salt that changes too much in a cell."""
         if not closely and self._followed and (little := self._little()):
             yield "initial.c", little
-        if not closely or not self._followed:
-            return
-        u, comm = self.s.unknowns["c"], self.s.domain.comm
-        rise = np.ptp(u.value.x.array[u.space.dofmap.list], axis=1)
-        worst = comm.allreduce(float(rise.max(initial=0.0)), op=MPI.MAX) / self.ions.c0
-        if worst > MAX_CELL_CHANGE:
-            yield "coarse", (
-                f"the salt changes by {worst:.0%} of c0 across one cell: the mesh is too "
-                "coarse there; compare with `hostplate converge`"
-            )
+        if closely and self._followed and (coarse := self.coarse()):
+            yield "coarse", coarse
 
     def summary(self) -> dict[str, float]:
         """Range of c, mol/m3, and what liquid has taken out, mol/m2 (collective)."""

@@ -12,11 +12,13 @@ import ufl
 
 from fem.base.constants import FARADAY
 from fem.compat import MPI, owned_size
+from fem.mesh.domain import Subdomain
 from fem.physics.species.solution import Solution
-from fem.system.part import Begun, Event, Observer
+from fem.setup.depletion import SaltBooks
+from fem.system.part import Event
 from fem.system.system import System
 from fem.system.unknown import DEPLETED_SHARE
-from fem.theory import sand_time
+from fem.theory import sand_time_of_ions
 
 __all__ = ["IonBooks"]
 
@@ -35,7 +37,7 @@ def _sinks(ion: str) -> tuple[str, str]:
     return f"{ion}_out", f"{ion}_in_floor"
 
 
-class IonBooks(Observer):
+class IonBooks(SaltBooks):
     """Content of each ion against what went in and out, and the range of concentrations.
 
     Args:
@@ -119,14 +121,42 @@ class IonBooks(Observer):
         for name, amount in zip(self.names, self._amounts(), strict=True):
             self.s.kept[f"amount_{name}"] = amount
 
-    def impose(self, begun: Begun) -> None:
-        """Note what is imposed."""
-        self.begun = begun
+    @property
+    def start(self) -> float:
+        """Metal ions of the start, mol/m3."""
+        return self.solution.c0
+
+    @property
+    def dissolves(self) -> Subdomain:
+        """Cells that dissolve ions."""
+        return self.solution.part
+
+    def at_corners(self, state: int | None = None) -> npt.NDArray[np.float64]:
+        """Metal ions at the corners of cells."""
+        sol = self.solution
+        c = np.where(self.absent(sol.mu[0])[sol.node], math.inf, sol.everywhere(state)[0])
+        values: npt.NDArray[np.float64] = c[sol.back][sol.field_space.dofmap.list]
+        return values
+
+    def sand_time(self, density: float | None) -> float | None:
+        """Time for which metal ions last at a flat wall, s; None where charge shifts them."""
+        if not density or any(self.solution.charge.values()):
+            return None
+        return self._lasts(abs(density))
 
     def lasts(self, density: float) -> float:
-        """Sand's time of the metal ion, were it to come by diffusion alone, s."""
-        metal = self.solution.ions[0]
-        return sand_time(density, metal.c0, metal.D, 0.0, metal.z) if density else math.inf
+        """Time for which metal ions last at a flat wall, s; with fixed charge as without."""
+        return self._lasts(density) if density else math.inf
+
+    def _lasts(self, density: float) -> float:
+        ions = self.solution.ions
+        return sand_time_of_ions(
+            density, [ion.c0 for ion in ions], [ion.D for ion in ions], [ion.z for ion in ions]
+        )
+
+    def diffused(self, time: float) -> float:
+        """Length over which metal ions diffuse by themselves, m."""
+        return math.sqrt(self.solution.ions[0].D * time)
 
     def step(self, scale: float) -> dict[str, float]:
         """Range of the metal ion, mol/m3, the least of all, and the worst closure of a content."""
@@ -165,30 +195,19 @@ class IonBooks(Observer):
             history[1], history[0] = history[0], value
 
     def events(self) -> Iterator[Event]:
-        """Metal ions that have run out (collective)."""
+        """Metal ions that have run out (collective).
+
+        Raises:
+            RunError: they have, and it was not to be seen in time.
+        """
         if self.low < EMPTY_SHARE * self.solution.c0:
-            yield self._depletion()
+            yield self.found()
 
     def stuck(self) -> Event | str | None:
         """Depletion, where no step can be taken and metal ions are few; or cells too steep."""
-        self.low, _ = self._range()
-        if self.low < DEPLETED_SHARE * self.solution.c0:
-            return self._depletion()
+        if self._range()[0] < DEPLETED_SHARE * self.start:
+            return self.depletion()
         return self._steep(STEEP) or None
-
-    def _depletion(self) -> Event:
-        """Event with the place where metal ions run out (collective)."""
-        sol, domain = self.solution, self.s.domain
-        wet = self._wet()
-        c = np.where(wet, sol.at_places()[0], math.inf)
-        k = int(np.argmin(c)) if len(c) else -1
-        mine: tuple[float, list[float]] = (math.inf, [])
-        if k >= 0:
-            node = sol.node[sol.mine][k]
-            at = sol.space.tabulate_dof_coordinates()[node]
-            mine = float(c[k]), at.tolist()[: domain.dim]
-        _, place = min(domain.comm.allgather(mine))
-        return Event("depletion", {"c_min": self.low, "place": place})
 
     def show(self) -> None:
         """Bring the fields of all ions to the present state: at jumps of charge the mean."""
@@ -213,8 +232,10 @@ class IonBooks(Observer):
         """Remarks on the data, when the model is built, and on cells that are too large."""
         if not closely:
             yield from ((f"ions {k}", text) for k, text in enumerate(self.said))
-        elif (text := self._steep(STEEP)):
-            yield "steep", text
+            return
+        for key, text in (("steep", self._steep(STEEP)), ("coarse", self.coarse())):
+            if text:
+                yield key, text
 
     def _steep(self, most: float) -> str:
         """Message where phi_l falls by more across one cell, RT/F; or empty (collective)."""

@@ -458,7 +458,7 @@ class Solution:
             u.again = None  # currents are those that were found; steps of a front are short
 
     def _foresee(self, k: int) -> None:
-        self.seen[k].x.array[:] = self._everywhere()[k]
+        self.seen[k].x.array[:] = self.everywhere()[k]
 
     def dissolved(self, s: System) -> tuple[Dissolved, ...]:
         """All ions but that of the metal, whose balance is what the charge leaves to it."""
@@ -470,16 +470,16 @@ class Solution:
 
     def at_nodes(self, s: System, state: int | None = None) -> Array:
         """Metal ions at the nodes of this rank, ghosts last, mol/m3."""
-        return self._everywhere(state)[0]
+        return self.everywhere(state)[0]
 
     def brings(self, s: System) -> None:
         """Nothing: what a current does to each ion depends on all of them."""
 
     def _rate(self, k: int) -> Array:
         """d(c_k)/dt at the nodes of this rank, mol/(m3 s)."""
-        return self.s.difference([self._everywhere(state)[k] for state in (None, 0, 1)])
+        return self.s.difference([self.everywhere(state)[k] for state in (None, 0, 1)])
 
-    def _everywhere(self, state: int | None = None) -> list[Array]:
+    def everywhere(self, state: int | None = None) -> list[Array]:
         """Concentrations at the nodes of this rank, ion by ion; without fixed charge."""
         return self._at_all(self._at(state), slice(None), state)
 
