@@ -301,8 +301,9 @@ class SaltLedger(SaltBooks):
         """Depletion, where the current imposed takes the last salt away (collective)."""
         if not self._followed:
             return None
+        supply = self.s.values.get("supply")
         empty = self.s.extrema("c")[0] < DEPLETED_SHARE * self.ions.c0
-        if not (empty and self.takes_more_than_there_is()):
+        if not ((empty or (supply and supply.spent())) and self.takes_more_than_there_is()):
             return None
         return self.depletion()
 

@@ -69,8 +69,7 @@ def books(setup: Setup, _growth: Growth) -> Iterator[Part]:
     yield Penetration(metal, case, setup.c0)
     yield MetalEvents(deposit)
     yield Resolution(deposit, (*metal.films, *(nuclei.surfaces if nuclei else ())))
-    steps = (s for step in case.protocol for s in (step.steps if step.step == "cycle" else [step]))
-    if any(step.step == "hold" for step in steps) and ions.salty:
+    if ions.salty:
         yield Supply(ions, metal)
 
 

@@ -128,7 +128,7 @@ class MetalEvents(Observer):
         Kinetics there take those foreseen; see `fem.physics.metal.supply` for salt.
         """
         s, segment = self.s, self.begun.segment if self.begun else None
-        served = "supply" in s.values and s["supply"].held
+        served = "supply" in s.values and s["supply"].bounds
         held = segment is not None and segment.voltage is not None and not served
         low = self.deposit.lowest() if held else None
         if low is None or low > LOW_SHARE * s["ions"].c0:

@@ -1,11 +1,12 @@
-r"""Salt that reaches growing metal while a voltage is held: no more reacts than diffusion brings.
+r"""Salt that reaches growing metal near its limit: no more reacts than diffusion brings.
 
-Kinetics take the salt foreseen for the end of a step. At a given current that is enough. A voltage
+Kinetics take the salt foreseen for the end of a step. While salt is ample that is enough. A voltage
 held beyond the limiting current draws what salt is left within a step, foresees too little in the
-next one, and current and salt swing. And a reaction that fast is over before the front is: the
-outermost tail, where there is salt, would grow a front of its own. So, while a voltage is held,
-metal plates with the salt of the end of the step, c, an unknown beside the potentials, and through
-a layer of liquid that stands still:
+next one, and current and salt swing; and so does a given current as Sand's time comes. And a
+reaction that fast is over before the front is: the outermost tail, where there is salt, would grow
+a front of its own. So, while a voltage is held, and in steps that begin with a given current above
+half of the limit somewhere, metal plates with the salt of the end of the step, c, an unknown beside
+the potentials, and through a layer of liquid that stands still:
 
     i_n = i_n(eta, c_seen) c/c_seen,     |i_n| <= K c min(1, <c>/c_seen),     K = D i_l/(delta N_an)
 
@@ -16,7 +17,9 @@ take as much as its middle, the tail, too.
 
 The layer is thinner than the front is wide and, like the width, a number of the method. With this
 delta a flat front that is limited has c = 0 where xi = 1/2, and with it the current of a sharp
-one (`tests/physics/metal/test_growth_holds.py`). What reacts ahead of the middle has to be brought
+one (`tests/physics/metal/test_growth_holds.py`). So a given current has used up the salt when all that
+is brought is no more than it: c is 0 at a sharp front then, while some is left along this one. What
+reacts ahead of the middle has to be brought
 back: a front that is limited relaxes with a mobility of 4 at least.
 """
 
@@ -45,6 +48,13 @@ LAYER, REACH = 0.7, 4.0
 LEAST_MOBILITY = 4.0
 #: Tolerance of the mean: far from a front both its parts are small.
 MEAN_RTOL = 1e-10
+#: Share of the largest current at a front from which on a node's counts.
+FAINT = 1e-3
+#: Share of the limit, as K of the start has it, below which K is not looked up.
+MARGIN = 0.25
+#: What salt can bring over the current drawn below which no more is to be had: the bound is
+#: approached as tanh does.
+SPENT = 1.05
 #: Least limit, A/m2, and least salt that is divided by, mol/m3.
 LEAST = 1e-30
 
@@ -52,7 +62,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Supply(Observer):
-    """Brings salt to all that plates while a voltage is held (`fem.system.nodal.Supply`).
+    """Brings salt to all that plates near its limit (`fem.system.nodal.Supply`).
 
     Args:
         ions: whose salt it is.
@@ -66,7 +76,9 @@ class Supply(Observer):
     def __init__(self, ions: IonMedia, metal: Metal):
         self.ions, self.metal = ions, metal
         self.front: NodalReaction | None = None
-        self.held = False
+        self.begun: Begun | None = None
+        self.bounds = False
+        self.thickness, self.most = LAYER * metal.interface_width, 0.0
 
     def declare(self, s: System) -> None:
         """Look at the salt before the metal looks how fast it is, and keep what it reacts by."""
@@ -94,12 +106,18 @@ class Supply(Observer):
         s.preparers.append(self._relax)
 
     def impose(self, begun: Begun) -> None:
-        """Note whether a voltage is held."""
-        self.held = self.front is not None and begun.segment.voltage is not None
+        """Note what is imposed."""
+        self.begun, self.bounds = begun, self._held
+
+    @property
+    def _held(self) -> bool:
+        """A voltage is held, and there is a front."""
+        return self.front is not None and self.begun is not None and (
+            self.begun.segment.voltage is not None)
 
     def reach(self, reaction: NodalReaction) -> Reach | None:
-        """Bounds of a reaction at the present iterate; None while no voltage is held."""
-        if not self.held:
+        """Bounds of a reaction at the present iterate; None while salt is ample."""
+        if not self.bounds:
             return None
         nodes = reaction.nodes["c"]
         salt = (self.s.unknowns["c"].value.x.array if self.salt is None else self.salt)[nodes]
@@ -111,8 +129,9 @@ class Supply(Observer):
     def events(self) -> Iterator[Warn]:
         """A warning once a front takes all that is brought (collective)."""
         if self._limits():
+            what = "voltage held" if self._held else "current"
             yield Warn("limited", (
-                f"t = {self.s.t:.6g} s: the voltage held draws more than salt can bring to the "
+                f"t = {self.s.t:.6g} s: the {what} draws more than salt can bring to the "
                 "front, which takes what comes through a layer of "
                 f"{LAYER:g} interface_width; after a way of 15 widths its tail may swell and the "
                 "current be some per cent too large: compare with half the interface_width"
@@ -122,25 +141,49 @@ class Supply(Observer):
         """The front comes close to its limit somewhere (collective)."""
         if self.front is None or (reach := self.reach(self.front)) is None:
             return False
-        near = bool((-2.0 * self.front.density() > reach.most).any())
-        return bool(self.s.domain.comm.allreduce(near, op=MPI.LOR))
+        drawn = -self.front.density()
+        comm = self.s.domain.comm
+        least = FAINT * comm.allreduce(float(drawn.max(initial=0.0)), op=MPI.MAX)
+        near = bool((2.0 * drawn > reach.most)[drawn > least].any())
+        return bool(comm.allreduce(near, op=MPI.LOR))
 
     def _prepare(self) -> None:
         """Find K at every node, and how much of it the tail may use (collective)."""
         self.salt = None
-        if not self.held or self.front is None:
+        self.bounds = self._held or self._may_limit()
+        if not self.bounds or self.front is None:
             return
         rate, volume = (self.s.nodal(form) for form in self.forms)
-        thickness = LAYER * self.metal.interface_width
-        self.layer.x.array[: len(rate)] = rate / volume / thickness
+        self.layer.x.array[: len(rate)] = rate / volume / self.thickness
         self.layer.x.scatter_forward()
         seen = self.front.concentration()
         mean = self.mean.of(seen)
         self.tail[self.front.nodes["c"]] = np.minimum(1.0, mean / np.maximum(seen, LEAST))
+        self.bounds = self._held or self._limits()
+
+    def _may_limit(self) -> bool:
+        """A given current may be above half of what salt brings, by K of the start (collective)."""
+        if self.front is None or self.begun is None or not self.begun.segment.sign < 0.0:
+            return False
+        if not self.most:
+            rate, volume = (self.s.nodal(form) for form in self.forms)
+            most = float((rate / volume).max(initial=0.0)) / self.thickness
+            self.most = self.s.domain.comm.allreduce(most, op=MPI.MAX)
+        drawn = float(-self.front.density().min(initial=0.0))
+        drawn = self.s.domain.comm.allreduce(drawn, op=MPI.MAX)
+        return drawn > MARGIN * 0.5 * self.most * self.s.extrema("c")[0]
+
+    def spent(self) -> bool:
+        """A given current takes all that salt can bring to the front (collective)."""
+        if self._held or self.front is None or (reach := self.reach(self.front)) is None:
+            return False
+        brought = float((self.front.area * reach.most).sum())
+        brought = self.s.domain.comm.allreduce(brought, op=MPI.SUM)
+        return brought < SPENT * abs(self.s["circuit"].current())
 
     def _keep(self) -> None:
         """Keep the salt that the front reacted by: it is settled anew once that has moved."""
-        self.salt = self.s.unknowns["c"].value.x.array.copy() if self.held else None
+        self.salt = self.s.unknowns["c"].value.x.array.copy() if self.bounds else None
 
     def _relax(self) -> None:
         """Let a front that is limited somewhere keep its profile (collective)."""
