@@ -16,8 +16,8 @@ across the first cell tells how late, whatever the current was, wherever the wal
             change/c0        0.58     0.73     0.82     0.887    0.935
     consistent: change/c0                               1.161              (modes of the chain)
 
-What is found more than `LATEST` = 2 times too late is no depletion, but refused. The nodes of a wall
-are not quite even, so that the bound lies between 1.5 and 2 (cells of 5 um, both electrolytes).
+What is found more than `LATEST` = 2 times too late is no depletion, but refused. The nodes of a
+wall are not quite even, so that the bound lies between 1.5 and 2 (cells of 5 um, both kinds).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MAX_CELL_CHANGE = 0.2
 
 
 class Sight(NamedTuple):
-    """What a mesh shows of a wall that it finds empty `LATEST` times too late.
+    """Bound of what a mesh shows in time: a wall that it finds empty `LATEST` times too late.
 
     Attributes:
         layer: length over which salt diffuses in Sand's time, over the length of a cell.

@@ -37,7 +37,7 @@ def test_constants():
     ((1, 1, -1), (1e-3, 1000.0, 1000.001), True),
 ])  # fmt: skip
 def test_sand_time_of_ions(z, c0, supported):
-    """That of the salt of two ions; beside a million times as many others diffusion alone."""
+    """Equal to that of the salt of two ions, beside a million times as many to diffusion alone."""
     D = (1.2e-10, 2e-10, 3.1e-10)[: len(z)]
     plus, minus = D[0], D[1]
     t_plus = 0.0 if supported else z[0] * plus / (z[0] * plus - z[1] * minus)

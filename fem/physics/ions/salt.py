@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.base.errors import CaseError, RunError
-from fem.mesh.domain import Subdomain
 from fem.materials import Electrolyte
 from fem.materials.limits import Bound, Limits, faults
+from fem.mesh.domain import Subdomain
 from fem.physics.ions.ions import Ions
 from fem.setup.depletion import CONSISTENT, LUMPED, SaltBooks, Sight
 from fem.system.part import Begun, Cause, Event, Warn
@@ -194,7 +194,7 @@ class SaltLedger(SaltBooks):
 
     @property
     def sight(self) -> Sight:  # type: ignore[override]
-        """That of cells that store salt as a whole, if some do."""
+        """Bound of cells that store salt as a whole, if some do."""
         whole = any(m.salt and not m.lumped for m in self.ions.media)
         return CONSISTENT if whole else LUMPED
 

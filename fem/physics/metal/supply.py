@@ -17,10 +17,10 @@ take as much as its middle, the tail, too.
 
 The layer is thinner than the front is wide and, like the width, a number of the method. With this
 delta a flat front that is limited has c = 0 where xi = 1/2, and with it the current of a sharp
-one (`tests/physics/metal/test_growth_holds.py`). So a given current has used up the salt when all that
-is brought is no more than it: c is 0 at a sharp front then, while some is left along this one. What
-reacts ahead of the middle has to be brought
-back: a front that is limited relaxes with a mobility of 4 at least.
+one (`tests/physics/metal/test_growth_holds.py`). So a given current has used up the salt when all
+that is brought is no more than it: c is 0 at a sharp front then, while some is left along this one.
+What reacts ahead of the middle has to be brought back: a front that is limited relaxes with a
+mobility of 4 at least.
 """
 
 from __future__ import annotations
