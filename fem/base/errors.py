@@ -13,7 +13,8 @@ A message names the place, the value, the reason and the way out.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 #: Names that a message lists at most.
 MOST_NAMES = 80
@@ -45,6 +46,19 @@ class Interrupted(HostplateError):  # noqa: N818  (a request, not a fault)
     """The run was asked to stop; the last checkpoint is complete and can be resumed."""
 
     exit_code = 3
+
+
+def causes(error: Any) -> Iterator[Any]:
+    """Errors of pydantic, without lists that are "too short" as their entries were refused.
+
+    Args:
+        error: its `ValidationError`.
+    """
+    items = error.errors(include_url=False)
+    for item in items:
+        inner = [i for i in items if i["loc"][: len(item["loc"])] == item["loc"]]
+        if item["type"] != "too_short" or len(inner) == 1:
+            yield item
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

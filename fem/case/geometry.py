@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fem.base.errors import CaseError, nearest
+from fem.base.errors import CaseError, causes, nearest
 from fem.case.reading import problem_lines, short
 from fem.values.units import format_quantity
 
@@ -80,7 +80,7 @@ def geometry_problems(geometry: Mapping[str, Any]) -> tuple[list[str], Any]:
         return [], model.model_validate(given)
     except ValidationError as error:
         lines = []
-        for item in error.errors(include_url=False):
+        for item in causes(error):
             if item["loc"] or not item["msg"].startswith("Value error, "):
                 lines += problem_lines("geometry", model, item)
             else:  # a check of the whole family, which names its places itself

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from fem.base.errors import nearest
+from fem.base.errors import causes, nearest
 
 
 def checked_sections(
@@ -46,12 +46,8 @@ def checked_sections(
         try:
             sections[name] = _adapter(model, name).validate_python(data[key], context=context)
         except ValidationError as error:
-            items = error.errors(include_url=False)
-            for item in items:
-                # a list is "too short" when its entries were refused: the entries say why
-                inner = [i for i in items if i["loc"][: len(item["loc"])] == item["loc"]]
-                if item["type"] != "too_short" or len(inner) == 1:
-                    problems += problem_lines(key, field.annotation, item)
+            for item in causes(error):
+                problems += problem_lines(key, field.annotation, item)
         except RecursionError:
             problems.append(f"{key}: is nested too deeply")
     return sections, problems
@@ -114,6 +110,8 @@ def problem_lines(section: str, annotation: Any, item: ErrorDetails) -> list[str
     if kind in _PLAIN:
         return [f"{path}: {value}: {_PLAIN[kind]}"]
     reason = item["msg"].removeprefix("Value error, ")
+    if isinstance(item["input"], Mapping) and reason.split(":")[0] in item["input"]:
+        return [f"{path}.{line.strip()}" for line in reason.splitlines()]  # names its places itself
     return [f"{path}: {reason}" if reason.startswith(value) else f"{path}: {value}: {reason}"]
 
 

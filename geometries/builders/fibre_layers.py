@@ -35,6 +35,9 @@ Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 POROSITY_TOLERANCE = 0.01
 #: Porosity below which no 3D mat of random fibres in contact was drawn (0.68 to 0.82 reached).
 MIN_POROSITY_3D = 0.6
+#: Share of the area at which discs that are laid down at random, one after the other, jam
+#: (Hinrichsen, Feder, Jossang, J. Stat. Phys. 44 (1986) 793).
+JAMMED_SHARE = 0.547
 #: Most draws of the positions until the porosities are met.
 MAX_DRAWS = 6
 #: Cost of a step across the thickness over that of one along it, for the bars.
@@ -131,8 +134,8 @@ class FibreLayer(Parameters):
         wrong = []
         if self.thickness <= 1.2 * self.fibre_diameter:
             wrong.append(
-                f"thickness: {self.thickness:g} m holds no fibre of {self.fibre_diameter:g} m; "
-                "at least 1.2 diameters"
+                f"thickness: {1e6 * self.thickness:g} um holds no fibre of "
+                f"{1e6 * self.fibre_diameter:g} um; take at least 1.2 diameters"
             )
         if self.mix is not None and abs(sum(self.mix.values()) - 1.0) > 1e-6:
             wrong.append(f"mix: fractions add up to {sum(self.mix.values()):g}, not 1")
@@ -405,7 +408,10 @@ def place(
     for layer, miss, sequence in zip(p.layers, best[3], sequences, strict=True):
         if abs(miss) > tolerance:
             disc = math.pi / 4 * layer.fibre_diameter**2 / layer.thickness
-            way = ("more room: thinner fibres, a smaller clearance or another seed"
+            jammed = 1.0 - JAMMED_SHARE / (1.0 + p.clearance) ** 2
+            way = (f"discs that are placed at random jam near {jammed:.2f} in a cell of any width: "
+                   "take a higher porosity, or a smaller clearance" if layer.porosity < jammed
+                   else "more room: thinner fibres, a smaller clearance or another seed"
                    if miss < 0 and len(sequence) < 10_000 and disc / p.width < tolerance
                    else f"a width of {disc / tolerance:.3g} m or more makes it possible")
             wrong.append(

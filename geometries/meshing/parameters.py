@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from fem.base.errors import CaseError
+from fem.base.errors import CaseError, causes
 from fem.values.introspection import tables
 from fem.values.units import quantity
 
@@ -162,7 +162,7 @@ def validated[P: BaseModel](model: type[P], family: str, parameters: dict[str, A
     try:
         return model.model_validate(parameters)
     except ValidationError as error:
-        lines = [_line(model, item) for item in error.errors(include_url=False)]
+        lines = [_line(model, item) for item in causes(error)]
         raise CaseError(f"geometry of family {family!r}:\n  " + "\n  ".join(lines)) from None
 
 

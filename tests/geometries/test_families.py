@@ -163,10 +163,17 @@ def test_unreachable_porosity_names_the_reachable_one():
     with pytest.raises(Exception, match=r"layers\.a\.porosity: 0\.3 cannot .* reachable here 0\.5"):
         geometries.build("fibre_mat", {"layers": [layer], "width": "30 um", "contacts": "none"},
                          Path("never"))
+    with pytest.raises(Exception, match=r"placed at random jam near 0\.55 in a cell of any width"):
+        geometries.build("fibre_mat", {"layers": [layer], "width": "30 um", "contacts": "none"},
+                         Path("never"))
     coarse = dict(layer, porosity=0.94, fibre_diameter="8 um")
     with pytest.raises(Exception, match=r"a width of .* m or more makes it possible"):
         geometries.build("fibre_mat", {"layers": [coarse], "width": "30 um", "contacts": "none"},
                          Path("never"))
+    thin = {"name": "a", "thickness": "20 um", "porosity": 0.7, "fibre_diameter": "40 um"}
+    with pytest.raises(Exception, match=r"holds no fibre of 40 um; take at least 1\.2") as caught:
+        geometries.build("fibre_mat", {"layers": [thin], "width": "90 um"}, Path("never"))
+    assert "at least 1 item" not in str(caught.value)
     assert not Path("never").exists()
 
 
