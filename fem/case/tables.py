@@ -255,7 +255,11 @@ class TimeControl(Table):
     """Time stepping."""
 
     dt0: Time = Field(1.0, description="first step of each protocol step")
-    dt_min: Time = Field(1e-4, description="a smaller step ends the run; less after a jump")
+    dt_min: Time = Field(
+        1e-4,
+        description="a smaller step ends the run; up to 1000 dt_min after a jump or kink of what "
+        "is imposed the bound is a thousandth of the time since, or what the salt asks for",
+    )
     dt_max: Time | None = Field(None, description="largest step; default no limit")
     tolerance: Small = Field(1e-3, description="relative local error of one step")
 

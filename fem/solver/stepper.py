@@ -48,7 +48,8 @@ class Settings:
 
     Attributes:
         dt0: first step after a jump of the control, s.
-        dt_min: a smaller step ends the run, s; less after a jump, see `Stepper.smallest`.
+        dt_min: a smaller step ends the run, s; up to 1000 of it after a jump or kink of the
+            control the bound is lower, see `Stepper.smallest`.
         dt_max: largest step, s.
         tolerance: local error of one step, in units of each field's scale.
         max_newton: a step that needed more iterations than this does not grow.
@@ -162,7 +163,7 @@ class Stepper:
 
     @property
     def smallest(self) -> float:
-        """The smallest step, s: dt_min, or less after a jump or a kink.
+        """The smallest step, s: dt_min, or for 1000 dt_min after a jump or a kink what is less.
 
         What is left at the wall falls like 1 - sqrt(t/lasts), by `tolerance` within tolerance^2 of
         that time; without a shorter step no first one may be accurate.
