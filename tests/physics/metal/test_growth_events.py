@@ -185,9 +185,9 @@ def test_metal_grows_until_the_salt_runs_out(tmp_path: Path) -> None:
 
 def test_a_hold_that_outruns_the_ions_foreseen_says_so() -> None:
     """The hint comes where nothing brings ions to the front, if few are left there."""
-    fed = SimpleNamespace(held=False)
+    fed = SimpleNamespace(bounds=False)
     for low, held, says in ((50.0, False, True), (500.0, False, False), (50.0, True, False)):
-        fed.held = held
+        fed.bounds = held
         deposit: Any = SimpleNamespace(lowest=lambda low=low: low)
         events, system = MetalEvents(deposit), MagicMock(values={"supply": fed})
         system.__getitem__.side_effect = {"ions": SimpleNamespace(c0=1000.0), "supply": fed}.get
