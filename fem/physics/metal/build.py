@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.coatings import films_on
+from fem.case.estimates import largest, salt
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.displacement import Displacement
@@ -30,6 +31,7 @@ from fem.setup.media import ElectronMedia
 from fem.setup.setup import Setup
 from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
+from fem.theory import limiting_current
 from fem.values.properties import Constant, number, varies
 
 __all__ = ["books", "build"]
@@ -37,6 +39,9 @@ __all__ = ["books", "build"]
 #: Conductivity of an empty pore for electrons over that of the best electrolyte for ions. What
 #: leaks through it is measured in every step.
 FLOOR_SHARE = 1e-8
+#: Share of the limiting current of a cell without pores from which on salt may not suffice: walls
+#: and tortuous pores bring less.
+NEAR_LIMIT = 0.25
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -61,7 +66,7 @@ def build(setup: Setup, growth: Growth) -> Iterator[Part]:
 
 
 def books(setup: Setup, _growth: Growth) -> Iterator[Part]:
-    """Observers of the metal of a case, and the limit of what a voltage that is held draws."""
+    """Observers of the metal of a case, and the limit of what its front draws."""
     case, metal, ions = setup.case, setup.part("front"), setup.part("ions")
     nuclei = setup.part("nuclei")
     yield (deposit := Deposit(metal))
@@ -69,8 +74,25 @@ def books(setup: Setup, _growth: Growth) -> Iterator[Part]:
     yield Penetration(metal, case, setup.c0)
     yield MetalEvents(deposit)
     yield Resolution(deposit, (*metal.films, *(nuclei.surfaces if nuclei else ())))
-    if ions.salty:
+    if ions.salty and _may_limit(case, setup.domain):
         yield Supply(ions, metal)
+
+
+def _may_limit(case: Case, domain: Domain) -> bool:
+    """A voltage is held, or a given current comes near the limiting one of a cell without pores."""
+    steps = (s for step in case.protocol for s in (step.steps if step.step == "cycle" else [step]))
+    if any(step.step == "hold" for step in steps):
+        return True
+    known, step = salt(case), largest(case)
+    if known is None or step is None:
+        return False
+    liquid, c0 = known
+    D, t_plus = (float(law(c0, case.temperature)) for law in (liquid.D, liquid.t_plus))
+    if not t_plus < 1.0:
+        return False
+    low, high = domain.ends
+    limit = limiting_current(float(high - low), c0, D, t_plus, liquid.z, liquid.z_minus)
+    return bool(step.J > NEAR_LIMIT * limit)
 
 
 def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:
