@@ -291,7 +291,9 @@ def _never_bare(sections: Mapping[str, Any]) -> Iterator[str]:
     covered = [coating.on for coating in sections.get("coatings", ())]
     for k, entry in enumerate(sections.get("kinetics", ())):
         name, value = entry.surface, entry.eta_nuc
-        if plated.get(name) != metal or any(fnmatchcase(name, on) for on in covered):
+        meant = [n for n in plated if fnmatchcase(n, name) or fnmatchcase(name, n)]
+        bare = any(fnmatchcase(n, on) for n in (name, *meant) for on in covered)
+        if bare or {plated[n] for n in meant} != {metal}:
             continue
         if value is not None and (varies(value) or number(value) > 0.0):
             way = {"collector": "give [collector] material, such as 'Cu', or ", "counter": ""}

@@ -313,6 +313,11 @@ RULES = [
          "kinetics": [{"surface": "host_bottom", "eta_nuc": "20 mV"}]},
         "'host_bottom' is Li, which needs no nuclei to plate on itself; give another material, or",
     ),
+    Rule(
+        {"regions": {"host_top": {"material": "Li"}, "host_bottom": {"material": "Li"}},
+         "kinetics": [{"surface": "host_*", "eta_nuc": "20 mV"}]},
+        "'host_*' is Li, which needs no nuclei to plate on itself; give another material, or",
+    ),
     # protocol
     Rule({"protocol": None}, "protocol: missing; steps"),
     Rule({"protocol": []}, "protocol"),
