@@ -296,6 +296,10 @@ class Averaged(Observer):
             return (f": {least:.4g} of the volume is open at the start, and a place is closed at "
                     f"clog.porosity = {limit:g}; give more porosity or less metal "
                     "(initial.plated_charge fills the pores of all surfaces)")
+        table, most = place.given.table, self._extreme(eps)
+        if table is not None and most > table[0][-1] + SLACK:
+            return (f".surface.porosity: {most:.4g} of the volume is open at the start, and the "
+                    f"table ends at {table[0][-1]:g}; extend it to the empty host")
         if not self._extreme(host.area(eps, place.given)) > 0.0:
             return ".surface: no area at the start, so that nothing reacts; give areas above 0"
         return ""
@@ -638,8 +642,9 @@ class Averaged(Observer):
         return min(max(aim / (self.least - self.reached), 0.02), 0.98)
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
-        """Layers of few pores, nucleation lengths of few cells, skeletons that are capped."""
+        """Few pores, nucleation lengths of few cells, capped skeletons, tables that end early."""
         if closely:
+            yield from self._beyond_tables()
             return
         yield from ((text, text) for text in self.thin)
         for place in self.places:
@@ -661,6 +666,18 @@ class Averaged(Observer):
                     f"two cells of {1e6 * size:.3g} um: a barrier that metal lowers gathers it in "
                     "single cells, and the result follows the mesh; refine it, or give one pore "
                     "distance or more"
+                )
+
+    def _beyond_tables(self) -> Iterator[tuple[str, str]]:
+        """Hosts whose pores are narrower than their table of area knows (collective)."""
+        for place in self.places:
+            table, least = place.given.table, -self._extreme(-place.pores())
+            if table is not None and least < table[0][0] - SLACK:
+                name = place.host.name
+                yield f"table {name}", (
+                    f"averaged.regions.{name}.surface.porosity: {least:.4g} of the volume is open "
+                    f"at one place, and the table begins at {table[0][0]:g}; below that the area "
+                    f"was held at {table[1][0]:.3g} 1/m; extend the table"
                 )
 
     def lead(self) -> float:

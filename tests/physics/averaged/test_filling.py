@@ -234,6 +234,8 @@ THIN = r"averaged.regions.host_mat: 10 um thick, below 5 distances of 10.9 um be
     ({"initial": {"plated_charge": "100 mAh/cm^2"}}, r"of the volume is open at the start"),
     ({"surface": {"law": "table", "porosity": [0.0, 0.95], "areas": ["0 1/m", "0 1/m"]}},
      r"surface: no area at the start, so that nothing reacts"),
+    ({"surface": {"law": "table", "porosity": [0.1, 0.5], "areas": ["1 1/um", "1 1/um"]}},
+     r"surface.porosity: 0.9 of the volume is open at the start, and the table ends at 0.5"),
     ({"sigma": 1e-12}, r"sigma: 1e-12 S/m: an insulating skeleton brings no electrons"),
     ({"host": {"dead": {"law": "decay"}}}, r"dead: law 'decay' needs gamma; give it"),
     ({"host": {"tensor": [[1.0, 0.0], [0.0, 0.5]]}}, r"no principal value below 1"),
@@ -243,6 +245,19 @@ THIN = r"averaged.regions.host_mat: 10 um thick, below 5 distances of 10.9 um be
 def test_refused(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=reason):
         column(cells=4, **changes).run(tmp_path / "r")
+
+
+def test_pores_below_their_table_are_reported(tmp_path: Path) -> None:
+    """An area given for 0.8 and more is held below that, and the run says so."""
+    plate = {"step": "plate", "current_density": "10 A/m^2", "duration": "2 h"}
+    for first, said in ((0.8, 1), (0.1, 0)):
+        table = {"law": "table", "porosity": [first, 0.9], "areas": ["1 1/um", "1 1/um"]}
+        case = column(L=50.0, cells=4, surface=table, electrolyte=REAL, protocol=[plate],
+                      host={"pore_distance": "2 um"})
+        found = run(case, tmp_path / f"{first}").summary
+        assert 0.1 < found["eps_min"] < 0.75
+        texts = [w for w in found["warnings"] if "the table begins at 0.8; below that" in w]
+        assert len(texts) == said
 
 
 def test_thin_layers_are_seen_before_they_run() -> None:
