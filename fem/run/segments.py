@@ -110,6 +110,13 @@ class Segment:
             return float(given.at(t=time))
         return self.drive.value(time, after=after)
 
+    def mean(self, time: float, span: float) -> float:
+        """Mean of the current imposed in a span of time, over what it is right after its start."""
+        if self.drive is None:
+            return 1.0
+        charge = self.drive.integral(time, time + span)
+        return charge / span / self.drive.value(time, after=True)
+
     def end(self) -> float:
         """Latest end after its start, s, known beforehand; infinite if only an event ends it."""
         ends = [self.duration] if self.duration is not None else []

@@ -237,11 +237,16 @@ class SaltBooks(Observer):
 
     def _hidden(self, segment: Any, density: float | None) -> str:
         """Remark on a current that even the smallest cell shows too late; or empty (collective)."""
-        last = self.sand_time(density)
-        if last is None or not last < segment.end():
-            return ""
-        layer, cell = self.diffused(last), self._smallest_cell()
-        return "" if layer >= self.sight.layer * cell else (
+        since, cell, layer = self._since(), self._smallest_cell(), math.inf
+        for _ in range(2):  # as if it stayed as it begins, then by its mean while salt lasts
+            last = self.sand_time(density)
+            if last is None or density is None or not since + last < segment.end():
+                return ""
+            layer = self.diffused(last)
+            if layer >= self.sight.layer * cell:
+                return ""
+            density *= segment.mean(since, last)
+        return (
             f", in which it diffuses {1e9 * layer:.2g} nm, and the smallest cells, "
             f"{1e9 * cell:.3g} nm, would show that too late: check the units of current_density "
             "and of the salt, lower the current, or refine the mesh at the walls"
@@ -257,9 +262,12 @@ class SaltBooks(Observer):
 
     def _jump(self, segment: Any) -> float | None:
         """Current that begins now, at the start of a segment or where it jumps in it, A/m2."""
-        since = 0.0 if self.begun is None else self.s.t - self.begun.t
-        current: float | None = segment.control(since, 1.0, after=True).current
+        current: float | None = segment.control(self._since(), 1.0, after=True).current
         return current
+
+    def _since(self) -> float:
+        """Time since the start of the segment, s."""
+        return 0.0 if self.begun is None else self.s.t - self.begun.t
 
     def _smallest_cell(self) -> float:
         """Shortest edge of all these cells, m (collective)."""

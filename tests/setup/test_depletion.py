@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,24 @@ def test_depletion_that_no_cell_shows_is_refused(model: str, layer: float, tmp_p
         cell(layer, model).run(tmp_path / "r")
     assert "the smallest cells, 5e+03 nm, would show that too late" in str(caught.value)
     assert str(caught.value).endswith("Likely: Sand's time")
+
+
+#: Currents in time, A/m2; 50 kA/m2 takes the last salt after 2.4 ms, unseen by cells of 5 um.
+BRIEF, LONG = "where(t < 5e-4, 5e4, 1)", "where(t < 8e-3, 5e4, 1)"
+SWINGS, LATE = "where(sin(6283.185307*t) > 0, 5e4, -5e4)", "where(t < 9.5e-3, 1, 5e4)"
+
+
+@pytest.mark.parametrize("model", ["", "ions"])
+@pytest.mark.parametrize(("current", "lasts"), [(BRIEF, 1), (SWINGS, 1), (LATE, 1), (LONG, 0)])
+def test_a_current_in_time_counts_by_its_mean_while_salt_lasts(
+    current: str, lasts: bool, model: str, tmp_path: Path
+) -> None:
+    """Currents that end or turn before the wall is empty run, as those of a step `pulse` do."""
+    case = cell(0.15, model)
+    step = {"step": "plate", "duration": "10 ms",
+            "current_density": {"expression": current, "unit": "A/m^2"}}  # fmt: skip
+    case = case.with_({"protocol": [step]})
+    with nullcontext() if lasts else pytest.raises(RunError, match="would run out unseen"):
+        summary = case.run(tmp_path / "r").summary
+        assert summary["events"] == []
+        assert summary["closures"]["commanded"] < 1e-6
