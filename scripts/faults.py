@@ -259,8 +259,8 @@ FAULTS = (
     Fault(
         "a wall that was stripped bare stays covered",
         "fem.physics.metal.covering:Covering.prepare",
-        "(before + rate), there)",
-        "(before + rate), np.inf)",
+        "np.minimum(charge, there), (eta",
+        "charge, (eta",
         f"{METAL}/test_growth_film.py::test_a_wall_forgets_its_barrier",
     ),
     Fault(
