@@ -44,9 +44,13 @@ launches = 0
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
-    """Surroundings of every child: one thread a rank, a traceback if it crashes, this checkout."""
+    """Surroundings of every child: one thread a rank, a traceback if it crashes, this checkout.
+
+    Ranks of MPICH that wait for others sleep instead of spinning, for cores are shared here.
+    """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     ours = {
+        "MPIR_CVAR_CH4_PROGRESS_THROTTLE": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONFAULTHANDLER": "1",
@@ -311,9 +315,9 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the long files, end with MPI jobs; tests outside the CI tier get hours."""
+    """Begin with MPI jobs and the long files; tests outside the CI tier get hours."""
     config.stash[COLLECTED] = list(items)
-    items.sort(key=lambda item: (on_ranks(item), not item.nodeid.startswith(FIRST)))
+    items.sort(key=lambda item: (not on_ranks(item), not item.nodeid.startswith(FIRST)))
     for item in items:
         slow = item.get_closest_marker("full") or item.get_closest_marker("campaign")
         if slow and not item.get_closest_marker("timeout"):
@@ -324,7 +328,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give a worker (`-n 2`) whole files, in this order: their tests share meshes and runs.
 
-    MPI jobs are one group and the last: their ranks have both cores, as nothing else runs then.
+    MPI jobs are one group and the first: one worker starts them one after the other, and much of
+    their time ranks wait, for others or for a limit, while the other worker goes on.
     """
     from xdist.scheduler import LoadFileScheduling
 
