@@ -7,6 +7,8 @@ from typing import Any
 
 #: Variables set to 1 unless they are set: threads of short dot products cost twice what they save.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+#: Lets ranks of MPICH that wait for others sleep; they spin, which takes the cores of those others.
+SLEEPING_RANKS = "MPIR_CVAR_CH4_PROGRESS_THROTTLE"
 
 
 def case_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fem.base import provenance
 from fem.base.errors import CaseError, Interrupted, RunError
-from fem.cli.arguments import ONE_THREAD, case_arguments, hooks_argument, load_case
+from fem.cli.arguments import ONE_THREAD, SLEEPING_RANKS, case_arguments, hooks_argument, load_case
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +157,8 @@ def _launch(ranks: int, command: list[str], folder: Path) -> int:
             f"no mpiexec or mpirun beside {sys.executable} or on PATH; install the solver"
         )
     environment = dict.fromkeys(ONE_THREAD, "1") | dict(os.environ)
+    if ranks > len(os.sched_getaffinity(0)):
+        environment.setdefault(SLEEPING_RANKS, "1")
     environment[provenance.COMMAND_VARIABLE] = provenance.command()
     sys.stdout.flush()
     full = [launcher, "-n", str(ranks), sys.executable, "-m", "fem.cli", *command]

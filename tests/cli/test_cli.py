@@ -17,6 +17,7 @@ from fem.case.files import case_names, to_toml
 from fem.case.protocol import Step
 from fem.cli import cases as cli_cases
 from fem.cli import main
+from fem.cli.arguments import SLEEPING_RANKS
 from fem.materials import electrolyte, pair, solid
 from geometries import families
 from geometries.description import parameters
@@ -118,7 +119,7 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
 
 
 def _on_ranks(
-    case_file: Path, launcher: str, signalled: int | None = None
+    case_file: Path, launcher: str, signalled: int | None = None, cores: int = 2
 ) -> tuple[subprocess.CompletedProcess[str], Path]:
     """`run --ranks 2` beside a stand-in mpiexec, a shell script; and the folder of that."""
     folder = case_file.parent / "bin"
@@ -126,11 +127,12 @@ def _on_ranks(
     (folder / "mpiexec").write_text(f"#!/bin/sh\n{launcher}\n")
     (folder / "mpiexec").chmod(0o755)
     command = (
-        "import sys; from fem.cli import main; sys.executable = sys.argv[1]; "
+        f"import os, sys; os.sched_getaffinity = lambda pid: range({cores}); "
+        "from fem.cli import main; sys.executable = sys.argv[1]; "
         "sys.exit(main.main(sys.argv[2:]))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    for name in ("OMP_NUM_THREADS", "PMI_RANK", "OMPI_COMM_WORLD_RANK"):
+    for name in ("OMP_NUM_THREADS", "PMI_RANK", "OMPI_COMM_WORLD_RANK", SLEEPING_RANKS):
         environment.pop(name, None)
     arguments = ["run", "mine.toml", "--ranks", "2", "--set", "title=a b", "--overwrite"]
     process = subprocess.Popen(
@@ -162,6 +164,14 @@ def test_ranks_start_the_launcher_beside_this_python_and_pass_its_exit_code(
     assert done.stdout.splitlines()[1] == "threads 1"
     typed = "hostplate run mine.toml --ranks 2 --set 'title=a b' --overwrite"
     assert done.stdout.splitlines()[2] == typed
+
+
+@pytest.mark.parametrize(("cores", "value"), [(1, "1"), (2, "unset")])
+def test_more_ranks_than_cores_sleep_while_they_wait(
+    cores: int, value: str, case_file: Path
+) -> None:
+    done, _ = _on_ranks(case_file, f"echo ${{{SLEEPING_RANKS}-unset}}", cores=cores)
+    assert done.stdout == f"{value}\n"
 
 
 @pytest.mark.parametrize(
@@ -456,23 +466,23 @@ def test_ranks_inside_an_mpi_job_are_refused(
 # ------------------------------------------------------------------------------------ on two ranks
 
 
-def _fail_on(ranks: list[int]) -> int:
-    """The command on each rank of a job; it fails on some."""
+def _fail_on(ranks: list[int], patience: float) -> int:
+    """The command on each rank of a job; it fails on some, which wait for the others, s."""
     from fem.compat import MPI
 
     def fail(_: Any) -> None:
         raise CaseError("a mistake")
 
-    cli_cases._do_list, main._PATIENCE = fail, 0.5  # type: ignore[assignment]
+    cli_cases._do_list, main._PATIENCE = fail, patience  # type: ignore[assignment]
     code = main.main(["list"]) if MPI.COMM_WORLD.rank in ranks else 0
     MPI.COMM_WORLD.Barrier()
     return code
 
 
 def test_a_mistake_seen_by_all_ranks_ends_all(mpirun: Any) -> None:
-    assert mpirun(2, _fail_on, [0, 1]) == 1
+    assert mpirun(2, _fail_on, [0, 1], 30.0) == 1
 
 
 def test_a_mistake_seen_by_one_rank_leaves_none_waiting(mpirun: Any) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"(?s)exit 1:.*rank 1: hostplate: a mistake"):
-        mpirun(2, _fail_on, [1], timeout=60)
+        mpirun(2, _fail_on, [1], 0.5, timeout=60)
