@@ -306,11 +306,11 @@ FAULTS = (
         f"{MAPS}/test_fields.py::test_tip_of_a_boss",
     ),
     Fault(
-        "what a wall has plated is summed up to first order",
+        "a wall forgets its barrier by the eta of the end of the step",
         "fem.physics.metal.covering:Covering.prepare",
-        "passed * 0.5 * (before + rate)",
-        "passed * rate",
-        f"{METAL}/test_growth_film.py::test_covering_is_of_second_order",
+        "0.5 * (before + eta), self",
+        "eta, self",
+        f"{METAL}/test_growth_film.py::test_the_voltage_of_a_wall_that_forgets_is_of_second_order",
     ),
     Fault(
         "sign of a fixed charge",

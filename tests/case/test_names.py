@@ -46,7 +46,7 @@ def problems(data: dict[str, Any]) -> list[str]:
 
 
 def test_names_of_the_family_are_known() -> None:
-    case = Case.from_dict(mat({"kinetics": [{"surface": n, "eta_nuc": "10 mV"} for n in (
+    case = Case.from_dict(mat({"kinetics": [{"surface": n, "i0": "10 A/m^2"} for n in (
         "host_bottom_cu", "host_*", "collector", "counter", "metal")]}))
     assert list(notes(case)) == []
 

@@ -274,7 +274,7 @@ def test_converge_of_a_strip_that_is_one_cell_wide(
     assert found["mesh_cells"][0] < found["mesh_cells"][1] < found["mesh_cells"][2]
     rows = found["mesh"]
     for name in ("area_by_region.host_bottom", "current_by_region.host_bottom",
-                 "current_by_third.middle", "current_by_third.bottom", "charge"):
+                 "current_by_third.middle", "current_by_third.bottom", "current_density"):
         assert rows[name]["verdict"] == "equal", name
     assert rows["area_by_region.host_bottom"]["values"][0] == pytest.approx(4e-6)
     assert rows["c_min"]["verdict"] == "converges"

@@ -13,7 +13,7 @@ import pytest
 
 from fem import theory
 from fem.base.constants import FARADAY, GAS_CONSTANT
-from fem.base.errors import CaseError, Interrupted
+from fem.base.errors import CaseError, Interrupted, RunError
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.averaged import PHYSICS
@@ -143,6 +143,9 @@ def test_salt_that_runs_out_leaves_the_last_good_state(tmp_path: Path) -> None:
     """After the smallest step has failed, currents are those of the step before it."""
     case = column(cells=10, sigma=1e4, electrolyte=REAL | {"D": "1e-12 m^2/s"},
                   protocol=[PLATE | {"current_density": "500 A/m^2"}])
+    with pytest.raises(RunError, match="has run out unseen: within one cell"):
+        run(case, tmp_path / "coarse")
+    case = case.with_({"geometry.layers.1.size": "0.1 um"})
     summary = run(case, tmp_path / "r").summary
     assert summary["events"][-1]["event"] == "depletion"
     assert summary["current_density"] == pytest.approx(-500.0, rel=1e-8)

@@ -29,7 +29,7 @@ def cell(gap: float = 0.0) -> tuple[System, Circuit]:
     s.flow("cell", lambda: -1.0)
     s.flow("counter", (7.0 - gap) / 3.0 * one * counter)
     s.flow("side", lambda: -0.7)
-    circuit = Circuit()
+    circuit = Circuit(commands=True)
     circuit.declare(s)
     circuit.rows(s)
     circuit.begin()

@@ -228,7 +228,7 @@ def test_expressions_of_kinetics_are_refused_with_key_value_and_place() -> None:
                              "m": "1 mol/L"}),
     ]
     with pytest.raises(CaseError) as caught:
-        Cell(case(kinetics=rows))
+        Cell(case(kinetics=rows, collector={"material": "Cu"}))
     print(caught.value)
     assert str(caught.value).splitlines() == [
         "kinetics.0.i0: falls to -5 A/m^2 at (0, 0) um; it must stay above 0",

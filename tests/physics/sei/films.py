@@ -38,7 +38,7 @@ def cycled(film: dict[str, Any], *steps: dict[str, Any], **changes: Any) -> dict
     """A copper foil that is plated and stripped."""
     return case(**{
         "materials": {"ideal": PLAIN}, "geometry": COLUMN, "collector": {"material": "Cu"},
-        "kinetics": [kinetics("collector", 10.0, eta_nuc="20 mV"), kinetics("counter", 10.0)],
+        "kinetics": [kinetics("collector", 10.0), kinetics("counter", 10.0)],
         "protocol": list(steps), "time": {"tolerance": 1e-3}, "sei": [film],
     } | changes)
 
