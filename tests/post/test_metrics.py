@@ -116,6 +116,28 @@ def test_averaged_column_has_the_metrics_of_its_closed_form(tmp_path: Path) -> N
     assert thirds == pytest.approx([0.6380, 0.2447, 0.1173], abs=1.5e-3)
 
 
+def test_averaged_layers_count_by_their_areas(tmp_path: Path) -> None:
+    """Current of a slow reaction on 1 and 3 um-1: even, J/(a_1 L_1 + a_2 L_2)."""
+    layers = [("host_low", "30 um"), ("host_high", "10 um"), ("electrolyte", "10 um")]
+    geometry = {
+        "family": "planar", "size": "5 um", "width": "1 um", "size_width": "1 um",
+        "layers": [{"name": region.removeprefix("host_"), "thickness": thick, "region": region}
+                   for region, thick in layers],
+    }  # fmt: skip
+    hosts = {"host_low": "1e6 1/m", "host_high": "3e6 1/m"}
+    result = column(
+        study="secondary", geometry=geometry,
+        regions={name: {"material": "Cu", "porosity": 0.9, "sigma": "1e6 S/m"} for name in hosts},
+        averaged={"regions": {
+            name: {"surface": {"law": "constant", "area": area}} for name, area in hosts.items()}},
+        kinetics={"surface": "host_*", "i0": "1e-5 A/m^2"},
+    ).run(tmp_path / "r")
+    found = result.metrics()
+    assert found["local_reduction"] == pytest.approx(1 / 60, rel=1e-6)
+    assert found["gini"] < 1e-3
+    assert found["max_mean"] == pytest.approx(1.0, abs=1e-3)
+
+
 def test_height_and_length_of_a_sine_front(tmp_path: Path) -> None:
     """y = 10 + 3 sin: rms a/sqrt(2), length by quadrature."""
     (tmp_path / "fields").mkdir()

@@ -28,6 +28,7 @@ PHYSICS = Physics(
         Field("eps", "", r"pores per volume $\varepsilon$", block="averaged"),
         Field("i_v", "A/m^3", r"reaction current per volume $|a_\mathrm{s} i_\mathrm{n}|$",
               colours="plasma", magnitude=True, block="averaged"),
+        Field("a_s", "1/m", r"reacting area per volume $a_\mathrm{s}$", block="averaged"),
     ),
     columns=(
         Column("filled", "", "share of the pores of averaged hosts that metal fills"),

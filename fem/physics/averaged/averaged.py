@@ -168,7 +168,7 @@ class Averaged(Observer):
         for name, value in (("room", left), ("pore", left), ("pore_seen", left),
                             ("pore_share", self.open), ("sigma_pore", self.sigma)):
             s.define(name, value, part)
-        for name in ("eps", "i_v"):
+        for name in ("eps", "i_v", "a_s"):
             s.memory(name, part)
         self.space = space
         self._places(space, corner)
@@ -712,14 +712,16 @@ class Averaged(Observer):
     lands = True
 
     def show(self) -> None:
-        """Bring pores and reaction current into their fields (collective)."""
-        eps, i_v = (self.s.memories[name] for name in ("eps", "i_v"))
+        """Bring pores, reaction current and its area into their fields (collective)."""
+        eps, i_v, a_s = (self.s.memories[name] for name in ("eps", "i_v", "a_s"))
         n = len(self.volume)
-        pores, current = np.zeros((2, n))
+        pores, current, area = np.zeros((3, n))
         for place in self.places:
             current[place.nodes] += place.reaction.current()
+            area[place.nodes] += place.reaction.area
             pores[place.nodes] += place.volume * place.given.pores
         i_v.x.array[:n] = current / self.volume
+        a_s.x.array[:n] = area / self.volume
         eps.x.array[:n] = pores / self.volume - self.metal.x.array[:n]
-        for f in (eps, i_v):
+        for f in (eps, i_v, a_s):
             f.x.scatter_forward()

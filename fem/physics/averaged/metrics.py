@@ -26,7 +26,7 @@ def margin(result: Result, t: float | None) -> float | None:
 
 
 def spread(result: Result, t: float | None) -> Spread | None:
-    """Current and metal of each corner of each cell; the volume of a host counts as its area."""
+    """Current and metal of each corner of each cell; its area is a_s dV."""
     corners = corners_of(result, t, "averaged")
     if corners is None:
         return None
@@ -41,5 +41,5 @@ def spread(result: Result, t: float | None) -> Spread | None:
     metal = charge * at_corners("eps_m")
     on = np.zeros(volume.size, dtype=bool)
     pores = Pores(corners.depth, metal, metal + charge * at_corners("eps"))
-    return Spread(corners.depth.ravel(), volume.ravel(), at_corners("i_v").ravel(), metal.ravel(),
-                  on, (pores,))
+    return Spread(corners.depth.ravel(), at_corners("a_s").ravel(), at_corners("i_v").ravel(),
+                  metal.ravel(), on, (pores,))
