@@ -11,6 +11,7 @@ this script. Runs in the Python of ParaView >= 5.11 and needs nothing of hostpla
 """
 
 import json
+import math
 import os
 import sys
 
@@ -26,7 +27,10 @@ OVER_PORES = "_bridge"
 #: Size of pictures, in pixels.
 SIZE = [1200, 900]
 #: Places of scale bars, in shares of the picture.
-PLACES = ([0.8, 0.08], [0.8, 0.55])
+PLACES = ([0.84, 0.08], [0.84, 0.55])
+#: Room for them beside a cut: how much less of the picture it takes, and its way to the left, in
+#: half heights of the picture.
+SMALLER, ASIDE = 1.25, 0.2
 
 
 def blocks_of(folder):
@@ -44,6 +48,12 @@ def declared(folder):
             return json.load(file)
     except (OSError, ValueError):
         return {}
+
+
+def digits(low, high):
+    """Significant digits that tell the labels of a scale bar from each other."""
+    most, wide = max(abs(low), abs(high)), abs(high - low)
+    return 3 + (max(0, min(9, int(math.log10(most / wide)) + 1)) if most > 2 * wide > 0 else 0)
 
 
 def load(folder):
@@ -97,7 +107,9 @@ def load(folder):
         bar.Title, bar.ComponentTitle = field + (f" ({unit})" if unit else ""), ""
         bar.TitleColor = bar.LabelColor = [0.0, 0.0, 0.0]
         bar.TitleFontSize, bar.LabelFontSize, bar.ScalarBarLength = 14, 12, 0.35
-        bar.AutomaticLabelFormat, bar.LabelFormat, bar.RangeLabelFormat = 0, "%-.3g", "%-.3g"
+        ends = pv.GetColorTransferFunction(field).RGBPoints
+        shape = f"%-.{digits(float(ends[0]), float(ends[-4]))}g"
+        bar.AutomaticLabelFormat, bar.LabelFormat, bar.RangeLabelFormat = 0, shape, shape
         bar.WindowLocation, bar.Position = "Any Location", PLACES[len(barred)]
         barred.append(field)
     grid = view.AxesGrid
@@ -110,6 +122,11 @@ def load(folder):
     if all(abs(s.GetDataInformation().GetBounds()[5]) < 1e-9 for s in found.values()):
         view.InteractionMode = "2D"
     pv.ResetCamera(view)
+    if view.InteractionMode == "2D" and barred:
+        view.CameraParallelScale = SMALLER * float(view.CameraParallelScale)
+        for place in ("CameraPosition", "CameraFocalPoint"):
+            x, y, z = getattr(view, place)
+            setattr(view, place, [x + ASIDE * view.CameraParallelScale, y, z])
     pv.Render(view)
     return found
 

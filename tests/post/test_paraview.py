@@ -12,6 +12,18 @@ import pytest
 from fem.post import load_in_paraview as script
 
 
+@pytest.mark.parametrize(("low", "high", "known"), [
+    (996.1, 1015.5, 5), (-2.6, -2e-4, 3), (0.0, 0.0, 3), (3.0, 3.0, 3), (1.0, 1.0 + 1e-6, 10),
+])  # fmt: skip
+def test_labels_have_digits_enough_to_differ(low: float, high: float, known: int) -> None:
+    """A hundredth of the range is written; an even field has no more than others."""
+    digits = script.digits(low, high)
+    assert digits == known
+    if high > low:
+        labels = {f"{low + share * (high - low) / 4:.{digits}g}" for share in range(5)}
+        assert len(labels) == 5
+
+
 def test_blocks_have_the_colours_of_the_first_field_that_is_declared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -25,6 +37,8 @@ def test_blocks_have_the_colours_of_the_first_field_that_is_declared(
     for block in has:
         (tmp_path / "fields" / f"{block}.xdmf").write_text("")
     pv = MagicMock()
+    view = pv.GetActiveViewOrCreate.return_value
+    view.CameraPosition, view.CameraFocalPoint = [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]
     blocks, sources = iter(sorted(has)), {}
 
     def transform(**_: object) -> MagicMock:
