@@ -29,6 +29,9 @@ PATIENCE = 60.0
 PICTURE = "const i = document.querySelector('img[src^=\"blob:\"], img[src^=\"data:\"]');" \
           "return i ? i.src.length + ':' + i.naturalWidth + ':' + i.src.slice(-4000) : '';"
 
+#: Time and range of the field that the server has drawn last, as it says.
+DRAWN = "return ['when', 'span'].map(name => window.trame.state.get(name));"
+
 
 class Browser:
     """A headless Chromium behind its driver (W3C WebDriver).
@@ -95,6 +98,13 @@ def wait(holds: Any, what: str) -> Any:
     raise TimeoutError(f"waited {PATIENCE:g} s for {what}")
 
 
+def at_rest(browser: Browser) -> bool:
+    """No new picture has come for a second."""
+    before = browser.run(PICTURE)
+    time.sleep(1.0)
+    return bool(browser.run(PICTURE) == before)
+
+
 def free_port() -> int:
     """A port that nobody uses."""
     with socket.socket() as one:
@@ -118,6 +128,7 @@ def prove(folder: Path, png: Path | None, driver: list[str]) -> None:
         seen = [wait(lambda: browser.run(PICTURE), "a picture")]
         choices = browser.run("return window.trame.state.get('choices')")
         last = browser.run("return window.trame.state.get('moment')")
+        about = browser.run(DRAWN)
         print(f"fields: {', '.join(choices)}")
         for key, value in {
             "choice": choices[-1], "moment": 0, "within": [20, 80],
@@ -130,7 +141,8 @@ def prove(folder: Path, png: Path | None, driver: list[str]) -> None:
             browser.run("window.trame.state.set('within', [0, 100])")
             browser.run(f"window.trame.state.set('choice', {json.dumps(choices[0])})")
             browser.run(f"window.trame.state.set('moment', {last})")
-            time.sleep(3.0)
+            wait(lambda: browser.run(DRAWN) == about, "time and range of the first picture")
+            wait(lambda: at_rest(browser), "the last picture")
             png.write_bytes(browser.screenshot())
     finally:
         if browser is not None:
