@@ -27,6 +27,8 @@ Array = npt.NDArray[np.float64]
 UM, MAH = 1e6, 1 / 36000.0
 #: Lines that lie on one another are all seen.
 STYLES = ("-", "--", "-.", ":")
+#: Share of a curve by which measured points may lie beyond its ends.
+AT_ENDS = 1e-6
 #: Letters of a name beside others.
 MOST_LETTERS = 29
 #: Letters of a title to an inch of a map.
@@ -141,7 +143,8 @@ def away(series: Mapping[str, Array], other: Measured, name: str = "voltage") ->
             return {}
         x, curve = x[once], curve[once]
     order = np.argsort(x, kind="stable")
-    inside = (there >= x.min()) & (there <= x.max())
+    slack = AT_ENDS * (x.max() - x.min())  # ends of steps are sums, those of tables are rounded
+    inside = (there >= x.min() - slack) & (there <= x.max() + slack)
     if not inside.any():
         unit, per = ("s", 1.0) if against == "t" else ("mAh/cm2", 1 / MAH)
         word = "time" if against == "t" else "charge"

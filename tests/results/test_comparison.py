@@ -104,3 +104,12 @@ def test_a_result_against_a_measured_curve(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().err
     assert "late.csv: its times, 1.8e+04 to 1.08e+05 s, share none with those of the " in said
     assert "result, 0 to 3600 s; check the unit in its header" in said
+
+
+def test_points_on_the_ends_of_a_curve_count() -> None:
+    """Times of steps are sums: 0.64 s is 0.6400000000000001 s."""
+    series = {"t": np.array([0.6400000000000001, 1.0, 3600.0]), "voltage": 0.1 * np.arange(1, 4)}
+    times = np.array([0.5, 0.64, 3600.0000001, 3601.0])
+    found = away(series, Measured("m", {"t": times, "voltage": np.full(4, 0.1)}))
+    assert found["points"] == 2
+    assert found["largest"] == pytest.approx(0.2)
