@@ -6,11 +6,13 @@ has their formulas. What varies in space, or what only a mesh can tell, makes no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fem.base.errors import CaseError
+from fem.case.drive import drive
 from fem.contract.physics import named
 from fem.values.properties import number, varies
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from fem.materials import Electrolyte
 from fem.values.kinds import LAW_VARIABLES
 
-__all__ = ["AtRest", "Plating", "Slab", "at_rest", "estimates", "largest", "salt", "slabs"]
+__all__ = [
+    "AtRest", "Plating", "Slab", "at_rest", "estimates", "highest", "largest", "salt", "slabs",
+]  # fmt: skip
 
 
 def estimates(case: Case) -> dict[str, Any]:
@@ -54,6 +58,24 @@ def largest(case: Case) -> Plating | None:
     """The step of the largest constant current that plates."""
     found = max(_platings(case.protocol), key=lambda step: step.J, default=None)
     return found if found is not None and found.J > 0.0 else None
+
+
+def highest(case: Case) -> float:
+    """Largest current density of steps that plate, A/m2; infinite if only time will show it."""
+    found = largest(case)
+    in_time = _in_time(case.protocol, case.time.tolerance)
+    return max(0.0 if found is None else found.J, *in_time, 0.0)
+
+
+def _in_time(steps: Any, tolerance: float) -> Iterator[float]:
+    """Largest values of currents that are given in time, A/m2."""
+    for step in steps:
+        if step.step == "cycle":
+            yield from _in_time(step.steps, tolerance)
+        elif step.step == "plate" and varies(step.current_density):
+            end = math.inf if step.duration is None else step.duration
+            found = drive(step.current_density, end, tolerance, current=True)
+            yield found.highest if found is not None and found.sizes else math.inf
 
 
 def _platings(steps: Any) -> Iterator[Plating]:

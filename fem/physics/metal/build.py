@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.coatings import films_on
-from fem.case.estimates import largest, salt
+from fem.case.estimates import highest, salt
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.displacement import Displacement
@@ -83,8 +83,8 @@ def _may_limit(case: Case, domain: Domain) -> bool:
     steps = (s for step in case.protocol for s in (step.steps if step.step == "cycle" else [step]))
     if any(step.step == "hold" for step in steps):
         return True
-    known, step = salt(case), largest(case)
-    if known is None or step is None:
+    known = salt(case)
+    if known is None:
         return False
     liquid, c0 = known
     D, t_plus = (float(law(c0, case.temperature)) for law in (liquid.D, liquid.t_plus))
@@ -92,7 +92,7 @@ def _may_limit(case: Case, domain: Domain) -> bool:
         return False
     low, high = domain.ends
     limit = limiting_current(float(high - low), c0, D, t_plus, liquid.z, liquid.z_minus)
-    return bool(step.J > NEAR_LIMIT * limit)
+    return bool(highest(case) > NEAR_LIMIT * limit)
 
 
 def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:

@@ -97,9 +97,13 @@ def test_a_front_held_beyond_the_limiting_current(
     assert max(np.nanmax(result.series[name]) for name in ("salt", "faraday")) < 1e-10
 
 
-@pytest.mark.parametrize(("width", "within"), [("0.5 um", 0.02), ("1 um", 0.04)])
+@pytest.mark.parametrize(("width", "within", "current"), [
+    ("0.5 um", 0.02, "4000 A/m^2"), ("1 um", 0.04, "4000 A/m^2"),
+    ("0.5 um", 0.02, {"along": "t", "at": ["0 s", "2 s"], "values": ["4000 A/m^2"] * 2}),
+    ("0.5 um", 0.02, {"expression": "4000 + 0*t", "unit": "A/m^2"}),
+])  # fmt: skip
 def test_a_given_current_uses_up_the_salt_in_sands_time(
-    width: str, within: float, tmp_path: Path
+    width: str, within: float, current: Any, tmp_path: Path
 ) -> None:
     """4000 A/m2, 1.25 times the limit: 0.381 s, in which salt diffuses 10.7 um.
 
@@ -107,7 +111,7 @@ def test_a_given_current_uses_up_the_salt_in_sands_time(
     from 0.9 on. In the frame of the front, which displaces electrolyte, Sand's law is exact; the
     front is right to first order in its width.
     """
-    step = {"step": "plate", "current_density": "4000 A/m^2", "duration": "2 s"}
+    step = {"step": "plate", "current_density": current, "duration": "2 s"}
     result = held(0.0, 1.0, 0.0, protocol=[step], growth={"interface_width": width}).run(
         tmp_path / "r")
     (event,) = result.summary["events"]
