@@ -470,11 +470,15 @@ def _written(value: Any, unit: str | None = None) -> Any:
     if isinstance(value, Constant | Along | Formula):
         return value.written()
     if isinstance(value, BaseModel):
-        parts = {
-            field.alias or name: _written(getattr(value, name), unit_of(field))
-            for name, field in type(value).model_fields.items()
-        }
-        return {name: part for name, part in parts.items() if part not in (None, {}, [])}
+        parts = {}
+        for name, field in type(value).model_fields.items():
+            given = getattr(value, name)
+            part = _written(given, unit_of(field))
+            # An optional table asks for something by being there, as an empty [inventory] does.
+            asks = isinstance(given, BaseModel) and field.default is None
+            if asks or part not in (None, {}, []):
+                parts[field.alias or name] = part
+        return parts
     if isinstance(value, Mapping):
         return {str(name): _written(part, unit) for name, part in value.items() if part is not None}
     if isinstance(value, list | tuple):

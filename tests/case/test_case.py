@@ -82,6 +82,15 @@ def test_the_resolved_case_reads_back_equal(data: dict[str, Any]) -> None:
     assert again.physics_hash() == case.physics_hash()
 
 
+def test_an_empty_table_that_asks_for_something_is_written() -> None:
+    """A run with an empty [inventory] was resumed as a case without one."""
+    case = Case.from_dict(changed({"study": "tertiary", "inventory": {}}))
+    assert any(part.key == "inventory" for part in case.taking_part())
+    again = Case.from_dict(tomllib.loads(case.to_toml()))
+    assert again == case
+    assert [p.key for p in again.taking_part()] == [p.key for p in case.taking_part()]
+
+
 def test_the_resolved_case_needs_no_other_folder(tmp_path: Path) -> None:
     (tmp_path / "i.csv").write_text("t [s],i [mA/cm^2]\n0,0\n3600,1\n")
     (tmp_path / "earlier").mkdir()
