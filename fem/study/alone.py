@@ -9,7 +9,7 @@ from fem.contract.physics import Column, Field
 from fem.mesh.domain import Domain
 from fem.setup.setup import Filled, filling_of
 from fem.study.build import check_names
-from fem.study.own import Guarded, add_parts, declare, is_ours, named_failures, slopes
+from fem.study.own import Guarded, add_parts, add_rows, declare, is_ours, slopes
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 
@@ -68,8 +68,7 @@ def build(case: Case, domain: Domain) -> Alone:
         declare(part, s)
     parts += slopes(case, s)
     for part in parts:
-        with named_failures(part, "rows"):
-            part.rows(s)
+        add_rows(part, s)
     s.remember()
     s.close()
     return Alone(case, domain, setup, s, parts)

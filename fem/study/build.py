@@ -31,10 +31,10 @@ from fem.setup.setup import porous as porous_of
 from fem.study.own import (
     Guarded,
     add_parts,
+    add_rows,
     check_made,
     declare,
     is_ours,
-    named_failures,
     prepared,
     slopes,
 )
@@ -183,8 +183,7 @@ def build(case: Case, domain: Domain) -> Model:
     floating = pieces.gauge(s, electrons, ions, found, edges, empty, fronts)
     _require_path(found, floating, edges, case)
     for part in physics:
-        with named_failures(part, "rows"):
-            part.rows(s)
+        add_rows(part, s)
     held = edges.hold(s)
     for name in edges.flows:
         s.charges[ledger(name)] = np.zeros(2)

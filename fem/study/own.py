@@ -21,8 +21,8 @@ from fem.system.system import System
 from fem.system.vectors import CellMeans, downhill
 
 __all__ = [
-    "Guarded", "add_parts", "check_made", "declare", "is_ours", "named_failures", "prepared",
-    "slopes",
+    "Guarded", "add_parts", "add_rows", "check_made", "declare", "is_ours", "named_failures",
+    "prepared", "slopes",
 ]  # fmt: skip
 
 
@@ -129,6 +129,17 @@ def declare(part: Part, s: System) -> None:
     s.author = titled(part)
     with named_failures(part, "declare"):
         part.declare(s)
+
+
+def add_rows(part: Part, s: System) -> None:
+    """Let a part add its rows; the system knows whose they are.
+
+    Raises:
+        CaseError: a part of a user fails.
+    """
+    s.author = titled(part)
+    with named_failures(part, "rows"):
+        part.rows(s)
 
 
 def is_ours(part: Part | Observer) -> bool:

@@ -23,7 +23,9 @@ from fem.compat import MPI, PETSc, dfem, owned_size
 from fem.system.reach import Reach
 from fem.system.system import System
 
-__all__ = ["CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction", "Supply"]
+__all__ = [
+    "CELL", "VOLTAGE", "LocalTerms", "NodalReaction", "Reaction", "Supply", "imposed_current",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
 Nodes = npt.NDArray[np.int32]
@@ -474,6 +476,13 @@ class LocalTerms:
     def waiting(self) -> float:
         """Conductance of surfaces if metal were on all of them, A/V, on this rank."""
         return sum(t.waiting() for t in self.terms if isinstance(t, NodalReaction))
+
+
+def imposed_current(s: System) -> float:
+    """Cell current as rows have it, A (2D: A/m; collective): what a given current is imposed on."""
+    local = sum(float(t.currents()[CELL].sum()) for t in s.reactions if t.drives)
+    found = float(s.domain.comm.allreduce(local, op=MPI.SUM))
+    return found if s.current is None else found + s.integral(s.form(s.current))
 
 
 def _idle(reaction: Reaction) -> bool:

@@ -111,7 +111,7 @@ class System:
     def __init__(self, domain: Domain, temperature: float = 298.15):
         self.domain = domain
         self.unknowns: dict[str, Unknown] = {}
-        self.author, self.authors = "a part", dict[str, str]()  # who declares; of each unknown
+        self.author, self.authors = "a part", dict[str, str]()  # at work now; of each unknown
         self.values: dict[str, Any] = {}
         self.forms: dict[str, Any] = {}
         self.current: Any = None
@@ -162,6 +162,7 @@ class System:
         self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
         self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
         self.flows: dict[str, list[Any]] = {name: [] for name in FLOWS}
+        self.reporters: dict[str, list[str]] = {name: [] for name in FLOWS}
         self.stores: list[Store] = []  # metal that parts hold beside walls
         # Conductivities of what carries the current through pores at the start, S/m, by T.
         self.conductivities: list[Callable[[float], Iterable[float]]] = []
@@ -407,6 +408,8 @@ class System:
         if name not in FLOWS:
             raise RunError(f"there is no current {name!r}; {nearest(name, FLOWS)}")
         self.flows[name].append(current)
+        if self.author not in self.reporters[name]:
+            self.reporters[name].append(self.author)
 
     def spend(self, part: str, functional: Callable[[Any], Any]) -> None:
         """Report what a physics spends of the power that the cell takes up.

@@ -574,6 +574,24 @@ def test_a_mistyped_unit_is_the_fault_of_the_physics(tmp_path: Path) -> None:
         _guest(hooks={"module": str(module)}).executed()
 
 
+@pytest.mark.parametrize("study", ["tertiary", "steady"])
+def test_a_current_that_is_reported_but_not_imposed_names_who_reports_it(
+    study: str, tmp_path: Path
+) -> None:
+    """A current of 0.1 A/m2 through walls, of 10 A/m2 that the protocol gives."""
+    module = _module(tmp_path, (
+        "        self.content = s.form(",
+        '        s.flow("cell", -0.1 / self.table.c0 * a("-") * weight * dS)\n'
+        "        self.content = s.form(",
+    ))
+    step = {**STEP, "duration": None if study == "steady" else "1 s"}
+    case = _guest(hooks={"module": str(module)}, study=study, protocol=[step])
+    words = (r"reported is -10\.\S* A/m2, but -\S* A/m2 is imposed; 'cell' is reported by .*"
+             r"Balance of \S*changed\.py: .* s\.drive\(form\)")
+    with pytest.raises(RunError, match=words):
+        case.run(tmp_path / "r", hooks=True)
+
+
 @pytest.mark.parametrize("method", ["declare", "rows"])
 def test_what_a_part_raises_names_the_part(method: str, tmp_path: Path) -> None:
     module = tmp_path / "broken.py"

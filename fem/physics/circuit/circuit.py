@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import ufl
 
+from fem.base.errors import RunError
 from fem.case.drive import given_charge
 from fem.contract.physics import TIMED
 from fem.physics.circuit.split import Split
 from fem.setup.kinetics import PASSIVE_SHARE
 from fem.setup.setup import Setup
+from fem.system.nodal import imposed_current
 from fem.system.part import Begun, Cause, Event, Observer
 from fem.system.ports import FLOWS
 from fem.system.system import System
@@ -38,6 +40,9 @@ TRACE_METAL = 1e-9
 SCRAPS_SHARE = 0.02
 #: Share of the charge that passed above which a remark says that it made no metal.
 SIDE_SHARE = 0.01
+#: Largest difference of the cell current that physics report from the one that is imposed, as a
+#: share of what residuals are compared with. Both are sums of the same numbers.
+IMPOSED_RTOL = 1e-6
 NOTHING_TO_STRIP = (
     "nothing to strip: there is no metal on the walls; give initial.plated_charge (growth study: "
     "initial.metal_layer), or plate first"
@@ -70,7 +75,7 @@ class Circuit(Observer):
     def __init__(self, commands: bool = False):
         self.flow = self.lost = self.opposite = self.left = 0.0
         self.begun: Begun | None = None
-        self.stepped, self.commands = False, commands
+        self.stepped, self.commands, self.compared = False, commands, False
 
     def declare(self, s: System) -> None:
         """Add the ledgers, and the name by which others ask for them."""
@@ -158,6 +163,9 @@ class Circuit(Observer):
             Current, A, and charge, C (2D: per metre); relative errors: `balance` collector
             against counter (and other boundaries), `collector` walls against collector nodes,
             `commanded` charge delivered against the integral of the current given.
+
+        Raises:
+            RunError: the cell current that is reported is not the one that is imposed.
         """
         s, ledger = self.s, self.s.charges
         current, outflow = self.current(), self.total("outflow")
@@ -177,12 +185,38 @@ class Circuit(Observer):
         at_collector = sum(s.held_currents("phi_s")) + (
             self.total("driven") + self.total("contact")
         )
+        commanded = self._commanded(scale)
+        if not self.compared or commanded.get("commanded", 0.0) > IMPOSED_RTOL:
+            self._compare(current, scale)
         return {
             "current_density": current,
             "charge": self.delivered() if self.commands else 0.0,  # on the way to a steady state
             "balance": abs(current + self.opposite) / scale,
             "collector": abs(current - at_collector) / scale,
-        } | self.split.volts(current, scale) | self._commanded(scale)
+        } | self.split.volts(current, scale) | commanded
+
+    def _compare(self, current: float, scale: float) -> None:
+        """Compare the cell current that is reported with the imposed one.
+
+        In the first step that has one, and wherever the charge is not the one that was commanded.
+
+        Args:
+            current: that is reported, A.
+            scale: that it is compared with, A.
+
+        Raises:
+            RunError: they differ; who reports it, and the way out.
+        """
+        imposed, area = imposed_current(self.s), self.area
+        self.compared = imposed != 0.0
+        if abs(current - imposed) > IMPOSED_RTOL * max(scale, abs(imposed)):
+            who = ", ".join(self.s.reporters["cell"]) or "nobody"
+            raise RunError(
+                f"the cell current that is reported is {current / area:.6g} A/m2, but "
+                f"{imposed / area:.6g} A/m2 is imposed; 'cell' is reported by {who}: a part that "
+                "passes current through walls gives it to s.drive(form), which imposes and reports "
+                "it, instead of s.flow('cell', form)"
+            )
 
     def _commanded(self, scale: float) -> dict[str, float]:
         """The closure `commanded`.

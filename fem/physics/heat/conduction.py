@@ -17,7 +17,7 @@ from fem.mesh.domain import Domain
 from fem.mesh.torn import torn
 from fem.solver.options import Control
 from fem.solver.stage import Stage
-from fem.system.nodal import CELL
+from fem.system.nodal import imposed_current
 from fem.system.part import Event, Observer
 from fem.system.slots import CELL_SLOT
 from fem.system.system import System
@@ -263,7 +263,6 @@ class Conduction(Observer):
             found = [functional(v) for functional in s.ports[port]]
             forms = [form for form in found if not isinstance(form, int)]
             self.compiled[port] = [s.form(sum(forms[1:], forms[0]))] if forms else []
-        self.through = None if s.current is None else s.form(s.current)
         self._ready = True
         s.kept["heat_zero"] = self.zero
         if self.settled and s.t == 0.0:
@@ -344,12 +343,10 @@ class Conduction(Observer):
         port `work`: what enters through other boundaries; less what electrodes store.
         """
         s = self.s
-        flow = self._sum(sum(float(t.currents()[CELL].sum()) for t in s.reactions if t.drives))
-        flow += 0.0 if self.through is None else s.integral(self.through)
         potentials = [u for u in s.unknowns.values() if u.potential and u is not self.rise]
         held = sum(float(lacks @ values) for lacks, values in map(self._at_held, potentials))
         given = self._total("work") - self._total("energy")
-        return s.get_voltage() * flow + self._sum(held) + given
+        return s.get_voltage() * imposed_current(s) + self._sum(held) + given
 
     def step(self, scale: float) -> dict[str, float]:
         """Temperatures, heat flows, and how well the first law closes (collective).
