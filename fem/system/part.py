@@ -90,13 +90,13 @@ class Event:
     ends: Literal["run", "step", ""] = ""
     jump: bool = False
     once: bool = False
+    reason: str = ""
+    look: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an end that no run knows."""
         if self.ends not in ("run", "step", ""):
             raise RunError(f"event {self.name!r}: ends = {self.ends!r}; give 'run', 'step' or ''")
-    reason: str = ""
-    look: bool = False
 
 
 class Warn(NamedTuple):

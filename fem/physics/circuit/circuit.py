@@ -186,7 +186,8 @@ class Circuit(Observer):
             self.total("driven") + self.total("contact")
         )
         commanded = self._commanded(scale)
-        if not self.compared or commanded.get("commanded", 0.0) > IMPOSED_RTOL:
+        again = not self.compared or commanded.get("commanded", 0.0) > IMPOSED_RTOL
+        if self.begun is not None and again:
             self._compare(current, scale)
         return {
             "current_density": current,
