@@ -306,7 +306,7 @@ class Result:
         """The stored time nearest to t, s; the last one by default.
 
         Raises:
-            CaseError: t is after the end, or no number.
+            CaseError: t is before the beginning, after the end, or no number.
         """
         return self._step(block or self._any_block(), t).t
 
@@ -407,6 +407,8 @@ class Result:
             return steps[-1]
         if not t <= steps[-1].t * (1.0 + AT_END) and not t <= self.end * (1.0 + AT_END):
             raise CaseError(f"{self.folder}: t = {t:g} s is after its end, {self.end:g} s")
+        if t < 0.0:
+            raise CaseError(f"{self.folder}: t = {t:g} s is before its beginning, 0 s")
         return min(steps, key=lambda step: abs(step.t - t))
 
     def _read(self, block: str) -> list[_Step]:

@@ -129,6 +129,8 @@ def test_a_time_after_the_end_is_none(
     for t in (1.01 * end, 1e6, float("nan")):
         with pytest.raises(CaseError, match="is after its end, "):
             result.at([0.0, 0.0], t=t)
+    with pytest.raises(CaseError, match="t = -5 s is before its beginning"):
+        result.metrics(t=-5.0)
     assert main(["post", str(result.folder), "--time", "99 h"]) == 1
     assert main(["post", str(result.folder), "--field", "c", "--time", "99 h"]) == 1
     assert capsys.readouterr().err.count("t = 356400 s is after its end") == 2
