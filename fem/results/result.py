@@ -207,9 +207,14 @@ class Result:
 
         Args:
             t: at the stored time nearest to t, s; default the last one.
+
+        Raises:
+            CaseError: t is before the beginning, after the end, or no number.
         """
         if t is None and "metrics" in self.summary:
             return dict(self.summary["metrics"])
+        if t is not None:
+            self.time(t)
         post = importlib.import_module("fem.post.metrics")  # stands above: found by name
         return dict(post.metrics(self, t))
 
