@@ -28,10 +28,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.base.errors import CaseError, nearest
+from fem.values.units import parse_quantity
 
 __all__ = ["Result", "read_series", "series_units", "titled"]
 
 Array = npt.NDArray[np.float64]
+#: A time: seconds, text with its unit (``"20 min"``), or a quantity of pint.
+Time = float | str | Any
 
 #: Share by which a time may be after the end of a result, as one that was printed.
 AT_END = 1e-5
@@ -142,8 +145,9 @@ class Result:
                         for a, b in rows)
         return f"<table>{cells}</table>"
 
-    def plot(self, name: str = "voltage", t: float | None = None, **options: Any) -> Any:
+    def plot(self, name: str = "voltage", t: Time | None = None, **options: Any) -> Any:
         """Figure of matplotlib of a column or of a field (2D); see `fem.post.plot.plot`."""
+        t = None if t is None else _seconds(t)
         return importlib.import_module("fem.post.plot").plot(self, name, t, **options)
 
     def to_xarray(self) -> Any:
@@ -202,7 +206,7 @@ class Result:
             raise CaseError(f"{path}: is damaged: no JSON{line}; `hostplate resume` writes it "
                             "again, and without it the rest can be read") from None
 
-    def metrics(self, t: float | None = None) -> dict[str, Any]:
+    def metrics(self, t: Time | None = None) -> dict[str, Any]:
         """Numbers by which results are judged, by name, SI (`docs/metrics.md`).
 
         Args:
@@ -214,6 +218,7 @@ class Result:
         if t is None and "metrics" in self.summary:
             return dict(self.summary["metrics"])
         if t is not None:
+            t = _seconds(t)
             self.time(t)
         post = importlib.import_module("fem.post.metrics")  # stands above: found by name
         return dict(post.metrics(self, t))
@@ -254,7 +259,7 @@ class Result:
         """Names of the fields of a block."""
         return sorted({name for step in self._read(block) for name in step.fields})
 
-    def fields_at(self, block: str, t: float | None = None) -> list[str]:
+    def fields_at(self, block: str, t: Time | None = None) -> list[str]:
         """Names of the fields that a block has at the stored time nearest to t, s."""
         return sorted(self._step(block, t).fields)
 
@@ -268,12 +273,12 @@ class Result:
             known = content.get("regions", {})
         return {str(name): int(number) for name, number in known.items()}
 
-    def array(self, field: str, t: float | None = None, block: str | None = None) -> Array:
+    def array(self, field: str, t: Time | None = None, block: str | None = None) -> Array:
         """Values of a field: (nodes,) or (nodes, 3); of a cell field (cells,) or (cells, 3).
 
         Args:
             field: name.
-            t: the stored time nearest to t, s; default the last one.
+            t: the stored time nearest to t, s or with its unit; default the last one.
             block: default the only (or first) block that has the field.
 
         Raises:
@@ -288,15 +293,15 @@ class Result:
         _, path, where = step.fields[field]
         return _load(path, where)
 
-    def points(self, block: str = "pore", t: float | None = None) -> Array:
+    def points(self, block: str = "pore", t: Time | None = None) -> Array:
         """Coordinates of the nodes, m, shape (n, 3)."""
         return _load(*self._step(block, t).points)
 
-    def cells(self, block: str = "pore", t: float | None = None) -> npt.NDArray[np.int64]:
+    def cells(self, block: str = "pore", t: Time | None = None) -> npt.NDArray[np.int64]:
         """Corners of each cell, shape (n, 2), (n, 3) or (n, 4)."""
         return _load(*self._step(block, t).cells).astype(np.int64)
 
-    def extent(self, t: float | None = None) -> Array:
+    def extent(self, t: Time | None = None) -> Array:
         """Lowest and highest coordinates, m, shape (2, 3); walls lie within the other blocks."""
         blocks = [name for name in self.blocks if name != "walls"] or [self._any_block()]
         points = np.vstack([self.points(name, t) for name in blocks])
@@ -307,8 +312,8 @@ class Result:
         step = self._step(self._block_of(field, block), None)
         return step.fields[field][0]
 
-    def time(self, t: float | None = None, block: str | None = None) -> float:
-        """The stored time nearest to t, s; the last one by default.
+    def time(self, t: Time | None = None, block: str | None = None) -> float:
+        """The stored time nearest to t (s, or with its unit), s; the last one by default.
 
         Raises:
             CaseError: t is before the beginning, after the end, or no number.
@@ -317,7 +322,7 @@ class Result:
 
     # -- sampling ------------------------------------------------------------------------------
 
-    def grid(self, block: str = "pore", t: float | None = None) -> Any:
+    def grid(self, block: str = "pore", t: Time | None = None) -> Any:
         """A block with all its fields as `pyvista.UnstructuredGrid`."""
         pv = _pyvista()
         step = self._step(block, t)
@@ -335,7 +340,7 @@ class Result:
     def at(
         self,
         points: npt.ArrayLike,
-        t: float | None = None,
+        t: Time | None = None,
         field: str = "c",
         block: str | None = None,
     ) -> Array:
@@ -343,7 +348,7 @@ class Result:
 
         Args:
             points: coordinates, m, shape (n, 2), (n, 3) or one point.
-            t: the stored time nearest to t, s; default the last one.
+            t: the stored time nearest to t, s or with its unit; default the last one.
             field: name.
             block: default the first that has the field.
 
@@ -380,7 +385,7 @@ class Result:
         b: npt.ArrayLike,
         field: str = "c",
         n: int = 101,
-        t: float | None = None,
+        t: Time | None = None,
         block: str | None = None,
     ) -> tuple[Array, Array]:
         """Field along a straight line: distance from a (m) and values, n samples, NaN outside."""
@@ -406,10 +411,11 @@ class Result:
         known = {f for name in names for f in self.fields(name)}
         raise CaseError(f"{self.folder}: no field {field!r}; {nearest(field, known)}")
 
-    def _step(self, block: str, t: float | None) -> _Step:
+    def _step(self, block: str, t: Time | None) -> _Step:
         steps = self._read(block)
         if t is None:
             return steps[-1]
+        t = _seconds(t)
         if not t <= steps[-1].t * (1.0 + AT_END) and not t <= self.end * (1.0 + AT_END):
             raise CaseError(f"{self.folder}: t = {t:g} s is after its end, {self.end:g} s")
         if t < 0.0:
@@ -429,6 +435,20 @@ class Result:
                 raise CaseError(f"{file}: block {block!r} has no complete time")
             self._steps[block] = steps
         return self._steps[block]
+
+
+def _seconds(t: Time) -> float:
+    """A time in s.
+
+    Raises:
+        CaseError: it is text without a number and a unit of time.
+    """
+    if hasattr(t, "magnitude") and hasattr(t, "units"):  # pint's
+        t = f"{t.magnitude} {t.units}"
+    try:
+        return parse_quantity(t, "s") if isinstance(t, str) else float(t)
+    except ValueError as error:
+        raise CaseError(f"t: {error}") from None
 
 
 def _read_xdmf(file: Path) -> list[_Step]:

@@ -119,6 +119,17 @@ def test_some_fields_and_one_time(result: Result, tmp_path: Path) -> None:
         export(result.folder, "npz", tmp_path, blocks=["pores"])
 
 
+def test_a_time_may_have_its_unit(result: Result) -> None:
+    """Seconds, text and quantities of pint are one time; text of another kind is refused."""
+    t = result._read("pore")[1].t
+    pint = __import__("pint").UnitRegistry()
+    for time in (f"{t} s", f"{1e3 * t!r} ms", pint.Quantity(t / 60.0, "minute")):
+        assert result.time(time) == result.time(t) == t
+        assert result.metrics(time) == result.metrics(t)
+    with pytest.raises(CaseError, match=r"^t: '5 um' is not a quantity in s"):
+        result.time("5 um")
+
+
 def test_a_time_after_the_end_is_none(
     result: Result, capsys: pytest.CaptureFixture[str]
 ) -> None:
