@@ -93,7 +93,7 @@ class Assembly:
             self._drift()
             for k, name in enumerate(stage.names):
                 if name in self.flows:
-                    self.flows[name].take(self.smooth[k][k])
+                    self.flows[name].take(self.smooth[k][k], stage.jacobian[k][k].sums())
                     continue
                 for i, row in enumerate(stage.jacobian):
                     if row[k] is not None:
@@ -277,8 +277,9 @@ class Differences:
 
     What leaves one node then enters its neighbour to the last bit, whatever sigma and potential
     are: no current is lost to round-off in a piece of metal that floats far from the collector.
-    The last sum is zero but for contacts and storage; what may be round-off is left out where
-    nothing is stored, which over a long step is as little.
+    The last sum is zero but for contacts and storage. Where it is not known apart from what flows,
+    what may be round-off is left out, unless something is stored, which over a long step is as
+    little.
 
     Args:
         matrix: gives the pattern, which must stay as it is.
@@ -298,13 +299,15 @@ class Differences:
         held_there = self.graph.at_columns(self.held) > 0.0
         self.leaves = held_there[self.graph.column] & ~self.held[self.graph.row]
 
-    def take(self, matrix: Any) -> None:
-        """Take the values of a matrix of the same pattern."""
+    def take(self, matrix: Any, sums: Array | None = None) -> None:
+        """Take the values of a matrix of the same pattern, and the sum of each row if known."""
         _, _, self.values = matrix.getValuesCSR()
         row, n = self.graph.row, len(self.held)
-        total = np.bincount(row, self.values, n)
         size = np.bincount(row, np.abs(self.values), n)
-        self.total = np.where(np.abs(total) > self.least * size, total, 0.0)
+        if sums is None:
+            total = np.bincount(row, self.values, n)
+            sums = np.where(np.abs(total) > self.least * size, total, 0.0)
+        self.total = sums
         self.diagonal = 0.5 * size
         self.outer = np.bincount(row, np.abs(self.values) * self.leaves, n)
 

@@ -169,6 +169,21 @@ class Block:
             values.append(self.r)
         where.fill(self.inside, np.asarray(sum(values)) if values else np.zeros(where.size))
 
+    def sums(self) -> Array | None:
+        """Sum of each owned row, from R alone, as rows of K have none (collective).
+
+        None where the matrix is not known in these parts: there it is what cancellation leaves.
+        """
+        if self.where is None or not self.stiff:
+            return None
+        ones = np.ones(self.matrix.getLocalSize()[1])
+        out = np.zeros(self.matrix.getLocalSize()[0])
+        if self.r is not None:
+            out += self.where.times(self.r, ones)
+        if self.beside is not None:
+            out += product(self.beside.matrix, ones)
+        return out
+
     def times(self, x: Array) -> Array:
         """Matrix times owned values, K without their mean (collective).
 
