@@ -157,7 +157,7 @@ def test_script_for_paraview_needs_nothing_of_ours(
     tree = ast.parse(path.read_text())
     modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    assert modules == {"json", "os", "sys", "paraview"}
+    assert modules == {"json", "math", "os", "sys", "paraview"}
 
 
 def test_script_for_paraview_finds_the_result_from_elsewhere(
