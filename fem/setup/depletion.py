@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ class Sight(NamedTuple):
 LUMPED, CONSISTENT = Sight(0.351, 0.887), Sight(0.203, 1.161)
 
 
-class SaltBooks(Observer):
+class SaltBooks(Observer, ABC):
     """Base of the books of what plates out of a liquid: where a current takes the last of it.
 
     Attributes:
@@ -78,30 +79,30 @@ class SaltBooks(Observer):
     before = 0.0
 
     @property
+    @abstractmethod
     def start(self) -> float:
         """Concentration of the start, mol/m3."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def dissolves(self) -> Subdomain:
         """Cells in which it is followed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def at_corners(self, state: int | None = None) -> Array:
         """Concentration at each corner of each of these cells, mol/m3; inf inside metal.
 
         Args:
             state: one of the last, newest first; None for the present iterate.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def sand_time(self, density: float | None) -> float | None:
         """Time for which it lasts at a flat wall, s; None if that is not known, or no current."""
-        raise NotImplementedError
 
+    @abstractmethod
     def diffused(self, time: float) -> float:
         """Length over which it diffuses in a time, m."""
-        raise NotImplementedError
 
     # -- a run asks ----------------------------------------------------------------------------
 
