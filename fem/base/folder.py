@@ -129,6 +129,7 @@ class FolderLock:
         Raises:
             CaseError: a live run has it.
         """
+        self._wait()
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._owner_or_error()
 
@@ -141,6 +142,7 @@ class FolderLock:
             "process_start": _process_start(os.getpid()),
             "job": os.environ.get("SLURM_JOB_ID", ""),
         }
+        self._wait()  # before it is this run's turn: nobody waits for one that waits
         with _one_at_a_time(self.path.parent):
             with contextlib.suppress(FileNotFoundError):
                 owner = self._owner_or_error()
@@ -164,24 +166,31 @@ class FolderLock:
         threading.Thread(target=_touch, args=pulse, daemon=True).start()
         return self.message
 
+    def _wait(self) -> None:
+        """Wait up to `GRACE` seconds while a live process of this machine has the lock."""
+        until = time.monotonic() + self.GRACE
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            while time.monotonic() < until:
+                owner, dead = self._owner()
+                if dead or owner.get("pid") == os.getpid() or not _is_here(owner):
+                    return
+                time.sleep(0.1)
+
+    def _owner(self) -> tuple[dict[str, Any], bool]:
+        """Owner of the lock, and whether that process is dead."""
+        owner = _parsed(self.path)
+        if _is_here(owner):
+            start = _process_start(owner["pid"])
+            return owner, start is None or start != owner.get("process_start", start)
+        age = time.time() - self.path.stat().st_mtime
+        job = os.environ.get("SLURM_JOB_ID", "")
+        return owner, age > self.PATIENCE or bool(job and owner.get("job") == job)
+
     def _owner_or_error(self) -> dict[str, Any]:
         """Owner of a lock left behind; an error if that process still runs or may do so."""
-        until = time.monotonic() + self.GRACE
-        while True:
-            owner = _parsed(self.path)
-            age = time.time() - self.path.stat().st_mtime
-            here = owner.get("host") == socket.gethostname()
-            if here:
-                start = _process_start(owner["pid"])
-                dead = start is None or start != owner.get("process_start", start)
-            else:
-                job = os.environ.get("SLURM_JOB_ID", "")
-                dead = age > self.PATIENCE or bool(job and owner.get("job") == job)
-            if dead:
-                return owner
-            if not here or owner["pid"] == os.getpid() or time.monotonic() > until:
-                break
-            time.sleep(0.1)
+        owner, dead = self._owner()
+        if dead:
+            return owner
         raise CaseError(
             f"{self.path.parent} is in use by process {owner.get('pid')} on {owner.get('host')} "
             f"since {owner.get('started')}; choose another folder with --out, or, if you are "
@@ -277,6 +286,11 @@ def _aside(folder: Path) -> Iterator[Path]:
     while True:
         yield folder.with_name(f"{folder.name}.old-{number}")
         number += 1
+
+
+def _is_here(owner: dict[str, Any]) -> bool:
+    """Tell whether a lock is of this machine."""
+    return owner.get("host") == socket.gethostname()
 
 
 def _process_start(pid: int) -> str | None:

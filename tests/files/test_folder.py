@@ -153,9 +153,12 @@ def other_run(tmp_path):
     process.wait()
 
 
-def test_live_run_keeps_its_folder_and_a_dead_one_does_not(tmp_path, other_run):
+def test_live_run_keeps_its_folder_and_a_dead_one_does_not(tmp_path, other_run, monkeypatch):
+    monkeypatch.setattr(FolderLock, "GRACE", 0.3)
+    begin = time.monotonic()
     with pytest.raises(CaseError, match=f"in use by process {other_run.pid} on "):
         FolderLock(tmp_path).acquire()
+    assert time.monotonic() > begin + 0.3  # it might have been about to end
     with pytest.raises(CaseError, match="in use"):
         claim_folder(COMM, tmp_path, overwrite=True)
     other_run.kill()
@@ -174,6 +177,7 @@ import sys, time
 from pathlib import Path
 from fem.base.errors import CaseError
 from fem.base.folder import FolderLock
+FolderLock.GRACE = 0.2  # seconds that the refused wait
 print("ready", flush=True)
 while not (Path(sys.argv[1]) / "go").exists():
     time.sleep(0.001)
