@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -38,6 +40,31 @@ COUNTED = {
 }
 
 
+class Name(NamedTuple):
+    """A name in a file of `fem`, and whether it is one of an attribute."""
+
+    where: tuple[str, ...]
+    line: int
+    name: str
+    attribute: bool = False
+
+
+@functools.cache
+def names() -> list[Name]:
+    """Names in all files of `fem`: imports, texts, attributes."""
+    found = []
+    for file in sorted((ROOT / "fem").rglob("*.py")):
+        where = file.relative_to(ROOT).parts
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                found.append(Name(where, node.lineno, f"{node.module}."))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(Name(where, node.lineno, node.value))
+            elif isinstance(node, ast.Attribute):
+                found.append(Name(where, node.lineno, node.attr, attribute=True))
+    return found
+
+
 def places(folder: str) -> Iterator[tuple[str, int]]:
     """Rooms, and lines in them, that name a physics by import, table, field or place."""
     (place,) = (place for place in named(CATALOGUE) if f".{folder}:" in place)
@@ -45,22 +72,12 @@ def places(folder: str) -> Iterator[tuple[str, int]]:
     keys = {p.key for p in declared if p.table is not None} - {*COMMON, "ion", "map"}
     words = {n for p in declared for n in (p.name, p.key, *(f.name for f in p.fields))} - COMMON
     home = f"fem.physics.{folder}"
-    for file in sorted((ROOT / "fem").rglob("*.py")):
-        where = file.relative_to(ROOT).parts
-        if where[1:3] == ("physics", folder) or file.name == "catalogue.py":
+    for where, line, name, attribute in names():
+        if where[1:3] == ("physics", folder) or where[-1] == "catalogue.py":
             continue
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom):
-                names = {f"{node.module}."}
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names = {node.value}
-            elif isinstance(node, ast.Attribute):
-                names = {node.attr} & keys
-            else:
-                continue
-            if names & words or any(name.startswith((f"{home}.", f"{home}:")) for name in names):
-                yield "/".join(where[1:]), node.lineno
+        named_here = name in words and (not attribute or name in keys)
+        if named_here or (not attribute and name.startswith((f"{home}.", f"{home}:"))):
+            yield "/".join(where[1:]), line
 
 
 @pytest.mark.parametrize("folder", COUNTED)

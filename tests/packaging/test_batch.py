@@ -25,7 +25,7 @@ save() {
   : > "$OUT/checkpoints/state.$calls/manifest.json"
 }
 trap 'save; exit 3' TERM
-[ -z "${HOLD:-}" ] || { sleep "$HOLD" & wait $!; }
+[ -z "${HOLD:-}" ] || { sleep "$HOLD" >&- 2>&- & wait $!; }
 set -- $CODES
 code=${!calls:-0}
 [ "$code" = 1 ] || save

@@ -54,8 +54,8 @@ def test_exception_on_one_rank_ends_the_job(mpirun: Callable[..., Any]) -> None:
 
 def test_hanging_job_is_killed(mpirun: Callable[..., Any], tmp_path: Path) -> None:
     """The line where it hangs is shown, and no process stays behind."""
-    with pytest.raises(pytest.fail.Exception, match=r"(?s)killed after 8 s.*in one_rank_sleeps"):
-        mpirun(2, one_rank_sleeps, str(tmp_path), timeout=8)
+    with pytest.raises(pytest.fail.Exception, match=r"(?s)killed after 4 s.*in one_rank_sleeps"):
+        mpirun(2, one_rank_sleeps, str(tmp_path), timeout=4)
     pids = [path.name for path in tmp_path.iterdir()]
     assert len(pids) == 2
     limit = time.monotonic() + 5
