@@ -118,7 +118,7 @@ FAULTS = (
     Fault(
         "nucleation barrier ignores the coverage",
         "fem.physics.walls.interface:Interface._barrier",
-        "return _side(e.eta_nuc, plus) * (1 - seen)",
+        "return _side(e.eta_nuc, plus) * (1 - lagged)",
         "return _side(e.eta_nuc, plus)",
         f"{WALLS}/test_walls.py::test_partly_covered_wall",
     ),
@@ -329,8 +329,8 @@ FAULTS = (
     Fault(
         "walls in a charged medium see c",
         "fem.physics.walls.interface:Interface._solved",
-        's.values.get("c_at_walls", s["c_seen"])',
-        's["c_seen"]',
+        's.values.get("c_at_walls", s["c_lagged"])',
+        's["c_lagged"]',
         f"{CHARGED}/test_media.py::test_what_walls_see[True]",
     ),
     Fault(

@@ -23,7 +23,7 @@ ANION = "anion"
 #: Sum of charges at the start, as a share of all, that counts as rounding.
 NEUTRAL = 1e-9
 #: Names X for which c_X is a column, or the concentration that walls see.
-RESERVED = ("seen", "min", "max", "least")
+RESERVED = ("lagged", "min", "max", "least")
 #: Share of the most abundant ion that is offered for one that is not there at the start.
 TRACE = 1e-6
 #: Why a region that dissolves ions takes no conductivity.

@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -166,7 +167,8 @@ def load(state: Path, manifest: dict[str, Any], system: System) -> bool:
     if same:
         with np.load(state / f"rank{comm.rank}.npz") as file:
             same = np.array_equal(file["cells"], _cells(system))
-            arrays = {n: file[n] for n in file.files if n != "cells" and not n.startswith("nodes.")}
+            names = [n for n in file.files if n != "cells" and not n.startswith("nodes.")]
+            arrays = {_today(n): file[n] for n in names}
     if all(comm.allgather(same)):
         odd = sorted(set(system.state()) ^ set(arrays))
         problem = f"{state}: the fields in it do not match this case: {odd}" if odd else None
@@ -204,15 +206,16 @@ def by_node(
     plain: dict[str, Array] = {}
     for rank in range(manifest["ranks"]):
         with np.load(state / f"rank{rank}.npz") as file:
-            numbers = {n.removeprefix("nodes."): file[n] for n in file.files if n[:6] == "nodes."}
-            for name in file.files:
-                owner = _owner(name, numbers)
-                if owner is not None:  # ghosts, which stand last, are their owner's business
-                    ids, values = nodal.setdefault(name, ([], []))
-                    ids.append(numbers[owner])
-                    values.append(file[name][: len(numbers[owner])])
-                elif name != "cells" and not name.startswith("nodes.") and len(file[name]):
-                    plain[name] = file[name]
+            arrays = {_today(name): file[name] for name in file.files if name != "cells"}
+        numbers = {n.removeprefix("nodes."): a for n, a in arrays.items() if n[:6] == "nodes."}
+        for name, array in arrays.items():
+            owner = _owner(name, numbers)
+            if owner is not None:  # ghosts, which stand last, are their owner's business
+                ids, values = nodal.setdefault(name, ([], []))
+                ids.append(numbers[owner])
+                values.append(array[: len(numbers[owner])])
+            elif not name.startswith("nodes.") and len(array):
+                plain[name] = array
     return {n: (np.concatenate(i), np.concatenate(v)) for n, (i, v) in nodal.items()}, plain
 
 
@@ -282,6 +285,11 @@ def _owned_nodes(system: System) -> dict[str, npt.NDArray[np.int64]]:
     """`node_numbers` without ghosts."""
     spaces, numbers = _spaces(system), node_numbers(system)
     return {name: ids[: owned_size(spaces[name])] for name, ids in numbers.items()}
+
+
+def _today(name: str) -> str:
+    """Name of an array today; those of lagged values ended with `_seen`."""
+    return re.sub(r"_seen$", "_lagged", name)
 
 
 def _owner(name: str, numbers: dict[str, Any]) -> str | None:

@@ -85,9 +85,9 @@ class Outflow:
     def amounts(self) -> Array:
         """Amounts that leave at each node, mol/s."""
         node = self.nodes[self.kind.unknown]
-        seen, leaving = self.kind.seen.x.array[node], self.leaving.x.array[node]
-        entering = self.share * self.stored + (1.0 - self.share) * seen
-        return np.asarray(np.where(leaving < 0.0, entering, seen) * leaving)
+        lagged, leaving = self.kind.lagged.x.array[node], self.leaving.x.array[node]
+        entering = self.share * self.stored + (1.0 - self.share) * lagged
+        return np.asarray(np.where(leaving < 0.0, entering, lagged) * leaving)
 
     def out(self) -> float:
         """Amount that leaves the mesh, mol/s (2D: per metre; collective)."""
@@ -119,7 +119,7 @@ class Growing(Protocol):
 class Displacement(Observer):
     """The terms of displaced electrolyte in the rows of the salt.
 
-    The salt that flows along is that foreseen for the end of the step (c_seen), so that the rows
+    The salt that flows along is that foreseen for the end of the step (c_lagged), so that the rows
     stay affine. Where the salt is solved for with the potentials, what leaves is that of the last
     step; where it is settled, that of the currents just found.
 
@@ -135,7 +135,7 @@ class Displacement(Observer):
     ion_volume: float = 0.0
     home: str = "xi"
 
-    needs: tuple[str, ...] = ("phi_l", "c", "c_seen")
+    needs: tuple[str, ...] = ("phi_l", "c", "c_lagged")
     provides: tuple[str, ...] = ("swept", "leaving")
 
     def declare(self, s: System) -> None:

@@ -59,7 +59,7 @@ class Dissolved:
         unknown: whose rows are the balance.
         charge: C/mol that make the balance a current.
         c: mol/m3 (UFL).
-        seen: that foreseen for the end of the step, by nodes.
+        lagged: c extrapolated to the end of the step, by nodes.
         rate: d(c)/dt at the nodes of this rank, ghosts last, mol/(m3 s).
     """
 
@@ -67,7 +67,7 @@ class Dissolved:
     unknown: str
     charge: float
     c: Any
-    seen: Any
+    lagged: Any
     rate: Callable[[], npt.NDArray[np.float64]]
 
 
@@ -89,7 +89,7 @@ class IonMedia(Protocol):
         """Regions that dissolve salt."""
 
     def foresee(self, s: System) -> None:
-        """Let kinetics see concentrations foreseen for the end of each step (`c_seen`)."""
+        """Let kinetics read concentrations extrapolated to the end of each step (`c_lagged`)."""
 
     def dissolved(self, s: System) -> Sequence[Dissolved]:
         """All kinds with a balance of their own; none where nothing is solved for."""

@@ -150,10 +150,10 @@ class NodalReaction:
 
     def concentration(self) -> Array:
         """Salt at the nodes, mol/m3."""
-        seen = self.system["c_seen"]
+        lagged = self.system["c_lagged"]
         if "c" in self.nodes:
-            return np.asarray(seen.x.array[self.nodes["c"]])
-        return np.full(len(self.area), float(seen))
+            return np.asarray(lagged.x.array[self.nodes["c"]])
+        return np.full(len(self.area), float(lagged))
 
     def temperature(self) -> Array | float:
         """T at the nodes, K; that of the case for a reaction that has no nodes of `T`."""
@@ -163,7 +163,7 @@ class NodalReaction:
         return np.asarray(s["T"].x.array[self.nodes["T"]])
 
     def accepted(self) -> tuple[Array, Array, Array | float]:
-        """Phi_s - phi_l + shifts of the last accepted step, V, the salt seen, mol/m3, and T, K."""
+        """Phi_s - phi_l + shifts of the last accepted step, V, lagged salt, mol/m3, and T, K."""
         return self.shifted(self.drop_before()), self.concentration(), self.temperature()
 
     def drop_before(self) -> Array:

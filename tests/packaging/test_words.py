@@ -17,8 +17,10 @@ ELLIPTICAL = re.compile(
 )
 
 
-#: Words that a native reader stumbles over (reported, electrolyte, connected, stopped).
-AVOIDED = re.compile(r"\b(told|brines?|hangs? together|gave up)\b", re.IGNORECASE)
+#: Words that a native reader stumbles over (reported, electrolyte, connected, stopped, lagged).
+AVOIDED = re.compile(
+    r"\b(told|brines?|hangs? together|gave up|([cqT]|pore|theta)_seen)\b", re.IGNORECASE
+)
 
 
 #: Names of constants and methods that say no quantity and no deed.

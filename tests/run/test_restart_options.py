@@ -204,6 +204,26 @@ def test_what_was_warned_of_is_still_in_the_summary(copied: Path) -> None:
     assert all(kept.count(text) == 1 for text in manifest["remarks"]["said"].values())
 
 
+@pytest.mark.parametrize("exactly", [True, False])
+def test_fields_of_former_names_are_read(
+    copied: Path, exactly: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lagged fields ended with `_seen`; bit by bit, and node by node."""
+    file = checkpoint.latest(copied / "r").state / "rank0.npz"
+    with np.load(file) as kept:
+        arrays = {n: kept[n] for n in kept.files}
+    assert {"q_lagged", "nodes.q_lagged"} <= {*arrays}
+    former = {n.replace("_lagged", "_seen"): array for n, array in arrays.items()}
+    np.savez(file, **former)  # type: ignore[arg-type]
+    manifest = json.loads(file.with_name("manifest.json").read_text())
+    manifest["sha256"] = [checkpoint._digest(file)]
+    file.with_name("manifest.json").write_text(json.dumps(manifest))
+    file.with_name(checkpoint.HASH_FILE).unlink()
+    if not exactly:
+        monkeypatch.setattr(checkpoint, "_cells", lambda system: np.zeros(0))
+    assert resume(copied / "r").summary["t"] == pytest.approx(12.0)
+
+
 @pytest.mark.parametrize("study", ["primary", "secondary", "steady"])
 def test_a_finished_solve_that_is_resumed_stays_as_it_is(study: str, tmp_path: Path) -> None:
     """One row, not two; a steady state is not even looked at."""

@@ -48,7 +48,7 @@ def test_what_reactions_bring_is_conserved() -> None:
     phi = s.add("phi_l", part, potential=True)
     s.slot("heat")
     T = s.add("T", part, degree=2, slot="heat")
-    s.define("c_seen", ufl.as_ufl(1000.0))
+    s.define("c_lagged", ufl.as_ufl(1000.0))
     dx, n = domain.dx(HERE), len(phi.owned)
     rng = np.random.default_rng(4)
     reaction = NodalReaction(
@@ -80,7 +80,7 @@ def test_a_reaction_without_area_is_not_asked() -> None:
     domain = box((0, 0), (3.0, 2.0), (6, 4))
     s, part = System(domain), domain.subdomain(HERE)
     phi = s.add("phi_l", part, potential=True)
-    s.define("c_seen", ufl.as_ufl(1000.0))
+    s.define("c_lagged", ufl.as_ufl(1000.0))
     n, asked = len(phi.owned), []
 
     def law(eta: np.ndarray, c: np.ndarray, T: np.ndarray | float) -> np.ndarray:

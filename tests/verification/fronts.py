@@ -440,13 +440,13 @@ class Ledger:
         for t in (t for t in g.s.reactions if t.name in ("counter", "metal that floats")):
             np.add.at(current, t.nodes["phi_l"], t.current())
         same = g.domain.same_nodes(c.space, c.part, phi.space, phi.part)[: owned_size(c.space)]
-        seen = g.s["c_seen"].x.array[: len(same)]
+        lagged = g.s["c_lagged"].x.array[: len(same)]
         flow = current[same] / g.metal.charge_density
         store, drawn = self.charge["liquid"][0], -flow[flow < 0.0].sum() * g.s.dt
         if store > 0.0 and drawn > 0.0:
             share, inside = min(1.0, store / drawn), self.charge["salt"][0] / store
-            seen = np.where(flow < 0.0, share * inside + (1.0 - share) * seen, seen)
-        return float(seen @ flow), float(flow.sum())
+            lagged = np.where(flow < 0.0, share * inside + (1.0 - share) * lagged, lagged)
+        return float(lagged @ flow), float(flow.sum())
 
     def add(self) -> None:
         """Take in the step just solved; call before it is accepted."""

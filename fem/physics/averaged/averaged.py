@@ -121,12 +121,12 @@ class Averaged(Observer):
     timed: bool = True
     tensors: Mapping[str, Array] = field(default_factory=dict)
 
-    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_seen", "ions", "circuit")
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_lagged", "ions", "circuit")
 
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("eps_m", "pore", "pore_seen", "pore_share", "pore_surfaces", "room",
+        return ("eps_m", "pore", "pore_lagged", "pore_share", "pore_surfaces", "room",
                 "sigma_pore")
 
     @property
@@ -165,7 +165,7 @@ class Averaged(Observer):
         self.open = self._open(part, corner)
         self.sigma = dfem.Function(corner, name="sigma_pore")
         left = self.pores - self.metal
-        for name, value in (("room", left), ("pore", left), ("pore_seen", left),
+        for name, value in (("room", left), ("pore", left), ("pore_lagged", left),
                             ("pore_share", self.open), ("sigma_pore", self.sigma)):
             s.define(name, value, part)
         for name in ("eps", "i_v", "a_s"):
@@ -178,10 +178,10 @@ class Averaged(Observer):
             s.slot("settled", after=("filled",))
             s.again("c", slot="settled")
             c = s.unknowns["c"]
-            seen = dfem.Function(c.space, name="c_seen")
-            s.define("c_seen", seen, c.part)
-            s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), c.value.x.array))
-            s.foreseen.append(seen.x.array)
+            lagged = dfem.Function(c.space, name="c_lagged")
+            s.define("c_lagged", lagged, c.part)
+            s.preparers.append(lambda: lagged.x.array.__setitem__(slice(None), c.value.x.array))
+            s.foreseen.append(lagged.x.array)
         s.foreseen += [self.open.x.array, self.sigma.x.array]
         s.define("pore_surfaces", {place.host.name: place for place in self.places})
         s.stores.append(self)
@@ -387,7 +387,7 @@ class Averaged(Observer):
             s, host.name, kinetics.density, nodes, rows, np.zeros(len(place.nodes)),
             barrier=np.zeros(len(place.nodes)), kinetics=kinetics,
         )
-        s.foreseen += [place.reaction.area, place.reaction.barrier, kinetics.seen, kinetics.held,
+        s.foreseen += [place.reaction.area, place.reaction.barrier, kinetics.lagged, kinetics.held,
                        kinetics.gain, kinetics.closed]
         s.spend_at_nodes(place.reaction)
         s.reactions.append(place.reaction)
@@ -445,7 +445,7 @@ class Averaged(Observer):
                 charge = (-then * old[0][nodes] - before * old[1][nodes]) / (now + gamma)
                 kinetics.gain[:] = (1.0 + chi) / (now + gamma)
             kinetics.held[:] = self.charge_density * charge / size
-            kinetics.seen[:] = 0.0
+            kinetics.lagged[:] = 0.0
         if self.barriers or self.smoothing is not None:
             self._forget(live)
         for place in self.places:
@@ -485,7 +485,7 @@ class Averaged(Observer):
         if self.smoothing is not None:
             covered = np.clip(self.smoothing(covered), 0.0, 1.0)
         for place in self.places:
-            place.kinetics.seen[:] = covered[place.nodes]
+            place.kinetics.lagged[:] = covered[place.nodes]
 
     def closable(self, place: Place) -> None:
         """Note which nodes take no more metal."""
@@ -684,7 +684,7 @@ class Averaged(Observer):
         """Lead of the host that is furthest past its barrier over the next one, V (collective)."""
         past = dict.fromkeys(self.regions, -np.inf)
         for place in self.places:
-            left = place.kinetics.barrier * (1.0 - place.kinetics.seen)
+            left = place.kinetics.barrier * (1.0 - place.kinetics.lagged)
             drive = -place.reaction.solved().eta - left
             past[place.host.name] = float(drive.max(initial=-np.inf))
         first, second = sorted(map(self._most, past.values()))[:-3:-1]
@@ -701,7 +701,7 @@ class Averaged(Observer):
         points = self.space.tabulate_dof_coordinates()
         for place in self.places:
             heights.append(self.s.domain.along(points[place.nodes]))
-            left = place.kinetics.barrier * (1.0 - place.kinetics.seen)
+            left = place.kinetics.barrier * (1.0 - place.kinetics.lagged)
             drives.append(-place.reaction.solved().eta - left)
         height, drive = np.concatenate(heights), np.concatenate(drives)
         top, bottom = self._extreme(height), -self._extreme(-height)

@@ -5,17 +5,17 @@ r"""Reaction in the pores of an averaged host: a kinetic law at nodes, times are
 
 Metal strips where it is: with theta = 1 - exp(-q/q_cov), q its live charge per reacting area,
 
-    i_n = min(law(eta + eta_nuc (1 - theta_seen)), 0) + theta max(law(eta), 0)
+    i_n = min(law(eta + eta_nuc (1 - theta_lagged)), 0) + theta max(law(eta), 0)
 
 as on resolved walls (`fem.setup.kinetics.wall`). q is that of the end of the step, which the
 current itself makes: q = q_held - k i_n with k from the time formula. i_n = S theta(q_held - k i_n)
 has one root between 0 and S, so no step takes more metal than there is. With a spread S_d of
 thresholds,
 
-    i_n = [theta_seen + (1 - theta_seen) Phi((-eta - eta_nuc)/S_d)] min(law(eta), 0) + ...
+    i_n = [theta_lagged + (1 - theta_lagged) Phi((-eta - eta_nuc)/S_d)] min(law(eta), 0) + ...
 
 A film is in series with all that. One of another physics (`Skin`) grows beside:
-i_n = i_metal + i_sei then, both behind it. What seen means: foreseen for the end of the step.
+i_n = i_metal + i_sei then, both behind it. Lagged: extrapolated to the end of the step and held.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class PoreKinetics:
         spread: of thresholds, V; 0 for one threshold.
         film: resistance in series, ohm m2.
         skin: film of another physics, or None.
-        seen: theta for the barrier, foreseen and smoothed.
+        lagged: theta for the barrier, extrapolated and smoothed.
         held: live charge per area at the end of the step if no current flowed, C/m2.
         gain: what 1 A/m2 that dissolves takes of it by then, C/m2 per A/m2; 0 where time stands
             still.
@@ -111,14 +111,14 @@ class PoreKinetics:
     spread: float = 0.0
     film: float = 0.0
     skin: Skin | None = None
-    seen: Array = field(default_factory=lambda: np.zeros(0))
+    lagged: Array = field(default_factory=lambda: np.zeros(0))
     held: Array = field(default_factory=lambda: np.zeros(0))
     gain: Array = field(default_factory=lambda: np.zeros(0))
     closed: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def __post_init__(self) -> None:
         n = len(self.barrier)
-        self.seen, self.held, self.gain = np.zeros((3, n))
+        self.lagged, self.held, self.gain = np.zeros((3, n))
         self.closed = np.zeros(n, dtype=bool)
 
     def density(self, drive: Array, c: Array, T: Any) -> Array:
@@ -166,7 +166,7 @@ class PoreKinetics:
     @property
     def left(self) -> Array:
         """Barrier that is left, V; where thresholds are spread fewer places react instead."""
-        return self.barrier * (1.0 - self.seen) * (self.spread == 0.0)
+        return self.barrier * (1.0 - self.lagged) * (self.spread == 0.0)
 
     def _plating(self, eta: Array, c: Array, T: Any) -> Array:
         if not self.barrier.any():
@@ -175,7 +175,7 @@ class PoreKinetics:
             return np.minimum(self.free(eta + self.left, c, T), 0.0)
         from scipy.special import ndtr  # half a second, which other runs need not wait for
 
-        active = self.seen + (1.0 - self.seen) * ndtr((-eta - self.barrier) / self.spread)
+        active = self.lagged + (1.0 - self.lagged) * ndtr((-eta - self.barrier) / self.spread)
         return active * np.minimum(self.free(eta, c, T), 0.0)
 
     def stripped(self, most: Array) -> Array:
@@ -212,7 +212,7 @@ class PoreReaction(NodalReaction):
     @property
     def _follows(self) -> bool:
         c = self.system.unknowns.get("c")
-        return "c" in self.nodes and c is not None and self.system["c_seen"] is c.value
+        return "c" in self.nodes and c is not None and self.system["c_lagged"] is c.value
 
     @property
     def _row(self) -> str:

@@ -42,7 +42,7 @@ class Charges(Observer):
 
     provides: tuple[str, ...] = ("c_plus", "c_minus")
     makes = ("c_plus_min", "c_minus_min")
-    needs: tuple[str, ...] = ("c", "c_seen")
+    needs: tuple[str, ...] = ("c", "c_lagged")
 
     def declare(self, s: System) -> None:
         """Salt at the start, the metal ions that walls see, and the ions that are shown."""
@@ -57,12 +57,12 @@ class Charges(Observer):
             self.at = domain.same_nodes(self.plus.function_space, self.part, c.space, c.part)
             for name, salt in self.start.items():
                 c.value.x.array[self.at[self.nodes[name]]] = salt
-        seen = s["c_seen"]
+        lagged = s["c_lagged"]
         shifted = sum(
-            domain.field({name: 1.0}) * (self.shifts[name].c_plus(seen) - seen)
+            domain.field({name: 1.0}) * (self.shifts[name].c_plus(lagged) - lagged)
             for name in self.walls
         )
-        s.define("c_at_walls", seen + shifted)
+        s.define("c_at_walls", lagged + shifted)
 
     def rows(self, s: System) -> None:
         """None: the charge stays where it is."""

@@ -132,24 +132,24 @@ class Electrons:
         if measure is not None or self._contacts(s):
             s.spend("contact", functools.partial(self._at_contacts, s))
 
-    def _conducting(self, s: System, seen: str = "") -> list[tuple[Any, Any]]:
-        """(conductivity, measure) of all regions; with `seen` as phi_s was solved with."""
+    def _conducting(self, s: System, lagged: str = "") -> list[tuple[Any, Any]]:
+        """(conductivity, measure) of all regions; with `lagged` as phi_s was solved with."""
         out = []
         for regions, given in self.sigma.items():
             moving = isinstance(given, str)
-            sigma = s.values.get(f"{given}{seen}", s[given]) if moving else given
+            sigma = s.values.get(f"{given}{lagged}", s[given]) if moving else given
             out.append((sigma, s.domain.dx(regions, lumped=moving)))
         return out
 
     def currents(self, s: System) -> list[tuple[Any, Any]]:
         """i_s, A/m2 (vector), and measure of all regions, as phi_s was solved with."""
         slope = ufl.grad(s.unknowns["phi_s"].value)
-        return [(-sigma * slope, dx) for sigma, dx in self._conducting(s, "_seen")]
+        return [(-sigma * slope, dx) for sigma, dx in self._conducting(s, "_lagged")]
 
     def _ohmic(self, s: System, v: Any) -> Any:
         """(sigma |grad phi_s|^2, v), W."""
         phi, w, total = s.unknowns["phi_s"].value, s.domain.weight, 0
-        for sigma, dx in self._conducting(s, "_seen"):
+        for sigma, dx in self._conducting(s, "_lagged"):
             total += sigma * ufl.inner(ufl.grad(phi), ufl.grad(phi)) * v * w * dx
         return total
 

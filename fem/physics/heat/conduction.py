@@ -167,8 +167,8 @@ class Conduction(Observer):
         self.rise = s.add("rise", part, differential=True, potential=True, slot=slot)
         self.rise.definite = True
         self.rise.value.x.array[:] = self.start - self.zero
-        self.T, self.seen = s.memory("T", part), s.memory("T_seen", part)
-        s.define("T", self.seen)
+        self.T, self.lagged = s.memory("T", part), s.memory("T_lagged", part)
+        s.define("T", self.lagged)
         s.define("dU_dT", dfem.Constant(domain.mesh, self.entropy))
         for boundary, value in self.held.items():
             faces = domain.faces_of(boundary, domain.regions)
@@ -198,7 +198,7 @@ class Conduction(Observer):
 
     def _foresee(self) -> None:
         """Let all others read the temperature of the present iterate."""
-        self.seen.x.array[:] = self.zero + self.rise.value.x.array
+        self.lagged.x.array[:] = self.zero + self.rise.value.x.array
 
     def show(self) -> None:
         """Bring the field that is written to the present iterate."""
@@ -244,7 +244,7 @@ class Conduction(Observer):
         """Heat that is fed in from outside, tested with v, W."""
         domain = self.s.domain
         out = [
-            m.source(self.seen) * v * domain.weight * domain.dx(m.regions)
+            m.source(self.lagged) * v * domain.weight * domain.dx(m.regions)
             for m in self.media if m.source is not None
         ]
         for boundary, around in self.surroundings.items():

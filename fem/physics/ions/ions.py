@@ -175,7 +175,7 @@ class Ions:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("phi_l", "c", "c_seen", "ions")
+        return ("phi_l", "c", "c_lagged", "ions")
 
     needs: tuple[str, ...] = ()
     potential: ClassVar[str] = "phi_l"
@@ -192,7 +192,7 @@ class Ions:
             phi.fix(domain.nodes_on(phi.space, part, faces=faces), value, group=boundary)
         if self.frozen or not self.salty:
             s.define("c", ufl.as_ufl(self.c0))
-            s.define("c_seen", s["c"])
+            s.define("c_lagged", s["c"])
             return
         same = set(self.salty) == set(self.regions)
         if not same:  # ions of a solid are as many as ever: kinetics on it are those at c0
@@ -200,7 +200,7 @@ class Ions:
             s.define("c_of_solids", domain.field(dry, "c_of_solids"))
         wet = part if same else domain.subdomain(self.salty)
         c = s.add("c", wet, differential=True, scale=self.c0, positive=True)
-        s.define("c_seen", c.value)
+        s.define("c_lagged", c.value)
         s.define("salt_charge", self.formula.equivalents * FARADAY)  # what scales the row of c
         points = c.space.tabulate_dof_coordinates()
         c.value.x.array[:] = self.c0 if self.start is None else self.start(points)
@@ -211,16 +211,16 @@ class Ions:
     def foresee(self, s: System) -> None:
         """Let properties and kinetics see the c foreseen for the end of each step."""
         c = s.unknowns["c"]
-        seen = dfem.Function(c.space, name="c_seen")
-        s.define("c_seen", seen, c.part)
-        s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), c.value.x.array))
+        lagged = dfem.Function(c.space, name="c_lagged")
+        s.define("c_lagged", lagged, c.part)
+        s.preparers.append(lambda: lagged.x.array.__setitem__(slice(None), c.value.x.array))
 
     def dissolved(self, s: System) -> tuple[Dissolved, ...]:
         """The salt, where it is solved for."""
         if "c" not in s.unknowns:
             return ()
-        charge = self.formula.equivalents * FARADAY
-        return (Dissolved("salt", "c", charge, s["c"], s["c_seen"], lambda: s.rate_at_nodes("c")),)
+        charge, c = self.formula.equivalents * FARADAY, s["c"]
+        return (Dissolved("salt", "c", charge, c, s["c_lagged"], lambda: s.rate_at_nodes("c")),)
 
     def at_nodes(self, s: System, state: int | None = None) -> npt.NDArray[np.float64]:
         """Salt at the nodes of this rank, of the iterate (None) or of an old state, mol/m3."""
@@ -235,7 +235,7 @@ class Ions:
         """
         if "c" not in s.unknowns or any(medium.held is not None for medium in self.media):
             return None
-        c, T, q = s["c_seen"], s["T"], s.test("c")
+        c, T, q = s["c_lagged"], s["T"], s.test("c")
         rate: Any = 0
         volume: Any = 0
         for medium in (m for m in self.media if m.salt):
@@ -250,9 +250,9 @@ class Ions:
 
         Pores are those that the potentials were solved with, also once the metal has grown.
         """
-        phi, c, T = s["phi_l"], s["c_seen"], s["T"]
+        phi, c, T = s["phi_l"], s["c_lagged"], s["T"]
         spreading = s["c"] if spreading is None else spreading
-        pore = s["pore_seen"] if medium.moving else medium.porosity
+        pore = s["pore_lagged"] if medium.moving else medium.porosity
         spread = medium.open(s, pore) * s.values.get("passage", 1.0)
         kappa = medium.kappa(c, T) * spread
         i_l = -kappa * ufl.grad(phi)
@@ -264,7 +264,7 @@ class Ions:
         """Grad ln c that drives i_l, 1/m (vector)."""
         if medium.held is not None:
             return self._log_slope(s, spreading)
-        return ufl.grad(spreading) / self._counted(medium, s["c_seen"])
+        return ufl.grad(spreading) / self._counted(medium, s["c_lagged"])
 
     def _log_slope(self, s: System, c: Any) -> Any:
         """Slope of ln c in a charged medium, 1/m: of the linear function through ln c at the nodes.
@@ -284,7 +284,7 @@ class Ions:
 
     def _spread(self, s: System, medium: Medium) -> Any:
         """Diffusion potential over grad ln c, V."""
-        c, T = s["c_seen"], s["T"]
+        c, T = s["c_lagged"], s["T"]
         factor, t_plus = medium.thermodynamic_factor(c, T), medium.t_plus(c, T)
         return self.formula.diffusion_potential(T, factor, t_plus)
 
@@ -294,7 +294,7 @@ class Ions:
 
     def anion_flux(self, s: System, medium: Medium, spreading: Any = None) -> Any:
         """N_an in a region with salt, that of the anions over nu_minus, mol/(m2 s) (vector)."""
-        c, T = s["c_seen"], s["T"]
+        c, T = s["c_lagged"], s["T"]
         D = medium.D(c, T) * medium.open(s, medium.pore(s)) * s.values.get("passage", 1.0)
         left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0) * c
         return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
@@ -427,7 +427,7 @@ class Ions:
 
     def _split(self, s: System) -> Split:
         """Coupling of c to phi_l, for the solver."""
-        q, c, T = s.test("c"), s["c_seen"], s["T"]
+        q, c, T = s.test("c"), s["c_lagged"], s["T"]
         row = column = volume = 0
         swept = s["salt_charge"] * s.values.get("swept", 0.0) * c
         for medium in (m for m in self.media if m.salt):

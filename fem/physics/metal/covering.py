@@ -67,7 +67,7 @@ class Covering:
         metal: what grows. barriers: of the surfaces that forget theirs.
     """
 
-    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_seen", "xi", "front")
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_lagged", "xi", "front")
     provides: tuple[str, ...] = ()
 
     def __init__(self, metal: Metal, barriers: tuple[Barrier, ...]):

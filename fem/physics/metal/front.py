@@ -172,11 +172,11 @@ class Front:
     def gap(self) -> float:
         """Distance of the front from its expected place, root mean square of xi over the front."""
         n = len(self.volume)
-        now, seen = self.unknown.value.x.array[:n], self.expected[:n]
+        now, expected = self.unknown.value.x.array[:n], self.expected[:n]
         on = self.volume * (np.abs(now - 0.5) < 0.49)
         if self.unknown.meant is not None:
             on = on * ~self.unknown.meant
-        local = np.array([on @ (now - seen) ** 2, on.sum()])
+        local = np.array([on @ (now - expected) ** 2, on.sum()])
         total = self.s.domain.comm.allreduce(local, op=MPI.SUM)
         return float(np.sqrt(total[0] / total[1])) if total[1] > 0.0 else 0.0
 

@@ -77,7 +77,7 @@ class Counter:
     law: Law
     faces: tuple[Pair, ...]
     resistance: float = 0.0
-    needs: tuple[str, ...] = ("phi_l", "c_seen")
+    needs: tuple[str, ...] = ("phi_l", "c_lagged")
     provides: tuple[str, ...] = ()
 
     def declare(self, s: System) -> None:
@@ -162,7 +162,7 @@ class Metal:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return ("xi", "pore", "pore_seen", "room", "sigma_pore", "front", "contact", "voids")
+        return ("xi", "pore", "pore_lagged", "room", "sigma_pore", "front", "contact", "voids")
 
     @property
     def empty(self) -> tuple[str, ...]:
@@ -190,17 +190,17 @@ class Metal:
         s.define("sigma_pore", self.sigma_pore(xi.value, contact), part)
         front = Front(
             s, xi, self.regions, self.interface_width, self.cos_contact, self.crystal, contact)
-        s.define("sigma_pore_seen", self.sigma_pore(front.xi, contact), part)
+        s.define("sigma_pore_lagged", self.sigma_pore(front.xi, contact), part)
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
-        s.define("pore_seen", ufl.max_value(1.0 - front.xi, PORE_FLOOR), part)
+        s.define("pore_lagged", ufl.max_value(1.0 - front.xi, PORE_FLOOR), part)
         s.define("voids", Voids(s, xi, self.interface_width))
         kinds = s["ions"].dissolved(s)
         if kinds:
             # The potentials need the salt of the same time, or the two swing against each other;
             # the salt needs the new front, or it is not conserved. So it is solved for twice:
             # with the potentials, and last, with currents as they are. Properties and kinetics
-            # are those of the extrapolated c_seen.
+            # are those of the extrapolated c_lagged.
             s.slot("settled", after=("front",))
             for kind in kinds:
                 s.again(kind.unknown, slot="settled")
@@ -230,8 +230,8 @@ class Metal:
     def relaxation(self, s: System) -> Any:
         """q, m/s (vector): keeps the profile, adds no metal. Affine in the new xi."""
         xi, front = s["xi"], s["front"]
-        seen, own = front.own, xi - front.other
-        keep = (seen * (1.0 - seen) + (1.0 - 2.0 * seen) * (own - seen)) * front.normal
+        lagged, own = front.own, xi - front.other
+        keep = (lagged * (1.0 - lagged) + (1.0 - 2.0 * lagged) * (own - lagged)) * front.normal
         width = self.interface_width * (1.0 + front.spread)
         return -s["contact"].flows * front.mobility * (width * ufl.grad(own) - keep)
 

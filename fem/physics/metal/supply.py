@@ -8,11 +8,11 @@ a front of its own. So, while a voltage is held, and in steps that begin with a 
 half of the limit somewhere, metal plates with the salt of the end of the step, c, an unknown beside
 the potentials, and through a layer of liquid that stands still:
 
-    i_n = i_n(eta, c_seen) c/c_seen,     |i_n| <= K c min(1, <c>/c_seen),     K = D i_l/(delta N_an)
+    i_n = i_n(eta, c_lagged) c/c_lagged,  |i_n| <= K c min(1, <c>/c_lagged),  K = D i_l/(delta N_an)
 
 Where the salt was foreseen right the first is the law itself. At the limit c falls to nothing
 across delta = 0.7 lambda; below half of it nothing changes (`fem.system.reach`). <c> is the mean
-of c_seen along the front, weighted with the square of its area density: every node of a front may
+of c_lagged along the front, weighted with the square of its area density: every node of a front may
 take as much as its middle, the tail, too.
 
 The layer is thinner than the front is wide and, like the width, a number of the method. With this
@@ -121,10 +121,10 @@ class Supply(Observer):
             return None
         nodes = reaction.nodes["c"]
         salt = (self.s.unknowns["c"].value.x.array if self.salt is None else self.salt)[nodes]
-        seen, slope = np.maximum(reaction.concentration(), LEAST), self.layer.x.array[nodes]
+        lagged, slope = np.maximum(reaction.concentration(), LEAST), self.layer.x.array[nodes]
         if reaction is self.front:
             slope = slope * self.tail[nodes]
-        return Reach(salt / seen, np.maximum(slope * salt, LEAST), 1.0 / seen, slope)
+        return Reach(salt / lagged, np.maximum(slope * salt, LEAST), 1.0 / lagged, slope)
 
     def events(self) -> Iterator[Warn]:
         """A warning once a front takes all that is brought (collective)."""
@@ -156,9 +156,9 @@ class Supply(Observer):
         rate, volume = (self.s.nodal(form) for form in self.forms)
         self.layer.x.array[: len(rate)] = rate / volume / self.thickness
         self.layer.x.scatter_forward()
-        seen = self.front.concentration()
-        mean = self.mean.of(seen)
-        self.tail[self.front.nodes["c"]] = np.minimum(1.0, mean / np.maximum(seen, LEAST))
+        lagged = self.front.concentration()
+        mean = self.mean.of(lagged)
+        self.tail[self.front.nodes["c"]] = np.minimum(1.0, mean / np.maximum(lagged, LEAST))
         self.bounds = self._held or self._limits()
 
     def _may_limit(self) -> bool:

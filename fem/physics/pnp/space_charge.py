@@ -125,7 +125,7 @@ class SpaceCharge:
     velocity: Velocity | None = None
     reactions: Sequence[Turnover] = ()
 
-    provides: tuple[str, ...] = ("phi_l", "phi", "c", "c_seen", "ions")
+    provides: tuple[str, ...] = ("phi_l", "phi", "c", "c_lagged", "ions")
     needs: tuple[str, ...] = ()
     potential: ClassVar[str] = "phi"
 
@@ -233,7 +233,7 @@ class SpaceCharge:
         lift = self.thermal / self.ions[0].z * ufl.ln(c / self.c0)
         s.define("phi_l", phi.value + lift + self.U0)
         s.define("c", c)
-        s.define("c_seen", c)
+        s.define("c_lagged", c)
         s.define("ions", self)
         s.conductivities.append(self.conductivities)
         s.define("metal_row", unknown_of(self.ions[0]))

@@ -139,7 +139,7 @@ class Solution:
     velocity: Any = None
     open: Sequence[str] = ()
 
-    provides: tuple[str, ...] = ("phi_l", "c", "c_seen", "ions")
+    provides: tuple[str, ...] = ("phi_l", "c", "c_lagged", "ions")
     needs: tuple[str, ...] = ()
     potential: ClassVar[str] = "phi_l"
 
@@ -196,9 +196,9 @@ class Solution:
         s.define("ions", self)
         s.conductivities.append(self.conductivities)
         self.c = self._concentrations([u.value for u in self.mu], self.psi)
-        self.seen: list[Any] = [*self.c]  # until metal asks for what is foreseen
+        self.lagged: list[Any] = [*self.c]  # until metal asks for what is foreseen
         s.define("c", self.c[0])
-        s.define("c_seen", self.c[0])
+        s.define("c_lagged", self.c[0])
         for k, u in enumerate(self.mu, 1):
             u.judged = functools.partial(self._judged, k)
             u.rounded = self.volts  # c changes by a factor e
@@ -416,7 +416,7 @@ class Solution:
             found: as the potentials were solved with, also once the metal has grown.
         """
         pull = self._slope(k, found=found) + self.ions[k].z * ufl.grad(self.s["phi_l"])
-        return -medium.open(self.s, "pore_seen") * self._mobile(k, found=found) * pull
+        return -medium.open(self.s, "pore_lagged") * self._mobile(k, found=found) * pull
 
     def moved(self, k: int, medium: Liquid, *, settled: bool) -> Any:
         """N_k of an ion other than the metal's, mol/(m2 s) (vector).
@@ -432,7 +432,7 @@ class Solution:
         if self.velocity is not None:
             flux += self.c[k] * self.velocity
         if self.grows and (swept := s.values.get("swept", 0.0)):
-            flux -= swept * self.seen[k] * self.current(medium, found=settled)
+            flux -= swept * self.lagged[k] * self.current(medium, found=settled)
         return flux
 
     def _settled(self, k: int, medium: Liquid) -> Any:
@@ -449,21 +449,21 @@ class Solution:
     def foresee(self, s: System) -> None:
         """Let kinetics see the ions foreseen for the end of each step."""
         for k, ion in enumerate(self.ions):
-            seen = dfem.Function(self.space, name=f"{ion.name}_seen")
-            self.seen[k] = seen
+            lagged = dfem.Function(self.space, name=f"{ion.name}_lagged")
+            self.lagged[k] = lagged
             s.preparers.append(functools.partial(self._foresee, k))
-        s.define("c_seen", self.seen[0], self.part)
+        s.define("c_lagged", self.lagged[0], self.part)
         s.fields["c"] = self.space, self.part
         for u in self.mu:
             u.again = None  # currents are those that were found; steps of a front are short
 
     def _foresee(self, k: int) -> None:
-        self.seen[k].x.array[:] = self.everywhere()[k]
+        self.lagged[k].x.array[:] = self.everywhere()[k]
 
     def dissolved(self, s: System) -> tuple[Dissolved, ...]:
         """All ions but that of the metal, whose balance is what the charge leaves to it."""
         return tuple(
-            Dissolved(self.ions[k].name, u.name, self.unit(k), self.c[k], self.seen[k],
+            Dissolved(self.ions[k].name, u.name, self.unit(k), self.c[k], self.lagged[k],
                       functools.partial(self._rate, k))
             for k, u in enumerate(self.mu, 1)
         )
@@ -512,7 +512,7 @@ class Solution:
         """Conductivity of dissolved ions in a region as it stands in `current`, S/m."""
         terms = [FARADAY * ion.z**2 * self._mobile(k, found=found)
                  for k, ion in enumerate(self.ions) if ion.z]
-        return medium.open(self.s, "pore_seen") * sum(terms[1:], terms[0])
+        return medium.open(self.s, "pore_lagged") * sum(terms[1:], terms[0])
 
     def _power(self, medium: Liquid) -> tuple[Any, Any]:
         """Power of a region, -i_l . grad phi_l, in two: |i_l|^2/kappa, and the rest, W/m3."""

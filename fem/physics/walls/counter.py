@@ -70,7 +70,7 @@ class Holding(Observer):
         amount: charge of the metal in the step measured last, C (2D: C/m).
     """
 
-    needs: tuple[str, ...] = ("phi_l", "c_seen")
+    needs: tuple[str, ...] = ("phi_l", "c_lagged")
     provides: tuple[str, ...] = ("q_counter", "opposite")
     makes = ("counter_left",)
     lands = True

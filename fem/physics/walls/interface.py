@@ -66,7 +66,7 @@ class Interface:
     charge_scale: float = 100.0
     thickness: float = 0.0
     skins: list[Skin] = field(default_factory=list)
-    needs: tuple[str, ...] = ("phi_l", "c_seen")
+    needs: tuple[str, ...] = ("phi_l", "c_lagged")
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -97,11 +97,11 @@ class Interface:
             q.nodal = True
             # Metal lowers the barrier to more metal. With q of the same time a long step may have
             # several solutions or none, and Newton's method goes in circles.
-            seen = s.memory("q_seen", layer)
-            s.preparers.append(lambda: seen.x.array.__setitem__(slice(None), q.value.x.array))
+            lagged = s.memory("q_lagged", layer)
+            s.preparers.append(lambda: lagged.x.array.__setitem__(slice(None), q.value.x.array))
         else:
             s.define("q", dfem.Constant(s.domain.mesh, self.initial_charge), layer)
-            s.define("q_seen", s["q"], layer)
+            s.define("q_lagged", s["q"], layer)
         s.layer = layer
         s.memory("i_n", layer)
 
@@ -165,7 +165,7 @@ class Interface:
         """Drive, eta and i_n behind films, and the laws of eta: what makes metal, and the rest."""
         plus, minus = ("+", "-") if on_wall else ("", "")
         T = _side(s["T"], minus)
-        c = _side(s.values.get("c_at_walls", s["c_seen"]), minus)
+        c = _side(s.values.get("c_at_walls", s["c_lagged"]), minus)
         if "c_of_solids" in s.values:  # there c itself is 0
             c = c + _side(s["c_of_solids"], minus)
         i0 = e.i0(c, T)
@@ -206,8 +206,8 @@ class Interface:
     @staticmethod
     def _barrier(s: System, e: Electrode, plus: str, minus: str) -> Any:
         """Overpotential that plating on the bare share of a foreign wall needs, V."""
-        seen = kinetics.coverage(_side(s["q_seen"], minus), _side(e.q_cov, plus))
-        return _side(e.eta_nuc, plus) * (1 - seen)
+        lagged = kinetics.coverage(_side(s["q_lagged"], minus), _side(e.q_cov, plus))
+        return _side(e.eta_nuc, plus) * (1 - lagged)
 
     def pieces(self, s: System, e: Electrode) -> list[tuple[Any, Any, Any, str, str]]:
         """(i_n, its side reaction, (weight, measure), solid's side, electrolyte's side)."""

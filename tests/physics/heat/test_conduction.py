@@ -100,8 +100,8 @@ def test_a_contact_resistance_drops_what_flows_through_it(axisymmetric: bool) ->
     assert doubled == np.isclose(y, 0.5 * L).sum() / 2 == 3
     numbers_of = node_numbers(hot.s)["rise"]
     assert len({*numbers_of}) == len(y)  # a checkpoint tells them apart
-    seen = hot.s["T"]
-    side = {s: hot.s.integral(hot.s.form(seen(s) * domain.wall_weight(HOST) * domain.dS(HOST)))
+    lagged = hot.s["T"]
+    side = {s: hot.s.integral(hot.s.form(lagged(s) * domain.wall_weight(HOST) * domain.dS(HOST)))
             for s in "+-"}  # fmt: skip
     area = np.pi * WIDTH**2 if axisymmetric else WIDTH
     assert (side["-"] - side["+"]) / area == pytest.approx(2e-3, rel=1e-9)
@@ -258,9 +258,9 @@ def test_a_checkpoint_may_count_from_another_temperature() -> None:
     heat = Hot(slab(2), (ions, Conduction((PLAIN,), around)), scale=1.0).heat
     heat.rise.value.x.array[:] = 5.0
     heat.recall(())
-    assert heat.seen.x.array == pytest.approx(T0 + 5.0)
+    assert heat.lagged.x.array == pytest.approx(T0 + 5.0)
     heat.recall(())  # one of its own
-    assert heat.seen.x.array == pytest.approx(T0 + 5.0)
+    assert heat.lagged.x.array == pytest.approx(T0 + 5.0)
 
 
 def test_two_ranks(mpirun: Any, tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ WIDE = {"interface_width": "4 um"}
      r"fixed_charge\.0\.walls: false: walls see the ions"),
     ({"materials": {"ideal": IDEAL | {"t_plus": 1.2, "kappa": "1 S/m"}}}, "between 0 and 1"),
     ({"ion": [LI, A, ion("B", 0, 0.0)]}, r"ion\.2\.c0: 0 mol/m\^3: .* a trace of it, as 0\.001"),
-    ({"ion": [LI, A | {"name": "seen"}]}, r"ion\.1\.name: 'seen': c_seen stands for something"),
+    ({"ion": [LI, A | {"name": "lagged"}]},
+     r"ion\.1\.name: 'lagged': c_lagged stands for something"),
     ({"study": "growth", "growth": WIDE, "ion": [LI, A | {"adsorption": {
         "on": "collector", "sites": "1e-6 mol/m^2", "K": "1 m^3/mol"}}]},
      r"ion\.1\.adsorption: metal that grows covers the walls"),
