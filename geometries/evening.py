@@ -39,7 +39,7 @@ def uneven(geometry: Mapping[str, Any]) -> Iterator[Uneven]:
     """Uneven parameters of a [geometry], each with its mean.
 
     Args:
-        geometry: family and parameters, as in a case; empty for an own mesh.
+        geometry: family and parameters, as in a case; empty for an imported mesh.
     """
     yield from _between_layers(geometry)
     yield from _along_depth(geometry)

@@ -60,7 +60,7 @@ The library has {total} numbers: {counts}. `checked`: two places that do not cop
 
 A `family` of `[geometry]`, with its parameters. `hostplate list geometries NAME` prints the same,
 `hostplate new mine.toml --family NAME` writes a case to start from, `hostplate inspect mine.toml
---png host.png` draws yours. Which contacts to take, cell sizes and own meshes:
+--png host.png` draws yours. Which contacts to take, cell sizes and imported meshes:
 [hosts](geometries.md).""",
     "cases": """\
 # Gallery of cases

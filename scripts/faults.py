@@ -433,7 +433,7 @@ FAULTS = (
         f"{INVENTORY}/test_cycles.py::test_a_cathode_is_its_voltage_behind_a_resistance",
     ),
     Fault(
-        "an end of life is told after as many cycles as there are",
+        "an end of life is reported after as many cycles as there are",
         "fem.physics.inventory.outlook:extrapolated",
         "if len(last) < FEWEST:",
         "if len(last) < 1:",

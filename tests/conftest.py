@@ -29,7 +29,7 @@ CI_TIER = "not full and not campaign"
 #: Seconds for a test of the full tier that sets no time limit of its own.
 FULL_TIMEOUT = 4 * 3600.0
 #: Folders with the longest files: two workers begin with them, so that both end together.
-FIRST = (
+STARTED_FIRST = (
     "tests/verification", "tests/physics/metal", "tests/physics/ions", "tests/physics/walls",
     "tests/physics/nuclei", "tests/physics/electrons", "tests/run", "tests/faults", "tests/cases",
 )  # fmt: skip
@@ -137,14 +137,14 @@ class Job:
         limit = time.monotonic() + timeout
         while not answer.exists():
             if self.process.poll() is not None:
-                pytest.fail(f"exit {self.process.returncode}: {self.told()}")
+                pytest.fail(f"exit {self.process.returncode}: {self.output()}")
             if time.monotonic() > limit:
                 self.end()
-                pytest.fail(f"killed after {timeout} s: {self.told()}")
+                pytest.fail(f"killed after {timeout} s: {self.output()}")
             time.sleep(0.01)
         return json.loads(answer.read_text())
 
-    def told(self) -> str:
+    def output(self) -> str:
         """Command and the ends of its outputs."""
         out, err = ((self.folder / name).read_text(errors="replace") for name in ("out", "err"))
         return show(self.command, out, err)
@@ -317,7 +317,7 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with MPI jobs and the long files; tests outside the CI tier get hours."""
     config.stash[COLLECTED] = list(items)
-    items.sort(key=lambda item: (not on_ranks(item), not item.nodeid.startswith(FIRST)))
+    items.sort(key=lambda item: (not on_ranks(item), not item.nodeid.startswith(STARTED_FIRST)))
     for item in items:
         slow = item.get_closest_marker("full") or item.get_closest_marker("campaign")
         if slow and not item.get_closest_marker("timeout"):

@@ -92,12 +92,12 @@ class Case(Table):
     geometry: Geometry | None = Field(
         None, description="family and its parameters (`hostplate list` names them); or [mesh]"
     )
-    mesh: MeshFile | None = Field(None, description="own mesh; or [geometry]")
+    mesh: MeshFile | None = Field(None, description="imported mesh; or [geometry]")
     regions: dict[Glob, Region] = Field(
         default_factory=dict, description="what fills each region, by name or pattern"
     )
     materials: dict[Name, Annotated[dict[str, Any], AfterValidator(tables_read)]] = Field(
-        default_factory=dict, description="own materials, same keys as in the library"
+        default_factory=dict, description="user-defined materials, same keys as in the library"
     )
     library: dict[LibraryKind, dict[str, dict[str, Any]]] = Field(
         default_factory=dict,

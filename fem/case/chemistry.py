@@ -78,7 +78,10 @@ def _way_out(base: Metal, own: Mapping[str, Mapping[str, Any]]) -> str:
     fit += [n for n, table in own.items()
             if table.get("kind") == "electrolyte" and table.get("cation", base.name) == base.name]
     known = f"take {', '.join(dict.fromkeys(fit))}, or " if fit else ""
-    return f"{known}give an own [materials.X] of kind electrolyte with cation = '{base.name}'"
+    return (
+        f"{known}give a user-defined [materials.X] of kind electrolyte with "
+        f"cation = '{base.name}'"
+    )
 
 
 def _solids(sections: Mapping[str, Any], base: Metal) -> Iterator[str]:

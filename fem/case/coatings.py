@@ -77,7 +77,7 @@ class Film:
             if blocks is False and not conducts > 0.0:
                 raise CaseError(
                     f"{place}.blocks_{what}: false, but {symbol} of {coating.material!r} is 0; "
-                    f"leave it out, or give an own material with its {symbol}"
+                    f"leave it out, or give a user-defined material with its {symbol}"
                 )
             passes = conducts > 0.0 if blocks is None else not blocks
             ways.append(coating.thickness / conducts if passes else None)

@@ -72,7 +72,7 @@ def _lines(case: Case) -> Iterator[str]:
             yield f"  step {k}     {_step(step, timed)}"
     counts = status_counts(*used_materials(case))
     shown = ", ".join(f"{number} {status}" for status, number in counts.items())
-    yield f"  numbers    {shown} (library and own materials; overridden ones included)"
+    yield f"  numbers    {shown} (library and user-defined materials; overridden ones included)"
     yield from _foretold(case)
     yield from (f"  note       {note}" for note in notes(case))
     if case.mesh is None:

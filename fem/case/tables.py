@@ -59,7 +59,7 @@ def _micro(unit: Any) -> Any:
 
 
 class MeshFile(Table):
-    """A user's own mesh, instead of a geometry family."""
+    """An imported mesh, instead of a geometry family."""
 
     file: PathText = Field(
         description="mesh file (.msh, .vtu, .vtk, .xdmf, .med, .nas, .bdf), relative to the case"

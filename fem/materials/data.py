@@ -6,7 +6,7 @@
 A law or table may carry ``Ea = { value, source, status }``, an activation energy of its own origin.
 
 `status` is ``checked`` (read in the source or in two independent carriers), ``cited`` (attributed,
-not read) or ``assumed``. In a user's own material a plain ``"5.8e7 S/m"`` or ``{ law }`` will do;
+not read) or ``assumed``. In a user-defined material a plain ``"5.8e7 S/m"`` or ``{ law }`` will do;
 it counts as assumed.
 """
 

@@ -62,8 +62,8 @@ class Material(BaseModel):
         if value is None and name in type(self).model_fields:
             known = ", ".join(sorted(k for k in self.numbers() if k != name))
             raise CaseError(
-                f"{self.kind} {self.name!r}: {name} is not known; give it in an own material or in "
-                f"the case (known here: {known})"
+                f"{self.kind} {self.name!r}: {name} is not known; give it in a user-defined "
+                f"material or in the case (known here: {known})"
             )
         return value
 
@@ -579,10 +579,10 @@ def material(
         name: as in ``[regions.X] material``.
         own: the case's ``[materials]`` tables; they win over the library.
         folder: of the case file, for its csv tables.
-        cation: metal whose salt an own electrolyte is that does not say so: the case's.
+        cation: metal whose salt a user-defined electrolyte is that does not say so: the case's.
 
     Raises:
-        CaseError: unknown (names the nearest), or the own material is faulty.
+        CaseError: unknown (names the nearest), or the user-defined material is faulty.
     """
     own = own or {}
     if name in own:

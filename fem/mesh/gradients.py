@@ -31,8 +31,8 @@ class NodalGradient:
         g_k - sum_r b_kr (M^-1 s)_r,    g = <grad u>,  s_r = <grad g>_r
 
     with r the pairs of directions (xx, xy, yy ...), b_kr what <grad u>_k gives for the u that bends
-    by 1 in the way r and has no gradient at the node, s the bends that are seen, and M_qr what is
-    seen in the way q of such a u.
+    by 1 along r and has no gradient at the node, s the bends that are seen, and M_qr what is
+    seen along q of such a u.
 
     All methods are collective and return values of all local nodes, ghosts last.
 

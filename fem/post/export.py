@@ -65,7 +65,7 @@ def export(
         The files written.
 
     Raises:
-        CaseError: no such block or field, or a file is in the way; nothing was written.
+        CaseError: no such block or field, or a file of that name exists; nothing was written.
         RunError: the disk refuses.
     """
     result = Result(folder)

@@ -1,9 +1,9 @@
 """Does the answer depend on mesh or step? `hostplate converge`.
 
 Three meshes (every cell size, given or chosen by the family, times 2, 1, 1/2) at the case's time
-tolerance, and three time tolerances at the case's mesh. An own mesh cannot be coarsened: it is the
-coarsest of three, the others halve its cells; `DRAWN` says what that leaves out. From three values
-of a number follow the observed order
+tolerance, and three time tolerances at the case's mesh. An imported mesh cannot be coarsened: it is
+the coarsest of three, the others halve its cells; `DRAWN` says what that leaves out. From three
+values of a number follow the observed order
 
     p = log2 |a - b| / |b - c|        a coarse, b middle, c fine
 
@@ -32,8 +32,8 @@ __all__ = ["converge", "main_converge", "table", "variants"]
 
 MAX_TOLERANCE = 0.099
 DRAWN = (
-    "the own mesh is refined as it is drawn: corners of curved walls stay, so limit and error hold "
-    "for the drawn shape; how far that is from the curved one, only a finer drawn mesh can tell"
+    "an imported mesh is refined as it is drawn: corners of curved walls stay, so limit and error "
+    "hold for the drawn shape; only a finer drawn mesh can tell how far that is from the curved one"
 )
 
 

@@ -108,7 +108,7 @@ class Trouble:
     """End of a failed try to make a step, and the node that stands out.
 
     Attributes:
-        converged: then the step was given up because of its local error or change.
+        converged: then the step was rejected because of its local error or change.
         reason: of the nonlinear solver, one phrase.
         residual: largest row residual over the cell current.
         dt: size of the step, s.

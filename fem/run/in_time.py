@@ -73,7 +73,7 @@ class InTime(Simulation):
             if step is None and self._begin_gently(segment):
                 continue
             if step is None:
-                self._gave_up(segment)
+                self._stop_short(segment)
                 return True
             self.progress.note(s.t, self.stepper.dt)
             self.show_bar()

@@ -76,7 +76,7 @@ class Once:
             numbers = self._measured()
         with self._timed("write"):
             self._write(numbers, done)
-        self.say(f"done: {done.linear} Krylov iterations; {self._spent()}")
+        self.log(f"done: {done.linear} Krylov iterations; {self._spent()}")
 
     def _solve(self) -> Outcome:
         scale = self._flow()
@@ -193,7 +193,7 @@ class Once:
             values = self.probes.values()
             out["probes"] = {k.removeprefix("probe."): v for k, v in values.items()}
         for text in warnings:
-            self.say(f"note: {text}")
+            self.log(f"note: {text}")
         spent = time.perf_counter() - self.started
         return out | self.made | {
             "events": [], "warnings": warnings, "seconds": self.seconds, "wall_seconds": spent,
@@ -216,7 +216,7 @@ class Once:
     def close(self) -> None:
         """Free PETSc's objects; no file is open."""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """A line for the user, from rank 0."""
         if self.comm.rank == 0 and not self.quiet:
             print(text, flush=True)

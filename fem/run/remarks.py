@@ -19,31 +19,31 @@ class Remarks:
 
     Args:
         model: what is solved.
-        say: prints a line.
+        log: prints a line.
     """
 
-    def __init__(self, model: Model, say: Callable[[str], None]):
-        self.model, self.say = model, say
-        self.said: dict[str, str] = {}
+    def __init__(self, model: Model, log: Callable[[str], None]):
+        self.model, self.log = model, log
+        self.logged: dict[str, str] = {}
         for key, text in self._of_the_model():
             self.add(key, text)
 
     @property
     def texts(self) -> list[str]:
         """All of them, in the order in which they came up."""
-        return list(self.said.values())
+        return list(self.logged.values())
 
     def add(self, key: str, text: str, once: bool = False) -> None:
         """Add a warning; printed when its key is new, brought up to date later, but for `once`."""
-        if key not in self.said:
-            self.say(f"warning: {text}")
+        if key not in self.logged:
+            self.log(f"warning: {text}")
         elif once:
             return
-        self.said[key] = text
+        self.logged[key] = text
 
-    def take(self, kept: dict[str, str]) -> None:
+    def restore(self, kept: dict[str, str]) -> None:
         """Go on from those of a checkpoint; nothing is printed again."""
-        self.said = kept | self.said
+        self.logged = kept | self.logged
 
     def _of_the_model(self) -> Iterator[tuple[str, str]]:
         model = self.model

@@ -95,7 +95,7 @@ def _go_from_the_start(simulation: Simulation | Once, lock: FolderLock) -> None:
     """Run to the end in a folder that is locked, let go of it, and draw (collective)."""
     try:
         if lock.message:
-            simulation.say(lock.message)
+            simulation.log(lock.message)
         with simulation.stop.listening():
             simulation.begin()
             simulation.go()
@@ -161,7 +161,7 @@ def resume(
     lock = FolderLock(folder, comm).acquire()
     try:
         if lock.message:
-            simulation.say(lock.message)
+            simulation.log(lock.message)
         found = on_root(comm, checkpoint.latest, folder)  # now nobody writes a newer one
         on_root(comm, checkpoint.set_aside, found)
         if overrides:  # a run that dies once more goes on with them
@@ -207,7 +207,7 @@ def _measure(run: Simulation | Once) -> None:
     try:
         on_root(run.comm, _add_metrics, run.folder, run.case)
     except Exception as error:  # on all ranks alike
-        run.say(f"no metrics: {error}")
+        run.log(f"no metrics: {error}")
 
 
 def _add_metrics(folder: Path, case: Case) -> None:
@@ -236,11 +236,11 @@ def _draw(run: Simulation | Once) -> None:
         with run.stop.listening():
             drawn = draw(run.folder, run.comm, stop=lambda: run.stop.number != 0)
     except Exception as error:  # on all ranks alike
-        run.say(f"no figures: {error}")
+        run.log(f"no figures: {error}")
         return
-    run.say(f"{len(drawn)} figures in {run.folder / 'figures'}")
+    run.log(f"{len(drawn)} figures in {run.folder / 'figures'}")
     if run.comm.bcast(run.stop.number):
-        run.say(f"stopped by a signal; `hostplate post {run.folder}` draws the other figures")
+        run.log(f"stopped by a signal; `hostplate post {run.folder}` draws the other figures")
 
 
 def mesh_folder(case: Case) -> Path:

@@ -200,26 +200,26 @@ class Simulation:
         if every != kept.get("fields_every", every):
             self.next_output = self.s.t + every
         for name in damaged:
-            self.say(f"checkpoint {name} is damaged; using the one before it")
-        self.say(f"resumed at t = {self.s.t:g} s from {state.name}")
+            self.log(f"checkpoint {name} is damaged; using the one before it")
+        self.log(f"resumed at t = {self.s.t:g} s from {state.name}")
         if not exact:
-            self.say(f"written on {kept['ranks']} ranks, now {self.comm.size}: equal to rounding")
+            self.log(f"written on {kept['ranks']} ranks, now {self.comm.size}: equal to rounding")
         fresh = not self._has("series.csv")  # killed right after the first checkpoint
         self._open(1 if fresh else max(2, FieldWriter.next_series(self.comm, self.folder)))
         self.recorder.found = dict(kept.get("columns", {}))
         self.recorder.truncate(self.s.t if self.tally.steps else -1.0)
-        self.remarks.take(kept.get("remarks", {}).get("said", {}))
+        self.remarks.restore(kept.get("remarks", {}).get("said", {}))
 
     def _open(self, series: int) -> None:
         rounds = max(segment.cycle for segment in self.segments)
         self.recorder = Recorder(
             self.model, self.probes, self.folder, series, cycles=rounds
         )
-        self.remarks = Remarks(self.model, self.say)
+        self.remarks = Remarks(self.model, self.log)
         if "conserved" in self.origin:
             self.remarks.add("initial", self.origin)
         elif self.origin:
-            self.say(self.origin)
+            self.log(self.origin)
 
     def save(self) -> None:
         """Checkpoint now; what the series says so far goes to the disk first (collective)."""
@@ -244,7 +244,7 @@ class Simulation:
             "next_output": self.next_output,
             "fields_every": self.case.output.fields_every or math.inf,
             "settled": self.settled,
-            "remarks": {"said": self.remarks.said} if begun else {},
+            "remarks": {"said": self.remarks.logged} if begun else {},
             "columns": self.recorder.found if begun else {},
             "made": self.made,
         })  # fmt: skip
@@ -428,7 +428,7 @@ class Simulation:
         self.remarks.add("not joined", f"{segment.label}: no path joins the electrodes, and "
                          f"the voltage held drives no current; {NOT_JOINED}")
 
-    def _gave_up(self, segment: Segment, trouble: Trouble | None = None) -> None:
+    def _stop_short(self, segment: Segment, trouble: Trouble | None = None) -> None:
         """The smallest step failed: depletion is a result, anything else is an error.
 
         Args:
@@ -494,7 +494,7 @@ class Simulation:
             f"{k} = {v:.6g}" if isinstance(v, float) else f"{k} = {v}"
             for k, v in entry.items() if k != "event"
         )
-        self.say(f"event {event.name}: {text}")
+        self.log(f"event {event.name}: {text}")
 
     def _save_if_due(self, event: bool = False) -> None:
         """Checkpoint at an event, by wall time (rank 0 decides) or on a signal.
@@ -530,9 +530,9 @@ class Simulation:
         voltage = self.s.get_voltage()
         if progress is not None:
             shown = {c: self.recorder.found[c.name] for c in self.columns.values() if c.printed}
-            self.say(progress.line(self.tally.steps, step, voltage, shown))
+            self.log(progress.line(self.tally.steps, step, voltage, shown))
         else:
-            self.say(
+            self.log(
                 f"newton {step.newton}  krylov {step.linear}  "
                 f"voltage {format_quantity(voltage, 'V')}"
             )
@@ -571,7 +571,7 @@ class Simulation:
         if self.comm.rank == 0 and self.quiet and in_notebook():
             print()
         worst = ", ".join(f"{k} {v:.1e}" for k, v in self.tally.worst.items())
-        self.say(
+        self.log(
             f"done: {self.tally.steps} steps, {self.tally.newton} Newton, {self.tally.linear} "
             f"Krylov iterations, {self.tally.rejected} rejected; closures: {worst}; "
             f"{time.perf_counter() - self.wall_start:.1f} s"
@@ -625,14 +625,14 @@ class Simulation:
         if self.comm.rank == 0 and self.quiet and in_notebook():
             print(f"\r{self.progress.bar()}", end="", flush=True)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """A line for the user, from rank 0."""
         if self.comm.rank == 0 and not self.quiet:
             print(text, flush=True)
 
 
 class _Stepper(Stepper):
-    """Remembers how a last, small try ended, so that a run that gives up can say why."""
+    """Remembers how a last, small try ended, so that a run that stops can name the reason."""
 
     model: Model
     trouble: Trouble | None = None

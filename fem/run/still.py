@@ -91,7 +91,7 @@ class Steady(Simulation):
                 s.restore(before)
                 dt *= 0.3
                 if dt < self.settings.dt_min:
-                    self._gave_up(segment, Trouble.of(self.model, self.stages, done))
+                    self._stop_short(segment, Trouble.of(self.model, self.stages, done))
                     return
                 continue
             change = verdicts.error(s)

@@ -27,7 +27,7 @@ class Options:
         rtol: each row's residual (Euclidean norm, and its sum) over the cell current.
         closure_limit: what balances may miss over the cell current: sums of rows. Where they miss
             more, a residual that stands still is not taken for round-off.
-        max_newton: iterations before the step is given up.
+        max_newton: iterations before the step is rejected.
         max_potential_step: largest change of an overpotential in one iteration, V.
         linear_rtol: tightest relative tolerance of the iterative linear solver; it is looser where
             that is more than the residual needs.

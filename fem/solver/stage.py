@@ -211,7 +211,7 @@ class Stage:
             self.raw[name] = self.system.residuals[self.rows[k]] = r.copy()
             r[self.fixed[k]] = 0.0
             noise, in_sum = self.parts.noise(name)
-            with np.errstate(over="ignore", invalid="ignore"):  # of an iterate that is given up
+            with np.errstate(over="ignore", invalid="ignore"):  # of an iterate that is rejected
                 sums[:, k] = r @ r, noise @ noise, r.sum(), in_sum.sum()
             out.append(r)
         self.system.domain.comm.Allreduce(MPI.IN_PLACE, sums, op=MPI.SUM)

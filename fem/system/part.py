@@ -146,7 +146,7 @@ class Begun(NamedTuple):
 class Observer:
     """Base of parts that measure. All methods are collective, and all may be left as they are.
 
-    A step that was found may still be given up: ledgers that `step` fills count from `accept` on.
+    A step that was found may still be rejected: ledgers that `step` fills count from `accept` on.
     Numbers that have to outlive the run stand in `System.kept`.
 
     Attributes:

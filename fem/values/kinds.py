@@ -42,7 +42,7 @@ def without_files(value: Any) -> Any:
 
 
 def tables_read(value: Any, info: ValidationInfo) -> Any:
-    """An own material with its csv tables read in, so that it needs no other file."""
+    """A user-defined material with its csv tables read in, so that it needs no other file."""
     folder = Path((info.context or {}).get("folder") or Path.cwd())
     if isinstance(value, Mapping):
         if isinstance(value.get("table"), str) and isinstance(value.get("of"), str):

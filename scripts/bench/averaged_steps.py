@@ -49,7 +49,7 @@ def main(dimension: int, cells: int, most: int) -> None:
     comm = MPI.COMM_WORLD
     install_abort_hook(comm)
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         if comm.rank == 0:
             print(text, flush=True)
 
@@ -59,7 +59,7 @@ def main(dimension: int, cells: int, most: int) -> None:
     s = model.system
     sizes = {n: u.space.dofmap.index_map.size_global for n, u in s.unknowns.items()}
     count = domain.mesh.topology.index_map(domain.dim).size_global
-    say(f"{comm.size} ranks; {count} cells; unknowns {sizes}, {sum(sizes.values())} in all")
+    log(f"{comm.size} ranks; {count} cells; unknowns {sizes}, {sum(sizes.values())} in all")
     found = references(domain, pore_of(model))
     run = InTime(model, Path(tempfile.mkdtemp()))
     run.check()
@@ -68,26 +68,26 @@ def main(dimension: int, cells: int, most: int) -> None:
     run._consistent(segment)
     spent = 0.0
     tries = 0
-    say("       t      dt  newton  krylov  rejected  seconds  Laplace")
+    log("       t      dt  newton  krylov  rejected  seconds  Laplace")
     for k in range(most + 1):
         comm.Barrier()
         begin = time.process_time()
         step, _ = run._step(segment, follows, segment.end())
         took = comm.allreduce(time.process_time() - begin, op=MPI.MAX)
         if step is None:
-            say(f"no step at t = {s.t:g} s")
+            log(f"no step at t = {s.t:g} s")
             break
         for one in found:
             one.solve()
         if k:
             spent, tries = spent + took, tries + 1 + step.rejected
-        say(f"{s.t:8.1f} {step.dt:7.2f} {step.newton:7d} {step.linear:7d} {step.rejected:9d} "
+        log(f"{s.t:8.1f} {step.dt:7.2f} {step.newton:7d} {step.linear:7d} {step.rejected:9d} "
             f"{took:8.2f} {took / found[0].seconds:8.2f}")
         if s.t >= segment.end() * (1 - 1e-9):
             break
     for one in found:
-        say(str(one))
-    say(f"a try in Laplace problems: {ratios(spent / max(tries, 1), found)}")
+        log(str(one))
+    log(f"a try in Laplace problems: {ratios(spent / max(tries, 1), found)}")
 
 
 if __name__ == "__main__":

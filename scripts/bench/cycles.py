@@ -25,12 +25,12 @@ EVERY = 50
 def watch(started: float) -> None:
     """Print a line whenever another `EVERY` cycles begin."""
     enter: Any = in_time.InTime._enter
-    told = {0}
+    reported = {0}
 
     def noted(run: Any, number: int) -> None:
         done = max(run.segments[number].cycle - 1, 0)
-        if done % EVERY == 0 and done not in told:
-            told.add(done)
+        if done % EVERY == 0 and done not in reported:
+            reported.add(done)
             line(done, started)
         enter(run, number)
 

@@ -78,16 +78,16 @@ def main(study: str, dimension: int, cells: int, steps: int) -> None:
     comm = MPI.COMM_WORLD
     install_abort_hook(comm)
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         if comm.rank == 0:
             print(text, flush=True)
 
-    say(f"$ {command('heat', (study, dimension, cells, steps), comm.size)}")
+    log(f"$ {command('heat', (study, dimension, cells, steps), comm.size)}")
     case = block(study, dimension, cells)
     model = build(case, Domain.read(on_root(comm, mesh_folder, case), comm))
     s = model.system
     sizes = {n: u.space.dofmap.index_map.size_global for n, u in s.unknowns.items()}
-    say(f"{comm.size} ranks; unknowns {sizes}, {sum(sizes.values())} in all")
+    log(f"{comm.size} ranks; unknowns {sizes}, {sum(sizes.values())} in all")
     found = references(model.domain, s.unknowns["rise"].part)
     run = InTime(model, Path(tempfile.mkdtemp()))
     run.check()
@@ -105,7 +105,7 @@ def main(study: str, dimension: int, cells: int, steps: int) -> None:
     follows = run._start(segment)
     run._consistent(segment)
     shares = []
-    say("       t      dt  newton  krylov  rejected  seconds  heat  Laplace problems of heat a try")
+    log("       t      dt  newton  krylov  rejected  seconds  heat  Laplace problems of heat a try")
     for _ in range(steps):
         comm.Barrier()
         begin, clock.seconds = time.process_time(), 0.0
@@ -117,11 +117,11 @@ def main(study: str, dimension: int, cells: int, steps: int) -> None:
         for one in found:
             one.solve()
         shares.append(of_heat / (1 + step.rejected))
-        say(f"{s.t:8.2f} {step.dt:7.3f} {step.newton:7d} {step.linear:7d} {step.rejected:9d} "
+        log(f"{s.t:8.2f} {step.dt:7.3f} {step.newton:7d} {step.linear:7d} {step.rejected:9d} "
             f"{took:8.2f} {of_heat:6.2f} {shares[-1] / found[0].seconds:8.2f}")
     for one in found:
-        say(str(one))
-    say(f"T_max {numbers['T_max']:.6f} K, first law {numbers['first_law']:.1e}; heat takes "
+        log(str(one))
+    log(f"T_max {numbers['T_max']:.6f} K, first law {numbers['first_law']:.1e}; heat takes "
         f"{ratios(statistics.median(shares), found)} Laplace problems a step (median)")
 
 

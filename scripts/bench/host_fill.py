@@ -59,22 +59,22 @@ def main(name: str, seconds: float, *overrides: str) -> None:
     comm = MPI.COMM_WORLD
     install_abort_hook(comm)
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         if comm.rank == 0:
             print(text, flush=True)
 
-    say(f"$ {command('host_fill', (name, f'{seconds:g}', *overrides), comm.size)}")
+    log(f"$ {command('host_fill', (name, f'{seconds:g}', *overrides), comm.size)}")
     case = Case.load(name, overrides=overrides)
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     model = build(case, domain)
     s = model.system
     sizes = {n: u.space.dofmap.index_map.size_global for n, u in s.unknowns.items()}
-    say(f"{comm.size} ranks; unknowns {sizes}, {sum(sizes.values())} in all")
+    log(f"{comm.size} ranks; unknowns {sizes}, {sum(sizes.values())} in all")
     found = references(domain, s.unknowns["xi"].part)
     laplace = found[0]
     for one in found:
         one.solve(5)
-        say(str(one))
+        log(str(one))
     clock, contact, stock = Clock(), s["contact"], s["stock"]
     s.deciders[:] = [clock.timed(d) if d == contact.update else d for d in s.deciders]
     stock._connect = clock.timed(stock._connect)
@@ -87,38 +87,38 @@ def main(name: str, seconds: float, *overrides: str) -> None:
     spent = clock.seconds = 0.0
     numbers: dict[str, float] = {}
     newton = krylov = tries = steps = 0
-    say("       t      dt  newton  krylov  rejected  voltage/mV   tip/um  seconds  Laplace")
+    log("       t      dt  newton  krylov  rejected  voltage/mV   tip/um  seconds  Laplace")
     while s.t < end * (1 - 1e-9):
         comm.Barrier()
         begin = time.process_time()
         step, numbers = run._step(segment, follows, end)
         took = comm.allreduce(time.process_time() - begin, op=MPI.MAX)
         if step is None:
-            say(f"no step at t = {s.t:g} s")
+            log(f"no step at t = {s.t:g} s")
             break
         spent += took
         for one in found:
             one.solve()
         newton, krylov = newton + step.newton, krylov + step.linear
         steps, tries = steps + 1, tries + 1 + step.rejected
-        say(
+        log(
             f"{s.t:8.1f} {step.dt:7.2f} {step.newton:7d} {step.linear:7d} {step.rejected:9d} "
             f"{1e3 * s.get_voltage():11.4f} {1e6 * numbers['tip']:8.3f} {took:8.2f} "
             f"{took / laplace.seconds:8.2f}"
         )
     for one in found:
-        say(str(one))
+        log(str(one))
     thirds = thirds_of(s["stock"].depth_profile(), "plated")
-    say(
+    log(
         f"{steps} steps, {tries} tries, {newton} Newton, {krylov} Krylov iterations; "
         f"{spent:.1f} s; a try in Laplace problems: {ratios(spent / max(tries, 1), found)}"
     )
-    say(
+    log(
         f"voltage {1e3 * s.get_voltage():.5f} mV, tip {1e6 * numbers['tip']:.4f} um, metal in "
         f"top, middle, bottom third {', '.join(f'{x:.5f}' for x in thirds)}"
     )
     pieces = comm.allreduce(clock.seconds, op=MPI.MAX)
-    say(f"telling pieces apart: {pieces:.2f} s, {pieces / spent:.2%} of the steps")
+    log(f"telling pieces apart: {pieces:.2f} s, {pieces / spent:.2%} of the steps")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 Case `chazalviel` (1.5 times the limiting current, to 3 L^2/D) with cells from 0.1 nm at the
 electrodes on, and as many in the depleted part as make the number of unknowns. Iterations with the
-factors of the one before count as Newton's, and factorisations are told beside.
+factors of the one before count as Newton's, and factorisations stand beside.
 """
 
 from __future__ import annotations

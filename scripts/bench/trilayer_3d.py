@@ -36,11 +36,11 @@ def main(steps: int, *overrides: str) -> None:
     comm = MPI.COMM_WORLD
     install_abort_hook(comm)
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         if comm.rank == 0:
             print(text, flush=True)
 
-    say(f"$ {command('trilayer_3d', (steps, *overrides), comm.size)}")
+    log(f"$ {command('trilayer_3d', (steps, *overrides), comm.size)}")
     case = Case.load("trilayer_cg_3d", overrides=overrides)
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     model = build(case, domain)
@@ -49,12 +49,12 @@ def main(steps: int, *overrides: str) -> None:
     potentials = [n for n, u in s.unknowns.items() if not u.differential]
     start, main_stage = Stage(s, potentials, options), Stage(s, list(s.unknowns), options)
     sizes = {n: u.space.dofmap.index_map.size_global for n, u in s.unknowns.items()}
-    say(f"{comm.size} ranks; unknowns {sizes}, {sum(sizes.values())} in all")
+    log(f"{comm.size} ranks; unknowns {sizes}, {sum(sizes.values())} in all")
     found = references(domain, pore_of(model))
     laplace = found[0]
     for one in found:
         one.solve(3)
-        say(str(one))
+        log(str(one))
 
     current = -10.0 * model.area
     s.set_voltage(-(model.setup.surfaces.deepest_nucleation + 0.05))
@@ -67,14 +67,14 @@ def main(steps: int, *overrides: str) -> None:
         outcome = stage.solve(Control(current), abs(current))
         seconds = comm.allreduce(time.process_time() - begin, op=MPI.MAX)
         each = seconds / max(outcome.newton, 1) / laplace.seconds
-        say(
+        log(
             f"{label:>10} {outcome.newton:7d} {outcome.linear:7d} {outcome.factored:8d} "
             f"{seconds:9.2f} {each:9.2f}  {outcome.reason}"
         )
         rows.append((outcome.newton, outcome.linear, seconds))
         return outcome.converged
 
-    say("      step  newton  krylov  set-ups   seconds  Laplace problems a Newton iteration")
+    log("      step  newton  krylov  set-ups   seconds  Laplace problems a Newton iteration")
     timed("start", start)
     hold(start)
     dt = 1.0
@@ -87,9 +87,9 @@ def main(steps: int, *overrides: str) -> None:
         s.accept()
         dt *= 1.5
     for one in found:
-        say(str(one))
+        log(str(one))
     newton, krylov, seconds = (sum(column) for column in zip(*rows[1:], strict=True))
-    say(
+    log(
         f"{newton} Newton iterations, {krylov / max(newton, 1):.1f} Krylov each, "
         f"each in Laplace problems: {ratios(seconds / max(newton, 1), found)}"
     )

@@ -17,7 +17,7 @@ MINE: dict[str, Any] = {
 
 
 def data(plated: str, name: str = "mine", **changes: Any) -> dict[str, Any]:
-    """A planar cell; `mine` is an own electrolyte that says nothing of its salt."""
+    """A planar cell; `mine` is a user-defined electrolyte that says nothing of its salt."""
     return {
         "schema": 1, "title": "test", "metal": plated, "electrolyte": name,
         "materials": {"mine": MINE},
@@ -42,7 +42,7 @@ def kinetics(alpha_a: float | None, alpha_c: float | None = None, surface: str =
         # the metal's own electrolytes are named
         (data("Na", "LiPF6_EC_EMC_3_7"),
          "electrolyte: 'LiPF6_EC_EMC_3_7': is a salt of Li (z = 1); Na (z = 1) cannot be plated "
-         "from it; take NaPF6_diglyme, NaPF6_EC_PC, mine, or give an own [materials.X]"),
+         "from it; take NaPF6_diglyme, NaPF6_EC_PC, mine, or give a user-defined [materials.X]"),
         (data("Zn", "LiTFSI_DOL_DME"), "Zn (z = 2) cannot be plated from it; take ZnSO4_aq,"),
         (data("Li", "ZnSO4_aq"), "is a salt of Zn (z = 2); Li (z = 1) cannot be plated from it"),
         (data("Mg", "ZnSO4_aq"), "take MgTFSI2_diglyme,"),  # the same charge is not enough

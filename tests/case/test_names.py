@@ -89,7 +89,7 @@ def test_a_name_that_the_mesh_will_not_have_is_told_with_the_nearest(
 def test_every_region_of_the_mesh_to_come_is_filled_once(
     changes: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    """Told by `check`, and by a run before it builds the mesh."""
+    """Reported by `check`, and by a run before it builds the mesh."""
     case = Case.from_dict(mat(changes))
     for way in (lambda: summary(case), lambda: case.run(tmp_path / "r")):
         with pytest.raises(CaseError) as caught:

@@ -45,7 +45,7 @@ def test_case_of_a_file_asks_for_it(family: str, tmp_path: Path,
 def test_new_writes_once_and_names_what_it_cannot_make(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file in the way stays; an unknown family and a dimension that is not made are named."""
+    """A file that exists stays; an unknown family and a dimension that is not made are named."""
     file = tmp_path / "mine.toml"
     assert main(["new", str(file), "--family", "fibre_mat"]) == 0
     before = file.read_text()

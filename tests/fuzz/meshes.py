@@ -220,7 +220,7 @@ def no_section(s: Sections, draw: random.Random) -> None:
     del s[draw.choice(list(s))]
 
 
-SAME = (shuffled, renumbered, commented, turned, spare_node)
+EQUIVALENT = (shuffled, renumbered, commented, turned, spare_node)
 BROKEN = (empty_group, same_name, no_name, wrong_version, bad_number, flat_cell, cell_twice,
           lost_cells, wrong_tag, wrong_node, wrong_count, no_section)  # fmt: skip
 
@@ -251,7 +251,7 @@ def mutant(texts: dict[str, bytes], draw: random.Random) -> tuple[str, bytes, bo
     """Mutate a file: the change, the file, and whether it still holds the same mesh."""
     version, kind = "2.2", draw.random()
     if kind < 0.3:
-        change: Callable[..., Any] = draw.choice(SAME)
+        change: Callable[..., Any] = draw.choice(EQUIVALENT)
     elif kind < 0.8:
         change = draw.choice(BROKEN)
     else:
@@ -259,7 +259,7 @@ def mutant(texts: dict[str, bytes], draw: random.Random) -> tuple[str, bytes, bo
         return f"{version} {change.__name__}", change(texts[version], draw), False
     sections = split(texts[version].decode())
     change(sections, draw)
-    return f"{version} {change.__name__}", join(sections).encode(), change in SAME
+    return f"{version} {change.__name__}", join(sections).encode(), change in EQUIVALENT
 
 
 # -- children ----------------------------------------------------------------------------------

@@ -30,27 +30,27 @@ FIBRES = {"name": "cu", "thickness": "20 um", "porosity": 0.8, "fibre_diameter":
 GRID = {"name": "net", "thickness": "14 um", "wire": "4 um", "pitch": "10 um"}
 WHISKERS = {"name": "sic", "thickness": "9 um", "length": "8 um", "diameter": "1.5 um",
             "spacing": "5 um"}
-FLAT = {"width": "40 um", "separator": "5 um", "growth": 1.6}
+PLANAR = {"width": "40 um", "separator": "5 um", "growth": 1.6}
 DEEP = {"dimension": 3, "width": "20 um", "separator": "5 um", "growth": 1.8}
 SMALL: dict[str, tuple[str, dict[str, Any]]] = {
-    "bed": ("particle_bed", {**FLAT, "layers": [{**BED, "spread": 0.1}]}),
-    "yolk": ("particle_bed", {**FLAT, "layers": [{
+    "bed": ("particle_bed", {**PLANAR, "layers": [{**BED, "spread": 0.1}]}),
+    "yolk": ("particle_bed", {**PLANAR, "layers": [{
         **BED, "thickness": "25 um", "contact": "separate", "porosity": 0.82, "diameter": "7 um",
         "core": {"diameter": 0.5, "gap": 0.75, "neck": 0.3, "mouth": 0.3}}]}),
     "bed_3d": ("particle_bed", {**DEEP, "layers": [{**BED, "porosity": 0.75, "diameter": "6 um"}]}),
-    "pores": ("pore_array", {**FLAT, "layers": [{**PORES, "diameter": ["6 um", "3 um"]}]}),
+    "pores": ("pore_array", {**PLANAR, "layers": [{**PORES, "diameter": ["6 um", "3 um"]}]}),
     "pores_3d": ("pore_array", {**DEEP, "width": "16 um", "layers": [PORES]}),
-    "tube": ("fibre_mat", {**FLAT, "contacts": "tree", "layers": [{
+    "tube": ("fibre_mat", {**PLANAR, "contacts": "tree", "layers": [{
         **FIBRES, "lumen": {"open": 0.4, "mouth": 0.1}}]}),
     "iso_3d": ("fibre_mat", {**DEEP, "width": "24 um", "layers": [{
         **FIBRES, "porosity": 0.85, "orientation": "isotropic"}]}),
-    "grid": ("grid", {**FLAT, "layers": [{
+    "grid": ("grid", {**PLANAR, "layers": [{
         **GRID, "skin": {"name": "zno", "thickness": "0.5 um"}}]}),
     "grid_3d": ("grid", {**DEEP, "layers": [GRID]}),
     "woven_3d": ("grid", {**DEEP, "layers": [{**GRID, "weave": "woven"}]}),
-    "whiskers": ("whiskers", {**FLAT, "layers": [WHISKERS]}),
+    "whiskers": ("whiskers", {**PLANAR, "layers": [WHISKERS]}),
     "whiskers_3d": ("whiskers", {**DEEP, "layers": [WHISKERS]}),
-    "stack": ("stack", {**FLAT, "gap": "2 um", "contacts": "tree", "layers": [
+    "stack": ("stack", {**PLANAR, "gap": "2 um", "contacts": "tree", "layers": [
         {"family": "fibre_mat", **FIBRES, "name": "rgo"},
         {"family": "particle_bed", **BED, "name": "sio2", "contact": "separate", "porosity": 0.75},
         {"family": "fibre_mat", **FIBRES, "name": "rgo_top"},
@@ -323,7 +323,7 @@ def test_near_tangency_is_refused():
 def test_refusals_name_the_limit():
     def refused(family: str, layer: dict[str, Any], match: str, **more: Any) -> None:
         with pytest.raises(CaseError, match=match):
-            geometries.build(family, {**FLAT, **more, "layers": [layer]}, Path("never"))
+            geometries.build(family, {**PLANAR, **more, "layers": [layer]}, Path("never"))
 
     refused("particle_bed", {**BED, "porosity": 0.2},
             r"layers\.bed\.porosity: 0\.2 cannot .* reachable here 0\.[45].* take a higher")

@@ -194,15 +194,15 @@ SLITS = [{"name": f"l{k}", "thickness": "2 um", "pitch": "10 um", "opening": 0.1
     ("aligned_channels", TILTED | {"width": "60 um"}, "at random reach a spacing"),
     ("lamella", {"layers": SLITS, "seed": 1, "size_wall": "1 um", "spacing": "2 um"}, "rims of"),
 ])  # fmt: skip
-def test_what_has_no_place_is_told_without_a_mesh(
+def test_what_has_no_place_is_reported_without_a_mesh(
     family: str, parameters: dict[str, Any], words: str
 ) -> None:
     """`check` places and the run meshes: both refuse with the same words."""
-    with pytest.raises(CaseError, match=words) as told:
+    with pytest.raises(CaseError, match=words) as placed:
         check_place(family, resolve(family, parameters))
     with pytest.raises(CaseError) as refused:
         geometries.build(family, parameters, Path("never"))
-    assert str(refused.value) == str(told.value)
+    assert str(refused.value) == str(placed.value)
     assert not Path("never").exists()
 
 

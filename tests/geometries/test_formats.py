@@ -102,7 +102,7 @@ def test_its_voltage_is_the_known_one(author: str, dimension: int, tmp_path: Pat
     assert result.summary["voltage"] == pytest.approx(VOLTAGE, rel=1e-6)
 
 
-# --------------------------------------------------------------------------- told what to save
+# --------------------------------------------------------------------------- saved by other words
 
 
 def refused(file: Path, capfd: pytest.CaptureFixture[str], **options: Any) -> str:

@@ -1,4 +1,4 @@
-"""A run that gives up: what it says and leaves behind; of the failed step, nothing."""
+"""A run that cannot go on: its message, and what it leaves behind; of the failed step, nothing."""
 
 from __future__ import annotations
 

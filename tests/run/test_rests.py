@@ -31,7 +31,7 @@ RT_F = GAS_CONSTANT * 298.15 / FARADAY
 PLAIN: dict[str, Any] = {
     "kind": "electrolyte", "c0": "1 mol/L", "D": "3e-10 m^2/s", "t_plus": 0.4, "kappa": "1 S/m",
 }  # fmt: skip
-FLAT = {"family": "planar", "length": "100 um", "size": "5 um"}
+PLANAR = {"family": "planar", "length": "100 um", "size": "5 um"}
 GROWN = {"family": "planar", "length": "15 um", "size": "0.5 um"}
 
 
@@ -39,7 +39,7 @@ def cell(protocol: list[dict[str, Any]], **changes: Any) -> Case:
     """A planar cell with an electrolyte of constant properties; `changes` replace entries."""
     data: dict[str, Any] = {
         "schema": 1, "title": "rests", "metal": "Li", "electrolyte": "plain",
-        "temperature": "298.15 K", "materials": {"plain": PLAIN}, "geometry": FLAT,
+        "temperature": "298.15 K", "materials": {"plain": PLAIN}, "geometry": PLANAR,
         "protocol": protocol, "output": {"figures": False},
     }  # fmt: skip
     return Case.from_dict(json.loads(json.dumps(data | changes)))
@@ -172,7 +172,7 @@ def test_a_held_voltage_that_leaves_rest(rate: float, kappa: float, tmp_path: Pa
     step = {"step": "hold", "voltage": ramp, "duration": f"{0.6 / rate} s"}
     result = cell(
         [step], materials={"plain": PLAIN | {"kappa": f"{kappa} S/m"}},
-        collector={"material": "Cu"}, geometry=FLAT | {"length": "40 um", "size": "2 um"},
+        collector={"material": "Cu"}, geometry=PLANAR | {"length": "40 um", "size": "2 um"},
     ).run(tmp_path / "r")  # fmt: skip
     print(result.summary["closures"], result.summary["newton"])
     assert result.summary["t"] == pytest.approx(0.6 / rate)
@@ -183,7 +183,7 @@ def test_a_held_voltage_that_leaves_rest(rate: float, kappa: float, tmp_path: Pa
 def test_a_rest_in_short_cells(size: str, tmp_path: Path) -> None:
     """The last bits of c are 2e-8 and 2e-7 of the current that residuals are compared with."""
     result = cell(
-        [plate(100.0, 1.0), rest(5.0)], geometry=FLAT | {"length": "10 um", "size": size}
+        [plate(100.0, 1.0), rest(5.0)], geometry=PLANAR | {"length": "10 um", "size": size}
     ).run(tmp_path / "r")
     print(result.summary["closures"], result.summary["steps"], result.summary["newton"])
     assert result.summary["t"] == pytest.approx(6.0)
@@ -533,7 +533,7 @@ def test_a_floating_slab_from_side_to_side(tmp_path: Path) -> None:
         cell([plate(10.0, 1.0)], **slab).run(tmp_path / "plate")
 
 
-NEAR = FLAT | {"size": "2 um", "size_collector": "20 nm", "size_width": "5 um"}
+NEAR = PLANAR | {"size": "2 um", "size_collector": "20 nm", "size_width": "5 um"}
 
 
 @pytest.mark.parametrize("dt_min", ["0.1 ms", "1e-12 s"])

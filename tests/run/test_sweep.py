@@ -93,16 +93,16 @@ def test_processes_of_a_job_share_its_points(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two processes in each of three jobs of an array: six parts, each once."""
-    told = []
+    submitted = []
 
     def start(command: list[str], env: dict[str, str]) -> Any:
-        told.append((command[3:], env["SLURM_ARRAY_TASK_ID"], env["SLURM_ARRAY_TASK_COUNT"]))
+        submitted.append((command[3:], env["SLURM_ARRAY_TASK_ID"], env["SLURM_ARRAY_TASK_COUNT"]))
         return SimpleNamespace(wait=lambda: None, poll=lambda: 0)
 
     monkeypatch.setattr(module.subprocess, "Popen", start)
     for job in (0, 1, 2):
         module._in_processes(tmp_path, 2, ["sweep", "x"], (job, 3))
-    assert told == [(["sweep", "x"], str(k), "6") for k in range(6)]
+    assert submitted == [(["sweep", "x"], str(k), "6") for k in range(6)]
 
 
 def test_a_command_in_two_processes_writes_table_and_map(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ IDEAL = {  # Nernst-Einstein conductivity
 PLAIN = IDEAL | {"kappa": "1 S/m"}
 FAST = 1e4  # A/m2; exchange current density of electrodes that are nearly reversible
 
-FLAT = {"family": "planar", "length": "100 um", "size": "2 um", "size_width": "10 um"}
+PLANAR = {"family": "planar", "length": "100 um", "size": "2 um", "size_width": "10 um"}
 
 
 def case(**changes: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def case(**changes: Any) -> dict[str, Any]:
         "electrolyte": "ideal",
         "temperature": "298.15 K",
         "study": "tertiary",
-        "geometry": FLAT,
+        "geometry": PLANAR,
         "materials": {"ideal": IDEAL},
         "kinetics": [kinetics("collector"), kinetics("counter")],
         "protocol": [{"step": "plate", "current_density": "100 A/m^2", "duration": "1 s"}],

@@ -23,7 +23,7 @@ from fem.physics.ions.ions import Ions, Medium
 from fem.physics.ions.salt import Data, SaltLedger
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.crystal import Crystal
-from fem.physics.metal.deposit import Deposit
+from fem.physics.metal.ledger import MetalLedger
 from fem.physics.metal.metal import Counter, Film, Metal
 from fem.run.start import hold
 from fem.setup import kinetics
@@ -363,7 +363,7 @@ class Growth:
 
     def books(self) -> Books:
         """The measurements of a run."""
-        parts = Circuit(), SaltLedger(self.ions, Data()), Deposit(self.metal)
+        parts = Circuit(), SaltLedger(self.ions, Data()), MetalLedger(self.metal)
         return Books.opened(self.s, *parts)
 
     def contour(self) -> Array:

@@ -77,8 +77,8 @@ def unfit(region: str, name: str, liquid: Any, own: Any, T: float) -> str:
     if wrong:
         few = f"give {' and '.join(numbers)} as a number, or " if numbers else "give "
         return (
-            f"{', '.join(wrong)}, but ions of a charged medium are ideal and dilute; {few}an own "
-            "[materials.X] with D and t_plus as numbers and kappa = "
+            f"{', '.join(wrong)}, but ions of a charged medium are ideal and dilute; {few}a "
+            "user-defined [materials.X] with D and t_plus as numbers and kappa = "
             '{ law = "nernst_einstein" }, as the case nanochannel_separator does'
         )
     given = getattr(own, "t_plus", None)

@@ -32,13 +32,13 @@ class Charges(Observer):
         shifts: what the charge of a region does to its ions.
         walls: regions whose ions the kinetics see.
         start: salt at the start where anions are given, mol/m3.
-        said: warnings.
+        warnings: of the case.
     """
 
     shifts: Mapping[str, Shift]
     walls: tuple[str, ...]
     start: Mapping[str, float]
-    said: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     provides: tuple[str, ...] = ("c_plus", "c_minus")
     makes = ("c_plus_min", "c_minus_min")
@@ -129,4 +129,4 @@ class Charges(Observer):
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Ideal conductivity against the one that is given."""
         if not closely:
-            yield from ((f"fixed_charge.{k}", text) for k, text in enumerate(self.said))
+            yield from ((f"fixed_charge.{k}", text) for k, text in enumerate(self.warnings))

@@ -160,7 +160,7 @@ def _without_permittivity(table: Map, sections: Mapping[str, Any]) -> Iterator[s
             if not varies(sigma) and not number(sigma) > 0.0:
                 yield (
                     f"map, region {name!r}: eps_r of {found.name!r} is not known; give "
-                    f"[map.regions.{name}] eps_r, or eps_r in an own material"
+                    f"[map.regions.{name}] eps_r, or eps_r in a user-defined material"
                 )
 
 

@@ -233,7 +233,7 @@ def _film(case: Any, name: str, solid: str, electrostatic: bool) -> float:
             if not found.has("eps_r"):
                 raise CaseError(
                     f"{where}.material: {coating.material!r}: its eps_r is not known; give it in "
-                    "an own material"
+                    "a user-defined material"
                 )
             inverse += coating.thickness / (EPSILON_0 * float(found.eps_r))
     return inverse
@@ -279,7 +279,7 @@ def _eps_of(material: Any, name: str, way_out: str) -> float:
     if not material.has("eps_r"):
         raise CaseError(
             f"map, region {name!r}: eps_r of {material.name!r} is not known; give {way_out}, or "
-            "eps_r in an own material"
+            "eps_r in a user-defined material"
         )
     return float(material.eps_r)
 

@@ -18,8 +18,8 @@ from fem.mesh.domain import Domain
 from fem.physics.displacement import Displacement
 from fem.physics.metal.covering import Barrier, Covering
 from fem.physics.metal.crystal import Crystal
-from fem.physics.metal.deposit import Deposit
 from fem.physics.metal.events import MetalEvents
+from fem.physics.metal.ledger import MetalLedger
 from fem.physics.metal.metal import Counter, Film, Metal
 from fem.physics.metal.penetration import Penetration
 from fem.physics.metal.resolution import Resolution
@@ -69,11 +69,11 @@ def books(setup: Setup, _growth: Growth) -> Iterator[Part]:
     """Observers of the metal of a case, and the limit of what its front draws."""
     case, metal, ions = setup.case, setup.part("front"), setup.part("ions")
     nuclei = setup.part("nuclei")
-    yield (deposit := Deposit(metal))
-    yield Room(deposit)
+    yield (ledger := MetalLedger(metal))
+    yield Room(ledger)
     yield Penetration(metal, case, setup.c0)
-    yield MetalEvents(deposit)
-    yield Resolution(deposit, (*metal.films, *(nuclei.surfaces if nuclei else ())))
+    yield MetalEvents(ledger)
+    yield Resolution(ledger, (*metal.films, *(nuclei.surfaces if nuclei else ())))
     if ions.salty and _may_limit(case, setup.domain):
         yield Supply(ions, metal)
 

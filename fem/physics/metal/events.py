@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.physics.metal.deposit import Deposit
+from fem.physics.metal.ledger import MetalLedger
 from fem.physics.metal.pieces import COLLECTOR_PIECE
 from fem.system.part import Begun, Event, Observer
 from fem.system.system import System
@@ -30,14 +30,14 @@ class MetalEvents(Observer):
     nothing grows from then on; its electrolyte takes up `volume`.
 
     Args:
-        deposit: the metal's books.
+        ledger: the metal's books.
     """
 
     needs: tuple[str, ...] = ("stock", "voids")
     provides: tuple[str, ...] = ()
 
-    def __init__(self, deposit: Deposit):
-        self.deposit = deposit
+    def __init__(self, ledger: MetalLedger):
+        self.ledger = ledger
         self.noted: set[str] = set()
         self.begun: Begun | None = None
 
@@ -62,9 +62,9 @@ class MetalEvents(Observer):
         self._remember()
 
     def _remember(self) -> None:
-        self.joined = self.deposit.joined
-        self.islands = {piece["piece"]: piece for piece in self.deposit.pieces}
-        self.voids = {*self.deposit.voids()}
+        self.joined = self.ledger.joined
+        self.islands = {piece["piece"]: piece for piece in self.ledger.pieces}
+        self.voids = {*self.ledger.voids()}
 
     def events(self) -> Iterable[Event]:
         """Events of the last accepted step (collective).
@@ -82,37 +82,37 @@ class MetalEvents(Observer):
 
     def _news(self) -> list[tuple[str, dict[str, Any]]]:
         """Names and numbers of what has happened (collective)."""
-        deposit, domain = self.deposit, self.s.domain
+        ledger, domain = self.ledger, self.s.domain
         charge = float(self.s.charges["passed"][0]) / self.s["circuit"].area
         found: list[tuple[str, dict[str, Any]]] = []
-        if deposit.shorted and "short_circuit" not in self.noted:
-            found.append(("short_circuit", {"place": list(deposit.shorted)}))
-        place = deposit.tip_place
+        if ledger.shorted and "short_circuit" not in self.noted:
+            found.append(("short_circuit", {"place": list(ledger.shorted)}))
+        place = ledger.tip_place
         if domain.host and place and "overflow" not in self.noted:
             if domain.along(np.array([place]))[0] > domain.host[0]:
                 found.append(("overflow", {"place": list(place)}))
-        for solid in sorted(deposit.joined - self.joined):
-            at = deposit.contacts.where(deposit.contacts.number_of(solid), joined=True)
+        for solid in sorted(ledger.joined - self.joined):
+            at = ledger.contacts.where(ledger.contacts.number_of(solid), joined=True)
             found.append(("bridge", {
-                "piece": COLLECTOR_PIECE, "place": at, "region": deposit.solid_names[solid]}))
-        now = deposit.voids()
-        closed = {*now} - self.voids - deposit.s["voids"].late
+                "piece": COLLECTOR_PIECE, "place": at, "region": ledger.solid_names[solid]}))
+        now = ledger.voids()
+        closed = {*now} - self.voids - ledger.s["voids"].late
         found += [("void", now[number]) for number in sorted(closed)]
         return [(name, more | {"charge": charge}) for name, more in found] + [*self._islands()]
 
     def _islands(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Pieces that lost or found a contact, by their number; the collector's is 1."""
-        deposit = self.deposit
-        now = {piece["piece"]: piece for piece in deposit.pieces}
+        ledger = self.ledger
+        now = {piece["piece"]: piece for piece in ledger.pieces}
         counts = {"pieces": len(now), "before": len(self.islands)}
         for number in sorted({*now} - {*self.islands}):
             yield "island", self._piece(number, now[number]) | {
-                "contact": deposit.contacts.where(number), **counts,
+                "contact": ledger.contacts.where(number), **counts,
             }
         for number in sorted({*self.islands} - {*now}):
-            heir, more = deposit.contacts.heir(number), self._piece(number, self.islands[number])
+            heir, more = ledger.contacts.heir(number), self._piece(number, self.islands[number])
             if heir:
-                at = deposit.contacts.where(number, joined=True)
+                at = ledger.contacts.where(number, joined=True)
                 yield "joined", more | {"to": heir, "contact": at, **counts}
             else:
                 yield "dissolved", more | counts
@@ -130,7 +130,7 @@ class MetalEvents(Observer):
         s, segment = self.s, self.begun.segment if self.begun else None
         served = "supply" in s.values and s["supply"].bounds
         held = segment is not None and segment.voltage is not None and not served
-        low = self.deposit.lowest() if held else None
+        low = self.ledger.lowest() if held else None
         if low is None or low > LOW_SHARE * s["ions"].c0:
             return None
         return (

@@ -18,7 +18,7 @@ from fem.physics.metal.pieces import COLLECTOR_PIECE, TOUCH_HEIGHT
 from fem.system.part import Observer
 from fem.system.system import System
 
-__all__ = ["Deposit"]
+__all__ = ["MetalLedger"]
 
 #: Conductivity over that of an empty pore from which on a pore counts as conducting.
 CONDUCTING_FACTOR = 30.0
@@ -26,7 +26,7 @@ CONDUCTING_FACTOR = 30.0
 LAST_DIGIT = 1e-6
 
 
-class Deposit(Observer):
+class MetalLedger(Observer):
     """Amount, place and height of the metal, and the pieces that are cut off.
 
     It is the cell's `stock`, the metal that can be stripped.

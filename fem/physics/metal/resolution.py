@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fem.compat import MPI
-from fem.physics.metal.deposit import Deposit
+from fem.physics.metal.ledger import MetalLedger
 from fem.system.part import Observer
 from fem.system.system import System
 
@@ -24,15 +24,15 @@ class Resolution(Observer):
     """Looks at the mesh where metal may start and where its front is.
 
     Args:
-        deposit: the metal's books.
+        ledger: the metal's books.
         starts: surfaces on which metal may start, with their `walls` and `faces`.
     """
 
     needs: tuple[str, ...] = ("xi", "ions")
     provides: tuple[str, ...] = ()
 
-    def __init__(self, deposit: Deposit, starts: Sequence[Any]):
-        self.deposit, self.metal, self.starts = deposit, deposit.metal, starts
+    def __init__(self, ledger: MetalLedger, starts: Sequence[Any]):
+        self.ledger, self.metal, self.starts = ledger, ledger.metal, starts
 
     def declare(self, s: System) -> None:
         """Add nothing."""
@@ -77,7 +77,7 @@ class Resolution(Observer):
 
     def _closed_pores(self) -> Iterator[tuple[str, str]]:
         """Number of closed pores, and the place of the largest."""
-        voids = [*self.deposit.voids().values()]
+        voids = [*self.ledger.voids().values()]
         if voids:
             place = max(voids, key=lambda void: float(void["volume"]))["place"]
             yield "closed pores", (

@@ -9,7 +9,7 @@ import numpy as np
 
 from fem.base.errors import RunError
 from fem.compat import MPI
-from fem.physics.metal.deposit import Deposit
+from fem.physics.metal.ledger import MetalLedger
 from fem.system.part import Begun, Cause, Event, Observer
 from fem.system.system import System
 
@@ -33,14 +33,14 @@ class Room(Observer):
     """Pores that fill up, and current that only empty pores carry.
 
     Args:
-        deposit: the metal's books.
+        ledger: the metal's books.
     """
 
     needs: tuple[str, ...] = ("stock",)
     provides: tuple[str, ...] = ()
 
-    def __init__(self, deposit: Deposit):
-        self.deposit = deposit
+    def __init__(self, ledger: MetalLedger):
+        self.ledger = ledger
         self.begun: Begun | None = None
         self.stepped, self.tries, self.emptiest = False, 0, 0.0
 
@@ -62,7 +62,7 @@ class Room(Observer):
         At rest there is no current of which it could be a share.
         """
         assert self.begun is not None
-        return self.begun.segment.name != "rest" and self.deposit.numbers["floor"] > MAX_LEAK_SHARE
+        return self.begun.segment.name != "rest" and self.ledger.numbers["floor"] > MAX_LEAK_SHARE
 
     def ready(self, segment: Any) -> str | None:
         """Give the current a place where metal can begin: on bare walls the easiest site.
@@ -97,11 +97,11 @@ class Room(Observer):
     def accept(self) -> None:
         """Note that a step was taken, and the emptiest pore after it."""
         self.stepped, self.tries = True, 0
-        self.emptiest = self.deposit.numbers["xi_min"]
+        self.emptiest = self.ledger.numbers["xi_min"]
 
     def share(self) -> float | None:
         """Share of a step that fills no pore to the brim, and that leaks less."""
-        shares, reached = [], self.deposit.numbers["xi_min"]
+        shares, reached = [], self.ledger.numbers["xi_min"]
         if self._fills and reached > BRIM:
             aim = 0.5 * (FULL + BRIM) - self.emptiest
             shares.append(max(aim / (reached - self.emptiest), 0.05))
@@ -133,10 +133,10 @@ class Room(Observer):
         if not (before and leaks and segment.cutoff is None):
             return None
         if segment.sign > 0.0:
-            left = self.deposit.left() / self.s["circuit"].area
+            left = self.ledger.left() / self.s["circuit"].area
             return Event("stripped", {"left": left})
         raise RunError(
-            f"{segment.label} at t = {self.s.t:.6g} s: {self.deposit.numbers['floor']:.1e} of the "
+            f"{segment.label} at t = {self.s.t:.6g} s: {self.ledger.numbers['floor']:.1e} of the "
             f"current passes through empty pores, limit {MAX_LEAK_SHARE:.0e}: no metal in contact "
             "carries it; give the step a cutoff"
         )

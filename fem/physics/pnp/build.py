@@ -69,7 +69,7 @@ def _liquids(setup: Setup, given: float | None) -> Iterator[tuple[str, Liquid]]:
         if given is None and not liquid.has("eps_r"):
             raise CaseError(
                 f"{where}: eps_r of {liquid.name!r} is not known; give electrolyte_model.eps_r, or "
-                "eps_r in an own material"
+                "eps_r in a user-defined material"
             )
         for problem in unused(name, setup.case.region(name)):
             raise CaseError(problem)
@@ -96,7 +96,7 @@ def _dielectrics(setup: Setup) -> Iterator[tuple[str, float]]:
         if not material.has("eps_r"):
             raise CaseError(
                 f"regions.{name}: eps_r of {material.name!r} is not known, and the field of ions "
-                "goes on in it; give eps_r in an own material"
+                "goes on in it; give eps_r in a user-defined material"
             )
         yield name, float(material.eps_r)
 

@@ -78,13 +78,13 @@ class Books(Observer):
 
     Args:
         films: of each kind.
-        said: warnings.
+        warnings: of the case.
     """
 
     provides: tuple[str, ...] = ()
 
-    def __init__(self, films: tuple[Films | PoreFilms, ...], said: tuple[str, ...] = ()):
-        self.films, self.said = films, said
+    def __init__(self, films: tuple[Films | PoreFilms, ...], warnings: tuple[str, ...] = ()):
+        self.films, self.warnings = films, warnings
         self.grow = all(f.grow for f in films)
         self.needs = ("circuit", "stock", *(f.name for f in films))
         columns = {False: ("thickness", "thickest", "charge", "broken"),
@@ -216,7 +216,7 @@ class Books(Observer):
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Data that stand in for others, and films that would have moved their walls."""
         if not closely:
-            yield from ((f"sei.{k}", text) for k, text in enumerate(self.said))
+            yield from ((f"sei.{k}", text) for k, text in enumerate(self.warnings))
             return
         diameter = self.s["stock"].diameter
         on_walls = next((f for f in self.films if f.name == "L_sei"), None)

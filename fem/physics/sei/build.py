@@ -103,7 +103,7 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
     hosts = {n for n, f in setup.fillings.items() if f.porous and n in setup.surfaces.reactions}
     left = {w[0] for e in setup.surfaces.plating for w in (*e.walls, *e.faces)} | hosts | {COUNTER}
     kinds: dict[str, list[Coat]] = {"walls": [], "pores": [], "opposite": []}
-    said: list[str] = []
+    warnings: list[str] = []
     for k, entry in reversed([*enumerate(entries)]):  # later ones win
         on = tuple(n for n in sorted(left) if fits(n, entry.on))
         if not on:
@@ -122,7 +122,7 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
             metal = case.metal_data
             per_charge = float(metal.molar_volume) / (metal.z * FARADAY)
             crack = Crack(entry.crack.thickness, entry.crack.share, fresh, per_charge)
-            said.append(
+            warnings.append(
                 f"sei.{k}: the film breaks as its table says, whatever stress the metal puts on it"
             )
         known.pop("L0", None)
@@ -138,14 +138,14 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
                 kinds[kind].insert(0, Coat(film, L0, thinnest, surfaces, held))
     grow = case.study == "tertiary"
     if not grow:
-        said.append(f"sei: a {case.study} study keeps the film of the start; its resistance and "
-                    "its current are those of that thickness")
+        warnings.append(f"sei: a {case.study} study keeps the film of the start; its resistance "
+                        "and its current are those of that thickness")
     films: list[Films | PoreFilms] = [
         PoreFilms(tuple(coats), grow) if kind == "pores"
         else Films(tuple(coats), grow, kind == "opposite") for kind, coats in kinds.items() if coats
     ]
     yield from films
-    yield Books(tuple(films), tuple(said))
+    yield Books(tuple(films), tuple(warnings))
 
 
 def _thickness(setup: Setup, on: tuple[str, ...], L0: Any) -> tuple[float, float]:

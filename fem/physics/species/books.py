@@ -42,14 +42,14 @@ class IonBooks(SaltBooks):
 
     Args:
         solution: that carries them.
-        said: warnings.
+        warnings: of the case.
     """
 
     needs: tuple[str, ...] = ("circuit", "ions")
     makes = ("c_min", "c_max")
 
-    def __init__(self, solution: Solution, said: tuple[str, ...] = ()):
-        self.solution, self.said = solution, said
+    def __init__(self, solution: Solution, warnings: tuple[str, ...] = ()):
+        self.solution, self.warnings = solution, warnings
         self.names = [ion.name for ion in solution.ions]
         self.provides = tuple(f"c_{name}" for name in self.names)
 
@@ -231,7 +231,7 @@ class IonBooks(SaltBooks):
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Remarks on the data, when the model is built, and on cells that are too large."""
         if not closely:
-            yield from ((f"ions {k}", text) for k, text in enumerate(self.said))
+            yield from ((f"ions {k}", text) for k, text in enumerate(self.warnings))
             return
         for key, text in (("steep", self._steep(STEEP)), ("coarse", self.coarse())):
             if text:

@@ -78,7 +78,7 @@ def test_anchored_anions_lower_the_drop_at_rest(solve: Solve) -> None:
 
 
 def test_command_writes_a_table(run_cli: Callable[..., Any], tmp_path: Path) -> None:
-    """The table of the case is what the command writes; wrong options are told together."""
+    """The table of the case is what the command writes; wrong options are reported together."""
     options = ["--radius", "5 nm", "--charge=-0.05 C/m^2", "--eps-r", "78.5", "--t-plus", "0.4"]
     file = tmp_path / "pores.csv"
     done = run_cli("channel", str(file), *options, "--D", "3e-10 m^2/s")

@@ -189,7 +189,7 @@ def test_what_an_entry_cannot_say(entry: Any, changes: dict[str, Any], said: str
     ({"materials": {"ideal": MEASURED}}, "D of 'ideal' depends on c"),
     ({"electrolyte": "LiPF6_EC_EMC_3_7"}, "D of 'LiPF6_EC_EMC_3_7' depends on c, t_plus of "
      "'LiPF6_EC_EMC_3_7' depends on c, the thermodynamic factor of 'LiPF6_EC_EMC_3_7' is not 1, "
-     r"but .*give an own \[materials.X\] with .* as the case nanochannel_separator does"),
+     r"but .*give a user-defined \[materials.X\] with .* as the case nanochannel_separator does"),
     ({"regions": {"elec*": {"t_plus": 1.3}}}, "t_plus = 1.3"),
     ({"electrolyte": "LiPF6_PC_EC_DMC", "regions": {"electrolyte": {"D": "3e-10 m^2/s"}}},
      "the thermodynamic factor of 'LiPF6_PC_EC_DMC' is not 1"),

@@ -13,7 +13,7 @@ from fem.base.constants import FARADAY
 from fem.run.session import run
 from tests.verification.cells import C0, LIMIT, T_PLUS, D, L, case
 
-FLAT = {
+PLANAR = {
     "family": "planar", "length": "100 um", "size": "4 um", "size_width": "1 um",
     "size_collector": "0.2 um", "size_counter": "1 um", "growth": 1.2,
 }
@@ -22,7 +22,7 @@ EMPTY = {"step": "hold", "voltage": "-2 V", "duration": "40 s"}
 
 def after_hold(step: dict, folder):
     """The result of a step after a hold that has emptied the wall."""
-    data = case(geometry=FLAT, protocol=[EMPTY, step],
+    data = case(geometry=PLANAR, protocol=[EMPTY, step],
                 time={"dt0": "0.1 s", "dt_min": "0.1 ms", "tolerance": 1e-4})
     return run(Case.from_dict(data), folder)
 

@@ -12,9 +12,9 @@ from fem.base.errors import CaseError, RunError
 from fem.materials import electrolyte, names, parse_material
 from fem.materials.limits import Limits, bounds
 from fem.run.session import run
-from tests.verification.cells import C0, FLAT, LIMIT, PLAIN, L, case
+from tests.verification.cells import C0, LIMIT, PLAIN, PLANAR, L, case
 
-COARSE = FLAT | {"size": "10 um"}
+COARSE = PLANAR | {"size": "10 um"}
 M = {"m": "1 mol/L"}
 
 

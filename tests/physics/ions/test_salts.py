@@ -21,10 +21,10 @@ from fem.theory.salt import Salt
 from tests.verification.cells import (
     C0,
     FAST,
-    FLAT,
     IDEAL,
     LIMIT,
     PLAIN,
+    PLANAR,
     RT_F,
     T_PLUS,
     Cell,
@@ -94,7 +94,7 @@ def test_concentration_cell(name: str) -> None:
 def test_steady_cell(name: str) -> None:
     """Half of 2 n F D c0/((1 - t_plus) L): 0.5 and 1.5 of c0, g (RT/F) ln 3 (Nernst-Einstein)."""
     z, z_minus, n, g, _ = SALTS[name]
-    cell = cell_of(name, IDEAL, geometry=FLAT | {"size": "0.5 um"})
+    cell = cell_of(name, IDEAL, geometry=PLANAR | {"size": "0.5 um"})
     current = 0.5 * n * LIMIT
     assert theory.limiting_current(L, C0, D, T_PLUS, z, z_minus) == pytest.approx(n * LIMIT)
     cell.steady(-current)
@@ -118,7 +118,7 @@ def test_sand_time_counts_equivalents(tmp_path: Any) -> None:
     current = 2.0 * 2 * LIMIT
     data = case(
         metal="Na", materials={"ideal": material},
-        geometry=FLAT | {"size_width": "0.4 um", "size_collector": "0.4 um",
+        geometry=PLANAR | {"size_width": "0.4 um", "size_collector": "0.4 um",
                          "size_counter": "0.4 um", "growth": 1.2},
         protocol=[{"step": "plate", "current_density": f"{current} A/m^2", "duration": "200 s"}],
         time={"dt0": "0.1 ms", "dt_min": "0.1 us", "tolerance": 1e-5},

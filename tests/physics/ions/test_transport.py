@@ -16,10 +16,10 @@ from fem.run.session import run
 from tests.verification.cells import (
     C0,
     FAST,
-    FLAT,
     IDEAL,
     LIMIT,
     PLAIN,
+    PLANAR,
     RT_F,
     T_PLUS,
     Cell,
@@ -46,7 +46,7 @@ STEADY = {
 def test_steady_voltage_and_profile(law):
     """Cell voltage below the limiting current 2FDc0/((1-t+)L) = 964.9 A/m2, and linear salt."""
     assert abs(LIMIT - 964.9) < 0.05
-    data = case(geometry=FLAT | {"size": "0.25 um", "size_width": "0.5 um"})
+    data = case(geometry=PLANAR | {"size": "0.25 um", "size_width": "0.5 um"})
     if law == "constant":
         data["materials"] = {"ideal": PLAIN}
     cell = Cell(data)
@@ -102,7 +102,7 @@ def test_divalent_salt():
     z = 2
     salt = IDEAL | {"z": z, "kappa": {"law": "nernst_einstein"}}
     cell = Cell(case(
-        metal="Zn", materials={"ideal": salt}, geometry=FLAT | {"size": "0.5 um"},
+        metal="Zn", materials={"ideal": salt}, geometry=PLANAR | {"size": "0.5 um"},
         kinetics=[kinetics(name, alpha_a=1.0, alpha_c=1.0) for name in ("collector", "counter")],
     ))
     cell.steady(-0.5 * z * LIMIT)

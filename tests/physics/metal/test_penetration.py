@@ -19,7 +19,7 @@ GROWTH_CASES = (
     "host_fill", "host_fill_3d", "lamella_pan_cnf", "nucleation_regimes", "separator_seeds_growth",
     "stripping_dead_metal", "yolk_shell_growth",
 )  # fmt: skip
-BRINE = {"kind": "electrolyte", "c0": "1 mol/L", "D": "1.1e-11 m^2/s", "t_plus": 0.4,
+SALT = {"kind": "electrolyte", "c0": "1 mol/L", "D": "1.1e-11 m^2/s", "t_plus": 0.4,
          "kappa": "1 S/m"}  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_slope(alpha_a, alpha_c):
                                                       (2, -1, 1.5, 2), (1, -2, 1.5, 2)])
 def test_resistance(z, z_minus, g, n):
     """1/kappa + g (RT/F) (1 - t_plus)^2/(n F D c); a region's own kappa, a tortuosity."""
-    salt: Any = material("brine", {"brine": BRINE | {"z": z, "z_minus": z_minus}})
+    salt: Any = material("plain", {"plain": SALT | {"z": z, "z_minus": z_minus}})
     drawn = g * RT_F * 0.36 / (n * FARADAY * 1.1e-11 * 150.0)
     assert case_depth.resistance(salt, 150.0, T) == pytest.approx(1.0 + drawn, rel=1e-12)
     found = case_depth.resistance(salt, 150.0, T, {"kappa": 0.5}, 3.0)
@@ -96,15 +96,15 @@ def test_check_warns_and_refuses():
 def flat(i0: float) -> dict[str, Any]:
     """A flat front near the limiting current of a slow salt, c = 150 mol/m3, kappa of place."""
     return {
-        "schema": 1, "title": "flat front", "metal": "Li", "electrolyte": "brine",
+        "schema": 1, "title": "flat front", "metal": "Li", "electrolyte": "plain",
         "temperature": f"{T} K", "study": "growth",
         "geometry": {
             "family": "planar", "width": "0.6 um", "size": "0.075 um", "layers": [
                 {"name": "near", "thickness": "5 um", "region": "electrolyte"},
                 {"name": "far", "thickness": "13 um", "region": "electrolyte_far", "size": "1 um"},
             ]},
-        "materials": {"brine": BRINE}, "collector": {"material": "Cu"},
-        "regions": {"electrolyte": {"material": "brine", "kappa": {
+        "materials": {"plain": SALT}, "collector": {"material": "Cu"},
+        "regions": {"electrolyte": {"material": "plain", "kappa": {
             "expression": "k*(1 + y/a)", "k": "0.5 S/m", "a": "3 um", "unit": "S/m"}}},
         "counter": {"kind": "reservoir"},
         "kinetics": [

@@ -52,9 +52,9 @@ def test_what_a_case_may_ask(changes: dict[str, Any]) -> None:
 
 
 def test_a_check_says_both_lengths() -> None:
-    told = summary(Case.from_dict(charged_cell()))
-    assert "pnp: Debye length 1 um at the start; cells at charged walls and electrodes of " in told
-    assert "(smallest here: 200 nm)" in told
+    texts = summary(Case.from_dict(charged_cell()))
+    assert "pnp: Debye length 1 um at the start; cells at charged walls and electrodes of " in texts
+    assert "(smallest here: 200 nm)" in texts
 
 
 def test_a_steady_cell(tmp_path: Path) -> None:
@@ -235,8 +235,8 @@ def test_cells_at_the_ends_of_fixed_charge(charge: float, said: bool) -> None:
     fixed = [{"region": "electrolyte_held", "density": f"{charge * FARADAY * C0!r} C/m^3"}]
     given = Case.from_dict(charged_cell(geometry=halves, fixed_charge=fixed))
     model = build(given, Domain.read(mesh_folder(given, MPI.COMM_WORLD)))
-    told = [text for o in model.observers for _, text in o.remarks(closely=False)]
-    assert any("cells at the ends of region 'electrolyte_held'" in t for t in told) == said, told
+    texts = [text for o in model.observers for _, text in o.remarks(closely=False)]
+    assert any("cells at the ends of region 'electrolyte_held'" in t for t in texts) == said, texts
     ions = model.system["ions"]
     length = ions.debye * (1 + (charge / 2) ** 2) ** -0.25
     assert ions.debye_of("electrolyte_held") == pytest.approx(length, rel=1e-9)
@@ -249,8 +249,8 @@ def test_cells_at_a_strongly_charged_wall(density: float, said: bool) -> None:
     across = charged_cell()["geometry"] | {"width": "1 um", "size_width": "0.2 um"}
     given = Case.from_dict(charged_cell(surface_charge=charge, geometry=across))
     model = build(given, Domain.read(mesh_folder(given, MPI.COMM_WORLD)))
-    told = [text for o in model.observers for _, text in o.remarks(closely=False)]
-    assert any("the depth of the layer of -0.1 C/m^2" in text for text in told) == said, told
+    texts = [text for o in model.observers for _, text in o.remarks(closely=False)]
+    assert any("the depth of the layer of -0.1 C/m^2" in text for text in texts) == said, texts
 
 
 def test_cells_at_a_strongly_charged_electrode(tmp_path: Path) -> None:
@@ -258,5 +258,5 @@ def test_cells_at_a_strongly_charged_electrode(tmp_path: Path) -> None:
     hold = {"step": "hold", "voltage": "-0.4 V", "duration": "100 ms"}
     slow = [kinetics("collector", 1e-6 * limiting(C0), c_ref=f"{C0!r} mol/m^3")]
     given = open_cell(protocol=[hold], kinetics=slow, time={"dt0": "1 ms", "dt_min": "1e-10 s"})
-    told = Case.from_dict(given).run(tmp_path / "r").summary["warnings"]
-    assert any("pnp: cells at 'collector' measure up to" in text for text in told), told
+    texts = Case.from_dict(given).run(tmp_path / "r").summary["warnings"]
+    assert any("pnp: cells at 'collector' measure up to" in text for text in texts), texts

@@ -26,17 +26,17 @@ def test_a_foil_at_rest_pays_for_its_film(tmp_path: Path) -> None:
                   counter=FOIL, collector={}, inventory={})
     del data["time"]
     result = run(Case.from_dict(data), tmp_path)
-    told = result.summary
+    summary = result.summary
     known = diffusion(5e-9, 1e-18 * 2636, 2e4)
-    cost = N * FARADAY / V * (told["sei_counter_thickness"] - 5e-9)
-    print(told["sei_counter_thickness"] / known - 1, told["closures"], told["steps"])
-    assert abs(told["sei_counter_thickness"] / known - 1.0) < 1e-3
-    assert told["sei_counter_charge"] == pytest.approx(cost, rel=1e-8)
+    cost = N * FARADAY / V * (summary["sei_counter_thickness"] - 5e-9)
+    print(summary["sei_counter_thickness"] / known - 1, summary["closures"], summary["steps"])
+    assert abs(summary["sei_counter_thickness"] / known - 1.0) < 1e-3
+    assert summary["sei_counter_charge"] == pytest.approx(cost, rel=1e-8)
     assert result.series["metal_sei"][-1] == pytest.approx(cost, rel=1e-8)
     assert FULL - result.series["metal_counter"][-1] == pytest.approx(cost, rel=1e-6)
-    assert abs(told["charge"]) < 1e-7 * cost
-    assert "sei_thickness" not in told
-    assert max(told["closures"].values()) < 1e-8
+    assert abs(summary["charge"]) < 1e-7 * cost
+    assert "sei_thickness" not in summary
+    assert max(summary["closures"].values()) < 1e-8
 
 
 def test_films_on_both_sides_of_a_cell_that_cycles(tmp_path: Path) -> None:
@@ -52,19 +52,19 @@ def test_films_on_both_sides_of_a_cell_that_cycles(tmp_path: Path) -> None:
         geometry=COLUMN, materials={"ideal": PLAIN},
     )
     result = run(Case.from_dict(data), tmp_path)
-    told, series = result.summary, result.series
-    print(told["closures"], told["coulombic"], told["steps"])
-    assert max(told["closures"].values()) < 1e-8
-    spent = told["sei_charge"] + told["sei_counter_charge"]
+    summary, series = result.summary, result.series
+    print(summary["closures"], summary["coulombic"], summary["steps"])
+    assert max(summary["closures"].values()) < 1e-8
+    spent = summary["sei_charge"] + summary["sei_counter_charge"]
     assert series["metal_sei"][-1] == pytest.approx(spent, rel=1e-2)  # and what bare copper passes
-    assert told["sei_counter_charge"] > 0.0
+    assert summary["sei_counter_charge"] > 0.0
     # The film opposite only breaks while the foil gains metal.
     plating, stripping = (series["current_density"] * sign < 0.0 for sign in (1, -1))
     thick = series["sei_counter_thickness"]
     assert (np.diff(thick[plating]) > 0.0).all()
     assert thick[stripping][-1] < thick[stripping][0]
-    left = 1.0 - sum(told["coulombic"][name] for name in ("sei", "left", "side"))
-    assert abs(told["coulombic"]["efficiency"] - left) < 1e-8
+    left = 1.0 - sum(summary["coulombic"][name] for name in ("sei", "left", "side"))
+    assert abs(summary["coulombic"]["efficiency"] - left) < 1e-8
 
 
 @pytest.mark.parametrize(("changes", "message"), [

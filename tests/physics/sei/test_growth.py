@@ -111,7 +111,7 @@ def test_rest_costs_metal(tmp_path: Path) -> None:
 
 
 def test_coulombic_efficiency(tmp_path: Path) -> None:
-    """CE = 1 - Q_sei/Q_plate - dead/Q_plate, side reactions told apart."""
+    """CE = 1 - Q_sei/Q_plate - dead/Q_plate, side reactions listed apart."""
     film = on("collector", "solvent_diffusion", D_solvent="1e-18 m^2/s")
     data = cycled(
         film,
@@ -120,12 +120,12 @@ def test_coulombic_efficiency(tmp_path: Path) -> None:
         {"step": "strip", "current_density": "10 A/m^2", "duration": "150 s"},
     )
     result = run(Case.from_dict(data), tmp_path)
-    told = result.summary["coulombic"]
-    print(told, result.summary["closures"])
-    assert told["efficiency"] == pytest.approx(0.75, rel=1e-6)
-    assert told["sei"] > 0.01
-    left = 1.0 - told["sei"] - told["left"] - told["side"]
-    assert abs(told["efficiency"] - left) < 1e-8
+    summary = result.summary["coulombic"]
+    print(summary, result.summary["closures"])
+    assert summary["efficiency"] == pytest.approx(0.75, rel=1e-6)
+    assert summary["sei"] > 0.01
+    left = 1.0 - summary["sei"] - summary["left"] - summary["side"]
+    assert abs(summary["efficiency"] - left) < 1e-8
     assert max(result.summary["closures"].values()) < 1e-8
     film_made = N * FARADAY / V * (result.summary["sei_thickness"] - 5e-9)
     assert abs(film_made / result.summary["sei_charge"] - 1.0) < 1e-8

@@ -74,9 +74,9 @@ def test_walls_with_other_films_or_none(tmp_path: Path) -> None:
     floor = L[y < 1e-9]
     assert (floor > 10e-9).all()
     assert L.max() > 20e-9
-    told = result.summary["coulombic"]
-    left = 1.0 - told["sei"] - told["left"] - told["side"]
-    assert abs(told["efficiency"] - left) < 1e-8
+    summary = result.summary["coulombic"]
+    left = 1.0 - summary["sei"] - summary["left"] - summary["side"]
+    assert abs(summary["efficiency"] - left) < 1e-8
 
 
 def test_solvers_agree(tmp_path: Path) -> None:

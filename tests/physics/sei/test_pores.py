@@ -99,12 +99,12 @@ def test_a_resumed_run_goes_on_to_the_last_bit(
 def test_where_the_charge_of_a_cycle_is(tmp_path: Path) -> None:
     """Metal, dead metal and films in pores and on the foil add up."""
     whole = cycled().run(tmp_path).summary
-    told = whole["coulombic"]
-    print(told, whole["closures"], whole["steps"])
+    summary = whole["coulombic"]
+    print(summary, whole["closures"], whole["steps"])
     assert max(whole["closures"].values()) < 1e-8
-    left = 1.0 - told["sei"] - told["left"] - told["side"]
-    assert abs(told["efficiency"] - left) < 1e-14
-    assert told["sei"] > 0.01
+    left = 1.0 - summary["sei"] - summary["left"] - summary["side"]
+    assert abs(summary["efficiency"] - left) < 1e-14
+    assert summary["sei"] > 0.01
     assert whole["sei_broken"] > 0.0
     assert whole["stranded"] > 0.0
     assert whole["voltage_parts"]["film"] > 1e-4
@@ -168,8 +168,8 @@ def on_ranks(folder: str) -> dict[str, float]:
         "layers": [{"name": "mat", "thickness": "60 um", "region": "host_mat"},
                    {"name": "gap", "thickness": "10 um", "region": "electrolyte"}],
     })
-    told = run(case, folder, overwrite=True).summary
-    return {k: told[k] for k in ("voltage", "sei_thickness", "sei_thickest", "sei_charge",
+    summary = run(case, folder, overwrite=True).summary
+    return {k: summary[k] for k in ("voltage", "sei_thickness", "sei_thickest", "sei_charge",
                                  "sei_broken", "plated", "solvent_share")}  # fmt: skip
 
 
