@@ -231,8 +231,8 @@ class InTime(Simulation):
             if s.dt <= least * (1 + 1e-9):
                 return None
             charge = numbers["charge"] / area - self.segment_charge / area
-            shares = [segment.overshoot((before[0], s.get_voltage()), (before[1], charge))]
-            shares += [o.share() for o in self.observers if o.lands or not small]
+            cut = segment.overshoot((before[0], s.get_voltage()), (before[1], charge))
+            shares = cut, self._happens_at()
             share = min((share for share in shares if share is not None), default=None)
             if share is None:
                 return None

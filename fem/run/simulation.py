@@ -331,6 +331,12 @@ class Simulation:
                            "that its parts measure, and measure those that it declares")
         return found
 
+    def _happens_at(self) -> float | None:
+        """Share of the step just measured at which an observer wants it to end (collective)."""
+        small = self.s.dt <= 10 * self.settings.dt_min
+        shares = [o.share() for o in self.observers if o.lands or not small]
+        return min((share for share in shares if share is not None), default=None)
+
     def _accept(self) -> None:
         """Make all ledgers of the last step the accepted ones."""
         for observer in self.observers:

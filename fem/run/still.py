@@ -70,7 +70,8 @@ class Steady(Simulation):
 
     The salt content, which the steady equations leave open, is kept by the time steps. Where
     stages follow each other (currents by temperature, temperature by currents), long steps may make
-    the state go back and forth; steps get shorter then.
+    the state go back and forth; steps get shorter then. Where something happens on the way, as a
+    limit that is reached, a step ends there, as one in time does.
     """
 
     def _march(self) -> None:
@@ -96,6 +97,11 @@ class Steady(Simulation):
                 continue
             change = verdicts.error(s)
             numbers = self._measured(s.tells(scale))
+            share, least = self._happens_at(), self.settings.dt_min
+            if share is not None and dt > least * (1 + 1e-9):
+                s.restore(before)
+                dt = max(share * dt, least)
+                continue
             s.accept()
             self._accept()
             self.stepper.gently = False

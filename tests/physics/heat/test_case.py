@@ -156,6 +156,28 @@ def test_a_run_warms_and_goes_on(tmp_path: Path) -> None:
     assert 0.0 < stopped["T_max"] - (298.15 + rise / 2) <= 0.01  # a step is cut where it passes
 
 
+@pytest.mark.parametrize(("delta", "rise"), [(0.8, 7.46459), (0.9, None)])
+def test_a_steady_study_beyond_ignition_ends_at_its_limit(
+    delta: float, rise: float | None, tmp_path: Path
+) -> None:
+    """Frank-Kamenetskii, b = 0.1/K, limit 8 K: at rest below it, or no rest above delta = .878."""
+    q = delta * 0.2 / (0.1 * (50e-6) ** 2)
+    source = {"expression": f"{q}*exp(0.1*(T - 298.15))", "unit": "W/m^3"}
+    found = summary(hot({
+        "regions": {"*": REGIONS["*"] | {"source": source}}, "overheated": "306.15 K",
+        "boundaries": {name: {"T": "298.15 K"} for name in ("collector", "counter")},
+    }, study="steady", protocol=[{"step": "plate", "current_density": "1 A/m^2"}],
+        geometry=ACTIVE["geometry"] | {"size": "2.5 um"}), tmp_path / "r")  # fmt: skip
+    events = [event["event"] for event in found["events"]]
+    print(f"delta {delta}: {found['T_max'] - 298.15:.5f} K, {found['steps']} steps, {events}")
+    if rise is None:
+        assert events == ["overheated"]
+        assert 0.0 < found["T_max"] - 306.15 <= 0.01
+    else:
+        assert events == []
+        assert found["T_max"] - 298.15 == pytest.approx(rise, rel=1e-3)
+
+
 def test_a_contact_resistance_in_a_case(tmp_path: Path) -> None:
     """Between separator and electrolyte T jumps by R q; written, probed, and taken up again."""
     layers = [{"name": name, "thickness": "50 um", "region": name}
