@@ -136,21 +136,28 @@ class Body:
         return self._sides[3] // (self.mesh.dimension + 1)
 
     @cached_property
-    def _measured(self) -> tuple[Floats, Floats, Floats]:
-        """Outward normal, longest edge, and height of the cell of each outer facet."""
-        points, d = self.mesh.points, self.mesh.dimension
-        xyz = points[self.outer]
-        edges = xyz[:, 1:] - xyz[:, :1]
+    def _corners(self) -> Floats:
+        """Places of the corners of the outer facets, (corners, facets, dimension)."""
+        # Corners first: numpy is slow along short last axes.
+        return self.mesh.points.take(self.outer.T, axis=0)
+
+    @cached_property
+    def _measured(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Outward normal, size, longest edge, and height of the cell of each outer facet."""
+        points, d, xyz = self.mesh.points, self.mesh.dimension, self._corners
+        edges = xyz[1:] - xyz[0]
         if d == 2:
-            normal = np.column_stack([edges[:, 0, 1], -edges[:, 0, 0]])
+            normal = np.column_stack([edges[0, :, 1], -edges[0, :, 0]])
         else:
-            normal = np.cross(edges[:, 0], edges[:, 1])
-        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-        inside = xyz[:, 0] - points[self.mesh.cells.ravel()[self._sides[3]]]
+            normal = np.cross(edges[0], edges[1])
+        size = np.sqrt(np.einsum("fi,fi->f", normal, normal))
+        normal /= size[:, None]
+        inside = xyz[0] - points[self.mesh.cells.ravel()[self._sides[3]]]
         height = np.einsum("fi,fi->f", normal, inside)
         normal *= np.sign(height)[:, None]
-        longest = np.linalg.norm(xyz - np.roll(xyz, 1, axis=1), axis=2).max(axis=1)
-        return normal, longest, np.abs(height)
+        around = xyz - np.roll(xyz, 1, axis=0)
+        longest = np.sqrt(np.einsum("kfi,kfi->kf", around, around).max(axis=0))
+        return normal, size / (d - 1), longest, np.abs(height)
 
     @property
     def normals(self) -> Floats:
@@ -160,7 +167,7 @@ class Body:
     @cached_property
     def areas(self) -> Floats:
         """Area of each outer facet: m in 2D, m2 in 3D and axisymmetric."""
-        return self.mesh.areas(self.outer)
+        return self.mesh.areas(self.outer) if self.mesh.axisymmetric else self._sizes
 
     @cached_property
     def slack(self) -> Floats:
@@ -170,20 +177,32 @@ class Body:
     @cached_property
     def _widths(self) -> Floats:
         """Length of each outer facet in 2D, height over the longest edge in 3D, m."""
-        longest = self._measured[1]
+        longest = self._measured[2]
         if self.mesh.dimension == 2:
             return longest
         return 2.0 * self._sizes / longest
 
-    @cached_property
+    @property
     def _sizes(self) -> Floats:
         """Length or area of each outer facet in the plane or room of the mesh, m or m2."""
-        return simplex_measures(self.mesh.points, self.outer)
+        return self._measured[1]
 
     @cached_property
-    def _nodes(self) -> Ints:
-        """Numbers of the nodes of outer facets, each once."""
-        return np.unique(self.outer)
+    def _beneath(self) -> Floats:
+        """Volume between a node of the mesh and each outer facet, negative where it faces the node.
+
+        What lies inside an outer surface is the integral of n.x/d over it. Area in 2D, and of an
+        axisymmetric mesh in its plane.
+        """
+        middle = self._corners.mean(axis=0) - self._corners[0, 0]
+        away = np.einsum("fi,fi->f", self.normals, middle)
+        return self._sizes * away / self.mesh.dimension
+
+    def _nodes(self, facets: Ints) -> Ints:
+        """Numbers of the nodes of some of the outer facets, each once."""
+        used = np.zeros(len(self.mesh.points), dtype=bool)
+        used[self.outer[facets]] = True
+        return np.flatnonzero(used)
 
     def on_plane(self, axis: int, end: int) -> Flags:
         """Outer facets on the lowest (end = -1) or highest (1) plane across an axis."""
@@ -193,9 +212,9 @@ class Body:
     def _planes(self) -> dict[tuple[int, int], Flags]:
         found = {}
         for axis in range(self.mesh.dimension):
-            place = self.mesh.points[self.outer, axis]
+            place = self._corners[..., axis]
             for end, level in ((-1, place.min()), (1, place.max())):
-                near = np.abs(place - level).max(axis=1) <= self.slack
+                near = np.abs(place - level).max(axis=0) <= self.slack
                 found[axis, end] = near & (end * self.normals[:, axis] > MIN_PLANE_COSINE)
         return found
 
@@ -228,7 +247,7 @@ class Body:
                 neighbours with other nodes on their common plane.
         """
         self._check_facets()
-        parts = self._parts()
+        parts = self.parts()
         count = int(parts.max()) + 1
         if count > 1:
             raise CaseError(f"mesh {self.file}: {self._apart(parts, count)}")
@@ -280,30 +299,27 @@ class Body:
                 + (f"{names[0]} is folded over itself; mend the mesh" if len(names) == 1 else
                    f"{', '.join(names)} fill the same room; {_WAY_OUT}"))
 
-    def _parts(self) -> Ints:
+    def parts(self) -> Ints:
         """Number of the part that each cell belongs to; parts share no facet."""
-        from scipy.sparse import csr_array
-        from scipy.sparse.csgraph import breadth_first_order, connected_components
-
         n, size = self.mesh.cells.shape
-        pairs = self._sides[1]
-        cell = (pairs // size).astype(np.int32)
-        beside = np.repeat(np.arange(n, dtype=np.int32), size)  # itself behind an outer facet
-        beside[pairs[:, 0]], beside[pairs[:, 1]] = cell[:, 1], cell[:, 0]
-        rows = np.arange(0, size * n + 1, size, dtype=np.int32)
-        links = csr_array((np.ones(size * n), beside, rows), shape=(n, n))
-        if len(breadth_first_order(links, 0, return_predecessors=False)) == n:
+        # Between two outer facets that alone share an edge lies a fan of cells: they are of one
+        # part. Its surfaces hold its volume together, so one of them at least holds some: if only
+        # one does, there is one part. The others are those of voids and cracks.
+        _, pairs, _, _ = facet_positions(self.outer)
+        alone = np.ones(len(pairs), dtype=bool)
+        crowded = pairs[1:, 0] == pairs[:-1, 1]
+        alone[1:][crowded] = alone[:-1][crowded] = False
+        surface = _linked(len(self.outer), pairs[alone] // (size - 1))
+        volume = np.bincount(surface, self._beneath)
+        least = (self._sizes * self._measured[3]).min() / (size - 1)  # of the cells behind them
+        if np.count_nonzero(volume > 0.5 * least / len(volume)) == 1:
             return np.zeros(n, dtype=np.int64)
-        found: Ints = connected_components(links, directed=False)[1]
-        return found
+        return _linked(n, self._sides[1] // size)
 
     def _check_volume(self) -> None:
         """The cells fill no more than the box around them; of an axisymmetric mesh in its plane."""
-        d, x = self.mesh.dimension, self.mesh.points - self.mesh.points.min(axis=0)
-        box = float(np.prod(np.ptp(x, axis=0)))
-        # What lies inside an outer surface is the integral of n.x/d over it.
-        away = np.einsum("fi,fi->f", self.normals, x[self.outer].mean(axis=1))
-        total = float((self._sizes * away).sum()) / d
+        box = float(np.prod(np.ptp(self.mesh.points, axis=0)))
+        total = float(self._beneath.sum())
         if total > (1 + 1e-3) * box:
             raise CaseError(f"mesh {self.file}: its cells fill {total / box:.4g} times the box "
                             f"around it: the same room is filled twice; {_WAY_OUT}")
@@ -336,7 +352,7 @@ class Body:
     @cached_property
     def _step(self) -> Floats:
         """The slack, or a tenth of the cell if that is flatter than its facet is long."""
-        height = self._measured[2]
+        height = self._measured[3]
         return np.minimum(self.slack, np.maximum(0.1 * height, 2.0 * self.precision))
 
     def _suspects(self, chosen: Ints, looks: int) -> tuple[Ints, Floats, int]:
@@ -349,17 +365,17 @@ class Body:
             Facet of each place, the places, and how many were examined on each facet.
         """
         d, normals = self.mesh.dimension, self.normals
-        corners = self.mesh.points[self.outer]
         weights = _SAMPLE_WEIGHTS[d][: max(1, looks // max(1, len(chosen)))]
         while len(weights) < 100 and len(chosen) * len(weights) * len(_SUBDIVISIONS[d]) < looks:
             weights = np.concatenate([weights @ half for half in _SUBDIVISIONS[d]])
-        main = np.abs(normals).argmax(axis=1)
+        corners = np.ascontiguousarray(self._corners.transpose(2, 0, 1))
+        main = np.abs(np.ascontiguousarray(normals.T)).argmax(axis=0)
         surfaces = [np.flatnonzero(np.abs(normals[:, axis]) > 1e-6) for axis in range(d)]
 
         def along(axis: int, facet: Ints, weights: Floats) -> tuple[_Boxes, Floats]:
-            places = np.einsum("wk,fki->fwi", weights, corners[facet]).reshape(-1, d)
-            flat = np.delete(corners[surfaces[axis]], axis, axis=2)
-            return _Boxes(flat, np.delete(places, axis, axis=1)), places
+            places = np.einsum("wk,kfi->ifw", weights, self._corners[:, facet]).reshape(d, -1)
+            flat = np.delete(corners, axis, axis=0).take(surfaces[axis], axis=-1)
+            return _Boxes(flat, np.delete(places, axis, axis=0)), places
 
         once = {axis: along(axis, facet, weights[:1]) for axis in range(d)
                 if len(facet := chosen[main[chosen] == axis])}
@@ -379,39 +395,36 @@ class Body:
             boxes, places = once.pop(axis)
             facet = np.repeat(facet, len(weights))
             steps = self._step[facet] / np.abs(normals[facet, axis])
-            low, high, through = np.zeros((3, len(places)))
+            low, high, through = np.zeros((3, places.shape[1]))
             for hit, place, share in boxes.holding(0.0):
                 hit = surfaces[axis][hit]
-                beyond = np.einsum("hk,hk->h", share, corners[hit, :, axis]) - places[place, axis]
+                beyond = np.einsum("kh,kh->h", share, corners[axis][:, hit]) - places[axis, place]
                 enters = -np.sign(normals[hit, axis])
                 for count, before in ((low, -steps[place]), (high, steps[place]),
                                       (through, np.inf)):
                     met = beyond < before
-                    count += np.bincount(place[met], enters[met], minlength=len(places))
+                    count += np.bincount(place[met], enters[met], minlength=len(low))
             up = normals[facet, axis] > 0.0
             odd = (np.where(up, low, high) != 1.0) | (np.where(up, high, low) != 0.0)
             clear = through == 0.0  # else the line runs through an edge
             look = (odd & clear) | ~np.isin(facet, facet[clear])
             found.append(facet[look])
-            where.append(places[look])
+            where.append(places[:, look].T)
         return np.concatenate(found), np.concatenate(where), len(weights)
 
     def _twins(self, facets: Ints) -> Flags:
         """Mark outer facets with another one in the same place: a crack of no width."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
         from scipy.spatial import cKDTree
 
         if not len(facets):
             return np.empty(0, dtype=bool)
         there = np.flatnonzero(~self.on_box)
-        nodes, label = np.unique(self.outer[there], return_inverse=True)
+        nodes = self._nodes(there)
         reach = float(self.slack[facets].min())
         near = cKDTree(self.mesh.points[nodes]).query_pairs(reach, output_type="ndarray")
-        n = len(nodes)
-        links = coo_array((np.ones(len(near)), (near[:, 0], near[:, 1])), shape=(n, n))
-        place = connected_components(links, directed=False)[1][label]
-        place = place.reshape(-1, self.mesh.dimension)
+        place = np.empty(len(self.mesh.points), dtype=np.int64)
+        place[nodes] = _linked(len(nodes), near)
+        place = place[self.outer[there]]
         _, kind, count = np.unique(np.sort(place, axis=1), axis=0, return_inverse=True,
                                    return_counts=True)
         found: Flags = (count[kind.ravel()] > 1)[np.searchsorted(there, facets)]
@@ -440,7 +453,7 @@ class Body:
             there = self.on_plane(-1, end)
             level = height.min() if end < 0 else height.max()
             away = np.abs(height - level).max(axis=1)
-            beside = ~there & (end * self.normals[:, -1] > 0.8) & (away < self._measured[1])
+            beside = ~there & (end * self.normals[:, -1] > 0.8) & (away < self._measured[2])
             cure = (f"level its nodes, or name the facets of `{name}` by a group in the mesh (it "
                     "has none)")
             if not there.any():
@@ -495,10 +508,7 @@ class Body:
         """
         if self.mesh.dimension == 2:
             return 0.0
-        facets = self.outer[chosen]
-        edges, count = np.unique(facets[:, [[0, 1], [1, 2], [0, 2]]].reshape(-1, 2), axis=0,
-                                 return_counts=True)
-        rim = edges[count == 1]
+        _, _, rim, _ = facet_positions(self.outer[chosen])
         node, other = np.concatenate([rim, rim[:, ::-1]]).T
         order = np.argsort(node, kind="stable")
         node, other = node[order], other[order]
@@ -562,16 +572,17 @@ class Body:
     @cached_property
     def _outline(self) -> _Hull:
         """Outline of the mesh seen along the thickness (3D)."""
-        return _Hull(self._across[self._nodes])
+        return _Hull(self._across[self._nodes(np.arange(len(self.outer)))])
 
     def _near(self, hull: _Hull, facets: Ints, wide: Floats) -> Ints:
         """Facets with all of their nodes on a hull, within a twentieth of their width."""
         d = self.mesh.dimension
         places = self.mesh.points if hull.dimension == d else self._across
-        nodes, label = np.unique(self.outer[facets], return_inverse=True)
+        nodes = self._nodes(facets)
         limit = self.slack[facets] + 0.05 * wide[facets]
-        depth = hull.depth(places[nodes], float(limit.max(initial=0.0)))
-        found: Ints = facets[depth[label.reshape(-1, d)].max(axis=1) <= limit]
+        depth = np.empty(len(places))
+        depth[nodes] = hull.depth(places[nodes], float(limit.max(initial=0.0)))
+        found: Ints = facets[depth[self.outer[facets].T].max(axis=0) <= limit]
         return found
 
     @cached_property
@@ -582,8 +593,9 @@ class Body:
         """
         found = np.zeros(len(self.outer), dtype=bool)
         if self.mesh.dimension == 3:
-            xy = self._across[self.outer]
-            chord = np.linalg.norm(xy - np.roll(xy, 1, axis=1), axis=2).max(axis=1)
+            xy = self._across[self.outer.T]
+            around = xy - np.roll(xy, 1, axis=0)
+            chord = np.sqrt(np.einsum("kfi,kfi->kf", around, around).max(axis=0))
             steep = np.flatnonzero(np.abs(self.normals @ self.up) < 0.5)
             found[self._near(self._outline, steep, chord)] = True
         return found
@@ -596,7 +608,7 @@ class Body:
         found = self.on_box | self._upright
         left, points = np.flatnonzero(~found), self.mesh.points
         wide = self._widths
-        nodes = points[self._nodes]
+        nodes = points[self._nodes(np.arange(len(self.outer)))]
         with contextlib.suppress(QhullError):  # these few may lie in a plane
             left = self._near(_Hull(_extreme(nodes)), left, wide)  # no deeper than in that of all
         if not len(left):
@@ -740,6 +752,16 @@ def _extreme(points: Floats) -> Floats:
     return points[np.unique((x @ np.array([*ways]).T).argmax(axis=0))]
 
 
+def _linked(count: int, pairs: Ints) -> Ints:
+    """Number of the group that each of so many things belongs to, linked in pairs."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    found: Ints = connected_components(links, directed=False)[1]
+    return found
+
+
 def _rows(points: Floats) -> NDArray[Any]:
     """Each row as one value; equal rows are equal to the last bit."""
     whole = np.ascontiguousarray(points + 0.0)  # no negative zeros
@@ -766,21 +788,28 @@ def index_of(table: Ints, rows: Ints) -> Ints:
 
 def holding(mesh: TaggedMesh, samples: Floats) -> tuple[Ints, Ints]:
     """Cells that hold points in their inside, as pairs: number of the point, number of the cell."""
-    low, high = samples.min(axis=0), samples.max(axis=0)
-    corners = mesh.points[mesh.cells]
-    near = np.flatnonzero(np.all((corners.max(axis=1) >= low) & (corners.min(axis=1) <= high),
-                                 axis=1))
-    found = [(place, near[cell]) for cell, place, _ in _Boxes(corners[near], samples).holding(1e-9)]
+    # Cells with all of their corners beyond one side of the box around the points are far.
+    beyond = np.zeros(len(mesh.points), dtype=np.uint8)
+    for axis, x in enumerate(mesh.points.T):
+        beyond |= (x < samples[:, axis].min()).astype(np.uint8) << 2 * axis
+        beyond |= (x > samples[:, axis].max()).astype(np.uint8) << 2 * axis + 1
+    near = np.flatnonzero(np.bitwise_and.reduce([beyond[k] for k in mesh.cells.T]) == 0)
+    corners = np.ascontiguousarray(mesh.points[mesh.cells[near].T].transpose(2, 0, 1))
+    found = [(place, near[cell]) for cell, place, _ in _Boxes(corners, samples.T).holding(1e-9)]
     none = np.empty(0, dtype=np.int64)
     return (np.concatenate([none, *(place for place, _ in found)]),
             np.concatenate([none, *(cell for _, cell in found)]))
 
 
 class _Boxes:
-    """Simplices (n, corners, dimension) and places to be looked for in the boxes around them.
+    """Simplices and places to be looked for in the boxes around them.
 
     Places are sorted into bins, which are as wide as the largest of the boxes that use them and at
     most twice as wide as the smallest, so that a box meets two of them in each direction at most.
+
+    Args:
+        simplices: coordinates of their corners, (dimension, corners, n).
+        places: coordinates, (dimension, m).
 
     Attributes:
         count: places in the bins that each box meets, at least those in its own.
@@ -791,65 +820,62 @@ class _Boxes:
         self._low, self._high = simplices.min(axis=1), simplices.max(axis=1)
         size = self._high - self._low
         # Cells of long channels are long all together, and bins are like them.
-        shape = np.maximum(np.median(size, axis=0), 1e-9 * size.max())
-        first = places.min(axis=0)
-        wide = np.ptp(places, axis=0).max() / shape.min()
+        shape = np.maximum(np.median(size, axis=1, keepdims=True), 1e-9 * size.max())
+        first = places.min(axis=1, keepdims=True)
+        wide = np.ptp(places, axis=1).max() / shape.min()
         least = max(2.0**-20 * wide, 1e-9)  # bins have numbers below 2^63
-        level = np.ceil(np.log2(np.maximum((size / shape).max(axis=1), least))).astype(np.int64)
-        d = places.shape[1]
-        self._from, self._to = np.zeros((2, len(simplices), 2**d), dtype=np.int64)
+        level = np.ceil(np.log2(np.maximum((size / shape).max(axis=0), least))).astype(np.int64)
+        d = len(places)
+        self._from, self._to = np.zeros((2, 2**d, simplices.shape[2]), dtype=np.int64)
         order = [np.empty(0, dtype=np.int64)]
+        power = 2 ** (21 * np.arange(d))
         for k, at in enumerate(np.unique(level)):
             here = np.flatnonzero(level == at)
             width = (1.0 + 1e-9) * 2.0**at * shape
-            power = 2 ** (21 * np.arange(d))
-            of_place = np.floor((places - first) / width).astype(np.int64) @ power
+            of_place = power @ np.floor((places - first) / width).astype(np.int64)
             order.append(np.argsort(of_place, kind="stable"))
             known = of_place[order[-1]]
-            low, high = (np.floor((x[here] - first) / width) for x in (self._low, self._high))
+            low, high = (np.floor((x[:, here] - first) / width) for x in (self._low, self._high))
             for corner, above in enumerate(itertools.product((False, True), repeat=d)):
-                number = np.where(above, high, low)
-                met = np.all((number >= 0.0) & (number < 2**21), axis=1)
-                met &= np.all((high > low) | ~np.array(above), axis=1)  # else met already
-                number = number[met].astype(np.int64) @ power
-                self._from[here[met], corner] = np.searchsorted(known, number)
-                self._to[here[met], corner] = np.searchsorted(known, number, side="right")
-            self._from[here] += k * len(places)
-            self._to[here] += k * len(places)
+                up = np.array(above)[:, None]
+                number = np.where(up, high, low)
+                met = (number >= 0.0) & (number < 2**21)
+                met = np.all(met & ((high > low) | ~up), axis=0)  # not higher: met already
+                bins = power @ number[:, met].astype(np.int64)
+                self._from[corner, here[met]] = np.searchsorted(known, bins)
+                self._to[corner, here[met]] = np.searchsorted(known, bins, side="right")
+            self._from[:, here] += k * len(of_place)
+            self._to[:, here] += k * len(of_place)
         self._order = np.concatenate(order)
-        self.count: Ints = (self._to - self._from).sum(axis=1)
+        self.count: Ints = (self._to - self._from).sum(axis=0)
 
     def holding(self, least: float) -> Iterator[tuple[Ints, Ints, Floats]]:
         """Part by part: simplex, place in it, and shares of the corners, at least `least` each."""
-        part = np.cumsum(self.count) // _PAIRS_AT_ONCE
-        for chosen in np.split(np.arange(len(part)), np.flatnonzero(np.diff(part)) + 1):
-            chosen = chosen[self.count[chosen] > 0]
-            if not len(chosen):
-                continue
-            start = self._from[chosen].ravel()
-            many = self._to[chosen].ravel() - start
+        some = np.flatnonzero(self.count)
+        part = np.cumsum(self.count[some]) // _PAIRS_AT_ONCE
+        for chosen in np.split(some, np.flatnonzero(np.diff(part)) + 1):
+            start = self._from[:, chosen].ravel()
+            many = self._to[:, chosen].ravel() - start
             place = self._order[np.repeat(start - np.cumsum(many) + many, many)
                                 + np.arange(many.sum())]
-            simplex = np.repeat(chosen, self.count[chosen])
-            x = self._places[place]
-            inside = np.all((x >= self._low[simplex]) & (x <= self._high[simplex]), axis=1)
-            simplex, place = simplex[inside], place[inside]
-            share = _shares(self._simplices[simplex], x[inside])
-            inside = share.min(axis=1, initial=np.inf) >= least
-            yield simplex[inside], place[inside], share[inside]
+            simplex = np.repeat(np.tile(chosen, len(self._from)), many)
+            for x, low, high in zip(self._places, self._low, self._high, strict=True):
+                inside = (x[place] >= low[simplex]) & (x[place] <= high[simplex])
+                simplex, place = simplex[inside], place[inside]
+            share = _shares(self._simplices.take(simplex, axis=2), self._places.take(place, axis=1))
+            inside = np.all(share >= least, axis=0)
+            yield simplex[inside], place[inside], share.compress(inside, axis=1)
 
 
 def _shares(simplices: Floats, places: Floats) -> Floats:
-    """Barycentric coordinates of places in simplices that fill their space, (n, corners)."""
-    first = simplices[:, 0]
-    edges, x = simplices[:, 1:] - first[:, None], places - first
-    if x.shape[1] == 2:  # what `solve` does, sooner
-        (a, b), (c, d) = edges.transpose(1, 2, 0)
-        inner = np.column_stack([x[:, 0] * d - x[:, 1] * c, x[:, 1] * a - x[:, 0] * b])
-        inner /= (a * d - b * c)[:, None]
+    """Barycentric coordinates of places in simplices that fill their space, (corners, n)."""
+    edges, x = simplices[:, 1:] - simplices[:, :1], places - simplices[:, 0]
+    if len(x) == 2:  # what `solve` does, sooner
+        (a, b), (c, d) = edges
+        inner = np.array([x[0] * d - x[1] * b, x[1] * a - x[0] * c]) / (a * d - b * c)
     else:
-        inner = np.linalg.solve(edges.transpose(0, 2, 1), x[..., None])[..., 0]
-    return np.concatenate([1.0 - inner.sum(axis=1, keepdims=True), inner], axis=1)
+        inner = np.linalg.solve(edges.transpose(2, 0, 1), x.T[..., None])[..., 0].T
+    return np.concatenate([1.0 - inner.sum(axis=0, keepdims=True), inner])
 
 
 def point_in_words(place: Floats) -> str:

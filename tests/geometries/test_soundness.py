@@ -10,10 +10,10 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
-from geometries.files.soundness import precision
+from geometries.files.soundness import Body, precision
 from geometries.files.writing import read
 from geometries.inspection.report import comments
-from geometries.meshing.mesh import facet_pairs, tensor_mesh
+from geometries.meshing.mesh import TaggedMesh, compact, facet_pairs, tensor_mesh
 
 UM = np.linspace(0.0, 20.0, 5)
 ONE = {11: "electrolyte"}
@@ -118,6 +118,32 @@ def test_parts_that_touch_at_nodes_only_are_refused(dim, tmp_path):
     text = refused(written(tmp_path / "b.msh", *together(low, (high[0] + 1, *high[1:]))),
                    {11: "electrolyte", 12: "host_post"})
     assert f"a gap of {dim**0.5:.3g} um" in text
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_parts_are_those_of_the_graph_of_cells(dim):
+    """Cells left at random, with voids, pinched edges and islands; a core in a shell."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    points, cells, middles = tensor_mesh(*[np.arange(8.0)] * dim)
+    away = np.abs(middles - 3.5).max(axis=1)
+    chance = np.random.default_rng(7)
+    kept = [away != 2.0, away > 1.0]  # a shell around a core, and the shell alone
+    kept += [chance.random(len(cells)) < share for share in np.linspace(0.3, 0.995, 60)]
+    counts = []
+    for some in kept:
+        x, left = compact(points, cells[some])
+        mesh = TaggedMesh(x, left, np.ones(len(left), int), np.empty((0, dim), int),
+                          np.empty(0, int), {"electrolyte": 1}, {})
+        pairs = facet_pairs(left)[1]
+        links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(left), len(left)))
+        count, label = connected_components(links, directed=False)
+        found = Body(mesh, 1e-12, Path("some.msh")).parts()
+        assert len({*zip(found.tolist(), label.tolist(), strict=True)}) == count
+        assert found.max() + 1 == count
+        counts.append(count)
+    assert counts[:2] == [2, 1] and 5 < np.count_nonzero(np.array(counts) == 1) < 50, counts
 
 
 @pytest.mark.parametrize("dim", [2, 3])
