@@ -26,10 +26,10 @@ from typing import Any, NamedTuple
 
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
+from fem.case.liquids import liquids
 from fem.case.tables import BUTLER_VOLMER, law_of
-from fem.materials import Electrolyte, material, recorded
+from fem.materials import Electrolyte, recorded
 from fem.materials.laws import exchange_current
-from fem.values.kinds import LAW_VARIABLES
 from fem.values.properties import number, varies
 from fem.values.units import format_quantity
 
@@ -180,30 +180,11 @@ def _metal_on_metal(sections: Mapping[str, Any]) -> dict[str, float] | None:
 
 def _ways(sections: Mapping[str, Any]) -> list[tuple[float, float]]:
     """R and c of everything that metal may grow into, as far as they do not vary in space."""
-    T, initial = sections["temperature"], sections.get("initial")
-    start = None if initial is None else initial.c
-    if varies(start):
+    found = liquids(sections)
+    if any(liquid.own is None for liquid in found):
         return []
-    own = recorded.fillings(sections.get("library", {}), sections.get("materials", {}))
-    regions: Mapping[str, Any] = sections.get("regions", {})
-    asked = {g: r for g, r in regions.items() if fnmatchcase(g, "electrolyte*") or r.material}
-    if not any(fnmatchcase("electrolyte", glob) for glob in asked):
-        asked = asked | {"electrolyte": None}
-    found = []
-    for region in asked.values():
-        name = getattr(region, "material", None) or sections["electrolyte"]
-        filling = material(name, own, cation=sections["metal"])
-        if not isinstance(filling, Electrolyte):
-            continue
-        c = float(filling.c0) if start is None else number(start)
-        given = {k: v for k in ("kappa", "D", "t_plus", "tortuosity")
-                 if (v := getattr(region, k, None)) is not None}  # fmt: skip
-        if any({*getattr(v, "variables", ())} - {*LAW_VARIABLES} for v in given.values()):
-            return []
-        values = {k: float(v.at(c=c, T=T)) if varies(v) else number(v) for k, v in given.items()}
-        tortuosity = values.pop("tortuosity", 1.0)
-        found.append((float(resistance(filling, c, T, values, tortuosity)), c))
-    return found
+    return [(float(resistance(x.electrolyte, x.c, sections["temperature"], x.own, x.tortuosity)),
+             x.c) for x in found]
 
 
 def _largest_current(steps: Any) -> float:

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fem.case import depth
+from fem.case import depth, liquids
 from fem.case import names as case_names
 from fem.case.case import Case
 from fem.case.coatings import Film
@@ -151,6 +151,7 @@ def notes(case: Case) -> Iterator[str]:
             yield f"if {name} touches the electrolyte it needs kinetics: {missing}"
     yield from assumed_zero(case)
     yield from depth.notes(vars(case))
+    yield from liquids.notes(vars(case))
     used = [case.electrolyte, *(r.material for r in case.regions.values() if r.material)]
     for name in dict.fromkeys(used):
         salt = material(name, case.fillings, cation=case.metal)

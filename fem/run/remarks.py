@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fem.case import depth, names
+from fem.case import depth, liquids, names
 from fem.case.summary import assumed_zero, dead_walls
 from fem.setup import edges, pieces
 from fem.setup.idle import idle
@@ -60,6 +60,7 @@ class Remarks:
             yield text, text
         yield from ((text, text) for text in dead_walls(model.case))
         yield from (("tail, foreseen", text) for text in depth.notes(vars(model.case)))
+        yield from ((text, text) for text in liquids.notes(vars(model.case)))
         for text in names.unmatched(vars(model.case), model.domain.regions, model.case.places()):
             yield text, text
         bare = [b for b in edges.insulated(model.case, model.domain) if b != "sides"]

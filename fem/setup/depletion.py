@@ -71,9 +71,11 @@ class SaltBooks(Observer, ABC):
 
     Attributes:
         sight: of the cells, by how they store what is dissolved.
+        sand_name: of `sand_time` in the event of a depletion.
     """
 
     sight = LUMPED
+    sand_name = "sand_time"
     s: System
     begun: Begun | None = None
     before = 0.0
@@ -147,7 +149,7 @@ class SaltBooks(Observer, ABC):
             )
         now = self.begun.segment.control(self.s.t - self.begun.t, 1.0).current
         time = self.sand_time(now)
-        known = {} if time is None else {"sand_time": time}
+        known = {} if time is None else {self.sand_name: time}
         return Event("depletion", {"c_min": low, "place": place, **known})
 
     def found(self) -> Event:

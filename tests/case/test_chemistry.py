@@ -101,6 +101,40 @@ def test_what_belongs_together_is_taken(case: dict[str, Any]) -> None:
     Case.from_dict(case)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (own(), []),
+        (own(t_plus=0.0), []),
+        (own(t_plus=1.3), ["materials.mine.t_plus: 1.3 at c = 1000 mol/m^3: the field brings"]),
+        (own(t_plus=-0.4), ["materials.mine.t_plus: -0.4 at c = 1000 mol/m^3: the field takes"]),
+        (own(t_plus={"expression": "0.2 + c/1000"}), ["materials.mine.t_plus: 1.2"]),
+        (own(t_plus=38), ['a percentage is "38 %"']),
+        # 2 F^2 c D/(RT) = 2.253 S/m conduct ideal ions of one speed
+        (own(kappa="225 S/m"), []),
+        (own(kappa="226 S/m"), ["materials.mine: kappa = 226 S/m is 100 times what ions conduct"]),
+        (own(kappa="0.0226 S/m"), []),
+        (own(kappa="0.0225 S/m"), ["materials.mine: kappa = 0.0225 S/m is 0.00999 times"]),
+        (own(kappa="450 S/m", thermodynamic_factor=0.5), []),
+        (own(D="3e-6 m^2/s"), ["with D = 3e-06 m^2/s at c = 1000 mol/m^3 (Nernst-Einstein"]),
+        (own(c0="1000 mol/L"), ["at c = 1e+06 mol/m^3"]),
+        ({"regions": {"electrolyte": {"D": "3e-14 m^2/s", "t_plus": 2.0}}},
+         ["regions.electrolyte.t_plus: 2 ", "electrolyte: kappa = 1 S/m is 4.44e+03 times"]),
+        ({"regions": {"electrolyte": {"t_plus": {"expression": "2e6*x"}}}}, []),
+        (own(t_plus=1.3) | {"study": "secondary"}, []),
+    ],
+)  # fmt: skip
+def test_transport_numbers_that_may_be_meant_otherwise_are_said(
+    changes: dict[str, Any], said: list[str]
+) -> None:
+    case = data("Li", **({"study": "tertiary"} | changes))
+    if case["study"] == "secondary":
+        del case["protocol"][0]["duration"]
+    found = [n for n in notes(Case.from_dict(case)) if "t_plus" in n or "kappa" in n]
+    assert len(found) == len(said), found
+    assert all(text in note for text, note in zip(said, found, strict=True)), found
+
+
 def test_an_own_salt_is_one_of_the_metal_and_check_says_so() -> None:
     case = Case.from_dict(data("Zn", **own(z_minus=-1)))
     found = material("mine", case.materials, cation="Zn")

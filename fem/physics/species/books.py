@@ -144,6 +144,11 @@ class IonBooks(SaltBooks):
             return None
         return self._lasts(abs(density))
 
+    @property
+    def sand_name(self) -> str:  # type: ignore[override]
+        """Name that says where Sand's time is linear about the start, as with three ions."""
+        return "sand_time" if len(self.solution.ions) == 2 else "sand_time_linear"
+
     def lasts(self, density: float) -> float:
         """Time for which metal ions last at a flat wall, s; with fixed charge as without."""
         return self._lasts(density) if density else math.inf

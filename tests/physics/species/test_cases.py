@@ -46,7 +46,22 @@ def test_capillaries_run_out_at_sands_time(solve: Solve) -> None:
     slope = math.log(times[50] / times[20]) / math.log(2.5)
     print("capillary", times, sand, slope)
     assert all(times[J] == pytest.approx(sand[J], rel=2e-3) for J in times)
+    assert event["sand_time"] == pytest.approx(sand[50], rel=1e-6)
     assert slope == pytest.approx(-2.0, abs=5e-3)
+
+
+def test_beside_an_idle_cation_salt_lasts_shorter_than_the_linear_formula(solve: Solve) -> None:
+    """700 mol/m3 that plate beside 300 that do not: 4.79 s by finite volumes, 6.14 s linear."""
+    three = ('ion=[{name="Li", z=1, D="2e-10 m^2/s", c0="0.7 mol/L", plates=true}, '
+             '{name="X", z=1, D="2e-10 m^2/s", c0="0.3 mol/L"}, '
+             '{name="A", z=-1, D="3e-10 m^2/s", c0="1 mol/L"}]')
+    found = solve("capillary_bai", 'protocol.0.current_density="50 mA/cm^2"', three,
+                  'time.tolerance=1e-3', 'geometry.length="300 um"', "geometry.growth=1.2")
+    (event,) = (e for e in found.summary["events"] if e["event"] == "depletion")
+    print(event)
+    assert event["t"] == pytest.approx(4.792, rel=5e-3)
+    assert event["sand_time_linear"] == pytest.approx(6.137, rel=1e-3)
+    assert "sand_time" not in event
 
 
 def tip(result: Result) -> float:
