@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import os
 import signal
@@ -222,43 +224,52 @@ def test_kill_9_then_resume(whole: Path, tmp_path: Path) -> None:
     _same(whole, tmp_path / "r", 0.0)
 
 
+def _command(*words: str) -> list[Any]:
+    """Exit code and texts of a command, by ranks that have loaded the solver already."""
+    from fem.cli.main import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(words)
+    return [code, out.getvalue(), err.getvalue()]
+
+
 @pytest.fixture(scope="module")
-def whole_on_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole_on_two(tmp_path_factory: pytest.TempPathFactory, mpirun: Callable[..., Any]) -> Path:
     folder = tmp_path_factory.mktemp("two")
-    process = _start(folder, 2)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, out + err
+    (folder / "long.toml").write_text(to_toml(LONG))
+    words = "run", str(folder / "long.toml"), "--out", str(folder / "r")
+    code, out, err = mpirun(2, _command, *words)
+    assert code == 0, out + err
     return folder / "r"
 
 
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 3), (signal.SIGKILL, -signal.SIGKILL)]
 )
-@pytest.mark.usefixtures("mpirun")
 def test_two_ranks_go_on(
-    number: int, code: int, whole_on_two: Path, run_cli: Callable[..., Any], tmp_path: Path
+    number: int, code: int, whole_on_two: Path, mpirun: Callable[..., Any], tmp_path: Path
 ) -> None:
     process = _start(tmp_path, 2)
     _wait_for_rows(tmp_path, 30)
     os.kill(process.pid, number)
     _, message = process.communicate(timeout=60)
     assert process.returncode == code, message
-    done = run_cli("resume", "r", cwd=tmp_path, ranks=2)
-    assert done.returncode == 0, done.stderr
+    code, _, err = mpirun(2, _command, "resume", str(tmp_path / "r"))
+    assert code == 0, err
     _same(whole_on_two, tmp_path / "r", 1e-12)
 
 
-@pytest.mark.usefixtures("mpirun")
 def test_another_number_of_ranks_takes_up_the_state(
-    whole: Path, tmp_path: Path, run_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    whole: Path, tmp_path: Path, mpirun: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = small(**{name: LONG[name] for name in ("protocol", "time", "output")})
     _stop_after(monkeypatch, 30)
     with pytest.raises(Interrupted):
         case.run(tmp_path / "r")
-    done = run_cli("resume", "r", cwd=tmp_path, ranks=2)
-    assert done.returncode == 0, done.stderr
-    assert "written on 1 ranks, now 2" in done.stdout
+    code, out, err = mpirun(2, _command, "resume", str(tmp_path / "r"))
+    assert code == 0, err
+    assert "written on 1 ranks, now 2" in out
     one, two = Result(whole).summary, Result(tmp_path / "r").summary
     for name in ("voltage", "charge", "plated", "c_min", "c_max"):
         assert two[name] == pytest.approx(one[name], rel=1e-9), name
