@@ -331,7 +331,8 @@ class LinearSolver:
             sum(float(g @ a) for g, a in zip(gradient, y, strict=True)),
             sum(float(g @ a) for g, a in zip(gradient, w, strict=True)),
         ])
-        gy, gw = self.comm.allreduce(local, op=MPI.SUM)
+        self.comm.Allreduce(MPI.IN_PLACE, local, op=MPI.SUM)
+        gy, gw = local.tolist()
         if slope == gw or not math.isfinite(gw + gy):
             return (y, 0.0), 0, False
         dE = -(gap + gy) / (slope - gw)
