@@ -311,8 +311,8 @@ def _cell(text: object) -> str:
 # -- build -----------------------------------------------------------------------------------------
 
 
-def build(out: Path) -> int:
-    """Gather the pages and build the site; Sphinx's exit code."""
+def build(out: Path, *options: str) -> int:
+    """Gather the pages and build the site, with more options of Sphinx; its exit code."""
     from sphinx.cmd.build import main as sphinx
 
     shutil.rmtree(out / "source", ignore_errors=True)
@@ -328,6 +328,7 @@ def build(out: Path) -> int:
             "html",
             "-d",
             str(out / "trees"),
+            *options,
             str(out / "source"),
             str(out / "html"),
         ]
