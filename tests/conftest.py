@@ -261,12 +261,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def let_go_of_shared_studies() -> Iterator[None]:
-    """Free what tests of a module share; older objects stay out of the collections between."""
+    """Free what the last module shared; older objects stay out of the collections between."""
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     yield
-    gc.unfreeze()
-    gc.collect()
 
 
 @pytest.fixture(autouse=True)

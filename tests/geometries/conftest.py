@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ class Meshes:
 
 @pytest.fixture(scope="session")
 def meshes(tmp_path_factory: pytest.TempPathFactory) -> Meshes:
-    return Meshes(tmp_path_factory.mktemp("meshes"))
+    """Workers share the meshes, too: their folders have one parent."""
+    folder = tmp_path_factory.getbasetemp()
+    workers = "PYTEST_XDIST_WORKER" in os.environ
+    return Meshes((folder.parent if workers else folder) / "meshes")
 
 
 @pytest.fixture(scope="session")
