@@ -283,15 +283,14 @@ def test_numbers_come_in_readable_units():
     ]  # fmt: skip
 
 
-def test_command_line(folder, tmp_path):
-    for arguments, code, text in (
-        ([str(folder)], 0, "salt.png"),
-        ([str(tmp_path / "nowhere")], 1, "no such folder"),
-        ([], 1, "usage"),
-    ):
-        command = [sys.executable, "-m", "fem.post.figures", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert done.returncode == code and text in done.stdout + done.stderr
+def test_command_line(folder, tmp_path, capsys):
+    (folder / "fields" / "walls.xdmf").unlink()  # fewer pictures
+    command = [sys.executable, "-m", "fem.post.figures", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "salt.png" in done.stdout, done.stderr
+    for arguments, text in (([str(tmp_path / "nowhere")], "no such folder"), ([], "usage")):
+        assert figures.main(arguments) == 1
+        assert text in "".join(capsys.readouterr())
     heavy = "import sys, fem.post.figures; print([m for m in ('dolfinx', 'mpi4py', 'petsc4py')"
     done = subprocess.run(
         [sys.executable, "-c", heavy + " if m in sys.modules])"], capture_output=True, text=True
@@ -459,15 +458,14 @@ def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, m
     assert all("VTK cannot render here" in r.getMessage() for r in caplog.records)
 
 
-def test_a_picture_that_fails_costs_no_other_one(solid_folder, tmp_path, capsys):
+def test_a_picture_that_fails_costs_no_other_one(solid_folder, tmp_path):
     jobs = [{"folder": str(solid_folder), "t": 60.0, "block": "pore", "field": name, "factor": 1.0,
              "offset": 0.0, "magnitude": False, "limits": [0.0, 1e4], "log": False,
              "colours": "viridis", "file": str(tmp_path / f"{name}.png")}
-            for name in ("oops", "c", "flow", "each")]
-    if render.apart("fem.post.render", json.dumps(jobs[1:2])).returncode:
-        pytest.skip("no off-screen graphics on this machine")
-    (tmp_path / "c.png").unlink()
+            for name in ("c", "oops", "flow", "each")]
     done = render.apart("fem.post.render", json.dumps(jobs))
+    if not (tmp_path / "c.png").exists():  # nothing had failed yet
+        pytest.skip("no off-screen graphics on this machine")
     assert done.returncode == 1 and "oops" in done.stderr
     assert {file.name for file in tmp_path.iterdir()} == {"c.png", "flow.png", "each.png"}
 

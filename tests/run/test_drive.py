@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fem.base.errors import CaseError, Interrupted, RunError
+from fem.base.errors import CaseError, RunError
 from fem.case.drive import Drive, given_charge
-from fem.results.result import Result
 from fem.run.session import resume
-from fem.run.signals import StopRequest
 from fem.values.curves import Curve
 from fem.values.enclosure import Switches, enclose
 from fem.values.expressions import Expression
 from fem.values.properties import Along, Formula, PropertyOf
 
 from .cases import GROWING, small, state_of
+from .test_restart_ranks import until
 
 CURRENT = PropertyOf("A/m^2", ("t",))
 
@@ -404,27 +402,20 @@ def _wave(folder: Path) -> Any:
     ]).run(folder)  # fmt: skip
 
 
-def test_a_restart_inside_such_a_step_is_bitwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_restart_inside_such_a_step_is_bitwise(tmp_path: Path) -> None:
+    """Stopped at a jump, and again 5 steps later."""
     whole = _wave(tmp_path / "whole")
     assert whole.summary["charge"] == pytest.approx(-40.0, rel=1e-9)
-    for steps in (int(np.flatnonzero(whole.series["t"] == 3.0)[0]), 17):  # at a jump, and not
-        folder = tmp_path / f"r{steps}"
-        asked = iter(range(10**6))
-        monkeypatch.setattr(
-            StopRequest, "agreed",
-            lambda self, a=asked, n=steps: signal.SIGUSR1 if next(a) == n else 0,
-        )
-        with pytest.raises(Interrupted):
-            _wave(folder)
-        monkeypatch.undo()
+    folder = tmp_path / "r"
+    with until(1 + int(np.flatnonzero(whole.series["t"] == 3.0)[0])):
+        _wave(folder)
+    with until(5):
         resume(folder)
-        again = Result(folder)
-        for name in ("t", "voltage", "charge", "commanded"):
-            np.testing.assert_array_equal(again.series[name], whole.series[name], err_msg=name)
-        one, other = state_of(tmp_path / "whole"), state_of(folder)
-        assert all(np.array_equal(other[name], values) for name, values in one.items())
+    again = resume(folder)
+    for name in ("t", "voltage", "charge", "commanded"):
+        np.testing.assert_array_equal(again.series[name], whole.series[name], err_msg=name)
+    one, other = state_of(tmp_path / "whole"), state_of(folder)
+    assert all(np.array_equal(other[name], values) for name, values in one.items())
 
 
 def test_a_charge_that_was_not_commanded_ends_the_run(

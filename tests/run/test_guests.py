@@ -39,7 +39,8 @@ from tests.conftest import ROOT, environment
 
 from .cases import GROWING, SMALL, small, state_of
 
-PAGE = (ROOT / "docs" / "add-a-physics.md").read_text()
+PAGE_FILE = ROOT / "docs" / "add-a-physics.md"
+PAGE = PAGE_FILE.read_text()
 #: What a reader of the page saves, and runs.
 BLOCKS = dict(re.findall(r"```python *(\S*)\n(.*?)```", PAGE, re.DOTALL))
 MODULE = Path(tempfile.mkdtemp(prefix="hostplate-guest-")) / "additive.py"
@@ -193,6 +194,12 @@ def test_checking_a_case_with_a_guest_imports_no_solver(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    result: Result = _growing().run(tmp_path_factory.mktemp("growing") / "whole", hooks=True)
+    return result
+
+
+@pytest.fixture(scope="module")
 def tertiary(tmp_path_factory: pytest.TempPathFactory) -> Result:
     folder = tmp_path_factory.mktemp("guest") / "r"
     case = _guest(probe=PROBES, output={"figures": True}, time={"dt_max": "2 s"})
@@ -319,11 +326,10 @@ def test_in_a_study_without_time(tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
-def test_in_a_growth_study(tmp_path: Path) -> None:
-    result = _growing().run(tmp_path / "r", hooks=True)
-    assert result.series["additive_mean"][-1] < 0.9 * 10.0
-    assert result.summary["closures"]["additive_balance"] < 1e-12
-    assert "additive" in result.fields("pore")
+def test_in_a_growth_study(growing: Result) -> None:
+    assert growing.series["additive_mean"][-1] < 0.9 * 10.0
+    assert growing.summary["closures"]["additive_balance"] < 1e-12
+    assert "additive" in growing.fields("pore")
 
 
 # -- again, and on more ranks ------------------------------------------------------------------
@@ -336,9 +342,10 @@ def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     )
 
 
-def test_a_restart_is_bitwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_is_bitwise(
+    growing: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With growing metal beside it."""
-    _growing().run(tmp_path / "whole", hooks=True)
     _stop_after(monkeypatch, 3)
     with pytest.raises(Interrupted):
         _growing().run(tmp_path / "r", hooks=True)
@@ -346,13 +353,14 @@ def test_a_restart_is_bitwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(CaseError, match=re.escape("allow it with --hooks")):
         resume(tmp_path / "r")
     resume(tmp_path / "r", hooks=True)
-    one, other = (read_series(tmp_path / name / "series.csv") for name in ("whole", "r"))
+    folders = growing.folder, tmp_path / "r"
+    one, other = (read_series(folder / "series.csv") for folder in folders)
     for name, column in one.items():
         assert np.array_equal(column, other[name]), name
-    first, second = state_of(tmp_path / "whole"), state_of(tmp_path / "r")
+    first, second = (state_of(folder) for folder in folders)
     assert first.keys() == second.keys() and "0.charge.additive_used" in first
     assert all(np.array_equal(first[name], second[name]) for name in first)
-    summaries = [Result(tmp_path / name).summary for name in ("whole", "r")]
+    summaries = [Result(folder).summary for folder in folders]
     for name in ("additive_left", "additive_mean", "closures"):
         assert summaries[0][name] == summaries[1][name]
 
@@ -674,14 +682,13 @@ def test_a_closure_below_zero_is_as_far_off_as_one_above() -> None:
     assert tally.worst["balance"] == 0.5
 
 
-def test_the_page_runs_as_printed(tmp_path: Path) -> None:
+def test_the_page_runs_as_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "additive.py").write_text(BLOCKS["additive.py"])
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKS[""]], cwd=tmp_path, env=environment({"MPLBACKEND": "Agg"}),
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    mean, top, closure, event = done.stdout.split()
+    monkeypatch.chdir(tmp_path)
+    exec(compile(BLOCKS[""], PAGE_FILE.name, "exec"), {"__name__": "__main__"})
+    mean, top, closure, event = capsys.readouterr().out.split()
     assert 5.0 < float(mean) < float(top) < 10.0
     assert float(closure) < 1e-12 and event == "additive_low"
     assert (tmp_path / "results" / "additive" / "figures" / "additive.png").stat().st_size > 5000

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from fem import Case
 from fem.base.errors import CaseError, RunError
 from tests.case.base import changed
-from tests.conftest import ROOT, environment
+from tests.conftest import ROOT
 
 from .cases import GROWING, small
 
@@ -199,19 +198,20 @@ def test_a_slot_that_nobody_declares_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "r").exists()
 
 
-def test_the_tutorial_runs_as_printed(tmp_path: Path) -> None:
+def test_the_tutorial_runs_as_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = (ROOT / "docs" / "tutorial.md").read_text()
     blocks = re.findall(r"```python *(\S*)\n(.*?)```", text, re.DOTALL)
     files = {name: body for name, body in blocks if name}
     for name, body in files.items():
         (tmp_path / name).write_text(body)
     script = "\n".join(body for name, body in blocks if not name)
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment({"MPLBACKEND": "Agg"}),
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    voltage, c_top, *_ = done.stdout.split()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    exec(compile(script, "tutorial.md", "exec"), {"__name__": "__main__"})
+    pyplot.close("all")
+    voltage, c_top, *_ = capsys.readouterr().out.split()
     assert -0.2 < float(voltage) < 0.0
     assert float(c_top) > 1000.0
     assert (tmp_path / "profiles.png").stat().st_size > 5000

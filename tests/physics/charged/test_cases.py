@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -77,18 +76,21 @@ def test_anchored_anions_lower_the_drop_at_rest(solve: Solve) -> None:
     assert drops == pytest.approx([-0.589, -0.652], rel=2e-3)
 
 
-def test_command_writes_a_table(run_cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_command_writes_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The table of the case is what the command writes; wrong options are reported together."""
-    options = ["--radius", "5 nm", "--charge=-0.05 C/m^2", "--eps-r", "78.5", "--t-plus", "0.4"]
+    from fem.cli.main import main
+
     file = tmp_path / "pores.csv"
-    done = run_cli("channel", str(file), *options, "--D", "3e-10 m^2/s")
-    assert done.returncode == 0 and "charge -2e+07 C/m^3 of liquid" in done.stdout
+    command = ["channel", str(file), "--radius", "5 nm", "--charge=-0.05 C/m^2",
+               "--eps-r", "78.5", "--t-plus", "0.4"]  # fmt: skip
+    assert main([*command, "--D", "3e-10 m^2/s"]) == 0
+    assert "charge -2e+07 C/m^3 of liquid" in capsys.readouterr().out
     shipped = find_case("nanochannel_separator").with_suffix(".csv")
     now, then = (np.genfromtxt(f, delimiter=",", skip_header=5) for f in (file, shipped))
     assert now.shape == (40, 6) and now == pytest.approx(then, rel=1e-5)
-    again = run_cli("channel", str(file), *options, "--D", "3e-10 m^2/s")
-    assert again.returncode == 1 and "already exists" in again.stderr
-    more = "--D", "0 m^2/s", "--rows", "1", "--eps-r", "inf"
-    wrong = run_cli("channel", str(file), *options, *more)
-    assert wrong.returncode == 1 and "--eps-r inf: a number" in wrong.stderr
-    assert "--rows 1: 2 to 200" in wrong.stderr and "--D 0: must be above 0" in wrong.stderr
+    assert main([*command, "--D", "3e-10 m^2/s"]) == 1
+    assert "already exists" in capsys.readouterr().err
+    assert main([*command, "--D", "0 m^2/s", "--rows", "1", "--eps-r", "inf"]) == 1
+    wrong = capsys.readouterr().err
+    assert "--eps-r inf: a number" in wrong
+    assert "--rows 1: 2 to 200" in wrong and "--D 0: must be above 0" in wrong
