@@ -391,7 +391,7 @@ class Simulation:
         if not self.once:
             self.exchanged = self.potentials.exchanged()
         if self.potentials is not self.main:  # not solved again before the next jump
-            self.potentials.solver.release()
+            self.potentials.release()
         return done
 
     def _lagging(self, segment: Segment, time: float) -> Outcome:

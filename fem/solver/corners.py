@@ -428,14 +428,14 @@ class Bilinear:
             out[where.diagonal[nodes]] = there.at_points(self.plain, moment)
         # The product of b at a corner with the slope of each: the corner is the column of it where
         # the test function has the slope, and the row where the trial function has it.
-        for vectors, of in ((self.by_row, where.column_of), (self.by_column, where.row_of)):
+        for vectors, transposed in ((self.by_row, False), (self.by_column, True)):
             for s, w in vectors.items():
-                found = self._sloping(w, vectors is self.by_column, moment)
+                found = self._sloping(w, transposed, moment)
                 values = there.value(s, moment)
                 if np.ndim(values):
                     at = np.zeros(len(where.partner))
                     at[nodes] = values
-                    values = at.take(of)
+                    values = where.spread(at, columns=not transposed)
                     values *= found
                     out += values
                 else:
@@ -454,10 +454,10 @@ class Bilinear:
             np.asarray(sum(s * f for s, f in zip(slope, flow, strict=True) if f is not None))
             for slope in there.slopes
         ])  # slope, perhaps corner, cell
-        places = where.places_of(self.cells)  # row, column, cell
-        places = places.swapaxes(0, 1) if transposed else places
-        each = np.broadcast_to(along if along.ndim == 3 else along[:, None], places.shape)
-        out = np.bincount(places.ravel(), each.ravel(), where.size)
+        each = along if along.ndim == 3 else [[slope] * len(along) for slope in along]
+        out = where.gathered(
+            self.cells, lambda row, column: each[column][row] if transposed else each[row][column]
+        )
         if steady:
             where.steady[key] = out
         return out

@@ -24,6 +24,7 @@ import numpy as np
 
 from fem.compat import PETSc, owned_size
 from fem.solver.matrices import ROW_UNIT
+from fem.solver.pattern import SHARED_PLACES
 from fem.solver.stiffness import structure
 from fem.system.system import System
 
@@ -66,7 +67,7 @@ class Decoupling:
         )
         block: Any = solver.operator.getNestSubMatrix
         self.salt, self.drift = block(self.c, self.c), block(self.phi, self.c)
-        self.block = self.salt.duplicate(copy=True)
+        self.block = self.salt.duplicate(copy=SHARED_PLACES)
         self.moved = self.take.matMult(self.drift)
         count = range(len(names))
         rows: list[list[Any]] = [

@@ -252,7 +252,7 @@ class LinearSolver:
             pc.setFieldSplitIS(*zip(self.names, rows, strict=True))
             pc.setFromOptions()
             ksp.setFromOptions()
-            ksp.setUp()
+            ksp.getPC().setUp()  # not its own vectors, which a voltage sought does not need
             for sub in pc.getFieldSplitSubKSP():
                 sub.setFromOptions()
                 sub.setUp()  # reads the options of its multigrid levels
@@ -412,7 +412,7 @@ class LinearSolver:
                 self.operator, (self.rhs[1], self.solution[1]), self.ksp.getPC(),
                 f"{self.prefix}bordered_", options,
             )
-        self.ksp.setUp()
+        self.ksp.getPC().setUp()
         x, dE, iterations, good = self.with_voltage.solve(
             self.operator, np.concatenate(inner_b), np.concatenate(inner_g), d,
             np.concatenate(outer), gap, self.rtol,

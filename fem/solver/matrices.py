@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fem.compat import MPI, PETSc
 from fem.solver.corners import Moment
-from fem.solver.stiffness import product
+from fem.solver.pattern import SHARED_PLACES, product
 
 if TYPE_CHECKING:
     from fem.solver.problem import Problem
@@ -29,6 +29,8 @@ __all__ = ["ROW_UNIT", "Assembly", "Condensed", "Differences"]
 ROW_UNIT = 1e-15
 #: Relative error of a number that is added to others as large: some of its last bits.
 ROUND_OFF = 4 * float(np.finfo(float).eps)
+#: Entries of a matrix that are taken at once, where a copy of all of them would be large.
+AT_ONCE = 50_000
 Array = npt.NDArray[np.float64]
 
 
@@ -50,7 +52,8 @@ class Assembly:
         self.smooth = [[None if block is None else block.matrix for block in row]
                        for row in jacobian]
         self.blocks: list[list[Any]] = [
-            [None if m is None else m.duplicate(copy=True) for m in row] for row in self.smooth
+            [None if m is None else m.duplicate(copy=SHARED_PLACES) for m in row]
+            for row in self.smooth
         ]
         self.added: list[tuple[str, str]] = []  # couplings that a smooth block has, too
         for row, column in local.pairs:
@@ -223,6 +226,11 @@ class Assembly:
         left.destroy()
         right.destroy()
 
+    def release(self) -> None:
+        """Free what `begin` makes anew."""
+        for flow in self.flows.values():
+            flow.release()
+
     def flat(self) -> Any:
         """The matrix in one piece, for a direct solver."""
         if self._flat is None:
@@ -236,7 +244,7 @@ class Graph:
 
     Attributes:
         row, column: of each entry; the column counts in `needed`.
-        there, here: places to work in, of the size of the entries.
+        work: a place to work in, of the size of the entries.
     """
 
     def __init__(self, matrix: Any):
@@ -249,7 +257,7 @@ class Graph:
             self.all, PETSc.IS().createGeneral([*seen], comm=PETSc.COMM_SELF), self.needed,
             PETSc.IS().createStride(len(seen), comm=PETSc.COMM_SELF),
         )
-        self.there, self.here = np.empty((2, len(self.row)))
+        self.work = np.empty(len(self.row))
 
     @classmethod
     def of(cls, matrix: Any, known: list[Graph]) -> Graph:
@@ -311,6 +319,10 @@ class Differences:
         self.diagonal = 0.5 * size
         self.outer = np.bincount(row, np.abs(self.values) * self.leaves, n)
 
+    def release(self) -> None:
+        """Free the values until they are taken anew."""
+        self.values = np.empty(0)
+
     def noise(self, x: npt.NDArray[np.float64]) -> tuple[Array, Array]:
         """Change of A x by the last bit of x, at owned nodes, and of what goes to held nodes."""
         last = np.finfo(float).eps * np.abs(x)
@@ -319,9 +331,11 @@ class Differences:
     def times(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """A x at owned nodes (collective)."""
         graph = self.graph
-        # Into kept arrays: half of the time would go into getting memory.
-        flow = np.take(graph.at_columns(x), graph.column, out=graph.there, mode="clip")
-        flow -= np.take(x, graph.row, out=graph.here, mode="clip")
+        # Into a kept array: half of the time would go into getting memory.
+        flow = np.take(graph.at_columns(x), graph.column, out=graph.work, mode="clip")
+        for first in range(0, len(flow), AT_ONCE):
+            some = slice(first, first + AT_ONCE)
+            flow[some] -= x[graph.row[some]]
         flow *= self.values
         return np.bincount(graph.row, flow, len(x)) + self.total * x
 

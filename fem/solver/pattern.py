@@ -8,6 +8,7 @@ PETSc the list of places.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -18,12 +19,14 @@ from fem.compat import PETSc
 from fem.system.system import System
 from fem.system.unknown import Unknown
 
-__all__ = ["Pattern", "gradients", "pattern"]
+__all__ = ["SHARED_PLACES", "Pattern", "gradients", "pattern", "product"]
 
 Array = npt.NDArray[np.float64]
 
 #: Most cells over which numpy sums as fast as scipy.sparse, which takes 0.2 s to load.
 MAX_CELLS_IN_NUMPY = 30_000
+#: Of a copy of a matrix: values of its own, but the places of the matrix copied.
+SHARED_PLACES: Any = PETSc.Mat.DuplicateOption.SHARE_NONZERO_PATTERN
 
 
 def pattern(system: System, row: Unknown, column: Unknown) -> Pattern:
@@ -61,7 +64,6 @@ class Pattern:
         edges: row's nodes at the ends of each edge, (2, edges), the lower number first.
         edge_of: edge between each two corners, in the order of `pairs`, (cells, pairs).
         size: how many values a matrix has. diagonal: place of each row's node among them.
-        row_of, column_of: row's node in the row of each value, and in its column.
         steady: values that never change, by what they are of.
     """
 
@@ -72,8 +74,9 @@ class Pattern:
         self.pairs = list(combinations(range(dim + 1), 2))
         owned = row.part.mesh.topology.index_map(dim).size_local
         there = column.part.inverse[row.part.cells[:owned]]
-        self.cells = np.flatnonzero(there >= 0)
-        self.corners = row.space.dofmap.list[self.cells]
+        self.cells = np.flatnonzero(there >= 0).astype(np.int32)
+        corners = row.space.dofmap.list
+        self.corners = corners[:owned] if len(self.cells) == owned else corners[self.cells]
         maps = [u.space.dofmap.index_map for u in (row, column)]
         count = maps[0].size_local + maps[0].num_ghosts
         self.partner = np.full(count, -1, dtype=np.int32)
@@ -82,29 +85,27 @@ class Pattern:
         ends = [(self.corners[:, i], self.corners[:, j]) for i, j in self.pairs]
         low = np.concatenate([np.minimum(*pair) for pair in ends])
         high = np.concatenate([np.maximum(*pair) for pair in ends])
-        self._keys, place = np.unique(low.astype(np.int64) * count + high, return_inverse=True)
-        self.edges = np.stack(np.divmod(self._keys, max(count, 1))).astype(np.int32)
-        self.edge_of = place.astype(np.int32).reshape(len(self.pairs), -1).T
+        keys, place = np.unique(low.astype(np.int64) * count + high, return_inverse=True)
+        self.edges = np.stack(np.divmod(keys, max(count, 1))).astype(np.int32)
+        self.edge_of = place.reshape(len(self.pairs), -1).T.astype(np.int32, order="C")
         first = 2 * self.edges.shape[1]
         self.size = first + len(self.nodes)
         self.diagonal = np.full(count, -1, dtype=np.int32)
         self.diagonal[self.nodes] = np.arange(first, self.size, dtype=np.int32)
         points = row.space.tabulate_dof_coordinates()[:, :dim]
         self._products = self._stiff(gradients(points[self.corners]))
-        self.row_of = np.concatenate([*self.edges, self.nodes])
-        self.column_of = np.concatenate([*self.edges[::-1], self.nodes])
         self.steady: dict[Any, Array] = {}
-        self._work: Any = None
         # By the array that is asked for; it is kept, so that its id stays its own.
         self._positions: dict[int, tuple[Any, npt.NDArray[np.int32]]] = {}
-        self._places: dict[int, tuple[Any, npt.NDArray[np.int32]]] = {}
         self._prototype: Any = PETSc.Mat().createAIJ(
             [(m.size_local, m.size_global) for m in maps], comm=comm
         )
         self._prototype.setPreallocationCOO(
-            maps[0].local_to_global(self.row_of).astype(np.int32),
-            maps[1].local_to_global(self.partner[self.column_of]).astype(np.int32),
+            maps[0].local_to_global(np.concatenate([*self.edges, self.nodes])).astype(np.int32),
+            maps[1].local_to_global(
+                self.partner[np.concatenate([*self.edges[::-1], self.nodes])]).astype(np.int32),
         )
+        self.fill(self._prototype, np.zeros(self.size))
 
     def suits(self, row: Unknown, column: Unknown) -> bool:
         """True if the pattern suits these two unknowns as well."""
@@ -115,9 +116,7 @@ class Pattern:
 
     def matrix(self) -> Any:
         """A new matrix with all its places, zero (collective)."""
-        made = self._prototype.duplicate()
-        self.fill(made, np.zeros(self.size))
-        return made
+        return self._prototype.duplicate(copy=SHARED_PLACES)
 
     def fill(self, matrix: Any, values: Array) -> None:
         """Set the entries of a matrix from `matrix`; ranks add up theirs (collective).
@@ -136,13 +135,8 @@ class Pattern:
 
     def times(self, values: Array, x: Array) -> Array:
         """A matrix of these values times owned values (collective)."""
-        if self._work is None:
-            self._work = self.matrix(), *self._prototype.createVecs()
-        matrix, right, left = self._work
-        self.fill(matrix, values)
-        right.array_w[:] = x
-        matrix.mult(right, left)
-        return np.array(left.array_r)
+        self.fill(self._prototype, values)
+        return product(self._prototype, x)
 
     def stiffness(self, k: Array) -> Array:
         """Values of (k grad u, grad v), for the integral of k over each cell.
@@ -161,12 +155,11 @@ class Pattern:
         )
         if len(self.cells) <= MAX_CELLS_IN_NUMPY:
             return _Table(values, self.edge_of.ravel(), self.edges.shape[1])
-        from scipy.sparse import coo_array
+        from scipy.sparse import csc_array
 
-        cells = np.repeat(np.arange(len(self.cells), dtype=np.int32), len(self.pairs))
-        places = self.edge_of.ravel(), cells
+        ends = np.arange(0, values.size + 1, len(self.pairs), dtype=np.int32)
         shape = self.edges.shape[1], len(self.cells)
-        return coo_array((values.ravel(), places), shape=shape).tocsr()
+        return csc_array((values.ravel(), self.edge_of.ravel(), ends), shape=shape)
 
     def position(self, cells: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
         """Place among `cells` of some cells of the whole mesh, all of which both parts have."""
@@ -177,24 +170,32 @@ class Pattern:
             self._positions[id(cells)] = cells, at[part.inverse[cells]]
         return self._positions[id(cells)][1]
 
-    def places_of(self, cells: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Place of each entry of the matrices of cells, (corners, corners, cells).
+    def spread(self, x: Array, columns: bool) -> Array:
+        """Values at the row's nodes, for each value of a matrix that of its row or its column."""
+        ends = self.edges[::-1] if columns else self.edges
+        return np.concatenate([x[ends[0]], x[ends[1]], x[self.nodes]])
+
+    def gathered(
+        self, cells: npt.NDArray[np.int32], entry: Callable[[int, int], Array]
+    ) -> Array:
+        """Values of a matrix from those of cells, one pair of corners after the other.
 
         Args:
             cells: from `position`.
+            entry: row, column, both corners -> this entry of the matrix of each of them.
         """
-        if id(cells) not in self._places:
-            corners = self.corners[cells].T
-            n, count = len(corners), self.edges.shape[1]
-            out = np.empty((n, n, len(cells)), dtype=np.int32)
-            for k, (i, j) in enumerate(self.pairs):
-                edge = self.edge_of[cells, k]
-                upward = corners[i] < corners[j]
-                out[i, j], out[j, i] = edge + count * ~upward, edge + count * upward
-            for i in range(n):
-                out[i, i] = self.diagonal[corners[i]]
-            self._places[id(cells)] = cells, out
-        return self._places[id(cells)][1]
+        count, out = self.edges.shape[1], np.zeros(self.size)
+        lower, upper, diagonal = np.split(out, [count, 2 * count])
+        corners = [self.corners[cells, k] for k in range(self.corners.shape[1])]
+        for (i, j), edges in zip(self.pairs, self.edge_of.T, strict=True):
+            edge, upward = edges[cells], corners[i] < corners[j]
+            one, other = entry(i, j), entry(j, i)
+            lower += np.bincount(edge, np.where(upward, one, other), count)
+            upper += np.bincount(edge, np.where(upward, other, one), count)
+        for k, corner in enumerate(corners):
+            place = self.diagonal[corner] - 2 * count
+            diagonal += np.bincount(place, entry(k, k), len(diagonal))
+        return out
 
     def find(self, rows: npt.NDArray[Any], columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Place of each entry of a row and a column, local nodes; -1 where there is none."""
@@ -203,11 +204,23 @@ class Pattern:
         mate[self.partner[inside]] = inside
         other = mate[columns]
         keys = np.minimum(rows, other).astype(np.int64) * count + np.maximum(rows, other)
-        edge = np.searchsorted(self._keys, keys)
-        edge[edge == len(self._keys)] = 0
-        met = (other >= 0) & (self._keys[edge] == keys) if len(self._keys) else other < -1
+        known = self.edges[0].astype(np.int64) * count + self.edges[1]
+        edge = np.searchsorted(known, keys)
+        edge[edge == len(known)] = 0
+        met = (other >= 0) & (known[edge] == keys) if len(known) else other < -1
         along = np.where(met, edge + self.edges.shape[1] * (rows > other), -1)
         return np.where(rows == other, self.diagonal[rows], along)
+
+
+def product(matrix: Any, x: Array) -> Array:
+    """Matrix times owned values (collective)."""
+    right, left = matrix.createVecs()
+    right.array_w[:] = x
+    matrix.mult(right, left)
+    y = left.array_r.copy()
+    right.destroy()
+    left.destroy()
+    return np.asarray(y)
 
 
 def gradients(x: Array) -> Array:

@@ -556,6 +556,11 @@ class Stage:
                     u.owned[rises] = old[rises] / MIN_KEPT_SHARE
         self.system.voltage.x.array[:] = origin[1] + share * dE
 
+    def release(self) -> None:
+        """Free what the next solve makes anew (collective)."""
+        self.parts.release()
+        self.solver.release()
+
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""
         self.solver.destroy()

@@ -25,24 +25,13 @@ from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
 from fem.mesh.spaces import space_on
 from fem.solver.corners import Bilinear, Linear, Moment, NotAtCornersError, merged
 from fem.solver.edges import AlongEdges, EdgeSlope
-from fem.solver.pattern import Pattern, pattern
+from fem.solver.pattern import Pattern, pattern, product
 from fem.system.system import System
 from fem.system.unknown import Unknown
 
-__all__ = ["Assembled", "Block", "Blocked", "Stiffness", "Vector", "product", "structure"]
+__all__ = ["Assembled", "Block", "Blocked", "Stiffness", "Vector", "structure"]
 
 Array = npt.NDArray[np.float64]
-
-
-def product(matrix: Any, x: Array) -> Array:
-    """Matrix times owned values (collective)."""
-    right, left = matrix.createVecs()
-    right.array_w[:] = x
-    matrix.mult(right, left)
-    y = left.array_r.copy()
-    right.destroy()
-    left.destroy()
-    return np.asarray(y)
 
 
 def structure(a: Any, b: Any) -> Any:
@@ -155,19 +144,25 @@ class Block:
                 self.matrix.axpy(1.0, part, places)
 
     def _fill(self, where: Pattern, moment: Moment) -> None:
-        values = []
+        self.r = None  # not both that of before and the new one
+        for part in self.quick:
+            if part.rest:
+                self._add(part.entries(moment))
+        if self.slow_rest is not None:
+            self._add(where.put(self.slow_rest.places(where), self.slow_rest.values()))
+        values = np.zeros(where.size) if self.r is None else self.r
         if self.stiff:
             weights = sum(part.weights(moment) for part in self.quick if part.stiff)
             if self.slow_stiff is not None:
                 weights = weights + self.slow_stiff.weights()
-            values.append(where.stiffness(weights))
-        rest = [part.entries(moment) for part in self.quick if part.rest]
-        if self.slow_rest is not None:
-            rest.append(where.put(self.slow_rest.places(where), self.slow_rest.values()))
-        if rest:
-            self.r = np.asarray(sum(rest))
-            values.append(self.r)
-        where.fill(self.inside, np.asarray(sum(values)) if values else np.zeros(where.size))
+            values = where.stiffness(weights) + values
+        where.fill(self.inside, values)
+
+    def _add(self, values: Array) -> None:
+        if self.r is None:
+            self.r = values
+        else:
+            self.r += values
 
     def sums(self) -> Array | None:
         """Sum of each owned row, from R alone, as rows of K have none (collective).

@@ -19,9 +19,10 @@ from fem.run.simulation import PRIMARY, Simulation
 from fem.solver import pattern
 from fem.solver.linear import LinearSolver
 from fem.solver.options import Control, Options, Outcome
+from fem.solver.pattern import product
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
-from fem.solver.stiffness import Assembled, Block, Stiffness, Vector, product
+from fem.solver.stiffness import Assembled, Block, Stiffness, Vector
 from fem.system import verdicts
 from fem.system.system import Hints, System
 from fem.system.unknown import Unknown
