@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from fem.compat import PETSc, cell_vertices, la
 
-__all__ = ["components", "edges", "highest", "linked", "shared", "united"]
+__all__ = [
+    "components", "edges", "highest", "linked", "nodal_components", "shared", "united",
+]
 
 Ints = npt.NDArray[np.int64]
 
 #: Name of what is in no part.
 NAMELESS = np.iinfo(np.int64).max
-#: Most links that numpy follows in less time than scipy.sparse takes to load, 0.2 s.
-MAX_LINKS_IN_NUMPY = 60_000
 
 
 def components(mesh: Any, on: npt.NDArray[np.bool_]) -> tuple[Ints, int]:
@@ -30,15 +30,28 @@ def components(mesh: Any, on: npt.NDArray[np.bool_]) -> tuple[Ints, int]:
         Label of every local cell (-1 where not marked), the same on all ranks and numbered from 0
         in the order of the mesh's global vertex numbers, and how many there are. Collective.
     """
+    part, total = nodal_components(mesh, on)
+    return np.where(on, part[cell_vertices(mesh)[:, 0]], -1), total
+
+
+def nodal_components(mesh: Any, on: npt.NDArray[np.bool_]) -> tuple[Ints, int]:
+    """Label the nodes of the parts that marked cells form, see `components` (collective).
+
+    Args:
+        mesh: whose cells are meant.
+        on: mark of every local cell, owned and ghost.
+
+    Returns:
+        Label of every local node of the geometry (-1 where no marked cell of this rank is), and
+        how many parts there are.
+    """
     nodes = mesh.geometry.index_map()
     corners = cell_vertices(mesh)[on]
     touched = np.zeros(nodes.size_local + nodes.num_ghosts, dtype=bool)
     touched[corners] = True
     first = np.repeat(corners[:, 0], corners.shape[1] - 1)
     part, total, _ = united(mesh.comm, nodes, touched, (first, corners[:, 1:].ravel()))
-    out = np.full(len(on), -1, dtype=np.int64)
-    out[on] = part[corners[:, 0]]
-    return out, total
+    return part, total
 
 
 def united(
@@ -142,27 +155,18 @@ def linked(count: int, rows: Ints, columns: Ints) -> tuple[int, Ints]:
     Returns:
         How many parts there are, and the label of every node.
     """
-    if len(rows) > MAX_LINKS_IN_NUMPY:
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        entries = np.ones(len(rows), dtype=np.int8)
-        graph = coo_array((entries, (rows, columns)), shape=(count, count))
-        number, label = connected_components(graph, directed=False)
-        return int(number), label.astype(np.int64)
-    root = np.arange(count)  # of every node: a node of its part, the first one in the end
-    while len(rows):
-        ends = root[rows], root[columns]
-        lower = root.copy()
-        for end in ends:
-            np.minimum.at(lower, end, np.minimum(*ends))
-        while (beyond := lower[lower] < lower).any():
-            lower[beyond] = lower[lower[beyond]]
-        if (lower == root).all():
+    root = np.arange(count)  # of every node: one of its part with no larger number
+    while True:
+        rows, columns = root[rows], root[columns]
+        apart = rows != columns
+        if not apart.any():
             break
-        root = lower
-    first, label = np.unique(root, return_inverse=True)
-    return len(first), label.astype(np.int64)
+        rows, columns = rows[apart], columns[apart]
+        np.minimum.at(root, np.maximum(rows, columns), np.minimum(rows, columns))
+        while ((upper := root[root]) != root).any():
+            root = upper
+    first = root == np.arange(count)
+    return int(first.sum()), (np.cumsum(first) - 1)[root]
 
 
 def edges(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -263,25 +263,28 @@ class Contact:
 
     def _cut(self) -> None:
         """Shut the cells that are not of one piece."""
-        piece = np.rint(self.piece.x.array).astype(np.int64)
-        far = np.iinfo(np.int64).max
+        piece, corners = np.rint(self.piece.x.array).astype(np.int64), self.nodes.corners
+        lowest, highest = piece[corners[0]], piece[corners[0]]
+        for corner in corners[1:]:
+            here = piece[corner]
+            lowest, highest = np.minimum(lowest, here), np.maximum(highest, here)
+        mixed = np.flatnonzero(lowest < highest)
+        among, far = piece[corners[:, mixed]], np.iinfo(np.int64).max
 
-        def alike(low: Ints, high: Ints) -> Mask:
-            lowest, highest = low[self.nodes.corners[0]], high[self.nodes.corners[0]]
-            for corner in self.nodes.corners[1:]:
-                lowest = np.minimum(lowest, low[corner])
-                highest = np.maximum(highest, high[corner])
-            return np.asarray(lowest >= highest)
+        def several(counts: Mask) -> Ints:
+            """Cells with more than one piece among those of their nodes that count."""
+            low, high = np.where(counts, among, far), np.where(counts, among, -far)
+            return np.asarray(mixed[low.min(axis=0) < high.max(axis=0)])
 
-        self.open.x.array[self.nodes.cells] = alike(piece, piece) & ~self.barred
-        metal = np.where(piece <= 0, far, piece), np.where(piece <= 0, -far, piece)
-        core = self.core[self.nodes.corners].any(axis=0)
-        self.flows.x.array[self.nodes.cells] = alike(*metal) & ~core
-        apart = bool((self.flows.x.array < 1.0).any())
-        self.parted = self.comm.allreduce(apart, op=MPI.LOR)
-        seen = np.where(piece == 0, far, piece), np.where(piece == 0, -far, piece)
-        left = np.where(alike(*seen), 1.0, SHUT_SHARE)
-        self.left.x.array[self.nodes.cells] = np.where(self.barred, SHUT_SHARE**2, left)
+        self.open.x.array[self.nodes.cells] = (lowest == highest) & ~self.barred
+        flows = ~self.core[corners].any(axis=0)
+        flows[several(among > 0)] = False
+        self.flows.x.array[self.nodes.cells] = flows
+        self.parted = self.comm.allreduce(bool((~flows).any()), op=MPI.LOR)
+        left = np.where(self.barred, SHUT_SHARE**2, 1.0)
+        shut = several(among != 0)
+        left[shut] = np.minimum(left[shut], SHUT_SHARE)
+        self.left.x.array[self.nodes.cells] = left
 
     # -- what the metal of a step asks ---------------------------------------------------------
 

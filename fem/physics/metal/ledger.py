@@ -10,7 +10,7 @@ import numpy.typing as npt
 import ufl
 
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
-from fem.mesh.components import components, highest
+from fem.mesh.components import highest, nodal_components
 from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
 from fem.mesh.spaces import space_on
 from fem.physics.metal.metal import Metal
@@ -100,9 +100,11 @@ class MetalLedger(Observer):
         self.floating, self.solid_names = contact.solids.floating, contact.solids.names
         self.driven_cells = np.zeros(len(s.domain.cell_tag_array), dtype=bool)
         whole = space_on(s.domain.mesh, ("Lagrange", 1))
-        self.work, vertex = dfem.Function(whole), np.empty(len(s.domain.mesh.geometry.x), dtype=int)
-        vertex[cell_vertices(s.domain.mesh)] = whole.dofmap.list
-        self.vertex = vertex[s.domain.vertices(s.unknowns["xi"].space, part)]
+        vertices = cell_vertices(s.domain.mesh)
+        self.work, self.one_vertex = dfem.Function(whole), vertices[:, 0].copy()
+        self.node_of = np.empty(len(s.domain.mesh.geometry.x), dtype=int)
+        self.node_of[vertices] = whole.dofmap.list
+        self.in_pores = self.node_of[s.domain.vertices(s.unknowns["xi"].space, part)]
 
     # -- scalars -------------------------------------------------------------------------------
 
@@ -254,10 +256,12 @@ class MetalLedger(Observer):
         xi = s.unknowns["xi"].value.x.array
         sigma = metal.conductivity(xi)
         in_pores = np.zeros(len(domain.cell_tag_array))
-        in_pores[self.cells] = sigma[self.corners].mean(axis=1)  # as the vertex rule takes it
+        mean = np.full(self.corners.shape[1], 1.0 / self.corners.shape[1])
+        in_pores[self.cells] = sigma[self.corners] @ mean  # as the vertex rule takes it
         is_open = self.contacts.open.x.array > 0.5
         conducts = self.always | is_open & (in_pores > self.threshold)
-        label, count = components(domain.mesh, conducts)
+        nodes, count = nodal_components(domain.mesh, conducts)
+        label = np.where(conducts, nodes[self.one_vertex], -1)
         self.afloat = sorted(self.contacts.nodes.numbers_of(self.contacts.owner.x.array))
         # What floats is a part of its own, whether cells of it conduct or not.
         driven = self.contacts.solids.driven(label, count)
@@ -269,7 +273,7 @@ class MetalLedger(Observer):
         if len(self.floating):
             joined = {*self.solid[(self.solid >= 0) & self.driven_cells].tolist()}
             self.joined = frozenset().union(*self.comm.allgather(joined))
-        self.node_label = self._to_nodes(label)
+        self.node_label = self._to_nodes(nodes)
         self.pieces = self._dead(count)
 
     def _to_nodes(self, label: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -277,12 +281,13 @@ class MetalLedger(Observer):
 
         Cells of solids and of other ranks count, too: beside a wall that floats all pores may be
         shut, and its currents belong to the solid.
+
+        Args:
+            label: part of every local node of the mesh. Collective.
         """
         work = self.work
-        work.x.array[:] = -1.0
-        on = label >= 0
-        work.x.array[work.function_space.dofmap.list[on]] = label[on, None]
-        found = np.asarray(highest(work, work.x.array)[self.vertex].astype(np.int64))
+        work.x.array[self.node_of] = label
+        found = np.asarray(highest(work, work.x.array)[self.in_pores].astype(np.int64))
         return self.contacts.solids.beside_coatings(found, self.contacts.piece.x.array)
 
     def _shares(self, number: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], ...]:
