@@ -957,9 +957,8 @@ def test_a_bulb_on_a_thin_neck_is_lost_and_found_again(solve: Solve, reached: Re
     """Control: a neck of 3.2 um; quantity: when the neck is cut, what is dead, and when plating
     finds it, against sharp fronts that all go by the same way: 606 s, 2765 C/m2, 1390 s.
 
-    A neck keeps up to 1.4 lambda of metal that sharp fronts have taken, which the bulb loses
-    instead; and salt and ions favour the top of the bulb. The ghost of the neck grows when metal is
-    plated again, so the bulb is found early.
+    A neck keeps up to 1.4 lambda of metal that sharp fronts have taken, which the bulb gives up
+    instead; and salt and ions favour the top of the bulb.
     """
     thin = solve("stripping_dead_metal")
     (lost,), (found,) = formed(thin, "island"), formed(thin, "joined")
