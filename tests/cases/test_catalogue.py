@@ -957,7 +957,7 @@ def test_a_bulb_on_a_thin_neck_is_lost_and_found_again(solve: Solve, reached: Re
     """Control: a neck of 3.2 um; quantity: when the neck is cut, what is dead, and when plating
     finds it, against sharp fronts that all go by the same way: 606 s, 2765 C/m2, 1390 s.
 
-    A neck keeps up to 1.4 lambda of metal that sharp fronts have taken, which the bulb gives up
+    A neck keeps up to 1.4 lambda of metal that sharp fronts have taken, which the bulb loses
     instead; and salt and ions favour the top of the bulb.
     """
     thin = solve("stripping_dead_metal")
