@@ -47,6 +47,8 @@ __all__ = ["Hints", "Surface", "System"]
 QUADRATURE_DEGREE = 2
 #: Largest quadratic part of a first guess, as a share of the linear one.
 MAX_BEND = 0.5
+#: Least share of a concentration that a first guess leaves.
+LEAST_GUESS = 0.2
 #: Share of its scale with which a concentration begins a first step. Newton's method falls from it
 #: with ease, but where a wall had run out of salt it would not rise from 1e-20.
 FRESH = 1e-2
@@ -520,7 +522,10 @@ class System:
             states = [f.x.array for f in unknown.old]
             guess = self._guess(name, states, unknown.rate)
             if unknown.positive:
-                guess = np.maximum(guess, 0.2 * states[0])
+                if unknown.foresee is not None and self.past_dt[0]:
+                    guess = unknown.foresee(guess, states, dt, self.past_dt)
+                else:
+                    guess = np.maximum(guess, LEAST_GUESS * states[0])
                 fresh = self.history == 1 and dt > 0 and unknown.rate is None
                 if fresh and not self.hints.tight:
                     guess = np.maximum(guess, FRESH * unknown.scale)

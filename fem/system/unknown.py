@@ -72,6 +72,9 @@ class Unknown:
             where it is solved for alone.
         rate: how it changes right after a jump, per s, where that is known; the first step foresees
             so, until there are states to go by.
+        foresee: of one that stays positive, a first guess made of the extrapolated one, the last
+            states, the step and those before it, s (newest first); without, a fifth of the last
+            state is the least.
         again: asked of a solution: True if it changed the row, to be solved once more (collective).
         present: marks the owned nodes at which it means something; all of them without.
         capacity: at each owned node, what a change of 1 takes, in ampere seconds; of an unknown
@@ -105,6 +108,7 @@ class Unknown:
     nodal: bool = False
     definite: bool = False
     rate: npt.NDArray[np.float64] | None = None
+    foresee: Callable[..., npt.NDArray[np.float64]] | None = None
     again: Callable[[], bool] | None = None
     present: Callable[[], npt.NDArray[np.bool_]] | None = None
     capacity: npt.NDArray[np.float64] | None = None

@@ -17,6 +17,7 @@ from fem.case.species import Species
 from fem.case.turnover import Turnover
 from fem.compat import MPI, dfem
 from fem.physics.pnp.drift import Velocity, drift
+from fem.physics.pnp.foresight import CARRIER, RESTING, foresee
 from fem.physics.pnp.power import Spending
 from fem.physics.pnp.stern import SternLayers
 from fem.setup.electrode import Electrode, Wall
@@ -219,6 +220,7 @@ class SpaceCharge:
             )  # fmt: skip
             c.value.x.array[:] = ion.c0
             c.again = functools.partial(self._leaks, ion)
+            c.foresee = functools.partial(foresee, CARRIER if ion.plates else RESTING)
         self.leaks: dict[str, float] = {}
         s.preparers.append(self.leaks.clear)
         for boundary in self.held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from fem import Case
 from fem.base.errors import Interrupted
+from fem.physics.pnp.foresight import CARRIER, RESTING, foresee
 from fem.results.result import Result
 from fem.run.session import resume
 from fem.run.signals import StopRequest
@@ -91,6 +93,26 @@ def test_the_first_guess_is_a_cubic_of_the_root_of_time_since_the_jump() -> None
         free = np.setdiff1d(np.arange(len(u.owned)), u.fixed_dofs())
         np.testing.assert_allclose(u.owned[free], u.scale * now, rtol=1e-12)
     assert s.get_voltage() == pytest.approx(now, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [CARRIER, RESTING])
+def test_ions_that_a_front_passes_are_foreseen_by_a_parabola_of_their_logarithm(
+    kind: tuple[float, float],
+) -> None:
+    """Steps of 1, 2 and 1.5 s: exact within its bounds; what falls little stays as it was."""
+    share, least = kind
+
+    def c(t: float, fall: float) -> float:
+        return 2.0 * math.exp(-fall * (1.0 + 0.1 * t) * t)
+
+    falls = np.array([0.0, 0.05, 0.3, 0.6, 2.0, 1e3])  # 1/s; the last one ends below all numbers
+    now, before, earlier, end = (np.array([c(t, f) for f in falls]) for t in (3.0, 1.0, 0.0, 4.5))
+    now = np.maximum(now, 1e-60)
+    for line in (0.9, 0.1, -1.0):
+        guess = foresee(kind, line * now, (now, before, earlier), 1.5, (2.0, 1.0))
+        bent = np.maximum(end, np.maximum(least * now, 1e-60))
+        known = np.maximum(line * now, bent) if line < share else line * now
+        np.testing.assert_allclose(guess, known, rtol=1e-12)
 
 
 def test_books_with_a_host(tmp_path: Path) -> None:
