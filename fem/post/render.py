@@ -30,6 +30,8 @@ __all__ = ["Later", "pictures", "render", "together"]
 
 #: Enough shade to see the shape, little enough to read the colours.
 LIGHT = {"ambient": 0.72, "diffuse": 0.3, "specular": 0.0}
+#: Sides of a picture, pixels, at the resolution of our figures, dots per inch.
+SIDE, RESOLUTION = 1500, 220
 #: Arrows along the longest side of a picture, and their colour, seen on both ends of the maps.
 ARROWS, ARROW = 14, "#e8743b"
 
@@ -103,10 +105,17 @@ def together() -> Iterator[Pictures]:
 def pictures(jobs: list[dict[str, Any]]) -> list[Any]:
     """Images of some jobs, without their white margins, rendered in a new process.
 
+    They are as fine as the figure that they are for (`savefig.dpi` of matplotlib).
+
     Raises:
         Later: inside `together`, the first time.
         CaseError: it could not; says why in one line.
     """
+    from matplotlib import rcParams
+
+    fine = rcParams["savefig.dpi"]
+    pixels = SIDE if fine == "figure" else round(SIDE * fine / RESOLUTION)
+    jobs = [job | {"pixels": pixels} for job in jobs]
     if _pictures is not None:
         return _pictures.take(jobs)
     with together() as alone:
@@ -142,7 +151,8 @@ def render(job: dict[str, Any]) -> None:
     pv.OFF_SCREEN = True
     result = Result(job["folder"])
     t, block = job["t"], job["block"]
-    plotter = pv.Plotter(off_screen=True, window_size=(1500, 1500))
+    pixels = job["pixels"]
+    plotter = pv.Plotter(off_screen=True, window_size=(pixels, pixels))
     plotter.set_background("white")
     low, high = result.extent(t)
     middle, factors = 0.5 * (low + high), stretches(high - low)
@@ -179,12 +189,13 @@ def render(job: dict[str, Any]) -> None:
     if job.get("arrows"):
         _arrows(plotter, result, t, job["field"], factors)
     box = pv.Box([x for pair in zip(low, high, strict=True) for x in pair])
-    plotter.add_mesh(box, style="wireframe", color=FAINT, line_width=1.5, lighting=False)
+    thin = 1.5 * pixels / SIDE
+    plotter.add_mesh(box, style="wireframe", color=FAINT, line_width=thin, lighting=False)
     plotter.enable_parallel_projection()
     plotter.set_scale(*factors)
     middle, away = middle * factors, ((high - low) * factors).max()
     plotter.camera_position = [middle + np.array([0.9, -1.7, 0.8]) * away, middle, (0, 0, 1)]
-    _measured(plotter, low, high, factors)
+    _measured(plotter, low, high, factors, pixels / SIDE)
     plotter.reset_camera()
     plotter.enable_anti_aliasing("ssaa")
     plotter.screenshot(job["file"])
@@ -214,8 +225,11 @@ def _arrows(plotter: Any, result: Result, t: float, field: str, factors: Any) ->
     plotter.add_mesh(drawn, color=ARROW, **LIGHT)
 
 
-def _measured(plotter: Any, low: Any, high: Any, factors: Any) -> None:
-    """Letters and lengths of the three edges, and a bar of a round length along x."""
+def _measured(plotter: Any, low: Any, high: Any, factors: Any, share: float) -> None:
+    """Letters and lengths of the three edges, and a bar of a round length along x.
+
+    Lines and letters have a share of their width and height in a picture of full resolution.
+    """
     import pyvista as pv
 
     a, b = low * factors, high * factors
@@ -231,11 +245,12 @@ def _measured(plotter: Any, low: Any, high: Any, factors: Any) -> None:
     end = start + np.array([long * factors[0], 0.0, 0.0])
     # Plotter.set_scale stretches meshes, not labels.
     bar = pv.Line(start / factors, end / factors)
-    plotter.add_mesh(bar, color=INK, line_width=8, lighting=False)
+    plotter.add_mesh(bar, color=INK, line_width=8 * share, lighting=False)
     places = [*edges.values(), end + np.array([2.0 * pad, 0.0, 0.0])]
     plotter.add_point_labels(
         np.array(places), [*labels, f"{1e6 * long:.3g} µm"], shape=None, show_points=False,
-        always_visible=True, font_size=30, text_color=INK, justification_horizontal="center",
+        always_visible=True, font_size=round(30 * share), text_color=INK,
+        justification_horizontal="center",
     )
 
 

@@ -335,6 +335,7 @@ def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog, monkeypat
         return parallel.apart(*arguments, **options)
 
     monkeypatch.setattr(render, "apart", counted)
+    monkeypatch.setitem(figures.LOOK, "savefig.dpi", 110)
     with caplog.at_level(logging.WARNING, "hostplate.figures"):
         drawn = {file.stem for file in figures.draw(solid_folder)}
     if not drawn and "cannot render" in caplog.text:
@@ -428,8 +429,9 @@ def test_salt_is_shown_outside_the_metal_and_current_at_its_front(grown_folder):
         np.testing.assert_allclose(currents, -10.0)
 
 
-def test_growing_metal_is_drawn(grown_folder, caplog):
+def test_growing_metal_is_drawn(grown_folder, caplog, monkeypatch):
     """Also in 3D: bodies of metal beside the host, and its front in the colours of i_n."""
+    monkeypatch.setitem(figures.LOOK, "savefig.dpi", 110)
     with caplog.at_level(logging.WARNING, "hostplate.figures"):
         drawn = {file.stem for file in figures.draw(grown_folder)}
     if "cannot render" in caplog.text:
@@ -461,7 +463,7 @@ def test_graphics_that_kill_the_process_cost_one_warning(solid_folder, caplog, m
 def test_a_picture_that_fails_costs_no_other_one(solid_folder, tmp_path):
     jobs = [{"folder": str(solid_folder), "t": 60.0, "block": "pore", "field": name, "factor": 1.0,
              "offset": 0.0, "magnitude": False, "limits": [0.0, 1e4], "log": False,
-             "colours": "viridis", "file": str(tmp_path / f"{name}.png")}
+             "colours": "viridis", "file": str(tmp_path / f"{name}.png"), "pixels": 300}
             for name in ("c", "oops", "flow", "each")]
     done = render.apart("fem.post.render", json.dumps(jobs))
     if not (tmp_path / "c.png").exists():  # nothing had failed yet
