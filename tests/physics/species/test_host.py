@@ -95,7 +95,7 @@ def test_profiles_of_three_ions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("over", "ends"), [(0.999, []), (1.001, ["depletion"])])
 def test_limiting_flux_of_three_ions(over: float, ends: list[str], tmp_path: Path) -> None:
     """A thousandth below the limit a steady state, a thousandth above metal ions run out."""
-    data = steady(three(0.5), over * LIMITS[0.5] * UNIT)
+    data = steady(three(0.5), over * LIMITS[0.5] * UNIT, time={"dt_min": "0.1 s"})
     found = run(Case.from_dict(data), tmp_path / "r").summary
     print("limit", over, found["c_min"])
     assert [e["event"] for e in found["events"]] == ends
