@@ -44,7 +44,7 @@ NECKED: dict[str, Any] = {
     },
     "protocol": [
         {"step": "strip", "current_density": "1 mA/cm^2", "duration": "2000 s"},
-        {"step": "plate", "current_density": "1 mA/cm^2", "duration": "2800 s"},
+        {"step": "plate", "current_density": "1 mA/cm^2", "duration": "2400 s"},
     ],
     "output": {"figures": False},
 }  # fmt: skip
@@ -60,7 +60,7 @@ def necked(folder: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: series[name] for name in ("t", "dead", "islands", "plated", "voltage", "segment")
     }
-    for name, t in (("stripped", 2000.0), ("joined", 4800.0)):
+    for name, t in (("stripped", 2000.0), ("joined", 4400.0)):
         dead, xi = (result.array(field, t=t, block="metal") for field in ("dead", "xi"))
         metal, bulb = xi > 0.5, np.hypot(x, y - BULB) < 0.8e-6
         found[name] = {
