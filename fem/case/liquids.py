@@ -114,7 +114,8 @@ def _odd(liquid: Liquid, T: float, materials: Mapping[str, Any]) -> Iterator[str
                  "takes metal ions away from where metal plates")
         yield (
             f"{place}.t_plus: {t_plus:.4g} at c = {c:.4g} mol/m^3: the field {means}. "
-            f"Concentrated electrolytes may have such numbers; a percentage is \"{t_plus:.4g} %\""
+            f"Concentrated electrolytes may have such numbers; if {t_plus:.4g} percent are meant, "
+            f"write \"{t_plus:.4g} %\""
         )
     ratio = kappa / ideal
     if kappa > 0.0 and not 1.0 / ODD_RATIO <= ratio <= ODD_RATIO:

@@ -109,7 +109,7 @@ def test_what_belongs_together_is_taken(case: dict[str, Any]) -> None:
         (own(t_plus=1.3), ["materials.mine.t_plus: 1.3 at c = 1000 mol/m^3: the field brings"]),
         (own(t_plus=-0.4), ["materials.mine.t_plus: -0.4 at c = 1000 mol/m^3: the field takes"]),
         (own(t_plus={"expression": "0.2 + c/1000"}), ["materials.mine.t_plus: 1.2"]),
-        (own(t_plus=38), ['a percentage is "38 %"']),
+        (own(t_plus=38), ['if 38 percent are meant, write "38 %"']),
         # 2 F^2 c D/(RT) = 2.253 S/m conduct ideal ions of one speed
         (own(kappa="225 S/m"), []),
         (own(kappa="226 S/m"), ["materials.mine: kappa = 226 S/m is 100 times what ions conduct"]),
