@@ -42,6 +42,14 @@ def triangles(n: int, wide: float, tall: float) -> tuple[np.ndarray, np.ndarray]
     return np.vstack([up, np.stack([i, i + n + 2, i + n + 1], axis=1)]), points
 
 
+@pytest.fixture(autouse=True, scope="module")
+def coarse():
+    """Half of the resolution, a quarter of the pixels."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(figures.LOOK, "savefig.dpi", 110)
+        yield
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """Result folder of a run, made by hand."""
@@ -335,7 +343,6 @@ def test_three_dimensions_are_rendered_elsewhere(solid_folder, caplog, monkeypat
         return parallel.apart(*arguments, **options)
 
     monkeypatch.setattr(render, "apart", counted)
-    monkeypatch.setitem(figures.LOOK, "savefig.dpi", 110)
     with caplog.at_level(logging.WARNING, "hostplate.figures"):
         drawn = {file.stem for file in figures.draw(solid_folder)}
     if not drawn and "cannot render" in caplog.text:
@@ -429,9 +436,8 @@ def test_salt_is_shown_outside_the_metal_and_current_at_its_front(grown_folder):
         np.testing.assert_allclose(currents, -10.0)
 
 
-def test_growing_metal_is_drawn(grown_folder, caplog, monkeypatch):
+def test_growing_metal_is_drawn(grown_folder, caplog):
     """Also in 3D: bodies of metal beside the host, and its front in the colours of i_n."""
-    monkeypatch.setitem(figures.LOOK, "savefig.dpi", 110)
     with caplog.at_level(logging.WARNING, "hostplate.figures"):
         drawn = {file.stem for file in figures.draw(grown_folder)}
     if "cannot render" in caplog.text:
@@ -472,15 +478,14 @@ def test_a_picture_that_fails_costs_no_other_one(solid_folder, tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == {"c.png", "flow.png", "each.png"}
 
 
-def test_flat_pictures_are_quick_to_draw(folder):
+def test_flat_pictures_are_quick_to_draw(folder, drawn):
     """A block behind a field is one path, not a polygon a cell; files are packed at level 1."""
     result = Result(folder)
     behind = [p for p in figures.makers(result)["salt"](result, None).axes[0].get_children()
               if isinstance(p, PathPatch)]
     corners = [len(np.asarray(patch.get_path().vertices)) for patch in behind]
     assert corners == [4 * len(result.cells("solid"))]
-    (salt,) = (file for file in figures.draw(folder) if file.stem == "salt")
-    packed = salt.read_bytes().split(b"IDAT", 1)[1]
+    packed = (drawn / "salt.png").read_bytes().split(b"IDAT", 1)[1]
     assert packed[:2] == b"\x78\x01"  # header of zlib: fastest
 
 
