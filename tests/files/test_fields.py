@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
 import subprocess
 import sys
@@ -195,34 +196,29 @@ def test_errors_name_what_there_is(serial, tmp_path):
         Result(tmp_path / "nowhere")
 
 
-KILLED = """
-import sys
-import numpy as np
-from pathlib import Path
-from fem.files.fields import _BlockFile
-cells, points = np.array([[0, 1, 2]]), np.zeros((50000, 3))
-file = _BlockFile(Path(sys.argv[1]), "pore", cells, points, {}, False)
-print("ready", flush=True)
-for k in range(100000):
-    file.append(float(k), {f"f{i}": ("Node", np.full(50000, float(k))) for i in range(4)})
-    print(k, flush=True)
-"""
+def _write_on(path, tell):
+    """Write times until killed, and say after each how many there are."""
+    cells, points = np.array([[0, 1, 2]]), np.zeros((50000, 3))
+    file = _BlockFile(path, "pore", cells, points, {}, False)
+    for k in range(100000):
+        file.append(float(k), {f"f{i}": ("Node", np.full(50000, float(k))) for i in range(4)})
+        tell.send(k + 1)
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # idle threads
 def test_a_killed_writer_leaves_complete_times(tmp_path):
-    rng = np.random.default_rng(1)
+    rng, forked = np.random.default_rng(1), multiprocessing.get_context("fork")
     for attempt in range(4):
         fields = tmp_path / str(attempt) / "fields"
         fields.mkdir(parents=True)
-        process = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(fields / "pore")], stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
-        while process.stdout.readline() != b"2\n":
-            assert process.poll() is None
+        heard, tell = forked.Pipe(duplex=False)
+        process = forked.Process(target=_write_on, args=(fields / "pore", tell))
+        process.start()
+        while heard.poll(60) and heard.recv() < 3:
+            assert process.is_alive()
         time.sleep(rng.uniform(0.0, 0.4))
         process.kill()
-        process.wait()
+        process.join()
         result = Result(fields.parent)
         assert len(result.times) > 2
         for t in result.times:
