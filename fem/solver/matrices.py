@@ -162,9 +162,11 @@ class Assembly:
         reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]
         drift = self.drifts.get(name, 0.0)
         if name in self.flows:
-            reacting = reacting if len(reacting) else np.zeros(len(x))
-            flowing, leaving = self.flows[name].noise(unknown.owned)
-            return flowing + drift + reacting, leaving + reacting
+            flows = self.flows[name]
+            stored = ROUND_OFF * s.recall * np.abs(flows.total) * x * ~flows.held
+            beside = stored + reacting if len(reacting) else stored
+            flowing, leaving = flows.noise(unknown.owned)
+            return flowing + drift + beside, leaving + beside
         return ROUND_OFF * whole * x[: len(whole)] + reacting + drift, reacting
 
     def fill(self) -> None:

@@ -235,6 +235,21 @@ def run_away(together: bool, steps: int = 20) -> Hot:
     return hot
 
 
+def test_short_steps_far_from_the_surroundings() -> None:
+    """Round-off of heat that is stored over a microsecond, 135 K away, counts as none.
+
+    h 135 K flows in all the while, next to nothing of which leaves the surface's cells.
+    """
+    ions = conducting(lambda T: 1.0, collector=0.0, counter=0.0)
+    oven = {"counter": Surroundings(10.0, T0 + 135.0)}
+    hot = Hot(slab(20), (ions, Conduction((PLAIN,), oven)), scale=WIDTH)
+    for dt in (1e-6, 1.1e-6, 0.45e-6, 0.18e-6):
+        hot.step(dt)
+        assert closes(hot.numbers)
+    content = hot.s.integral(hot.s.form((hot.heat.T - T0) * hot.s.domain.dx(PORE)))
+    assert content * STORES == pytest.approx(10.0 * 135.0 * WIDTH * hot.s.t, rel=1e-5)
+
+
 def test_one_after_the_other_is_as_together() -> None:
     """The error of a predicted T falls with the square of the step; at rest nothing is left."""
     gaps = []
