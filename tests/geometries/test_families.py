@@ -315,19 +315,17 @@ def test_tags_and_boundaries_are_complete(mat, mat_3d, meshes):
         assert side["cells"] == len(mesh.cells) and len(all_facets(mesh.cells)[0]) > len(exterior)
 
 
-@pytest.mark.parametrize("which", ["mat", "mat_3d"])
-def test_the_same_hash_in_another_process(which, request, tmp_path):
-    folder = request.getfixturevalue(which)
+def test_the_same_hash_in_another_process(mat, mat_3d, tmp_path):
     from tests.geometries import conftest
 
-    parameters = {"mat": conftest.MAT, "mat_3d": conftest.MAT_3D}[which]
     program = ("import geometries, sys, json; from pathlib import Path\n"
-               "s = geometries.build('fibre_mat', json.loads(sys.argv[1]), Path(sys.argv[2]))\n"
-               "print(s['hash'])")
-    out = subprocess.run([sys.executable, "-c", program, json.dumps(parameters), str(tmp_path)],
+               "for k, p in enumerate(json.loads(sys.argv[1])):\n"
+               "    print(geometries.build('fibre_mat', p, Path(sys.argv[2]) / str(k))['hash'])")
+    parameters = json.dumps([conftest.MAT, conftest.MAT_3D])
+    out = subprocess.run([sys.executable, "-c", program, parameters, str(tmp_path)],
                          capture_output=True, text=True, check=True,
                          cwd=Path(__file__).parents[2])
-    assert out.stdout.split()[-1] == sidecar(folder)["hash"]
+    assert out.stdout.split() == [sidecar(folder)["hash"] for folder in (mat, mat_3d)]
 
 
 @pytest.mark.parametrize("corners", [3, 4])
