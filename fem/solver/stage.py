@@ -69,6 +69,9 @@ MAX_REPEATS = 5
 CHORD_FACTOR = 4.0
 #: Tolerance of the first linear solve, and factor of the residual in it: Newton leaves its square.
 FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR = 1e-6, 1e-4
+#: Tolerance of later ones as a share of the fall of the residual that Newton's method may bring,
+#: and the loosest: a linear solve to more digits than Newton's step has is for nothing.
+LINEAR_RTOL_SHARE, LOOSEST_LINEAR_RTOL = 1e-2, 1e-2
 #: Tolerance of the linear solve for a response to a small current.
 RESPONSE_RTOL = 1e-11
 #: Most moves of the predicted voltage, while it misses the current by more than this share.
@@ -304,10 +307,11 @@ class Stage:
             if self.linear:  # the sum of a row may exceed its Euclidean norm
                 solver.rtol = min(max(0.03 * options.rtol / worst, 1e-13), 1e-2)
             else:
-                first = min(FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR * worst)
-                leaves = first if iteration == 0 else 0.0
+                leaves = min(FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR * worst)
+                if iteration > 0:  # close to the solution residuals fall by the square of that
+                    leaves = LINEAR_RTOL_SHARE * (worst / self.history[-2]) ** 2
                 tightness = max(leaves, 0.01 * options.rtol / worst, options.linear_rtol)
-                solver.rtol = min(tightness, 1e-4)
+                solver.rtol = min(tightness, LOOSEST_LINEAR_RTOL)
             # The last bit of the way, which Newton's method would take to far below the tolerance.
             chord = (
                 s.hints.tight and solver.direct and iteration > 0 and not chord
