@@ -56,7 +56,8 @@ def test_beside_an_idle_cation_salt_lasts_shorter_than_the_linear_formula(solve:
              '{name="X", z=1, D="2e-10 m^2/s", c0="0.3 mol/L"}, '
              '{name="A", z=-1, D="3e-10 m^2/s", c0="1 mol/L"}]')
     found = solve("capillary_bai", 'protocol.0.current_density="50 mA/cm^2"', three,
-                  'time.tolerance=1e-3', 'geometry.length="300 um"', "geometry.growth=1.2")
+                  'time.tolerance=3e-3', 'geometry.length="200 um"', "geometry.growth=1.3",
+                  'geometry.size_collector="0.3 um"')
     (event,) = (e for e in found.summary["events"] if e["event"] == "depletion")
     print(event)
     assert event["t"] == pytest.approx(4.792, rel=5e-3)
