@@ -66,7 +66,9 @@ def cross_checks(
         if not any(name.startswith("host") for name in regions):
             found += _depths(sections)
     found += case_names.coating_problems(sections, regions)
-    found += case_names.electrode_problems(sections, made) if cell else ()
+    if cell:
+        found += case_names.electrode_problems(sections, made)
+        found += case_names.dead_problems(sections, made)
     return wrong + found
 
 

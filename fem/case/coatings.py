@@ -23,7 +23,7 @@ from fem.base.errors import CaseError
 if TYPE_CHECKING:
     from fem.case.tables import Coating
 
-__all__ = ["Film", "Meeting", "films_on", "meeting", "no_electrons"]
+__all__ = ["Film", "Meeting", "films_on", "meeting", "no_electrons", "nothing_reacts"]
 
 #: Resistance of all films to electrons below which it is neglected, ohm m2: 0.1 uV at 1 mA/cm2.
 NEGLIGIBLE_RESISTANCE = 1e-8
@@ -176,4 +176,12 @@ def no_electrons(regions: Sequence[str]) -> str:
     return (
         f"no electron conductor ({shown}), and a coating conducts across only; coat a conductor, "
         "or resolve the film as a region of its own (a skin of the geometry)"
+    )
+
+
+def nothing_reacts(dead: Sequence[str]) -> str:
+    """Reason why a cell whose coatings stop everything passes no current, and the way out."""
+    return (
+        f"nothing reacts: coatings on {', '.join(dead)} stop electrons and ions; leave one "
+        "of the surfaces bare, or its coating without blocks_ions"
     )

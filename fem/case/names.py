@@ -13,16 +13,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from fem.base.errors import CaseError, nearest
-from fem.case.coatings import Film, films_on, meeting, no_electrons
+from fem.case.coatings import Film, films_on, meeting, no_electrons, nothing_reacts
 from fem.contract.physics import Place
 
 if TYPE_CHECKING:
     from geometries.meshing.parameters import Names
 
 __all__ = [
-    "REQUIRED", "as_named", "coating_problems", "conducts", "electrode_problems", "material_of",
-    "missing_pair", "of_geometry", "of_sections", "problems", "require_filled", "surface_of",
-    "unfilled", "unmatched",
+    "REQUIRED", "as_named", "coating_problems", "conducts", "dead_problems", "electrode_problems",
+    "material_of", "missing_pair", "of_geometry", "of_sections", "problems", "require_filled",
+    "surface_of", "unfilled", "unmatched",
 ]
 
 #: Surfaces besides regions that [[kinetics]] may name: the electrodes, and metal on itself.
@@ -318,6 +318,38 @@ def coating_problems(sections: Mapping[str, Any], regions: Sequence[str] | None)
             if place not in reported:  # once for all walls that it covers
                 reported.add(place)
                 yield str(error)
+
+
+def dead_problems(sections: Mapping[str, Any], names: Names | None) -> Iterator[str]:
+    """Coatings that leave no surface on which metal could plate.
+
+    Args:
+        sections: of the case, by field name.
+        names: of the mesh; None if they are not known.
+    """
+    if names is None or not {"metal", "electrolyte", "coatings"} <= sections.keys():
+        return
+    surfaces = {n: solid for n in names.all if (solid := conducts(n, sections)[0]) is not None}
+    if names.floor is None or any(conducts(name, sections)[1] for name in names.floor):
+        surfaces["collector"] = _foil(sections)
+    if any(_reacts_within(name, sections) for name in names.all):
+        return
+    try:
+        alive = any(surface_of(name, solid, sections) for name, solid in surfaces.items())
+    except CaseError:
+        return  # reported by the check of coatings
+    if surfaces and not alive:
+        yield f"coatings: {nothing_reacts(tuple(surfaces))}"
+
+
+def _reacts_within(name: str, sections: Mapping[str, Any]) -> bool:
+    """A region of a solid that conducts ions and electrons, so that it may react all through."""
+    from fem.materials import Solid
+
+    found, entry = material_of(name, sections)
+    if not isinstance(found, Solid) or not conducts(name, sections)[1]:
+        return False
+    return found.sigma > 0.0 or entry.sigma is not None
 
 
 def _foil(sections: Mapping[str, Any]) -> str:

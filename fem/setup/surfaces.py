@@ -18,7 +18,7 @@ from fem.base.constants import T_REF
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.chemistry import transfer_problem
-from fem.case.coatings import films_on, meeting, no_electrons
+from fem.case.coatings import films_on, meeting, no_electrons, nothing_reacts
 from fem.case.hooks import BUILT_IN_LAWS
 from fem.case.tables import law_of
 from fem.compat import MPI, dfem
@@ -309,10 +309,7 @@ def read(
     if not plating and not {*porous} & reactions.keys():
         dead = [n for n in (*walls, *porous) if n not in reactions] + ["collector"] * bool(touching)
         if dead:
-            raise CaseError(
-                f"nothing reacts: coatings on {', '.join(dead)} stop electrons and ions; leave one "
-                "of the surfaces bare, or its coating without blocks_ions"
-            )
+            raise CaseError(nothing_reacts(dead))
         raise CaseError(
             "nothing reacts: no electron conductor touches the electrolyte; give a region a "
             "conducting material, or let the electrolyte touch the boundary `collector`"

@@ -93,6 +93,10 @@ def test_what_does_not_belong_together_is_refused(case: dict[str, Any], message:
         data("Li", kinetics=[kinetics(0.3, 0.7)]),
         data("Li", **own(t_plus=1.2)),
         data("K", "KFSI_DME",
+             geometry={"family": "planar", "size": "10 um", "layers": [
+                 {"name": "low", "thickness": "20 um", "region": "host_low"},
+                 {"name": "free", "thickness": "80 um", "region": "electrolyte"}]},
+             regions={"host_low": {"material": "Cu"}},
              coatings=[{"on": "collector", "material": "Li2O", "thickness": "10 nm",
                         "blocks_ions": True}]),
     ],

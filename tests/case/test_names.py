@@ -221,6 +221,23 @@ def test_a_dead_wall_is_said() -> None:
     assert "nothing plates on host_top: its coating stops electrons and ions" in list(notes(case))
 
 
+@pytest.mark.parametrize(("on", "dead"), [
+    (["collector", "host_*"], True), (["host_*"], False), (["collector", "host_top"], False),
+])
+def test_nothing_that_reacts_is_refused(on: list[str], dead: bool) -> None:
+    """Walls may be dead, all of them may not, as a run says before its first step."""
+    data = mat({"coatings": [
+        {"on": name, "material": "Al2O3", "thickness": "9 nm", "blocks_ions": True} for name in on
+    ]})
+    if not dead:
+        Case.from_dict(data)
+        return
+    assert problems(data) == [
+        "coatings: nothing reacts: coatings on host_bottom_cu, host_top, collector stop electrons "
+        "and ions; leave one of the surfaces bare, or its coating without blocks_ions"
+    ]
+
+
 def test_names_need_neither_mesher_nor_solver() -> None:
     code = (
         "import sys; from geometries.registry import *\n"
