@@ -9,7 +9,7 @@ from pydantic import Field as Key
 from pydantic import StrictBool, StrictInt, StringConstraints
 
 from fem.base.errors import nearest
-from fem.case import names, species
+from fem.case import flow, names, species
 from fem.case.turnover import rate, terms
 from fem.contract.physics import Field, Place
 from fem.values.kinds import LAW_VARIABLES, PLACE_VARIABLES, Glob, Table, Text
@@ -144,6 +144,13 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
     if sections.get("study") == "growth" and model.model == "ions":
         yield from _beside_growth(sections, model)
     yield from _beside_heat(sections, model)
+    yield from flow.problems(sections)
+    flows = model.velocity is not None and model.model == "ions"
+    if flows and any(entry.density for entry in sections.get("fixed_charge", ())):
+        yield (
+            "electrolyte_model.velocity: liquid that passes fixed charge carries a current "
+            "(streaming), which is not solved; leave out velocity or [[fixed_charge]]"
+        )
     if getattr(sections.get("initial"), "c", None) is not None and (
         sections.get("ion") or sections["initial"].c.variables
     ):

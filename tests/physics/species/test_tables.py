@@ -13,6 +13,7 @@ from tests.physics.species.solutions import IONS, ion, two
 from tests.verification.cells import C0, IDEAL, case
 
 LI, A = two()
+PUMPED = {"expression": "0.04*y", "unit": "m/s"}
 WIDE = {"interface_width": "4 um"}
 
 
@@ -66,12 +67,37 @@ WIDE = {"interface_width": "4 um"}
     ({"ion": [LI, A | {"Ea": "17 kJ/mol"}]}, r"ion\.1\.Ea: D is that of the case's temperature"),
     ({"heat": {}, "electrolyte_model": {"model": "ions", "velocity": ["0 m/s", "0 m/s"]}},
      r"electrolyte_model\.velocity: liquid that flows carries heat"),
+    ({"electrolyte_model": {"model": "ions", "velocity": ["0 m/s", PUMPED]}},
+     r"not free of divergence: 0\.04 1/s at .* mean slope is 0\.04 1/s"),
+    ({"electrolyte_model": {"model": "pnp", "velocity": ["0 m/s", "1 um/s"]}},
+     r"goes through 'collector' with 1e-06 m/s"),
+    ({"electrolyte_model": {"model": "ions", "velocity": ["0 m/s"] * 3}}, "3 components on a mesh"),
+    ({"electrolyte_model": {"model": "ions", "velocity": ["1 um/s", "0 m/s"]},
+      "fixed_charge": [{"region": "electrolyte", "density": "-1e6 C/m^3"}]},
+     r"velocity: liquid that passes fixed charge carries a current"),
     ({"heat": {}, "electrolyte_model": {"model": "pnp"}}, "heat: space charge is solved at one"),
 ])  # fmt: skip
 def test_refused(changes: dict[str, Any], message: str) -> None:
     data = {k: v for k, v in case(**IONS | changes).items() if v is not None}
     with pytest.raises(CaseError, match=message):
         Case.from_dict(data)
+
+
+@pytest.mark.parametrize(("axisymmetric", "velocity"), [
+    (False, ["a*x*y*(h - y)*(h - 2*y)", "-a*y^2*(h - y)^2/2"]),
+    (True, ["-a*x*y*(2*h - 3*y)", "2*a*y^2*(h - y)"]),
+    (False, ["a*h^3*where(y < h/3, 1, 2)", None]),
+    (False, ["a*h^3", None]),
+])  # fmt: skip
+def test_flows_along_electrodes_are_no_problem(
+    axisymmetric: bool, velocity: list[str | None]
+) -> None:
+    """Polynomials and jumps across the flow, without a divergence."""
+    numbers = {"unit": "m/s", "a": 1e9, "h": "100 um"}
+    given = ["0 m/s" if text is None else {"expression": text} | numbers for text in velocity]
+    model = {"model": "ions", "velocity": given}
+    shape = {"family": "planar", "length": "100 um", "size": "10 um", "axisymmetric": axisymmetric}
+    Case.from_dict(case(**IONS | {"electrolyte_model": model, "geometry": shape}))
 
 
 def test_one_wrong_number_is_said_once() -> None:
