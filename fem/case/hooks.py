@@ -18,6 +18,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ __all__ = [
 #: Laws that are always there -> their name in `fem.setup.kinetics`.
 BUILT_IN_LAWS = {"butler_volmer": "butler_volmer", "linear": "linear_kinetics"}
 ENTRY_POINTS = "hostplate.kinetics"
+#: Packages of which a module may import any first; `fem.compat` loads them in the order they need.
+SOLVER = frozenset({"dolfinx", "mpi4py", "petsc4py"})
 
 
 def known_laws(module: str | None) -> list[str]:
@@ -145,6 +148,15 @@ def _tree(module: str) -> ast.Module:
         raise CaseError(f"hooks.module: {module!r}: is not Python: {place}") from None
 
 
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """Packages that a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
 def own_records(module: str) -> tuple[Physics, ...]:
     """The records of `PHYSICS`; nothing without one. The module is executed.
 
@@ -173,6 +185,8 @@ def _executed(module: str, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, module)
     if spec is None or spec.loader is None:
         raise CaseError(f"hooks.module: {module!r}: not a Python file; its name must end in .py")
+    if SOLVER & set(_imported(_tree(module))):
+        importlib.import_module("fem.compat")
     found = sys.modules[name] = importlib.util.module_from_spec(spec)  # its classes can be pickled
     try:
         spec.loader.exec_module(found)

@@ -564,7 +564,8 @@ class Simulation:
             "raise closure_limit" if bad else more
         )
         if problem:
-            raise RunError(f"t = {self.s.t:.6g} s: {problem}")
+            why = [text for o in self.observers if isinstance(text := o.stuck(), str)]
+            raise RunError(f"t = {self.s.t:.6g} s: {'. '.join([*why, problem])}")
 
     def finish(self) -> None:
         """Checkpoint and summary."""

@@ -190,6 +190,17 @@ def test_checking_a_case_with_a_guest_imports_no_solver(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_module_may_import_the_solver_first(tmp_path: Path) -> None:
+    """Its libraries are loaded in their order, whichever it names first; in a fresh process."""
+    (tmp_path / "mine.py").write_text("from dolfinx.fem import Constant\nfrom mpi4py import MPI\n")
+    code = "import sys; from fem.case.hooks import load; load(sys.argv[1]).Constant"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "mine.py")],
+        env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 # -- what it solves ----------------------------------------------------------------------------
 
 

@@ -33,6 +33,8 @@ SLOT = "heat"
 REST_CHANGE = 1e-8
 #: Temperature by which a run may pass the one that ends it, K.
 LIMIT_SLACK = 0.01
+#: Rise above the start beyond which a step that fails is laid to heat that runs away, K.
+RUNAWAY_RISE = 100.0
 
 
 @dataclass(frozen=True)
@@ -406,6 +408,18 @@ class Conduction(Observer):
         if self.highest > self.limit:
             numbers = {"T_max": self.highest, "limit": self.limit, "place": self._hottest()[1]}
             yield Event("overheated", numbers, ends="run")
+
+    def stuck(self) -> str | None:
+        """Heat that has run away, where the last state is far too hot (collective)."""
+        rise, place = self._hottest()
+        T = self.zero + rise
+        if not T - self.start > RUNAWAY_RISE:
+            return None
+        at = ", ".join(f"{1e6 * x:.4g}" for x in place)
+        return (
+            f"The heat runs away: T has reached {T:.4g} K at ({at}) um. More is made than leaves; "
+            "[heat] overheated ends such a run, with its result"
+        )
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Temperatures at rest at the start; data that the highest one is too high for."""

@@ -178,6 +178,17 @@ def test_a_steady_study_beyond_ignition_ends_at_its_limit(
         assert found["T_max"] - 298.15 == pytest.approx(rise, rel=1e-3)
 
 
+def test_a_runaway_without_a_limit_says_so(tmp_path: Path) -> None:
+    """Beyond ignition no state is at rest: the error names the heat, its place and the way out."""
+    source = {"expression": "1e9*exp(0.1*(T - 298.15))", "unit": "W/m^3"}
+    data = hot({
+        "regions": {"*": REGIONS["*"] | {"source": source}},
+        "boundaries": {name: {"T": "298.15 K"} for name in ("collector", "counter")},
+    }, study="steady", protocol=[{"step": "plate", "current_density": "1 A/m^2"}])  # fmt: skip
+    with pytest.raises(RunError, match=r"heat runs away: T has reached \d+.* K at .*overheated"):
+        run(Case.from_dict(data), tmp_path / "r")
+
+
 def test_a_contact_resistance_in_a_case(tmp_path: Path) -> None:
     """Between separator and electrolyte T jumps by R q; written, probed, and taken up again."""
     layers = [{"name": name, "thickness": "50 um", "region": name}
