@@ -70,8 +70,9 @@ CHORD_FACTOR = 4.0
 #: Tolerance of the first linear solve, and factor of the residual in it: Newton leaves its square.
 FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR = 1e-6, 1e-4
 #: Tolerance of later ones as a share of the fall of the residual that Newton's method may bring,
-#: and the loosest: a linear solve to more digits than Newton's step has is for nothing.
-LINEAR_RTOL_SHARE, LOOSEST_LINEAR_RTOL = 1e-2, 1e-2
+#: and the loosest: a linear solve to more digits than Newton's step has is for nothing. The last
+#: one is tighter: contents of ions are judged by what it leaves (`Unknown.again`).
+LINEAR_RTOL_SHARE, LOOSEST_LINEAR_RTOL, LAST_LINEAR_RTOL = 1e-2, 1e-2, 1e-4
 #: Tolerance of the linear solve for a response to a small current.
 RESPONSE_RTOL = 1e-11
 #: Most moves of the predicted voltage, while it misses the current by more than this share.
@@ -309,9 +310,10 @@ class Stage:
             else:
                 leaves = min(FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR * worst)
                 if iteration > 0:  # close to the solution residuals fall by the square of that
-                    leaves = LINEAR_RTOL_SHARE * (worst / self.history[-2]) ** 2
-                tightness = max(leaves, 0.01 * options.rtol / worst, options.linear_rtol)
-                solver.rtol = min(tightness, LOOSEST_LINEAR_RTOL)
+                    fall = worst / self.history[-2]
+                    leaves = min(LINEAR_RTOL_SHARE * fall**2, LOOSEST_LINEAR_RTOL)
+                enough = min(0.01 * options.rtol / worst, LAST_LINEAR_RTOL)
+                solver.rtol = max(leaves, enough, options.linear_rtol)
             # The last bit of the way, which Newton's method would take to far below the tolerance.
             chord = (
                 s.hints.tight and solver.direct and iteration > 0 and not chord

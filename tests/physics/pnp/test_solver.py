@@ -18,7 +18,7 @@ from fem.results.result import Result
 from fem.run.session import resume
 from fem.run.signals import StopRequest
 from tests.physics.pnp.cells import charged_cell, limiting
-from tests.physics.pnp.strips import concentration
+from tests.physics.pnp.strips import D, concentration, graded
 from tests.verification.cells import RT_F, Cell, L, kinetics
 from tests.verification.taylor import orders, remainders
 
@@ -113,6 +113,27 @@ def test_ions_that_a_front_passes_are_foreseen_by_a_parabola_of_their_logarithm(
         bent = np.maximum(end, np.maximum(least * now, 1e-60))
         known = np.maximum(line * now, bent) if line < share else line * now
         np.testing.assert_allclose(guess, known, rtol=1e-12)
+
+
+def test_iterative_solves_ask_for_no_more_newton_iterations(tmp_path: Path) -> None:
+    """Ions that a loose linear solve left over would have to be found again, a third more often."""
+    limit, whole = limiting(concentration(0.1)), L**2 / D
+    steps: list[dict[str, Any]] = [
+        {"step": "plate", "current_density": f"{0.6 * limit!r} A/m^2", "duration": 0.2},
+        {"step": "rest", "duration": 0.05},
+        {"step": "strip", "current_density": f"{0.4 * limit!r} A/m^2", "duration": 0.1},
+    ]
+    given = charged_cell(
+        0.1, study="tertiary", geometry=graded(0.02, 0.3, 1.2),
+        protocol=[step | {"duration": f"{step['duration'] * whole!r} s"} for step in steps],
+        time={"dt0": f"{1e-3 * whole!r} s", "dt_min": "1e-9 s", "tolerance": 1e-2},
+    )  # fmt: skip
+    newton = {}
+    for kind in ("direct", "iterative"):
+        found = Case.from_dict(given | {"solver": {"kind": kind}}).run(tmp_path / kind)
+        newton[kind] = found.summary["newton"]
+    print("Newton iterations", newton)
+    assert newton["iterative"] <= 1.05 * newton["direct"]
 
 
 def test_books_with_a_host(tmp_path: Path) -> None:
