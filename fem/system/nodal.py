@@ -144,6 +144,11 @@ class NodalReaction:
         """Eta, V, of phi_s - phi_l."""
         return np.asarray(drop + sum(self._shifts(drop).values()))
 
+    def shifted_by_others(self, cause: str, drop: Array) -> Array:
+        """Eta, V, of phi_s - phi_l, without the shift of one cause."""
+        others = (v for k, v in self.shifts.items() if k != cause)
+        return np.asarray(drop + sum(v(drop) if callable(v) else v for v in others))
+
     def overpotential(self) -> Array:
         """Phi_s - phi_l + shifts, V."""
         return self.shifted(self.drop())

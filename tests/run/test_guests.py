@@ -346,6 +346,42 @@ def test_in_a_growth_study(growing: Result) -> None:
 # -- again, and on more ranks ------------------------------------------------------------------
 
 
+SHIFTED = """
+from fem.system.part import Part
+
+class Shifted(Part):
+    provides, needs = (), ("front",)
+
+    def declare(self, s): pass
+
+    def rows(self, s):
+        for reaction in s.reactions:
+            if reaction.drives:
+                reaction.shifts["stress"] = {shift}
+
+def physics(case, domain):
+    return [Shifted()]
+"""
+
+
+def test_a_shift_of_the_overpotential_in_a_growth_study(tmp_path: Path) -> None:
+    """Walls that forget their barrier plate by the shifted eta: V_shift is it, all else stays."""
+    found = []
+    for shift in (0.0, -5e-3):
+        module = tmp_path / "mine.py"
+        module.write_text(SHIFTED.format(shift=shift))
+        case = _growing(**{
+            "hooks": {"module": str(module)}, "additive": None, "initial": None,
+            "protocol": [STEP | {"duration": "0.2 s"}],
+        })  # fmt: skip
+        found.append(case.run(tmp_path / str(shift), hooks=True).series)
+    plain, shifted = found
+    assert shifted["V_shift"] == pytest.approx(5e-3, abs=1e-9)
+    for part, change in (("voltage", 5e-3), ("V_nucleation", 0.0), ("V_kinetic_plating", 0.0)):
+        assert shifted[part] - plain[part] == pytest.approx(change, abs=1e-8), part
+    assert plain["V_nucleation"][0] < -0.03  # there is a barrier
+
+
 def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     asked: Iterator[int] = iter(range(10**6))
     monkeypatch.setattr(

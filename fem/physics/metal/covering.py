@@ -43,6 +43,8 @@ Array = npt.NDArray[np.float64]
 MIN_REMAINDER = 1e-12
 #: By how much of RT/F a barrier falls in one stride at most.
 STRIDE = 0.5
+#: Label of the shift by which walls forget their barrier.
+CAUSE = "barrier"
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Covering:
             for memory, values in zip(kept, (charge, eta, slope), strict=True):
                 memory.x.array[node] = values
             self.covered[b.name].x.array[node] = _coverage(b, charge)
-            wall.shifts["barrier"] = self._barrier(b, wall, eta_nuc, charge, eta)
+            wall.shifts[CAUSE] = self._barrier(b, wall, eta_nuc, charge, eta)
 
     def _barrier(
         self, b: Barrier, wall: NodalReaction, eta_nuc: Array, charge: Array, eta: Array
@@ -181,10 +183,11 @@ class Covering:
         """
         c, T = wall.concentration() if c is None else c, wall.temperature()
         stride = STRIDE * GAS_CONSTANT * T / FARADAY
+        others = wall.shifted_by_others(CAUSE, eta)
 
         def rate(charge: Array) -> Array:
             # As the step counts it: a voltage that is held asks for more than is brought.
-            seen = eta - eta_nuc * _coverage(b, charge)
+            seen = others - eta_nuc * _coverage(b, charge)
             return -wall.supplied(wall.law(seen, c, T))[0]
 
         charge, left = charge.copy(), np.full(len(charge), time)
