@@ -20,6 +20,8 @@ from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Formula, Property, number, varies
 
 ELECTRODES = ("collector", "counter")
+#: Studies without time.
+ONE_SOLVE = ("primary", "secondary", "steady")
 #: Most pulses of a step; a larger number must be a mistake.
 MAX_PULSES = 100_000
 
@@ -175,12 +177,14 @@ def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:
     if not steps:
         yield "protocol: missing; steps, one after the other"
         return
-    if study in ("primary", "secondary", "steady"):
+    if study in ONE_SOLVE:
         if len(steps) != 1:
             yield f"protocol: a {study} study is one solve and takes one step, not {len(steps)}"
         elif steps[0].step not in ("plate", "strip", "hold"):
             name = steps[0].step
             yield f"protocol.0.step: {name!r}: a {study} study needs plate, strip or hold"
+        else:
+            yield from _still("protocol.0", steps[0], study)
     tolerance = getattr(sections.get("time"), "tolerance", 1e-3)
     for k, step in enumerate(steps):
         if step.step == "cycle":
@@ -190,6 +194,17 @@ def _protocol(sections: Mapping[str, Any]) -> Iterator[str]:
         else:
             yield from _step(f"protocol.{k}", step, sections)
             yield from _drives(f"protocol.{k}", step, tolerance)
+
+
+def _still(path: str, given: Any, study: str) -> Iterator[str]:
+    """Refuse what follows time where there is none: it would be taken at t = 0 without a word."""
+    for name in type(given).model_fields:
+        value: Any = getattr(given, name)
+        if "t" in getattr(value, "variables", ()):
+            yield (
+                f"{path}.{name}: {short(value.written())}: depends on t, and a {study} study is "
+                'one solve; give one number, or study = "tertiary"'
+            )
 
 
 def _step(
@@ -244,6 +259,8 @@ def _drives(path: str, step: Any, tolerance: float) -> Iterator[str]:
 def _boundaries(sections: Mapping[str, Any]) -> Iterator[str]:
     for name, condition in sections.get("boundaries", {}).items():
         path = f"boundaries.{name}"
+        if sections.get("study") in ONE_SOLVE:
+            yield from _still(path, condition, sections["study"])
         given = [key for key in type(condition).model_fields if getattr(condition, key)]
         if not given:
             yield f"{path}: empty; leave it out for insulation"
@@ -324,7 +341,7 @@ def _holding(sections: Mapping[str, Any]) -> Iterator[str]:
                     f"counter.{name}: belongs to kind = {kind!r}, and this is {counter.kind!r}; "
                     "leave it out"
                 )
-    if own and study in ("primary", "secondary", "steady"):
+    if own and study in ONE_SOLVE:
         yield (
             f"counter.kind: {counter.kind!r}: a {study} study has no time in which metal is used "
             'up; give kind = "metal", or study = "tertiary"'

@@ -26,7 +26,20 @@ from .test_case import RULES, Rule
 LAMBDA: dict[str, Any] = {"interface_width": "1 um"}
 GROWTH: dict[str, Any] = {"study": "growth", "growth": LAMBDA}
 HOST = "host_bottom"
+OF_T = {"expression": "j*step(t - 50)", "j": "10 A/m^2", "unit": "A/m^2"}
 MORE = [
+    *(
+        Rule({"study": study, "protocol": [{"step": "plate", "current_density": OF_T}]},
+             f"depends on t, and a {study} study is one solve")
+        for study in ("primary", "secondary", "steady")
+    ),
+    Rule(
+        {"study": "secondary", "protocol": [{"step": "hold", "voltage": {
+            "expression": "-v*step(t - 50)", "v": "10 mV", "unit": "V"}}]},
+        "depends on t, and a secondary study is one solve; give one number",
+    ),
+    Rule({"study": "steady", "boundaries": {"sides": {"current_density": OF_T}}},
+         "depends on t, and a steady study is one solve"),
     Rule({"study": "growth"}, "growth: missing; a growth study needs [growth] with interface_wid"),
     Rule(GROWTH | {"study": "tertiary"}, "growth: only for study = 'growth', not 'tertiary'"),
     Rule(
