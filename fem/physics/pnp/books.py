@@ -23,6 +23,9 @@ __all__ = ["ChargeBooks"]
 
 #: Drift of one edge in RT/F that is large, and the one above which a mesh is too coarse.
 LARGE_DRIFT, MOST_DRIFT = 4.0, 40.0
+#: Share of the charge that a step may lose: Newton's method stops at a tolerance of currents,
+#: beside which charge may be small.
+LOST = 1e-9
 
 
 class ChargeBooks(Observer):
@@ -41,7 +44,7 @@ class ChargeBooks(Observer):
 
     def __init__(self, model: SpaceCharge, fresh: bool = True):
         self.model, self.fresh = model, fresh
-        self.worst_drift = 0.0
+        self.worst_drift, self.missed = 0.0, math.inf
 
     def declare(self, s: System) -> None:
         """Add the ledgers of what comes in."""
@@ -62,6 +65,8 @@ class ChargeBooks(Observer):
             u.weight, u.relative = (lambda: volumes), True
         row = s.unknowns[unknown_of(model.ions[0])]
         self.ends = pattern(s, row, s.unknowns["phi"]).partner[pattern(s, row, row).edges]
+        s.unknowns["phi"].again = self._misses
+        s.preparers.append(self._look_anew)
         s.gaps.append(self._voltage_gap)
         if model.held:
             for form in model.displacement():
@@ -142,6 +147,16 @@ class ChargeBooks(Observer):
         each = [s.integral(form) for form in self.charges] + [flux]
         ions = sum(abs(ion.z) * s.integral(self.contents[ion.name]) for ion in model.ions)
         return abs(sum(each)) / max(*map(abs, each), ROUND_OFF_SHARE * FARADAY * ions)
+
+    def _look_anew(self) -> None:
+        """Forget what the last step missed."""
+        self.missed = math.inf
+
+    def _misses(self) -> bool:
+        """Tell whether a step would lose charge that another iteration finds (collective)."""
+        share, last = self._gauss(), self.missed
+        self.missed = share
+        return bool(LOST < share < 0.3 * last)
 
     def _drift(self) -> tuple[float, float]:
         """Largest drift of an edge for the ion of most charge, RT/F, and share of large ones."""

@@ -17,6 +17,7 @@ from fem.physics.pnp.foresight import CARRIER, RESTING, foresee
 from fem.results.result import Result
 from fem.run.session import resume
 from fem.run.signals import StopRequest
+from fem.solver.by_node import ByNode
 from tests.physics.pnp.cells import charged_cell, limiting
 from tests.physics.pnp.strips import D, concentration, graded
 from tests.verification.cells import RT_F, Cell, L, kinetics
@@ -134,6 +135,27 @@ def test_iterative_solves_ask_for_no_more_newton_iterations(tmp_path: Path) -> N
         newton[kind] = found.summary["newton"]
     print("Newton iterations", newton)
     assert newton["iterative"] <= 1.05 * newton["direct"]
+
+
+def test_charge_that_a_step_would_lose_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fast electrodes with little charge, field by field as beside hosts: 1e-8 of it was lost."""
+    monkeypatch.setattr(ByNode, "suits", staticmethod(lambda solver: False))
+    limit, whole = limiting(concentration(0.02)), L**2 / D
+    times = {"plate": 0.2, "rest": 0.05, "strip": 0.1, "hold": 0.05}
+    given = charged_cell(
+        0.02, fast=1e5, study="tertiary", geometry=graded(0.004, 1.0, 1.2),
+        protocol=[{"step": k, "duration": f"{t * whole!r} s"} for k, t in times.items()],
+        time={"dt0": f"{0.1 * whole!r} s", "dt_min": "1e-9 s", "tolerance": 1e-2},
+        solver={"kind": "iterative"},
+    )  # fmt: skip
+    for k, share in ((0, 0.6), (2, 0.4)):
+        given["protocol"][k]["current_density"] = f"{share * limit!r} A/m^2"
+    given["protocol"][3]["voltage"] = "-30 mV"
+    closures = Case.from_dict(given).run(tmp_path / "r").summary["closures"]
+    print("closures", closures)
+    assert closures["gauss"] < 1e-9
 
 
 def test_books_with_a_host(tmp_path: Path) -> None:
