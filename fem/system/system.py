@@ -167,6 +167,7 @@ class System:
         self.reporters: dict[str, list[str]] = {name: [] for name in FLOWS}
         self.stores: list[Store] = []  # metal that parts hold beside walls
         # Conductivities of what carries the current through pores at the start, S/m, by T.
+        self.shifts: dict[str, Callable[[Any, Any], Any]] = {}  # cause -> what it adds on walls
         self.conductivities: list[Callable[[float], Iterable[float]]] = []
         self.spent: dict[str, list[Callable[[Any], Any]]] = {}  # see `spend`
         self.spent_at_nodes: list[Any] = []
@@ -396,6 +397,25 @@ class System:
             RunError: there is no such port.
         """
         self.nodal_ports[named_port(port)].append((reaction, supply))
+
+    def shift(self, cause: str, value: Callable[[Any, Any], Any]) -> None:
+        """Add to the overpotential of the driven electrode's walls: eta = phi_s - phi_l + shifts.
+
+        To be called in `declare`. Reactions that are made node by node (growing metal, averaged
+        hosts) have `shifts` of their own (`fem.system.nodal.NodalReaction`).
+
+        Args:
+            cause: its label.
+            value: (solid, liquid) -> V, UFL; both take an expression to their side of the wall,
+                as in ``lambda solid, liquid: -Omega / F * solid(s["pressure"])``. At the edge of
+                the mesh there is one side.
+
+        Raises:
+            RunError: there is a shift of that cause already.
+        """
+        if cause in self.shifts:
+            raise RunError(f"two parts shift the overpotential by {cause!r}; give one another name")
+        self.shifts[cause] = value
 
     def flow(self, name: str, current: Any) -> None:
         """Report a current to the books of the cell (`fem.physics.circuit`).

@@ -382,6 +382,73 @@ def test_a_shift_of_the_overpotential_in_a_growth_study(tmp_path: Path) -> None:
     assert plain["V_nucleation"][0] < -0.03  # there is a barrier
 
 
+ON_WALLS = """
+import ufl
+from fem.system.part import Part
+
+class OnWalls(Part):
+    provides, needs = (), ("i_n",)
+
+    def declare(self, s):
+        s.shift("stress", lambda solid, liquid: ufl.as_ufl({shift}))
+
+def physics(case, domain):
+    return [OnWalls()]
+"""
+
+
+@pytest.mark.parametrize("study", ["secondary", "tertiary", "steady"])
+def test_walls_take_shifts_of_the_overpotential(study: str, tmp_path: Path) -> None:
+    """At a given current all that a constant shift changes is the voltage, and V_shift is it."""
+    found = []
+    for shift in (0.0, -5e-3):
+        module = tmp_path / "mine.py"
+        module.write_text(ON_WALLS.format(shift=shift))
+        case = small(**{
+            "hooks": {"module": str(module)}, "study": study,
+            "protocol": [STEP | {"duration": "5 s"} if study == "tertiary" else
+                         {"step": "plate", "current_density": "1 mA/cm^2"}],
+        })  # fmt: skip
+        found.append(case.run(tmp_path / str(shift), hooks=True).series)
+    plain, shifted = ({k: v[-1] for k, v in series.items()} for series in found)
+    assert plain["V_shift"] == pytest.approx(0.0, abs=1e-12)
+    assert shifted["V_shift"] == pytest.approx(5e-3, abs=1e-9)
+    assert shifted["voltage"] - plain["voltage"] == pytest.approx(5e-3, abs=1e-9)
+    for part in ("V_kinetic_plating", "V_nucleation", "V_ohmic_l", "V_kinetic_counter"):
+        assert shifted[part] == pytest.approx(plain[part], abs=1e-9), part
+
+
+FOLLOWING = """
+import ufl
+from fem.system.part import Part
+
+class Following(Part):
+    provides, needs = (), ("i_n", "c")
+
+    def declare(self, s):
+        s.shift("activity", lambda solid, liquid: 0.5 * ufl.ln(liquid(s["c"]) / 1000.0))
+
+def physics(case, domain):
+    return [Following()]
+"""
+
+
+def test_a_shift_that_follows_an_unknown_is_part_of_newtons_method(tmp_path: Path) -> None:
+    """The voltage changes by the shift, and Newton's method takes no more iterations."""
+    (tmp_path / "mine.py").write_text(FOLLOWING)
+    found = []
+    for hooks in ({}, {"hooks": {"module": str(tmp_path / "mine.py")}}):
+        case = small(**hooks, protocol=[STEP], probe=[
+            {"name": "c_wall", "field": "c", "surface": "host_bottom"}])  # fmt: skip
+        found.append(case.run(tmp_path / str(len(hooks)), hooks=bool(hooks)).series)
+    plain, shifted = found
+    assert shifted["newton"].sum() <= plain["newton"].sum() + 2
+    shift = 0.5 * np.log(shifted["probe.c_wall"] / 1000.0)
+    assert abs(shift[-1]) > 1e-3
+    np.testing.assert_allclose(shifted["voltage"] - plain["voltage"], -shift, atol=1e-6)
+    np.testing.assert_allclose(shifted["V_shift"], -shift, atol=1e-6)
+
+
 def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     asked: Iterator[int] = iter(range(10**6))
     monkeypatch.setattr(

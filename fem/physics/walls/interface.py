@@ -136,7 +136,18 @@ class Interface:
         return own
 
     def overpotential(self, s: System, e: Electrode, plus: str, minus: str) -> Any:
-        """phi_s - phi_l - U before the film takes its share, V."""
+        """phi_s - phi_l - U + shifts before the film takes its share, V."""
+        return self._drop(s, e, plus, minus) + self._shifts(s, e, plus, minus)
+
+    @staticmethod
+    def _shifts(s: System, e: Electrode, plus: str, minus: str) -> Any:
+        """Sum of the labelled shifts (`System.shift`), V; none at the counter electrode."""
+        solid, liquid = (functools.partial(_side, side=side) for side in (plus, minus))
+        return sum((value(solid, liquid) for value in s.shifts.values() if e.counts), 0.0)
+
+    @staticmethod
+    def _drop(s: System, e: Electrode, plus: str, minus: str) -> Any:
+        """phi_s - phi_l - U, V."""
         phi_l = _side(s["phi_l"], minus)
         if e.potential == "field":
             return _side(s["phi_s"], plus) - phi_l
@@ -156,13 +167,13 @@ class Interface:
 
     def conditions(self, s: System, e: Electrode, on_wall: bool) -> tuple[Any, Any, Any]:
         """phi_s - phi_l, V, that less the drop through films, and what makes metal, A/m2 (UFL)."""
-        drive, eta, _, metal, _ = self._solved(s, e, on_wall)
-        return drive, eta, metal(eta)
+        drop, eta, _, metal, _ = self._solved(s, e, on_wall)
+        return drop, eta, metal(eta)
 
     def _solved(
         self, s: System, e: Electrode, on_wall: bool
     ) -> tuple[Any, Any, Any, Callable[[Any], Any], Callable[[Any], Any]]:
-        """Drive, eta and i_n behind films, and the laws of eta: what makes metal, and the rest."""
+        """phi_s - phi_l, eta and i_n behind films, the laws of eta: what makes metal, the rest."""
         plus, minus = ("+", "-") if on_wall else ("", "")
         T = _side(s["T"], minus)
         c = _side(s.values.get("c_at_walls", s["c_lagged"]), minus)
@@ -172,6 +183,7 @@ class Interface:
         alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
         bare = not e.covered and e.counts
         skins = [k for k in self.skins if k.lies_on(e)]
+        drop = self._drop(s, e, plus, minus)
         drive = self.overpotential(s, e, plus, minus)
         free = s.values.get("free_share") if e.counts else None
 
@@ -190,7 +202,7 @@ class Interface:
         def side(eta: Any) -> Any:
             out = kinetics.side_reaction(eta, slope, theta) if bare else 0.0
             for skin in skins:
-                out = out + skin.current(e, plus, minus, drive, eta, metal(eta))
+                out = out + skin.current(e, plus, minus, drop, eta, metal(eta))
             return out
 
         def law(eta: Any) -> Any:
@@ -198,10 +210,10 @@ class Interface:
 
         R = self.resistance(e, plus, minus)
         if R is None:
-            return drive, drive, law(drive), metal, side
+            return drop, drive, law(drive), metal, side
         last = _side(s[_film(e, plus)], plus)
         i_n = kinetics.through_film(law, drive, R, last)
-        return drive, drive - R * i_n, i_n, metal, side
+        return drop, drive - R * i_n, i_n, metal, side
 
     @staticmethod
     def _barrier(s: System, e: Electrode, plus: str, minus: str) -> Any:
@@ -261,7 +273,7 @@ class Interface:
                 [f for e in here for f in e.faces], integrals, rows, electrons,
             ))
         s.contribute("heat", functools.partial(self._reversible, s))
-        for part in dict.fromkeys(part for e in self.electrodes for part in self._spends(e)):
+        for part in dict.fromkeys(part for e in self.electrodes for part in self._spends(s, e)):
             s.spend(part, functools.partial(self._spending, s, part))
         self._report(s)
         self.remember_films(s)
@@ -294,28 +306,34 @@ class Interface:
                 total = total + heat * weight * _side(v, minus) * measure
         return total
 
-    def _spends(self, e: Electrode) -> tuple[str, ...]:
+    def _spends(self, s: System, e: Electrode) -> tuple[str, ...]:
         """Parts of the cell voltage (`System.spend`) that an electrode takes."""
         side, (plus, minus) = "" if e.counts else "_counter", ("+", "-") if e.walls else ("", "")
         film = self.resistance(e, plus, minus) is not None
         parts = ["kinetic_plating" if e.counts else "kinetic_counter", *[f"film{side}"] * film]
-        return (*parts, *["nucleation"] * (e.counts and not e.covered))
+        return (
+            *parts, *["nucleation"] * (e.counts and not e.covered),
+            *["shift"] * bool(e.counts and s.shifts),
+        )
 
     def _spending(self, s: System, part: str, v: Any) -> Any:
         """A part of <i_n (phi_s - phi_l), v>, W: what the film, the barrier or the rest takes.
 
-            film R i_n^2,   nucleation -i_m b,   kinetic i_n (phi_s - phi_l - U - R i_n) + i_m b
+            film R i_n^2,   nucleation -i_m b,   shift -i_n (sum of the shifts),
+            kinetic i_n (phi_s - phi_l - U + shifts - R i_n) + i_m b
 
         with i_m <= 0 the current that plates, without side reactions, and b its barrier.
         """
         total: Any = 0
-        for e in (e for e in self.electrodes if part in self._spends(e)):
+        for e in (e for e in self.electrodes if part in self._spends(s, e)):
             for i_n, side, (weight, measure), plus, minus in self.pieces(s, e):
                 R = self.resistance(e, plus, minus)
                 power = 0.0 if R is None else R * i_n * i_n
-                if not part.startswith("film"):
+                if part == "shift":
+                    power = -i_n * self._shifts(s, e, plus, minus)
+                elif not part.startswith("film"):
                     held: Any = 0.0
-                    if "nucleation" in self._spends(e):
+                    if "nucleation" in self._spends(s, e):
                         plating = ufl.min_value(i_n - side, 0.0)
                         held = -plating * self._barrier(s, e, plus, minus)
                     drop = self.overpotential(s, e, plus, minus)
