@@ -385,8 +385,8 @@ FAULTS = (
     Fault(
         "the film makes metal",
         "fem.physics.walls.interface:Interface._solved",
-        "out = out + skin.current(e, plus, minus, drive, eta, metal(eta))",
-        "out = out + 0.0 * skin.current(e, plus, minus, drive, eta, metal(eta))",
+        "out = out + skin.current(e, plus, minus, drop, eta, metal(eta))",
+        "out = out + 0.0 * skin.current(e, plus, minus, drop, eta, metal(eta))",
         f"{SEI}/test_growth.py::test_rest_costs_metal",
     ),
     Fault(

@@ -28,12 +28,17 @@ SLOPE_SHARE, SPEED_SHARE = 1e-4, 1e-8
 ROUNDING = 1e-6
 
 
-def problems(sections: Mapping[str, Any]) -> Iterator[str]:
-    """A velocity that makes liquid, or goes through electrodes that no liquid passes."""
+def problems(sections: Mapping[str, Any], u: Any, closed: bool) -> Iterator[str]:
+    """A velocity that makes liquid, or goes through electrodes that no liquid passes.
+
+    Args:
+        sections: the case.
+        u: components, m/s; None without.
+        closed: nothing passes an electrode, whatever it is.
+    """
     from fem.materials import Solid
 
-    model = sections.get("electrolyte_model")
-    u, layers = getattr(model, "velocity", None), layers_of(sections)
+    layers = layers_of(sections)
     if u is None or not layers:
         return
     if any(isinstance(names.material_of(name, sections)[0], Solid) for name, _ in layers):
@@ -53,7 +58,7 @@ def problems(sections: Mapping[str, Any]) -> Iterator[str]:
     inside = np.random.default_rng(0).uniform(0.001, 0.999, (POINTS, len(box))) * box
     try:
         yield from _sources(u, inside, box, planar.axisymmetric)
-        yield from _passed(u, inside, box[-1], sections)
+        yield from _passed(u, inside, box[-1], set() if closed else _open_ends(sections))
     except CaseError:  # not known everywhere, or of a depth below a host: the run says where
         return
 
@@ -85,16 +90,15 @@ def _sources(u: Any, points: npt.NDArray, box: npt.NDArray, round_axis: bool) ->
     )
 
 
-def _passed(
-    u: Any, points: npt.NDArray, top: float, sections: Mapping[str, Any]
-) -> Iterator[str]:
+def _open_ends(sections: Mapping[str, Any]) -> set[str]:
+    """Names of boundaries that liquid may pass."""
+    reservoir = getattr(sections.get("counter"), "kind", None) == "reservoir"
+    return {*(sections.get("boundaries") or {}), *["counter"] * reservoir}
+
+
+def _passed(u: Any, points: npt.NDArray, top: float, open_ends: set[str]) -> Iterator[str]:
     """Name electrodes that the velocity goes through."""
     speed = float(np.mean(np.linalg.norm(_at(u, points), axis=1)))
-    open_ends = {*(sections.get("boundaries") or {})}
-    if getattr(sections.get("counter"), "kind", None) == "reservoir":
-        open_ends |= {"counter"}
-    if sections["electrolyte_model"].model == "ions":  # whose electrodes nothing passes
-        open_ends = set()
     for name, height in (("collector", 0.0), ("counter", top)):
         on = points.copy()
         on[:, -1] = height

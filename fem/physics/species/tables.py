@@ -141,16 +141,15 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             )
         if not entry.walls and model.model == "ions":
             yield f"fixed_charge.{k}.walls: false: walls see the ions that are there; leave it out"
+        if entry.density and model.model == "ions" and model.velocity is not None:
+            yield (
+                f"fixed_charge.{k}: liquid that passes it carries a current (streaming), which is "
+                "not solved; leave it out, or electrolyte_model.velocity"
+            )
     if sections.get("study") == "growth" and model.model == "ions":
         yield from _beside_growth(sections, model)
     yield from _beside_heat(sections, model)
-    yield from flow.problems(sections)
-    flows = model.velocity is not None and model.model == "ions"
-    if flows and any(entry.density for entry in sections.get("fixed_charge", ())):
-        yield (
-            "electrolyte_model.velocity: liquid that passes fixed charge carries a current "
-            "(streaming), which is not solved; leave out velocity or [[fixed_charge]]"
-        )
+    yield from flow.problems(sections, model.velocity, closed=model.model == "ions")
     if getattr(sections.get("initial"), "c", None) is not None and (
         sections.get("ion") or sections["initial"].c.variables
     ):

@@ -74,7 +74,7 @@ WIDE = {"interface_width": "4 um"}
     ({"electrolyte_model": {"model": "ions", "velocity": ["0 m/s"] * 3}}, "3 components on a mesh"),
     ({"electrolyte_model": {"model": "ions", "velocity": ["1 um/s", "0 m/s"]},
       "fixed_charge": [{"region": "electrolyte", "density": "-1e6 C/m^3"}]},
-     r"velocity: liquid that passes fixed charge carries a current"),
+     r"fixed_charge.0: liquid that passes it carries a current"),
     ({"heat": {}, "electrolyte_model": {"model": "pnp"}}, "heat: space charge is solved at one"),
 ])  # fmt: skip
 def test_refused(changes: dict[str, Any], message: str) -> None:
