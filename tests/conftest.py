@@ -325,11 +325,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give a worker (`-n 3`) whole files, in this order: their tests share meshes and runs.
+    """Give a worker (`-n 2`) whole files, in this order: their tests share meshes and runs.
 
     MPI jobs are one group and the first: one worker starts them one after the other, and much of
-    their time ranks wait, for others or for a limit, while the others go on: three keep two
-    cores busy.
+    their time ranks wait, for others or for a limit, while the other worker goes on.
     """
     from xdist.scheduler import LoadFileScheduling
 
