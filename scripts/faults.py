@@ -131,7 +131,7 @@ FAULTS = (
     ),
     Fault(
         "BDF2 weights of a constant step",
-        "fem.system.system:System.weights",
+        "fem.system.formula:TimeFormula.weights",
         "w = dt / self.past_dt[0]\n",
         "w = 1.0\n",
         f"{V}/test_orders.py::test_order_in_time",

@@ -92,7 +92,7 @@ def save(folder: Path, system: System, manifest: dict[str, Any]) -> Path:
     digests = comm.gather(digest, root=0)
 
     def finish() -> str:
-        kept = {**manifest, "clock": system.clock(), "ranks": comm.size, "sha256": digests}
+        kept = {**manifest, "clock": system.time.clock(), "ranks": comm.size, "sha256": digests}
         manifest_file = temporary / "manifest.json"
         _write_synced(manifest_file, kept)
         _write_synced(temporary / HASH_FILE, {"manifest.json": _digest(manifest_file)})

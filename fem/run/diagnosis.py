@@ -215,7 +215,7 @@ def _terms(stage: Stage, k: int) -> tuple[Array, Array, Array]:
     def smooth() -> Array:
         return stage.nodal_or_zero(stage.residuals)[k]
 
-    with s.at_rest():
+    with s.time.at_rest():
         still = smooth()
         reaction = np.zeros(len(still))
         if edges is not None and edges.integrals():

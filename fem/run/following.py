@@ -119,11 +119,11 @@ class Following:
             return short, all(self._gap(*each, short) <= 1.0 for each in given)
 
         short, fits = soft()
-        if s.history == 1 or (fits and short >= min(10.0 * self.settings.dt_min, step)):
+        if s.time.history == 1 or (fits and short >= min(10.0 * self.settings.dt_min, step)):
             return short
-        history, s.history = s.history, 1
+        history, s.time.history = s.time.history, 1
         anew, _ = soft()
-        s.history = history
+        s.time.history = history
         if fits and anew <= 2.0 * short:
             return short
         s.restart_formula()
@@ -138,11 +138,11 @@ class Following:
             step: s.
         """
         s, t = self.s, self.s.t - self.start
-        slack = 1e-9 * s.past_dt[0] + 1e-12 * s.t
-        fresh = s.history == 1 or bool((np.abs(drive.ahead(t) - t) <= slack).any())
+        slack = 1e-9 * s.time.past_dt[0] + 1e-12 * s.t
+        fresh = s.time.history == 1 or bool((np.abs(drive.ahead(t) - t) <= slack).any())
         size = max(drive.size(t + step), 1e-3 * MIN_DENSITY)
         most = (FRESH_TOLERANCE_SHARE if fresh else 1.0) * self.settings.tolerance * size
-        if s.history > 1:  # round-off of what the last step delivered
-            most += 4.0 * np.spacing(abs(charges[0])) / s.past_dt[0]
-        rate = s.rate_for(drive.integral(t, t + step), charges, step)
+        if s.time.history > 1:  # round-off of what the last step delivered
+            most += 4.0 * np.spacing(abs(charges[0])) / s.time.past_dt[0]
+        rate = s.time.rate_for(drive.integral(t, t + step), charges, step)
         return float(abs(rate - drive.value(t + step)) / most)

@@ -217,7 +217,7 @@ class InTime(Simulation):
             if drive is None:
                 return here
             charge = segment.sign * drive.integral(begun, inside) * self.model.area
-            return Control(s.rate_for(charge, s.charges["passed"], s.dt))
+            return Control(s.time.rate_for(charge, s.charges["passed"], s.dt))
 
         scale = max(self._scale(given(min(s.t + self.stepper.dt, until))), self._scale(given(s.t)))
         before = s.get_voltage(), follows.passed()
@@ -275,7 +275,7 @@ class InTime(Simulation):
             scale: cell current that its residuals were compared with, A.
         """
         s, past = self.s, self.currents
-        if segment.voltage is None or s.history < 3 or len(past) < 3:
+        if segment.voltage is None or s.time.history < 3 or len(past) < 3:
             return math.inf
         size = max(abs(current), *map(abs, past), scale)
         error = verdicts.error_of(s, current, past) / (size * self.settings.tolerance)

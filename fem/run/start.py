@@ -93,7 +93,7 @@ def foresee(stage: Stage) -> None:
         unknown = stage.system.unknowns[name]
         if (capacity := unknown.capacity) is None:
             continue
-        with stage.system.at_rest():
+        with stage.system.time.at_rest():
             lacks = stage.local.residual()[name]  # A
         rate = dfem.Function(unknown.space)
         there = capacity > 0.0

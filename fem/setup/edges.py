@@ -42,7 +42,7 @@ class Flow:
     def set(self, s: System, ledger: str, start: float, end: float) -> None:
         """Impose the charge between two times by the formula of the present step."""
         gain = self.given.integral(start, end)
-        self.constant.value = s.rate_for(gain, s.charges[ledger], s.dt)
+        self.constant.value = s.time.rate_for(gain, s.charges[ledger], s.dt)
 
     def accept(self, s: System, ledger: str, start: float, end: float) -> None:
         """Count the charge of an accepted step."""

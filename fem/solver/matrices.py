@@ -156,14 +156,14 @@ class Assembly:
         x, nothing = np.maximum(np.abs(unknown.owned), unknown.rounded), np.zeros(0)
         whole, reacts = self.slopes.get(name, (nothing, nothing))
         if not unknown.potential:
-            stored = ROUND_OFF * s.recall * whole * x[: len(whole)]
+            stored = ROUND_OFF * s.time.recall * whole * x[: len(whole)]
             return stored + self.drifts.get(name, 0.0), stored
         voltage = np.abs(s.voltage.x.array[:1]).sum()  # phi_s is stored as its difference from it
         reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]
         drift = self.drifts.get(name, 0.0)
         if name in self.flows:
             flows = self.flows[name]
-            stored = ROUND_OFF * s.recall * np.abs(flows.total) * x * ~flows.held
+            stored = ROUND_OFF * s.time.recall * np.abs(flows.total) * x * ~flows.held
             beside = stored + reacting if len(reacting) else stored
             flowing, leaving = flows.noise(unknown.owned)
             return flowing + drift + beside, leaving + beside

@@ -277,7 +277,7 @@ class Stage:
         miss = VOLTAGE_AIM_RTOL * scale
         if abs(gap) > miss and self._aim(control, miss, gap):
             residual, norm, gap = self._state(control, seek)
-        if max(norm, abs(gap)) > scale and s.history > 1:
+        if max(norm, abs(gap)) > scale and s.time.history > 1:
             residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
         best, stalled, chord = math.inf, 0, False
         for iteration in range(options.max_newton + 1):

@@ -157,7 +157,7 @@ class Stepper:
         if kink:
             return
         self.system.restart_formula()
-        self.gently, self.system.jumped = gently, self.system.t
+        self.gently, self.system.time.jumped = gently, self.system.t
         first = JUMP_START_FACTOR * self.settings.dt_min if gently else lasts or math.inf
         self.dt = max(min(self.settings.dt0, first), self.smallest)
 
@@ -226,14 +226,14 @@ class Stepper:
                 dt, least = fitting, min(least, MIN_STEP_SHARE * fitting)
             s.begin(dt)
             share = ahead() if ahead and dt > least else None
-            if share is not None and (share < JUMP_SHARE if share else s.history > 1):
+            if share is not None and (share < JUMP_SHARE if share else s.time.history > 1):
                 s.restore(saved)
                 want, lands = share * dt, share > 0.0
                 if not share:
                     s.restart_formula()
                     saved, want = s.save(), min(dt, settings.dt0)
                 continue
-            if s.history > 1 and (
+            if s.time.history > 1 and (
                 (s.hints.tight and s.remembers_too_little()) or any([ask() for ask in s.limits])
             ):
                 s.restore(saved)
@@ -248,7 +248,7 @@ class Stepper:
                 converged=outcome.converged,
                 error=error,
                 newton=outcome.newton - outcome.idle,
-                order=min(s.history, 2),
+                order=min(s.time.history, 2),
                 change=verdicts.change(s) if outcome.converged else 0.0,
                 after_rejection=repeat,
                 tried=tried,

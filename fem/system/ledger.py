@@ -47,7 +47,7 @@ class Ledger:
 
     def step(self, rate: float) -> float:
         """Value at the end of the step just solved, in which it grew by a rate per s."""
-        self.found = self.system.integrate(rate, self.history)
+        self.found = self.system.time.integrate(rate, self.history)
         return self.found
 
     def accept(self) -> None:

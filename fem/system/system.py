@@ -19,8 +19,7 @@ stages stay at their latest value.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +35,7 @@ from fem.forms import Waiting
 from fem.mesh.domain import Domain, Subdomain
 from fem.mesh.spaces import space_on
 from fem.system.forms import check_rules
+from fem.system.formula import TimeFormula
 from fem.system.ports import FLOWS, PORTS, NodalSource, Supply, named_port
 from fem.system.slots import CELL_SLOT, Slots
 from fem.system.store import Store
@@ -45,8 +45,6 @@ __all__ = ["Hints", "Surface", "System"]
 
 #: Degree of the quadrature of all volume integrals; its points may have memories.
 QUADRATURE_DEGREE = 2
-#: Largest quadratic part of a first guess, as a share of the linear one.
-MAX_BEND = 0.5
 #: Least share of a concentration that a first guess leaves.
 LEAST_GUESS = 0.2
 #: Share of its scale with which a concentration begins a first step. Newton's method falls from it
@@ -107,7 +105,7 @@ class System:
         voltage: the potential of the driven conductor, V; a field that is the same everywhere.
         temperature: that of the case, K. What rows and laws read is the name `T`, which is this
             constant until a physics defines it.
-        t: time, s. dt: the present step, s.
+        time: the formula of a step, and the steps before it.
     """
 
     def __init__(self, domain: Domain, temperature: float = 298.15):
@@ -122,12 +120,8 @@ class System:
         self.surfaces: list[Surface] = []  # with fields of their own, for probes
         self.temperature = dfem.Constant(domain.mesh, float(temperature))
         self.define("T", self.temperature)  # until a physics solves for it
-        self.t, self.dt = 0.0, 0.0
+        self.time = TimeFormula(domain.mesh)
         self.voltage_rate: float | None = None  # V/s, as `Unknown.rate`
-        self.past_dt = [0.0, 0.0, 0.0]
-        self.jumped = 0.0  # time of the last jump of what is imposed, s
-        self._rates = [dfem.Constant(domain.mesh, 0.0) for _ in range(3)]
-        self.history = 1
         everywhere = space_on(domain.mesh, ("DG", 0))
         self.voltage = dfem.Function(everywhere, name="voltage")
         self.unit_voltage = dfem.Function(everywhere)
@@ -313,6 +307,7 @@ class System:
             raise RunError(f"rows of no unknown: {', '.join(lost)}; unknowns: {known}")
         if self.hints.lags:
             sizes = {name: len(u.value.x.array) for name, u in self.unknowns.items()}
+            self.time.longest = 4
             self.eldest = {name: np.zeros(n) for name, n in {**sizes, "voltage": 1}.items()}
 
     def define(self, name: str, value: Any, part: Subdomain | None = None) -> None:
@@ -501,26 +496,31 @@ class System:
         self.current = form if self.current is None else self.current + form
 
     @property
+    def t(self) -> float:
+        """Time of the last accepted state, s."""
+        return self.time.t
+
+    @property
+    def dt(self) -> float:
+        """Step that is tried, s."""
+        return self.time.dt
+
+    @property
     def rate(self) -> Any:
         """Derivative of `ddt` by what is stored, 1/s."""
-        return self._rates[0]
+        return self.time.rates[0]
 
     def ddt(self, storage: Any) -> Any:
         """Time derivative of a stored quantity, by the step's backward difference formula."""
         known = {u.value: u.old for u in self.unknowns.values()} | self.past
         past = [ufl.replace(storage, {v: old[k] for v, old in known.items()}) for k in (0, 1)]
-        now, then, before = self._rates
+        now, then, before = self.time.rates
         return now * storage + then * past[0] + before * past[1]
 
     def rate_at_nodes(self, name: str) -> npt.NDArray[np.float64]:
         """`ddt` of an unknown at the nodes of this rank, ghosts last, per s."""
         u = self.unknowns[name]
-        return self.difference([f.x.array for f in (u.value, u.old[0], u.old[1])])
-
-    def difference(self, states: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-        """`ddt` of the iterate and the last two states, newest first, per s."""
-        weighted = (float(k.value) * x for k, x in zip(self._rates, states, strict=True))
-        return np.asarray(sum(weighted))
+        return self.time.difference([f.x.array for f in (u.value, u.old[0], u.old[1])])
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -530,24 +530,25 @@ class System:
         Args:
             dt: step, s; 0 freezes time (all rates vanish).
         """
-        self.dt = dt
-        self._set_rates(dt)
+        self.time.begin(dt)
+        foresee, fresh = self.time.guess, self.time.history == 1
         for before, value in zip(self.past[self.voltage], self.past_voltages, strict=False):
             before.x.array[:] = value
-        if (self.history > 1 or self.voltage_rate is not None) and dt > 0:
+        if (not fresh or self.voltage_rate is not None) and dt > 0:
             # An imposed voltage is set anew after this.
             past = self.past_voltages[:, None]
-            self.set_voltage(float(self._guess("voltage", past, self.voltage_rate)[0]))
+            found = foresee(past, self.voltage_rate, self.eldest.get("voltage"))
+            self.set_voltage(float(found[0]))
         for name, unknown in self.unknowns.items():
             states = [f.x.array for f in unknown.old]
-            guess = self._guess(name, states, unknown.rate)
+            guess = foresee(states, unknown.rate, self.eldest.get(name))
             if unknown.positive:
-                if unknown.foresee is not None and self.past_dt[0]:
-                    guess = unknown.foresee(guess, states, dt, self.past_dt)
+                if unknown.foresee is not None and self.time.past_dt[0]:
+                    guess = unknown.foresee(guess, states, dt, self.time.past_dt)
                 else:
                     guess = np.maximum(guess, LEAST_GUESS * states[0])
-                fresh = self.history == 1 and dt > 0 and unknown.rate is None
-                if fresh and not self.hints.tight:
+                begins = fresh and dt > 0 and unknown.rate is None
+                if begins and not self.hints.tight:
                     guess = np.maximum(guess, FRESH * unknown.scale)
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False
@@ -557,97 +558,6 @@ class System:
         if any([decide() for decide in self.deciders]):
             for prepare in self.preparers:
                 prepare()
-
-    def projected(
-        self, now: Any, before: Any, earlier: Any, rate: Any = None
-    ) -> tuple[Any, Any]:
-        """Change from `now` to the end of the step by the polynomial through the states there are.
-
-        Args:
-            now: newest state.
-            before: the one before.
-            earlier: and before that.
-            rate: see `Unknown`.
-
-        Returns:
-            Its linear and its quadratic part; 0 where there are not enough states.
-        """
-        h, (h1, h2) = self.dt, self.past_dt[:2]
-        if self.history == 1:
-            return 0.0 if rate is None else rate * h, 0.0
-        slope = (now - before) / h1
-        if self.history == 2:
-            return slope * h, 0.0
-        bend = (slope - (before - earlier) / h2) / (h1 + h2)
-        return slope * h, bend * h * (h + h1)
-
-    def _guess(self, name: str, past: Any, rate: Any = None) -> Any:
-        """First guess, by the states there are.
-
-        After a jump fields run like sqrt(t), and a parabola through them turns. Where charge is
-        stored, polynomials of that root through one state more take its place; they are worse in
-        steps in which salt runs out, which BDF1 takes there, from one state.
-        """
-        if self.eldest and self.history > 2:
-            states = [*past, self.eldest[name]][: self.history]
-            return sum(w * x for w, x in zip(self._lagrange(), states, strict=True))
-        straight, bend = self.projected(past[0], past[1], past[2], rate)
-        most = MAX_BEND * np.abs(straight)
-        return past[0] + straight + np.clip(bend, -most, most)
-
-    def _lagrange(self) -> list[float]:
-        """Weights of the last states at the end of the step, by sqrt(time since the last jump)."""
-        ago = np.cumsum([0.0, *self.past_dt])[: self.history]
-        end, *roots = np.sqrt(np.maximum(self.t - self.jumped + np.array([self.dt, *-ago]), 0.0))
-        return [
-            float(np.prod([(end - other) / (root - other) for other in roots if other != root]))
-            for root in roots
-        ]
-
-    def weights(self, dt: float) -> tuple[float, float, float]:
-        """Weights of the new and of the two last states in the formula of a step of dt, 1/s."""
-        if dt <= 0:
-            return 0.0, 0.0, 0.0
-        if self.history == 1:
-            return 1 / dt, -1 / dt, 0.0
-        w = dt / self.past_dt[0]
-        return (1 + 2 * w) / (1 + w) / dt, -(1 + w) / dt, w * w / (1 + w) / dt
-
-    def _set_rates(self, dt: float) -> None:
-        for constant, weight in zip(self._rates, self.weights(dt), strict=True):
-            constant.value = weight
-
-    @contextlib.contextmanager
-    def at_rest(self) -> Iterator[None]:
-        """Inside the block nothing changes in time: all rates vanish."""
-        weights = [float(constant.value) for constant in self._rates]
-        self._set_rates(0.0)
-        try:
-            yield
-        finally:
-            for constant, weight in zip(self._rates, weights, strict=True):
-                constant.value = weight
-
-    @property
-    def recall(self) -> float:
-        """Weight of the oldest state over that of the new one, after a far shorter step; or 1.
-
-        BDF2 divides the last change by the step in which it happened, and its round-off, too.
-        """
-        now, _, before = (abs(float(c.value)) for c in self._rates)
-        return max(1.0, before / now) if now else 1.0
-
-    def integrate(self, rate: float, history: npt.NDArray[np.float64]) -> float:
-        """New value of a time integral by the formula of the fields, so that ledgers close."""
-        now, then, before = (float(c.value) for c in self._rates)
-        if now == 0.0:
-            return float(history[0])
-        return float((rate - then * history[0] - before * history[1]) / now)
-
-    def rate_for(self, gain: float, history: npt.NDArray[np.float64], dt: float) -> float:
-        """The rate by which a step of dt adds `gain` to a time integral; undoes `integrate`."""
-        now, _, before = self.weights(dt)
-        return float(now * gain - before * (history[0] - history[1]))
 
     def accept(self) -> None:
         """Make the present iterate the newest accepted state and advance time."""
@@ -659,13 +569,11 @@ class System:
                 self.eldest[name][:] = oldest
             oldest[:], older[:], newest[:] = older, newest, unknown.value.x.array
         self.past_voltages[:] = self.get_voltage(), *self.past_voltages[:2]
-        self.past_dt = [self.dt, *self.past_dt[:2]]
-        self.t += self.dt
-        self.history = min(self.history + 1, 4 if self.eldest else 3)
+        self.time.accept()
 
     def restart_formula(self) -> None:
         """Forget history after a jump of the control; the next step is a BDF1 step."""
-        self.history, self.voltage_rate = 1, None
+        self.time.history, self.voltage_rate = 1, None
         for unknown in self.unknowns.values():
             unknown.rate = None
 
@@ -674,12 +582,13 @@ class System:
 
         Where charge is stored, too, so are potentials.
         """
-        lags, before = self.hints.lags and self.history > 1, self.past_voltages
+        lags, before = self.hints.lags and self.time.history > 1, self.past_voltages
+        last = self.time.past_dt[0]
         slopes = {
-            name: (u.old[0].x.array - u.old[1].x.array) / self.past_dt[0]
+            name: (u.old[0].x.array - u.old[1].x.array) / last
             for name, u in self.unknowns.items() if (u.differential and u.gap is None) or lags
         }
-        rate = (before[0] - before[1]) / self.past_dt[0] if lags else None
+        rate = (before[0] - before[1]) / last if lags else None
         self.restart_formula()
         self.voltage_rate = rate
         for name, slope in slopes.items():
@@ -700,7 +609,7 @@ class System:
         memory is what a node has to give if it ends with nothing, and of less there may be no
         positive solution; BDF1 has one.
         """
-        _, now, before = (float(c.value) for c in self._rates)
+        _, now, before = self.time.now()
         lowest = min(
             (float((-now * u.old[0].x.array - before * u.old[1].x.array).min(initial=np.inf))
              for u in self.unknowns.values() if u.positive), default=np.inf,
@@ -732,31 +641,16 @@ class System:
         out |= {f"charge.{name}": array for name, array in self.charges.items()}
         return out
 
-    def clock(self) -> dict[str, float]:
-        """Time and step history, as a checkpoint keeps them."""
-        return {
-            "t": self.t,
-            "dt": self.dt,
-            "dt_1": self.past_dt[0],
-            "dt_2": self.past_dt[1],
-            "dt_3": self.past_dt[2],
-            "jumped": self.jumped,
-            "history": self.history,
-        }
-
     def save(self) -> tuple[dict[str, npt.NDArray[np.float64]], dict[str, float]]:
         """Copy of everything that a step may change."""
-        return {name: array.copy() for name, array in self.state().items()}, self.clock()
+        return {name: array.copy() for name, array in self.state().items()}, self.time.clock()
 
     def restore(self, saved: tuple[dict[str, npt.NDArray[np.float64]], dict[str, float]]) -> None:
         """Undo everything since `save`."""
         arrays, clock = saved
         for name, array in self.state().items():
             array[:] = arrays[name]
-        self.t, self.dt = clock["t"], clock["dt"]
-        self.past_dt = [clock["dt_1"], clock["dt_2"], clock.get("dt_3", 0.0)]
-        self.jumped = clock.get("jumped", 0.0)  # lacking in old checkpoints
-        self.history = int(clock["history"])
+        self.time.restore(clock)
 
     def remember(self) -> None:
         """Make the present values the whole history (after setting initial values)."""

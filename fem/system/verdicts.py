@@ -32,7 +32,7 @@ def error(s: System) -> float:
             states, rate = [*unknown.judged()], None
             n = states[0].shape[-1]
         u, a, b, c = states
-        gap = (u - a - sum(s.projected(a, b, c, rate))) / unknown.scale
+        gap = (u - a - sum(s.time.projected(a, b, c, rate))) / unknown.scale
         if unknown.relative:
             gap /= np.maximum(1.0, np.abs(u) / unknown.scale)
         share = _error_share(s) / unknown.tolerance_share
@@ -45,9 +45,9 @@ def error(s: System) -> float:
 
 def _error_share(s: System) -> float:
     """The local error over the gap that extrapolation leaves."""
-    h, (h1, h2) = s.dt, s.past_dt[:2]
-    if s.history < 3:
-        return (0.5, 1.0 / 3.0)[s.history - 1]
+    h, (h1, h2) = s.dt, s.time.past_dt[:2]
+    if s.time.history < 3:
+        return (0.5, 1.0 / 3.0)[s.time.history - 1]
     formula = h * h * (h + h1) ** 2 / (2 * h + h1)
     return formula / (formula + h * (h + h1) * (h + h1 + h2))
 
@@ -66,7 +66,7 @@ def error_of(s: System, now: float, past: Iterable[float]) -> float:
         past: at the three states before it, newest first.
     """
     then, before, earlier = past
-    gap = now - then - sum(s.projected(then, before, earlier))
+    gap = now - then - sum(s.time.projected(then, before, earlier))
     return _error_share(s) * abs(float(gap))
 
 

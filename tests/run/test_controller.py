@@ -88,7 +88,8 @@ def test_a_step_lands_where_rates_jump(jump: float, limit: float, dt: float) -> 
         system.t = t.dt
 
     system = SimpleNamespace(
-        t=0.0, history=2, limits=(), foreseen=(), hints=SimpleNamespace(tight=False), begin=begin,
+        t=0.0, time=SimpleNamespace(history=2), limits=(), foreseen=(), begin=begin,
+        hints=SimpleNamespace(tight=False),
         accept=accept, save=lambda: None, restore=lambda _: None, tells=lambda scale: scale,
         unknowns={}, gaps=(),
         domain=SimpleNamespace(comm=SimpleNamespace(allreduce=lambda value, op: value)),

@@ -452,10 +452,10 @@ class Ledger:
         """Take in the step just solved; call before it is accepted."""
         g, s = self.growth, self.growth.s
         i = self.currents()
-        now = {name: s.integrate(i[name], self.charge[name]) for name in i}
+        now = {name: s.time.integrate(i[name], self.charge[name]) for name in i}
         out = self.leaves() if self._salty else (0.0, 0.0)
         for name, rate in zip(("salt", "liquid"), out, strict=True):
-            now[name] = s.integrate(rate, self.charge[name])
+            now[name] = s.time.integrate(rate, self.charge[name])
         self.absolute += abs(i["collector"]) * s.dt
         film = 1e-3 * g.width * g.domain.area("collector") * g.metal.charge_density
         metal = (g.volume - self.metal) * g.metal.charge_density

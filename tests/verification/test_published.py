@@ -52,7 +52,7 @@ class Published:
             assert step is not None, f"no step at t = {s.t}"
             for name, history in self.supplied.items():
                 rate = self.stage.boundary_current("phi", name)
-                history[:] = s.integrate(rate, history), history[0]
+                history[:] = s.time.integrate(rate, history), history[0]
         return self.front()
 
     def front(self, column: float | None = None) -> float:

@@ -552,7 +552,7 @@ def test_the_first_guess_is_the_polynomial_through_the_old_states():
     past, steps = (0.0, 1.0, 3.0), (1.0, 2.0)  # s: three states, then a step of 1.5 s
     shapes = (lambda t: 1e-3 * (2 + 10 * t + t * t), True), (lambda t: 0.3 * (t > 2), False)
     for parabola, exact in shapes:
-        s.history, s.past_dt = 3, [steps[1], steps[0]]
+        s.time.history, s.time.past_dt = 3, [steps[1], steps[0]]
         for old, t in zip(phi.old, reversed(past), strict=True):
             old.x.array[:] = parabola(t)
         s.past_voltages[:] = [-parabola(t) for t in reversed(past)]
@@ -590,7 +590,7 @@ def test_the_error_of_plated_charge_is_relative_where_there_is_much():
     for charge in (0.0, 4.0):  # in q_cov
         for old in q.old:
             old.x.array[:] = charge * q.scale
-        s.history, s.dt = 1, 1.0
+        s.time.history, s.time.dt = 1, 1.0
         q.value.x.array[:] = (charge + 0.01) * q.scale
         s.unknowns["c"].value.x.array[:] = s.unknowns["c"].old[0].x.array
         errors.append(verdicts.error(s))

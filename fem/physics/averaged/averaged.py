@@ -429,7 +429,7 @@ class Averaged(Observer):
         self._update(self.metal.x.array)
         live = self.metal.x.array if self.dead is None else self.metal.x.array - self.dead.x.array
         old = self._old()
-        now, then, before = s.weights(s.dt)
+        now, then, before = s.time.weights(s.dt)
         for place in self.places:
             host, kinetics, nodes = place.host, place.kinetics, place.nodes
             place.reaction.area[:] = place.area()
@@ -457,7 +457,7 @@ class Averaged(Observer):
         So it is with BDF2 where metal fell to less than a quarter in a step of the same length;
         with BDF1 no step takes more than there is.
         """
-        (old, older), (_, then, before) = self._old(), self.s.weights(self.s.dt)
+        (old, older), (_, then, before) = self._old(), self.s.time.weights(self.s.dt)
         owed = (then * old + before * older) * self.s.dt
         return self._extreme(owed[: len(self.volume)]) > MOST_OWED
 

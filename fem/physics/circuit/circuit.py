@@ -176,11 +176,11 @@ class Circuit(Observer):
         moved = 0.0 if self.stock is None else self.stock.moved()
         self.flow, self.lost = current, self.total("side")
         self.pending = {
-            "passed": s.integrate(current, ledger["passed"]),
-            "reacted": s.integrate(current - outflow, ledger["reacted"]),
+            "passed": s.time.integrate(current, ledger["passed"]),
+            "reacted": s.time.integrate(current - outflow, ledger["reacted"]),
             "absolute": ledger["absolute"][0] + max(carried * s.dt, moved),
-            "side": s.integrate(self.lost, ledger["side"]),
-        } | {name: s.integrate(rate(), ledger[name]) for name, rate in s.ledgers.items()}
+            "side": s.time.integrate(self.lost, ledger["side"]),
+        } | {name: s.time.integrate(rate(), ledger[name]) for name, rate in s.ledgers.items()}
         self.opposite = sum(held) + counter - outflow + self.total("inflow")
         at_collector = sum(s.held_currents("phi_s")) + (
             self.total("driven") + self.total("contact")

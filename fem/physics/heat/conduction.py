@@ -293,7 +293,7 @@ class Conduction(Observer):
             RunError: no temperatures were found.
         """
         stage = Stage(self.s, (self.rise.name,), drives=False)
-        with self.s.at_rest():
+        with self.s.time.at_rest():
             outcome = stage.solve(Control(), scale=self._total("content") or 1.0)
         if not outcome.converged:
             raise RunError(f"heat: no temperatures at rest for the start: {outcome.reason}")

@@ -236,7 +236,7 @@ class SaltLedger(SaltBooks):
             return {}
         s, ledger = self.s, self.s.charges
         rates = {"salt_in": self.gain()} | {name: sink() for name, sink in s.salt_sinks.items()}
-        salt = {name: s.integrate(rate, ledger[name]) for name, rate in rates.items()}
+        salt = {name: s.time.integrate(rate, ledger[name]) for name, rate in rates.items()}
         self.pending = dict(salt)
         self.range = s.extrema("c")
         gap = self.amount() - s.kept["salt"] - salt.pop("salt_in") + sum(salt.values())

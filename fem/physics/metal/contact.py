@@ -135,7 +135,7 @@ class Contact:
         Where they do so at once the formula begins anew and foresees nothing: then it is as found.
         """
         height = self._covered(self.s["front"].xi.x.array)
-        if self.due is not None and self.due[0] == self.s.t and self.s.history == 1:
+        if self.due is not None and self.due[0] == self.s.t and self.s.time.history == 1:
             height = self.due[1]
         count, kept = self.count.copy(), [f.x.array.copy() for f in self.kept]
         now = self.unknown.old[0].x.array

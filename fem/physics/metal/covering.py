@@ -118,7 +118,7 @@ class Covering:
                 middle, c = 0.5 * (before + eta), self._concentration(wall)
                 charge = self._plated(b, wall, eta_nuc, charge, middle, passed, c)
                 charge, slope = np.minimum(charge, there), (eta - before) / passed
-            if s.history == 1:  # a jump: the potentials before it say nothing
+            if s.time.history == 1:  # a jump: the potentials before it say nothing
                 slope = np.zeros_like(eta)
             for memory, values in zip(kept, (charge, eta, slope), strict=True):
                 memory.x.array[node] = values
@@ -145,7 +145,7 @@ class Covering:
         is where it stands. Where nothing plates neither counts.
         """
         s, local = self.s, np.zeros(2)
-        share = s.dt / (s.dt + (s.past_dt[0] if s.history > 1 else 0.0)) / 6.0
+        share = s.dt / (s.dt + (s.time.past_dt[0] if s.time.history > 1 else 0.0)) / 6.0
         for b, wall, eta_nuc, size in self.parts:
             node = wall.nodes["xi"]
             charge, before, slope = (

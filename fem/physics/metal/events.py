@@ -71,7 +71,7 @@ class MetalEvents(Observer):
 
         Places are in m, charges in C per m2 of projected area, volumes in m3 (2D: m2).
         """
-        fresh = self.s.history > 2  # else the formula has just begun anew
+        fresh = self.s.time.history > 2  # else the formula has just begun anew
         found = [
             Event(name, numbers, jump=fresh and name in JUMP_EVENTS)
             for name, numbers in self._news()

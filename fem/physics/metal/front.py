@@ -206,13 +206,13 @@ class Front:
         """
         s = self.s
         now, before, first = (f.x.array - self.other.x.array for f in self.unknown.old)
-        ratio = s.dt / s.past_dt[0] if s.history > 1 else 0.0
+        ratio = s.dt / s.time.past_dt[0] if s.time.history > 1 else 0.0
         # Metal at rest stays as it is, 1e-4 above 1: a jump to 1 would look like salt to be stored.
         rests = np.minimum(before, now) > 1.0
         grown = np.where(rests, now, _grow(before, now, ratio))
-        if s.history < 3 or ratio == 0.0:
+        if s.time.history < 3 or ratio == 0.0:
             return grown
-        past = s.past_dt[0] / s.past_dt[1]
+        past = s.time.past_dt[0] / s.time.past_dt[1]
         travelled = self._travel(before, now, ratio)
         near = np.abs(ratio * (distance(now, TAIL_XI) - distance(before, TAIL_XI))) < MAX_TRAVEL
         moved, appeared = (

@@ -188,7 +188,7 @@ class Remains:
         if not self.met or self.s.dt <= 0.0:
             return area
         now, before = (f.x.array[: self.n] - self.floats[: self.n] for f in self.unknown.old[:2])
-        new, last, first = (self.s.dt * weight for weight in self.s.weights(self.s.dt))
+        new, last, first = (self.s.dt * weight for weight in self.s.time.weights(self.s.dt))
         way = np.where(self.way, self.way, 1.0)
         least, most = (
             np.maximum(volume / self.width * (new * end + last * now + first * before) / way, 0.0)

@@ -80,7 +80,7 @@ class ChargeBooks(Observer):
         What the voltage does in the step that charges the layers says nothing of the next one.
         """
         s = self.s
-        if s.history < 3 or s.kept.get("since_jump", 0.0) < 3.0:
+        if s.time.history < 3 or s.kept.get("since_jump", 0.0) < 3.0:
             return 0.0
         return verdicts.voltage_error(s) / max(self.model.thermal, abs(s.get_voltage()))
 

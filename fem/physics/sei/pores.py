@@ -201,7 +201,7 @@ class PoreFilms(Observer):
     def rate_of(self, amounts: Array, nodes: Any) -> Array:
         """Time derivative at nodes where eps_sei has these values, 1/s."""
         old = self.s.unknowns[self.name].old
-        return self.s.difference([amounts, *(f.x.array[nodes] for f in old[:2])])
+        return self.s.time.difference([amounts, *(f.x.array[nodes] for f in old[:2])])
 
     # -- how much ------------------------------------------------------------------------------
 

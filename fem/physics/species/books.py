@@ -172,11 +172,11 @@ class IonBooks(SaltBooks):
         low, high = self._range()
         self.low = low
         self.sinks = {name: sink() for name, sink in s.salt_sinks.items()}
-        self.taken = {name: s.integrate(r, s.charges[name]) for name, r in self.sinks.items()}
+        self.taken = {name: s.time.integrate(r, s.charges[name]) for name, r in self.sinks.items()}
         worst, self.pending = 0.0, {}
         for name, amount, gain in zip(self.names, self._amounts(), self._gains(), strict=True):
             ledger, start = s.charges[f"in_{name}"], s.kept[f"amount_{name}"]
-            self.pending[name] = came = s.integrate(gain, ledger)
+            self.pending[name] = came = s.time.integrate(gain, ledger)
             worst = max(worst, abs(amount - start - came) / max(start, abs(came)))
         return {"c_min": low, "c_max": high, "c_least": least, "ions": worst}
 

@@ -477,7 +477,7 @@ class Solution:
 
     def _rate(self, k: int) -> Array:
         """d(c_k)/dt at the nodes of this rank, mol/(m3 s)."""
-        return self.s.difference([self.everywhere(state)[k] for state in (None, 0, 1)])
+        return self.s.time.difference([self.everywhere(state)[k] for state in (None, 0, 1)])
 
     def everywhere(self, state: int | None = None) -> list[Array]:
         """Concentrations at the nodes of this rank, ion by ion; without fixed charge."""

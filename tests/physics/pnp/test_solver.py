@@ -77,7 +77,7 @@ def test_taylor() -> None:
 def test_the_first_guess_is_a_cubic_of_the_root_of_time_since_the_jump() -> None:
     """Four states, 1/4, 1, 4 and 9 s after a jump; exact for all fields and the voltage."""
     s = Cell(hosted()).s
-    s.t, s.jumped, s.past_dt, s.history = 14.0, 5.0, [5.0, 3.0, 0.75], 4
+    s.time.t, s.time.jumped, s.time.past_dt, s.time.history = 14.0, 5.0, [5.0, 3.0, 0.75], 4
 
     def shape(after: float) -> float:
         root = after**0.5
