@@ -34,7 +34,7 @@ __all__ = [
 TIMED = frozenset({"tertiary", "growth"})
 #: All studies.
 ALL = TIMED | {"primary", "secondary", "steady"}
-#: Parts of the cell voltage, by what spends it; physics report them (`System.spend`).
+#: Parts of the cell voltage, by what spends it; physics report them (`Reports.spend`).
 VOLTAGE_PARTS = {
     "ohmic_s": "electrons in solids and metal",
     "contact": "electrons at contacts of conductors with boundaries",

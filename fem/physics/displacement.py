@@ -159,8 +159,8 @@ class Displacement(Observer):
         self.here = np.arange(n, dtype=np.int32)
         self.outflows = [Outflow(k, self.leaving, {k.unknown: self.here}) for k in self.kinds]
         s.reactions += self.outflows
-        s.salt_sinks |= {f"{o.kind.label}_out": o.out for o in self.outflows}
-        s.ledgers["liquid_out"] = self.liquid_out
+        s.reports.salt_sinks |= {f"{o.kind.label}_out": o.out for o in self.outflows}
+        s.reports.ledgers["liquid_out"] = self.liquid_out
         self.current = dfem.Function(phi.space)
         elsewhere = self.ions.elsewhere(s)
         self.elsewhere = None if elsewhere is None else s.form(elsewhere)

@@ -50,7 +50,7 @@ def _units(model: Model, segment: Segment, dilute: bool) -> Iterator[Cause]:
         density = abs(density)
         low, high = model.domain.ends
         T = model.case.temperature
-        at_start = (kappa for ask in model.system.conductivities for kappa in ask(T))
+        at_start = (kappa for ask in model.system.reports.conductivities for kappa in ask(T))
         drop = density * float(high - low) / max(at_start, default=model.setup.kappa)
         shown = f"{density:.4g} A/m^2 = {density / 10:.4g} mA/cm^2 would drop "
         shown += f"{drop:.3g} V in the electrolyte"

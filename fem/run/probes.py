@@ -31,7 +31,7 @@ from fem.case.tables import Probe
 from fem.mesh.domain import Subdomain
 from fem.mesh.points import Places
 from fem.study.build import Model
-from fem.system.system import Surface
+from fem.system.surface import Surface
 from fem.values.expressions import Expression, is_ufl
 
 __all__ = ["Probes"]

@@ -34,7 +34,7 @@ Shift = Array | float | Callable[[Array], Array]
 
 #: Half the distance of the two voltages from which a slope is taken, V.
 PROBE = 1e-7
-#: Part of the cell voltage (`System.spend`) that a shift of the overpotential stands for.
+#: Part of the cell voltage (`Reports.spend`) that a shift of the overpotential stands for.
 SHIFT_PARTS = {"curvature": "capillary", "barrier": "nucleation"}
 #: Names that stand for the cell current beside rows, and for the cell voltage beside unknowns.
 CELL, VOLTAGE = "cell", "voltage"

@@ -11,25 +11,13 @@ import numpy.typing as npt
 
 from fem.base.errors import RunError, nearest
 
-__all__ = ["FLOWS", "PORTS", "NodalSource", "Supply", "named_port"]
+__all__ = ["PORTS", "NodalSource", "Ports", "Supply"]
 
-#: Sums over all physics, and their units; see `System.contribute`. What is spent becomes heat;
+#: Sums over all physics, and their units; see `Ports.contribute`. What is spent becomes heat;
 #: `heat` is that which is made besides.
 PORTS = {
     "spent": "W/m^3", "heat": "W/m^3", "work": "W/m^3", "energy": "W/m^3", "force": "N/m^3",
 }  # fmt: skip
-#: Currents that enter the balances of a cell, A (2D: A/m); see `System.flow`.
-FLOWS = {
-    "cell": "out of the driven conductor at walls, sign of i_n",
-    "side": "the part of that which makes no metal",
-    "driven": "out of the collector itself at its own wall",
-    "contact": "into conductors through a collector that resists",
-    "outflow": "out of conductors through other boundaries",
-    "counter": "into the electrolyte at the counter electrode",
-    "inflow": "into the electrolyte through other boundaries",
-    "carried": "the magnitude of that",
-}
-
 Supply = Callable[[], npt.NDArray[np.float64]]
 
 
@@ -79,12 +67,72 @@ class NodalSource:
         return 0.0
 
 
-def named_port(name: str) -> str:
+class Ports:
+    """Contributions of all physics to each of `PORTS` (`System.ports`).
+
+    Attributes:
+        sums: port -> functions of the test function, UFL forms.
+        at_nodes: port -> reactions, and what each brings at its nodes.
+        takers: port -> rows that it enters as a source.
+    """
+
+    def __init__(self) -> None:
+        self.sums: dict[str, list[Callable[[Any], Any]]] = {port: [] for port in PORTS}
+        self.at_nodes: dict[str, list[tuple[Any, Supply]]] = {port: [] for port in PORTS}
+        self.takers: dict[str, list[str]] = {port: [] for port in PORTS}
+
+    def contribute(self, port: str, functional: Callable[[Any], Any]) -> None:
+        """Add to a sum that other physics may take up, whether or not one does.
+
+        Args:
+            port: one of `PORTS`.
+            functional: test function -> UFL form, for example
+                ``lambda v: sigma * ufl.inner(ufl.grad(phi), ufl.grad(phi)) * v * weight * dx``.
+
+        Raises:
+            RunError: there is no such port.
+        """
+        self.sums[_named(port)].append(functional)
+
+    def contribute_at_nodes(self, port: str, reaction: Any, supply: Supply) -> None:
+        """Add what a reaction brings into such a sum, node by node.
+
+        Args:
+            port: one of `PORTS`.
+            reaction: whose nodes are meant (`fem.system.nodal.Reaction`).
+            supply: at each of them, in the port's unit times a volume, at the present state.
+
+        Raises:
+            RunError: there is no such port.
+        """
+        self.at_nodes[_named(port)].append((reaction, supply))
+
+    def take(self, port: str, row: str) -> None:
+        """Let all that anybody contributes to a port enter a row as a source.
+
+        Raises:
+            RunError: there is no such port.
+        """
+        self.takers[_named(port)].append(row)
+
+    def close(self, s: Any) -> None:
+        """Bring what was contributed into the rows of a system that take it."""
+        for port, rows in self.takers.items():
+            for row in rows:
+                for functional in self.sums[port]:
+                    s.row(row, -functional(s.test(row)))
+                s.reactions += [
+                    NodalSource.of(s, row, reaction, supply)
+                    for reaction, supply in self.at_nodes[port]
+                ]
+
+
+def _named(port: str) -> str:
     """Check the name of a port.
 
     Raises:
         RunError: there is no such port.
     """
-    if name not in PORTS:
-        raise RunError(f"there is no port {name!r}; {nearest(name, PORTS)}")
-    return name
+    if port not in PORTS:
+        raise RunError(f"there is no port {port!r}; {nearest(port, PORTS)}")
+    return port

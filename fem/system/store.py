@@ -9,7 +9,7 @@ __all__ = ["Store"]
 
 
 class Store(Protocol):
-    """Metal that a part holds; it stands in `System.stores`.
+    """Metal that a part holds; it stands in `Reports.stores`.
 
     Charges are in C, areas in m2 (2D: C/m, m). Methods are collective, but for `spread`.
     """

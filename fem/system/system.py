@@ -19,8 +19,7 @@ stages stay at their latest value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import basix.ufl
@@ -28,20 +27,21 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from fem.base.errors import RunError, nearest
+from fem.base.errors import RunError
 from fem.compat import MPI, dfem, la, owned_size
-from fem.contract.physics import VOLTAGE_PARTS
 from fem.forms import Waiting
 from fem.mesh.domain import Domain, Subdomain
 from fem.mesh.spaces import space_on
 from fem.system.forms import check_rules
 from fem.system.formula import TimeFormula
-from fem.system.ports import FLOWS, PORTS, NodalSource, Supply, named_port
+from fem.system.hints import Hints
+from fem.system.ports import Ports
+from fem.system.reports import Reports
 from fem.system.slots import CELL_SLOT, Slots
-from fem.system.store import Store
+from fem.system.surface import Surface
 from fem.system.unknown import Split, Unknown
 
-__all__ = ["Hints", "Surface", "System"]
+__all__ = ["System"]
 
 #: Degree of the quadrature of all volume integrals; its points may have memories.
 QUADRATURE_DEGREE = 2
@@ -50,46 +50,6 @@ LEAST_GUESS = 0.2
 #: Share of its scale with which a concentration begins a first step. Newton's method falls from it
 #: with ease, but where a wall had run out of salt it would not rise from 1e-20.
 FRESH = 1e-2
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Walls and faces that react alike, with the fields that live there only.
-
-    Attributes:
-        name: of the surface.
-        places: (solid or boundary, electrolyte) pairs.
-        fields: whether its walls are meant, not its faces -> fields by name, UFL.
-    """
-
-    name: str
-    places: tuple[tuple[str, str], ...]
-    fields: Callable[[bool], dict[str, Any]]
-
-
-@dataclass
-class Hints:
-    """Hints of a physics on its matrices; they steer linear solvers, never a result.
-
-    Attributes:
-        even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
-        lasting: matrices change little from step to step, so that preconditioners last.
-        tight: unknowns are coupled so closely that only a factorisation solves for them (in 2D),
-            and that Newton's method takes its steps whole: residuals say little of their worth.
-        lags: after a jump of what is imposed potentials are found with time going on, as charge is
-            stored: none fit while time stands still. Steps then start from a state more.
-        least: current that rows of the step at hand cannot tell from round-off of what they store,
-            A (collective); residuals and balances are never compared with less.
-        flow: current that residuals of a study without a cell are compared with, A: an estimate,
-            and once there is a solution what it says (collective).
-    """
-
-    even_mesh: bool = False
-    lasting: bool = False
-    tight: bool = False
-    lags: bool = False
-    least: Callable[[], float] | None = None
-    flow: Callable[[], float] | None = None
 
 
 class System:
@@ -106,39 +66,58 @@ class System:
         temperature: that of the case, K. What rows and laws read is the name `T`, which is this
             constant until a physics defines it.
         time: the formula of a step, and the steps before it.
+        ports: sums over all physics that one of them takes up.
+        reports: what parts report to the books of a cell.
     """
 
     def __init__(self, domain: Domain, temperature: float = 298.15):
         self.domain = domain
-        self.unknowns: dict[str, Unknown] = {}
         self.author, self.authors = "a part", dict[str, str]()  # at work now; of each unknown
+
+        # Fields, and names that physics read.
+        self.unknowns: dict[str, Unknown] = {}
+        self.memories: dict[str, Any] = {}
         self.values: dict[str, Any] = {}
-        self.forms: dict[str, Any] = {}
-        self.current: Any = None
         self.parts: list[Subdomain] = []
         self.layer: Subdomain | None = None  # the cells along all reacting walls
         self.surfaces: list[Surface] = []  # with fields of their own, for probes
+        self.vectors: dict[str, tuple[Any, Subdomain]] = {}  # for files only
+        self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
         self.temperature = dfem.Constant(domain.mesh, float(temperature))
         self.define("T", self.temperature)  # until a physics solves for it
+
+        # Time, and the potential of the driven conductor.
         self.time = TimeFormula(domain.mesh)
-        self.voltage_rate: float | None = None  # V/s, as `Unknown.rate`
         everywhere = space_on(domain.mesh, ("DG", 0))
         self.voltage = dfem.Function(everywhere, name="voltage")
         self.unit_voltage = dfem.Function(everywhere)
         self.unit_voltage.x.array[:] = 1.0
-        self.rest = 0.0  # the cell voltage at rest before the first step, V
+        self.voltage_rate: float | None = None  # V/s, as `Unknown.rate`
         self.past_voltages = np.zeros(3)  # at the last accepted states, newest first, V
+        self.rest = 0.0  # the cell voltage at rest before the first step, V
         # The state before those, by unknown and of `voltage`, where first guesses go by it.
         self.eldest: dict[str, npt.NDArray[np.float64]] = {}
         # What follows unknowns -> that of old states; the voltage is one number of each.
         self.past: dict[Any, tuple[Any, ...]] = {
             self.voltage: (dfem.Function(everywhere), dfem.Function(everywhere))
         }
-        self.charges: dict[str, npt.NDArray[np.float64]] = {}
-        self.refreshers: list[Callable[[], None]] = []
-        self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.solver.decoupling`
+
+        # Rows, and the stages that solve them.
+        self.forms: dict[str, Any] = {}
         self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
         self.edge_fluxes: list[Any] = []  # `fem.system.edges.EdgeFlux`es
+        self.shifts: dict[str, Callable[[Any, Any], Any]] = {}  # cause -> what it adds on walls
+        self.current: Any = None
+        self.residuals: dict[str, npt.NDArray[np.float64]] = {}  # last of each row solved for, A
+        self.slots = Slots()
+        self.again_rows: dict[str, list[tuple[str, Any]]] = {}  # see `again`
+        self.openers: dict[str, list[Callable[[], None]]] = {}  # slot -> run before it is solved
+        self.splits: dict[str, Split] = {}  # for preconditioners, see `fem.solver.decoupling`
+        self.hints = Hints()
+        self.shared: dict[str, Any] = {}  # what solvers make once for all stages
+
+        # Functions that each step runs or asks.
+        self.refreshers: list[Callable[[], None]] = []  # run whenever an iterate has changed
         self.preparers: list[Callable[[], None]] = []  # run in a step, after extrapolation
         self.deciders: list[Callable[[], bool]] = []  # run then; True: prepare anew
         # Arrays that preparers fill and no checkpoint keeps; undone if a step fails for good.
@@ -146,33 +125,16 @@ class System:
         # Ask whether the formula of a step remembers less than nothing; then BDF1 takes it.
         self.limits: list[Callable[[], bool]] = []
         self.jumps: list[Callable[[], float | None]] = []  # share of the step after which rates do
-        self.hints = Hints()
-        self.ports: dict[str, list[Callable[[Any], Any]]] = {port: [] for port in PORTS}
-        self.nodal_ports: dict[str, list[tuple[Any, Supply]]] = {port: [] for port in PORTS}
-        self.takers: dict[str, list[str]] = {port: [] for port in PORTS}
-        self.slots = Slots()
-        self.again_rows: dict[str, list[tuple[str, Any]]] = {}  # see `again`
-        self.openers: dict[str, list[Callable[[], None]]] = {}  # slot -> run before it is solved
         self.gaps: list[Callable[[], float]] = []  # local errors of what is no unknown
-        self.residuals: dict[str, npt.NDArray[np.float64]] = {}  # last of each row solved for, A
-        self.salt_sinks: dict[str, Callable[[], float]] = {}  # ledger -> what it takes, mol/s
-        self.ledgers: dict[str, Callable[[], float]] = {}  # other time integrals -> their rates
-        self.flows: dict[str, list[Any]] = {name: [] for name in FLOWS}
-        self.reporters: dict[str, list[str]] = {name: [] for name in FLOWS}
-        self.stores: list[Store] = []  # metal that parts hold beside walls
-        # Conductivities of what carries the current through pores at the start, S/m, by T.
-        self.shifts: dict[str, Callable[[Any, Any], Any]] = {}  # cause -> what it adds on walls
-        self.conductivities: list[Callable[[float], Iterable[float]]] = []
-        self.spent: dict[str, list[Callable[[Any], Any]]] = {}  # see `spend`
-        self.spent_at_nodes: list[Any] = []
-        self.spent_smoothly: list[Any] = []
+
+        # What physics say to each other and to the books.
+        self.ports = Ports()
+        self.reports = Reports(self.ports, lambda: self.author)
+        self.charges: dict[str, npt.NDArray[np.float64]] = {}  # time integrals, kept with the state
+        self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
         # Changes of the potentials and of the voltage with the cell current, per A; a run sets it.
         self.response: Callable[[], tuple[dict[str, Any], float]] | None = None
-        self.kept: dict[str, float] = {}  # numbers of observers, as checkpoints keep them
-        self.memories: dict[str, Any] = {}
-        self.vectors: dict[str, tuple[Any, Subdomain]] = {}  # for files only
-        self.fields: dict[str, tuple[Any, Subdomain]] = {}  # that have nodes -> their space, part
-        self.shared: dict[str, Any] = {}  # what solvers make once for all stages
+
         self._compiled: dict[tuple[int, int], Any] = {}
         self.waiting = Waiting(domain.comm)
 
@@ -286,14 +248,7 @@ class System:
         Raises:
             RunError: an unknown would keep its initial value, or terms would be left out.
         """
-        for port, rows in self.takers.items():
-            for row in rows:
-                for functional in self.ports[port]:
-                    self.row(row, -functional(self.test(row)))
-                self.reactions += [
-                    NodalSource.of(self, row, reaction, supply)
-                    for reaction, supply in self.nodal_ports[port]
-                ]
+        self.ports.close(self)
         solved = [row for rows in self.plan() for row in rows]
         given = {*self.forms, *(row for reaction in self.reactions for row in reaction.rows)}
         for name in solved:
@@ -367,32 +322,6 @@ class System:
         """Add a term (ampere) to the row of an unknown."""
         self.forms[name] = form if name not in self.forms else self.forms[name] + form
 
-    def contribute(self, port: str, functional: Callable[[Any], Any]) -> None:
-        """Add to a sum that other physics may take up, whether or not one does.
-
-        Args:
-            port: one of `PORTS`.
-            functional: test function -> UFL form, for example
-                ``lambda v: sigma * ufl.inner(ufl.grad(phi), ufl.grad(phi)) * v * weight * dx``.
-
-        Raises:
-            RunError: there is no such port.
-        """
-        self.ports[named_port(port)].append(functional)
-
-    def contribute_at_nodes(self, port: str, reaction: Any, supply: Supply) -> None:
-        """Add what a reaction brings into such a sum, node by node.
-
-        Args:
-            port: one of `PORTS`.
-            reaction: whose nodes are meant (`fem.system.nodal.Reaction`).
-            supply: at each of them, in the port's unit times a volume, at the present state.
-
-        Raises:
-            RunError: there is no such port.
-        """
-        self.nodal_ports[named_port(port)].append((reaction, supply))
-
     def shift(self, cause: str, value: Callable[[Any, Any], Any]) -> None:
         """Add to the overpotential of the driven electrode's walls: eta = phi_s - phi_l + shifts.
 
@@ -412,63 +341,6 @@ class System:
             raise RunError(f"two parts shift the overpotential by {cause!r}; give one another name")
         self.shifts[cause] = value
 
-    def flow(self, name: str, current: Any) -> None:
-        """Report a current to the books of the cell (`fem.physics.circuit`).
-
-        Args:
-            name: one of `FLOWS`.
-            current: a UFL functional in ampere, or a function that gives its value (collective).
-
-        Raises:
-            RunError: there is no such current.
-        """
-        if name not in FLOWS:
-            raise RunError(f"there is no current {name!r}; {nearest(name, FLOWS)}")
-        self.flows[name].append(current)
-        if self.author not in self.reporters[name]:
-            self.reporters[name].append(self.author)
-
-    def spend(self, part: str, functional: Callable[[Any], Any]) -> None:
-        """Report what a physics spends of the power that the cell takes up.
-
-        Divided by the cell current it is that part of the cell voltage. Whatever carries current
-        reports all that it spends, once; parts then add up to the voltage (`fem.physics.circuit`).
-        All but what is `stored` becomes heat where it is spent.
-
-        Args:
-            part: one of `VOLTAGE_PARTS`.
-            functional: test function, constant on each cell of the mesh -> UFL form in watt (2D:
-                W/m), with the current as it stands in the rows.
-
-        Raises:
-            RunError: there is no such part.
-        """
-        if part not in VOLTAGE_PARTS:
-            known = nearest(part, VOLTAGE_PARTS)
-            raise RunError(f"there is no part {part!r} of a voltage; {known}")
-        self.spent.setdefault(part, []).append(functional)
-        if part != "stored":
-            self.contribute("spent", functional)
-
-    def spend_by(self, account: Any, *, smooth: bool = False) -> None:
-        """Let an object report what is spent: `spends`, the parts, and `spending`, each in W.
-
-        When a step is measured it is asked; which parts it has must be known by `System.close`.
-
-        Args:
-            account: that is asked.
-            smooth: it gives derivatives, `changes`, too; without them both ways of a small current
-                are compared, which may differ where walls react.
-        """
-        self.spent_at_nodes.append(account)
-        if smooth:
-            self.spent_smoothly.append(account)
-
-    def spend_at_nodes(self, reaction: Any) -> None:
-        """Let a reaction at nodes report what it spends, and the heat that it releases there."""
-        self.spend_by(reaction)
-        self.contribute_at_nodes("spent", reaction, reaction.released)
-
     def held_currents(self, name: str) -> list[float]:
         """Current that enters through each boundary where an unknown is held, A (collective).
 
@@ -482,14 +354,6 @@ class System:
         n = owned_size(unknown.space)
         held = (dofs[dofs < n] for dofs in unknown.groups.values())
         return [self.domain.comm.allreduce(float(raw[d].sum()), op=MPI.SUM) for d in held]
-
-    def take(self, port: str, row: str) -> None:
-        """Let all that anybody contributes to a port enter a row as a source.
-
-        Raises:
-            RunError: there is no such port.
-        """
-        self.takers[named_port(port)].append(row)
 
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""
@@ -531,24 +395,24 @@ class System:
             dt: step, s; 0 freezes time (all rates vanish).
         """
         self.time.begin(dt)
-        foresee, fresh = self.time.guess, self.time.history == 1
+        first_order = self.time.history == 1
         for before, value in zip(self.past[self.voltage], self.past_voltages, strict=False):
             before.x.array[:] = value
-        if (not fresh or self.voltage_rate is not None) and dt > 0:
+        if (not first_order or self.voltage_rate is not None) and dt > 0:
             # An imposed voltage is set anew after this.
             past = self.past_voltages[:, None]
-            found = foresee(past, self.voltage_rate, self.eldest.get("voltage"))
-            self.set_voltage(float(found[0]))
+            guess = self.time.guess(past, self.voltage_rate, self.eldest.get("voltage"))
+            self.set_voltage(float(guess[0]))
         for name, unknown in self.unknowns.items():
             states = [f.x.array for f in unknown.old]
-            guess = foresee(states, unknown.rate, self.eldest.get(name))
+            guess = self.time.guess(states, unknown.rate, self.eldest.get(name))
             if unknown.positive:
                 if unknown.foresee is not None and self.time.past_dt[0]:
                     guess = unknown.foresee(guess, states, dt, self.time.past_dt)
                 else:
                     guess = np.maximum(guess, LEAST_GUESS * states[0])
-                begins = fresh and dt > 0 and unknown.rate is None
-                if begins and not self.hints.tight:
+                fresh = first_order and dt > 0 and unknown.rate is None
+                if fresh and not self.hints.tight:
                     guess = np.maximum(guess, FRESH * unknown.scale)
             free = np.ones(len(guess), dtype=bool)
             free[unknown.fixed_dofs()] = False

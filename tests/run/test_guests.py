@@ -31,7 +31,8 @@ from fem.solver.stage import Control, Outcome, Stage
 from fem.solver.stepper import Step
 from fem.study.own import Guarded
 from fem.system.part import Event, Observer, check_needs
-from fem.system.ports import FLOWS, PORTS
+from fem.system.ports import PORTS
+from fem.system.reports import FLOWS
 from fem.system.slots import Slots
 from fem.system.system import System
 from tests.case.base import changed
@@ -95,10 +96,11 @@ def test_the_page_names_every_port_with_its_unit_and_who_adds() -> None:
     assert flows.keys() == FLOWS.keys()
     for name, row in ports.items():
         who = {*row[2].replace("nobody yet", "").split(", ")} - {""}
-        call = r"s\.spend(_at_nodes|_by)?\(" if name == "spent" else rf'contribute\w*\(\s*"{name}"'
+        call = r"reports\.spend(_at_nodes|_by)?\("
+        call = call if name == "spent" else rf'contribute\w*\(\s*"{name}"'
         assert who == _adding(call), name
     for name, row in flows.items():
-        assert {*row[1].split(", ")} == _adding(rf's\.flow\([^)]*?"{name}"'), name
+        assert {*row[1].split(", ")} == _adding(rf'reports\.flow\([^)]*?"{name}"'), name
 
 
 def test_the_page_shows_the_order_of_slots() -> None:
@@ -571,7 +573,8 @@ def test_a_vector_and_a_field_of_degree_two_are_written_and_probed(tmp_path: Pat
 
 WATCHER = """
 from fem.system.part import Event, Observer
-from fem.system.ports import FLOWS, PORTS
+from fem.system.ports import PORTS
+from fem.system.reports import FLOWS
 from fem.system.slots import Slots
 from fem.system.system import System
 
@@ -703,7 +706,7 @@ def test_a_current_that_is_reported_but_not_imposed_names_who_reports_it(
     """A current of 0.1 A/m2 through walls, of 10 A/m2 that the protocol gives."""
     module = _module(tmp_path, (
         "        self.content = s.form(",
-        '        s.flow("cell", -0.1 / self.table.c0 * a("-") * weight * dS)\n'
+        '        s.reports.flow("cell", -0.1 / self.table.c0 * a("-") * weight * dS)\n'
         "        self.content = s.form(",
     ))
     step = {**STEP, "duration": None if study == "steady" else "1 s"}

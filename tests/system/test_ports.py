@@ -22,12 +22,12 @@ def test_a_rod_is_heated_by_its_current() -> None:
     sigma, k, U = 7.0, 0.5, 1.2
     s.slot("heat")
     T = s.add("T", part, degree=2, slot="heat")
-    s.take("heat", "T")  # before anybody has contributed
+    s.ports.take("heat", "T")  # before anybody has contributed
     phi = s.add("phi", part, potential=True)
     dx = domain.dx(HERE)
     s.row("T", k * ufl.inner(ufl.grad(T.value), ufl.grad(T.test)) * dx)
     s.row("phi", sigma * ufl.inner(ufl.grad(phi.value), ufl.grad(phi.test)) * dx)
-    s.contribute(
+    s.ports.contribute(
         "heat", lambda v: sigma * ufl.inner(ufl.grad(phi.value), ufl.grad(phi.value)) * v * dx
     )
     for u, top in ((T, 0.0), (phi, U)):
@@ -56,8 +56,10 @@ def test_what_reactions_bring_is_conserved() -> None:
         {"phi_l": -1.0}, rng.random(n), drives=False,
     )  # fmt: skip
     s.reactions.append(reaction)
-    s.contribute_at_nodes("heat", reaction, lambda: reaction.current() * reaction.overpotential())
-    s.take("heat", "T")
+    s.ports.contribute_at_nodes(
+        "heat", reaction, lambda: reaction.current() * reaction.overpotential()
+    )
+    s.ports.take("heat", "T")
     s.row("phi_l", phi.value * phi.test * dx)
     s.row("T", T.value * T.test * domain.dx(HERE, 4))
     s.close()
@@ -72,7 +74,7 @@ def test_what_reactions_bring_is_conserved() -> None:
 def test_a_port_that_is_not_there() -> None:
     s = System(box((0, 0), (3.0, 2.0), (2, 2)))
     with pytest.raises(RunError, match="no port 'haet'; did you mean 'heat'"):
-        s.contribute("haet", lambda v: v)
+        s.ports.contribute("haet", lambda v: v)
 
 
 def test_a_reaction_without_area_is_not_asked() -> None:

@@ -24,7 +24,8 @@ from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.solver.stiffness import Assembled, Block, Stiffness, Vector
 from fem.system import verdicts
-from fem.system.system import Hints, System
+from fem.system.hints import Hints
+from fem.system.system import System
 from fem.system.unknown import Unknown
 from tests.verification.cells import IDEAL, PLAIN, Cell, case, kinetics, mesh_folder
 from tests.verification.fronts import box

@@ -184,7 +184,7 @@ class Averaged(Observer):
             s.foreseen.append(lagged.x.array)
         s.foreseen += [self.open.x.array, self.sigma.x.array]
         s.define("pore_surfaces", {place.host.name: place for place in self.places})
-        s.stores.append(self)
+        s.reports.stores.append(self)
         if self.transient:
             s.limits.append(self._owes)
 
@@ -326,9 +326,9 @@ class Averaged(Observer):
         self.anywhere = domain.comm.allreduce(self.barriers, op=MPI.LOR)
         self.smoothing = self._smoothing(s) if self.anywhere and self.transient else None
         s.preparers.append(self._prepare)
-        s.flow("cell", lambda: sum(place.reaction.total() for place in self.places))
+        s.reports.flow("cell", lambda: sum(place.reaction.total() for place in self.places))
         if any(place.kinetics.skin is not None for place in self.places):
-            s.flow("side", self._beside)
+            s.reports.flow("side", self._beside)
         self.least = self.reached = self._least()
         self.leak = self._leak_form(s)
 
@@ -389,7 +389,7 @@ class Averaged(Observer):
         )
         s.foreseen += [place.reaction.area, place.reaction.barrier, kinetics.lagged, kinetics.held,
                        kinetics.gain, kinetics.closed]
-        s.spend_at_nodes(place.reaction)
+        s.reports.spend_at_nodes(place.reaction)
         s.reactions.append(place.reaction)
         if host.dead is not None and host.dead.law == "fraction" and "eps_dead" in s.unknowns:
             stranding = Stranding(place.reaction, host.dead.chi or 0.0, {"eps_dead": place.nodes})

@@ -22,7 +22,7 @@ from fem.setup.kinetics import PASSIVE_SHARE
 from fem.setup.setup import Setup
 from fem.system.nodal import imposed_current
 from fem.system.part import Begun, Cause, Event, Observer
-from fem.system.ports import FLOWS
+from fem.system.reports import FLOWS
 from fem.system.system import System
 
 __all__ = ["Circuit", "books"]
@@ -55,7 +55,7 @@ def books(setup: Setup, _table: Any) -> Iterator[Circuit]:
 
 
 class Circuit(Observer):
-    """Sums of the currents that physics report (`System.flow`), over the cell and over time.
+    """Sums of the currents that physics report (`Reports.flow`), over the cell and over time.
 
     Metal that can be stripped is asked of what defines the name `stock`.
 
@@ -86,7 +86,7 @@ class Circuit(Observer):
 
     def rows(self, s: System) -> None:
         """Compile what has been reported; all others have added their rows."""
-        s.charges |= {name: np.zeros(2) for name in s.ledgers}
+        s.charges |= {name: np.zeros(2) for name in s.reports.ledgers}
         self.area = s.domain.area("collector")  # m2 (2D: m)
         self.stock = s.values.get("stock")
         self.terms = {name: self._term(name) for name in FLOWS}
@@ -99,7 +99,7 @@ class Circuit(Observer):
 
     def _term(self, name: str) -> tuple[Any, list[Any]]:
         """The compiled sum of the forms of a current, or None, and its functions."""
-        given = self.s.flows[name]
+        given = self.s.reports.flows[name]
         forms = [self.s.current] if name == "cell" and self.s.current is not None else []
         forms += [term for term in given if isinstance(term, ufl.Form)]
         total = None if not forms else self.s.form(sum(forms[1:], forms[0]))
@@ -180,7 +180,9 @@ class Circuit(Observer):
             "reacted": s.time.integrate(current - outflow, ledger["reacted"]),
             "absolute": ledger["absolute"][0] + max(carried * s.dt, moved),
             "side": s.time.integrate(self.lost, ledger["side"]),
-        } | {name: s.time.integrate(rate(), ledger[name]) for name, rate in s.ledgers.items()}
+        }
+        for name, rate in s.reports.ledgers.items():
+            self.pending[name] = s.time.integrate(rate(), ledger[name])
         self.opposite = sum(held) + counter - outflow + self.total("inflow")
         at_collector = sum(s.held_currents("phi_s")) + (
             self.total("driven") + self.total("contact")
@@ -211,12 +213,12 @@ class Circuit(Observer):
         imposed, area = imposed_current(self.s), self.area
         self.compared = imposed != 0.0
         if abs(current - imposed) > IMPOSED_RTOL * max(scale, abs(imposed)):
-            who = ", ".join(self.s.reporters["cell"]) or "nobody"
+            who = ", ".join(self.s.reports.reporters["cell"]) or "nobody"
             raise RunError(
                 f"the cell current that is reported is {current / area:.6g} A/m2, but "
                 f"{imposed / area:.6g} A/m2 is imposed; 'cell' is reported by {who}: a part that "
                 "passes current through walls gives it to s.drive(form), which imposes and reports "
-                "it, instead of s.flow('cell', form)"
+                "it, instead of s.reports.flow('cell', form)"
             )
 
     def _commanded(self, scale: float) -> dict[str, float]:

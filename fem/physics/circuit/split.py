@@ -6,7 +6,7 @@ The rows of phi_s and phi_l, tested with phi_s and phi_l themselves, say that
           + <i_n, phi_s - phi_l> + what leaves through other boundaries        [W, 2D: W/m]
 
 with E_c = (diffusion potential) grad ln c, the field that drives ions by differences of
-concentration. Each term is a sum of integrals that its physics reports (`System.spend`), none is
+concentration. Each term is a sum of integrals that its physics reports (`Reports.spend`), none is
 what the others leave. Divided by I they are the parts V_k of the voltage: each place counts by the
 share of the current that passes it. Fields and weights are in the space of the rows, so the parts
 add up to E as exactly as the rows are solved.
@@ -69,11 +69,13 @@ class Split:
 
     def __init__(self, s: System):
         self.s = s
-        self.nodal = s.spent_at_nodes
+        self.nodal = s.reports.accounts
         elsewhere: list[Callable[[Any], Any]] = [
-            functools.partial(_less, work) for work in s.ports["work"]
+            functools.partial(_less, work) for work in s.ports.sums["work"]
         ]
-        functionals = s.spent | {"elsewhere": elsewhere, "rest_counter": s.ports["energy"]}
+        functionals = {
+            **s.reports.spent, "elsewhere": elsewhere, "rest_counter": s.ports.sums["energy"],
+        }  # fmt: skip
         element = ("DG", 0, (max(len(functionals), 1),))  # one kernel gives all parts in each cell
         v = ufl.TestFunction(space_on(s.domain.mesh, element))
         forms = {
@@ -189,7 +191,7 @@ class Split:
             rise: of the voltage, V/A.
         """
         s = self.s
-        if not s.spent_smoothly:
+        if not s.reports.smooth:
             return {}
         every = {}
         for name, u in s.unknowns.items():
@@ -199,7 +201,7 @@ class Split:
                 change.x.scatter_forward()
             every[name] = change.x.array
         found: dict[str, float] = {}
-        for account in s.spent_smoothly:
+        for account in s.reports.smooth:
             for part, value in account.changes(every, rise).items():
                 found[part] = found.get(part, 0.0) + value
         sums = s.domain.comm.allreduce(np.array([*found.values()]), op=MPI.SUM)
@@ -217,7 +219,7 @@ class Split:
         """
         s, voltage = self.s, self.s.get_voltage()
         kept = {name: s.unknowns[name].value.x.array.copy() for name in moves}
-        others = [account for account in self.nodal if account not in s.spent_smoothly]
+        others = [account for account in self.nodal if account not in s.reports.smooth]
         ways = []
         for way in (step, -step, 0.0):
             for name, move in moves.items():
@@ -247,7 +249,7 @@ class Split:
         if abs(self.gap) > MAX_GAP:
             yield "split", (
                 f"the parts of the voltage miss it by {self.gap:.3g} V (column V_gap): a physics "
-                "of this case carries current and does not say what it spends (System.spend)"
+                "of this case carries current and does not say what it spends (Reports.spend)"
             )
 
 

@@ -122,15 +122,15 @@ class Electrons:
         inward, measure = self._supply(s)
         if measure is not None:
             s.row("phi_s", -inward * v * measure)
-            s.flow("contact", inward * measure)
+            s.reports.flow("contact", inward * measure)
         for outward, measure in self._outflow(s):
             s.row("phi_s", outward * v * measure)
             s.drive(outward * measure)  # the collector carries it besides the walls' current
-            s.flow("outflow", outward * measure)
-        s.contribute("work", functools.partial(self._work, s))
-        s.spend("ohmic_s", functools.partial(self._ohmic, s))
+            s.reports.flow("outflow", outward * measure)
+        s.ports.contribute("work", functools.partial(self._work, s))
+        s.reports.spend("ohmic_s", functools.partial(self._ohmic, s))
         if measure is not None or self._contacts(s):
-            s.spend("contact", functools.partial(self._at_contacts, s))
+            s.reports.spend("contact", functools.partial(self._at_contacts, s))
 
     def _conducting(self, s: System, lagged: str = "") -> list[tuple[Any, Any]]:
         """(conductivity, measure) of all regions; with `lagged` as phi_s was solved with."""

@@ -183,7 +183,7 @@ class Conduction(Observer):
         if self.together:
             s.refreshers.append(self._foresee)
         for port in ("spent", "heat"):
-            s.take(port, "rise")
+            s.ports.take(port, "rise")
 
     def _weight(self) -> Array:
         """Weight of each owned node in the error of a step: none where nothing has changed.
@@ -262,7 +262,7 @@ class Conduction(Observer):
         s, v = self.s, self.rise.test
         self.compiled = {name: [s.form(f) for f in forms] for name, forms in self.flows.items()}
         for port in ("spent", "heat", "work", "energy"):
-            found = [functional(v) for functional in s.ports[port]]
+            found = [functional(v) for functional in s.ports.sums[port]]
             forms = [form for form in found if not isinstance(form, int)]
             self.compiled[port] = [s.form(sum(forms[1:], forms[0]))] if forms else []
         self._ready = True
@@ -311,8 +311,8 @@ class Conduction(Observer):
 
     def made(self) -> float:
         """Heat that all physics make at the present state, W (2D: W/m; collective)."""
-        supplies = [supply for port in ("spent", "heat") for _, supply in self.s.nodal_ports[port]]
-        at_nodes = sum(float(supply().sum()) for supply in supplies)
+        given = self.s.ports.at_nodes
+        at_nodes = sum(float(supply().sum()) for _, supply in (*given["spent"], *given["heat"]))
         return self._total("spent") + self._total("heat") + self._sum(at_nodes)
 
     def dissipated(self) -> float:

@@ -62,7 +62,7 @@ class Books(Observer):
     def rows(self, s: System) -> None:
         """Find the volume of the pores of the host (collective)."""
         s.jumps.append(self._runs_out)
-        if (self.losses.stranded or self.losses.decay) and "dead" not in s.ledgers:
+        if (self.losses.stranded or self.losses.decay) and "dead" not in s.reports.ledgers:
             raise CaseError(
                 "inventory.dead: metal is followed on no wall, only in averaged hosts; give "
                 "`dead` there"
@@ -87,7 +87,7 @@ class Books(Observer):
             given: what has entered the electrolyte opposite, C.
         """
         plated, left = self.stock.plated(), self.stock.left()
-        cut_off = sum(store.plated() - store.live() for store in self.s.stores)
+        cut_off = sum(store.plated() - store.live() for store in self.s.reports.stores)
         cut_off = plated - left if math.isfinite(left) else cut_off
         counter = -given if self.opposite is None else self.opposite.left()
         return {"live": plated - cut_off, "dead": dead + cut_off, "sei": -side, "counter": counter}
@@ -165,7 +165,7 @@ class Books(Observer):
 
     def _inside(self, metal: float) -> float:
         """Metal in the pores of the host, C (collective)."""
-        stored = sum(store.plated() for store in self.s.stores)
+        stored = sum(store.plated() for store in self.s.reports.stores)
         if stored or not self.hosted:
             return stored
         return getattr(self.stock, "in_host", lambda: metal)()

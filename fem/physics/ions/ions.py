@@ -185,7 +185,7 @@ class Ions:
         domain = s.domain
         part = domain.subdomain(self.regions)
         s.define("ions", self)
-        s.conductivities.append(self.conductivities)
+        s.reports.conductivities.append(self.conductivities)
         phi = s.add("phi_l", part, scale=1e-2, potential=True)
         for boundary, value in self.fixed_potential.items():
             faces = domain.faces_of(boundary, self.regions)
@@ -338,12 +338,12 @@ class Ions:
             s.row("phi_l", -ufl.inner(self.current(s, medium), ufl.grad(v)) * w * dx)
         for density, measure in self._supply(s):
             s.row("phi_l", -density * v * measure)
-            s.flow("inflow", density * measure)
-            s.flow("carried", abs(density) * measure)
-        s.contribute("work", functools.partial(self._work, s))
-        s.spend("ohmic_l", functools.partial(self._ohmic, s))
+            s.reports.flow("inflow", density * measure)
+            s.reports.flow("carried", abs(density) * measure)
+        s.ports.contribute("work", functools.partial(self._work, s))
+        s.reports.spend("ohmic_l", functools.partial(self._ohmic, s))
         if "c" in s.unknowns:
-            s.spend("concentration", functools.partial(self._concentration, s))
+            s.reports.spend("concentration", functools.partial(self._concentration, s))
         if "c" not in s.unknowns:
             return
         q, nF, emptied = s.test("c"), s["salt_charge"], self._emptied(s)

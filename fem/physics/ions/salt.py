@@ -112,7 +112,7 @@ class SaltLedger(SaltBooks):
 
     def rows(self, s: System) -> None:
         """Compile the content; all parts that take salt out are known by now."""
-        s.charges |= {name: np.zeros(2) for name in s.salt_sinks}
+        s.charges |= {name: np.zeros(2) for name in s.reports.salt_sinks}
         self.content: Any = None
         if self._followed:
             stored = (m.stored(s) for m in self.ions.media if m.salt)
@@ -129,7 +129,7 @@ class SaltLedger(SaltBooks):
         """Columns of the salt, where it is followed, and of what liquid takes out of the mesh."""
         if not self._followed:
             return ()
-        out = tuple(name for name in ("salt_out",) if name in self.s.salt_sinks)
+        out = tuple(name for name in ("salt_out",) if name in self.s.reports.salt_sinks)
         return ("c_min", "c_max", "salt", *out)
 
     def amount(self) -> float:
@@ -235,7 +235,8 @@ class SaltLedger(SaltBooks):
         if not self._followed:
             return {}
         s, ledger = self.s, self.s.charges
-        rates = {"salt_in": self.gain()} | {name: sink() for name, sink in s.salt_sinks.items()}
+        sinks = s.reports.salt_sinks
+        rates = {"salt_in": self.gain()} | {name: sink() for name, sink in sinks.items()}
         salt = {name: s.time.integrate(rate, ledger[name]) for name, rate in rates.items()}
         self.pending = dict(salt)
         self.range = s.extrema("c")

@@ -91,7 +91,7 @@ class Counter:
         reaction = nodal(s, "counter", "phi_l", s.nodal(s.form(area)), self.law, {"phi_l": -1.0},
                          drives=False, sees=("phi_l", "c", "T"), film=self.resistance)
         s.reactions.append(reaction)
-        s.flow("counter", reaction.total)
+        s.reports.flow("counter", reaction.total)
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,8 @@ class Metal:
                 s.row(row, taken)
             xi, c = (s.unknowns[name] for name in ("xi", kind.unknown))
             same = s.domain.same_nodes(xi.space, xi.part, c.space, c.part)[: owned_size(xi.space)]
-            s.salt_sinks[f"{kind.label}_in_floor"] = functools.partial(self._floor, s, kind, same)
+            taken = functools.partial(self._floor, s, kind, same)
+            s.reports.salt_sinks[f"{kind.label}_in_floor"] = taken
         self._react(s)
 
     def _floor(self, s: System, kind: Dissolved, same: npt.NDArray[np.int32]) -> float:
@@ -328,8 +329,9 @@ class Metal:
             front.mobility.value = self.mobility * fastest / self.charge_density
 
         s.preparers.append(prepare)
-        s.flow("cell", lambda: sum(t.total() for t in s.reactions if t.drives))
-        s.flow("side", lambda: sum(t.total() for t in s.reactions if t.drives and t.side_of))
+        s.reports.flow("cell", lambda: sum(t.total() for t in s.reactions if t.drives))
+        s.reports.flow("side", lambda: sum(t.total() for t in s.reactions
+                                           if t.drives and t.side_of))
 
     def _begins(self, s: System) -> Array:
         """Corners of the walls and faces on which metal may begin."""
@@ -399,5 +401,5 @@ def nodal(
     reaction = NodalReaction(
         s, name, law, nodes, dict(rows), area[here], drives=drives, film=film, barrier=barrier
     )
-    s.spend_at_nodes(reaction)
+    s.reports.spend_at_nodes(reaction)
     return reaction

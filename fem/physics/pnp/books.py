@@ -70,9 +70,9 @@ class ChargeBooks(Observer):
         s.gaps.append(self._voltage_gap)
         if model.held:
             for form in model.displacement():
-                s.flow("counter", form)
+                s.reports.flow("counter", form)
             for ion in model.ions:
-                s.flow("counter", lambda ion=ion: self._through_baths(ion))
+                s.reports.flow("counter", lambda ion=ion: self._through_baths(ion))
 
     def _voltage_gap(self) -> float:
         """Local error of the cell voltage over max(RT/F, E), from the third step after a jump on.

@@ -237,7 +237,7 @@ class SpaceCharge:
         s.define("c", c)
         s.define("c_lagged", c)
         s.define("ions", self)
-        s.conductivities.append(self.conductivities)
+        s.reports.conductivities.append(self.conductivities)
         s.define("metal_row", unknown_of(self.ions[0]))
         s.hints.tight = s.hints.lags = True
         s.hints.least = self._least
@@ -295,7 +295,7 @@ class SpaceCharge:
         ]
         for layers in self.layers:
             layers.rows()
-        s.spend_by(Spending(self), smooth=True)
+        s.reports.spend_by(Spending(self), smooth=True)
 
     def _leaks(self, ion: Species) -> bool:
         """The row of an ion still makes more of it than `LEAK`, and gets better (collective)."""

@@ -65,11 +65,11 @@ class SternLayers:
         self.reaction = WallReaction(s, name, layer, walls, faces, integrals, rows, self.electrons)
         s.reactions.append(self.reaction)
         for form in self.charging():
-            s.flow("counter" if self.electrons == "ground" else "cell", form)
+            s.reports.flow("counter" if self.electrons == "ground" else "cell", form)
             if self.electrons != "ground":
-                s.flow("side", form)  # it makes no metal
+                s.reports.flow("side", form)  # it makes no metal
             if self.electrons == "driven":
-                s.flow("driven", form)
+                s.reports.flow("driven", form)
 
     def charging(self) -> Iterator[Any]:
         """Current that charges the layer of each electrode, A (UFL)."""

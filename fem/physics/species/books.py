@@ -64,7 +64,7 @@ class IonBooks(SaltBooks):
     def rows(self, s: System) -> None:
         """Compile the content of each ion, and volumes around places."""
         sol, domain = self.solution, s.domain
-        s.charges |= {name: np.zeros(2) for name in s.salt_sinks}
+        s.charges |= {name: np.zeros(2) for name in s.reports.salt_sinks}
         self.contents = []
         for c in sol.c:
             terms = [
@@ -171,7 +171,7 @@ class IonBooks(SaltBooks):
         least = comm.allreduce(least, op=MPI.MIN)
         low, high = self._range()
         self.low = low
-        self.sinks = {name: sink() for name, sink in s.salt_sinks.items()}
+        self.sinks = {name: sink() for name, sink in s.reports.salt_sinks.items()}
         self.taken = {name: s.time.integrate(r, s.charges[name]) for name, r in self.sinks.items()}
         worst, self.pending = 0.0, {}
         for name, amount, gain in zip(self.names, self._amounts(), self._gains(), strict=True):

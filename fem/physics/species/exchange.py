@@ -99,7 +99,7 @@ class Consumption(Observer):
         taken = s.form(integral(ufl.as_ufl(1.0)))
         self.ledger = f"consumed_{ion.name}"
         self.solution.takers.setdefault(self.ion, []).append(lambda: s.integral(taken) / FARADAY)
-        s.ledgers[self.ledger] = lambda: s.integral(taken) / FARADAY
+        s.reports.ledgers[self.ledger] = lambda: s.integral(taken) / FARADAY
 
     def _integral(self, flux: Any, v: Any) -> Any:
         """F <flux, v> over walls and faces, A."""

@@ -194,7 +194,7 @@ class Solution:
         self._find_places()
         self._begin()
         s.define("ions", self)
-        s.conductivities.append(self.conductivities)
+        s.reports.conductivities.append(self.conductivities)
         self.c = self._concentrations([u.value for u in self.mu], self.psi)
         self.lagged: list[Any] = [*self.c]  # until metal asks for what is foreseen
         s.define("c", self.c[0])
@@ -541,8 +541,8 @@ class Solution:
             s.row("phi_l", -ufl.inner(self.current(medium), ufl.grad(v)) * w * dx)
         for density, measure in self._supply():
             s.row("phi_l", -density * v * measure)
-            s.flow("inflow", density * measure)
-            s.flow("carried", abs(density) * measure)
+            s.reports.flow("inflow", density * measure)
+            s.reports.flow("carried", abs(density) * measure)
         for medium in (m for m in self.media if m.kappa is None):
             here = s.domain.node_weight(medium.regions)
             for k, u in enumerate(self.mu, 1):
@@ -558,11 +558,11 @@ class Solution:
             q, unit = s.test(u.name), self.unit(k)
             if (flow := self.outflow(k, q)) is not None:
                 s.row(u.name, unit * flow)
-        s.contribute("work", self._work)
+        s.ports.contribute("work", self._work)
         if len(self.mu) == 1:
             s.splits[self.mu[0].name] = self._split()
-        s.spend("ohmic_l", functools.partial(self._taken, 0))
-        s.spend("concentration", functools.partial(self._taken, 1))
+        s.reports.spend("ohmic_l", functools.partial(self._taken, 0))
+        s.reports.spend("concentration", functools.partial(self._taken, 1))
 
     def _split(self) -> Split:
         """Coupling of mu of the only other ion to phi_l, for the solver: its share of kappa."""

@@ -122,20 +122,20 @@ class Holding(Observer):
             s, "counter", self.layer, (), e.faces, {"i_n": current, "storage": storage},
             {"phi_l": ("i_n", -1.0), "q_counter": ("storage", 1.0)}, "ground",
         ))
-        s.flow("counter", i_n * weight * measure)
+        s.reports.flow("counter", i_n * weight * measure)
         if self.interface.skins:
             beside = s.form(side * weight * measure)
-            s.ledgers["side_counter"] = lambda: s.integral(beside)
+            s.reports.ledgers["side_counter"] = lambda: s.integral(beside)
         drop = self.interface.overpotential(s, e, "", "")
         if self.ocv is None:
-            s.contribute("heat", lambda v: i_n * s["T"] * s["dU_dT"] * weight * v * measure)
+            s.ports.contribute("heat", lambda v: i_n * s["T"] * s["dU_dT"] * weight * v * measure)
         else:
-            s.contribute("energy", lambda v: i_n * e.rest * weight * v * measure)
+            s.ports.contribute("energy", lambda v: i_n * e.rest * weight * v * measure)
         R = self.interface.resistance(e, "", "")
         film = 0.0 if R is None else R * i_n * i_n
-        s.spend("kinetic_counter", lambda v: (i_n * drop - film) * weight * v * measure)
+        s.reports.spend("kinetic_counter", lambda v: (i_n * drop - film) * weight * v * measure)
         if R is not None:
-            s.spend("film_counter", lambda v: film * weight * v * measure)
+            s.reports.spend("film_counter", lambda v: film * weight * v * measure)
         self.interface.remember_films(s)
         s.jumps.append(self._runs_out)
         self.area = s.nodal(s.form(weight * ufl.TestFunction(k.space) * measure))

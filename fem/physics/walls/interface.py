@@ -16,7 +16,8 @@ from fem.setup import kinetics
 from fem.setup.electrode import Electrode
 from fem.system.facets import WallReaction
 from fem.system.nodal import CELL
-from fem.system.system import Surface, System
+from fem.system.surface import Surface
+from fem.system.system import System
 
 __all__ = ["Interface", "Skin"]
 
@@ -272,9 +273,9 @@ class Interface:
                 s, electrons, layer, [w for e in here for w in e.walls],
                 [f for e in here for f in e.faces], integrals, rows, electrons,
             ))
-        s.contribute("heat", functools.partial(self._reversible, s))
+        s.ports.contribute("heat", functools.partial(self._reversible, s))
         for part in dict.fromkeys(part for e in self.electrodes for part in self._spends(s, e)):
-            s.spend(part, functools.partial(self._spending, s, part))
+            s.reports.spend(part, functools.partial(self._spending, s, part))
         self._report(s)
         self.remember_films(s)
 
@@ -284,18 +285,18 @@ class Interface:
         for e in self.electrodes:
             for i_n, side, (weight, measure), _, minus in self.pieces(s, e):
                 if not e.counts:
-                    s.flow("counter", i_n * weight * measure)
+                    s.reports.flow("counter", i_n * weight * measure)
                     continue
-                s.flow("cell", i_n * weight * measure)
+                s.reports.flow("cell", i_n * weight * measure)
                 stranded += self._dead(s, i_n - side, minus) * weight * measure
                 beside = "losses" in s.values or any(k.lies_on(e) for k in self.skins)
                 if not e.covered or beside:
-                    s.flow("side", side * weight * measure)
+                    s.reports.flow("side", side * weight * measure)
                 if e.potential == "driven":
-                    s.flow("driven", i_n * weight * measure)
+                    s.reports.flow("driven", i_n * weight * measure)
         if "losses" in s.values and self.plating and self.state:
             form = s.form(stranded)
-            s.ledgers["dead"] = lambda: s.integral(form)
+            s.reports.ledgers["dead"] = lambda: s.integral(form)
 
     def _reversible(self, s: System, v: Any) -> Any:
         """<i_n T dU/dT, v> of all electrodes, W."""
@@ -307,7 +308,7 @@ class Interface:
         return total
 
     def _spends(self, s: System, e: Electrode) -> tuple[str, ...]:
-        """Parts of the cell voltage (`System.spend`) that an electrode takes."""
+        """Parts of the cell voltage (`Reports.spend`) that an electrode takes."""
         side, (plus, minus) = "" if e.counts else "_counter", ("+", "-") if e.walls else ("", "")
         film = self.resistance(e, plus, minus) is not None
         parts = ["kinetic_plating" if e.counts else "kinetic_counter", *[f"film{side}"] * film]

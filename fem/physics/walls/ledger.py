@@ -62,7 +62,7 @@ class WallLedger(Observer):
     """Metal on walls against the charge that passed.
 
     It is the cell's `stock`, the metal that can be stripped, with what other parts hold
-    (`System.stores`).
+    (`Reports.stores`).
 
     Args:
         interface: the electrodes.
@@ -96,7 +96,7 @@ class WallLedger(Observer):
 
     def rows(self, s: System) -> None:
         """Compile what is measured."""
-        self.stores = s.stores
+        self.stores = s.reports.stores
         self.walls_of: list[str] = []
         if not self.interface.plating:
             return

@@ -25,10 +25,10 @@ def cell(gap: float = 0.0) -> tuple[System, Circuit]:
     s.add("phi_l", domain.subdomain(HERE), potential=True)
     one = ufl.as_ufl(1.0)
     collector, counter = (domain.ds(((name, *HERE),)) for name in ("collector", "counter"))
-    s.flow("cell", -2.0 * one * collector)
-    s.flow("cell", lambda: -1.0)
-    s.flow("counter", (7.0 - gap) / 3.0 * one * counter)
-    s.flow("side", lambda: -0.7)
+    s.reports.flow("cell", -2.0 * one * collector)
+    s.reports.flow("cell", lambda: -1.0)
+    s.reports.flow("counter", (7.0 - gap) / 3.0 * one * counter)
+    s.reports.flow("side", lambda: -0.7)
     circuit = Circuit(commands=True)
     circuit.declare(s)
     circuit.rows(s)
@@ -65,7 +65,7 @@ def test_a_step_that_is_given_up_counts_nothing() -> None:
 def test_a_current_of_no_name_is_refused() -> None:
     s, _ = cell()
     with pytest.raises(RunError, match="no current 'cel'; did you mean 'cell'"):
-        s.flow("cel", lambda: 1.0)
+        s.reports.flow("cel", lambda: 1.0)
 
 
 def test_what_an_older_checkpoint_keeps_is_found() -> None:

@@ -205,7 +205,7 @@ def test_growing_metal_pays_for_its_barrier_and_its_curvature(tmp_path: Path) ->
 def test_a_part_that_nobody_knows_is_refused() -> None:
     s = System(box((0, 0), (1.0, 1.0), (2, 2)))
     with pytest.raises(Exception, match="no part 'ohmic' of a voltage; did you mean 'ohmic_"):
-        s.spend("ohmic", lambda v: v)
+        s.reports.spend("ohmic", lambda v: v)
 
 
 def test_a_film_that_grows_counts_as_film(tmp_path: Path) -> None:
