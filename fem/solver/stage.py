@@ -71,7 +71,7 @@ CHORD_FACTOR = 4.0
 FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR = 1e-6, 1e-4
 #: Tolerance of later ones as a share of the fall of the residual that Newton's method may bring,
 #: and the loosest: a linear solve to more digits than Newton's step has is for nothing. The last
-#: one is tighter: contents of ions are judged by what it leaves (`Unknown.again`).
+#: one is tighter, as the sum of a row may exceed the norm that linear solvers see.
 LINEAR_RTOL_SHARE, LOOSEST_LINEAR_RTOL, LAST_LINEAR_RTOL = 1e-2, 1e-2, 1e-4
 #: Tolerance of the linear solve for a response to a small current.
 RESPONSE_RTOL = 1e-11
@@ -273,6 +273,8 @@ class Stage:
         solver = self.solver
         solver.begin()
         fresh = solver.decoupling is not None  # a step moves the reactions to other nodes
+        # The solution itself is judged, too, far below the tolerance of rows.
+        exact = any(u.again for u in self.unknowns)
         residual, norm, gap = self._state(control, seek)
         miss = VOLTAGE_AIM_RTOL * scale
         if abs(gap) > miss and self._aim(control, miss, gap):
@@ -312,7 +314,7 @@ class Stage:
                 if iteration > 0:  # close to the solution residuals fall by the square of that
                     fall = worst / self.history[-2]
                     leaves = min(LINEAR_RTOL_SHARE * fall**2, LOOSEST_LINEAR_RTOL)
-                enough = min(0.01 * options.rtol / worst, LAST_LINEAR_RTOL)
+                enough = 0.0 if exact else min(0.01 * options.rtol / worst, LAST_LINEAR_RTOL)
                 solver.rtol = max(leaves, enough, options.linear_rtol)
             # The last bit of the way, which Newton's method would take to far below the tolerance.
             chord = (
