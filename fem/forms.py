@@ -41,13 +41,18 @@ class Waiting:
         self._forms.append((later, gathered(form), options))
         return later
 
+    @property
+    def forms(self) -> list[ufl.Form]:
+        """Forms that wait, in the order in which they came."""
+        return [form for _, form, _ in self._forms]
+
     def compile(self) -> None:
         """Compile all that wait (collective).
 
         Raises:
             RuntimeError: as `dolfinx.fem.form`; what was not compiled still waits.
         """
-        make_codes(self._comm, [form for _, form, _ in self._forms])
+        make_codes(self._comm, self.forms)
         while self._forms:
             later, form, options = self._forms[0]
             later.__dict__.update(dfem.form(form, **options).__dict__)

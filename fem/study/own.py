@@ -9,14 +9,18 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+import ufl
 
 from fem.base.errors import CaseError, RunError
 from fem.case.hooks import load
 from fem.contract.physics import named
 from fem.contract.registry import OURS
 from fem.files.fields import center_of
+from fem.mesh.spaces import space_on
 from fem.setup.setup import Filled, Setup
+from fem.system.forms import REFUSALS, refusal
 from fem.system.part import Observer, Part, titled
+from fem.system.slots import unknown_of
 from fem.system.system import System
 from fem.system.vectors import CellMeans, downhill
 
@@ -95,7 +99,7 @@ def named_failures(part: Part, method: str) -> Iterator[None]:
         yield
     except (CaseError, RunError):
         raise
-    except Exception as error:
+    except REFUSALS as error:
         if is_ours(part):
             raise
         where, reason = titled(part, method), f"{type(error).__name__}: {error}"
@@ -135,11 +139,58 @@ def add_rows(part: Part, s: System) -> None:
     """Let a part add its rows; the system knows whose they are.
 
     Raises:
-        CaseError: a part of a user fails.
+        CaseError: a part of a user fails, or adds a form that UFL refuses.
     """
     s.author = titled(part)
+    if is_ours(part):
+        part.rows(s)
+        return
+    before = {place: len(terms) for place, terms in _terms(s).items()}
     with named_failures(part, "rows"):
         part.rows(s)
+    for place, terms in _terms(s).items():
+        for make, test in terms[before.get(place, 0):]:
+            if reason := _refusal(make, test):
+                raise CaseError(f"{s.author}: {place}: a term is refused: {reason}")
+
+
+Terms = list[tuple[Callable[[], Any], Any]]
+
+
+def _terms(s: System) -> dict[str, Terms]:
+    """Terms that parts have added: place -> what makes a term, and the test function in it."""
+
+    def tested(functionals: Iterable[Callable[[Any], Any]], v: Any) -> Terms:
+        return [(functools.partial(functional, v), v) for functional in functionals]
+
+    def as_given(forms: Iterable[Any], v: Any = None) -> Terms:
+        return [(functools.partial(_same, form), v) for form in forms if isinstance(form, ufl.Form)]
+
+    mesh, tests = s.domain.mesh, {name: u.test for name, u in s.unknowns.items()}
+    number = ufl.TestFunction(space_on(mesh, ("DG", 0)))
+    vector = ufl.TestFunction(space_on(mesh, ("DG", 0, (s.domain.dim,))))
+    places = {f"row {row!r}": as_given(terms, tests.get(unknown_of(row)))
+              for row, terms in s.terms.items()}
+    places |= {f"part {part!r} of the voltage": tested(terms, number)
+               for part, terms in s.reports.spent.items()}
+    places |= {f"port {port!r}": tested(terms, vector if port == "force" else number)
+               for port, terms in s.ports.sums.items()}
+    places["current that is imposed"] = as_given(s.driving)
+    places |= {f"current {name!r}": as_given(terms) for name, terms in s.reports.flows.items()}
+    return places | {"a form of its own": as_given(s.waiting.forms)}
+
+
+def _same(form: Any) -> Any:
+    return form
+
+
+def _refusal(make: Callable[[], Any], test: Any) -> str:
+    """Reason why a term cannot be compiled; empty if it can, or is 0."""
+    try:
+        form = make()
+    except REFUSALS as error:
+        return f"{type(error).__name__}: {error}"
+    return "" if isinstance(form, int) and form == 0 else refusal(form, test)
 
 
 def is_ours(part: Part | Observer) -> bool:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import shorten
 from typing import Any
 
 import ufl
-from ufl.algorithms import extract_coefficients
+from ufl.algorithms import compute_form_data, extract_coefficients
+from ufl.algorithms.check_arities import ArityMismatch
 
 from fem.base.errors import RunError
 
-__all__ = ["check_rules", "derived", "sum_of"]
+__all__ = ["REFUSALS", "check_rules", "derived", "refusal", "sum_of"]
+
+#: Errors that a form may raise; one of UFL's is no `Exception`.
+REFUSALS = (Exception, ArityMismatch)
 
 
 def derived(form: Any, coefficient: Any, direction: Any) -> Any:
@@ -48,3 +53,25 @@ def check_rules(form: Any) -> None:
     for where, found in rules.items():
         if len(found) > 1 and any(name == "default" and degree < 2 for name, degree in found):
             raise RunError(f"cells {where}: rules {sorted(found)} must not stand in one form")
+
+
+def refusal(form: Any, test: Any = None) -> str:
+    """Reason why a term cannot be compiled, found without compiling it; empty if there is none.
+
+    Args:
+        form: the term.
+        test: the test function that it must have, each term once; None: it is not looked at.
+    """
+    if not isinstance(form, ufl.Form):
+        return f"{shorten(str(form), 80)} is no form; integrate it, as in ... * weight * dx"
+    try:
+        if test is not None and not form.empty() and form.arguments() != (test,):
+            return "it lacks the test function of its row, or has another one"
+        compute_form_data(
+            form, do_apply_function_pullbacks=True, do_apply_integral_scaling=True,
+            do_apply_geometry_lowering=True, do_apply_restrictions=True,
+            do_append_everywhere_integrals=False,
+        )
+    except REFUSALS as error:
+        return f"UFL says: {error}"
+    return ""

@@ -32,7 +32,7 @@ from fem.compat import MPI, dfem, la, owned_size
 from fem.forms import Waiting
 from fem.mesh.domain import Domain, Subdomain
 from fem.mesh.spaces import space_on
-from fem.system.forms import check_rules
+from fem.system.forms import REFUSALS, check_rules
 from fem.system.formula import TimeFormula
 from fem.system.hints import Hints
 from fem.system.ports import Ports
@@ -103,10 +103,12 @@ class System:
         }
 
         # Rows, and the stages that solve them.
+        self.terms: dict[str, list[Any]] = {}  # row -> its terms, in the order in which they came
         self.forms: dict[str, Any] = {}
         self.reactions: list[Any] = []  # `fem.system.nodal.Reaction`s
         self.edge_fluxes: list[Any] = []  # `fem.system.edges.EdgeFlux`es
         self.shifts: dict[str, Callable[[Any, Any], Any]] = {}  # cause -> what it adds on walls
+        self.driving: list[Any] = []  # terms of `current`
         self.current: Any = None
         self.residuals: dict[str, npt.NDArray[np.float64]] = {}  # last of each row solved for, A
         self.slots = Slots()
@@ -320,6 +322,7 @@ class System:
 
     def row(self, name: str, form: Any) -> None:
         """Add a term (ampere) to the row of an unknown."""
+        self.terms.setdefault(name, []).append(form)
         self.forms[name] = form if name not in self.forms else self.forms[name] + form
 
     def shift(self, cause: str, value: Callable[[Any, Any], Any]) -> None:
@@ -339,7 +342,21 @@ class System:
         """
         if cause in self.shifts:
             raise RunError(f"two parts shift the overpotential by {cause!r}; give one another name")
-        self.shifts[cause] = value
+        author = self.author
+
+        def scalar(solid: Any, liquid: Any) -> Any:
+            """The value; what it raises is a failure of its part."""
+            try:
+                found = ufl.as_ufl(value(solid, liquid))
+            except REFUSALS as error:
+                reason = f"fails: {type(error).__name__}: {error}"
+            else:
+                if not found.ufl_shape:
+                    return found
+                reason = f"has the shape {found.ufl_shape}; it must be a number"
+            raise RunError(f"{author}: the shift {cause!r} of the overpotential {reason}")
+
+        self.shifts[cause] = scalar
 
     def held_currents(self, name: str) -> list[float]:
         """Current that enters through each boundary where an unknown is held, A (collective).
@@ -357,6 +374,7 @@ class System:
 
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""
+        self.driving.append(form)
         self.current = form if self.current is None else self.current + form
 
     @property

@@ -727,6 +727,32 @@ def test_what_a_part_raises_names_the_part(method: str, tmp_path: Path) -> None:
         case.run(tmp_path / "r", hooks=True)
 
 
+@pytest.mark.parametrize(("line", "reason"), [
+    ('row("additive", a * w * dx)', "row 'additive': .* lacks the test function of its row"),
+    ('row("additive", a * v**2 * w * dx)', "row 'additive': .* UFL says: .* nonlinear operator"),
+    ('row("additive", a * v * weight * dS)', "row 'additive': .* UFL says: .*must be restricted"),
+    ('ports.contribute("heat", lambda u: a * w * dx)', "port 'heat': .* lacks the test function"),
+    ('reports.spend("ohmic_l", lambda u: grad(a) * u * w * dx)',
+     "part 'ohmic_l' of the voltage: .* ValueError: Can only integrate scalar"),
+    ('drive(v * weight * dS)', "current that is imposed: .* UFL says: .*must be restricted"),
+    ('form(a * v * weight * dS)', "a form of its own: .* UFL says: .*must be restricted"),
+])
+def test_a_form_that_ufl_refuses_is_a_message_that_names_part_and_row(
+    line: str, reason: str, tmp_path: Path
+) -> None:
+    content = "        self.content = s.form("
+    module = _module(tmp_path, (content, f"        s.{line}\n{content}"))
+    with pytest.raises(CaseError, match=rf"^Balance of .*changed\.py: {reason}"):
+        _guest(hooks={"module": str(module)}).run(tmp_path / "r", hooks=True)
+
+
+def test_a_shift_that_is_no_number_names_its_part(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(ON_WALLS.format(shift="ufl.grad(liquid(s['phi_l']))"))
+    case = small(hooks={"module": str(tmp_path / "mine.py")}, study="secondary")
+    with pytest.raises(RunError, match=r"^OnWalls of .*mine\.py: the shift 'stress' of .* shape"):
+        case.run(tmp_path / "r", hooks=True)
+
+
 @pytest.mark.parametrize("method", ["begin", "step", "events", "remarks", "share", "summary"])
 def test_what_an_observer_raises_is_a_message_that_names_it(method: str, tmp_path: Path) -> None:
     case = _watched(tmp_path)
