@@ -18,6 +18,9 @@ UNJUDGED = ("wall_seconds", "seconds", "closures", "sigma_capped", "depth_profil
            "projected_area", "t", "resumed_at")
 #: Relative difference below which two values count as equal.
 EQUAL_RTOL = 1e-9
+#: Differences that the solver may leave, in units of its tolerance: that is one of a residual over
+#: the cell current, which other numbers follow by a factor of some units and steps add up.
+SOLVER_FACTOR = 10.0
 #: Observed order below which values hardly change from mesh to mesh, and no limit is given.
 MIN_ORDER = 0.2
 #: Values in SI below which a number is rounding; voltages: 1 uV.
@@ -56,7 +59,7 @@ def scale(name: str, tables: Sequence[Mapping[str, float]]) -> float:
 
 
 def order(
-    coarse: float, middle: float, fine: float, scale: float = 0.0
+    coarse: float, middle: float, fine: float, scale: float = 0.0, rtol: float = 0.0
 ) -> dict[str, float | str | None]:
     """Observed order of three values, the limit they run to, and the error left in the fine one.
 
@@ -65,12 +68,13 @@ def order(
         middle: with half of it.
         fine: with a quarter.
         scale: size against which a difference is rounding; at least that of the values.
+        rtol: tolerance of the solver that found the values.
 
     Returns:
         `order` and `limit` (None where they are not known), `error` relative to the limit (or
-        between the two finest values), `verdict`: `converges`, `equal`, `hardly changes` (the
-        differences shrink, but so slowly that no limit can be given),
-        `oscillates`, `diverges`, `no number`.
+        between the two finest values), `verdict`: `converges`, `equal`, `the same to the
+        solver's tolerance`, `hardly changes` (the differences shrink, but so slowly that no limit
+        can be given), `oscillates`, `diverges`, `no number`.
     """
     found: dict[str, float | str | None] = {"order": None, "limit": None}
     if not all(map(math.isfinite, (coarse, middle, fine))):
@@ -80,7 +84,11 @@ def order(
     if max(abs(first), abs(second)) <= EQUAL_RTOL * max(size, scale):
         return found | {"error": 0.0, "verdict": "equal"}
     found["error"] = abs(second) / size
-    if abs(second) <= EQUAL_RTOL * max(size, scale):  # the two finest agree
+    noise = max(EQUAL_RTOL, SOLVER_FACTOR * rtol) * max(size, scale)
+    if max(abs(first), abs(second)) <= noise:
+        error = max(abs(first), abs(second), abs(fine - coarse)) / size
+        return found | {"error": error, "verdict": "the same to the solver's tolerance"}
+    if abs(second) <= noise:  # the two finest agree
         return found | {"limit": fine, "error": abs(second) / size, "verdict": "converges"}
     if first * second <= 0.0:
         return found | {"verdict": "oscillates"}

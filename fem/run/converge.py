@@ -144,7 +144,8 @@ def converge(
         found[kind] = {}
         for name in common:
             values = [t[name] for t in tables]
-            judged = order(values[0], values[1], values[2], scale(name, tables))
+            coarse, middle, fine = values
+            judged = order(coarse, middle, fine, scale(name, tables), case.solver.rtol)
             found[kind][name] = {"values": values} | judged
         found[f"{kind}_cells" if kind == "mesh" else f"{kind}_steps"] = (
             cells if kind == "mesh" else [int(summary["steps"]) for summary in results]

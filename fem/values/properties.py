@@ -178,13 +178,15 @@ class PropertyOf:
                 f"a table with {keys} is not a value; write "
                 f'"1 {self.unit}", {{ along, at, values }}, {{ table, of }}, {{ expression, unit }}'
             )
-        for value in curve.y:
-            if not (self.zero_in_curves and value == 0.0):
-                self._bounded(value)
+        for x, value in zip(curve.x, curve.y, strict=True):
+            place = f"{value:g} {self.unit} at {of} = {x:g} {VARIABLES[of]}".rstrip()
+            self._bounded(value, shown=place, zero=self.zero_in_curves)
         return Along(of, curve, self.unit)
 
-    def _bounded(self, value: float, shown: object = None) -> float:
-        return check_range(value, self.unit, gt=self.gt, ge=self.ge, le=self.le, shown=shown)
+    def _bounded(self, value: float, shown: object = None, *, zero: bool = False) -> float:
+        """The value, if it lies within the bounds; with `zero` the lower one belongs to them."""
+        gt, ge = (None, self.gt) if zero else (self.gt, self.ge)
+        return check_range(value, self.unit, gt=gt, ge=ge, le=self.le, shown=shown)
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

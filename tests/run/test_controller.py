@@ -161,6 +161,18 @@ def test_order_says_what_it_cannot_tell() -> None:
     assert order(1.0, 1.1, 1.3)["verdict"] == "diverges"
 
 
+def test_order_makes_no_news_of_what_a_solver_leaves() -> None:
+    """Noise of 1e-9 that seems to diverge, solved to 1e-9; beyond 10 times that it is judged."""
+    noise = 1.0, 1.0 + 1e-9, 1.0 + 4e-9
+    assert order(*noise)["verdict"] == "diverges"
+    found = order(*noise, rtol=1e-9)
+    assert (found["verdict"], found["limit"]) == ("the same to the solver's tolerance", None)
+    assert found["error"] == pytest.approx(4e-9, rel=1e-6)
+    assert order(1.0, 1.0 + 1e-8, 1.0 + 4e-8, rtol=1e-9)["verdict"] == "diverges"
+    settled = order(1.0, 1.0 + 1e-4, 1.0 + 1e-4 - 4e-9, rtol=1e-9)  # no sign of oscillation
+    assert (settled["verdict"], settled["limit"]) == ("converges", 1.0 + 1e-4 - 4e-9)
+
+
 def test_order_makes_no_news_of_rounding() -> None:
     """A third in which nothing plates, beside one in which everything does; a limit of zero."""
     assert order(3e-17, -2e-17, 1e-17, scale=1.0)["verdict"] == "equal"

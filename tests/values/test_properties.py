@@ -54,6 +54,23 @@ def test_a_table_is_read_and_written_out(tmp_path: Path) -> None:
     assert _read(value.written()) == value  # needs no file any more
 
 
+@pytest.mark.parametrize(("value", "reason"), [
+    ("-5 A/m^2", r"-5 A/m\^2 at t = 10 s' is out of range: must be at least 0 A/m\^2"),
+    ("0 A/m^2", ""), ("-0.0 A/m^2", ""),
+])
+def test_a_table_of_a_current_takes_0_and_nothing_below(value: str, reason: str) -> None:
+    """A current of one number is above 0: with 0 the step would be a rest."""
+    current = PropertyOf("A/m^2", ("t",), gt=0, zero_in_curves=True)
+    given = {"along": "t", "at": ["0 s", "10 s"], "values": ["1 A/m^2", value]}
+    if reason:
+        with pytest.raises(ValueError, match=reason):
+            current.read(given, Path())
+    else:
+        assert current.read(given, Path()).at(t=10.0) == 0.0
+    with pytest.raises(ValueError, match=r"must be above 0 A/m\^2"):
+        current.read("0 A/m^2", Path())
+
+
 @pytest.mark.parametrize(
     "given",
     [
