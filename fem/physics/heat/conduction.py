@@ -15,6 +15,7 @@ from fem.base.errors import RunError
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.domain import Domain
 from fem.mesh.torn import torn
+from fem.solver.matrices import ROUND_OFF
 from fem.solver.options import Control
 from fem.solver.stage import Stage
 from fem.system.nodal import imposed_current
@@ -360,8 +361,8 @@ class Conduction(Observer):
             `T_max`, K; `heat_made`, `heat_reversible` (a part of it) and `heat_out`, W (2D: W/m);
             two errors over the work, or over RT/F times `scale` if that is more. `first_law` is of
             heat made, less the reversible, against work; `heat` of heat stored, lost, given and
-            made (over what passes boundaries either way, or is there over dt, if that is more:
-            round-off in an oven).
+            made, beyond the last bits of what is stored (over what passes boundaries either way, if
+            that is more, as in an oven).
         """
         if not self._ready:
             self.begin()
@@ -370,7 +371,8 @@ class Conduction(Observer):
         stored, lost, given = self._total("stored"), self.lost(), self._total("given")
         exchanged = self.exchanged()
         whole = max(abs(work), abs(given), scale * GAS_CONSTANT * self.start / FARADAY)
-        there = self._total("content") / self.s.dt if self.s.dt else 0.0
+        s, missed = self.s, abs(stored + lost - given - made)
+        last_bits = ROUND_OFF * s.time.recall * float(s.rate.value) * self._total("content")
         self.highest = self.zero + self._hottest()[0]
         self.require(self.zero - self._hottest(-self.rise.owned)[0], self.highest)
         return {
@@ -378,7 +380,7 @@ class Conduction(Observer):
             "heat_made": made,
             "heat_reversible": made - dissipated,
             "heat_out": lost,
-            "heat": abs(stored + lost - given - made) / max(whole, exchanged, there),
+            "heat": max(missed - last_bits, 0.0) / max(whole, exchanged),
             "first_law": abs(dissipated - work) / whole,
         }
 

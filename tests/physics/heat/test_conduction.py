@@ -250,6 +250,16 @@ def test_short_steps_far_from_the_surroundings() -> None:
     assert content * STORES == pytest.approx(10.0 * 135.0 * WIDTH * hot.s.t, rel=1e-5)
 
 
+def test_heat_that_is_lost_over_a_microsecond_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1e-5 of what comes from surroundings 135 K away, of which 2e-7 may be last bits."""
+    oven = {"counter": Surroundings(10.0, T0 + 135.0)}
+    ions = conducting(lambda T: 1.0, collector=0.0, counter=0.0)
+    hot = Hot(slab(20), (ions, Conduction((PLAIN,), oven)), scale=WIDTH)
+    lost = hot.heat.lost
+    monkeypatch.setattr(hot.heat, "lost", lambda: lost() + 1e-5 * hot.heat.exchanged())
+    assert hot.step(1e-6)["heat"] == pytest.approx(1e-5, rel=0.05)
+
+
 def test_one_after_the_other_is_as_together() -> None:
     """The error of a predicted T falls with the square of the step; at rest nothing is left."""
     gaps = []
