@@ -16,6 +16,7 @@ from fem.physics.pnp.space_charge import ROUND_OFF_SHARE, SpaceCharge, unknown_o
 from fem.solver.pattern import pattern
 from fem.system import verdicts
 from fem.system.ledger import Ledger
+from fem.system.leftover import Leftover
 from fem.system.part import Begun, Event, Observer
 from fem.system.system import System
 
@@ -44,7 +45,7 @@ class ChargeBooks(Observer):
 
     def __init__(self, model: SpaceCharge, fresh: bool = True):
         self.model, self.fresh = model, fresh
-        self.worst_drift, self.missed = 0.0, math.inf
+        self.worst_drift = 0.0
 
     def declare(self, s: System) -> None:
         """Add the ledgers of what comes in."""
@@ -65,8 +66,7 @@ class ChargeBooks(Observer):
             u.weight, u.relative = (lambda: volumes), True
         row = s.unknowns[unknown_of(model.ions[0])]
         self.ends = pattern(s, row, s.unknowns["phi"]).partner[pattern(s, row, row).edges]
-        s.unknowns["phi"].again = self._misses
-        s.preparers.append(self._look_anew)
+        s.unknowns["phi"].again = Leftover(s, self._gauss, LOST)
         s.gaps.append(self._voltage_gap)
         if model.held:
             for form in model.displacement():
@@ -147,16 +147,6 @@ class ChargeBooks(Observer):
         each = [s.integral(form) for form in self.charges] + [flux]
         ions = sum(abs(ion.z) * s.integral(self.contents[ion.name]) for ion in model.ions)
         return abs(sum(each)) / max(*map(abs, each), ROUND_OFF_SHARE * FARADAY * ions)
-
-    def _look_anew(self) -> None:
-        """Forget what the last step missed."""
-        self.missed = math.inf
-
-    def _misses(self) -> bool:
-        """Tell whether a step would lose charge that another iteration finds (collective)."""
-        share, last = self._gauss(), self.missed
-        self.missed = share
-        return bool(LOST < share < 0.3 * last)
 
     def _drift(self) -> tuple[float, float]:
         """Largest drift of an edge for the ion of most charge, RT/F, and share of large ones."""

@@ -22,15 +22,13 @@ from fem.physics.pnp.power import Spending
 from fem.physics.pnp.stern import SternLayers
 from fem.setup.electrode import Electrode, Wall
 from fem.system.edges import EdgeFlux
+from fem.system.leftover import Leftover
 from fem.system.system import System
 
 __all__ = ["Liquid", "SpaceCharge", "SurfaceCharge", "unknown_of"]
 
 Array = npt.NDArray[np.float64]
 
-#: Share of an ion that a step may make of nothing: Newton's method stops at a tolerance of
-#: currents, which long steps multiply.
-LEAK = 1e-11
 #: Share of all ions below which charge is round-off of their sum: 1e-10 of it, to which rows are
 #: solved, is the last bit of theirs.
 ROUND_OFF_SHARE = 1e-6
@@ -219,10 +217,9 @@ class SpaceCharge:
                 positive=True,
             )  # fmt: skip
             c.value.x.array[:] = ion.c0
-            c.again = functools.partial(self._leaks, ion)
+            content = FARADAY * max(abs(ion.z), 1) * (ion.c0 or self.c0)
+            c.again = Leftover.of_row(s, c, content * domain.volume(self.regions))
             c.foresee = functools.partial(foresee, CARRIER if ion.plates else RESTING)
-        self.leaks: dict[str, float] = {}
-        s.preparers.append(self.leaks.clear)
         for boundary in self.held:
             faces = domain.faces_of(boundary, self.regions)
             phi.fix(domain.nodes_on(phi.space, part, faces=faces), -self.U0, group=boundary)
@@ -296,19 +293,6 @@ class SpaceCharge:
         for layers in self.layers:
             layers.rows()
         s.reports.spend_by(Spending(self), smooth=True)
-
-    def _leaks(self, ion: Species) -> bool:
-        """The row of an ion still makes more of it than `LEAK`, and gets better (collective)."""
-        s, name, unit = self.s, unknown_of(ion), FARADAY * max(abs(ion.z), 1)
-        rate, u = float(s.rate.value), s.unknowns[unknown_of(ion)]
-        free = np.ones(len(u.owned), dtype=bool)
-        held = u.fixed_dofs()
-        free[held[held < len(free)]] = False
-        lost = s.domain.comm.allreduce(float(s.residuals[name][free].sum()), op=MPI.SUM)
-        content = unit * (ion.c0 or self.c0) * s.domain.volume(self.regions)
-        share = abs(lost) / (rate * content) if rate else 0.0
-        last, self.leaks[name] = self.leaks.get(name, np.inf), share
-        return bool(LEAK < share < 0.3 * last)
 
     def poisson(self, s: System, rho: Any = None) -> None:
         """Poisson's equation but for electrodes.

@@ -15,10 +15,11 @@ import ufl
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.case.species import Species
 from fem.case.turnover import Turnover
-from fem.compat import MPI, dfem, owned_size
+from fem.compat import dfem, owned_size
 from fem.mesh.spaces import space_on
 from fem.physics.species.neutrality import Neutrality
 from fem.setup.media import Dissolved
+from fem.system.leftover import Leftover
 from fem.system.system import System
 from fem.system.unknown import Split
 
@@ -31,9 +32,6 @@ Array = npt.NDArray[np.float64]
 TRACE = 1e-30
 #: Degree of quadrature of what liquid carries through an edge; exact for Poiseuille's flow.
 FLOW_DEGREE = 4
-#: Share of an ion that a step may make of nothing: Newton's method stops at a tolerance of
-#: currents, which long steps multiply.
-LEAK = 1e-11
 
 
 @dataclass(frozen=True)
@@ -202,9 +200,6 @@ class Solution:
         for k, u in enumerate(self.mu, 1):
             u.judged = functools.partial(self._judged, k)
             u.rounded = self.volts  # c changes by a factor e
-            u.again = functools.partial(self._leaks, k)
-        self.leaks = np.full(len(self.ions), np.inf)
-        s.preparers.append(lambda: self.leaks.fill(np.inf))
 
     @property
     def volts(self) -> float:
@@ -350,22 +345,6 @@ class Solution:
 
     # -- rows ----------------------------------------------------------------------------------
 
-    def _leaks(self, ion: int) -> bool:
-        """The balance of an ion still misses some of it, less than at the last look (collective).
-
-        Args:
-            ion: its number.
-        """
-        s, u = self.s, self.mu[ion - 1]
-        free = np.ones(len(u.owned), dtype=bool)
-        held = u.fixed_dofs()
-        free[held[held < len(free)]] = False
-        lost = s.domain.comm.allreduce(float(s.residuals[u.name][free].sum()), op=MPI.SUM)
-        rate = float(s.rate.value)
-        share = abs(lost) / (rate * self.units[ion]) if rate else 0.0
-        last, self.leaks[ion] = self.leaks[ion], share
-        return bool(LEAK < share < 0.3 * last)
-
     def _keep_found(self) -> None:
         """Keep ions as the potentials were solved with, where they are solved for once more."""
         s, self.found, self.found_c = self.s, [u.value for u in self.mu], self.c
@@ -454,8 +433,6 @@ class Solution:
             s.preparers.append(functools.partial(self._foresee, k))
         s.define("c_lagged", self.lagged[0], self.part)
         s.fields["c"] = self.space, self.part
-        for u in self.mu:
-            u.again = None  # currents are those that were found; steps of a front are short
 
     def _foresee(self, k: int) -> None:
         self.lagged[k].x.array[:] = self.everywhere()[k]
@@ -534,7 +511,10 @@ class Solution:
         pores = sum((1.0 if m.moving else m.porosity) * w * s.domain.dx(m.regions)
                     for m in self.media if m.kappa is None)
         volume = s.integral(s.form(ufl.as_ufl(1.0) * pores))
-        self.units = [max(abs(ion.z), 1) * FARADAY * ion.c0 * volume for ion in self.ions]  # A s
+        if not self.grows:  # there currents are those that were found, and steps are short
+            for u, ion in zip(self.mu, self.ions[1:], strict=True):
+                content = max(abs(ion.z), 1) * FARADAY * ion.c0 * volume
+                u.again = Leftover.of_row(s, u, content)
         self._keep_found()
         for medium in self.media:
             dx = self._dx(medium)
