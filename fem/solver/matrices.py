@@ -368,10 +368,10 @@ class Condensed:
         self.row = [block(index, j) for j in self.keep]
         self.diagonal = block(index, index)
         self.sizes = [block(i, i).getLocalSize()[0] for i in self.keep]
-        self.pairs = {
+        self.pairs = {  # two that meet nowhere have no block, such as phi_s and a film on the foil
             (a, b): local.meet(self.names[a], self.names[b])
-            for a in range(len(self.keep)) for b in range(len(self.keep))
-            if self.column[a] and self.row[b]
+            for a, i in enumerate(self.keep) for b, j in enumerate(self.keep)
+            if self.column[a] and self.row[b] and block(i, j)
         }
         self.inverse = self.diagonal.createVecRight()
 

@@ -79,6 +79,19 @@ def test_walls_with_other_films_or_none(tmp_path: Path) -> None:
     assert abs(summary["efficiency"] - left) < 1e-8
 
 
+def test_a_film_on_the_foil_alone(tmp_path: Path) -> None:
+    """No block joins a host without a film to the film, and eliminating q asks for none."""
+    one_step = [{"step": "plate", "current_density": "10 A/m^2", "duration": "2 s"}]
+    case = Case.from_dict(sheets(sei=FILMS[1:], protocol=one_step,
+                                 regions={"host_*": {"material": "Cu"}},
+                                 solver={"kind": "iterative"}))
+    result = run(case, tmp_path)
+    numbers(result)
+    y, L = result.points("walls")[:, 1], result.array("L_sei", block="walls")
+    assert L[y < 1e-9].min() > 10e-9
+    assert (L[y > 1e-9] < 1e-30).all()
+
+
 def test_solvers_agree(tmp_path: Path) -> None:
     """An iterative solver finds what the direct one does."""
     direct = solved(str(tmp_path / "direct"), solver={"kind": "direct"})
