@@ -65,7 +65,7 @@ def _units(model: Model, segment: Segment, dilute: bool) -> Iterator[Cause]:
                     else shown)
     elif segment.voltage is not None:
         held = float(segment.voltage.at(t=0.0))
-        odd = abs(held) > MAX_OHMIC_DROP
+        odd = abs(held - model.system.rest) > MAX_OHMIC_DROP
         yield Cause("unit", odd, f"unit: {held:g} V are held; check the unit of voltage" if odd
                     else f"{held:g} V are held")
 

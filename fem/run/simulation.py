@@ -417,7 +417,8 @@ class Simulation:
         if held and not self.once and abs(voltage) > MAX_HELD_VOLTAGE:
             self.remarks.add("volts", f"{segment.label}: {voltage:.4g} V is held, which no cell "
                              "has; check the unit of voltage")
-        odd = share <= MIN_DENSITY if held else segment.sign and abs(voltage) > MAX_OHMIC_DROP
+        drop = abs(voltage - self.s.rest)  # opposite a cathode some volts are no drop
+        odd = share <= MIN_DENSITY if held else segment.sign and drop > MAX_OHMIC_DROP
         if not odd:
             return
         if joined(self.model):

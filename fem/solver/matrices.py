@@ -109,19 +109,18 @@ class Assembly:
                     block.assemble(moment)
 
     def _drift(self) -> None:
-        """Find what the last bits of other unknowns change in the rows of potentials.
+        """Find what last bits of other unknowns change in rows of potentials, and the reverse.
 
         Diffusion of c enters the row of phi_l and cancels its migration: over short cells both are
-        far larger than what is left of them.
+        far larger than what is left of them. Migration enters the row of c: opposite a cathode the
+        last bit of some volts drives more than the tolerance of a cell at rest.
         """
         stage = self.stage
         for u, row in zip(stage.unknowns, self.smooth, strict=True):
-            if not u.potential:
-                continue
             drift = np.zeros(len(u.owned))
             for other, matrix in zip(stage.unknowns, row, strict=True):
                 alike = other.part is u.part and (other.degree, other.shape) == (u.degree, u.shape)
-                if matrix is not None and not other.potential and alike:
+                if matrix is not None and other.potential != u.potential and alike:
                     slope = matrix.getDiagonal().array_r
                     drift += float(np.finfo(float).eps) * np.abs(slope * other.owned)
             self.drifts[u.name] = drift
@@ -153,21 +152,21 @@ class Assembly:
         """
         s = self.stage.system
         unknown = s.unknowns[name]
-        x, nothing = np.maximum(np.abs(unknown.owned), unknown.rounded), np.zeros(0)
+        x = np.maximum(np.abs(unknown.owned), unknown.rounded)
+        nothing = np.zeros(len(x))
         whole, reacts = self.slopes.get(name, (nothing, nothing))
+        drift = self.drifts.get(name, nothing)
         if not unknown.potential:
-            stored = ROUND_OFF * s.time.recall * whole * x[: len(whole)]
-            return stored + self.drifts.get(name, 0.0), stored
+            stored = ROUND_OFF * s.time.recall * whole * x
+            return stored + drift, stored
         voltage = np.abs(s.voltage.x.array[:1]).sum()  # phi_s is stored as its difference from it
-        reacting = ROUND_OFF * reacts * (x + voltage)[: len(reacts)]
-        drift = self.drifts.get(name, 0.0)
+        reacting = ROUND_OFF * reacts * (x + voltage)
         if name in self.flows:
             flows = self.flows[name]
             stored = ROUND_OFF * s.time.recall * np.abs(flows.total) * x * ~flows.held
-            beside = stored + reacting if len(reacting) else stored
             flowing, leaving = flows.noise(unknown.owned)
-            return flowing + drift + beside, leaving + beside
-        return ROUND_OFF * whole * x[: len(whole)] + reacting + drift, reacting
+            return flowing + drift + stored + reacting, leaving + stored + reacting
+        return ROUND_OFF * whole * x + reacting + drift, reacting
 
     def fill(self) -> None:
         """Bring the matrix to the present iterate."""

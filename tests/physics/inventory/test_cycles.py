@@ -135,8 +135,9 @@ def test_a_cathode_is_its_voltage_behind_a_resistance(tmp_path):
     for R in (5.0, 45.0):  # ohm cm2
         counter = CATHODE | {"resistance": f"{R} ohm*cm^2"}
         protocol = [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "600 s"}]
-        series = run(tmp_path / f"{R}", counter=counter, protocol=protocol).series
-        found[R] = series
+        result = run(tmp_path / f"{R}", counter=counter, protocol=protocol)
+        found[R] = result.series
+        assert not any("no cell has" in text for text in result.summary["warnings"])
     low, high = found[5.0], found[45.0]
     assert low["t"] == pytest.approx(high["t"], rel=1e-6)
     drop = 1e-3 * (45.0 - 5.0)
@@ -148,3 +149,19 @@ def test_a_cathode_is_its_voltage_behind_a_resistance(tmp_path):
     rest = -low["voltage"] - U - 1e-3 * 5.0  # kinetics, salt and ohmic drop: 10 A/m2 over 30 um
     late = low["t"] > 100.0
     assert np.ptp(rest[late]) < 2e-3 and 0.02 < rest[late].mean() < 0.06
+
+
+def test_a_cell_of_four_volts_comes_to_rest_after_a_hold(tmp_path):
+    """At rest it has U of its state; the last bits of phi_l in the row of c are no residual."""
+    protocol = [{"step": "hold", "voltage": "-4.2 V", "duration": "60 s"},
+                {"step": "rest", "duration": "300 s"}]  # fmt: skip
+    result = run(
+        tmp_path, counter=CATHODE | {"state": 0.11}, protocol=protocol,
+        geometry={"family": "planar", "length": "50 um", "size": "1 um", "size_width": "10 um"},
+        initial={"plated_charge": "16000 C/m^2"}, time={"dt0": "1 s", "tolerance": 1e-3},
+    )
+    state = result.series["counter_left"][-1] / 18000.0
+    U = np.interp(state, [0.0, 0.1, 0.9, 1.0], [4.6, 4.2, 3.6, 3.0])
+    assert result.series["voltage"][-1] == pytest.approx(-U, abs=1e-6)
+    assert result.summary["steps"] < 40
+    assert result.summary["rejected"] < 5
