@@ -334,6 +334,26 @@ class Corners:
             out += self.value(nodes, moment) * around
         return out
 
+    def at_corners(self, vectors: dict[Term, list[Term | None]], moment: Moment) -> Array:
+        """The integral of a vector times each hat function over each cell, by the vertex rule.
+
+        Args:
+            vectors: factor of nodes -> vector of factors of cells.
+            moment: values of terms at this state.
+
+        Returns:
+            Of each corner, direction, and cell.
+        """
+        out = np.zeros((len(self.corners), self.dim, len(self.cells)))
+        for nodes, vector in vectors.items():
+            s = self.value(nodes, moment)
+            s = s[self.corners] if np.ndim(s) else s
+            for k, part in enumerate(vector):
+                if part is not None:
+                    out[:, k] += s * self.value(part, moment)
+        out *= self.share
+        return out
+
     def around(self, *cells: Array) -> Array:
         """The sum over the cells around each point: of one value a cell, or of one a corner."""
         each = cells if len(cells) > 1 else cells * len(self.corners)
@@ -422,44 +442,16 @@ class Bilinear:
     def entries(self, moment: Moment) -> Array:
         """Values of all other terms, at the places of the pattern."""
         where, there = self.where, self.there
-        nodes = there.nodes_of(self.row.space)
         out = np.zeros(where.size)
         if self.plain:
+            nodes = there.nodes_of(self.row.space)
             out[where.diagonal[nodes]] = there.at_points(self.plain, moment)
         # The product of b at a corner with the slope of each: the corner is the column of it where
         # the test function has the slope, and the row where the trial function has it.
-        for vectors, transposed in ((self.by_row, False), (self.by_column, True)):
-            for s, w in vectors.items():
-                found = self._sloping(w, transposed, moment)
-                values = there.value(s, moment)
-                if np.ndim(values):
-                    at = np.zeros(len(where.partner))
-                    at[nodes] = values
-                    values = where.spread(at, columns=not transposed)
-                    values *= found
-                    out += values
-                else:
-                    out += values * found
-        return out
-
-    def _sloping(self, w: list[Term | None], transposed: bool, moment: Moment) -> Array:
-        """(w u, grad v), w a vector a cell, or (w . grad u, v) transposed, by the vertex rule."""
-        there, where = self.there, self.where
-        steady = all(part is None or part.constant is not None for part in w)
-        key = id(there), transposed, *(None if part is None else part.constant for part in w)
-        if steady and key in where.steady:
-            return where.steady[key]
-        flow = [None if part is None else there.share * there.value(part, moment) for part in w]
-        along = np.stack([
-            np.asarray(sum(s * f for s, f in zip(slope, flow, strict=True) if f is not None))
-            for slope in there.slopes
-        ])  # slope, perhaps corner, cell
-        each = along if along.ndim == 3 else [[slope] * len(along) for slope in along]
-        out = where.gathered(
-            self.cells, lambda row, column: each[column][row] if transposed else each[row][column]
-        )
-        if steady:
-            where.steady[key] = out
+        for vectors, places in ((self.by_row, "rdc,kdc->rkc"), (self.by_column, "kdc,rdc->rkc")):
+            if vectors:
+                b = there.at_corners(vectors, moment)
+                out += where.gathered(self.cells, np.einsum(places, there.slopes, b))
         return out
 
 

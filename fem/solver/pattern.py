@@ -8,7 +8,6 @@ PETSc the list of places.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
@@ -64,7 +63,6 @@ class Pattern:
         edges: row's nodes at the ends of each edge, (2, edges), the lower number first.
         edge_of: edge between each two corners, in the order of `pairs`, (cells, pairs).
         size: how many values a matrix has. diagonal: place of each row's node among them.
-        steady: values that never change, by what they are of.
     """
 
     def __init__(self, system: System, row: Unknown, column: Unknown):
@@ -94,7 +92,6 @@ class Pattern:
         self.diagonal[self.nodes] = np.arange(first, self.size, dtype=np.int32)
         points = row.space.tabulate_dof_coordinates()[:, :dim]
         self._products = self._stiff(gradients(points[self.corners]))
-        self.steady: dict[Any, Array] = {}
         # By the array that is asked for; it is kept, so that its id stays its own.
         self._positions: dict[int, tuple[Any, npt.NDArray[np.int32]]] = {}
         self._prototype: Any = PETSc.Mat().createAIJ(
@@ -170,31 +167,24 @@ class Pattern:
             self._positions[id(cells)] = cells, at[part.inverse[cells]]
         return self._positions[id(cells)][1]
 
-    def spread(self, x: Array, columns: bool) -> Array:
-        """Values at the row's nodes, for each value of a matrix that of its row or its column."""
-        ends = self.edges[::-1] if columns else self.edges
-        return np.concatenate([x[ends[0]], x[ends[1]], x[self.nodes]])
-
-    def gathered(
-        self, cells: npt.NDArray[np.int32], entry: Callable[[int, int], Array]
-    ) -> Array:
-        """Values of a matrix from those of cells, one pair of corners after the other.
+    def gathered(self, cells: npt.NDArray[np.int32], entries: Array) -> Array:
+        """Values of a matrix from those of cells.
 
         Args:
             cells: from `position`.
-            entry: row, column, both corners -> this entry of the matrix of each of them.
+            entries: of the matrix of each of them, (row, column, cell), both corners.
         """
         count, out = self.edges.shape[1], np.zeros(self.size)
         lower, upper, diagonal = np.split(out, [count, 2 * count])
         corners = [self.corners[cells, k] for k in range(self.corners.shape[1])]
         for (i, j), edges in zip(self.pairs, self.edge_of.T, strict=True):
             edge, upward = edges[cells], corners[i] < corners[j]
-            one, other = entry(i, j), entry(j, i)
+            one, other = entries[i, j], entries[j, i]
             lower += np.bincount(edge, np.where(upward, one, other), count)
             upper += np.bincount(edge, np.where(upward, other, one), count)
         for k, corner in enumerate(corners):
             place = self.diagonal[corner] - 2 * count
-            diagonal += np.bincount(place, entry(k, k), len(diagonal))
+            diagonal += np.bincount(place, entries[k, k], len(diagonal))
         return out
 
     def find(self, rows: npt.NDArray[Any], columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
