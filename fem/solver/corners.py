@@ -43,7 +43,9 @@ from fem.solver.pattern import Pattern, gradients
 from fem.system.system import System
 from fem.system.unknown import Unknown
 
-__all__ = ["Bilinear", "Corners", "Linear", "Moment", "NotAtCornersError", "merged"]
+__all__ = [
+    "Bilinear", "Corners", "Functional", "Linear", "Moment", "NotAtCornersError", "merged", "taken",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
 
@@ -363,6 +365,31 @@ class Corners:
 # -- forms -------------------------------------------------------------------------------------
 
 
+class Functional:
+    """An integral over each cell, by the vertex rule.
+
+    Args:
+        system: whose form it is.
+        integral: with a test function that is constant on each cell.
+        test: that function.
+
+    Raises:
+        NotAtCornersError: it is not of this kind.
+
+    Attributes:
+        cells: of the whole mesh.
+    """
+
+    def __init__(self, system: System, integral: Any, test: Any):
+        self.there = _corners(system, integral)
+        self.cells = self.there.cells
+        self.terms = self.there.read(integral.integrand(), {test: 1.0})
+
+    def by_cell(self, moment: Moment) -> Array:
+        """Its value on each of `cells`."""
+        return self.there.integral(self.terms, moment)
+
+
 class Linear:
     """The vector of an integral, by the vertex rule.
 
@@ -466,6 +493,17 @@ def _by_node(terms: Sequence[Sum]) -> dict[Term, list[Term | None]]:
             else:
                 raise NotAtCornersError("a sum over cells")
     return out
+
+
+def taken(form: Any, take: Callable[[Any], Any]) -> tuple[list[Any], list[Any]]:
+    """Results of `take` for the integrals that it can take at corners, and all other integrals."""
+    found, others = [], []
+    for integral in merged(form):
+        try:
+            found.append(take(integral))
+        except NotAtCornersError:
+            others.append(integral)
+    return found, others
 
 
 def merged(form: Any) -> list[Any]:

@@ -10,7 +10,7 @@ integrated, by any quadrature rule, and the rest is one product with the shapes 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ufl.corealg.traversal import unique_pre_traversal
 
 from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
 from fem.mesh.spaces import space_on
-from fem.solver.corners import Bilinear, Linear, Moment, NotAtCornersError, merged
+from fem.solver.corners import Bilinear, Linear, Moment, taken
 from fem.solver.edges import AlongEdges, EdgeSlope
 from fem.solver.pattern import Pattern, pattern, product
 from fem.system.system import System
@@ -60,7 +60,7 @@ class Vector:
         self, system: System, form: Any, row: Unknown, along: Sequence[AlongEdges] = ()
     ):
         self.system, self.row = system, row
-        self.quick, others = _sorted(form, lambda integral: Linear(system, integral, row))
+        self.quick, others = taken(form, lambda integral: Linear(system, integral, row))
         self.quick += along
         self.other = system.form(ufl.Form(others)) if others else None
 
@@ -107,7 +107,7 @@ class Block:
             self.matrix = self.beside.matrix
             return
         self.where = where = pattern(system, row, column)
-        self.quick, slow = _sorted(form, lambda i: Bilinear(system, i, row, column, where))
+        self.quick, slow = taken(form, lambda i: Bilinear(system, i, row, column, where))
         self.quick += along
         fits = [Stiffness.fits(ufl.Form([i]), row, column) for i in slow]
         stiff = [i for i, does in zip(slow, fits, strict=True) if does]
@@ -201,17 +201,6 @@ class Block:
 def _plain(unknown: Unknown) -> bool:
     """A number at each vertex."""
     return unknown.degree == 1 and unknown.shape == ()
-
-
-def _sorted(form: Any, take: Callable[[Any], Any]) -> tuple[list[Any], list[Any]]:
-    """Results of `take` for the integrals that it can take, and all other integrals."""
-    taken, others = [], []
-    for integral in merged(form):
-        try:
-            taken.append(take(integral))
-        except NotAtCornersError:
-            others.append(integral)
-    return taken, others
 
 
 class Assembled:

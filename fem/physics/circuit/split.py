@@ -36,6 +36,7 @@ from fem.base.errors import RunError
 from fem.compat import MPI, dfem
 from fem.contract.physics import VOLTAGE_PARTS
 from fem.mesh.spaces import space_on
+from fem.solver.corners import Functional, Moment, taken
 from fem.system.system import System
 
 __all__ = ["BY_REGION", "Split"]
@@ -76,15 +77,23 @@ class Split:
         functionals = {
             **s.reports.spent, "elsewhere": elsewhere, "rest_counter": s.ports.sums["energy"],
         }  # fmt: skip
+        mesh = s.domain.mesh
+        one = ufl.TestFunction(space_on(mesh, ("DG", 0)))
         element = ("DG", 0, (max(len(functionals), 1),))  # one kernel gives all parts in each cell
-        v = ufl.TestFunction(space_on(s.domain.mesh, element))
+        v = ufl.TestFunction(space_on(mesh, element))
         forms = {
-            part: [form for f in found if isinstance(form := f(v[k]), ufl.Form)]
-            for k, (part, found) in enumerate(functionals.items())
+            part: [form for f in found if isinstance(form := f(one), ufl.Form)]
+            for part, found in functionals.items()
         }
         self.parts = list(functionals)
-        terms = [form for found in forms.values() for form in found]
-        self.form = s.form(sum(terms[1:], terms[0])) if terms else None
+        self.at_corners: list[tuple[int, Functional]] = []
+        slow = []
+        for k, found in enumerate(forms.values()):
+            for form in found:
+                quick, others = taken(form, lambda integral: Functional(s, integral, one))
+                self.at_corners += [(k, functional) for functional in quick]
+                slow += [i.reconstruct(ufl.replace(i.integrand(), {one: v[k]})) for i in others]
+        self.form = s.form(ufl.Form(slow)) if slow else None
         given = {part for part, found in forms.items() if found}
         given |= {part for reaction in self.nodal for part in reaction.spends}
         self.names = [part for part in VOLTAGE_PARTS if part in given]
@@ -123,6 +132,11 @@ class Split:
                 local[k] = np.bincount(
                     tags[: len(values)], weights=values[:, k], minlength=local.shape[1]
                 )
+        moment = Moment()
+        for k, functional in self.at_corners:
+            local[k] += np.bincount(
+                tags[functional.cells], functional.by_cell(moment), local.shape[1]
+            )
         extra = dict.fromkeys(self.names, 0.0)
         for account in self.nodal if accounts is None else accounts:
             for part, power in account.spending().items():
