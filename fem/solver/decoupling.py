@@ -45,6 +45,7 @@ class Decoupling:
 
     Attributes:
         matrix: of the freed fields, to be preconditioned by `pc`.
+        lower: its blocks below the diagonal.
         pc: the preconditioner inside.
     """
 
@@ -85,6 +86,13 @@ class Decoupling:
                 self.others.append((other, rows[self.c][k]))
         self.freed = structure(self.block, self.moved)
         self.matrix = PETSc.Mat().createNest(rows, comm=comm)
+        # Fields solved so far enter the rows of later ones by these blocks; the own one of a row
+        # would only be multiplied with zero. PETSc asks for one in the first row, too.
+        lower: list[list[Any]] = [
+            [m if j < i or i == 0 else None for j, m in enumerate(row)]
+            for i, row in enumerate(rows)
+        ]
+        self.lower = PETSc.Mat().createNest(lower, *self.matrix.getNestISs(), comm=comm)
         self.pc = PETSc.PC().create(comm)
 
     def renew(self) -> None:
@@ -107,6 +115,7 @@ class Decoupling:
         self.salt.copy(self.block, _SAME)
         self.block.axpy(1.0, self.moved, self.freed)
         self.matrix.assemble()
+        self.lower.assemble()
 
     # -- called by PETSc -----------------------------------------------------------------------
 
@@ -137,7 +146,7 @@ class Decoupling:
 
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""
-        mine = (self.pc, self.matrix, self.own, self.block, self.moved)
+        mine = (self.pc, self.lower, self.matrix, self.own, self.block, self.moved)
         moved = (matrix for _, matrix in self.others)
         for thing in (*mine, *moved, self.take, self.right, self.of_phi, self.of_c):
             thing.destroy()

@@ -258,7 +258,8 @@ class LinearSolver:
             pc.setPythonContext(Callee(self.decoupling))
             pc, prefix = self.decoupling.pc, f"{prefix}inside_"
             pc.setOptionsPrefix(prefix)
-            pc.setOperators(self.decoupling.matrix)
+            pc.setOperators(self.decoupling.lower, self.decoupling.matrix)
+            options["pc_fieldsplit_off_diag_use_amat"] = True
             outer = {k: v for k, v in options.items() if k.startswith("ksp_")}
         with quiet_options(prefix, options), quiet_options(self.prefix, outer):
             rows, _ = self.operator.getNestISs()
