@@ -500,7 +500,7 @@ def test_ranks_agree(serial, mpirun, ranks):
 class Clock:
     """A system as a `Stepper` needs it; its error grows with the step as `law` says."""
 
-    history, t, dt = 3, 0.0, 0.0
+    time, t, dt = SimpleNamespace(history=3), 0.0, 0.0
     foreseen, limits, hints = (), (), SimpleNamespace(tight=False)
     domain = SimpleNamespace(comm=MPI.COMM_SELF)
 
