@@ -62,7 +62,10 @@ class LinearSolver:
         names: unknowns that it sees. sizes: how many owned values each has.
         decoupling: the preconditioner that frees salt from potential, None where there is none.
         by_node: the one that takes all unknowns of a node at once, None where it is not taken.
-        new: the preconditioner is that of the present matrix.
+        new: the preconditioner was made for the present matrix, from scratch.
+        pace: iterations a decade that it took then.
+        wasted: iterations more than by that pace, in all solves since.
+        tired: they are worth a preconditioner from scratch, which the next matrix gets.
         factored_left: matrices still to be factorised after a failure.
     """
 
@@ -99,7 +102,7 @@ class LinearSolver:
         self.ksp = PETSc.KSP().create(comm)
         self.ksp.setOptionsPrefix(self.prefix)
         self.ready = self.new = self.tired = False
-        self.best_pace = 1.0
+        self.pace, self.wasted = 1.0, 0.0
         self.factored_left = 0
         self.factors: Any = None
         self.with_voltage: Bordered | None = None
@@ -159,14 +162,17 @@ class LinearSolver:
 
     def begin(self) -> None:
         """A Newton solve begins: the state is another one."""
-        if self.with_voltage is not None:
-            self.with_voltage.forget()
+        self._forget_border()
 
     def update(self, fresh: bool = False) -> int:
         """Take the matrix just filled; 1 if the solver was set up anew, 0 if it kept its set-up.
 
+        From scratch takes several times as long as to take new values into what is there, as
+        multigrid then keeps its aggregates. These are of the values that they were chosen by: once
+        metal fills pores that were empty they no longer suit.
+
         Args:
-            fresh: set up anew in any case.
+            fresh: take the values of this matrix in any case.
         """
         if self.factors is not None:
             self.factors.destroy()
@@ -177,35 +183,35 @@ class LinearSolver:
             self.operator = self.stage.parts.flat()
         if self.condensed is not None:
             self.condensed.update()
-        if not self.ready:
-            self.ksp.reset()
-            self.ready = self._holds(self._configure)
-            self.new = True
+        if self.tired or not self.ready:
+            self._begin_anew()
             return 1
         self.ksp.setOperators(self.operator)
         if self.direct:
             return 1
-        self.new = self.tired or fresh
-        if self.new:
-            self._renew()
-        return int(self.new)
+        self.new = False
+        if fresh:
+            self._forget_border()
+            self.ksp.getPC().setReusePreconditioner(False)
+        return int(fresh)
 
     def renew(self) -> bool:
         """After a failure: set up a new preconditioner, False if it is new already."""
         if self.direct or self.new:
             return False
-        self.tired = True
-        self._renew()
+        self._begin_anew()
         return True
 
-    def _renew(self) -> None:
-        """Let the next solve set up its preconditioner from the present matrix."""
-        if self.decoupling is not None and self.tired:
-            self.decoupling.renew()
+    def _begin_anew(self) -> None:
+        """Set up the solver from scratch."""
+        self._forget_border()
+        self.ksp.reset()
+        self.ready = self._holds(self._configure)
+        self.new, self.tired = True, False
+
+    def _forget_border(self) -> None:
         if self.with_voltage is not None:
             self.with_voltage.forget()
-        self.ksp.getPC().setReusePreconditioner(False)
-        self.new, self.tired = True, False
 
     def _configure(self) -> None:
         """Choose the linear solver; PETSc's command line wins."""
@@ -254,6 +260,7 @@ class LinearSolver:
             return
         if self.decoupling is not None:
             self.decoupling.renew()
+            self.decoupling.pc.reset()
             pc.setType("python")
             pc.setPythonContext(Callee(self.decoupling))
             pc, prefix = self.decoupling.pc, f"{prefix}inside_"
@@ -301,12 +308,11 @@ class LinearSolver:
     def _watch(self, iterations: int) -> None:
         """Decide from the cost of a solve, per decade of its tolerance, whether to go on so."""
         decades = max(-math.log10(self.rtol), 1.0)
-        pace = iterations / decades
+        self.ksp.getPC().setReusePreconditioner(True)
         if self.new:
-            self.best_pace = max(pace, 1.0)
-            self.ksp.getPC().setReusePreconditioner(True)
-        elif pace > self.options.patience * self.best_pace:
-            self.tired = True
+            self.pace, self.wasted = max(iterations / decades, 1.0), 0.0
+        self.wasted += max(iterations - self.pace * decades, 0.0)
+        self.tired = self.wasted > self.options.patience
 
     # -- solves --------------------------------------------------------------------------------
 

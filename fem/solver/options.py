@@ -37,8 +37,9 @@ class Options:
         direct_limit_definite: the same in 3D of an unknown that conjugate gradients take
             (`scripts/bench/heat.py`).
         direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
-        patience: the preconditioner is kept until a solve needs this many times the iterations it
-            needed when it was new (with `fem.solver.decoupling` it is set up anew in each step).
+        patience: iterations more than when it was new that all solves may take until the
+            preconditioner is made from scratch; about what that takes. (Where metal grows, and with
+            `fem.solver.decoupling`, it takes up new values in each step.)
     """
 
     kind: str = "auto"
@@ -47,7 +48,7 @@ class Options:
     max_newton: int = 30
     max_potential_step: float = 0.2
     linear_rtol: float = 1e-7
-    patience: float = 1.6
+    patience: float = 20.0
     direct_limit_2d: int = 15_000
     direct_limit_3d: int = 10_000
     direct_limit_definite: int = 2_000

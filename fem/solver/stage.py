@@ -272,7 +272,7 @@ class Stage:
         self.parts.begin()
         solver = self.solver
         solver.begin()
-        fresh = solver.decoupling is not None  # a step moves the reactions to other nodes
+        fresh = s.hints.lasting or solver.decoupling is not None  # a step changes the rows
         # The solution itself is judged, too, far below the tolerance of rows.
         exact = any(u.again for u in self.unknowns)
         residual, norm, gap = self._state(control, seek)

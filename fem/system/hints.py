@@ -14,7 +14,8 @@ class Hints:
 
     Attributes:
         even_mesh: cells are of one size where it matters, so that smoothed aggregation pays.
-        lasting: matrices change little from step to step, so that preconditioners last.
+        lasting: matrices keep their places and change their values from step to step;
+            preconditioners take up the new ones.
         tight: unknowns are coupled so closely that only a factorisation solves for them (in 2D),
             and that Newton's method takes its steps whole: residuals say little of their worth.
         lags: after a jump of what is imposed potentials are found with time going on, as charge is

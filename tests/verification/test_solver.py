@@ -15,6 +15,7 @@ from fem import Case
 from fem.compat import MPI, dfem
 from fem.mesh.domain import Domain
 from fem.mesh.partition import column_of, destinations
+from fem.mesh.spaces import space_on
 from fem.run.simulation import PRIMARY, Simulation
 from fem.solver import pattern
 from fem.solver.linear import LinearSolver
@@ -168,6 +169,37 @@ def test_sums_of_rows_are_those_of_what_is_stored_and_exchanged() -> None:
     stored = Block(system, rest, u, u)
     stored.assemble()
     assert stored.sums() is None
+
+
+def test_a_poor_preconditioner_is_set_up_from_scratch() -> None:
+    """Aggregates of an empty pore do not suit it once metal fills two thirds: the next ones do."""
+    domain = box((0, 0), (1.0, 1.0), (60, 60))
+    system = System(domain)
+    system.hints.even_mesh = system.hints.lasting = True
+    u = system.add("u", domain.subdomain(("electrolyte",)))
+    k = dfem.Function(space_on(domain.mesh, ("DG", 0)))
+    dx, ds = domain.dx(("electrolyte",)), domain.ds((("collector", "electrolyte"),))
+    flux = k * ufl.inner(ufl.grad(u.value), ufl.grad(u.test))
+    system.row("u", (flux + 1e-3 * u.value * u.test) * dx - u.test * ds)
+    options = Options("iterative", 1e-9)
+
+    def iterations(stage: Stage, height: float) -> int:
+        def conducts(x: Any) -> Any:
+            island = np.hypot(4 * x[0] % 1 - 0.5, 4 * x[1] % 1 - 0.5) < 0.3
+            return np.where((x[1] < height) & ~island, 1e-6, 1.0)
+
+        k.interpolate(conducts)
+        u.value.x.array[:] = 0.0
+        outcome = stage.solve(Control(None), 1.0)
+        assert outcome.converged
+        return outcome.linear
+
+    kept = Stage(system, ["u"], options, drives=False)
+    empty, filled, later = (iterations(kept, height) for height in (0.0, 0.6, 0.6))
+    new = iterations(Stage(system, ["u"], options, drives=False), 0.6)
+    print("krylov", empty, filled, later, "new", new)
+    assert filled > 3 * new
+    assert later <= new + 2  # aggregates begin at random
 
 
 def _one_field(comm: MPI.Comm) -> tuple[System, Unknown]:
