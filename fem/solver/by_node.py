@@ -3,7 +3,8 @@
 Field by field, each ion waits for a potential that the others have just changed: with layers of
 charge that are thin beside the cell, or strong drift, iterations multiply. Here values are sorted
 by node, rows and columns scaled to a diagonal of 1, and multigrid aggregates whole nodes; its
-smoother is an incomplete factorisation in blocks of them.
+smoother is an incomplete factorisation of them. A node that has not all unknowns, as within a host
+or a dielectric, gets rows `x = 0` in their place.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fem.compat import PETSc
+from fem.compat import PETSc, owned_size
 
 if TYPE_CHECKING:
     from fem.solver.problem import Blocks
@@ -21,7 +22,7 @@ __all__ = ["ByNode"]
 
 
 class ByNode:
-    """Preconditioner of a matrix whose unknowns all live on the same nodes.
+    """Preconditioner of a matrix whose unknowns live on nodes that some of them share.
 
     Args:
         solver: whose matrix it takes.
@@ -33,50 +34,64 @@ class ByNode:
     def __init__(self, solver: Blocks):
         self.solver, self.fields = solver, len(solver.names)
         comm: Any = solver.operator.comm
-        rows, _ = solver.operator.getNestISs()
-        places = np.stack([field.getIndices() for field in rows], axis=1)
-        self.order = PETSc.IS().createGeneral([*places.ravel()], comm=comm)
+        s = solver.stage.system
+        unknowns = [s.unknowns[name] for name in solver.names]
+        points = [s.domain.vertices(u.space, u.part)[: owned_size(u.space)] for u in unknowns]
+        nodes, node_of = np.unique(np.concatenate(points), return_inverse=True)
+        field_of = np.repeat(np.arange(self.fields), [len(p) for p in points])
+        self.place = node_of * self.fields + field_of  # of each value, sorted by node
+        gaps = np.setdiff1d(np.arange(len(nodes) * self.fields), self.place)
+        filling = PETSc.Mat().createAIJ(((len(gaps), None), (len(gaps), None)), nnz=1, comm=comm)
+        filling.setUp()
+        filling.assemble()
+        filling.shift(1.0)
+        block = solver.operator.getNestSubMatrix
+        blocks: Any = [[block(i, j) for j in range(self.fields)] for i in range(self.fields)]
+        blocks = [*([*row, None] for row in blocks), [None] * self.fields + [filling]]
+        self.whole = PETSc.Mat().createNest(blocks, comm=comm)
+        rows = np.concatenate([field.getIndices() for field in self.whole.getNestISs()[0]])
+        order: Any = np.empty(len(rows), dtype=PETSc.IntType)
+        order[np.concatenate([self.place, gaps])] = rows
+        self.order = PETSc.IS().createGeneral(order, comm=comm)
         self.flat: Any = PETSc.Mat()
         self.matrix: Any = None
         self.pc = PETSc.PC().create(comm)
 
     @staticmethod
     def suits(solver: Blocks) -> bool:
-        """Fields are coupled closely, and all of them have the same nodes."""
-        s = solver.stage.system
-        parts = {id(s.unknowns[name].part) for name in solver.names}
-        return s.hints.tight and len(solver.names) > 1 and len(parts) == 1
+        """Fields are coupled closely."""
+        return solver.stage.system.hints.tight and len(solver.names) > 1
 
     # -- called by PETSc -----------------------------------------------------------------------
 
     def setUp(self, _: Any) -> None:
         """The matrix has changed, and the preconditioner is not to be kept."""
-        self.solver.operator.convert("aij", self.flat)  # the second time into the same pattern
+        self.whole.convert("aij", self.flat)  # the second time into the same pattern
         size = self.flat.getDiagonal()
         size.abs()
         values = size.array_w
         values[values == 0.0] = 1.0
         values[:] = values**-0.5
-        self.scale = values.copy()
+        self.scale = values[: len(self.place)].copy()
         self.flat.diagonalScale(size, size)
         if self.matrix is None:
             self.matrix = self.flat.createSubMatrix(self.order, self.order)
             self.matrix.setBlockSize(self.fields)
             self.right, self.left = self.matrix.createVecs()
-            self.pc.setOperators(self.matrix)
         else:
             self.flat.createSubMatrix(self.order, self.order, self.matrix)
+        self.pc.setOperators(self.matrix)  # which `reset` has taken away
         self.pc.setUp()
 
     def apply(self, _: Any, x: Any, y: Any) -> None:
         """Y = preconditioner x."""
-        self.right.array_w[:] = (self.scale * x.array_r).reshape(self.fields, -1).T.ravel()
+        self.right.array_w[self.place] = self.scale * x.array_r
         self.pc.apply(self.right, self.left)
-        y.array_w[:] = self.scale * self.left.array_r.reshape(-1, self.fields).T.ravel()
+        y.array_w[:] = self.scale * self.left.array_r[self.place]
 
     def destroy(self) -> None:
         """Free PETSc's objects (collective)."""
-        for thing in (self.pc, self.flat, self.order):
+        for thing in (self.pc, self.flat, self.whole, self.order):
             thing.destroy()
         if self.matrix is not None:
             for thing in (self.matrix, self.right, self.left):

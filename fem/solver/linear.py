@@ -248,6 +248,7 @@ class LinearSolver:
             return
         pc, prefix, outer = ksp.getPC(), self.prefix, options
         if self.by_node is not None:
+            self.by_node.pc.reset()
             inside = f"{prefix}nodes_"
             outer = {k: v for k, v in options.items() if k.startswith("ksp_")}
             pc.setType("python")

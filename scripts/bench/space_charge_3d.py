@@ -1,11 +1,13 @@
 """Krylov iterations of space charge in 3D: a cube of salt between two electrodes, layers resolved.
 
-    python scripts/bench/space_charge_3d.py DEBYE,CELLS ...
-    python scripts/bench/space_charge_3d.py .1,12 .1,24 .02,24
+    python scripts/bench/space_charge_3d.py DEBYE,CELLS[,SOLID] ...
+    python scripts/bench/space_charge_3d.py .1,12 .1,24 .02,24 .1,16,Cu .1,16,Al2O3
 
 DEBYE is the Debye length over the edge L of the cube, 100 um; CELLS are those along an edge of the
-electrodes, from which cells of a fifth of the Debye length grow by 1.2. One step of .1 L^2/D at
-half the limiting current by the iterative solver (FGMRES, multigrid a field), one row a pair.
+electrodes, from which cells of a fifth of the Debye length grow by 1.2. With a SOLID, a material
+that plates or a dielectric, a perforated sheet of it stands in the middle, with cells of half the
+Debye length along it. One step of .1 L^2/D at half the limiting current by the iterative solver
+(FGMRES, multigrid of whole nodes), one row an argument.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ from fem.theory import debye_length
 L, EPS_R, D, T = 1e-4, 78.5, 1e-9, 298.15
 
 
-def cube(debye: float, cells: int) -> Case:
-    """A closed cell of a symmetric salt, nearly reversible."""
+def cube(debye: float, cells: int, solid: str = "") -> Case:
+    """A closed cell of a symmetric salt, nearly reversible, that may have a sheet of a solid."""
     c0 = (debye_length(1.0, EPS_R, T) / (debye * L)) ** 2
     limit = 4 * FARADAY * D * c0 / L
     across, first = f"{1e6 * L / cells} um", f"{1e6 * debye * L / 5} um"
@@ -55,12 +57,22 @@ def cube(debye: float, cells: int) -> Case:
                       "duration": f"{0.1 * L**2 / D} s"}],
         "time": {"dt0": f"{0.1 * L**2 / D} s", "tolerance": 0.099},
     }  # fmt: skip
+    if solid:
+        um = 1e6 * L
+        given["regions"] = {"host_sheet": {"material": solid}}
+        given["geometry"] = {
+            "family": "lamella", "dimension": 3, "growth": 1.2, "size": across,
+            "size_wall": f"{0.5 * debye * um} um", "size_counter": f"{0.5 * debye * um} um",
+            "spacing": f"{0.4 * um} um", "gap": f"{0.4 * um} um", "layers": [{
+                "name": "sheet", "thickness": f"{0.2 * um} um", "opening": 0.4,
+                "pitch": f"{0.5 * um} um"}],
+        }  # fmt: skip
     return Case.from_dict(given)
 
 
-def main(debye: float, cells: int) -> None:
+def main(debye: float, cells: int, solid: str = "") -> None:
     """Take the step and print its row."""
-    case = cube(debye, cells)
+    case = cube(debye, cells, solid)
     model = build(case, Domain.read(mesh_folder(case)))
     nodes = model.system.unknowns["phi"].space.dofmap.index_map.size_global
     run = InTime(model, Path(tempfile.mkdtemp()), quiet=True)
@@ -71,13 +83,13 @@ def main(debye: float, cells: int) -> None:
     cpu = time.process_time()
     step, _ = run._step(segment, follows, segment.end())
     assert step is not None
-    print(f"lambda/L {debye:g}, {nodes} nodes: {step.newton} Newton iterations, "
-          f"{step.linear / step.newton:.1f} Krylov iterations each, {step.rejected} rejected; "
-          f"{time.process_time() - cpu:.1f} s of CPU", flush=True)
+    print(f"lambda/L {debye:g}, {solid or 'no solid'}, {nodes} nodes: {step.newton} Newton "
+          f"iterations, {step.linear / step.newton:.1f} Krylov iterations each, {step.rejected} "
+          f"rejected; {time.process_time() - cpu:.1f} s of CPU", flush=True)
 
 
 if __name__ == "__main__":
-    for pair in sys.argv[1:]:
-        first, second = pair.split(",")
-        main(float(first), int(second))
+    for given in sys.argv[1:]:
+        first, second, *rest = given.split(",")
+        main(float(first), int(second), *rest)
     print(command("space_charge_3d", sys.argv[1:]))
