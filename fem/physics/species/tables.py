@@ -9,9 +9,10 @@ from pydantic import Field as Key
 from pydantic import StrictBool, StrictInt, StringConstraints
 
 from fem.base.errors import nearest
-from fem.case import flow, names, species
+from fem.case import names, species
 from fem.case.turnover import rate, terms
 from fem.contract.physics import Field, Place
+from fem.physics.species import flow
 from fem.values.kinds import LAW_VARIABLES, PLACE_VARIABLES, Glob, Table, Text
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
