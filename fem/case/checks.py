@@ -218,6 +218,8 @@ def _step(
         yield f"{path}: {step.step}: never ends; give {', '.join(known[:-1])} or {known[-1]}"
     elif pulsed and (count := rounds * step.pulses) > MAX_PULSES:
         yield f"{path}: pulse: {count} pulses; at most {MAX_PULSES}: give longer ones"
+    if step.step == "hold":
+        return  # its cut-off is a current
     cutoff, way = getattr(step, "cutoff", None), step.direction if pulsed else step.step
     # A [counter] with a fault of its own is not among the sections: nobody knows its voltage.
     at_rest = "counter" not in sections or getattr(sections["counter"], "kind", "") == "cathode"

@@ -65,6 +65,11 @@ class Hold(Table):
     voltage: Voltage = Field(description="phi_s(collector) - phi_s(counter)")
     duration: Duration = None
     capacity: Capacity = None
+    cutoff: Annotated[float, Quantity("A/m^2", gt=0)] | None = Field(
+        None,
+        description="ends the step when the magnitude of the current density, per projected area, "
+        "falls to it",
+    )
 
 
 #: A last pulse that would be shorter than this share of one is left out.

@@ -13,7 +13,7 @@ from fem.case.coatings import Film
 from fem.case.entries import used_materials
 from fem.case.estimates import estimates
 from fem.case.geometry import geometry_parameters
-from fem.case.protocol import Cycle, Pulse
+from fem.case.protocol import Cycle, Hold, Pulse
 from fem.case.tables import STUDIES
 from fem.values.properties import Along, Constant, Property
 from fem.values.units import format_quantity
@@ -108,7 +108,8 @@ def _step(step: Any, timed: bool) -> str:
         for name, word, unit in (
             ("duration", "for", "s"),
             ("capacity", "up to", "C/m^2"),
-            ("cutoff", "until the voltage is", "V"),
+            ("cutoff", "until the current density is", "A/m^2") if isinstance(step, Hold)
+            else ("cutoff", "until the voltage is", "V"),
         )
         if (value := getattr(step, name, None)) is not None
     ]

@@ -52,7 +52,7 @@ class InTime(Simulation):
                 self.next_output = s.t + every if every else math.inf
             if s.t == 0.0:
                 self.recorder.fields()
-        elif segment.stop(s.get_voltage(), follows.passed()) or any(
+        elif segment.stop(s.get_voltage(), follows.passed(), self._density()) or any(
             self._ends(e) == "step" and e["number"] == self.number for e in self.events
         ):
             return True  # resumed where an event had ended it
@@ -108,7 +108,7 @@ class InTime(Simulation):
         Raises:
             RunError: it cannot go on.
         """
-        reached = segment.stop(self.s.get_voltage(), follows.passed())
+        reached = segment.stop(self.s.get_voltage(), follows.passed(), self._density())
         if reached == "cutoff" or (reached and self.s.t < end * (1 - 1e-9)):
             return Event(reached)
         with self._kept_if_wrong():
@@ -116,6 +116,10 @@ class InTime(Simulation):
         if found and found.look:
             self.remarks.check_closely()
         return found
+
+    def _density(self) -> float:
+        """Current found last per projected area, A/m2."""
+        return float(self.flowing / self.model.area)
 
     def _done(self) -> Event | None:
         """Event of an observer for which what is imposed has nothing to act on (collective)."""
@@ -220,7 +224,7 @@ class InTime(Simulation):
             return Control(s.time.rate_for(charge, s.charges["passed"], s.dt))
 
         scale = max(self._scale(given(min(s.t + self.stepper.dt, until))), self._scale(given(s.t)))
-        before = s.get_voltage(), follows.passed()
+        before = s.get_voltage(), follows.passed(), self._density()
 
         def refine() -> float | None:
             nonlocal longest
@@ -231,7 +235,8 @@ class InTime(Simulation):
             if s.dt <= least * (1 + 1e-9):
                 return None
             charge = numbers["charge"] / area - self.segment_charge / area
-            cut = segment.overshoot((before[0], s.get_voltage()), (before[1], charge))
+            now = s.get_voltage(), charge, numbers["current_density"] / area
+            cut = segment.overshoot(*zip(before, now, strict=True))
             shares = cut, self._happens_at()
             share = min((share for share in shares if share is not None), default=None)
             if share is None:

@@ -23,6 +23,10 @@ __all__ = ["Segment", "Turnover", "after", "next_stop", "segments"]
 
 #: Voltage by which a step may pass a cut-off, V; only a step of dt_min may pass it by more.
 VOLTAGE_SLACK = 1e-3
+#: The same of the current of a held voltage, as the logarithm of its ratio to the cut-off.
+CURRENT_SLACK = 1e-2
+#: Share of its cut-off below which a current counts as that.
+LEAST_CURRENT = 1e-3
 #: Share of a capacity by which a step may pass it if its end is not known beforehand.
 CHARGE_SLACK = 1e-6
 
@@ -38,7 +42,7 @@ class Segment:
         voltage: imposed voltage in the same way, V; None if the current is.
         duration: s, or None.
         capacity: charge per projected area that ends it, C/m2, or None.
-        cutoff: voltage that ends it, V, or None.
+        cutoff: voltage that ends it, V, or None; of a held voltage the current density, A/m2.
         part: number of the protocol step that it belongs to; all pulses of a step share it.
         cycle: from 1 on in a `cycle` step, counted through the whole protocol; else 0.
         pulse: from 1 on in a `pulse` step, else 0.
@@ -125,33 +129,45 @@ class Segment:
             ends.append(self.capacity / self.density.at())
         return min([*ends, *self.knots[-1:]], default=float("inf"))
 
-    def stop(self, voltage: float, charge: float) -> str | None:
+    def _past(self, voltage: float, density: float) -> float:
+        """By how much the cut-off is passed, in slacks; negative before it."""
+        assert self.cutoff is not None
+        if self.voltage is None:
+            return self.sign * (voltage - self.cutoff) / VOLTAGE_SLACK
+        # Currents decay by ratios: their logarithm leads straight to the cut-off.
+        ratio = max(abs(density) / self.cutoff, LEAST_CURRENT)
+        return -math.log(ratio) / CURRENT_SLACK
+
+    def stop(self, voltage: float, charge: float, density: float = math.inf) -> str | None:
         """The event that has been reached, if any.
 
         Args:
             voltage: cell voltage, V.
             charge: charge passed since the start of the segment per projected area, C/m2.
+            density: of the current per projected area, A/m2; what is imposed need not be given.
         """
-        if self.cutoff is not None and self.sign * (voltage - self.cutoff) >= 0.0:
+        if self.cutoff is not None and self._past(voltage, density) >= 0.0:
             return "cutoff"
         if self.capacity is not None and abs(charge) >= self.capacity * (1 - CHARGE_SLACK):
             return "capacity"
         return None
 
     def overshoot(
-        self, voltage: tuple[float, float], charge: tuple[float, float]
+        self, voltage: tuple[float, float], charge: tuple[float, float],
+        density: tuple[float, float] = (math.inf, math.inf),
     ) -> float | None:
         """Share of a tried step that would land on a stop; None if the step may stand.
 
         Args:
             voltage: before and after the step, V.
             charge: before and after, per projected area since the start of the segment, C/m2.
+            density: of the current before and after, as in `stop`.
         """
         shares = []
         if self.cutoff is not None:
-            past = self.sign * (voltage[1] - self.cutoff)
-            if past > VOLTAGE_SLACK:
-                room = max(self.sign * (self.cutoff - voltage[0]), 0.0) + 0.5 * VOLTAGE_SLACK
+            before, past = map(self._past, voltage, density)
+            if past > 1.0:
+                room = max(-before, 0.0) + 0.5
                 shares.append(room / (room + past))
         if self.capacity is not None:
             past = abs(charge[1]) - self.capacity

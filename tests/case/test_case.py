@@ -346,7 +346,7 @@ RULES = [
     Rule({"protocol.1": {"step": "rest"}}, "protocol.1.duration: missing; ends the step after"),
     Rule(
         {"protocol.1": {"step": "hold", "voltage": "1 V"}},
-        "hold: never ends; give duration or capac",
+        "hold: never ends; give duration, capacity or cutoff",
     ),
     Rule(
         {"study": "steady", "protocol.1": {"step": "rest", "duration": "1 s"}},
@@ -391,7 +391,7 @@ RULES = [
     ),
     Rule(
         {"protocol.0": CYCLE | {"steps": [{"step": "hold", "voltage": "1 V"}]}},
-        "protocol.0.steps.0: hold: never ends; give duration or capacity",
+        "protocol.0.steps.0: hold: never ends; give duration, capacity or cutoff",
     ),
     Rule(
         {"protocol.0": CYCLE | {"steps": [{"step": "rest", "durations": "1 s"}]}},

@@ -127,6 +127,17 @@ def test_stops_and_their_signs() -> None:
     assert strip.stop(0.6, 5.0) == "cutoff"
 
 
+def test_a_hold_ends_at_a_current_that_decays_to_its_cutoff() -> None:
+    hold = Segment("hold", voltage=Constant(-4.2, "V"), cutoff=0.5)
+    assert hold.stop(-4.2, -5.0, -0.6) is None
+    assert hold.stop(-4.2, -5.0, -0.5) == "cutoff"
+    assert hold.overshoot((-4.2, -4.2), (0.0, 0.0), (-10.0, -0.4999)) is None
+    share = hold.overshoot((-4.2, -4.2), (0.0, 0.0), (-10.0, -0.1))
+    assert share is not None
+    landed = 10.0 * (0.1 / 10.0) ** share  # decays exponentially
+    assert 0.495 <= landed <= 0.5
+
+
 @given(st.floats(0.0, 0.5), st.floats(0.5011, 2.0), st.sampled_from([-1.0, 1.0]))
 def test_overshoot_points_into_the_slack(before: float, after: float, sign: float) -> None:
     name = "plate" if sign < 0 else "strip"

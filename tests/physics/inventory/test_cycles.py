@@ -153,13 +153,17 @@ def test_a_cathode_is_its_voltage_behind_a_resistance(tmp_path):
 
 def test_a_cell_of_four_volts_comes_to_rest_after_a_hold(tmp_path):
     """At rest it has U of its state; the last bits of phi_l in the row of c are no residual."""
-    protocol = [{"step": "hold", "voltage": "-4.2 V", "duration": "60 s"},
-                {"step": "rest", "duration": "300 s"}]  # fmt: skip
+    protocol = [{"step": "hold", "voltage": "-4.2 V", "cutoff": "1 A/m^2"},
+                {"step": "rest", "duration": "120 s"}]  # fmt: skip
     result = run(
         tmp_path, counter=CATHODE | {"state": 0.11}, protocol=protocol,
         geometry={"family": "planar", "length": "50 um", "size": "1 um", "size_width": "10 um"},
         initial={"plated_charge": "16000 C/m^2"}, time={"dt0": "1 s", "tolerance": 1e-3},
     )
+    (ended,) = result.summary["events"]
+    held = result.series["current_density"][result.series["t"] == ended["t"]]
+    assert ended["event"] == "cutoff"
+    assert held[0] == pytest.approx(-1.0, rel=1e-2)
     state = result.series["counter_left"][-1] / 18000.0
     U = np.interp(state, [0.0, 0.1, 0.9, 1.0], [4.6, 4.2, 3.6, 3.0])
     assert result.series["voltage"][-1] == pytest.approx(-U, abs=1e-6)
