@@ -4,6 +4,7 @@
 |---------------------|---------------------------------------------------------------------|
 | `series.png`        | voltage, smallest and largest concentration, charge against time    |
 | `salt.png`          | c in the electrolyte                                                |
+| `ions.png`          | concentration of each ion, where they move each by itself           |
 | `potentials.png`    | phi_s in solids and growing metal, phi_l in the electrolyte         |
 | `field.png`         | 2D: the gradient of phi_l in the pores, magnitude                   |
 | `local_current.png` | i_n along walls or the front of growing metal, magnitude            |
@@ -56,7 +57,7 @@ from fem.post.style import (
 )
 from fem.results.result import Result
 
-__all__ = ["draw", "field_panel", "shown_block", "values_in"]
+__all__ = ["draw", "field_panel", "shown_block", "side_by_side", "values_in"]
 
 log = logging.getLogger("hostplate.figures")
 
@@ -605,12 +606,13 @@ def makers(result: Result) -> dict[str, Callable[[Result, float | None], Any]]:
     """All figures that the physics of a result declare, by name, and what draws each."""
     found: dict[str, Any] = {}
     for name, figure in figures_of(result).items():
-        draw = named(figure.draw) if figure.draw else _maps
+        draw = named(figure.draw) if figure.draw else side_by_side
         found[name] = functools.partial(draw, maps=figure.maps) if figure.maps else draw
     return found
 
 
-def _maps(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
+def side_by_side(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
+    """Draw these fields, each in a panel of its own; None if there is none of them."""
     return _panels(result, t, maps)
 
 

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from fem.base.folder import write_json
 from fem.compat import MPI
 from fem.files.fields import _BlockFile
-from fem.post.figures import _maps
+from fem.post.figures import side_by_side
 from fem.post.materials import _path
 from fem.results.result import Result
 from tests.post.test_metrics import UM, sheet
@@ -43,7 +43,7 @@ def layered(tmp_path: Path) -> Result:
 
 
 def test_each_material_has_its_colour_where_it_is(layered: Result) -> None:
-    figure = _maps(layered, None, ("c",))
+    figure = side_by_side(layered, None, ("c",))
     (legend,) = figure.legends
     colours = {text.get_text(): to_hex(patch.get_facecolor()) for text, patch in zip(
         legend.get_texts(), legend.get_patches(), strict=True)}
@@ -56,7 +56,7 @@ def test_each_material_has_its_colour_where_it_is(layered: Result) -> None:
 
 
 def test_layers_are_named_in_their_middle(layered: Result) -> None:
-    ax = _maps(layered, None, ("c",)).axes[0]
+    ax = side_by_side(layered, None, ("c",)).axes[0]
     assert {text.get_text(): text.xy[1] for text in ax.texts} == pytest.approx(
         {"lower": 10.0, "upper": 30.0})
     assert ax.lines and [line.get_ydata()[0] for line in ax.lines] == pytest.approx(
@@ -65,7 +65,7 @@ def test_layers_are_named_in_their_middle(layered: Result) -> None:
 
 def test_without_a_case_the_host_is_grey_as_ever(layered: Result) -> None:
     (layered.folder / "case.toml").unlink()
-    figure = _maps(Result(layered.folder), None, ("c",))
+    figure = side_by_side(Result(layered.folder), None, ("c",))
     assert not figure.legends and len(figure.axes[0].patches) == 1
 
 

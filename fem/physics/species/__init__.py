@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem.contract.physics import Column, Physics
+from fem.contract.physics import Column, Figure, Physics
 from fem.physics.species.tables import (
     ElectrolyteModel,
     Ion,
@@ -32,6 +32,10 @@ PHYSICS = (
             Column("c_least", "mol/m^3", "least concentration of any ion"),
             Column("ions", "", "content of each ion against its start and what came in, the worst",
                    closure=True),
+        ),
+        figures=(
+            Figure("ions", "concentration of each ion, where they move each by itself",
+                   draw="fem.physics.species.figures:ions"),
         ),
     ),
     Physics(

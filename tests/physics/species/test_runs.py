@@ -12,7 +12,8 @@ import pytest
 from fem import Case, RunError
 from fem.base.constants import FARADAY
 from fem.physics.species.books import IonBooks
-from fem.results.result import read_series
+from fem.physics.species.figures import ions
+from fem.results.result import Result, read_series
 from tests.physics.pnp.cells import charged_cell, limiting
 from tests.physics.pnp.strips import concentration
 from tests.physics.species.solutions import STRIP, UNIT, steady, three
@@ -46,6 +47,18 @@ def test_a_probe_of_an_ion_goes_with_it(tmp_path: Path) -> None:
     series = read_series(tmp_path / "r" / "series.csv")
     assert series["c_min"][-1] < 0.95 * 0.9 * C0
     assert series["probe.Li"] == pytest.approx(series["c_min"], rel=1e-3)
+
+
+def test_a_picture_of_each_ion(tmp_path: Path) -> None:
+    """A curve of each at the end, least at the cathode of the metal ion as in the series."""
+    given = neutral(output={"figures": False})
+    Case.from_dict(given).run(tmp_path / "r")
+    result = Result(tmp_path / "r")
+    picture = ions(result, None)
+    labels = [ax.get_ylabel() for ax in picture.axes]
+    assert labels == [f"ions of {ion['name']} (mol/L)" for ion in given["ion"]]
+    drawn = picture.axes[0].lines[-1].get_ydata()
+    assert min(drawn) == pytest.approx(1e-3 * result.series["c_min"][-1], rel=1e-3)
 
 
 def test_a_probe_of_the_reference_potential_with_space_charge(tmp_path: Path) -> None:
