@@ -85,7 +85,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
     except tomllib.TOMLDecodeError as error:
-        raise CaseError(f"{path}: is not valid TOML: {error}; strings need quotes") from None
+        twice = any(word in str(error) for word in ("overwrite", "twice", "Duplicate"))
+        way = "a key or table is there twice; keep one" if twice else "strings need quotes"
+        raise CaseError(f"{path}: is not valid TOML: {error}; {way}") from None
     except RecursionError:
         raise CaseError(f"{path}: is nested too deeply") from None
 

@@ -64,6 +64,9 @@ _PLAIN = {  # pydantic's kind of error -> in our words
     "string_type": "must be text in quotes",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
     "model_type": "must be a table of names and values",
     "dict_type": "must be a table of names and values",
     "model_attributes_type": "must be a table of names and values",
@@ -104,6 +107,8 @@ def problem_lines(section: str, annotation: Any, item: ErrorDetails) -> list[str
         choices = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
         hint = nearest(item["input"], choices) if isinstance(item["input"], str) else ""
         close = f"; {hint}" if hint.startswith("did you") else ""
+        if item["input"] in choices:
+            close = ", without quotes"  # a number that was written as text
         return [f"{path}: {value}: must be {expected}{close}"]
     if kind == "string_pattern_mismatch":
         return [f"{path}: {value}: is not a valid name; use letters, digits and _"]

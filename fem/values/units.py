@@ -79,6 +79,8 @@ def conversion(unit: str, target: str | None) -> tuple[float, float]:
     """
     plain = _spelt(unit) if len(unit) <= 120 else ""  # pint's time grows as the square
     bare = " ".join(plain.replace("(", " ").replace(")", " ").split())
+    if re.match(r",\d", unit):
+        raise ValueError("decimals take a point, no comma")
     if unit and not _UNIT.fullmatch(bare):
         raise ValueError(f"{_short(unit)} is not a unit")
     known = si.conversion(bare, target) if {"(", ")"}.isdisjoint(plain) else None

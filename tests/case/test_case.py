@@ -337,6 +337,8 @@ RULES = [
         "current_density: '-1 mA/cm^2' is out of range",
     ),
     Rule({"protocol.0.current_density": "0 mA/cm^2"}, "must be above 0 A/m^2"),
+    Rule({"schema": "1"}, "schema: '1': must be 1, without quotes"),
+    Rule({"geometry.length": "1,5 um"}, "m: decimals take a point"),
     Rule({"protocol.0.current_density": "1 mA"}, "protocol.0.current_density: '1 mA' is not"),
     Rule(
         {"protocol.0.duration": None}, "protocol.0: plate: never ends; give duration, capacity or"
@@ -554,6 +556,10 @@ def test_unknown_cases(name: str, reason: str) -> None:
     ("text", "reason"),
     [
         (b"title = 6 kS/cm", "is not valid TOML"),
+        (b"title = 6 kS/cm", "; strings need quotes"),
+        (b"study = 1\nstudy = 2", "there twice; keep one"),
+        (b"[mesh]\n[mesh]", "there twice; keep one"),
+        (b"mesh = {unit = 'm', unit = 'm'}", "there twice; keep one"),
         (b"title = '\xff'", "cannot be read"),
         (b"a = " + b"[" * 5000 + b"]" * 5000, "nested too deeply"),
         (b"", "6 problems"),

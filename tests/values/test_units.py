@@ -84,6 +84,7 @@ REFUSED = [
     (True, "True is not a quantity"),
     (None, "None is not a quantity"),
     ("9**9**9**9 m", "is not a unit"),
+    ("1,5 um", "decimals take a point"),
     ("1 m**999999999", "is not a unit"),
     ("1 (m", "is not a unit"),
     ("1 " + "m" * 10000 + "!", "does not start with a number"),
