@@ -117,7 +117,9 @@ class WallLedger(Observer):
                     exact = measure(metadata={"quadrature_degree": 2})
                     add("barrier", _side(e.eta_nuc, solid) * weight * test * measure)
                     add("around", weight * _side(s["q"], liquid) * test * exact)
-                if e.potential != "driven":
+                if e.potential == "driven":
+                    add("foil_area", weight * measure)
+                else:
                     add("regional", _side(self.mask, solid) * i_n * weight * measure)
                     add("region_area", _side(self.mask, solid) * weight * measure)
         self.forms = {name: s.form(form) for name, form in sums.items()}
@@ -272,8 +274,7 @@ class WallLedger(Observer):
                 "area": s.integral(self.forms["region_area"]),
             }
         if any(e.potential == "driven" for e in self.interface.plating):
-            faces = [f for e in self.interface.plating for f in e.faces]
-            area = sum(s.domain.area(b) for b in {b for b, _ in faces})
+            area = s.integral(self.forms["foil_area"])
             out["collector"] = {"current": s["circuit"].total("driven"), "area": area}
         for store in self.stores:
             out |= {name: {**found} for name, found in store.by_region().items()}

@@ -316,3 +316,19 @@ def test_a_barrier_gathers_metal_on_single_nodes(tmp_path: Path) -> None:
         assert q == pytest.approx(0.1 * 36000 * 10.0 / size, rel=0.02)
         assert said.startswith("100% of the metal is on 1 node")
     assert not plated(2.0, 10.0, 0.1)[1]
+
+
+def test_the_collector_counts_by_what_electrolyte_touches(tmp_path: Path) -> None:
+    """Half of it lies under a slotted sheet; its area is that of the other half."""
+    sheet = {"name": "low", "thickness": "8 um", "opening": 0.5, "pitch": "30 um"}
+    data = case(
+        study="secondary", materials={"ideal": PLAIN}, regions={"host_low": {"material": "Cu"}},
+        geometry={"family": "lamella", "repeat": 1, "width": "30 um", "gap": "20 um",
+                  "size": "4 um", "layers": [sheet]},
+        kinetics=[kinetics(name, I0) for name in ("host_low", "collector", "counter")],
+        protocol=[{"step": "plate", "current_density": "10 A/m^2"}],
+    )  # fmt: skip
+    summary = run(Case.from_dict(data), tmp_path).summary
+    area = summary["area_by_region"]
+    assert area["collector"] == pytest.approx(15e-6, rel=1e-9)
+    assert sum(area.values()) == pytest.approx(sum(summary["depth_profile"]["area"]), rel=1e-9)
