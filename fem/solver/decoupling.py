@@ -87,9 +87,10 @@ class Decoupling:
         self.freed = structure(self.block, self.moved)
         self.matrix = PETSc.Mat().createNest(rows, comm=comm)
         # Fields solved so far enter the rows of later ones by these blocks; the own one of a row
-        # would only be multiplied with zero. PETSc asks for one in the first row, too.
+        # would only be multiplied with zero. PETSc asks for one in each row: in the first, and of
+        # a user's field into whose row no other enters, that is the own one.
         lower: list[list[Any]] = [
-            [m if j < i or i == 0 else None for j, m in enumerate(row)]
+            [m if j < i or (j == i and not any(row[:i])) else None for j, m in enumerate(row)]
             for i, row in enumerate(rows)
         ]
         self.lower = PETSc.Mat().createNest(lower, *self.matrix.getNestISs(), comm=comm)
