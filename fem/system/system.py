@@ -19,6 +19,7 @@ stages stay at their latest value.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -248,9 +249,17 @@ class System:
         """Bring ports into the rows that take them, and check that each unknown has its row.
 
         Raises:
-            RunError: an unknown would keep its initial value, or terms would be left out.
+            RunError: an unknown would keep its initial value, or terms or shifts would be left out.
         """
         self.ports.close(self)
+        at_nodes = [t for t in self.reactions if t.drives and hasattr(t, "shifts")]
+        for cause, t in itertools.product(self.shifts, at_nodes):
+            if cause not in t.shifts:
+                raise RunError(
+                    f"the shift {cause!r} of the overpotential holds on walls only, and the "
+                    f"reaction {t.name!r} is made node by node; give reaction.shifts[{cause!r}] of "
+                    "s.reactions in rows, 0.0 where nothing shifts it"
+                )
         solved = [row for rows in self.plan() for row in rows]
         given = {*self.forms, *(row for reaction in self.reactions for row in reaction.rows)}
         for name in solved:

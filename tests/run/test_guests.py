@@ -384,6 +384,15 @@ def test_a_shift_of_the_overpotential_in_a_growth_study(tmp_path: Path) -> None:
     assert plain["V_nucleation"][0] < -0.03  # there is a barrier
 
 
+def test_a_shift_that_growing_metal_would_not_feel_is_refused(tmp_path: Path) -> None:
+    """One of walls, in a study whose metal reacts node by node."""
+    (tmp_path / "mine.py").write_text(ON_WALLS.format(shift=-5e-3))
+    case = _growing(hooks={"module": str(tmp_path / "mine.py")}, additive=None)
+    words = r"'stress' of the overpotential holds on walls only, .* 'front' is made node by node;"
+    with pytest.raises(RunError, match=words):
+        case.run(tmp_path / "r", hooks=True)
+
+
 ON_WALLS = """
 import ufl
 from fem.system.part import Part
