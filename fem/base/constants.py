@@ -14,7 +14,5 @@ FARADAY = AVOGADRO * ELEMENTARY_CHARGE
 GAS_CONSTANT = AVOGADRO * BOLTZMANN
 #: Permittivity of vacuum, F/m (measured).
 EPSILON_0 = 8.8541878128e-12
-#: Permeability of vacuum, H/m (measured).
-MU_0 = 1.25663706212e-6
 #: Temperature that room-temperature data refer to, K.
 T_REF = 298.15

@@ -14,13 +14,13 @@ SLEEPING_RANKS = "MPIR_CVAR_CH4_PROGRESS_THROTTLE"
 def case_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the case, and changes of it, to what a command takes."""
     parser.add_argument("case", help="case file, or name of a case of the catalogue")
+    set_argument(parser, "change one value, e.g. protocol.0.duration='2 h'; may be repeated")
+
+
+def set_argument(parser: argparse.ArgumentParser, meaning: str) -> None:
+    """Add `--set`, which changes values of a case, to what a command takes."""
     parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="PATH=VALUE",
-        action="append",
-        default=[],
-        help="change one value, e.g. protocol.0.duration='2 h'; may be repeated",
+        "--set", dest="overrides", metavar="PATH=VALUE", action="append", default=[], help=meaning
     )
 
 

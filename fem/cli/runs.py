@@ -14,7 +14,14 @@ from pathlib import Path
 
 from fem.base import provenance
 from fem.base.errors import CaseError, Interrupted, RunError
-from fem.cli.arguments import ONE_THREAD, SLEEPING_RANKS, case_arguments, hooks_argument, load_case
+from fem.cli.arguments import (
+    ONE_THREAD,
+    SLEEPING_RANKS,
+    case_arguments,
+    hooks_argument,
+    load_case,
+    set_argument,
+)
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
@@ -56,14 +63,7 @@ def _resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ranks", type=_rank_count, help="start this many MPI ranks")
     hooks_argument(parser)
     parser.add_argument("--quiet", action="store_true", help="no line per step")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="PATH=VALUE",
-        action="append",
-        default=[],
-        help="a new end, other output or solver options; the physics must stay",
-    )
+    set_argument(parser, "a new end, other output or solver options; the physics must stay")
     parser.epilog = (
         "examples:\n"
         "  hostplate resume results/mine --ranks 4\n"

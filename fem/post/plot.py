@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -265,36 +265,17 @@ def cut(
     Raises:
         CaseError: no such field, or the line meets no cell that has it.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    chosen = _stored(result, times)
-    found = []
-    for t in chosen:
+    found = {}
+    for t in _stored(result, times):
         along, values = result.line(a, b, name, SAMPLES, t)
-        found.append((along, values if values.ndim == 1 else np.linalg.norm(values, axis=1)))
-    every = np.concatenate([values for _, values in found])
-    if not np.isfinite(every).any():
+        found[t] = along, values if values.ndim == 1 else np.linalg.norm(values, axis=1)
+    if not any(np.isfinite(values).any() for _, values in found.values()):
         low, high = (", ".join(f"{x:.6g}" for x in corner * UM) for corner in result.extent())
         raise CaseError(f"{result.folder}: the line meets no cell with {name}; the cell lies from "
                         f"({low}) to ({high}) um")
-    shown = every[np.isfinite(every)] if limits is None else np.asarray(limits, dtype=float)
-    scale = scaled(shown, field_of(result, name))
-    with matplotlib.rc_context(LOOK):
-        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
-        ax = figure.subplots()
-        colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
-        for t, (along, values), colour in zip(chosen, found, colours, strict=True):
-            ax.plot(along * UM, scale(values), color=colour, label=show_time(t))
-        _bound(ax, scale, limits)
-        ax.set_xlabel("distance along the line (µm)")
-        ax.set_ylabel(scale.label)
-        ax.grid(True)
-        ax.legend()
-        start, end = (", ".join(f"{x * UM:.4g}" for x in p) for p in (a, b))
-        title = result.summary.get("title", "")
-        caption(figure, f"{title} · line from ({start}) to ({end}) µm")
-    return _for_notebooks(figure)
+    start, end = (", ".join(f"{x * UM:.4g}" for x in p) for p in (a, b))
+    return _curves(result, name, found, limits, "distance along the line (µm)",
+                   f"line from ({start}) to ({end}) µm")
 
 
 def profile(
@@ -305,30 +286,52 @@ def profile(
 
     `limits`: ends of the axis, SI.
     """
+    found = {}
+    for t in _stored(result, times):
+        depth, values = depth_profile(result, name, t)
+        on = np.isfinite(values)
+        found[t] = depth[on], values[on]
+    here = frame(result)
+    assert here is not None
+    return _curves(result, name, found, limits, "depth below the separator side of the host (µm)",
+                   "means of slices, host shaded", shaded=here.thickness)
+
+
+def _curves(
+    result: Result, name: str, found: Mapping[float, tuple[Any, Any]],
+    limits: tuple[float, float] | None, along: str, what: str, shaded: float = 0.0,
+) -> Any:
+    """Figure of a field over a length at several times.
+
+    Args:
+        result: has the field.
+        name: of the field.
+        found: time, s -> lengths, m, and values there, SI.
+        limits: ends of the axis, SI.
+        along: words for the length.
+        what: words for the curves, below the figure.
+        shaded: length from 0 that is shaded, m.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
-    chosen = _stored(result, times)
-    found = [depth_profile(result, name, t) for t in chosen]
-    every = np.concatenate([values for _, values in found])
+    every = np.concatenate([values for _, values in found.values()])
     shown = every[np.isfinite(every)] if limits is None else np.asarray(limits, dtype=float)
     scale = scaled(shown, field_of(result, name))
     with matplotlib.rc_context(LOOK):
         figure = Figure(figsize=(5.2, 3.2), layout="constrained")
         ax = figure.subplots()
-        colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
-        for t, (depth, values), colour in zip(chosen, found, colours, strict=True):
-            on = np.isfinite(values)
-            ax.plot(depth[on] * UM, scale(values[on]), color=colour, label=show_time(t))
+        colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(found)))
+        for (t, (lengths, values)), colour in zip(found.items(), colours, strict=True):
+            ax.plot(lengths * UM, scale(values), color=colour, label=show_time(t))
         _bound(ax, scale, limits)
-        here = frame(result)
-        assert here is not None
-        ax.axvspan(0.0, here.thickness * UM, color="#eef3f7", zorder=0)
-        ax.set_xlabel("depth below the separator side of the host (µm)")
+        if shaded:
+            ax.axvspan(0.0, shaded * UM, color="#eef3f7", zorder=0)
+        ax.set_xlabel(along)
         ax.set_ylabel(scale.label)
         ax.grid(True)
         ax.legend()
-        caption(figure, f"{result.summary.get('title', '')} · means of slices, host shaded")
+        caption(figure, f"{result.summary.get('title', '')} · {what}")
     return _for_notebooks(figure)
 
 

@@ -15,7 +15,7 @@ __all__ = ["compare", "errors", "numbers", "order", "relative", "scale", "tables
 
 #: Entries of a summary by which no mesh or step should be judged.
 UNJUDGED = ("wall_seconds", "seconds", "closures", "sigma_capped", "depth_profile",
-           "projected_area", "t", "resumed_at")
+            "projected_area", "t", "resumed_at")
 #: Relative difference below which two values count as equal.
 EQUAL_RTOL = 1e-9
 #: Differences that the solver may leave, in units of its tolerance: that is one of a residual over

@@ -15,7 +15,7 @@ import contextlib
 import gc
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,13 +92,19 @@ def run(
 
 
 def _go_from_the_start(simulation: Simulation | Once, lock: FolderLock) -> None:
-    """Run to the end in a folder that is locked, let go of it, and draw (collective)."""
+    """Run to the end in a folder that is locked (collective)."""
+    with _ending(simulation, lock), simulation.stop.listening():
+        simulation.begin()
+        simulation.go()
+
+
+@contextlib.contextmanager
+def _ending(simulation: Simulation | Once, lock: FolderLock) -> Iterator[None]:
+    """After the block, a run, measure and draw what it gave; let go of its folder in any case."""
     try:
         if lock.message:
             simulation.log(lock.message)
-        with simulation.stop.listening():
-            simulation.begin()
-            simulation.go()
+        yield
         simulation.close()
         _measure(simulation)
     finally:
@@ -158,10 +164,7 @@ def resume(
             "undo the change in [library] of its case.toml, or start again with `hostplate run`"
         )
     simulation = _compiled(case, domain, folder, quiet)
-    lock = FolderLock(folder, comm).acquire()
-    try:
-        if lock.message:
-            simulation.log(lock.message)
+    with _ending(simulation, FolderLock(folder, comm).acquire()):
         found = on_root(comm, checkpoint.latest, folder)  # now nobody writes a newer one
         on_root(comm, checkpoint.set_aside, found)
         if overrides:  # a run that dies once more goes on with them
@@ -169,12 +172,6 @@ def resume(
         with simulation.stop.listening():
             simulation.continue_from(found)
             simulation.go()
-        simulation.close()
-        _measure(simulation)
-    finally:
-        simulation.close()
-        lock.release()
-    _draw(simulation)
     return Result(folder)
 
 

@@ -70,6 +70,52 @@ def why(
         RunError: the state with all ingredients cannot be solved.
     """
     case = Case.load(folder / "case.toml")
+    chosen, left_out = _chosen(case, folder, only, whole)
+    everything = frozenset(i.name for i in chosen)
+    solver = _Solver(case, chosen, folder, whole, quiet)
+    corners = {
+        on: solver.solve(on)
+        for size in range(len(chosen), -1, -1)
+        for on in map(frozenset, itertools.combinations(sorted(everything), size))
+    }
+    finer = [solver.solve(everything, finer=what) for what in (("mesh", "time") if whole else
+                                                              ("mesh",))]
+    error = {name: sum(abs(f[name] - corners[everything][name]) for f in finer)
+             for name in METRICS
+             if name in corners[everything] and all(name in f for f in finer)}
+    names = [name for name in METRICS if all(name in c for c in corners.values())]
+    found = {name: effects({on: c[name] for on, c in corners.items()}) for name in names}
+    answer = {
+        "method": _method(len(corners), whole, left_out),
+        "metrics": names,
+        "error": error,
+        "all": corners[everything], "none": corners[frozenset()],
+        **_later(folder, found, corners[everything], error, case.study == "tertiary" and not whole),
+        "rows": [
+            {"name": i.name, "off": i.off, "numbers": {m: found[m][i.name] for m in names},
+             "effects": {m: _shown(found[m][i.name], error.get(m)) for m in names}}
+            for i in chosen
+        ],
+        "pairs": [
+            {"pair": [a.name, b.name], "numbers": sizes}
+            for a, b in itertools.combinations(chosen, 2)
+            if (sizes := {m: both for m in names if m in error
+                          and abs(both := found[m][a.name]["pairs"][b.name])
+                          > TIMES_ERROR * error[m]})
+        ],
+    }  # fmt: skip
+    write_text(folder / "why.json", json.dumps(answer, indent=2) + "\n")
+    return answer
+
+
+def _chosen(
+    case: Case, folder: Path, only: Sequence[str], whole: bool
+) -> tuple[list[Ingredient], list[str]]:
+    """Ingredients to be switched off, and those that are not, with the reason if there is one.
+
+    Raises:
+        CaseError: no such ingredient, none is left, or a study that is no state of a cell.
+    """
     if case.study not in OF_STATES and not whole:
         raise CaseError(f"why: study {case.study!r} has no state that one solve gives; ask with "
                         "--run, which runs the case once for each combination, or ask a secondary, "
@@ -94,48 +140,20 @@ def why(
         raise CaseError(f"why: nothing is left to be asked: {'; '.join(refused.values())}")
     kept = {i.name for i in chosen}
     left_out = [refused.get(name, name) for name in {**known, **refused} if name not in kept]
-    left_out += [] if whole else [text for key, text in _unmet(case).items()]
-    corners: dict[Corner, dict[str, float]] = {}
-    everything = frozenset(i.name for i in chosen)
-    solver = _Solver(case, chosen, folder, whole, quiet)
-    for on in (frozenset(c) for n in range(len(chosen), -1, -1)
-               for c in itertools.combinations(sorted(everything), n)):
-        corners[on] = solver.solve(on)
-    finer = [solver.solve(everything, finer="mesh")]
-    if whole:
-        finer.append(solver.solve(everything, finer="time"))
-    error = {name: sum(abs(f[name] - corners[everything][name]) for f in finer)
-             for name in METRICS
-             if name in corners[everything] and all(name in f for f in finer)}
-    names = [name for name in METRICS if all(name in c for c in corners.values())]
-    found = {name: effects({on: c[name] for on, c in corners.items()}) for name in names}
+    return chosen, left_out + ([] if whole else [*_unmet(case).values()])
+
+
+def _method(solves: int, whole: bool, left_out: Sequence[str]) -> str:
+    """Words for what was done."""
     kind = ("run with the protocol of the case" if whole else
             "secondary or steady solve of the beginning")
-    answer = {
-        "method": f"Each ingredient switched off in all combinations, one {kind} "
-        f"each ({len(corners)}); an effect below {TIMES_ERROR:g} times the change on a mesh of "
-        f"half the size{' and with half the time step' if whole else ''} is none. Shown: main "
-        "effect (Shapley share). "
-        + (f"Left out: {'; '.join(left_out)}." if left_out else ""),
-        "metrics": names,
-        "error": error,
-        "all": corners[everything], "none": corners[frozenset()],
-        **_later(folder, found, corners[everything], error, case.study == "tertiary" and not whole),
-        "rows": [
-            {"name": i.name, "off": i.off, "numbers": {m: found[m][i.name] for m in names},
-             "effects": {m: _shown(found[m][i.name], error.get(m)) for m in names}}
-            for i in chosen
-        ],
-        "pairs": [
-            {"pair": [a.name, b.name], "numbers": sizes}
-            for a, b in itertools.combinations(chosen, 2)
-            if (sizes := {m: both for m in names if m in error
-                          and abs(both := found[m][a.name]["pairs"][b.name])
-                          > TIMES_ERROR * error[m]})
-        ],
-    }  # fmt: skip
-    write_text(folder / "why.json", json.dumps(answer, indent=2) + "\n")
-    return answer
+    text = (
+        f"Each ingredient switched off in all combinations, one {kind} each ({solves}); an effect "
+        f"below {TIMES_ERROR:g} times the change on a mesh of half the size"
+        f"{' and with half the time step' if whole else ''} is none. Shown: main effect (Shapley "
+        "share). "
+    )
+    return text + (f"Left out: {'; '.join(left_out)}." if left_out else "")
 
 
 def _never_secondary(case: Case) -> str:

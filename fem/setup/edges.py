@@ -8,7 +8,7 @@ insulated.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.drive import Drive
+from fem.case.tables import Boundary
 from fem.compat import dfem
 from fem.mesh.domain import Domain
 from fem.system.system import System
@@ -122,27 +123,17 @@ def read(
     for name, spec in case.boundaries.items():
         domain.boundary_tag(name, "boundaries")
         wet, metallic = domain.faces_of(name, ionic), domain.faces_of(name, conductors)
-
-        def need(faces: Sequence[Any], key: str, what: str, name: str = name) -> None:
-            if not faces:
-                raise CaseError(f"boundaries.{name}.{key}: the boundary touches no {what}")
-
+        _require_touch(name, spec, wet, metallic)
         if spec.bath:
-            need(wet, "bath", "electrolyte")
             edges.phi_l[name], edges.c[name] = 0.0, c0
         if spec.phi_l is not None:
-            need(wet, "phi_l", "electrolyte")
             edges.phi_l[name] = spec.phi_l
         if spec.c is not None:
-            need(wet, "c", "electrolyte")
             edges.c[name] = spec.c
         if spec.phi_s is not None:
-            need(metallic, "phi_s", "electron conductor")
             edges.phi_s[name] = ufl_of(spec.phi_s)
-        if spec.current_density is not None:
-            need([*wet, *metallic], "current_density", "conductor")
+        if (flow := spec.current_density) is not None:
             target = edges.into_electrolyte if wet else edges.into_solid
-            flow = spec.current_density
             if flow.variables == {"t"}:
                 constant = dfem.Constant(domain.mesh, 0.0)
                 (drive,) = _drives(flow, case, domain, current=True)
@@ -150,29 +141,69 @@ def read(
                 target[name] = -constant
             else:
                 target[name] = -ufl_of(flow)
-        if spec.contact_resistance is not None and name == "collector":
-            need(metallic, "contact_resistance", "electron conductor; a film on the foil is "
-                 'film_resistance in [[kinetics]] with surface = "collector"')
-            edges.collector_contact = _resistance(spec.contact_resistance, ufl_of)
-        elif spec.contact_resistance is not None and name != "counter":
-            if spec.phi_s is None:
-                raise CaseError(
-                    f"boundaries.{name}.contact_resistance: in series with phi_s; give phi_s too"
-                )
-            resistance = _resistance(spec.contact_resistance, ufl_of)
-            if not isinstance(resistance, float) or resistance > 0.0:
-                edges.contacts[name] = resistance
-        for value in (spec.phi_s, spec.phi_l, spec.current_density):
-            if isinstance(value, Along) and value.along == "t":
-                edges.timed.append(value)
-            if name in edges.flows and value is spec.current_density:
-                edges.drives.append(edges.flows[name].given)
-            elif value is not None and "t" in value.variables:
-                edges.drives += _drives(
-                    value, case, domain, current=value is spec.current_density
-                )
+        _read_contact(edges, name, spec, ufl_of)
+        _examine(edges, name, spec, case, domain)
     _require_a_pin(case, domain, ionic, edges)
     return edges
+
+
+def _require_touch(name: str, spec: Boundary, wet: Sequence[Any], metallic: Sequence[Any]) -> None:
+    """A boundary touches what its conditions are for.
+
+    Args:
+        name: of the boundary.
+        spec: its conditions.
+        wet: its faces at electrolyte.
+        metallic: its faces at electron conductors.
+
+    Raises:
+        CaseError: it does not.
+    """
+    wanted: list[tuple[str, Sequence[Any], str]] = [
+        ("bath", wet, "electrolyte"), ("phi_l", wet, "electrolyte"), ("c", wet, "electrolyte"),
+        ("phi_s", metallic, "electron conductor"),
+        ("current_density", [*wet, *metallic], "conductor"),
+    ]
+    if name == "collector":
+        wanted.append(("contact_resistance", metallic, "electron conductor; a film on the foil is "
+                       'film_resistance in [[kinetics]] with surface = "collector"'))
+    for key, faces, what in wanted:
+        given = getattr(spec, key)
+        if given is not None and given is not False and not faces:
+            raise CaseError(f"boundaries.{name}.{key}: the boundary touches no {what}")
+
+
+def _read_contact(
+    edges: Edges, name: str, spec: Boundary, ufl_of: Callable[[Property], Any]
+) -> None:
+    """Contact resistance of a boundary; that of the counter electrode is one of its reaction.
+
+    Raises:
+        CaseError: it is in series with nothing.
+    """
+    if spec.contact_resistance is None or name == "counter":
+        return
+    if name != "collector" and spec.phi_s is None:
+        raise CaseError(
+            f"boundaries.{name}.contact_resistance: in series with phi_s; give phi_s too"
+        )
+    resistance = _resistance(spec.contact_resistance, ufl_of)
+    if name == "collector":
+        edges.collector_contact = resistance
+    elif not isinstance(resistance, float) or resistance > 0.0:
+        edges.contacts[name] = resistance
+
+
+def _examine(edges: Edges, name: str, spec: Boundary, case: Case, domain: Domain) -> None:
+    """Note what of the conditions of a boundary depends on time."""
+    for value in (spec.phi_s, spec.phi_l, spec.current_density):
+        current = value is spec.current_density
+        if isinstance(value, Along) and value.along == "t":
+            edges.timed.append(value)
+        if name in edges.flows and current:
+            edges.drives.append(edges.flows[name].given)
+        elif value is not None and "t" in value.variables:
+            edges.drives += _drives(value, case, domain, current=current)
 
 
 def _drives(value: Any, case: Case, domain: Domain, *, current: bool) -> list[Drive]:
@@ -225,7 +256,7 @@ def insulated(case: Case, domain: Domain) -> list[str]:
     return [b for b in domain.boundaries if b not in {*case.boundaries, "collector", "counter"}]
 
 
-def _resistance(value: Property, ufl_of: Any) -> Any:
+def _resistance(value: Property, ufl_of: Callable[[Property], Any]) -> Any:
     return ufl_of(value) if value.variables else float(value.at())
 
 

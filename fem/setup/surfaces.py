@@ -270,34 +270,21 @@ def read(
         for name in (*walls, *porous)
         if (found := _coated(case, name, materials[name])) is not None
     }
-    groups: dict[Any, list[str]] = {}
-    for name, r in ((n, reactions[n]) for n in walls if n in reactions):
-        key = (r.law, r.covered, r.film > 0.0, name if r.varied else None)
-        groups.setdefault(key, []).append(name)
     plating = [
         _electrode(
             case, domain, f"walls_{order}", {n: reactions[n] for n in names}, primary,
             walls=tuple(w for n in names for w in walls[n]),
         )
-        for order, names in enumerate(groups.values())
+        for order, names in enumerate(_alike({n: reactions[n] for n in walls if n in reactions}))
     ]
-    counter, faces = None, {}
+    faces = {}
     if not primary:
         on = {n: tuple(found) for n, found in walls.items()}
         on |= {n: tuple(domain.faces_of(n, ionic)) for n in ("collector", "counter")}
         _check_expressions(case, domain, on, c0)
-    if case.counter.kind in ("metal", "foil"):
+    if case.counter.kind in ("metal", "foil", "cathode"):
         faces["counter"] = tuple(domain.faces_of("counter", ionic))
-        reaction = _with_film(
-            _reaction(case, "counter", case.metal), edges.counter_contact(case)
-        )
-        counter = _electrode(
-            case, domain, "counter", {"counter": reaction}, primary, faces=faces["counter"],
-            potential="ground",
-        )
-    elif case.counter.kind == "cathode":
-        faces["counter"] = tuple(domain.faces_of("counter", ionic))
-        counter = _cathode(domain, case.counter.resistance or 0.0, faces["counter"])
+    counter, reaction = _counter(case, domain, faces.get("counter", ()), primary)
     touching = tuple(domain.faces_of("collector", [*liquid, *foiled]))
     foil = _coated(case, "collector", case.collector.material or case.metal)
     if touching and foil is not None:
@@ -308,22 +295,51 @@ def read(
         )
     if not plating and not {*porous} & reactions.keys():
         dead = [n for n in (*walls, *porous) if n not in reactions] + ["collector"] * bool(touching)
-        if dead:
-            raise CaseError(nothing_reacts(dead))
-        raise CaseError(
+        raise CaseError(nothing_reacts(dead) if dead else (
             "nothing reacts: no electron conductor touches the electrolyte; give a region a "
             "conducting material, or let the electrolyte touch the boundary `collector`"
-        )
+        ))
     return Surfaces(
         tuple(plating), counter,
         max(_largest(domain, r.eta_nuc) for r in reactions.values()),
         max(r.q_cov for r in reactions.values()),
-        reactions | ({"counter": reaction} if case.counter.kind in ("metal", "foil") else {}),
+        reactions | ({} if reaction is None else {"counter": reaction}),
         {n: tuple(found) for n, found in walls.items()},
         faces,
         (*(w for n in walls if n not in reactions for w in walls[n]),
          *(touching if foil is None else ())),
     )
+
+
+def _alike(reactions: Mapping[str, Reaction]) -> list[list[str]]:
+    """Surfaces in groups of one law; one whose numbers vary with place stands by itself."""
+    groups: dict[Any, list[str]] = {}
+    for name, r in reactions.items():
+        key = (r.law, r.covered, r.film > 0.0, name if r.varied else None)
+        groups.setdefault(key, []).append(name)
+    return [*groups.values()]
+
+
+def _counter(
+    case: Case, domain: Domain, faces: tuple[tuple[str, str], ...], primary: float
+) -> tuple[Electrode | None, Reaction | None]:
+    """Counter electrode of a case, and its reaction if it is metal; None where nothing reacts.
+
+    Args:
+        case: what is asked for.
+        domain: its mesh.
+        faces: of the boundary `counter`.
+        primary: as of `read`.
+    """
+    if case.counter.kind == "cathode":
+        return _cathode(domain, case.counter.resistance or 0.0, faces), None
+    if case.counter.kind not in ("metal", "foil"):
+        return None, None
+    reaction = _with_film(_reaction(case, "counter", case.metal), edges.counter_contact(case))
+    electrode = _electrode(
+        case, domain, "counter", {"counter": reaction}, primary, faces=faces, potential="ground"
+    )
+    return electrode, reaction
 
 
 def bulk_metal(case: Case, film: float = 0.0) -> Reaction:

@@ -225,18 +225,6 @@ class Stage:
         self.missed = float(gaps[~(gaps <= blurs)].max(initial=0.0))
         return out, max(float(norms.max(initial=0.0)), self.missed)
 
-    def boundary_current(self, name: str, group: str) -> float:
-        """Current that enters through nodes held at a value, A, from the row's own residual.
-
-        The sum of the residual over held nodes is what the boundary must supply for the balance to
-        hold; it is exact for the discrete equations. Valid after `solve`; collective.
-        """
-        unknown = self.system.unknowns[name]
-        dofs = unknown.groups.get(group, np.empty(0, dtype=np.int32))
-        dofs = dofs[dofs < owned_size(unknown.space)]
-        local = float(self.raw[name][dofs].sum())
-        return self.system.domain.comm.allreduce(local, op=MPI.SUM)
-
     # -- Newton --------------------------------------------------------------------------------
 
     def solve(self, control: Control, scale: float) -> Outcome:

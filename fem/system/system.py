@@ -367,7 +367,7 @@ class System:
 
         self.shifts[cause] = scalar
 
-    def held_currents(self, name: str) -> list[float]:
+    def held_currents(self, name: str) -> dict[str, float]:
         """Current that enters through each boundary where an unknown is held, A (collective).
 
         It is what the row lacks there: what the boundary must supply for the balance to hold, exact
@@ -376,10 +376,12 @@ class System:
         """
         unknown = self.unknowns.get(name)
         if unknown is None or (raw := self.residuals.get(self.rows_of(name)[-1][0])) is None:
-            return []
-        n = owned_size(unknown.space)
-        held = (dofs[dofs < n] for dofs in unknown.groups.values())
-        return [self.domain.comm.allreduce(float(raw[d].sum()), op=MPI.SUM) for d in held]
+            return {}
+        n, comm = owned_size(unknown.space), self.domain.comm
+        return {
+            boundary: comm.allreduce(float(raw[dofs[dofs < n]].sum()), op=MPI.SUM)
+            for boundary, dofs in unknown.groups.items()
+        }
 
     def drive(self, form: Any) -> None:
         """Add a term (ampere, sign of i_n) to the cell current."""

@@ -424,7 +424,7 @@ class Ledger:
         counter = stage.raw["phi_l"][self.top].sum()
         counter += sum(t.total() for t in g.s.reactions if not t.drives)  # not of its own row
         return {
-            "collector": stage.boundary_current("phi_s", "collector"),
+            "collector": stage.system.held_currents("phi_s")["collector"],
             "counter": -float(counter),
         }
 

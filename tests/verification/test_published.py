@@ -51,7 +51,7 @@ class Published:
             step = self.stepper.advance(lambda _: Control(None), 1.0, time - s.t)
             assert step is not None, f"no step at t = {s.t}"
             for name, history in self.supplied.items():
-                rate = self.stage.boundary_current("phi", name)
+                rate = self.stage.system.held_currents("phi")[name]
                 history[:] = s.time.integrate(rate, history), history[0]
         return self.front()
 

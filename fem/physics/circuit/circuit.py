@@ -169,7 +169,7 @@ class Circuit(Observer):
         """
         s, ledger = self.s, self.s.charges
         current, outflow = self.current(), self.total("outflow")
-        held, counter = s.held_currents("phi_l"), self.total("counter")
+        held, counter = s.held_currents("phi_l").values(), self.total("counter")
         # What enters the electrolyte leaves it elsewhere: each ampere stands here twice.
         carried = 0.5 * (abs(current - outflow) + abs(counter) + sum(map(abs, held)))
         carried += 0.5 * self.total("carried")
@@ -184,7 +184,7 @@ class Circuit(Observer):
         for name, rate in s.reports.ledgers.items():
             self.pending[name] = s.time.integrate(rate(), ledger[name])
         self.opposite = sum(held) + counter - outflow + self.total("inflow")
-        at_collector = sum(s.held_currents("phi_s")) + (
+        at_collector = sum(s.held_currents("phi_s").values()) + (
             self.total("driven") + self.total("contact")
         )
         commanded = self._commanded(scale)

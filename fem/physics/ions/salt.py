@@ -138,7 +138,7 @@ class SaltLedger(SaltBooks):
 
     def gain(self) -> float:
         """Salt that enters where c is held, mol/s (2D: mol/(m s); collective)."""
-        return sum(self.s.held_currents("c")) / float(self.s["salt_charge"])
+        return sum(self.s.held_currents("c").values()) / float(self.s["salt_charge"])
 
     # -- a run asks ----------------------------------------------------------------------------
 

@@ -87,13 +87,13 @@ class ChargeBooks(Observer):
     def _through_baths(self, ion: Species) -> float:
         """Current of an ion into the electrolyte at baths, A (collective)."""
         sign = float(np.sign(ion.z))
-        return sign * sum(self.s.held_currents(unknown_of(ion)))
+        return sign * sum(self.s.held_currents(unknown_of(ion)).values())
 
     def _gain(self, ion: Species) -> float:
         """Content that electrodes, baths and reactions bring, mol/s (collective)."""
         s, name = self.s, unknown_of(ion)
         made = sum(-float(t.currents()[name].sum()) for t in s.reactions if name in t.rows)
-        made = s.domain.comm.allreduce(made, op=MPI.SUM) + sum(s.held_currents(name))
+        made = s.domain.comm.allreduce(made, op=MPI.SUM) + sum(s.held_currents(name).values())
         turned = self.turned.get(ion.name)
         more = 0.0 if turned is None else s.integral(turned)
         return more + made / (FARADAY * max(abs(ion.z), 1))
@@ -143,7 +143,7 @@ class ChargeBooks(Observer):
     def _gauss(self) -> float:
         """Charges that do not add up to nothing, over the largest of them (collective)."""
         s, model = self.s, self.model
-        flux = sum(s.held_currents("phi")) / float(model.omega.value)
+        flux = sum(s.held_currents("phi").values()) / float(model.omega.value)
         each = [s.integral(form) for form in self.charges] + [flux]
         ions = sum(abs(ion.z) * s.integral(self.contents[ion.name]) for ion in model.ions)
         return abs(sum(each)) / max(*map(abs, each), ROUND_OFF_SHARE * FARADAY * ions)

@@ -101,13 +101,13 @@ class IonBooks(SaltBooks):
         s, circuit, ions = self.s, self.s["circuit"], self.solution.ions
         gains = [0.0]
         for k, ion in enumerate(ions[1:], 1):
-            held = sum(s.held_currents(self.solution.mu[k - 1].name))
+            held = sum(s.held_currents(self.solution.mu[k - 1].name).values())
             gains.append(held / ((ion.z or 1) * FARADAY))
             gains[k] += sum(s.integral(form) for form in (self.made[k],) if form is not None)
             gains[k] -= sum(taken() for taken in self.solution.takers.get(k, ()))
             gains[k] -= sum(self.sinks.get(name, 0.0) for name in _sinks(ion.name))
         parts = [circuit.total(name) for name in ("cell", "counter", "inflow")]
-        parts += s.held_currents("phi_l")
+        parts += s.held_currents("phi_l").values()
         current, size = math.fsum(parts), math.fsum(map(abs, parts))
         current = current if abs(current) > BALANCED * size else 0.0
         others = sum(ion.z * gain for ion, gain in zip(ions, gains, strict=True))

@@ -174,7 +174,7 @@ def test_a_spot_spreads_its_heat() -> None:
 
 def through_boundary(hot: Hot, name: str) -> float:
     """Heat that enters at a boundary with a given temperature, W."""
-    return hot.stages[-1].boundary_current("rise", name)
+    return hot.s.held_currents("rise")[name]
 
 
 def test_cooling() -> None:
@@ -336,7 +336,7 @@ def test_a_separator_melts_shut_and_stays_so() -> None:
         for name in ENDS:
             hot.heat.rise.value.x.array[hot.heat.rise.groups[name]] = T - T0
         hot.steady(3)
-        return hot.stages[0].boundary_current("phi_l", "collector") / (10 * WIDTH)
+        return hot.s.held_currents("phi_l")["collector"] / (10 * WIDTH)
 
     first = abs(at(300.0))
     assert not [*shut.events()]
