@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from fem.base.errors import RunError
 from fem.case.drive import LONGEST_STEP
@@ -256,17 +257,26 @@ class InTime(Simulation):
         if step is not None:
             self._accept()
             self.model.deliver(begun, s.t - self.segment_start, accepted=True)
-            self.flowing, self.before_jump = numbers["current_density"], None
-            self.currents = [self.flowing, *self.currents[:2]]
             self.stepper.dt = min(self.stepper.dt, longest)
-            self.flowed = max(self.flowed, abs(self.flowing))
-            state = {
-                c.name: numbers[c.name] / (area if c.per_area else 1.0)
-                for c in self.columns.values() if c.each_cycle
-            }  # fmt: skip
-            most = {c.name for c in self.columns.values() if c.each_cycle == "most"}
-            self.turnover.add(segment.cycle, follows.passed() - before[1], state, most)
+            self._count(segment.cycle, follows.passed() - before[1], numbers)
         return step, numbers
+
+    def _count(self, cycle: int, passed: float, numbers: Mapping[str, float]) -> None:
+        """Keep the current of an accepted step, and what its cycle is judged by.
+
+        Args:
+            cycle: in which it lies; 0 for none.
+            passed: charge of the step, C/m2.
+            numbers: that were measured of it.
+        """
+        self.flowing, self.before_jump = numbers["current_density"], None
+        self.currents = [self.flowing, *self.currents[:2]]
+        self.flowed = max(self.flowed, abs(self.flowing))
+        columns = [c for c in self.columns.values() if c.each_cycle]
+        state = {c.name: numbers[c.name] / (self.model.area if c.per_area else 1.0)
+                 for c in columns}
+        most = {c.name for c in columns if c.each_cycle == "most"}
+        self.turnover.add(cycle, passed, state, most)
 
     def _longest_next(self, segment: Segment, current: float, scale: float) -> float:
         """The longest step after one at a voltage that is held, so that its current is accurate, s.

@@ -127,6 +127,20 @@ def judge(
     return Verdict(True, min(dt * min(factor, ceiling), settings.dt_max), "accepted")
 
 
+def without_sliver(want: float, limit: float, *, stretch: bool) -> float:
+    """Size of a step that leaves no sliver before an event, s.
+
+    Args:
+        want: size that is wanted, s.
+        limit: time left to the event, s; the step or the one after it lands there.
+        stretch: it may be somewhat longer than wanted.
+    """
+    dt = min(want, limit)
+    if not 0.0 < limit - dt < 0.3 * dt:
+        return dt
+    return limit if limit <= 1.3 * want and stretch else limit / 2
+
+
 class Stepper:
     """Advances a system through its stages.
 
@@ -185,6 +199,18 @@ class Stepper:
                 break
         return outcome
 
+    def _judged(
+        self, dt: float, outcome: Outcome, error: float, *, after_rejection: bool,
+        tried: tuple[float, float] | None,
+    ) -> Verdict:
+        """Judgement on a step that was solved; arguments as of `judge`."""
+        return judge(
+            dt, self.settings, converged=outcome.converged, error=error,
+            newton=outcome.newton - outcome.idle, order=min(self.system.time.history, 2),
+            change=verdicts.change(self.system) if outcome.converged else 0.0,
+            after_rejection=after_rejection, tried=tried,
+        )
+
     def advance(
         self,
         control: Callable[[float], Control],
@@ -216,11 +242,8 @@ class Stepper:
         tried: tuple[float, float] | None = None
         want, least = min(self.dt, settings.dt_max), self.smallest
         while True:
-            dt = min(want, limit)
-            if 0.0 < limit - dt < 0.3 * dt and not lands:
-                # No sliver is left before the event; a step that was rejected is not stretched, nor
-                # one that ends where rates jump.
-                dt = limit if limit <= 1.3 * want and not repeat else limit / 2
+            # A step that was rejected is not stretched, nor one that ends where rates jump.
+            dt = min(want, limit) if lands else without_sliver(want, limit, stretch=not repeat)
             fitted = fit is not None and (fitting := fit(dt)) < dt
             if fitted:
                 dt, least = fitting, min(least, MIN_STEP_SHARE * fitting)
@@ -242,17 +265,7 @@ class Stepper:
                 continue
             outcome = self.solve(control(s.t + dt), scale)
             error = verdicts.error(s) if outcome.converged else 0.0
-            verdict = judge(
-                dt,
-                settings,
-                converged=outcome.converged,
-                error=error,
-                newton=outcome.newton - outcome.idle,
-                order=min(s.time.history, 2),
-                change=verdicts.change(s) if outcome.converged else 0.0,
-                after_rejection=repeat,
-                tried=tried,
-            )
+            verdict = self._judged(dt, outcome, error, after_rejection=repeat, tried=tried)
             event = refine() if verdict.accept and refine else None
             if verdict.accept and event is None:
                 s.accept()
