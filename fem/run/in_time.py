@@ -230,7 +230,7 @@ class InTime(Simulation):
         def refine() -> float | None:
             nonlocal longest
             numbers.clear()
-            numbers.update(self._measured(s.tells(scale)))
+            numbers.update(self._measured(s.reference_current(scale)))
             longest = self._longest_next(segment, numbers["current_density"], scale)
             least, small = self.settings.dt_min, s.dt <= 10 * self.settings.dt_min
             if s.dt <= least * (1 + 1e-9):

@@ -96,7 +96,7 @@ class Steady(Simulation):
                     return
                 continue
             change = verdicts.error(s)
-            numbers = self._measured(s.tells(scale))
+            numbers = self._measured(s.reference_current(scale))
             share, least = self._happens_at(), self.settings.dt_min
             if share is not None and dt > least * (1 + 1e-9):
                 s.restore(before)

@@ -157,13 +157,13 @@ class Assembly:
         whole, reacts = self.slopes.get(name, (nothing, nothing))
         drift = self.drifts.get(name, nothing)
         if not unknown.potential:
-            stored = ROUND_OFF * s.time.recall * whole * x
+            stored = ROUND_OFF * s.time.past_weight * whole * x
             return stored + drift, stored
         voltage = np.abs(s.voltage.x.array[:1]).sum()  # phi_s is stored as its difference from it
         reacting = ROUND_OFF * reacts * (x + voltage)
         if name in self.flows:
             flows = self.flows[name]
-            stored = ROUND_OFF * s.time.recall * np.abs(flows.total) * x * ~flows.held
+            stored = ROUND_OFF * s.time.past_weight * np.abs(flows.total) * x * ~flows.held
             flowing, leaving = flows.noise(unknown.owned)
             return flowing + drift + stored + reacting, leaving + stored + reacting
         return ROUND_OFF * whole * x + reacting + drift, reacting

@@ -190,7 +190,8 @@ class Stepper:
 
     def solve(self, control: Control, scale: float) -> Outcome:
         """All stages once, from the present iterate; the first that fails ends it."""
-        outcome, scale = Outcome(True, "converged", 0, 0, 0, 0.0), self.system.tells(scale)
+        outcome = Outcome(True, "converged", 0, 0, 0, 0.0)
+        scale = self.system.reference_current(scale)
         for stage in self.stages:
             gently = self.gently and stage.drives
             done = within_step(stage, control, scale) if gently else stage.solve(control, scale)
@@ -257,10 +258,10 @@ class Stepper:
                     saved, want = s.save(), min(dt, settings.dt0)
                 continue
             if s.time.history > 1 and (
-                (s.hints.tight and s.remembers_too_little()) or any([ask() for ask in s.limits])
+                (s.hints.tight and s.memory_is_negative()) or any([ask() for ask in s.limits])
             ):
                 s.restore(saved)
-                s.forget()
+                s.restart_with_slopes()
                 saved = s.save()
                 continue
             outcome = self.solve(control(s.t + dt), scale)
@@ -277,13 +278,13 @@ class Stepper:
                     s.t, dt, outcome.newton, outcome.linear, outcome.factored, rejected, error,
                     outcome.residual,
                 )
-            kink = not outcome.converged and s.remembers_too_little()
+            kink = not outcome.converged and s.memory_is_negative()
             s.restore(saved)
             rejected += 1
             self.rejections += 1
             tried = (dt, error) if error > settings.tolerance else None
             if kink:
-                s.forget()
+                s.restart_with_slopes()
                 saved = s.save()
                 continue
             failed += not outcome.converged

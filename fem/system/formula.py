@@ -80,7 +80,7 @@ class TimeFormula:
             self._set(weights)
 
     @property
-    def recall(self) -> float:
+    def past_weight(self) -> float:
         """Weight of the oldest state over that of the new one, after a far shorter step; or 1.
 
         BDF2 divides the last change by the step in which it happened, and its round-off, too.

@@ -470,7 +470,7 @@ class System:
         for unknown in self.unknowns.values():
             unknown.rate = None
 
-    def forget(self) -> None:
+    def restart_with_slopes(self) -> None:
         """Take the next step by BDF1; what is stored is foreseen by the slope of the last one.
 
         Where charge is stored, too, so are potentials.
@@ -487,15 +487,16 @@ class System:
         for name, slope in slopes.items():
             self.unknowns[name].rate = slope
 
-    def tells(self, scale: float) -> float:
-        """A current to compare with: this one, or what rows tell from round-off, A (collective).
+    def reference_current(self, scale: float) -> float:
+        """Current that residuals are compared with, A (collective).
 
         Args:
-            scale: A.
+            scale: that of the cell, A; the result is no less than what rows tell from round-off of
+                what they store.
         """
         return scale if self.hints.least is None else max(scale, self.hints.least())
 
-    def remembers_too_little(self) -> bool:
+    def memory_is_negative(self) -> bool:
         """The formula's memory of a concentration is negative somewhere (collective).
 
         So it is with BDF2 where c fell to less than a quarter in a step of the same length. The

@@ -90,8 +90,8 @@ def test_a_step_lands_where_rates_jump(jump: float, limit: float, dt: float) -> 
     system = SimpleNamespace(
         t=0.0, time=SimpleNamespace(history=2), limits=(), foreseen=(), begin=begin,
         hints=SimpleNamespace(tight=False),
-        accept=accept, save=lambda: None, restore=lambda _: None, tells=lambda scale: scale,
-        unknowns={}, gaps=(),
+        accept=accept, save=lambda: None, restore=lambda _: None,
+        reference_current=lambda scale: scale, unknowns={}, gaps=(),
         domain=SimpleNamespace(comm=SimpleNamespace(allreduce=lambda value, op: value)),
     )  # fmt: skip
     stepper = Stepper(system, (), Settings(dt_min=1e-4))  # type: ignore[arg-type]

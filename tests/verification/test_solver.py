@@ -550,7 +550,7 @@ class Clock:
         self.dt = dt
         self.tried.append(dt)
 
-    def tells(self, scale):
+    def reference_current(self, scale):
         return scale
 
     def accept(self):

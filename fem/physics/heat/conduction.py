@@ -372,7 +372,7 @@ class Conduction(Observer):
         exchanged = self.exchanged()
         whole = max(abs(work), abs(given), scale * GAS_CONSTANT * self.start / FARADAY)
         s, missed = self.s, abs(stored + lost - given - made)
-        last_bits = ROUND_OFF * s.time.recall * float(s.rate.value) * self._total("content")
+        last_bits = ROUND_OFF * s.time.past_weight * float(s.rate.value) * self._total("content")
         self.highest = self.zero + self._hottest()[0]
         self.require(self.zero - self._hottest(-self.rise.owned)[0], self.highest)
         return {
