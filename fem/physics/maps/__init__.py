@@ -81,6 +81,19 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
     table = sections.get("map")
     if table is None:
         return
+    yield from _of_other_kind(table)
+    yield from _undriven(table)
+    yield from _tip_and_far(table)
+    if table.kind == "electrostatics":
+        yield from _without_permittivity(table, sections)
+    if table.tip is not None and table.far is None:
+        others = [n for n in table.boundaries if n != table.tip]
+        if len(others) != 1:
+            yield f"map.far: missing; the tip is compared with one boundary: {_known(others)}"
+
+
+def _of_other_kind(table: Map) -> Iterator[str]:
+    """Entries that a map of its kind does not know."""
     electrostatic = table.kind == "electrostatics"
     other = "conduction" if electrostatic else "electrostatics"
     for name, region in table.regions.items():
@@ -104,6 +117,10 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
                 f"map.boundaries.{name}.{key}: is of {other}; give "
                 f"{'capacitance' if electrostatic else 'resistance'}"
             )
+
+
+def _undriven(table: Map) -> Iterator[str]:
+    """Potentials that make no field."""
     held = {f"map.boundaries.{n}.phi": b.phi for n, b in table.boundaries.items()}
     held |= {f"map.regions.{n}.phi": r.phi for n, r in table.regions.items() if r.phi is not None}
     charged = any(r.rho is not None for r in table.regions.values())
@@ -118,6 +135,10 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             f"{named}: {next(iter(held.values())):g} V: all that is driven is at one potential, so "
             "there is no field; give another one a different phi"
         )
+
+
+def _tip_and_far(table: Map) -> Iterator[str]:
+    """Places whose fields are compared, and which do not fit what is driven."""
     driven = {*table.boundaries, *(n for n, r in table.regions.items() if r.phi is not None)}
     if table.tip is not None and not any(fnmatchcase(table.tip, name) for name in driven):
         yield (
@@ -128,12 +149,6 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
         yield f"map.far: {table.far!r}: is no driven boundary; {_known(table.boundaries)}"
     if table.far is not None and table.tip is None:
         yield f"map.far: {table.far!r}: only compared with a tip; give map.tip, or leave it out"
-    if electrostatic:
-        yield from _without_permittivity(table, sections)
-    if table.tip is not None and table.far is None:
-        others = [n for n in table.boundaries if n != table.tip]
-        if len(others) != 1:
-            yield f"map.far: missing; the tip is compared with one boundary: {_known(others)}"
 
 
 def _without_permittivity(table: Map, sections: Mapping[str, Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -49,6 +49,48 @@ class _Medium:
     why: str
 
 
+def _require_conductors(
+    media: Mapping[str, _Medium], held: Mapping[str, float], electrostatic: bool
+) -> None:
+    """Regions that are held at a potential conduct.
+
+    Args:
+        media: of all regions.
+        held: region -> its potential, V.
+        electrostatic: the map is one of fields, else of currents.
+
+    Raises:
+        CaseError: one does not.
+    """
+    for name in held:
+        if not media[name].conductor and (electrostatic or media[name].value is None):
+            raise CaseError(
+                f"map.regions.{name}.phi: {held[name]:g} V: {name!r} is no conductor "
+                f"({media[name].why}); hold a boundary, or give the region a material that conducts"
+            )
+
+
+def _charge(domain: Domain, table: Map, media: Mapping[str, _Medium]) -> Any:
+    """Given charge of regions, C/m3, a field of cells; None without any.
+
+    Raises:
+        CaseError: it stands on a conductor.
+    """
+    charge = None
+    for name, medium in media.items():
+        rho = _given(table, name).get("rho")
+        if rho is None:
+            continue
+        if medium.conductor:
+            raise CaseError(
+                f"map.regions.{name}.rho: {name!r} is a conductor ({medium.why}), on which "
+                "charge sits at the surface; leave it out, or give it eps_r if it is a dielectric"
+            )
+        charge = domain.field({}, "rho") if charge is None else charge
+        charge.x.array[_cells(domain, name)] = _at(domain, name, rho, f"map.regions.{name}.rho")
+    return charge
+
+
 def build(setup: Filled, table: Map) -> Iterator[Potential]:
     """The map of a case.
 
@@ -61,12 +103,7 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
     read = _permittivity if electrostatic else _conductivity
     media = {name: read(setup, name, _given(table, name), c0) for name in domain.regions}
     held = {n: phi for n in domain.regions if (phi := _given(table, n).get("phi")) is not None}
-    for name in held:
-        if not media[name].conductor and (electrostatic or media[name].value is None):
-            raise CaseError(
-                f"map.regions.{name}.phi: {held[name]:g} V: {name!r} is no conductor "
-                f"({media[name].why}); hold a boundary, or give the region a material that conducts"
-            )
+    _require_conductors(media, held, electrostatic)
     values, ends = _values(setup, media, c0)
     unit = EPSILON_0 if electrostatic else 1.0
     coefficient = domain.field({}, "coefficient")
@@ -76,18 +113,7 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
                         '"electrostatics", or a region a material that conducts')
     for name in regions:
         coefficient.x.array[_cells(domain, name)] = unit * values[name]
-    charge = None
-    for name in regions:
-        rho = _given(table, name).get("rho")
-        if rho is None:
-            continue
-        if media[name].conductor:
-            raise CaseError(
-                f"map.regions.{name}.rho: {name!r} is a conductor ({media[name].why}), on which "
-                "charge sits at the surface; leave it out, or give it eps_r if it is a dielectric"
-            )
-        charge = domain.field({}, "rho") if charge is None else charge
-        charge.x.array[_cells(domain, name)] = _at(domain, name, rho, f"map.regions.{name}.rho")
+    charge = _charge(domain, table, {name: media[name] for name in regions})
     driven = {
         name: Driven(b.phi, _layers(setup, name, b, regions, electrostatic))
         for name, b in table.boundaries.items()
