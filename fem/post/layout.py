@@ -6,6 +6,7 @@ makes them larger; a cell that is much longer than wide is stretched, and the ca
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,33 @@ def ticks(inches: float) -> int:
     return max(2, min(6, int(inches / 0.5)))
 
 
+def _grid(
+    count: int, ratio: float, more: Sequence[float], rest: Sequence[float]
+) -> tuple[int, int, float]:
+    """Columns and rows of panels on a page, and the width of each, inches.
+
+    Args:
+        count: of panels.
+        ratio: their height over their width.
+        more: width and height around each, inches.
+        rest: the same around all of them.
+    """
+    widest = WIDTH if ratio < FLAT_RATIO else MAX_PANEL_SIDE
+
+    def width_in(columns: int) -> float:
+        rows = -(-count // columns)
+        across = (WIDTH - rest[0]) / columns - more[0]
+        up = (HEIGHT - rest[1]) / rows - more[1]
+        return min(across, up / ratio, widest, MAX_PANEL_SIDE / ratio)
+
+    columns = count
+    for fewer in range(count - 1, 0, -1):  # only if that makes the panels clearly larger
+        columns = fewer if width_in(fewer) > 1.25 * width_in(columns) else columns
+    rows = -(-count // columns)
+    columns = -(-count // rows)  # as many in each row as can be
+    return columns, rows, width_in(columns)
+
+
 def panels(
     wide: float,
     tall: float,
@@ -137,18 +165,7 @@ def panels(
         room = rest if shared else more
         room[0], room[1] = room[0] + beside, room[1] + below
 
-    def width_in(columns: int) -> float:
-        rows = -(-count // columns)
-        across = (WIDTH - rest[0]) / columns - more[0]
-        up = (HEIGHT - rest[1]) / rows - more[1]
-        return min(across, up / ratio, WIDTH if flat else MAX_PANEL_SIDE, MAX_PANEL_SIDE / ratio)
-
-    columns = count
-    for fewer in range(count - 1, 0, -1):  # only if that makes the panels clearly larger
-        columns = fewer if width_in(fewer) > 1.25 * width_in(columns) else columns
-    rows = -(-count // columns)
-    columns = -(-count // rows)  # as many in each row as can be
-    width = width_in(columns)
+    columns, rows, width = _grid(count, ratio, more, rest)
     height = ratio * width
     page = (rest[0] + columns * (width + more[0]) - GAP, rest[1] + rows * (height + more[1]))
     figure = Figure(figsize=page)
