@@ -128,11 +128,14 @@ def _do_list(options: argparse.Namespace) -> None:
 
 
 def _materials() -> dict[str, str]:
-    from fem.materials import names
+    from fem.materials import names, status_counts
 
     kinds = {"metal": "metals", "electrolyte": "electrolytes", "solid": "solids"}
     kinds |= {"separator": "separators", "pair": "pairs (metal/surface)"}
-    return {title: ", ".join(names(kind)) for kind, title in kinds.items()}
+    listed = {title: ", ".join(names(kind)) for kind, title in kinds.items()}
+    counts = status_counts()
+    shown = ", ".join(f"{number} {status}" for status, number in counts.items())
+    return listed | {"numbers": f"{sum(counts.values())}: {shown}"}
 
 
 def _show(parser: argparse.ArgumentParser) -> None:

@@ -52,7 +52,8 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
         help="density of solid regions, for the mass: 'host_*=8.96 g/cm^3' or 'host_*=Cu'; in "
         "a case, the densities of its materials are used where the library has them",
     )
-    parser.add_argument("--metal", help="metal that fills the pores, for the capacity; default Li")
+    parser.add_argument("--metal", help="metal that fills the pores, for the capacity; default "
+                        "that of the case, else Li")
     parser.add_argument("--averaged", metavar="REGION", help="also print the entries with which a "
                         "case takes the host as an average, see docs/physics/averaged.md")
     parser.add_argument("--sigma", help="conductivity of the solids, for these entries: '1e5 S/m'")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -289,3 +291,12 @@ def test_numbers_are_floats_that_survive_copies():
     assert again == value and again.source == value.source
     with pytest.raises(Exception, match="frozen"):
         metal("Li").z = 2  # type: ignore[misc]
+
+
+def test_readme_counts_the_numbers_of_the_library() -> None:
+    """Total, checked, cited and assumed, as `hostplate list materials` shows them."""
+    counts = status_counts()
+    said = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"of (\d+) numbers (\d+) are\s+checked, (\d+) cited, (\d+) assumed", said)
+    assert found is not None
+    assert [*map(int, found.groups())] == [sum(counts.values()), *counts.values()]
