@@ -50,8 +50,8 @@ RESUMED = {"resume": "protocol.1.duration=20 s"}
 ON_RANKS, ITERATIVE = 1e-12, 1e-9
 #: Keys of a summary that say when, where and by what a result was made.
 MAKING = {"wall_seconds", "versions", "command", "date", "host"}
-#: Columns of `series.csv` that are relative errors already.
-ERRORS = {"balance", "collector", "faraday", "salt", "commanded", "closures", "error"}
+#: Columns of `series.csv` that are relative errors already; V_gap is what round-off leaves of 1 V.
+ERRORS = {"balance", "collector", "faraday", "salt", "commanded", "closures", "error", "V_gap"}
 
 Values = Mapping[str, Any]
 
@@ -288,7 +288,7 @@ def _size(name: str, *sides: Values) -> float:
         kin = [n for n in sides[0] if n.rpartition(".")[0] == name.rpartition(".")[0]]
     found = [np.abs(v) for side in sides for n in kin
              if (v := np.asarray(side.get(n, 0.0))).dtype.kind in "fiu"]
-    least = 1.0 if ERRORS & {*name.split(".")} else 0.0
+    least = 1.0 if ERRORS & {*re.split(r"[. ]", name)} else 0.0
     return max([least, *(float(f[np.isfinite(f)].max(initial=0.0)) for f in found)])
 
 
