@@ -75,7 +75,9 @@ def _lines(case: Case) -> Iterator[str]:
     yield f"  numbers    {shown} (library and user-defined materials; overridden ones included)"
     yield from _foretold(case)
     yield from (f"  note       {note}" for note in notes(case))
-    if case.mesh is None:
+    if case.brought is None and any(_lacking(case)):
+        yield "no problems found but for the kinetics noted, without which a run may be refused"
+    elif case.mesh is None:
         yield "no problems found; all names match the mesh that will be built"
     else:
         yield "no problems found; whether the names match the mesh is checked when the mesh is read"
@@ -144,12 +146,7 @@ def notes(case: Case) -> Iterator[str]:
     for physics in case.taking_part():
         yield from physics.notes(vars(case))
     yield from dead_walls(case)
-    for name, surface in _met(case).items() if case.study != "primary" else ():
-        if name == "collector" and names is not None and names.floor:
-            continue  # an error where it reacts
-        missing = None if surface is None else case_names.missing_pair(name, surface, vars(case))
-        if missing:
-            yield f"if {name} touches the electrolyte it needs kinetics: {missing}"
+    yield from _lacking(case)
     yield from assumed_zero(case)
     yield from depth.notes(vars(case))
     yield from liquids.notes(vars(case))
@@ -197,6 +194,17 @@ def _loose(case: Case, names: Any) -> Iterator[str]:
                 f"current reaches them; if they do touch, give contacts, regions.{solid}.connected "
                 f"or regions.{pores}.bridge_sigma (docs/geometries.md says which)"
             )
+
+
+def _lacking(case: Case) -> Iterator[str]:
+    """Kinetics that nobody gives, of surfaces that only the mesh shows to react."""
+    names = case_names.of_geometry(case)
+    for name, surface in _met(case).items() if case.study != "primary" else ():
+        if name == "collector" and names is not None and names.floor:
+            continue  # an error where it reacts
+        missing = None if surface is None else case_names.missing_pair(name, surface, vars(case))
+        if missing:
+            yield f"if {name} touches the electrolyte it needs kinetics: {missing}"
 
 
 def dead_walls(case: Case) -> Iterator[str]:

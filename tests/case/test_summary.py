@@ -54,3 +54,15 @@ def test_a_host_that_has_no_place_is_told_before_there_is_a_mesh() -> None:
 def test_a_pair_of_the_library_needs_no_remark() -> None:
     case = Case.from_dict(changed({"kinetics": [GIVEN], "collector.material": "Ni"}))
     assert list(assumed_zero(case)) == []
+
+
+def test_kinetics_that_nobody_gives_are_part_of_the_verdict() -> None:
+    """A run refuses what reacts without them, and only the mesh tells what does."""
+    case = Case.load("zn_bottom_up").with_({
+        "kinetics": [], "coatings": [{"on": "host_print", "material": "ZnO", "thickness": "20 nm"}],
+    })  # fmt: skip
+    text = summary(case)
+    assert "if host_print touches the electrolyte it needs kinetics" in text
+    assert text.endswith(
+        "no problems found but for the kinetics noted, without which a run may be refused"
+    )
