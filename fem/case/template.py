@@ -156,10 +156,15 @@ def _remarked(text: str, meaning: str) -> Iterator[str]:
 
 
 def _fillings(regions: tuple[str, ...], dimension: int) -> Iterator[str]:
-    """A material for each region that the electrolyte does not fill."""
+    """A material for each region that the electrolyte does not fill.
+
+    Conductors are such that lithium has kinetics on them, as a run asks for.
+    """
     from fem.materials import library
 
-    solids = {name.lower(): name for name in library.names("solid")}
+    known = library.names("pair")
+    solids = {name.lower(): name for name in library.names("solid")
+              if f"Li/{name}" in known or not library.solid(name).sigma}
     for region in sorted(regions):
         if region.startswith("electrolyte"):
             continue
