@@ -31,7 +31,9 @@ class Growth(Table):
         2.0, description="speed of the relaxation over that of the fastest point of the front"
     )
     max_change: Annotated[float, Quantity("", gt=0, le=0.5)] = Field(
-        0.25, description="largest change of xi anywhere in one step"
+        0.25, description="largest change of xi anywhere in one step; above 0.35 a long step may "
+        "leave pore behind the front that counts as remains: the voltage is then some 40 mV too "
+        "small for a few steps"
     )
     surface_energy: Annotated[float, Quantity("J/m^2", ge=0)] | None = Field(
         None, description="of the metal in the electrolyte; default the library's"
