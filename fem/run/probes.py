@@ -65,7 +65,8 @@ class Probes:
         for number, probe in enumerate(model.case.probe):
             where = f"probe.{number} ({probe.name})"
             expression = Expression.parse(probe.field, [*self.fields, *PROBE_VARIABLES])
-            self.shown |= not expression.names.isdisjoint(self.model.system.memories)
+            read = {self._file_name(name) for name in expression.names}
+            self.shown |= not read.isdisjoint(self.model.system.memories)
             if probe.line is not None:
                 a, b = (self._padded(p, where) for p in probe.line)
                 points = a + np.linspace(0.0, 1.0, probe.samples)[:, None] * (b - a)
@@ -92,9 +93,13 @@ class Probes:
         known = self.fields.get(probe.field.strip())
         return known.unit if known else ""
 
+    def _file_name(self, name: str) -> str:
+        """The field that files have of a name, as c_Li of c where ions move each by itself."""
+        return self.model.system.shown_as.get(name, name)
+
     def _function(self, name: str) -> tuple[Any, Subdomain] | None:
         """The unknown or memory of a name, and the part it lives on; None if there is none."""
-        s = self.model.system
+        s, name = self.model.system, self._file_name(name)
         if name in s.unknowns:
             return s.unknowns[name].value, s.unknowns[name].part
         if name not in s.memories:
@@ -218,7 +223,7 @@ class Probes:
 
         Rows may read another one by its name, as the T foreseen.
         """
-        s = self.model.system
+        s, name = self.model.system, self._file_name(name)
         value = s.memories[name] if name in s.memories else s[name]
         vector = is_ufl(value) and value.ufl_shape
         return ufl.sqrt(ufl.inner(value, value)) if vector else value

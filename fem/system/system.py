@@ -79,6 +79,7 @@ class System:
         self.unknowns: dict[str, Unknown] = {}
         self.memories: dict[str, Any] = {}
         self.values: dict[str, Any] = {}
+        self.shown_as: dict[str, str] = {}  # name -> unknown or memory that files have of it
         self.parts: list[Subdomain] = []
         self.layer: Subdomain | None = None  # the cells along all reacting walls
         self.surfaces: list[Surface] = []  # with fields of their own, for probes

@@ -233,6 +233,7 @@ class SpaceCharge:
         s.define("phi_l", phi.value + lift + self.U0)
         s.define("c", c)
         s.define("c_lagged", c)
+        s.shown_as["c"] = unknown_of(self.ions[0])
         s.define("ions", self)
         s.reports.conductivities.append(self.conductivities)
         s.define("metal_row", unknown_of(self.ions[0]))

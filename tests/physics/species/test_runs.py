@@ -41,12 +41,20 @@ def charged(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_probe_of_an_ion_goes_with_it(tmp_path: Path) -> None:
-    """Least metal ion of the cell and its mean at the wall are alike in each step."""
-    probe = {"name": "Li", "field": "c_Li", "surface": "collector"}
-    Case.from_dict(neutral(probe=[probe])).run(tmp_path / "r")
+    """Least metal ion of the cell and its mean at the wall are alike in each step.
+
+    Its name may be that of the salt, of which it takes the place.
+    """
+    places: list[dict[str, Any]] = [{"surface": "collector"}, {"volume": "*"},
+                                    {"point": ["0.5 um", "50 um"]}]  # fmt: skip
+    probes = [{"name": f"{field}_{k}", "field": field} | place for field in ("c", "c_Li")
+              for k, place in enumerate(places)]  # fmt: skip
+    Case.from_dict(neutral(probe=probes)).run(tmp_path / "r")
     series = read_series(tmp_path / "r" / "series.csv")
     assert series["c_min"][-1] < 0.95 * 0.9 * C0
-    assert series["probe.Li"] == pytest.approx(series["c_min"], rel=1e-3)
+    assert series["probe.c_Li_0"] == pytest.approx(series["c_min"], rel=1e-3)
+    for k in range(len(places)):
+        assert (series[f"probe.c_{k}"] == series[f"probe.c_Li_{k}"]).all()
 
 
 def test_a_picture_of_each_ion(tmp_path: Path) -> None:
@@ -62,14 +70,15 @@ def test_a_picture_of_each_ion(tmp_path: Path) -> None:
 
 
 def test_a_probe_of_the_reference_potential_with_space_charge(tmp_path: Path) -> None:
-    """phi_l = phi + (RT/zF) ln(c/c0)."""
+    """phi_l = phi + (RT/zF) ln(c/c0), c of the metal ion by either name."""
     probes = [{"name": n, "field": f, "surface": "collector"} for n, f in
-              (("read", "phi_l"), ("phi", "phi"), ("Li", "c_Li"))]  # fmt: skip
+              (("read", "phi_l"), ("phi", "phi"), ("Li", "c_Li"), ("c", "c"))]  # fmt: skip
     Case.from_dict(charged(probe=probes)).run(tmp_path / "r")
     series = read_series(tmp_path / "r" / "series.csv")
     lift = RT_F * np.log(series["probe.Li"] / concentration(1e-2))
     assert abs(series["probe.read"][-1]) > 1e-3
     assert series["probe.read"] == pytest.approx(series["probe.phi"] + lift, abs=1e-9)
+    assert (series["probe.c"] == series["probe.Li"]).all()
 
 
 @pytest.mark.undisturbed
