@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Panels", "panels", "shown_ratio", "ticks"]
+__all__ = ["Panels", "panels", "shown_ratio", "tick_along_x"]
 
 #: Largest width and height of a figure, inches.
 WIDTH, HEIGHT = 7.4, 8.4
@@ -98,9 +98,10 @@ def shown_ratio(wide: float, tall: float, slender: float = MAX_TRUE_ASPECT) -> t
     return (STRETCHED_ASPECT if true > 1.0 else 1.0 / STRETCHED_ASPECT), False
 
 
-def ticks(inches: float) -> int:
-    """Most ticks along x of a panel so wide."""
-    return max(2, min(6, int(inches / 0.5)))
+def tick_along_x(ax: Any, inches: float) -> None:
+    """Ticks for a panel so wide, in as few digits as can be: the next panel is close by."""
+    ax.locator_params(axis="x", nbins=max(2, min(6, int(inches / 0.5))))
+    ax.xaxis.set_major_formatter("{x:g}")
 
 
 def _grid(
@@ -206,7 +207,7 @@ def panels(
 
 def _label(ax: Any, width: float, height: float, *, first: bool, last: bool) -> None:
     """Axes in um with as many ticks as there is room for."""
-    ax.locator_params(axis="x", nbins=ticks(width))
+    tick_along_x(ax, width)
     ax.locator_params(axis="y", nbins=max(2, min(9, int(height / 0.3))))
     ax.spines[["top", "right"]].set_visible(True)
     ax.tick_params(labelleft=first)

@@ -14,7 +14,7 @@ from fem.base.errors import CaseError
 from fem.contract.registry import with_own
 from fem.post.fields import field_of
 from fem.post.figures import field_panel, shown_block, values_in
-from fem.post.layout import shown_ratio, ticks
+from fem.post.layout import shown_ratio, tick_along_x
 from fem.post.style import INK, LINES, LOOK, caption, scaled, show_time, time_label
 from fem.results.measured import Measured
 from fem.results.result import Result
@@ -193,7 +193,7 @@ def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float |
         ax.set_ylim(a[1] - pad[1], b[1] + pad[1])
         ax.set_aspect("equal" if true else "auto")
         ax.set_box_aspect(None if true else ratio)
-        ax.locator_params(axis="x", nbins=ticks(width))
+        tick_along_x(ax, width)
         when = show_time(result.time(t, shown_block(result, field)))
         title = textwrap.fill(f"{name}, {when}", int(TITLE_LETTERS * width))
         ax.set_title(title, fontsize=8, color=INK)

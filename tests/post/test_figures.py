@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import subprocess
@@ -24,7 +25,7 @@ from fem.contract.registry import with_own
 from fem.files.fields import FieldWriter, _BlockFile
 from fem.files.series import Series
 from fem.post import figures, render
-from fem.post.layout import _broken
+from fem.post.layout import _broken, panels
 from fem.post.style import INK, scaled, shortened, show_time
 from fem.results.result import Result
 from tests.post import shapes
@@ -570,3 +571,15 @@ def test_post_draws_a_time_and_lines_that_stay_lines(tmp_path, capsys):
     assert figures._from_above(names, result) == [
         "host_mat_b", "host_mat", "host_mat_core", "collector",
     ]  # fmt: skip
+
+
+def test_ticks_of_narrow_panels_side_by_side_keep_apart() -> None:
+    """The last tick of one panel is at its edge, and the first of the next one close by."""
+    with rc_context(figures.LOOK):
+        made = panels(0.5, 40.0, 5, bars=1, titles=True)
+        for ax in made.axes:
+            ax.set_xlim(0.0, 0.5)
+        made.figure.canvas.draw()
+        words = sorted((label.get_window_extent() for ax in made.axes
+                        for label in ax.get_xticklabels()), key=lambda box: float(box.x0))
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(words))
