@@ -40,7 +40,7 @@ def refined(geometry: Mapping[str, Any], factor: float) -> dict[str, Any]:
     out: dict[str, Any] = _times(geometry, factor)
     for name, size in _chosen(model).items():
         if geometry.get(name) is None:
-            out[name] = format_quantity(float(f"{factor * size:.12g}"), "m")
+            out[name] = _size(factor * size)
     for name, length in _pinned(model).items():
         if geometry.get(name) is None:
             out[name] = format_quantity(length, "m")
@@ -125,7 +125,7 @@ def _is_size(key: str, value: Any) -> bool:
 
 
 def _larger(text: str, factor: float) -> str:
-    return text if factor == 1.0 else f"{factor * parse_quantity(text, 'm'):.12g} m"
+    return text if factor == 1.0 else _size(factor * parse_quantity(text, "m"))
 
 
 def _chosen(model: BaseModel) -> dict[str, float]:
@@ -155,3 +155,8 @@ def _pinned(model: BaseModel) -> dict[str, float]:
     if isinstance(model, Laminate):
         return {"width": model.across()[0]}
     return {}
+
+
+def _size(length: float) -> str:
+    """A cell size as a case gives it, without the last digits of a product."""
+    return format_quantity(float(f"{length:.12g}"), "m")

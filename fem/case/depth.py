@@ -31,7 +31,7 @@ from fem.case.tables import BUTLER_VOLMER, law_of
 from fem.materials import Electrolyte, recorded
 from fem.materials.laws import exchange_current
 from fem.values.properties import number, varies
-from fem.values.units import format_quantity
+from fem.values.units import format_quantity, shown_length
 
 __all__ = ["notes", "problems", "resistance", "slope"]
 
@@ -105,8 +105,8 @@ def problems(sections: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"growth.interface_width: {format_quantity(found.width, 'm')}: too wide for kinetics "
             f"this fast: with i0 = {found.i0:.4g} A/m^2 the reaction is over within "
-            f"{um(found.rest)} (at rest), and the tail of a front wider than half of that grows by "
-            f"itself; {cure(found.rest)}, or a lower i0"
+            f"{shown_length(found.rest, 3)} (at rest), and the tail of a front wider than half of "
+            f"that grows by itself; {cure(found.rest)}, or a lower i0"
         )
 
 
@@ -116,20 +116,17 @@ def notes(sections: Mapping[str, Any]) -> Iterator[str]:
     if found is not None and found.width > SWELLING_RATIO * found.plating:
         yield (
             f"growth.interface_width: {format_quantity(found.width, 'm')} is above a tenth of l = "
-            f"{um(found.plating)}, within which a flat front at {found.density:.4g} A/m^2 and c0 "
-            f"takes up the ionic current (i0 = {found.i0:.4g} A/m^2, 1/R = "
-            f"{found.conductivity:.3g} S/m): its tail swells; {cure(found.plating)}"
+            f"{shown_length(found.plating, 3)}, within which a flat front at "
+            f"{found.density:.4g} A/m^2 and c0 takes up the ionic current "
+            f"(i0 = {found.i0:.4g} A/m^2, 1/R = {found.conductivity:.3g} S/m): its tail swells; "
+            f"{cure(found.plating)}"
         )
 
 
 def cure(depth: float) -> str:
     """Advice on an interface width that does no harm."""
     width = SWELLING_RATIO * depth
-    return f"take an interface_width of at most {um(width)}, with cells of half of it"
-
-
-def um(length: float) -> str:
-    return f"{1e6 * length:.3g} um"
+    return f"take an interface_width of at most {shown_length(width, 3)}, with cells of half of it"
 
 
 def _foresee(sections: Mapping[str, Any]) -> _Foreseen | None:

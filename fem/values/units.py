@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -217,6 +218,19 @@ def format_quantity(value: float, unit: str) -> str:
     return plain
 
 
+def shown_length(length: float, digits: int = 6) -> str:
+    """Write a length in m as users would, rounded: ``shown_length(1.1e-4) == "110 um"``."""
+    units = (("m", 1.0, 1.0), ("mm", 1e-3, 1e-3), ("um", 1e-6, 1e-7), ("nm", 1e-9, 0.0))
+    size = abs(float(f"{length:.{digits}g}"))
+    name, unit = next((name, unit) for name, unit, least in units if size >= least)
+    return f"{length / unit:.{digits}g} {name}" if size else "0 um"
+
+
+def shown_point(place: Iterable[float]) -> str:
+    """Write a point, given in m, in um: ``"(12.5, 3) um"``."""
+    return f"({', '.join(f'{1e6 * x:.4g}' for x in place)}) um"
+
+
 def check_range(
     value: float,
     unit: str = "",
@@ -229,14 +243,14 @@ def check_range(
 ) -> float:
     """Return `value` if it lies within the bounds (SI, as `value`), else raise ValueError."""
     wanted = [
-        f"{word} {bound:g}{' ' + unit if _needs_unit(unit) else ''}"
-        for word, bound, bad in (
-            ("above", gt, gt is not None and not value > gt),
-            ("at least", ge, ge is not None and not value >= ge),
-            ("below", lt, lt is not None and not value < lt),
-            ("at most", le, le is not None and not value <= le),
+        f"{word} {format_quantity(bound, unit) if _needs_unit(unit) else f'{bound:g}'}"
+        for word, bound, holds in (
+            ("above", gt, operator.gt),
+            ("at least", ge, operator.ge),
+            ("below", lt, operator.lt),
+            ("at most", le, operator.le),
         )
-        if bad
+        if bound is not None and not holds(value, bound)
     ]
     if wanted:
         raise ValueError(

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.base.errors import CaseError, RunError
+from fem.values.units import shown_length, shown_point
 from geometries.meshing.mesh import (
     Built,
     Segment,
@@ -89,8 +90,9 @@ class AlignedChannels(Parameters):
         if kind == "horizontal" and self.opening:
             strut = 1.2 * self.sheet_thickness if self.contacts else 0.0
             if self.opening <= strut:
-                wrong.append(f"opening: {self.opening:g} m is closed by the struts; take more than "
-                             f"1.2 sheet thicknesses {strut:g} m, or contacts = false")
+                wrong.append(f"opening: {shown_length(self.opening)} is closed by the struts; take "
+                             f"more than 1.2 sheet thicknesses {shown_length(strut)}, or contacts "
+                             "= false")
             if self.sheet_length and self.sheet_length <= self.opening:
                 wrong.append("sheet_length: must be longer than the opening, so that the sheets "
                              "overlap")
@@ -214,8 +216,8 @@ def _tilted(p: AlignedChannels) -> TaggedMesh:
         q = quality(mesh.points, mesh.cells)
         if q.min() >= MIN_QUALITY:
             return mesh
-        at = ", ".join(f"{v:.3g}" for v in mesh.points[mesh.cells[q.argmin()]].mean(axis=0))
-        report = f"worst cell {q.min():.3g} at ({at}) m"
+        at = shown_point(mesh.points[mesh.cells[q.argmin()]].mean(axis=0))
+        report = f"worst cell {q.min():.3g} at {at}"
     raise RunError(f"aligned_channels: no good mesh in {MAX_ATTEMPTS} draws ({report}); try "
                    "another seed or a smaller size_wall")
 
@@ -313,9 +315,10 @@ def _scatter(
     if abs(area / solid - 1) > 0.1 and abs(area - solid) > t * p.sheet_length:
         share = area / (width * p.length)
         raise CaseError(
-            f"aligned_channels: sheets of {p.sheet_length:g} m at random reach a spacing of "
-            f"{t / share - t if share else math.inf:.3g} m, not {p.spacing:g} m; shorten "
-            "sheet_length, widen spacing or take contacts = false"
+            f"aligned_channels: sheets of {shown_length(p.sheet_length)} at random reach a spacing "
+            f"of {shown_length(t / share - t if share else math.inf, 3)}, not "
+            f"{shown_length(p.spacing)}; shorten sheet_length, widen spacing or take contacts = "
+            "false"
         )
     return width, sheets, struts
 

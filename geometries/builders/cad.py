@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.base.errors import CaseError, nearest
-from fem.values.units import quantity
+from fem.values.units import quantity, shown_point
 from geometries.builders import lattice_host
 from geometries.builders.lattice_host import OnLattice
 from geometries.meshing.mesh import Built, Floats, TaggedMesh, assemble, quality
@@ -210,8 +210,8 @@ def _drawings(p: Cad) -> tuple[TaggedMesh, dict[str, float]]:
         points = snap(points, axis, [0.0, length])
     q = quality(points, cells)
     if q.min() < MIN_QUALITY:
-        at = ", ".join(f"{v:.3g}" for v in points[cells[q.argmin()]].mean(axis=0))
-        raise CaseError(f"cad: worst cell {q.min():.3g} (SICN, least {MIN_QUALITY}) at ({at}) m, "
+        at = shown_point(points[cells[q.argmin()]].mean(axis=0))
+        raise CaseError(f"cad: worst cell {q.min():.3g} (SICN, least {MIN_QUALITY}) at {at}, "
                         "where faces nearly touch; take another shift, width or thickness, or a "
                         "smaller size_wall")
     return assemble(points, cells, names), drawn

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.base.errors import CaseError
+from fem.values.units import shown_length
 from geometries.meshing.mesh import (
     Built,
     Floats,
@@ -134,8 +135,8 @@ class FibreLayer(Parameters):
         wrong = []
         if self.thickness <= 1.2 * self.fibre_diameter:
             wrong.append(
-                f"thickness: {1e6 * self.thickness:g} um holds no fibre of "
-                f"{1e6 * self.fibre_diameter:g} um; take at least 1.2 diameters"
+                f"thickness: {shown_length(self.thickness)} holds no fibre of "
+                f"{shown_length(self.fibre_diameter)}; take at least 1.2 diameters"
             )
         if self.mix is not None and abs(sum(self.mix.values()) - 1.0) > 1e-6:
             wrong.append(f"mix: fractions add up to {sum(self.mix.values()):g}, not 1")
@@ -149,7 +150,7 @@ class FibreLayer(Parameters):
             wrong.append("whiskers: cannot be combined with a skin")
         if self.skin and max(self.skin.thickness) > 0.25 * self.fibre_diameter:
             wrong.append("skin.thickness: at most a quarter of the fibre's diameter, "
-                         f"{0.25 * self.fibre_diameter:g} m")
+                         f"{shown_length(0.25 * self.fibre_diameter)}")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -260,7 +261,7 @@ class FibreMat(Parameters):
         thickest = max(layer.fibre_diameter for layer in self.layers)
         if self.width < 2 * thickest or (self.breadth or self.width) < 2 * thickest:
             wrong.append(f"width, breadth: at least two diameters of the thickest fibre, "
-                         f"{2 * thickest:g} m")
+                         f"{shown_length(2 * thickest)}")
         if not wrong:
             across = self.width * ((self.breadth or self.width) if self.dimension == 3 else 1.0)
             size, wall = self.sizes()
@@ -413,7 +414,7 @@ def place(
                    "take a higher porosity, or a smaller clearance" if layer.porosity < jammed
                    else "more room: thinner fibres, a smaller clearance or another seed"
                    if miss < 0 and len(sequence) < 10_000 and disc / p.width < tolerance
-                   else f"a width of {disc / tolerance:.3g} m or more makes it possible")
+                   else f"a width of {shown_length(disc / tolerance, 3)} or more makes it possible")
             wrong.append(
                 f"layers.{layer.name}.porosity: {layer.porosity:g} cannot be delivered within "
                 f"{tolerance:g}; reachable here {layer.porosity - miss:.3f}; {way}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fem.base.errors import CaseError, RunError
+from fem.values.units import shown_point
 from geometries.builders.fibre_layers import POROSITY_TOLERANCE, FibreMat, finish, kinds_of
 from geometries.meshing.measures import slab_fractions
 from geometries.meshing.mesh import Built, Floats, TaggedMesh, assemble, quality
@@ -97,7 +98,7 @@ def build(p: FibreMat) -> Built:
             built.extra |= {"draws": attempt + 1, "quality_min": round(float(q.min()), 4)}
             return built
         place = mesh.points[mesh.cells[q.argmin()]].mean(axis=0)
-        report = f"worst cell {q.min():.3g} at " + ", ".join(f"{v:.3g}" for v in place) + " m"
+        report = f"worst cell {q.min():.3g} at {shown_point(place)}"
     if refusal and not report:
         raise refusal
     raise RunError(f"fibre_mat: no good mesh in {MAX_ATTEMPTS} draws ({report}); try another seed "

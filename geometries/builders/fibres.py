@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from fem.base.errors import CaseError
+from fem.values.units import shown_length
 from geometries.builders.fibre_layers import Bar, Disc, FibreLayer, FibreMat, kinds_of, place
 from geometries.builders.layered import MAX_RADIUS_CHANGE, fitted
 from geometries.builders.layered import build as build_cell
@@ -55,7 +56,7 @@ class MatLayer(FibreLayer, Layer):
         wrong = []
         if min(cell.across) < 2 * self.fibre_diameter:
             wrong.append("fibre_diameter: at most half of the cell's width, "
-                         f"{min(cell.across) / 2:g} m")
+                         f"{shown_length(min(cell.across) / 2)}")
         return wrong + self.unfit(cell.dimension)
 
     @classmethod

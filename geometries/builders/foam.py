@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from fem.values.units import shown_length
 from geometries.builders import lattice_host
 from geometries.builders.lattice_host import Lengths, OnLattice, Shares, at_height
 from geometries.meshing.levelset import Field as PlaceField
@@ -66,8 +67,8 @@ class Foam(OnLattice):
             wrong.append("pore_diameter: an opal is one crystal and takes one value; "
                          "kind 'bubbles' takes several")
         largest = max(self.pore_diameter)
-        wrong += [f"pore_diameter: {largest:g} m fits less than twice into the {which} "
-                  f"{length:g} m; take {0.5 * length:g} m or less"
+        wrong += [f"pore_diameter: {shown_length(largest)} fits less than twice into the {which} "
+                  f"{shown_length(length)}; take {shown_length(0.5 * length)} or less"
                   for which, length in zip((*("width", "breadth")[: self.dimension - 1], "host"),
                                            [*self.across, self.top], strict=True)
                   if largest > 0.5001 * length]

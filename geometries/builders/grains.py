@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from fem.values.units import shown_length
 from geometries.builders import lattice_host
 from geometries.builders.lattice_host import OnLattice
 from geometries.meshing.levelset import Field as PlaceField
@@ -72,25 +73,27 @@ class Grains(OnLattice):
         if self.layers:
             wrong.append("layers: a polycrystal has none; give thickness")
         if self.grain_diameter > min(self.across):
-            wrong.append(f"grain_diameter: {self.grain_diameter:g} m is more than the width "
-                         f"{min(self.across):g} m")
+            wrong.append(f"grain_diameter: {shown_length(self.grain_diameter)} is more than the "
+                         f"width {shown_length(min(self.across))}")
         b = self.boundary_width
         if b and not least <= b <= 0.3 * self.grain_diameter:
-            wrong.append(f"boundary_width: {b:g} m lies outside {least:g} to "
-                         f"{0.3 * self.grain_diameter:g} m (1.5 size to 0.3 grain diameters)")
+            wrong.append(f"boundary_width: {shown_length(b)} lies outside {shown_length(least)} to "
+                         f"{shown_length(0.3 * self.grain_diameter)} (1.5 size to 0.3 grain "
+                         "diameters)")
         for i, flaw in enumerate(self.flaws):
             if flaw.width < least:
-                wrong.append(f"flaws.{i}.width: {flaw.width:g} m is thinner than 1.5 size, "
-                             f"{least:g} m; take a finer size")
+                wrong.append(f"flaws.{i}.width: {shown_length(flaw.width)} is thinner than 1.5 "
+                             f"size, {shown_length(least)}; take a finer size")
             turn = math.radians(flaw.tilt)
             ends = [flaw.x, flaw.x + flaw.depth * math.sin(turn)]
             if flaw.depth * math.cos(turn) > 0.95 * self.top:
-                wrong.append(f"flaws.{i}.depth: {flaw.depth:g} m reaches the top; at most "
-                             f"{0.95 * self.top / math.cos(turn):g} m")
+                wrong.append(f"flaws.{i}.depth: {shown_length(flaw.depth)} reaches the top; at "
+                             f"most {shown_length(0.95 * self.top / math.cos(turn))}")
             if not flaw.width <= min(ends) <= max(ends) <= self.width - flaw.width:
                 wrong.append(f"flaws.{i}.x: the flaw comes closer to the sides than its width")
         if self.contact < 1 and self.voids()[1] < least:
-            wrong.append(f"void_height: {self.voids()[1]:g} m is less than 1.5 size, {least:g} m")
+            wrong.append(f"void_height: {shown_length(self.voids()[1])} is less than 1.5 size, "
+                         f"{shown_length(least)}")
         if self.contact < 1 and (self.voids()[1] > 0.5 * self.top
                                  or self.voids()[0] > min(self.across)):
             wrong.append("void_spacing, void_height: voids are at most half as high as the host "

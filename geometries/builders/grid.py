@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fem.values.units import shown_length
 from geometries.builders.layered import build
 from geometries.builders.layers import Cell, Layer, Site
 from geometries.meshing.carving import BAR, HOST, SKIN, Part
@@ -49,10 +50,12 @@ class GridLayer(Layer):
         film = max(self.skin.thickness) if self.skin else 0.0
         least = (2.5 if self.weave == "woven" else 1.5) * self.wire + 2 * film
         if self.pitch < least:
-            wrong.append(f"pitch: {self.pitch:g} m is too narrow for this wire; at least {least:g}")
+            wrong.append(f"pitch: {shown_length(self.pitch)} is too narrow for this wire; at "
+                         f"least {shown_length(least)}")
         need = self.height() + 0.2 * self.wire + film
         if self.thickness < need:
-            wrong.append(f"thickness: {self.thickness:g} m; at least {need:g} m")
+            wrong.append(f"thickness: {shown_length(self.thickness)}; at least "
+                         f"{shown_length(need)}")
         if self.skin and film > 0.25 * self.wire:
             wrong.append("skin.thickness: at most a quarter of the wire's diameter")
         if wrong:

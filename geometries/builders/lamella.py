@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from fem.base.errors import CaseError
+from fem.values.units import shown_length
 from geometries.meshing.mesh import Built, Floats, assemble, graded, tensor_mesh
 from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters, above
 
@@ -96,8 +97,8 @@ class Lamella(Parameters):
         for (which, length), layer in itertools.product(across, self.layers):
             count = length / layer.pitch
             if abs(count - round(count)) > 1e-6 or round(count) < 1:
-                wrong.append(f"{which}: {length:g} m is not a multiple of the pitch of layer "
-                             f"{layer.name!r}, {layer.pitch:g} m")
+                wrong.append(f"{which}: {shown_length(length)} is not a multiple of the pitch of "
+                             f"layer {layer.name!r}, {shown_length(layer.pitch)}")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self

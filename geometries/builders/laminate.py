@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, model_validator
 
+from fem.values.units import shown_length
 from geometries.builders.planar import host_of
 from geometries.meshing.mesh import Built, Floats, assemble, graded, tensor_mesh
 from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters
@@ -60,8 +61,8 @@ class Film(Parameters):
         if (self.pore_diameter is None) != (self.pitch is None):
             wrong.append("pore_diameter, pitch: a perforation needs both")
         if self.pore_diameter and self.pitch and self.pore_diameter >= self.pitch:
-            wrong.append(f"pore_diameter: {self.pore_diameter:g} m is not below the pitch "
-                         f"{self.pitch:g} m")
+            wrong.append(f"pore_diameter: {shown_length(self.pore_diameter)} is not below the "
+                         f"pitch {shown_length(self.pitch)}")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -105,8 +106,8 @@ class Laminate(Parameters):
                 n = self.width / part
                 if abs(n - round(n)) > 1e-6 or round(n) < 1 or (self.axisymmetric and round(n) > 1):
                     what = "half the pitch" if self.axisymmetric else "a multiple of the pitch"
-                    wrong.append(f"width: {self.width:g} m is not {what} of film {f.label!r} "
-                                 f"({f.pitch:g} m)")
+                    wrong.append(f"width: {shown_length(self.width)} is not {what} of film "
+                                 f"{f.label!r} ({shown_length(f.pitch)})")
         if len(set(pitches)) > 1 and self.width is None:
             wrong.append("width: missing; films of several pitches need it")
         if wrong:

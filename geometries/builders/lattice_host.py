@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from fem.base.errors import CaseError
+from fem.values.units import shown_length
 from geometries.meshing import levelset
 from geometries.meshing.mesh import Built, Floats, TaggedMesh, assemble, graded
 from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters, above
@@ -137,8 +138,9 @@ class OnLattice(Parameters):
         if cells > self.cells_max:
             least = size * (cells / self.cells_max) ** (1 / self.dimension)
             raise ValueError(
-                f"size: {size:g} m makes about {cells:.2g} cells, cells_max is {self.cells_max}; "
-                f"take {1.01 * least:.3g} m or more, or a smaller width"
+                f"size: {shown_length(size)} makes about {cells:.2g} cells, cells_max is "
+                f"{self.cells_max}; take {shown_length(1.01 * least, 3)} or more, or a smaller "
+                "width"
             )
 
 
@@ -160,9 +162,9 @@ def check_coating(coating: tuple[float, ...] | None, size: float) -> None:
     """
     if coating and min(coating) < 1.5 * size:
         raise ValueError(
-            f"coating: {min(coating):g} m is thinner than 1.5 times the lattice spacing {size:g} "
-            "m at walls; take a finer size, more refine, or name it in [[coatings]] of the case, "
-            "which needs no cells"
+            f"coating: {shown_length(min(coating))} is thinner than 1.5 times the lattice spacing "
+            f"{shown_length(size)} at walls; take a finer size, more refine, or name it in "
+            "[[coatings]] of the case, which needs no cells"
         )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fem.values.units import shown_length
 from geometries.meshing.carving import HOST, Crowd, Part, Room
 from geometries.meshing.mesh import cells_needed, too_many
 from geometries.meshing.parameters import Growth, Later, Length, Name, Names, Parameters, above
@@ -179,8 +180,8 @@ class Cell(Parameters):
         for which, length, unit in zip(("width", "breadth"), self.across, units, strict=False):
             count = max(1, round(length / unit))
             if abs(length / unit - count) > tolerance:
-                wrong.append(f"pitch: the cell's {which} {length:g} m is not a multiple of "
-                             f"{unit:g} m; nearest {count * unit:g} m")
+                wrong.append(f"pitch: the cell's {which} {shown_length(length)} is not a multiple "
+                             f"of {shown_length(unit)}; nearest {shown_length(count * unit)}")
         return wrong
 
     def names(self) -> Names:

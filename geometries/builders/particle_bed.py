@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fem.values.units import shown_length
 from geometries.builders.layered import build, fitted
 from geometries.builders.layers import Cell, Fraction, Layer, Site
 from geometries.meshing.carving import (
@@ -103,8 +104,8 @@ class ParticleLayer(Layer):
     def _consistent(self) -> Self:
         wrong = []
         if self.thickness < 1.5 * max(self.diameter):
-            wrong.append(f"thickness: {self.thickness:g} m holds no particle of "
-                         f"{max(self.diameter):g} m; at least 1.5 diameters")
+            wrong.append(f"thickness: {shown_length(self.thickness)} holds no particle of "
+                         f"{shown_length(max(self.diameter))}; at least 1.5 diameters")
         if self.core and self.contact == "sintered":
             most = (1 - 2 * self.overlap) / (1 + MIN_GAP_SHARE) - MIN_GAP_SHARE
             inside = self.core.gap or self.core.diameter
@@ -117,7 +118,7 @@ class ParticleLayer(Layer):
             wrong.append("whiskers: cannot be combined with a skin")
         if self.skin and max(self.skin.thickness) > 0.25 * min(self.diameter):
             wrong.append("skin.thickness: at most a quarter of the diameter, "
-                         f"{0.25 * min(self.diameter):g} m")
+                         f"{shown_length(0.25 * min(self.diameter))}")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -134,7 +135,8 @@ class ParticleLayer(Layer):
         """Width against diameter, and porosities that 3D cannot have."""
         wrong = []
         if min(cell.across) < 2 * max(self.diameter):
-            wrong = [f"diameter: at most half of the cell's width, {min(cell.across) / 2:g} m"]
+            wrong = ["diameter: at most half of the cell's width, "
+                     f"{shown_length(min(cell.across) / 2)}"]
         if cell.dimension == 3:
             least, reached = MIN_POROSITY_3D[self.contact], REACHED_3D[self.contact]
             wrong += below(self.porosity, least, f"{self.contact} particles", reached)

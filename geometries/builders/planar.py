@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.base.errors import CaseError
+from fem.values.units import shown_length
 from geometries.meshing.mesh import (
     Built,
     Floats,
@@ -102,7 +103,8 @@ class Planar(Parameters):
             wrong.append("length: missing; give length or layers")
         if self.length and self.layers and not math.isclose(self.length, total, rel_tol=1e-6):
             wrong.append(
-                f"length: {self.length:g} m is not the sum of the layers {total:g} m; leave it out"
+                f"length: {shown_length(self.length)} is not the sum of the layers "
+                f"{shown_length(total)}; leave it out"
             )
         names = [s.name for s in self.layers]
         if len(set(names)) < len(names):
@@ -131,9 +133,11 @@ class Planar(Parameters):
     def _protrusion(self, p: Protrusion, thickness: float) -> list[str]:
         wrong = []
         if p.height >= thickness:
-            wrong.append(f"height: {p.height:g} m reaches the counter at {thickness:g} m; lower it")
-        if self.width and (p.x or 0.0) > self.width:
-            wrong.append(f"x: {p.x:g} m lies outside the width {self.width:g} m")
+            wrong.append(f"height: {shown_length(p.height)} reaches the counter at "
+                         f"{shown_length(thickness)}; lower it")
+        if self.width and p.x is not None and p.x > self.width:
+            wrong.append(f"x: {shown_length(p.x)} lies outside the width "
+                         f"{shown_length(self.width)}")
         if self.axisymmetric and p.x is not None:
             wrong.append("x: a protrusion of an axisymmetric cell stands on the axis; leave x out")
         if p.y is not None and self.dimension == 2:

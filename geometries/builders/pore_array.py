@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from fem.base.errors import CaseError
+from fem.values.units import shown_length
 from geometries.builders.layered import build
 from geometries.builders.layers import Cell, Fraction, Layer, Site
 from geometries.meshing.carving import INNER, MIN_GAP_SHARE, Crowd, Part
@@ -60,13 +61,13 @@ class PoreLayer(Layer):
             wrong += ["porosity: only for random pores; a lattice has it from diameter and pitch"
                       ] if self.porosity is not None else []
             if self.pitch and self.pitch < (1 + MIN_GAP_SHARE) * widest:
-                wrong.append(f"pitch: {self.pitch:g} m leaves no wall; at least "
-                             f"{(1 + MIN_GAP_SHARE) * widest:g} m")
+                wrong.append(f"pitch: {shown_length(self.pitch)} leaves no wall; at least "
+                             f"{shown_length((1 + MIN_GAP_SHARE) * widest)}")
         if self.floor and self.floor > 0.9 * self.thickness:
             wrong.append("floor: at most 0.9 of the thickness")
         if self.skin and 2 * max(self.skin.thickness) > 0.8 * min(self.diameter):
             wrong.append("skin.thickness: at most 0.4 of the smallest diameter, "
-                         f"{0.4 * min(self.diameter):g} m")
+                         f"{shown_length(0.4 * min(self.diameter))}")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -92,8 +93,8 @@ class PoreLayer(Layer):
             return []
         if cell.axisymmetric:
             fits = abs(cell.width / self.pitch - 0.5) < 1e-6
-            return [] if fits else [f"pitch: {self.pitch:g} m; an axisymmetric cell is half a "
-                                    f"pitch wide, {self.pitch / 2:g} m"]
+            return [] if fits else [f"pitch: {shown_length(self.pitch)}; an axisymmetric cell is "
+                                    f"half a pitch wide, {shown_length(self.pitch / 2)}"]
         units = [self.pitch] * (cell.dimension - 1)
         if self.arrangement == "hexagonal":
             units[1] *= math.sqrt(3)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from fem.base.errors import CaseError
+from fem.values.units import shown_length
 from geometries.meshing.mesh import (
     Built,
     Floats,
@@ -74,11 +75,14 @@ class Rough(Parameters):
         if self.dimension == 2 and self.breadth:
             wrong.append("breadth: only with dimension = 3")
         if self.roughness > 0.1 * self.length:
-            wrong.append(f"roughness: at most a tenth of the length, {0.1 * self.length:g} m")
+            wrong.append("roughness: at most a tenth of the length, "
+                         f"{shown_length(0.1 * self.length)}")
         if self.width < 2 * self.correlation:
-            wrong.append(f"width: at least two correlation lengths, {2 * self.correlation:g} m")
+            wrong.append("width: at least two correlation lengths, "
+                         f"{shown_length(2 * self.correlation)}")
         if self.shortest and self.shortest < max(self.across) / 1000:
-            wrong.append(f"shortest: at least a thousandth of the width, {self.width / 1000:g} m")
+            wrong.append("shortest: at least a thousandth of the width, "
+                         f"{shown_length(self.width / 1000)}")
         if self.skin and len(self.skin.thickness) > 1:
             wrong.append("skin.thickness: one value; a collector has no depth")
         if self.skin and self.skin.thickness[0] > 0.2 * self.length:
@@ -144,18 +148,19 @@ def build(p: Rough) -> Built:
     names = np.array(regions, dtype=object)[np.searchsorted(stops, centres[:, -1]) - 1]
     height = surface(p, points[:, :-1])
     if float(np.abs(height).max()) > 0.8 * p.length:
-        raise CaseError(f"roughness: peaks of {float(np.abs(height).max()):.3g} m reach through "
-                        f"the electrolyte of {p.length:g} m; take a lower roughness or a longer "
-                        "electrolyte")
+        raise CaseError(f"roughness: peaks of {shown_length(float(np.abs(height).max()), 3)} reach "
+                        f"through the electrolyte of {shown_length(p.length)}; take a lower "
+                        "roughness or a longer electrolyte")
     fade = np.clip((top - points[:, -1]) / p.length, 0.0, 1.0)
     on_surface = points[:, -1] == 0.0
     points[:, -1] += height * fade
     q = float(quality(points, cells).min())
     if q < MIN_QUALITY:
         raise CaseError(
-            f"roughness: {p.roughness:g} m over a correlation of {p.correlation:g} m is too steep "
-            f"(worst cell {q:.3g}, at least {MIN_QUALITY:g}); less roughness, a higher hurst, a "
-            "longer shortest wave or a larger size_surface"
+            f"roughness: {shown_length(p.roughness)} over a correlation of "
+            f"{shown_length(p.correlation)} is too steep (worst cell {q:.3g}, at least "
+            f"{MIN_QUALITY:g}); less roughness, a higher hurst, a longer shortest wave or a larger "
+            "size_surface"
         )
     low = {tuple(row) for row in points[on_surface].tolist()}
 

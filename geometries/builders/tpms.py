@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from fem.values.units import shown_length
 from geometries.builders import lattice_host
 from geometries.builders.lattice_host import Lengths, OnLattice, Shares
 from geometries.meshing import levelset
@@ -73,7 +74,7 @@ class Tpms(OnLattice):
         wrong += [f"porosity: {e:g} lies outside {low:g} to {high:g} of a {self.surface} "
                   f"{self.kind} in {self.dimension}D"
                   for e in self.porosity or () if low < high and not low <= e <= high]
-        wrong += [f"wall_thickness: {w:g} m lies outside 0.08 to 0.4 of the unit cell"
+        wrong += [f"wall_thickness: {shown_length(w)} lies outside 0.08 to 0.4 of the unit cell"
                   for w in self.wall_thickness or ()
                   if not 0.08 <= w / self.unit_cell <= 0.4]
         if self.coating and self.wall_thickness:

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from fem.values.units import shown_length
 from geometries.builders.grown import MAX_TRIES, leaning
 from geometries.builders.layered import build
 from geometries.builders.layers import Cell, Layer, Site
@@ -40,11 +41,12 @@ class WhiskerLayer(Layer):
     def _consistent(self) -> Self:
         wrong = []
         if self.thickness < 1.1 * self.length:
-            wrong.append(f"thickness: at least 1.1 lengths, {1.1 * self.length:g} m")
+            wrong.append(f"thickness: at least 1.1 lengths, {shown_length(1.1 * self.length)}")
         if self.diameter > self.length / 3:
-            wrong.append(f"diameter: at most a third of the length, {self.length / 3:g} m")
+            wrong.append("diameter: at most a third of the length, "
+                         f"{shown_length(self.length / 3)}")
         if self.spacing < 2 * self.diameter:
-            wrong.append(f"spacing: at least two diameters, {2 * self.diameter:g} m")
+            wrong.append(f"spacing: at least two diameters, {shown_length(2 * self.diameter)}")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -60,7 +62,8 @@ class WhiskerLayer(Layer):
     def misfits(self, cell: Cell) -> list[str]:
         """Width against spacing."""
         if min(cell.across) < 2 * self.spacing:
-            return [f"spacing: at most half of the cell's width, {min(cell.across) / 2:g} m"]
+            return ["spacing: at most half of the cell's width, "
+                    f"{shown_length(min(cell.across) / 2)}"]
         return []
 
     @classmethod

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError
+from fem.values.units import parse_quantity, shown_length, shown_point
 from geometries.files.formats import (
     UNTAGGED,
     Read,
@@ -24,7 +25,7 @@ from geometries.files.formats import (
     read_vtk,
     read_xdmf,
 )
-from geometries.files.soundness import SLACK_SHARE, Body, index_of, point_in_words, precision
+from geometries.files.soundness import SLACK_SHARE, Body, index_of, precision
 from geometries.meshing import thickness
 from geometries.meshing.mesh import Built, Floats, Ints, TaggedMesh, compact
 
@@ -312,8 +313,6 @@ def _collect(
 
 
 def _scale(unit: str) -> float:
-    from fem.values.units import parse_quantity
-
     try:
         return float(parse_quantity(f"1 {unit}", "m"))
     except ValueError as error:
@@ -366,16 +365,17 @@ def _check_cells(raw: _Raw, file: Path) -> None:
     longest = np.linalg.norm(edges, axis=2).max(axis=1)
     flat = np.flatnonzero(np.abs(np.linalg.det(edges)) <= 1e-9 * longest**d)
     if len(flat):
-        place = ", ".join(f"{1e6 * x:.4g}" for x in points[cells[flat[0]]].mean(axis=0))
+        place = shown_point(points[cells[flat[0]]].mean(axis=0))
         raise CaseError(f"mesh {file}: {len(flat)} cells of no {'area' if d == 2 else 'volume'}, "
-                        f"the first at ({place}) um; mend the mesh")
+                        f"the first at {place}; mend the mesh")
 
 
 def _check_size(points: Floats, file: Path, unit: str) -> None:
     diagonal = float(np.linalg.norm(np.ptp(points, axis=0)))
     if not SMALLEST <= diagonal <= LARGEST:
-        raise CaseError(f"mesh.unit: {file.name} read in {unit!r} has a diagonal of {diagonal:.3g} "
-                        f"m, expected {SMALLEST:g} to {LARGEST:g} m; is the unit right?")
+        raise CaseError(f"mesh.unit: {file.name} read in {unit!r} has a diagonal of "
+                        f"{shown_length(diagonal, 3)}, expected {shown_length(SMALLEST)} to "
+                        f"{shown_length(LARGEST)}; is the unit right?")
 
 
 def _rename(raw: _Raw, names: Mapping[Any, str], file: Path) -> None:
@@ -471,7 +471,7 @@ def _named_facets(
     if not np.isin(raw.facets, used).all():
         lost = np.flatnonzero(~np.isin(raw.facets, used).all(axis=1))
         called = {_called(raw, int(t)) for t in raw.facet_tags[lost]}
-        first = point_in_words(raw.points[raw.facets[lost[0]]].mean(axis=0))
+        first = shown_point(raw.points[raw.facets[lost[0]]].mean(axis=0))
         raise CaseError(
             f"mesh {file}: {len(lost)} facets of {', '.join(map(repr, sorted(called)))} belong to "
             f"no cell, the first at {first}; if cells lie there, they are in no group: put them "

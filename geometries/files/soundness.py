@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.base.errors import CaseError
+from fem.values.units import shown_point
 from geometries.meshing.mesh import (
     Floats,
     Ints,
@@ -685,7 +686,7 @@ class Body:
 
     def at(self, nodes: Ints) -> str:
         """Centre of nodes in words."""
-        return point_in_words(self.mesh.points[nodes].reshape(-1, self.mesh.dimension).mean(axis=0))
+        return shown_point(self.mesh.points[nodes].reshape(-1, self.mesh.dimension).mean(axis=0))
 
     def _place(self, facets: Ints, share: float = 1.0) -> str:
         """Place of facets in words, with the area of a share of them."""
@@ -695,7 +696,7 @@ class Body:
         much = f" ({self.amount(share * self.areas[facets].sum())})" if share else ""
         if np.ptp(xyz[:, axis]) <= 2.0 * self.slack[facets].max():
             return f"on the plane {'xyz'[axis]} = {1e6 * xyz[:, axis].mean():.6g} um{much}"
-        return f"around {point_in_words(xyz.mean(axis=0))}{much}"
+        return f"around {shown_point(xyz.mean(axis=0))}{much}"
 
     def amount(self, area: float) -> str:
         """An area in words: um in 2D, um^2 in 3D and axisymmetric."""
@@ -876,9 +877,3 @@ def _shares(simplices: Floats, places: Floats) -> Floats:
     else:
         inner = np.linalg.solve(edges.transpose(2, 0, 1), x.T[..., None])[..., 0].T
     return np.concatenate([1.0 - inner.sum(axis=0, keepdims=True), inner])
-
-
-def point_in_words(place: Floats) -> str:
-    """A point, given in m, in um."""
-    return f"({', '.join(f'{1e6 * x:.4g}' for x in place)}) um"
-

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fem.base.errors import RunError
+from fem.values.units import shown_point
 from geometries.meshing.mesh import (
     REGULAR_SIMPLEX,
     Floats,
@@ -123,8 +124,8 @@ def carve(room: Room, parts: list[Part]) -> tuple[TaggedMesh, list[Part], dict[s
                 return mesh, parts, {"attempts": attempt + 1, "quality_min": round(worst, 4),
                                      "quality_1_percent": round(low, 4)}
             places = mesh.points[mesh.cells[q < MIN_QUALITY]].mean(axis=1)
-            at = ", ".join(f"{v:.3g}" for v in mesh.points[mesh.cells[q.argmin()]].mean(axis=0))
-            report = f"worst cell {worst:.3g} at ({at}) m, 1 % of the cells below {low:.3g}"
+            at = shown_point(mesh.points[mesh.cells[q.argmin()]].mean(axis=0))
+            report = f"worst cell {worst:.3g} at {at}, 1 % of the cells below {low:.3g}"
         fewer = _without_spares(parts, places)
         parts = fewer if len(fewer) < len(parts) else _shifted(room, parts, places, rng)
     raise RunError(f"no good mesh in {MAX_ATTEMPTS} attempts ({report}); try another seed or a "

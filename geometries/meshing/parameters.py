@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from fem.base.errors import CaseError, causes
 from fem.values.introspection import tables
-from fem.values.units import quantity
+from fem.values.units import quantity, shown_length
 
 if TYPE_CHECKING:
     Length = float
@@ -139,9 +139,10 @@ class Whiskers(Parameters):
     def _slender(self) -> Self:
         wrong = []
         if self.diameter > self.length / 3:
-            wrong.append(f"diameter: at most a third of the length, {self.length / 3:g} m")
+            wrong.append("diameter: at most a third of the length, "
+                         f"{shown_length(self.length / 3)}")
         if min(self.spacing) < 2 * self.diameter:
-            wrong.append(f"spacing: at least two diameters, {2 * self.diameter:g} m")
+            wrong.append(f"spacing: at least two diameters, {shown_length(2 * self.diameter)}")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self

@@ -327,15 +327,15 @@ def test_refusals_name_the_limit():
 
     refused("particle_bed", {**BED, "porosity": 0.2},
             r"layers\.bed\.porosity: 0\.2 cannot .* reachable here 0\.[45].* take a higher")
-    refused("particle_bed", {**BED, "diameter": "18 um"}, "holds no particle of 1.8e-05 m")
+    refused("particle_bed", {**BED, "diameter": "18 um"}, "holds no particle of 18 um")
     refused("particle_bed", {**BED, "core": {"diameter": 0.8}}, "at most 0.54 of the diameter")
-    refused("pore_array", {**PORES, "pitch": "7 um"}, r"not a multiple of 7e-06 m; nearest 4.2")
-    refused("pore_array", {**PORES, "pitch": "5 um"}, "leaves no wall; at least 5.5e-06 m")
+    refused("pore_array", {**PORES, "pitch": "7 um"}, r"not a multiple of 7 um; nearest 42 um")
+    refused("pore_array", {**PORES, "pitch": "5 um"}, "leaves no wall; at least 5.5 um")
     refused("fibre_mat", {**FIBRES, "lumen": {"open": 0.7, "channels": 7}}, "leaves no wall")
     refused("fibre_mat", {**FIBRES, "lumen": {"open": 0.5}}, "lie within 0.6 of the radius",
             dimension=3)
-    refused("grid", {**GRID, "thickness": "2 um"}, "at least 4e-06 m")
-    refused("whiskers", {**WHISKERS, "spacing": "2 um"}, "at least two diameters, 3e-06 m")
+    refused("grid", {**GRID, "thickness": "2 um"}, "at least 4 um")
+    refused("whiskers", {**WHISKERS, "spacing": "2 um"}, "at least two diameters, 3 um")
     refused("stack", {"family": "slab", "name": "gap", "thickness": "1 um"}, "not 'gap'")
     refused("particle_bed", BED, "budget: about .* cells needed, 2e.0?3 allowed", budget=2000)
     assert not Path("never").exists()

@@ -230,3 +230,29 @@ def test_a_case_is_checked_without_pint_and_scipy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("length", "text"), [
+    (1.1e-4, "110 um"), (5e-7, "0.5 um"), (9.9e-8, "99 nm"), (3e-3, "3 mm"), (9.999999e-4, "1 mm"),
+    (2.0, "2 m"), (-2.5e-6, "-2.5 um"), (0.0, "0 um"), (1e-6 / 3, "0.333333 um"),
+    (math.inf, "inf m"),
+])
+def test_lengths_are_shown_in_the_unit_users_take(length: float, text: str) -> None:
+    assert units.shown_length(length) == text
+
+
+def test_bounds_are_told_in_units_users_take() -> None:
+    with pytest.raises(ValueError, match="must be above 20 um"):
+        units.check_range(1e-6, "m", gt=2e-5, le=5e-4)
+
+
+def test_no_message_speaks_in_metres() -> None:
+    """A number before " m" in text for people is a length that `shown_length` should write."""
+    found = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for folder in ("fem", "geometries")
+        for file in (ROOT / folder).rglob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if re.search(r":[.\d]*g\}\)? m[\"., ;:)]", line)
+    ]
+    assert found == []

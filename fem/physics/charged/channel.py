@@ -26,6 +26,7 @@ from fem.base.errors import RunError
 from fem.physics.charged.shift import Shift, laws
 from fem.physics.charged.table import COLUMNS
 from fem.theory.space_charge import debye_length
+from fem.values.units import shown_length
 
 __all__ = ["Channel", "write"]
 
@@ -142,8 +143,8 @@ def write(
     lines = [
         "# Ions in a charged channel over the neutral salt c in equilibrium: means over the",
         "# cross-section (nonlinear Poisson). A region reads this as channel of [[fixed_charge]].",
-        f"# {kind} {channel.size:g} m, walls {channel.charge:g} C/m^2, eps_r {channel.eps_r:g}, "
-        f"z {channel.z}, {channel.T:g} K",
+        f"# {kind} {shown_length(channel.size)}, walls {channel.charge:g} C/m^2, "
+        f"eps_r {channel.eps_r:g}, z {channel.z}, {channel.T:g} K",
         f"# liquid: D {D:g} m^2/s, t_plus {t_plus:g}",
         ",".join(f"{n} [{COLUMNS[n]}]" if COLUMNS[n] else n for n in columns),
         *(",".join(f"{v:.8g}" for v in row) for row in zip(*columns.values(), strict=True)),

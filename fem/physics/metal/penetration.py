@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.case.case import Case
-from fem.case.depth import LARGEST_RATIO, SWELLING_RATIO, cure, resistance, um
+from fem.case.depth import LARGEST_RATIO, SWELLING_RATIO, cure, resistance
 from fem.materials import material
 from fem.physics.metal.metal import Metal
 from fem.system.part import Event, Observer, Warn
 from fem.system.system import System
 from fem.values.properties import number, varies
+from fem.values.units import shown_length, shown_point
 
 __all__ = ["Depth", "Penetration"]
 
@@ -56,15 +57,15 @@ class Depth(NamedTuple):
 
     def says(self, width: float) -> str:
         """Message that compares the depth with the interface width, and the way out."""
-        at = ", ".join(f"{1e6 * x:.4g}" for x in self.place)
         share, what = "a tenth", "swells"
         if width > LARGEST_RATIO * self.l:
             share, what = "half", "grows by itself"
         return (
-            f"interface_width = {um(width)} is above {share} of l = {um(self.l)}, within which "
-            f"the front takes up the ionic current at ({at}) um, where i_n = {self.i_n:.4g} A/m^2, "
-            f"c = {self.c:.4g} mol/m^3 and 1/R = {self.conductivity:.3g} S/m: the tail of the "
-            f"front {what}; {cure(self.l)}"
+            f"interface_width = {shown_length(width, 3)} is above {share} of l = "
+            f"{shown_length(self.l, 3)}, within which the front takes up the ionic current at "
+            f"{shown_point(self.place)}, where i_n = {self.i_n:.4g} A/m^2, c = {self.c:.4g} "
+            f"mol/m^3 and 1/R = {self.conductivity:.3g} S/m: the tail of the front {what}; "
+            f"{cure(self.l)}"
         )
 
 

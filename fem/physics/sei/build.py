@@ -22,6 +22,7 @@ from fem.setup.setup import Setup
 from fem.system.part import Observer, Part
 from fem.system.system import System
 from fem.values.properties import number, varies
+from fem.values.units import shown_length
 
 __all__ = ["build", "prepare"]
 
@@ -173,7 +174,7 @@ def _fits(setup: Setup, path: str, law: Law, thinnest: float, thickest: float) -
     """
     if not (thinnest > 0.0 or (thinnest == 0.0 and not law.endless)):
         raise CaseError(
-            f"{path}: falls to {thinnest:.4g} m on this mesh; "
+            f"{path}: falls to {shown_length(thinnest, 4)} on this mesh; "
             + ("it must stay above 0" if law.endless else "at least 0 m")
         )
     low, high = setup.domain.ends
@@ -181,8 +182,8 @@ def _fits(setup: Setup, path: str, law: Law, thinnest: float, thickest: float) -
     for gap, between in ((high - low, "electrodes"), (pore, "the walls of a pore")):
         if isinstance(gap, int | float) and 2.0 * thickest >= gap:
             raise CaseError(
-                f"{path}: {thickest:.4g} m: two such films are thicker than the gap between "
-                f"{between}, {gap:.4g} m; give a thinner one"
+                f"{path}: {shown_length(thickest, 4)}: two such films are thicker than the gap "
+                f"between {between}, {shown_length(gap, 4)}; give a thinner one"
             )
 
 

@@ -14,7 +14,7 @@ from fem.materials.interphase import interphase
 from fem.physics.sei.laws import LAWS
 from fem.values.kinds import PLACE_VARIABLES, Glob, Length, Table
 from fem.values.properties import Property, PropertyOf, number, varies
-from fem.values.units import Quantity
+from fem.values.units import Quantity, shown_length
 
 __all__ = ["COUNTER", "CrackTable", "Sei", "check", "fits", "places"]
 
@@ -155,8 +155,9 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{path}.crack.fresh: 0 m: growth would be infinitely fast; give a thickness"
             if entry.crack.fresh > known["L0"]:
                 yield (
-                    f"{path}.crack.fresh: {entry.crack.fresh:g} m is more than the film has at the "
-                    f"start, {known['L0']:g} m; fresh film is the thinnest there is"
+                    f"{path}.crack.fresh: {shown_length(entry.crack.fresh)} is more than the film "
+                    f"has at the start, {shown_length(known['L0'])}; fresh film is the thinnest "
+                    "there is"
                 )
 
 

@@ -37,13 +37,13 @@ def made(film: dict[str, Any], **changes: Any) -> None:
     (on("collector", "mixed", crack={"share": 0.5}), "sei.0.crack.thickness"),
     (on("collector", "mixed", crack={"thickness": "1 um", "share": 1.5}), "sei.0.crack.share"),
     (on("collector", "mixed", crack={"thickness": "1 um", "fresh": "6 nm"}),
-     "is more than the film has at the start, 5e-09 m"),
+     "is more than the film has at the start, 5 nm"),
     (on("collector", "electron", crack={"thickness": "1 um", "fresh": "0 nm"}),
      "sei.0.crack.fresh: 0 m"),
     (on("colector", "mixed"), "did you mean 'collector'"),
-    (on("collector", "mixed", L0="60 um"), "thicker than the gap between electrodes, 0.0001 m"),
+    (on("collector", "mixed", L0="60 um"), "thicker than the gap between electrodes, 100 um"),
     (on("collector", "mixed", D_EC="1e-18 m"), "sei.0.D_EC"),
-    (on("collector", "mixed", L0=SLOPE), "sei.0.L0: falls to -1e-08 m on this mesh; at least 0 m"),
+    (on("collector", "mixed", L0=SLOPE), "sei.0.L0: falls to -10 nm on this mesh; at least 0 m"),
     (on("collector", "mixed", L0=SLOPE, crack={"thickness": "1 um"}), "sei.0.crack.fresh: missing"),
 ])  # fmt: skip
 def test_what_a_film_cannot_be(film: dict[str, Any], message: str) -> None:
