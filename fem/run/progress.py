@@ -28,7 +28,7 @@ class Progress:
     The rest of a protocol step costs its number of steps, foreseen from the present size and
     growth, times what a step costs now. Segments to come cost what those of their kind did. An
     event (a cut-off, depletion) that ends a protocol step early is not foreseen; one that has no
-    other end, as in a cycle, is taken to come when it came before.
+    other end, as in a cycle, is taken to come when it came before; the first of them is named.
 
     Args:
         protocol: its steps.
@@ -62,6 +62,7 @@ class Progress:
         later = self.protocol[number + 1 :]
         self.later = Counter(segment.name for segment in later)
         self.ahead = sum(map(self._span, later))
+        self.unknown = self._unknown(self.protocol[number])
         self.start = t if self.start is None else self.start
         self.w0 = self.w = self.clock()
         self.costs: deque[float] = deque(maxlen=3)
@@ -85,6 +86,12 @@ class Progress:
         """Simulated time that it takes or, where only an event ends it, that its kind took, s."""
         end, known = segment.end(), self.lasted.get(segment.name)
         return end if math.isfinite(end) or not known else sum(known) / len(known)
+
+    def _unknown(self, segment: Segment) -> str:
+        """Words in place of the time left while that cannot be known."""
+        if math.isinf(self.end) and segment.cutoff is not None:
+            return "until the cutoff"
+        return "open, a cutoff follows" if math.isinf(self.ahead) else "estimating"
 
     def seconds(self) -> float | None:
         """Wall time left, s; None while it cannot be known."""
@@ -118,7 +125,7 @@ class Progress:
         """Time left in words."""
         seconds = self.seconds()
         if seconds is None:
-            return "estimating"
+            return self.unknown
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
     def bar(self, width: int = 30) -> str:
@@ -127,7 +134,7 @@ class Progress:
         whole = self.end - self.start + self.ahead
         share = (self.t - self.start) / whole if 0.0 < whole < math.inf else 0.0
         full = round(width * min(max(share, 0.0), 1.0))
-        return f"[{'#' * full}{' ' * (width - full)}] {100 * share:3.0f} %, left: {self.left():10}"
+        return f"[{'#' * full}{' ' * (width - full)}] {100 * share:3.0f} %, left: {self.left():22}"
 
     def line(
         self, number: int, step: Step, voltage: float, numbers: Mapping[Column, float]

@@ -56,6 +56,19 @@ def test_an_open_end_is_not_guessed() -> None:
     assert progress.seconds() is None and progress.left() == "estimating"
 
 
+def test_a_cutoff_to_come_is_told_until_it_has_come_once() -> None:
+    protocol = [Segment("plate", duration=100.0), Segment("strip", cutoff=1.0)] * 2
+    progress = Progress(protocol, clock=lambda: 0.0)
+    words = []
+    for number, start in enumerate((0.0, 100.0, 180.0, 280.0)):
+        progress.begin(number, start, start, math.inf)
+        progress.note(start + 80.0, 10.0)
+        words.append(progress.left())
+        progress.finish()
+    assert words[:2] == ["open, a cutoff follows", "until the cutoff"]
+    assert words[2:] == ["0 s", "0 s"]
+
+
 def test_time_left_in_words() -> None:
     wall = 0.0
     progress = Progress([Segment("plate", duration=100.0)], 10.0, clock=lambda: wall)
