@@ -11,7 +11,7 @@
 | `plated.png`        | film thickness on the walls (or plated charge)                      |
 | `depth.png`         | reaction current against depth, and its share by region             |
 | `metal.png`         | growth study: the metal at up to five times                         |
-| `fill.png`          | growth study: filled share of the pores by depth; tip and dead metal|
+| `fill.png`          | growth study: most filled share of the pores by depth; tip, dead    |
 
 A figure whose data are not there is left out. Three-dimensional pictures are rendered in one
 process of their own, since a missing graphics driver ends a process rather than raise.

@@ -15,6 +15,7 @@ from fem.base.folder import write_json
 from fem.compat import MPI
 from fem.contract.registry import with_own
 from fem.files.fields import _BlockFile
+from fem.physics.metal.figures import fill
 from fem.post.metrics import declared, metrics
 from fem.post.spread import above, gini_of, rests
 from fem.results.result import Result
@@ -227,6 +228,28 @@ def test_filling_by_depth_is_exact_where_slices_cut_cells(tmp_path: Path) -> Non
     middles = (np.arange(24) + 0.5) / 24 * 30 * UM
     assert found["depth"] == pytest.approx(middles)
     assert found["share"] == pytest.approx(1.0 - (30 * UM - middles) / (40 * UM), rel=1e-12)
+
+
+def test_the_fullest_time_is_found_and_drawn_after_stripping(tmp_path: Path) -> None:
+    """Plated for 2 h to half of the host, at rest for 1, stripped: shares of 50, 50 and 0 %."""
+    (tmp_path / "fields").mkdir()
+    cells, points = sheet(24, 40 * UM, 0.0, 40 * UM)
+    file = _BlockFile(tmp_path / "fields" / "metal", "metal", cells, points, {}, False)
+    for hour, share in enumerate((0.0, 0.25, 0.5, 0.5, 0.0)):
+        even = np.full(len(points), share)
+        fields = {"xi": ("Node", even), "i_n": ("Node", -even), "dead": ("Node", 0.0 * even)}
+        file.append(3600.0 * hour, fields)
+    write_json(MPI.COMM_SELF, tmp_path / "mesh.json", {"host": {"top": 30 * UM, "bottom": 0.0}})
+    result, t = Result(tmp_path), np.linspace(0.0, 4 * 3600.0, 5)
+    result.series = {"t": t, "plated": np.array([0.0, 36.0, 72.0, 72.0 - 1e-9, 0.0]),
+                     "tip": 0.0 * t, "dead": 0.0 * t}
+    assert metrics(result)["fullest"] == 3 * 3600.0
+    assert "fullest" not in metrics(result, 3600.0)
+    axes = fill(result, None).axes[0]
+    assert axes.get_title() == "after 3 h, when there is most"
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([50.0] * 24)
+    result.series["plated"] = t
+    assert fill(result, None).axes[0].get_title() == "after 4 h, the end"
 
 
 def test_a_tetrahedron_is_cut_as_beta_distributions_say() -> None:

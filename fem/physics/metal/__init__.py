@@ -59,7 +59,7 @@ PHYSICS = Physics(
     figures=(
         Figure("metal", "growth study: the metal at up to five times",
                draw="fem.post.growth:metal", whole=True),
-        Figure("fill", "growth study: filled share of the pores by depth; tip and dead metal",
+        Figure("fill", "growth study: most filled share of the pores by depth; tip and dead metal",
                draw="fem.physics.metal.figures:fill", whole=True),
     ),
     metrics=(
@@ -73,6 +73,8 @@ PHYSICS = Physics(
                "fem.physics.metal.metrics:overflow"),
         Metric("fill_half", "", "depth above which half of the metal lies, over the thickness",
                "fem.physics.metal.metrics:fill_half"),
+        Metric("fullest", "s", "stored time with the most metal, as figure `fill` shows it",
+               "fem.physics.metal.metrics:fullest"),
         Metric("clog_depth", "m", "depth of the highest slice of the host that metal has closed",
                "fem.physics.metal.metrics:clog_depth"),
         Metric("pieces", "", "bodies of metal that touch nowhere",

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fem.physics.metal.metrics import fullest
+from fem.post.spread import fill as fill_by_slices
 from fem.post.style import DEAD, LINES, METAL, caption, time_label
 from fem.results.result import Result
 
@@ -15,23 +17,29 @@ UM = 1e6
 
 
 def fill(result: Result, t: float | None) -> Any:
-    """Metal share of the pores against depth, and tip and dead metal against time."""
-    profile = result.summary.get("depth_profile") or {}
-    if "fill" not in profile:
+    """Metal share of the pores against depth when they hold most; tip and dead metal against time.
+
+    After stripping the end shows an empty host.
+    """
+    when = fullest(result, None)
+    profile = None if when is None else fill_by_slices(result, when)
+    if when is None or profile is None:
         return None
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 3.4), layout="constrained")
     axes = figure.subplot_mosaic([["fill", "tip"], ["fill", "dead"]])
     left, tip, dead = axes["fill"], axes["tip"], axes["dead"]
-    depth, share = np.asarray(profile["depth"]) * UM, 100 * np.asarray(profile["fill"])
-    step = float(depth[1] - depth[0])
+    depth, share = np.asarray(profile["depth"]) * UM, 100 * np.asarray(profile["share"])
+    step = float(np.diff(depth).min())
     left.barh(depth, share, height=0.9 * step, color=METAL, linewidth=0)
     left.set_ylim(depth[-1] + step / 2, depth[0] - step / 2)
     left.set_xlim(0, 100)
     series = result.series
     size, unit = time_label(float(series["t"].max()))
-    left.set_xlabel(f"pores filled with metal after {series['t'][-1] / size:.3g} {unit} (%)")
+    left.set_xlabel("pores filled with metal (%)")
+    end = when >= float(series["t"][-1]) * (1 - 1e-9)
+    left.set_title(f"after {when / size:.3g} {unit}, {'the end' if end else 'when there is most'}")
     left.set_ylabel("depth below the separator side (µm)")
     left.grid(axis="x")
     time = series["t"] / size

@@ -12,8 +12,8 @@ from fem.post.spread import Frame, Pores, Spread, corners_of, fill_by_depth, fra
 from fem.results.result import Result
 
 __all__ = [
-    "branches", "clog_depth", "contour", "fill_half", "overflow", "pieces", "roughness", "spread",
-    "tip",
+    "branches", "clog_depth", "contour", "fill_half", "fullest", "overflow", "pieces", "roughness",
+    "spread", "tip",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -22,6 +22,8 @@ Array = npt.NDArray[np.float64]
 COLUMNS = 400
 #: Slices of a host in which its pores are looked at, and the share of them that counts as closed.
 SLICES, CLOSED = 60, 0.98
+#: Share of the metal by which two times hold as much: a rest changes none of it.
+EQUAL_METAL = 1e-6
 
 
 def spread(result: Result, t: float | None) -> Spread | None:
@@ -43,6 +45,17 @@ def spread(result: Result, t: float | None) -> Spread | None:
             current = currents.mean(axis=1) * length
             found.append(Spread(where, length, current, none, none.astype(bool)))
     return Spread.together(found)
+
+
+def fullest(result: Result, t: float | None) -> float | None:
+    """Stored time with the most metal, the last of those that are alike, s; of a whole run."""
+    series, times = result.series, result.times
+    if t is not None or "plated" not in series or not len(times):
+        return None
+    metal = np.interp(times, series["t"], series["plated"])
+    if not metal.max() > 0.0:
+        return None
+    return float(times[metal >= (1.0 - EQUAL_METAL) * metal.max()][-1])
 
 
 def _front(result: Result, t: float | None) -> tuple[Array, Frame] | None:
