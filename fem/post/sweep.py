@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from fem.values.units import parse_any
 
 __all__ = ["draw_sweep"]
 
-#: Numbers that are drawn by themselves, if rows have them.
+#: Numbers that are drawn by themselves, if rows have them; with a voltage imposed the second ones.
 DRAWN = ("metrics.bottom_up", "voltage", "metrics.max_mean")
+DRAWN_HELD = ("metrics.bottom_up", "current_density", "charge", "metrics.max_mean")
 
 
 def draw_sweep(
@@ -30,7 +32,8 @@ def draw_sweep(
     Args:
         folder: of the sweep.
         rows: as `fem.run.sweep.gather` gives them.
-        names: of the numbers; by default B, voltage and the evenness of the current.
+        names: of the numbers; by default B, what answers (voltage; where that is held, current
+            density and charge) and the evenness of the current.
         kind: of the files.
 
     Raises:
@@ -46,7 +49,8 @@ def draw_sweep(
         raise CaseError(f"no number {lost[0]!r} in the table; {nearest(lost[0], known)}")
     written = []
     with matplotlib.rc_context(LOOK):
-        for name in names or [n for n in DRAWN if n in known]:
+        answers = DRAWN_HELD if _ends_held(record["case"]) else DRAWN
+        for name in names or [n for n in answers if n in known]:
             varied = [p for p in chosen if not p.endswith("seed")] or chosen
             if not varied and not sampled:
                 break
@@ -57,6 +61,14 @@ def draw_sweep(
             written.append(folder / f"{name.rpartition('.')[2]}.{kind}")
             figure.savefig(written[-1], bbox_inches="tight", pad_inches=0.08)
     return written
+
+
+def _ends_held(case: str) -> bool:
+    """The last step of a case, a TOML text, imposes the voltage."""
+    step: Mapping[str, Any] = {"steps": tomllib.loads(case).get("protocol", [])}
+    while step.get("steps"):
+        step = step["steps"][-1]
+    return step.get("step") == "hold"
 
 
 def _scattered(rows: Any, paths: Sequence[str], name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -120,6 +121,21 @@ def test_a_command_in_two_processes_writes_table_and_map(tmp_path: Path) -> None
         assert (np.abs(image - colour).max(axis=2) < 3).sum() > 2000
     with pytest.raises(CaseError, match="did you mean"):
         draw_sweep(out, gather(out), ["voltag"])
+
+
+@pytest.mark.parametrize("cycled", [False, True])
+def test_a_held_voltage_is_not_mapped_but_what_answers(cycled: bool, tmp_path: Path) -> None:
+    hold = '[[protocol.steps]]\nstep = "hold"' if cycled else '[[protocol]]\nstep = "hold"'
+    head = '[[protocol]]\nstep = "cycle"\n' if cycled else '[[protocol]]\nstep = "rest"\n'
+    path = "protocol.1.voltage"
+    record = {"case": head + hold, "axes": {path: ["-50 mV", "-100 mV"]}}
+    (tmp_path / "sweep.json").write_text(json.dumps(record))
+    rows = [{path: f"{v} mV", "status": "done", "voltage": 1e-3 * v, "current_density": 1.0 * v,
+             "charge": 60.0 * v} for v in (-50, -100)]
+    drawn = [file.stem for file in draw_sweep(tmp_path, rows)]
+    assert drawn == ["current_density", "charge"]
+    (tmp_path / "sweep.json").write_text(json.dumps(record | {"case": head}))
+    assert [file.stem for file in draw_sweep(tmp_path, rows)] == ["voltage"]
 
 
 def test_a_hypercube_has_one_point_in_each_part_of_every_range() -> None:
