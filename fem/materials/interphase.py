@@ -24,6 +24,7 @@ class Interphase(Material):
     """A film that grows where electrons meet solvent (`fem.physics.sei.laws` uses the numbers).
 
     Attributes:
+        metal: of the ions that the film takes.
         n: electrons for a mole of film. V: volume of that mole, m3/mol.
         resistivity: ohm m.
         U: potential below which it forms, V against the metal.
@@ -41,6 +42,7 @@ class Interphase(Material):
     """
 
     kind = "interphase"
+    metal: str
     n: Annotated[Number, In("", gt=0)]
     V: Annotated[Number, In("m^3/mol", gt=0)]
     resistivity: Annotated[Number, In("ohm*m", ge=0)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fem.contract.physics import TIMED, Column, EventKind, Field, Figure, Physics
-from fem.physics.sei.table import Sei, check, places
+from fem.physics.sei.table import Sei, check, notes, places
 
 __all__ = ["PHYSICS"]
 
@@ -17,6 +17,7 @@ PHYSICS = Physics(
     after=("electrons", "ions", "walls", "metal", "averaged"),
     studies=TIMED | {"steady", "secondary"},
     check=check,
+    notes=notes,
     places=places,
     free=frozenset({"solvent"}),
     fields=(

@@ -10,7 +10,7 @@ from pydantic import Field, StrictStr
 
 from fem.base.errors import CaseError
 from fem.contract.physics import Place
-from fem.materials.interphase import interphase
+from fem.materials.interphase import interphase, names
 from fem.physics.sei.laws import LAWS
 from fem.values.kinds import PLACE_VARIABLES, Glob, Length, Table
 from fem.values.properties import Property, PropertyOf, number, varies
@@ -159,6 +159,20 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
                     f"has at the start, {shown_length(known['L0'])}; fresh film is the thinnest "
                     "there is"
                 )
+
+
+def notes(sections: Mapping[str, Any]) -> Iterator[str]:
+    """Data of films that another metal makes."""
+    metal = sections.get("metal")
+    for k, entry in enumerate(sections.get("sei", ())):
+        if entry.data not in names():  # none, or reported by `check`
+            continue
+        of = interphase(entry.data).metal
+        if metal is not None and of != metal:
+            yield (
+                f"sei.{k}.data: {entry.data!r} has the numbers of a film of {of}, and the case "
+                f"plates {metal}; give those of its own film in their place"
+            )
 
 
 def _opposite(path: str, sections: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from fem import Case, CaseError
 from fem.materials.interphase import interphase, names
 from fem.mesh.domain import Domain
 from fem.physics.sei.laws import LAWS
+from fem.physics.sei.table import Sei, notes
 from fem.run.session import run
 from fem.study.build import build
 from tests.physics.sei.films import cycled, on
@@ -50,6 +51,13 @@ def test_what_a_film_cannot_be(film: dict[str, Any], message: str) -> None:
     with pytest.raises(CaseError) as error:
         made(film)
     assert message in str(error.value)
+
+
+def test_data_of_another_metal_are_told() -> None:
+    films = [Sei.model_validate(on("collector", "mixed")), Sei(on="host", law="mixed")]
+    assert list(notes({"metal": "Li", "sei": films})) == []
+    (note,) = notes({"metal": "Zn", "sei": films})
+    assert note.startswith("sei.0.data: 'SEI_Li' has the numbers of a film of Li, and the case")
 
 
 def test_primary_distributions_have_no_film() -> None:
