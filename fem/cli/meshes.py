@@ -82,7 +82,7 @@ def _do_inspect(options: argparse.Namespace) -> None:
     report = geometries.inspect(folder, densities=densities, metal=metal or "Li")
     notes = report.pop("notes")
     for name, value in report.items():
-        print(f"{name}: {_number(value)}{_UNITS.get(name, '')}")
+        print(f"{name}: {_with_unit(name, value)}")
     for text in notes:
         print(f"note: {text}")
     if options.averaged:
@@ -169,7 +169,17 @@ def _do_gallery(options: argparse.Namespace) -> None:
         print(file, flush=True)
 
 
+def _with_unit(name: str, value: Any) -> str:
+    """An entry of the report in words; where there is nothing, without a unit."""
+    if name == "host_mass" and value == {}:
+        return "none (no density is known; --density REGION=VALUE gives one)"
+    text = _number(value)
+    return text if text == "none" else f"{text}{_UNITS.get(name, '')}"
+
+
 def _number(value: Any) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_number(part)}" for name, part in value.items()) or "none"
     if isinstance(value, list | tuple):

@@ -133,3 +133,17 @@ def test_inspect_takes_densities_from_the_command_line(
         assert main.main(["inspect", folder, "--density", given]) == 1
         assert reason in capsys.readouterr().err
     assert math.isclose(float(shown["porosity"]), 5 / 5.5, rel_tol=1e-3)
+
+
+def test_inspect_says_in_words_what_is_not_there(
+    meshes: Meshes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Sheets in the middle of the electrolyte conduct nowhere, and nobody gave their density."""
+    from fem.cli import main
+
+    across = CHANNELS | {"contacts": False, "arrangement": "horizontal", "sheet_length": "20 um",
+                         "opening": "4 um", "seed": 1}
+    assert main.main(["inspect", str(meshes.get("aligned_channels", across))]) == 0
+    text = capsys.readouterr().out
+    assert "host_mass: none (no density is known; --density REGION=VALUE gives one)\n" in text
+    assert "conductivity none\n" in text and "None" not in text
