@@ -70,7 +70,11 @@ def curves(
         lowest = float(every[every > 0.0].min(initial=np.inf))
         if scale.magnitude and lowest < scale.high / DECADES:
             ax.set_yscale("log")
-            ax.set_ylim(max(0.5 * lowest, scale.high * LEAST), 2.0 * scale.high)
+            floor = max(0.5 * lowest, scale.high * LEAST)
+            ax.set_ylim(floor, 2.0 * scale.high)
+            for line, (_, values) in zip(ax.lines, found, strict=True):
+                if scale(values).max() < floor:
+                    line.set_label(f"{line.get_label()}: below the axis")
         else:
             ax.set_ylim(*_room(scale.low, scale.high))
         ax.grid(True)

@@ -69,6 +69,19 @@ def test_a_field_over_decades_is_drawn_on_a_logarithmic_axis(tmp_path: Path) -> 
     assert ax.get_yscale() == "log" and low < 0.02 < 900.0 < high < 3000.0
 
 
+def test_the_legend_tells_of_a_curve_that_lies_below_the_axis(tmp_path: Path) -> None:
+    """A field of 1 and of 1e-9 V exp(-y/um): the axis ends at 1e-5 of the largest value."""
+    (tmp_path / "fields").mkdir()
+    cells, points = sheet(1, 40)
+    file = _BlockFile(tmp_path / "fields" / "pore", "pore", cells, points, {}, False)
+    for t, size in ((0.0, 1.0), (10.0, 1e-9)):
+        file.append(t, {"phi_l": ("Node", size * np.exp(-points[:, 1] / UM))})
+    write_json(MPI.COMM_SELF, tmp_path / "summary.json", {"title": "made", "study": "tertiary"})
+    (ax,) = _panels(Result(tmp_path), None, ("E_l",)).axes
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "0 s", "10 s: below the axis"]
+
+
 def test_currents_of_a_column_have_their_sign_over_time(tmp_path: Path) -> None:
     result = made(tmp_path / "a", 1)
     ends = np.array([[0.0, 0.0, 0.0], [UM, 0.0, 0.0]])
