@@ -35,12 +35,13 @@ def sheet(n: int, wide: float, low: float, high: float) -> tuple[Any, Any]:
 
 
 def made(folder: Path, walls: list[tuple[float, float]], i_n: Any, q: Any = None,
-         **host: Any) -> Result:
+         ions: tuple[str, ...] = (), **host: Any) -> Result:
     """A cell 10 um wide and 40 um high with a host of 30 um; walls between heights, um."""
     (folder / "fields").mkdir()
     cells, points = sheet(4, 10 * UM, 0.0, 40 * UM)
-    pore = {"c": ("Node", 1e3 + 1e7 * points[:, 1]), "phi_l": ("Node", 300.0 * points[:, 1])}
-    even = {"c": ("Node", np.full(len(points), 1e3)), "phi_l": ("Node", 300.0 * points[:, 1])}
+    salt = f"c_{ions[0]}" if ions else "c"
+    pore = {salt: ("Node", 1e3 + 1e7 * points[:, 1]), "phi_l": ("Node", 300.0 * points[:, 1])}
+    even = {salt: ("Node", np.full(len(points), 1e3)), "phi_l": ("Node", 300.0 * points[:, 1])}
     file = _BlockFile(folder / "fields" / "pore", "pore", cells, points, {}, False)
     file.append(0.0, even)
     file.append(10.0, pore)
@@ -53,7 +54,9 @@ def made(folder: Path, walls: list[tuple[float, float]], i_n: Any, q: Any = None
     _BlockFile(folder / "fields" / "walls", "walls", lines, place, {}, False).append(10.0, fields)
     write_json(MPI.COMM_SELF, folder / "mesh.json",
                {"host": {"top": 30 * UM, "bottom": 0.0}} | host)
-    write_json(MPI.COMM_SELF, folder / "summary.json", {"title": "made", "study": "tertiary"})
+    species = {"species": {name: {} for name in ions}} if ions else {}
+    write_json(MPI.COMM_SELF, folder / "summary.json",
+               {"title": "made", "study": "tertiary"} | species)
     return Result(folder)
 
 
@@ -76,6 +79,11 @@ def test_current_of_a_linear_profile(tmp_path: Path) -> None:
     assert list(found["share_third"].values()) == pytest.approx(thirds, abs=2e-3)
     assert found["salt_drop"] == pytest.approx(1e7 * 30 * UM / 1e3)  # linear salt
     assert found["field_uniform"] == 1.0  # slab
+
+
+def test_the_salt_of_ions_is_that_of_the_metal_ion(tmp_path: Path) -> None:
+    found = metrics(made(tmp_path, [(0.0, 30.0)], lambda y: 1.0 + 0.0 * y, ions=("Li", "PF6")))
+    assert found["salt_drop"] == pytest.approx(1e7 * 30 * UM / 1e3)
 
 
 def test_metal_decides_where_there_is_some(tmp_path: Path) -> None:

@@ -14,19 +14,23 @@ EVEN = 0.1
 
 
 def salt_drop(result: Result, t: float | None) -> float | None:
-    """(c_top - c_bottom)/c0: mean c on both end planes of the host, c0 the mean of the start."""
-    here = frame(result)
-    blocks = [block for block in result.blocks if "c" in result.fields(block)]
+    """(c_top - c_bottom)/c0: mean c on both end planes of the host, c0 the mean of the start.
+
+    Where ions move each by itself, c is that of the metal ion, which comes first.
+    """
+    here, ions = frame(result), [*result.summary.get("species", ())]
+    salt = f"c_{ions[0]}" if ions else "c"
+    blocks = [block for block in result.blocks if salt in result.fields(block)]
     if here is None or not blocks:
         return None
-    points, c = result.points(blocks[0], t), result.array("c", t, blocks[0])
+    points, c = result.points(blocks[0], t), result.array(salt, t, blocks[0])
     depth, tiny = here.depth(points), PLANE_RTOL * here.thickness
     ends = [c[np.abs(depth - d) <= tiny] for d in (0.0, here.thickness)]
     if not all(len(end) for end in ends):
         return None
     start = float(result.times[0])
     size = measures(result.points(blocks[0], start), result.cells(blocks[0], start))
-    c0 = result.array("c", start, blocks[0])[result.cells(blocks[0], start)]
+    c0 = result.array(salt, start, blocks[0])[result.cells(blocks[0], start)]
     return float((ends[0].mean() - ends[1].mean()) / ((c0 * size).sum() / size.sum()))
 
 
