@@ -167,7 +167,7 @@ OUTSIDE: list[tuple[str, Drawn, str]] = [
     ("tpms", {"unit_cell": "10 um", "width": "10 um", "thickness": "10 um", "kind": "sheet",
               "wall_thickness": "5 um"}, "lies outside 0.08 to 0.4"),
     ("tpms", {"unit_cell": "1 um", "width": "1 mm", "thickness": "1 mm", "porosity": 0.6,
-              "dimension": 3}, "cells_max is 1000000; take .* m or more"),
+              "dimension": 3}, "cells_max is 1000000; take .* um or more"),
     ("foam", {"pore_diameter": "20 um", "width": "30 um", "thickness": "60 um", "porosity": 0.8},
      "fits less than twice into the width"),
     ("foam", {"pore_diameter": "5 um", "width": "30 um", "thickness": "30 um", "porosity": 0.85,

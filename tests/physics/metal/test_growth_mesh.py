@@ -60,7 +60,7 @@ def test_half_the_width_is_the_default_size(tmp_path: Path) -> None:
     finer = case.with_({"growth.interface_width": "0.4 um"})
     assert (finer.sized_geometry or {})["size"] == "0.2 um"
     assert [(v.geometry or {})["size_wall"] for v in variants(case)["mesh"]] == [
-        "8e-07 m", "0.4 um", "2e-07 m"]
+        "0.8 um", "0.4 um", "0.2 um"]
 
 
 def test_a_size_that_is_given_is_kept_and_too_coarse_a_mesh_is_said(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_check_warns_and_refuses():
         assert len(notes) == outcome
         if outcome:
             assert f"{1e5 * depth:.3g} um" in notes[0] and "interface_width" in notes[0]
-    with pytest.raises(CaseError, match=r"interface_width: 0\.5 um: too wide .*at most 0\.09 um"):
+    with pytest.raises(CaseError, match=r"interface_width: 0\.5 um: too wide .*at most 90 nm"):
         Case.load("host_fill", [on_metal(i0_of(0.9e-6))])
     case = Case.load("host_fill", [on_metal(i0_of(0.9e-6), film=1e-4)])
     assert [*case_depth.notes(vars(case))] == []  # 1e-4 ohm m2 alone are 28 um
