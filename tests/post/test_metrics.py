@@ -54,9 +54,10 @@ def made(folder: Path, walls: list[tuple[float, float]], i_n: Any, q: Any = None
     _BlockFile(folder / "fields" / "walls", "walls", lines, place, {}, False).append(10.0, fields)
     write_json(MPI.COMM_SELF, folder / "mesh.json",
                {"host": {"top": 30 * UM, "bottom": 0.0}} | host)
-    species = {"species": {name: {} for name in ions}} if ions else {}
-    write_json(MPI.COMM_SELF, folder / "summary.json",
-               {"title": "made", "study": "tertiary"} | species)
+    summary: dict[str, object] = {"title": "made", "study": "tertiary"}
+    if ions:
+        summary["species"] = {name: {} for name in ions}
+    write_json(MPI.COMM_SELF, folder / "summary.json", summary)
     return Result(folder)
 
 
