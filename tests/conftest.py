@@ -40,7 +40,12 @@ RANKS = "on ranks"
 #: All tests that this process collected, those of other tiers too.
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
 
+#: Objects kept out of collections until modules have left so many more. A study has 2,700 and 35
+#: communicators, the mesh of a last run 150 and 8.
+MAX_FROZEN = 5_000
+
 launches = 0
+looked_through = 0
 
 
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
@@ -261,18 +266,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def let_go_of_shared_studies() -> Iterator[None]:
-    """Free what the last module shared; older objects stay out of the collections between."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+    """Free what earlier modules shared, once it may be more than a study or two."""
+    global looked_through
+    if gc.get_freeze_count() > looked_through + MAX_FROZEN:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        looked_through = gc.get_freeze_count()
     yield
 
 
 @pytest.fixture(autouse=True)
 def let_go_of_studies() -> Iterator[None]:
-    """Free the studies of a test: each holds some 40 communicators, and MPI has 2,048 of them."""
+    """Free the studies of a test: each holds some 40 communicators, and MPI has 2,048 of them.
+
+    What is left stays out of the collections to come, which would look through all of it.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
