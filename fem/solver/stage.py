@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,19 +39,24 @@ from fem.system.slots import unknown_of
 from fem.system.system import System
 from fem.system.unknown import Unknown
 
-__all__ = ["Stage"]
+__all__ = ["Newton", "Residual", "Stage"]
 
+Array = npt.NDArray[np.float64]
+#: Step of the fields and of the voltage, V.
+Change = tuple[list[Array], float]
 
 #: Largest growth of the residual in a Newton step, and most halvings of a step.
 MAX_RESIDUAL_GROWTH, MAX_HALVINGS = 2.0, 6
 #: Share of the residual above which a step that left it the other way round went too far: where a
 #: current saturates, Newton's method goes to and fro between both ends of its rise.
 TURNED_SHARE = 0.5
+#: Iterations in a row that do not halve the residual: it stands still.
+MAX_STALLED = 3
 #: Factor of the tolerance up to which a residual that stands still may be round-off.
 ROUND_OFF_FACTOR = 100.0
 #: Share to which the last three of 10 iterations far from the solution must have lowered the
-#: residual; where an exponential leads down, they lower it to exp(-3).
-MAX_DECAY_SHARE = 0.1
+#: residual; where an exponential leads down, they lower it to exp(-3). How far that is, as a share.
+MAX_DECAY_SHARE, FAR = 0.1, 1e-2
 #: Least share of a concentration that a Newton step leaves.
 MIN_KEPT_SHARE = 1e-3
 #: Share of its scale from which a concentration that is kept from zero counts for the balances.
@@ -60,19 +66,22 @@ NOISE_SHARE = 1e-10
 #: Least concentration that a Newton step leaves in any case, mol/m3. At -2 V, far beyond the
 #: limiting current, a wall has 1e-25 of the salt of the bulk, or less.
 TRACE_C = 1e-60
-
-
 #: Most repeats of a stage whose row was changed by its solution.
 MAX_REPEATS = 5
 #: Factor of the square of a residual over the one before it, which an iteration with the last
 #: factors leaves: those of Newton's own are off by that much.
 CHORD_FACTOR = 4.0
+#: Tolerance of the linear solve of a linear stage as a share of what is to be gained, as the sum of
+#: a row may exceed its Euclidean norm; and the tightest.
+LINEAR_STAGE_SHARE, TIGHTEST_LINEAR_RTOL = 0.03, 1e-13
 #: Tolerance of the first linear solve, and factor of the residual in it: Newton leaves its square.
 FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR = 1e-6, 1e-4
 #: Tolerance of later ones as a share of the fall of the residual that Newton's method may bring,
 #: and the loosest: a linear solve to more digits than Newton's step has is for nothing. The last
-#: one is tighter, as the sum of a row may exceed the norm that linear solvers see.
-LINEAR_RTOL_SHARE, LOOSEST_LINEAR_RTOL, LAST_LINEAR_RTOL = 1e-2, 1e-2, 1e-4
+#: one leaves a share of what is to be gained and is tighter, as the sum of a row may exceed the
+#: norm that linear solvers see.
+LINEAR_RTOL_SHARE, LOOSEST_LINEAR_RTOL = 1e-2, 1e-2
+LAST_LINEAR_SHARE, LAST_LINEAR_RTOL = 0.01, 1e-4
 #: Tolerance of the linear solve for a response to a small current.
 RESPONSE_RTOL = 1e-11
 #: Most moves of the predicted voltage, while it misses the current by more than this share.
@@ -80,6 +89,30 @@ VOLTAGE_AIM_TRIES, VOLTAGE_AIM_RTOL = 3, 1e-2
 #: Gap in the current, as a share of the residual, above which the voltage is moved after an
 #: iteration, if the gap is small: far from the solution Newton's own direction is the better one.
 VOLTAGE_GAP_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What the equations of a stage miss at an iterate.
+
+    Attributes:
+        rows: each row at owned nodes, A; zero at held ones.
+        norm: largest Euclidean norm or absolute sum of a row, A.
+        missed: largest of these sums, which are the gaps in the balances, A.
+        blur: what round-off may leave of the currents of all reactions, A.
+        gap: current of the walls less that imposed, A; zero where the voltage is imposed.
+    """
+
+    rows: list[Array]
+    norm: float
+    missed: float
+    blur: float
+    gap: float = 0.0
+
+    @property
+    def size(self) -> float:
+        """Size of the whole, A."""
+        return max(self.norm, abs(self.gap))
 
 
 class Stage:
@@ -109,11 +142,7 @@ class Stage:
         self.drives = drives and (
             system.current is not None or any(t.drives for t in system.reactions)
         )
-        self.raw: dict[str, npt.NDArray[np.float64]] = {}
-        self.falls = False  # a concentration was kept from zero in the last iteration, on this rank
-        self.sinks = False  # one of which there was more than a trace, so
-        self.blur = 0.0  # what round-off may leave of the currents of all reactions, A
-        self.missed = 0.0  # largest sum of a row: what is missed in its balance, A
+        self.raw: dict[str, Array] = {}
         self._compile()
         self._allocate()
 
@@ -194,23 +223,22 @@ class Stage:
 
     # -- residual ------------------------------------------------------------------------------
 
-    def _scatter(self) -> None:
+    def scatter(self) -> None:
+        """Pass the owned values of the unknowns on to the other ranks (collective)."""
         for u in self.unknowns:
             u.value.x.scatter_forward()
 
-    def _residual(self) -> tuple[list[npt.NDArray[np.float64]], float]:
-        """Row residuals (A), zero at held nodes, and their size.
+    def residual(self) -> Residual:
+        """What the rows miss at the present iterate, the current imposed left out (collective).
 
-        The size is the larger of a row's Euclidean norm and the absolute value of its sum, which is
-        the gap in that balance. What round-off may leave of either says nothing and counts as zero
+        What round-off may leave of a norm or of a sum says nothing and counts as zero
         (`fem.solver.matrices.Assembly.noise`).
         """
         out = []
         sums = np.zeros((4, len(self.names)))
-        rows = [*self.names]
         smooth = self.parts.residual()
         extra = self.local.residual() if self.local else {}
-        for k, name in enumerate(rows):
+        for k, name in enumerate(self.names):
             r = smooth[k] + extra[name] if extra else smooth[k]
             self.raw[name] = self.system.residuals[self.rows[k]] = r.copy()
             r[self.fixed[k]] = 0.0
@@ -220,12 +248,43 @@ class Stage:
             out.append(r)
         self.system.domain.comm.Allreduce(MPI.IN_PLACE, sums, op=MPI.SUM)
         squares, noises, gaps, blurs = sums
-        self.blur = float(blurs[[u.potential for u in self.unknowns]].max(initial=0.0))
         norms, gaps = np.sqrt(squares[~(squares <= noises)]), np.abs(gaps)
-        self.missed = float(gaps[~(gaps <= blurs)].max(initial=0.0))
-        return out, max(float(norms.max(initial=0.0)), self.missed)
+        missed = float(gaps[~(gaps <= blurs)].max(initial=0.0))
+        return Residual(
+            out, norm=max(float(norms.max(initial=0.0)), missed), missed=missed,
+            blur=float(blurs[[u.potential for u in self.unknowns]].max(initial=0.0)),
+        )
 
-    # -- Newton --------------------------------------------------------------------------------
+    def state(self, control: Control) -> Residual:
+        """What rows and the current imposed miss, at the present iterate on all ranks."""
+        self.scatter()
+        for refresh in self.system.refreshers:
+            refresh()
+        found = self.residual()
+        gap = self.gap(control) if self.seeks(control) else 0.0
+        return replace(found, gap=gap if not abs(gap) <= found.blur else 0.0)
+
+    def seeks(self, control: Control) -> bool:
+        """The voltage is one of the unknowns."""
+        return self.drives and control.current is not None
+
+    def gap(self, control: Control) -> float:
+        """Current of the walls less that imposed, A (collective)."""
+        s = self.system
+        found = 0.0 if self.total is None else s.integral(self.total)
+        if self.local:
+            found += s.domain.comm.allreduce(self.local.current(), op=MPI.SUM)
+        return found - float(control.current or 0.0)
+
+    def slope(self) -> float:
+        """Derivative of the cell current by the voltage, all fields held, A/V (collective)."""
+        s = self.system
+        slope = 0.0 if self.total_slope is None else s.integral(self.total_slope)
+        if self.local:
+            slope += s.domain.comm.allreduce(self.local.voltage_slope(), op=MPI.SUM)
+        return slope
+
+    # -- solves --------------------------------------------------------------------------------
 
     def solve(self, control: Control, scale: float) -> Outcome:
         """Solve the stage, and again where an unknown asks for it (`Unknown.again`), a few times.
@@ -240,7 +299,7 @@ class Stage:
         return outcome
 
     def solve_once(self, control: Control, scale: float) -> Outcome:
-        """Solve the stage from the present iterate; on failure the iterate is left as it is.
+        """Solve the stage from the present iterate, by Newton's method.
 
         Args:
             control: imposed current, or None for an imposed voltage.
@@ -250,208 +309,14 @@ class Stage:
         Returns:
             What happened; never raises on divergence. Collective.
         """
-        s, options = self.system, self.options
-        seek = self.drives and control.current is not None
-        self.history: list[float] = []
-        linear, factored, least = 0, 0, scale
-        self._scatter()
-        for opener in (o for slot in self.slots for o in s.openers.get(slot, ())):
-            opener()
-        self.parts.begin()
-        solver = self.solver
-        solver.begin()
-        fresh = s.hints.lasting or solver.decoupling is not None  # a step changes the rows
-        # The solution itself is judged, too, far below the tolerance of rows.
-        exact = any(u.again for u in self.unknowns)
-        residual, norm, gap = self._state(control, seek)
-        miss = VOLTAGE_AIM_RTOL * scale
-        if abs(gap) > miss and self._aim(control, miss, gap):
-            residual, norm, gap = self._state(control, seek)
-        if max(norm, abs(gap)) > scale and s.time.history > 1:
-            residual, norm, gap = self._older_guess(control, seek, max(norm, abs(gap)))
-        best, stalled, chord = math.inf, 0, False
-        for iteration in range(options.max_newton + 1):
-            if self.drives and not seek:
-                scale = max(least, abs(self.gap(control)))
-            worst = max(norm, abs(gap)) / scale
-            self.history.append(worst)
-            if not math.isfinite(worst):
-                return Outcome(False, "residual is not finite", iteration, linear, factored, worst)
-            if worst <= options.rtol and (iteration > 0 or worst == 0.0):
-                return Outcome(True, "converged", iteration, linear, factored, worst)
-            stalled = stalled + 1 if worst > 0.5 * best else 0
-            best = min(best, worst)
-            if stalled >= 3 and self._closes(norm, gap, scale):
-                # Round-off of the best conductor: no further digits to be had. A concentration that
-                # still falls by decades at a node seeks a solution below zero: that is none.
-                falls = s.domain.comm.allreduce(self.falls, op=MPI.LOR)
-                if not falls:
-                    return Outcome(
-                        True, "at round-off", iteration, linear, factored, worst, stalled
-                    )
-            # A memory of BDF2 may ask for less than nothing of an ion; then there is no solution.
-            if stalled >= 3 and s.hints.tight and s.domain.comm.allreduce(self.sinks, op=MPI.LOR):
-                break
-            lost = iteration >= 10 and worst > max(1e-2, MAX_DECAY_SHARE * self.history[-4])
-            if iteration == options.max_newton or lost:
-                break
-            if self.linear:  # the sum of a row may exceed its Euclidean norm
-                solver.rtol = min(max(0.03 * options.rtol / worst, 1e-13), 1e-2)
-            else:
-                leaves = min(FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR * worst)
-                if iteration > 0:  # close to the solution residuals fall by the square of that
-                    fall = worst / self.history[-2]
-                    leaves = min(LINEAR_RTOL_SHARE * fall**2, LOOSEST_LINEAR_RTOL)
-                enough = 0.0 if exact else min(0.01 * options.rtol / worst, LAST_LINEAR_RTOL)
-                solver.rtol = max(leaves, enough, options.linear_rtol)
-            # The last bit of the way, which Newton's method would take to far below the tolerance.
-            chord = (
-                s.hints.tight and solver.direct and iteration > 0 and not chord
-                and CHORD_FACTOR * worst**2 < options.rtol * self.history[-2]
-            )
-            if not chord:
-                self.parts.fill()
-                factored += solver.update(fresh and iteration == 0)
-            steps, iterations, good = self._direction(residual, gap, seek)
-            linear += iterations
-            if not good and solver.renew():
-                factored += 1
-                steps, iterations, good = self._direction(residual, gap, seek)
-                linear += iterations
-            if not good:
-                why = f"linear solver failed{solver.why}"
-                return Outcome(False, why, iteration, linear, factored, worst)
-            share = 1.0 if self.linear else self._share(steps)
-            origin = [u.owned.copy() for u in self.unknowns], s.voltage.x.array.copy()
-            before = [*residual, gap]
-            for _ in range(MAX_HALVINGS + 1):
-                self._move(steps, share, origin)
-                residual, norm, gap = self._state(control, seek)
-                left = max(norm, abs(gap)) / scale / worst
-                if left <= TURNED_SHARE or s.hints.tight:
-                    break
-                closes = self._closes(norm, gap, scale)
-                turned = self.drives and not closes and self._turned(before, [*residual, gap])
-                if left <= MAX_RESIDUAL_GROWTH and not turned:
-                    break
-                share /= 2  # too far, as exponentials lead: go back half of the way
-            close = max(VOLTAGE_GAP_SHARE * norm, options.rtol * scale)
-            leads = close < abs(gap) < VOLTAGE_AIM_RTOL * scale
-            if leads and self._aim(control, 0.1 * abs(gap), gap):
-                residual, norm, gap = self._state(control, seek)
-        return Outcome(False, "too many iterations", iteration, linear, factored, worst)
+        return Newton(self, control, scale).solve()
 
-    def _closes(self, norm: float, gap: float, scale: float) -> bool:
-        """Tell whether round-off may be all that is left, and no balance misses too much.
-
-        Args:
-            norm: size of the residual, A.
-            gap: in the current, A.
-            scale: cell current that both are compared with, A.
-        """
-        little = max(norm, abs(gap)) <= ROUND_OFF_FACTOR * self.options.rtol * scale
-        missed = max(self.missed, abs(gap))
-        return little and missed <= self.options.closure_limit * scale
-
-    def _turned(self, before: list[Any], after: list[Any]) -> bool:
-        """A step has turned the residual about (collective).
-
-        Args:
-            before: row residuals and, last, the gap in the current, A, where the step began.
-            after: those where it ended.
-        """
-        rows = sum(float(a @ b) for a, b in zip(before[:-1], after[:-1], strict=True))
-        whole = self.system.domain.comm.allreduce(rows, op=MPI.SUM)
-        return whole + before[-1] * after[-1] < 0.0
-
-    def _aim(self, control: Control, goal: float, gap: float) -> bool:
-        """Move the voltage foreseen until the walls pass the current imposed, all else held.
-
-        Costs no linear solve; most of what a first guess misses is this one number, and of what
-        the exponentials leave after an iteration, too. Returns whether the voltage was moved.
-        Collective.
-
-        Args:
-            control: the current imposed.
-            goal: enough for the gap, A.
-            gap: current of the walls less that imposed, A.
-        """
-        s, first = self.system, gap
-        for _ in range(VOLTAGE_AIM_TRIES):
-            if self.local:
-                self.local.linearise()
-            slope, before = self._slope(), s.get_voltage()
-            if slope == 0.0:
-                break
-            room = self.options.max_potential_step
-            s.set_voltage(before + min(max(-gap / slope, -room), room))
-            for refresh in s.refreshers:
-                refresh()
-            self.local.evaluate()
-            new = self.gap(control)
-            if not abs(new) < abs(gap):
-                s.set_voltage(before)
-                break
-            gap = new
-            if abs(gap) <= goal:
-                break
-        return gap != first
-
-    def _older_guess(
-        self, control: Control, seek: bool, foreseen: float
-    ) -> tuple[list[npt.NDArray[np.float64]], float, float]:
-        """The potentials of the last step, where those foreseen miss the current by all of it."""
-        potentials = [u for u in self.unknowns if not u.differential]
-        guess = [u.value.x.array.copy() for u in potentials]
-        voltage = self.system.voltage.x.array.copy()
-        for u in potentials:
-            held = u.fixed_dofs()  # these follow the time
-            at = u.value.x.array[held]
-            u.value.x.array[:] = u.old[0].x.array
-            u.value.x.array[held] = at
-        if seek:
-            self.system.set_voltage(float(self.system.past_voltages[0]))
-        residual, norm, gap = self._state(control, seek)
-        if max(norm, abs(gap)) < foreseen:
-            return residual, norm, gap
-        for u, values in zip(potentials, guess, strict=True):
-            u.value.x.array[:] = values
-        self.system.voltage.x.array[:] = voltage
-        return self._state(control, seek)
-
-    def _state(
-        self, control: Control, seek: bool
-    ) -> tuple[list[npt.NDArray[np.float64]], float, float]:
-        """Row residuals (A), their size and the gap in the cell current at the present iterate."""
-        self._scatter()
-        for refresh in self.system.refreshers:
-            refresh()
-        rows, norm = self._residual()
-        gap = self.gap(control) if seek else 0.0
-        return rows, norm, gap if not abs(gap) <= self.blur else 0.0
-
-    def gap(self, control: Control) -> float:
-        """Current of the walls less that imposed, A (collective)."""
-        s = self.system
-        found = 0.0 if self.total is None else s.integral(self.total)
-        if self.local:
-            found += s.domain.comm.allreduce(self.local.current(), op=MPI.SUM)
-        return found - float(control.current or 0.0)
-
-    def _slope(self) -> float:
-        """Derivative of the cell current by the voltage, all fields held, A/V (collective)."""
-        s = self.system
-        slope = 0.0 if self.total_slope is None else s.integral(self.total_slope)
-        if self.local:
-            slope += s.domain.comm.allreduce(self.local.voltage_slope(), op=MPI.SUM)
-        return slope
-
-    def _direction(self, residual: list[npt.NDArray[np.float64]], gap: float, seek: bool) -> Step:
+    def direction(self, rows: list[Array], gap: float, seeks: bool) -> Step:
         """Newton's step of fields and voltage, Krylov iterations, and whether they converged."""
-        if not seek:
-            return self.solver.step(residual)
+        if not seeks:
+            return self.solver.step(rows)
         border, gradient = self.borders()
-        return self.solver.step_with_voltage(residual, border, gradient, self._slope(), gap)
+        return self.solver.step_with_voltage(rows, border, gradient, self.slope(), gap)
 
     def exchanged(self) -> float:
         """Exchange current of the reactions at the present state, slope RT/F, A (collective).
@@ -460,15 +325,15 @@ class Stage:
         """
         if not self.drives:
             return 0.0
-        self._state(Control(None), False)
+        self.state(Control(None))
         waiting = 0.0
         if self.local:
             self.local.linearise()
             waiting = self.system.domain.comm.allreduce(self.local.waiting(), op=MPI.SUM)
         T = float(self.system.temperature.value)
-        return max(abs(self._slope()), waiting) * GAS_CONSTANT * T / FARADAY
+        return max(abs(self.slope()), waiting) * GAS_CONSTANT * T / FARADAY
 
-    def response(self) -> tuple[dict[str, npt.NDArray[np.float64]], float]:
+    def response(self) -> tuple[dict[str, Array], float]:
         """Changes of the owned values and of the voltage with the cell current, all else held.
 
         Returns:
@@ -479,19 +344,19 @@ class Stage:
         """
         self.parts.begin()
         self.solver.begin()
-        self._state(Control(None), False)
+        self.state(Control(None))
         if self.local:
             self.local.linearise()
         self.parts.fill()
         self.solver.rtol = RESPONSE_RTOL
         self.solver.update(True)
         rest = [np.zeros(n) for n in self.sizes]
-        (fields, voltage), _, good = self._direction(rest, -1.0, True)
+        (fields, voltage), _, good = self.direction(rest, -1.0, True)
         if not good:
             raise RunError(f"no response to a small current{self.solver.why}")
         return dict(zip(self.names, fields, strict=True)), voltage
 
-    def borders(self) -> tuple[list[npt.NDArray[np.float64]], list[npt.NDArray[np.float64]]]:
+    def borders(self) -> tuple[list[Array], list[Array]]:
         """dF/dE and di/du at owned nodes, zero at held ones, from the last linearisation."""
         border, gradient = self.nodal_or_zero(self.border), self.nodal_or_zero(self.total_gradient)
         if self.local:
@@ -505,7 +370,7 @@ class Stage:
 
     def nodal_or_zero(
         self, forms: Sequence[Any], moment: Moment | None = None
-    ) -> list[npt.NDArray[np.float64]]:
+    ) -> list[Array]:
         """Owned values of a linear form a row, zero where it is None (collective)."""
         moment = Moment() if moment is None else moment
         return [
@@ -513,34 +378,226 @@ class Stage:
             for n, form in zip(self.sizes, forms, strict=True)
         ]
 
-    def _share(self, steps: tuple[list[npt.NDArray[np.float64]], float]) -> float:
+    def release(self) -> None:
+        """Free what the next solve makes anew (collective)."""
+        self.parts.release()
+        self.solver.release()
+
+    def destroy(self) -> None:
+        """Free PETSc's objects (collective)."""
+        self.solver.destroy()
+
+
+class Newton:
+    """Newton's method for one solve of a stage.
+
+    Args:
+        stage: at the first guess.
+        control: current or voltage imposed.
+        scale: cell current that residuals are compared with, A; see `Stage.solve_once`.
+
+    Attributes:
+        at: residual of the present iterate.
+        history: its size over the cell current, of each iterate.
+        stalled: iterations up to now that have not halved the least of them.
+        linear, factored: Krylov iterations and set-ups of the solver so far.
+        chord: the last step was taken with the matrix before.
+        falls: it would have left a concentration below zero, on this rank.
+        sinks: one of which there was more than a trace.
+    """
+
+    def __init__(self, stage: Stage, control: Control, scale: float):
+        self.stage, self.system, self.options = stage, stage.system, stage.options
+        self.control, self.seeks = control, stage.seeks(control)
+        self.scale = self.least = scale
+        self.history: list[float] = []
+        self.stalled = self.linear = self.factored = 0
+        self.chord = self.falls = self.sinks = False
+
+    def solve(self) -> Outcome:
+        """Iterate until the residual is small or nothing more is to be gained (collective)."""
+        self.begin()
+        while True:
+            self.measure()
+            outcome = self.verdict()
+            if outcome:
+                return outcome
+            step = self.step()
+            if step is None:
+                return self.ended(False, f"linear solver failed{self.stage.solver.why}")
+            self.take(step)
+            self.close_gap()
+
+    def ended(self, converged: bool, reason: str, idle: int = 0) -> Outcome:
+        """The outcome, if the solve ends here; arguments as of `Outcome`."""
+        iteration, worst = len(self.history) - 1, self.history[-1]
+        return Outcome(converged, reason, iteration, self.linear, self.factored, worst, idle)
+
+    # -- first guess ---------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin with the first guess: that foreseen, or the potentials of the last step."""
+        stage, s = self.stage, self.system
+        stage.scatter()
+        for opener in (o for slot in stage.slots for o in s.openers.get(slot, ())):
+            opener()
+        stage.parts.begin()
+        stage.solver.begin()
+        self.at = stage.state(self.control)
+        miss = VOLTAGE_AIM_RTOL * self.scale
+        if abs(self.at.gap) > miss:
+            self.aim(miss)
+        if self.at.size > self.scale and s.time.history > 1:
+            self.try_last_potentials()
+
+    def try_last_potentials(self) -> None:
+        """Begin with those of the last step, where they miss less than those foreseen do."""
+        stage, s = self.stage, self.system
+        potentials = [u for u in stage.unknowns if not u.differential]
+        foreseen, guess = self.at, [u.value.x.array.copy() for u in potentials]
+        voltage = s.voltage.x.array.copy()
+        for u in potentials:
+            held = u.fixed_dofs()  # these follow the time
+            kept = u.value.x.array[held]
+            u.value.x.array[:] = u.old[0].x.array
+            u.value.x.array[held] = kept
+        if self.seeks:
+            s.set_voltage(float(s.past_voltages[0]))
+        self.at = stage.state(self.control)
+        if self.at.size < foreseen.size:
+            return
+        for u, values in zip(potentials, guess, strict=True):
+            u.value.x.array[:] = values
+        s.voltage.x.array[:] = voltage
+        self.at = stage.state(self.control)
+
+    # -- stopping ------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Compare the residual with the cell current, and with those before it (collective)."""
+        if self.stage.drives and not self.seeks:
+            self.scale = max(self.least, abs(self.stage.gap(self.control)))
+        size = self.at.size / self.scale
+        halved = size <= 0.5 * min(self.history, default=math.inf)
+        self.stalled = 0 if halved else self.stalled + 1
+        self.history.append(size)
+
+    def verdict(self) -> Outcome | None:
+        """The outcome if the solve ends here, None if it goes on (collective)."""
+        options, worst, iteration = self.options, self.history[-1], len(self.history) - 1
+        if not math.isfinite(worst):
+            return self.ended(False, "residual is not finite")
+        if worst <= options.rtol and (iteration > 0 or worst == 0.0):
+            return self.ended(True, "converged")
+        stands = self.stalled >= MAX_STALLED
+        # Round-off of the best conductor: no further digits to be had. A concentration that still
+        # falls by decades at a node seeks a solution below zero: that is none.
+        if stands and self.closes() and not self.anywhere(self.falls):
+            return self.ended(True, "at round-off", idle=self.stalled)
+        # A memory of BDF2 may ask for less than nothing of an ion; then there is no solution.
+        hopeless = stands and self.system.hints.tight and self.anywhere(self.sinks)
+        lost = iteration >= 10 and worst > max(FAR, MAX_DECAY_SHARE * self.history[-4])
+        if hopeless or lost or iteration == options.max_newton:
+            return self.ended(False, "too many iterations")
+        return None
+
+    def anywhere(self, here: bool) -> bool:
+        """Tell whether something is so on any rank (collective)."""
+        return self.system.domain.comm.allreduce(here, op=MPI.LOR)
+
+    def closes(self) -> bool:
+        """Tell whether round-off may be all that is left, and no balance misses too much."""
+        at, options = self.at, self.options
+        little = at.size <= ROUND_OFF_FACTOR * options.rtol * self.scale
+        return little and max(at.missed, abs(at.gap)) <= options.closure_limit * self.scale
+
+    # -- a step --------------------------------------------------------------------------------
+
+    def step(self) -> Change | None:
+        """Newton's step from the present iterate, None where no linear solver finds it."""
+        stage, solver = self.stage, self.stage.solver
+        solver.rtol = self.linear_rtol()
+        self.chord = self.last_matrix_will_do()
+        if not self.chord:
+            stage.parts.fill()
+            # A step in time changes the rows.
+            fresh = self.system.hints.lasting or solver.decoupling is not None
+            self.factored += solver.update(fresh and len(self.history) == 1)
+        step, good = self.direction()
+        if not good and solver.renew():
+            self.factored += 1
+            step, good = self.direction()
+        return step if good else None
+
+    def direction(self) -> tuple[Change, bool]:
+        """Newton's step, and whether the linear solver converged; counts its iterations."""
+        step, iterations, good = self.stage.direction(self.at.rows, self.at.gap, self.seeks)
+        self.linear += iterations
+        return step, good
+
+    def linear_rtol(self) -> float:
+        """Tolerance of the linear solve for the next step: no digits that the step cannot use."""
+        options, worst = self.options, self.history[-1]
+        to_gain = options.rtol / worst
+        if self.stage.linear:
+            tightest = max(LINEAR_STAGE_SHARE * to_gain, TIGHTEST_LINEAR_RTOL)
+            return min(tightest, LOOSEST_LINEAR_RTOL)
+        leaves = min(FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR * worst)
+        if len(self.history) > 1:  # close to the solution residuals fall by the square of that
+            fall = worst / self.history[-2]
+            leaves = min(LINEAR_RTOL_SHARE * fall**2, LOOSEST_LINEAR_RTOL)
+        # The solution itself is judged, too, far below the tolerance of rows.
+        exact = any(u.again for u in self.stage.unknowns)
+        enough = 0.0 if exact else min(LAST_LINEAR_SHARE * to_gain, LAST_LINEAR_RTOL)
+        return max(leaves, enough, options.linear_rtol)
+
+    def last_matrix_will_do(self) -> bool:
+        """One more step with it is the last: Newton's own would lead far below the tolerance."""
+        return (
+            self.system.hints.tight and self.stage.solver.direct and not self.chord
+            and len(self.history) > 1
+            and CHORD_FACTOR * self.history[-1] ** 2 < self.options.rtol * self.history[-2]
+        )
+
+    # -- the way along it ----------------------------------------------------------------------
+
+    def take(self, step: Change) -> None:
+        """Take the step, or half of it, and so on, where it leads too far (collective)."""
+        stage, before = self.stage, self.at
+        share = 1.0 if stage.linear else self.share(step)
+        origin = [u.owned.copy() for u in stage.unknowns], self.system.voltage.x.array.copy()
+        for _ in range(MAX_HALVINGS + 1):
+            self.move(step, share, origin)
+            self.at = stage.state(self.control)
+            if not self.too_far(before):
+                break
+            share /= 2
+
+    def share(self, step: Change) -> float:
         """Share of the step that lets no overpotential jump (collective).
 
         Potentials themselves may: what they drop in bulk is linear.
         """
-        fields, dE = steps
+        stage, (fields, dE) = self.stage, step
         share = 1.0
-        largest = self.local.jump(dict(zip(self.names, fields, strict=True)), dE)
+        largest = stage.local.jump(dict(zip(stage.names, fields, strict=True)), dE)
         if largest > self.options.max_potential_step:
             share = min(share, self.options.max_potential_step / largest)
-        for u, step in zip(self.unknowns, fields, strict=True):
+        for u, change in zip(stage.unknowns, fields, strict=True):
             if np.isfinite(u.largest_move):
-                share = min(share, u.largest_move / max(np.abs(step).max(initial=0.0), 1e-300))
+                share = min(share, u.largest_move / max(np.abs(change).max(initial=0.0), 1e-300))
         return self.system.domain.comm.allreduce(share, op=MPI.MIN)
 
-    def _move(
-        self, steps: tuple[list[npt.NDArray[np.float64]], float], share: float,
-        origin: tuple[list[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
-    ) -> None:
+    def move(self, step: Change, share: float, origin: tuple[list[Array], Array]) -> None:
         """Take a share of the step from an iterate, fields and voltage; c stays above zero.
 
         A node whose c would fall below a share of itself stops there and the others go on: where
         current is limited by diffusion, c falls by many decades at the wall and nowhere else.
         """
-        fields, dE = steps
+        fields, dE = step
         self.falls = self.sinks = False
-        for u, step, old in zip(self.unknowns, fields, origin[0], strict=True):
-            u.owned[:] = old + share * step
+        for u, change, old in zip(self.stage.unknowns, fields, origin[0], strict=True):
+            u.owned[:] = old + share * change
             if u.positive:
                 falling = u.owned < MIN_KEPT_SHARE * old
                 self.falls = self.falls or bool(falling.any())
@@ -552,14 +609,58 @@ class Stage:
                     u.owned[rises] = old[rises] / MIN_KEPT_SHARE
         self.system.voltage.x.array[:] = origin[1] + share * dE
 
-    def release(self) -> None:
-        """Free what the next solve makes anew (collective)."""
-        self.parts.release()
-        self.solver.release()
+    def too_far(self, before: Residual) -> bool:
+        """The move has raised the residual, or turned it about, as exponentials do (collective)."""
+        left = self.at.size / self.scale / self.history[-1]
+        if left <= TURNED_SHARE or self.system.hints.tight:
+            return False
+        turned = self.stage.drives and not self.closes() and self.turned(before)
+        return not left <= MAX_RESIDUAL_GROWTH or turned
 
-    def destroy(self) -> None:
-        """Free PETSc's objects (collective)."""
-        self.solver.destroy()
+    def turned(self, before: Residual) -> bool:
+        """The residual points the other way than the one before (collective)."""
+        rows = sum(float(a @ b) for a, b in zip(before.rows, self.at.rows, strict=True))
+        whole = self.system.domain.comm.allreduce(rows, op=MPI.SUM)
+        return whole + before.gap * self.at.gap < 0.0
+
+    def close_gap(self) -> None:
+        """Move the voltage where little but the current is missed (collective)."""
+        gap, scale = abs(self.at.gap), self.scale
+        close = max(VOLTAGE_GAP_SHARE * self.at.norm, self.options.rtol * scale)
+        if close < gap < VOLTAGE_AIM_RTOL * scale:
+            self.aim(0.1 * gap)
+
+    def aim(self, goal: float) -> None:
+        """Move the voltage until the walls pass the current imposed, all else held (collective).
+
+        Costs no linear solve; most of what a first guess misses is this one number, and of what
+        the exponentials leave after an iteration, too.
+
+        Args:
+            goal: enough for the gap, A.
+        """
+        stage, s = self.stage, self.system
+        gap = first = self.at.gap
+        for _ in range(VOLTAGE_AIM_TRIES):
+            if stage.local:
+                stage.local.linearise()
+            slope, before = stage.slope(), s.get_voltage()
+            if slope == 0.0:
+                break
+            room = self.options.max_potential_step
+            s.set_voltage(before + min(max(-gap / slope, -room), room))
+            for refresh in s.refreshers:
+                refresh()
+            stage.local.evaluate()
+            new = stage.gap(self.control)
+            if not abs(new) < abs(gap):
+                s.set_voltage(before)
+                break
+            gap = new
+            if abs(gap) <= goal:
+                break
+        if gap != first:
+            self.at = stage.state(self.control)
 
 
 def _jumps(form: Any, own: set[Any]) -> bool:

@@ -41,14 +41,14 @@ from fem.solver.stage import Stage
 def watch(stage: Stage) -> list[tuple[tuple[Any, ...], float, int]]:
     """(right-hand side, tolerance, iterations) of every linear solve from now on."""
     solves: list[tuple[tuple[Any, ...], float, int]] = []
-    solve = stage._direction
+    solve = stage.direction
 
     def counted(*rhs: Any) -> Any:
         step, iterations, good = solve(*rhs)
         solves.append((rhs, stage.solver.rtol, iterations))
         return step, iterations, good
 
-    stage._direction = counted  # type: ignore[assignment, method-assign]
+    stage.direction = counted  # type: ignore[assignment, method-assign]
     return solves
 
 
@@ -76,7 +76,7 @@ def row(case: Case, seconds: float, comm: Any) -> str:
     decades = sum(-math.log10(rtol) for _, rtol, _ in solves)
     potentials.solver.renew()
     potentials.solver.factored_left, potentials.solver.rtol = 0, 1e-6
-    _, fresh, good = potentials._direction(*solves[before][0])
+    _, fresh, good = potentials.direction(*solves[before][0])
     size = sum(u.space.dofmap.index_map.size_global for u in s.unknowns.values())
     return (
         f"{size:9d} {steps:6d} {factorised:10d} {np.mean(first):10.1f} {max(first):4d} "

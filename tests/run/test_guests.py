@@ -640,7 +640,7 @@ def _fails_at(monkeypatch: pytest.MonkeyPatch, t: float) -> None:
         if self.names != ("additive",) or self.system.t < t:
             return found
         self.system.unknowns["additive"].value.x.array[:] += 1.0
-        self._residual()
+        self.residual()
         return Outcome(False, "too many iterations", 30, 60, 30, 1.0)
 
     monkeypatch.setattr(Stage, "solve", fails)

@@ -36,8 +36,7 @@ def remainders(
     E = s.get_voltage()
 
     def rows() -> tuple[list[Array], float]:
-        residual, _ = stage._residual()
-        return residual, stage.gap(Control(0.0))
+        return stage.residual().rows, stage.gap(Control(0.0))
 
     assert stage.parts is not None
     stage.parts.begin()
@@ -50,14 +49,14 @@ def remainders(
     moved = np.split(ROW_UNIT * y.array_r, np.cumsum(stage.sizes)[:-1])
     slope = [a + dE * b for a, b in zip(moved, border, strict=True)]
     i_slope = sum(float(g @ d) for g, d in zip(gradient, direction, strict=True))
-    i_slope += dE * stage._slope()
+    i_slope += dE * stage.slope()
     assert i_slope != 0.0
     left: dict[str, list[float]] = {name: [] for name in (*stage.names, "current")}
     for e in steps:
         for u, b, d in zip(stage.unknowns, base, direction, strict=True):
             u.owned[:] = b + e * d
         s.set_voltage(E + e * dE)
-        stage._scatter()
+        stage.scatter()
         now, i_now = rows()
         for name, new, old, rise in zip(stage.names, now, at, slope, strict=True):
             left[name].append(float(np.abs(new - old - e * rise).sum()))

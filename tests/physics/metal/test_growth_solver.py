@@ -67,7 +67,7 @@ def test_taylor():
         d[u.fixed_dofs()] = 0.0
         direction.append(d)
     E, dE = s.get_voltage(), 3e-3
-    at, _ = stage._residual()
+    at = stage.residual().rows
     i_at = local.current()
     stage.parts.fill()
     solver = stage.solver
@@ -87,8 +87,8 @@ def test_taylor():
         for u, b, d in zip(stage.unknowns, base, direction, strict=True):
             u.owned[:] = b + e * d
         s.set_voltage(E + e * dE)
-        stage._scatter()
-        now, _ = stage._residual()
+        stage.scatter()
+        now = stage.residual().rows
         for k, name in enumerate(stage.names):
             left[name].append(float(np.abs(now[k] - at[k] - e * slope[k]).sum()))
         left["current"].append(abs(local.current() - i_at - e * i_slope))
@@ -114,7 +114,7 @@ def test_an_affine_residual_is_the_assembled_one():
         for u, size in zip(stage.unknowns, (2e-3, 2e-3, 50.0), strict=False):
             u.owned[:] += size * rng.uniform(-1, 1, len(u.owned))
         s.set_voltage(s.get_voltage() + 1e-3)
-        stage._scatter()
+        stage.scatter()
         for made, row in zip(stage.parts.residual(), stage.rows, strict=True):
             whole = s.nodal(s.form(s.forms[row]))
             assert np.abs(made - whole).max() < 1e-12 * np.abs(made).max()
@@ -172,7 +172,7 @@ def krylov_of(growth: Growth, steps: tuple[float, ...]) -> list[tuple[float, int
     """(tolerance, iterations) of every linear solve of potentials and salt in some steps."""
     stage = growth.stages[0]
     solves: list[tuple[float, int]] = []
-    solve = stage._direction
+    solve = stage.direction
 
     def counted(*right: Any) -> Any:
         step, iterations, good = solve(*right)
@@ -180,7 +180,7 @@ def krylov_of(growth: Growth, steps: tuple[float, ...]) -> list[tuple[float, int
         assert good
         return step, iterations, good
 
-    stage._direction = counted  # type: ignore[assignment, method-assign]
+    stage.direction = counted  # type: ignore[assignment, method-assign]
     for dt in steps:
         growth.step(dt, CURRENT)
     return solves

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from fem.solver.options import Control
+from fem.solver.stage import Newton
 from tests.physics.pnp.strips import Strip, graded
 from tests.verification.cells import RT_F, L
 
@@ -81,7 +83,7 @@ def test_newton_keeps_its_last_factors_and_makes_no_ions(strip: tuple[float, Str
     c.owned[0], c.owned[1] = 1e-40 * cell.c0, 0.1 * cell.c0
     origin = [u.owned.copy() for u in stage.unknowns], cell.s.voltage.x.array.copy()
     noise = [1e-13 * cell.c0 * (u is c) + 0.0 * u.owned for u in stage.unknowns]
-    stage._move((noise, 0.0), 1.0, origin)
+    Newton(stage, Control(None), 1.0).move((noise, 0.0), 1.0, origin)
     few, many = c.owned[:2] / cell.c0
     cell.s.restore(saved)
     assert few <= 1e-36 and many == 0.1 + 1e-13

@@ -65,7 +65,7 @@ def test_taylor() -> None:
     stage = disturbed().main
     assert stage.parts is not None
     stage.parts.begin()
-    rows, _ = stage._residual()
+    rows = stage.residual().rows
     round_off = 1e-12 * float(np.abs(np.concatenate(rows)).sum())
     sizes = [0.1 * u.scale if u.positive else 2e-3 for u in stage.unknowns]
     for name, gaps in remainders(stage, sizes, (0.1, 0.05, 0.025)).items():

@@ -179,10 +179,10 @@ def test_newtons_matrix() -> None:
     base = [u.owned.copy() for u in stage.unknowns]
 
     def rows() -> list[np.ndarray]:
-        stage._scatter()
+        stage.scatter()
         for refresh in s.refreshers:
             refresh()
-        return stage._residual()[0]
+        return stage.residual().rows
 
     stage.parts.begin()
     stage.solver.begin()
