@@ -1,7 +1,7 @@
 r"""The linear systems of a stage: solvers, preconditioners, and what to do when they fail.
 
 At a given current the potential E of the driven conductor is unknown too. Each Newton iteration
-(`fem.solver.stage`) then solves
+(`fem.solver.newton`) then solves
 
     [ J    b ] [du]     [  F    ]
     [ g^T  d ] [dE] = - [ i - I ]

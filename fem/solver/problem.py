@@ -18,7 +18,7 @@ __all__ = ["Blocks", "Problem"]
 
 
 class Problem(Protocol):
-    """Some unknowns that are solved together (`fem.solver.stage.Stage`).
+    """Some unknowns that are solved together (`fem.solver.equations.Equations`).
 
     Attributes:
         system: which they belong to.

@@ -7,7 +7,7 @@ only, and enters their rows there. So a reaction is a few numbers a node, never 
     slopes     (row, unknown) -> A per unit of it;  "voltage": the cell voltage
 
 A `NodalReaction` evaluates a kinetic law at nodes, `fem.system.facets.WallReaction` integrates one
-over walls. `LocalTerms` brings what they find into a `fem.solver.stage.Stage`.
+over walls. `LocalTerms` brings what they find into the equations (`fem.solver.equations`).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from fem.base.errors import RunError
 STAGES: dict[str, tuple[str, int, Exception]] = {
     "mesh reading": ("fem.mesh.domain:read_mesh", 0, OSError("mesh.h5: truncated")),
     "JIT": ("fem.compat:code_of", 4, RuntimeError("the compiler died")),
-    "assembly": ("fem.solver.stage:Stage.residual", 6, MemoryError("no room for a vector")),
+    "assembly": ("fem.solver.equations:Equations.residual", 6, MemoryError("no room for a vector")),
     "solve": (
         "fem.solver.linear:LinearSolver.apply_inverse", 9, ValueError("the factors are gone")
     ),

@@ -27,7 +27,8 @@ from fem.results.result import Result, read_series
 from fem.run.recorder import Tally
 from fem.run.session import resume
 from fem.run.signals import StopRequest
-from fem.solver.stage import Control, Outcome, Stage
+from fem.solver.options import Control, Outcome
+from fem.solver.stage import Stage
 from fem.solver.stepper import Step
 from fem.study.own import Guarded
 from fem.system.part import Event, Observer, check_needs

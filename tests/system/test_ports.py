@@ -7,7 +7,8 @@ import pytest
 import ufl
 
 from fem.base.errors import RunError
-from fem.solver.stage import Control, Options, Stage
+from fem.solver.options import Control, Options
+from fem.solver.stage import Stage
 from fem.system.nodal import LocalTerms, NodalReaction
 from fem.system.system import System
 from tests.verification.fronts import box

@@ -13,7 +13,8 @@ import ufl
 from fem.compat import MPI, dfem
 from fem.files import checkpoint
 from fem.mesh.domain import Domain
-from fem.solver.stage import Control, Options, Stage
+from fem.solver.options import Control, Options
+from fem.solver.stage import Stage
 from fem.system.system import System
 from tests.verification.fronts import box
 

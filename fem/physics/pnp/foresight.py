@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fem.solver.stage import TRACE_C
+from fem.solver.newton import TRACE_C
 
 __all__ = ["CARRIER", "RESTING", "foresee"]
 

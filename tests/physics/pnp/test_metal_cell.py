@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from fem.solver.newton import Newton
 from fem.solver.options import Control
-from fem.solver.stage import Newton
 from tests.physics.pnp.strips import Strip, graded
 from tests.verification.cells import RT_F, L
 
