@@ -37,7 +37,7 @@ RESPONSE_RTOL = 1e-11
 
 @dataclass(frozen=True)
 class Residual:
-    """What equations miss at an iterate.
+    """Residual of equations at an iterate.
 
     Attributes:
         rows: each row at owned nodes, A; zero at held ones.
@@ -173,7 +173,7 @@ class Equations:
             u.value.x.scatter_forward()
 
     def residual(self) -> Residual:
-        """What the rows miss at the present iterate, the current imposed left out (collective).
+        """Residual of the present iterate, without the current imposed (collective).
 
         What round-off may leave of a norm or of a sum says nothing and counts as zero
         (`fem.solver.matrices.Assembly.noise`).
@@ -200,7 +200,7 @@ class Equations:
         )
 
     def state(self, control: Control) -> Residual:
-        """What rows and the current imposed miss, at the present iterate on all ranks."""
+        """Residual of the present iterate, with the current imposed (collective)."""
         self.scatter()
         for refresh in self.system.refreshers:
             refresh()
