@@ -28,7 +28,7 @@ side; with the neck a share f of the surface that is even where
 so there is no value for all necks: on cells of lambda/2 it is 0.38 for a long film, 0.39 to 0.43
 for short necks and waists, 0.46 for round ones. Nor can it be found at the neck: xi on the axis
 hangs on p in slabs and cylinders alike, and p on all fronts and on the start
-(`docs/decisions.md`, 208).
+(`docs/decisions.md`, 208, 226).
 """
 
 from __future__ import annotations
