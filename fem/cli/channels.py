@@ -44,6 +44,7 @@ def _do_channel(options: argparse.Namespace) -> None:
 
     from fem.physics.charged.channel import Channel, write
     from fem.theory.space_charge import debye_length
+    from fem.values.units import shown_length
 
     given = {name: _quantity(options, name, unit) for name, unit, _, _ in _QUANTITIES}
     sizes = [given[name] for name in ("radius", "half-width") if given[name] is not None]
@@ -79,11 +80,12 @@ def _do_channel(options: argparse.Namespace) -> None:
         raise CaseError(f"{options.file} cannot be written: {error.strerror}") from None
     except ValueError as error:
         raise CaseError(f"channel: {error}") from None
-    ends = [float(debye_length(c, options.eps_r, T, options.z)) for c in (low, high)]
+    ends = [shown_length(float(debye_length(c, options.eps_r, T, options.z)), 2)
+            for c in (low, high)]
     print(
         f"{options.file}: {options.rows} rows; t_plus {table['t_plus'][0]:.3g} at {low:g} mol/m^3 "
-        f"(Debye length {1e9 * ends[0]:.2g} nm) to {table['t_plus'][-1]:.3g} at {high:g} "
-        f"({1e9 * ends[1]:.2g} nm); charge {channel.density:.3g} C/m^3 of liquid"
+        f"(Debye length {ends[0]}) to {table['t_plus'][-1]:.3g} at {high:g} "
+        f"({ends[1]}); charge {channel.density:.3g} C/m^3 of liquid"
     )
 
 

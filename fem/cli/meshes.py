@@ -108,8 +108,8 @@ def _print_averaged(report: dict[str, Any], folder: Path, options: argparse.Name
     print(f"\n{to_toml(tables(report, options.averaged, thickness, sigma=sigma))}")
 
 
-_UNITS = {"wall_area": " 1/m", "wall_area_by_depth": " 1/m", "pore_size": " m",
-          "host_mass": " kg/m^2", "capacity": " C/m^2"}
+_UNITS = {"wall_area": " 1/m", "wall_area_by_depth": " 1/m", "host_mass": " kg/m^2",
+          "capacity": " C/m^2"}
 
 
 def _density(text: str) -> tuple[str, float]:
@@ -173,8 +173,21 @@ def _with_unit(name: str, value: Any) -> str:
     """An entry of the report in words; where there is nothing, without a unit."""
     if name == "host_mass" and value == {}:
         return "none (no density is known; --density REGION=VALUE gives one)"
+    if name == "pore_size" and value is not None:
+        return _pore_sizes(value)
     text = _number(value)
     return text if text == "none" else f"{text}{_UNITS.get(name, '')}"
+
+
+def _pore_sizes(sizes: dict[str, Any]) -> str:
+    """Pore diameters as lengths are shown, and the shares of the pore volume between the edges."""
+    from fem.values.units import shown_length
+
+    shown = {
+        "shares": _number(sizes["shares"]),
+        "edges": f"{_number([1e6 * edge for edge in sizes['edges']])} um",
+    }
+    return ", ".join(f"{k} {shown.get(k) or shown_length(size, 4)}" for k, size in sizes.items())
 
 
 def _number(value: Any) -> str:

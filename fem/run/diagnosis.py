@@ -19,6 +19,7 @@ from fem.study.build import Model
 from fem.system.part import Cause
 from fem.system.unknown import Unknown
 from fem.values.properties import varies
+from fem.values.units import shown_point
 
 __all__ = ["MAX_OHMIC_DROP", "NOT_JOINED", "Trouble", "causes", "joined"]
 
@@ -180,13 +181,13 @@ class Trouble:
         """Field, row, place and terms as one clause."""
         if not self.field:
             return "no field stands out"
-        at = ", ".join(f"{1e6 * x:.4g}" for x in self.place)
+        at = shown_point(self.place)
         between = " and ".join(self.regions)
         side = f"between {between}" if len(self.regions) > 1 else f"in {between}"
         row = self.balance or "its row"
         what = "changes most" if self.converged else f"has the largest residual ({row})"
         clause = (
-            f"{self.field} {what} at ({at}) um, {side}, where it is {self.value:.4g} and the step "
+            f"{self.field} {what} at {at}, {side}, where it is {self.value:.4g} and the step "
             f"of {self.dt:.3g} s adds {self.change:.2g}"
         )
         terms = {"reaction": self.reaction, "fluxes": self.fluxes, "storage": self.storage}

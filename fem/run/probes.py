@@ -33,6 +33,7 @@ from fem.mesh.points import Places
 from fem.study.build import Model
 from fem.system.surface import Surface
 from fem.values.expressions import Expression, is_ufl
+from fem.values.units import shown_point
 
 __all__ = ["Probes"]
 
@@ -120,7 +121,7 @@ class Probes:
     def _padded(self, point: tuple[float, ...], where: str) -> npt.NDArray[np.float64]:
         dim = self.model.domain.dim
         if len(point) != dim:
-            raise CaseError(f"{where}: {_shown(point)} has {len(point)} coordinates in {dim}D")
+            raise CaseError(f"{where}: {shown_point(point)} has {len(point)} coordinates in {dim}D")
         return np.array([*point, *[0.0] * (3 - dim)])
 
     def _sampler(
@@ -167,10 +168,10 @@ class Probes:
 
     def _refuse(self, expression: Expression, points: Any, places: Any, where: str) -> None:
         domain = self.model.domain
-        low, high = (_shown(end[: domain.dim]) for end in domain.extent)
-        shown = _shown(points[0][: domain.dim])
+        low, high = (shown_point(end[: domain.dim], 6) for end in domain.extent)
+        shown = shown_point(points[0][: domain.dim], 6)
         if len(points) > 1:
-            shown = f"the line {shown} to {_shown(points[-1][: domain.dim])}"
+            shown = f"the line {shown} to {shown_point(points[-1][: domain.dim], 6)}"
         missing = sorted(name for name, (_, place) in places.items() if not place.found.any())
         if Places(domain.mesh, points, domain.slack).found.any() and missing:
             raise CaseError(f"{where}: {shown}: no {', '.join(missing)} in the region there")
@@ -347,10 +348,6 @@ def _total(forms: Iterable[Any]) -> Any:
 
 def _evaluated(expression: Expression, values: Mapping[str, Any]) -> Any:
     return ufl.as_ufl(expression.evaluate(values))
-
-
-def _shown(point: Any) -> str:
-    return "(" + ", ".join(f"{1e6 * float(x):g}" for x in point) + ") um"
 
 
 def _truncate(paths: list[Path], last: float) -> None:

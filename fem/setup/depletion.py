@@ -38,6 +38,7 @@ from fem.system.nodal import NodalReaction
 from fem.system.part import Begun, Cause, Event, Observer
 from fem.system.system import System
 from fem.system.unknown import DEPLETED_SHARE, Unknown
+from fem.values.units import shown_length, shown_point
 
 __all__ = ["CONSISTENT", "LATEST", "LUMPED", "SaltBooks", "Sight"]
 
@@ -139,13 +140,12 @@ class SaltBooks(Observer, ABC):
         low, change = self._lowest()
         place = self.place()
         if self.begun.segment.density is not None and change > self.sight.change * self.start:
-            at = ", ".join(f"{1e6 * x:.4g}" for x in place or [])
             return (
-                f"The salt at ({at}) um has run out unseen: within one cell c rises to "
-                f"{change / self.start:.0%} of c0, and a mesh that shows this finds it more than "
-                f"{LATEST:g} times too late (smallest cell {1e9 * self._smallest_cell():.3g} nm); "
-                "refine the mesh at the walls or lower the current, and check the units of "
-                "current_density and of the salt"
+                f"The salt at {shown_point(place or [])} has run out unseen: within one cell "
+                f"c rises to {change / self.start:.0%} of c0, and a mesh that shows this finds it "
+                f"more than {LATEST:g} times too late (smallest cell "
+                f"{shown_length(self._smallest_cell(), 3)}); refine the mesh at the walls or lower "
+                "the current, and check the units of current_density and of the salt"
             )
         now = self.begun.segment.control(self.s.t - self.begun.t, 1.0).current
         time = self.sand_time(now)
@@ -250,9 +250,9 @@ class SaltBooks(Observer, ABC):
                 return ""
             density *= segment.mean(since, last)
         return (
-            f", in which it diffuses {1e9 * layer:.2g} nm, and the smallest cells, "
-            f"{1e9 * cell:.3g} nm, would show that too late: check the units of current_density "
-            "and of the salt, lower the current, or refine the mesh at the walls"
+            f", in which it diffuses {shown_length(layer, 2)}, and the smallest cells, "
+            f"{shown_length(cell, 3)}, would show that too late: check the units of "
+            "current_density and of the salt, lower the current, or refine the mesh at the walls"
         )
 
     def _walls(self) -> float:

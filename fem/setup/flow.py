@@ -16,6 +16,7 @@ from fem.compat import MPI, cell_vertices, dfem
 from fem.forms import compiled
 from fem.mesh.domain import Domain
 from fem.mesh.spaces import space_on
+from fem.values.units import shown_point
 
 __all__ = ["require_incompressible"]
 
@@ -99,9 +100,8 @@ def _require_no_source(domain: Domain, made: Any, dx: Any, mean: float) -> None:
         mine = float(each[k]), corners.mean(axis=0).tolist()[: domain.dim]
     worst, place = max(domain.comm.allgather(mine))
     if worst > ROUNDING * mean:
-        at = ", ".join(f"{1e6 * x:.4g}" for x in place)
         raise CaseError(
-            f"electrolyte_model.velocity: is not free of divergence: {worst:.3g} 1/s at ({at}) um, "
-            f"its mean slope is {mean:.3g} 1/s; liquid would be made there: give components whose "
-            "d(u_x)/dx + d(u_y)/dy is 0"
+            f"electrolyte_model.velocity: is not free of divergence: {worst:.3g} 1/s at "
+            f"{shown_point(place)}, its mean slope is {mean:.3g} 1/s; liquid would be made there: "
+            "give components whose d(u_x)/dx + d(u_y)/dy is 0"
         )

@@ -29,6 +29,7 @@ from fem.setup.electrode import Electrode, Wall
 from fem.setup.kinetics import behind_film, linear_kinetics, side_reaction
 from fem.setup.laws import find_law
 from fem.values.properties import Along, Formula, number, varies
+from fem.values.units import shown_point
 
 __all__ = ["Reaction", "Surfaces", "bulk_metal", "read"]
 
@@ -393,9 +394,9 @@ def _check_expressions(
                 if problem:
                     wrong.append(f"kinetics.{k}.{prop}: {problem}")
                 elif low < 0.0 or (low == 0.0 and prop == "i0"):
-                    where = ", ".join(f"{1e6 * x:.4g}" for x in at[: domain.dim])
+                    where = shown_point(at[: domain.dim])
                     of_c = f" and c = {c:.4g} mol/m^3" if "c" in value.variables else ""
-                    wrong.append(f"kinetics.{k}.{prop}: falls to {low:.4g} {unit} at ({where}) um"
+                    wrong.append(f"kinetics.{k}.{prop}: falls to {low:.4g} {unit} at {where}"
                                  f"{of_c}; {rule}")
     if wrong:
         raise CaseError("\n".join(wrong))

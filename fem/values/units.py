@@ -37,7 +37,7 @@ _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 # How SI values are shown to people, best-fitting first; a unit that is not here is shown as it is.
 _FRIENDLY: dict[str, tuple[tuple[str, float], ...]] = {
-    "m": (("m", 1.0), ("mm", 1e-3), ("um", 1e-6), ("nm", 1e-9)),
+    "m": (("m", 1.0), ("um", 1e-6), ("mm", 1e-3), ("nm", 1e-9)),
     "s": (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)),
     "V": (("V", 1.0), ("mV", 1e-3)),
     "A/m^2": (("mA/cm^2", 10.0), ("uA/cm^2", 1e-2)),
@@ -220,15 +220,12 @@ def format_quantity(value: float, unit: str) -> str:
 
 def shown_length(length: float, digits: int = 6) -> str:
     """Write a length in m as users would, rounded: ``shown_length(1.1e-4) == "110 um"``."""
-    units = (("m", 1.0, 1.0), ("mm", 1e-3, 1e-3), ("um", 1e-6, 1e-7), ("nm", 1e-9, 0.0))
-    size = abs(float(f"{length:.{digits}g}"))
-    name, unit = next((name, unit) for name, unit, least in units if size >= least)
-    return f"{length / unit:.{digits}g} {name}" if size else "0 um"
+    return format_quantity(float(f"{length:.{digits}g}"), "m")
 
 
-def shown_point(place: Iterable[float]) -> str:
+def shown_point(place: Iterable[float], digits: int = 4) -> str:
     """Write a point, given in m, in um: ``"(12.5, 3) um"``."""
-    return f"({', '.join(f'{1e6 * x:.4g}' for x in place)}) um"
+    return f"({', '.join(f'{1e6 * x:.{digits}g}' for x in place)}) um"
 
 
 def check_range(

@@ -205,8 +205,8 @@ def stack(p: Lamella) -> list[Slab]:
     else:
         drawn = "" if rng is None else f" in {MAX_DRAWS} draws of seed {p.seed}"
         raise CaseError(f"lamella: rims of two layers lie closer than a third of size_wall, "
-                        f"{p.sizes()[1] / 3:.3g} m{drawn}; take a finer size_wall, or equal "
-                        "openings")
+                        f"{shown_length(p.sizes()[1] / 3, 3)}{drawn}; take a finer size_wall, or "
+                        "equal openings")
     for region, thickness in (("electrolyte_gap", p.gap), ("separator", p.separator)):
         if thickness:
             slabs.append(_above(slabs, region, thickness))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,10 @@ def test_inspect_takes_densities_from_the_command_line(
     shown = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert shown["host_mass"] == f"host_sheets {8960 * 50e-6 * 0.5 / 5.5:.4g} kg/m^2"
     assert shown["capacity"].endswith("C/m^2")
+    pores = re.search(r"d50 (\S+) um, .* um, shares (.+), grid \S+ nm$", shown["pore_size"])
+    assert pores, shown["pore_size"]
+    assert float(pores[1]) == pytest.approx(5.0, abs=0.5)
+    assert sum(map(float, pores[2].split())) == pytest.approx(1.0, abs=1e-3)
     for given, reason in (("host=MXene", "no density of MXene"),
                           ("host=8 um", "8 um"), ("host", "REGION=VALUE")):
         assert main.main(["inspect", folder, "--density", given]) == 1

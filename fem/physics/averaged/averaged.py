@@ -21,6 +21,7 @@ from fem.physics.averaged.smoothing import Smoothing
 from fem.physics.averaged.table import few_pores, too_thin
 from fem.system.part import Event, Observer
 from fem.system.system import System
+from fem.values.units import shown_length
 
 __all__ = ["Averaged"]
 
@@ -662,10 +663,10 @@ class Averaged(Observer):
             length = -self._extreme(-host.length(place.given_corners))
             if length < LEAST_CELLS * size * (1.0 - 1e-6):
                 yield f"length {name}", (
-                    f"averaged.regions.{name}.nucleation_length: {1e6 * length:.3g} um, less than "
-                    f"two cells of {1e6 * size:.3g} um: a barrier that metal lowers gathers it in "
-                    "single cells, and the result follows the mesh; refine it, or give one pore "
-                    "distance or more"
+                    f"averaged.regions.{name}.nucleation_length: {shown_length(length, 3)}, less "
+                    f"than two cells of {shown_length(size, 3)}: a barrier that metal lowers "
+                    "gathers it in single cells, and the result follows the mesh; refine it, or "
+                    "give one pore distance or more"
                 )
 
     def _beyond_tables(self) -> Iterator[tuple[str, str]]:

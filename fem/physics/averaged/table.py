@@ -13,7 +13,7 @@ from fem.contract.physics import Place
 from fem.physics.averaged.areas import Given, distance
 from fem.values.kinds import PLACE_VARIABLES, Conductivity, Glob, Length, Table
 from fem.values.properties import Property, PropertyOf, number, varies
-from fem.values.units import Quantity
+from fem.values.units import Quantity, shown_length
 
 __all__ = [
     "Averaged", "AveragedRegion", "Clog", "Dead", "Surface", "check", "few_pores", "foiled",
@@ -156,9 +156,9 @@ def too_thin(name: str, thick: float, apart: float) -> str:
     if thick >= LEAST_PORES * apart:
         return ""
     return (
-        f"averaged.regions.{name}: {1e6 * thick:.3g} um thick, below {LEAST_PORES} distances of "
-        f"{1e6 * apart:.3g} um between pores: no average of them; resolve its pores, or give "
-        "pore_distance if it is smaller"
+        f"averaged.regions.{name}: {shown_length(thick, 3)} thick, below {LEAST_PORES} distances "
+        f"of {shown_length(apart, 3)} between pores: no average of them; resolve its pores, or "
+        "give pore_distance if it is smaller"
     )
 
 

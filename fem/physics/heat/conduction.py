@@ -23,6 +23,7 @@ from fem.system.part import Event, Observer
 from fem.system.slots import CELL_SLOT
 from fem.system.system import System
 from fem.system.unknown import Unknown
+from fem.values.units import shown_point
 
 __all__ = ["Conduction", "HeatMedium", "Surroundings"]
 
@@ -417,10 +418,9 @@ class Conduction(Observer):
         T = self.zero + rise
         if not T - self.start > RUNAWAY_RISE:
             return None
-        at = ", ".join(f"{1e6 * x:.4g}" for x in place)
         return (
-            f"The heat runs away: T has reached {T:.4g} K at ({at}) um. More is made than leaves; "
-            "[heat] overheated ends such a run, with its result"
+            f"The heat runs away: T has reached {T:.4g} K at {shown_point(place)}. More is made "
+            "than leaves; [heat] overheated ends such a run, with its result"
         )
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:

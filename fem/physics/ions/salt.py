@@ -22,6 +22,7 @@ from fem.system.system import System
 from fem.system.unknown import DEPLETED_SHARE
 from fem.theory import sand_time
 from fem.values.properties import Along
+from fem.values.units import shown_point
 
 __all__ = ["Data", "SaltLedger"]
 
@@ -288,8 +289,8 @@ class SaltLedger(SaltBooks):
             pass
         if not highest and low < DEPLETED_SHARE * self.ions.c0:
             return self.found()
-        at = ", ".join(f"{1e6 * x:.4g}" for x in self.place(highest=highest) or [])
-        raise RunError(f"t = {self.s.t:.6g} s: {reason} (reached at ({at}) um)")
+        at = shown_point(self.place(highest=highest) or [])
+        raise RunError(f"t = {self.s.t:.6g} s: {reason} (reached at {at})")
 
     def _beyond(self, law: Bound, c: float, edge: float) -> Event:
         """The salt has left the range in which a law is physical: the run ends."""

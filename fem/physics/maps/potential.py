@@ -20,6 +20,7 @@ from fem.physics.maps.fluxes import WallFluxes
 from fem.system.part import Observer
 from fem.system.system import System
 from fem.theory.space_charge import debye_length
+from fem.values.units import shown_length
 
 __all__ = ["Driven", "Potential"]
 
@@ -446,7 +447,7 @@ class Potential(Observer):
         if self.kind == "electrostatics":
             length = float(debye_length(self.salt, self.solvent, self.temperature))
             yield "map.debye", (
-                f"ions screen fields beyond the Debye length, {1e9 * length:.2g} nm at "
+                f"ions screen fields beyond the Debye length, {shown_length(length, 2)} at "
                 f"{self.salt:g} mol/m^3 and eps_r {self.solvent:g}: at rest eps_r of what is "
                 "larger acts on no current"
             )

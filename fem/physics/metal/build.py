@@ -33,6 +33,7 @@ from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
 from fem.theory import limiting_current
 from fem.values.properties import Constant, number, varies
+from fem.values.units import shown_length
 
 __all__ = ["books", "build"]
 
@@ -251,8 +252,8 @@ def _start(case: Case, domain: Domain, width: float) -> Callable[[Array], Array]
         return None
     if isinstance(layer, Constant) and layer.value >= (room := domain.ends[1] - domain.ends[0]):
         raise CaseError(
-            f"initial.metal_layer: {1e6 * layer.value:.4g} um: leaves no electrolyte in a cell "
-            f"of {1e6 * room:.4g} um"
+            f"initial.metal_layer: {shown_length(layer.value, 4)}: leaves no electrolyte in a cell "
+            f"of {shown_length(room, 4)}"
         )
 
     def start(points: Array) -> Array:

@@ -12,6 +12,7 @@ from fem.compat import MPI
 from fem.physics.metal.ledger import MetalLedger
 from fem.system.part import Observer
 from fem.system.system import System
+from fem.values.units import shown_length, shown_point
 
 __all__ = ["Resolution"]
 
@@ -67,11 +68,11 @@ class Resolution(Observer):
         h = math.sqrt(2) * measure ** (1 / domain.dim)  # side of the regular simplex
         worst = domain.comm.allreduce(float(h.max(initial=0.0)), op=MPI.MAX)
         if worst > MAX_CELL_WIDTH * metal.interface_width:
-            half = 0.5e6 * metal.interface_width
+            half = shown_length(0.5 * metal.interface_width, 3)
             yield "front", (
                 f"{'where metal may start' if walls else 'the front of the metal'} has cells of "
-                f"{1e6 * worst:.3g} um, above interface_width/2 = {half:.3g} um: it is not "
-                f"resolved; take geometry sizes (size, size_wall) of {half:.3g} um, or a larger "
+                f"{shown_length(worst, 3)}, above interface_width/2 = {half}: it is not "
+                f"resolved; take geometry sizes (size, size_wall) of {half}, or a larger "
                 "growth.interface_width"
             )
 
@@ -82,7 +83,7 @@ class Resolution(Observer):
             place = max(voids, key=lambda void: float(void["volume"]))["place"]
             yield "closed pores", (
                 f"{len(voids)} closed pore{'s' if len(voids) > 1 else ''}, the largest at "
-                f"({', '.join(f'{1e6 * x:.4g}' for x in place)}) um: no ions get in or out, so "
+                f"{shown_point(place)}: no ions get in or out, so "
                 "nothing grows there"
             )
 
@@ -99,9 +100,8 @@ class Resolution(Observer):
         places = xi.space.tabulate_dof_coordinates()[nodes][:, : domain.dim].tolist()
         found = [place for rank in domain.comm.allgather(sorted(places)[:1]) for place in rank]
         if found:
-            at = ", ".join(f"{1e6 * x:.4g}" for x in min(found))
             yield "separator", (
-                f"metal lies on a separator, at ({at}) um and elsewhere: there it stops, and no "
-                "current passes from one to the other, while real metal may grow on through the "
-                "pores of the separator"
+                f"metal lies on a separator, at {shown_point(min(found))} and elsewhere: "
+                "there it stops, and no current passes from one to the other, while real metal "
+                "may grow on through the pores of the separator"
             )

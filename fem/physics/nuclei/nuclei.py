@@ -37,7 +37,7 @@ from fem.physics.nuclei.draws import generators, poisson_sites
 from fem.physics.nuclei.sites import Seeds, Surface
 from fem.system.part import Observer
 from fem.system.system import System
-from fem.values.units import format_quantity
+from fem.values.units import format_quantity, shown_length
 
 __all__ = ["Nuclei"]
 
@@ -251,8 +251,8 @@ class Nuclei(Observer):
             winner = min(offer for offers_of_one in offers for offer in offers_of_one)
             if winner[0] > seeds.radius:
                 raise CaseError(
-                    f"{seeds.place}.at.{k}: ({shown}): {winner[0] * 1e6:.3g} um from the nearest "
-                    f"of its walls, more than the radius of a nucleus "
+                    f"{seeds.place}.at.{k}: ({shown}): {shown_length(winner[0], 3)} from the "
+                    f"nearest of its walls, more than the radius of a nucleus "
                     f"({format_quantity(seeds.radius, 'm')}); move it"
                 )
             if winner[-1] == comm.rank:

@@ -11,10 +11,11 @@ from fem.base.errors import CaseError
 from fem.compat import MPI, cell_vertices
 from fem.mesh.domain import Domain
 from fem.physics.pnp.space_charge import SpaceCharge, SurfaceCharge
-from fem.physics.pnp.table import CELLS_PER_DEBYE, MOST_NODES, shown
+from fem.physics.pnp.table import CELLS_PER_DEBYE, MOST_NODES
 from fem.setup.electrode import Electrode
 from fem.system.part import Observer
 from fem.system.system import System
+from fem.values.units import shown_length
 
 __all__ = ["Resolution"]
 
@@ -51,18 +52,18 @@ class Resolution(Observer):
         self.strong = [*self._coarse((entry, entry.density) for entry in model.surface)]
         nodes = s.domain.mesh.geometry.index_map().size_global
         self.held = [*self._fixed()]
-        debye, high = shown(model.debye), shown(self.height)
+        debye, high = shown_length(model.debye, 3), shown_length(self.height, 3)
         if nodes > MOST_NODES:
             raise CaseError(
                 f"electrolyte_model.model: 'pnp': the mesh has {nodes:.2g} nodes, {MOST_NODES:.0e} "
                 f"allowed: cells of {high} at walls for a Debye length of {debye}, in a cell of "
-                f"{shown(model.length)}; take a smaller cell, or model = 'ions'"
+                f"{shown_length(model.length, 3)}; take a smaller cell, or model = 'ions'"
             )
         if self.height > model.debye:
             raise CaseError(
                 f"electrolyte_model.model: 'pnp': cells at electrodes or charged walls measure up "
                 f"to {high}, above the Debye length, {debye}: no layer would be seen; refine them "
-                f"to {shown(model.debye / CELLS_PER_DEBYE)}, or take model = 'ions'"
+                f"to {shown_length(model.debye / CELLS_PER_DEBYE, 3)}, or take model = 'ions'"
             )
 
     def rows(self, s: System) -> None:
@@ -74,8 +75,8 @@ class Resolution(Observer):
         if not closely and self.height > 1.2 * debye / CELLS_PER_DEBYE:
             yield "debye", (
                 f"pnp: cells at electrodes or charged walls measure up to "
-                f"{shown(self.height)}, above a fifth of the Debye length, "
-                f"{shown(debye)}: layers are seen coarsely; compare with "
+                f"{shown_length(self.height, 3)}, above a fifth of the Debye length, "
+                f"{shown_length(debye, 3)}: layers are seen coarsely; compare with "
                 "`hostplate converge`"
             )
         if not closely:
@@ -97,10 +98,11 @@ class Resolution(Observer):
             debye = model.debye_of(name)
             if height > 1.2 * debye / CELLS_PER_DEBYE:
                 yield (
-                    f"pnp: cells at the ends of region {name!r} measure up to {shown(height)}, "
-                    f"above a fifth of {shown(debye)}, the Debye length with the ions that its "
-                    f"charge of {liquid.fixed:.3g} C/m^3 holds: layers there are seen coarsely; "
-                    f"refine them to {shown(debye / CELLS_PER_DEBYE)}"
+                    f"pnp: cells at the ends of region {name!r} measure up to "
+                    f"{shown_length(height, 3)}, above a fifth of {shown_length(debye, 3)}, the "
+                    f"Debye length with the ions that its charge of {liquid.fixed:.3g} C/m^3 "
+                    "holds: layers there are seen coarsely; "
+                    f"refine them to {shown_length(debye / CELLS_PER_DEBYE, 3)}"
                 )
 
     def _coarse(self, charges: Iterable[tuple[Place, float]]) -> Iterator[str]:
@@ -111,10 +113,10 @@ class Resolution(Observer):
             if height > depth / CELLS_PER_STRONG:
                 on = next(iter((*place.walls, *place.faces)))[0]
                 yield (
-                    f"pnp: cells at {on!r} measure up to {shown(height)}, above half of "
-                    f"{shown(depth)}, the depth of the layer of {density:.3g} C/m^2 (Gouy and "
-                    "Chapman's length, 2 eps RT/(F sigma)): ions at the wall are seen too few; "
-                    f"refine them to {shown(depth / CELLS_PER_STRONG)}"
+                    f"pnp: cells at {on!r} measure up to {shown_length(height, 3)}, above half of "
+                    f"{shown_length(depth, 3)}, the depth of the layer of {density:.3g} C/m^2 "
+                    "(Gouy and Chapman's length, 2 eps RT/(F sigma)): ions at the wall are "
+                    f"seen too few; refine them to {shown_length(depth / CELLS_PER_STRONG, 3)}"
                 )
 
 

@@ -12,11 +12,11 @@ from fem.base.constants import EPSILON_0, FARADAY, GAS_CONSTANT
 from fem.base.errors import CaseError
 from fem.contract.physics import Field, Place
 from fem.values.kinds import Glob, Table
-from fem.values.units import Quantity
+from fem.values.units import Quantity, shown_length
 
 __all__ = [
     "MODEL", "SurfaceChargeTable", "asked", "check", "check_charges", "debye_length", "fields",
-    "notes", "places", "shown",
+    "notes", "places",
 ]  # fmt: skip
 
 #: Name of the model in [electrolyte_model].
@@ -31,14 +31,6 @@ class SurfaceChargeTable(Table):
     on: Glob = Key(description="solid region whose walls carry it (a pattern fits several), or a "
                    "boundary of the mesh that touches electrolyte")  # fmt: skip
     density: Annotated[float, Quantity("C/m^2")] = Key(description="of either sign")
-
-
-def shown(length: float) -> str:
-    """A length for messages, three digits."""
-    for unit, size in (("nm", 1e-9), ("um", 1e-6)):
-        if length < 1e3 * size:
-            return f"{length / size:.3g} {unit}"
-    return f"{1e3 * length:.3g} mm"
 
 
 def asked(sections: Mapping[str, Any]) -> Any:
@@ -167,15 +159,15 @@ def _budget(sections: Mapping[str, Any]) -> Iterator[str]:
     if needed > MOST_NODES:
         yield (
             f"electrolyte_model.model: {MODEL!r}: cells of a fifth of the Debye length, "
-            f"{shown(debye)}, in a cell of {shown(length)} make "
+            f"{shown_length(debye, 3)}, in a cell of {shown_length(length, 3)} make "
             f"about {needed:.2g} nodes, {MOST_NODES:.0e} allowed; take a smaller cell, fewer ions, "
             "or model = 'ions', which is the same where both lengths are so far apart"
         )
     elif smallest > debye:
         yield (
-            f"geometry: its smallest cell, {shown(smallest)}, is above the Debye "
-            f"length, {shown(debye)}: no layer would be seen; give size_collector "
-            f"and size_counter of {shown(debye / CELLS_PER_DEBYE)} (about "
+            f"geometry: its smallest cell, {shown_length(smallest, 3)}, is above the Debye "
+            f"length, {shown_length(debye, 3)}: no layer would be seen; give size_collector "
+            f"and size_counter of {shown_length(debye / CELLS_PER_DEBYE, 3)} (about "
             f"{nodes_needed(length, debye):.0f} cells across), fewer ions, or model = 'ions'"
         )
 
@@ -188,14 +180,14 @@ def notes(sections: Mapping[str, Any]) -> Iterator[str]:
     if debye is None:
         return
     text = (
-        f"pnp: Debye length {shown(debye)} at the start; cells at charged walls and "
-        f"electrodes of at most {shown(debye / CELLS_PER_DEBYE)}"
+        f"pnp: Debye length {shown_length(debye, 3)} at the start; cells at charged walls and "
+        f"electrodes of at most {shown_length(debye / CELLS_PER_DEBYE, 3)}"
     )
     sizes = _sizes(sections)
     if sizes is not None:
         smallest, length, across = sizes
         text += (
-            f" (smallest here: {shown(smallest)}), about "
+            f" (smallest here: {shown_length(smallest, 3)}), about "
             f"{across * nodes_needed(length, debye):.0f} nodes in all"
         )
     yield text

@@ -13,6 +13,7 @@ from fem.physics.sei.pores import PoreFilms
 from fem.system.ledger import Ledger
 from fem.system.part import Event, Observer
 from fem.system.system import System
+from fem.values.units import shown_length
 
 __all__ = ["Books"]
 
@@ -224,8 +225,8 @@ class Books(Observer):
             thickest = on_walls.thickest()
             if thickest > MAX_FILM_SHARE * diameter:
                 yield "sei_thick", (
-                    f"the SEI reaches {1e9 * thickest:.3g} nm, above {MAX_FILM_SHARE:.0%} of the "
-                    f"smallest diameter {1e9 * diameter:.3g} nm: it would narrow the pores"
+                    f"the SEI reaches {shown_length(thickest, 3)}, above {MAX_FILM_SHARE:.0%} of "
+                    f"the smallest diameter {shown_length(diameter, 3)}: it would narrow the pores"
                 )
 
 

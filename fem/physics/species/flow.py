@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fem.base.errors import CaseError
 from fem.case import names
 from fem.case.geometry import geometry_problems, layers_of
+from fem.values.units import shown_point
 
 __all__ = ["problems"]
 
@@ -82,11 +83,10 @@ def _sources(u: Any, points: npt.NDArray, box: npt.NDArray, round_axis: bool) ->
     if np.quantile(made, WITHOUT_KINKS) <= SLOPE_SHARE * mean + SPEED_SHARE * speed / min(box):
         return
     worst = int(np.argmax(made))
-    at = ", ".join(f"{1e6 * x:.4g}" for x in points[worst])
     yield (
-        f"electrolyte_model.velocity: is not free of divergence: {made[worst]:.3g} 1/s at ({at}) "
-        f"um, its mean slope is {mean:.3g} 1/s; liquid would be made there: give components whose "
-        "d(u_x)/dx + d(u_y)/dy is 0"
+        f"electrolyte_model.velocity: is not free of divergence: {made[worst]:.3g} 1/s at "
+        f"{shown_point(points[worst])}, its mean slope is {mean:.3g} 1/s; liquid would be made "
+        "there: give components whose d(u_x)/dx + d(u_y)/dy is 0"
     )
 
 

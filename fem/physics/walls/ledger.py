@@ -19,6 +19,7 @@ from fem.physics.walls.interface import Interface, _side
 from fem.physics.walls.shown import Shown
 from fem.system.part import Observer
 from fem.system.system import System
+from fem.values.units import shown_length
 
 Array = npt.NDArray[np.float64]
 
@@ -220,8 +221,9 @@ class WallLedger(Observer):
         thickest = self.thickness * self.comm.allreduce(float(np.max(q, initial=0.0)), op=MPI.MAX)
         if thickest > MAX_FILM_SHARE * self.diameter:
             yield "film", (
-                f"the metal film reaches {1e6 * thickest:.3g} um, above {MAX_FILM_SHARE:.0%} of "
-                f"the smallest diameter {1e6 * self.diameter:.3g} um: the walls would have moved"
+                f"the metal film reaches {shown_length(thickest, 3)}, above {MAX_FILM_SHARE:.0%} "
+                f"of the smallest diameter {shown_length(self.diameter, 3)}: the walls would have "
+                "moved"
             )
 
     def alone(self) -> tuple[float, int]:

@@ -54,7 +54,7 @@ def test_what_a_case_may_ask(changes: dict[str, Any]) -> None:
 def test_a_check_says_both_lengths() -> None:
     texts = summary(Case.from_dict(charged_cell()))
     assert "pnp: Debye length 1 um at the start; cells at charged walls and electrodes of " in texts
-    assert "(smallest here: 200 nm)" in texts
+    assert "(smallest here: 0.2 um)" in texts
 
 
 def test_a_steady_cell(tmp_path: Path) -> None:
