@@ -153,7 +153,7 @@ def depletion(share: float, folder) -> dict:
         geometry=FINE,
         protocol=[{"step": "plate", "current_density": f"{share * LIMIT} A/m^2",
                    "duration": "200 s"}],
-        time={"dt0": "0.1 ms", "dt_min": "0.1 us", "tolerance": 1e-5},
+        time={"dt0": "0.1 ms", "dt_min": "0.1 us", "tolerance": 1e-6},
     )
     result = run(_checked(data), folder)
     assert len(result.summary["events"]) == 1
@@ -163,7 +163,8 @@ def depletion(share: float, folder) -> dict:
 def test_depletion_time_of_a_closed_cell(tmp_path):
     """The event `depletion`: its time over Sand's time, and its place, the collector.
 
-    At 1.1 J* the walls know of each other: 1.3661. At 2 J*, 1.0019, in `test_salts`.
+    At 1.1 J* the walls know of each other: 1.3661. At 2 J*, 1.0019, in `test_salts`. The last salt
+    goes slowly, by 2e-4 of c0 in 1e-3 of the time: by a tolerance of 1e-5 it is gone 1e-3 early.
     """
     share, ratio = 1.1, 1.3661
     event = depletion(share, tmp_path / "r")
@@ -171,7 +172,7 @@ def test_depletion_time_of_a_closed_cell(tmp_path):
     assert event["event"] == "depletion"
     assert abs(event["sand_time"] / sand - 1) < 1e-9
     print("depletion", share, event["t"] / sand)
-    assert abs(event["t"] / sand / ratio - 1) < 1e-3
+    assert abs(event["t"] / sand / ratio - 1) < 5e-4
     assert abs(event["place"][1]) < 1e-12
 
 
