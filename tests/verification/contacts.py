@@ -133,7 +133,7 @@ def dumbbell(
 
 def floating(
     folder: Path, width: float, steps: Any, *, low: float = 6.0, high: float = 8.0,
-    cell: float = 4.0, half: float = 2.0, top: float = 12.0, **more: Any,
+    cell: float = 4.0, half: float = 2.0, top: float = 12.0, side: float | None = None, **more: Any,
 ) -> Result:
     """A copper plate that floats over a bare foil, beside a mirror plane; no wall has a barrier.
 
@@ -146,12 +146,13 @@ def floating(
         cell: width, um.
         half: width of the plate, um.
         top: of the cell, um.
+        side: of the squares of the mesh, um; lambda if it is not given.
         more: tables of the case.
     """
     def solid(x: Array) -> Array:
         return (x[0] < half * UM) & (x[1] > low * UM) & (x[1] < high * UM)
 
-    domain = box((0, 0), (cell * UM, top * UM), (round(cell / width), round(top / width)),
-                 host=solid)
+    side = side or width
+    domain = box((0, 0), (cell * UM, top * UM), (round(cell / side), round(top / side)), host=solid)
     bare = [{"surface": name, "eta_nuc": "0 V"} for name in ("host*", "collector")]
     return run(domain, folder, width, steps, kinetics=bare, **more)
