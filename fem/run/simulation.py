@@ -189,6 +189,7 @@ class Simulation:
         here = provenance.record(self.comm) | {"resumed_at": self.s.t}
         self.made = [*kept.get("made", ()), here]
         self.stepper.dt = float(kept["next_dt"])
+        self.stepper.last = tuple(kept["last_step"]) if kept.get("last_step") else None
         self.stepper.jump, self.stepper.lasts = kept.get("jump", (-math.inf, math.inf))
         self.currents = list(kept.get("currents", ()))
         self.exchanged = float(kept.get("exchanged", 0.0))
@@ -237,6 +238,7 @@ class Simulation:
             "events": self.events,
             "cycles": self.turnover.cycles,
             "next_dt": self.stepper.dt,
+            "last_step": self.stepper.last and [*self.stepper.last],
             "jump": [self.stepper.jump, self.stepper.lasts],
             "currents": self.currents,
             "exchanged": self.exchanged,

@@ -22,6 +22,9 @@ __all__ = ["Settings", "Step", "Stepper", "Stuck", "Verdict", "judge"]
 
 #: Factor by which a step may exceed the change it aims at.
 CHANGE_SLACK = 1.3
+#: Least error, over the tolerance, that shows a trend, and the least share of a step that a trend
+#: leaves for the next one: a single kink is none.
+LEAST_TREND_ERROR, LEAST_TREND_SHARE = 1e-2, 0.5
 #: Smallest step after a jump, as a share of the time since: what a jump sets off runs like sqrt(t),
 #: on no other scale.
 MIN_SHARE_SINCE_JUMP = 1e-3
@@ -96,6 +99,7 @@ def judge(
     change: float = 0.0,
     after_rejection: bool = False,
     tried: tuple[float, float] | None = None,
+    last: tuple[float, float] | None = None,
 ) -> Verdict:
     """Accept a step or not, and propose the next size.
 
@@ -110,6 +114,9 @@ def judge(
         after_rejection: the previous try was rejected; then the step does not grow.
         tried: size, s, and local error of the previous try, if that was too large. Two tries show
             how the error falls: where rates have just jumped like dt, not like dt^(order + 1).
+        last: size, s, and local error of the step before, None after a jump. What made the error
+            grow since is expected to go on (K. Gustafsson, ACM Trans. Math. Softw. 20 (1994) 496):
+            the last of a film dissolves the faster, the less there is of it.
     """
     if not converged:
         return Verdict(False, 0.4 * dt, "no convergence")
@@ -122,6 +129,10 @@ def judge(
         return Verdict(False, dt * min(max(factor, 0.2), 0.8), "error too large")
     if change > CHANGE_SLACK:
         return Verdict(False, dt * max(0.9 / change, 0.2), "change too large")
+    if last is not None:
+        before = max(last[1] / settings.tolerance, LEAST_TREND_ERROR)
+        growth = (before / max(ratio, LEAST_TREND_ERROR)) ** (1.0 / power) * dt / last[0]
+        factor *= min(max(growth, LEAST_TREND_SHARE), 1.0)
     factor = min(factor, 0.9 / max(change, 0.1))
     ceiling = 1.0 if after_rejection or newton > settings.max_newton else 2.0
     return Verdict(True, min(dt * min(factor, ceiling), settings.dt_max), "accepted")
@@ -153,6 +164,7 @@ class Stepper:
     def __init__(self, system: System, stages: Sequence[Stage], settings: Settings):
         self.system, self.stages, self.settings = system, tuple(stages), settings
         self.dt = settings.dt0
+        self.last: tuple[float, float] | None = None  # size, s, and error of a step by BDF2
         self.rejections = 0
         self.jump, self.lasts = -math.inf, math.inf  # last jump or kink, and what lasts how long, s
         self.gently = False  # the next step leads from what was before a jump to what comes after
@@ -210,6 +222,7 @@ class Stepper:
             newton=outcome.newton - outcome.idle, order=min(self.system.time.history, 2),
             change=verdicts.change(self.system) if outcome.converged else 0.0,
             after_rejection=after_rejection, tried=tried,
+            last=self.last if self.system.time.history > 2 else None,
         )
 
     def advance(
@@ -269,6 +282,7 @@ class Stepper:
             verdict = self._judged(dt, outcome, error, after_rejection=repeat, tried=tried)
             event = refine() if verdict.accept and refine else None
             if verdict.accept and event is None:
+                self.last = (dt, error) if s.time.history > 2 else None
                 s.accept()
                 self.gently = False
                 # A step cut short by an event says nothing against the size before it.

@@ -44,6 +44,41 @@ def test_judge_cuts_back_without_convergence(dt: float, error: float, n: int, or
     assert verdict.next_dt == pytest.approx(0.4 * dt)
 
 
+@pytest.mark.parametrize(("share", "stiff"), [(0.3, 3.0), (0.15, 3.0), (0.15, 2.0)])
+def test_errors_that_grow_are_foreseen(share: float, stiff: float) -> None:
+    """The last of a film: the less of it is left, the shorter the steps that are allowed.
+
+    A step may take a share of the time that is left: errors are (dt/(share left))^stiff of the
+    tolerance. Without the step before, every second or third one is rejected.
+    """
+    def rejected(follows: bool) -> int:
+        left, dt, last, after, found = 1.0, 0.5 * share, None, False, 0
+        while left > 1e-3:
+            error = SETTINGS.tolerance * (dt / (share * left)) ** stiff
+            verdict = judge(dt, SETTINGS, converged=True, error=error, newton=3, order=2,
+                            after_rejection=after, last=last if follows else None)
+            after = not verdict.accept
+            found += after
+            if verdict.accept:
+                last, left = (dt, error), left - dt
+            dt = verdict.next_dt
+        return found
+
+    assert rejected(True) <= 2
+    assert rejected(False) >= 19
+
+
+def test_one_kink_is_no_trend() -> None:
+    """An error that has jumped shortens the next step to a half of what it allows, not further."""
+    def following(last: float) -> float:
+        return judge(1.0, SETTINGS, converged=True, error=0.5 * SETTINGS.tolerance, newton=3,
+                     order=2, last=(1.0, last)).next_dt
+
+    free = following(SETTINGS.tolerance)
+    assert free == pytest.approx(0.9 * 2.0 ** (1 / 3))
+    assert following(1e-3 * SETTINGS.tolerance) == pytest.approx(0.5 * free)
+
+
 @given(st.floats(1e-3, 100.0), st.floats(1.001, 8.0), st.floats(1.0, 3.0))
 def test_two_tries_show_how_an_error_falls(dt: float, ratio: float, power: float) -> None:
     """An error that falls like dt^power: the third try is accepted, whatever the power is."""

@@ -88,6 +88,23 @@ def test_serial_restart_is_bitwise(
     _same(whole, tmp_path / "r", 0.0)
 
 
+def test_a_restart_goes_on_with_the_trend_of_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third step is more accurate than the fourth, so the fifth is shorter than it might be."""
+    case = small(
+        protocol=[{"step": "plate", "current_density": "2 mA/cm^2", "duration": "2 s"}],
+        time={"dt0": "0.1 s", "tolerance": 1e-4},
+    )
+    case.run(tmp_path / "whole")
+    _stop_after(monkeypatch, 2)
+    with pytest.raises(Interrupted):
+        case.run(tmp_path / "r")
+    monkeypatch.undo()
+    resume(tmp_path / "r")
+    _same(tmp_path / "whole", tmp_path / "r", 0.0)
+
+
 def test_a_damaged_checkpoint_falls_back(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

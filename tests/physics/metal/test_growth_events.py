@@ -56,7 +56,7 @@ SLIT: dict[str, Any] = {
         "host_cnf": {"material": "carbon_fibre", "sigma": "100 S/m"},
     },
     "kinetics": [{"surface": "host_cnf", "eta_nuc": "0 V"}],
-    "growth": {"interface_width": "0.125 um", "max_change": 0.5},
+    "growth": {"interface_width": "0.125 um", "max_change": 0.35},
     "initial": {"metal_layer": "0.4 um"},
     "protocol": [{"step": "plate", "current_density": "2 mA/cm^2", "duration": "1 h"}],
     "time": {"dt0": "5 s", "tolerance": 0.05},
