@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -37,7 +38,7 @@ from fem.run.still import Single, Steady
 from fem.study import alone
 from fem.study.build import build
 
-__all__ = ["main_resume", "main_run", "mesh_folder", "resume", "run"]
+__all__ = ["crowded", "main_resume", "main_run", "mesh_folder", "resume", "run"]
 
 #: The mesh of the last run: a process that solves one case again and again reads it once.
 _LAST: dict[Path, Domain] = {}
@@ -102,8 +103,8 @@ def _go_from_the_start(simulation: Simulation | Once, lock: FolderLock) -> None:
 def _ending(simulation: Simulation | Once, lock: FolderLock) -> Iterator[None]:
     """After the block, a run, measure and draw what it gave; let go of its folder in any case."""
     try:
-        if lock.message:
-            simulation.log(lock.message)
+        for text in filter(None, (lock.message, crowded(simulation.comm))):
+            simulation.log(text)
         yield
         simulation.close()
         _measure(simulation)
@@ -194,6 +195,21 @@ def _once_more(
     simulation = _compiled(case, _mesh(case, comm), folder, quiet)
     _go_from_the_start(simulation, FolderLock(folder, comm).acquire())
     return Result(folder)
+
+
+def crowded(comm: MPI.Comm) -> str:
+    """Warning where a machine has more ranks than cores for them, else nothing (collective)."""
+    machine = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    cores = set().union(*machine.allgather(os.sched_getaffinity(0)))
+    here = machine.size, len(cores)
+    machine.Free()
+    ranks, most = max(comm.allgather(here), key=lambda there: there[0] / there[1])
+    if ranks <= most:
+        return ""
+    return (
+        f"warning: {ranks} ranks on {most} core{'s' if most > 1 else ''} of a machine wait for one "
+        f"another; take at most {most} there"
+    )
 
 
 def _measure(run: Simulation | Once) -> None:

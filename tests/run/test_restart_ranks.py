@@ -14,15 +14,17 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from fem import Case
 from fem.base.errors import Interrupted
+from fem.compat import MPI
 from fem.files import checkpoint
 from fem.results.result import Result
-from fem.run.session import resume
+from fem.run.session import crowded, resume
 from fem.run.signals import StopRequest
 
 from .cases import GROWING, SMALL
@@ -193,3 +195,16 @@ def test_growing_metal_goes_on_from_two_ranks(
             gap = np.abs(other[column] - one[column]).max() / np.abs(one[column]).max()
             bound = 0.0 if way in EXACT else CASES["growing"][2]
             reached(f"{way}: {column}, relative", gap, most=bound)
+
+
+def warned(cores: list[list[int]]) -> str:
+    """Warning of ranks that may use these cores of one machine (collective)."""
+    mine = set(cores[MPI.COMM_WORLD.rank])
+    with mock.patch("os.sched_getaffinity", return_value=mine):
+        return crowded(MPI.COMM_WORLD)
+
+
+def test_more_ranks_than_cores_are_warned_about(mpirun: Callable[..., Any]) -> None:
+    assert "2 ranks on 1 core of a machine" in mpirun(2, warned, [[7], [7]])
+    assert mpirun(2, warned, [[0, 1], [0, 1]]) == ""
+    assert mpirun(2, warned, [[0], [1]]) == ""  # each rank is bound to a core of its own
