@@ -17,7 +17,7 @@ from fem.physics.sei.books import Books
 from fem.physics.sei.films import Coat, Films, at_places
 from fem.physics.sei.laws import LAWS, Crack, Film, Law
 from fem.physics.sei.pores import PoreFilms
-from fem.physics.sei.table import COUNTER, Sei, fits
+from fem.physics.sei.table import COUNTER, Sei, fits, notes
 from fem.setup.setup import Setup
 from fem.system.part import Observer, Part
 from fem.system.system import System
@@ -64,17 +64,17 @@ def prepare(setup: Setup, entries: tuple[Sei, ...]) -> Setup:
 
 
 class Unchanged(Observer):
-    """Remark that films stay as they are; nothing is measured.
+    """Warnings of films that stay as they are; nothing is measured.
 
     Args:
-        text: of the remark.
+        warnings: of the case.
     """
 
     provides: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
-    def __init__(self, text: str):
-        self.text = text
+    def __init__(self, *warnings: str):
+        self.warnings = warnings
 
     def declare(self, s: System) -> None:
         """None: the reaction of each surface knows the film."""
@@ -85,7 +85,7 @@ class Unchanged(Observer):
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Say what is left out."""
         if not closely:
-            yield "sei", self.text
+            yield from ((f"sei.{k}", text) for k, text in enumerate(self.warnings))
 
 
 def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
@@ -95,16 +95,17 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
         CaseError: an entry fits no surface that reacts, or its film is thicker than its room.
     """
     case = setup.case
+    warnings = [*notes(vars(case))]
     if case.study == "growth":
         yield Unchanged(
+            *warnings,
             "sei: a growth study keeps the film of the start; metal that grows carries its "
-            "resistance with it, and neither growth nor the charge that it takes is counted"
+            "resistance with it, and neither growth nor the charge that it takes is counted",
         )
         return
     hosts = {n for n, f in setup.fillings.items() if f.porous and n in setup.surfaces.reactions}
     left = {w[0] for e in setup.surfaces.plating for w in (*e.walls, *e.faces)} | hosts | {COUNTER}
     kinds: dict[str, list[Coat]] = {"walls": [], "pores": [], "opposite": []}
-    warnings: list[str] = []
     for k, entry in reversed([*enumerate(entries)]):  # later ones win
         on = tuple(n for n in sorted(left) if fits(n, entry.on))
         if not on:

@@ -79,11 +79,14 @@ def test_data_have_sources() -> None:
 
 
 def test_growth_keeps_the_film(tmp_path: Path) -> None:
-    """The front carries the film of the start as the same resistance given by hand would do."""
+    """The front carries the film of the start as the same resistance given by hand would do.
+
+    The run tells, too, that the numbers of the film are those of lithium.
+    """
     from tests.verification.cells import PLAIN, case, kinetics
 
     data = case(
-        study="growth", materials={"ideal": PLAIN},
+        study="growth", metal="Na", materials={"ideal": PLAIN},
         geometry={"family": "planar", "length": "20 um", "width": "2 um", "size": "0.5 um"},
         kinetics=[kinetics(n, 10.0) for n in ("collector", "counter", "metal")],
         initial={"metal_layer": "4 um"}, growth={"interface_width": "1 um"},
@@ -98,4 +101,5 @@ def test_growth_keeps_the_film(tmp_path: Path) -> None:
     theirs = run(Case.from_dict(data | {"kinetics": by_hand}), tmp_path / "hand")
     assert ours.summary["voltage"] == pytest.approx(theirs.summary["voltage"], rel=1e-12)
     assert ours.summary["voltage"] < -0.5
-    assert any("growth study keeps the film" in text for text in ours.summary["warnings"])
+    warnings = "\n".join(ours.summary["warnings"])
+    assert "growth study keeps the film" in warnings and "numbers of a film of Li" in warnings
