@@ -63,6 +63,8 @@ log = logging.getLogger("hostplate.figures")
 
 #: Shown micrometres per metre.
 UM = 1e6
+#: Ratio of two magnitudes above which they are far apart: colours are logarithmic then.
+FAR_RATIO = 100.0
 
 
 def draw(
@@ -305,11 +307,24 @@ def _norm(values: Any, scale: Scaled) -> Any:
     if scale.colours:  # of both signs: zero is in the middle
         return Normalize(-max(-low, high), max(-low, high))
     if scale.magnitude:
-        positive = values[values > 0]
-        if len(positive) and high > 100 * np.quantile(positive, 0.05):
+        positive = _without_traces(values[values > 0])
+        if len(positive) and high > FAR_RATIO * np.quantile(positive, 0.05):
             return LogNorm(max(float(np.quantile(positive, 0.01)), 1e-5 * high), high)
         low = min(low, 0.0) if low < 0.3 * high else low
     return Normalize(low, high)
+
+
+def _without_traces(values: Any) -> Any:
+    """Positive values above a range that holds none, as between a metal's field and all others.
+
+    Where fewer than half of them lie below a gap of over two decades, these are as good as zero.
+    """
+    rising = np.sort(values)
+    gaps = rising[1:] / rising[:-1]
+    if not len(gaps) or gaps.max() < FAR_RATIO:
+        return rising
+    above = rising[gaps.argmax() + 1 :]
+    return above if 2 * len(above) > len(rising) else rising
 
 
 def values_in(result: Result, name: str, t: float | None) -> Any:

@@ -38,7 +38,7 @@ MAX_STALLED = 3
 ROUND_OFF_FACTOR = 100.0
 #: Share to which the last three of 10 iterations far from the solution must have lowered the
 #: residual; where an exponential leads down, they lower it to exp(-3). How far that is, as a share.
-MAX_DECAY_SHARE, FAR = 0.1, 1e-2
+MAX_DECAY_SHARE, FAR_RESIDUAL = 0.1, 1e-2
 #: Least share of a concentration that a Newton step leaves.
 MIN_KEPT_SHARE = 1e-3
 #: Share of its scale from which a concentration that is kept from zero counts for the balances.
@@ -179,7 +179,7 @@ class Newton:
             return self.ended(True, "at round-off", idle=self.stalled)
         # A memory of BDF2 may ask for less than nothing of an ion; then there is no solution.
         hopeless = stands and self.system.hints.tight and self.anywhere(self.sinks)
-        lost = iteration >= 10 and worst > max(FAR, MAX_DECAY_SHARE * self.history[-4])
+        lost = iteration >= 10 and worst > max(FAR_RESIDUAL, MAX_DECAY_SHARE * self.history[-4])
         if hopeless or lost or iteration == options.max_newton:
             return self.ended(False, "too many iterations")
         return None

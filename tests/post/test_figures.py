@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib import rc_context
-from matplotlib.colors import to_rgba
+from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.patches import PathPatch
 
 from fem.base import parallel
@@ -583,3 +583,20 @@ def test_ticks_of_narrow_panels_side_by_side_keep_apart() -> None:
         words = sorted((label.get_window_extent() for ax in made.axes
                         for label in ax.get_xticklabels()), key=lambda box: float(box.x0))
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(words))
+
+
+@pytest.mark.parametrize(("values", "low", "logarithmic"), [
+    (np.append(np.full(15, 0.09), np.linspace(2e5, 2e6, 85)), 0.0, False),  # a film that conducts
+    (np.append(np.full(60, 0.09), np.linspace(2e5, 2e6, 40)), 20.0, True),  # 1e-5 of the largest
+    (np.geomspace(2e2, 2e6, 100), 2e2, True),  # nothing lies apart
+    (np.append(np.full(15, 0.09), np.geomspace(2e2, 2e6, 85)), 2e2, True),
+])  # fmt: skip
+def test_colours_of_magnitudes_leave_out_traces(
+    values: np.ndarray, low: float, logarithmic: bool
+) -> None:
+    style = with_own().fields["E"]
+    scale = scaled(values, style)
+    norm = figures._norm(scale(values), scale)
+    assert isinstance(norm, LogNorm) == logarithmic
+    assert norm.vmin / scale.factor == pytest.approx(low, rel=0.12)
+    assert norm.vmax / scale.factor == pytest.approx(2e6)
