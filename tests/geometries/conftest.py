@@ -23,7 +23,7 @@ MAT_3D = {
         {"name": "bottom", "thickness": "10 um", "porosity": 0.8, "fibre_diameter": "4 um"},
         {"name": "top", "thickness": "10 um", "porosity": 0.85, "fibre_diameter": "4 um"},
     ],
-    "width": "40 um", "separator": "6 um", "size_wall": "2 um", "size": "6 um", "growth": 1.8,
+    "width": "28 um", "separator": "6 um", "size_wall": "2 um", "size": "6 um", "growth": 1.8,
 }
 
 
