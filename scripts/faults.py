@@ -160,7 +160,7 @@ FAULTS = (
     ),
     Fault(
         "wall read from its wrong side",
-        "fem.mesh.domain:Domain._wall_data",
+        "fem.mesh.domain:Domain._wall_facets",
         "swap = level(plus) > level(minus)",
         "swap = level(plus) < level(minus)",
         f"{WALLS}/test_walls.py::test_floating_conductor",

@@ -52,6 +52,7 @@ class Subdomain:
         entity_map: tells UFL forms how the two meshes belong together.
         cells: parent cell of every local cell (owned, then ghosts).
         points: point of the parent's geometry for each of its own.
+        parent_cell_count: local cells of the parent (owned and ghosts).
         numbers: of its own points, if there are more of them than in the mesh file: of a mesh that
             is torn along walls (`fem.mesh.torn`).
     """
@@ -61,6 +62,8 @@ class Subdomain:
     entity_map: Any
     cells: npt.NDArray[np.int32]
     points: npt.NDArray[np.int32]
+    parent_cell_count: int = 0
+    numbers: npt.NDArray[np.int64] | None = None
 
     @cached_property
     def inverse(self) -> npt.NDArray[np.int32]:
@@ -68,9 +71,6 @@ class Subdomain:
         out = np.full(self.parent_cell_count, -1, dtype=np.int32)
         out[self.cells] = np.arange(len(self.cells), dtype=np.int32)
         return out
-
-    parent_cell_count: int = 0
-    numbers: npt.NDArray[np.int64] | None = None
 
 
 @dataclass
@@ -124,7 +124,6 @@ class Domain:
 
         info = on_root(comm, sidecar)
         gc.collect()  # earlier studies hold communicators until then, and MPI has 2,048 of them
-
 
         def share(cells: npt.NDArray, points: npt.NDArray) -> Any:
             up = np.abs(info.get("up", np.eye(points.shape[1])[-1].tolist()) or 0.0)
@@ -343,46 +342,46 @@ class Domain:
     @cached_property
     def walls(self) -> dict[tuple[str, str], int]:
         """(region on the + side, region on the - side) -> number, for all that touch each other."""
-        return self._wall_data[0]
+        return {wall: number for number, wall in enumerate(self._wall_facets, start=1)}
 
     @cached_property
-    def _wall_data(self) -> tuple[dict[tuple[str, str], int], list[tuple[int, npt.NDArray]]]:
-        topology, tdim = self.mesh.topology, self.mesh.topology.dim
+    def _wall_facets(self) -> dict[tuple[str, str], npt.NDArray[np.int32]]:
+        """Local facets of each wall (collective).
+
+        Cell and its local facet on the + side, cell and local facet on the - side, facet.
+        """
         rank_of = {name: i for i, name in enumerate(self.order)}
         priority = {
             tag: rank_of.get(name, len(rank_of) + tag) for name, tag in self.regions.items()
         }
-        owned = topology.index_map(tdim - 1).size_local
-        quads = _two_sided_facets(self.mesh)
+        facets = _two_sided_facets(self.mesh)
         tags = self.cell_tag_array
-        plus, minus = tags[quads[:, 0]], tags[quads[:, 2]]
+        plus, minus = tags[facets[:, 0]], tags[facets[:, 2]]
         differ = plus != minus
-        quads, plus, minus = quads[differ], plus[differ], minus[differ]
+        facets, plus, minus = facets[differ], plus[differ], minus[differ]
         level = np.vectorize(priority.__getitem__, otypes=[int])
-        if len(quads):
+        if len(facets):
             swap = level(plus) > level(minus)
-            quads[swap, :4] = quads[swap][:, [2, 3, 0, 1]]
+            facets[swap, :4] = facets[swap][:, [2, 3, 0, 1]]
             plus, minus = np.where(swap, minus, plus), np.where(swap, plus, minus)
         pairs = sorted(
             set().union(*self.comm.allgather(set(zip(plus.tolist(), minus.tolist(), strict=True))))
         )
         name_of = {tag: name for name, tag in self.regions.items()}
-        numbers: dict[tuple[str, str], int] = {}
-        data = []
-        mine = quads[:, 4] < owned
-        for number, (p, m) in enumerate(pairs, start=1):
-            numbers[name_of[p], name_of[m]] = number
-            chosen = mine & (plus == p) & (minus == m)
-            data.append((number, np.ascontiguousarray(quads[chosen, :4].ravel(), dtype=np.int32)))
-        self._all_wall_quads = {
-            key: quads[(plus == self.regions[key[0]]) & (minus == self.regions[key[1]])]
-            for key in numbers
+        return {
+            (name_of[p], name_of[m]): facets[(plus == p) & (minus == m)] for p, m in pairs
         }
-        return numbers, data
+
+    def _owned_on(self, wall: tuple[str, str]) -> npt.NDArray[np.int32]:
+        """Owned facets of a wall, as `_wall_facets` without their own numbers."""
+        owned = self.mesh.topology.index_map(self.dim - 1).size_local
+        facets = self._wall_facets[wall]
+        return facets[facets[:, 4] < owned, :4]
 
     @cached_property
     def _dS(self) -> ufl.Measure:
-        return ufl.Measure("dS", domain=self.mesh, subdomain_data=self._wall_data[1])
+        data = [(number, self._owned_on(wall).ravel()) for wall, number in self.walls.items()]
+        return ufl.Measure("dS", domain=self.mesh, subdomain_data=data)
 
     def dS(self, walls: Iterable[tuple[str, str]]) -> Any:
         """Measure over walls; `+` is the solid. Lumped at the nodes (vertex rule)."""
@@ -547,10 +546,9 @@ class Domain:
 
         Wall quantities (plated charge, film current) live on the wall nodes of this thin mesh.
         """
-        _ = self.walls
         mark = dfem.Function(space_on(self.mesh, ("DG", 0)))
         for wall in walls:
-            mark.x.array[self._all_wall_quads[wall][:, 0 if side == "+" else 2]] = 1.0
+            mark.x.array[self._wall_facets[wall][:, 0 if side == "+" else 2]] = 1.0
         data = dict(self._boundary_data[1])
         for face in faces:
             mark.x.array[data[self.faces[face]].reshape(-1, 2)[:, 0]] = 1.0
@@ -609,8 +607,8 @@ class Domain:
             Cell and its local facet, of shape (n, 2).
         """
         column = 2 if side == "-" else 0
-        on_walls, on_faces = dict(self._wall_data[1]), dict(self._boundary_data[1])
-        pairs = [on_walls[self.walls[w]].reshape(-1, 4)[:, column : column + 2] for w in walls]
+        on_faces = dict(self._boundary_data[1])
+        pairs = [self._owned_on(wall)[:, column : column + 2] for wall in walls]
         pairs += [on_faces[self.faces[f]].reshape(-1, 2) for f in faces]
         return np.concatenate([*pairs, np.empty((0, 2), dtype=np.int32)])
 
