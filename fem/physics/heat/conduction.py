@@ -361,9 +361,10 @@ class Conduction(Observer):
         Returns:
             `T_max`, K; `heat_made`, `heat_reversible` (a part of it) and `heat_out`, W (2D: W/m);
             two errors over the work, or over RT/F times `scale` if that is more. `first_law` is of
-            heat made, less the reversible, against work; `heat` of heat stored, lost, given and
-            made, beyond the last bits of what is stored (over what passes boundaries either way, if
-            that is more, as in an oven).
+            heat made, less the reversible, against work (over |I V|, if that is more: beside a
+            cathode the work is what is left of it); `heat` of heat stored, lost, given and made,
+            beyond the last bits of what is stored (over what passes boundaries either way, if that
+            is more, as in an oven).
         """
         if not self._ready:
             self.begin()
@@ -372,6 +373,7 @@ class Conduction(Observer):
         stored, lost, given = self._total("stored"), self.lost(), self._total("given")
         exchanged = self.exchanged()
         whole = max(abs(work), abs(given), scale * GAS_CONSTANT * self.start / FARADAY)
+        power = abs(self.s.get_voltage()) * max(abs(imposed_current(self.s)), scale)
         s, missed = self.s, abs(stored + lost - given - made)
         last_bits = ROUND_OFF * s.time.past_weight * float(s.rate.value) * self._total("content")
         self.highest = self.zero + self._hottest()[0]
@@ -382,7 +384,7 @@ class Conduction(Observer):
             "heat_reversible": made - dissipated,
             "heat_out": lost,
             "heat": max(missed - last_bits, 0.0) / max(whole, exchanged),
-            "first_law": abs(dissipated - work) / whole,
+            "first_law": abs(dissipated - work) / max(whole, power),
         }
 
     def share(self) -> float | None:

@@ -156,6 +156,18 @@ def test_a_run_warms_and_goes_on(tmp_path: Path) -> None:
     assert 0.0 < stopped["T_max"] - (298.15 + rise / 2) <= 0.01  # a step is cut where it passes
 
 
+def test_beside_a_cathode_heat_is_what_the_voltage_leaves(tmp_path: Path) -> None:
+    """Charged at 4 V: |I| (|V| - U); what an equation lacks counts against |I V|, not that."""
+    counter = {"kind": "cathode", "capacity": "1 mAh/cm^2", "resistance": "1 ohm*cm^2",
+               "ocv": {"along": "state", "at": [0.0, 1.0], "values": ["4 V", "4 V"]}}  # fmt: skip
+    cell = hot(counter=counter, kinetics=[kinetics("collector", I0)], solver={"rtol": 5e-9},
+               protocol=[PLATE | {"current_density": "2 A/m^2", "duration": "10 min"}])  # fmt: skip
+    found = summary(cell, tmp_path / "full")
+    made = 2.0 * (-found["voltage"] - 4.0)
+    assert 0.0 < made < 0.1  # of 8 W/m2
+    assert found["heat_made"] - found["heat_reversible"] == pytest.approx(made, rel=1e-5)
+
+
 @pytest.mark.parametrize(("delta", "rise"), [(0.8, 7.46459), (0.9, None)])
 def test_a_steady_study_beyond_ignition_ends_at_its_limit(
     delta: float, rise: float | None, tmp_path: Path
