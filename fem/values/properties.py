@@ -153,7 +153,10 @@ class PropertyOf:
         if isinstance(given, Constant | Along | Formula):
             given = given.written()
         if not isinstance(given, Mapping):
-            value = parse_quantity(given, self.unit)
+            try:
+                value = parse_quantity(given, self.unit)
+            except ValueError as error:
+                raise ValueError(f"{error}{self._as_expression(given)}") from None
             return Constant(self._bounded(value, shown=given), self.unit)
         if "expression" in given:
             formula = _formula(given, self.unit, self.variables)
@@ -182,6 +185,18 @@ class PropertyOf:
             place = f"{value:g} {self.unit} at {of} = {x:g} {VARIABLES[of]}".rstrip()
             self._bounded(value, shown=place, zero=self.zero_in_curves)
         return Along(of, curve, self.unit)
+
+    def _as_expression(self, given: object) -> str:
+        """A formula of what the value may depend on, as a case has it; "" for any other text."""
+        if not isinstance(given, str):
+            return ""
+        try:
+            formula = Expression.parse(given, self.variables)
+        except ExpressionError:
+            return ""
+        unit = f'"{self.unit}"'
+        table = f'{{ expression = "{formula.text}", unit = {unit} }}'
+        return f", or of {', '.join(self.variables)}: {table}" if formula.names else ""
 
     def _bounded(self, value: float, shown: object = None, *, zero: bool = False) -> float:
         """The value, if it lies within the bounds; with `zero` the lower one belongs to them."""

@@ -121,6 +121,7 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     ({"along": "depth", "at": ["0 m", "1 m"], "values": ["1 S/m", "-2 S/m"]}, "must be above 0"),
     ({"along": "depth", "at": [], "values": [], "by": 1}, "unknown name 'by'"),
+    ("2 + c/1000", 'or of x, depth, c, T: { expression = "2 + c/1000", unit = "S/m" }'),
     ({"expression": "c", "unit": "m"}, "needs 'S/m'"),
     ({"expression": "c"}, "needs 'S/m'"),
     ({"expression": "c", "unit": 3}, "3 is not a unit"),
