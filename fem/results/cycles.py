@@ -18,6 +18,8 @@ from fem.results.result import titled
 
 __all__ = ["completed", "half_voltages", "lines"]
 
+#: Share of a cycle's largest current below which a step is a rest: its current is rounding.
+NO_CURRENT = 1e-9
 #: Units of what every cycle has; other columns have that of the series.
 UNITS = {"cycle": "", "plated": "C/m^2", "stripped": "C/m^2", "coulombic_efficiency": "",
          "voltage_plating": "V", "voltage_stripping": "V", "hysteresis": "V"}  # fmt: skip
@@ -36,10 +38,11 @@ def half_voltages(path: Path) -> dict[int, dict[str, float]]:
     found: dict[int, dict[str, float]] = {}
     for cycle, rows in _by_cycle(path):
         row = found.setdefault(cycle, {})
+        least = NO_CURRENT * max(abs(current) for current, _, _ in rows)
         for way, sign in (("plating", -1.0), ("stripping", 1.0)):
             charge, voltage, total = [], [], 0.0
             for current, dt, E in rows:
-                if sign * current > 0.0:
+                if sign * current > least:
                     total += abs(current) * dt
                     charge.append(total)
                     voltage.append(E)
