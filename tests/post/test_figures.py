@@ -24,7 +24,7 @@ from fem.compat import MPI
 from fem.contract.registry import with_own
 from fem.files.fields import FieldWriter, _BlockFile
 from fem.files.series import Series
-from fem.post import figures, render
+from fem.post import diagrams, figures, render
 from fem.post.layout import _broken, panels
 from fem.post.style import INK, scaled, shortened, show_time
 from fem.results.result import Result
@@ -568,7 +568,7 @@ def test_post_draws_a_time_and_lines_that_stay_lines(tmp_path, capsys):
     (tmp_path / "mesh.json").write_text(json.dumps({"layers": layers}))
     result: Any = SimpleNamespace(folder=tmp_path)
     names = ["host_mat", "collector", "host_mat_b", "host_mat_core"]
-    assert figures._from_above(names, result) == [
+    assert diagrams._from_above(names, result) == [
         "host_mat_b", "host_mat", "host_mat_core", "collector",
     ]  # fmt: skip
 

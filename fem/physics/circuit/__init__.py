@@ -37,7 +37,7 @@ PHYSICS = Physics(
     events=(EventKind("stripped", "no metal is left to strip", "step"),),
     figures=(
         Figure("series", "voltage, smallest and largest concentration, charge against time",
-               draw="fem.post.figures:series", whole=True),
+               draw="fem.post.diagrams:series", whole=True),
         Figure("voltage_parts", "where the voltage goes: what each process takes of it",
                draw="fem.post.split:voltage_parts", whole=True),
     ),

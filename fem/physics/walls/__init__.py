@@ -45,7 +45,7 @@ PHYSICS = Physics(
         Figure("plated", "film thickness on the walls (or plated charge)",
                maps=("film_thickness", "q"), draw="fem.post.figures:first"),
         Figure("depth", "reaction current against depth, and its share by region",
-               draw="fem.post.figures:depth", whole=True),
+               draw="fem.post.diagrams:depth", whole=True),
     ),
     estimates=(
         Estimate("wagner", "", "kinetic over ohmic resistance; far above 1: even current",
