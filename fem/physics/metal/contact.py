@@ -196,6 +196,8 @@ class Contact:
             joined = self.nodes.numbers_of(owner[self.core & (part == own)]) if own >= 0 else set()
             gone = np.isin(owner, [*joined])
             afloat[gone] = owner[gone] = 0.0
+            if joined:  # in its tails there was less metal than there is now
+                links = self.pieces.cores(h - afloat, self.core, before)[0]
             label, self.count[0] = self.pieces.tell_apart(
                 h - afloat, links, before, self.core, h, int(self.count[0]))
             for number in sorted(self.nodes.numbers_of(label[label > COLLECTOR_PIECE])):
@@ -223,8 +225,10 @@ class Contact:
         rest = profile(-self.nodes.distance(np.where(mine, psi, -np.abs(psi)), ghost, far))
         tail = ghost & (rest > MIN_RIDGE_HEIGHT) & (self.owner.x.array == 0.0)
         share = np.where(mine, metal, np.where(tail, np.minimum(metal, rest), 0.0))
-        self.afloat.x.array[:] += share
-        self.owner.x.array[mine | tail] = number
+        afloat, owner = self.afloat.x.array, self.owner.x.array
+        most = (owner == 0.0) | (share > afloat)  # its tail may reach that of another
+        afloat += share
+        owner[(mine | tail) & most] = number
 
     def _search(self, kept: list[Array], *, parts: bool) -> tuple[float, Array]:
         """Share of the step after which pieces part or join, 0: at once; h then (collective).

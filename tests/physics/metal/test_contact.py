@@ -131,6 +131,20 @@ def test_a_cut_costs_few_steps(necks: dict[float, Result], width: float) -> None
     assert series["rejected"][after[0] - 2 :].sum() <= 6
 
 
+def test_a_piece_is_lost_and_found_as_a_whole_below_one_that_floats(tmp_path: Path) -> None:
+    """The bar keeps its tail, into which the head reaches; and the head leaves no crumbs."""
+    head = "max(min(0.3e-6 - x, 1.6e-6 - y), min(0.7e-6 - x, min(2e-6 - y, y - 1.2e-6)))"
+    level = f"y + max(0.6e-6 - y, max({head}, min(0.6e-6 - x, min(4e-6 - y, y - 3.2e-6))))"
+    domain = box((0, 0), (1.2 * UM, 4.8 * UM), (6, 24))
+    result = run(domain, tmp_path / "r", 0.2, [strip(640.0), plated(1000.0)],
+                 initial={"metal_layer": {"expression": level, "unit": "m"}},
+                 time={"tolerance": 1e-2})
+    bar, events = result.series["dead"], result.summary["events"]
+    print([(e["event"], e["piece"], e["t"]) for e in events], "bar", bar[-1] / bar[0] - 1)
+    assert [e["event"] for e in events] == ["island", "joined"]
+    assert bar[-1] == pytest.approx(bar[0], rel=0.02)
+
+
 def test_a_floating_plate_is_joined_when_metal_touches_it(tmp_path: Path) -> None:
     """30 lambda above the foil; its walls then share the current."""
     result = floating(tmp_path / "r", 0.2, [plated(4480.0)], cell=2.0, half=1.0, top=9.0, high=7.0)
