@@ -28,6 +28,7 @@ from fem.solver.bordered import Bordered
 from fem.solver.by_node import ByNode
 from fem.solver.decoupling import Decoupling
 from fem.solver.matrices import ROW_UNIT, Condensed
+from fem.solver.wear import Wear
 
 if TYPE_CHECKING:
     from fem.solver.options import Options
@@ -62,10 +63,9 @@ class LinearSolver:
         names: unknowns that it sees. sizes: how many owned values each has.
         decoupling: the preconditioner that frees salt from potential, None where there is none.
         by_node: the one that takes all unknowns of a node at once, None where it is not taken.
+        rtol: relative tolerance of the next iterative solve.
         new: the preconditioner was made for the present matrix, from scratch.
-        pace: iterations a decade that it took then.
-        wasted: iterations more than by that pace, in all solves since.
-        tired: they are worth a preconditioner from scratch, which the next matrix gets.
+        wear: once it is tired, the next matrix gets a preconditioner from scratch.
         factored_left: matrices still to be factorised after a failure.
     """
 
@@ -101,8 +101,9 @@ class LinearSolver:
         comm: Any = self.comm
         self.ksp = PETSc.KSP().create(comm)
         self.ksp.setOptionsPrefix(self.prefix)
-        self.ready = self.new = self.tired = False
-        self.pace, self.wasted = 1.0, 0.0
+        self.rtol = self.options.linear_rtol
+        self.ready = self.new = False
+        self.wear = Wear(self.options.patience)
         self.factored_left = 0
         self.factors: Any = None
         self.with_voltage: Bordered | None = None
@@ -130,15 +131,6 @@ class LinearSolver:
         """Options of the stage."""
         return self.stage.options
 
-    @property
-    def rtol(self) -> float:
-        """Relative tolerance of an iterative solve."""
-        return float(self.ksp.rtol)
-
-    @rtol.setter
-    def rtol(self, value: float) -> None:
-        self.ksp.rtol = value
-
     # -- vectors -------------------------------------------------------------------------------
 
     def _vector(self) -> Any:
@@ -163,6 +155,7 @@ class LinearSolver:
     def begin(self) -> None:
         """A Newton solve begins: the state is another one."""
         self._forget_border()
+        self.wear.begin()
 
     def update(self, fresh: bool = False) -> int:
         """Take the matrix just filled; 1 if the solver was set up anew, 0 if it kept its set-up.
@@ -178,12 +171,12 @@ class LinearSolver:
             self.factors.destroy()
             self.factors = None
             self.factored_left -= 1
-            self.tired = self.factored_left == 0  # the preconditioner is old by now
+            self.ready = self.ready and self.factored_left > 0  # else it is old by now
         if self.direct:
             self.operator = self.stage.parts.flat()
         if self.condensed is not None:
             self.condensed.update()
-        if self.tired or not self.ready:
+        if self.wear.tired or not self.ready:
             self._begin_anew()
             return 1
         self.ksp.setOperators(self.operator)
@@ -207,7 +200,8 @@ class LinearSolver:
         self._forget_border()
         self.ksp.reset()
         self.ready = self._holds(self._configure)
-        self.new, self.tired = True, False
+        self.wear.renew()
+        self.new = True
 
     def _forget_border(self) -> None:
         if self.with_voltage is not None:
@@ -221,7 +215,6 @@ class LinearSolver:
             options: dict[str, object] = dict(_LU)
         else:
             options = _FGMRES | {
-                "ksp_rtol": self.options.linear_rtol,
                 "ksp_max_it": self.options.max_linear,
                 "pc_type": "fieldsplit",
                 "pc_fieldsplit_type": "multiplicative",
@@ -307,13 +300,9 @@ class LinearSolver:
         return f": PETSc stopped with its error {self.error}" if self.error else ""
 
     def _watch(self, iterations: int) -> None:
-        """Decide from the cost of a solve, per decade of its tolerance, whether to go on so."""
-        decades = max(-math.log10(self.rtol), 1.0)
+        """Keep the preconditioner, and count what it costs."""
         self.ksp.getPC().setReusePreconditioner(True)
-        if self.new:
-            self.pace, self.wasted = max(iterations / decades, 1.0), 0.0
-        self.wasted += max(iterations - self.pace * decades, 0.0)
-        self.tired = self.wasted > self.options.patience
+        self.wear.count(iterations, self.rtol)
 
     # -- solves --------------------------------------------------------------------------------
 
@@ -367,6 +356,7 @@ class LinearSolver:
         self.put(self.rhs[k], outer)
         iterations, good = 0, False
         if not self.factored_left:
+            self.ksp.rtol = self.rtol
             went = self._solves(self.ksp, k)
             iterations = self.ksp.getIterationNumber()
             good = went and self.ksp.getConvergedReason() > 0  # type: ignore[operator]

@@ -37,9 +37,9 @@ class Options:
         direct_limit_definite: the same in 3D of an unknown that conjugate gradients take
             (`scripts/bench/heat.py`).
         direct_limit_growth: the same for all unknowns of a growth study, whose stages go together.
-        patience: iterations more than when it was new that all solves may take until the
-            preconditioner is made from scratch; about what that takes. (Where metal grows, and with
-            `fem.solver.decoupling`, it takes up new values in each step.)
+        patience: iterations more than when it was new that a preconditioner may cost until it is
+            made from scratch (`fem.solver.wear`); about what that takes. (Where metal grows, and
+            with `fem.solver.decoupling`, it takes up new values in each step.)
     """
 
     kind: str = "auto"

@@ -24,6 +24,7 @@ from fem.solver.pattern import product
 from fem.solver.stage import Stage
 from fem.solver.stepper import Settings, Stepper
 from fem.solver.stiffness import Assembled, Block, Stiffness, Vector
+from fem.solver.wear import Wear
 from fem.system import verdicts
 from fem.system.hints import Hints
 from fem.system.system import System
@@ -524,6 +525,35 @@ def test_ranks_agree(serial, mpirun, ranks):
         gap = np.abs(np.divide(parallel[kind], serial[kind]) - 1)
         print("ranks", ranks, kind, gap)
         assert gap.max() < 1e-10
+
+
+def worn(takes, steps=1000):
+    """Step after which a preconditioner is tired, if Newton solve k `takes` these iterations."""
+    wear = Wear(patience=20)
+    for k in range(steps):
+        wear.begin()
+        for iterations, rtol in takes(k):
+            wear.count(iterations, rtol)
+            if wear.tired:
+                return k
+    return None
+
+
+def test_a_preconditioner_wears_by_what_steps_take_more_than_its_first():
+    """Alike steps never, on the whole alike neither; 3 iterations more a step after 20 of them."""
+    assert worn(lambda k: [(8, 1e-6), (9, 1e-4)]) is None
+    assert worn(lambda k: [(8, 1e-6), (9 + 3 * (k > 0), 1e-4)]) == 7
+    assert worn(lambda k: [(8 + 3 * (k % 2), 1e-6), (9 - 3 * (k % 2), 1e-4)]) is None
+    # a tolerance tighter by two decades asks for as much more
+    assert worn(lambda k: [(8 + 4 * (k % 2), 10.0 ** -(4 + 2 * (k % 2)))]) is None
+
+
+def test_a_preconditioner_wears_within_a_step_and_has_no_credit():
+    """The third slow solve of a step makes it tired, however long steps were easy before."""
+    assert worn(lambda k: [(8, 1e-6)] + [(16, 1e-6)] * 5) == 0
+    assert worn(lambda k: [(10, 1e-6)] if not k or k > 500 else [(6, 1e-6)]) is None
+    assert worn(lambda k: [(10, 1e-6)] if k < 500 else [(17, 1e-6)]) == 502
+    assert worn(lambda k: [(10 if not k else 6 if k < 500 else 17, 1e-6)]) == 502
 
 
 # -- steps -------------------------------------------------------------------------------------
