@@ -666,7 +666,7 @@ def test_a_later_current_that_the_mesh_cannot_show_is_no_depletion(
         }  # fmt: skip
     with pytest.raises(RunError, match=r"[Ss]alt at .* run out unseen") as caught:
         cell(steps).run(tmp_path / "r")
-    seen = {"0 s": "the smallest cells, 5e+03 nm, would show that too late",
+    seen = {"0 s": "the smallest cells, 5 um, would show that too late",
             "1 ns": "more than 2 times too late (smallest cell 5 um)"}  # fmt: skip
     assert seen[rise] in str(caught.value)
 

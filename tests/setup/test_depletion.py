@@ -91,7 +91,7 @@ def test_depletion_that_no_cell_shows_is_refused(model: str, layer: float, tmp_p
     """At the start: no area that would share the current among more walls."""
     with pytest.raises(RunError, match="the salt at the walls would run out unseen") as caught:
         cell(layer, model).run(tmp_path / "r")
-    assert "the smallest cells, 5e+03 nm, would show that too late" in str(caught.value)
+    assert "the smallest cells, 5 um, would show that too late" in str(caught.value)
     assert str(caught.value).endswith("Likely: Sand's time")
 
 
