@@ -43,7 +43,14 @@ def _checked(name: str, law: Callable[..., Any]) -> Callable[..., Any]:
                 "(eta, i0, alpha_a, alpha_c, T), floats or UFL, and returns A/m2"
             ) from None
 
-    at_rest = float(checked(0.0, 1.0, 0.5, 0.5, 298.15))
+    given = checked(0.0, 1.0, 0.5, 0.5, 298.15)
+    try:
+        at_rest = float(given)
+    except (TypeError, ValueError):
+        raise CaseError(
+            f"kinetics: law {name!r} returns {given!r} at eta = 0, not a number; it must return "
+            "A/m2"
+        ) from None
     if not abs(at_rest) <= 1e-9:
         raise CaseError(
             f"kinetics: law {name!r} gives {at_rest:g} A/m2 at eta = 0 (for i0 = 1 A/m2); metal is "

@@ -31,6 +31,9 @@ def restless(eta, i0, alpha_a, alpha_c, T):
 
 def broken(eta, i0):
     return i0 * eta
+
+def forgetful(eta, i0, alpha_a, alpha_c, T):
+    i0 * eta
 """
 
 PHYSICS = """
@@ -101,6 +104,7 @@ def test_an_entry_without_a_law_keeps_that_of_the_one_before() -> None:
         ("twise", "kinetics.0.law: 'twise': no such law; did you mean 'twice'"),
         ("restless", "gives 1 A/m2 at eta = 0"),
         ("broken", "law 'broken' fails: TypeError"),
+        ("forgetful", "law 'forgetful' returns None at eta = 0, not a number"),
     ],
 )
 def test_a_wrong_law_is_told(name: str, reason: str, tmp_path: Path) -> None:
