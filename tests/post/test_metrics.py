@@ -259,6 +259,8 @@ def test_the_fullest_time_is_found_and_drawn_after_stripping(tmp_path: Path) -> 
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([50.0] * 24)
     result.series["plated"] = t
     assert fill(result, None).axes[0].get_title() == "after 4 h, the end"
+    del result.series["tip"]  # an averaged host: pores that fill, and no front
+    assert fill(result, None) is None
 
 
 def test_a_tetrahedron_is_cut_as_beta_distributions_say() -> None:

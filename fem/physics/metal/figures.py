@@ -19,8 +19,10 @@ UM = 1e6
 def fill(result: Result, t: float | None) -> Any:
     """Metal share of the pores against depth when they hold most; tip and dead metal against time.
 
-    After stripping the end shows an empty host.
+    After stripping the end shows an empty host. Averaged hosts fill, too, but have no tip: None.
     """
+    if "tip" not in result.series:
+        return None
     when = fullest(result, None)
     profile = None if when is None else fill_by_slices(result, when)
     if when is None or profile is None:
