@@ -192,8 +192,10 @@ class Equations:
             out.append(r)
         self.system.domain.comm.Allreduce(MPI.IN_PLACE, sums, op=MPI.SUM)
         squares, noises, gaps, blurs = sums
-        norms, gaps = np.sqrt(squares[~(squares <= noises)]), np.abs(gaps)
-        missed = float(gaps[~(gaps <= blurs)].max(initial=0.0))
+        counts = np.array([u.counts for u in self.unknowns])
+        norms = (counts * np.sqrt(squares))[~(squares <= noises)]
+        gaps = np.abs(gaps)
+        missed = float((counts * gaps)[~(gaps <= blurs)].max(initial=0.0))
         return Residual(
             out, norm=max(float(norms.max(initial=0.0)), missed), missed=missed,
             blur=float(blurs[[u.potential for u in self.unknowns]].max(initial=0.0)),

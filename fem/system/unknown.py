@@ -67,6 +67,8 @@ class Unknown:
             logarithm of what is stored, what multiplies that by e.
         tolerance_share: of the tolerance of a step, what its error may take; less than 1 where
             errors of many steps add up.
+        counts: what the residual of its row is multiplied by before it is compared with the cell
+            current; above 1 where its balance is compared with less than that.
         nodal: its row couples a node to itself only; an iterative solver eliminates it.
         definite: its row is symmetric and positive definite in it: conjugate gradients take it
             where it is solved for alone.
@@ -105,6 +107,7 @@ class Unknown:
     relative: bool = False
     rounded: float = 0.0
     tolerance_share: float = 1.0
+    counts: float = 1.0
     nodal: bool = False
     definite: bool = False
     rate: npt.NDArray[np.float64] | None = None

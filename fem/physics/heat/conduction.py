@@ -170,6 +170,7 @@ class Conduction(Observer):
             s.slot(slot, last=True)
         self.rise = s.add("rise", part, differential=True, potential=True, slot=slot)
         self.rise.definite = True
+        self.rise.counts = FARADAY / (GAS_CONSTANT * self.start)  # its row is over 1 V; see `step`
         self.rise.value.x.array[:] = self.start - self.zero
         self.T, self.lagged = s.memory("T", part), s.memory("T_lagged", part)
         s.define("T", self.lagged)

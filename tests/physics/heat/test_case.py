@@ -168,6 +168,29 @@ def test_beside_a_cathode_heat_is_what_the_voltage_leaves(tmp_path: Path) -> Non
     assert found["heat_made"] - found["heat_reversible"] == pytest.approx(made, rel=1e-5)
 
 
+def test_an_averaged_felt_cools_at_rest(tmp_path: Path) -> None:
+    """The balance of heat closes to what rows are solved to, with no work to compare it with.
+
+    40 A/m2 for 30 s; at rest the heat that is left goes through the collector.
+    """
+    layers = [{"name": n, "thickness": t, "region": r} for n, t, r in
+              (("felt", "100 um", "host_felt"), ("film", "25 um", "separator"))]  # fmt: skip
+    felt = {"material": "carbon_fibre", "porosity": 0.9, "sigma": "100 S/m"}
+    surface = {"surface": {"law": "fibres", "radius": "4 um"}, "pore_distance": "10 um"}
+    data = {
+        "schema": 1, "title": "a felt at rest", "metal": "Na", "electrolyte": "NaPF6_diglyme",
+        "geometry": {"family": "planar", "width": "2 um", "size": "2 um", "size_width": "2 um",
+                     "layers": layers},
+        "regions": {"host_felt": felt, "separator": {"material": "polyolefin"}},
+        "averaged": {"regions": {"host_felt": surface}},
+        "heat": {"dU_dT": "0 V/K", "boundaries": {"collector": {"h": "20 W/m^2/K"}}},
+        "protocol": [PLATE | {"current_density": "40 A/m^2", "duration": "30 s"},
+                     {"step": "rest", "duration": "2 min"}],
+        "time": {"tolerance": 1e-2}, "output": {"figures": False},
+    }  # fmt: skip
+    assert summary(data, tmp_path / "r")["closures"]["heat"] <= 1e-9  # [solver] rtol
+
+
 @pytest.mark.parametrize(("delta", "rise"), [(0.8, 7.46459), (0.9, None)])
 def test_a_steady_study_beyond_ignition_ends_at_its_limit(
     delta: float, rise: float | None, tmp_path: Path
