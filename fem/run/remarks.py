@@ -63,8 +63,7 @@ class Remarks:
         yield from ((text, text) for text in liquids.notes(vars(model.case)))
         for text in names.unmatched(vars(model.case), model.domain.regions, model.case.places()):
             yield text, text
-        bare = [b for b in edges.insulated(model.case, model.domain) if b != "sides"]
-        if bare:
+        if bare := edges.insulated(model.case, model.domain):
             yield "insulated", f"boundaries without a condition are insulated: {', '.join(bare)}"
         yield from pieces.remarks(model.floating)
         for observer in model.observers:

@@ -252,8 +252,9 @@ def counter_contact(case: Case) -> float:
 
 
 def insulated(case: Case, domain: Domain) -> list[str]:
-    """Boundaries of the mesh without any condition."""
-    return [b for b in domain.boundaries if b not in {*case.boundaries, "collector", "counter"}]
+    """Boundaries of the mesh that lack a condition; sides and the axis need none, by symmetry."""
+    known = {*case.boundaries, "collector", "counter", "sides", "axis"}
+    return [b for b in domain.boundaries if b not in known]
 
 
 def _resistance(value: Property, ufl_of: Callable[[Property], Any]) -> Any:
