@@ -2,7 +2,8 @@
 
 A family of geometries says what its mesh will be called before it is built (`names()` of its
 parameters), so `hostplate check` compares without a mesh; for a user's mesh the run does it.
-An exact name that is not there is an error. A pattern (`host_*`) may fit nothing: that is a remark.
+A name that is not there is an error, and so is a pattern (`host_*`) that fits nothing: its entry
+would do nothing.
 """
 
 from __future__ import annotations
@@ -61,8 +62,12 @@ def of_sections(sections: Mapping[str, Any]) -> Names | None:
 # ------------------------------------------------------------------------------------------ names
 
 
-def _is_pattern(name: str) -> bool:
-    return "*" in name or "?" in name
+def _close(name: str, known: Iterable[str]) -> str:
+    """The names nearest to a name, or to a pattern: patterns of the first words of names, too."""
+    known = {*known}
+    if "*" in name or "?" in name:
+        known |= {f"{n.split('_')[0]}_*" for n in known if "_" in n}
+    return nearest(name, known)
 
 
 def _entries(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -100,7 +105,7 @@ def as_named(sections: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str,
 def unmatched(
     sections: Mapping[str, Any], regions: Iterable[str], places: Iterable[Place] = ()
 ) -> Iterator[str]:
-    """Entries that fit nothing, which is no error: patterns, and what a mesh need not have.
+    """Entries that fit nothing, which is no error: parts that a family need not have made.
 
     Args:
         sections: of the case, by field name.
@@ -111,7 +116,7 @@ def unmatched(
     for place, name, extra in (*_entries(sections), *own):
         if not any(fnmatchcase(known, name) for known in (*regions, *extra)):
             named = "" if place.startswith("regions.") else f": {name!r}"
-            yield f"{place}{named}: matches nothing in this mesh; {nearest(name, regions)}"
+            yield f"{place}{named}: matches nothing in this mesh; {_close(name, regions)}"
 
 
 def problems(
@@ -128,24 +133,22 @@ def problems(
     """
     known = {*regions}
     for place, name, extra in _entries(sections):
-        if not _is_pattern(name) and name not in known | {*extra}:
+        if not any(fnmatchcase(n, name) for n in (*known, *extra)):
             if place.startswith("regions."):
-                yield f"{place}: the mesh has no such region; {nearest(name, known)}"
+                yield f"{place}: the mesh has no such region; {_close(name, known)}"
             else:
                 solid = [n for n in known if not n.startswith(("electrolyte", "separator"))]
-                yield f"{place}: {name!r}: matches no surface; {nearest(name, [*solid, *extra])}"
+                yield f"{place}: {name!r}: matches no surface; {_close(name, [*solid, *extra])}"
     for place, name, kind in places:
         there = {
             "region": known, "surface": known | {"collector"}, "boundary": {*boundaries},
             "either": known | {*boundaries},
         }[kind]  # fmt: skip
-        if not any(fnmatchcase(n, name) for n in there) and not (
-            kind in ("region", "either") and _is_pattern(name)
-        ):
+        if not any(fnmatchcase(n, name) for n in there):
             what = {"surface": "surface", "either": "region or boundary of the mesh"}.get(
                 kind, f"{kind} of the mesh"
             )
-            yield f"{place}: {name!r}: matches no {what}; {nearest(name, there)}"
+            yield f"{place}: {name!r}: matches no {what}; {_close(name, there)}"
     yield from _probes(sections, known, boundaries)
     for name in sections.get("boundaries", {}):
         if name not in boundaries:

@@ -135,7 +135,6 @@ def notes(case: Case) -> Iterator[str]:
             yield f"{table}: unread; `hostplate check --hooks` executes the module that reads it"
     names = case_names.of_geometry(case)
     if names is not None:
-        yield from case_names.unmatched(vars(case), names.all, case.places())
         for name in names.perhaps:
             if not any(fnmatch.fnmatchcase(name, glob) for glob in case.regions):
                 yield f"regions: if the mesh has {name!r}, no entry says what fills it"

@@ -265,9 +265,9 @@ class Place(NamedTuple):
 
     Attributes:
         path: of the entry, as in messages.
-        name: a name or pattern.
-        kind: `region`: a pattern may fit none. `surface`: a solid region or `collector`, at least
-            one. `boundary`: by its name. `either`: a region or a boundary; a pattern may fit none.
+        name: a name or pattern; it fits one at least.
+        kind: `region`. `surface`: a solid region or `collector`. `boundary`. `either`: a region or
+            a boundary.
     """
 
     path: str

@@ -199,7 +199,7 @@ def test_a_number_of_a_summary_has_its_unit(number: str, unit: str) -> None:
 
 
 def test_names_of_the_mesh_in_a_table_are_checked() -> None:
-    """A name that is not there is a problem; a pattern that fits nothing is a remark."""
+    """A name that is not there is a problem, and a pattern that fits nothing."""
     def named(sections: Any) -> Any:
         for kind, name in sections["heat"]:
             yield Place(f"heat.{kind}.{name}", name, kind)
@@ -212,9 +212,10 @@ def test_names_of_the_mesh_in_a_table_are_checked() -> None:
     places, regions = known.places(given), ["host_top", "electrolyte"]
     found = [*problems({}, regions, ["collector", "counter", "sides"], places)]
     assert [line.split(":")[0] for line in found] == [
-        "heat.region.hots_top", "heat.boundary.sidse", "heat.surface.fibre_*"]
+        "heat.region.hots_top", "heat.region.fibre_*", "heat.boundary.sidse",
+        "heat.surface.fibre_*"]
     assert "matches no region of the mesh; did you mean 'host_top'" in found[0]
-    assert "matches no boundary of the mesh; did you mean 'sides'" in found[1]
+    assert "matches no boundary of the mesh; did you mean 'sides'" in found[2]
     output = [line.split(":")[0] for line in unmatched({}, regions, places)]
     assert output == ["heat.region.hots_top", "heat.region.fibre_*"]
 
