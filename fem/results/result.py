@@ -18,6 +18,7 @@ import html
 import importlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +79,28 @@ def series_units(path: Path | str) -> dict[str, str]:
     """Unit of each column of a `series.csv`, empty for plain numbers."""
     with open(path, newline="", encoding="utf-8") as file:
         return dict(titled(title) for title in next(csv.reader(file), []))
+
+
+class UnknownNameError(CaseError, KeyError):
+    """A name that a table of a result does not have; says which are near."""
+
+    __str__ = Exception.__str__  # a KeyError shows the repr of its message
+
+
+class Named(dict[str, Any]):
+    """A table by name that answers an unknown one with the nearest.
+
+    Args:
+        content: of the table.
+        where: the words before the name in a message.
+    """
+
+    def __init__(self, content: Mapping[str, Any], where: str):
+        super().__init__(content)
+        self.where = where
+
+    def __missing__(self, name: str) -> Any:
+        raise UnknownNameError(f"{self.where} {name!r}; {nearest(str(name), self)}")
 
 
 @dataclass
@@ -171,8 +194,7 @@ class Result:
     @cached_property
     def series(self) -> dict[str, Array]:
         """Columns of `series.csv` by name, one value per accepted step, SI; empty without file."""
-        path = self.folder / "series.csv"
-        return read_series(path) if path.is_file() else {}
+        return self._columns("series.csv")
 
     @cached_property
     def _slack(self) -> float:
@@ -190,8 +212,11 @@ class Result:
     @cached_property
     def cycles(self) -> dict[str, Array]:
         """Columns of `cycles.csv` by name, one value per cycle, SI; empty without cycles."""
-        path = self.folder / "cycles.csv"
-        return read_series(path) if path.is_file() else {}
+        return self._columns("cycles.csv")
+
+    def _columns(self, file: str) -> dict[str, Array]:
+        path = self.folder / file
+        return Named(read_series(path) if path.is_file() else {}, f"{path}: no column")
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -200,7 +225,7 @@ class Result:
         if not path.is_file():
             return {}
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return Named(json.loads(path.read_text(encoding="utf-8")), f"{path}: no entry")
         except ValueError as error:
             line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
             raise CaseError(f"{path}: is damaged: no JSON{line}; `hostplate resume` writes it "
@@ -215,13 +240,14 @@ class Result:
         Raises:
             CaseError: t is before the beginning, after the end, or no number.
         """
+        where = f"{self.folder}: no metric"
         if t is None and "metrics" in self.summary:
-            return dict(self.summary["metrics"])
+            return Named(self.summary["metrics"], where)
         if t is not None:
             t = _seconds(t)
             self.time(t)
         post = importlib.import_module("fem.post.metrics")  # stands above: found by name
-        return dict(post.metrics(self, t))
+        return Named(post.metrics(self, t), where)
 
     # -- fields --------------------------------------------------------------------------------
 
@@ -355,7 +381,10 @@ class Result:
         Returns:
             Shape (n,), or (n, 3) for a vector.
         """
-        where = np.atleast_2d(np.asarray(points, dtype=float))
+        where = np.atleast_2d(_metres("points", points))
+        if where.ndim != 2 or where.shape[1] not in (2, 3):
+            raise CaseError(f"points: an array of shape {where.shape}; give (n, 2) or (n, 3), a "
+                            "row per point")
         where = np.pad(where, ((0, 0), (0, 3 - where.shape[1])))
         block = self._block_of(field, block)
         values = self.array(field, t, block)
@@ -389,7 +418,10 @@ class Result:
         block: str | None = None,
     ) -> tuple[Array, Array]:
         """Field along a straight line: distance from a (m) and values, n samples, NaN outside."""
-        start, end = (np.asarray(p, dtype=float) for p in (a, b))
+        start, end = _metres("a", a), _metres("b", b)
+        if start.shape != end.shape or start.shape not in ((2,), (3,)):
+            raise CaseError(f"line: ends of shapes {start.shape} and {end.shape}; give two or "
+                            "three coordinates of each")
         share = np.linspace(0.0, 1.0, n)
         values = self.at(start + share[:, None] * (end - start), t, field, block)
         return share * float(np.linalg.norm(end - start)), values
@@ -449,6 +481,19 @@ def _seconds(t: Time) -> float:
         return parse_quantity(t, "s") if isinstance(t, str) else float(t)
     except ValueError as error:
         raise CaseError(f"t: {error}") from None
+
+
+def _metres(name: str, given: npt.ArrayLike) -> Array:
+    """Coordinates in m.
+
+    Raises:
+        CaseError: they are no numbers, or rows of different lengths.
+    """
+    try:
+        return np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        raise CaseError(f"{name}: {given!r}: coordinates are numbers in m, as many for each point; "
+                        "write e.g. (5e-6, 30e-6)") from None
 
 
 def _read_xdmf(file: Path) -> list[_Step]:

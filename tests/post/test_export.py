@@ -7,6 +7,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import meshio
@@ -128,6 +129,23 @@ def test_a_time_may_have_its_unit(result: Result) -> None:
         assert result.metrics(time) == result.metrics(t)
     with pytest.raises(CaseError, match=r"^t: '5 um' is not a quantity in s"):
         result.time("5 um")
+
+
+@pytest.mark.parametrize(("ask", "words"), [
+    (lambda r: r.series["voltag"], "series.csv: no column 'voltag'; did you mean 'voltage'?"),
+    (lambda r: r.summary["voltag"], "summary.json: no entry 'voltag'; did you mean 'voltage'"),
+    (lambda r: r.metrics()["max_men"], ": no metric 'max_men'; did you mean 'max_mean'"),
+    (lambda r: r.at([("5 um", "30 um")]), "points: [('5 um', '30 um')]: coordinates are numbers "),
+    (lambda r: r.at([1e-6]), "points: an array of shape (1, 1); give (n, 2) or (n, 3)"),
+    (lambda r: r.line((0, 0), "30 um"), "b: '30 um': coordinates are numbers in m"),
+    (lambda r: r.line((0, 0), (0, 0, 1)), "line: ends of shapes (2,) and (3,)"),
+])  # fmt: skip
+def test_a_wrong_question_is_answered_with_the_way_out(
+    result: Result, ask: Callable[[Result], object], words: str
+) -> None:
+    with pytest.raises(CaseError) as caught:
+        ask(result)
+    assert words in str(caught.value)
 
 
 def test_a_time_after_the_end_is_none(
