@@ -52,6 +52,7 @@ class InTime(Simulation):
             if begins:
                 self.next_output = s.t + every if every else math.inf
             if s.t == 0.0:
+                self._happened(segment, first=True)
                 self.recorder.fields()
         elif segment.stop(s.get_voltage(), follows.passed(), self._density()) or any(
             self._ends(e) == "step" and e["number"] == self.number for e in self.events

@@ -344,15 +344,19 @@ class Simulation:
         for observer in self.observers:
             observer.accept()
 
-    def _happened(self, segment: Segment) -> list[Event]:
+    def _happened(self, segment: Segment, first: bool = False) -> list[Event]:
         """Note what physics say of the last accepted step (collective).
+
+        Args:
+            segment: that it belongs to.
+            first: no step was taken yet: what they say of the state that the run begins with.
 
         Raises:
             RunError: the run must not go on.
         """
         noted, found = {e["event"] for e in self.events}, []
         for observer in self.observers:
-            for event in observer.events():
+            for event in observer.first_events() if first else observer.events():
                 if isinstance(event, Warn):
                     self.remarks.add(*event)
                     continue

@@ -223,6 +223,10 @@ class Observer:
         """Share of the step just solved after which something happens; None: go on."""
         return None
 
+    def first_events(self) -> Iterable[Event | Warn]:
+        """Events and warnings of the state that a run begins with; potentials fit it."""
+        return ()
+
     def events(self) -> Iterable[Event | Warn]:
         """Events and warnings of the last accepted step.
 

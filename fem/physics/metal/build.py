@@ -74,7 +74,7 @@ def books(setup: Setup, _growth: Growth) -> Iterator[Part]:
     yield Room(ledger)
     yield Penetration(metal, case, setup.c0)
     yield MetalEvents(ledger)
-    yield Resolution(ledger, (*metal.films, *(nuclei.surfaces if nuclei else ())))
+    yield Resolution(metal, (*metal.films, *(nuclei.surfaces if nuclei else ())))
     if ions.salty and _may_limit(case, setup.domain):
         yield Supply(ions, metal)
 

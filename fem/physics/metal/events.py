@@ -9,8 +9,9 @@ import numpy as np
 
 from fem.physics.metal.ledger import MetalLedger
 from fem.physics.metal.pieces import COLLECTOR_PIECE
-from fem.system.part import Begun, Event, Observer
+from fem.system.part import Begun, Event, Observer, Warn
 from fem.system.system import System
+from fem.values.units import shown_point
 
 __all__ = ["MetalEvents"]
 
@@ -26,8 +27,9 @@ class MetalEvents(Observer):
     `short_circuit`: metal joins collector and counter electrode. `overflow`: its tip passes the
     top of the host. Both are noted once a run. `bridge`: metal joins a solid that floated to the
     collector. `island`: a piece of metal has lost its contact. `joined`: it has one again, or is
-    connected with another piece. `dissolved`: it is gone. `void`: metal has closed a pore, in which
-    nothing grows from then on; its electrolyte takes up `volume`.
+    connected with another piece. `dissolved`: it is gone. `void`: metal has closed a pore, or it is
+    closed from the start; nothing grows in it, its electrolyte takes up `volume`. `opened`: it is
+    open again, and was of that volume.
 
     Args:
         ledger: the metal's books.
@@ -40,6 +42,7 @@ class MetalEvents(Observer):
         self.ledger = ledger
         self.noted: set[str] = set()
         self.begun: Begun | None = None
+        self.voids: dict[int, dict[str, Any]] = {}
 
     def declare(self, s: System) -> None:
         """Add nothing."""
@@ -49,8 +52,9 @@ class MetalEvents(Observer):
         """Add no terms."""
 
     def begin(self) -> None:
-        """Take the present state as known (collective)."""
+        """Take the present metal as known, but no pore as closed (collective)."""
         self.recall()
+        self.voids = {}
 
     def impose(self, begun: Begun) -> None:
         """Note what is imposed."""
@@ -59,31 +63,51 @@ class MetalEvents(Observer):
     def recall(self, events: Sequence[Mapping[str, Any]] = ()) -> None:
         """Take the present state as known, and the events that were noted before (collective)."""
         self.noted = {entry["event"] for entry in events}
+        closed, opened = ({e.get("void") for e in events if e["event"] == name}
+                          for name in ("void", "opened"))
+        self.closed = closed - opened
         self._remember()
 
     def _remember(self) -> None:
         self.joined = self.ledger.joined
         self.islands = {piece["piece"]: piece for piece in self.ledger.pieces}
-        self.voids = {*self.ledger.voids()}
+        self.voids = self.ledger.voids()
+        self.void_of_nodes = self.s["voids"].number.x.array[: len(self.ledger.volumes)].copy()
 
-    def events(self) -> Iterable[Event]:
+    def first_events(self) -> Iterable[Event | Warn]:
+        """Pores that are closed from the start (collective)."""
+        return self._note([*self._pores()])
+
+    def events(self) -> Iterable[Event | Warn]:
         """Events of the last accepted step (collective).
 
         Places are in m, charges in C per m2 of projected area, volumes in m3 (2D: m2).
         """
+        return self._note([*self._news(), *self._pores(), *self._islands()])
+
+    def _note(self, news: Sequence[tuple[str, dict[str, Any]]]) -> Iterable[Event | Warn]:
+        """Events of these names and numbers, which are known from now on (collective)."""
         fresh = self.s.time.history > 2  # else the formula has just begun anew
-        found = [
-            Event(name, numbers, jump=fresh and name in JUMP_EVENTS)
-            for name, numbers in self._news()
-        ]
+        found = [Event(name, more, jump=fresh and name in JUMP_EVENTS) for name, more in news]
         self.noted |= {event.name for event in found}
         self._remember()
-        return found
+        closes = any(event.name == "void" for event in found)
+        return [*found, *(Warn(*remark) for remark in self.remarks(closely=closes))]
+
+    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
+        """Number of closed pores, and the place of the largest."""
+        voids = [*self.voids.values()] if closely else []
+        if voids:
+            place = max(voids, key=lambda void: float(void["volume"]))["place"]
+            yield "closed pores", (
+                f"t = {self.s.t:.6g} s: {len(voids)} closed pore{'s' if len(voids) > 1 else ''}, "
+                f"the largest at {shown_point(place)}: no ions get in or out, so "
+                "nothing grows there"
+            )
 
     def _news(self) -> list[tuple[str, dict[str, Any]]]:
         """Names and numbers of what has happened (collective)."""
         ledger, domain = self.ledger, self.s.domain
-        charge = float(self.s.charges["passed"][0]) / self.s["circuit"].area
         found: list[tuple[str, dict[str, Any]]] = []
         if ledger.shorted and "short_circuit" not in self.noted:
             found.append(("short_circuit", {"place": list(ledger.shorted)}))
@@ -95,10 +119,23 @@ class MetalEvents(Observer):
             at = ledger.contacts.where(ledger.contacts.number_of(solid), joined=True)
             found.append(("bridge", {
                 "piece": COLLECTOR_PIECE, "place": at, "region": ledger.solid_names[solid]}))
-        now = ledger.voids()
-        closed = {*now} - self.voids - ledger.s["voids"].late
-        found += [("void", now[number]) for number in sorted(closed)]
-        return [(name, more | {"charge": charge}) for name, more in found] + [*self._islands()]
+        return [(name, more | {"charge": self._charge}) for name, more in found]
+
+    @property
+    def _charge(self) -> float:
+        """Charge passed, C per m2 of projected area."""
+        return float(self.s.charges["passed"][0]) / self.s["circuit"].area
+
+    def _pores(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Pores that closed, or opened again, by their number."""
+        now, voids = self.ledger.voids(), self.s["voids"]
+        opened = ((self.closed & {*self.voids}) - {*now}) & voids.opened(self.void_of_nodes)
+        closed = {*now} - {*self.voids} - voids.late
+        for number in sorted(opened):
+            yield "opened", {"void": number} | self.voids[number] | {"charge": self._charge}
+        for number in sorted(closed):
+            yield "void", {"void": number} | now[number] | {"charge": self._charge}
+        self.closed = self.closed - opened | closed
 
     def _islands(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Pieces that lost or found a contact, by their number; the collector's is 1."""

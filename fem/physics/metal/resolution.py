@@ -1,4 +1,4 @@
-"""Warnings of growing metal: cells too wide for its front, closed pores, metal on a separator."""
+"""Warnings of growing metal: cells too wide for its front, metal on a separator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fem.compat import MPI
-from fem.physics.metal.ledger import MetalLedger
+from fem.physics.metal.metal import Metal
 from fem.system.part import Observer
 from fem.system.system import System
 from fem.values.units import shown_length, shown_point
@@ -25,15 +25,15 @@ class Resolution(Observer):
     """Looks at the mesh where metal may start and where its front is.
 
     Args:
-        ledger: the metal's books.
+        metal: that grows.
         starts: surfaces on which metal may start, with their `walls` and `faces`.
     """
 
     needs: tuple[str, ...] = ("xi", "ions")
     provides: tuple[str, ...] = ()
 
-    def __init__(self, ledger: MetalLedger, starts: Sequence[Any]):
-        self.ledger, self.metal, self.starts = ledger, ledger.metal, starts
+    def __init__(self, metal: Metal, starts: Sequence[Any]):
+        self.metal, self.starts = metal, starts
 
     def declare(self, s: System) -> None:
         """Add nothing."""
@@ -46,7 +46,6 @@ class Resolution(Observer):
         """Warnings of the mesh, and at the end of the run of the metal, too (collective)."""
         yield from self._wide_cells(walls=not closely)
         if closely:
-            yield from self._closed_pores()
             yield from self._at_separator()
 
     def _wide_cells(self, walls: bool) -> Iterator[tuple[str, str]]:
@@ -74,17 +73,6 @@ class Resolution(Observer):
                 f"{shown_length(worst, 3)}, above interface_width/2 = {half}: it is not "
                 f"resolved; take geometry sizes (size, size_wall) of {half}, or a larger "
                 "growth.interface_width"
-            )
-
-    def _closed_pores(self) -> Iterator[tuple[str, str]]:
-        """Number of closed pores, and the place of the largest."""
-        voids = [*self.ledger.voids().values()]
-        if voids:
-            place = max(voids, key=lambda void: float(void["volume"]))["place"]
-            yield "closed pores", (
-                f"{len(voids)} closed pore{'s' if len(voids) > 1 else ''}, the largest at "
-                f"{shown_point(place)}: no ions get in or out, so "
-                "nothing grows there"
             )
 
     def _at_separator(self) -> Iterator[tuple[str, str]]:

@@ -52,6 +52,7 @@ class Voids:
 
     Attributes:
         late: numbers of those found while metal dissolves, which closes nothing: rests of seams.
+            Those that are there from the start are not among them.
     """
 
     def __init__(self, s: System, unknown: Unknown, width: float):
@@ -88,7 +89,7 @@ class Voids:
         if not count:
             return
         number, fresh = self._numbers(part, count, before)
-        self.late = self.late - fresh | (fresh if dissolves else set())
+        self.late = self.late - fresh | (fresh if dissolves and self.s.t > 0.0 else set())
         self.number.x.array[:] = number[part]
         self._take_front(xi)
 
@@ -168,6 +169,16 @@ class Voids:
             chosen[closer], best[closer] = k, away[closer]
         number[tails] = chosen
         self.number.x.scatter_forward()
+
+    def opened(self, before: Array) -> set[int]:
+        """Voids of an earlier state that are open now, in part at least (collective).
+
+        Args:
+            before: `number` of the owned nodes then.
+        """
+        pore = (self.unknown.owned < 0.5) & (self.number.x.array[: self.n] == 0.0)
+        numbers = np.unique(np.rint(before[pore & (before > 0.5)]).astype(np.int64)).tolist()
+        return {number for some in self.comm.allgather(numbers) for number in some}
 
     def found(self, volumes: Array) -> dict[int, dict[str, Any]]:
         """The voids by number, with `volume` (where xi < 1/2, m3) and `place` (collective).

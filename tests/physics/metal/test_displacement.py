@@ -343,7 +343,7 @@ def test_salt_in_a_closed_pore_rests() -> None:
 
 
 def test_a_closed_pore_is_told(tmp_path: Path) -> None:
-    """A bubble of 3 um in metal; without it no warning (all other cells here)."""
+    """A bubble of 2.4 um drawn in metal; without it no warning (all other cells here)."""
     shape = {"expression": "y + min(h - y, sqrt((x - a)^2 + (y - b)^2) - r)", "unit": "m",
              "h": "10 um", "a": "1.5 um", "b": "4 um", "r": "1.2 um"}  # fmt: skip
     case = cell({
@@ -353,7 +353,11 @@ def test_a_closed_pore_is_told(tmp_path: Path) -> None:
     })  # fmt: skip
     case.run(tmp_path / "r")
     found = [text for text in Result(tmp_path / "r").summary["warnings"] if "closed pore" in text]
-    assert len(found) == 1 and found[0].startswith("1 closed pore, the largest at (")
+    assert len(found) == 1 and ": 1 closed pore, the largest at (" in found[0]
+    void = Result(tmp_path / "r").summary["events"][0]
+    assert (void["event"], void["t"], void["charge"]) == ("void", 0.0, 0.0)
+    assert void["volume"] == pytest.approx(np.pi * 1.2e-6**2, rel=0.03)
+    assert void["place"] == pytest.approx([1.5e-6, 4e-6], abs=1e-7)
 
 
 def test_thick_metal_goes_on_growing(tmp_path: Path) -> None:

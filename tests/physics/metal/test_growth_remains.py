@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from fem.compat import MPI
 from fem.physics.metal.events import MetalEvents
+from fem.system.part import Event
 from tests.verification.fronts import (
     FLOOR,
     UM,
@@ -272,7 +273,7 @@ def closing(comm: MPI.Comm = MPI.COMM_WORLD, end: float = 6.0) -> list[dict[str,
         out.append({
             "way": way, "voids": list(books.stock.voids().items()), "low": low, "high": high,
             "metal": growth.volume / UM**2,
-            "events": [event.numbers for event in watch.events() if event.name == "void"],
+            "events": [e.numbers for e in watch.events() if isinstance(e, Event)],
         })  # fmt: skip
     return out[-4:]
 
@@ -364,8 +365,62 @@ def test_a_pocket_in_the_front_of_a_void_has_a_number_of_its_own():
     voids.update(xi.value.x.array, True, False)
     assert voids.number.x.array[pocket] == 0  # the rest of a seam is no void while metal plates
     assert xi.value.x.array[pocket] == pytest.approx(0.3, abs=0.01)
+    growth.s.time.t = 1.0  # later than the start, whose pores are events
     voids.update(xi.value.x.array, True, True)
     assert voids.number.x.array[[void, pocket]].tolist() == [1, 2] and voids.late == {2}
+
+
+def drawn(comm: MPI.Comm) -> list[list[tuple[str, dict[str, Any]]]]:
+    """Events of a bubble of radius 6 at 12 in metal up to 30.
+
+    At the start, after a step, and after one from a state with a channel from the bubble to the
+    top.
+    """
+
+    def metal(x: Array) -> Array:
+        hole = profile(np.hypot(x[0], x[1] - 12 * UM) - 6 * UM, UM)
+        return profile(x[1] - 30 * UM, UM) * (1.0 - hole)
+
+    growth = cell(metal, 12.0, 40.0, comm=comm)
+    books, s, xi = growth.books(), growth.s, growth.xi
+    watch = MetalEvents(books.stock)
+    watch.declare(s)
+    watch.begin()
+    growth.rest(voltage=ETA)
+    found = [[*watch.first_events()]]
+    for opens in (False, True):
+        if opens:
+            x, y, _ = xi.space.tabulate_dof_coordinates().T / UM
+            xi.value.x.array[(x < 3.1) & (y > 12.0)] = 0.0
+            s.remember()
+        growth.step(0.1 * UM / V)
+        books.stock.measure_pieces(1.0)
+        found.append([*watch.events()])
+    return [[(e.name, {**e.numbers}) for e in some if isinstance(e, Event)] for some in found]
+
+
+def test_a_pore_that_is_closed_from_the_start_is_an_event_and_its_opening_too(mpirun):
+    """With the volume and the place of the half disc drawn, on two ranks, too."""
+    first, between, last = drawn(MPI.COMM_SELF)
+    (closed,), (opened,) = first, last
+    assert (closed[0], between, opened[0]) == ("void", [], "opened")
+    assert closed[1]["void"] == opened[1]["void"] == 1
+    volume, place = closed[1]["volume"] / UM**2, np.array(closed[1]["place"]) / UM
+    print("drawn", volume / (18 * np.pi) - 1, place, opened[1])
+    assert volume == pytest.approx(18.0 * np.pi, rel=0.03)
+    assert place == pytest.approx([24.0 / (3.0 * np.pi), 12.0], abs=0.1)
+    assert opened[1]["volume"] == pytest.approx(closed[1]["volume"], rel=0.02)
+    two = mpirun(2, drawn_on_all)
+    for (name, more), (other, known) in zip([closed, opened], [*two[0], *two[2]], strict=True):
+        assert (name, more["void"]) == (other, known["void"])
+        assert known["volume"] == pytest.approx(more["volume"], rel=1e-9)
+        np.testing.assert_allclose(known["place"], more["place"], rtol=1e-9)
+    assert not two[1]
+
+
+def drawn_on_all(*_: Any) -> list[list[tuple[str, dict[str, Any]]]]:
+    """The drawn bubble on all ranks."""
+    return drawn(MPI.COMM_WORLD)
 
 
 def _in_pocket(growth: Growth) -> Any:
