@@ -11,9 +11,11 @@ from typing import Any
 from geometries.files.cache import CACHE_VERSION, once
 from geometries.registry import resolve
 
-#: Families that draw places at random -> what places and does no more, as "module:function".
+#: Families that draw places at random, or read a file -> what does that and no more, as
+#: "module:function".
 PLACES = {
     "fibre_mat": "fibre_mat:check_place",
+    "image": "image:read",
     "aligned_channels": "aligned_channels:check_place",
     "lamella": "lamella:stack",
     **dict.fromkeys(("grid", "particle_bed", "pore_array", "stack", "whiskers"), "layered:placed"),
@@ -21,7 +23,7 @@ PLACES = {
 
 
 def check_place(family: str, checked: Any) -> None:
-    """Place what a family draws at random, without a mesh; nothing of other families.
+    """Place what a family draws at random, or read its file, without a mesh; else nothing.
 
     Args:
         family: name of the family.

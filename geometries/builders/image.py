@@ -157,7 +157,7 @@ def build(p: Image) -> Built:
     """
     from scipy.ndimage import gaussian_filter, map_coordinates
 
-    labels = _labels(p)
+    labels = read(p)
     dim = labels.ndim
     edges = p.edges(dim)
     present = sorted(dict.fromkeys(p.regions.values()))
@@ -214,8 +214,12 @@ def _open(phases: Labels, present: list[str]) -> NDArray[np.bool_]:
     return np.isin(body, reached)
 
 
-def _labels(p: Image) -> Labels:
-    """The labels with axes x, (y,) z upwards."""
+def read(p: Image) -> Labels:
+    """The labels with axes x, (y,) z upwards.
+
+    Raises:
+        CaseError: the file is damaged, or labels and regions do not match.
+    """
     try:
         array = pictures.values(Path(p.file))
     except ValueError as error:  # the pages of a damaged stack

@@ -12,7 +12,9 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
+from geometries.building import check_place
 from geometries.files import pictures
+from geometries.registry import resolve
 
 A = (np.arange(24 * 30).reshape(24, 30) % 5 * 50).astype(np.uint8)  # 0 50 100 150 200
 BITS = A > 60
@@ -220,6 +222,15 @@ def test_labels_and_regions_match(
                                    "regions": regions, **more}, tmp_path / "out")
     for line in message:
         assert line in str(caught.value)
+
+
+def test_labels_without_a_region_are_found_by_check(tmp_path: Path) -> None:
+    """A mask of 0 and 255 for regions 0 and 1: it is read, with the words of a run."""
+    np.save(tmp_path / "a.npy", np.where(A > 0, 255, 0).astype(np.uint8))
+    mask = {"file": str(tmp_path / "a.npy"), "voxel": "1 um",
+            "regions": {0: "electrolyte", 1: "host_a"}}
+    with pytest.raises(CaseError, match=r"label 255 has no region; .* found: 0, 255"):
+        check_place("image", resolve("image", mask))
 
 
 @pytest.mark.parametrize(("shape", "message"), [

@@ -23,6 +23,8 @@ __all__ = [
 Share = Annotated[float, Quantity("", gt=0, lt=1)]
 ShareInSpace = Annotated[Property, PropertyOf("", PLACE_VARIABLES, ge=0, le=1)]
 
+#: Depths at which the distance of pores is taken, both ends of a layer among them.
+DEPTHS = 65
 #: Conductivity of a skeleton, S/m, below which it counts as an insulator: current then ends within
 #: nanometres of what feeds it.
 INSULATING = 1e-8
@@ -178,8 +180,10 @@ def notes(sections: Mapping[str, Any]) -> Iterator[str]:
 def _layers(sections: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
     """Name, thickness and distance of pores, m, of hosts that are layers of a planar cell.
 
-    Only of those whose distance is the same all over.
+    Only of those whose distance follows from their depth, if it is not the same all over.
     """
+    import numpy as np
+
     from fem.case.geometry import layers_of
 
     averaged, regions = sections.get("averaged"), sections.get("regions") or {}
@@ -190,34 +194,40 @@ def _layers(sections: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
     for name, thickness in layers_of(sections):
         spans[name] = spans.get(name, (height, height))[0], height + thickness
         height += thickness
+    top = max((spans[n][1] for n in spans if n.startswith("host_")), default=height)
     for name, (low, high) in spans.items():
         entries = [e for glob, e in averaged.regions.items() if fnmatchcase(name, glob)]
         filled = [r for glob, r in regions.items() if fnmatchcase(name, glob)]
         if len(entries) == len(filled) == 1:
-            apart = _apart(entries[0], filled[0])
+            depth = top - np.linspace(low, high, DEPTHS)
+            apart = _apart(entries[0], filled[0], depth)
             if apart is not None:
                 yield name, high - low, apart
 
 
-def _apart(entry: AveragedRegion, region: Any) -> float | None:
-    """Distance of pores of a host, m; None where it is not one number."""
+def _apart(entry: AveragedRegion, region: Any, depth: Any) -> float | None:
+    """Largest distance of pores of a host, m; None where it depends on more than depth, m."""
     if entry.pore_distance is not None:
         return entry.pore_distance
     surface, metal = entry.surface, entry.metal or 0.0
     values = (region.porosity, metal, entry.host_fraction, surface.radius, surface.area)
     if region.porosity is None or surface.law == "table" or any(_law("", surface)):
         return None
-    if any(map(varies, filter(None, values))):
-        return None
-    pores = number(region.porosity) + number(metal)
-    if not 0.0 < pores < 1.0:
+    if any({*getattr(v, "variables", ())} - {"depth"} for v in values):
         return None
     import numpy as np
 
-    host = 1.0 - pores if entry.host_fraction is None else number(entry.host_fraction)
-    radius, area = (0.0 if v is None else number(v) for v in (surface.radius, surface.area))
-    given = Given(np.array(pores), np.array(host), np.array(radius), np.array(area))
-    return float(distance(surface.law, given))
+    def at(value: Any) -> Any:
+        if value is None or not varies(value):
+            return np.full(len(depth), 0.0 if value is None else number(value))
+        return np.asarray(value.at(depth=depth), dtype=float)
+
+    pores = at(region.porosity) + at(metal)
+    if not 0.0 < pores.min() <= pores.max() < 1.0:
+        return None
+    host = 1.0 - pores if entry.host_fraction is None else at(entry.host_fraction)
+    given = Given(pores, host, at(surface.radius), at(surface.area))
+    return float(np.max(distance(surface.law, given)))
 
 
 def _law(path: str, surface: Surface) -> Iterator[str]:
