@@ -16,7 +16,7 @@ from fem.case.geometry import geometry_parameters
 from fem.case.protocol import Cycle, Hold, Pulse
 from fem.case.tables import STUDIES
 from fem.values.properties import Along, Constant, Property
-from fem.values.units import format_quantity
+from fem.values.units import format_quantity, shown_quantity
 
 if TYPE_CHECKING:
     pass
@@ -89,8 +89,7 @@ def _foretold(case: Case) -> Iterator[str]:
     for name, value in estimates(case).items():
         unit = declared[name].unit
         parts = value.items() if isinstance(value, dict) else [("", value)]
-        shown = ", ".join(f"{part} {format_quantity(float(f'{v:.4g}'), unit)}".strip()
-                          for part, v in parts)
+        shown = ", ".join(f"{part} {shown_quantity(v, unit)}".strip() for part, v in parts)
         yield f"  estimate   {name} {shown}: {declared[name].doc}"
 
 

@@ -218,6 +218,19 @@ def format_quantity(value: float, unit: str) -> str:
     return plain
 
 
+def shown_quantity(value: float, unit: str, digits: int = 4) -> str:
+    """Write a rounded SI value for people: ``shown_quantity(1108123.0, "s") == "307.8 h"``.
+
+    It is rounded in the unit that is shown; `format_quantity` shows a friendlier unit only if it
+    loses nothing.
+    """
+    for k, (name, factor) in enumerate(_FRIENDLY.get(unit, ())):
+        number = abs(value) / factor
+        if 1.0 <= number and (number < 1000.0 or k == 0):  # the first is the largest
+            return f"{value / factor:.{digits}g} {name}"
+    return format_quantity(float(f"{value:.{digits}g}"), unit)
+
+
 def shown_length(length: float, digits: int = 6) -> str:
     """Write a length in m as users would, rounded: ``shown_length(1.1e-4) == "110 um"``."""
     return format_quantity(float(f"{length:.{digits}g}"), "m")

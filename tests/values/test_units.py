@@ -144,6 +144,16 @@ def test_quantities_are_shown_in_the_units_of_the_field(value: float, unit: str,
     assert format_quantity(value, unit) == text
 
 
+@pytest.mark.parametrize(("value", "unit", "text"), [
+    (1108123.0, "s", "307.8 h"), (7.2e6, "s", "2000 h"), (600.0, "s", "10 min"),
+    (1000.0 / 3.0, "s", "5.556 min"), (0.5, "s", "500 ms"), (1.23456e-5, "m", "12.35 um"),
+    (18000.0, "C/m^2", "0.5 mAh/cm^2"), (-12.3456, "A/m^2", "-1.235 mA/cm^2"), (0.0, "V", "0 V"),
+    (0.123456, "", "0.1235"),
+])  # fmt: skip
+def test_rounded_quantities_keep_the_unit_users_take(value: float, unit: str, text: str) -> None:
+    assert units.shown_quantity(value, unit) == text
+
+
 @pytest.mark.parametrize(
     ("text", "value"), [("30 um", 3e-5), (3, 3.0), ("25 degC", 298.15), ("2", 2)]
 )
