@@ -17,6 +17,12 @@ from fem.values.units import parse_any
 
 __all__ = ["draw_sweep"]
 
+#: Words for numbers along an axis; others stand under their names in the table.
+WORDS = {
+    "metrics.bottom_up": "bottom-up index B\n(-1: separator, 1: collector)",
+    "metrics.max_mean": "largest over mean current density",
+    "current_density": "current density",
+}
 #: Numbers that are drawn by themselves, if rows have them; with a voltage imposed the second ones.
 DRAWN = ("metrics.bottom_up", "voltage", "metrics.max_mean")
 DRAWN_HELD = ("metrics.bottom_up", "current_density", "charge", "metrics.max_mean")
@@ -92,7 +98,7 @@ def _scattered(rows: Any, paths: Sequence[str], name: str) -> Any:
         ax.set_xlabel(_label(path, unit))
         ax.grid(True)
         if k == 0:
-            ax.set_ylabel(_label(name, with_own().unit(name)))
+            ax.set_ylabel(_label(WORDS.get(name, name), with_own().unit(name)))
     return figure
 
 
@@ -140,7 +146,7 @@ def _line(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name:
                 label="failed")
         ax.legend()
     ax.set_xlabel(_label(path, _unit(axes[path][0])))
-    ax.set_ylabel(_label(name, with_own().unit(name)))
+    ax.set_ylabel(_label(WORDS.get(name, name), with_own().unit(name)))
     ax.grid(True)
     return figure
 
@@ -181,5 +187,5 @@ def _map(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name: 
     ax.set_xlabel(px)
     ax.set_ylabel(py)
     ax.tick_params(color=FAINT)
-    figure.colorbar(drawn, ax=ax).set_label(_label(name, with_own().unit(name)))
+    figure.colorbar(drawn, ax=ax).set_label(_label(WORDS.get(name, name), with_own().unit(name)))
     return figure

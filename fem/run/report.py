@@ -25,7 +25,7 @@ from fem.post.split import LOOKS
 from fem.post.spread import rests
 from fem.post.style import show_time
 from fem.results.result import Result
-from fem.run.why import titled
+from fem.run.why import meanings, titled
 
 __all__ = ["answer", "report"]
 
@@ -80,7 +80,7 @@ def _content(result: Result) -> dict[str, Any]:
         "notes": case.notes,
         "answer": answer(result),
         "warnings": summary.get("warnings", []),
-        "why": _why(result.folder), "titled": titled,
+        "why": _why(result.folder), "titled": titled, "meanings": meanings,
         "parts": _parts(parts, voltage),
         "when": when,
         "metrics": [

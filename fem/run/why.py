@@ -362,9 +362,19 @@ def titled(metric: str) -> str:
     return f"{metric} ({unit})" if unit else metric
 
 
+def meanings(metrics: Sequence[str]) -> Iterator[str]:
+    """Lines on metrics under a short name: their name in a summary, and its meaning."""
+    known = with_own().metrics
+    for metric in metrics:
+        group, _, name = METRICS.get(metric, "").partition(".")
+        if group == "metrics" and name in known:
+            yield f"{metric} is {name}: {known[name].doc}"
+
+
 def table(answer: Mapping[str, Any]) -> Iterator[str]:
     """The answer as lines of text."""
     yield answer["method"]
+    yield from meanings(answer["metrics"])
     rows = [["ingredient", *map(titled, answer["metrics"])]]
     rows += [[r["name"], *(r["effects"][m] for m in answer["metrics"])] for r in answer["rows"]]
     for what in ("all", "none"):

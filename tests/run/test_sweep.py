@@ -15,7 +15,7 @@ from matplotlib.image import imread
 from fem import Case
 from fem.base.errors import CaseError
 from fem.cli.main import main
-from fem.post.sweep import _in, _label, _unit, draw_sweep
+from fem.post.sweep import DRAWN, DRAWN_HELD, WORDS, _in, _label, _unit, draw_sweep
 from fem.run import sweep as module
 from fem.run.sweep import axes_of, gather, latin, left, points, ranges_of, share
 from tests.verification.cells import PLAIN, case
@@ -178,3 +178,4 @@ def test_axes_have_the_unit_that_values_were_given_in() -> None:
     assert _in(_unit("25 degC"), "308.15 K") == pytest.approx(35.0)  # a zero of its own
     assert _in(_unit("0.5"), "0.7") == 0.7
     assert _label("x", "mA/cm^2") == "x (mA/cm²)" and _label("x", "") == "x"
+    assert WORDS.keys() <= {*DRAWN, *DRAWN_HELD}

@@ -285,4 +285,6 @@ def test_pairs_that_act_on_each_other_are_said() -> None:
                  {"name": n, "effects": {"B": "+1 (+1)"}} for n in ("barriers", "kinetics")]}
     pairs = [{"pair": ["barriers", "kinetics"], "numbers": {"B": -0.3}}]
     assert "  barriers and kinetics: B -0.3" in [*table(found | {"pairs": pairs})]
-    assert "no pair acts on each other beyond the error" in [*table(found | {"pairs": []})]
+    lines = [*table(found | {"pairs": []})]
+    assert "no pair acts on each other beyond the error" in lines
+    assert lines[1].startswith("B is bottom_up: B = 2 <d>/H - 1 of the metal")
