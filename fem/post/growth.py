@@ -112,10 +112,12 @@ def legend(result: Result, t: float | None, names: tuple[str, ...] = ()) -> list
         notes.append("insulators sand")
     if not names or (growing and names == (phase_of(result),)):  # in 2D a colour bar tells the rest
         shown = _some_times(result, PANELS_3D if solid else PANELS) if t is None else (t,)
+        there = solid and any(_has_metal(result, now) for now in shown)
         dead = any(_has_dead(result, now) for now in shown)
-        notes += ["metal blue"] * solid + ["cut-off metal red"] * dead
+        notes += ["metal blue"] * there + ["cut-off metal red"] * dead
     elif growing and not conductors and not (solid and media == {"wall"}):
-        notes += ["metal blue"] + ["cut-off metal red"] * _has_dead(result, t)
+        notes += ["metal blue"] * _has_metal(result, t)
+        notes += ["cut-off metal red"] * _has_dead(result, t)
     return [", ".join(notes)] if notes else []
 
 
@@ -123,6 +125,11 @@ def _cut_off(result: Result, t: float | None) -> Any:
     """Share of metal without electronic contact at nodes of the block `metal`."""
     xi, name = phase_field_at(result, t, "metal"), cut_off_of(result)
     return xi * (result.array(name, t, "metal") if name else 0.0)
+
+
+def _has_metal(result: Result, t: float | None) -> bool:
+    """True if metal is drawn: its body ends at xi = 1/2."""
+    return bool(phase_field_at(result, t, "metal").max() > 0.5)
 
 
 def _has_dead(result: Result, t: float | None) -> bool:

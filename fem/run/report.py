@@ -97,7 +97,7 @@ def _content(result: Result) -> dict[str, Any]:
         "limit": f"{case.solver.closure_limit:.0e}",
         "closures": [(n, f"{v:.1e}", registry.columns[n].doc if n in registry.columns else "")
                      for n, v in closures.items()],
-        "mesh": list(_mesh(result)),
+        "mesh": list(_mesh(result, case)),
         "assumed": [(f"{kind} {who}", datum, given, source)
                     for kind, who, datum, given, _, source, state in materials
                     if state == "assumed"],
@@ -178,13 +178,17 @@ def _why(folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _mesh(result: Result) -> Iterator[tuple[str, str]]:
+def _mesh(result: Result, case: Case) -> Iterator[tuple[str, str]]:
     """Facts about the mesh and about what the run took."""
     path, summary = result.folder / "mesh.json", result.summary
     mesh = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    for name in ("family", "dimension", "cells", "nodes", "quality_min", "floating_solids"):
+    for name in ("family", "dimension", "cells", "nodes", "quality_min"):
         if name in mesh:
             yield name, str(mesh[name])
+    if floating := mesh.get("floating_solids"):
+        joined = any(r.connected or r.bridge_sigma is not None for r in case.regions.values())
+        yield "solid bodies off the collector", (
+            f"{floating}" + " in the plane; they join outside it" * joined)
     if "regions" in mesh:
         yield "regions", ", ".join(mesh["regions"])
     if "porosity" in mesh:

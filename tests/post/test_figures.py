@@ -408,6 +408,15 @@ def test_a_caption_names_cut_off_metal_where_there_is_some(dead: float, tmp_path
         assert "host grey" in message and ("cut-off metal red" in message) == bool(dead)
 
 
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("height", [-20 * UM, 20 * UM])
+def test_a_caption_names_metal_where_there_is_some(height: float, dim: int, tmp_path: Path) -> None:
+    result = Result(grown(tmp_path, dim, height))
+    for names in (("c",), ()) if dim == 3 else (("c",),):  # in 2D a colour bar tells the metal
+        message = str(figures.growth.legend(result, None, names))
+        assert "host grey" in message and ("metal blue" in message) == (height > 0.0)
+
+
 def test_a_potential_is_shown_where_electrons_flow(grown_folder):
     """In the host and the metal, not in the pores above, which have a phi_s as well."""
     result = Result(grown_folder)

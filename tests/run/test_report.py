@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,8 @@ from fem import Case
 from fem.base.errors import CaseError
 from fem.contract.physics import VOLTAGE_PARTS
 from fem.post.split import LOOKS
-from fem.run.report import _with_current, answer, report
+from fem.results.result import Result
+from fem.run.report import _mesh, _with_current, answer, report
 from tests.verification.cells import PLAIN, case, kinetics
 
 #: What a page on its own may not ask for.
@@ -41,6 +43,18 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.said.append(" ".join(data.split()))
+
+
+def test_bodies_off_the_collector_are_said_to_join_outside_the_plane(tmp_path: Path) -> None:
+    (tmp_path / "series.csv").write_text("t [s]\n")
+    result = Result(tmp_path)
+    for floating, joined, words in ((0, True, None), (44, False, "44"),
+                                    (44, True, "44 in the plane; they join outside it")):
+        (tmp_path / "mesh.json").write_text(json.dumps({"floating_solids": floating}))
+        region = SimpleNamespace(connected=joined, bridge_sigma=None)
+        of: Any = SimpleNamespace(regions={"host_a": region})
+        rows = dict(_mesh(result, of))
+        assert rows.get("solid bodies off the collector") == words
 
 
 def test_a_page_that_says_all_and_needs_no_network(tmp_path: Path) -> None:
