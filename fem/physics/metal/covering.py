@@ -16,9 +16,12 @@ the step, in strides of its own, at the mean eta of the step,
     dq_w/dt = -i_w(eta_m + eta_nuc exp(-q_w/q_cov)),    eta_m = (eta(t) + eta(t + dt))/2,
 
 and the barrier is a function of the eta that Newton's method looks for: the more negative, the less
-is left of it. This is of second order in the change of eta, and exact while eta stands still. What
-the curvature of eta in time would change in the barrier, in units of RT/F, is a local error of the
-step as those of the fields are.
+is left of it. This is of second order in the change of eta, and exact while eta stands still.
+
+Two changes of the barrier, in units of RT/F, are local errors of the step as those of the fields
+are: what the curvature of eta in time would change; and what the charge would that the step counts
+as metal, by its formula from i_w at its end. While the barrier falls at a voltage that is held the
+two charges differ, and the front says nothing yet: q_cov is some 1e-3 lambda of metal.
 """
 
 from __future__ import annotations
@@ -76,10 +79,11 @@ class Covering:
         self.metal, self.barriers = metal, barriers
 
     def declare(self, s: System) -> None:
-        """Charge, coverage, phi_s - phi_l and its slope at the nodes of each surface, kept."""
+        """Charge and its last gain, coverage, phi_s - phi_l and its slope at nodes, all kept."""
         part = s.unknowns["xi"].part
         self.charge = {b.name: s.memory(f"q_{b.name}", part) for b in self.barriers}
         self.covered = {b.name: s.memory(f"covered_{b.name}", part) for b in self.barriers}
+        self.gained = {b.name: s.memory(f"gained_{b.name}", part) for b in self.barriers}
         self.eta = {b.name: s.memory(f"eta_{b.name}", part) for b in self.barriers}
         self.slope = {b.name: s.memory(f"slope_{b.name}", part) for b in self.barriers}
         self.clock = s.charges["covering.clock"] = np.array([-1.0])
@@ -105,8 +109,8 @@ class Covering:
         self.clock[0] = s.t
         for b, wall, eta_nuc, _ in self.parts:
             node = wall.nodes["xi"]
-            kept = self.charge[b.name], self.eta[b.name], self.slope[b.name]
-            charge, before, slope = (f.x.array[node] for f in kept)
+            kept = [f[b.name] for f in (self.charge, self.gained, self.eta, self.slope)]
+            charge, gained, before, slope = (f.x.array[node] for f in kept)
             eta = wall.drop_before()
             there = self._of_metal(s.unknowns["xi"].old[0].x.array[node])
             if first:  # metal of the start, or what the run has covered that this one goes on from
@@ -116,11 +120,12 @@ class Covering:
                 charge = np.where(new, there, np.minimum(taken_over, there))
             elif passed:
                 middle, c = 0.5 * (before + eta), self._concentration(wall)
-                charge = self._plated(b, wall, eta_nuc, charge, middle, passed, c)
-                charge, slope = np.minimum(charge, there), (eta - before) / passed
+                plated = self._plated(b, wall, eta_nuc, charge, middle, passed, c)
+                gained, charge = plated - charge, np.minimum(plated, there)
+                slope = (eta - before) / passed
             if s.time.history == 1:  # a jump: the potentials before it say nothing
                 slope = np.zeros_like(eta)
-            for memory, values in zip(kept, (charge, eta, slope), strict=True):
+            for memory, values in zip(kept, (charge, gained, eta, slope), strict=True):
                 memory.x.array[node] = values
             self.covered[b.name].x.array[node] = _coverage(b, charge)
             wall.shifts[CAUSE] = self._barrier(b, wall, eta_nuc, charge, eta)
@@ -137,7 +142,9 @@ class Covering:
         return shift
 
     def gap(self) -> float:
-        """Change of barriers by the curvature of eta in time, over RT/F (collective).
+        """Change of barriers by what a step leaves out, over RT/F (collective).
+
+        The larger of two at each node, by the curvature of eta and by the metal that is counted.
 
         The mean of a parabola over a step is that of its ends less dt^2/12 of its curvature. It is
         the mean over all wall that forgets a barrier, not the root mean square: a barrier is there
@@ -160,11 +167,19 @@ class Covering:
             there = self._of_metal(s.unknowns["xi"].value.x.array[node])
             covered, other = (_coverage(b, np.minimum(q, there)) for q in (plated, curved))
             self.covered[b.name].x.array[node] = covered
-            wrong = eta_nuc * (covered - other)
+            counted = np.maximum(charge + self._counted(b, wall), 0.0)
+            miscounted = _coverage(b, counted) - _coverage(b, plated)
+            wrong = eta_nuc * np.maximum(np.abs(covered - other), np.abs(miscounted))
             plates = (plated > charge) | (curved > charge)
-            local += size[plates] @ np.abs(wrong[plates]), size.sum()
+            local += size[plates] @ wrong[plates], size.sum()
         mean, whole = s.domain.comm.allreduce(local, op=MPI.SUM)
         return float(mean / whole * FARADAY / (GAS_CONSTANT * float(s.temperature)))
+
+    def _counted(self, b: Barrier, wall: NodalReaction) -> Array:
+        """Charge that the formula of the step adds to a wall that was right before, C/m2."""
+        new, _, first = self.s.time.now()
+        gained = self.gained[b.name].x.array[wall.nodes["xi"]]
+        return np.asarray((first * gained - wall.density()) / new)
 
     def _plated(
         self, b: Barrier, wall: NodalReaction, eta_nuc: Array, charge: Array, eta: Array,

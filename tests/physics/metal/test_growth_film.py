@@ -240,6 +240,25 @@ def test_the_tolerance_holds_the_covering(tolerance, most):
     assert max(errors) <= most
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4])
+def test_the_tolerance_holds_the_metal_of_a_bare_wall(tolerance):
+    """At a voltage that is held, from a first step of 5 s that is far too long.
+
+    Against dq/dt = -i_w(q), to 3.5 q_cov: within twice the tolerance. q_cov is 0.03 % of lambda, so
+    the front says nothing: by the front alone it is two steps and 37 % too much at any tolerance.
+    """
+    width, eta, eta_nuc, q_cov, end = 10 * UM, -0.045, 0.044, 20.0, 8.0
+    exact = charge_of_a_wall(eta, eta_nuc, q_cov, end)
+    growth, taken = forgetful(width, eta, eta_nuc, q_cov), 0
+    stepper = growth.stepper(5.0, tolerance)
+    while growth.s.t < end * (1 - 1e-12):
+        assert stepper.advance(lambda t: Control(None), growth.scale, end - growth.s.t)
+        taken += 1
+    error = growth.volume / width / PER_CHARGE / exact - 1.0
+    print("metal of a bare wall, tolerance, steps, error", tolerance, taken, error)
+    assert abs(error) <= 2.0 * tolerance
+
+
 @pytest.mark.full
 def test_the_covering_does_not_multiply_steps(tmp_path, monkeypatch, reached):
     """`host_fill`, half as fine and as wide, to 2 mAh/cm2: steps with and without its say."""
