@@ -105,6 +105,29 @@ def test_a_restart_goes_on_with_the_trend_of_errors(
     _same(tmp_path / "whole", tmp_path / "r", 0.0)
 
 
+def test_a_restart_knows_what_bare_walls_have_plated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metal covers a wall at a voltage that is held, where salt bounds what reacts."""
+    wall = {"surface": "collector", "i0": "0.5 mA/cm^2", "eta_nuc": "44 mV", "q_cov": "20 C/m^2"}
+    case = small(
+        study="growth",
+        geometry={"family": "planar", "length": "6 um", "width": "1 um", "size": "0.5 um"},
+        growth={"interface_width": "1 um"},
+        kinetics=[wall, {"surface": "metal", "i0": "0.5 mA/cm^2"}], collector={"material": "Cu"},
+        regions={},
+        protocol=[{"step": "hold", "voltage": "-50 mV", "duration": "20 s"}],
+        time={"dt0": "2 s", "tolerance": 0.01},
+    )
+    case.run(tmp_path / "whole")
+    _stop_after(monkeypatch, 5)
+    with pytest.raises(Interrupted):
+        case.run(tmp_path / "r")
+    monkeypatch.undo()
+    resume(tmp_path / "r")
+    _same(tmp_path / "whole", tmp_path / "r", 0.0)
+
+
 def test_a_damaged_checkpoint_falls_back(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,7 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI
 from fem.physics.metal.metal import Metal
 from fem.system.nodal import NodalReaction
+from fem.system.part import Observer
 from fem.system.system import System
 
 __all__ = ["Barrier", "Covering"]
@@ -65,7 +66,7 @@ class Barrier:
     q_cov: float
 
 
-class Covering:
+class Covering(Observer):
     """Follows what film walls have plated, and lowers their barriers.
 
     Args:
@@ -101,8 +102,22 @@ class Covering:
             eta_nuc = np.broadcast_to(b.eta_nuc(at), len(at))
             self.parts.append((b, wall, eta_nuc, wall.area.copy()))
 
+    def accept(self) -> None:
+        """Charges of walls after the last step, while what it reacted by is known."""
+        self._follow()
+
     def prepare(self) -> None:
-        """Charges of walls until now, and barriers that follow the step at hand."""
+        """Barriers that follow the step at hand."""
+        self._follow()
+        for b, wall, eta_nuc, _ in self.parts:
+            node = wall.nodes["xi"]
+            if self.s.time.history == 1:  # a jump: the potentials before it say nothing
+                self.slope[b.name].x.array[node] = 0.0
+            charge, eta = (f[b.name].x.array[node] for f in (self.charge, self.eta))
+            wall.shifts[CAUSE] = self._barrier(b, wall, eta_nuc, charge, eta)
+
+    def _follow(self) -> None:
+        """Bring what is kept of walls to the last accepted state."""
         s = self.s
         first = self.clock[0] < 0.0
         passed = 0.0 if first else s.t - self.clock[0]
@@ -123,12 +138,9 @@ class Covering:
                 plated = self._plated(b, wall, eta_nuc, charge, middle, passed, c)
                 gained, charge = plated - charge, np.minimum(plated, there)
                 slope = (eta - before) / passed
-            if s.time.history == 1:  # a jump: the potentials before it say nothing
-                slope = np.zeros_like(eta)
             for memory, values in zip(kept, (charge, gained, eta, slope), strict=True):
                 memory.x.array[node] = values
             self.covered[b.name].x.array[node] = _coverage(b, charge)
-            wall.shifts[CAUSE] = self._barrier(b, wall, eta_nuc, charge, eta)
 
     def _barrier(
         self, b: Barrier, wall: NodalReaction, eta_nuc: Array, charge: Array, eta: Array
