@@ -282,7 +282,7 @@ def test_warned(tmp_path: Path) -> None:
     case = column(L=80.0, cells=20, surface=FIBRES, kinetics={"eta_nuc": "10 mV"},
                   host={"nucleation_length": "0 um"}, protocol=[PLATE | {"duration": "1 s"}])
     said = " ".join(run(case, tmp_path / "r").summary["warnings"])
-    assert "nucleation_length: 0 um, less than two cells of 4 um" in said
+    assert "nucleation_length: 0 m, less than two cells of 4 um" in said
     assert "'host_mat' is 7.3 distances of pores thick; below 10 an average is coarse" in said
     assert "sigma of the skeleton of 'host_mat' was lowered to 1e+04 S/m" in said
 
