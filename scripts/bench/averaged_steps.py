@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench import command  # type: ignore[import-not-found]
 from bench.averaged_sweep import HOST  # type: ignore[import-not-found]
 from bench.laplace import pore_of, ratios, references  # type: ignore[import-not-found]
 from fem import Case
@@ -53,6 +54,7 @@ def main(dimension: int, cells: int, most: int) -> None:
         if comm.rank == 0:
             print(text, flush=True)
 
+    log(f"$ {command('averaged_steps', (dimension, cells, most), comm.size)}")
     case = block(dimension, cells)
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     model = build(case, domain)

@@ -7,7 +7,8 @@ tetrahedra. The other solve is what one would write with DOLFINx alone: both pot
 SNES, Newton to 1e-8 with MUMPS, kinetics at the Gauss points of walls. It holds the voltage that
 was found here, so the currents must agree but for walls, which are lumped here (1e-6). Fibres have
 the side reaction of bare walls in both; without it the currents would differ by 3e-5. Reading,
-meshing and forms are outside the times. Both in turn, CPU seconds, medians.
+meshing and forms are outside the times. Both in turn, CPU seconds, medians; the first line is the
+command that does the same again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import ufl
 
-import bench  # type: ignore[import-not-found]  # noqa: F401  (one thread)
+from bench import command  # type: ignore[import-not-found]  # (and one thread)
 from fem import Case
 from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import dfem, dpetsc
@@ -160,7 +161,8 @@ def ours(model: Model, start: dict[str, Any]) -> tuple[Any, float]:
 
 
 def main(size: float = 0.58, repeats: int = 3) -> None:
-    """Print both in turn, and the ratio of their medians."""
+    """Print the command, both in turn, and the ratio of their medians."""
+    print(f"$ {command('secondary', (f'{size:g}', repeats))}", flush=True)
     checked = Case.from_dict(case(size))
     domain = Domain.read(mesh_folder(checked))
     model = build(checked, domain)
