@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fem import Case
 from fem.base.errors import CaseError, Interrupted
 from fem.case.files import to_toml
 from fem.files import checkpoint
@@ -66,6 +67,18 @@ def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
     )
 
 
+def _stop_and_resume(
+    case: Case, folder: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run a case that a signal stops after some steps, and go on to its end."""
+    with monkeypatch.context() as patch:
+        _stop_after(patch, steps)
+        with pytest.raises(Interrupted, match=r"stopped by signal 10 at .*hostplate resume"):
+            case.run(folder)
+    assert not (folder / "summary.json").exists()
+    resume(folder)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that nobody disturbs."""
@@ -79,12 +92,7 @@ def test_serial_restart_is_bitwise(
     steps: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = small(**{name: LONG[name] for name in ("protocol", "time", "output")})
-    _stop_after(monkeypatch, steps)
-    with pytest.raises(Interrupted, match=r"stopped by signal 10 at .*hostplate resume"):
-        case.run(tmp_path / "r")
-    assert not (tmp_path / "r" / "summary.json").exists()
-    monkeypatch.undo()
-    resume(tmp_path / "r")
+    _stop_and_resume(case, tmp_path / "r", steps, monkeypatch)
     _same(whole, tmp_path / "r", 0.0)
 
 
@@ -97,11 +105,7 @@ def test_a_restart_goes_on_with_the_trend_of_errors(
         time={"dt0": "0.1 s", "tolerance": 1e-4},
     )
     case.run(tmp_path / "whole")
-    _stop_after(monkeypatch, 2)
-    with pytest.raises(Interrupted):
-        case.run(tmp_path / "r")
-    monkeypatch.undo()
-    resume(tmp_path / "r")
+    _stop_and_resume(case, tmp_path / "r", 2, monkeypatch)
     _same(tmp_path / "whole", tmp_path / "r", 0.0)
 
 
@@ -120,11 +124,7 @@ def test_a_restart_knows_what_bare_walls_have_plated(
         time={"dt0": "2 s", "tolerance": 0.01},
     )
     case.run(tmp_path / "whole")
-    _stop_after(monkeypatch, 5)
-    with pytest.raises(Interrupted):
-        case.run(tmp_path / "r")
-    monkeypatch.undo()
-    resume(tmp_path / "r")
+    _stop_and_resume(case, tmp_path / "r", 5, monkeypatch)
     _same(tmp_path / "whole", tmp_path / "r", 0.0)
 
 
