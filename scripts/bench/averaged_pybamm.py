@@ -27,6 +27,10 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench import command  # type: ignore[import-not-found]
+
 #: The job that is timed only.
 LONG = "long"
 #: Length, m, cells, area, 1/m, hours, D, m2/s, and tolerances, ours and PyBaMM's, by job.
@@ -170,6 +174,7 @@ def limit(found: dict[str, Any], of: str) -> Any:
 
 def main(other: str) -> None:
     """All jobs, after one that compiles what there is to compile."""
+    print(f"$ {command('averaged_pybamm', [other])}", flush=True)
     said = subprocess.run([other, __file__, "--theirs"], capture_output=True, text=True, check=True)
     reference = json.loads(said.stdout.splitlines()[-1])
     ours(LONG)

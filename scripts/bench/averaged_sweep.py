@@ -18,6 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench import command  # type: ignore[import-not-found]
 from fem import Case
 
 HOST: dict[str, Any] = {
@@ -63,6 +66,7 @@ def solved(case: Case) -> dict[str, Any]:
 
 def main(most: int) -> None:
     """One job and a sweep."""
+    print(f"$ {command('averaged_sweep', [most])}", flush=True)
     for radius, nuc in ((1.0, 0.0), (1.1, 10.0)):
         solved(host(0.1, radius, 0.9, 100.0, 1.5, nuc))  # compiles
     gc.collect()

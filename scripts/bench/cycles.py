@@ -1,20 +1,24 @@
 """Hundreds of cycles of a 1D cell: time, and memory on the way.
 
-    python -m scripts.bench.cycles results/cycles [CASE] [--cycles 500]
+    python scripts/bench/cycles.py results/cycles [CASE] [--cycles 500]
 
-By default case `anode_free_ledger`. Every time that another 50 cycles are over, CPU seconds so far
-and the largest resident memory so far are printed; memory that does not grow stays as it was after
-the first 50.
+By default case `anode_free_ledger`. The first line is the command that does the same again. Every
+time that another 50 cycles are over, CPU seconds so far and the largest resident memory so far are
+printed; memory that does not grow stays as it was after the first 50.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench import command  # type: ignore[import-not-found]
 from fem import Case
 from fem.run import in_time
 
@@ -51,6 +55,8 @@ def main() -> None:
     parser.add_argument("case", nargs="?", default="anode_free_ledger")
     parser.add_argument("--cycles", type=int, default=500)
     options = parser.parse_args()
+    arguments = options.folder, options.case, "--cycles", options.cycles
+    print(f"$ {command('cycles', arguments)}", flush=True)
     overrides = [f"protocol.0.cycles={options.cycles}", "output.figures=false"]
     case = Case.load(options.case, overrides=overrides)
     started = time.process_time()

@@ -1,11 +1,12 @@
 """A field map in 3D from start to closed result file: where the time goes.
 
-    mpiexec -n 2 python -m scripts.bench.field_map results/map [--cells 1e6] [--kind conduction]
+    mpirun -n 2 python scripts/bench/field_map.py results/map [--cells 1e6] [--kind conduction]
 
 A mat of copper fibres that float in an electrolyte. The first call builds and caches the mesh; the
-second has it, and all forms compiled, and is the one that counts. Printed are CPU seconds of the
-slowest rank and wall seconds of each share: start (Python and imports), read (the mesh), assemble
-(what fills the regions, submesh, matrix, solver), solve, measure, write.
+second has it, and all forms compiled, and is the one that counts. Printed are the command that does
+the same again, and CPU seconds of the slowest rank and wall seconds of each share: start (Python
+and imports), read (the mesh), assemble (what fills the regions, submesh, matrix, solver), solve,
+measure, write.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ import time
 STARTED = time.perf_counter(), time.process_time()
 
 import argparse  # noqa: E402
+import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench import command  # type: ignore[import-not-found]  # noqa: E402
 from fem import Case  # noqa: E402
 from fem.base.folder import claim_folder  # noqa: E402
 from fem.base.parallel import on_root  # noqa: E402
@@ -60,6 +65,10 @@ def main() -> None:
     parser.add_argument("--solver", default="auto")
     options = parser.parse_args()
     comm = MPI.COMM_WORLD
+    if comm.rank == 0:
+        arguments = (options.folder, "--cells", f"{options.cells:g}", "--kind", options.kind,
+                     "--solver", options.solver)  # fmt: skip
+        print(f"$ {command('field_map', arguments, comm.size)}", flush=True)
     marks: list[tuple[str, float, float]] = []
 
     def mark(what: str) -> None:
