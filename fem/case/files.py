@@ -106,6 +106,24 @@ def apply_override(data: dict[str, Any], assignment: str) -> None:
     set_path(data, path.strip(), _value(text.strip()))
 
 
+def as_override(value: Any) -> str:
+    """Text that `apply_override` reads as a value; texts are such already.
+
+    Raises:
+        CaseError: nothing in TOML says it, such as None.
+    """
+    import tomlkit
+
+    if isinstance(value, str):
+        return value
+    plain = value.tolist() if hasattr(value, "tolist") else value  # numpy's numbers and arrays
+    try:
+        return str(inline(plain).as_string())
+    except tomlkit.exceptions.ConvertError:
+        raise CaseError(f"{value!r} is no value of a case: texts, numbers, true or false, and "
+                        "lists and tables of them are") from None
+
+
 def set_path(data: dict[str, Any], path: str, value: Any) -> None:
     """Set (None: remove) the value at a dotted path; list entries by number from 0.
 

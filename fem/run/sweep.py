@@ -31,7 +31,7 @@ from typing import Any
 from fem.base.errors import CaseError, HostplateError, Interrupted
 from fem.base.folder import write_text
 from fem.case.case import Case
-from fem.case.files import apply_override, set_path
+from fem.case.files import apply_override, as_override, set_path
 from fem.results.comparison import numbers
 
 __all__ = ["axes_of", "gather", "latin", "points", "ranges_of", "share", "sweep"]
@@ -178,7 +178,8 @@ def sweep(
 
     Args:
         case: that is changed.
-        axes: path of an entry -> its values, as `--set` takes them.
+        axes: path of an entry -> its values: texts as `--set` takes them, or numbers, lists,
+            tables.
         folder: of the sweep.
         sample: points that are run with each combination of the axes, as `latin` gives them.
         jobs: processes at a time, which share the points of the part.
@@ -224,8 +225,8 @@ def _claim(
     """Note what the sweep is; more values or points may be added to one that is there."""
     record: dict[str, Any] = {
         "case": case.to_toml(),
-        "axes": {path: [*map(str, v)] for path, v in axes.items()},
-        "sample": [{path: str(v) for path, v in point.items()} for point in sample],
+        "axes": {path: [*map(as_override, v)] for path, v in axes.items()},
+        "sample": [{path: as_override(v) for path, v in point.items()} for point in sample],
     }
     if sample and (twice := axes.keys() & sample[0].keys()):
         raise CaseError(f"sweep: {min(twice)} has values and a range; keep one of them")
@@ -275,10 +276,7 @@ def _changed(case: Case, point: Mapping[str, Any], hooks: bool) -> Case:
     data = case.to_dict()
     set_path(data, "output.figures", False)
     for path, value in point.items():
-        if isinstance(value, str):
-            apply_override(data, f"{path}={value}")
-        else:
-            set_path(data, path, value)
+        apply_override(data, f"{path}={value}")
     return type(case).from_dict(data, hooks=hooks)
 
 

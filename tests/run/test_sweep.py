@@ -43,6 +43,25 @@ def test_values_of_axes_are_parted_where_they_should() -> None:
             axes_of(wrong, seeds)
 
 
+def test_values_from_python_are_what_the_command_reads(tmp_path: Path) -> None:
+    """Tables, lists, numbers of numpy and truth values reach the case as they are."""
+    axes: dict[str, Any] = {
+        "kinetics": [[], [{"surface": "collector", "i0": "2 A/m^2"}]],
+        "geometry.size_width": ["10 um"], "output.figures": [True],
+        "geometry.dimension": np.array([2]),
+    }
+    here = Case.from_dict(case(**STRIP))
+    module._claim(tmp_path / "s", here, axes, [])
+    second = module._points_in(tmp_path / "s")[1]
+    assert second == {"kinetics": '[{surface = "collector", i0 = "2 A/m^2"}]',
+                      "geometry.size_width": "10 um", "output.figures": "true",
+                      "geometry.dimension": "2"}
+    changed = module._changed(here, {"kinetics": second["kinetics"]}, hooks=False)
+    assert changed.kinetics[0].surface == "collector"
+    with pytest.raises(CaseError, match="None is no value of a case"):
+        module._claim(tmp_path / "t", here, {"title": [None]}, [])
+
+
 def test_a_row_for_each_point_and_none_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
