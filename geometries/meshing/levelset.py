@@ -264,9 +264,12 @@ def _fullness(points: Floats, cells: Ints) -> Floats:
 
 
 def bisect(
-    points: Floats, cells: Ints, phases: Ints, field: Field
+    points: Floats, cells: Ints, phases: Ints, field: Field, margin: float = MIN_EDGE_SHARE
 ) -> tuple[Floats, Ints, Ints]:
-    """Cut every edge that joins different phases, and all cells around it, longest edge first."""
+    """Cut every edge that joins different phases, and all cells around it, longest edge first.
+
+    `margin` is the share of an edge at either end that is not cut.
+    """
     pairs = np.array(list(itertools.combinations(range(cells.shape[1]), 2)))
     done = []
     while True:
@@ -289,7 +292,7 @@ def bisect(
         ready = np.bincount(best, minlength=len(edges)) == np.bincount(ranks[cut],
                                                                        minlength=len(edges))
         chosen = edges[np.argsort(rank)][ready]
-        at = _meetings(points, chosen, phases, field, MIN_EDGE_SHARE)[0]
+        at = _meetings(points, chosen, phases, field, margin)[0]
         new = np.full(len(edges), -1)
         new[ready] = len(points) + np.arange(len(chosen))
         points = np.concatenate([points, at])

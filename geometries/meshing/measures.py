@@ -160,7 +160,7 @@ def electronic(mesh: TaggedMesh, bottom: float, top: float) -> dict[str, Any]:
     return {
         "bodies": len(grounded),
         "share_connected": float(volumes[chosen & grounded[body]].sum() / volumes[chosen].sum()),
-        "conductivity": conductance(mesh, chosen & _between(mesh, bottom, top), bottom, top),
+        "conductivity": conductance(mesh, chosen, bottom, top),
     }
 
 
@@ -258,26 +258,40 @@ def pore_connectivity(mesh: TaggedMesh) -> tuple[bool, float]:
     return len(through) > 0, float(volumes[reached].sum() / volumes[pores].sum())
 
 
-def _between(mesh: TaggedMesh, bottom: float, top: float) -> NDArray[np.bool_]:
-    """Cells between two heights that are planes of the mesh."""
-    mean = mesh.points[mesh.cells, -1].mean(axis=1)
-    inside: NDArray[np.bool_] = (mean > bottom) & (mean < top)
-    return inside
+def slab(mesh: TaggedMesh, chosen: NDArray[np.bool_], bottom: float, top: float) -> TaggedMesh:
+    """The part of the chosen cells between two heights (m): cells that cross one are cut there."""
+    from geometries.meshing.levelset import bisect
+
+    points, cells = mesh.points, mesh.cells[chosen]
+    inside, outside = 1, 2
+    for level, sign in ((bottom, 1.0), (top, -1.0)):
+        depth = sign * (points[:, -1] - level)
+        phases = np.full(len(points), inside | outside)
+        phases[depth > _tolerance(mesh, bottom, top)] = inside
+        phases[depth < -_tolerance(mesh, bottom, top)] = outside
+
+        def field(at: Floats, level: float = level, sign: float = sign) -> Floats:
+            return sign * (at[:, -1:] - level) * np.array([-1.0, 1.0])
+
+        points, cells, phases = bisect(points, cells, phases, field, margin=0.0)
+        cells = cells[(phases[cells] & inside).all(axis=1)]
+    return replace(mesh, points=points, cells=cells, cell_tags=np.ones(len(cells), np.int64))
+
+
+def _tolerance(mesh: TaggedMesh, bottom: float, top: float) -> float:
+    """Distance within which a node lies on a plane, m."""
+    return max(1e-9 * (top - bottom), mesh.slack)
 
 
 def tortuosity(mesh: TaggedMesh, bottom: float, top: float) -> float | None:
-    """Tortuosity of the pores between two heights that are planes of the mesh.
+    """Tortuosity of the pores between two heights.
 
     P1 Laplace problem with potential 0 at the bottom plane and 1 at the top plane; the convention
     is D_eff = D porosity / tortuosity. None if no pore leads through.
     """
-    inside = _between(mesh, bottom, top)
-    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)]) & inside
+    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
     ratio = conductance(mesh, pores, bottom, top)
-    if ratio is None:
-        return None
-    volumes = mesh.volumes()
-    return float(volumes[pores].sum() / volumes[inside].sum() / ratio)
+    return None if ratio is None else slab_fractions(mesh, [bottom, top])[0] / ratio
 
 
 def tortuosity_tensor(
@@ -291,22 +305,21 @@ def tortuosity_tensor(
     """
     if mesh.axisymmetric:
         return None
-    inside = _between(mesh, bottom, top)
-    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)]) & inside
+    pores = mesh.region_mask(*[n for n in mesh.regions if is_pore(n)])
+    part = slab(mesh, pores, bottom, top)
     ends = [(float(x.min()), float(x.max())) for x in mesh.points.T[:-1]] + [(bottom, top)]
     box = float(np.prod([high - low for low, high in ends]))
     areas = [box / (high - low) for low, high in ends[:-1]] + [section(mesh)]
     last = mesh.dimension - 1
     straight = section(mesh) > (1 - 1e-6) * box / (top - bottom)
-    rows = [conduction(mesh, pores, axis, low, high, area) if straight or axis == last else None
+    rows = [conduction(part, axis, low, high, area) if straight or axis == last else None
             for axis, ((low, high), area) in enumerate(zip(ends, areas, strict=True))]
     open_ = [axis for axis, row in enumerate(rows) if row is not None]
     tensor: list[list[float | None]] = [[None] * mesh.dimension for _ in rows]
     if not open_:
         return tensor
     matrix = np.array([row[open_] for row in rows if row is not None])
-    volumes = mesh.volumes()
-    share = float(volumes[pores].sum() / volumes[inside].sum())
+    share = slab_fractions(mesh, [bottom, top])[0]
     inverse = share * np.linalg.inv(0.5 * (matrix + matrix.T))
     for a, i in enumerate(open_):
         for b, j in enumerate(open_):
@@ -321,20 +334,20 @@ def conductance(
 
     The reference is a full cross-section of the cell; insulating walls elsewhere.
     """
-    row = conduction(mesh, chosen, mesh.dimension - 1, bottom, top, section(mesh))
+    part = slab(mesh, chosen, bottom, top)
+    row = conduction(part, mesh.dimension - 1, bottom, top, section(mesh))
     return None if row is None else float(row[-1])
 
 
 def conduction(
-    mesh: TaggedMesh, chosen: NDArray[np.bool_], axis: int, bottom: float, top: float, area: float
+    part: TaggedMesh, axis: int, bottom: float, top: float, area: float
 ) -> Floats | None:
     """Mean flux vector over bulk conductivity and mean gradient along an axis.
 
     P1 with potential 0 at the plane `bottom` (m) and 1 at `top`, insulating walls elsewhere.
 
     Args:
-        mesh: the mesh.
-        chosen: cells that conduct.
+        part: cells that conduct, between the two planes.
         axis: normal of the two planes.
         bottom: place of one, m.
         top: place of the other, m.
@@ -346,24 +359,24 @@ def conduction(
     from scipy.sparse import coo_array
     from scipy.sparse.linalg import LinearOperator, cg, spsolve
 
-    if not chosen.any():
+    if not len(part.cells):
         return None
-    tol = max(1e-9 * (top - bottom), mesh.slack)
-    _, body = components(mesh, chosen)
-    place = mesh.points[mesh.cells, axis]
-    low = np.unique(body[chosen & (np.abs(place - bottom) < tol).any(axis=1)])
-    high = np.unique(body[chosen & (np.abs(place - top) < tol).any(axis=1)])
-    carrying = np.isin(body, np.intersect1d(low, high)) & chosen
+    tol = _tolerance(part, bottom, top)
+    _, body = components(part, np.ones(len(part.cells), dtype=bool))
+    place = part.points[part.cells, axis]
+    low = np.unique(body[(np.abs(place - bottom) < tol).any(axis=1)])
+    high = np.unique(body[(np.abs(place - top) < tol).any(axis=1)])
+    carrying = np.isin(body, np.intersect1d(low, high))
     if not carrying.any():
         return None
-    used, local = np.unique(mesh.cells[carrying], return_inverse=True)
-    local = local.reshape(-1, mesh.dimension + 1)
-    points = mesh.points[used]
+    used, local = np.unique(part.cells[carrying], return_inverse=True)
+    local = local.reshape(-1, part.dimension + 1)
+    points = part.points[used]
     along = points[:, axis]
     edges = points[local[:, 1:]] - points[local[:, :1]]
     inner = np.linalg.inv(edges).transpose(0, 2, 1)
     gradients = np.concatenate([-inner.sum(axis=1, keepdims=True), inner], axis=1)
-    volumes = mesh.volumes()[carrying]
+    volumes = part.volumes()[carrying]
     matrices = (gradients @ gradients.transpose(0, 2, 1)) * volumes[:, None, None]
     rows = np.repeat(local, local.shape[1], axis=1).ravel()
     columns = np.tile(local, (1, local.shape[1])).ravel()
@@ -374,7 +387,7 @@ def conduction(
     if len(free):
         inner_matrix = matrix[free][:, free]
         right = -(matrix @ potential)[free]
-        if mesh.dimension == 2:
+        if part.dimension == 2:
             potential[free] = spsolve(inner_matrix.tocsc(), right)
         else:
             diagonal = inner_matrix.diagonal()

@@ -646,7 +646,7 @@ def test_a_round_cell_has_the_section_of_its_outline(tmp_path):
 
 
 def test_numbers_that_mislead_have_a_note(tmp_path):
-    """A host that touches no pore; a tortuosity that no pore space has."""
+    """A host that touches no pore; one without a pore that leads through."""
     points, cells, _ = box(UM, np.linspace(0, 60, 7))
     middle = points[cells].mean(axis=1)
     shell = np.abs(middle - [10, 30]).max(axis=1)
@@ -655,8 +655,35 @@ def test_numbers_that_mislead_have_a_note(tmp_path):
               {11: "electrolyte", 12: "host_shell", 13: "host_core"})
     report = geometries.inspect(tmp_path / "a")
     assert report["notes"][0].startswith("wall area 0: host_core touches no pore")
-    message = comments(report | {"tortuosity": 0.9})
-    assert "tortuosity 0.9 along the thickness is below 1" in message[1]
+    message = comments(report | {"tortuosity": None})
+    assert "no pore leads through the host" in message[1]
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_host_may_end_where_the_mesh_has_no_plane(dim, tmp_path):
+    """Straight channels between blocks whose ends cut through the cells of the pores."""
+    from geometries.meshing.gmsh_session import session
+
+    with session() as gmsh:
+        occ = gmsh.model.occ
+        if dim == 2:
+            cell, block = occ.addRectangle(0, 0, 0, 20, 60), occ.addRectangle(0, 13, 0, 9, 29)
+        else:
+            cell, block = occ.addBox(0, 0, 0, 20, 20, 60), occ.addBox(0, 0, 13, 9, 20, 29)
+        found, _ = occ.fragment([(dim, cell)], [(dim, block)])
+        occ.synchronize()
+        for number, solid in ((11, False), (12, True)):
+            gmsh.model.addPhysicalGroup(dim, [
+                tag for d, tag in found
+                if d == dim and (occ.getCenterOfMass(d, tag)[0] < 5) == solid], number)
+        gmsh.option.setNumber("Mesh.MeshSizeMax", 4 if dim == 2 else 8)
+        gmsh.model.mesh.generate(dim)
+        gmsh.write(str(tmp_path / "a.msh"))
+    converted(tmp_path / "a.msh", {11: "electrolyte", 12: "host_block"})
+    report = geometries.inspect(tmp_path / "a")
+    assert report["porosity"] == pytest.approx(11 / 20, rel=1e-9)
+    assert report["tortuosity"] == pytest.approx(1.0, rel=1e-8)
+    assert report["tortuosity_tensor"][-1][-1] == pytest.approx(1.0, rel=1e-8)
 
 
 # -- groups --------------------------------------------------------------------------------------
