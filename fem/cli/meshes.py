@@ -108,8 +108,9 @@ def _print_averaged(report: dict[str, Any], folder: Path, options: argparse.Name
     print(f"\n{to_toml(tables(report, options.averaged, thickness, sigma=sigma))}")
 
 
-_UNITS = {"wall_area": " 1/m", "wall_area_by_depth": " 1/m", "host_mass": " kg/m^2",
-          "capacity": " C/m^2"}
+_DOWN = " (from the separator side down)"
+_UNITS = {"wall_area": " 1/m", "wall_area_by_depth": f" 1/m{_DOWN}", "host_mass": " kg/m^2",
+          "porosity_by_depth": _DOWN, "fractions_by_depth": _DOWN, "capacity": " C/m^2"}
 
 
 def _density(text: str) -> tuple[str, float]:
@@ -175,8 +176,22 @@ def _with_unit(name: str, value: Any) -> str:
         return "none (no density is known; --density REGION=VALUE gives one)"
     if name == "pore_size" and value is not None:
         return _pore_sizes(value)
+    if name == "floating_conductors" and value:
+        return _bodies(value)
+    if name == "by_region":
+        from fem.values.units import shown_length
+
+        value = {n: row | {"edge": shown_length(row["edge"], 4)} for n, row in value.items()}
     text = _number(value)
     return text if text == "none" else f"{text}{_UNITS.get(name, '')}"
+
+
+def _bodies(bodies: list[dict[str, Any]]) -> str:
+    """Regions and place of each body."""
+    from fem.values.units import shown_point
+
+    found = [f"{', '.join(body['regions'])} at {shown_point(body['centre'])}" for body in bodies]
+    return f"the largest: {'; '.join(found)}"
 
 
 def _pore_sizes(sizes: dict[str, Any]) -> str:
