@@ -1,7 +1,7 @@
 """Names in a case against those of its mesh: regions, surfaces, boundaries; and what reacts there.
 
 A family of geometries says what its mesh will be called before it is built (`names()` of its
-parameters), so `hostplate check` compares without a mesh; for a user's mesh the run does it.
+parameters), so `hostplate check` compares without a mesh; a user's mesh is read.
 A name that is not there is an error, and so is a pattern (`host_*`) that fits nothing: its entry
 would do nothing.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REQUIRED", "as_named", "coating_problems", "conducts", "dead_problems", "electrode_problems",
     "material_of", "missing_pair", "of_geometry", "of_sections", "problems", "require_filled",
-    "surface_of", "unfilled", "unmatched",
+    "require_matching", "surface_of", "unfilled", "unmatched",
 ]
 
 #: Surfaces besides regions that [[kinetics]] may name: the electrodes, and metal on itself.
@@ -166,6 +166,21 @@ def require_filled(case: Any) -> None:
         wrong = [*unfilled(names.regions, case.regions)]
         if wrong:
             raise CaseError("\n".join(wrong))
+
+
+def require_matching(case: Any, regions: Sequence[str], boundaries: Sequence[str]) -> None:
+    """A mesh has all that the case names, and the case fills each of its regions.
+
+    Raises:
+        CaseError: all that do not match.
+    """
+    sections = vars(case)
+    wrong = [
+        *problems(sections, regions, boundaries, case.places()),
+        *unfilled(regions, case.regions), *coating_problems(sections, regions),
+    ]
+    if wrong:
+        raise CaseError("\n".join(wrong))
 
 
 def _probes(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from fem.case import depth, liquids
 from fem.case import names as case_names
@@ -13,30 +14,36 @@ from fem.case.coatings import Film
 from fem.case.entries import used_materials
 from fem.case.estimates import estimates
 from fem.case.geometry import geometry_parameters
+from fem.case.meshes import mesh_folder
 from fem.case.protocol import Cycle, Hold, Pulse
 from fem.case.tables import STUDIES
 from fem.values.properties import Along, Constant, Property
-from fem.values.units import format_quantity, shown_quantity
-
-if TYPE_CHECKING:
-    pass
+from fem.values.units import format_quantity, shown_length, shown_quantity
 
 
 def summary(case: Case) -> str:
     """Title, physics, geometry, materials with the status of their numbers, protocol.
 
+    A mesh of the user is read, and kept in the cache for the run.
+
     Raises:
-        CaseError: a region of the mesh to come is not filled, or its parts have no place.
+        CaseError: a region of the mesh is not filled, the parts of a host have no place, or a
+            user's mesh is not sound or not called as the case says.
     """
     case_names.require_filled(case)
-    if case.geometry is not None:
+    sidecar: dict[str, Any] = {}
+    if case.mesh is not None:
+        sidecar = json.loads((mesh_folder(case) / "mesh.json").read_text(encoding="utf-8"))
+        case_names.require_matching(case, [*sidecar["regions"]], [*sidecar["boundaries"]])
+    elif case.geometry is not None:
         from geometries.building import check_place
 
         check_place(case.geometry["family"], geometry_parameters(case.sized_geometry or {}))
-    return "\n".join(_lines(case))
+    return "\n".join(_lines(case, sidecar))
 
 
-def _lines(case: Case) -> Iterator[str]:
+def _lines(case: Case, sidecar: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a case; `sidecar` is that of a user's mesh, else empty."""
     from fem.materials import status_counts
 
     yield case.title
@@ -47,7 +54,11 @@ def _lines(case: Case) -> Iterator[str]:
         f"{format_quantity(case.temperature, 'K')}, counter electrode: {case.counter.kind}"
     )
     if case.mesh is not None:
+        size = " x ".join(shown_length(length, 4) for length in sidecar["size"])
         yield f"  mesh       {case.mesh.file}, in {case.mesh.unit}"
+        yield f"  mesh       {size}, {sidecar['cells']} cells"
+        yield f"  mesh       regions {', '.join(sidecar['regions'])}"
+        yield f"  mesh       boundaries {', '.join(sidecar['boundaries'])}"
     elif case.geometry is not None:
         dimension = getattr(geometry_parameters(case.sized_geometry or {}), "dimension", 2)
         yield f"  geometry   {case.geometry['family']}, {dimension}D"
@@ -74,13 +85,13 @@ def _lines(case: Case) -> Iterator[str]:
     shown = ", ".join(f"{number} {status}" for status, number in counts.items())
     yield f"  numbers    {shown} (library and user-defined materials; overridden ones included)"
     yield from _foretold(case)
-    yield from (f"  note       {note}" for note in notes(case))
+    yield from (f"  note       {note}" for note in (*sidecar.get("remarks", ()), *notes(case)))
     if case.brought is None and any(_lacking(case)):
         yield "no problems found but for the kinetics noted, without which a run may be refused"
     elif case.mesh is None:
         yield "no problems found; all names match the mesh that will be built"
     else:
-        yield "no problems found; whether the names match the mesh is checked when the mesh is read"
+        yield "no problems found; all names match the mesh"
 
 
 def _foretold(case: Case) -> Iterator[str]:

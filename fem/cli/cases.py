@@ -161,8 +161,8 @@ def _check(parser: argparse.ArgumentParser) -> None:
     case_arguments(parser)
     hooks_argument(parser)
     parser.epilog = (
-        "Builds no mesh and writes nothing. Without --hooks, tables of the physics in [hooks] are\n"
-        "taken unread.\n\nexample:\n"
+        "Builds no mesh and writes nothing; a mesh of your own is read, and kept in the cache.\n"
+        "Without --hooks, tables of the physics in [hooks] are taken unread.\n\nexample:\n"
         "  hostplate check mine.toml && sbatch job.sh"
     )
     parser.set_defaults(call=_do_check)

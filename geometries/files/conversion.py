@@ -31,8 +31,11 @@ from geometries.meshing.mesh import Built, Floats, Ints, TaggedMesh, compact
 
 #: Range of the box diagonal in m: one atom row to a pouch cell.
 SMALLEST, LARGEST = 1e-9, 0.1
+#: Range of the thickness in m beyond which the unit is doubted. A cell of 5 um to 1 mm that is read
+#: a thousand times too large or too small is out of it.
+THINNEST, THICKEST = 1e-6, 5e-3
 #: Part of the cache key: raise it when a check or a remark on a mesh changes.
-CHECKS_VERSION = 4
+CHECKS_VERSION = 5
 _BOUNDARIES = ("collector", "counter", "sides", "axis")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -73,8 +76,9 @@ def convert(
 
     The mesh must be one body, see `geometries.files.soundness`; what is valid but should be known
     stands in the sidecar as `remarks`, how far its planes are uneven as `slack` (m), and the
-    direction from the collector into the cell as `up` (null: the collector is no plane). `host` is
-    counted along `up`, or is a distance from the collector.
+    direction from the collector into the cell as `up` (null: the collector is no plane), and its
+    extents along the axes as `size` (m). `host` is counted along `up`, or is a distance from the
+    collector.
 
     Args:
         file: .msh of gmsh, .vtu or .vtk (a cell array of whole numbers, `region`), .xdmf of
@@ -107,7 +111,7 @@ def convert(
     if axisymmetric:
         _put_on_axis(raw, file, exact)
     _rename(raw, names or {}, file)
-    mesh, extra = _tagged(raw, axisymmetric, file, exact)
+    mesh, extra = _tagged(raw, axisymmetric, file, exact, unit)
     for _ in range(refine):
         mesh = refined(mesh)
     up = extra["up"]
@@ -421,7 +425,7 @@ def _rename(raw: _Raw, names: Mapping[Any, str], file: Path) -> None:
 
 
 def _tagged(
-    raw: _Raw, axisymmetric: bool, file: Path, exact: float
+    raw: _Raw, axisymmetric: bool, file: Path, exact: float, unit: str
 ) -> tuple[TaggedMesh, dict[str, Any]]:
     """The mesh, if it is sound, and what the sidecar says of it."""
     d = raw.dimension
@@ -448,9 +452,19 @@ def _tagged(
     at = tags == mesh.boundaries["collector"]
     up = thickness.direction(mesh, mesh.points[body.outer[at]], body.normals[at], body.areas[at])
     extra["up"] = None if up is None else up.tolist()
-    remarks = [*raw.remarks, *notes, *body.remarks(tags, mesh.boundaries, up),
-               *thickness.remarks(up)]
+    extra["size"] = np.ptp(points, axis=0).tolist()
+    remarks = [*_doubts(float(np.ptp(thickness.heights(mesh, up))), file, unit), *raw.remarks,
+               *notes, *body.remarks(tags, mesh.boundaries, up), *thickness.remarks(up)]
     return mesh, extra | ({"remarks": remarks} if remarks else {})
+
+
+def _doubts(thick: float, file: Path, unit: str) -> list[str]:
+    """Remark on a unit that makes a cell of unlikely thickness (m)."""
+    if THINNEST <= thick <= THICKEST:
+        return []
+    return [f"mesh.unit: {file.name} read in {unit!r} is a cell of {shown_length(thick, 3)} from "
+            f"collector to counter, outside of {shown_length(THINNEST)} to "
+            f"{shown_length(THICKEST)}; is the unit right?"]
 
 
 def _called(raw: _Raw, tag: int) -> str:

@@ -116,7 +116,7 @@ def test_a_locale_of_ascii_finds_the_files_that_a_case_names(
     (tmp_path / "a.toml").write_text(to_toml(case), encoding="utf-8")
     (tmp_path / "größe.msh").write_text("")
     done = run_cli("check", "a.toml", cwd=tmp_path, env=ASCII)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1 and "größe.msh: is empty" in done.stderr, done.stderr
 
 
 # ------------------------------------------------------------------------------- view and post

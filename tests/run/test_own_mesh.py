@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import meshio
 import numpy as np
 import pytest
 
-from fem import Case
+from fem import Case, CaseError
+from fem.case.meshes import mesh_folder
+from fem.case.summary import summary as checked
 from geometries.meshing.mesh import tensor_mesh
 from tests.verification.cells import PLAIN, RT_F, kinetics
 
@@ -63,6 +66,33 @@ def test_a_hole_is_said_and_takes_no_current(tmp_path: Path) -> None:
     assert summary["voltage"] < VOLTAGE - 0.3e-3
     (message,) = [w for w in summary["warnings"] if "hole" in w]
     assert "around (10, 30) um (40 um)" in message
+
+
+def test_check_reads_the_mesh(tmp_path: Path) -> None:
+    """Its size and names stand in the answer; wrong names are errors before there is a run."""
+    points, cells, _ = tensor_mesh(np.linspace(0, 20, 5), np.linspace(0, 60, 13))
+    case = own(tmp_path, points, cells, np.ones(len(cells), int))
+    said = checked(case)
+    assert "20 um x 60 um, 96 cells\n  mesh       regions electrolyte\n" in said
+    assert "is the unit right" not in said and said.endswith("all names match the mesh")
+    mesh = {"file": str(tmp_path / "own.vtu"), "unit": "um", "names": {"1": "host_mat"}}
+    wrong = case.with_({"mesh": mesh, "kinetics.0.surface": "host_met"})
+    with pytest.raises(CaseError, match=r"'host_met': matches no surface; did you mean 'host_mat'"
+                       r"[^$]*a region 'host_mat' but the case does not say what fills it"):
+        checked(wrong)
+
+
+@pytest.mark.parametrize(("unit", "shown"), [("nm", "60 nm"), ("mm", "60 mm"), ("um", None)])
+def test_a_unit_that_makes_an_unlikely_cell_is_doubted(
+    unit: str, shown: str | None, tmp_path: Path
+) -> None:
+    points, cells, _ = tensor_mesh(np.linspace(0, 20, 5), np.linspace(0, 60, 13))
+    case = own(tmp_path, points, cells, np.ones(len(cells), int)).with_({"mesh.unit": unit})
+    sidecar = json.loads((mesh_folder(case) / "mesh.json").read_text())
+    assert sidecar.get("remarks", []) == [
+        f"mesh.unit: own.vtu read in {unit!r} is a cell of {shown} from collector to counter, "
+        "outside of 1 um to 5 mm; is the unit right?"
+    ][: shown is not None]
 
 
 def test_what_fits_a_name_but_has_no_wall_is_said(tmp_path: Path) -> None:
