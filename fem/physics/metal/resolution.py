@@ -1,4 +1,4 @@
-"""Warnings of growing metal: cells too wide for its front, metal on a separator."""
+"""Warnings of growing metal: cells too wide for its front, films thinner than it, separators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from fem.compat import MPI
 from fem.physics.metal.metal import Metal
-from fem.system.part import Observer
+from fem.system.part import Begun, Observer, Warn
 from fem.system.system import System
 from fem.values.units import shown_length, shown_point
 
@@ -19,10 +19,13 @@ __all__ = ["Resolution"]
 #: Size of a cell over lambda above which a front is not resolved; all cells of a mesh of lambda/2
 #: are below it.
 MAX_CELL_WIDTH = 0.75
+#: Shares of its area that a film's front may lack when it is stripped, and that it must have to be
+#: metal at all.
+MAX_LACK, MIN_AREA = 0.05, 0.05
 
 
 class Resolution(Observer):
-    """Looks at the mesh where metal may start and where its front is.
+    """Looks at the mesh where metal may start and where its front is, and at thin films.
 
     Args:
         metal: that grows.
@@ -37,10 +40,33 @@ class Resolution(Observer):
 
     def declare(self, s: System) -> None:
         """Add nothing."""
-        self.s = s
+        self.s, self.stripped = s, 0.0
 
     def rows(self, s: System) -> None:
         """Add no terms."""
+
+    def impose(self, begun: Begun) -> None:
+        """Note how much metal there is where a step begins to strip it (collective)."""
+        strips = begun.fresh and begun.segment.name == "strip"
+        self.stripped = self.s.extrema("xi")[1] if strips else 0.0
+
+    def events(self) -> Iterator[Warn]:
+        """A film that is stripped and has less front than it has area.
+
+        xi at the wall of a film of thickness b is 1 - exp(-b/lambda), and so is the area of its
+        front. A wall that plates makes up for the rest; none dissolves.
+        """
+        area, self.stripped = self.stripped, 0.0
+        if MIN_AREA < area < 1.0 - MAX_LACK:
+            width = self.metal.interface_width
+            thick = -width * math.log1p(-area)
+            yield Warn("thin", (
+                f"t = {self.s.t:.6g} s: the metal that is stripped is {shown_length(thick, 2)} "
+                f"thick or less, interface_width {shown_length(width, 3)}: its front has "
+                f"{area:.2g} of its area and takes the voltage of {1 / area:.2g} times the "
+                "current, and of more as it gets thinner; take an interface_width of a quarter of "
+                "the thickness, or study = \"tertiary\", where walls carry the metal"
+            ), once=True)
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Warnings of the mesh, and at the end of the run of the metal, too (collective)."""

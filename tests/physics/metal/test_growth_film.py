@@ -6,6 +6,7 @@ Numbers: verification.md, "Phase field". eta is fixed, the electrolyte has no oh
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from fem.physics.metal.metal import Film
 from fem.run.session import mesh_folder
 from fem.solver.options import Control
 from fem.study.build import build
-from tests.verification.cells import RT_F
+from tests.verification.cells import PLAIN, RT_F, case
 from tests.verification.fronts import (
     FLOOR,
     HOST,
@@ -397,3 +398,23 @@ def test_film_inside_a_narrow_cylinder(reached):
     area, contour = filled(20.0, UM, 8.0)
     reached("height by area of a film in a pore of 20 lambda", area, most=1.5e-2)
     reached("height of its contour", contour, most=1.5e-2)
+
+
+@pytest.mark.parametrize("layers", [1.0, 5.0])
+def test_a_film_that_is_stripped_lacks_front(layers: float, tmp_path: Path) -> None:
+    """Area 1 - exp(-b/lambda) of a film b thick, where it is thin with a warning that gives it."""
+    wall = {"alpha_a": 0.5, "alpha_c": 0.5, "i0": "10 A/m^2"}
+    given = case(
+        study="growth", materials={"ideal": PLAIN}, growth={"interface_width": "1 um"},
+        geometry={"family": "planar", "length": "12 um", "size": "0.5 um", "size_width": "1 um"},
+        initial={"metal_layer": f"{layers} um"}, output={"figures": False},
+        kinetics=[wall | {"surface": name} for name in ("metal", "collector", "counter")],
+        protocol=[{"step": "strip", "current_density": "100 A/m^2", "duration": "0.1 s"}],
+    )
+    result = Case.from_dict(given).run(tmp_path / "r")
+    area = 1.0 - np.exp(-layers)
+    found = result.series["V_kinetic_plating"][-1]
+    assert found == pytest.approx(2.0 * RT_F * np.arcsinh(100.0 / (2.0 * 10.0 * area)), rel=0.02)
+    said = [text for text in result.summary["warnings"] if "is stripped is" in text]
+    assert [f"{layers:.0f} um thick or less" in t and f"has {area:.2g} of" in t for t in said] == [
+        True][: layers < 3.0]
