@@ -42,8 +42,11 @@ class Tpms(OnLattice):
         surface: "gyroid", "primitive" (Schwarz P) or "diamond" (Schwarz D).
         kind: "network" or "sheet".
         unit_cell: period of the surface; the width is best a multiple of it.
-        porosity: one or several values from the collector upwards, within `POROSITY_RANGE` of
-            surface, kind and dimension; the mean is delivered +- 0.01. Or give
+        porosity: one or several values from the collector upwards; the mean is delivered +- 0.01.
+            Pores lead through in gyroids of 0.35 to 0.85, sheets 0.45 to 0.85 (3D 0.3 to 0.85,
+            0.35 to 0.85), primitives of 0.6 to 0.85 (3D 0.3 to 0.75, sheets 0.5 to 0.85) and
+            diamonds of 0.6 to 0.85 (3D 0.3 to 0.8, sheets 0.4 to 0.85). Sheets take
+            `wall_thickness` in its place.
         wall_thickness: of a sheet, one or several values, 0.08 to 0.4 of the unit cell.
         coating: thickness of a region `coating_<layer>` on the pore walls, inside the solid, one
             or several values; at least 1.5 `size` / 2^`refine`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import re
@@ -15,6 +16,7 @@ import pytest
 
 import geometries
 from fem.base.errors import CaseError
+from geometries.description import parameters
 from geometries.files.writing import read
 from geometries.inspection.gallery import EXAMPLES, _drawn
 from geometries.meshing import levelset
@@ -481,3 +483,12 @@ def test_contact_is_delivered(dim: int, contact: float, meshes: Meshes) -> None:
     touched = mesh.areas()[mesh.facet_tags == mesh.boundaries["collector"]].sum()
     assert touched / 24e-6 ** (dim - 1) == pytest.approx(contact, abs=0.01)
     assert side["contact"] == pytest.approx(contact, abs=0.01)
+
+
+@pytest.mark.parametrize("family", ["foam", "tpms"])
+def test_the_parameters_name_the_porosities_that_are_built(family):
+    """`hostplate list geometries` gives the ranges in words: all of them."""
+    module = importlib.import_module(f"geometries.builders.{family}")
+    given = {p.path: p.meaning for p in parameters(getattr(module, family.capitalize()))}
+    for low, high in module.POROSITY_RANGE.values():
+        assert f"{low:g} to {high:g}" in given["porosity"]
