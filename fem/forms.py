@@ -1,17 +1,21 @@
 """Forms as they are compiled: the numbers of regions, walls and faces are no part of their code.
 
 A form over regions 2 and 5 shares its code with the same form over region 1 of another mesh, and an
-integral over a wall with that over another one. Forms of a system are compiled when the first of
-them is used, all that wait by then in one call of the C compiler.
+integral over a wall with that over another one. Values of properties are no part of it either: a
+floating-point number in a form becomes a constant that the code is called with. Forms of a system
+are compiled when the first of them is used, all that wait by then in one call of the C compiler.
 """
 
 from __future__ import annotations
 
 import functools
+import operator
 from typing import Any
 
 import numpy as np
 import ufl
+from ufl.classes import Expr, FloatValue, MultiIndex, Power
+from ufl.core.multiindex import Index
 from ufl.sorting import cmp_expr
 
 from fem.compat import MPI, dfem, make_codes
@@ -85,28 +89,90 @@ def gathered(form: ufl.Form) -> ufl.Form:
         numbers = integral.subdomain_id()  # several, where UFL has put integrals together
         for number in numbers if isinstance(numbers, tuple) else (numbers,):
             there.setdefault(number, []).append(integral)
-    return ufl.Form([one for there in kinds.values() for one in _gathered(there)])
+    values: dict[Any, dict[Expr, Expr]] = {}
+    return ufl.Form([
+        one.reconstruct(integrand=_without_numbers(one, values))
+        for there in kinds.values() for one in _gathered(there)
+    ])  # fmt: skip
 
 
 def _gathered(there: dict[int, list[Any]]) -> list[Any]:
     """Integrals of a kind: `there` has those of each subdomain."""
-    alike: dict[tuple[Any, ...], list[int]] = {}
+    groups: list[tuple[tuple[Any, ...], tuple[Any, ...], list[int]]] = []
     for number, integrals in there.items():
-        rules = [tuple(sorted(one.metadata().items())) for one in integrals]
+        rules = tuple(tuple(sorted(one.metadata().items())) for one in integrals)
         integrands = tuple(one.integrand() for one in integrals)
-        alike.setdefault((integrands, *rules), []).append(number)
-    # In an order that does not hang on the numbers.
-    groups = [alike[key] for key in sorted(alike, key=functools.cmp_to_key(_order))]
+        for others, known, numbers in groups:
+            if rules == known and all(map(_same, integrands, others)):
+                numbers.append(number)
+                break
+        else:
+            groups.append((integrands, rules, [number]))
+    groups.sort(key=functools.cmp_to_key(_order))  # does not hang on the numbers
     entities = dict(next(iter(there.values()))[0].subdomain_data())
     data = [
-        (k, np.concatenate([entities[number] for number in group]))
-        for k, group in enumerate(groups, start=1)
+        (k, np.concatenate([entities[number] for number in numbers]))
+        for k, (*_, numbers) in enumerate(groups, start=1)
     ]
     return [
         integral.reconstruct(subdomain_id=k, subdomain_data=data)
-        for k, group in enumerate(groups, start=1)
-        for integral in there[group[0]]
+        for k, (*_, numbers) in enumerate(groups, start=1)
+        for integral in there[numbers[0]]
     ]
+
+
+def _same(one: Expr, other: Expr) -> bool:
+    """Tell whether integrands are equal but for the names of indices that they sum over."""
+    there: dict[Any, Any] = {}
+    back: dict[Any, Any] = {}
+    left, seen = [(one, other)], set()
+    while left:
+        a, b = pair = left.pop()
+        if pair in seen:
+            continue
+        seen.add(pair)
+        if type(a) is not type(b) or len(a.ufl_operands) != len(b.ufl_operands):
+            return False
+        if isinstance(a, MultiIndex):
+            for i, j in zip(a.indices(), b.indices(), strict=True):
+                if there.setdefault(i, j) != j or back.setdefault(j, i) != i:
+                    return False
+                if i != j and not (isinstance(i, Index) and isinstance(j, Index)):
+                    return False
+        elif not a.ufl_operands and not a == b:  # `!=` makes a condition
+            return False
+        elif a is not b or a.ufl_free_indices:
+            left.extend(zip(a.ufl_operands, b.ufl_operands, strict=True))
+    return True
+
+
+def _without_numbers(integral: Any, known: dict[Any, dict[Expr, Expr]]) -> Expr:
+    """Integrand with a constant in place of each floating-point number.
+
+    Args:
+        integral: one of a form.
+        known: by mesh, what came of expressions of this form.
+    """
+    mesh = integral.ufl_domain()
+    done = known.setdefault(mesh, {})
+
+    def made(e: Expr) -> Expr:
+        if (found := done.get(e)) is not None:
+            return found
+        operands = e.ufl_operands
+        new = e
+        if isinstance(e, FloatValue):
+            new = dfem.Constant(mesh, float(e))
+        elif operands:
+            others = [made(operand) for operand in operands]
+            if isinstance(e, Power) and isinstance(operands[1], FloatValue):
+                others[1] = operands[1]  # a square root is no power to its code
+            if any(map(operator.is_not, others, operands)):
+                new = e._ufl_expr_reconstruct_(*others)
+        done[e] = new
+        return new
+
+    return made(integral.integrand())
 
 
 def _order(a: tuple[Any, ...], b: tuple[Any, ...]) -> int:

@@ -120,3 +120,26 @@ def test_numbers_of_regions_are_no_part_of_the_code() -> None:
     )
     values = [dfem.assemble_scalar(compiled(form)) for form in forms]
     assert values == pytest.approx(known, rel=1e-14)
+
+
+def test_values_are_no_part_of_the_code() -> None:
+    """Nor are the names of indices: integrands of two regions that differ by them are one."""
+    mesh = dmesh.create_unit_interval(MPI.COMM_SELF, 2)
+    x = ufl.SpatialCoordinate(mesh)
+    each = [(number, np.array([number], np.int32)) for number in (0, 1)]
+    dx = ufl.Measure("dx", mesh, subdomain_data=each, metadata={"quadrature_degree": 2})
+
+    def form(a: float, b: float, power: float) -> ufl.Form:
+        return sum(a * ufl.dot(x, b * x) * abs(x[0]) ** power * dx(region) for region in (0, 1))
+
+    forms = [form(2.5, 7.0, 0.0), form(0.1, 3.0, 0.0), form(2.5, 7.0, 0.5)]
+    kept = [gathered(one) for one in forms]
+    assert kept[0].signature() == kept[1].signature() != kept[2].signature()
+    assert [len(one.integrals()) for one in kept] == [1, 1, 1]
+    assert len({one.signature() for one in forms}) == 3  # as they are written
+    values = [dfem.assemble_scalar(compiled(one)) for one in forms[:2]]
+    assert values == pytest.approx([2.5 * 7.0 / 3, 0.1 * 3.0 / 3], rel=1e-14)
+    swapped = ufl.outer(x, 2.0 * x)
+    i, j = ufl.indices(2)
+    apart = swapped[i, j] * swapped[i, j] * dx(0) + swapped[i, j] * swapped[j, i] * dx(1)
+    assert len(gathered(apart).integrals()) == 2
