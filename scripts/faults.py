@@ -259,8 +259,8 @@ FAULTS = (
     Fault(
         "a wall that was stripped bare stays covered",
         "fem.physics.metal.covering:Covering._follow",
-        "- charge, np.minimum(plated, there)",
-        "- charge, plated",
+        "kept = np.minimum(plated, there)",
+        "kept = plated",
         f"{METAL}/test_growth_film.py::test_a_wall_forgets_its_barrier",
     ),
     Fault(
@@ -315,8 +315,8 @@ FAULTS = (
     Fault(
         "a wall forgets its barrier by the eta of the end of the step",
         "fem.physics.metal.covering:Covering._follow",
-        "0.5 * (before + eta), self",
-        "eta, self",
+        "0.5 * (before + eta), dt",
+        "eta, dt",
         f"{METAL}/test_growth_film.py::test_the_voltage_of_a_wall_that_forgets_is_of_second_order",
     ),
     Fault(

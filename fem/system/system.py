@@ -123,6 +123,7 @@ class System:
         # Functions that each step runs or asks.
         self.refreshers: list[Callable[[], None]] = []  # run whenever an iterate has changed
         self.preparers: list[Callable[[], None]] = []  # run in a step, after extrapolation
+        self.followers: list[Callable[[], None]] = []  # run as a step is accepted, after its state
         self.deciders: list[Callable[[], bool]] = []  # run then; True: prepare anew
         # Arrays that preparers fill and no checkpoint keeps; undone if a step fails for good.
         self.foreseen: list[npt.NDArray[Any]] = []
@@ -464,6 +465,8 @@ class System:
             oldest[:], older[:], newest[:] = older, newest, unknown.value.x.array
         self.past_voltages[:] = self.get_voltage(), *self.past_voltages[:2]
         self.time.accept()
+        for follow in self.followers:
+            follow()
 
     def restart_formula(self) -> None:
         """Forget history after a jump of the control; the next step is a BDF1 step."""

@@ -37,7 +37,6 @@ from fem.base.constants import FARADAY, GAS_CONSTANT
 from fem.compat import MPI
 from fem.physics.metal.metal import Metal
 from fem.system.nodal import NodalReaction
-from fem.system.part import Observer
 from fem.system.system import System
 
 __all__ = ["Barrier", "Covering"]
@@ -66,7 +65,7 @@ class Barrier:
     q_cov: float
 
 
-class Covering(Observer):
+class Covering:
     """Follows what film walls have plated, and lowers their barriers.
 
     Args:
@@ -87,8 +86,9 @@ class Covering(Observer):
         self.gained = {b.name: s.memory(f"gained_{b.name}", part) for b in self.barriers}
         self.eta = {b.name: s.memory(f"eta_{b.name}", part) for b in self.barriers}
         self.slope = {b.name: s.memory(f"slope_{b.name}", part) for b in self.barriers}
-        self.clock = s.charges["covering.clock"] = np.array([-1.0])
+        self.begun = s.charges["covering.begun"] = np.zeros(1)
         s.preparers.append(self.prepare)  # before the metal looks how fast its walls are
+        s.followers.append(self._follow)
         s.gaps += [self.gap] if self.barriers else []
 
     def rows(self, s: System) -> None:
@@ -102,45 +102,45 @@ class Covering(Observer):
             eta_nuc = np.broadcast_to(b.eta_nuc(at), len(at))
             self.parts.append((b, wall, eta_nuc, wall.area.copy()))
 
-    def accept(self) -> None:
-        """Charges of walls after the last step, while what it reacted by is known."""
-        self._follow()
-
     def prepare(self) -> None:
         """Barriers that follow the step at hand."""
-        self._follow()
+        if not self.begun[0]:
+            self._begin()
         for b, wall, eta_nuc, _ in self.parts:
             node = wall.nodes["xi"]
             if self.s.time.history == 1:  # a jump: the potentials before it say nothing
                 self.slope[b.name].x.array[node] = 0.0
-            charge, eta = (f[b.name].x.array[node] for f in (self.charge, self.eta))
+            charge, eta = self.charge[b.name].x.array[node], wall.drop_before()
+            self.eta[b.name].x.array[node] = eta
             wall.shifts[CAUSE] = self._barrier(b, wall, eta_nuc, charge, eta)
 
+    def _begin(self) -> None:
+        """Charge by the metal of the start, or by what the run before this one has covered."""
+        self.begun[0] = 1.0
+        for b, wall, _, _ in self.parts:
+            node = wall.nodes["xi"]
+            there = self._of_metal(self.s.unknowns["xi"].old[0].x.array[node])
+            bare = 1.0 - self.covered[b.name].x.array[node]
+            taken_over = -b.q_cov * np.log(np.maximum(bare, MIN_REMAINDER))
+            new = (bare == 1.0) & (there > self._of_metal(0.5))
+            charge = np.where(new, there, np.minimum(taken_over, there))
+            self.charge[b.name].x.array[node] = charge
+            self.covered[b.name].x.array[node] = _coverage(b, charge)
+
     def _follow(self) -> None:
-        """Bring what is kept of walls to the last accepted state."""
-        s = self.s
-        first = self.clock[0] < 0.0
-        passed = 0.0 if first else s.t - self.clock[0]
-        self.clock[0] = s.t
+        """Charges of walls after the step just accepted, while what it reacted by is known."""
+        dt = self.s.time.past_dt[0]
         for b, wall, eta_nuc, _ in self.parts:
             node = wall.nodes["xi"]
-            kept = [f[b.name] for f in (self.charge, self.gained, self.eta, self.slope)]
-            charge, gained, before, slope = (f.x.array[node] for f in kept)
-            eta = wall.drop_before()
-            there = self._of_metal(s.unknowns["xi"].old[0].x.array[node])
-            if first:  # metal of the start, or what the run has covered that this one goes on from
-                bare = 1.0 - self.covered[b.name].x.array[node]
-                taken_over = -b.q_cov * np.log(np.maximum(bare, MIN_REMAINDER))
-                new = (bare == 1.0) & (there > self._of_metal(0.5))
-                charge = np.where(new, there, np.minimum(taken_over, there))
-            elif passed:
-                middle, c = 0.5 * (before + eta), self._concentration(wall)
-                plated = self._plated(b, wall, eta_nuc, charge, middle, passed, c)
-                gained, charge = plated - charge, np.minimum(plated, there)
-                slope = (eta - before) / passed
-            for memory, values in zip(kept, (charge, gained, eta, slope), strict=True):
-                memory.x.array[node] = values
-            self.covered[b.name].x.array[node] = _coverage(b, charge)
+            charge, before = (f[b.name].x.array[node] for f in (self.charge, self.eta))
+            eta, c = wall.drop_before(), self._concentration(wall)
+            plated = self._plated(b, wall, eta_nuc, charge, 0.5 * (before + eta), dt, c)
+            there = self._of_metal(self.s.unknowns["xi"].old[0].x.array[node])
+            kept = np.minimum(plated, there)
+            self.gained[b.name].x.array[node] = plated - charge
+            self.slope[b.name].x.array[node] = (eta - before) / dt
+            self.charge[b.name].x.array[node] = kept
+            self.covered[b.name].x.array[node] = _coverage(b, kept)
 
     def _barrier(
         self, b: Barrier, wall: NodalReaction, eta_nuc: Array, charge: Array, eta: Array

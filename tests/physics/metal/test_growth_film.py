@@ -278,7 +278,7 @@ def test_metal_of_the_start_covers():
     """A wall under it has no barrier, one beside it has all of its own: the tail covers nothing."""
     growth = forgetful(UM, -0.06, 0.05, 74.0)
     for depth, share in ((3.0, 1.0), (-3.0, 0.0)):
-        growth.covering.clock[0] = -1.0
+        growth.covering.begun[0] = 0.0
         growth.covering.covered["film"].x.array[:] = 0.0
         xi = growth.s.unknowns["xi"]
         y = xi.space.tabulate_dof_coordinates()[:, 1]
