@@ -27,7 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -336,24 +336,27 @@ class Corners:
             out += self.value(nodes, moment) * around
         return out
 
-    def at_corners(self, vectors: dict[Term, list[Term | None]], moment: Moment) -> Array:
-        """The integral of a vector times each hat function over each cell, by the vertex rule.
+    def drift(self, vectors: dict[Term, list[Term | None]], moment: Moment) -> Array:
+        """Entries of (b u, grad v) between the corners of each cell, by the vertex rule.
 
         Args:
-            vectors: factor of nodes -> vector of factors of cells.
+            vectors: factor of nodes -> vector of factors of cells; their sum is b.
             moment: values of terms at this state.
 
         Returns:
-            Of each corner, direction, and cell.
+            In the row of each corner, the columns of all other corners in turn, and each cell.
         """
-        out = np.zeros((len(self.corners), self.dim, len(self.cells)))
+        n, count = len(self.corners), len(self.cells)
+        b = np.zeros((n, self.dim, count))
         for nodes, vector in vectors.items():
             s = self.value(nodes, moment)
             s = s[self.corners] if np.ndim(s) else s
             for k, part in enumerate(vector):
                 if part is not None:
-                    out[:, k] += s * self.value(part, moment)
-        out *= self.share
+                    b[:, k] += s * (self.share * self.value(part, moment))
+        out = np.empty((n * (n - 1), count))
+        for (i, j), entries in zip(permutations(range(n), 2), out, strict=True):
+            np.einsum("kc,kc->c", self.slopes[i], b[j], out=entries)
         return out
 
     def around(self, *cells: Array) -> Array:
@@ -473,12 +476,11 @@ class Bilinear:
         if self.plain:
             nodes = there.nodes_of(self.row.space)
             out[where.diagonal[nodes]] = there.at_points(self.plain, moment)
-        # The product of b at a corner with the slope of each: the corner is the column of it where
-        # the test function has the slope, and the row where the trial function has it.
-        for vectors, places in ((self.by_row, "rdc,kdc->rkc"), (self.by_column, "kdc,rdc->rkc")):
-            if vectors:
-                b = there.at_corners(vectors, moment)
-                out += where.gathered(self.cells, np.einsum(places, there.slopes, b))
+        # With the slope at the trial function, rows and columns have changed places.
+        if self.by_row:
+            out += where.drift(self.cells, there.drift(self.by_row, moment))
+        if self.by_column:
+            out += where.turned(where.drift(self.cells, there.drift(self.by_column, moment)))
         return out
 
 

@@ -8,7 +8,7 @@ PETSc the list of places.
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,7 @@ class Pattern:
         self._products = self._stiff(gradients(points[self.corners]))
         # By the array that is asked for; it is kept, so that its id stays its own.
         self._positions: dict[int, tuple[Any, npt.NDArray[np.int32]]] = {}
+        self._places: dict[int, tuple[Any, npt.NDArray[np.int32]]] = {}
         self._prototype: Any = PETSc.Mat().createAIJ(
             [(m.size_local, m.size_global) for m in maps], comm=comm
         )
@@ -167,25 +168,38 @@ class Pattern:
             self._positions[id(cells)] = cells, at[part.inverse[cells]]
         return self._positions[id(cells)][1]
 
-    def gathered(self, cells: npt.NDArray[np.int32], entries: Array) -> Array:
-        """Values of a matrix from those of cells.
+    def drift(self, cells: npt.NDArray[np.int32], entries: Array) -> Array:
+        """Values of (b u, grad v) by the vertex rule.
+
+        Gradients of all hat functions of a cell sum up to zero, and so do columns; that gives the
+        diagonal.
 
         Args:
             cells: from `position`.
-            entries: of the matrix of each of them, (row, column, cell), both corners.
+            entries: in the row of each corner, the columns of all other corners, and each cell.
         """
-        count, out = self.edges.shape[1], np.zeros(self.size)
-        lower, upper, diagonal = np.split(out, [count, 2 * count])
-        corners = [self.corners[cells, k] for k in range(self.corners.shape[1])]
-        for (i, j), edges in zip(self.pairs, self.edge_of.T, strict=True):
-            edge, upward = edges[cells], corners[i] < corners[j]
-            one, other = entries[i, j], entries[j, i]
-            lower += np.bincount(edge, np.where(upward, one, other), count)
-            upper += np.bincount(edge, np.where(upward, other, one), count)
-        for k, corner in enumerate(corners):
-            place = self.diagonal[corner] - 2 * count
-            diagonal += np.bincount(place, entries[k, k], len(diagonal))
-        return out
+        count, nodes = self.edges.shape[1], len(self.partner)
+        between = np.bincount(self._between(cells), entries.ravel(), 2 * count)
+        low, high = self.edges
+        sums = np.bincount(high, between[:count], nodes) + np.bincount(low, between[count:], nodes)
+        return np.concatenate([between, -sums[self.nodes]])
+
+    def _between(self, cells: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Places of the entries between corners of some cells, in the order of `drift`."""
+        if id(cells) not in self._places:
+            corners, edges = self.corners[cells].T, self.edge_of[cells].T
+            count, pair = self.edges.shape[1], {both: k for k, both in enumerate(self.pairs)}
+            places = [
+                edges[pair[min(i, j), max(i, j)]] + count * (corners[i] > corners[j])
+                for i, j in permutations(range(len(corners)), 2)
+            ]
+            self._places[id(cells)] = cells, np.concatenate(places).astype(np.int32)
+        return self._places[id(cells)][1]
+
+    def turned(self, values: Array) -> Array:
+        """Values of a matrix with rows and columns exchanged."""
+        lower, upper, diagonal = np.split(values, np.array([1, 2]) * self.edges.shape[1])
+        return np.concatenate([upper, lower, diagonal])
 
     def find(self, rows: npt.NDArray[Any], columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Place of each entry of a row and a column, local nodes; -1 where there is none."""
