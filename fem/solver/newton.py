@@ -58,10 +58,10 @@ LINEAR_STAGE_SHARE, TIGHTEST_LINEAR_RTOL = 0.03, 1e-13
 FIRST_LINEAR_RTOL, LINEAR_RTOL_FACTOR = 1e-6, 1e-4
 #: Tolerance of later ones as a share of the fall of the residual that Newton's method may bring,
 #: and the loosest: a linear solve to more digits than Newton's step has is for nothing. The last
-#: one leaves a share of what is to be gained and is tighter, as the sum of a row may exceed the
-#: norm that linear solvers see.
+#: one leaves a share of what is to be gained, as the sum of a row may exceed the norm that linear
+#: solvers see.
 LINEAR_RTOL_SHARE, LOOSEST_LINEAR_RTOL = 1e-2, 1e-2
-LAST_LINEAR_SHARE, LAST_LINEAR_RTOL = 0.01, 1e-4
+LAST_LINEAR_SHARE = 0.05
 #: Most moves of the predicted voltage, while it misses the current by more than this share.
 VOLTAGE_AIM_TRIES, VOLTAGE_AIM_RTOL = 3, 1e-2
 #: Gap in the current, as a share of the residual, above which the voltage is moved after an
@@ -231,7 +231,7 @@ class Newton:
             leaves = min(LINEAR_RTOL_SHARE * fall**2, LOOSEST_LINEAR_RTOL)
         # The solution itself is judged, too, far below the tolerance of rows.
         exact = any(u.again for u in self.equations.unknowns)
-        enough = 0.0 if exact else min(LAST_LINEAR_SHARE * to_gain, LAST_LINEAR_RTOL)
+        enough = 0.0 if exact else min(LAST_LINEAR_SHARE * to_gain, LOOSEST_LINEAR_RTOL)
         return max(leaves, enough, options.linear_rtol)
 
     def last_matrix_will_do(self) -> bool:
