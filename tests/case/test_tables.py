@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ufl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,7 +80,6 @@ increasing = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8, unique=True)
 
 @given(increasing, st.data())
 def test_forms_and_numbers_agree(points: list[float], data: st.DataObject) -> None:
-    ufl = pytest.importorskip("ufl")
     if np.diff(points).min() < 1e-3:
         return
     values = data.draw(st.lists(st.floats(-10, 10), min_size=len(points), max_size=len(points)))
@@ -89,7 +89,6 @@ def test_forms_and_numbers_agree(points: list[float], data: st.DataObject) -> No
 
 
 def test_forms_keep_the_end_values() -> None:
-    ufl = pytest.importorskip("ufl")
     curve = Curve((0.0, 1.0, 2.0), (1.0, 3.0, 2.0))
     assert curve(ufl.as_ufl(-5.0))(()) == pytest.approx(1.0)
     assert curve(ufl.as_ufl(9.0))(()) == pytest.approx(2.0)
