@@ -315,7 +315,6 @@ class Sample:
         shape = [len(x) for x in self.axes]
         self.priority = np.zeros(shape, dtype=np.int8)
         self.solid = np.full(shape, filled)
-        self.share = float(filled)
 
     def add(self, part: Part) -> None:
         """Carve a part."""
@@ -329,7 +328,11 @@ class Sample:
         mine = (part.shape.distance(points) < 0) & (self.priority[cuts] <= part.priority)
         self.priority[cuts][mine] = part.priority
         self.solid[cuts][mine] = not part.region.startswith(("electrolyte", "separator"))
-        self.share = float(self.solid.mean())
+
+    @property
+    def share(self) -> float:
+        """Solid share of the layer."""
+        return float(np.count_nonzero(self.solid) / self.solid.size)
 
 
 def _without_spares(parts: list[Part], places: Floats | None) -> list[Part]:
