@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 #: Variables set to 1 unless they are set: threads of short dot products cost twice what they save.
@@ -31,11 +34,26 @@ def hooks_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Import without looking for garbage: there is none, among half a million objects.
+
+    Nor is it looked for among them later on.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def load_case(options: argparse.Namespace) -> Any:
     """The case that these arguments ask for."""
-    from fem.case.case import Case
+    with loading():
+        from fem.case.case import Case
 
-    return Case.load(options.case, options.overrides, hooks=getattr(options, "hooks", False))
+        return Case.load(options.case, options.overrides, hooks=getattr(options, "hooks", False))
 
 
 def duration(text: str) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fem.base.errors import CaseError
-from fem.cli.arguments import case_arguments, hooks_argument, load_case
+from fem.cli.arguments import case_arguments, hooks_argument, load_case, loading
 
 
 def _new(parser: argparse.ArgumentParser) -> None:
@@ -169,6 +169,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
 
 
 def _do_check(options: argparse.Namespace) -> None:
-    from fem.case.summary import summary
+    with loading():
+        from fem.case.summary import summary
 
     print(summary(load_case(options)))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from fem.base import provenance
@@ -20,6 +18,7 @@ from fem.cli.arguments import (
     case_arguments,
     hooks_argument,
     load_case,
+    loading,
     set_argument,
 )
 
@@ -50,7 +49,7 @@ def _do_run(options: argparse.Namespace) -> int | None:
         command += [f"--set={assignment}" for assignment in options.overrides]
         command += ["--overwrite"] * options.overwrite + ["--hooks"] * options.hooks
         return _launch(options.ranks, command + ["--quiet"] * options.quiet, folder)
-    with _loading():
+    with loading():
         from fem.run.session import main_run
 
     return main_run(
@@ -80,7 +79,7 @@ def _do_resume(options: argparse.Namespace) -> int | None:
         command += ["--quiet"] * options.quiet
         command += [f"--set={text}" for text in options.overrides]
         return _launch(options.ranks, command, options.folder)
-    with _loading():
+    with loading():
         from fem.run.session import main_resume
 
     return main_resume(
@@ -109,26 +108,12 @@ def _do_converge(options: argparse.Namespace) -> int | None:
         command += ["--overwrite"] * options.overwrite + ["--hooks"] * options.hooks
         command += [f"--set={text}" for text in options.overrides]
         return _launch(options.ranks, command, folder)
-    with _loading():
+    with loading():
         from fem.run.converge import main_converge
 
     return main_converge(
         case, folder, quick=options.quick, overwrite=options.overwrite, hooks=options.hooks
     )
-
-
-@contextlib.contextmanager
-def _loading() -> Iterator[None]:
-    """Import without looking for garbage: there is none, among half a million objects.
-
-    Nor is it looked for among them later on.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _rank_count(text: str) -> int:
