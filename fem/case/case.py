@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeV
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     model_validator,
 )
@@ -76,8 +75,6 @@ class Case(Table):
 
     Build it with `Case.load` (file or name of a catalogue case) or `Case.from_dict`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_: Literal[1] = Field(alias="schema", description="version of this format")
     title: Text = Field(description="one line for people")
@@ -159,12 +156,14 @@ class Case(Table):
             raise CaseError(f"a case is a table of names and values, got {type(data).__name__}")
         context = {"folder": folder}
         guests = Guests.of(module_of(data, folder), hooks)
-        full: type[Self] = model(cls.core or cls, guests)
+        full: Any = model(cls.core or cls, guests)
         sections, problems = checked_sections(full, data, context)
         problems += cross_checks(sections, guests, data if problems else None)
         if problems:
             raise CaseError("\n".join(clipped(line) for line in dict.fromkeys(problems)))
-        return full.model_validate(dict(data), context=context)
+        given = {name for name, f in full.model_fields.items() if (f.alias or name) in data}
+        found: Self = full.model_construct(given, **sections)
+        return found
 
     @classmethod
     def load(

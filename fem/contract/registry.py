@@ -11,7 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import shorten
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    PydanticUndefinedAnnotation,
+    PydanticUserError,
+    TypeAdapter,
+    ValidationError,
+)
 
 from fem.base.errors import CaseError, nearest
 from fem.base.order import in_order
@@ -327,6 +333,18 @@ def _wrong(physics: Physics) -> Iterator[str]:
         yield f"free: its table has no key {key!r}; {nearest(key, keys)}"
     if table is not None:
         yield from _misdeclared(table)
+        yield from _unreadable(table)
+
+
+def _unreadable(table: type[BaseModel]) -> Iterator[str]:
+    """The problem of a table with a key of a type that nothing is read into.
+
+    Validators are built late, when a case has the table; here the author learns it.
+    """
+    try:
+        table.model_rebuild()
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        yield f"table = {table.__name__}: {error.message.splitlines()[0]}"
 
 
 def _misdeclared(table: type[BaseModel]) -> Iterator[str]:

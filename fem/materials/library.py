@@ -51,7 +51,8 @@ def _assumed(value: float, unit: str, why: str) -> Number:
 class Material(BaseModel):
     """Base of all entries: frozen; reading a datum that is not known raises `CaseError`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True,
+                              defer_build=True)
     kind: ClassVar[str] = "material"
 
     name: str = Field(description="library name")

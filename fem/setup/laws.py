@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any
 
 from fem.base.errors import CaseError, nearest
+from fem.base.plugins import entry_points
 from fem.case.hooks import BUILT_IN_LAWS, ENTRY_POINTS, known_laws, load
 from fem.setup import kinetics
 

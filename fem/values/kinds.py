@@ -98,9 +98,14 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Table(BaseModel):
-    """Base of every table of a case: frozen, unknown names refused."""
+    """Base of every table of a case: frozen, unknown names refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    Its validator is built when it first reads something: a case has few of all the tables.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True
+    )
 
 
 def as_list(value: Any) -> Any:

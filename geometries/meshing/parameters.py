@@ -94,7 +94,7 @@ class Parameters(BaseModel):
     A family's own model also has `names() -> Names`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class Skin(Parameters):

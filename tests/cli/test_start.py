@@ -50,3 +50,17 @@ def test_nothing_heavy_is_loaded(words: list[str], more: tuple[str, ...]) -> Non
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True,
                           text=True, timeout=60)  # fmt: skip
     assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_only_tables_that_a_case_has_get_validators() -> None:
+    code = (
+        "from fem.cli.main import main\nmain(['check', 'trilayer_cg'])\n"
+        "from fem.case.case import Case\nfrom fem.contract.registry import with_own\n"
+        "tables = [p.table for p in with_own().tables().values()]\n"
+        "built = [t.__name__ for t in (Case, *tables) if t.__pydantic_complete__]\n"
+        "print(len(tables), built)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True,
+                          text=True, timeout=60)  # fmt: skip
+    count, built = done.stdout.splitlines()[-1].split(maxsplit=1)
+    assert int(count) > 5 and built == "[]"

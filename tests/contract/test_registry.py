@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
@@ -180,6 +181,14 @@ def test_installed_packages_offer_physics(monkeypatch: pytest.MonkeyPatch) -> No
         registry.installed()
     monkeypatch.undo()
     registry.installed.cache_clear()
+
+
+def test_a_key_of_a_type_that_nothing_is_read_into() -> None:
+    class Odd(Table):
+        x: np.ndarray
+
+    with pytest.raises(CaseError, match=r"physics .odd.: table = Odd: Unable .*ndarray"):
+        registry.checked(Physics("odd", "", table=Odd), "pack")
 
 
 def test_every_field_of_this_package_has_a_label_and_its_unit() -> None:

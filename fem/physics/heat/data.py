@@ -31,7 +31,8 @@ class Entry(BaseModel):
         dU_dT: of a metal's electrode reaction, V/K.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True,
+                              defer_build=True)
     k: Annotated[Number, In("W/m/K", gt=0)]
     k_through: Annotated[Number, In("W/m/K", gt=0)] | None = None
     density: Annotated[Number, In("kg/m^3", gt=0)] | None = None
