@@ -58,7 +58,8 @@ def _inspect(parser: argparse.ArgumentParser) -> None:
                         "case takes the host as an average, see docs/physics/averaged.md")
     parser.add_argument("--sigma", help="conductivity of the solids, for these entries: '1e5 S/m'")
     parser.epilog = (
-        "CASE may also be a host (see `hostplate list hosts`) or a mesh folder.\n\nexamples:\n"
+        "CASE may also be a host (see `hostplate list hosts`), a mesh folder or a result.\n\n"
+        "examples:\n"
         "  hostplate inspect mesh --png mesh.png --plots numbers.png --density 'host_*=Cu'\n"
         "  hostplate inspect trilayer_cg --set geometry.seed=7"
     )
@@ -70,6 +71,8 @@ def _do_inspect(options: argparse.Namespace) -> None:
     from fem.case.meshes import mesh_folder
 
     densities = dict(_density(text) for text in options.density)
+    if (recorded := Path(options.case) / "case.toml").is_file():  # a result
+        options.case = str(recorded)
     folder, metal = Path(options.case), options.metal
     if not folder.is_dir():
         case = _load_host(options)

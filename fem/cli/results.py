@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,20 +158,20 @@ def _one_time(options: argparse.Namespace) -> float | None:
     return options.time[0] if options.time else None
 
 
-def _say_which_times(options: argparse.Namespace) -> None:
-    """Name the stored times that stand for those that were asked for."""
+def _say_which_times(folder: Path, times: Iterable[float], done: str) -> None:
+    """Name the stored times that stand for those that were asked for; `done` says in what."""
     from fem.post.style import show_time
     from fem.results.result import Result
 
-    result = Result(options.folder)
-    for t in options.time if result.blocks else ():
+    result = Result(folder)
+    for t in times if result.blocks else ():
         near = show_time(result.time(t))
         if near != show_time(t):
-            print(f"--time {show_time(t)}: not stored; drawn is the nearest that is, {near}")
+            print(f"--time {show_time(t)}: not stored; {done} is the nearest that is, {near}")
 
 
 def _do_post(options: argparse.Namespace) -> None:
-    _say_which_times(options)
+    _say_which_times(options.folder, options.time, "drawn")
     named = options.field or options.profile or options.movie or options.line or options.lines
     if options.out and not options.movie:
         raise CaseError(f"--out {options.out}: names the file of a --movie; figures go into "
@@ -221,6 +222,8 @@ def _export(parser: argparse.ArgumentParser) -> None:
 def _do_export(options: argparse.Namespace) -> None:
     from fem.post.export import export
 
+    times = () if options.time is None else (options.time,)
+    _say_which_times(options.folder, times, "written")
     for file in export(options.folder, options.format, options.out, blocks=options.block,
                        fields=options.field, t=options.time):
         print(file)

@@ -120,6 +120,23 @@ def test_some_fields_and_one_time(result: Result, tmp_path: Path) -> None:
         export(result.folder, "npz", tmp_path, blocks=["pores"])
 
 
+def test_the_command_says_which_time_it_writes(
+    result: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", str(result.folder), "--format", "csv", "--field", "i_n"]
+    assert main([*command, "--time", "9 s", "--out", str(tmp_path / "a")]) == 0
+    assert "--time 9 s: not stored; written is the nearest that is, 10 s" in capsys.readouterr().out
+    assert main([*command, "--time", "10 s", "--out", str(tmp_path / "b")]) == 0
+    assert "not stored" not in capsys.readouterr().out
+
+
+def test_the_mesh_of_a_result_is_inspected(
+    result: Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(result.folder)]) == 0
+    assert f"hash: {result.summary['mesh_hash']}\n" in capsys.readouterr().out
+
+
 def test_a_time_may_have_its_unit(result: Result) -> None:
     """Seconds, text and quantities of pint are one time; text of another kind is refused."""
     t = result._read("pore")[1].t
