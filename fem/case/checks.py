@@ -47,7 +47,7 @@ def cross_checks(
         made = None if model is None else model.names()
     cell = sections.get("study") not in guests.registry.studies  # else what drives it is unused
     checks = (
-        _geometry, functools.partial(_names, guests=guests), _regions,
+        _geometry, functools.partial(_names, guests=guests, given=given), _regions,
         *((_protocol, _counter, _holding, _never_bare) if cell else ()), _boundaries, _initial,
         _time,
         functools.partial(
@@ -93,7 +93,9 @@ def _geometry(sections: Mapping[str, Any]) -> Iterator[str]:
             yield from _changed_file("mesh", mesh.file, mesh.sha256, file_digest(Path(mesh.file)))
 
 
-def _names(sections: Mapping[str, Any], guests: Guests) -> Iterator[str]:
+def _names(
+    sections: Mapping[str, Any], guests: Guests, given: Mapping[str, Any] | None
+) -> Iterator[str]:
     from fem.materials import names, parse_material
 
     own: dict[str, Mapping[str, Any]] = dict(sections.get("materials", {}))
@@ -104,6 +106,8 @@ def _names(sections: Mapping[str, Any], guests: Guests) -> Iterator[str]:
             parse_material(table, f"materials.{name}")
         except CaseError as error:
             yield from () if unwritable else str(error).splitlines()
+    if "materials" not in sections and given is not None:  # a wrong one has a name all the same
+        own = _kinds(given["materials"])
     carried = sections.get("library", {})
     yield from _carried(carried, guests)
     for kind in ("solid", "electrolyte", "separator"):
@@ -142,6 +146,12 @@ def _carried(library: Mapping[str, Mapping[str, Any]], guests: Guests) -> Iterat
                     recorded.read(kind, name, table)
             except (CaseError, TypeError, ValueError) as error:
                 yield from () if unwritable else str(error).splitlines()
+
+
+def _kinds(materials: Any) -> dict[str, Mapping[str, Any]]:
+    """Kinds of materials as they are written, by name; those that are no tables are left out."""
+    tables = materials.items() if isinstance(materials, Mapping) else ()
+    return {n: {"kind": t.get("kind")} for n, t in tables if isinstance(t, Mapping)}
 
 
 def _of_kind(own: Mapping[str, Mapping[str, Any]], kind: str) -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.base.errors import CaseError
+from fem.values.curves import separator, with_points
 from fem.values.units import conversion
 
 __all__ = ["Measured", "read_measured"]
@@ -68,11 +69,11 @@ def read_measured(path: Path) -> Measured:
     if not head or not body:
         raise CaseError(f"{path}: no header line or no numbers; name columns with units, such as "
                         "`time (s), voltage (V)`")
-    separator = next((s for s in (";", "\t", ",") if s in body[0]), None)
-    titles, *rows = ([cell.strip() for cell in _cells(line, separator)] for line in
+    mark = separator(body[0])
+    between = mark if mark in body[0] else None
+    titles, *rows = ([cell.strip() for cell in _cells(line, between)] for line in
                      [head[-1], *body])
-    if separator in (";", "\t") and not any("." in cell for row in rows for cell in row):
-        rows = [[cell.replace(",", ".") for cell in row] for row in rows]  # decimal commas
+    rows = with_points(rows, mark)
     try:
         data = np.array([[float(cell) for cell in row[: len(titles)]] for row in rows])
     except ValueError as error:
@@ -92,11 +93,11 @@ def read_measured(path: Path) -> Measured:
     return Measured(path.name, columns)
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
-    if separator is None:
+def _cells(line: str, between: str | None) -> list[str]:
+    if between is None:
         parts = re.findall(r'"[^"]*"|[^\s"(\[]+\s*[(\[][^)\]]*[)\]]|\S+', line)
         return [part.strip('"') for part in parts]
-    return next(csv.reader(io.StringIO(line), delimiter=separator, skipinitialspace=True))
+    return next(csv.reader(io.StringIO(line), delimiter=between, skipinitialspace=True))
 
 
 def _numeric(line: str) -> bool:

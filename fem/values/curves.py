@@ -1,5 +1,6 @@
 """Measured curves as two-column csv files: ``c [mol/m^3],kappa [S/m]`` and one row per point.
 
+Columns are parted by commas, semicolons or tabs, units stand in brackets or parentheses.
 Piecewise linear, increasing abscissa, never extrapolated in silence. A curve over time may jump:
 the same ``t`` stands twice then, with the value before and the one after.
 """
@@ -18,7 +19,7 @@ from fem.base.errors import CaseError, nearest
 from fem.values.expressions import is_ufl
 from fem.values.units import conversion, typed
 
-_HEADER = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([^\]]*?)\s*\])?\s*")
+_HEADER = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\[\s*([^\]]*?)\s*\]|\(\s*(.*?)\s*\))?\s*")
 #: A UFL form carries one term per knot, so a curve inside a form has to stay short.
 MOST_KNOTS_IN_FORMS = 200
 
@@ -120,7 +121,7 @@ def read_table(path: Path, of: str, of_unit: str, unit: str) -> Curve:
 
     Args:
         path: the file; its first line names the columns with their units, lines starting with
-            ``#`` are comments.
+            ``#`` are comments. Between semicolons or tabs commas may be decimal ones.
         of: the name that the first column must have, for example ``"c"``.
         of_unit: SI unit the first column is converted to.
         unit: SI unit the second column is converted to.
@@ -170,17 +171,18 @@ def _content(path: Path, of: str) -> tuple[list[tuple[str, str]], list[tuple[flo
     ]
     if not lines:
         raise TableError(f"table {name} is empty")
-    header = [match for cell in lines[0][1].split(",") if (match := _HEADER.fullmatch(cell))]
-    if len(header) != 2 or lines[0][1].count(",") != 1:
+    between = separator(lines[0][1])
+    header = [match for cell in lines[0][1].split(between) if (match := _HEADER.fullmatch(cell))]
+    if len(header) != 2 or lines[0][1].count(between) != 1:
         raise TableError(
             f"table {name}: the first line must name two columns with units, "
             f'e.g. "{of} [unit],value [unit]", got {lines[0][1][:80]!r}'
         )
     if header[0][1] != of:
         raise TableError(f"table {name}: the first column is {header[0][1]!r}, not {of!r}")
+    table = with_points([typed(line).split(between) for _, line in lines[1:]], between)
     rows: list[tuple[float, float]] = []
-    for number, line in lines[1:]:
-        cells = typed(line).split(",")
+    for (number, line), cells in zip(lines[1:], table, strict=True):
         if len(cells) != 2:
             raise TableError(
                 f"table {name}, line {number}: expected two columns, got {line[:80]!r}"
@@ -189,4 +191,16 @@ def _content(path: Path, of: str) -> tuple[list[tuple[str, str]], list[tuple[flo
             rows.append((float(cells[0]), float(cells[1])))
         except ValueError:
             raise TableError(f"table {name}, line {number}: {line!r} is not two numbers") from None
-    return [(match[1], match[2] or "") for match in header], rows
+    return [(match[1], match[2] or match[3] or "") for match in header], rows
+
+
+def separator(line: str) -> str:
+    """Character between the columns of a line: a semicolon, a tab, else a comma."""
+    return next((mark for mark in ";\t" if mark in line), ",")
+
+
+def with_points(rows: list[list[str]], between: str) -> list[list[str]]:
+    """Cells with decimal points, for which commas stand between semicolons or tabs without any."""
+    if between == "," or any("." in cell for row in rows for cell in row):
+        return rows
+    return [[cell.replace(",", ".") for cell in row] for row in rows]

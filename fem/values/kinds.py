@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints, ValidationInfo
 from pydantic.functional_validators import AfterValidator
 
-from fem.values.curves import as_profile
+from fem.values.curves import TableError, as_profile
 from fem.values.properties import Property, PropertyOf
 from fem.values.units import Quantity
 
@@ -42,13 +42,23 @@ def without_files(value: Any) -> Any:
 
 
 def tables_read(value: Any, info: ValidationInfo) -> Any:
-    """A user-defined material with its csv tables read in, so that it needs no other file."""
+    """A user-defined material with its csv tables read in, so that it needs no other file.
+
+    Raises:
+        TableError: one cannot be read; it begins with the key.
+    """
     folder = Path((info.context or {}).get("folder") or Path.cwd())
     if isinstance(value, Mapping):
         if isinstance(value.get("table"), str) and isinstance(value.get("of"), str):
             rest = {name: part for name, part in value.items() if name not in ("table", "of")}
             return as_profile(folder / value["table"], value["of"]) | rest
-        return {name: tables_read(part, info) for name, part in value.items()}
+        found = {}
+        for name, part in value.items():
+            try:
+                found[name] = tables_read(part, info)
+            except TableError as error:
+                raise TableError(f"{name}: {error}") from None
+        return found
     return [tables_read(p, info) for p in value] if isinstance(value, list | tuple) else value
 
 

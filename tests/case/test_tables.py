@@ -8,7 +8,10 @@ import ufl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fem import Case, CaseError
 from fem.values.curves import Curve, TableError, as_profile, read_table
+
+from .base import changed
 
 GOOD = "# measured at 25 degC\nc [mol/L],kappa [mS/cm]\n0.5,8\n1,10\n\n2,6\n"
 
@@ -25,6 +28,16 @@ def test_units_are_converted(tmp_path: Path) -> None:
     assert curve.y == (0.8, 1.0, 0.6)
     assert curve(1500.0) == pytest.approx(0.8)
     assert np.allclose(curve(np.array([500.0, 750.0, 2000.0])), [0.8, 0.9, 0.6])
+
+
+@pytest.mark.parametrize("text", [
+    "c (mol/L),kappa (mS/cm)\n0.5,8\n1,10\n2,6\n",
+    "c [mol/L];kappa [mS/cm]\n0,5;8,0\n1;10,0\n2,0;6\n",
+    "c [mol/L]\tkappa [mS/cm]\n0.5\t8\n1\t10\n2\t6\n",
+])  # fmt: skip
+def test_tables_as_other_programs_write_them(tmp_path: Path, text: str) -> None:
+    """Units in parentheses; semicolons or tabs, between which commas are decimal ones."""
+    assert _read(tmp_path, text) == _read(tmp_path, GOOD)
 
 
 REFUSED = [
@@ -92,3 +105,14 @@ def test_forms_keep_the_end_values() -> None:
     curve = Curve((0.0, 1.0, 2.0), (1.0, 3.0, 2.0))
     assert curve(ufl.as_ufl(-5.0))(()) == pytest.approx(1.0)
     assert curve(ufl.as_ufl(9.0))(()) == pytest.approx(2.0)
+
+
+def test_a_table_that_is_not_there_is_the_only_problem(tmp_path: Path) -> None:
+    """The message begins with its key, and the material that lacks it is no unknown one."""
+    salt = {"kind": "electrolyte", "c0": "1 mol/L", "D": "3e-10 m^2/s", "t_plus": 0.3,
+            "kappa": {"table": "kapa.csv", "of": "c"}}
+    given = changed({"materials": {"mine": salt}, "electrolyte": "mine"})
+    with pytest.raises(CaseError) as caught:
+        Case.from_dict(given, folder=tmp_path)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("materials.mine.kappa: table ") and "kapa.csv' does not exist" in line
