@@ -112,9 +112,12 @@ class Block:
         fits = [Stiffness.fits(ufl.Form([i]), row, column) for i in slow]
         stiff = [i for i, does in zip(slow, fits, strict=True) if does]
         others = [i for i, does in zip(slow, fits, strict=True) if not does]
+        stored = [i for i in others if Stored.fits(system, i)]
+        others = [i for i in others if i not in stored]
         self.stiff = bool(stiff) or any(part.stiff for part in self.quick)
-        self.rest = bool(others) or any(part.rest for part in self.quick)
+        self.rest = bool(others or stored) or any(part.rest for part in self.quick)
         self.slow_stiff = Stiffness(system, ufl.Form(stiff), row, column, where) if stiff else None
+        self.stored = Stored(system, ufl.Form(stored)) if stored else None
         self.slow_rest = None
         if others:
             assembled = Assembled(system.form(ufl.Form(others)))
@@ -148,8 +151,9 @@ class Block:
         for part in self.quick:
             if part.rest:
                 self._add(part.entries(moment))
-        if self.slow_rest is not None:
-            self._add(where.put(self.slow_rest.places(where), self.slow_rest.values()))
+        for part in (self.slow_rest, self.stored):
+            if part is not None:
+                self._add(part.entries(where))
         values = np.zeros(where.size) if self.r is None else self.r
         if self.stiff:
             weights = sum(part.weights(moment) for part in self.quick if part.stiff)
@@ -252,6 +256,10 @@ class Assembled:
         dfem.assemble_matrix(self.sum, self.form)
         return np.asarray(self.sum.data)
 
+    def entries(self, where: Pattern) -> Array:
+        """The same at the places of its pattern; a new array."""
+        return where.put(self.places(where), self.values())
+
     def places(self, where: Pattern) -> npt.NDArray[np.int64]:
         """Place of each of them in its pattern; -1 for entries that cells of other ranks fill."""
         if self._places is None:
@@ -259,6 +267,41 @@ class Assembled:
             rows = np.repeat(np.arange(len(counts)), counts)
             self._places = where.find(rows, self.sum.indices)
         return self._places
+
+
+class Stored(Assembled):
+    """The matrix of what a new state stores: its rate times what stays while no field changes.
+
+    Args:
+        system: has the rate, 1/s.
+        form: bilinear; `fits` tells whether its integrals are of this kind.
+    """
+
+    def __init__(self, system: System, form: Any):
+        self.rate, self.fields = system.time.rates[0], form.coefficients()
+        super().__init__(system.form(ufl.replace(form, {self.rate: ufl.as_ufl(1.0)})))
+        self._seen: list[Array] | None = None
+
+    def entries(self, where: Pattern) -> Array:
+        """Values at the places of its pattern; a new array."""
+        now = [f.x.array for f in self.fields]
+        if self._seen is None or not all(map(np.array_equal, self._seen, now)):
+            self._seen = [values.copy() for values in now]
+            self._kept = super().entries(where)
+        return float(self.rate.value) * self._kept
+
+    @staticmethod
+    def fits(system: System, integral: Any) -> bool:
+        """True if without the rate nothing is left, and no other number may change.
+
+        Rates are weights of states, in which what is stored is linear.
+        """
+        rate, form = system.time.rates[0], ufl.Form([integral])
+        rest = ufl.replace(form, {rate: ufl.zero()})
+        return (
+            integral.integral_type() == "cell" and [*form.constants()] == [rate]
+            and apply_algebra_lowering(rest).empty()
+        )
 
 
 class Blocked:

@@ -375,6 +375,30 @@ def test_what_is_taken_at_corners_is_what_kernels_give(two_ranks):
         np.testing.assert_allclose(here, row, rtol=1e-11)
 
 
+def test_what_is_stored_is_assembled_where_a_field_changes_alone(monkeypatch: pytest.MonkeyPatch):
+    """Its matrix adds up to rate times field times area; another step scales what was summed up."""
+    system, u = _one_field(MPI.COMM_WORLD)
+    share = dfem.Function(dfem.functionspace(u.part.mesh, ("DG", 0)))
+    area = system.domain.volume(["electrolyte"])
+    dx, rate = system.domain.dx(("electrolyte",)), system.time.rates[0]
+    w, v = u.trial, u.test
+    block = Block(system, rate * share * w * v * dx, u, u)
+    assert block.stored is not None and block.slow_rest is None
+    for other in (w * v, system.temperature * rate * w * v, (1.0 + rate) * w * v):
+        assert Block(system, other * dx, u, u).stored is None
+    sums, values = [], Assembled.values
+    monkeypatch.setattr(Assembled, "values", lambda self: sums.append(self) or values(self))
+    for number, (dt, amount) in enumerate(((2.0, 3.0), (0.5, 3.0), (0.5, 4.0))):
+        system.time.begin(dt)
+        share.x.array[:] = amount
+        block.assemble()
+        ones, out = block.matrix.createVecs()
+        ones.set(1.0)
+        block.matrix.mult(ones, out)
+        np.testing.assert_allclose(out.sum(), amount * area / dt, rtol=1e-13)
+        assert len(sums) == (1, 1, 2)[number]
+
+
 def test_what_is_no_stiffness_matrix_is_assembled():
     """A tensor, one component, a term without gradients, a boundary: not one number a cell."""
     system, u = _one_field(MPI.COMM_WORLD)
