@@ -257,7 +257,7 @@ class Assembled:
         return np.asarray(self.sum.data)
 
     def entries(self, where: Pattern) -> Array:
-        """The same at the places of its pattern; a new array."""
+        """Values at the places of its pattern; a new array."""
         return where.put(self.places(where), self.values())
 
     def places(self, where: Pattern) -> npt.NDArray[np.int64]:
