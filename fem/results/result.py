@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.base.errors import CaseError, nearest
-from fem.values.units import parse_quantity
+from fem.values.units import parse_quantity, shown_point
 
 __all__ = ["Result", "read_series", "series_units", "titled"]
 
@@ -380,6 +380,9 @@ class Result:
 
         Returns:
             Shape (n,), or (n, 3) for a vector.
+
+        Raises:
+            CaseError: no such field or time, or all points lie beyond the cell, as those in um do.
         """
         where = np.atleast_2d(_metres("points", points))
         if where.ndim != 2 or where.shape[1] not in (2, 3):
@@ -400,6 +403,8 @@ class Result:
             found[lost] = near
         out = np.full((len(where), *values.shape[1:]), np.nan)
         inside = np.flatnonzero(found >= 0)
+        if not len(inside):
+            self._require_within(where, t)
         if self.center(field, block) == "Cell":
             out[inside] = values[found[inside]]
             return out
@@ -427,6 +432,20 @@ class Result:
         return share * float(np.linalg.norm(end - start)), values
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _require_within(self, points: Array, t: Time | None) -> None:
+        """Some point lies within the extent of the cell.
+
+        Raises:
+            CaseError: none does.
+        """
+        ends = low, high = self.extent(t)
+        slack = 1e-9 * float(np.ptp(ends, axis=0).max()) + self._slack
+        if not ((points >= low - slack) & (points <= high + slack)).all(axis=1).any():
+            shown = " to ".join(shown_point(end, 6) for end in ends)
+            raise CaseError(f"{self.folder}: no point lies in the cell, which extends from "
+                            f"{shown}; the first is at {shown_point(points[0], 6)} (points are "
+                            "given in m)")
 
     def _any_block(self) -> str:
         if not self.blocks:

@@ -154,6 +154,8 @@ def test_a_time_may_have_its_unit(result: Result) -> None:
     (lambda r: r.metrics()["max_men"], ": no metric 'max_men'; did you mean 'max_mean'"),
     (lambda r: r.at([("5 um", "30 um")]), "points: [('5 um', '30 um')]: coordinates are numbers "),
     (lambda r: r.at([1e-6]), "points: an array of shape (1, 1); give (n, 2) or (n, 3)"),
+    (lambda r: r.at([(5.0, 15.0)]), "which extends from (0, 0, 0) um to (20, 30, 0) um; the first "
+     "is at (5e+06, 1.5e+07, 0) um (points are given in m)"),
     (lambda r: r.line((0, 0), "30 um"), "b: '30 um': coordinates are numbers in m"),
     (lambda r: r.line((0, 0), (0, 0, 1)), "line: ends of shapes (2,) and (3,)"),
 ])  # fmt: skip
