@@ -39,6 +39,8 @@ Time = float | str | Any
 
 #: Share by which a time may be after the end of a result, as one that was printed.
 AT_END = 1e-5
+#: Distance from a cell, in sizes of it, beyond which points are taken for such in another unit.
+MAX_DISTANCE = 10.0
 #: VTK's cell type by number of corners.
 _VTK_SIMPLEX = {2: 3, 3: 5, 4: 10}
 
@@ -382,7 +384,7 @@ class Result:
             Shape (n,), or (n, 3) for a vector.
 
         Raises:
-            CaseError: no such field or time, or all points lie beyond the cell, as those in um do.
+            CaseError: no such field or time, or points far from the cell alone, as those in um are.
         """
         where = np.atleast_2d(_metres("points", points))
         if where.ndim != 2 or where.shape[1] not in (2, 3):
@@ -404,7 +406,7 @@ class Result:
         out = np.full((len(where), *values.shape[1:]), np.nan)
         inside = np.flatnonzero(found >= 0)
         if not len(inside):
-            self._require_within(where, t)
+            self._require_near(where, t)
         if self.center(field, block) == "Cell":
             out[inside] = values[found[inside]]
             return out
@@ -433,15 +435,15 @@ class Result:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _require_within(self, points: Array, t: Time | None) -> None:
-        """Some point lies within the extent of the cell.
+    def _require_near(self, points: Array, t: Time | None) -> None:
+        """Some point lies in the cell or around it, as points in another unit do not.
 
         Raises:
-            CaseError: none does.
+            CaseError: all lie more than `MAX_DISTANCE` sizes of the cell away.
         """
         ends = low, high = self.extent(t)
-        slack = 1e-9 * float(np.ptp(ends, axis=0).max()) + self._slack
-        if not ((points >= low - slack) & (points <= high + slack)).all(axis=1).any():
+        far = MAX_DISTANCE * float(np.ptp(ends, axis=0).max())
+        if not ((points >= low - far) & (points <= high + far)).all(axis=1).any():
             shown = " to ".join(shown_point(end, 6) for end in ends)
             raise CaseError(f"{self.folder}: no point lies in the cell, which extends from "
                             f"{shown}; the first is at {shown_point(points[0], 6)} (points are "

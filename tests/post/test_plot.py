@@ -199,7 +199,7 @@ def test_a_cut_line_shows_the_field_at_each_time(
     assert main([*command, "10 um,0,10 um,40 um"]) == 0
     assert (result.folder / "figures" / "c_along_line.png").is_file()
     assert main([*command, "90 um,0,90 um,40 um"]) != 0
-    assert "no point lies in the cell, which extends from (0, 0, 0) um" in capsys.readouterr().err
+    assert "the line meets no cell with c; the cell lies from" in capsys.readouterr().err
     command[5] = "0 s,50 s"
     assert main([*command, "10 um,0,10 um,40 um"]) == 0
     assert "--time 50 s: not stored; drawn is the nearest that is, 60 s" in capsys.readouterr().out
