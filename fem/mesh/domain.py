@@ -423,6 +423,27 @@ class Domain:
         """Measure over boundary faces, lumped at the nodes (vertex rule)."""
         return self._ds(tuple(self.faces[f] for f in faces), metadata=VERTEX_RULE)
 
+    def sides(self, regions: Iterable[str], ends: Iterable[str]) -> Any:
+        """Measure over outer facets of regions but those of some boundaries, lumped at the nodes.
+
+        Args:
+            regions: that the facets bound.
+            ends: the boundaries.
+        """
+        topology, tdim, none = self.mesh.topology, self.dim, np.empty(0, dtype=np.int32)
+        facets = np.setdiff1d(
+            dmesh.exterior_facet_indices(topology),
+            np.concatenate([none, *(self.facet_tags.find(self.boundaries[b]) for b in ends)]),
+        )
+        facet_cells = topology.connectivity(tdim - 1, tdim)
+        cells = facet_cells.array[facet_cells.offsets[facets]]
+        cell_facets = topology.connectivity(tdim, tdim - 1).array.reshape(-1, tdim + 1)
+        local = np.argmax(cell_facets[cells] == facets[:, None], axis=1)
+        on = np.isin(self.cell_tag_array[cells], [self.regions[name] for name in regions])
+        data = [(1, np.stack([cells, local], axis=1)[on].astype(np.int32).ravel())]
+        sides = ufl.Measure("ds", domain=self.mesh, subdomain_data=data)
+        return sides(1, metadata=VERTEX_RULE)
+
     def wall_weight(
         self,
         walls: Iterable[tuple[str, str]] = (),

@@ -29,6 +29,12 @@ TAIL_XI = 1e-6
 MAX_TRAVEL = 2.0
 #: What spreads where xi is out of [0, 1] by more than this, and how many lambda are added.
 SPILL_XI, SPILL_WIDTHS = 0.005, 40.0
+#: Boundaries that are no sides: on all others natural conditions make a mirror image of the cell.
+ENDS = ("collector", "counter")
+#: Least share of the sides around a node that face one way, for it to be one of its normals.
+MIN_NORMAL_SHARE = 0.1
+#: Variance of grad psi along a side from which on it is a kink, and wholly so from twice of it on.
+KINK_SPREAD = 0.05
 #: Least |grad psi| of a front; below it the normal goes to zero.
 MIN_SLOPE = 0.5
 
@@ -59,6 +65,7 @@ class Front:
     Attributes:
         xi: extrapolated phase field.
         normal: nhat (UFL vector of nodal fields), zero away from the front.
+        heading: nhat that the relaxation follows; along sides of the cell at kinks of the front.
         curvature: K, sum of principal curvatures, weighted by the energy of the crystal, 1/m.
         crystal: how surface energy depends on the normal.
         mobility: M, m/s.
@@ -80,9 +87,10 @@ class Front:
         space, domain = unknown.space, s.domain
         self.xi = dfem.Function(space, name="xi_front")
         self.other, self.own = dfem.Function(space), dfem.Function(space)
-        self.distance = dfem.Function(space)
-        self.components = [dfem.Function(space) for _ in range(domain.dim)]
-        self.normal = ufl.as_vector(self.components)
+        self.psi, self.distance = dfem.Function(space), dfem.Function(space)
+        self.components, self.steered = (
+            [dfem.Function(space) for _ in range(domain.dim)] for _ in range(2))
+        self.normal, self.heading = ufl.as_vector(self.components), ufl.as_vector(self.steered)
         self.curvature = dfem.Function(space, name="curvature")
         self.mobility = dfem.Constant(domain.mesh, 0.0)
         self.spread = dfem.Function(space, name="spread")
@@ -95,6 +103,10 @@ class Front:
         self._bends = [u.dx(k) * v * domain.weight * exact for k in range(domain.dim)]
         self._volume_form = v * here * dx
         self._mass_form = u * v * domain.weight * domain.dx(regions)
+        out, sides = ufl.FacetNormal(domain.mesh), domain.sides(regions, ENDS)
+        self._out_forms = [[o * p * v * sides for p in out] for o in out]
+        rise = ufl.grad(self.psi)
+        self._rise_forms = [*(r * v * sides for r in rise), ufl.inner(rise, rise) * v * sides]
         wall: Any = None
         for (a, b), cosine in cos_contact.items():
             if (a, b) in domain.walls:
@@ -121,7 +133,37 @@ class Front:
         self._out = self.slopes[0].createVecLeft()
         self.edge = _mean_edge(s, self.unknown)
         self.gradient = NodalGradient(self.slopes, self.volume, self.distance)
+        self._find_sides()
         self._ready = True
+
+    def _find_sides(self) -> None:
+        """Find the owned nodes on sides of the cell, and what projects onto their normals.
+
+        A node in a corner has more than one.
+        """
+        s = self.s
+        products = np.array([[s.nodal(s.form(form)) for form in row] for row in self._out_forms])
+        size = np.trace(products)
+        self.on_sides = on = np.flatnonzero(size > 0.0)
+        self.side_area = size[on]
+        share, normals = np.linalg.eigh((products[..., on] / self.side_area).T)
+        normals = normals * (share > MIN_NORMAL_SHARE)[:, None, :]
+        self.outward = normals @ normals.swapaxes(1, 2)
+
+    def _along_sides(self, g: Array) -> Array:
+        """Owned nodes' gradients without what points out of a side along which psi has a kink.
+
+        By symmetry nothing does, but the mean over the cells on one side of a mirror plane has such
+        a part. On the ridge of a thin wall that ends at the plane the others cancel, and the normal
+        would point out of the side: relaxation would carry metal along the ridge, away from the
+        plane, until the wall opens there. A ridge that lies on the plane has no kink along it and
+        keeps its normal. Collective.
+        """
+        s, on, out = self.s, self.on_sides, g[:, : len(self.volume)].copy()
+        *rise, square = (s.nodal(s.form(form))[on] / self.side_area for form in self._rise_forms)
+        kink = np.clip((square - (np.array(rise) ** 2).sum(axis=0)) / KINK_SPREAD - 1.0, 0.0, 1.0)
+        out[:, on] -= kink * np.einsum("nij,jn->in", self.outward, out[:, on])
+        return out
 
     def update(self) -> None:
         """Take the present values of the phase field (collective)."""
@@ -134,9 +176,13 @@ class Front:
         xi[:] = own + other
         self.expected = xi.copy()
         self.unknown.value.x.array[:] = xi
-        g = self.gradient(self.width * distance(own, TAIL_XI))
+        psi = self.psi.x.array[:] = self.width * distance(own, TAIL_XI)
+        g = self.gradient(psi)
         for component, values in zip(self.components, _normal(g), strict=True):
             component.x.array[:] = values
+        for component, values in zip(self.steered, _normal(self._along_sides(g)), strict=True):
+            component.x.array[: len(values)] = values
+            component.x.scatter_forward()
         n, work = len(self.volume), self.distance
         bend = -self.wetting * np.ones(n)
         energy = self.crystal.energy_vector(_normal(self.gradient.unbiased(g)))

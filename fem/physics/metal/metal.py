@@ -231,7 +231,7 @@ class Metal:
         """q, m/s (vector): keeps the profile, adds no metal. Affine in the new xi."""
         xi, front = s["xi"], s["front"]
         lagged, own = front.own, xi - front.other
-        keep = (lagged * (1.0 - lagged) + (1.0 - 2.0 * lagged) * (own - lagged)) * front.normal
+        keep = (lagged * (1.0 - lagged) + (1.0 - 2.0 * lagged) * (own - lagged)) * front.heading
         width = self.interface_width * (1.0 + front.spread)
         return -s["contact"].flows * front.mobility * (width * ufl.grad(own) - keep)
 
