@@ -82,7 +82,8 @@ def test_potential_of_a_charged_cell_between_two_salts(rho: float) -> None:
 
 def solved(folder: str, **changes: Any) -> dict[str, float]:
     """Numbers of a layered cell that is plated, left at rest and stripped; on every rank."""
-    steps = [PLATE, {"step": "rest", "duration": "5 s"}, PLATE | {"step": "strip"}]
+    short = PLATE | {"duration": "5 s"}
+    steps = [short, {"step": "rest", "duration": "2 s"}, short | {"step": "strip"}]
     data = layered(protocol=steps, solver={"kind": "direct", "rtol": 1e-12}, **changes)
     result = run(Case.from_dict(data), Path(folder))
     found = {f"closure {k}": v for k, v in result.summary["closures"].items()}

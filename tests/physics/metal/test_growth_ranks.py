@@ -22,12 +22,13 @@ NUMBERS = (
 )
 
 
-def given(kind: str, film: bool) -> dict[str, Any]:
+def given(kind: str, film: bool, plated: float = 16.0) -> dict[str, Any]:
     """Growth below a separator six times as thick as the pores, with a floating ball of metal.
 
     Args:
         kind: of solver.
-        film: metal starts as a film that forgets its barrier within the run; else as nuclei.
+        film: metal starts as a film that forgets its barrier within 16 s; else as nuclei.
+        plated: s; it is stripped for half as long.
     """
     data = json.loads(json.dumps(GROWING))
     data["geometry"]["layers"] = [
@@ -41,8 +42,9 @@ def given(kind: str, film: bool) -> dict[str, Any]:
     data["nuclei"][0]["radius"] = "2.4 um"
     data["initial"]["metal_layer"] |= {"b": "4.5 um"}
     data["protocol"] = [
-        {"step": "plate", "current_density": "1 mA/cm^2", "duration": "16 s"},
-        {"step": "strip", "current_density": "1 mA/cm^2", "duration": "8 s", "cutoff": "0.5 V"},
+        {"step": "plate", "current_density": "1 mA/cm^2", "duration": f"{plated} s"},
+        {"step": "strip", "current_density": "1 mA/cm^2", "duration": f"{plated / 2} s",
+         "cutoff": "0.5 V"},
     ]
     data["solver"] |= {"kind": kind}
     if film:
@@ -53,14 +55,14 @@ def given(kind: str, film: bool) -> dict[str, Any]:
     return data
 
 
-def thick(kind: str, film: bool) -> Case:
+def thick(kind: str, film: bool, plated: float = 16.0) -> Case:
     """Case with the tables of `given`."""
-    return Case.from_dict(given(kind, film))
+    return Case.from_dict(given(kind, film, plated))
 
 
 def solved(folder: str, kind: str, film: bool) -> dict[str, Any]:
     """Its numbers, and how many pore cells each rank has; runs on every rank."""
-    case, comm = thick(kind, film), MPI.COMM_WORLD
+    case, comm = thick(kind, film, plated=6.0), MPI.COMM_WORLD
     domain = Domain.read(on_root(comm, mesh_folder, case), comm)
     pores = int((domain.cell_tag_array == domain.regions["electrolyte"]).sum())
     result = case.run(folder, comm=comm)
