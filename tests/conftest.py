@@ -51,12 +51,14 @@ looked_through = 0
 def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """Surroundings of every child: one thread a rank, a traceback if it crashes, this checkout.
 
-    Ranks of MPICH that wait for others sleep instead of spinning, for cores are shared here.
+    Ranks of MPICH that wait for others sleep instead of spinning, for cores are shared here; to
+    yield the core, as they do by themselves, is not enough beside ranks that do the same.
     Bytecode is kept: without it every start compiles this package, a quarter of its time.
     """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     ours = {
         "MPIR_CVAR_CH4_PROGRESS_THROTTLE": "1",
+        "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONDONTWRITEBYTECODE": "",
