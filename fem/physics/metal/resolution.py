@@ -47,7 +47,7 @@ class Resolution(Observer):
 
     def impose(self, begun: Begun) -> None:
         """Note how much metal there is where a step begins to strip it (collective)."""
-        strips = begun.fresh and begun.segment.name == "strip"
+        strips = begun.segment.name == "strip" and begun.t >= self.s.t
         self.stripped = self.s.extrema("xi")[1] if strips else 0.0
 
     def events(self) -> Iterator[Warn]:
