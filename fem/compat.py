@@ -61,6 +61,7 @@ __all__ = [
     "parent_cells",
     "quiet_options",
     "read_mesh",
+    "seen_size",
 ]
 
 # Wall integrals are lumped: every quantity on a wall then lives at the nodes, where the kinetic
@@ -116,6 +117,12 @@ def parent_cells(entity_map, sub_mesh) -> npt.NDArray[np.int32]:
 def owned_size(space: dfem.FunctionSpace) -> int:
     """Number of degrees of freedom that this rank owns."""
     return space.dofmap.index_map.size_local * space.dofmap.index_map_bs
+
+
+def seen_size(space: dfem.FunctionSpace) -> int:
+    """Number of degrees of freedom of the cells of this rank, those of other ranks included."""
+    there = space.dofmap.index_map
+    return (there.size_local + there.num_ghosts) * space.dofmap.index_map_bs
 
 
 def cell_vertices(msh) -> npt.NDArray[np.int32]:

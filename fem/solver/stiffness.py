@@ -21,7 +21,7 @@ from ufl.algorithms.remove_component_tensors import remove_component_tensors
 from ufl.classes import Grad, Indexed
 from ufl.corealg.traversal import unique_pre_traversal
 
-from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size
+from fem.compat import MPI, PETSc, dfem, dpetsc, la, owned_size, seen_size
 from fem.mesh.spaces import space_on
 from fem.solver.corners import Bilinear, Linear, Moment, taken
 from fem.solver.edges import AlongEdges, EdgeSlope
@@ -63,18 +63,19 @@ class Vector:
         self.quick, others = taken(form, lambda integral: Linear(system, integral, row))
         self.quick += along
         self.other = system.form(ufl.Form(others)) if others else None
+        self.vector = la.vector(row.space.dofmap.index_map, row.space.dofmap.index_map_bs)
 
     def nodal(self, moment: Moment | None = None) -> Array:
         """Owned values, other ranks' shares added (collective)."""
-        if self.other is None:
-            vector = la.vector(self.row.space.dofmap.index_map, self.row.space.dofmap.index_map_bs)
-        else:
-            vector = dfem.assemble_vector(self.other)
+        values = self.vector.array
+        values[:] = 0.0
+        if self.other is not None:
+            dfem.assemble_vector(values, self.other)
         moment = Moment() if moment is None else moment
         for part in self.quick:
-            part.add_to(vector.array, moment)
-        vector.scatter_reverse(la.InsertMode.add)
-        return vector.array[: owned_size(self.row.space)].copy()
+            part.add_to(values, moment)
+        self.vector.scatter_reverse(la.InsertMode.add)
+        return values[: owned_size(self.row.space)].copy()
 
 
 class Block:
@@ -342,11 +343,13 @@ class Stiffness:
         self.form = system.form(ufl.Form([
             i.reconstruct(z * ufl.replace(i.integrand(), both)) for i in form.integrals()
         ]))
-        self.cells = where.cells
+        self.cells, self.sums = where.cells, np.zeros(seen_size(space))
 
     def weights(self) -> Array:
         """The integral of k over each cell of the pattern."""
-        return np.asarray(dfem.assemble_vector(self.form).array[self.cells])
+        self.sums[:] = 0.0
+        dfem.assemble_vector(self.sums, self.form)
+        return self.sums[self.cells]
 
     @staticmethod
     def fits(form: Any, row: Unknown, column: Unknown) -> bool:

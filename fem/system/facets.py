@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from fem.compat import dfem
+from fem.compat import dfem, seen_size
 from fem.mesh.domain import Subdomain
 from fem.mesh.spaces import space_on
 from fem.system.forms import derived, sum_of
@@ -77,6 +77,7 @@ class WallReaction:
         form = sum_of(ufl.replace(form, {one: v[k]}) for k, (_, _, form) in enumerate(parts))
         self.parts = {(what, by): k for k, (what, by, _) in enumerate(parts)}
         self.form = system.form(form)
+        self.sums = np.zeros(seen_size(space))
         self.width = len(parts)
         slopes_of = {by for _, by in self.parts if by}
         self.moved = through if slopes_of & {"phi_l", VOLTAGE} else ()
@@ -91,8 +92,9 @@ class WallReaction:
 
     def currents(self) -> dict[str, Array]:
         """Currents into each row, A, this rank's share; evaluates the slopes as well."""
-        values = np.asarray(dfem.assemble_vector(self.form).array).reshape(-1, self.width)
-        self.values = values[self.here].T
+        self.sums[:] = 0.0
+        dfem.assemble_vector(self.sums, self.form)
+        self.values = self.sums.reshape(-1, self.width)[self.here].T
         return {
             row: sign * self.values[self.parts[what, ""]]
             for row, (what, sign) in self.entries.items()
