@@ -30,8 +30,8 @@ CI_TIER = "not full and not campaign"
 FULL_TIMEOUT = 4 * 3600.0
 #: Folders with the longest files: two workers begin with them, so that both end together.
 STARTED_FIRST = (
-    "tests/verification", "tests/physics/metal", "tests/physics/ions", "tests/physics/walls",
-    "tests/physics/nuclei", "tests/physics/electrons", "tests/run", "tests/faults", "tests/cases",
+    "tests/verification", "tests/physics", "tests/run", "tests/faults", "tests/cases",
+    "tests/geometries", "tests/post",
 )  # fmt: skip
 
 #: What workers add to the name of a test that starts an MPI job.
