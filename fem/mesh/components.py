@@ -10,7 +10,8 @@ import numpy.typing as npt
 from fem.compat import PETSc, cell_vertices, la
 
 __all__ = [
-    "components", "edges", "highest", "linked", "nodal_components", "shared", "united",
+    "components", "distinct", "edges", "highest", "linked", "nodal_components", "shared",
+    "united",
 ]
 
 Ints = npt.NDArray[np.int64]
@@ -180,8 +181,17 @@ def edges(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
     low = np.concatenate([np.minimum(*pair) for pair in pairs])
     high = np.concatenate([np.maximum(*pair) for pair in pairs])
     size = int(high.max(initial=0)) + 1
-    keys = np.unique(low.astype(np.int64) * size + high)  # far faster than sorting pairs
+    keys = distinct(low.astype(np.int64) * size + high)  # far faster than sorting pairs
     return np.stack(np.divmod(keys, size)).astype(cells.dtype)
+
+
+def distinct(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Sorted whole numbers, not below 0, each once.
+
+    As `np.unique`, whose table of hashes costs several times as much where there are millions.
+    """
+    keys = np.sort(keys)
+    return keys[np.diff(keys, prepend=-1) > 0]
 
 
 def highest(work: Any, values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import PETSc
+from fem.mesh.components import distinct
 from fem.system.system import System
 from fem.system.unknown import Unknown
 
@@ -83,7 +84,9 @@ class Pattern:
         ends = [(self.corners[:, i], self.corners[:, j]) for i, j in self.pairs]
         low = np.concatenate([np.minimum(*pair) for pair in ends])
         high = np.concatenate([np.maximum(*pair) for pair in ends])
-        keys, place = np.unique(low.astype(np.int64) * count + high, return_inverse=True)
+        ends_of = low.astype(np.int64) * count + high
+        keys = distinct(ends_of)
+        place = np.searchsorted(keys, ends_of)
         self.edges = np.stack(np.divmod(keys, max(count, 1))).astype(np.int32)
         self.edge_of = place.reshape(len(self.pairs), -1).T.astype(np.int32, order="C")
         first = 2 * self.edges.shape[1]
