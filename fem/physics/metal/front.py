@@ -18,6 +18,7 @@ from fem.mesh.gradients import NodalGradient
 from fem.physics.metal.contact import Contact
 from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.profile import distance, profile
+from fem.solver.pattern import SHARED_PLACES
 from fem.system.system import System
 from fem.system.unknown import Unknown
 
@@ -124,10 +125,10 @@ class Front:
     def _prepare(self) -> None:
         """Assemble what depends on the mesh only."""
         s = self.s
-        self.slopes = [_matrix(s, form) for form in self._slopes]
         bends = self._bends if s.domain.axisymmetric else []
-        self.bends = [_matrix(s, form) for form in bends] or self.slopes
-        self.mass = _matrix(s, self._mass_form)
+        self.mass, *matrices = _matrices(s, [self._mass_form, *self._slopes, *bends])
+        self.slopes = matrices[: len(self._slopes)]
+        self.bends = matrices[len(self._slopes) :] or self.slopes
         self.volume = s.nodal(s.form(self._volume_form))
         self.wetting = 0.0 if self._wall_form is None else s.nodal(s.form(self._wall_form))
         self._out = self.slopes[0].createVecLeft()
@@ -301,10 +302,16 @@ def _normal(g: Array) -> Array:
     return np.asarray(g / np.maximum(np.sqrt((g**2).sum(axis=0)), MIN_SLOPE))
 
 
-def _matrix(s: System, form: Any) -> Any:
-    matrix = dpetsc.assemble_matrix(s.form(form))
-    matrix.assemble()
-    return matrix
+def _matrices(s: System, forms: Sequence[Any]) -> list[Any]:
+    """Matrices of forms over the same cells, whose places are found once (collective)."""
+    first, *others = [s.form(form) for form in forms]
+    made = [dpetsc.assemble_matrix(first)]
+    made[0].assemble()
+    for form in others:
+        made.append(made[0].duplicate(copy=SHARED_PLACES))
+        dpetsc.assemble_matrix(made[-1], form)
+        made[-1].assemble()
+    return made
 
 
 def _mean_edge(s: System, unknown: Unknown) -> float:
