@@ -580,7 +580,6 @@ class Domain:
         mesh, entity_map, _, points = dmesh.create_submesh(
             self.mesh, self.dim, np.asarray(cells, dtype=np.int32)
         )
-        mesh.topology.create_connectivity(self.dim - 1, self.dim)
         own = parent_cells(entity_map, mesh)
         return Subdomain(regions, mesh, entity_map, own, points, len(self.cell_tag_array))
 
