@@ -32,7 +32,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import ufl
 from ufl import classes
 from ufl.algorithms import expand_derivatives, expand_indices
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
@@ -525,13 +524,16 @@ def merged(form: Any) -> list[Any]:
         ):
             out.append(integral)
             continue
-        lowered = apply_algebra_lowering(ufl.Form([integral]))
-        for plain in expand_indices(expand_derivatives(remove_complex_nodes(lowered))).integrals():
-            one, known = found.get(plain.integrand(), (plain, ()))
-            if {*known} & {*tags}:  # the same once more
-                alike.append(plain.reconstruct(subdomain_id=tuple(sorted(tags))))
-            else:
-                found[plain.integrand()] = one, (*known, *tags)
+        # The integrand by itself: each form made in between would be searched for its coefficients.
+        lowered = remove_complex_nodes(apply_algebra_lowering(integral.integrand()))
+        plain = expand_indices(expand_derivatives(lowered))
+        if isinstance(plain, classes.Zero):
+            continue
+        one, known = found.get(plain, (integral.reconstruct(integrand=plain), ()))
+        if {*known} & {*tags}:  # the same once more
+            alike.append(one.reconstruct(subdomain_id=tuple(sorted(tags))))
+        else:
+            found[plain] = one, (*known, *tags)
     alike += [one.reconstruct(subdomain_id=tuple(sorted(tags))) for one, tags in found.values()]
     return out + alike
 
