@@ -20,9 +20,11 @@ from fem.study.build import build
 
 from .fronts import PER_CHARGE, UM, Array, box
 from .sharp import Sharp
+from .tracked import Tracked
 
 __all__ = [
-    "CELL", "DENSITY", "SPEED", "bell", "dumbbell", "exact", "floating", "plated", "run", "strip",
+    "CELL", "DENSITY", "NO_SURFACE_ENERGY", "SPEED", "bell", "dumbbell", "exact",
+    "exact_with_energy", "floating", "plated", "run", "strip",
 ]
 
 DENSITY = 10.0  # A/m2
@@ -31,6 +33,9 @@ TOP = 6.8  # um, of the free electrolyte of the dumbbell
 #: Side over lambda of the crossed squares of a dumbbell. Their cells are lambda/2 wide as a run
 #: measures it, by area; those of squares of lambda are 0.76 lambda, which it calls not resolved.
 SQUARE = 0.65
+LITHIUM = 0.522  # J/m2, its surface energy
+#: Table `[growth]` of cells that are compared with `Sharp`, which knows no surface energy.
+NO_SURFACE_ENERGY = {"surface_energy": "0 J/m^2"}
 
 #: What all cases share; a host is copper.
 CELL: dict[str, Any] = {
@@ -108,6 +113,17 @@ def exact(neck: float = 0.4, *, axisymmetric: bool = False) -> tuple[float, floa
     return time, dead
 
 
+def exact_with_energy(
+    neck: float = 0.4, *, axisymmetric: bool = False, energy: float = LITHIUM,
+    spacing: float = 0.01,
+) -> tuple[float, float]:
+    """As `exact`, with surface energy, J/m2, by front tracking with markers, um apart."""
+    corners = ((0, 5.4), (1.2, 5.4), (1.2, 3), (neck, 3), (neck, 1.5), (2, 1.5))
+    front = Tracked.along(
+        UM * np.array(corners), spacing * UM, energy, axisymmetric=axisymmetric)
+    return front.strip_through(DENSITY)
+
+
 def dumbbell(
     folder: Path, width: float, steps: Any, *, neck: float = 0.4, axisymmetric: bool = False,
     **more: Any,
@@ -128,7 +144,6 @@ def dumbbell(
         "unit": "m", "n": f"{neck} um",
     }
     return run(domain, folder, width, steps, initial={"metal_layer": given}, **more)
-
 
 
 def floating(
