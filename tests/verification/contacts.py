@@ -117,7 +117,7 @@ def exact_with_energy(
     neck: float = 0.4, *, axisymmetric: bool = False, energy: float = LITHIUM,
     spacing: float = 0.01,
 ) -> tuple[float, float]:
-    """As `exact`, with surface energy, J/m2, by front tracking with markers, um apart."""
+    """Answer of `exact` with surface energy (J/m2), by markers on the front (um apart)."""
     corners = ((0, 5.4), (1.2, 5.4), (1.2, 3), (neck, 3), (neck, 1.5), (2, 1.5))
     front = Tracked.along(
         UM * np.array(corners), spacing * UM, energy, axisymmetric=axisymmetric)

@@ -29,14 +29,14 @@ import numpy.typing as npt
 
 from fem.compat import MPI, dfem
 from fem.mesh.spaces import space_on
-from fem.physics.metal.pieces import (
-    COLLECTOR_PIECE,
-    MIN_HEIGHT,
-    MIN_RIDGE_HEIGHT,
-    PART_HEIGHT,
+from fem.physics.metal.necks import (
+    CONTACT_SLACK,
+    GHOST_HEIGHT,
+    MIN_PART_HEIGHT,
     TOUCH_HEIGHT,
-    Pieces,
+    part_height,
 )
+from fem.physics.metal.pieces import COLLECTOR_PIECE, MIN_HEIGHT, MIN_RIDGE_HEIGHT, Pieces
 from fem.physics.metal.profile import distance, profile
 from fem.physics.metal.solids import Solids
 
@@ -49,8 +49,6 @@ __all__ = ["Contact"]
 #: Share of the empty pore's conductivity between two pieces; all of it would leak 1e-4 of 1 mA/cm2
 #: through a row of cells at 25 mV.
 SHUT_SHARE = 1e-4
-#: Accuracy, in h, of the height at which pieces part or join.
-CONTACT_SLACK = 0.005
 #: Change of h before a neck parts that is too long to be foreseen well, and the share of it that a
 #: step takes: the next one looks again. (A join moves by 0.06 % of its time: 0.003 lambda.)
 MAX_APPROACH, MAX_APPROACH_SHARE = 0.02, 0.6
@@ -104,6 +102,8 @@ class Contact:
         self.piece, self.afloat, self.owner = self.kept
         #: Number of the next new piece, and how many pieces and solids there are.
         self.count = s.charges["pieces"] = np.array([COLLECTOR_PIECE + 1.0, 0.0])
+        #: Height at which a neck parted last: what is left of it below is no front.
+        self.parted_at = s.charges["parted_at"] = np.array([GHOST_HEIGHT])
         self.height = np.zeros(len(unknown.value.x.array))
         self.before, self.changed = np.zeros(len(self.height), dtype=np.int64), False
         #: Share of the step at hand after which pieces part or join: 0 at once, None not in it.
@@ -137,7 +137,8 @@ class Contact:
         height = self._covered(self.s["front"].xi.x.array)
         if self.due is not None and self.due[0] == self.s.t and self.s.time.history == 1:
             height = self.due[1]
-        count, kept = self.count.copy(), [f.x.array.copy() for f in self.kept]
+        count, parted_at = self.count.copy(), self.parted_at.copy()
+        kept = [f.x.array.copy() for f in self.kept]
         now = self.unknown.old[0].x.array
         self.decide(height, now)
         self.share = self.due = None
@@ -145,7 +146,7 @@ class Contact:
             self.share, there = self._search(kept, parts=self.count[1] > count[1])
             self.due = None if self.share else (self.s.t, there)
         if self.share:
-            self.count[:] = count
+            self.count[:], self.parted_at[:] = count, parted_at
             self._take(kept)
             self.height = self.nodes.shared(self._covered(now))
             self._cut()
@@ -186,7 +187,8 @@ class Contact:
         h = self.height = self.nodes.shared(height)
         before = self.before = np.rint(self.piece.x.array).astype(np.int64)
         afloat, owner = self.afloat.x.array, self.owner.x.array
-        links, part, pieces, own = self.pieces.cores(h - afloat, self.core, before)
+        least = self._part_height(h - afloat)
+        links, part, pieces, own = self.pieces.cores(h - afloat, self.core, before, least)
         self.changed, self.count[1] = pieces != self.count[1], pieces
         if pieces <= 1:
             number = COLLECTOR_PIECE if own >= 0 or not pieces else COLLECTOR_PIECE + 1
@@ -197,9 +199,12 @@ class Contact:
             gone = np.isin(owner, [*joined])
             afloat[gone] = owner[gone] = 0.0
             if joined:  # in its tails there was less metal than there is now
-                links = self.pieces.cores(h - afloat, self.core, before)[0]
+                links = self.pieces.cores(h - afloat, self.core, before, least)[0]
             label, self.count[0] = self.pieces.tell_apart(
                 h - afloat, links, before, self.core, h, int(self.count[0]))
+            lost = (label > COLLECTOR_PIECE) & (before == COLLECTOR_PIECE) & (h >= TOUCH_HEIGHT)
+            if self.comm.allreduce(bool(lost.any()), op=MPI.LOR):
+                self.parted_at[0] = least
             for number in sorted(self.nodes.numbers_of(label[label > COLLECTOR_PIECE])):
                 self._part(number, label, h - afloat, xi - afloat, before)
             tail = (label > COLLECTOR_PIECE) | (label == 0) & (owner > 0.0)
@@ -256,7 +261,16 @@ class Contact:
 
     def _pieces_at(self, h: Array, before: Ints) -> int:
         """Number of pieces and solids at this h (collective)."""
-        return self.pieces.cores(h - self.afloat.x.array, self.core, before)[2]
+        live = h - self.afloat.x.array
+        return self.pieces.cores(live, self.core, before, self._part_height(live))[2]
+
+    def _part_height(self, live: Array) -> float:
+        """Height at which necks part, of metal that does not float (collective)."""
+        front = self.s["front"]
+        front.prepare()
+        n = len(front.volume)
+        facing = np.where(self.nodes.kin[:n] >= 0, front.facing(), 0.0)
+        return part_height(self.comm, live[:n], front.volume, facing, self.width)
 
     def _take(self, values: list[Array]) -> list[Array]:
         """Put these values into the fields of the pieces; what they had."""
@@ -314,10 +328,10 @@ class Contact:
         return np.asarray(2.0 * volume / self.width * xi * (1.0 - xi))
 
     def stubs(self, live: Array) -> Mask:
-        """Nodes between PART_HEIGHT and TOUCH_HEIGHT that hang on no core (collective)."""
+        """Nodes below TOUCH_HEIGHT that a neck left, and that hang on no core (collective)."""
         if self.count[1] <= 1:
             return np.zeros(len(live), dtype=bool)
-        return self.pieces.stubs(live)
+        return self.pieces.stubs(live, float(self.parted_at[0]))
 
     # -- what has happened in the step ---------------------------------------------------------
 
@@ -328,7 +342,7 @@ class Contact:
             number: of the piece, as the last step left it. Collective.
         """
         n = self.nodes.map.size_local
-        on = (self.before[:n] == number) & (self.height[:n] >= PART_HEIGHT)
+        on = (self.before[:n] == number) & (self.height[:n] >= MIN_PART_HEIGHT)
         now, count = np.unique(self.piece.x.array[:n][on].astype(np.int64), return_counts=True)
         total: dict[int, int] = {}
         for here in self.comm.allgather([*zip(now.tolist(), count.tolist(), strict=True)]):

@@ -103,6 +103,7 @@ class Front:
         exact = domain.dx(regions)
         self._bends = [u.dx(k) * v * domain.weight * exact for k in range(domain.dim)]
         self._volume_form = v * here * dx
+        self._plain_form = v * dx if domain.axisymmetric else None
         self._mass_form = u * v * domain.weight * domain.dx(regions)
         out, sides = ufl.FacetNormal(domain.mesh), domain.sides(regions, ENDS)
         self._out_forms = [[o * p * v * sides for p in out] for o in out]
@@ -122,8 +123,10 @@ class Front:
         self._ready = False
         s.preparers.append(self.update)
 
-    def _prepare(self) -> None:
-        """Assemble what depends on the mesh only."""
+    def prepare(self) -> None:
+        """Assemble what depends on the mesh only (collective; once)."""
+        if self._ready:
+            return
         s = self.s
         bends = self._bends if s.domain.axisymmetric else []
         self.mass, *matrices = _matrices(s, [self._mass_form, *self._slopes, *bends])
@@ -132,10 +135,20 @@ class Front:
         self.volume = s.nodal(s.form(self._volume_form))
         self.wetting = 0.0 if self._wall_form is None else s.nodal(s.form(self._wall_form))
         self._out = self.slopes[0].createVecLeft()
+        self.boundary = self._boundary()
         self.edge = _mean_edge(s, self.unknown)
         self.gradient = NodalGradient(self.slopes, self.volume, self.distance)
         self._find_sides()
         self._ready = True
+
+    def _boundary(self) -> list[Array]:
+        """N dS at every owned node, N out of the pores, by the theorem of Gauss, m2 (2D: m)."""
+        plain = self.volume if self._plain_form is None else self.s.nodal(
+            self.s.form(self._plain_form))
+        n, work, here = len(plain), self.distance, self.volume / plain
+        work.x.array[:n] = 1.0 / here
+        work.x.scatter_forward()
+        return [here * self._apply(D, work, transpose=True) for D in self.slopes]
 
     def _find_sides(self) -> None:
         """Find the owned nodes on sides of the cell, and what projects onto their normals.
@@ -168,8 +181,7 @@ class Front:
 
     def update(self) -> None:
         """Take the present values of the phase field (collective)."""
-        if not self._ready:
-            self._prepare()
+        self.prepare()
         self.spread.x.array[:] = 0.0
         other, own, xi = (f.x.array for f in (self.other, self.own, self.xi))
         other[:] = self.contact.afloat.x.array
@@ -215,6 +227,12 @@ class Front:
         if self._between_form is None:  # few runs need it
             self._between_form = self.s.form(self._between)
         return area - self.s.nodal(self._between_form)
+
+    def facing(self) -> Array:
+        """nhat.N dS at every owned node, N out of the pores, m2 (2D: m)."""
+        n = len(self.volume)
+        parts = zip(self.components, self.boundary, strict=True)
+        return np.asarray(sum(f.x.array[:n] * N for f, N in parts))
 
     def gap(self) -> float:
         """Distance of the front from its expected place, root mean square of xi over the front."""

@@ -5,30 +5,18 @@ but to no other. So pieces are distinguished by their cores, and tails are given
 With h the height of what does not float (`fem.physics.metal.contact`):
 
     piece    nodes linked by edges with h >= TOUCH_HEIGHT at both ends, or in cores of what floats,
-             by one conducting solid, or by the collector; with PART_HEIGHT only, if both ends were
-             in one piece at the last step
+             by one conducting solid, or by the collector; if both ends were in one piece at the
+             last step, down to the height at which necks part (`fem.physics.metal.necks`)
     wall     a node on a conductor belongs to that solid whatever h is there; metal beside it is
              linked to it as to any other node
     ascent   every other node follows its highest neighbour uphill
     basin    what ends in a maximum below TOUCH_HEIGHT (a young film, a nucleus) joins its neighbour
              across the highest saddle; two pieces are never joined so
-    ridge    a node of the collector's piece below PART_HEIGHT that rises less than a front does
-             (MAX_RIDGE_SLOPE in psi; a front has 1): the last of a neck. As a neck parts, also one
-             below TOUCH_HEIGHT that has more than the front of a piece can have left there. It
-             follows other such nodes only, and their basin, the ghost of the neck, joins the
-             collector's piece if it can
-
-PART_HEIGHT is what xi has left on the axis of a neck when, by the charge passed, a sharp one parts.
-Where its two fronts meet the profile still has 1/2 there, and lambda ln 2 of metal a side. At a
-height h(p) the other fronts are p lambda beyond, and the neck still has lambda ln(1 + exp(-p)) a
-side; with the neck a share f of the surface that is even where
-
-    (1 - f) p = f ln(1 + exp(-p)),  h = 1/(1 + exp(p)):  1/2, 0.44, 0.38 for f = 0, 0.3, 0.5
-
-so there is no value for all necks: on cells of lambda/2 it is 0.38 for a long film, 0.39 to 0.43
-for short necks and waists, 0.46 for round ones. Nor can it be found at the neck: xi on the axis
-hangs on p in slabs and cylinders alike, and p on all fronts and on the start
-(`docs/decisions.md`, 208, 226).
+    ridge    a node of the collector's piece below MIN_PART_HEIGHT that rises less than a front
+             does (MAX_RIDGE_SLOPE in psi; a front has 1): the last of a neck. As a neck parts,
+             also one below TOUCH_HEIGHT that has more than the front of a piece can have left
+             there. It follows other such nodes only, and their basin, the ghost of the neck, joins
+             the collector's piece if it can
 """
 
 from __future__ import annotations
@@ -36,15 +24,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fem.physics.metal.necks import MIN_PART_HEIGHT, TOUCH_HEIGHT
 from fem.physics.metal.nodes import Nodes
 from fem.physics.metal.profile import beyond_rest, distance
 
-__all__ = [
-    "COLLECTOR_PIECE", "MIN_HEIGHT", "MIN_RIDGE_HEIGHT", "PART_HEIGHT", "TOUCH_HEIGHT", "Pieces",
-]
+__all__ = ["COLLECTOR_PIECE", "MIN_HEIGHT", "MIN_RIDGE_HEIGHT", "Pieces"]
 
-#: Heights from which metal links nodes that were in no common piece before, and all others.
-TOUCH_HEIGHT, PART_HEIGHT = 0.5, 0.4
 #: Largest slope of psi = ln(h/(1 - h)) over lambda of a ridge, and the least height of one.
 MAX_RIDGE_SLOPE, MIN_RIDGE_HEIGHT = 0.5, 1e-3
 #: Least height that is given to a piece: a quarter of the xi from which tails conduct.
@@ -68,17 +53,18 @@ class Pieces:
         self.nodes = nodes
 
     def cores(
-        self, live: Array, core: Mask, before: Ints
+        self, live: Array, core: Mask, before: Ints, part_height: float
     ) -> tuple[Ints, Ints, int, int]:
         """Links of metal, the part of each node, how many pieces and solids there are, own part.
 
         Args:
             live: height of what does not float.
             core: nodes in the cores of what floats.
-            before: numbers of the last step. Collective.
+            before: numbers of the last step.
+            part_height: from which metal links nodes that were in one piece. Collective.
         """
         live = np.where(core, 1.0, live)
-        high = live >= PART_HEIGHT
+        high = live >= part_height
         i, j = self.nodes.edges
         near = np.flatnonzero(high[i] & high[j])
         i, j = i[near], j[near]
@@ -129,10 +115,10 @@ class Pieces:
         group = _joined(self._saddles(part, h), pieces, together)
         return self._numbered(part, group, metal, family, before, height, first)
 
-    def stubs(self, live: Array) -> Mask:
-        """Nodes between PART_HEIGHT and TOUCH_HEIGHT that hang on no core (collective)."""
+    def stubs(self, live: Array, least: float) -> Mask:
+        """Nodes between a height and TOUCH_HEIGHT that hang on no core (collective)."""
         i, j = self.nodes.edges
-        high = live >= PART_HEIGHT
+        high = live >= least
         linked = high[i] & high[j]
         part, count, family = self.nodes.united(
             high | (self.nodes.kin >= 0), np.stack([i[linked], j[linked]]))
@@ -162,7 +148,7 @@ class Pieces:
         chosen = best & climbs[base] & (self.nodes.ids[neighbour] == last[base])
         return np.stack([base[chosen], neighbour[chosen]])
 
-    def _ridges(self, h: Array, most: float = PART_HEIGHT) -> Mask:
+    def _ridges(self, h: Array, most: float = MIN_PART_HEIGHT) -> Mask:
         """Nodes below a height from which no edge rises as a front does (collective)."""
         low = (h > MIN_RIDGE_HEIGHT) & (h < most) & (self.nodes.kin < 0)
         base, neighbour, length = self.nodes.beside(low)
@@ -197,7 +183,7 @@ class Pieces:
                 number[group[family[k]]] = -k
         grown = np.unique(group[metal])
         n, h = self.nodes.map.size_local, height
-        high = (part[:n] >= 0) & (h[:n] >= PART_HEIGHT)
+        high = (part[:n] >= 0) & (h[:n] >= MIN_PART_HEIGHT)
         core = np.flatnonzero(high & (before[:n] > COLLECTOR_PIECE))
         pairs = np.stack([group[part[core]], before[core]], axis=1)
         weighed, weight = _summed(pairs, h[core])

@@ -7,8 +7,9 @@ that connects nothing. With d the distance to the contour, the share of a node t
 
     s = clip( d/lambda - 5/4 |psi(xi) - psi_0| - 1/2, 0, 1 )
 
-The contour of metal is xi = 0.4, at which necks part (`fem.physics.metal.contact`), that of pores
-xi = 1/2: the axis of a seam has that when sharp fronts meet, and so has a wall that a front meets.
+The contour of metal is the xi at which a neck parted last (`fem.physics.metal.necks`), that of
+pores xi = 1/2: the axis of a seam has that when sharp fronts meet, and so has a wall that a front
+meets.
 Metal within reach of a wall that it can have begun on is a film, not remains.
 
 A stub, what a neck that has parted leaves above that contour without the core of a piece
@@ -38,7 +39,7 @@ import numpy.typing as npt
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import edges, highest
 from fem.mesh.nearest import crossings, nearest
-from fem.physics.metal.pieces import PART_HEIGHT, TOUCH_HEIGHT
+from fem.physics.metal.necks import MIN_PART_HEIGHT, TOUCH_HEIGHT
 from fem.physics.metal.profile import (
     DISTANCE_FACTOR,
     DISTANCE_MARGIN,
@@ -51,8 +52,8 @@ from fem.system.unknown import Unknown
 
 __all__ = ["MAX_DISTANCE", "Remains"]
 
-#: Values of xi of the contours of fronts: necks part at the first, seams join at the second.
-NECK, SEAM = PART_HEIGHT, TOUCH_HEIGHT
+#: Value of xi at the contour of pores, at which seams join.
+SEAM = TOUCH_HEIGHT
 #: Least metal, or pore, at the top of remains, and the amount below which it is neglected. Long
 #: steps leave 0.06 of pore behind a front by itself, which fills as the tail comes to rest.
 MIN_TOP_XI, FAINT_XI = 0.1, 1e-3
@@ -60,7 +61,7 @@ MIN_TOP_XI, FAINT_XI = 0.1, 1e-3
 MAX_RIDGE_SLOPE = 0.4
 #: Distance beyond which nothing that counts belongs to a front, in lambda.
 MAX_DISTANCE = DISTANCE_MARGIN + 1.0 + DISTANCE_FACTOR * float(
-    np.log(1.0 / FAINT_XI) + np.log(1.0 / NECK - 1.0)
+    np.log(1.0 / FAINT_XI) + np.log(1.0 / MIN_PART_HEIGHT - 1.0)
 )
 #: Least xi and 1 - xi that are distinguished from 0.
 XI_RESOLUTION = 1e-9
@@ -202,10 +203,11 @@ class Remains:
         self.metal[:] = self.pore[:] = self.closed[:] = self.rest[:] = 0.0
         mine = xi[: self.n]
         low = np.minimum(mine, 1.0 - mine)
-        stub = self.s["contact"].stubs(xi)
+        contact = self.s["contact"]
+        stub, neck = contact.stubs(xi), float(contact.parted_at[0])
         loose = stub[: self.n] & (mine < SEAM) & (self.to_wall > DISTANCE_MARGIN)
         sides = (
-            (self.metal, loose | (mine < NECK) & (self.to_wall > DISTANCE_MARGIN), NECK),
+            (self.metal, loose | (mine < neck) & (self.to_wall > DISTANCE_MARGIN), neck),
             (self.pore, mine >= SEAM, SEAM),
         )
         was = self.was = self.known.x.array[: self.n] > 0.5
@@ -217,10 +219,11 @@ class Remains:
             return
         bare = np.where(stub, np.minimum(xi, MIN_TOP_XI), xi)  # a stub is no front
         for share, side, level in sides:
-            seen = bare if level == NECK else xi
+            metal = share is self.metal
+            seen = bare if metal else xi
             contour, _ = crossings(self.points, self.edges, _away(seen) - _away(level))
             tops = np.flatnonzero(side & ridge)
-            tops = tops[(self._share(tops, mine, contour, level)[0] > 0.0) | loose[tops]]
+            tops = tops[(self._share(tops, mine, contour, level, metal)[0] > 0.0) | loose[tops]]
             remain = np.concatenate(self.comm.allgather(self.points[tops]))
             if len(remain):
                 around, far = np.flatnonzero(side & (low > FAINT_XI)), MAX_DISTANCE * self.width
@@ -228,7 +231,7 @@ class Remains:
 
                 away, _ = cKDTree(remain).query(self.points[around], distance_upper_bound=far)
                 around = around[np.isfinite(away)]
-                found, rest = self._share(around, mine, contour, level)
+                found, rest = self._share(around, mine, contour, level, metal)
                 share[around] = np.where(loose[around], 1.0, found)
                 self.rest[around] = np.where(share[around] > 0.0, rest, 0.0)
         beyond = beyond_rest(self.to_opening, np.abs(_away(mine) - _away(SEAM)))
@@ -237,16 +240,16 @@ class Remains:
         self.known.x.scatter_forward()
 
     def _share(
-        self, nodes: Any, xi: Array, contour: Array, level: float
+        self, nodes: Any, xi: Array, contour: Array, level: float, metal: bool
     ) -> tuple[Array, Array]:
         """Share of these nodes, on one side of a contour, that remains; what rests (collective)."""
         far = MAX_DISTANCE * self.width
         away = nearest(self.comm, self.points[nodes], contour, far) / self.width
-        if level == NECK:
+        if metal:
             away = np.minimum(away, self.to_wall[nodes])
         at_rest = np.abs(_away(xi[nodes]) - _away(level))
         rest = profile(-abs(_away(level)) - away)
-        known = self.was[nodes] & (level == NECK)
+        known = self.was[nodes] & metal
         ghost = (away - at_rest) / GHOST_RAMP
         return np.clip(np.where(known, ghost, beyond_rest(away, at_rest)), 0.0, 1.0), rest
 

@@ -115,7 +115,7 @@ def test_it_is_cut_off_when_and_as_a_sharp_interface_says(alone: dict[str, Any])
     bulb = sharp.volume(neck, sharp.piece((0, BULB), neck - 2e-8)) / speed * 10.0
     first = np.flatnonzero(alone["islands"] == 1.0)[0]
     print("cut", alone["t"][first] / time - 1, "dead", alone["dead"][first] / bulb - 1)
-    assert alone["t"][first] == pytest.approx(time, rel=0.1)
+    assert alone["t"][first] == pytest.approx(time, rel=0.05)
     assert alone["dead"][first] == pytest.approx(bulb, rel=0.05)
 
 
