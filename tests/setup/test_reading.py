@@ -1,0 +1,33 @@
+"""Tables of a mesh as it is read: tags of cells, edges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fem.compat import MPI, XDMFFile, read_mesh
+from fem.mesh.components import distinct, edges
+from geometries.building import build
+
+LAYERS = [{"name": "mat", "thickness": "4 um", "region": "host_mat"},
+          {"name": "gap", "thickness": "3 um", "region": "electrolyte"}]
+
+
+def test_tags_of_cells_are_those_that_are_found(tmp_path: Path) -> None:
+    build("planar", {"width": "5 um", "size": "1 um", "layers": LAYERS}, tmp_path)
+    path = str(tmp_path / "mesh.xdmf")
+    mesh, tags, _ = read_mesh(MPI.COMM_SELF, path)
+    with XDMFFile(MPI.COMM_SELF, path, "r") as file:
+        found = file.read_meshtags(mesh, name="cell_tags")
+    assert len({*found.values}) == 2 and tags.dim == found.dim == 2
+    assert np.array_equal(tags.indices, found.indices)
+    assert np.array_equal(tags.values, found.values)
+
+
+def test_edges_stand_once_and_in_order() -> None:
+    two = np.array([[3, 1, 2, 0], [1, 4, 3, 2]], dtype=np.int32)  # tetrahedra that share a face
+    expected = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4)]
+    assert sorted(zip(*np.sort(edges(two), axis=0).tolist(), strict=True)) == expected
+    assert edges(two).dtype == np.int32 and edges(two[:0]).shape == (2, 0)
+    assert distinct(np.array([7, 0, 7, 3, 0])).tolist() == [0, 3, 7]
