@@ -32,7 +32,7 @@ class Reference:
 
     Args:
         domain: gives the axis of the thickness.
-        pore: the submesh of all regions with electrolyte.
+        pore: the submesh of the pores: those of the host where metal grows.
         solver: a name of `SOLVERS`.
 
     Attributes:
