@@ -46,7 +46,7 @@ class _Table:
         self.values, self.places, self.size = values, places, size
 
     def __matmul__(self, k: Array) -> Array:
-        return np.bincount(self.places, (self.values * k[:, None]).ravel(), self.size)
+        return _sums(self.places, (self.values * k[:, None]).ravel(), self.size)
 
 
 class Pattern:
@@ -132,7 +132,7 @@ class Pattern:
     def put(self, places: npt.NDArray[Any], values: Array) -> Array:
         """Sum of values at each place; those at -1 are left out."""
         there = places >= 0
-        return np.bincount(places[there], values[there], self.size)
+        return _sums(places[there], values[there], self.size)
 
     def times(self, values: Array, x: Array) -> Array:
         """A matrix of these values times owned values (collective)."""
@@ -146,7 +146,7 @@ class Pattern:
         """
         along = self._products @ k
         count = len(self.partner)
-        sums = sum(np.bincount(end, along, count) for end in self.edges)
+        sums = sum(_sums(end, along, count) for end in self.edges)
         return np.concatenate([along, along, -np.asarray(sums)[self.nodes]])
 
     def _stiff(self, slopes: Array) -> Any:
@@ -182,9 +182,9 @@ class Pattern:
             entries: in the row of each corner, the columns of all other corners, and each cell.
         """
         count, nodes = self.edges.shape[1], len(self.partner)
-        between = np.bincount(self._between(cells), entries.ravel(), 2 * count)
+        between = _sums(self._between(cells), entries.ravel(), 2 * count)
         low, high = self.edges
-        sums = np.bincount(high, between[:count], nodes) + np.bincount(low, between[count:], nodes)
+        sums = _sums(high, between[:count], nodes) + _sums(low, between[count:], nodes)
         return np.concatenate([between, -sums[self.nodes]])
 
     def _between(self, cells: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -234,6 +234,11 @@ def gradients(x: Array) -> Array:
     """Gradients of the hat functions of simplices with these corners, (cells, corners, dim)."""
     edges = np.linalg.inv(x[:, 1:] - x[:, :1])  # columns are the gradients of all but the first
     return np.concatenate([-edges.sum(axis=2, keepdims=True), edges], axis=2).transpose(0, 2, 1)
+
+
+def _sums(places: npt.NDArray[Any], values: Array, size: int) -> Array:
+    """Sum of values at each of so many places; without values numpy gives integers."""
+    return np.bincount(places, values, size).astype(np.float64, copy=False)
 
 
 def _alike(a: Any, b: Any) -> bool:
