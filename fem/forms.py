@@ -139,8 +139,9 @@ def _same(one: Expr, other: Expr) -> bool:
                     return False
                 if i != j and not (isinstance(i, Index) and isinstance(j, Index)):
                     return False
-        elif not a.ufl_operands and not a == b:  # `!=` makes a condition
-            return False
+        elif not a.ufl_operands:
+            if not a == b:  # `!=` makes a condition
+                return False
         elif a is not b or a.ufl_free_indices:
             left.extend(zip(a.ufl_operands, b.ufl_operands, strict=True))
     return True
