@@ -199,7 +199,9 @@ class Metal:
         s.define("sigma_pore_lagged", self.sigma_pore(front.xi, contact), part)
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
-        s.define("pore_lagged", ufl.max_value(voids.passes * (1.0 - front.xi), PORE_FLOOR), part)
+        above = ufl.max_value(1.0 - front.xi, PORE_FLOOR) - PORE_FLOOR
+        # No function of nodes and cells at once: matrices are quickly made of their products.
+        s.define("pore_lagged", PORE_FLOOR + voids.passes * above, part)
         kinds = s["ions"].dissolved(s)
         if kinds:
             # The potentials need the salt of the same time, or the two swing against each other;
