@@ -13,8 +13,9 @@ salt of z = 1 the second part is (2RT/F)(1 - t_plus)^2/(F D c)). With alpha_a = 
 di/deta is (F/2RT) sqrt(i^2 + 4 i0^2), so Tafel's range counts, too. A film of resistance R_f is in
 series with the kinetics, 1/(di/deta) + R_f, and makes l longer.
 
-Before a run only l at c0 is known, without current (an upper bound, on which a case is refused) and
-at the current given; what it is during one is found by `fem.physics.metal.penetration`.
+Before a run only l at c0 and the temperature of the case is known, without current (an upper bound,
+on which a case is refused) and at the current given; what it is during one is found by
+`fem.physics.metal.penetration`.
 """
 
 from __future__ import annotations
@@ -156,7 +157,10 @@ def _foresee(sections: Mapping[str, Any]) -> _Foreseen | None:
 
 
 def _metal_on_metal(sections: Mapping[str, Any]) -> dict[str, float] | None:
-    """Numbers of the reaction of the metal on itself; None if they depend on the place or a law."""
+    """Numbers of the reaction of the metal on itself, at the temperature of the case.
+
+    None if they depend on anything else, as on the place or on the salt, or on a law.
+    """
     name, electrolyte = sections.get("metal"), sections.get("electrolyte")
     if name is None or electrolyte is None or "kinetics" not in sections:
         return None
@@ -170,9 +174,15 @@ def _metal_on_metal(sections: Mapping[str, Any]) -> dict[str, float] | None:
         if fnmatchcase("metal", entry.surface):
             values |= {k: v for k in wanted if (v := getattr(entry, k)) is not None}
     other = law_of(sections["kinetics"], "metal") != BUTLER_VOLMER
-    if other or any(values.get(k) is None or varies(values[k]) for k in wanted):
+    if other or any(values.get(k) is None or _beyond_heat(values[k]) for k in wanted):
         return None
-    return {k: number(values[k]) for k in (*wanted, "Ea")}
+    T = sections["temperature"]
+    return {k: v.at(T=T) if varies(v := values[k]) else number(v) for k in (*wanted, "Ea")}
+
+
+def _beyond_heat(value: Any) -> bool:
+    """True if a value depends on more than the temperature."""
+    return varies(value) and not value.variables <= {"T"}
 
 
 def _ways(sections: Mapping[str, Any]) -> list[tuple[float, float]]:

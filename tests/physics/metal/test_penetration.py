@@ -90,6 +90,23 @@ def test_check_warns_and_refuses():
     assert [*case_depth.notes(vars(case))] == []  # 1e-4 ohm m2 alone are 28 um
 
 
+def test_a_law_of_the_temperature_is_known_before_a_run():
+    """A current that grows e-fold in 4 K, refused at 338 K like the number it has there."""
+
+    def of_heat(i0: float) -> str:
+        law = f'expression = "{i0!r} * exp((T - 298.15)/4)", unit = "A/m^2"'
+        return on_metal(i0).replace(f'"{i0!r} A/m^2"', f"{{ {law} }}")
+
+    cold, warm = ("temperature=298.15 K", "temperature=338.15 K")
+    assert [*case_depth.notes(vars(Case.load("host_fill", [of_heat(10.0), cold])))] == []
+    says = []
+    for entry in (of_heat(10.0), on_metal(10.0 * math.exp(10.0))):
+        with pytest.raises(CaseError, match="too wide for kinetics") as error:
+            Case.load("host_fill", [entry, warm])
+        says.append(str(error.value))
+    assert says[0] == says[1]
+
+
 # -- a run -------------------------------------------------------------------------------------
 
 
