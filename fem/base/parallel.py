@@ -50,8 +50,14 @@ def on_root[T](comm: Any, action: Callable[..., T], *args: Any, **kwargs: Any) -
     raise {"CaseError": CaseError}.get(kind, RunError)(value)
 
 
-def refusal(error: OSError, place: object = "") -> str:
-    """Message: what the machine refuses, where (`place` if the error names none), the way out."""
+def refusal(error: OSError, place: object = "", again: str = "`hostplate resume`") -> str:
+    """Message: what the machine refuses, where, and the way out.
+
+    Args:
+        error: as it was raised.
+        place: of the file, if the error names none.
+        again: what to do once a full disk has room: of a run, go on with it.
+    """
     text = " ".join(str(error).split())
     number = error.errno
     if number is None and (found := re.search(r"errno = (\d+)", text)):  # HDF5 buries it
@@ -60,7 +66,7 @@ def refusal(error: OSError, place: object = "") -> str:
     place = error.filename or (m[1] if (m := re.search(r"filename = '([^']*)'", text)) else place)
     way_out = ""
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        way_out = "; make room, then `hostplate resume`"
+        way_out = f"; make room, then {again}"
     elif number in (errno.EROFS, errno.EACCES, errno.EPERM):
         way_out = "; make it writable, or choose another folder"
     return f"{place}: {what}{way_out}" if place else f"{what}{way_out}"

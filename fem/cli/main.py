@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         alone = sys.excepthook is sys.__excepthook__ and not os.environ.get("HOSTPLATE_DEBUG")
         if isinstance(error, OSError) and alone:  # a file that the machine refuses
-            sys.stderr.write(f"hostplate: {refusal(error)}\n")
+            sys.stderr.write(f"hostplate: {refusal(error, again='the same command')}\n")
             return 2
         # A fault of the program: the hook of a parallel run ends all ranks.
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]

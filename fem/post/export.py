@@ -91,7 +91,8 @@ def export(
             write(draft)
             os.replace(draft, path)
         except OSError as error:
-            raise RunError(f"{path} cannot be written: {refusal(error)}") from None
+            why = refusal(error, again="the same command")
+            raise RunError(f"{path} cannot be written: {why}") from None
     return [path for path, _ in planned]
 
 

@@ -105,7 +105,7 @@ def draw(
                         if figure is not None:
                             out.mkdir(exist_ok=True)
                             file = out / f"{name}{when}.{kind}"
-                            figure.savefig(file, bbox_inches="tight", pad_inches=0.08, **how)
+                            _write(figure, file, **how)
                             written.append(file)
                     except Later:
                         later[name] = make
@@ -117,9 +117,18 @@ def draw(
     return written
 
 
+def _write(figure: Any, file: Path, **how: Any) -> None:
+    """Save a figure; half of one is not left behind where the disk is full."""
+    try:
+        figure.savefig(file, bbox_inches="tight", pad_inches=0.08, **how)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
+
+
 def _one_line(error: Exception) -> str:
     if isinstance(error, OSError):
-        return refusal(error)
+        return refusal(error, again="`hostplate post`")
     text = " ".join(str(error).split())
     return text if isinstance(error, HostplateError) else f"{type(error).__name__}: {text}"
 
