@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.post.fields import field_of
-from fem.post.style import LINES, scaled, show_time, time_label
+from fem.post.layout import broken
+from fem.post.materials import layers
+from fem.post.style import FAINT, LINES, scaled, show_time, time_label
 from fem.results.result import Result
 
-__all__ = ["curves", "is_column"]
+__all__ = ["HEIGHT", "along", "curves", "is_column"]
 
 Array = npt.NDArray[np.float64]
 
@@ -21,6 +23,11 @@ Array = npt.NDArray[np.float64]
 UM, TIMES, LEVEL_SHARE = 1e6, 5, 1e-6
 #: Ratio of a magnitude's ends beyond which its axis is logarithmic, and the least share it shows.
 DECADES, LEAST = 100.0, 1e-5
+
+#: Height and width of the axes, and width of a letter, inches.
+LABEL, WIDTH, LETTER_WIDTH = 1.8, 4.4, 0.065
+#: Label of the axis of heights.
+HEIGHT = "height above the collector (µm)"
 
 #: (result, field, time, block) -> its values at the nodes, or in cells.
 Values = Callable[[Result, str, float | None, str], Array]
@@ -58,14 +65,14 @@ def curves(
         stored = result.times
         index = np.unique(np.linspace(0, len(stored) - 1, min(TIMES, len(stored))).astype(int))
         chosen = [float(x) for x in stored[index]] if t is None else [result.time(t, block)]
-        found = [_along(result, name, now, block, values_of) for now in chosen]
+        found = [along(result, name, now, block, values_of) for now in chosen]
         scale = scaled(np.concatenate([values for _, values in found]), field_of(result, name))
         colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
         for now, (height, values), colour in zip(chosen, found, colours, strict=True):
             label = show_time(now, chosen[-1] or None, 3)
             ax.plot(height * UM, scale(values), color=colour, label=label)
-        ax.set_ylabel(scale.label)
-        ax.set_xlabel("height above the collector (µm)")
+        ax.set_ylabel(broken(scale.label, LABEL))
+        ax.set_xlabel(HEIGHT)
         every = np.concatenate([scale(values) for _, values in found])
         lowest = float(every[every > 0.0].min(initial=np.inf))
         if scale.magnitude and lowest < scale.high / DECADES:
@@ -78,9 +85,25 @@ def curves(
         else:
             ax.set_ylim(*_room(scale.low, scale.high))
         ax.grid(True)
+        _name_layers(ax, result, t, named=ax is axes[0])
         if len(chosen) > 1:
             ax.legend(loc="best")
     return figure
+
+
+def _name_layers(ax: Any, result: Result, t: float | None, named: bool) -> None:
+    """The whole cell along the axis, borders of its layers and, above, names that have room."""
+    bottom, top = result.extent(t)[:, 1]
+    ends = 0.02 * (top - bottom) * np.array([-1.0, 1.0]) + (0.0, top - bottom)
+    ax.set_xlim(*ends * UM)
+    found = layers(result)
+    for name, low, high in found if len(found) > 1 else ():
+        for border in {low, high} - {bottom, top}:
+            ax.axvline((border - bottom) * UM, color=FAINT, linewidth=0.6, linestyle=(0, (4, 3)))
+        if named and (high - low) / (top - bottom) * WIDTH > LETTER_WIDTH * len(name):
+            ax.annotate(name.replace("_", " "), ((0.5 * (low + high) - bottom) * UM, 1.0),
+                        xycoords=("data", "axes fraction"), xytext=(0, 3), ha="center",
+                        textcoords="offset points", fontsize=7.5, color=FAINT)
 
 
 def _room(low: float, high: float) -> tuple[float, float]:
@@ -89,7 +112,7 @@ def _room(low: float, high: float) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _along(
+def along(
     result: Result, name: str, t: float, block: str, values_of: Values
 ) -> tuple[Array, Array]:
     """Heights above the lowest node of all blocks, m, and the mean of a field at each."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fem.post import materials
 from fem.post.figures import UM, caption_text, timeless
@@ -15,7 +16,9 @@ from fem.post.spread import rests
 from fem.post.style import FAINT, INK, LINES, caption, shortened, time_label
 from fem.results.result import Result
 
-__all__ = ["depth", "series"]
+__all__ = ["changes", "depth", "series", "series_axis"]
+
+Array = npt.NDArray[np.float64]
 
 _SERIES_NAMES = {"c_min": "smallest $c$", "c_max": "largest $c$"}
 
@@ -127,16 +130,17 @@ def _mark_layers(ax: Any, result: Result) -> None:
 
 
 def series(result: Result, t: float | None) -> Any:
-    """Voltage, concentrations and charge against time."""
+    """Voltage, current where it changes, concentrations and charge against time."""
     from matplotlib.figure import Figure
 
     data, units = result.series, result.units
     if "t" not in data or len(data["t"]) < 2 or timeless(result):
         return None
     charge = ("plated",) if "plated" in data else ("charge",)  # opposite, as Faraday's law says
+    current = ("current_density",) if changes(data.get("current_density", np.zeros(1))) else ()
     panels = [
         group
-        for group in (("voltage",), ("c_min", "c_max"), charge)
+        for group in (("voltage",), current, ("c_min", "c_max"), charge)
         if any(name in data for name in group)
     ]
     if not panels:
@@ -146,7 +150,7 @@ def series(result: Result, t: float | None) -> Any:
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
     for ax, group in zip(axes[:, 0], panels, strict=True):
         names = [name for name in group if name in data]
-        factor, label = _series_unit(names[0], units.get(names[0], ""), data)
+        factor, label = series_axis(names[0], units.get(names[0], ""), data[names[0]])
         for i, name in enumerate(names):
             ax.plot(
                 data["t"] / size,
@@ -165,14 +169,21 @@ def series(result: Result, t: float | None) -> Any:
     return figure
 
 
-def _series_unit(name: str, unit: str, data: dict[str, Any]) -> tuple[float, str]:
-    """Factor from the file's unit to the shown one, and the axis label."""
+def changes(values: Array) -> bool:
+    """A column holds more than one number and its round-off."""
+    return float(np.ptp(values)) > 1e-6 * float(np.abs(values).max())
+
+
+def series_axis(name: str, unit: str, values: Array) -> tuple[float, str]:
+    """Factor from the unit of a column to the shown one, and the label of its axis."""
     if unit == "C/m^2":
         word = "plated" if name == "plated" else "charge"
         return 1 / 36000.0, f"{word} (mAh/cm²)"
     if unit == "mol/m^3":
         return 1e-3, "salt (mol/L)"
+    if unit == "A/m^2":
+        return 0.1, "current (mA/cm²)"
     if name == "voltage":
-        small = float(np.abs(data[name]).max()) < 0.5
+        small = float(np.abs(values).max()) < 0.5
         return (1e3, "cell voltage (mV)") if small else (1.0, "cell voltage (V)")
     return 1.0, f"{name} ({unit})" if unit else name

@@ -42,6 +42,7 @@ from fem.results.result import Result
 
 __all__ = [
     "caption_text", "draw", "field_panel", "shown_block", "side_by_side", "timeless", "values_in",
+    "values_of",
 ]  # fmt: skip
 
 log = logging.getLogger("hostplate.figures")
@@ -194,7 +195,7 @@ def _mesh(result: Result, name: str, t: float | None, block: str) -> tuple[Any, 
     return points[own % len(points)], torn.reshape(cells.shape)
 
 
-def _values(
+def values_of(
     result: Result, name: str, t: float | None, block: str, mesh: Any = None
 ) -> Any:
     """Values of a field at nodes or in cells, of vectors the magnitude.
@@ -234,7 +235,7 @@ def _flat(result: Result, name: str, block: str) -> bool:
 def _inside(result: Result, name: str, t: float | None, block: str) -> Any:
     """Values of a field in the cells in which it is shown."""
     mesh = _mesh(result, name, t, block)
-    kept, values = _kept(result, name, t, block), _values(result, name, t, block, mesh)
+    kept, values = _kept(result, name, t, block), values_of(result, name, t, block, mesh)
     return values[kept] if _flat(result, name, block) else values[np.unique(mesh[1][kept])]
 
 
@@ -258,7 +259,7 @@ def _panels(
     several = len(result.times) > 1
     flat = "metal" not in result.blocks and columns.is_column(result, t)
     if flat and all(several or shown_block(result, n) != "walls" for n in names):
-        made = columns.curves(result, t, names, shown_block, _values)
+        made = columns.curves(result, t, names, shown_block, values_of)
         caption(made, caption_text(result, t))
         return made
     wide, tall = (high - low)[:2]
@@ -343,7 +344,7 @@ def _panel(
     inside, flat = _inside(result, name, t, block), _flat(result, name, block)
     scale = scale or scaled(inside, style)
     mesh = _mesh(result, name, t, block)
-    shown = scale(_values(result, name, t, block, mesh))
+    shown = scale(values_of(result, name, t, block, mesh))
     # The pores last: where electrons cross a mat, the solid's block holds pores as well.
     for other, colour in (
         ("insulator", INSULATOR),

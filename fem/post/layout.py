@@ -55,7 +55,7 @@ class Panels:
             drawn, cax=cax, orientation="horizontal" if self.flat else "vertical"
         )
         size, page = cax.get_position(), self.figure.get_size_inches()
-        bar.set_label(_broken(label, size.width * page[0] if self.flat else size.height * page[1]))
+        bar.set_label(broken(label, size.width * page[0] if self.flat else size.height * page[1]))
         bar.outline.set_linewidth(0.5)
         cax.tick_params(width=0.5, length=2.5)
         if hasattr(bar.formatter, "set_useOffset"):
@@ -76,7 +76,7 @@ class Panels:
             bar.ax.yaxis.label.set_fontsize(7.5)
 
 
-def _broken(label: str, inches: float) -> str:
+def broken(label: str, inches: float) -> str:
     """A label with its second part, or its unit, on a second line if the bar is shorter than it."""
     shown = label
     for mark in ("\\mathrm", "\\varphi", "\\", "{", "}", "$", "_"):

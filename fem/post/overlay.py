@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from fem.base.errors import CaseError
 from fem.contract.registry import with_own
+from fem.post import columns
+from fem.post.diagrams import changes, series_axis
 from fem.post.fields import field_of
-from fem.post.figures import field_panel, shown_block, values_in
+from fem.post.figures import field_panel, shown_block, values_in, values_of
 from fem.post.layout import shown_ratio, tick_along_x
 from fem.post.style import INK, LINES, LOOK, caption, scaled, show_time, time_label
 from fem.results.measured import Measured
@@ -33,8 +35,8 @@ AT_ENDS = 1e-6
 MOST_LETTERS = 29
 #: Letters of a title to an inch of a map.
 TITLE_LETTERS = 11
-#: Curves that are drawn against time or charge: label and factor.
-CURVES = {"voltage": ("cell voltage (mV)", 1e3), "current_density": ("current (mA/cm²)", 0.1)}
+#: Columns that are drawn against time or charge, with their units.
+CURVES = {"voltage": "V", "current_density": "A/m^2"}
 
 
 def overlay(
@@ -102,14 +104,15 @@ def curves(
     if not tables:
         return None
     changing = [c for c in CURVES if any(
-        c in d and np.ptp(d[c]) > 1e-6 * np.abs(d[c]).max() for _, d, _, _ in tables)]
+        c in d and changes(d[c]) for _, d, _, _ in tables)]
     panels = [c for c in CURVES if c == "voltage" or c in changing]
     longest = max(float(np.max(x)) for *_, x in tables)
     size, unit = time_label(longest) if against == "t" else (1 / MAH, "mAh/cm²")
     figure = Figure(figsize=(5.6, 2.6 * len(panels) + 0.4), layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for ax, name in zip(axes, panels, strict=True):
-        label, factor = CURVES[name]
+        every_value = np.concatenate([table[name] for _, table, *_ in tables if name in table])
+        factor, label = series_axis(name, CURVES[name], every_value)
         for k, (who, table, style, x) in enumerate(t for t in tables if name in t[1]):
             ax.plot(x / size, table[name] * factor, style, color=LINES[k % len(LINES)], label=who,
                     markersize=3, markerfacecolor="none")
@@ -170,9 +173,14 @@ def _first_way(charge: Array) -> npt.NDArray[np.bool_]:
 
 
 def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float | None) -> Any:
-    """A field of all results (2D) side by side, in one unit and one range of colours."""
+    """A field of all results (2D) side by side, in one unit and one range of colours.
+
+    Of cells that are one mesh cell wide: as curves over the height, in one panel.
+    """
     from matplotlib.figure import Figure
 
+    if all(columns.is_column(r, t) for r in results):
+        return _over_height(results, names, field, t)
     extents = [r.extent() * UM for r in results]
     if any(high[2] > low[2] for low, high in extents):
         return None
@@ -204,4 +212,29 @@ def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float |
     stretched = [name for name, (_, true) in zip(names, ratios, strict=True) if not true]
     caption(figure, " · ".join(["one scale of colours for all",
                                 *(f"{name}: not to scale" for name in stretched)]))
+    return figure
+
+
+def _over_height(
+    results: Sequence[Result], names: Sequence[str], field: str, t: float | None
+) -> Any:
+    """A field of columns over their height, a curve for each; None of what lives on walls."""
+    from matplotlib.figure import Figure
+
+    blocks = [shown_block(r, field) for r in results]
+    if "walls" in blocks:
+        return None
+    times = [r.time(t, block) for r, block in zip(results, blocks, strict=True)]
+    found = [columns.along(r, field, now, block, values_of)
+             for r, now, block in zip(results, times, blocks, strict=True)]
+    scale = scaled(np.concatenate([values for _, values in found]), field_of(results[0], field))
+    figure = Figure(figsize=(5.6, 3.0), layout="constrained")
+    ax = figure.subplots()
+    for k, ((height, values), name, now) in enumerate(zip(found, names, times, strict=True)):
+        ax.plot(height * UM, scale(values), STYLES[k % len(STYLES)], color=LINES[k % len(LINES)],
+                label=f"{name}, {show_time(now)}")
+    ax.set_xlabel(columns.HEIGHT)
+    ax.set_ylabel(scale.label)
+    ax.grid(True)
+    ax.legend(loc="best")
     return figure

@@ -57,7 +57,8 @@ BOTH_SIGNS = 1e-3
 #: between these.
 USUAL, BETWEEN = {"V": "m", "A/cm²": "m", "C/cm²": "m", "m": "µ", "mol/L": ""}, (1e-3, 1e4)
 
-_PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"))
+_PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"),
+             (1e6, "M"))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from fem.files.fields import _BlockFile
 from fem.post.columns import is_column
 from fem.post.figures import _panels
 from fem.post.materials import legend_of_bodies
+from fem.post.overlay import maps
 from fem.results.result import Result
 
 UM = 1e-6
@@ -52,6 +53,30 @@ def test_a_column_is_drawn_as_curves(tmp_path: Path) -> None:
     (one,) = _panels(column, 10.0, ("c",)).axes
     assert len(one.lines) == 1
     assert not _panels(wide, None, ("c",)).axes[0].lines  # a map
+
+
+def test_layers_stand_in_all_panels_and_their_names_once(tmp_path: Path) -> None:
+    column = made(tmp_path, 1)
+    layers = [{"name": name, "bottom": a * UM, "top": b * UM}
+              for name, a, b in (("ag", 0, 5), ("a_long_name_indeed", 5, 8), ("foam", 8, 20))]
+    write_json(MPI.COMM_SELF, tmp_path / "mesh.json", {"layers": layers})
+    first, second = _panels(column, None, ("c", "c")).axes
+    assert first.get_xlim() == second.get_xlim() == pytest.approx((-0.4, 20.4))
+    borders = {round(float(line.get_xdata()[0])) for line in second.lines[3:]}
+    assert borders == {5, 8}  # the ends of the cell are none
+    assert [text.get_text() for text in first.texts] == ["ag", "foam"]  # what has room
+    assert not second.texts
+
+
+def test_columns_are_compared_as_curves(tmp_path: Path) -> None:
+    """A map of a cell one mesh cell wide is a stripe: curves show by how much two differ."""
+    results = [made(tmp_path / "a", 1), made(tmp_path / "b", 1)]
+    (ax,) = maps(results, ["a", "b"], "c", 10.0).axes
+    assert [line.get_label() for line in ax.lines] == ["a, 10 s", "b, 10 s"]
+    heights, values = ax.lines[1].get_data()
+    assert values == pytest.approx(1.0 + 5e-3 * heights)
+    wide = made(tmp_path / "c", 3)
+    assert not maps([results[0], wide], ["a", "c"], "c", None).axes[0].lines  # maps
 
 
 def test_a_field_over_decades_is_drawn_on_a_logarithmic_axis(tmp_path: Path) -> None:

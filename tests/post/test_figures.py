@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import logging
@@ -25,7 +26,7 @@ from fem.contract.registry import with_own
 from fem.files.fields import FieldWriter, _BlockFile
 from fem.files.series import Series
 from fem.post import diagrams, figures, render
-from fem.post.layout import _broken, panels
+from fem.post.layout import broken, panels
 from fem.post.style import INK, scaled, shortened, show_time
 from fem.results.result import Result
 from tests.post import shapes
@@ -182,7 +183,7 @@ def test_the_field_jumps_where_regions_meet(folder):
 
 def test_the_field_is_the_gradient_of_the_potential(folder):
     """300 V/m everywhere in the pore, the boundary included."""
-    found = figures._values(Result(folder), "E_l", None, "pore")
+    found = figures.values_of(Result(folder), "E_l", None, "pore")
     assert np.abs(found / 300.0 - 1.0).max() < 1e-9
 
 
@@ -230,6 +231,34 @@ def test_captions_give_a_time_only_where_there_is_one(folder, study, when):
         "plated": f"Three-layer host · {when}",
         "depth": f"Three-layer host · {when}",
     }
+
+
+@pytest.mark.parametrize(("held", "panels"), [(False, 3), (True, 4)])
+def test_the_current_is_shown_where_it_changes(folder, held, panels):
+    """Under a held voltage the current is the answer; a constant one says nothing."""
+    t = np.linspace(0.0, 3600.0, 40)
+    units = {"t": "s", "voltage": "V", "current_density": "A/m^2", "c_min": "mol/m^3",
+             "charge": "C/m^2"}
+    with Series(COMM, folder / "series.csv", units) as series:
+        for x in t:
+            current = -10.0 * np.exp(-x / 600) if held else -10.0 * (1 + 1e-12 * (x % 2))
+            series.add(dict(zip(units, (x, -0.05, current, 900.0, -10 * x), strict=True)))
+    figure = diagrams.series(Result(folder), None)
+    assert len(figure.axes) == panels
+    shown = {ax.get_ylabel(): ax.lines[0].get_ydata() for ax in figure.axes}
+    assert ("current (mA/cm²)" in shown) is held
+    if held:
+        assert shown["current (mA/cm²)"] == pytest.approx(-np.exp(-t / 600))
+
+
+def test_half_a_picture_is_not_left_on_a_full_disk(folder, caplog, monkeypatch):
+    def fills(self, file, **how):
+        Path(file).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fills)
+    assert figures.draw(folder) == [] and not list((folder / "figures").iterdir())
+    assert "No space left on device; make room, then `hostplate post`" in caplog.text
 
 
 def test_what_is_missing_is_left_out_without_a_word(folder, caplog):
@@ -544,10 +573,10 @@ def test_an_island_is_red_in_the_picture_in_which_it_floats_first(tmp_path):
 
 
 def test_labels_are_broken_and_names_shortened():
-    assert _broken("salt concentration $c$ (mol/L)", 1.0) == "salt concentration $c$\n(mol/L)"
+    assert broken("salt concentration $c$ (mol/L)", 1.0) == "salt concentration $c$\n(mol/L)"
     level = "electronic potential $x$, equipotential to 2 nV (µV)"
-    assert _broken(level, 3.0) == level.replace(", ", ",\n")
-    assert _broken("salt concentration $c$ (mol/L)", 3.0) == "salt concentration $c$ (mol/L)"
+    assert broken(level, 3.0) == level.replace(", ", ",\n")
+    assert broken("salt concentration $c$ (mol/L)", 3.0) == "salt concentration $c$ (mol/L)"
     assert shortened("host_bottom", 11) == "host_bottom"
     assert shortened("a_region_with_a_long_name", 11) == "a_reg…_name"
 
