@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fem.compat import MPI
 from fem.run.segments import Segment
 from fem.study.build import Model
+from fem.values.units import shown_point
 
-__all__ = ["StopRequest", "entry"]
+__all__ = ["StopRequest", "entry", "words"]
 
 
 def entry(
@@ -32,6 +33,22 @@ def entry(
         "event": name, "segment": segment.name, "number": number, **segment.place,
         "t": s.t, "t_in_segment": s.t - start, "voltage": s.get_voltage(), **more,
     }  # fmt: skip
+
+
+#: Units of what every event has.
+_UNITS = {"t": "s", "t_in_segment": "s", "voltage": "V"}
+
+
+def words(entry: Mapping[str, Any]) -> str:
+    """An event of the summary in a line; what has no unit there is in SI."""
+
+    def word(name: str, value: Any) -> str:
+        if name == "place" and isinstance(value, list):
+            return shown_point(value)
+        text = f"{value:.6g}" if isinstance(value, float) else f"{value}"
+        return f"{text} {_UNITS.get(name, '')}".rstrip()
+
+    return ", ".join(f"{k} = {word(k, v)}" for k, v in entry.items() if k != "event")
 
 
 class StopRequest:

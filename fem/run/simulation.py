@@ -38,7 +38,7 @@ from fem.solver.stepper import Settings, Step, Stepper
 from fem.study.build import Model
 from fem.system.part import Begun, Event, Warn
 from fem.system.unknown import Unknown
-from fem.values.units import format_quantity
+from fem.values.units import shown_quantity
 
 __all__ = ["Simulation"]
 
@@ -503,11 +503,7 @@ class Simulation:
             event.name, segment, self.number, self.model, self.segment_start, **shown
         )
         self.events.append(entry)
-        text = ", ".join(
-            f"{k} = {v:.6g}" if isinstance(v, float) else f"{k} = {v}"
-            for k, v in entry.items() if k != "event"
-        )
-        self.log(f"event {event.name}: {text}")
+        self.log(f"event {event.name}: {signals.words(entry)}")
 
     def _save_if_due(self, event: bool = False) -> None:
         """Checkpoint at an event, by wall time (rank 0 decides) or on a signal.
@@ -547,7 +543,7 @@ class Simulation:
         else:
             self.log(
                 f"newton {step.newton}  krylov {step.linear}  "
-                f"voltage {format_quantity(voltage, 'V')}"
+                f"voltage {shown_quantity(voltage, 'V', 7)}"
             )
         with self._kept_if_wrong():
             self._judge(closures)

@@ -699,9 +699,10 @@ class Body:
         return f"around {shown_point(xyz.mean(axis=0))}{much}"
 
     def amount(self, area: float) -> str:
-        """An area in words: um in 2D, um^2 in 3D and axisymmetric."""
-        flat = self.mesh.dimension == 2 and not self.mesh.axisymmetric
-        return f"{1e6 * area:.4g} um" if flat else f"{1e12 * area:.4g} um^2"
+        """An area in words: um in 2D, um^2 or mm^2 in 3D and axisymmetric."""
+        if self.mesh.dimension == 2 and not self.mesh.axisymmetric:
+            return f"{1e6 * area:.4g} um"
+        return f"{1e12 * area:.4g} um^2" if area < 1e-8 else f"{1e6 * area:.4g} mm^2"
 
 
 class _Hull:

@@ -332,7 +332,7 @@ def test_many_long_channels_take_little_memory(tmp_path):
         tracemalloc.stop()
     print("peak", peak / 1e6, "MB")
     assert peak < 100e6
-    assert f"({144 * 4 * 1000:.4g} um^2)" in side["remarks"][-1]
+    assert f"({144 * 4 * 1000 * 1e-6:.4g} mm^2)" in side["remarks"][-1]
 
 
 @pytest.mark.parametrize("dim", [2, 3])

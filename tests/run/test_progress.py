@@ -16,6 +16,7 @@ import pytest
 from fem.contract.physics import Column
 from fem.run.progress import FIRST_GUESS_SHARE, Progress, in_notebook
 from fem.run.segments import Segment
+from fem.run.signals import words
 from fem.solver.stepper import Step
 
 RUNS = json.loads(Path(__file__).with_name("recorded_runs.json").read_text())
@@ -122,3 +123,11 @@ def test_a_bar_is_one_short_line_of_the_share_done() -> None:
     text = progress.bar()
     assert text.startswith("[" + "#" * 15 + " " * 15 + "]  50 %, left: 10 s")
     assert "\n" not in text and not in_notebook()
+
+
+def test_events_are_printed_with_units_and_places_in_um() -> None:
+    entry = {"event": "clogged", "segment": "plate", "number": 0, "t": 10909.3044, "voltage": -0.05,
+             "place": [2e-6, 1.8e-5], "region": "host", "filled": 0.18370612}
+    assert words(entry) == ("segment = plate, number = 0, t = 10909.3 s, voltage = -0.05 V, "
+                            "place = (2, 18) um, region = host, filled = 0.183706")
+    assert words({"event": "own", "place": None}) == "place = None"
