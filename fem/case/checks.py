@@ -15,9 +15,10 @@ from fem.case import chemistry, depth
 from fem.case import names as case_names
 from fem.case.geometry import geometry_problems, sized
 from fem.case.guests import Guests, entries
-from fem.case.reading import not_toml, short
+from fem.case.reading import not_toml
 from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Formula, Property, number, varies
+from fem.values.units import short
 
 ELECTRODES = ("collector", "counter")
 #: Studies without time.

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from fem.base.errors import CaseError, causes, nearest
-from fem.case.reading import problem_lines, short
-from fem.values.units import format_quantity
+from fem.case.reading import problem_lines
+from fem.values.units import format_quantity, short
 
 #: Sizes of a [geometry] that a growing metal sets where they are not given.
 FRONT_SIZES = ("size", "size_wall", "size_surface")

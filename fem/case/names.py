@@ -285,14 +285,16 @@ def missing_pair(name: str, surface: str, sections: Mapping[str, Any]) -> str | 
     from fem.materials import recorded
 
     own = [entry for entry in sections.get("kinetics", ()) if fnmatchcase(name, entry.surface)]
-    if {key for entry in own for key in REQUIRED if getattr(entry, key) is not None} >= REQUIRED:
+    given = {key for entry in own for key in REQUIRED if getattr(entry, key) is not None}
+    if given >= REQUIRED:
         return None
     try:
         recorded.pair(
             sections.get("library", {}), sections["metal"], surface, sections["electrolyte"]
         )
     except CaseError as error:
-        return f"kinetics of {name!r}: {error} with surface = {name!r}"
+        lack = f"; still missing: {', '.join(sorted(REQUIRED - given))}" if given else ""
+        return f"kinetics of {name!r}: {error} with surface = {name!r}{lack}"
     return None
 
 

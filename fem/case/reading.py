@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from fem.base.errors import causes, nearest
+from fem.values.units import short
 
 
 def checked_sections(
@@ -173,9 +174,3 @@ def not_toml(path: str, value: Any) -> Iterator[str]:
 def clipped(line: str, limit: int = 600) -> str:
     """A problem without the middle of what would fill the screen."""
     return line if len(line) <= limit else f"{line[: limit - 200]} ... {line[-190:]}"
-
-
-def short(value: object, limit: int = 60) -> str:
-    """A value as it is shown in a message."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."

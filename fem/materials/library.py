@@ -31,6 +31,7 @@ from fem.materials import laws
 from fem.materials.data import OWN_SOURCE, STATUSES, Dependent, In, Number, Origin
 from fem.materials.laws import constant
 from fem.theory.salt import Salt
+from fem.values.units import short
 
 #: Entry point group; each entry is a mapping name -> table, or the path of a TOML file.
 ENTRY_POINTS = "hostplate.materials"
@@ -459,8 +460,8 @@ def _line(where: str, model: type[Material], item: ErrorDetails) -> str:
         known = [name for name in model.model_fields if name != "name"]
         return f"{place}: unknown name; {nearest(last, known)}"
     reason = item["msg"].removeprefix("Value error, ")
-    shown = repr(item["input"])
-    return f"{place}: {reason}" if shown[:50] in reason else f"{place}: {shown[:60]}: {reason}"
+    shown = short(item["input"])
+    return f"{place}: {reason}" if shown[:50] in reason else f"{place}: {shown}: {reason}"
 
 
 @functools.cache

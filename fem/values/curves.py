@@ -149,6 +149,8 @@ def as_profile(path: Path, of: str) -> dict[str, Any]:
         TableError: as `read_table`, except for units, which are not checked.
     """
     header, rows = _content(path, of)
+    x, y = (tuple(row[k] for row in rows) for k in (0, 1))
+    Curve(x, y, of, f"table {path.name!r}")  # its rows are in order
     at, values = ([f"{row[k]!r} {header[k][1]}".rstrip() for row in rows] for k in (0, 1))
     return {"along": of, "at": at, "values": values}
 

@@ -62,12 +62,15 @@ def tables_read(value: Any, info: ValidationInfo) -> Any:
     return [tables_read(p, info) for p in value] if isinstance(value, list | tuple) else value
 
 
+#: Largest voltage of a cell, V: who writes MV means mV.
+HIGHEST = 1000.0
+
 Time = Annotated[float, Quantity("s", gt=0)]
 Temperature = Annotated[float, Quantity("K", ge=150, le=1500)]
 Length = Annotated[float, Quantity("m", gt=0)]
 Position = Annotated[float, Quantity("m")]
 Coordinate = Annotated[tuple[Position, ...], Field(min_length=2, max_length=3)]
-Potential = Annotated[float, Quantity("V")]
+Potential = Annotated[float, Quantity("V", ge=-HIGHEST, le=HIGHEST)]
 Concentration = Annotated[float, Quantity("mol/m^3", gt=0)]
 AreaCharge = Annotated[float, Quantity("C/m^2", gt=0)]
 Angle = Annotated[float, Quantity("rad", gt=0, lt=3.1416)]
@@ -77,7 +80,7 @@ Count = Annotated[StrictInt, Field(ge=1, le=100_000)]
 
 Current = Annotated[Property, PropertyOf("A/m^2", ("t",), gt=0, zero_in_curves=True)]
 SignedCurrent = Annotated[Property, PropertyOf("A/m^2", (*PLACE_VARIABLES, "t"))]
-Voltage = Annotated[Property, PropertyOf("V", ("t",))]
+Voltage = Annotated[Property, PropertyOf("V", ("t",), ge=-HIGHEST, le=HIGHEST)]
 Conductivity = Annotated[Property, PropertyOf("S/m", (*PLACE_VARIABLES, "T"), ge=0)]
 ConductivityOfC = Annotated[Property, PropertyOf("S/m", (*PLACE_VARIABLES, "c", "T"), ge=0)]
 Diffusivity = Annotated[Property, PropertyOf("m^2/s", (*PLACE_VARIABLES, "c", "T"), gt=0)]

@@ -10,7 +10,7 @@ import math
 import operator
 import re
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -83,7 +83,7 @@ def conversion(unit: str, target: str | None) -> tuple[float, float]:
     if re.match(r",\d", unit):
         raise ValueError("decimals take a point, no comma")
     if unit and not _UNIT.fullmatch(bare):
-        raise ValueError(f"{_short(unit)} is not a unit")
+        raise ValueError(f"{short(unit)} is not a unit")
     known = si.conversion(bare, target) if {"(", ")"}.isdisjoint(plain) else None
     slope, zero = known or _by_pint(unit, plain, target)
     if not math.isfinite(slope) or slope == 0.0:
@@ -160,21 +160,21 @@ def parse_quantity(text: object, unit: str) -> float:
         text = repr(text)
     if not isinstance(text, str):
         kind = f"a quantity in {unit}" if _needs_unit(unit) else "a plain number"
-        raise ValueError(f"{_short(text)} is not {kind}; {_example(unit)}")
+        raise ValueError(f"{short(text)} is not {kind}; {_example(unit)}")
     match = _QUANTITY.fullmatch(typed(text).strip()) if len(text) <= 120 else None
     if match is None:
-        raise ValueError(f"{_short(text)} does not start with a number; {_example(unit)}")
+        raise ValueError(f"{short(text)} does not start with a number; {_example(unit)}")
     number = float(match[1])
     if not math.isfinite(number):
-        raise ValueError(f"{_short(text)} is not finite; {_example(unit)}")
+        raise ValueError(f"{short(text)} is not finite; {_example(unit)}")
     try:
         slope, offset = conversion(match[2], unit)
     except ValueError as error:
         what = f"a quantity in {unit}" if _needs_unit(unit) else "a plain number"
-        raise ValueError(f"{_short(text)} is not {what}: {error}; {_example(unit)}") from None
+        raise ValueError(f"{short(text)} is not {what}: {error}; {_example(unit)}") from None
     value = number if (slope, offset) == (1.0, 0.0) else float(f"{number * slope + offset:.15g}")
     if not math.isfinite(value):
-        raise ValueError(f"{_short(text)} is not finite in {unit}; {_example(unit)}")
+        raise ValueError(f"{short(text)} is not finite in {unit}; {_example(unit)}")
     return value
 
 
@@ -184,14 +184,14 @@ def parse_any(text: object) -> float:
     Raises:
         ValueError: as `parse_quantity`.
     """
-    short = isinstance(text, str) and len(text) <= 120
-    match = _QUANTITY.fullmatch(typed(str(text)).strip()) if short else None
+    brief = isinstance(text, str) and len(text) <= 120
+    match = _QUANTITY.fullmatch(typed(str(text)).strip()) if brief else None
     if match is None or not match[2]:
         return parse_quantity(text, "")
     slope, offset = conversion(match[2], None)
     value = float(f"{float(match[1]) * slope + offset:.15g}")
     if not math.isfinite(value):
-        raise ValueError(f"{_short(text)} is not finite")
+        raise ValueError(f"{short(text)} is not finite")
     return value
 
 
@@ -264,7 +264,7 @@ def check_range(
     ]
     if wanted:
         raise ValueError(
-            f"{_short(value if shown is None else shown)} is out of range: must be "
+            f"{short(value if shown is None else shown)} is out of range: must be "
             f"{' and '.join(wanted)}"
         )
     return value
@@ -339,6 +339,9 @@ def _marks(annotation: Any) -> Iterator[Any]:
         yield from _marks(part)
 
 
-def _short(value: object, limit: int = 60) -> str:
+def short(value: object, limit: int = 60) -> str:
+    """A value as it is shown in a message; of a long table its keys."""
     text = repr(value)
+    if len(text) > limit and isinstance(value, Mapping):
+        text = f"{{ {', '.join(map(str, value))} }}"
     return text if len(text) <= limit else text[: limit - 3] + "..."

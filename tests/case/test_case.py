@@ -210,6 +210,10 @@ RULES = [
         {"temperature": 298.15}, 'temperature: 298.15 is not a quantity in K; write e.g. "25 degC"'
     ),
     Rule({"temperature": "25 K"}, "temperature: '25 K' is out of range: must be at least 150 K"),
+    Rule(
+        {"protocol": [{"step": "hold", "voltage": "-10 MV", "duration": "1 s"}]},
+        "protocol.0.voltage: '-10 MV' is out of range: must be at least -1000 V",
+    ),
     Rule({"temperature": "25 celcius"}, "unit 'celcius' is unknown"),
     Rule({"study": "tertairy"}, "study: 'tertairy': must be"),
     # names

@@ -173,6 +173,9 @@ def test_kinetics_of_the_electrodes_are_known_to_check() -> None:
     """Potassium has no pair on itself; aluminium none with lithium, and here the foil is bare."""
     found = problems(mat({"collector.material": "PAN"}))
     assert found[0].startswith("kinetics of 'collector': pair 'Li/PAN': no kinetic data")
+    some = {"surface": "collector", "i0": "1 A/m^2", "alpha_a": 0.5}
+    found = problems(mat({"collector.material": "PAN", "kinetics": [some]}))
+    assert found[0].endswith("with surface = 'collector'; still missing: alpha_c")
     given = {"surface": "collector", "i0": "1 A/m^2", "alpha_a": 0.5, "alpha_c": 0.5}
     Case.from_dict(mat({"collector.material": "PAN", "kinetics": [given]}))
     Case.from_dict(mat({"collector.material": "PAN", "study": "primary"}))

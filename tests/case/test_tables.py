@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fem import Case, CaseError
+from fem.case.files import to_toml
 from fem.values.curves import Curve, TableError, as_profile, read_table
 
 from .base import changed
@@ -61,6 +63,26 @@ def test_refusals_name_file_and_row(tmp_path: Path, text: str, reason: str) -> N
         _read(tmp_path, text)
     assert reason in str(caught.value)
     assert "kappa.csv" in str(caught.value)
+
+
+def test_a_table_of_a_material_is_named_not_written_out(tmp_path: Path) -> None:
+    """Tables of materials are kept in the case; messages name the file, or the keys."""
+    case = {"schema": 1, "metal": "Li", "electrolyte": "mine",
+            "geometry": {"family": "planar", "length": "60 um"},
+            "materials": {"mine": {"kind": "electrolyte", "c0": "1 mol/L", "t_plus": 0.35,
+                                   "D": "2e-10 m^2/s",
+                                   "kappa": {"table": "kappa.csv", "of": "c"}}},
+            "protocol": [{"step": "rest", "duration": "1 s"}]}
+    for text, reason in (
+        ("c (mol/L);kappa (mS/cm)\n1,0;9,5\n0,5;7\n",
+         "table 'kappa.csv': c must increase from row to row, but point 2 (0.5) follows 1"),
+        ("c (mol/L);kappa (mV)\n0,5;9,5\n1,0;7\n",
+         "{ along, at, values }: values: '9.5 mV' is not a quantity in S/m"),
+    ):
+        (tmp_path / "kappa.csv").write_text(text)
+        (tmp_path / "case.toml").write_text(to_toml(case))
+        with pytest.raises(CaseError, match=re.escape(f"materials.mine.kappa: {reason}")):
+            Case.load(tmp_path / "case.toml")
 
 
 def test_missing_file_names_the_nearest(tmp_path: Path) -> None:

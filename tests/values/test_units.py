@@ -266,3 +266,8 @@ def test_no_message_speaks_in_metres() -> None:
         if re.search(r":[.\d]*g\}\)? m[\"., ;:)]", line)
     ]
     assert found == []
+
+
+def test_a_quantity_of_any_kind_that_overflows_is_refused() -> None:
+    with pytest.raises(ValueError, match="'1e308 km' is not finite"):
+        parse_any("1e308 km")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool
 
+from fem.base.errors import CaseError
 from fem.contract.physics import Place
 from fem.physics.averaged.areas import Given, distance
 from fem.values.kinds import PLACE_VARIABLES, Conductivity, Glob, Length, Table
@@ -144,7 +145,24 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             for pattern, region in regions.items():
                 if fnmatchcase(pattern, name) or fnmatchcase(name, pattern):
                     yield from _region(name, f"regions.{pattern}", entry, region)
+        yield from filter(None, [_kinetics(name, sections)])
     yield from filter(None, (too_thin(*layer) for layer in _layers(sections)))
+
+
+def _kinetics(name: str, sections: Mapping[str, Any]) -> str | None:
+    """Reason why the kinetics of a host, which reacts wherever it is, are not known."""
+    from fem.case.names import conducts, missing_pair, surface_of
+    from fem.materials import names
+
+    wanted = {"metal", "electrolyte", "kinetics", "study", "coatings", "materials"}
+    if not wanted <= sections.keys() or sections["metal"] not in names("metal"):
+        return None
+    solid, _ = conducts(name, sections)
+    try:
+        surface = None if solid is None else surface_of(name, solid, sections)
+    except CaseError:
+        return None  # reported by the check of coatings
+    return None if surface is None else missing_pair(name, surface, sections)
 
 
 def too_thin(name: str, thick: float, apart: float) -> str:

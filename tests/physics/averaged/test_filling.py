@@ -244,6 +244,9 @@ THIN = r"averaged.regions.host_mat: 10 um thick, below 5 distances of 10.9 um be
     ({"host": {"tensor": [[1.0, 0.0], [0.0, 0.5]]}}, r"no principal value below 1"),
     ({"study": "growth"}, r"averaged: only for study"),
     ({"averaged": None}, r"regions.host_mat.porosity: a solid with pores reacts all through"),
+    ({"regions": {"host_mat": {"material": "MXene", "porosity": 0.9, "sigma": "1 S/m"}},
+      "kinetics": {"surface": "collector"}},
+     r"kinetics of 'host_mat': pair 'Li/MXene': no kinetic data of Li on 'MXene'"),
 ])  # fmt: skip
 def test_refused(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=reason):
