@@ -973,6 +973,7 @@ def test_a_bulb_on_a_thin_neck_is_lost_and_found_again(solve: Solve, reached: Re
     later = high / (10 * PER_CHARGE)
     reached("bulb is found", found["t_in_segment"], least=0.8 * later, most=1.05 * later,
             unit="s")
+    reached("largest xi", float(thin.series["xi_max"].max()), most=1.01)
     thick = solve(
         "stripping_dead_metal", "initial.metal_layer.neck=1.6 um",
         "protocol.1.capacity=0.02 mAh/cm^2",

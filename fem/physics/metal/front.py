@@ -251,14 +251,16 @@ class Front:
         Where pores close or the last of a piece dissolves, the front that was foreseen and the
         memory of BDF2 go on for a while. What is too much then flows to the nodes around, fronts
         left out, by the same conservative relaxation with more diffusion; salt goes with it, and
-        nothing is cut off.
+        nothing is cut off. (The front is that of what moves: where it meets metal that floats, the
+        two make 1.)
         """
         xi = self.unknown.value.x.array
         out = (np.maximum(xi - 1.0, -xi) > SPILL_XI) & (self.spread.x.array == 0.0)
         if not self.s.domain.comm.allreduce(bool(out.any()), op=MPI.LOR):
             return False
         near = self._around(out.astype(float)) > 0.0
-        self.spread.x.array[out | near & (np.abs(xi - 0.5) > 0.4)] = SPILL_WIDTHS
+        own = xi - self.other.x.array
+        self.spread.x.array[out | near & (np.abs(own - 0.5) > 0.4)] = SPILL_WIDTHS
         return True
 
     def _extrapolated(self) -> Array:

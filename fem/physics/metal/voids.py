@@ -22,8 +22,8 @@ from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import components, edges, highest
 from fem.mesh.nearest import crossings, nearest
 from fem.mesh.spaces import space_on
-from fem.physics.metal.profile import distance
-from fem.physics.metal.remains import MAX_DISTANCE, XI_RESOLUTION
+from fem.physics.metal.profile import DISTANCE_FACTOR, DISTANCE_MARGIN, distance
+from fem.physics.metal.remains import XI_RESOLUTION
 from fem.system.system import System
 from fem.system.unknown import Unknown
 
@@ -37,6 +37,9 @@ SHUT_XI = 0.5
 TIE_DISTANCE = 1e-6
 #: Value of xi below which metal is the tail of a front that reaches into a pore.
 FULL_XI = 1.0 - 1e-6
+#: Distance of a contour from the last of its tail, in lambda. Behind a void a node that neither
+#: front had would react where no ion gets, and nothing would hold its potential.
+MAX_TAIL = DISTANCE_MARGIN + DISTANCE_FACTOR * float(distance(FULL_XI, XI_RESOLUTION))
 
 Array = npt.NDArray[np.float64]
 
@@ -158,7 +161,7 @@ class Voids:
 
     def _take_front(self, xi: Array) -> None:
         """Give metal nodes around a void its number (collective)."""
-        far, number = MAX_DISTANCE * self.width, self.number.x.array
+        far, number = MAX_TAIL * self.width, self.number.x.array
         place, pore = crossings(self.points, self.edges, distance(xi, XI_RESOLUTION))
         of = np.rint(number[pore]).astype(np.int64)
         shut = place[of > 0]

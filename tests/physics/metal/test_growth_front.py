@@ -343,6 +343,29 @@ def test_a_round_pore_closes_and_a_round_crystal_dissolves(eta, radius):
     assert min(abs(low), abs(1.0 - high)) <= 5.5e-3 and high - low <= 1e-2
 
 
+def test_what_spills_leaves_out_the_front_that_meets_floating_metal():
+    """Both have nearly 1/2 there and 1 together; so the front was spread, and xi rose to 1.16."""
+    floats = ball(6.0 * UM, UM, (0.0, 16.2 * UM))
+    growth = Growth(
+        quarter(30 * UM, 0.5 * UM), lambda x: layer(6 * UM, UM)(x) + floats(x), width=UM,
+        scale=1e-3,
+    )  # fmt: skip
+    growth.rest(voltage=-0.1)
+    afloat = growth.s["contact"].afloat.x.array
+    points = growth.xi.space.tabulate_dof_coordinates().T
+    growth.xi.value.x.array[:] = layer(9.9 * UM, UM)(points) + afloat  # it has gone on
+    growth.s.remember()
+    growth.rest(voltage=-0.1)
+    front, xi = growth.s["front"], growth.xi.value.x.array
+    x, y, _ = points / UM
+    own = xi - afloat
+    meets = (np.abs(own - 0.5) < 0.2) & (xi > 0.9)
+    xi[np.hypot(x, y - 9.0).argmin()] = 1.01
+    assert front.spill() and front.spread.x.array.any()
+    print("front that meets floating metal", meets.sum(), front.spread.x.array[meets].max())
+    assert meets.any() and not front.spread.x.array[meets].any()
+
+
 @pytest.mark.parametrize("width", [UM, 0.5 * UM])
 def test_nothing_is_left_of_stripped_metal(width):
     """Residue below lambda per area (reached: below 1e-3 lambda) after twice the time needed."""

@@ -479,6 +479,26 @@ def test_a_closed_pore_keeps_its_salt():
     assert growth.salt == pytest.approx(salt, rel=1e-10, abs=0.0)
 
 
+def test_nothing_reacts_behind_a_void():
+    """Not in the corner of the metal either, 11 from the void and 23 below the front.
+
+    No ion gets there, so a tail that reacted (2e-5 of an area) had a potential that nothing held,
+    and a strip found no step.
+    """
+
+    def metal(x: Array) -> Array:
+        hole = 6 * UM - np.hypot(x[0] - 12 * UM, x[1] - 12 * UM)
+        return profile(np.maximum(x[1] - 23 * UM, hole), UM)
+
+    growth = cell(metal, 12.0, 34.0)
+    growth.rest(voltage=-ETA)
+    n = len(growth.xi.owned)
+    x, y, _ = growth.xi.space.tabulate_dof_coordinates()[:n].T / UM
+    front = next(t for t in growth.s.reactions if t.name == "front")
+    print("corner", 1.0 - growth.xi.owned[np.hypot(x, y).argmin()], front.area[y < 10].max())
+    assert not front.area[y < 10].any() and front.area[y > 20].max() > 0.0
+
+
 def _in_pocket(growth: Growth) -> Any:
     """Nodes of the pore."""
     x = growth.xi.space.tabulate_dof_coordinates()[: len(growth.xi.owned)] / UM
