@@ -58,7 +58,7 @@ def code_of(what: Any, options: Mapping[str, Any], extra: Sequence[str], folder:
         OSError: no compiler, no space, or a library that cannot be loaded.
         RuntimeError: the compiler refuses.
     """
-    command = [*_compiler(), *extra]
+    command = _command(extra)
     signature, library = _place(what, options, command, folder)
     if signature not in LOADED:
         if not library.exists():
@@ -75,7 +75,7 @@ def make_together(
 
     Arguments and errors are those of `code_of`, which then finds them.
     """
-    command = [*_compiler(), *extra]
+    command = _command(extra)
     missing: dict[Path, str] = {}
     for form in forms:
         signature, library = _place(form, options, command, folder)
@@ -100,11 +100,11 @@ def _source(what: Any, options: Mapping[str, Any], signature: str) -> str:
     return str(ffcx.compiler.compile_ufl_objects([what], options, namespace=signature)[0][1])
 
 
-def _compiler() -> list[str]:
-    """Start of the command; `CC` and `CFLAGS` are heard, as everywhere."""
+def _command(extra: Sequence[str]) -> list[str]:
+    """Start of the compiler's command; `CC` and `CFLAGS` are heard, and the latter win."""
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
     flags = os.environ.get("CFLAGS", "")
-    return [*shlex.split(compiler), *shlex.split(flags), "-std=c17", "-shared", "-fPIC"]
+    return [*shlex.split(compiler), "-std=c17", "-shared", "-fPIC", *extra, *shlex.split(flags)]
 
 
 def _compile(source: str, command: Sequence[str], *libraries: Path) -> None:
