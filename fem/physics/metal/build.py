@@ -13,6 +13,7 @@ from fem.base.errors import CaseError
 from fem.case.case import Case
 from fem.case.coatings import films_on
 from fem.case.estimates import highest, salt
+from fem.case.reading import short
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.displacement import Displacement
@@ -33,7 +34,7 @@ from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
 from fem.theory import limiting_current
 from fem.values.properties import Constant, number, varies
-from fem.values.units import shown_length
+from fem.values.units import format_quantity, shown_length
 
 __all__ = ["books", "build"]
 
@@ -43,6 +44,8 @@ FLOOR_SHARE = 1e-8
 #: Share of the limiting current of a cell without pores from which on salt may not suffice: walls
 #: and tortuous pores bring less.
 NEAR_LIMIT = 0.25
+#: Interface widths from collector to counter electrode, at least: xi goes from 0.12 to 0.88 in 4.
+MIN_ROOM = 4
 
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -56,6 +59,7 @@ def build(setup: Setup, growth: Growth) -> Iterator[Part]:
         CaseError: data are missing.
     """
     case, found = setup.case, setup.surfaces
+    _require_room(growth, setup.domain)
     yield (metal := _metal(setup, growth, setup.part("electrons")))
     yield from _covering(case, found, metal)
     ions = setup.part("ions")
@@ -94,6 +98,23 @@ def _may_limit(case: Case, domain: Domain) -> bool:
     low, high = domain.ends
     limit = limiting_current(float(high - low), c0, D, t_plus, liquid.z, liquid.z_minus)
     return bool(highest(case) > NEAR_LIMIT * limit)
+
+
+def _require_room(growth: Growth, domain: Domain) -> None:
+    """A cell is wider than the front that moves through it.
+
+    Raises:
+        CaseError: it is not.
+    """
+    low, high = domain.ends
+    most = (high - low) / MIN_ROOM
+    if growth.interface_width > most:
+        raise CaseError(
+            f"growth.interface_width: {format_quantity(growth.interface_width, 'm')}: too wide for "
+            f"a cell of {shown_length(high - low, 4)} from collector to counter electrode, which "
+            f"has no room for a front; at most {shown_length(most, 3)}, and a tenth of that for "
+            "shapes"
+        )
 
 
 def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:
@@ -262,6 +283,12 @@ def _start(case: Case, domain: Domain, width: float) -> Callable[[Array], Array]
         if isinstance(layer, Constant):
             thickness = thickness + width * math.log(-math.expm1(-layer.value / width))
         above = domain.along(points) - domain.ends[0] - thickness
-        return np.asarray(0.5 - 0.5 * np.tanh(0.5 * above / width))
+        xi = np.asarray(0.5 - 0.5 * np.tanh(0.5 * above / width))
+        if domain.comm.allreduce(float(xi.min(initial=1.0)), op=MPI.MIN) >= 0.5:
+            raise CaseError(
+                f"initial.metal_layer: {short(layer.written())}: leaves no electrolyte: metal "
+                "fills all pores; it is where the height above the collector (m) is less than this"
+            )
+        return xi
 
     return start

@@ -35,8 +35,9 @@ class Growth(Table):
         "leave pore behind the front that counts as remains: the voltage is then some 40 mV too "
         "small for a few steps"
     )
-    surface_energy: Annotated[float, Quantity("J/m^2", ge=0)] | None = Field(
-        None, description="of the metal in the electrolyte; default the library's"
+    surface_energy: Annotated[float, Quantity("J/m^2", ge=0, le=10)] | None = Field(
+        None, description="of the metal in the electrolyte; default the library's; metals have "
+        "0.1 to 3 J/m2"
     )
     anisotropy: Annotated[float, Quantity("", ge=0)] | None = Field(
         None,

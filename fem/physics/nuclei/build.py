@@ -20,6 +20,7 @@ from fem.physics.nuclei.sites import Seeds, Surface
 from fem.physics.nuclei.table import MIN_WIDTHS
 from fem.physics.nuclei.table import Nuclei as Entry
 from fem.setup.setup import Setup
+from fem.values.units import shown_length
 
 __all__ = ["build"]
 
@@ -77,8 +78,16 @@ def _seeds(
         known = {name: v for name, v in places.items() if name in entry.p_site.variables}
         return np.asarray(entry.p_site.at(**known))
 
+    radius = entry.radius or MIN_WIDTHS * metal.interface_width
+    low, high = domain.ends
+    if radius >= high - low:
+        raise CaseError(
+            f"{place}.radius: {shown_length(radius, 4)}: a cap of it reaches beyond the counter "
+            f"electrode, in a cell of {shown_length(high - low, 4)}; lower it, or "
+            "growth.interface_width, of which it is 4 at least"
+        )
     return Seeds(
-        place, surfaces, entry.radius or MIN_WIDTHS * metal.interface_width, entry.at or (),
+        place, surfaces, radius, entry.at or (),
         entry.density or 0.0, entry.threshold or (0.0,), entry.spread, entry.rate or 0.0, barrier,
         entry.seed, share,
     )

@@ -52,6 +52,8 @@ GROWTH_AHEAD, MIN_GROWTH_AHEAD = 0.5, 2.0
 RADII_COUNT, TRACE_DEPTH = 64, 12.0
 #: Value of xi of a wall above which no nucleus forms, and below which a grown one is dissolved.
 COVERED_XI, DISSOLVED_XI = 0.5, 0.1
+#: Mean number of places drawn at a node of a wall, at most.
+MAX_PER_NODE = 100
 #: Largest share of new nuclei that a step may expect, besides one.
 MAX_NEW_SHARE = 0.1
 
@@ -179,6 +181,7 @@ class Nuclei(Observer):
                 area = area * np.broadcast_to(seeds.share(x), len(x))
                 area = area * (2.0 * seeds.radius if flat else 1.0)
                 if seeds.density:
+                    self._require_few(seeds, seeds.density * area)
                     index, thresholds = poisson_sites(
                         x, seeds.density * area, (seeds.seed, k), seeds.thresholds[0],
                         seeds.spread,
@@ -200,6 +203,26 @@ class Nuclei(Observer):
         found = np.concatenate(comm.allgather(np.concatenate([*mine, empty])))
         x, y, z = found["x"].T
         return found[np.lexsort((found["threshold"], z, y, x, found["order"], found["entry"]))]
+
+    def _require_few(self, seeds: Seeds, expected: Array) -> None:
+        """No more places than nodes can stand for.
+
+        Args:
+            seeds: whose density is given.
+            expected: mean number of places at each owned node of the walls. Collective.
+
+        Raises:
+            CaseError: there are many at each node.
+        """
+        comm = self.s.domain.comm
+        count = comm.allreduce(float(expected.sum()), op=MPI.SUM)
+        nodes = comm.allreduce(len(expected), op=MPI.SUM)
+        if count > MAX_PER_NODE * nodes:
+            raise CaseError(
+                f"{seeds.place}.density: {format_quantity(seeds.density, '1/m^2')}: some "
+                f"{count:.2g} places on walls of {nodes} nodes, more than {MAX_PER_NODE} at each; "
+                "lower it (mind the unit), or let metal cover these walls with wall = 'film'"
+            )
 
     def _walls(self, seeds: Seeds) -> tuple[Any, Array, Array, Array]:
         """Owned nodes on the surfaces: index, area, normal into the pore, contact angle."""

@@ -57,7 +57,7 @@ class Nuclei(Table):
     radius: Length | None = Field(
         None, description="radius of the inserted cap; default (and least) 4 interface widths"
     )
-    surface_energy: Annotated[float, Quantity("J/m^2", gt=0)] | None = Field(
+    surface_energy: Annotated[float, Quantity("J/m^2", gt=0, le=10)] | None = Field(
         None, description="with rate: of the critical nucleus; default that of the metal"
     )
 

@@ -131,6 +131,20 @@ def test_a_layer_that_leaves_no_electrolyte_is_refused(thickness, tmp_path):
         _thin(thickness).run(tmp_path / "r")
 
 
+def test_metal_of_any_shape_that_leaves_no_electrolyte_is_refused(tmp_path):
+    """A metre in place of a micrometre."""
+    everywhere = {"expression": "y + 1", "unit": "m"}
+    with pytest.raises(CaseError, match="leaves no electrolyte: metal fills all pores"):
+        _thin(everywhere).run(tmp_path / "r")
+
+
+def test_a_front_wider_than_its_cell_is_refused(tmp_path):
+    """3.1 um in a cell of 12 um; at most a quarter of it."""
+    wide = _thin("2 um").with_({"growth.interface_width": "3.1 um"})
+    with pytest.raises(CaseError, match=r"3.1 um: too wide for a cell of 12 um .* at most 3 um"):
+        wide.run(tmp_path / "r")
+
+
 def test_a_layer_of_next_to_nothing_begins(tmp_path):
     """1e-20 um, below the round-off of exp(-d/lambda)."""
     assert _thin("1e-20 um").run(tmp_path / "r").series["plated"][0] < 2e-3

@@ -511,6 +511,21 @@ def test_a_current_on_a_bare_wall_wakes_the_easiest_site() -> None:
         assert run.awake() == pytest.approx(expected)
 
 
+def test_a_density_that_is_meant_in_another_unit_is_refused() -> None:
+    """Places were drawn until memory ran out."""
+    dense = nuclei(density="1e20 1/um^2", threshold="0 V")
+    words = r"density: 1e[+]32 1/m.2: some 3.2e[+]22 places on walls of 81 nodes, more than 100 at"
+    with pytest.raises(CaseError, match=words):
+        model(case(nuclei=[dense]))
+
+
+def test_a_cap_is_smaller_than_the_cell() -> None:
+    """Else it joined both electrodes, and nothing was there to carry the current."""
+    large = nuclei(at=[["20 um", "0 um"]], threshold="0 V", radius="4 mm")
+    with pytest.raises(CaseError, match=r"nuclei.0.radius: 4 mm: a cap of it reaches beyond"):
+        model(case(nuclei=[large]))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
