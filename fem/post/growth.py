@@ -10,7 +10,7 @@ from fem.post.fields import cut_off_of, field_of, phase_of
 from fem.post.layout import panels
 from fem.post.materials import body, name_layers
 from fem.post.materials import legend as material_legend
-from fem.post.occupancy import host_cells, phase_field_at
+from fem.post.occupancy import cells_afloat, host_cells, phase_field_at
 from fem.post.style import (
     DEAD,
     INK,
@@ -54,7 +54,7 @@ def metal(result: Result, t: float | None) -> Any:
             points[:, 0], points[:, 1], cells, np.clip(xi, 0.0, 1.0), shading="gouraud",
             cmap=colours, vmin=0.0, vmax=1.0, rasterized=True,
         )  # fmt: skip
-        _body(ax, result, now, _cut_off(result, now), DEAD)
+        _body(ax, result, now, xi, DEAD, cells_afloat(result, now))
         ax.set_aspect("equal" if made.stretch == 1.0 else "auto")
         ax.set_xlim(low[0], high[0])
         ax.set_ylim(low[1], high[1])
@@ -69,8 +69,9 @@ def metal(result: Result, t: float | None) -> Any:
 
 def bodies(ax: Any, result: Result, t: float | None) -> None:
     """The metal up to the contour xi = 1/2, in red what has no electronic contact (2D)."""
-    _body(ax, result, t, phase_field_at(result, t, "metal"), METAL)
-    _body(ax, result, t, _cut_off(result, t), DEAD)
+    xi = phase_field_at(result, t, "metal")
+    _body(ax, result, t, xi, METAL)
+    _body(ax, result, t, xi, DEAD, cells_afloat(result, t))
 
 
 def pores(ax: Any, result: Result, t: float | None) -> None:
@@ -78,11 +79,22 @@ def pores(ax: Any, result: Result, t: float | None) -> None:
     _body(ax, result, t, 1.0 - phase_field_at(result, t, "metal"), PORE)
 
 
-def _body(ax: Any, result: Result, t: float | None, values: Any, colour: str) -> None:
-    """Fill the region where nodal values of the block `metal` are above 1/2, in one colour."""
-    if values.max(initial=0.0) <= 0.5:
+def _body(
+    ax: Any, result: Result, t: float | None, values: Any, colour: str, on: Any = slice(None)
+) -> None:
+    """Fill the region where nodal values of the block `metal` are above 1/2, in one colour.
+
+    Args:
+        ax: to draw on.
+        result: that is shown.
+        t: time, s.
+        values: at the nodes.
+        colour: of the region.
+        on: cells that are drawn; default all.
+    """
+    points, cells = result.points("metal", t) * UM, result.cells("metal", t)[on]
+    if values[cells].max(initial=0.0) <= 0.5:
         return
-    points, cells = result.points("metal", t) * UM, result.cells("metal", t)
     ax.tricontourf(
         points[:, 0], points[:, 1], cells, values, levels=[0.5, max(2.0, 2 * values.max())],
         colors=[colour], antialiased=False,

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fem.post.fields import field_of, phase_of
+from fem.post.fields import cut_off_of, field_of, phase_of
 from fem.results.result import Result
 
-__all__ = ["cells_showing", "front", "host_cells", "phase_field_at"]
+__all__ = ["cells_afloat", "cells_showing", "front", "host_cells", "phase_field_at"]
 
 
 def phase_field_at(result: Result, t: float | None, block: str) -> Any:
@@ -28,6 +28,17 @@ def host_cells(result: Result, t: float | None) -> Any:
     """Mark cells of the block `solid` that are the host's; in a growth study it has pores, too."""
     regions = [result.array("region", t, block) for block in ("solid", "pore")]
     return ~np.isin(regions[0], np.unique(regions[1]))
+
+
+def cells_afloat(result: Result, t: float | None) -> Any:
+    """Mark the cells of the block `metal` at nodes of metal without electronic contact.
+
+    Nodes beyond the contour xi = 1/2 are not marked, but the surface is in their cells, too.
+    """
+    cells, name = result.cells("metal", t), cut_off_of(result)
+    if not name:
+        return np.zeros(len(cells), dtype=bool)
+    return (result.array(name, t, "metal")[cells] > 0.5).any(axis=1)
 
 
 def cells_showing(result: Result, t: float | None, name: str, block: str) -> Any:

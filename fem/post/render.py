@@ -20,8 +20,8 @@ import numpy as np
 
 from fem.base.errors import CaseError
 from fem.base.parallel import apart
-from fem.post.fields import cut_off_of, phase_of
-from fem.post.occupancy import host_cells, phase_field_at
+from fem.post.fields import phase_of
+from fem.post.occupancy import cells_afloat, host_cells, phase_field_at
 from fem.post.streams import arrows, flow_of
 from fem.post.style import DEAD, FAINT, INK, INSULATOR, METAL, SOLID, round_length, stretches
 from fem.results.result import Result
@@ -271,14 +271,11 @@ def _parts(result: Result, block: str, t: float) -> list[Any]:
 
 def _bodies(result: Result, t: float) -> list[tuple[Any, str]]:
     """Metal (xi > 1/2) with and without electronic contact, and its colour."""
-    grid = result.grid("metal", t)
-    body = grid.clip_scalar(scalars=phase_of(result), value=0.5, invert=False)
-    if not body.n_cells:
-        return []
-    if not (cut_off := cut_off_of(result)):
-        return [(body, METAL)]
-    return [(body.clip_scalar(scalars=cut_off, value=0.5, invert=colour == METAL), colour)
-            for colour in (METAL, DEAD)]  # fmt: skip
+    grid, afloat = result.grid("metal", t), cells_afloat(result, t)
+    parts = [(grid.extract_cells(on), colour)
+             for on, colour in ((~afloat, METAL), (afloat, DEAD)) if on.any()]
+    return [(part.clip_scalar(scalars=phase_of(result), value=0.5, invert=False), colour)
+            for part, colour in parts]
 
 
 def _add(plotter: Any, grid: Any, **how: Any) -> None:

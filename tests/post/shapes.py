@@ -67,8 +67,9 @@ def result(folder: Path, size: tuple[float, ...], cells: tuple[int, ...], growth
         return 1 / (1 + np.exp(-np.clip(np.maximum.reduce([layer, ball, neck]) / width, -60, 60)))
 
     def dead(x: Any) -> Any:
+        """Mark of nodes within the contour of what floats, as runs write it."""
         u = x[:d] / span[:, None]
-        return ((u[-1] > 0.36) & (clock["t"] > 1)).astype(float)
+        return ((u[-1] > 0.36) & (xi(x) >= 0.5) & (clock["t"] > 1)).astype(float)
 
     pore, solid = ["electrolyte"], ["host_a"] + (["electrolyte"] if growth else [])
     laws: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {
