@@ -32,11 +32,14 @@ NO_SITE = (
 class Room(Observer):
     """Pores that fill up, and current that only empty pores carry.
 
+    What metal in contact cannot reach has no room for it: pores that it has closed, and those
+    beyond a separator without a conductor that leads there.
+
     Args:
         ledger: the metal's books.
     """
 
-    needs: tuple[str, ...] = ("stock",)
+    needs: tuple[str, ...] = ("stock", "contact", "voids", "xi")
     provides: tuple[str, ...] = ()
 
     def __init__(self, ledger: MetalLedger):
@@ -49,7 +52,17 @@ class Room(Observer):
         self.s = s
 
     def rows(self, s: System) -> None:
-        """Add no terms."""
+        """Find the pores that metal in contact can reach; add no terms (collective)."""
+        nodes = self.ledger.contacts.nodes
+        part, _, family = nodes.united(np.ones(len(nodes.kin), dtype=bool), nodes.edges)
+        reached = part == family[0] if family[0] >= 0 else part >= 0
+        self.reached = reached[: nodes.map.size_local]
+
+    def _emptiest(self) -> float:
+        """Least xi where metal in contact can grow, inf where nowhere (collective)."""
+        on = self.reached & ~self.s["voids"].shut[: len(self.reached)]
+        xi = self.s.unknowns["xi"].owned[on]
+        return self.s.domain.comm.allreduce(float(xi.min(initial=np.inf)), op=MPI.MIN)
 
     @property
     def _fills(self) -> bool:
@@ -92,17 +105,17 @@ class Room(Observer):
     def impose(self, begun: Begun) -> None:
         """Note what is imposed, and the emptiest pore (collective)."""
         self.begun, self.stepped, self.tries = begun, not begun.fresh, 0
-        self.emptiest = self.s.extrema("xi")[0] if self._fills else 0.0
+        self.emptiest = self._emptiest() if self._fills else 0.0
 
     def accept(self) -> None:
-        """Note that a step was taken, and the emptiest pore after it."""
+        """Note that a step was taken, and the emptiest pore after it (collective)."""
         self.stepped, self.tries = True, 0
-        self.emptiest = self.ledger.numbers["xi_min"]
+        self.emptiest = self._emptiest()
 
     def share(self) -> float | None:
-        """Share of a step that fills no pore to the brim, and that leaks less."""
-        shares, reached = [], self.ledger.numbers["xi_min"]
-        if self._fills and reached > BRIM:
+        """Share of a step that fills no pore to the brim, and that leaks less (collective)."""
+        shares, reached = [], self._emptiest()
+        if self._fills and BRIM < reached < np.inf:
             aim = 0.5 * (FULL + BRIM) - self.emptiest
             shares.append(max(aim / (reached - self.emptiest), 0.05))
         if self._leaks() and not self.s.kept.get("leaking") and self.tries < MAX_LEAK_TRIES:
@@ -111,8 +124,8 @@ class Room(Observer):
         return min(shares, default=None)
 
     def _full(self, share: float) -> bool:
-        """Metal fills this share of every pore, up to the separator (collective)."""
-        return self._fills and self.s.extrema("xi")[0] > share
+        """Metal fills this share of every pore that it can reach (collective)."""
+        return self._fills and self._emptiest() > share
 
     def nothing_to_do(self) -> Event | None:
         """Pores that are full; or, as two steps in a row leak, no metal in contact (collective).

@@ -107,3 +107,41 @@ def test_full_pores_end_the_step(tmp_path: Path) -> None:
     assert run.summary["t"] == pytest.approx(event["t"] + 1000.0)
     assert series["plated"][at] - series["plated"][-1] == pytest.approx(10.0 * 1000.0, rel=1e-6)
     assert series["faraday"].max() <= 1e-8 and series["salt"].max() <= 1e-8
+
+
+BEYOND = [
+    {"name": "free", "thickness": "1.4 um", "region": "electrolyte"},
+    {"name": "pane", "thickness": "1 um", "region": "separator", "size": "0.5 um"},
+    {"name": "far", "thickness": "0.5 um", "region": "electrolyte_far", "size": "0.25 um"},
+]
+HOLE = {
+    "expression": "y + min(top - y, sqrt(x^2 + (y - middle)^2) - radius)", "unit": "m",
+    "top": "2.0 um", "middle": "1.0 um", "radius": "0.5 um",
+}
+
+
+@pytest.mark.parametrize(("changes", "room"), [
+    ({"geometry.width": "0.4 um", "geometry.layers": BEYOND, "initial.metal_layer": "1.2 um"},
+     0.4 * 1.4),
+    ({"initial.metal_layer": HOLE}, 1.2 * (2.2 - 0.2 * math.log(2)) - 0.5 * math.pi * 0.5**2),
+])  # fmt: skip
+def test_pores_that_metal_cannot_reach_are_no_room(
+    changes: dict[str, Any], room: float, tmp_path: Path
+) -> None:
+    """Electrolyte beyond a closed separator, and a void: in both steps went on in milliseconds.
+
+    Next to a void the front counts up to its contour, which then lacks ln 2 lambda of metal.
+
+    Args:
+        changes: of a cell of 1.2 by 2.2 um, with 10 um of separator above.
+        room: area of the pores that are filled, um2.
+        tmp_path: for the result.
+    """
+    plate = {"step": "plate", "current_density": "1 mA/cm^2", "duration": "600 s"}
+    case = cell("1.2 um", "2.2 um", "0.1 um", "1 um", [plate], dt0="5 s")
+    run = case.with_(changes).run(tmp_path / "r")
+    width = 1e6 * np.ptp(run.extent()[:, 0])
+    filled = run.series["plated"][-1] * width * 1e6 / of_metal(case)
+    print("no room", filled / room - 1, len(run.series["t"]))
+    assert run.summary["events"][-1]["event"] == "full"
+    assert filled == pytest.approx(room, rel=0.04)
