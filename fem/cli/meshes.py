@@ -113,7 +113,7 @@ def _print_averaged(report: dict[str, Any], folder: Path, options: argparse.Name
 
 _DOWN = " (from the separator side down)"
 _UNITS = {"wall_area": " 1/m", "wall_area_by_depth": f" 1/m{_DOWN}", "host_mass": " kg/m^2",
-          "porosity_by_depth": _DOWN, "fractions_by_depth": _DOWN, "capacity": " C/m^2"}
+          "porosity_by_depth": _DOWN, "fractions_by_depth": _DOWN}
 
 
 def _density(text: str) -> tuple[str, float]:
@@ -185,6 +185,8 @@ def _with_unit(name: str, value: Any) -> str:
         from fem.values.units import shown_length
 
         value = {n: row | {"edge": shown_length(row["edge"], 4)} for n, row in value.items()}
+    if name == "capacity" and value is not None:
+        return f"{value / 36000.0:.4g} mAh/cm^2"
     text = _number(value)
     return text if text == "none" else f"{text}{_UNITS.get(name, '')}"
 

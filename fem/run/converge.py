@@ -30,6 +30,8 @@ from fem.run.session import mesh_folder, run
 
 __all__ = ["converge", "main_converge", "table", "variants"]
 
+#: Sizes of the three meshes over those of the case, by `quick`.
+FACTORS = {False: (2.0, 1.0, 0.5), True: (4.0, 2.0, 1.0)}
 MAX_TOLERANCE = 0.099
 DRAWN = (
     "an imported mesh is refined as it is drawn: corners of curved walls stay, so limit and error "
@@ -51,7 +53,7 @@ def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
     plain: dict[str, Any] = {
         "output.figures": False, "output.fields_every": None, "output.pvd": False
     }
-    factors = (4.0, 2.0, 1.0) if quick else (2.0, 1.0, 0.5)
+    factors = FACTORS[quick]
     changes: list[dict[str, Any]]
     if case.mesh is not None:
         changes = [{"mesh.refine": case.mesh.refine + k} if k else {} for k in range(3)]
@@ -82,7 +84,7 @@ def variants(case: Case, quick: bool = False) -> dict[str, list[Case]]:
     return out
 
 
-def _check_meshes(cases: Sequence[Case]) -> list[int]:
+def _check_meshes(cases: Sequence[Case], quick: bool) -> list[int]:
     """Cells of the meshes, built before anything is solved (rank 0 only).
 
     Raises:
@@ -93,7 +95,11 @@ def _check_meshes(cases: Sequence[Case]) -> list[int]:
         try:
             cells.append(_cells(mesh_folder(case)))
         except CaseError as error:
-            raise CaseError(f"converge: mesh {k} of 3 cannot be made: {error}") from None
+            finer = "leave out --quick, which takes meshes twice as coarse, or " if quick else ""
+            raise CaseError(
+                f"converge: mesh {k} of 3, cells {FACTORS[quick][k - 1]:g} times those "
+                f"of the case, cannot be made: {error}; {finer}give smaller sizes in [geometry]"
+            ) from None
     if not cells[0] * 1.3 < cells[1] < cells[2] / 1.3:
         shown = ", ".join(map(str, cells))
         raise CaseError(
@@ -130,7 +136,7 @@ def converge(
     done: dict[str, Path] = {}
     on_root(comm, _make_room, folder, overwrite)
     to_solve = variants(case, quick)
-    cells = on_root(comm, _check_meshes, to_solve["mesh"])
+    cells = on_root(comm, _check_meshes, to_solve["mesh"], quick)
     for kind, cases in to_solve.items():
         results = []
         for k, variant in enumerate(cases):

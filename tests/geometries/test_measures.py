@@ -128,7 +128,8 @@ def test_inspect_takes_densities_from_the_command_line(
     assert main.main(["inspect", folder, "--density", "host_*=Cu", "--metal", "Na"]) == 0
     shown = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert shown["host_mass"] == f"host_sheets {8960 * 50e-6 * 0.5 / 5.5:.4g} kg/m^2"
-    assert shown["capacity"].endswith("C/m^2")
+    capacity, unit = shown["capacity"].split()  # 1 mAh/cm2 of sodium is 8.86 um thick
+    assert unit == "mAh/cm^2" and float(capacity) == pytest.approx(50 / 8.86 * 5 / 5.5, rel=2e-3)
     pores = re.search(r"d50 (\S+) um, .* um, shares (.+), grid \S+ nm$", shown["pore_size"])
     assert pores, shown["pore_size"]
     assert float(pores[1]) == pytest.approx(5.0, abs=0.5)

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from fem import Case
+from fem import Case, CaseError
 from fem.case.files import case_names
 from fem.cli.main import COMMANDS
 from fem.contract.physics import named
 from fem.contract.registry import CATALOGUE
 from fem.materials import library
+from fem.run.converge import _check_meshes, variants
+from fem.run.session import mesh_folder
 from geometries.registry import FAMILIES
 from scripts import docs
 
@@ -102,16 +104,31 @@ def test_public_face_is_documented(site: Path) -> None:
         assert name in shown, name
 
 
+def first_page() -> Case:
+    """The case that `docs/start.md` writes."""
+    page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    return Case.from_dict(
+        tomllib.loads(page.partition("```toml mine.toml\n")[2].partition("```")[0]))
+
+
+def test_the_first_page_asks_for_meshes_that_can_be_made() -> None:
+    """Fibres of cells four times as large are no discs any more; the message says what to do."""
+    coarse = variants(first_page())["mesh"][0]
+    assert mesh_folder(coarse).is_dir()
+    reason = (r"converge: mesh 1 of 3, cells 4 times those of the case, cannot be made: .*"
+              r"porosity.*; leave out --quick, which takes meshes twice as coarse, or give smaller")
+    with pytest.raises(CaseError, match=reason):
+        _check_meshes(variants(first_page(), quick=True)["mesh"], quick=True)
+
+
 @pytest.mark.undisturbed
 def test_the_case_of_the_first_page_is_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A coarser mesh and a shorter time suffice: gold takes the current."""
-    page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
-    body = page.partition("```toml mine.toml\n")[2].partition("```")[0]
     quick = {"output": {"figures": False}, "geometry.size_wall": "1 um",
              "geometry.size": "4 um", "protocol.0.duration": "1 min"}  # fmt: skip
-    case = Case.from_dict(tomllib.loads(body)).with_(quick)
+    case = first_page().with_(quick)
     result = case.run(tmp_path / "mine")
     shares: Callable[[str], float] = result.summary["share_by_region"].get
     assert shares("host_bottom") > 0.99
