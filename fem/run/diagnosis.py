@@ -1,4 +1,4 @@
-"""Reasons why a step could not be begun or taken: the cause, the field and row, the place."""
+"""Oddities of a start, and reasons why a step could not be begun or taken: cause, row, place."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
+from fem.base.errors import RunError
 from fem.compat import MPI, cell_vertices, is_of_compiler
 from fem.mesh.components import components
+from fem.run.following import MIN_DENSITY
 from fem.run.segments import Segment
 from fem.solver.options import Outcome
 from fem.solver.stage import Stage
 from fem.study.build import Model
-from fem.system.part import Cause
+from fem.system.part import Cause, Warn
+from fem.system.system import System
 from fem.system.unknown import Unknown
 from fem.values.properties import varies
 from fem.values.units import shown_point
 
-__all__ = ["MAX_OHMIC_DROP", "NOT_JOINED", "Trouble", "causes", "joined"]
+__all__ = ["Trouble", "causes", "odd_start"]
 
 Array = npt.NDArray[np.float64]
 NOT_JOINED = (
@@ -30,6 +33,45 @@ NOT_JOINED = (
 )
 #: Ohmic drop in the electrolyte above which a current may be in another unit, V.
 MAX_OHMIC_DROP = 3.0
+#: Voltage above which one that is held may be in another unit, V.
+MAX_HELD_VOLTAGE = 10.0
+
+
+def odd_start(model: Model, segment: Segment, current: float, *, once: bool) -> Iterator[Warn]:
+    """Warnings of a segment just begun at a voltage that no cell has, or without a current.
+
+    A path for the current is looked for where it seems to lack. Collective.
+
+    Args:
+        model: with the potentials of the start.
+        segment: what is imposed.
+        current: of the cell, A (2D: A/m).
+        once: the start is the whole study.
+
+    Raises:
+        RunError: there is no path for the current that is imposed, or that is all the study asks
+            for; the potentials have no meaning.
+    """
+    s, held = model.system, segment.voltage is not None
+    voltage = s.get_voltage()
+    if held and not once and abs(voltage) > MAX_HELD_VOLTAGE:
+        yield Warn("volts", f"{segment.label}: {voltage:.4g} V is held, which no cell has; check "
+                   "the unit of voltage")
+    drop = abs(voltage - s.rest)  # opposite a cathode some volts are no drop
+    without = abs(current) / model.area <= MIN_DENSITY
+    if not (without if held else segment.sign and drop > MAX_OHMIC_DROP):
+        return
+    if joined(model):
+        if not held:
+            yield Warn("volts", f"{segment.label}: the current needs {voltage:.4g} V at its start, "
+                       "which no cell has; check the unit of current_density, conductivities and "
+                       "lengths")
+    elif held and not once:
+        yield Warn("not joined", f"{segment.label}: no path joins the electrodes, and the voltage "
+                   f"held drives no current; {NOT_JOINED}")
+    else:
+        raise RunError(f"start of {segment.name} at t = {s.t:g} s: nothing carries a current "
+                       f"(voltage {voltage:.4g} V); {NOT_JOINED}")
 
 
 def causes(model: Model, segment: Segment) -> str:
@@ -193,6 +235,22 @@ class Trouble:
         terms = {"reaction": self.reaction, "fluxes": self.fluxes, "storage": self.storage}
         given = ", ".join(f"{name} {value:.2g} A" for name, value in terms.items() if value)
         return f"{clause}; its terms there: {given}" if given else clause
+
+    def why(self, s: System, tolerance: float) -> tuple[str, str]:
+        """Reason why no step is taken, as what follows "no step above ...", and the way out.
+
+        Args:
+            s: the system.
+            tolerance: of local errors.
+        """
+        if not self.converged:
+            return (f"converged ({self.reason}, residual {self.residual:.1e})",
+                    "Refine the mesh there or lower [time] dt_min")
+        limited = any(np.isfinite(u.largest_change) for u in s.unknowns.values())
+        also = " or changes a field too much" if limited else ""
+        return (f"is accurate: each converges, but its local error is above [time] tolerance = "
+                f"{tolerance:g}{also}",
+                "Lower [time] dt_min or raise tolerance, or refine the mesh there")
 
     def content(self) -> dict[str, Any]:
         """Content of `diagnosis.json`."""

@@ -28,7 +28,7 @@ class InTime(Simulation):
 
     def _march(self) -> None:
         k = self.number
-        while k < len(self.segments) and not self._over():
+        while k < len(self.segments) and not self.events.over:
             fresh = k > self.number or self.s.t == self.segment_start
             if fresh:
                 self._enter(k)
@@ -54,13 +54,12 @@ class InTime(Simulation):
             if s.t == 0.0:
                 self._happened(segment, first=True)
                 self.recorder.fields()
-        elif segment.stop(s.get_voltage(), follows.passed(), self._density()) or any(
-            self._ends(e) == "step" and e["number"] == self.number for e in self.events
+        elif self.events.ended(self.number) or segment.stop(
+            s.get_voltage(), follows.passed(), self._density()
         ):
             return True  # resumed where an event had ended it
-        end = segment.end()
-        endless = math.isinf(end)
-        end = self.segment_start + (LONGEST_STEP if endless else end)
+        latest = segment.end()
+        end = self.segment_start + (LONGEST_STEP if math.isinf(latest) else latest)
         if s.t >= end * (1 - 1e-12):
             return False  # resumed at its end
         self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
@@ -83,26 +82,31 @@ class InTime(Simulation):
             if s.t >= self.next_output * (1 - 1e-12):
                 self.recorder.fields()
                 self.next_output += every or math.inf
-            if self._over() or any(event.ends for event in happened):
+            if self.events.over or any(event.ends for event in happened):
                 cut = True
                 break
             if stopped := self._stopped(segment, follows, end):
-                self._event(stopped, segment)
+                self._note(stopped, segment)
                 cut = True
                 break
             if s.t < end * (1 - 1e-12):
                 self._save_if_due(event=bool(happened))
         if cut or ends:
             self.recorder.fields()
-        if not cut and endless:
-            self.remarks.add(f"endless {segment.part}", f"{segment.label} was ended 300 years "
-                             "after it began, before any of its stops; give it a duration")
-        elif not cut and segment.knots and segment.duration is None:
-            self.remarks.add(f"table {segment.part}", f"{segment.label} ended with its table, "
-                             f"{segment.knots[-1]:g} s after it began, before any of its stops")
+        if not cut:
+            self._warn_of_no_stop(segment)
         self.progress.finish()
         self._save_if_due(event=cut or ends)
         return cut
+
+    def _warn_of_no_stop(self, segment: Segment) -> None:
+        """Warn of a segment that went on to its end where one of its stops was to end it."""
+        if math.isinf(segment.end()):
+            self.remarks.add(f"endless {segment.part}", f"{segment.label} was ended 300 years "
+                             "after it began, before any of its stops; give it a duration")
+        elif segment.knots and segment.duration is None:
+            self.remarks.add(f"table {segment.part}", f"{segment.label} ended with its table, "
+                             f"{segment.knots[-1]:g} s after it began, before any of its stops")
 
     def _stopped(self, segment: Segment, follows: Following, end: float) -> Event | None:
         """The event that ends a protocol step early, if one does (collective).
@@ -136,7 +140,7 @@ class InTime(Simulation):
         last = after(self.segments, self.number, whole=True) >= len(self.segments)
         if self.tally.steps == 0 and last:
             raise RunError(f"{segment.label} at t = {self.s.t:g} s: {found.reason}")
-        self._event(found, segment)
+        self._note(found, segment)
         return True
 
     def _borders(self, segment: Segment) -> tuple[bool, bool]:

@@ -1,54 +1,15 @@
-"""Events as the summary keeps them, and signals that stop a run."""
+"""Signals that stop a run."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from fem.compat import MPI
-from fem.run.segments import Segment
-from fem.study.build import Model
-from fem.values.units import shown_point
 
-__all__ = ["StopRequest", "entry", "words"]
-
-
-def entry(
-    name: str, segment: Segment, number: int, model: Model, start: float, **more: Any
-) -> dict[str, Any]:
-    """An event as the summary keeps it: what, in which protocol step, when, at which voltage.
-
-    Args:
-        name: `cutoff`, `capacity`, or one that a physics declares.
-        segment: the protocol step.
-        number: of the protocol step.
-        model: in its present state.
-        start: time at which the protocol step began, s.
-        more: further entries.
-    """
-    s = model.system
-    return {
-        "event": name, "segment": segment.name, "number": number, **segment.place,
-        "t": s.t, "t_in_segment": s.t - start, "voltage": s.get_voltage(), **more,
-    }  # fmt: skip
-
-
-#: Units of what every event has.
-_UNITS = {"t": "s", "t_in_segment": "s", "voltage": "V"}
-
-
-def words(entry: Mapping[str, Any]) -> str:
-    """An event of the summary in a line; what has no unit there is in SI."""
-
-    def word(name: str, value: Any) -> str:
-        if name == "place" and isinstance(value, list):
-            return shown_point(value)
-        text = f"{value:.6g}" if isinstance(value, float) else f"{value}"
-        return f"{text} {_UNITS.get(name, '')}".rstrip()
-
-    return ", ".join(f"{k} = {word(k, v)}" for k, v in entry.items() if k != "event")
+__all__ = ["StopRequest"]
 
 
 class StopRequest:

@@ -25,7 +25,8 @@ from fem.files import checkpoint
 from fem.files.fields import FieldWriter
 from fem.results import cycles
 from fem.run import signals, start
-from fem.run.diagnosis import MAX_OHMIC_DROP, NOT_JOINED, Trouble, causes, joined
+from fem.run.diagnosis import Trouble, causes, odd_start
+from fem.run.events import Events
 from fem.run.following import MIN_DENSITY, Following
 from fem.run.probes import Probes
 from fem.run.progress import Progress, in_notebook
@@ -46,8 +47,6 @@ __all__ = ["Simulation"]
 #: largest current of any step, at rest and at small currents: diffusion and migration of what it
 #: left cancel one another.
 EXCHANGE_SHARE, FLOWED_SHARE = 1e-3, 1e-4
-#: Voltage above which one that is held may be in another unit, V.
-MAX_HELD_VOLTAGE = 10.0
 #: Unknowns up to which primary distributions are solved directly in 2D: walls without resistance
 #: tie both potentials together, which multigrid for each of them does not see.
 PRIMARY = 400_000
@@ -100,13 +99,12 @@ class Simulation:
         self.observers = model.observers
         self.columns = model.columns
         self.segments = segments(self.case)
-        self.kinds = self.case.guests.registry.events
         self.number, self.segment_start, self.segment_charge = 0, 0.0, 0.0
         self.next_output = self.exchanged = self.flowing = 0.0
         self.before_jump: Any = None  # state before what is imposed jumped, until a step is taken
         self.carried = 0.0  # the cell current then, A
         self.currents: list[float] = []  # that of the last three states, newest first, A
-        self.events: list[dict[str, Any]] = []
+        self.events = Events(model, self.log)
         self.turnover = Turnover()
         self.tally = Tally()
         self.stop = signals.StopRequest(self.comm)
@@ -182,9 +180,9 @@ class Simulation:
         self.number = int(kept["segment"])
         self.segment_start = float(kept["segment_start"])
         self.segment_charge = float(kept["segment_charge"])
-        self.events = [e for e in kept["events"] if not self._ends_for_good(e)]
+        self.events.restore(kept["events"])
         for observer in self.observers:
-            observer.recall(self.events)
+            observer.recall(self.events.noted)
         self.turnover = Turnover(kept.get("cycles", ()))
         here = provenance.record(self.comm) | {"resumed_at": self.s.t}
         self.made = [*kept.get("made", ()), here]
@@ -235,7 +233,7 @@ class Simulation:
             "segment": self.number,
             "segment_start": self.segment_start,
             "segment_charge": self.segment_charge,
-            "events": self.events,
+            "events": self.events.noted,
             "cycles": self.turnover.cycles,
             "next_dt": self.stepper.dt,
             "last_step": self.stepper.last and [*self.stepper.last],
@@ -254,7 +252,7 @@ class Simulation:
 
     def _place(self) -> tuple[float, int, bool, int]:
         """Place of a checkpoint in the run; it differs between any two."""
-        return self.s.t, self.number, self.settled, len(self.events)
+        return self.s.t, self.number, self.settled, len(self.events.noted)
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -273,27 +271,6 @@ class Simulation:
         for observer in self.observers:
             observer.impose(begun)
         return Following(self.model, self.stepper, begun)
-
-    def _ends(self, entry: Mapping[str, Any]) -> str:
-        """End that an event brings: that of the `run`, of the `step`, or none."""
-        found = self._declared_end(entry["event"])
-        if found is None:
-            return str(entry.get("ends", ""))
-        return str(found(vars(self.case)) if callable(found) else found)
-
-    def _declared_end(self, name: str) -> Any:
-        """End that the kind of an event declares; None if it leaves that to the event."""
-        kind = self.kinds.get(name)
-        return None if kind is None else kind.ends
-
-    def _ends_for_good(self, entry: Mapping[str, Any]) -> bool:
-        """An event ends the run whatever the case says; a resumed run tries again."""
-        found = self._declared_end(entry["event"])
-        return (entry.get("ends") if found is None else found) == "run"
-
-    def _over(self) -> bool:
-        """An event has ended the run."""
-        return any(self._ends(entry) == "run" for entry in self.events)
 
     @contextlib.contextmanager
     def _kept_if_wrong(self) -> Iterator[None]:
@@ -354,20 +331,18 @@ class Simulation:
         Raises:
             RunError: the run must not go on.
         """
-        noted, found = {e["event"] for e in self.events}, []
+        known, found = self.events.names, []
         for observer in self.observers:
             for event in observer.first_events() if first else observer.events():
                 if isinstance(event, Warn):
                     self.remarks.add(*event)
                     continue
-                kind = self.kinds.get(event.name)
-                if kind is not None and kind.ends == "run" and self._over():
-                    continue  # it has ended already
-                if not (event.once and event.name in noted):
-                    found.append(event)
-                    self._event(event, segment)
-                    if event.jump:
-                        self.s.restart_formula()
+                if (event.once and event.name in known) or self.events.is_late(event):
+                    continue
+                found.append(event)
+                self._note(event, segment)
+                if event.jump:
+                    self.s.restart_formula()
         return found
 
     def _scale(self, control: Control) -> float:
@@ -393,7 +368,8 @@ class Simulation:
         )
         self.flowing = self.model.current()
         self.currents = [self.flowing]
-        self._require_path(segment)
+        for warning in odd_start(self.model, segment, self.flowing, once=self.once):
+            self.remarks.add(*warning)
         if not self.once:
             self.exchanged = self.potentials.exchanged()
         if self.potentials is not self.main:  # not solved again before the next jump
@@ -409,38 +385,6 @@ class Simulation:
         self.flowing = self.model.current()
         return Outcome(True, "converged", 0, 0, 0, 0.0)
 
-    def _require_path(self, segment: Segment) -> None:
-        """Look for insulated electrodes where the potentials found suggest them (collective).
-
-        A held voltage without a current is warned of; where it is all there is to a study, refused.
-        A current that needs more volts than a cell has is warned of, too, where there is a path.
-
-        Raises:
-            RunError: there is no path for the current, and the potentials have no meaning.
-        """
-        voltage, share = self.s.get_voltage(), abs(self.flowing) / self.model.area
-        held = segment.voltage is not None
-        if held and not self.once and abs(voltage) > MAX_HELD_VOLTAGE:
-            self.remarks.add("volts", f"{segment.label}: {voltage:.4g} V is held, which no cell "
-                             "has; check the unit of voltage")
-        drop = abs(voltage - self.s.rest)  # opposite a cathode some volts are no drop
-        odd = share <= MIN_DENSITY if held else segment.sign and drop > MAX_OHMIC_DROP
-        if not odd:
-            return
-        if joined(self.model):
-            if not held:
-                self.remarks.add("volts", f"{segment.label}: the current needs {voltage:.4g} V at "
-                                 "its start, which no cell has; check the unit of "
-                                 "current_density, conductivities and lengths")
-            return
-        if self.once or not held:
-            raise RunError(
-                f"start of {segment.name} at t = {self.s.t:g} s: nothing carries a current "
-                f"(voltage {voltage:.4g} V); {NOT_JOINED}"
-            )
-        self.remarks.add("not joined", f"{segment.label}: no path joins the electrodes, and "
-                         f"the voltage held drives no current; {NOT_JOINED}")
-
     def _stop_short(self, segment: Segment, trouble: Trouble | None = None) -> None:
         """The smallest step failed: depletion is a result, anything else is an error.
 
@@ -448,7 +392,7 @@ class Simulation:
             segment: in which it happened.
             trouble: how the last try ended; default that of the stepper.
         """
-        s, t, trouble = self.s, self.settings, trouble or self.stepper.trouble
+        s, trouble = self.s, trouble or self.stepper.trouble
         assert trouble is not None
         low = self._concentrations()
         found = [why for o in self.observers if (why := o.stuck()) is not None]
@@ -456,20 +400,13 @@ class Simulation:
         self.recorder.fields()
         for event in found:
             if isinstance(event, Event):
-                self._event(event if event.name in self.kinds else replace(event, ends="run"),
-                            segment)
+                declared = event.name in self.events.kinds
+                self._note(event if declared else replace(event, ends="run"), segment)
                 return
         write_json(self.comm, self.folder / "diagnosis.json", {
             "t": s.t, "dt": trouble.dt, "segment": segment.label, **trouble.content()
         })
-        if trouble.converged:
-            limits = f"[time] tolerance = {t.tolerance:g}"
-            limits += " or changes a field too much" if self.case.study == "growth" else ""
-            why = f"is accurate: each converges, but its local error is above {limits}"
-            way_out = "Lower [time] dt_min or raise tolerance, or refine the mesh there"
-        else:
-            why = f"converged ({trouble.reason}, residual {trouble.residual:.1e})"
-            way_out = "Refine the mesh there or lower [time] dt_min"
+        why, way_out = trouble.why(s, self.settings.tolerance)
         begun = ""
         if s.t == self.segment_start:
             begun = f". It is the first one of {segment.name}, {causes(self.model, segment)}"
@@ -494,16 +431,9 @@ class Simulation:
             for u, low in concentrations
         )
 
-    def _event(self, event: Event, segment: Segment) -> None:
-        """Note and print an event."""
-        shown: dict[str, Any] = dict(event.numbers)
-        if event.ends and self._declared_end(event.name) is None:
-            shown["ends"] = event.ends
-        entry = signals.entry(
-            event.name, segment, self.number, self.model, self.segment_start, **shown
-        )
-        self.events.append(entry)
-        self.log(f"event {event.name}: {signals.words(entry)}")
+    def _note(self, event: Event, segment: Segment) -> None:
+        """Keep and print an event (collective)."""
+        self.events.note(event, segment, self.number, self.segment_start)
 
     def _save_if_due(self, event: bool = False) -> None:
         """Checkpoint at an event, by wall time (rank 0 decides) or on a signal.
@@ -615,9 +545,9 @@ class Simulation:
         *earlier, here = self.made
         made = here | ({"earlier_starts": earlier} if earlier else {})
         out = self.recorder.summary(self.tally)
-        events = sorted([*self.events, *out.pop("events")], key=lambda entry: float(entry["t"]))
+        events = [*self.events.noted, *out.pop("events")]
         return out | rounds | made | {
-            "events": events,
+            "events": sorted(events, key=lambda entry: float(entry["t"])),
             "warnings": self.remarks.texts,
             "wall_seconds": time.perf_counter() - self.wall_start,
         }

@@ -107,7 +107,7 @@ class Steady(Simulation):
             self.stepper.gently = False
             step = Step(s.t, dt, done.newton, done.linear, done.factored, 0, change, done.residual)
             happened = self._record(step, numbers)
-            if any(event.ends for event in happened) or self._over():
+            if any(event.ends for event in happened) or self.events.over:
                 break
             if change < REST_CHANGE and dt > 1e4 * self.settings.dt0:
                 self.settled = True

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from fem.contract.physics import Column
+from fem.run.events import words
 from fem.run.progress import FIRST_GUESS_SHARE, Progress, in_notebook
 from fem.run.segments import Segment
-from fem.run.signals import words
 from fem.solver.stepper import Step
 
 RUNS = json.loads(Path(__file__).with_name("recorded_runs.json").read_text())
