@@ -97,23 +97,23 @@ def read_mesh(comm: MPI.Comm, path: str, share: Callable[..., Any] | None = None
         msh.topology.create_entities(tdim - 1)
         msh.topology.create_connectivity(tdim - 1, tdim)
         msh.topology.create_connectivity(tdim, tdim - 1)
-        if comm.size == 1:
-            cell_tags = _tags_in_order(msh, Path(path).with_suffix(".h5"))
-        else:
-            cell_tags = file.read_meshtags(msh, name="cell_tags")
+        cell_tags = _tags_in_order(msh, Path(path).with_suffix(".h5"))
         facet_tags = file.read_meshtags(msh, name="facet_tags")
     return msh, cell_tags, facet_tags
 
 
 def _tags_in_order(msh, path: Path) -> Any:
-    """Tags of cells; the file has them in the order of the cells, so that none is looked for."""
+    """Tags of this rank's cells, ghosts included, out of a mesh file.
+
+    The file has them in the order of its cells, so that none is looked for by its corners.
+    """
     import h5py
 
     with h5py.File(path, "r", locking=False) as h5:
         stored = h5["cell_tags"][:, 0]
-    cells = np.arange(len(stored), dtype=np.int32)
-    order = msh.topology.original_cell_index
-    return dmesh.meshtags(msh, msh.topology.dim, cells, stored[order])
+    number = msh.topology.original_cell_index
+    cells = np.arange(len(number), dtype=np.int32)
+    return dmesh.meshtags(msh, msh.topology.dim, cells, stored[number])
 
 
 def adjacency(data: npt.NDArray[np.int32], offsets: npt.NDArray) -> Any:
