@@ -62,6 +62,7 @@ from fem.values.properties import Along, Constant, Formula
 from fem.values.units import format_quantity, unit_of
 
 if TYPE_CHECKING:
+    from fem.contract.physics import Field as FieldOf
     from fem.contract.physics import Physics, Place, Study
     from fem.materials import Metal, Pair
 
@@ -268,6 +269,12 @@ class Case(Table):
     def taking_part(self) -> tuple[Physics, ...]:
         """The registered physics that the case solves, in their order."""
         return self.guests.registry.taking_part(self.study, vars(self))
+
+    @property
+    def made_fields(self) -> dict[str, FieldOf]:
+        """Fields that the physics of the case make, by name."""
+        made, given = self.taking_part(), vars(self)
+        return {f.name: f for p in made for f in (*p.fields, *p.more(given))}
 
     def playing(self, role: str) -> Physics | None:
         """The physics of a role, as `electrolyte`; None where the core's own plays it."""

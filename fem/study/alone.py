@@ -46,8 +46,8 @@ class Alone:
 
     @property
     def fields(self) -> dict[str, Field]:
-        """Fields that the physics of the case declare, by name."""
-        return {f.name: f for p in self.case.taking_part() for f in p.fields}
+        """Fields that the physics of the case make, by name."""
+        return self.case.made_fields
 
 
 def build(case: Case, domain: Domain) -> Alone:

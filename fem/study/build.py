@@ -99,9 +99,8 @@ class Model:
 
     @property
     def fields(self) -> dict[str, Field]:
-        """Fields that the registered physics of the case declare, by name."""
-        given, taking_part = vars(self.case), self.case.taking_part()
-        return {f.name: f for p in taking_part for f in (*p.fields, *p.more(given))}
+        """Fields that the physics of the case make, by name."""
+        return self.case.made_fields
 
     def set_time(self, t: float, *, after: bool = False) -> None:
         """Bring boundary conditions to a time since the start of the protocol step, s.

@@ -69,8 +69,7 @@ def slopes(case: Any, s: System) -> tuple[CellMeans, ...]:
     """Fields that physics declare as gradients, declared for files; none without `vectors`."""
     if not case.output.vectors:
         return ()
-    fields = [f for p in case.taking_part() for f in (*p.fields, *p.more(vars(case)))]
-    made = downhill(s, {f.name: f.gradient_of for f in fields if f.gradient_of})
+    made = downhill(s, {f.name: f.gradient_of for f in case.made_fields.values() if f.gradient_of})
     for part in made:
         declare(part, s)
     return made
