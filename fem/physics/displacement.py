@@ -153,9 +153,8 @@ class Displacement(Observer):
 
     def rows(self, s: System) -> None:
         """Outflow at the nodes of c, and where current comes from that is in no other row."""
-        c, phi = self.home_of_c, s.unknowns["phi_l"]
-        n = owned_size(c.space)
-        self.same = s.domain.same_nodes(c.space, c.part, phi.space, phi.part)[:n]
+        phi, n = s.unknowns["phi_l"], owned_size(self.home_of_c.space)
+        self.same = s.same_nodes(self.home_of_c.name, "phi_l")[:n]
         self.here = np.arange(n, dtype=np.int32)
         self.outflows = [Outflow(k, self.leaving, {k.unknown: self.here}) for k in self.kinds]
         s.reactions += self.outflows

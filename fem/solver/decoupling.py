@@ -156,7 +156,7 @@ class Decoupling:
 def _same_node(s: System, salt: str, potential: str) -> Any:
     """Matrix that takes the values of phi_l at the nodes of c."""
     c, phi = s.unknowns[salt], s.unknowns[potential]
-    same = s.domain.same_nodes(c.space, c.part, phi.space, phi.part)[: owned_size(c.space)]
+    same = s.same_nodes(salt, potential)[: owned_size(c.space)]
     rows, columns = (u.space.dofmap.index_map for u in (c, phi))
     here = np.flatnonzero(same >= 0).astype(np.int32)
     comm: Any = s.domain.comm

@@ -41,10 +41,9 @@ class NodalSource:
     @classmethod
     def of(cls, s: Any, row: str, reaction: Any, supply: Supply) -> NodalSource:
         """Source of a reaction; its nodes are found among those of the row's unknown."""
-        target = s.unknowns[row]
         at = np.full(len(next(iter(reaction.nodes.values()))), -1, dtype=np.int32)
         for name, nodes in reaction.nodes.items():
-            same = s.domain.same_nodes(*s.fields[name], target.space, target.part)
+            same = s.same_nodes(name, row)
             found = np.where(nodes >= 0, same[nodes], -1)
             at = np.where(at >= 0, at, found).astype(np.int32)
         return cls(f"{reaction.name}, {row}", row, {row: at}, supply)

@@ -327,6 +327,13 @@ class System:
         unknown = self.unknowns.get(name)
         return self.memories.get(name) if unknown is None else unknown.value
 
+    def same_nodes(self, name: str, other: str) -> npt.NDArray[np.int32]:
+        """For every local node of a field the same vertex's local node of another one, else -1.
+
+        Both are unknowns, or memories per node.
+        """
+        return self.domain.same_nodes(*self.fields[name], *self.fields[other])
+
     def test(self, name: str) -> Any:
         """Test function of an unknown's row."""
         return self.unknowns[name].test

@@ -190,9 +190,8 @@ class MetalLedger(Observer):
     def _wet(self) -> npt.NDArray[np.bool_]:
         """Owned nodes of dissolved kinds outside metal."""
         if self.metal_of_c is None:
-            c, xi = self.solutes[0], self.s.unknowns["xi"]
-            found = self.s.domain.same_nodes(c.space, c.part, xi.space, xi.part)
-            self.metal_of_c = found[: owned_size(c.space)]
+            c = self.solutes[0]
+            self.metal_of_c = self.s.same_nodes(c.name, "xi")[: owned_size(c.space)]
         dry = np.append(self.s.unknowns["xi"].value.x.array >= 0.5, False)  # -1: no metal there
         return ~dry[self.metal_of_c]
 

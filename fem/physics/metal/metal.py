@@ -214,7 +214,7 @@ class Metal:
             s["ions"].foresee(s)
             # Inside the metal there is no salt to be wrong about.
             c = s.unknowns[kinds[0].unknown]
-            nodes = s.domain.same_nodes(c.space, c.part, xi.space, part)[: owned_size(c.space)]
+            nodes = s.same_nodes(c.name, "xi")[: owned_size(c.space)]
             covered = nodes >= 0
 
             def weight() -> Array:
@@ -252,8 +252,7 @@ class Metal:
             taken = kind.charge * kind.c * ufl.inner(q, ufl.grad(s.test(kind.unknown))) * w * dx
             for row, _ in s.rows_of(kind.unknown):
                 s.row(row, taken)
-            xi, c = (s.unknowns[name] for name in ("xi", kind.unknown))
-            same = s.domain.same_nodes(xi.space, xi.part, c.space, c.part)[: owned_size(xi.space)]
+            same = s.same_nodes("xi", kind.unknown)[: owned_size(s.unknowns["xi"].space)]
             taken = functools.partial(self._floor, s, kind, same)
             s.reports.salt_sinks[f"{kind.label}_in_floor"] = taken
         self._react(s)
@@ -399,12 +398,9 @@ def nodal(
         barrier: that it adds to eta.
     """
     here = np.flatnonzero((area > 0.0) | whole).astype(np.int32)
-    own = s.unknowns[home]
     nodes = {home: here}
-    for other in sees:
-        if other != home and other in s.fields:
-            space, part = s.fields[other]
-            nodes[other] = s.domain.same_nodes(own.space, own.part, space, part)[here]
+    for other in (n for n in sees if n != home and n in s.fields):
+        nodes[other] = s.same_nodes(home, other)[here]
     reaction = NodalReaction(
         s, name, law, nodes, dict(rows), area[here], drives=drives, film=film, barrier=barrier
     )

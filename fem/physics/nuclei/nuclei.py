@@ -139,10 +139,8 @@ class Nuclei(Observer):
         self.shown = np.zeros(n, dtype=bool)
         self.here = np.flatnonzero(self.sites["rank"] == s.domain.comm.rank)
         own = self.sites["node"][self.here]
-        self.at = {"xi": own} | {
-            name: s.domain.same_nodes(self.space, self.part, u.space, u.part)[own]
-            for name in ("phi_s", "phi_l") for u in [s.unknowns[name]]
-        }
+        others = {name: s.same_nodes("xi", name)[own] for name in ("phi_s", "phi_l")}
+        self.at = {"xi": own} | others
         self.before = np.zeros(n)
         s.preparers.append(self.prepare)
 

@@ -269,8 +269,7 @@ class SpaceCharge:
     @functools.cached_property
     def nodes_of_phi(self) -> npt.NDArray[np.int32]:
         """Node of phi at each node of the ions."""
-        c, phi = (self.s.unknowns[n] for n in (unknown_of(self.ions[0]), "phi"))
-        return self.s.domain.same_nodes(c.space, c.part, phi.space, phi.part)
+        return self.s.same_nodes(unknown_of(self.ions[0]), "phi")
 
     @property
     def charged(self) -> bool:
