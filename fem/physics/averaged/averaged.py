@@ -2,7 +2,7 @@ r"""Averaged hosts: pores, metal and skeleton on the same cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,18 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import ufl
 
-from fem.base.errors import CaseError, RunError
+from fem.base.errors import CaseError
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.domain import Subdomain
 from fem.mesh.spaces import space_on
-from fem.physics.averaged.areas import Given
 from fem.physics.averaged.hosts import Host, at
+from fem.physics.averaged.places import Place, impossible
 from fem.physics.averaged.reaction import PoreKinetics, PoreReaction, Stranding
 from fem.physics.averaged.smoothing import Smoothing
 from fem.physics.averaged.table import few_pores, too_thin
-from fem.system.part import Event, Observer
 from fem.system.system import System
-from fem.values.units import shown_length
 
 __all__ = ["Averaged"]
 
@@ -32,66 +30,12 @@ Ints = npt.NDArray[np.int32]
 TYPICAL = 0.1
 #: Largest change of it in one step.
 MAX_CHANGE = 0.05
-#: Cells that a nucleation length should span.
-LEAST_CELLS = 2.0
-#: What shares of a volume may miss 1 by.
-SLACK = 1e-6
 #: Live metal that the formula of a step may remember as less than none, per volume.
 MOST_OWED = 1e-7
-#: Largest share of the current that may pass what has closed.
-MAX_LEAK = 1e-4
-#: Share of the pore fraction of closing to which a place is met.
-MET = 1e-3
 
 
 @dataclass
-class Place:
-    """Nodes of one host, and its numbers there.
-
-    Attributes:
-        part, metal: of all hosts, and eps_m there (a field).
-        nodes: owned ones of that field in the host. volume: lumped, of the host's cells, m3.
-        corners: DG1 degrees of freedom of its cells; corner_nodes: P1 nodes there.
-        cells: of the part.
-        size: volume of the corners of owned cells, which stand first, m3; points: where it is.
-        given, given_corners: see `Host.given`.
-        tau, skeleton: tortuosity of the empty host and sigma at corners.
-        reaction, kinetics: of its surface.
-    """
-
-    host: Host
-    part: Subdomain
-    metal: Any
-    nodes: Ints
-    volume: Array
-    corners: Ints
-    corner_nodes: Ints
-    cells: Ints
-    size: Array
-    points: Array
-    given: Given
-    given_corners: Given
-    tau: Array
-    skeleton: Array
-    kinetics: PoreKinetics
-    reaction: Any = None
-
-    def pores(self, metal: Array | None = None) -> Array:
-        """Share of the volume that is pore at each node.
-
-        Args:
-            metal: eps_m at all nodes of the part; default what is there.
-        """
-        there = self.metal.x.array if metal is None else metal
-        return np.asarray(self.given.pores - there[self.nodes])
-
-    def area(self) -> Array:
-        """Reacting area around each node with the metal that is there, m2."""
-        return self.host.area(self.pores(), self.given) * self.volume
-
-
-@dataclass
-class Averaged(Observer):
+class Averaged:
     r"""Porous hosts as volume averages, whose pores metal fills.
 
         eps + eps_host + eps_m = 1,       (zF/V_m) d eps_m/dt + a_s i_n = 0
@@ -112,28 +56,23 @@ class Averaged(Observer):
         hosts: the regions.
         charge_density: of the metal, zF/V_m, C/m3.
         initial_charge: metal on all surfaces at the start, C/m2.
-        timed: metal is followed; without it stays as it is.
+        followed: metal is followed; without it stays as it is.
         tensors: tortuosity of regions that are not the same in all directions.
     """
 
     hosts: tuple[Host, ...]
     charge_density: float
     initial_charge: float = 0.0
-    timed: bool = True
+    followed: bool = True
     tensors: Mapping[str, Array] = field(default_factory=dict)
 
-    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_lagged", "ions", "circuit")
+    needs: tuple[str, ...] = ("phi_s", "phi_l", "c_lagged")
 
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
         return ("eps_m", "pore", "pore_lagged", "pore_share", "pore_surfaces", "room",
                 "sigma_pore")
-
-    @property
-    def makes(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The lead of one host over the others, where there are several."""
-        return ("lead",) if len(self.hosts) > 1 else ()
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -146,8 +85,7 @@ class Averaged(Observer):
         """Add the metal, and the names through which it changes pores and conductivity."""
         self.s, self.comm = s, s.domain.comm
         part = self.part = s.domain.subdomain(self.regions)
-        self.transient = self.timed
-        if self.transient:
+        if self.followed:
             s.slot("filled", after=("cell",))
             names = ["eps_m"]
             if any(host.dead for host in self.hosts):
@@ -173,7 +111,7 @@ class Averaged(Observer):
             s.memory(name, part)
         self.space = space
         self._places(space, corner)
-        if self.transient and "c" in s.unknowns:
+        if self.followed and "c" in s.unknowns:
             # As with growing metal: potentials with the salt of the same time, then the salt with
             # the pores that are left; what laws see of it is foreseen.
             s.slot("settled", after=("filled",))
@@ -186,7 +124,7 @@ class Averaged(Observer):
         s.foreseen += [self.open.x.array, self.sigma.x.array]
         s.define("pore_surfaces", {place.host.name: place for place in self.places})
         s.reports.stores.append(self)
-        if self.transient:
+        if self.followed:
             s.limits.append(self._owes)
 
     def _open(self, part: Subdomain, corner: Any) -> Any:
@@ -249,7 +187,7 @@ class Averaged(Observer):
         self._check_sizes()
         capacity = sum(float(p.volume @ p.given.pores) for p in self.places)
         self.capacity = self.comm.allreduce(capacity, op=MPI.SUM)
-        self._update(self.metal.x.array)
+        self.update()
 
     def _check_sizes(self) -> None:
         """Volumes add up, and a layer is an average of many pores (collective).
@@ -261,51 +199,19 @@ class Averaged(Observer):
         self.thin: list[str] = []
         for place in self.places:
             path, given = f"averaged.regions.{place.host.name}", place.given_corners
-            if why := self._impossible(place):
+            if why := impossible(place, self.largest):
                 wrong.append(f"{path}{why}")
                 continue
             nodes = self.space.tabulate_dof_coordinates()[place.nodes]
             height = self.s.domain.along(nodes)
-            thick = self._extreme(height) + self._extreme(-height)
-            apart = self._extreme(place.host.distance(given))
+            thick = self.largest(height) + self.largest(-height)
+            apart = self.largest(place.host.distance(given))
             wrong += filter(None, [too_thin(place.host.name, thick, apart)])
             self.thin += filter(None, [few_pores(place.host.name, thick, apart)])
         if wrong:
             raise CaseError("\n".join(wrong))
 
-    def _impossible(self, place: Place) -> str:
-        """Faults of the volumes and the surface of a host at the start, or nothing (collective)."""
-        host, given = place.host, place.given_corners
-
-        def ends(values: Array) -> tuple[float, float]:
-            return -self._extreme(-values), self._extreme(values)
-
-        least, most = ends(given.pores)
-        if not 0.0 < least or most >= 1.0:
-            return (f": pores (with metal) take {least:.4g} to {most:.4g} of the volume; they must "
-                    "leave some to the skeleton, and be some")
-        low, high = ends(given.pores + given.host)
-        if high > 1.0 + SLACK:
-            return (f".host_fraction: pores, metal and skeleton take up to {high:.4g} of the "
-                    "volume; lower one of them")
-        if low < 1.0 - SLACK:
-            return (f".host_fraction: pores, metal and skeleton take {low:.4g} of the volume and "
-                    "the rest is nobody's; leave host_fraction out, or let them add up to 1")
-        eps = place.pores()
-        least, limit = -self._extreme(-eps), host.entry.clog.porosity
-        if least <= limit:
-            return (f": {least:.4g} of the volume is open at the start, and a place is closed at "
-                    f"clog.porosity = {limit:g}; give more porosity or less metal "
-                    "(initial.plated_charge fills the pores of all surfaces)")
-        table, most = place.given.table, self._extreme(eps)
-        if table is not None and most > table[0][-1] + SLACK:
-            return (f".surface.porosity: {most:.4g} of the volume is open at the start, and the "
-                    f"table ends at {table[0][-1]:g}; extend it to the empty host")
-        if not self._extreme(host.area(eps, place.given)) > 0.0:
-            return ".surface: no area at the start, so that nothing reacts; give areas above 0"
-        return ""
-
-    def _extreme(self, values: Array) -> float:
+    def largest(self, values: Array) -> float:
         """Largest value on all ranks (collective)."""
         return self.comm.allreduce(float(np.max(values, initial=-np.inf)), op=MPI.MAX)
 
@@ -314,7 +220,7 @@ class Averaged(Observer):
     def rows(self, s: System) -> None:
         """Storage of metal, and the reaction at the nodes of every host."""
         domain = s.domain
-        if self.transient:
+        if self.followed:
             lumped, weight = domain.dx(self.regions, lumped=True), domain.node_weight(self.regions)
             for name in ("eps_m", "eps_dead"):
                 if name in s.unknowns:
@@ -325,39 +231,11 @@ class Averaged(Observer):
             self._react(s, place)
         self.barriers = any(p.kinetics.barrier.any() for p in self.places)
         self.anywhere = domain.comm.allreduce(self.barriers, op=MPI.LOR)
-        self.smoothing = self._smoothing(s) if self.anywhere and self.transient else None
+        self.smoothing = self._smoothing(s) if self.anywhere and self.followed else None
         s.preparers.append(self._prepare)
         s.reports.flow("cell", lambda: sum(place.reaction.total() for place in self.places))
         if any(place.kinetics.skin is not None for place in self.places):
             s.reports.flow("side", self._beside)
-        self.least = self.reached = self._least()
-        self.leak = self._leak_form(s)
-
-    def _leak_form(self, s: System) -> Any:
-        """Current in cells that have closed, times length, A m; None where none goes on."""
-        if not self.transient or all(h.entry.clog.after == "stop" for h in self.hosts):
-            return None
-        self.shut = dfem.Function(space_on(self.part.mesh, ("DG", 0)), name="shut")
-        ions, total = s["ions"], 0
-        for medium in ions.media:
-            if {*medium.regions} & {*self.regions}:
-                i_l = ions.current(s, medium)
-                size = ufl.sqrt(ufl.inner(i_l, i_l) + 1e-30)
-                dx = s.domain.dx(medium.regions, lumped=True)
-                total = total + self.shut * size * s.domain.node_weight(medium.regions) * dx
-        return s.form(total)
-
-    def _leaks(self) -> float:
-        """Share of the current that passes cells which have closed all over (collective)."""
-        s, dofs = self.s, self.shut.function_space.dofmap.list
-        self.shut.x.array[:] = 0.0
-        for place in self.places:
-            corners = len(place.corner_nodes) // (s.domain.dim + 1)
-            eps = place.given_corners.pores - self.metal.x.array[place.corner_nodes]
-            closed = (eps <= place.host.entry.clog.porosity).reshape(corners, -1).all(axis=1)
-            self.shut.x.array[dofs[place.cells[closed]].ravel()] = 1.0
-        flow, (top, bottom) = abs(s["circuit"].flow), s.domain.span
-        return s.integral(self.leak) / (flow * (top - bottom)) if flow else 0.0
 
     def _beside(self) -> float:
         """Current that films take, which makes no metal, A (collective)."""
@@ -374,13 +252,11 @@ class Averaged(Observer):
             s.row("eps_dead", -self.charge_density * gamma * live * v * weight * dx)
 
     def _react(self, s: System, place: Place) -> None:
-        own, host = self.space, place.host
+        host = place.host
         nodes: dict[str, Ints] = {"eps_m": place.nodes} if "eps_m" in s.unknowns else {}
-        for other in ("phi_s", "phi_l", "c", "T"):
-            if other in s.fields:
-                space, part = s.fields[other]
-                nodes[other] = s.domain.same_nodes(own, self.part, space, part)[place.nodes]
-        rows = {"phi_s": 1.0, "phi_l": -1.0} | ({"eps_m": 1.0} if self.transient else {})
+        for other in (n for n in ("phi_s", "phi_l", "c", "T") if n in s.fields):
+            nodes[other] = s.same_nodes("eps_m", other)[place.nodes]
+        rows = {"phi_s": 1.0, "phi_l": -1.0} | ({"eps_m": 1.0} if self.followed else {})
         kinetics = place.kinetics
         if (skin := kinetics.skin) is not None and skin.row:
             nodes[skin.row], rows[skin.row] = skin.nodes, 1.0
@@ -408,12 +284,12 @@ class Averaged(Observer):
 
     # -- the state foreseen --------------------------------------------------------------------
 
-    def _update(self, metal: Array) -> None:
-        """Conductivities of all cells from metal at the nodes."""
+    def update(self) -> None:
+        """Conductivities of all cells from the metal at the nodes."""
         for place in self.places:
             host, pores = place.host, place.given_corners.pores
-            here = metal[place.corner_nodes]
-            eps = np.maximum(pores - here, 0.0)
+            here = self.metal.x.array[place.corner_nodes]
+            eps = np.maximum(place.open_corners(), 0.0)
             share = host.open(eps, pores, place.tau)
             if self.tensors:
                 dim = self.s.domain.dim
@@ -427,7 +303,7 @@ class Averaged(Observer):
     def _prepare(self) -> None:
         """Area, conductivities and barrier of the metal foreseen, before a step (collective)."""
         s = self.s
-        self._update(self.metal.x.array)
+        self.update()
         live = self.metal.x.array if self.dead is None else self.metal.x.array - self.dead.x.array
         old = self._old()
         now, then, before = s.time.weights(s.dt)
@@ -442,7 +318,7 @@ class Averaged(Observer):
             if host.dead is not None:
                 chi, gamma = host.dead.chi or 0.0, host.dead.gamma or 0.0
             charge = old[0][nodes]
-            if self.transient and now > 0.0:
+            if self.followed and now > 0.0:
                 charge = (-then * old[0][nodes] - before * old[1][nodes]) / (now + gamma)
                 kinetics.gain[:] = (1.0 + chi) / (now + gamma)
             kinetics.held[:] = self.charge_density * charge / size
@@ -460,11 +336,11 @@ class Averaged(Observer):
         """
         (old, older), (_, then, before) = self._old(), self.s.time.weights(self.s.dt)
         owed = (then * old + before * older) * self.s.dt
-        return self._extreme(owed[: len(self.volume)]) > MOST_OWED
+        return self.largest(owed[: len(self.volume)]) > MOST_OWED
 
     def _old(self) -> tuple[Array, Array]:
         """Live metal of the last two states."""
-        if not self.transient:
+        if not self.followed:
             return self.metal.x.array, self.metal.x.array
         found = []
         for k in (0, 1):
@@ -492,30 +368,30 @@ class Averaged(Observer):
         """Note which nodes take no more metal."""
         limit = place.host.entry.clog.porosity
         was = place.pores(self._whole_old())
-        place.kinetics.closed[:] = was <= limit if self.transient else False
+        place.kinetics.closed[:] = was <= limit if self.followed else False
 
     def _whole_old(self) -> Array:
         """All metal of the last state."""
-        return self.s.unknowns["eps_m"].old[0].x.array if self.transient else self.metal.x.array
+        return self.s.unknowns["eps_m"].old[0].x.array if self.followed else self.metal.x.array
 
     # -- metal for the books -------------------------------------------------------------------
 
-    @property
-    def followed(self) -> bool:
-        """Metal is followed in time."""
-        return self.transient
-
-    def _sum(self, values: Array) -> float:
+    def amount(self, values: Array) -> float:
+        """Volume of a share of the volume at nodes, m3 (2D: m2; collective)."""
         local = float(self.volume @ values[: len(self.volume)])
         return self.comm.allreduce(local, op=MPI.SUM)
 
+    def filled(self) -> float:
+        """Share of the empty hosts' pores that metal fills (collective)."""
+        return self.amount(self.metal.x.array) / self.capacity
+
     def plated(self) -> float:
         """Charge of all metal in the pores, C (2D: C/m; collective)."""
-        return self.charge_density * self._sum(self.metal.x.array)
+        return self.charge_density * self.amount(self.metal.x.array)
 
     def stranded(self) -> float:
         """Charge of the dead part of it, C (collective)."""
-        return 0.0 if self.dead is None else self.charge_density * self._sum(self.dead.x.array)
+        return 0.0 if self.dead is None else self.charge_density * self.amount(self.dead.x.array)
 
     def live(self) -> float:
         """Charge of the metal that can be stripped, C (collective)."""
@@ -523,9 +399,9 @@ class Averaged(Observer):
 
     def moved(self) -> float:
         """Charge of the metal that came or went at each place in this step, C (collective)."""
-        if not self.transient:
+        if not self.followed:
             return 0.0
-        return self.charge_density * self._sum(np.abs(self.metal.x.array - self._whole_old()))
+        return self.charge_density * self.amount(np.abs(self.metal.x.array - self._whole_old()))
 
     def by_region(self) -> Mapping[str, Mapping[str, float]]:
         """Current, A, and reacting area, m2, of every host (collective)."""
@@ -558,171 +434,3 @@ class Averaged(Observer):
         self.work.x.array[place.nodes] = values
         self.work.x.scatter_forward()
         return np.asarray(self.work.x.array[place.corner_nodes[: len(place.size)]])
-
-    # -- a run asks ----------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Take the pores that are there as the reference (collective)."""
-        self.least = self.reached = self._least()
-
-    def recall(self, events: Any) -> None:
-        """Take up the pores of a restored state (collective)."""
-        self._update(self.metal.x.array)
-        self.least = self.reached = self._least()
-
-    def _least(self) -> float:
-        """Least pore fraction at any corner, of places that may still fill (collective)."""
-        least = min(
-            (float((p.given_corners.pores - self.metal.x.array[p.corner_nodes]).min(initial=1.0))
-             for p in self.places), default=1.0)
-        return self.comm.allreduce(least, op=MPI.MIN)
-
-    def step(self, scale: float) -> Mapping[str, float]:
-        """Columns of the step just solved (collective)."""
-        self.reached = self._least()
-        return {
-            "filled": self._sum(self.metal.x.array) / self.capacity,
-            "eps_min": self.reached,
-            "bottom_up": self.index(),
-            "stranded": self.stranded(),
-        } | ({"lead": self.lead()} if self.makes else {})
-
-    def accept(self) -> None:
-        """Note the least pore of the accepted state."""
-        self.least = self.reached
-
-    def index(self) -> float:
-        """B = 2 <depth>/H - 1 of the reaction, -1 on top and 1 at the bottom (collective)."""
-        domain = self.s.domain
-        points, current, _, _ = self.spread()
-        top, bottom = domain.span
-        local = np.array([float(current @ domain.depth_of(points)), float(current.sum())])
-        moment, total = self.comm.allreduce(local, op=MPI.SUM)
-        return 2.0 * moment / (total * (top - bottom)) - 1.0 if total else 0.0
-
-    def events(self) -> Iterator[Event]:
-        """Pores that have closed (collective)."""
-        if not self.transient:
-            return
-        yield from self._thick()
-        if self.leak is not None and (share := self._leaks()) > MAX_LEAK:
-            raise RunError(
-                f"t = {self.s.t:.6g} s: {share:.1e} of the current passes pores that metal has "
-                f"closed, limit {MAX_LEAK:.0e}: they cut off what lies behind; clog.after = 'stop' "
-                "ends a run before that"
-            )
-        for place in self.places:
-            clog = place.host.entry.clog
-            eps = place.pores()
-            k = int(np.argmin(eps)) if len(eps) else -1
-            mine = (float(eps[k]) if k >= 0 else 1.0, self.comm.rank)
-            low, owner = min(self.comm.allgather(mine))
-            if low > clog.porosity:
-                continue
-            at = None
-            if owner == self.comm.rank:
-                points = self.space.tabulate_dof_coordinates()
-                at = points[place.nodes[k]].tolist()[: self.s.domain.dim]
-            numbers = {"place": self.comm.bcast(at, root=owner), "region": place.host.name,
-                       "filled": self._sum(self.metal.x.array) / self.capacity}
-            yield Event("clogged", numbers, ends="run" if clog.after == "stop" else "", once=True)
-
-    def _thick(self) -> Iterator[Event]:
-        """Fibres that would have met, of a law by which they never do (collective)."""
-        for place in (p for p in self.places if p.host.entry.surface.law == "fibre_thin"):
-            full = self.metal.x.array[place.nodes] > 0.5 * place.given.pores
-            if self.comm.allreduce(bool(full.any()), op=MPI.LOR):
-                yield Event("thick_fibres", {"region": place.host.name}, ends="run")
-
-    def share(self) -> float | None:
-        """Share of a step that closes a place exactly."""
-        limit = max(p.host.entry.clog.porosity for p in self.places)
-        if not self.transient or self.reached >= limit * (1 - MET) or self.least <= limit:
-            return None
-        aim = self.least - limit * (1 - 0.5 * MET)
-        return min(max(aim / (self.least - self.reached), 0.02), 0.98)
-
-    def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
-        """Few pores, nucleation lengths of few cells, capped skeletons, tables that end early."""
-        if closely:
-            yield from self._beyond_tables()
-            return
-        yield from ((text, text) for text in self.thin)
-        for place in self.places:
-            host, name = place.host, place.host.name
-            if self._extreme(place.skeleton) >= host.cap:
-                yield f"cap {name}", (
-                    f"sigma of the skeleton of {name!r} was lowered to {host.cap:.3g} S/m; no "
-                    "potential difference could show more"
-                )
-            if not self._extreme(place.kinetics.barrier) > 0.0 or not self.transient:
-                continue
-            along = self.s.domain.along(place.points).reshape(-1, self.s.domain.dim + 1)
-            inward = (self.s.domain.dim + 1) / (self.s.domain.dim + 2)
-            size = self._extreme(np.ptp(along, axis=1)) / (1.0 - inward)
-            length = -self._extreme(-host.length(place.given_corners))
-            if length < LEAST_CELLS * size * (1.0 - 1e-6):
-                yield f"length {name}", (
-                    f"averaged.regions.{name}.nucleation_length: {shown_length(length, 3)}, less "
-                    f"than two cells of {shown_length(size, 3)}: a barrier that metal lowers "
-                    "gathers it in single cells, and the result follows the mesh; refine it, or "
-                    "give one pore distance or more"
-                )
-
-    def _beyond_tables(self) -> Iterator[tuple[str, str]]:
-        """Hosts whose pores are narrower than their table of area knows (collective)."""
-        for place in self.places:
-            table, least = place.given.table, -self._extreme(-place.pores())
-            if table is not None and least < table[0][0] - SLACK:
-                name = place.host.name
-                yield f"table {name}", (
-                    f"averaged.regions.{name}.surface.porosity: {least:.4g} of the volume is open "
-                    f"at one place, and the table begins at {table[0][0]:g}; below that the area "
-                    f"was held at {table[1][0]:.3g} 1/m; extend the table"
-                )
-
-    def lead(self) -> float:
-        """Lead of the host that is furthest past its barrier over the next one, V (collective)."""
-        past = dict.fromkeys(self.regions, -np.inf)
-        for place in self.places:
-            left = place.kinetics.barrier * (1.0 - place.kinetics.lagged)
-            drive = -place.reaction.solved().eta - left
-            past[place.host.name] = float(drive.max(initial=-np.inf))
-        first, second = sorted(map(self._most, past.values()))[:-3:-1]
-        return first - second
-
-    def _most(self, value: float) -> float:
-        return float(self.comm.allreduce(value, op=MPI.MAX))
-
-    def summary(self) -> Mapping[str, Any]:
-        """Lead of the bottom over the top where a barrier decides, V (collective)."""
-        if not self.anywhere:
-            return {}
-        heights, drives = [], []
-        points = self.space.tabulate_dof_coordinates()
-        for place in self.places:
-            heights.append(self.s.domain.along(points[place.nodes]))
-            left = place.kinetics.barrier * (1.0 - place.kinetics.lagged)
-            drives.append(-place.reaction.solved().eta - left)
-        height, drive = np.concatenate(heights), np.concatenate(drives)
-        top, bottom = self._extreme(height), -self._extreme(-height)
-        slack = 1e-6 * (top - bottom)
-        ahead = [self._extreme(drive[np.abs(height - end) < slack]) for end in (bottom, top)]
-        return {"drive_ahead": ahead[0] - ahead[1]}
-
-    lands = True
-
-    def show(self) -> None:
-        """Bring pores, reaction current and its area into their fields (collective)."""
-        eps, i_v, a_s = (self.s.memories[name] for name in ("eps", "i_v", "a_s"))
-        n = len(self.volume)
-        pores, current, area = np.zeros((3, n))
-        for place in self.places:
-            current[place.nodes] += place.reaction.current()
-            area[place.nodes] += place.reaction.area
-            pores[place.nodes] += place.volume * place.given.pores
-        i_v.x.array[:n] = current / self.volume
-        a_s.x.array[:n] = area / self.volume
-        eps.x.array[:n] = pores / self.volume - self.metal.x.array[:n]
-        for f in (eps, i_v, a_s):
-            f.x.scatter_forward()

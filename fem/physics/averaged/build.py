@@ -12,6 +12,7 @@ from fem.base.constants import FARADAY
 from fem.base.errors import CaseError
 from fem.contract.physics import TIMED
 from fem.physics.averaged.averaged import Averaged
+from fem.physics.averaged.books import Books
 from fem.physics.averaged.hosts import Host
 from fem.physics.averaged.table import Averaged as Entry
 from fem.physics.averaged.table import AveragedRegion
@@ -57,6 +58,7 @@ def build(setup: Setup, table: Entry) -> Iterator[Part]:
         case.initial.plated_charge or 0.0, timed, tensors,
     )
     yield averaged
+    yield Books(averaged)
     if timed and table.displacement == "outflow" and {*ions.salty} & {*averaged.regions}:
         yield Displacement(ions, averaged, home="eps_m")  # no ion volume is known here
 

@@ -17,6 +17,7 @@ from fem.base.errors import CaseError, Interrupted, RunError
 from fem.compat import MPI
 from fem.mesh.domain import Domain
 from fem.physics.averaged import PHYSICS
+from fem.physics.averaged.books import Books
 from fem.run.session import resume
 from fem.run.signals import StopRequest
 from fem.solver.options import Control, Options
@@ -36,7 +37,8 @@ def test_the_sign_of_the_bottom_up_index() -> None:
     case = column(cells=20, kinetics=linear(3.0), host={"exponent": 0}, study="secondary")
     model = build(case, Domain.read(mesh_folder(case, MPI.COMM_WORLD)))
     s = model.system
-    hosts: Any = next(part for part in model.physics if hasattr(part, "index"))
+    books = next(part for part in model.physics if isinstance(part, Books))
+    hosts = books.hosts
     stage, area = Stage(s, tuple(s.unknowns), Options(kind="direct")), model.area
     draw = np.random.default_rng(1)
     first = case.kinetics[0].i0
@@ -51,7 +53,7 @@ def test_the_sign_of_the_bottom_up_index() -> None:
         current = -(10 ** draw.uniform(-1, 2)) * area
         s.set_voltage(-0.05)  # metal begins below 0 only
         assert stage.solve(Control(current), abs(current)).converged
-        B = hosts.index()
+        B = books.index()
         assert math.copysign(1.0, B) == math.copysign(1.0, kappa - sigma)
         assert theory.bottom_up(nu, kappa, sigma) == pytest.approx(B, abs=2e-2 * nu**2 / 36 + 1e-4)
 
@@ -297,7 +299,8 @@ def test_slopes_are_those_of_the_currents() -> None:
     model = build(case, Domain.read(mesh_folder(case, MPI.COMM_WORLD)))
     s = model.system
     s.begin(100.0)
-    hosts: Any = next(part for part in model.physics if hasattr(part, "index"))
+    books = next(part for part in model.physics if isinstance(part, Books))
+    hosts = books.hosts
     reaction, phi = hosts.places[0].reaction, s.unknowns["phi_l"].value.x.array
     draw = np.random.default_rng(2)
     for level in (-0.05, 0.05):  # strips, plates
