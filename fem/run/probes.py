@@ -96,7 +96,7 @@ class Probes:
 
     def _file_name(self, name: str) -> str:
         """The field that files have of a name, as c_Li of c where ions move each by itself."""
-        return self.model.system.shown_as.get(name, name)
+        return self.model.system.stored.get(name, name)
 
     def _function(self, name: str) -> tuple[Any, Subdomain] | None:
         """The unknown or memory of a name, and the part it lives on; None if there is none."""

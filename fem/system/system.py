@@ -79,7 +79,7 @@ class System:
         self.unknowns: dict[str, Unknown] = {}
         self.memories: dict[str, Any] = {}
         self.values: dict[str, Any] = {}
-        self.shown_as: dict[str, str] = {}  # name -> unknown or memory that files have of it
+        self.stored: dict[str, str] = {}  # name -> unknown or memory that holds its values
         self.parts: list[Subdomain] = []
         self.layer: Subdomain | None = None  # the cells along all reacting walls
         self.surfaces: list[Surface] = []  # with fields of their own, for probes
@@ -278,9 +278,21 @@ class System:
             self.time.longest = 4
             self.eldest = {name: np.zeros(n) for name, n in {**sizes, "voltage": 1}.items()}
 
-    def define(self, name: str, value: Any, part: Subdomain | None = None) -> None:
-        """Give an expression a name that other physics can read."""
+    def define(
+        self, name: str, value: Any, part: Subdomain | None = None, *, stored: str = ""
+    ) -> None:
+        """Give an expression a name that other physics can read.
+
+        Args:
+            name: by which they do.
+            value: the expression.
+            part: on which it is known.
+            stored: the unknown or memory that holds its values, if that has another name; files and
+                probes have it for it.
+        """
         self.values[name] = value
+        if stored:
+            self.stored[name] = stored
         if part is not None and not any(part is known for known in self.parts):
             self.parts.append(part)
 

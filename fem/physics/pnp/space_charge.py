@@ -231,9 +231,8 @@ class SpaceCharge:
         c = s[unknown_of(self.ions[0])]
         lift = self.thermal / self.ions[0].z * ufl.ln(c / self.c0)
         s.define("phi_l", phi.value + lift + self.U0)
-        s.define("c", c)
+        s.define("c", c, stored=unknown_of(self.ions[0]))
         s.define("c_lagged", c)
-        s.shown_as["c"] = unknown_of(self.ions[0])
         s.define("ions", self)
         s.reports.conductivities.append(self.conductivities)
         s.define("metal_row", unknown_of(self.ions[0]))

@@ -195,9 +195,8 @@ class Solution:
         s.reports.conductivities.append(self.conductivities)
         self.c = self._concentrations([u.value for u in self.mu], self.psi)
         self.lagged: list[Any] = [*self.c]  # until metal asks for what is foreseen
-        s.define("c", self.c[0])
+        s.define("c", self.c[0], stored=f"c_{self.ions[0].name}")
         s.define("c_lagged", self.c[0])
-        s.shown_as["c"] = f"c_{self.ions[0].name}"
         for k, u in enumerate(self.mu, 1):
             u.judged = functools.partial(self._judged, k)
             u.rounded = self.volts  # c changes by a factor e
