@@ -181,48 +181,6 @@ class Electrolyte(Material):
         """Charges of the ions."""
         return Salt(self.z, self.z_minus)
 
-    @classmethod
-    def nernst_einstein(
-        cls,
-        *,
-        D: float,
-        t_plus: float,
-        c0: float = 1000.0,
-        z: int = 1,
-        z_minus: int | None = None,
-        eps_r: float | None = None,
-        name: str = "ideal",
-    ) -> Electrolyte:
-        """An ideal electrolyte: constant D and t_plus, kappa by Nernst-Einstein, factor 1.
-
-        Args:
-            D: salt diffusivity, m2/s.
-            t_plus: transference number of the cation.
-            c0: mol/m3.
-            z: charge number of the cation.
-            z_minus: of the anion; default -z.
-            eps_r: relative permittivity, if it matters.
-            name: for messages.
-
-        Raises:
-            CaseError: a value out of range.
-        """
-        data: dict[str, Any] = {
-            "kind": "electrolyte",
-            "z": z,
-            "c0": f"{c0!r} mol/m^3",
-            "D": f"{D!r} m^2/s",
-            "t_plus": t_plus,
-            "kappa": {"law": "nernst_einstein", "source": "ideal salt", "status": "assumed"},
-        }
-        if z_minus is not None:
-            data["z_minus"] = z_minus
-        if eps_r is not None:
-            data["eps_r"] = eps_r
-        parsed = parse_material(data, f"materials.{name}")
-        assert isinstance(parsed, Electrolyte)
-        return parsed
-
     def require(self, c_low: float, c_high: float, T: float = T_REF) -> None:
         """Check that a state lies inside the tables of this electrolyte.
 

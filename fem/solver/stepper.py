@@ -165,7 +165,6 @@ class Stepper:
         self.system, self.stages, self.settings = system, tuple(stages), settings
         self.dt = settings.dt0
         self.last: tuple[float, float] | None = None  # size, s, and error of a step by BDF2
-        self.rejections = 0
         self.jump, self.lasts = -math.inf, math.inf  # last jump or kink, and what lasts how long, s
         self.gently = False  # the next step leads from what was before a jump to what comes after
 
@@ -295,7 +294,6 @@ class Stepper:
             kink = not outcome.converged and s.memory_is_negative()
             s.restore(saved)
             rejected += 1
-            self.rejections += 1
             tried = (dt, error) if error > settings.tolerance else None
             if kink:
                 s.restart_with_slopes()

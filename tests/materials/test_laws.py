@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,20 +150,29 @@ def test_physical_within_the_stated_range(name):
         assert math.isfinite(found.thermodynamic_factor(-5.0))
 
 
+def salt(**changes: Any) -> Electrolyte:
+    """An ideal one."""
+    table = {"kind": "electrolyte", "c0": "700 mol/m^3", "D": "1e-10 m^2/s", "t_plus": 0.4,
+             "kappa": {"law": "nernst_einstein"}}
+    found = parse_material(table | changes)
+    assert isinstance(found, Electrolyte)
+    return found
+
+
 def test_nernst_einstein():
     # kappa = sum z^2 F^2 D_i c/(RT) with D = 2 D+ D-/(D+ + D-) and t_plus = D+/(D+ + D-)
     plus, minus, z = 2e-10, 3e-10, 2
     D, t = 2 * plus * minus / (plus + minus), plus / (plus + minus)
     exact = (z * FARADAY) ** 2 * 700.0 * (plus + minus) / (GAS_CONSTANT * 305.0)
     assert nernst_einstein(700.0, 305.0, D, t, z) == pytest.approx(exact, rel=1e-13)
-    ideal = Electrolyte.nernst_einstein(D=D, t_plus=t, z=z, c0=700.0)
+    ideal = salt(z=z, D=f"{D!r} m^2/s", t_plus=t)
     assert ideal.kappa(700.0, 305.0) == pytest.approx(exact, rel=1e-13)
     assert (ideal.c0, ideal.z, ideal.thermodynamic_factor(1.0)) == (700.0, 2, 1.0)
     assert ideal.D(5.0) == pytest.approx(D, rel=1e-14, abs=0)
     with pytest.raises(CaseError, match="t_plus"):
-        Electrolyte.nernst_einstein(D=D, t_plus=1.0)
+        salt(t_plus=1.0)
     with pytest.raises(CaseError, match="D"):
-        Electrolyte.nernst_einstein(D=-1.0, t_plus=0.4)
+        salt(D="-1 m^2/s")
 
 
 def test_small_laws():
