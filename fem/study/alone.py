@@ -9,7 +9,7 @@ from fem.contract.physics import Column, Field
 from fem.mesh.domain import Domain
 from fem.setup.setup import Filled, filling_of
 from fem.study.build import check_names
-from fem.study.own import Guarded, add_parts, add_rows, declare, is_ours, slopes
+from fem.study.own import add_parts, add_rows, declare, observers, slopes
 from fem.system.part import Observer, Part, check_needs
 from fem.system.system import System
 
@@ -34,10 +34,7 @@ class Alone:
     @property
     def observers(self) -> list[Observer]:
         """The parts that measure, in their order."""
-        return [
-            part if is_ours(part) else Guarded(part, self.domain.comm)
-            for part in self.parts if isinstance(part, Observer)
-        ]
+        return observers(self.parts, self.domain.comm)
 
     @property
     def columns(self) -> dict[str, Column]:

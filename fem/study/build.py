@@ -29,12 +29,11 @@ from fem.setup.setup import Filling, Setup, filling_of
 from fem.setup.setup import pores as pores_of
 from fem.setup.setup import porous as porous_of
 from fem.study.own import (
-    Guarded,
     add_parts,
     add_rows,
     check_made,
     declare,
-    is_ours,
+    observers,
     prepared,
     slopes,
 )
@@ -78,10 +77,7 @@ class Model:
     def observers(self) -> list[Observer]:
         """The parts that measure: the books of the cell first, as others ask them."""
         parts = (*self.books, *(part for part in self.physics if part not in self.books))
-        return [
-            part if is_ours(part) else Guarded(part, self.domain.comm)
-            for part in parts if isinstance(part, Observer)
-        ]
+        return observers(parts, self.domain.comm)
 
     @functools.cached_property
     def columns(self) -> dict[str, Column]:

@@ -26,7 +26,7 @@ from fem.system.vectors import CellMeans, downhill
 
 __all__ = [
     "Guarded", "add_parts", "add_rows", "check_made", "declare", "is_ours", "named_failures",
-    "prepared", "slopes",
+    "observers", "prepared", "slopes",
 ]  # fmt: skip
 
 
@@ -227,6 +227,12 @@ def check_made(case: Any, parts: Iterable[Part], s: System) -> None:
                     "defines nothing of that name; call s.add, s.memory or s.define, or leave it "
                     "out of provides"
                 )
+
+
+def observers(parts: Iterable[Part], comm: Any) -> list[Observer]:
+    """The parts that measure, in their order; those of others end a run with a message."""
+    found = (part for part in parts if isinstance(part, Observer))
+    return [part if is_ours(part) else Guarded(part, comm) for part in found]
 
 
 class Guarded(Observer):
