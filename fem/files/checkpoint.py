@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,8 @@ from fem.mesh.domain import Subdomain
 from fem.system.system import System
 
 __all__ = [
-    "Checkpoint", "by_node", "latest", "load", "node_numbers", "save", "set_aside", "take_nodes",
+    "Checkpoint", "by_node", "latest", "load", "node_numbers", "observed", "save", "set_aside",
+    "take_nodes",
 ]
 
 #: Number of checkpoints that are kept.
@@ -142,6 +144,24 @@ def _whole(state: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return manifest if good else None
+
+
+def observed(manifest: Mapping[str, Any], charges: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers of observers, as `System.kept` has them; checkpoints of before have them elsewhere.
+
+    Args:
+        manifest: of the checkpoint.
+        charges: of the state in it, see `System.charges`.
+    """
+    if "kept" in manifest:
+        return dict(manifest["kept"])
+    passed, seen = float(charges["passed"][0]), manifest.get("remarks", {})
+    commanded, asked = manifest.get("commanded", (passed, abs(passed)))
+    found = {name: manifest.get(name, 0.0) for name in ("flowing", "leaking", "unresolved")}
+    start = manifest["start"]
+    found |= start | {"most": manifest.get("most", start["plated"])}
+    found |= {name: seen[name] for name in ("c_low", "c_high") if seen.get(name) is not None}
+    return {k: float(v) for k, v in found.items()} | {"commanded": commanded, "asked": asked}
 
 
 def set_aside(found: Checkpoint) -> None:

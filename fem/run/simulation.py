@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -176,7 +176,7 @@ class Simulation:
         self.s.begin(self.s.dt)  # what follows from the state and is kept in no checkpoint
         self.s.restore(loaded)
         self.recorded = str(kept.get("recorded", kept["physics"]))
-        self.s.kept |= kept["kept"] if "kept" in kept else _of_older(kept, self.s.charges)
+        self.s.kept |= checkpoint.observed(kept, self.s.charges)
         self.number = int(kept["segment"])
         self.segment_start = float(kept["segment_start"])
         self.segment_charge = float(kept["segment_charge"])
@@ -589,13 +589,3 @@ def _sweep(folder: Path) -> None:
     (folder / "diagnosis.json").unlink(missing_ok=True)
     for draft in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):
         draft.unlink(missing_ok=True)
-
-
-def _of_older(kept: Mapping[str, Any], charges: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers of observers, from a checkpoint that has them in other places."""
-    passed, seen = float(charges["passed"][0]), kept.get("remarks", {})
-    commanded, asked = kept.get("commanded", (passed, abs(passed)))
-    found = {name: kept.get(name, 0.0) for name in ("flowing", "leaking", "unresolved")}
-    found |= kept["start"] | {"most": kept.get("most", kept["start"]["plated"])}
-    found |= {name: seen[name] for name in ("c_low", "c_high") if seen.get(name) is not None}
-    return {k: float(v) for k, v in found.items()} | {"commanded": commanded, "asked": asked}

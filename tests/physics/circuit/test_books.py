@@ -9,8 +9,8 @@ import pytest
 import ufl
 
 from fem.base.errors import RunError
+from fem.files import checkpoint
 from fem.physics.circuit.circuit import Circuit
-from fem.run.simulation import _of_older
 from fem.system.system import System
 from tests.verification.fronts import box
 
@@ -75,9 +75,9 @@ def test_what_an_older_checkpoint_keeps_is_found() -> None:
         "remarks": {"said": {}, "c_low": 900.0, "c_high": 1100.0},
     }  # fmt: skip
     charges = {"passed": np.array([-6.5, -6.0])}
-    assert _of_older(kept, charges) == {
+    assert checkpoint.observed(kept, charges) == {
         "salt": 3.0, "plated": 5.0, "most": 8.0, "commanded": -6.0, "asked": 7.0, "leaking": 1.0,
         "unresolved": 1e-7, "flowing": -2.0, "c_low": 900.0, "c_high": 1100.0,
     }  # fmt: skip
-    oldest = _of_older({"start": {"salt": 3.0, "plated": 5.0}}, charges)
+    oldest = checkpoint.observed({"start": {"salt": 3.0, "plated": 5.0}}, charges)
     assert (oldest["commanded"], oldest["asked"], oldest["most"]) == (-6.5, 6.5, 5.0)
