@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from fem.base.errors import CaseError, RunError
-from fem.base.folder import write_json
+from fem.base.folder import write_json, write_text
+from fem.base.parallel import on_root
 from fem.case.entries import used_materials
 from fem.compat import dfem
 from fem.contract.physics import TIMED
 from fem.files.blocks import Block, PartBlock, region_field, wall_block
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
+from fem.results import cycles
 from fem.run.probes import Probes
 from fem.solver.stepper import Step
 from fem.study.build import Model
@@ -225,6 +227,25 @@ class Recorder:
             "error": step.error,
         } | self.found
         self.table.add({name: values[name] for name in self.table.names})
+
+    def write_cycles(self, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Write `cycles.csv`, a row per cycle (collective).
+
+        Args:
+            found: what the run has counted of each cycle.
+
+        Returns:
+            The rows, with the voltages that the series has.
+        """
+        self.table.sync()
+        units = {column.name: column.unit for column in self.model.columns.values()}
+
+        def write() -> list[dict[str, Any]]:
+            rows = cycles.completed(found, self.folder / "series.csv")
+            write_text(self.folder / "cycles.csv", (f"{s}\n" for s in cycles.lines(rows, units)))
+            return rows
+
+        return on_root(self.comm, write)
 
     def summary(self, tally: Tally) -> dict[str, Any]:
         """The numbers that characterise the present state (collective)."""

@@ -23,7 +23,6 @@ from fem.base.parallel import on_root
 from fem.contract.physics import Column
 from fem.files import checkpoint
 from fem.files.fields import FieldWriter
-from fem.results import cycles
 from fem.run import signals, start
 from fem.run.diagnosis import Trouble, causes, odd_start
 from fem.run.events import Events
@@ -506,7 +505,8 @@ class Simulation:
             if self.saved_as != self._place():  # else it would push out an older one for nothing
                 self.save()
             self.remarks.check_closely()
-            self._write_cycles()
+            if self.turnover.cycles:
+                self.turnover.cycles = self.recorder.write_cycles(self.turnover.cycles)
             write_json(self.comm, self.folder / "summary.json", self.summary())
         if self.comm.rank == 0 and self.quiet and in_notebook():
             print()
@@ -516,20 +516,6 @@ class Simulation:
             f"Krylov iterations, {self.tally.rejected} rejected; closures: {worst}; "
             f"{time.perf_counter() - self.wall_start:.1f} s"
         )
-
-    def _write_cycles(self) -> None:
-        """`cycles.csv`, a row per cycle, with the voltages that the series has (collective)."""
-        if not self.turnover.cycles:
-            return
-        self.recorder.table.sync()
-        units = {column.name: column.unit for column in self.columns.values()}
-
-        def write() -> list[dict[str, Any]]:
-            rows = cycles.completed(self.turnover.cycles, self.folder / "series.csv")
-            write_text(self.folder / "cycles.csv", (f"{s}\n" for s in cycles.lines(rows, units)))
-            return rows
-
-        self.turnover.cycles = on_root(self.comm, write)
 
     def _has(self, name: str) -> bool:
         """The result folder has such a file (collective)."""
