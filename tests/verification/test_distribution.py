@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -371,6 +372,58 @@ def test_primary_distribution_has_no_kinetics():
         cell.rest(-100.0)
         print("primary", length, -cell.voltage / (100.0 * length / KAPPA) - 1)
         assert abs(-cell.voltage / (100.0 * length / KAPPA) - 1) < 1e-3
+
+
+def disk(folder: Path, h: float, far: float = 20.0) -> Path:
+    """Mesh about an axis: a disk of radius 1 in an insulating plane, a hemisphere opposite."""
+    import gmsh
+
+    folder.mkdir()
+    gmsh.initialize()
+    try:
+        gmsh.option.setNumber("General.Terminal", 0)
+        plane = gmsh.model.geo
+        corners = [plane.addPoint(x, y, 0.0, size) for x, y, size in (
+            (0.0, 0.0, h), (1.0, 0.0, h / 20), (far, 0.0, far * h), (0.0, far, far * h))]
+        wall = [plane.addLine(*corners[k : k + 2]) for k in (0, 1)]
+        rest = [plane.addCircleArc(corners[2], corners[0], corners[3]),
+                plane.addLine(corners[3], corners[0])]
+        surface = plane.addPlaneSurface([plane.addCurveLoop(wall + rest)])
+        plane.synchronize()
+        gmsh.model.addPhysicalGroup(2, [surface], name="electrolyte")
+        for line, name in ((wall[0], "collector"), (wall[1], "plane"), (rest[0], "counter")):
+            gmsh.model.addPhysicalGroup(1, [line], name=name)
+        gmsh.model.mesh.generate(2)
+        gmsh.write(str(folder / "disk.msh"))
+    finally:
+        gmsh.finalize()
+    return folder / "disk.msh"
+
+
+def test_current_to_a_disk(tmp_path):
+    """Newman (1966): resistance 1/(4 kappa a), i/i_mean = (1 - (r/a)^2)^(-1/2)/2.
+
+    A hemisphere at R instead of infinity takes away 1/(2 pi kappa R). The edge, where i is
+    singular, costs first order in h.
+    """
+    a, far, kappa, mean = 1e-3, 20.0, 1.0, 10.0
+    missed = []
+    for h in (0.06, 0.03):
+        mesh = disk(tmp_path / f"{h}", h, far)
+        result = Case.from_dict(case(
+            study="primary", counter={"kind": "ideal"}, materials={"ideal": PLAIN}, geometry=None,
+            kinetics=[kinetics("collector")], mesh={"file": str(mesh), "unit": "mm",
+                                                    "axisymmetric": True},
+            protocol=[{"step": "plate", "current_density": f"{mean} A/m^2", "duration": "1 s"}],
+        )).run(tmp_path / f"r{h}")
+        resistance = 1 / (4 * kappa * a) - 1 / (2 * math.pi * kappa * far * a)
+        missed.append(-result.summary["voltage"] / (mean * math.pi * a**2 * resistance) - 1)
+        r, i = result.points("walls")[:, 0] / a, result.array("i_n", block="walls") / -mean
+    inner = r < 0.9
+    worst = np.abs(2 * i[inner] * np.sqrt(1 - r[inner] ** 2) - 1).max()
+    print("disk", missed, "i", worst)
+    assert abs(missed[1]) < 2e-3 and abs(missed[1]) < 0.6 * abs(missed[0])
+    assert worst < 5e-3
 
 
 # -- a plain script on the same mesh -----------------------------------------------------------

@@ -12,6 +12,8 @@ import math
 import numpy as np
 import pytest
 
+from fem.base.constants import FARADAY
+from fem.materials import electrolyte
 from fem.run.session import run
 from tests.verification.cells import (
     C0,
@@ -25,6 +27,7 @@ from tests.verification.cells import (
     Cell,
     D,
     L,
+    T,
     case,
     kinetics,
     overpotential,
@@ -63,6 +66,27 @@ def test_steady_voltage_and_profile(law):
         drop = -cell.voltage - taken
         print(law, share, 1e3 * drop)
         assert abs(1e3 * drop - expected) < 0.01
+
+
+def test_steady_over_initial_current():
+    """Bruce and Vincent's ratio is 1/(1 + Ne) (Balsara, Newman 2015), not t_plus: 1 mV, 2e-5.
+
+    Ne = 2 kappa (RT/F^2) (1 - t_plus)^2 (1 + dlnf/dlnc)/(D c); kinetics in series.
+    """
+    liquid = electrolyte("LiPF6_PC_EC_DMC")
+    kappa, D_, t_plus, factor = (float(law(C0, T)) for law in (
+        liquid.kappa, liquid.D, liquid.t_plus, liquid.thermodynamic_factor))
+    newman = 2 * kappa * RT_F / FARADAY * (1 - t_plus) ** 2 * factor / (D_ * C0)
+    cell = Cell(case(electrolyte="LiPF6_PC_EC_DMC", materials={}))
+    cell.s.set_voltage(-1e-3)
+    cell.rest(None)
+    first = cell.circuit.total("driven") / cell.area
+    cell.steady(None)
+    last = cell.circuit.total("driven") / cell.area
+    ohmic, kinetic = L / kappa, 2 * RT_F / FAST
+    missed = [-i * (ohmic * (1 + n) + kinetic) / 1e-3 - 1 for i, n in ((first, 0), (last, newman))]
+    print("Bruce-Vincent", newman, last / first, missed)
+    assert np.abs(missed).max() < 2e-5
 
 
 def test_no_current_above_the_limiting_one(tmp_path):
