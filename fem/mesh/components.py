@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fem.compat import PETSc, cell_vertices, la
 
 __all__ = [
-    "components", "distinct", "edges", "highest", "linked", "nodal_components", "shared",
+    "across", "components", "distinct", "edges", "highest", "linked", "nodal_components", "shared",
     "united",
 ]
 
@@ -183,6 +183,26 @@ def edges(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
     size = int(high.max(initial=0)) + 1
     keys = distinct(low.astype(np.int64) * size + high)  # far faster than sorting pairs
     return np.stack(np.divmod(keys, size)).astype(cells.dtype)
+
+
+def across(cells: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Corners that face each other across a facet of two simplices, (2, n); its own, (dim, n).
+
+    None in 1D, where the way from one to the other leads through the facet.
+
+    Args:
+        cells: corners of each, (m, dim + 1).
+    """
+    size = cells.shape[1]
+    if size == 2:
+        return np.empty((2, 0), dtype=cells.dtype), np.empty((1, 0), dtype=cells.dtype)
+    facets = np.concatenate([np.delete(cells, k, axis=1) for k in range(size)])
+    apex = cells.T.ravel()
+    facets.sort(axis=1)
+    order = np.lexsort(facets.T)
+    facets, apex = facets[order], apex[order]
+    first = np.flatnonzero((facets[1:] == facets[:-1]).all(axis=1))
+    return np.stack([apex[first], apex[first + 1]]), facets[first].T.copy()
 
 
 def distinct(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

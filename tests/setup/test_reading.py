@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fem.compat import MPI, XDMFFile, read_mesh
-from fem.mesh.components import distinct, edges
+from fem.mesh.components import across, distinct, edges
 from geometries.building import build
 
 LAYERS = [{"name": "mat", "thickness": "4 um", "region": "host_mat"},
@@ -40,3 +40,9 @@ def test_edges_stand_once_and_in_order() -> None:
     assert sorted(zip(*np.sort(edges(two), axis=0).tolist(), strict=True)) == expected
     assert edges(two).dtype == np.int32 and edges(two[:0]).shape == (2, 0)
     assert distinct(np.array([7, 0, 7, 3, 0])).tolist() == [0, 3, 7]
+
+
+def test_corners_face_each_other_across_a_facet() -> None:
+    facing, facet = across(np.array([[3, 1, 2, 0], [1, 4, 3, 2]], dtype=np.int32))
+    assert sorted(facing.ravel().tolist()) == [0, 4] and facet.ravel().tolist() == [1, 2, 3]
+    assert across(np.array([[0, 1], [1, 2]]))[0].shape == (2, 0)  # in 1D by the facet itself

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.compat import dfem, la
-from fem.mesh.components import edges, highest, united
+from fem.mesh.components import across, edges, highest, united
 from fem.mesh.nearest import crossings, nearest
 from fem.system.system import System
 from fem.system.unknown import Unknown
@@ -39,6 +39,7 @@ class Nodes:
         cells: local cells with edges.
         corners: of each of these cells, (corners, cells).
         edges: pairs of local nodes, each once, (2, edges).
+        facing: pairs of local nodes that face each other across a facet; its own are in `between`.
         base: node of every pair of neighbours, sorted.
         neighbour: the other one.
         length: distance of the two, over lambda.
@@ -57,11 +58,22 @@ class Nodes:
         self.cells = part.cells[~always[part.cells]]
         corners = space.dofmap.list[part.inverse[self.cells]].astype(np.int64)
         self.corners, self.edges = corners.T.copy(), edges(corners)
+        self.facing, self.between = across(corners)
         there = np.concatenate([self.edges, self.edges[::-1]], axis=1)
         self.base, self.neighbour = there[:, np.lexsort((there[1], there[0]))]
         self.points = space.tabulate_dof_coordinates()
         way = self.points[self.neighbour] - self.points[self.base]
         self.length = np.linalg.norm(way, axis=1) / width
+
+    def over(self, high: Mask) -> Ints:
+        """Pairs of marked nodes that face each other across a facet without any, (2, pairs).
+
+        The top of a ridge that runs between nodes is higher than all of them.
+        """
+        (a, b), between = self.facing, self.between
+        pairs = np.flatnonzero(high[a] & ~high[between[0]])  # few are left
+        pairs = pairs[high[b[pairs]] & ~high[between[1:, pairs]].any(axis=0)]
+        return self.facing[:, pairs]
 
     def united(self, on: Mask, links: Ints) -> tuple[Ints, int, Ints]:
         """Parts of marked nodes by links and solids, see `fem.mesh.components.united` (collective).

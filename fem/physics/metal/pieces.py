@@ -6,7 +6,8 @@ With h the height of what does not float (`fem.physics.metal.contact`):
 
     piece    nodes linked by edges with h >= TOUCH_HEIGHT at both ends, or in cores of what floats,
              by one conducting solid, or by the collector; if both ends were in one piece at the
-             last step, down to the height at which necks part (`fem.physics.metal.necks`)
+             last step, down to the height at which necks part (`fem.physics.metal.necks`), also
+             across a facet whose nodes are below it: a ridge between nodes is higher than they are
     wall     a node on a conductor belongs to that solid whatever h is there; metal beside it is
              linked to it as to any other node
     ascent   every other node follows its highest neighbour uphill
@@ -70,7 +71,9 @@ class Pieces:
         i, j = i[near], j[near]
         same = (before[i] == before[j]) & (before[i] != 0)
         linked = same | (live[i] >= TOUCH_HEIGHT) & (live[j] >= TOUCH_HEIGHT)
-        links = np.stack([i[linked], j[linked]])
+        i, j, over = i[linked], j[linked], self.nodes.over(high)
+        over = over[:, (before[over[0]] == before[over[1]]) & (before[over[0]] != 0)]
+        links = np.concatenate([np.stack([i, j]), over], axis=1)
         part, count, family = self.nodes.united(high | (self.nodes.kin >= 0), links)
         pieces = self.nodes.tallest(part, live, count) >= TOUCH_HEIGHT
         pieces[family[family >= 0]] = True
@@ -120,8 +123,8 @@ class Pieces:
         i, j = self.nodes.edges
         high = live >= least
         linked = high[i] & high[j]
-        part, count, family = self.nodes.united(
-            high | (self.nodes.kin >= 0), np.stack([i[linked], j[linked]]))
+        links = np.concatenate([np.stack([i[linked], j[linked]]), self.nodes.over(high)], axis=1)
+        part, count, family = self.nodes.united(high | (self.nodes.kin >= 0), links)
         core = self.nodes.tallest(part, live, count) >= TOUCH_HEIGHT
         core[family[family >= 0]] = True
         return high & ~np.append(core, False)[part]  # -1, no part: the last entry

@@ -29,7 +29,7 @@ from tests.verification.contacts import (
     run,
     strip,
 )
-from tests.verification.fronts import box
+from tests.verification.fronts import Array, Growth, box, profile
 
 
 def cut(result: Result) -> tuple[float, float]:
@@ -222,6 +222,25 @@ def test_a_narrow_gap_is_closed_when_metal_touches_the_other_side(tmp_path: Path
     early = (1 - event["t"] / when) / width
     print("gap, lambda early", early)
     assert 0.0 < early < 0.5 * math.log(2.0)
+
+
+def test_a_ridge_between_rows_of_nodes_is_whole() -> None:
+    """One of 0.512 holds a disc, though nodes beside it have 0.389 and necks part at 0.49.
+
+    (By edges alone each of the nodes on it was a piece.)
+    """
+    def metal(x: Array) -> Array:
+        X, Y = x[0] / UM, x[1] / UM
+        disc, ridge = 4.0 - np.hypot(X - 18.0, Y - 6.5), 0.05 - np.abs(Y - 6.5)
+        return profile(-UM * np.maximum.reduce([6.0 - X, disc, ridge]), UM)
+
+    growth = Growth(box((0, 0), (24 * UM, 12 * UM), (24, 12)), metal, width=UM, scale=1e-3)
+    growth.rest(voltage=0.0)
+    pieces, xi = growth.s["contact"].pieces, growth.xi.value.x.array
+    known, none = np.ones(len(xi), dtype=np.int64), np.zeros(len(xi), dtype=bool)
+    counts = [pieces.cores(xi, none, known, height)[2] for height in (0.49, 0.52)]
+    print("pieces along a ridge", counts)
+    assert counts == [1, 2]
 
 
 # -- ranks ---------------------------------------------------------------------------------------
