@@ -197,6 +197,21 @@ def test_the_speed_of_a_seam_is_that_of_the_last_step_and_not_of_a_guess():
     assert np.array_equal(speed(), known)
 
 
+def test_remains_count_in_the_error_where_no_front_is_left():
+    """Beside a front they say nothing of the step; without one the step had no error."""
+    growth = resting()
+    growth.rest(voltage=ETA)
+    front, unknown, xi = growth.s["front"], growth.xi, growth.xi.value.x.array
+    jumps = np.abs(front.expected - 0.5) < 0.3
+    xi[jumps] += 0.1
+    found = []
+    for meant in (np.zeros(len(xi), dtype=bool), jumps, np.ones(len(xi), dtype=bool)):
+        unknown.meant = meant
+        found.append(front.gap())
+    print("error of a front, beside one, alone", found)
+    assert found[0] > 0.05 and found[1] == 0.0 and found[2] > 0.05
+
+
 # -- ghosts ------------------------------------------------------------------------------------
 
 
