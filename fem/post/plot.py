@@ -75,15 +75,24 @@ def plot(
 
 
 def _for_notebooks(figure: Any) -> Any:
-    """The figure, which a notebook shows as a picture although no pyplot knows it."""
-    def png() -> bytes:
+    """The figure, which a notebook shows as a picture although no pyplot knows it.
+
+    It is saved with all that belongs to it: bars and captions stand beside and below the axes.
+    """
+    plain = figure.savefig
+
+    def save(file: Any, **how: Any) -> None:
         import matplotlib
 
-        with matplotlib.rc_context(LOOK), BytesIO() as file:
-            figure.savefig(file, format="png", bbox_inches="tight", pad_inches=0.08)
+        with matplotlib.rc_context(LOOK):
+            plain(file, **{"bbox_inches": "tight", "pad_inches": 0.08} | how)
+
+    def png() -> bytes:
+        with BytesIO() as file:
+            save(file, format="png")
             return file.getvalue()
 
-    figure._repr_png_ = png
+    figure.savefig, figure._repr_png_ = save, png
     return figure
 
 

@@ -103,12 +103,18 @@ def _scattered(rows: Any, paths: Sequence[str], name: str) -> Any:
 
 
 def _place(path: str, value: str, axes: Mapping[str, list[str]]) -> float:
-    """Place of a value on its axis: in the unit of the first, or its number if it is none."""
-    try:
-        every = [_in(_unit(axes[path][0]), v) for v in axes[path]]
-    except ValueError:
+    """Place of a value on its axis: in the unit of the first, or its index where some are texts."""
+    if not _are_numbers(axes[path]):
         return float(axes[path].index(str(value)))
-    return every[axes[path].index(str(value))]
+    return _in(_unit(axes[path][0]), str(value))
+
+
+def _are_numbers(values: Sequence[str]) -> bool:
+    """All of them are quantities of one kind."""
+    try:
+        return bool([_in(_unit(values[0]), v) for v in values])
+    except ValueError:
+        return False
 
 
 def _unit(value: str) -> str:
@@ -145,7 +151,11 @@ def _line(rows: Any, varied: Sequence[str], axes: Mapping[str, list[str]], name:
         ax.plot(bad, np.full(len(bad), y.mean() if len(y) else 0.0), "x", color=LINES[1],
                 label="failed")
         ax.legend()
-    ax.set_xlabel(_label(path, _unit(axes[path][0])))
+    if _are_numbers(axes[path]):
+        ax.set_xlabel(_label(path, _unit(axes[path][0])))
+    else:
+        ax.set_xticks(range(len(axes[path])), axes[path])
+        ax.set_xlabel(path)
     ax.set_ylabel(_label(WORDS.get(name, name), with_own().unit(name)))
     ax.grid(True)
     return figure

@@ -45,6 +45,19 @@ def salt_in(tmp_path: Path, width: float) -> Result:
     return Result(tmp_path)
 
 
+def test_a_figure_is_saved_with_its_bar_and_its_caption(result: Result, tmp_path: Path) -> None:
+    """`result.plot("c").savefig(file)` as one writes it, without a word on boxes."""
+    figure = result.plot("c", t=120.0)
+    figure.savefig(tmp_path / "c.png", dpi=100)
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    with Image.open(tmp_path / "c.png") as image:
+        assert image.width == pytest.approx(100 * (box.width + 0.16), abs=3)
+        ink = np.asarray(image.convert("L"))
+    assert (ink[:, -6:] == 255).all() and (ink[-6:] == 255).all()  # nothing is cut
+    assert box.y0 < 0.0  # the caption lies below the page: it would be
+
+
 def test_a_linear_field_is_linear_over_depth(result: Result) -> None:
     depth, c = depth_profile(result, "c", 120.0)
     on = np.isfinite(c)

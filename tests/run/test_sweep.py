@@ -15,7 +15,7 @@ from matplotlib.image import imread
 from fem import Case
 from fem.base.errors import CaseError
 from fem.cli.main import main
-from fem.post.sweep import DRAWN, DRAWN_HELD, WORDS, _in, _label, _unit, draw_sweep
+from fem.post.sweep import DRAWN, DRAWN_HELD, WORDS, _in, _label, _line, _unit, draw_sweep
 from fem.run import sweep as module
 from fem.run.sweep import axes_of, gather, latin, left, points, ranges_of, share
 from tests.verification.cells import PLAIN, case
@@ -198,3 +198,15 @@ def test_axes_have_the_unit_that_values_were_given_in() -> None:
     assert _in(_unit("0.5"), "0.7") == 0.7
     assert _label("x", "mA/cm^2") == "x (mA/cm²)" and _label("x", "") == "x"
     assert WORDS.keys() <= {*DRAWN, *DRAWN_HELD}
+
+
+def test_values_that_are_texts_stand_as_such_along_the_axis() -> None:
+    """A unit that is misspelt, or a material: no number is made up for it."""
+    for values, ticks, where in ((["-20 mV", "-5 mv"], ["-20 mV", "-5 mv"], 0.0),
+                                 (["-20 mV", "-5000 uV"], None, -20.0)):
+        rows = [{"a.b": values[0], "voltage": -0.01}, {"a.b": values[1]}]
+        ax = _line(rows, ["a.b"], {"a.b": values}, "voltage").axes[0]
+        assert ax.lines[0].get_xdata() == pytest.approx([where])
+        if ticks:
+            assert [tick.get_text() for tick in ax.get_xticklabels()] == ticks
+        assert ax.get_xlabel() == ("a.b" if ticks else "a.b (mV)")
