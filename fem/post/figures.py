@@ -2,7 +2,7 @@
 
 | file                | shows                                                               |
 |---------------------|---------------------------------------------------------------------|
-| `series.png`        | voltage, smallest and largest concentration, charge against time    |
+| `series.png`        | voltage, current where it changes, salt, charge against time        |
 | `salt.png`          | c in the electrolyte                                                |
 | `ions.png`          | concentration of each ion, where they move each by itself           |
 | `potentials.png`    | phi_s in solids and growing metal, phi_l in the electrolyte         |

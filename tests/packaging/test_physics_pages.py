@@ -16,6 +16,7 @@ from fem.case import protocol, tables
 from fem.case.case import Case
 from fem.contract.physics import Physics, named, records
 from fem.contract.registry import CATALOGUE
+from fem.materials import names as materials
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "physics"
@@ -109,6 +110,9 @@ def test_the_table_of_a_page_can_be_read(name: str) -> None:
     assert shown
     for key, value in shown.items():
         TypeAdapter(kinds[key]).validate_python(value, context={"folder": ROOT})
+    known = {n for kind in ("solid", "electrolyte", "separator") for n in materials(kind)}
+    lost = set(re.findall(r'\bmaterial = "(\w+)"', "\n".join(block))) - known
+    assert not lost, f"docs/physics/{name}.md: no material of the library: {', '.join(lost)}"
 
 
 def test_every_folder_of_a_physics_has_its_page_and_every_page_its_row() -> None:
