@@ -207,10 +207,8 @@ class LinearSolver:
         if self.with_voltage is not None:
             self.with_voltage.forget()
 
-    def _configure(self) -> None:
-        """Choose the linear solver; PETSc's command line wins."""
-        ksp = self.ksp
-        ksp.setOperators(self.operator)
+    def _chosen(self) -> dict[str, object]:
+        """Options of the method; those of the user and PETSc's command line win."""
         if self.direct:
             options: dict[str, object] = dict(_LU)
         else:
@@ -233,7 +231,12 @@ class LinearSolver:
         one = self.stage.system.unknowns[self.names[0]]
         if self.alone and one.definite and not self.stage.drives:
             options |= {"ksp_type": "cg"} | _EVEN
-        options |= self.options.overrides
+        return options | self.options.overrides
+
+    def _configure(self) -> None:
+        """Set up the linear solver, and what frees the salt from the potential or goes by nodes."""
+        ksp, options = self.ksp, self._chosen()
+        ksp.setOperators(self.operator)
         if self.direct or self.alone:
             with quiet_options(self.prefix, options):
                 ksp.setFromOptions()
