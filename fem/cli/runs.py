@@ -22,6 +22,9 @@ from fem.cli.arguments import (
     set_argument,
 )
 
+#: Ranks to a core above which they are a slip, and names by which a batch system shows.
+MOST_RANKS, BATCH = 8, {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "PE_HOSTFILE"}
+
 
 def _run(parser: argparse.ArgumentParser) -> None:
     case_arguments(parser)
@@ -134,6 +137,12 @@ def _launch(ranks: int, command: list[str], folder: Path) -> int:
     under = next((n for n in ("PMI_RANK", "OMPI_COMM_WORLD_RANK") if n in os.environ), None)
     if under:
         raise CaseError(f"--ranks cannot be used inside an MPI job ({under} is set); leave it out")
+    cores = len(os.sched_getaffinity(0))
+    if ranks > MOST_RANKS * cores and BATCH.isdisjoint(os.environ):  # there they go to many nodes
+        raise CaseError(
+            f"--ranks {ranks}: this machine gives {cores} cores, and each rank takes a third of a "
+            f"GB; give at most {MOST_RANKS} to a core, one is best"
+        )
     beside = [Path(sys.executable).with_name(name) for name in ("mpiexec", "mpirun")]
     launcher = next((str(path) for path in beside if path.exists()), None)
     launcher = launcher or shutil.which("mpiexec") or shutil.which("mpirun")
@@ -142,7 +151,7 @@ def _launch(ranks: int, command: list[str], folder: Path) -> int:
             f"no mpiexec or mpirun beside {sys.executable} or on PATH; install the solver"
         )
     environment = dict.fromkeys(ONE_THREAD, "1") | dict(os.environ)
-    if ranks > len(os.sched_getaffinity(0)):
+    if ranks > cores:
         environment.setdefault(SLEEPING_RANKS, "1")
     environment[provenance.COMMAND_VARIABLE] = provenance.command()
     sys.stdout.flush()

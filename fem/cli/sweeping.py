@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from fem.base.errors import RunError
 from fem.cli.arguments import hooks_argument
 
 
@@ -77,4 +78,5 @@ def _do_sweep(options: argparse.Namespace) -> int:
     if part is None:
         for file in draw_sweep(folder, rows, options.plot):
             print(file)
-    return 0
+    nothing = part is None and bool(rows) and failed == len(rows)
+    return RunError.exit_code if nothing else 0

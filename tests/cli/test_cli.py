@@ -18,6 +18,7 @@ from fem.case.protocol import Step
 from fem.cli import cases as cli_cases
 from fem.cli import main
 from fem.cli.arguments import SLEEPING_RANKS
+from fem.cli.runs import BATCH
 from fem.materials import electrolyte, pair, solid
 from geometries import families
 from geometries.description import parameters
@@ -453,6 +454,21 @@ def test_run_checks_first_and_hands_over(
     assert main.main(["run", str(case_file), "--set", "title=3"]) == 1
     assert not seen
     assert "title: 3: must be text" in capsys.readouterr().err
+
+
+def test_far_more_ranks_than_cores_are_a_slip(
+    case_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(sys, "executable", str(case_file.parent / "python"))  # nothing beside it
+    monkeypatch.setenv("PATH", "")
+    for name in BATCH:
+        monkeypatch.delenv(name, raising=False)
+    assert main.main(["run", str(case_file), "--ranks", "17"]) == 1
+    assert "--ranks 17: this machine gives 2 cores" in capsys.readouterr().err
+    monkeypatch.setenv("SLURM_JOB_ID", "1")  # ranks go to other nodes, too
+    assert main.main(["run", str(case_file), "--ranks", "17"]) == 1
+    assert "no mpiexec or mpirun" in capsys.readouterr().err
 
 
 def test_ranks_inside_an_mpi_job_are_refused(

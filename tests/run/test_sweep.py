@@ -135,6 +135,8 @@ def test_a_command_in_two_processes_writes_table_and_map(tmp_path: Path) -> None
                  "--plot", "voltage"])
     assert code == 0
     assert sorted(row["status"] for row in table(out)) == ["done", "done", "failed", "failed"]
+    misspelt = ["sweep", str(file), "--set", "geometry.lenght=1 um,2 um"]
+    assert main([*misspelt, "--out", str(tmp_path / "none")]) == 2
     image = 255 * imread(out / "voltage.png")[:, :, :3]
     for colour in ((253, 231, 36), (68, 1, 84)):  # both ends of the scale are on the map
         assert (np.abs(image - colour).max(axis=2) < 3).sum() > 2000
