@@ -87,6 +87,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         twice = any(word in str(error) for word in ("overwrite", "twice", "Duplicate"))
         way = "a key or table is there twice; keep one" if twice else "strings need quotes"
+        if not twice and any(mark in text for mark in "\u201c\u201d\u201e\u2018\u2019"):
+            way += ", straight ones as a keyboard has them"  # those of a word processor are none
         raise CaseError(f"{path}: is not valid TOML: {error}; {way}") from None
     except RecursionError:
         raise CaseError(f"{path}: is nested too deeply") from None

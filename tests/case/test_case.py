@@ -561,6 +561,7 @@ def test_unknown_cases(name: str, reason: str) -> None:
     [
         (b"title = 6 kS/cm", "is not valid TOML"),
         (b"title = 6 kS/cm", "; strings need quotes"),
+        ("title = \u201csand\u201d".encode(), "; strings need quotes, straight ones"),
         (b"study = 1\nstudy = 2", "there twice; keep one"),
         (b"[mesh]\n[mesh]", "there twice; keep one"),
         (b"mesh = {unit = 'm', unit = 'm'}", "there twice; keep one"),
