@@ -8,17 +8,26 @@ electrodes and a layer of electrolyte in series.
 from __future__ import annotations
 
 import math
+import multiprocessing
+import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import geometries
+from fem.base import parallel
 from fem.base.errors import CaseError
+from geometries.files.conversion import FORMATS
+from geometries.files.formats import answer
 from geometries.files.writing import read
 from tests.geometries import authors
 from tests.geometries.authors import NAMES, REGIONS, by_dolfinx, by_gmsh, by_hand, by_pyvista
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 VOLTAGE = -(100 * 60e-6 / 1.0 + 4 * 8.314462618 * 298.15 / 96485.33212 * math.asinh(100 / 20))
 BINARY_41: dict[str, Any] = {"MshFileVersion": 4.1, "Binary": 1}
@@ -53,6 +62,27 @@ MADE: dict[str, tuple[str, Callable[..., Path], dict[str, Any], dict[int, str]]]
 }
 
 
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read what may kill its library in a fork: a start, as users have it, takes half a second."""
+    def apart(_: str, file: Path, to: Path) -> SimpleNamespace:
+        process = multiprocessing.get_context("fork").Process(target=silently, args=(file, to))
+        process.start()
+        process.join(60)
+        process.kill()  # it has ended, unless it hangs
+        process.join()
+        return SimpleNamespace(returncode=process.exitcode)
+
+    def silently(file: Path, to: Path) -> None:
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        resource.setrlimit = lambda *_: None  # type: ignore[assignment]  # much is taken here
+        answer(file, to, FORMATS[file.suffix.lower()])
+
+    monkeypatch.setattr(parallel, "apart", apart)
+
+
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize("author", MADE)
 def test_a_mesh_of_every_author_is_read(
@@ -141,6 +171,7 @@ def test_gmsh_files_without_what_is_needed(
     assert way_out in refused(by_gmsh(tmp_path / "a.msh", **options), capfd)
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("name", ["a.msh", "b.msh", "a.vtu", "a.vtk", "b.vtk", "a.med", "a.xdmf",
                                   "a.nas", "b.nas"])
 def test_a_file_cut_short(
@@ -196,6 +227,7 @@ def test_a_file_that_kills_its_library(
         refused(file, capfd, names=NAMES)
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("ending", [".msh", ".vtu", ".vtk", ".med", ".xdmf", ".nas", ".bdf"])
 def test_a_text_by_the_name_of_a_mesh(
     ending: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -214,6 +246,7 @@ def test_a_script_by_the_name_of_a_mesh_is_not_executed(
     assert not (tmp_path / "done").exists()
 
 
+@pytest.mark.usefixtures("forked")
 def test_arrays_that_could_all_be_the_regions(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -340,6 +373,7 @@ def grid_of(kind: str) -> Any:
     return grid
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize(("kind", "volume"), [("surface", 600e-12), ("surface upright", 600e-12),
                                               ("split boxes", 12000e-18)])
@@ -353,6 +387,7 @@ def test_other_data_sets_of_vtk(
         assert mesh.volumes()[mesh.region_mask(region)].sum() == pytest.approx(volume, rel=1e-6)
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize(("kind", "message"), [
     ("surface aslant", "not in a plane of two axes"), ("squares", "cells of type 'quad'"),
     ("image", "cells of type 'pixel'"), ("boxes", "cells of type 'voxel'"),
