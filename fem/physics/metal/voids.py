@@ -35,10 +35,11 @@ OPEN_XI = 0.1
 SHUT_XI = 0.5
 #: Difference of distances that counts as none, in lambda, so that ranks agree.
 TIE_DISTANCE = 1e-6
-#: Value of xi below which metal is the tail of a front that reaches into a pore.
+#: Value of xi from which on metal has no tail of a front.
 FULL_XI = 1.0 - 1e-6
-#: Distance of a contour from the last of its tail, in lambda. Behind a void a node that neither
-#: front had would react where no ion gets, and nothing would hold its potential.
+#: Distance of a contour from the last of its tail, in lambda: all metal as near belongs to a void,
+#: also where xi is above `FULL_XI` by a ripple. Behind a void a node that neither front had would
+#: react where no ion gets, and nothing would hold its potential.
 MAX_TAIL = DISTANCE_MARGIN + DISTANCE_FACTOR * float(distance(FULL_XI, XI_RESOLUTION))
 
 Array = npt.NDArray[np.float64]
@@ -169,7 +170,7 @@ class Voids:
             shut.min(axis=0, initial=np.inf), shut.max(axis=0, initial=-np.inf)))
         low = np.min([end[0] for end in ends], axis=0) - far
         high = np.max([end[1] for end in ends], axis=0) + far
-        mine = (xi[: self.n] >= 0.5) & (xi[: self.n] < FULL_XI)
+        mine = xi[: self.n] >= 0.5
         tails = np.flatnonzero(mine & _within(self.points[: self.n], low, high))
         points, chosen = self.points[tails], np.zeros(len(tails))
         outside = place[(of == 0) & _within(place, low - far, high + far)]
