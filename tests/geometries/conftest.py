@@ -17,7 +17,7 @@ MAT = {
     "width": "40 um", "separator": "8 um", "gap": "2 um", "size_wall": "0.5 um", "growth": 1.6,
     "contacts": "tree",
 }
-MAT_3D = {
+MAT_3D: dict[str, Any] = {
     "dimension": 3,
     "layers": [
         {"name": "bottom", "thickness": "10 um", "porosity": 0.8, "fibre_diameter": "4 um"},

@@ -315,17 +315,20 @@ def test_tags_and_boundaries_are_complete(mat, mat_3d, meshes):
         assert side["cells"] == len(mesh.cells) and len(all_facets(mesh.cells)[0]) > len(exterior)
 
 
-def test_the_same_hash_in_another_process(mat, mat_3d, tmp_path):
-    from tests.geometries import conftest
+def test_the_same_hash_in_another_process(mat, meshes, tmp_path):
+    from tests.geometries.conftest import MAT, MAT_3D
 
+    layer = MAT_3D["layers"][0] | {"thickness": "8 um"}
+    little = MAT_3D | {"width": "16 um", "layers": [layer]}
     program = ("import geometries, sys, json; from pathlib import Path\n"
                "for k, p in enumerate(json.loads(sys.argv[1])):\n"
                "    print(geometries.build('fibre_mat', p, Path(sys.argv[2]) / str(k))['hash'])")
-    parameters = json.dumps([conftest.MAT, conftest.MAT_3D])
+    parameters = json.dumps([MAT, little])
+    there = meshes.get("fibre_mat", little)
     out = subprocess.run([sys.executable, "-c", program, parameters, str(tmp_path)],
                          capture_output=True, text=True, check=True,
                          cwd=Path(__file__).parents[2])
-    assert out.stdout.split() == [sidecar(folder)["hash"] for folder in (mat, mat_3d)]
+    assert out.stdout.split() == [sidecar(folder)["hash"] for folder in (mat, there)]
 
 
 @pytest.mark.parametrize("corners", [3, 4])
