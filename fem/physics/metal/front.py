@@ -109,6 +109,7 @@ class Front:
         self._out_forms = [[o * p * v * sides for p in out] for o in out]
         rise = ufl.grad(self.psi)
         self._rise_forms = [*(r * v * sides for r in rise), ufl.inner(rise, rise) * v * sides]
+        self._square_form = ufl.inner(rise, rise) * v * here * dx
         wall: Any = None
         for (a, b), cosine in cos_contact.items():
             if (a, b) in domain.walls:
@@ -175,9 +176,23 @@ class Front:
         """
         s, on, out = self.s, self.on_sides, g[:, : len(self.volume)].copy()
         *rise, square = (s.nodal(s.form(form))[on] / self.side_area for form in self._rise_forms)
-        kink = np.clip((square - (np.array(rise) ** 2).sum(axis=0)) / KINK_SPREAD - 1.0, 0.0, 1.0)
+        kink = _kink(square - (np.array(rise) ** 2).sum(axis=0))
         out[:, on] -= kink * np.einsum("nij,jn->in", self.outward, out[:, on])
         return out
+
+    def _heading(self, g: Array) -> Array:
+        """Normal that the relaxation follows at owned nodes (collective).
+
+        On the ridge of a thin wall the two fronts cancel but for the rise of the ridge itself. That
+        is what diffusion carries down it, so it is not scaled up to a normal: else metal would go
+        up the ridge, from where the wall is thin to where it is thick. (In pores and seams, where
+        it does so, it fills what is narrow.)
+        """
+        out, n = self._along_sides(g), len(self.volume)
+        spread = self.s.nodal(self.s.form(self._square_form)) / self.volume
+        convex = (self.psi.x.array[:n] > 0.0) & (self.curvature.x.array[:n] > 0.0)
+        ridge = convex * _kink(spread - (g[:, :n] ** 2).sum(axis=0))
+        return _normal(out, MIN_SLOPE + (1.0 - MIN_SLOPE) * ridge)
 
     def update(self) -> None:
         """Take the present values of the phase field (collective)."""
@@ -193,9 +208,6 @@ class Front:
         g = self.gradient(psi)
         for component, values in zip(self.components, _normal(g), strict=True):
             component.x.array[:] = values
-        for component, values in zip(self.steered, _normal(self._along_sides(g)), strict=True):
-            component.x.array[: len(values)] = values
-            component.x.scatter_forward()
         n, work = len(self.volume), self.distance
         bend = -self.wetting * np.ones(n)
         energy = self.crystal.energy_vector(_normal(self.gradient.unbiased(g)))
@@ -204,6 +216,9 @@ class Front:
             bend += self._apply(D, work, transpose=True)
         self.curvature.x.array[:n] = bend / self.volume
         self.curvature.x.scatter_forward()
+        for component, values in zip(self.steered, self._heading(g), strict=True):
+            component.x.array[: len(values)] = values
+            component.x.scatter_forward()
 
     def _apply(self, matrix: Any, function: Any, transpose: bool = False) -> Array:
         multiply = matrix.multTranspose if transpose else matrix.mult
@@ -324,9 +339,14 @@ class Front:
         return values
 
 
-def _normal(g: Array) -> Array:
-    """g/max(|g|, 1/2)."""
-    return np.asarray(g / np.maximum(np.sqrt((g**2).sum(axis=0)), MIN_SLOPE))
+def _normal(g: Array, least: Any = MIN_SLOPE) -> Array:
+    """g/max(|g|, least)."""
+    return np.asarray(g / np.maximum(np.sqrt((g**2).sum(axis=0)), least))
+
+
+def _kink(spread: Array) -> Array:
+    """Share of a kink, 0 to 1, in places where grad psi has this variance."""
+    return np.asarray(np.clip(spread / KINK_SPREAD - 1.0, 0.0, 1.0))
 
 
 def _matrices(s: System, forms: Sequence[Any]) -> list[Any]:

@@ -90,13 +90,14 @@ def cell(
     top: float,
     *,
     whole: bool = False,
+    axisymmetric: bool = False,
     comm: MPI.Comm = MPI.COMM_WORLD,
     **more: Any,
 ) -> Growth:
     """A cell of that metal, by default its half beside a mirror plane."""
     low = -side * UM if whole else 0.0
     cells = (round(side) * (2 if whole else 1), round(top))
-    domain = box((low, 0.0), (side * UM, top * UM), cells, comm=comm)
+    domain = box((low, 0.0), (side * UM, top * UM), cells, axisymmetric=axisymmetric, comm=comm)
     return Growth(domain, metal, width=UM, scale=abs(density(ETA)) * side * UM, **more)
 
 
@@ -439,18 +440,20 @@ def drawn_on_all(*_: Any) -> list[list[tuple[str, dict[str, Any]]]]:
     return drawn(MPI.COMM_WORLD)
 
 
-def test_a_void_opens_when_the_skin_above_it_is_gone():
-    """Half a bubble below a skin of 6 that is stripped: in time within 1 (before: 2 early).
+@pytest.mark.parametrize(
+    ("axisymmetric", "early", "most"), [(False, 0.75, 0.2), (True, 1.5, 0.5)])
+def test_a_void_opens_when_the_skin_above_it_is_gone(axisymmetric, early, most):
+    """Half a bubble below a skin of 6 that is stripped: 0.5 early (before: 2), a ball 1.25 (2.5).
 
     On the mirror plane, where the skin ends with a ridge, its fronts are where they should be
-    within 0.2 until 2 of it are left (before: 1.05 off).
+    within 0.2 until 2 of it are left (before: 1.05 off); on the axis within 0.5 until 3 are.
     """
 
     def metal(x: Array) -> Array:
         hole = 6 * UM - np.hypot(x[0], x[1] - 11 * UM)
         return profile(np.maximum(x[1] - 23 * UM, hole), UM)
 
-    growth = cell(metal, 10.0, 36.0)
+    growth = cell(metal, 10.0, 36.0, axisymmetric=axisymmetric)
     growth.rest(voltage=-ETA)
     off = 0.0
     for way in march(growth, 6.0, 0.25):
@@ -458,11 +461,11 @@ def test_a_void_opens_when_the_skin_above_it_is_gone():
             break
         x, y, _ = growth.contour().T / UM
         skin = y[(x < 1e-6) & (y > 11.0)]
-        if way <= 4.0:
+        if way <= (3.0 if axisymmetric else 4.0):
             off = max(off, abs(skin.max() + way - 23.0), abs(skin.min() - 17.0))
     print("skin opens", way, "fronts off by", off)
-    assert way == pytest.approx(6.0, abs=1.0)
-    assert off <= 0.2
+    assert way == pytest.approx(6.0, abs=early)
+    assert off <= most
 
 
 def test_a_closed_pore_keeps_its_salt():
