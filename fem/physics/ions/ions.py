@@ -297,8 +297,7 @@ class Ions:
         c, T = s["c_lagged"], s["T"]
         D = medium.D(c, T) * medium.open(s, medium.pore(s)) * s.values.get("passage", 1.0)
         left = self.formula.anions_left(medium.t_plus(c, T)) + s.values.get("swept", 0.0) * c
-        flux = -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
-        return s.values.get("salt_passes", 1.0) * flux if medium.moving else flux
+        return -D * ufl.grad(s["c"]) - left * self.current(s, medium, spreading)
 
     def currents(self, s: System) -> list[tuple[Any, Any]]:
         """i_l, A/m2 (vector), and measure of all regions, as the potentials were solved with."""

@@ -162,10 +162,7 @@ class Metal:
     @property
     def provides(self) -> tuple[str, ...]:
         """Names that it defines."""
-        return (
-            "xi", "pore", "pore_lagged", "room", "salt_passes", "sigma_pore", "front", "contact",
-            "voids",
-        )
+        return ("xi", "pore", "pore_lagged", "room", "sigma_pore", "front", "contact", "voids")
 
     @property
     def empty(self) -> tuple[str, ...]:
@@ -188,9 +185,6 @@ class Metal:
         xi.largest_change = self.max_change
         s.define("room", 1.0 - xi.value, part)
         s.define("pore", ufl.max_value(1.0 - xi.value, PORE_FLOOR), part)
-        voids = Voids(s, xi, self.interface_width)
-        s.define("voids", voids)
-        s.define("salt_passes", voids.passes)
         contact = Contact(s, xi, self.regions, self.interface_width, self.bridged)
         s.define("contact", contact)
         s.define("sigma_pore", self.sigma_pore(xi.value, contact), part)
@@ -199,9 +193,8 @@ class Metal:
         s.define("sigma_pore_lagged", self.sigma_pore(front.xi, contact), part)
         xi.gap, xi.again = front.gap, front.spill
         s.define("front", front)
-        above = ufl.max_value(1.0 - front.xi, PORE_FLOOR) - PORE_FLOOR
-        # No function of nodes and cells at once: matrices are quickly made of their products.
-        s.define("pore_lagged", PORE_FLOOR + voids.passes * above, part)
+        s.define("pore_lagged", ufl.max_value(1.0 - front.xi, PORE_FLOOR), part)
+        s.define("voids", Voids(s, xi, self.interface_width))
         kinds = s["ions"].dissolved(s)
         if kinds:
             # The potentials need the salt of the same time, or the two swing against each other;

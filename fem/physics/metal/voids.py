@@ -6,9 +6,8 @@ node with xi < `OPEN_XI`: what is narrower than some four lambda is the last of 
 too (`fem.physics.metal.remains`). Where metal dissolves nothing closes, and every such part is a
 void, but no event. A void stays one until a chain of cells opens it. The front around it is
 distinguished from the front outside by which contour xi = 1/2 is nearer; its area is left out of
-the reaction. Tails of both fronts meet in the metal between, and would let salt pass within seconds
-while that is less than 17 lambda thick. So no salt passes the cells between a void and all else,
-and for currents they are as full of metal as can be.
+the reaction. Salt does pass: through tails of both fronts, within seconds while the metal between
+is less than 17 lambda thick.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ import numpy.typing as npt
 from fem.compat import MPI, dfem, owned_size
 from fem.mesh.components import components, edges, highest
 from fem.mesh.nearest import crossings, nearest
-from fem.mesh.spaces import space_on
 from fem.physics.metal.profile import DISTANCE_FACTOR, DISTANCE_MARGIN, distance
 from fem.physics.metal.remains import XI_RESOLUTION
 from fem.system.system import System
@@ -59,7 +57,6 @@ class Voids:
     Attributes:
         late: numbers of those found while metal dissolves, which closes nothing: rests of seams.
             Those that are there from the start are not among them.
-        passes: 0 in cells between a void and all else, 1 in others (field, DG0).
     """
 
     def __init__(self, s: System, unknown: Unknown, width: float):
@@ -68,8 +65,6 @@ class Voids:
         self.number = s.memory("void", unknown.part)
         self.count = s.charges["voids"] = np.zeros(1)
         self.late: set[int] = set()
-        self.passes = dfem.Function(space_on(s.domain.mesh, ("DG", 0)), name="salt_passes")
-        self.passes.x.array[:] = 1.0
         self.work = dfem.Function(unknown.space)
         self.points = unknown.space.tabulate_dof_coordinates()
         self._ready = False
@@ -94,16 +89,13 @@ class Voids:
         pore = self.unknown.old[0].x.array < 0.5
         before = np.where(pore, np.rint(self.number.x.array), 0.0).astype(np.int64)
         part, count = self._closed(xi, before > 0, dissolves)
-        self.number.x.array[:], self.passes.x.array[:] = 0.0, 1.0
+        self.number.x.array[:] = 0.0
         if not count:
             return
         number, fresh = self._numbers(part, count, before)
         self.late = self.late - fresh | (fresh if dissolves and self.s.t > 0.0 else set())
         self.number.x.array[:] = number[part]
         self._take_front(xi)
-        corner = self.number.x.array[self.corners]
-        between = corner.min(axis=1) < corner.max(axis=1)
-        self.passes.x.array[self.unknown.part.cells[between]] = 0.0
 
     def _prepare(self) -> None:
         """Cells that conduct ions, and those where ions come in (once; collective)."""

@@ -468,35 +468,6 @@ def test_a_void_opens_when_the_skin_above_it_is_gone(axisymmetric, early, most):
     assert off <= most
 
 
-def test_a_closed_pore_keeps_its_salt():
-    """Half of what is outside, below 8 of metal: the same for 1000 s, to 1e-4 (before: 0.83).
-
-    Tails of both fronts meet in the metal between, and let salt pass within 10 s. What they hold
-    themselves, 1e-3 of the salt of the pore, mixes at once.
-    """
-
-    def metal(x: Array) -> Array:
-        hole = 6 * UM - np.hypot(x[0], x[1] - 9 * UM)
-        return profile(np.maximum(x[1] - 23 * UM, hole), UM)
-
-    growth = cell(metal, 10.0, 35.0, t_plus=lambda c: 0.3, counter=1e3, kappa=0.3, sigma=1e4)
-    c = growth.s.unknowns["c"]
-    low, inside = (u.space.tabulate_dof_coordinates()[:, 1] < 19 * UM for u in (c, growth.xi))
-    c.value.x.array[low] *= 0.5
-    growth.s.remember()
-    growth.rest(0.0, voltage=0.0)
-    salt = growth.salt
-    found = []
-    for dt in (1.0, 9.0, 90.0, 900.0):
-        growth.step(dt, 0.0)
-        pore = growth.nodal_volumes * (1.0 - growth.xi.owned) * inside
-        found.append(pore @ growth.values("c") / pore.sum() / growth.ions.c0)
-    print("salt of a closed pore", found[-1], np.ptp(found[1:]), growth.salt / salt - 1)
-    assert found[-1] == pytest.approx(0.5, rel=1e-3)
-    assert found[1:] == pytest.approx(found[-1:] * 3, rel=1e-4)
-    assert growth.salt == pytest.approx(salt, rel=1e-10, abs=0.0)
-
-
 def test_nothing_reacts_behind_a_void():
     """Not in the corner of the metal either, 11 from the void and 23 below the front.
 
