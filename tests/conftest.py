@@ -337,15 +337,6 @@ def _recover(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "run", run)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Compile forms of the CI tier for debugging, which takes two thirds of the time.
-
-    Their numbers are the same to the last bit: each operation is rounded as it is written.
-    """
-    if config.option.markexpr == CI_TIER:
-        os.environ.setdefault("CFLAGS", "-Og")  # of workers, ranks and commands, too
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with MPI jobs and the long files; tests outside the CI tier get hours."""
     config.stash[COLLECTED] = list(items)
