@@ -146,17 +146,29 @@ class Begun(NamedTuple):
 class Observer:
     """Base of parts that measure. All methods are collective, and all may be left as they are.
 
+    An observer that reads the system and adds nothing to it needs neither `declare` nor `rows`.
+
     A step that was found may still be rejected: ledgers that `step` fills count from `accept` on.
     Numbers that have to outlive the run stand in `System.kept`.
 
     Attributes:
+        s: the system.
         makes: those of its physics' optional columns that it makes.
         lands: its `share` is met down to the smallest step, as a cut-off is; shares of others
             shorten no step below ten times that.
     """
 
+    provides: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     makes: tuple[str, ...] = ()
     lands: bool = False
+
+    def declare(self, s: System) -> None:
+        """Add unknowns, and define the names of `provides`; keep the system."""
+        self.s = s
+
+    def rows(self, s: System) -> None:
+        """Add terms to rows, and make what is measured; other parts have declared theirs."""
 
     def begin(self) -> None:
         """Take the present state as the reference of balances; not called by a resumed run."""

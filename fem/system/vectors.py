@@ -33,17 +33,10 @@ class CellMeans(Observer):
         pieces: system -> (vector, measure) of each group of regions.
     """
 
-    needs: tuple[str, ...] = ()
-    provides: tuple[str, ...] = ()
-
     def __init__(
         self, name: str, unknown: str, pieces: Callable[[System], Iterable[tuple[Any, Any]]]
     ):
         self.name, self.unknown, self.pieces = name, unknown, pieces
-
-    def declare(self, s: System) -> None:
-        """Declare nothing: there is no unknown."""
-        self.s = s
 
     def rows(self, s: System) -> None:
         """Make the field and compile its integral over cells (collective)."""

@@ -34,7 +34,6 @@ class Books(Observer):
         hosts: whose pores they are.
     """
 
-    provides: tuple[str, ...] = ()
     needs: tuple[str, ...] = ("pore_surfaces", "ions", "circuit")
     lands = True
 
@@ -46,12 +45,9 @@ class Books(Observer):
         """The lead of one host over the others, where there are several."""
         return ("lead",) if len(self.hosts.hosts) > 1 else ()
 
-    def declare(self, s: System) -> None:
-        """Nothing is declared."""
-        self.s, self.comm = s, s.domain.comm
-
     def rows(self, s: System) -> None:
-        """No rows; the current past closed pores."""
+        """Compile the current past closed pores."""
+        self.comm = s.domain.comm
         self.least = self.reached = self._least()
         self.leak = self._leak_form(s)
 

@@ -64,9 +64,6 @@ class Charges(Observer):
         )
         s.define("c_at_walls", lagged + shifted)
 
-    def rows(self, s: System) -> None:
-        """None: the charge stays where it is."""
-
     def _salt(self) -> npt.NDArray[np.float64]:
         """Salt at the nodes of charged regions, mol/m3."""
         c = self.s.unknowns.get("c")

@@ -153,7 +153,6 @@ class Conduction(Observer):
     settled: bool = False
 
     provides: tuple[str, ...] = ("T", "rise", "dU_dT")
-    needs: tuple[str, ...] = ()
     _ready: bool = False
 
     def declare(self, s: System) -> None:

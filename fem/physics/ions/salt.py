@@ -98,7 +98,6 @@ class SaltLedger(SaltBooks):
     """
 
     needs: tuple[str, ...] = ("circuit", "c", "ions")
-    provides: tuple[str, ...] = ()
 
     def __init__(self, ions: Ions, data: Data):
         self.ions, self.data = ions, data

@@ -10,7 +10,6 @@ import numpy as np
 from fem.physics.metal.ledger import MetalLedger
 from fem.physics.metal.pieces import COLLECTOR_PIECE
 from fem.system.part import Begun, Event, Observer, Warn
-from fem.system.system import System
 from fem.values.units import shown_point
 
 __all__ = ["MetalEvents"]
@@ -36,20 +35,12 @@ class MetalEvents(Observer):
     """
 
     needs: tuple[str, ...] = ("stock", "voids")
-    provides: tuple[str, ...] = ()
 
     def __init__(self, ledger: MetalLedger):
         self.ledger = ledger
         self.noted: set[str] = set()
         self.begun: Begun | None = None
         self.voids: dict[int, dict[str, Any]] = {}
-
-    def declare(self, s: System) -> None:
-        """Add nothing."""
-        self.s = s
-
-    def rows(self, s: System) -> None:
-        """Add no terms."""
 
     def begin(self) -> None:
         """Take the present metal as known, but no pore as closed (collective)."""

@@ -82,18 +82,14 @@ class Penetration(Observer):
     """
 
     needs: tuple[str, ...] = ("front", "xi")
-    provides: tuple[str, ...] = ()
 
     def __init__(self, metal: Metal, case: Case, c0: float):
         self.metal, self.case, self.c0 = metal, case, c0
         self.width = metal.interface_width
 
-    def declare(self, s: System) -> None:
-        """Add nothing."""
-        self.s, self.domain = s, s.domain
-
     def rows(self, s: System) -> None:
-        """Find the electrolyte at every node of the pores; add no terms."""
+        """Find the electrolyte at every node of the pores."""
+        self.domain = s.domain
         self.reaction = next(t for t in s.reactions if t.name == "front")
         xi = s.unknowns["xi"]
         self.points = xi.space.tabulate_dof_coordinates()[: len(self.reaction.area)]

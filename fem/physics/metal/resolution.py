@@ -11,7 +11,6 @@ import numpy as np
 from fem.compat import MPI
 from fem.physics.metal.metal import Metal
 from fem.system.part import Begun, Observer, Warn
-from fem.system.system import System
 from fem.values.units import shown_length, shown_point
 
 __all__ = ["Resolution"]
@@ -33,17 +32,9 @@ class Resolution(Observer):
     """
 
     needs: tuple[str, ...] = ("xi", "ions")
-    provides: tuple[str, ...] = ()
 
     def __init__(self, metal: Metal, starts: Sequence[Any]):
-        self.metal, self.starts = metal, starts
-
-    def declare(self, s: System) -> None:
-        """Add nothing."""
-        self.s, self.stripped = s, 0.0
-
-    def rows(self, s: System) -> None:
-        """Add no terms."""
+        self.metal, self.starts, self.stripped = metal, starts, 0.0
 
     def impose(self, begun: Begun) -> None:
         """Note how much metal there is where a step begins to strip it (collective)."""

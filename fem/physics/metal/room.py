@@ -40,19 +40,14 @@ class Room(Observer):
     """
 
     needs: tuple[str, ...] = ("stock", "contact", "voids", "xi")
-    provides: tuple[str, ...] = ()
 
     def __init__(self, ledger: MetalLedger):
         self.ledger = ledger
         self.begun: Begun | None = None
         self.stepped, self.tries, self.emptiest = False, 0, 0.0
 
-    def declare(self, s: System) -> None:
-        """Add nothing."""
-        self.s = s
-
     def rows(self, s: System) -> None:
-        """Find the pores that metal in contact can reach; add no terms (collective)."""
+        """Find the pores that metal in contact can reach (collective)."""
         nodes = self.ledger.contacts.nodes
         part, _, family = nodes.united(np.ones(len(nodes.kin), dtype=bool), nodes.edges)
         reached = part == family[0] if family[0] >= 0 else part >= 0

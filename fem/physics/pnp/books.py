@@ -40,7 +40,6 @@ class ChargeBooks(Observer):
     """
 
     needs: tuple[str, ...] = ("circuit", "ions")
-    provides: tuple[str, ...] = ()
     makes = ("c_min", "c_max")
 
     def __init__(self, model: SpaceCharge, fresh: bool = True):

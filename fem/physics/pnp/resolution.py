@@ -33,7 +33,6 @@ class Resolution(Observer):
     """
 
     needs: tuple[str, ...] = ("ions",)
-    provides: tuple[str, ...] = ()
 
     def __init__(self, model: SpaceCharge):
         self.model = model
@@ -65,9 +64,6 @@ class Resolution(Observer):
                 f"to {high}, above the Debye length, {debye}: no layer would be seen; refine them "
                 f"to {shown_length(model.debye / CELLS_PER_DEBYE, 3)}, or take model = 'ions'"
             )
-
-    def rows(self, s: System) -> None:
-        """Nothing: it only looks."""
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Cells that are larger than layers ask for."""

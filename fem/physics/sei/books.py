@@ -82,8 +82,6 @@ class Books(Observer):
         warnings: of the case.
     """
 
-    provides: tuple[str, ...] = ()
-
     def __init__(self, films: tuple[Films | PoreFilms, ...], warnings: tuple[str, ...] = ()):
         self.films, self.warnings = films, warnings
         self.grow = all(f.grow for f in films)
@@ -95,10 +93,6 @@ class Books(Observer):
             *(f"sei_{name}" for counter in sides for name in columns[counter]),
             "solvent_used", "solvent_share", "sei", "lithium",
         ) if self.grow else ()
-
-    def declare(self, s: System) -> None:
-        """Nothing: films have their own unknowns."""
-        self.s = s
 
     def rows(self, s: System) -> None:
         """Open the accounts."""

@@ -20,7 +20,6 @@ from fem.physics.sei.pores import PoreFilms
 from fem.physics.sei.table import COUNTER, Sei, fits, notes
 from fem.setup.setup import Setup
 from fem.system.part import Observer, Part
-from fem.system.system import System
 from fem.values.properties import number, varies
 from fem.values.units import shown_length
 
@@ -70,17 +69,8 @@ class Unchanged(Observer):
         warnings: of the case.
     """
 
-    provides: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-
     def __init__(self, *warnings: str):
         self.warnings = warnings
-
-    def declare(self, s: System) -> None:
-        """None: the reaction of each surface knows the film."""
-
-    def rows(self, s: System) -> None:
-        """None."""
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Say what is left out."""

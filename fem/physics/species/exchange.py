@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,6 @@ class Consumption(Observer):
     faces: Sequence[tuple[str, str]]
     flux: Callable[[Any, Any], Any]
     needs: tuple[str, ...] = ("ions",)
-    provides: tuple[str, ...] = field(default=(), init=False)
 
     def declare(self, s: System) -> None:
         """Add the layer of the walls."""

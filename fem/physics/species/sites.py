@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,6 @@ class Sites(Observer):
     prefix: str = "theta"
     shown: tuple[Sequence[tuple[str, str]], Sequence[tuple[str, str]]] = ((), ())
     needs: tuple[str, ...] = ("ions",)
-    provides: tuple[str, ...] = field(default=(), init=False)
 
     @property
     def ion_name(self) -> str:
