@@ -75,7 +75,6 @@ class Outflow:
     columns = ()
     drives = False
     linear = True
-    side_of = ""
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -101,10 +100,6 @@ class Outflow:
     def slopes(self) -> dict[tuple[str, str], Array]:
         """None: what leaves is known beforehand."""
         return {}
-
-    def total(self) -> float:
-        """Its electric current, A: none."""
-        return 0.0
 
 
 class Growing(Protocol):

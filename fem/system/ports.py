@@ -36,7 +36,6 @@ class NodalSource:
     columns = ()
     drives = False
     linear = True
-    side_of = ""
 
     @classmethod
     def of(cls, s: Any, row: str, reaction: Any, supply: Supply) -> NodalSource:
@@ -60,10 +59,6 @@ class NodalSource:
     def slopes(self) -> dict[tuple[str, str], npt.NDArray[np.float64]]:
         """None: what is supplied does not change while the row is solved."""
         return {}
-
-    def total(self) -> float:
-        """Its electric current, A: none."""
-        return 0.0
 
 
 class Ports:

@@ -422,7 +422,8 @@ class Ledger:
         g = self.growth
         stage = g.stages[0]
         counter = stage.raw["phi_l"][self.top].sum()
-        counter += sum(t.total() for t in g.s.reactions if not t.drives)  # not of its own row
+        # Its reaction is no part of the raw row.
+        counter += sum(t.total() for t in g.s.reactions if t.name == "counter")
         return {
             "collector": stage.system.held_currents("phi_s")["collector"],
             "counter": -float(counter),

@@ -16,9 +16,10 @@ from fem.mesh.domain import Subdomain
 from fem.mesh.spaces import space_on
 from fem.physics.averaged.hosts import Host, at
 from fem.physics.averaged.places import Place, impossible
-from fem.physics.averaged.reaction import PoreKinetics, PoreReaction, Stranding
+from fem.physics.averaged.reaction import PoreKinetics, PoreReaction
 from fem.physics.averaged.smoothing import Smoothing
 from fem.physics.averaged.table import few_pores, too_thin
+from fem.system.ports import NodalSource
 from fem.system.system import System
 
 __all__ = ["Averaged"]
@@ -269,8 +270,11 @@ class Averaged:
         s.reports.spend_at_nodes(place.reaction)
         s.reactions.append(place.reaction)
         if host.dead is not None and host.dead.law == "fraction" and "eps_dead" in s.unknowns:
-            stranding = Stranding(place.reaction, host.dead.chi or 0.0, {"eps_dead": place.nodes})
-            s.reactions.append(stranding)
+            reaction, chi = place.reaction, host.dead.chi or 0.0
+            s.reactions.append(NodalSource(
+                f"{host.name}, stranded", "eps_dead", {"eps_dead": place.nodes},
+                lambda: chi * np.maximum(reaction.metal(), 0.0),
+            ))
 
     def _smoothing(self, s: System) -> Smoothing | None:
         """The operator of the nucleation length; None if all are 0."""

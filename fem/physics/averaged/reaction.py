@@ -31,7 +31,7 @@ from fem.compat import MPI
 from fem.setup.kinetics import behind_film
 from fem.system.nodal import PROBE, NodalReaction
 
-__all__ = ["PoreKinetics", "PoreReaction", "Skin", "Solved", "Stranding"]
+__all__ = ["PoreKinetics", "PoreReaction", "Skin", "Solved"]
 
 Array = npt.NDArray[np.float64]
 
@@ -317,35 +317,3 @@ class PoreReaction(NodalReaction):
     ) -> dict[tuple[str, str], Array]:
         """Slopes of every row, from currents at h above and below an unknown."""
         return {(row, column): (above[row] - below[row]) / (2 * h) for row in above}
-
-
-@dataclass
-class Stranding:
-    """Dead metal that is left where metal dissolves, chi of it, as a term of its row."""
-
-    of: PoreReaction
-    chi: float
-    nodes: dict[str, npt.NDArray[np.int32]]
-
-    rows = ("eps_dead",)
-    columns = ()
-    drives = False
-    linear = True
-    side_of = ""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return f"{self.of.name}, stranded"
-
-    def currents(self) -> dict[str, Array]:
-        """Currents into the row, A; a source is negative there."""
-        return {"eps_dead": -self.chi * np.maximum(self.of.metal(), 0.0)}
-
-    def slopes(self) -> dict[tuple[str, str], Array]:
-        """None: the current is known when the row is solved."""
-        return {}
-
-    def total(self) -> float:
-        """Its electric current, A: none."""
-        return 0.0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem.compat import MPI, cell_vertices
+from fem.compat import cell_vertices
 from fem.mesh.domain import Domain
 from fem.system.unknown import Unknown
 
@@ -40,7 +40,6 @@ class Film:
 
     drives = False
     linear = True
-    side_of = ""
 
     @classmethod
     def of(
@@ -93,10 +92,6 @@ class Film:
         """Derivatives of `currents` by both potentials, A/V."""
         a, b, g = self.below.name, self.outside.name, self.conductance
         return {(a, a): g, (a, b): -g, (b, a): -g, (b, b): g}
-
-    def total(self) -> float:
-        """All flux out of the solid, A (collective)."""
-        return float(self.below.space.mesh.comm.allreduce(self.flow().sum(), op=MPI.SUM))
 
 
 def shares(domain: Domain, cells: Nodes, local: Nodes) -> tuple[Nodes, Array]:
