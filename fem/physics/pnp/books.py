@@ -175,7 +175,7 @@ class ChargeBooks(Observer):
         c = s[unknown_of(model.ions[0])].x.array
         phi = s.unknowns["phi"].value.x.array[model.nodes_of_phi]
         lift = model.thermal / model.ions[0].z * np.log(c / model.c0)
-        model.shown.x.array[:] = phi + lift + model.U0
+        model.shown.x.array[:] = phi + lift
         n = owned_size(model.shown.function_space)
         assert n <= len(c)
 

@@ -56,7 +56,7 @@ class Spending:
         model, s, metal = self.model, self.model.s, self.model.ions[0]
         phi = s.unknowns["phi"].value.x.array[model.nodes_of_phi]
         c = s.unknowns[model.name_of(metal)].value.x.array
-        return np.asarray(phi + model.thermal / metal.z * np.log(c / model.c0) + model.U0)
+        return np.asarray(phi + model.thermal / metal.z * np.log(c / model.c0))
 
     def spending(self) -> dict[str, float]:
         """Power of each part on this rank, W (2D: W/m)."""

@@ -24,7 +24,7 @@ MAX_NEWTON = 200
 def settle(model: SpaceCharge) -> int:
     """Set ions and potential to their equilibrium with the electrolyte of the start (collective).
 
-    Every ion is at its electrochemical potential in the bath, c_i = c0_i exp(-z_i (phi + U0) F/RT),
+    Every ion is at its electrochemical potential in the bath, c_i = c0_i exp(-z_i phi F/RT),
     and metal at rest has phi_s = 0: Poisson's equation alone, one unknown a node.
 
     Returns:
@@ -41,7 +41,7 @@ def settle(model: SpaceCharge) -> int:
     phi.largest_move = MAX_MOVE * model.thermal
     phi.value.x.array[:] = known.value.x.array
     phi.fixed += known.fixed
-    lift = (phi.value + model.U0) / model.thermal
+    lift = phi.value / model.thermal
     ions = {ion.name: ion.c0 * ufl.exp(-ion.z * lift) for ion in model.ions}
     rho = FARADAY * sum(ion.z * ions[ion.name] for ion in model.ions)
     model.poisson(s, rho)
@@ -72,7 +72,7 @@ def settle(model: SpaceCharge) -> int:
         )
     known.value.x.array[:] = phi.value.x.array
     at = model.nodes_of_phi
-    level = (phi.value.x.array[at] + model.U0) / model.thermal
+    level = phi.value.x.array[at] / model.thermal
     for ion in model.ions:
         main.unknowns[model.name_of(ion)].value.x.array[:] = ion.c0 * np.exp(-ion.z * level)
     main.remember()

@@ -92,7 +92,7 @@ class SpaceCharge:
     charge over the time of a step, or over the time in which layers are charged, is a current. A
     molecule has n = 1 instead of |z_i|.
 
-    phi_l = phi + (RT/z F) ln(c/c0) + U0, of the metal ion, is the potential of a reference
+    phi_l = phi + (RT/z F) ln(c/c0), of the metal ion, is the potential of a reference
     electrode of the metal, so that kinetics read the same names as everywhere: i_n is
     i0_ref [e^(alpha_a F d/RT) - (c/c_ref) e^(-alpha_c F d/RT)] with d = phi_s - phi at the plane
     where the Stern layer ends (Frumkin).
@@ -106,7 +106,6 @@ class SpaceCharge:
         electrodes: that Stern layers lie on. stern: their capacity, F/m2.
         surface: charged walls.
         held: boundaries of a bath, where phi_l = 0 and all ions are as at the start.
-        U0: phi_s - phi of metal at rest in the electrolyte of the start, V.
         velocity: of the liquid.
         reactions: homogeneous ones.
     """
@@ -120,7 +119,6 @@ class SpaceCharge:
     stern: float = 0.2
     surface: Sequence[SurfaceCharge] = ()
     held: Sequence[str] = ()
-    U0: float = 0.0
     velocity: Velocity | None = None
     reactions: Sequence[Turnover] = ()
 
@@ -222,7 +220,7 @@ class SpaceCharge:
             c.foresee = functools.partial(foresee, CARRIER if ion.plates else RESTING)
         for boundary in self.held:
             faces = domain.faces_of(boundary, self.regions)
-            phi.fix(domain.nodes_on(phi.space, part, faces=faces), -self.U0, group=boundary)
+            phi.fix(domain.nodes_on(phi.space, part, faces=faces), 0.0, group=boundary)
             for ion in self.ions:
                 c = s.unknowns[unknown_of(ion)]
                 on = domain.nodes_on(c.space, self.part, faces=faces)
@@ -230,7 +228,7 @@ class SpaceCharge:
         self.shown = s.memory("phi_l", self.part)
         c = s[unknown_of(self.ions[0])]
         lift = self.thermal / self.ions[0].z * ufl.ln(c / self.c0)
-        s.define("phi_l", phi.value + lift + self.U0)
+        s.define("phi_l", phi.value + lift)
         s.define("c", c, stored=unknown_of(self.ions[0]))
         s.define("c_lagged", c)
         s.define("ions", self)
@@ -274,7 +272,7 @@ class SpaceCharge:
     def charged(self) -> bool:
         """There is charge at rest."""
         fixed = any(liquid.fixed for liquid in self.liquids.values())
-        return bool(fixed or self.surface or self.U0)
+        return bool(fixed or self.surface)
 
     # -- rows ----------------------------------------------------------------------------------
 
