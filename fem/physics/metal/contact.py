@@ -157,16 +157,8 @@ class Contact:
         cap = self.s.values.get("cap")
         return xi if cap is None else np.maximum(xi, cap.x.array)
 
-    def begin(self, *, fresh: bool = False) -> None:
-        """Decide for the present state, outside a step (collective).
-
-        Args:
-            fresh: what belonged together before says nothing.
-        """
-        self.prepare()
-        if fresh:
-            for field in self.kept:
-                field.x.array[:] = 0.0
+    def begin(self) -> None:
+        """Decide for the present state, outside a step (collective)."""
         xi = self.unknown.value.x.array
         self.decide(xi, xi)
 

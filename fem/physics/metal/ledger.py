@@ -233,11 +233,6 @@ class MetalLedger(Observer):
             "floor": float(np.abs(np.array(sums)[~self.alive]).sum()) / scale,
         }
 
-    def connect(self) -> None:
-        """Tell pieces apart in a state that no step has led to, and look at it (collective)."""
-        self.contacts.begin(fresh=True)
-        self._connect()
-
     def recall(self, events: Sequence[Mapping[str, Any]] = ()) -> None:
         """Look at a state that was restored, with the pieces it had (collective)."""
         del events

@@ -94,7 +94,7 @@ def charges(coatings: list[str], discs: list[tuple[float, float]]) -> list[float
     x, y, _ = xi.function_space.tabulate_dof_coordinates().T
     inside = np.max([RADIUS - np.hypot(x - a * UM, y - b * UM) for a, b in discs], axis=0)
     xi.x.array[:] = 0.5 + 0.5 * np.tanh(0.5 * inside / WIDTH)
-    deposit.connect()
+    deposit.begin()
     return sorted(float(piece["charge"]) for piece in deposit.pieces)
 
 

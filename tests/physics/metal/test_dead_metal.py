@@ -232,7 +232,9 @@ def parts() -> list[dict[str, Any]]:
         (layer + y,),  # everywhere
     ):
         xi.value.x.array[:] = 0.5 + 0.5 * np.tanh(0.5 * np.maximum.reduce(shapes) / LAMBDA)
-        deposit.connect()
+        for field in deposit.contacts.kept:  # what belonged together before says nothing
+            field.x.array[:] = 0.0
+        deposit.begin()
         deposit.tip()
         found.append({
             "charges": [piece["charge"] for piece in deposit.pieces],
@@ -256,7 +258,7 @@ def test_a_node_that_no_piece_foresaw_links_none() -> None:
     assert node.sum() == 1
 
     xi.value.x.array[:] = np.abs(y - 3.4e-6) > 0.35e-6
-    deposit.connect()
+    deposit.begin()
     piece = deposit.contacts.piece.x.array
     assert not piece[gap].any() and {*piece[~gap].tolist()} == {1.0, 2.0}
     (dead,), beside = deposit.pieces, deposit.cells[(piece[deposit.corners] != 0).any(axis=1)]
