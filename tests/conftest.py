@@ -1,11 +1,13 @@
-"""Fixtures for all tests: ``mpirun`` (a function on MPI ranks), ``run_cli`` (the command) and
-``reached`` (a number and its bound, for the table of the full tier).
+"""Fixtures for all tests: ``mpirun`` (a function on MPI ranks), ``run_cli`` (the command),
+``solve`` (a case of the catalogue) and ``reached`` (a number and its bound, for the table of the
+full tier).
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import gc
 import json
 import os
@@ -213,6 +215,19 @@ def run_cli() -> Callable[..., subprocess.CompletedProcess[str]]:
                 cwd=cwd or ROOT,
                 env=environment(env),
             )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def solve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Run a case of the catalogue with overrides, once for all tests of a file that ask for it."""
+    from fem import Case
+
+    @functools.cache
+    def run(name: str, *overrides: str) -> Any:
+        case = Case.load(name, ("output.figures=false", *overrides))
+        return case.run(tmp_path_factory.mktemp("solved") / name)
 
     return run
 

@@ -8,7 +8,6 @@ compared with a paper. What the full tier reached: `tests/full-results.md`.
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable
 from itertools import pairwise
@@ -34,19 +33,6 @@ SLOW = "kinetics=" + SURFACES.format('eta_nuc="0 V", i0="0.1 A/m^2"')  # a hundr
 
 Solve = Callable[..., Result]
 Reached = Callable[..., None]
-
-
-@pytest.fixture(scope="module")
-def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
-    """Run a case with overrides, once for all tests that ask for it."""
-
-    @functools.cache
-    def run(name: str, *overrides: str) -> Result:
-        case = Case.load(name, ("output.figures=false", *overrides))
-        result: Result = case.run(tmp_path_factory.mktemp("catalogue") / name)
-        return result
-
-    return run
 
 
 def share(result: Result, region: str) -> float:

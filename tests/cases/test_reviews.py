@@ -7,14 +7,13 @@ times what halving h and dt moved (numbers in the headers).
 from __future__ import annotations
 
 import csv
-import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from fem import Case, theory
+from fem import theory
 from fem.results.result import Result
 
 Solve = Callable[..., Result]
@@ -23,18 +22,6 @@ Reached = Callable[..., None]
 NO_NUCLEATION = (
     'kinetics=[{surface="host_*", eta_nuc="0 V"}, {surface="collector", eta_nuc="0 V"}]'
 )
-
-
-@pytest.fixture(scope="module")
-def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
-    """Run a case with overrides, once for all tests that ask for it."""
-
-    @functools.cache
-    def run(name: str, *overrides: str) -> Result:
-        case = Case.load(name, ("output.figures=false", *overrides))
-        return case.run(tmp_path_factory.mktemp("reviews") / name)
-
-    return run
 
 
 def shares(result: Result, *regions: str) -> list[float]:

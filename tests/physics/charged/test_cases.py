@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fem import Case
 from fem.case.files import find_case
 from fem.results.result import Result
 
 Solve = Callable[..., Result]
 NEUTRAL = "fixed_charge=[]"
-
-
-@pytest.fixture(scope="module")
-def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
-    """Run a case with overrides, once for all tests that ask for it."""
-
-    @functools.cache
-    def run(name: str, *overrides: str) -> Result:
-        case = Case.load(name, ("output.figures=false", *overrides))
-        return case.run(tmp_path_factory.mktemp("charged") / name)
-
-    return run
 
 
 def depleted(result: Result) -> float:

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import pytest
 
-from fem import Case
 from fem.results.result import Result
 
 Solve = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
-    """Run a case with overrides, once for all tests that ask for it."""
-
-    @functools.cache
-    def run(name: str, *overrides: str) -> Result:
-        case = Case.load(name, ("output.figures=false", *overrides))
-        return case.run(tmp_path_factory.mktemp("heat") / name)
-
-    return run
 
 
 def focus(result: Result) -> float:

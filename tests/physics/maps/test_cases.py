@@ -5,13 +5,11 @@ Margins exceed three times what halving h moved; those numbers stand in the head
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from fem import Case
 from fem.results.result import Result
 from tests.cases.foil import spread
 
@@ -21,18 +19,6 @@ Reached = Callable[..., None]
 SOLID = (
     'geometry.layers=[{name="mat", thickness="50 um", porosity=0.85, fibre_diameter="8 um"}]'
 )
-
-
-@pytest.fixture(scope="module")
-def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
-    """Run a case with overrides, once for all tests that ask for it."""
-
-    @functools.cache
-    def run(name: str, *overrides: str) -> Result:
-        case = Case.load(name, ("output.figures=false", *overrides))
-        return case.run(tmp_path_factory.mktemp("maps") / name)
-
-    return run
 
 
 def on_axis(result: Result) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,18 +18,6 @@ Solve = Callable[..., Result]
 Array = npt.NDArray[np.float64]
 FAST = 'kinetics=[{surface="*", i0="1000 A/m^2"}]'
 BARE = 'sei.0.L0="0.001 nm"'
-
-
-@pytest.fixture(scope="module")
-def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
-    """Run a case with overrides, once for all tests that ask for it."""
-
-    @functools.cache
-    def run(name: str, *overrides: str) -> Result:
-        case = Case.load(name, ("output.figures=false", *overrides))
-        return case.run(tmp_path_factory.mktemp("sei") / name)
-
-    return run
 
 
 def along(result: Result, name: str = "i_n", axis: int = 0, below: float = 1e-9) -> Array:

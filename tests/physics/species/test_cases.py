@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from fem import Case
 from fem.base.constants import FARADAY
 from fem.results.result import Result
 from tests.physics.species.test_host import at
@@ -22,13 +20,11 @@ PAIR = (
 
 
 @pytest.fixture(scope="module")
-def solve(tmp_path_factory: pytest.TempPathFactory) -> Solve:
-    """Run a case with overrides, once for all tests that ask for it."""
+def solve(solve: Solve) -> Solve:
+    """Run a case whose balances all close."""
 
-    @functools.cache
     def run(name: str, *overrides: str) -> Result:
-        case = Case.load(name, ("output.figures=false", *overrides))
-        result = case.run(tmp_path_factory.mktemp("species") / name)
+        result = solve(name, *overrides)
         assert max(result.summary["closures"].values()) < 1e-8
         return result
 
