@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,11 @@ import pytest
 from fem import Case
 from fem.results.result import Result
 from fem.run.session import run
-from tests.physics.charged.hosts import FINE, GRADED, LIMIT
-from tests.physics.charged.test_host import I0, SAND, SHARE, STEADY
-from tests.physics.species.solutions import UNIT, filled, steady, three
-from tests.verification.cells import C0, FAST, RT_F, Cell, L, kinetics, overpotential
-from tests.verification.khoo import C_EXACT, CHARGED, ETA_0, ETA_1, TIMES
+from tests.physics.charged.hosts import FINE, GRADED, LIMIT, khoo, off_comsol
+from tests.physics.charged.test_host import STEADY
+from tests.physics.species.solutions import IONS, UNIT, filled, steady, three
+from tests.verification.cells import C0, FAST, RT_F, L, overpotential
+from tests.verification.khoo import C_EXACT, ETA_0, ETA_1, TIMES
 
 
 @pytest.mark.parametrize(("J", "rho"), STEADY)
@@ -36,23 +35,9 @@ def test_steady_closed_cell(J: float, rho: float, tmp_path: Path) -> None:
     assert max(found["closures"].values()) < 1e-8
 
 
-def khoo(rho: float, times: Sequence[float], tolerance: float) -> Iterator[Cell]:
-    """The cell of Khoo, Zhao, Bazant (2019) at times in Sand's times."""
-    electrodes = [kinetics(name, I0) for name in ("collector", "counter")]
-    cell = Cell(filled(rho, kinetics=electrodes), rtol=1e-9)
-    cell.rest(-SHARE * LIMIT)
-    for _ in cell.march(-SHARE * LIMIT, [t * SAND for t in times], tolerance, 1e-5):
-        yield cell
-
-
 def test_overlimiting_current_against_comsol() -> None:
-    """rho_s = -0.05: eta at the cathode up to two Sand times."""
-    off = [
-        (cell.voltage - cell.at_height("phi_l", 0.0)) / RT_F / eta - 1
-        for cell, eta in zip(khoo(-0.05, [*CHARGED], 5e-5), CHARGED.values(), strict=True)
-    ]
-    print("ions, khoo -0.05", [f"{x:.1e}" for x in off])
-    assert np.abs(off).max() < 1e-3
+    """rho_s = -0.05, up to two Sand times."""
+    assert off_comsol(**IONS) < 1e-3
 
 
 def test_neutral_cell_against_comsol() -> None:
@@ -60,7 +45,7 @@ def test_neutral_cell_against_comsol() -> None:
     found = [
         (cell.s["ions"].at_places()[1].min() / C0,
          (cell.voltage - cell.at_height("phi_l", 0.0)) / RT_F, -cell.at_height("phi_l", L) / RT_F)
-        for cell in khoo(0.0, TIMES, 2e-6)
+        for cell in khoo(0.0, TIMES, 2e-6, **IONS)
     ]
     off = np.abs(np.array(found) / np.array([C_EXACT, ETA_1, ETA_0]).T - 1).max(axis=0)
     print("ions, khoo 0", off)
