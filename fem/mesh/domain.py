@@ -209,17 +209,6 @@ class Domain:
                             f"{nearest(pattern, self.regions)}")
         return names
 
-    def boundary_tag(self, name: str, where: str = "boundaries") -> int:
-        """Number of a boundary.
-
-        Raises:
-            CaseError: there is none of that name.
-        """
-        if name not in self.boundaries:
-            raise CaseError(f"{where}: no boundary is called {name!r}; "
-                            f"{nearest(name, self.boundaries)}")
-        return self.boundaries[name]
-
     # -- coordinates ---------------------------------------------------------------------------
 
     @cached_property
@@ -388,36 +377,38 @@ class Domain:
         return self._dS(tuple(self.walls[w] for w in walls), metadata=VERTEX_RULE)
 
     @cached_property
-    def _boundary_data(self) -> tuple[dict[tuple[str, str], int], list[tuple[int, npt.NDArray]]]:
-        topology, tdim = self.mesh.topology, self.mesh.topology.dim
-        owned = topology.index_map(tdim - 1).size_local
-        name_of = {tag: name for name, tag in self.regions.items()}
-        tags = self.cell_tag_array
-        facet_cells = topology.connectivity(tdim - 1, tdim)
-        cell_facets = topology.connectivity(tdim, tdim - 1)
-        groups: dict[tuple[str, str], list[tuple[int, int]]] = {}
-        for name, tag in self.boundaries.items():
-            for facet in self.facet_tags.find(tag):
-                if facet < owned:
-                    cell = facet_cells.links(facet)[0]
-                    local = int(np.flatnonzero(cell_facets.links(cell) == facet)[0])
-                    groups.setdefault((name, name_of[tags[cell]]), []).append((cell, local))
-        keys = sorted(set().union(*self.comm.allgather(set(groups))))
-        numbers = {key: number for number, key in enumerate(keys, start=1)}
-        data = [
-            (numbers[key], np.asarray(groups.get(key, []), dtype=np.int32).reshape(-1))
-            for key in keys
-        ]
-        return numbers, data
-
-    @property
     def faces(self) -> dict[tuple[str, str], int]:
         """(boundary, region it bounds) -> number."""
-        return self._boundary_data[0]
+        return {face: number for number, face in enumerate(self._face_facets, start=1)}
+
+    @cached_property
+    def _face_facets(self) -> dict[tuple[str, str], npt.NDArray[np.int32]]:
+        """Owned facets of each face: cell and its local facet (collective)."""
+        owned = self.mesh.topology.index_map(self.dim - 1).size_local
+        groups: dict[tuple[str, str], npt.NDArray[np.int32]] = {}
+        for name, tag in self.boundaries.items():
+            facets = self.facet_tags.find(tag)
+            found = self._outer(facets[facets < owned])
+            beside = self.cell_tag_array[found[:, 0]]
+            groups |= {(name, region): here for region, number in self.regions.items()
+                       if len(here := found[beside == number])}
+        none = np.empty((0, 2), dtype=np.int32)
+        keys = sorted(set().union(*self.comm.allgather(set(groups))))
+        return {key: groups.get(key, none) for key in keys}
+
+    def _outer(self, facets: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Cell on each of some outer facets, and the facet's local number there, (n, 2)."""
+        topology, tdim = self.mesh.topology, self.dim
+        to_cells = topology.connectivity(tdim - 1, tdim)
+        cells = to_cells.array[to_cells.offsets[facets]]
+        of_cells = topology.connectivity(tdim, tdim - 1).array.reshape(-1, tdim + 1)[cells]
+        local = np.argmax(of_cells == facets[:, None], axis=1)
+        return np.stack([cells, local], axis=1).astype(np.int32)
 
     @cached_property
     def _ds(self) -> ufl.Measure:
-        return ufl.Measure("ds", domain=self.mesh, subdomain_data=self._boundary_data[1])
+        data = [(number, self._face_facets[face].ravel()) for face, number in self.faces.items()]
+        return ufl.Measure("ds", domain=self.mesh, subdomain_data=data)
 
     def ds(self, faces: Iterable[tuple[str, str]]) -> Any:
         """Measure over boundary faces, lumped at the nodes (vertex rule)."""
@@ -430,17 +421,13 @@ class Domain:
             regions: that the facets bound.
             ends: the boundaries.
         """
-        topology, tdim, none = self.mesh.topology, self.dim, np.empty(0, dtype=np.int32)
-        facets = np.setdiff1d(
-            dmesh.exterior_facet_indices(topology),
-            np.concatenate([none, *(self.facet_tags.find(self.boundaries[b]) for b in ends)]),
-        )
-        facet_cells = topology.connectivity(tdim - 1, tdim)
-        cells = facet_cells.array[facet_cells.offsets[facets]]
-        cell_facets = topology.connectivity(tdim, tdim - 1).array.reshape(-1, tdim + 1)
-        local = np.argmax(cell_facets[cells] == facets[:, None], axis=1)
-        on = np.isin(self.cell_tag_array[cells], [self.regions[name] for name in regions])
-        data = [(1, np.stack([cells, local], axis=1)[on].astype(np.int32).ravel())]
+        left_out = [self.facet_tags.find(self.boundaries[name]) for name in ends]
+        found = self._outer(np.setdiff1d(
+            dmesh.exterior_facet_indices(self.mesh.topology),
+            np.concatenate([np.empty(0, dtype=np.int32), *left_out]),
+        ))
+        tags = [self.regions[name] for name in regions]
+        data = [(1, found[np.isin(self.cell_tag_array[found[:, 0]], tags)].ravel())]
         sides = ufl.Measure("ds", domain=self.mesh, subdomain_data=data)
         return sides(1, metadata=VERTEX_RULE)
 
@@ -508,9 +495,7 @@ class Domain:
 
     def cells_along(self, boundary: str) -> npt.NDArray[np.int32]:
         """Local cells with an owned facet on a boundary."""
-        data = dict(self._boundary_data[1])
-        numbers = [number for key, number in self.faces.items() if key[0] == boundary]
-        found = [data[number].reshape(-1, 2)[:, 0] for number in numbers]
+        found = [here[:, 0] for face, here in self._face_facets.items() if face[0] == boundary]
         return np.unique(np.concatenate([*found, np.empty(0, dtype=np.int32)]))
 
     def volume(self, regions: Iterable[str]) -> float:
@@ -570,9 +555,8 @@ class Domain:
         mark = dfem.Function(space_on(self.mesh, ("DG", 0)))
         for wall in walls:
             mark.x.array[self._wall_facets[wall][:, 0 if side == "+" else 2]] = 1.0
-        data = dict(self._boundary_data[1])
         for face in faces:
-            mark.x.array[data[self.faces[face]].reshape(-1, 2)[:, 0]] = 1.0
+            mark.x.array[self._face_facets[face][:, 0]] = 1.0
         mark.x.scatter_forward()  # the owner has seen all facets of its cells
         return self._submesh((), np.flatnonzero(mark.x.array > 0.5))
 
@@ -627,9 +611,8 @@ class Domain:
             Cell and its local facet, of shape (n, 2).
         """
         column = 2 if side == "-" else 0
-        on_faces = dict(self._boundary_data[1])
         pairs = [self._owned_on(wall)[:, column : column + 2] for wall in walls]
-        pairs += [on_faces[self.faces[f]].reshape(-1, 2) for f in faces]
+        pairs += [self._face_facets[face] for face in faces]
         return np.concatenate([*pairs, np.empty((0, 2), dtype=np.int32)])
 
     def corners(

@@ -106,7 +106,7 @@ def read(
     """The conditions of a case on its mesh.
 
     Raises:
-        CaseError: a boundary does not exist or touches nothing that could carry the condition, or
+        CaseError: a boundary touches nothing that could carry the condition, or
             no potential is pinned.
     """
     edges = Edges()
@@ -121,7 +121,6 @@ def read(
         return value.at(**domain.coordinates(), t=clock, T=case.temperature)
 
     for name, spec in case.boundaries.items():
-        domain.boundary_tag(name, "boundaries")
         wet, metallic = domain.faces_of(name, ionic), domain.faces_of(name, conductors)
         _require_touch(name, spec, wet, metallic)
         if spec.bath:
