@@ -118,8 +118,8 @@ FAULTS = (
     Fault(
         "nucleation barrier ignores the coverage",
         "fem.physics.walls.interface:Interface._barrier",
-        "return _side(e.eta_nuc, plus) * (1 - lagged)",
-        "return _side(e.eta_nuc, plus)",
+        "return on_side(e.eta_nuc, plus) * (1 - lagged)",
+        "return on_side(e.eta_nuc, plus)",
         f"{WALLS}/test_walls.py::test_partly_covered_wall",
     ),
     Fault(

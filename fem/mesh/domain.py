@@ -39,7 +39,7 @@ from fem.mesh import thickness
 from fem.mesh.partition import destinations, in_columns
 from fem.mesh.spaces import space_on
 
-__all__ = ["Domain", "Subdomain"]
+__all__ = ["Domain", "Subdomain", "on_side"]
 
 
 @dataclass(frozen=True)
@@ -457,6 +457,21 @@ class Domain:
             self._wall_weights[key] = radius("+") if key[0] else radius
         return self._wall_weights[key]
 
+    def lumped_on(
+        self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]]
+    ) -> list[tuple[str, Any, Any]]:
+        """Side of the electrolyte, `wall_weight` and measure: of walls, and of faces, if any."""
+        walls, faces = tuple(walls), tuple(faces)
+        found = [("-", self.wall_weight(walls), self.dS(walls))] if walls else []
+        return found + ([("", self.wall_weight(faces=faces), self.ds(faces))] if faces else [])
+
+    def integral_on(
+        self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]], density: Any
+    ) -> Any:
+        """Integral over walls and faces, lumped at the nodes, of what the electrolyte has there."""
+        return sum(on_side(density, side) * weight * measure
+                   for side, weight, measure in self.lumped_on(walls, faces))
+
     def node_weight(self, regions: Iterable[str]) -> Any:
         """`weight` for integrals over regions that are lumped at the nodes (collective).
 
@@ -655,6 +670,11 @@ class Domain:
     def node_coordinates(self, space: dfem.FunctionSpace) -> npt.NDArray[np.float64]:
         """Coordinates of the owned nodes of a P1 space, shape (n, 3)."""
         return space.tabulate_dof_coordinates()[: owned_size(space)]
+
+
+def on_side(expression: Any, side: str) -> Any:
+    """Restrict to a side of an interior facet; at the edge of the mesh there is only one."""
+    return expression(side) if side and not isinstance(expression, int | float) else expression
 
 
 def _gather_set(comm: MPI.Comm, values: npt.NDArray) -> set[int]:

@@ -85,9 +85,8 @@ class Counter:
 
     def rows(self, s: System) -> None:
         """Reaction current into the electrolyte."""
-        u, domain = s.unknowns["phi_l"], s.domain
-        weight = domain.wall_weight(faces=self.faces)
-        area = ufl.TestFunction(u.space) * weight * domain.ds(self.faces)
+        v = ufl.TestFunction(s.unknowns["phi_l"].space)
+        area = s.domain.integral_on((), self.faces, v)
         reaction = nodal(s, "counter", "phi_l", s.nodal(s.form(area)), self.law, {"phi_l": -1.0},
                          drives=False, sees=("phi_l", "c", "T"), film=self.resistance)
         s.reactions.append(reaction)
@@ -283,12 +282,7 @@ class Metal:
         v = ufl.TestFunction(space)
         points = space.tabulate_dof_coordinates()[:n]
         for film in self.films:
-            area: Any = 0
-            if film.walls:
-                area += v("-") * domain.wall_weight(film.walls) * domain.dS(film.walls)
-            if film.faces:
-                area += v * domain.wall_weight(faces=film.faces) * domain.ds(film.faces)
-            sizes = s.nodal(s.form(area))
+            sizes = s.nodal(s.form(domain.integral_on(film.walls, film.faces, v)))
             at = points[sizes > 0.0]
             barrier = None if film.barrier is None else film.barrier(at)
             wall = nodal(s, film.name, "xi", sizes, film.law(at), rows, film=film.resistance,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import ufl
 
@@ -46,14 +44,8 @@ def settle(model: SpaceCharge) -> int:
     rho = FARADAY * sum(ion.z * ions[ion.name] for ion in model.ions)
     model.poisson(s, rho)
     for e in model.electrodes:
-        for walls, faces in ((e.walls, ()), ((), e.faces)):
-            if walls or faces:
-                side = "-" if walls else ""
-                weight = s.domain.wall_weight(walls=walls, faces=faces)
-                measure = s.domain.dS(walls) if walls else s.domain.ds(faces)
-                both: Any = phi.value * phi.test
-                both = phi.value(side) * phi.test(side) if side else both
-                s.row("phi", model.omega * model.stern * both * weight * measure)
+        both = model.omega * model.stern * phi.value * phi.test
+        s.row("phi", s.domain.integral_on(e.walls, e.faces, both))
     s.remember()
     s.close()
     options = Options(kind=main.shared.get("solver", "auto"), max_newton=MAX_NEWTON)

@@ -372,14 +372,9 @@ class SpaceCharge:
 
     def charged_walls(self) -> Iterator[tuple[Any, str, Any]]:
         """(weighted density, C/m2, the electrolyte's side, measure) of charged walls."""
-        domain = self.s.domain
         for entry in self.surface:
-            if entry.walls:
-                density = entry.density * domain.wall_weight(walls=entry.walls)
-                yield density, "-", domain.dS(entry.walls)
-            if entry.faces:
-                density = entry.density * domain.wall_weight(faces=entry.faces)
-                yield density, "", domain.ds(entry.faces)
+            for side, weight, measure in self.s.domain.lumped_on(entry.walls, entry.faces):
+                yield entry.density * weight, side, measure
 
     @functools.cached_property
     def _porosity(self) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fem.mesh.domain import on_side
 from fem.setup.electrode import Electrode
 from fem.system.facets import WallReaction
 from fem.system.nodal import CELL, VOLTAGE
@@ -121,38 +122,23 @@ class SternLayers:
 
     def _places(self) -> Iterator[tuple[Any, Any, Any]]:
         """(weighted q_S, the side of the electrolyte, measure) of walls and faces."""
-        s, levels = self.system, self._levels()
-        for e in self.electrodes:
-            if e.walls:
-                q = self.capacity * (next(levels) - s["phi"]("-"))
-                yield s.domain.wall_weight(walls=e.walls) * q, "-", s.domain.dS(e.walls)
-            if e.faces:
-                q = self.capacity * (next(levels) - s["phi"])
-                yield s.domain.wall_weight(faces=e.faces) * q, "", s.domain.ds(e.faces)
-
-    def _levels(self) -> Iterator[Any]:
-        """phi_s of each of the places, V."""
         s = self.system
-        for on_wall in (on for e in self.electrodes for on in (True, False)
-                        if (e.walls if on else e.faces)):
-            plus, minus = ("+", "-") if on_wall else ("", "")
-            if self.electrons == "field":
-                yield _side(s["phi_s"], plus)
-            else:
-                yield _side(s.voltage, minus) if self.electrons == "driven" else 0.0
+        for e in self.electrodes:
+            for minus, weight, measure in s.domain.lumped_on(e.walls, e.faces):
+                level: Any = 0.0
+                if self.electrons == "field":
+                    level = on_side(s["phi_s"], "+" if minus else "")
+                elif self.electrons == "driven":
+                    level = on_side(s.voltage, minus)
+                yield weight * (self.capacity * (level - on_side(s["phi"], minus))), minus, measure
 
     def _charge(self, v: Any) -> Any:
         """Omega <q_S, v>, A."""
-        terms = [self.omega * q * _side(v, side) * m for q, side, m in self._places()]
+        terms = [self.omega * q * on_side(v, side) * m for q, side, m in self._places()]
         return sum(terms[1:], terms[0])
 
     def _current(self, v: Any) -> Any:
         """Current that charges the layers, <dq_S/dt, v>, A."""
         s = self.system
-        terms = [s.ddt(q) * _side(v, side) * m for q, side, m in self._places()]
+        terms = [s.ddt(q) * on_side(v, side) * m for q, side, m in self._places()]
         return sum(terms[1:], terms[0])
-
-
-def _side(expression: Any, side: str) -> Any:
-    """Restrict to a side of an interior facet; at the edge of the mesh there is only one."""
-    return expression(side) if side else expression

@@ -11,6 +11,7 @@ import numpy as np
 import ufl
 
 from fem.compat import MPI, dfem
+from fem.mesh.domain import on_side
 from fem.physics.sei.laws import Crack, Film, State
 from fem.setup.electrode import Electrode
 from fem.system.facets import WallReaction
@@ -124,7 +125,7 @@ class Films:
 
     def resistance(self, e: Electrode, plus: str, minus: str) -> Any:
         """R_film, ohm m2, UFL."""
-        L = _side(self.s[self.name], minus)
+        L = on_side(self.s[self.name], minus)
         return self._sum(e, plus, lambda film: film.resistance(L))
 
     def current(
@@ -140,7 +141,7 @@ class Films:
             eta: that less the drop through the film.
             metal: current density that makes metal, A/m2.
         """
-        L, T = _side(self.s[self.name], minus), _side(self.s["T"], minus)
+        L, T = on_side(self.s[self.name], minus), on_side(self.s["T"], minus)
         at = State(drive, eta, L, T)
         return self._sum(e, plus, lambda film: film.current(at, metal))
 
@@ -227,23 +228,15 @@ class Films:
         s, total = self.s, 0
         L = s[self.name]
         for e in electrodes:
-            for on_wall in (True, False):
-                for coat in self.coats:
-                    places = self._places(coat, e)[0 if on_wall else 1]
-                    if not places or coat not in (only, coat if only is None else only):
-                        continue
-                    minus = "-" if on_wall else ""
-                    drive, eta, metal = self.interface.conditions(s, e, on_wall)
-                    at = State(drive, eta, _side(L, minus), _side(s["T"], minus))
-                    rate = _side(s.ddt(L), minus) if self.grow else 0.0
-                    if on_wall:
-                        weight, measure = s.domain.wall_weight(walls=places), s.domain.dS(places)
-                    else:
-                        weight, measure = s.domain.wall_weight(faces=places), s.domain.ds(places)
+            for coat in (coat for coat in self.coats if only in (None, coat)):
+                for minus, weight, measure in s.domain.lumped_on(*self._places(coat, e)):
+                    drive, eta, metal = self.interface.conditions(s, e, bool(minus))
+                    at = State(drive, eta, on_side(L, minus), on_side(s["T"], minus))
+                    rate = on_side(s.ddt(L), minus) if self.grow else 0.0
                     density = term(self.written[coat.surfaces], at, metal, rate)
                     if ufl.as_ufl(density) == 0:
                         continue
-                    total = total + density * weight * _side(v, minus) * measure
+                    total = total + density * weight * on_side(v, minus) * measure
         return total
 
     # -- how much ------------------------------------------------------------------------------
@@ -267,13 +260,6 @@ class Films:
     def thickest(self) -> float:
         """Largest thickness, m (collective)."""
         return self.s.extrema(self.name)[1]
-
-
-def _side(expression: Any, side: str) -> Any:
-    """Restrict to a side of an interior facet; at the edge of the mesh there is only one."""
-    if not side or isinstance(expression, int | float):
-        return expression
-    return expression(side)
 
 
 def at_places(value: Any, places: Mapping[str, Any]) -> Any:

@@ -102,13 +102,7 @@ class Consumption(Observer):
 
     def _integral(self, flux: Any, v: Any) -> Any:
         """F <flux, v> over walls and faces, A."""
-        domain, total = self.s.domain, 0
-        flow = FARADAY * flux * v
-        if self.walls:
-            total += flow("-") * domain.wall_weight(walls=self.walls) * domain.dS(self.walls)
-        if self.faces:
-            total += flow * domain.wall_weight(faces=self.faces) * domain.ds(self.faces)
-        return total
+        return self.s.domain.integral_on(self.walls, self.faces, FARADAY * flux * v)
 
     def stuck(self) -> str | None:
         """A flux that asks for more than there is, where the ion has run out (collective)."""

@@ -89,14 +89,8 @@ class Sites(Observer):
 
     def _integral(self, law: Any, v: Any) -> Any:
         """F sites <law, v> over walls and faces, A."""
-        domain, total = self.s.domain, 0
         flow = FARADAY * self.amount * law * v
-        if self.walls:
-            weight = domain.wall_weight(walls=self.walls)
-            total += flow("-") * weight * domain.dS(self.walls)
-        if self.faces:
-            total += flow * domain.wall_weight(faces=self.faces) * domain.ds(self.faces)
-        return total
+        return self.s.domain.integral_on(self.walls, self.faces, flow)
 
     def rows(self, s: System) -> None:
         """Balance of the sites, and what they take out of the liquid."""

@@ -11,7 +11,7 @@ import numpy as np
 import ufl
 
 from fem.compat import MPI, dfem
-from fem.mesh.domain import Subdomain
+from fem.mesh.domain import Subdomain, on_side
 from fem.setup import kinetics
 from fem.setup.electrode import Electrode
 from fem.system.facets import WallReaction
@@ -130,7 +130,7 @@ class Interface:
 
     def resistance(self, e: Electrode, plus: str, minus: str) -> Any:
         """R_film, ohm m2, UFL; None without a film."""
-        own = None if e.film_resistance is None else _side(e.film_resistance, plus)
+        own = None if e.film_resistance is None else on_side(e.film_resistance, plus)
         for skin in (k for k in self.skins if k.lies_on(e)):
             more = skin.resistance(e, plus, minus)
             own = more if own is None else own + more
@@ -143,18 +143,18 @@ class Interface:
     @staticmethod
     def _shifts(s: System, e: Electrode, plus: str, minus: str) -> Any:
         """Sum of the labelled shifts (`System.shift`), V; none at the counter electrode."""
-        solid, liquid = (functools.partial(_side, side=side) for side in (plus, minus))
+        solid, liquid = (functools.partial(on_side, side=side) for side in (plus, minus))
         return sum((value(solid, liquid) for value in s.shifts.values() if e.counts), 0.0)
 
     @staticmethod
     def _drop(s: System, e: Electrode, plus: str, minus: str) -> Any:
         """phi_s - phi_l - U, V."""
-        phi_l = _side(s["phi_l"], minus)
+        phi_l = on_side(s["phi_l"], minus)
         if e.potential == "field":
-            return _side(s["phi_s"], plus) - phi_l
+            return on_side(s["phi_s"], plus) - phi_l
         if e.potential == "ground":
             return -phi_l - e.rest
-        return _side(s.voltage, minus) - phi_l
+        return on_side(s.voltage, minus) - phi_l
 
     def current_density(self, s: System, e: Electrode, on_wall: bool) -> tuple[Any, Any]:
         """i_n on walls (inside the mesh) or faces (at its edge), and the part that makes no metal.
@@ -176,12 +176,12 @@ class Interface:
     ) -> tuple[Any, Any, Any, Callable[[Any], Any], Callable[[Any], Any]]:
         """phi_s - phi_l, eta and i_n behind films, the laws of eta: what makes metal, the rest."""
         plus, minus = ("+", "-") if on_wall else ("", "")
-        T = _side(s["T"], minus)
-        c = _side(s.values.get("c_at_walls", s["c_lagged"]), minus)
+        T = on_side(s["T"], minus)
+        c = on_side(s.values.get("c_at_walls", s["c_lagged"]), minus)
         if "c_of_solids" in s.values:  # there c itself is 0
-            c = c + _side(s["c_of_solids"], minus)
+            c = c + on_side(s["c_of_solids"], minus)
         i0 = e.i0(c, T)
-        alpha_a, alpha_c = _side(e.alpha_a, plus), _side(e.alpha_c, plus)
+        alpha_a, alpha_c = on_side(e.alpha_a, plus), on_side(e.alpha_c, plus)
         bare = not e.covered and e.counts
         skins = [k for k in self.skins if k.lies_on(e)]
         drop = self._drop(s, e, plus, minus)
@@ -190,10 +190,10 @@ class Interface:
 
         def dense(eta: Any) -> Any:
             i_n = e.law(eta, i0, alpha_a, alpha_c, T)
-            return i_n if free is None else _side(free, minus) * i_n
+            return i_n if free is None else on_side(free, minus) * i_n
 
         if bare:
-            theta = kinetics.coverage(_side(s["q"], minus), _side(e.q_cov, plus))
+            theta = kinetics.coverage(on_side(s["q"], minus), on_side(e.q_cov, plus))
             slope = kinetics.linear_kinetics(1.0, i0, alpha_a, alpha_c, T)
             barrier = self._barrier(s, e, plus, minus)
 
@@ -212,41 +212,37 @@ class Interface:
         R = self.resistance(e, plus, minus)
         if R is None:
             return drop, drive, law(drive), metal, side
-        last = _side(s[_film(e, plus)], plus)
+        last = on_side(s[_film(e, plus)], plus)
         i_n = kinetics.through_film(law, drive, R, last)
         return drop, drive - R * i_n, i_n, metal, side
 
     @staticmethod
     def _barrier(s: System, e: Electrode, plus: str, minus: str) -> Any:
         """Overpotential that plating on the bare share of a foreign wall needs, V."""
-        lagged = kinetics.coverage(_side(s["q_lagged"], minus), _side(e.q_cov, plus))
-        return _side(e.eta_nuc, plus) * (1 - lagged)
+        lagged = kinetics.coverage(on_side(s["q_lagged"], minus), on_side(e.q_cov, plus))
+        return on_side(e.eta_nuc, plus) * (1 - lagged)
 
     def pieces(self, s: System, e: Electrode) -> list[tuple[Any, Any, Any, str, str]]:
         """(i_n, its side reaction, (weight, measure), solid's side, electrolyte's side)."""
-        domain, out = s.domain, []
-        if e.walls:
-            where = domain.wall_weight(walls=e.walls), domain.dS(e.walls)
-            out.append((*self.current_density(s, e, True), where, "+", "-"))
-        if e.faces:
-            where = domain.wall_weight(faces=e.faces), domain.ds(e.faces)
-            out.append((*self.current_density(s, e, False), where, "", ""))
-        return out
+        return [
+            (*self.current_density(s, e, bool(minus)), where, "+" if minus else "", minus)
+            for minus, *where in s.domain.lumped_on(e.walls, e.faces)
+        ]
 
     def fields(self, s: System, e: Electrode, on_wall: bool) -> dict[str, Any]:
         """Fields of an electrode at its walls (inside the mesh) or faces, by name."""
         plus, minus = ("+", "-") if on_wall else ("", "")
         out: dict[str, Any] = {}
         if e.potential != "field":
-            out["phi_s"] = _side(s.voltage, minus) if e.potential == "driven" else ufl.as_ufl(0.0)
+            out["phi_s"] = on_side(s.voltage, minus) if e.potential == "driven" else ufl.as_ufl(0.0)
         out["i_n"], _ = self.current_density(s, e, on_wall)
         out["eta"] = self.overpotential(s, e, plus, minus)
         R = self.resistance(e, plus, minus)
         if R is not None:
             out["eta"] = out["eta"] - out["i_n"] * R
         if e.counts:
-            q = out["q"] = _side(s["q"], minus)
-            share = kinetics.coverage(q, _side(e.q_cov, plus))
+            q = out["q"] = on_side(s["q"], minus)
+            share = kinetics.coverage(q, on_side(e.q_cov, plus))
             out["coverage"] = ufl.as_ufl(1.0) if e.covered else share
             out["film_thickness"] = q * self.thickness
         return out
@@ -303,8 +299,8 @@ class Interface:
         total: Any = 0
         for e in self.electrodes:
             for i_n, _, (weight, measure), _, minus in self.pieces(s, e):
-                heat = i_n * _side(s["T"], minus) * s["dU_dT"]
-                total = total + heat * weight * _side(v, minus) * measure
+                heat = i_n * on_side(s["T"], minus) * s["dU_dT"]
+                total = total + heat * weight * on_side(v, minus) * measure
         return total
 
     def _spends(self, s: System, e: Electrode) -> tuple[str, ...]:
@@ -339,7 +335,7 @@ class Interface:
                         held = -plating * self._barrier(s, e, plus, minus)
                     drop = self.overpotential(s, e, plus, minus)
                     power = held if part == "nucleation" else i_n * drop - power - held
-                total = total + power * weight * _side(v, minus) * measure
+                total = total + power * weight * on_side(v, minus) * measure
         return total
 
     def _integral(self, s: System, here: tuple[Electrode, ...], stores: bool, v: Any) -> Any:
@@ -349,15 +345,15 @@ class Interface:
             for i_n, side, (weight, measure), _, minus in self.pieces(s, e):
                 flow = i_n
                 if stores:
-                    flow = _side(s.ddt(s["q"]), minus) + i_n - side
+                    flow = on_side(s.ddt(s["q"]), minus) + i_n - side
                     flow = flow + self._dead(s, i_n - side, minus)
-                total = total + flow * weight * _side(v, minus) * measure
+                total = total + flow * weight * on_side(v, minus) * measure
         return total
 
     def _dead(self, s: System, metal: Any, minus: str) -> Any:
         """Metal on a wall that loses its contact, A/m2, by the name `losses` if one is there."""
         losses = s.values.get("losses")
-        return losses.dead(metal, _side(s["q"], minus)) if losses else ufl.as_ufl(0.0)
+        return losses.dead(metal, on_side(s["q"], minus)) if losses else ufl.as_ufl(0.0)
 
     def _opposite(self, s: System) -> Subdomain:
         """The cells along the counter electrode."""
@@ -380,7 +376,7 @@ class Interface:
                 if R is None:
                     continue
                 film = s.memories[_film(e, plus)]
-                v = weight * _side(ufl.TestFunction(film.function_space), plus)
+                v = weight * on_side(ufl.TestFunction(film.function_space), plus)
                 areas = s.nodal(s.form(v * measure))
                 areas = np.where(areas > 0.0, areas, np.inf)
                 resistance = s.form(R * v * measure)
@@ -413,10 +409,3 @@ class Interface:
 def _film(e: Electrode, plus: str) -> str:
     """Name of the film current of an electrode's walls or faces."""
     return f"film.{e.name}.{'walls' if plus else 'faces'}"
-
-
-def _side(expression: Any, side: str) -> Any:
-    """Restrict to a side of an interior facet; at the edge of the mesh there is only one."""
-    if not side or isinstance(expression, (int, float)):
-        return expression
-    return expression(side)

@@ -13,9 +13,10 @@ import ufl
 from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem, owned_size
 from fem.materials import Metal
+from fem.mesh.domain import on_side
 from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
 from fem.mesh.spaces import space_on
-from fem.physics.walls.interface import Interface, _side
+from fem.physics.walls.interface import Interface
 from fem.physics.walls.shown import Shown
 from fem.system.part import Observer
 from fem.system.system import System
@@ -111,18 +112,18 @@ class WallLedger(Observer):
 
         for e in self.interface.plating:
             for i_n, _, (weight, measure), solid, liquid in self.interface.pieces(s, e):
-                test = _side(v, liquid)
+                test = on_side(v, liquid)
                 add("nodal", i_n * weight * test * measure)
                 add("area", weight * test * measure)
                 if self.barrier > 0.0 and self._on_walls:
                     exact = measure(metadata={"quadrature_degree": 2})
-                    add("barrier", _side(e.eta_nuc, solid) * weight * test * measure)
-                    add("around", weight * _side(s["q"], liquid) * test * exact)
+                    add("barrier", on_side(e.eta_nuc, solid) * weight * test * measure)
+                    add("around", weight * on_side(s["q"], liquid) * test * exact)
                 if e.potential == "driven":
                     add("foil_area", weight * measure)
                 else:
-                    add("regional", _side(self.mask, solid) * i_n * weight * measure)
-                    add("region_area", _side(self.mask, solid) * weight * measure)
+                    add("regional", on_side(self.mask, solid) * i_n * weight * measure)
+                    add("region_area", on_side(self.mask, solid) * weight * measure)
         self.forms = {name: s.form(form) for name, form in sums.items()}
         n = owned_size(self.space)
         self.area = s.nodal(self.forms["area"]) if "area" in self.forms else np.zeros(n)

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import ufl
 
 from fem.compat import dfem, la
-from fem.physics.walls.interface import Interface, _side
+from fem.mesh.domain import on_side
+from fem.physics.walls.interface import Interface
 from fem.setup.electrode import Electrode
 from fem.system.system import System
 
@@ -80,13 +81,9 @@ class Shown:
         """Compiled <value, v> over a surface, and <1, v> at all owned nodes."""
         s, v = self.s, ufl.TestFunction(self.space)
         terms, areas = [], []
-        for on_wall in (True, False):
-            if not (e.walls if on_wall else e.faces):
-                continue
-            given = {"walls": e.walls} if on_wall else {"faces": e.faces}
-            measure = s.domain.dS(e.walls) if on_wall else s.domain.ds(e.faces)
-            weight = s.domain.wall_weight(**given) * _side(v, "-" if on_wall else "")
-            terms.append(value(on_wall) * weight * measure)
+        for side, weight, measure in s.domain.lumped_on(e.walls, e.faces):
+            weight = weight * on_side(v, side)
+            terms.append(value(bool(side)) * weight * measure)
             areas.append(weight * measure)
         area = s.nodal(s.form(sum(areas[1:], areas[0])))
         return s.form(sum(terms[1:], terms[0])), np.where(area > 0.0, area, np.inf)
@@ -95,7 +92,7 @@ class Shown:
         """A number of a surface, at its nodes; of a field the mean of the facets around."""
         if isinstance(value, int | float):
             return np.full(len(on), float(value))
-        form, area = self._integrated(e, lambda on_wall: _side(value, "+" if on_wall else ""))
+        form, area = self._integrated(e, lambda on_wall: on_side(value, "+" if on_wall else ""))
         return self._everywhere(self.s.nodal(form) / area)[on]
 
     def _everywhere(self, owned: Array) -> Array:
