@@ -53,7 +53,7 @@ VOLTAGE_PARTS = {
 }
 
 
-def _no_problems(_sections: Mapping[str, Any]) -> Iterator[str]:
+def _nothing(_sections: Mapping[str, Any]) -> Iterator[Any]:
     return iter(())
 
 
@@ -275,18 +275,6 @@ class Place(NamedTuple):
     kind: Literal["region", "surface", "boundary", "either"]
 
 
-def _no_places(_sections: Mapping[str, Any]) -> Iterator[Place]:
-    return iter(())
-
-
-def _no_notes(_sections: Mapping[str, Any]) -> Iterator[str]:
-    return iter(())
-
-
-def _no_more(_sections: Mapping[str, Any]) -> Iterator[Field]:
-    return iter(())
-
-
 @dataclass(frozen=True)
 class Physics:
     """One physics, as it declares itself; never subclassed.
@@ -347,18 +335,18 @@ class Physics:
     after: tuple[str, ...] = ()
     studies: frozenset[str] = TIMED | {"steady"}
     study: Study | None = None
-    check: Callable[[Mapping[str, Any]], Iterator[str]] = _no_problems
-    places: Callable[[Mapping[str, Any]], Iterator[Place]] = _no_places
+    check: Callable[[Mapping[str, Any]], Iterator[str]] = _nothing
+    places: Callable[[Mapping[str, Any]], Iterator[Place]] = _nothing
     free: frozenset[str] = frozenset()
-    foiled: Callable[[Mapping[str, Any]], Iterator[str]] = _no_notes
+    foiled: Callable[[Mapping[str, Any]], Iterator[str]] = _nothing
     library: str = ""
     fields: tuple[Field, ...] = ()
     columns: tuple[Column, ...] = ()
     figures: tuple[Figure, ...] = ()
     events: tuple[EventKind, ...] = ()
     wanted: Callable[[Mapping[str, Any]], Any] | None = None
-    notes: Callable[[Mapping[str, Any]], Iterator[str]] = _no_notes
-    more: Callable[[Mapping[str, Any]], Iterator[Field]] = _no_more
+    notes: Callable[[Mapping[str, Any]], Iterator[str]] = _nothing
+    more: Callable[[Mapping[str, Any]], Iterator[Field]] = _nothing
     metrics: tuple[Metric, ...] = ()
     estimates: tuple[Estimate, ...] = ()
     ingredients: str = ""
