@@ -305,15 +305,13 @@ _KINDS: dict[str, type[Material]] = {
 
 
 def parse_material(
-    data: Mapping[str, Any], where: str = "materials", folder: Path | None = None,
-    *, name: str | None = None,
+    data: Mapping[str, Any], where: str = "materials", *, name: str | None = None
 ) -> Material:
     """Check one material: an entry of the library or a case's ``[materials.X]``.
 
     Args:
         data: its table, with the key ``kind``: metal, solid, electrolyte, separator or pair.
         where: place for messages; its last part is the material's name.
-        folder: what the names of csv tables refer to; default the working directory.
         name: of the material, if it is not the last part of `where`.
 
     Returns:
@@ -328,7 +326,7 @@ def parse_material(
         raise CaseError(
             f"{where}.name: {data['name']!r}: a material is named by its table; leave name out"
         )
-    return _parse({**data}, where, name or where.rsplit(".", 1)[-1], folder)
+    return _parse({**data}, where, name or where.rsplit(".", 1)[-1], None)
 
 
 def _parse(body: dict[str, Any], where: str, name: str, folder: Path | None) -> Material:
@@ -530,15 +528,13 @@ def separator(name: str) -> Separator:
 
 
 def material(
-    name: str, own: Mapping[str, Mapping[str, Any]] | None = None, folder: Path | None = None,
-    *, cation: str = "",
+    name: str, own: Mapping[str, Mapping[str, Any]] | None = None, *, cation: str = ""
 ) -> Solid | Electrolyte | Separator:
     """Material of a region: the case's own, or a solid, electrolyte or separator of the library.
 
     Args:
         name: as in ``[regions.X] material``.
         own: the case's ``[materials]`` tables; they win over the library.
-        folder: of the case file, for its csv tables.
         cation: metal whose salt a user-defined electrolyte is that does not say so: the case's.
 
     Raises:
@@ -549,7 +545,7 @@ def material(
         table = own[name]
         if cation and table.get("kind") == "electrolyte":
             table = {"cation": cation, **table}
-        found = parse_material(table, f"materials.{name}", folder)
+        found = parse_material(table, f"materials.{name}")
         if not isinstance(found, Solid | Electrolyte | Separator):
             raise CaseError(
                 f"materials.{name}.kind: {found.kind!r} cannot fill a region; make it a solid, "

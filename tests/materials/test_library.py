@@ -180,7 +180,8 @@ def test_own_materials():
         material("m", {"m": {"kind": "pair", "metal": "Li", "surface": "Cu"}})
 
 
-def test_own_electrolyte_with_tables_and_expressions(tmp_path):
+def test_own_electrolyte_with_tables_and_expressions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "kappa.csv").write_text("c [mol/L],kappa [mS/cm]\n0.5,8\n1,10\n1.5,9\n")
     found = parse_material(
         {
@@ -191,7 +192,6 @@ def test_own_electrolyte_with_tables_and_expressions(tmp_path):
             "t_plus": {"law": "nyman2008", "source": "Nyman 2008", "status": "checked"},
         },
         "materials.mine",
-        tmp_path,
     )
     assert isinstance(found, Electrolyte)
     assert found.kappa(750.0) == pytest.approx(0.9)

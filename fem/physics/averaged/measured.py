@@ -25,8 +25,7 @@ __all__ = ["tables"]
 
 
 def tables(
-    report: Mapping[str, Any], region: str, thickness: float, *, sigma: float | None = None,
-    dimension: int = 2,
+    report: Mapping[str, Any], region: str, thickness: float, *, sigma: float | None = None
 ) -> dict[str, Any]:
     """Entries `[regions.X]` and `[averaged.regions.X]` of a case.
 
@@ -35,7 +34,6 @@ def tables(
         region: name of the averaged host, X.
         thickness: of the host, m.
         sigma: conductivity of the solids, S/m; without it the entry is left to the user.
-        dimension: of the mesh on which the host is averaged.
 
     Raises:
         CaseError: the mesh has no host, or pores that lead through it.
@@ -60,7 +58,7 @@ def tables(
     averaged: dict[str, Any] = {"surface": {
         "law": "constant", "area": _by_depth(np.sum(walls, axis=0), area, thickness, " 1/m"),
     }}
-    tensor = _within(report["tortuosity_tensor"], dimension)
+    tensor = _in_strip(report["tortuosity_tensor"])
     if tensor is None:
         plain["tortuosity"] = report["tortuosity"]
     else:
@@ -80,11 +78,11 @@ def _by_depth(bins: Any, mean: float, thickness: float, unit: str = "") -> dict[
             "values": [f"{v:.6g}{unit}" if unit else float(f"{v:.6g}") for v in values]}
 
 
-def _within(tensor: list[list[float | None]] | None, dimension: int) -> list[list[float]] | None:
-    """A tensor on a mesh of as many dimensions; None where it has gaps, or more dimensions do."""
-    if tensor is None or len(tensor) < dimension or any(v is None for row in tensor for v in row):
+def _in_strip(tensor: list[list[float | None]] | None) -> list[list[float]] | None:
+    """A tensor across and along a strip in 2D; None where it has gaps."""
+    if tensor is None or any(v is None for row in tensor for v in row):
         return None
-    axes = [*range(dimension - 1), len(tensor) - 1]
+    axes = [0, len(tensor) - 1]
     conducts = np.linalg.inv(np.array(tensor, dtype=float))[np.ix_(axes, axes)]
     found: list[list[float]] = np.linalg.inv(conducts).round(9).tolist()
     return found
