@@ -20,6 +20,8 @@ __all__ = ["Scene", "serve"]
 
 #: Micrometres per metre.
 UM = 1e6
+#: Address to listen at: only this machine's own browsers, and tunnels to it.
+HOST = "127.0.0.1"
 #: Colour of blocks beside the one whose field is shown, and how much of them is seen through.
 BESIDE, OPACITY = "#b8b8b8", 0.35
 #: Directions across which a clip plane may lie.
@@ -156,13 +158,12 @@ class Scene:
                                       reset_camera=False)  # fmt: skip
 
 
-def serve(folder: Any, port: int = 8080, host: str = "127.0.0.1") -> None:
+def serve(folder: Any, port: int = 8080) -> None:
     """Show a result to browsers until Ctrl-C.
 
     Args:
         folder: of the result.
         port: of this machine; 0 takes a free one.
-        host: address to listen at; by default only this machine's own browsers and tunnels to it.
 
     Raises:
         CaseError: no fields, or the extra `view` is not installed.
@@ -230,7 +231,7 @@ def serve(folder: Any, port: int = 8080, host: str = "127.0.0.1") -> None:
         f"on another machine: ssh -L {port}:localhost:{port} THIS_MACHINE, then the same address",
         flush=True,
     )
-    server.start(port=port, host=host, open_browser=False, show_connection_info=False, timeout=0)
+    server.start(port=port, host=HOST, open_browser=False, show_connection_info=False, timeout=0)
 
 
 def _fit(scene: Scene, control: Any) -> None:

@@ -10,7 +10,7 @@ from fem.contract.physics import Field, Figure
 from fem.contract.registry import with_own
 from fem.results.result import Result
 
-__all__ = ["cut_off_of", "field_of", "fields_of", "figures_of", "phase_of"]
+__all__ = ["cut_off_of", "drawable", "field_of", "fields_of", "figures_of", "phase_of"]
 
 
 def fields_of(result: Result) -> dict[str, Field]:
@@ -24,6 +24,12 @@ def _read(name: str, entry: dict[str, Any]) -> Field:
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
     installed = with_own().fields.get(name)
     return Field(name, **given) if installed is None else replace(installed, **given)
+
+
+def drawable(result: Result) -> set[str]:
+    """Names of the fields that a result has, and of gradients that figures draw of them."""
+    known = {name for block in result.blocks for name in result.fields(block)}
+    return known | {f.name for f in fields_of(result).values() if f.gradient_of in known}
 
 
 def field_of(result: Result, name: str) -> Field:

@@ -33,7 +33,7 @@ from fem.base.parallel import refusal
 from fem.contract.physics import named
 from fem.contract.registry import with_own
 from fem.post import columns, growth, materials, occupancy
-from fem.post.fields import field_of, fields_of, figures_of
+from fem.post.fields import drawable, field_of, fields_of, figures_of
 from fem.post.layout import panels
 from fem.post.render import Later, pictures, together
 from fem.post.streams import at_nodes, flow_of, has_direction, slope, streams
@@ -165,7 +165,7 @@ def local_current(result: Result, t: float | None, maps: tuple[str, ...]) -> Any
 
 def first(result: Result, t: float | None, maps: tuple[str, ...]) -> Any:
     """The first of these fields that is there."""
-    return _panels(result, t, tuple(name for name in maps if name in _fields(result))[:1])
+    return _panels(result, t, tuple(name for name in maps if name in drawable(result))[:1])
 
 
 def _direction(current: str, result: Result, t: float | None) -> str:
@@ -174,11 +174,6 @@ def _direction(current: str, result: Result, t: float | None) -> str:
         return "plating blue, dissolving red"
     total = float(values.sum())
     return "plating" if total < 0 else "dissolving" if total > 0 else "no current"
-
-
-def _fields(result: Result) -> set[str]:
-    known = {name for block in result.blocks for name in result.fields(block)}
-    return known | {f.name for f in fields_of(result).values() if f.gradient_of in known}
 
 
 def _mesh(result: Result, name: str, t: float | None, block: str) -> tuple[Any, Any]:
@@ -247,7 +242,7 @@ def _panels(
 ) -> Any:
     """One panel for each field that is there, side by side; None if there is none."""
     low, high = result.extent(t) * UM
-    solid, known = high[2] > low[2], _fields(result)
+    solid, known = high[2] > low[2], drawable(result)
     names = tuple(  # gradients are drawn in 2D only
         n for n in names if n in known and not (solid and field_of(result, n).gradient_of)
     )

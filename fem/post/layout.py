@@ -90,10 +90,10 @@ def broken(label: str, inches: float) -> str:
     return label
 
 
-def shown_ratio(wide: float, tall: float, slender: float = MAX_TRUE_ASPECT) -> tuple[float, bool]:
+def shown_ratio(wide: float, tall: float) -> tuple[float, bool]:
     """Height over width of the picture of a cell, and whether that is to scale."""
     true = tall / wide if wide > 0.0 and tall > 0.0 else 1.0
-    if 1.0 / slender <= true <= slender:
+    if 1.0 / MAX_TRUE_ASPECT <= true <= MAX_TRUE_ASPECT:
         return true, True
     return (STRETCHED_ASPECT if true > 1.0 else 1.0 / STRETCHED_ASPECT), False
 
@@ -139,7 +139,6 @@ def panels(
     bars: int = 0,
     titles: bool = False,
     bare: bool = False,
-    slender: float = MAX_TRUE_ASPECT,
 ) -> Panels:
     """A figure with room for so many pictures of a cell.
 
@@ -150,12 +149,11 @@ def panels(
         bars: colour bars: `count` of them, or 1 for all of the panels, or none.
         titles: panels have a title.
         bare: panels have no axes.
-        slender: longer over shorter side up to which a cell is drawn to scale.
     """
     from matplotlib.figure import Figure
 
     true = tall / wide if wide > 0.0 and tall > 0.0 else 1.0
-    ratio, to_scale = shown_ratio(wide, tall, slender)
+    ratio, to_scale = shown_ratio(wide, tall)
     flat, shared = ratio < FLAT_RATIO, bars == 1 < count
     beside, below = (0.0, BELOW) if flat else (BESIDE, 0.0)
     left, under = (GAP, GAP) if bare else (LEFT, UNDER)

@@ -17,7 +17,7 @@ from fem.post.diagrams import changes, series_axis
 from fem.post.fields import field_of
 from fem.post.figures import field_panel, shown_block, values_in, values_of
 from fem.post.layout import shown_ratio, tick_along_x
-from fem.post.style import INK, LINES, LOOK, caption, scaled, show_time, time_label
+from fem.post.style import INK, LINES, LOOK, caption, scaled, shortened, show_time, time_label
 from fem.results.measured import Measured
 from fem.results.result import Result
 
@@ -58,7 +58,7 @@ def overlay(
     import matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
-    names, written = [_short(name) for name in names], []
+    names, written = [shortened(name, MOST_LETTERS) for name in names], []
     with matplotlib.rc_context(LOOK):
         figures = {"curves": curves(results, names, measured, against)}
         shown = {n for p in with_own().physics for f in p.figures for n in f.maps}
@@ -75,12 +75,6 @@ def overlay(
                 written.append(folder / f"{name}.{kind}")
                 figure.savefig(written[-1], bbox_inches="tight", pad_inches=0.08)
     return written
-
-
-def _short(name: str) -> str:
-    """Name that fits beside others: the middle of a long one is left out."""
-    half = (MOST_LETTERS - 1) // 2
-    return name if len(name) <= MOST_LETTERS else f"{name[:half]}…{name[-half:]}"
 
 
 def _abscissa(table: Mapping[str, Array], against: str) -> Array | None:

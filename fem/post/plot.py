@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fem.base.errors import CaseError, nearest
-from fem.post.fields import field_of, fields_of
-from fem.post.figures import field_panel, shown_block, values_in
+from fem.post.fields import drawable, field_of
+from fem.post.figures import caption_text, field_panel, shown_block, values_in
 from fem.post.layout import panels
 from fem.post.materials import legend, name_layers
 from fem.post.spread import frame, measures
@@ -59,7 +59,7 @@ def plot(
     """
     import matplotlib
 
-    fields = _fields(result)
+    fields = drawable(result)
     if lines:
         flow(result, t, lines)  # names a vector that is not there
     with matplotlib.rc_context(LOOK):
@@ -94,12 +94,6 @@ def _for_notebooks(figure: Any) -> Any:
 
     figure.savefig, figure._repr_png_ = save, png
     return figure
-
-
-def _fields(result: Result) -> set[str]:
-    """Names of all fields, gradients that figures draw included."""
-    fields = {f for block in result.blocks for f in result.fields(block)}
-    return fields | {f.name for f in fields_of(result).values() if f.gradient_of in fields}
 
 
 def _curve(result: Result, name: str) -> Any:
@@ -204,9 +198,8 @@ def _map(
     name_layers(ax, result)
     legend(made.figure, made.axes)
     made.colour_bar(drawn, scale.label)
-    title = str(result.summary.get("title") or result.folder.resolve().name)
-    when = f"t = {show_time(result.time(t, shown_block(result, name)))}"
-    caption(made.figure, " · ".join([title, when, *said]))
+    when = result.time(t, shown_block(result, name))
+    caption(made.figure, caption_text(result, when, *said))
     return made.figure
 
 
@@ -361,7 +354,7 @@ def movie(
     import matplotlib
     from matplotlib.animation import FFMpegWriter, PillowWriter
 
-    if name not in (known := _fields(result)):
+    if name not in (known := drawable(result)):
         raise CaseError(f"{result.folder}: no field {name!r}; {nearest(name, known)}")
     times = result.times
     if len(times) < 2:

@@ -170,10 +170,10 @@ def caption(figure: Any, text: str) -> None:
     figure.text(0.01, -0.005, text, ha="left", va="top", fontsize=7.5, color=FAINT, wrap=True)
 
 
-def stretches(size: Any, slender: float = 6.0) -> Any:
+def stretches(size: Any) -> Any:
     """Factors of the sides of a box (3D) that make none less than a sixth of the longest."""
     size = np.asarray(size, dtype=float)
-    return np.maximum(1.0, size.max() / slender / np.maximum(size, 1e-300))
+    return np.maximum(1.0, size.max() / 6.0 / np.maximum(size, 1e-300))
 
 
 def round_length(size: float) -> float:

@@ -29,7 +29,7 @@ DRAWN_HELD = ("metrics.bottom_up", "current_density", "charge", "metrics.max_mea
 
 
 def draw_sweep(
-    folder: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str] = (), kind: str = "png"
+    folder: Path, rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()
 ) -> list[Path]:
     """Draw numbers of a sweep over its first one or two axes with several values.
 
@@ -40,7 +40,6 @@ def draw_sweep(
         rows: as `fem.run.sweep.gather` gives them.
         names: of the numbers; by default B, what answers (voltage; where that is held, current
             density and charge) and the evenness of the current.
-        kind: of the files.
 
     Raises:
         CaseError: no such number.
@@ -64,7 +63,7 @@ def draw_sweep(
                 _map if len(varied) > 1 else _line)(rows, varied, axes, name)
             caption(figure, f"{folder.name}: {len(rows)} points, "
                     f"{sum(row['status'] != 'done' for row in rows)} failed")
-            written.append(folder / f"{name.rpartition('.')[2]}.{kind}")
+            written.append(folder / f"{name.rpartition('.')[2]}.png")
             figure.savefig(written[-1], bbox_inches="tight", pad_inches=0.08)
     return written
 

@@ -302,11 +302,9 @@ class Sample:
         low: bottom of the layer, m.
         high: top of the layer, m.
         finest: smallest radius, m; about six points lie along it.
-        filled: whether the layer is solid where no part is.
     """
 
-    def __init__(self, box: Floats, low: float, high: float, finest: float,
-                 filled: bool = False) -> None:
+    def __init__(self, box: Floats, low: float, high: float, finest: float) -> None:
         n = len(box)
         spans = [(0.0, float(v)) for v in box[:-1]] + [(low, high)]
         most = {2: 2000, 3: 160}[n]
@@ -314,7 +312,7 @@ class Sample:
                      for m in [int(min(most, max(40, round(6 * (b - a) / finest))))]]
         shape = [len(x) for x in self.axes]
         self.priority = np.zeros(shape, dtype=np.int8)
-        self.solid = np.full(shape, filled)
+        self.solid = np.zeros(shape, dtype=bool)
 
     def add(self, part: Part) -> None:
         """Carve a part."""

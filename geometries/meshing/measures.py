@@ -211,16 +211,20 @@ def _bodies_at(mesh: TaggedMesh, body: Ints, boundary: str) -> Ints:
     return touched[touched >= 0]
 
 
+#: Most floating bodies that are listed.
+LISTED = 20
+
+
 def floating_solids(mesh: TaggedMesh) -> int:
     """Number of solid bodies that have no facet on the collector."""
     return int(floating_conductors(mesh)["count"])
 
 
-def floating_conductors(mesh: TaggedMesh, listed: int = 20) -> dict[str, Any]:
+def floating_conductors(mesh: TaggedMesh) -> dict[str, Any]:
     """Solid bodies without a facet on the collector.
 
     Returns:
-        count: their number; bodies: the largest `listed` ones, each with its regions, volume
+        count: their number; bodies: the largest `LISTED` ones, each with its regions, volume
         (m^2 or m^3) and centre (m).
     """
     solids = [n for n in mesh.regions if not is_pore(n)]
@@ -234,7 +238,7 @@ def floating_conductors(mesh: TaggedMesh, listed: int = 20) -> dict[str, Any]:
     loose = order[~grounded[order]]
     label = {tag: name for name, tag in mesh.regions.items()}
     bodies = []
-    for k in loose[:listed]:
+    for k in loose[:LISTED]:
         cells = np.flatnonzero(body == k)
         centre = np.average(mesh.points[mesh.cells[cells]].mean(axis=1), axis=0,
                             weights=volumes[cells])
