@@ -14,11 +14,10 @@ from fem.base import provenance
 from fem.base.errors import Interrupted, RunError
 from fem.base.folder import write_json, write_text
 from fem.base.parallel import on_root
-from fem.files.blocks import Block, region_field
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
 from fem.run.probes import Probes
-from fem.run.recorder import declared
+from fem.run.recorder import blocks_of, declared, what_was_solved, written
 from fem.run.signals import StopRequest
 from fem.solver.options import Control, Options, Outcome
 from fem.solver.stage import Stage
@@ -136,8 +135,8 @@ class Once:
         table.close()
         units = {name: f.unit for name, f in self.model.fields.items()}
         writer = FieldWriter(
-            self.comm, self.folder, self._blocks(), pvd=self.case.output.pvd, units=units,
-            regions=self.model.domain.regions,
+            self.comm, self.folder, blocks_of(self.model, written(self.model)[0]),
+            pvd=self.case.output.pvd, units=units, regions=self.model.domain.regions,
         )
         write_json(self.comm, self.folder / "fields" / "fields.json", declared(self.model))
         writer.write(0.0)
@@ -145,64 +144,26 @@ class Once:
         self.probes.write_lines(self.folder, 0.0)
         write_json(self.comm, self.folder / "summary.json", self._summary(numbers, done))
 
-    def _blocks(self) -> list[Block]:
-        """Unknowns and memories by the part that they live on, and regions without any."""
-        s, known = self.s, self.model.fields
-        blocks = []
-        for part in s.parts:
-            fields = {n: u.value for n, u in s.unknowns.items() if u.part is part}
-            fields |= {n: f for n, f in s.memories.items()
-                       if n in known and f.function_space.mesh is part.mesh}
-            fields |= {n: f for n, (f, on) in s.vectors.items() if on is part}
-            if fields:
-                named = [known[f].block for f in fields if f in known and known[f].block]
-                static = {"region": region_field(self.model.domain, part)}
-                blocks.append(Block(named[0] if named else min(fields), part.mesh, fields, static))
-        shown = {name for u in s.unknowns.values() for name in u.part.regions}
-        if rest := [name for name in self.model.domain.regions if name not in shown]:
-            part = self.model.domain.subdomain(rest)
-            static = {"region": region_field(self.model.domain, part)}
-            blocks.append(Block("insulator", part.mesh, {}, static))
-        return blocks
-
     def _summary(self, numbers: dict[str, float], done: Outcome) -> dict[str, Any]:
-        from fem.case.entries import used_materials
-        from fem.materials import status_counts
-
-        case, domain = self.case, self.model.domain
-        mesh_hash = str(domain.sidecar.get("hash", ""))
         out: dict[str, Any] = {
-            "title": case.title,
-            "study": case.study,
+            "title": self.case.title,
+            "study": self.case.study,
             **numbers,
             "closures": {c.name: numbers[c.name] for c in self.model.columns.values() if c.closure},
-            "unknowns": {n: int(u.space.dofmap.index_map.size_global)
-                         for n, u in self.s.unknowns.items()},
             "newton": done.newton,
             "krylov": done.linear,
-            "ranks": self.comm.size,
-            "mesh_hash": mesh_hash,
-            "physics_hash": case.physics_hash(mesh_hash),
-            "data_status": status_counts(*used_materials(case)),
+            **what_was_solved(self.model, self.probes),
         }
         warnings = []
         for observer in self.model.observers:
             out |= observer.summary()
             warnings += [text for _, text in observer.remarks(closely=True)]
-        if self.probes.units:
-            values = self.probes.values()
-            out["probes"] = {k.removeprefix("probe."): v for k, v in values.items()}
         for text in warnings:
             self.log(f"note: {text}")
         spent = time.perf_counter() - self.started
         return out | self.made | {
             "events": [], "warnings": warnings, "seconds": self.seconds, "wall_seconds": spent,
         }
-
-    @property
-    def iterations(self) -> int:
-        """Krylov iterations of all solves."""
-        return self.done.linear
 
     @contextlib.contextmanager
     def _timed(self, what: str) -> Any:

@@ -19,12 +19,13 @@ from fem.contract.physics import TIMED
 from fem.files.blocks import Block, PartBlock, region_field, wall_block
 from fem.files.fields import FieldWriter
 from fem.files.series import Series
+from fem.mesh.domain import Domain, Subdomain
 from fem.results import cycles
 from fem.run.probes import Probes
 from fem.solver.stepper import Step
 from fem.study.build import Model
 
-__all__ = ["Recorder", "Tally", "declared"]
+__all__ = ["Recorder", "Tally", "blocks_of", "declared", "what_was_solved", "written"]
 
 #: Columns of the run itself: before those of the physics, and behind them.
 FIRST_COLUMNS = {"t": "s", "dt": "s", "voltage": "V"}
@@ -76,6 +77,95 @@ def declared(model: Any) -> dict[str, Any]:
     }
 
 
+def blocks_of(model: Any, fields: Mapping[str, tuple[Any, Subdomain]]) -> list[Block]:
+    """Fields by the part that they live on (collective).
+
+    A block has the name that the first of its fields asks for, or that of a field. Pores that a mat
+    bridges out of the plane are no solid: they are a block of their own, `solid_bridge`. Regions
+    that conduct nothing are a block without fields, for pictures.
+
+    Args:
+        model: that was solved.
+        fields: by name, each with its part.
+    """
+    domain, known = model.domain, model.fields
+    parts: dict[int, tuple[Subdomain, dict[str, Any]]] = {}
+    for name, (function, part) in fields.items():
+        parts.setdefault(id(part), (part, {}))[1][name] = function
+    blocks: list[Block] = []
+    grows = any(f in known and known[f].fills for f in fields)
+    for part, here in parts.values():
+        kinds = [known[f] for f in here if f in known]
+        name = next((kind.block for kind in kinds if kind.block), min(here))
+        conducts = any(kind.medium == "conductor" for kind in kinds)
+        bridges = [n for n in part.regions if conducts and not grows
+                   and model.case.region(n).bridge_sigma is not None]
+        if bridges:
+            rest = [n for n in part.regions if n not in bridges]
+            blocks += [_some_regions(domain, part, here, regions, block) for regions, block in
+                       ((rest, name), (bridges, f"{name}_bridge")) if regions]
+            continue
+        filled = any(kind.fills for kind in kinds)
+        static = {} if filled else {"region": region_field(domain, part)}
+        blocks.append(Block(name, part.mesh, here, static))
+    shown = {name for u in model.system.unknowns.values() for name in u.part.regions}
+    if rest := [name for name in domain.regions if name not in shown]:
+        part = domain.subdomain(rest)
+        blocks.append(Block("insulator", part.mesh, {}, {"region": region_field(domain, part)}))
+    return blocks
+
+
+def _some_regions(
+    domain: Domain, part: Subdomain, fields: Mapping[str, Any], regions: Sequence[str], name: str
+) -> PartBlock:
+    """Some regions of a part as a block (collective)."""
+    shown = domain.subdomain(regions)
+    block = PartBlock(name, shown.mesh, {}, {"region": region_field(domain, shown)},
+                      domain=domain, part=part, shown=shown)
+    for field_name, function in fields.items():
+        block.copy(field_name, function)
+    return block
+
+
+def written(model: Any) -> tuple[dict[str, tuple[Any, Subdomain]], list[tuple[Any, Any, Any]]]:
+    """Unknowns, and memories that are declared as fields, each with the part it lives on.
+
+    Returns:
+        They, and of those that are stored less an offset what is written, what is stored, and it.
+    """
+    s, shifted = model.system, []
+    found: dict[str, tuple[Any, Subdomain]] = {}
+    for name, u in s.unknowns.items():
+        function = u.value
+        if u.offset is not None:
+            function = dfem.Function(u.space, name=name)
+            shifted.append((function, u.value, u.offset))
+        found[name] = function, u.part
+    for name, memory in s.memories.items():
+        if name in model.fields:
+            mesh = memory.function_space.mesh
+            found[name] = memory, next(p for p in s.parts if p.mesh is mesh)
+    return found | s.vectors, shifted
+
+
+def what_was_solved(model: Any, probes: Probes) -> dict[str, Any]:
+    """Entries of the summary on the problem and its data, and what probes read (collective)."""
+    from fem.materials import status_counts
+
+    mesh_hash = str(model.domain.sidecar.get("hash", ""))
+    out: dict[str, Any] = {
+        "unknowns": {n: int(u.space.dofmap.index_map.size_global)
+                     for n, u in model.system.unknowns.items()},
+        "ranks": model.domain.comm.size,
+        "mesh_hash": mesh_hash,
+        "physics_hash": model.case.physics_hash(mesh_hash),
+        "data_status": status_counts(*used_materials(model.case)),
+    }
+    if probes.units:
+        out["probes"] = {k.removeprefix("probe."): v for k, v in probes.values().items()}
+    return out
+
+
 class Recorder:
     """Writers of one run.
 
@@ -104,77 +194,19 @@ class Recorder:
         self.table = Series(self.comm, folder / "series.csv", self._columns(), resume=series > 1)
 
     def _blocks(self) -> list[Block]:
-        """Fields by the part that they live on, and those of walls.
-
-        A block has the name that the first of its fields asks for, or that of a field. Pores that a
-        mat bridges out of the plane are no solid: they are a block of their own, `solid_bridge`.
-        Regions that conduct nothing are a block without fields, for pictures.
-        """
-        model, s, known = self.model, self.model.system, self.model.fields
-        parts: dict[int, tuple[Any, dict[str, Any]]] = {}
-        on_walls = {}
-        for name, (function, part) in self._written().items():
-            if part is s.layer:
-                on_walls[name] = function, part
-            else:
-                parts.setdefault(id(part), (part, {}))[1][name] = function
-        blocks: list[Block] = []
-        grows = any(f in known and known[f].fills for _, fs in parts.values() for f in fs)
-        for part, fields in parts.values():
-            named = [known[f].block for f in fields if f in known and known[f].block]
-            name = named[0] if named else min(fields)
-            filled = any(known[f].fills for f in fields if f in known)
-            conducts = any(known[f].medium == "conductor" for f in fields if f in known)
-            bridges = [n for n in part.regions if conducts and not grows
-                       and model.case.region(n).bridge_sigma is not None]
-            if bridges:
-                rest = [n for n in part.regions if n not in bridges]
-                blocks += [self._shown(part, fields, regions, block) for regions, block in
-                           ((rest, name), (bridges, f"{name}_bridge")) if regions]
-                continue
-            static = {} if filled else {"region": region_field(model.domain, part)}
-            blocks.append(Block(name, part.mesh, fields, static))
-        shown = {name for u in s.unknowns.values() for name in u.part.regions}
-        if rest := [name for name in model.domain.regions if name not in shown]:
-            part = model.domain.subdomain(rest)
-            static = {"region": region_field(model.domain, part)}
-            blocks.append(Block("insulator", part.mesh, {}, static))
-        if s.layer is None:
+        """Blocks of all parts, and that of the walls."""
+        model, layer = self.model, self.model.system.layer
+        found, self.shifted = written(model)
+        blocks = blocks_of(model, {n: on for n, on in found.items() if on[1] is not layer})
+        if layer is None:
             return blocks
         walls = [w for e in model.setup.surfaces.plating for w in e.walls]
         faces = [f for e in model.setup.surfaces.plating for f in e.faces]
-        block = wall_block(model.domain, walls, faces, s.layer)
-        for name, (function, part) in on_walls.items():
-            block.carry(name, function, part)
+        block = wall_block(model.domain, walls, faces, layer)
+        for name, (function, part) in found.items():
+            if part is layer:
+                block.carry(name, function, part)
         return [*blocks, block]
-
-    def _shown(
-        self, part: Any, fields: Mapping[str, Any], regions: Sequence[str], name: str
-    ) -> PartBlock:
-        """Some regions of a part as a block (collective)."""
-        domain = self.model.domain
-        shown = domain.subdomain(regions)
-        block = PartBlock(name, shown.mesh, {}, {"region": region_field(domain, shown)},
-                          domain=domain, part=part, shown=shown)
-        for field_name, function in fields.items():
-            block.copy(field_name, function)
-        return block
-
-    def _written(self) -> dict[str, tuple[Any, Any]]:
-        """Unknowns, and memories that are declared as fields, each with the part it lives on."""
-        s = self.model.system
-        found = {}
-        self.shifted: list[tuple[Any, Any, Any]] = []  # what is written, what is stored, its offset
-        for name, u in s.unknowns.items():
-            found[name] = u.value, u.part
-            if u.offset is not None:
-                found[name] = dfem.Function(u.space, name=name), u.part
-                self.shifted.append((found[name][0], u.value, u.offset))
-        for name, memory in s.memories.items():
-            if name in self.model.fields:
-                mesh = memory.function_space.mesh
-                found[name] = memory, next(p for p in s.parts if p.mesh is mesh)
-        return found | s.vectors
 
     def _columns(self) -> dict[str, str]:
         """Columns of `series.csv` with their units."""
@@ -198,8 +230,8 @@ class Recorder:
         s = self.model.system
         for observer in self.model.observers:
             observer.show()
-        for written, stored, offset in self.shifted:
-            written.x.array[:] = stored.x.array + offset()
+        for shown, stored, offset in self.shifted:
+            shown.x.array[:] = stored.x.array + offset()
         self.writer.write(s.t)
         if self.last != s.t:
             self.probes.write_lines(self.folder, s.t)
@@ -249,10 +281,7 @@ class Recorder:
 
     def summary(self, tally: Tally) -> dict[str, Any]:
         """The numbers that characterise the present state (collective)."""
-        from fem.materials import status_counts
-
         model, s = self.model, self.model.system
-        mesh_hash = model.domain.sidecar.get("hash", "")
         run: dict[str, Any] = {"title": model.case.title, "study": model.case.study}
         if model.case.study in TIMED:  # else steps lead to a state that has no time
             run["t"] = s.t
@@ -266,19 +295,12 @@ class Recorder:
                 raise RunError(f"summary: {', '.join(taken)} stand there already; a physics must "
                                "give them other names")
             own |= {name: value for name, value in found.items() if name != "events"}
-        out = run | own | {
+        return run | own | {
             "closures": tally.worst,
             "projected_area": model.area,
-            "unknowns": {n: int(u.space.dofmap.index_map.size_global)
-                         for n, u in s.unknowns.items()},
             **{k: v for k, v in asdict(tally).items() if k not in ("worst", "linear")},
             "krylov": tally.linear,
-            "ranks": self.comm.size,
-            "mesh_hash": mesh_hash,
-            "physics_hash": model.case.physics_hash(mesh_hash),
             "sigma_capped": model.capped,
-            "data_status": status_counts(*used_materials(model.case)),
+            **what_was_solved(model, self.probes),
+            "events": events,
         }
-        if self.probes.units:
-            out["probes"] = {k.removeprefix("probe."): v for k, v in self.probes.values().items()}
-        return out | {"events": events}

@@ -100,7 +100,7 @@ def main() -> None:
 def tell(domain: Any, run: Once, shares: Any, cpu_of: Any, total: float) -> None:
     """Print a line for each share."""
     size = domain.mesh.topology.index_map(domain.dim).size_global
-    print(f"{size} cells, {domain.comm.size} ranks, {run.iterations} Krylov iterations")
+    print(f"{size} cells, {domain.comm.size} ranks, {run.done.linear} Krylov iterations")
     for what, (wall, _) in shares.items():
         print(f"{what:10} {wall:6.1f} s wall {cpu_of[what]:6.1f} s CPU of the slowest rank")
     inside = ", ".join(f"{k} {v:.1f}" for k, v in run.seconds.items())
