@@ -360,6 +360,38 @@ def test_a_closed_pore_is_told(tmp_path: Path) -> None:
     assert void["place"] == pytest.approx([1.5e-6, 4e-6], abs=1e-7)
 
 
+@pytest.mark.parametrize("t_plus", [1.0, 0.4])
+def test_salt_of_pores_that_close_side_by_side(t_plus: float, tmp_path: Path) -> None:
+    """Two bottles close one after the other, are stripped, and what was opened fills up again.
+
+    Nodes in the metal between two voids and the electrolyte outside, all of whose cells reach from
+    one to another, exchange salt like any other. With t_plus = 1 c stays c0; with 0.4 the run finds
+    all its steps, and c stays about as near as in a flat cell of 8 um, 0.6 J l/(F D) = 5.0 mol/m3.
+    """
+    bottle = "max(1.2e-6 - sqrt((x-{a})^2 + (y-b)^2), min({w} - sqrt((x-{a})^2), y - b))"
+    mouths = {"left": "0.35e-6", "right": "0.3e-6"}
+    pores = ", ".join(bottle.format(a=a, w=w) for a, w in mouths.items())
+    shape = {"expression": f"y + min(h - y, -max({pores}))", "unit": "m",
+             "h": "4.4 um", "b": "2.2 um", "left": "1.35 um", "right": "4.05 um"}  # fmt: skip
+    steps = [{"step": kind, "current_density": "3 mA/cm^2", "duration": f"{t} s"}
+             for kind, t in (("plate", 250), ("strip", 150), ("plate", 200))]  # fmt: skip
+    case = cell({
+        "initial.metal_layer": shape, "growth.interface_width": "0.2 um", "protocol": steps,
+        "geometry.width": "5.4 um", "geometry.size": "0.18 um", "time.dt0": "2 s",
+        "geometry.layers": [{"name": "free", "thickness": "8 um", "region": "electrolyte"}],
+        "regions": {}, "collector": {"material": "Cu"}, "materials.even.t_plus": t_plus,
+    })  # fmt: skip
+    case.run(tmp_path / "r")
+    result = Result(tmp_path / "r")
+    series, voids = result.series, [e for e in result.summary["events"] if e["event"] == "void"]
+    apart = max(abs(series[name] / 1000.0 - 1.0).max() for name in ("c_min", "c_max"))
+    print("side by side", t_plus, apart, series["salt"].max(), len(series["t"]), len(voids))
+    assert series["t"][-1] == pytest.approx(600.0)
+    assert len(voids) == 2
+    assert series["salt"].max() <= 1e-8
+    assert apart <= (EVEN if t_plus == 1.0 else 1e-2)
+
+
 def test_thick_metal_goes_on_growing(tmp_path: Path) -> None:
     """xi rests at 1 + 4e-4 within thick metal; were 1 foreseen there, its salt would jump."""
     case = Case.from_dict({
