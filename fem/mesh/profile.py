@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PROFILE_BINS", "bins_of", "distribution", "named_thirds", "thirds"]
+__all__ = [
+    "PROFILE_BINS", "above", "bins_of", "by_bin", "distribution", "named_thirds", "thirds",
+]  # fmt: skip
+
+Array = npt.NDArray[np.float64]
 
 #: Bins of a profile.
 PROFILE_BINS = 24
+#: Share of the whole depth within which nodes lie in one plane.
+PLANE = 1e-9
 
 
 def bins_of(
@@ -22,8 +28,52 @@ def bins_of(
     Planes of nodes often lie on an edge; all of a plane, whatever its rounding, are of the deeper
     bin.
     """
-    found = np.searchsorted(edges, depth + 1e-9 * edges[-1], side="right") - 1
+    found = np.searchsorted(edges, depth + PLANE * edges[-1], side="right") - 1
     return np.clip(found, 0, len(edges) - 2)
+
+
+def by_bin(edges: Array, depth: Array, amounts: Array) -> Array:
+    """Amounts in every bin, shape (kinds, bins), the first or last one for what lies outside.
+
+    Args:
+        edges: of the bins, m.
+        depth: of the corners of cells, m, shape (cells, corners).
+        amounts: of the corners' hat functions, shape (kinds, cells, corners).
+    """
+    bins = len(edges) - 1
+    low, high = bins_of(depth.min(axis=1), edges), bins_of(depth.max(axis=1), edges)
+    one = low == high
+    out = np.zeros((len(amounts), bins))
+    out += [np.bincount(low[one], weights=x, minlength=bins) for x in amounts[:, one].sum(axis=2)]
+    for k in range(bins):
+        cut = (low <= k) & (k <= high) & ~one
+        here, before, on = depth[cut], (low[cut] < k)[:, None], (high[cut] > k)[:, None]
+        start = np.where(before, above(here, edges[k]), 0.0)
+        end = np.where(on, above(here, edges[k + 1]), 1.0)
+        out[:, k] += (amounts[:, cut] * (end - start)).sum(axis=(1, 2))
+    return out
+
+
+def above(depth: Array, edge: float) -> Array:
+    """Share of the integral of each corner's hat function over a cell that lies above a depth.
+
+    Depth is linear in a cell, so that its distribution is a B-spline whose knots are the corners,
+    with the corner of the hat function twice. This is the recursion of its integral, which is exact
+    in any dimension; outside of two knots both terms are the same.
+
+    Args:
+        depth: of the corners, m, shape (cells, corners).
+        edge: that depth, m.
+    """
+    knots = np.sort(np.concatenate([
+        np.repeat(depth[:, None], depth.shape[1], axis=1), depth[:, :, None],
+    ], axis=2), axis=2)  # fmt: skip
+    share = (knots <= edge).astype(float)
+    for order in range(1, knots.shape[2]):
+        low, wide = knots[:, :, :-order], knots[:, :, order:] - knots[:, :, :-order]
+        at = np.clip(np.divide(edge - low, wide, out=np.zeros_like(wide), where=wide > 0.0), 0, 1)
+        share = at * share[:, :, :-1] + (1.0 - at) * share[:, :, 1:]
+    return share[:, :, 0]
 
 
 def thirds(profile: Mapping[str, list[float]], key: str = "current") -> list[float]:

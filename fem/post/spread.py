@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from fem.contract.physics import TIMED, named
 from fem.contract.registry import with_own
+from fem.mesh.profile import by_bin
 from fem.results.result import Result
 
 __all__ = [
-    "Corners", "Frame", "Pores", "Spread", "above", "corners_of", "fill_by_depth", "frame",
+    "Corners", "Frame", "Pores", "Spread", "corners_of", "fill_by_depth", "frame",
     "gini_of", "measures", "rests", "spread",
 ]
 
@@ -321,28 +322,6 @@ def current_difference(result: Result, t: float | None) -> float | None:
     return float((i.max() - i.min()) / i.min()) if len(i) > 1 and i.min() > 0.0 else None
 
 
-def above(depth: Array, edge: float) -> Array:
-    """Share of the integral of each corner's hat function over a cell that lies above a depth.
-
-    Depth is linear in a cell, so that its distribution is a B-spline whose knots are the corners,
-    with the corner of the hat function twice. This is the recursion of its integral, which is exact
-    in any dimension; outside of two knots both terms are the same.
-
-    Args:
-        depth: of the corners, m, shape (cells, corners).
-        edge: that depth, m.
-    """
-    knots = np.sort(np.concatenate([
-        np.repeat(depth[:, None], depth.shape[1], axis=1), depth[:, :, None],
-    ], axis=2), axis=2)  # fmt: skip
-    share = (knots <= edge).astype(float)
-    for order in range(1, knots.shape[2]):
-        low, wide = knots[:, :, :-order], knots[:, :, order:] - knots[:, :, :-order]
-        at = np.clip(np.divide(edge - low, wide, out=np.zeros_like(wide), where=wide > 0.0), 0, 1)
-        share = at * share[:, :, :-1] + (1.0 - at) * share[:, :, 1:]
-    return share[:, :, 0]
-
-
 def fill_by_depth(
     result: Result, t: float | None, slices: int
 ) -> tuple[Array, Array] | None:
@@ -353,17 +332,12 @@ def fill_by_depth(
     found, here = spread(result, t), frame(result)
     if found is None or here is None or not any(p.room.sum() > 0.0 for p in found.pores):
         return None
-    edges = np.linspace(0.0, here.thickness, slices + 1)
-    sums = np.zeros((2, len(edges)))
-    for p in found.pores:
-        low, high = p.depth.min(axis=1), p.depth.max(axis=1)
-        for k, edge in enumerate(edges):
-            whole, cut = high <= edge, (low < edge) & (edge < high)
-            part = above(p.depth[cut], edge)
-            sums[:, k] += [w[whole].sum() + (w[cut] * part).sum() for w in (p.room, p.metal)]
-    room, metal = np.diff(sums)
+    # A bin more on either side holds what lies outside of the host.
+    edges = here.thickness * np.arange(-1, slices + 2) / slices
+    sums = [by_bin(edges, p.depth, np.stack([p.room, p.metal])) for p in found.pores]
+    room, metal = np.sum(sums, axis=0)[:, 1:-1]
     share = np.divide(metal, room, out=np.full(slices, np.nan), where=room > 0.0)
-    return 0.5 * (edges[1:] + edges[:-1]), share
+    return 0.5 * (edges[1:] + edges[:-1])[1:-1], share
 
 
 def fill(result: Result, t: float | None) -> dict[str, list[float]] | None:

@@ -30,5 +30,8 @@ class Store(Protocol):
     def by_region(self) -> Mapping[str, Mapping[str, float]]:
         """`current`, A, and reacting `area` of each region."""
 
-    def spread(self) -> tuple[Any, Any, Any, Any]:
-        """Points of this rank, (n, 3), with the current, A, the area and the metal at each."""
+    def spread(self) -> tuple[Any, Any]:
+        """Corners of this rank's cells, (cells, corners, 3), and what their hat functions hold.
+
+        That is current, A, area and metal, shape (3, cells, corners).
+        """

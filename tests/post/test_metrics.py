@@ -15,9 +15,10 @@ from fem.base.folder import write_json
 from fem.compat import MPI
 from fem.contract.registry import with_own
 from fem.files.fields import _BlockFile
+from fem.mesh.profile import above, by_bin
 from fem.physics.metal.figures import fill
 from fem.post.metrics import declared, metrics
-from fem.post.spread import above, gini_of, rests
+from fem.post.spread import gini_of, rests
 from fem.results.result import Result
 from tests.physics.averaged.columns import column, linear
 
@@ -273,6 +274,19 @@ def test_a_tetrahedron_is_cut_as_beta_distributions_say() -> None:
     tilted = np.random.default_rng(1).uniform(size=(50, 4))
     tilted[0] = [0.3, 0.3 + 1e-17, 0.3, 0.3]
     assert above(tilted, 0.4) + above(-tilted, -0.4) == pytest.approx(np.ones((50, 4)), abs=1e-12)
+
+
+def test_bins_of_a_depth_hold_what_lies_in_them() -> None:
+    """An even amount in 7 cells is even over 24 bins, a linear one linear; nodes lie in one bin."""
+    x = np.linspace(0.0, 1.0, 8)
+    cells, edges = np.column_stack([x[:-1], x[1:]]), np.linspace(0.0, 1.0, 25)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    found = by_bin(edges, cells, np.stack([np.ones_like(cells), cells]) / 14.0)
+    assert found[0] == pytest.approx(np.full(24, 1.0 / 24.0), abs=1e-14)
+    assert found[1] == pytest.approx(middle / 24.0, abs=1e-14)
+    nodes = by_bin(edges, np.array([[-1.0], [0.25], [0.25 - 1e-12], [2.0]]), np.ones((1, 4, 1)))
+    assert nodes[0, [0, 6, 23]].tolist() == [1.0, 2.0, 1.0]
+    assert nodes.sum() == 4.0
 
 
 def test_a_rest_has_no_distribution_of_current() -> None:

@@ -157,8 +157,6 @@ class Averaged:
             sizes = dfem.assemble_vector(s.form(u * weight * measure)).array
             size = sizes[corner.dofmap.list[own].ravel()]
             x = at_corner[corner.dofmap.list[own]]
-            inward = (domain.dim + 1) / (domain.dim + 2)
-            x = ((1.0 - inward) * x + inward * x.mean(axis=1, keepdims=True)).reshape(-1, 3)
             corners = corner.dofmap.list[cells].ravel()
             corner_nodes = space.dofmap.list[cells].ravel()
             where = domain.places(at_corner[corners])
@@ -416,12 +414,8 @@ class Averaged:
             out[place.host.name] = {"current": reaction.total(), "area": area}
         return out
 
-    def spread(self) -> tuple[Array, Array, Array, Array]:
-        """Corners of this rank's cells with their share of current, A, area, m2, and metal, C.
-
-        Each is moved to where products of two linear functions are summed up exactly:
-        (d + 1)/(d + 2) of the way to the middle of its cell.
-        """
+    def spread(self) -> tuple[Array, Array]:
+        """Corners of this rank's cells with their share of current, A, area, m2, and metal, C."""
         points, parts = [], []
         for place in self.places:
             density = [self._at_corners(place, values) for values in (
@@ -429,8 +423,8 @@ class Averaged:
             metal = self.charge_density * self.metal.x.array[place.corner_nodes[: len(place.size)]]
             points.append(place.points)
             parts.append(place.size * np.stack([*density, metal]))
-        current, area, metal = np.concatenate(parts, axis=1)
-        return np.concatenate(points), current, area, metal
+        x = np.concatenate(points)
+        return x, np.concatenate(parts, axis=1).reshape(3, *x.shape[:2])
 
     def _at_corners(self, place: Place, values: Array) -> Array:
         """Values of a host's nodes at the corners of its owned cells (collective)."""

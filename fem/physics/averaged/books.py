@@ -110,9 +110,12 @@ class Books(Observer):
     def index(self) -> float:
         """B = 2 <depth>/H - 1 of the reaction, -1 on top and 1 at the bottom (collective)."""
         domain = self.s.domain
-        points, current, _, _ = self.hosts.spread()
+        points, (current, _, _) = self.hosts.spread()
         top, bottom = domain.span
-        local = np.array([float(current @ domain.depth_of(points)), float(current.sum())])
+        depth = domain.depth_of(points.reshape(-1, 3)).reshape(current.shape)
+        # The mean depth of a corner's hat function over its cell.
+        mean = (depth + depth.sum(axis=1, keepdims=True)) / (domain.dim + 2)
+        local = np.array([float((current * mean).sum()), float(current.sum())])
         moment, total = self.comm.allreduce(local, op=MPI.SUM)
         return 2.0 * moment / (total * (top - bottom)) - 1.0 if total else 0.0
 
@@ -180,9 +183,8 @@ class Books(Observer):
                 )
             if not largest(place.kinetics.barrier) > 0.0 or not self.hosts.followed:
                 continue
-            along = domain.along(place.points).reshape(-1, domain.dim + 1)
-            inward = (domain.dim + 1) / (domain.dim + 2)
-            size = largest(np.ptp(along, axis=1)) / (1.0 - inward)
+            along = domain.along(place.points.reshape(-1, 3)).reshape(-1, domain.dim + 1)
+            size = largest(np.ptp(along, axis=1))
             length = -largest(-host.length(place.given_corners))
             if length < LEAST_CELLS * size * (1.0 - 1e-6):
                 yield f"length {name}", (

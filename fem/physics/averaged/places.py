@@ -32,7 +32,7 @@ class Place:
         nodes: owned ones of that field in the host. volume: lumped, of the host's cells, m3.
         corners: DG1 degrees of freedom of its cells; corner_nodes: P1 nodes there.
         cells: of the part.
-        size: volume of the corners of owned cells, which stand first, m3; points: where it is.
+        size: volume of the corners of owned cells, which stand first, m3; points: of each cell.
         given, given_corners: see `Host.given`.
         tau, skeleton: tortuosity of the empty host and sigma at corners.
         reaction, kinetics: of its surface.

@@ -14,7 +14,7 @@ from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem, owned_size
 from fem.materials import Metal
 from fem.mesh.domain import on_side
-from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
+from fem.mesh.profile import PROFILE_BINS, by_bin, distribution, named_thirds
 from fem.mesh.spaces import space_on
 from fem.physics.walls.interface import Interface
 from fem.physics.walls.shown import Shown
@@ -294,9 +294,9 @@ class WallLedger(Observer):
         top, bottom = domain.span
         edges = np.linspace(0.0, top - bottom, bins + 1)
         local = np.zeros((3, bins))
-        for points, *amounts in (self._spread(), *(store.spread() for store in self.stores)):
-            index = bins_of(domain.depth_of(points), edges)
-            local += [np.bincount(index, weights=x, minlength=bins) for x in amounts]
+        for points, amounts in (self._spread(), *(store.spread() for store in self.stores)):
+            depth = domain.depth_of(points.reshape(-1, 3)).reshape(points.shape[:2])
+            local += by_bin(edges, depth, amounts)
         total = self.comm.allreduce(local, op=MPI.SUM)
         return {
             "depth": (0.5 * (edges[1:] + edges[:-1])).tolist(),
@@ -305,15 +305,16 @@ class WallLedger(Observer):
             "plated": total[2].tolist(),
         }
 
-    def _spread(self) -> tuple[Array, Array, Array, Array]:
-        """Points of this rank's wall nodes, m, their current, A, area, m2, and metal, C."""
+    def _spread(self) -> tuple[Array, Array]:
+        """Current, A, area, m2, and metal, C, of this rank's wall nodes, see `Store.spread`."""
         currents = self.update()
         if not self.interface.plating:
-            return np.empty((0, 3)), currents, currents, currents
+            return np.empty((0, 1, 3)), np.empty((3, 0, 1))
         charge = np.zeros_like(currents)
         if self._on_walls:
             charge = self.area * self.s.unknowns["q"].owned
-        return self.s.domain.node_coordinates(self.space), currents, self.area, charge
+        points = self.s.domain.node_coordinates(self.space)
+        return points[:, None], np.stack([currents, self.area, charge])[:, :, None]
 
     def summary(self) -> dict[str, Any]:
         """Distribution of current and metal (collective)."""
