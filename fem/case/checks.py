@@ -5,18 +5,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from fem.base.errors import CaseError, nearest
-from fem.case import chemistry, depth
+from fem.case import chemistry, depth, probes
 from fem.case import names as case_names
 from fem.case.geometry import geometry_problems, sized
 from fem.case.guests import Guests, entries
 from fem.case.reading import not_toml
-from fem.values.expressions import Expression, ExpressionError
 from fem.values.properties import Along, Formula, Property, number, varies
 from fem.values.units import short
 
@@ -41,18 +40,18 @@ def cross_checks(
         given: a case that has problems already, as it is written: so names in entries that are
             absent are checked, too, and regions that nothing fills are named beside what is wrong.
     """
-    geometry, made = sections.get("geometry"), None
+    geometry, made, corner = sections.get("geometry"), None, None
     wrong: list[str] = []
     if geometry is not None:
         wrong, model = geometry_problems(sized(geometry, sections))
-        made = None if model is None else model.names()
+        made, corner = (None, None) if model is None else (model.names(), model.box())
     cell = sections.get("study") not in guests.registry.studies  # else what drives it is unused
     checks = (
         _geometry, functools.partial(_names, guests=guests, given=given), _regions,
         *((_protocol, _counter, _holding, _never_bare) if cell else ()), _boundaries, _initial,
         _time,
         functools.partial(
-            _probes, fields=guests.fields(sections), unsure=guests.unsure(sections)
+            probes.problems, fields=guests.fields(sections), unsure=guests.unsure(sections)
         ), _hooks,
         chemistry.problems, depth.problems, guests.registry.problems,
     )
@@ -68,6 +67,8 @@ def cross_checks(
             found += case_names.unfilled(made.regions, named.get("regions", {}))
         if not any(name.startswith("host") for name in regions):
             found += _depths(sections)
+        if corner is not None:
+            found += probes.outside(sections, [0.0] * len(corner), corner)
     found += case_names.coating_problems(sections, regions)
     if cell:
         found += case_names.electrode_problems(sections, made)
@@ -428,30 +429,6 @@ def _time(sections: Mapping[str, Any]) -> Iterator[str]:
         yield f"time.dt_min: {time.dt_min:g} s is above dt0 = {time.dt0:g} s; lower it"
     if time.dt_max is not None and time.dt_max < time.dt0:
         yield f"time.dt_max: {time.dt_max:g} s is below dt0 = {time.dt0:g} s; raise it"
-
-
-def _probes(
-    sections: Mapping[str, Any], fields: Sequence[str], unsure: bool
-) -> Iterator[str]:
-    names: set[str] = set()
-    for k, probe in enumerate(sections.get("probe", ())):
-        path = f"probe.{k}"
-        if probe.name in names:
-            yield f"{path}.name: {probe.name!r}: used twice; names must differ"
-        names.add(probe.name)
-        places = [
-            p for p in ("point", "line", "surface", "volume") if getattr(probe, p) is not None
-        ]
-        if len(places) != 1:
-            got = " and ".join(places) or "none"
-            yield f"{path}: needs exactly one of point, line, surface, volume; got {got}"
-        if probe.line is not None and len(probe.line[0]) != len(probe.line[1]):
-            yield f"{path}.line: its two points have different numbers of coordinates"
-        try:
-            Expression.parse(probe.field, [*fields, "x", "y", "z", "depth", "T"])
-        except ExpressionError as error:
-            if not unsure:
-                yield f"{path}.field: {error}"
 
 
 def _hooks(sections: Mapping[str, Any]) -> Iterator[str]:

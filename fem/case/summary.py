@@ -15,6 +15,7 @@ from fem.case.entries import used_materials
 from fem.case.estimates import estimates
 from fem.case.geometry import geometry_parameters
 from fem.case.meshes import mesh_folder
+from fem.case.probes import require_inside
 from fem.case.protocol import Cycle, Hold, Pulse
 from fem.case.tables import STUDIES
 from fem.values.properties import Along, Constant, Property
@@ -35,6 +36,10 @@ def summary(case: Case) -> str:
     if case.mesh is not None:
         sidecar = json.loads((mesh_folder(case) / "mesh.json").read_text(encoding="utf-8"))
         case_names.require_matching(case, [*sidecar["regions"]], [*sidecar["boundaries"]])
+        if case.probe:
+            from geometries.files.writing import read
+
+            require_inside(case, read(mesh_folder(case))[0].points)
     elif case.geometry is not None:
         from geometries.building import check_place
 

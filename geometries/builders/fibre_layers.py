@@ -274,6 +274,11 @@ class FibreMat(Parameters):
             raise ValueError("\n  ".join(wrong))
         return self
 
+    def box(self) -> tuple[float, ...]:
+        """Far corner of the cell, m."""
+        across = [self.breadth or self.width] * (self.dimension - 2)
+        return (self.width, *across, self.slabs()[-1][2])
+
     def bounds(self) -> list[tuple[str, float, float]]:
         """(name, bottom, top) in m of each layer of fibres."""
         tops = np.cumsum([layer.thickness for layer in self.layers]).tolist()

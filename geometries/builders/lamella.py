@@ -114,6 +114,13 @@ class Lamella(Parameters):
         return [(f"{layer.name}_{k + 1}" if self.repeat > 1 else layer.name, layer)
                 for k in range(self.repeat) for layer in self.layers]
 
+    def box(self) -> tuple[float, ...]:
+        """Far corner of the cell, m."""
+        layers = [layer.thickness for _, layer in self.labels()]
+        between = (len(layers) - 1) * (self.spacing or 0.0)
+        height = sum(layers) + between + (self.gap or 0.0) + (self.separator or 0.0)
+        return (*self.across[: self.dimension - 1], height)
+
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""
         labels = self.labels()

@@ -114,6 +114,10 @@ class Laminate(Parameters):
             raise ValueError("\n  ".join(wrong))
         return self
 
+    def box(self) -> tuple[float, ...]:
+        """Far corner of the cell, m."""
+        return self.across()[0], sum(film.thickness for film in self.layers)
+
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""
         regions = [name for film in self.layers for name in film.regions]

@@ -112,6 +112,10 @@ class OnLattice(Parameters):
         """Width, and in 3D breadth, in m."""
         return [self.width] + [self.breadth or self.width] * (self.dimension - 2)
 
+    def box(self) -> tuple[float, ...]:
+        """Far corner of the cell, m."""
+        return (*self.across, self.top + (self.gap or 0.0) + (self.separator or 0.0))
+
     def host_layers(self, name: str) -> list[tuple[str, float, float]]:
         """(name, bottom, top) of the host's layers in m; one with this name without `layers`."""
         if not self.layers:

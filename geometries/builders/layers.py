@@ -184,6 +184,10 @@ class Cell(Parameters):
                              f"of {shown_length(unit)}; nearest {shown_length(count * unit)}")
         return wrong
 
+    def box(self) -> tuple[float, ...]:
+        """Far corner of the cell, m."""
+        return (*self.across, self.room().slabs[-1][2])
+
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""
         regions = [name for layer in self.layers for name in layer.regions]

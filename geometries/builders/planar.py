@@ -145,6 +145,16 @@ class Planar(Parameters):
         return wrong
 
 
+    def box(self) -> tuple[float, ...]:
+        """Far corner of the cell, m."""
+        return (*self.across, slabs(self)[0][-1])
+
+    @property
+    def across(self) -> list[float]:
+        """Width, and in 3D breadth, in m: one cell of the mesh unless given."""
+        one = self.size_width or self.size
+        return [self.width or one] + [self.breadth or one] * (self.dimension - 2)
+
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""
         regions = slabs(self)[1]
@@ -159,10 +169,7 @@ def build(p: Planar) -> Built:
     else:
         fine = _fine(p, stops)
         z = graded(stops, sizes, fine=fine, growth=p.growth)
-        across = p.size_width or p.size
-        axes = [_even(p.width or across, across)]
-        if p.dimension == 3:
-            axes.append(_even(p.breadth or across, across))
+        axes = [_even(length, p.size_width or p.size) for length in p.across]
         points, cells, centres = tensor_mesh(*axes, z, crossed=p.crossed)
         slab = np.searchsorted(stops, centres[:, -1]) - 1
         mesh = assemble(points, cells, np.array(regions)[slab], axisymmetric=p.axisymmetric)

@@ -96,6 +96,10 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
+    def box(self) -> tuple[float, ...] | None:
+        """Far corner of the cell, whose near one is the origin, m; None if its mesh decides."""
+        return None
+
 
 class Skin(Parameters):
     """A resolved film on the walls of a host, region `coating_<name>`.

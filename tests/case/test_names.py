@@ -6,6 +6,7 @@ import copy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from fem import Case
 from fem.base.errors import CaseError
 from fem.case.files import case_names, read_toml
+from fem.case.probes import outside
 from fem.case.summary import notes, summary
 from geometries.inspection.gallery import EXAMPLES
 
@@ -66,6 +68,10 @@ def test_names_of_the_family_are_known() -> None:
      "probe.0.surface: no region is called 'electrolyte_topp'; did you mean 'host_top/electro"),
     ({"probe": [{"name": "a", "field": "i_n", "surface": "countr"}]},
      "probe.0.surface: no boundary or region is called 'countr'; did you mean 'counter'?"),
+    ({"probe": [{"name": "a", "field": "c", "point": ["1 um", "90 um"]}]},
+     "probe.0.point (a): (1, 90) um lies in no cell; the mesh spans (0, 0) um to ("),
+    ({"probe": [{"name": "a", "field": "c", "point": ["1 um", "1 um", "1 um"]}]},
+     "probe.0.point (a): (1, 1, 1) um has 3 coordinates in 2D; the mesh spans"),
     ({"boundaries": {"side": {"phi_l": "0 V"}}},
      "boundaries.side: no boundary is called 'side'; did you mean 'sides'?"),
     ({"study": "growth", "growth": {"interface_width": "1 um"}, "metal": "Li",
@@ -95,6 +101,18 @@ def test_every_region_of_the_mesh_to_come_is_filled_once(
         with pytest.raises(CaseError) as caught:
             way()
         assert any(line.startswith(message) for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(("line", "beside"), [
+    (((0.0, -1.0), (2.0, 5.0)), False),  # through the box, both ends outside
+    (((-1.0, 0.5), (0.5, 2.0)), True),  # past its upper left corner
+    (((-1.0, 0.5), (1.0, 1.5)), False),
+    (((1.0, 1.0), (1.0, 3.0)), False),  # from a corner
+    (((3.0, 0.0), (3.0, 1.0)), True),
+])
+def test_a_line_lies_beside_the_mesh_or_meets_it(line: Any, beside: bool) -> None:
+    probe = SimpleNamespace(name="a", point=None, line=line)
+    assert bool([*outside({"probe": [probe]}, (0.0, 0.0), (1.0, 1.0))]) == beside
 
 
 def test_all_wrong_names_are_told_at_once() -> None:

@@ -86,6 +86,9 @@ def test_declared_names_are_those_of_the_mesh(
     if family != "grains":  # which of its numbers lie inside, only the mesh knows
         assert {*mesh.regions} == {*names.all}
     assert {*mesh.boundaries} == {*names.boundaries}
+    if (corner := checked.box()) is not None:
+        assert mesh.points.min(axis=0).tolist() == [0.0] * mesh.dimension
+        assert mesh.points.max(axis=0) == pytest.approx(corner, rel=1e-9)
     if names.floor:
         floor = np.unique(mesh.facets[mesh.facet_tags == mesh.boundaries["collector"]])
         on = np.isin(mesh.cells, floor).sum(axis=1) == mesh.dimension
