@@ -22,8 +22,8 @@ from fem.mesh.profile import by_bin
 from fem.results.result import Result
 
 __all__ = [
-    "Corners", "Frame", "Pores", "Spread", "corners_of", "fill_by_depth", "frame",
-    "gini_of", "measures", "rests", "spread",
+    "Corners", "Frame", "Pores", "Spread", "around_axis", "corners_of", "fill_by_depth", "frame",
+    "gini_of", "mean_of", "measures", "rests", "spread",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -121,11 +121,21 @@ class Spread:
         return np.abs(self.current[on]) / self.area[on], self.area[on]
 
 
+def _mesh(result: Result) -> dict[str, Any]:
+    """Content of `mesh.json`; nothing where there is none."""
+    path = result.folder / "mesh.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def around_axis(result: Result) -> bool:
+    """The mesh of a result is axisymmetric: x is a radius."""
+    return bool(_mesh(result).get("axisymmetric"))
+
+
 @functools.lru_cache(maxsize=8)
 def frame(result: Result) -> Frame | None:
     """Thickness of the cell of a result; None where the collector is no plane."""
-    path = result.folder / "mesh.json"
-    mesh: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    mesh = _mesh(result)
     low, high = result.extent(0.0)
     dim = 3 if high[2] > low[2] else 2
     up = mesh.get("up", np.eye(dim)[-1].tolist())
@@ -137,7 +147,7 @@ def frame(result: Result) -> Frame | None:
     host = mesh.get("host") or {"top": heights.max(), "bottom": heights.min()}
     layers = {e["name"]: (e["bottom"], e["top"]) for e in mesh.get("layers") or () if "name" in e}
     return Frame(direction, float(heights.min()), float(host["top"]), float(host["bottom"]), layers,
-                 bool(mesh.get("axisymmetric")))
+                 around_axis(result))
 
 
 def measures(points: Array, cells: npt.NDArray[np.int64], axisymmetric: bool = False) -> Array:
@@ -152,6 +162,14 @@ def measures(points: Array, cells: npt.NDArray[np.int64], axisymmetric: bool = F
     size = np.sqrt(np.maximum(np.linalg.det(gram), 0.0)) / float(np.prod(np.arange(1, count)))
     share = np.repeat(size[:, None] / count, count, axis=1)
     return share * (2.0 * np.pi * corners[:, :, 0]) if axisymmetric else share
+
+
+def mean_of(
+    values: Array, points: Array, cells: npt.NDArray[np.int64], axisymmetric: bool
+) -> float:
+    """Mean of nodal values over cells, or over facets."""
+    size = measures(points, cells, axisymmetric)
+    return float((values[cells] * size).sum() / size.sum())
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,23 @@ def test_the_salt_of_ions_is_that_of_the_metal_ion(tmp_path: Path) -> None:
     assert found["salt_drop"] == pytest.approx(1e7 * 30 * UM / 1e3)
 
 
+def test_salt_and_field_around_an_axis_count_by_their_volume(tmp_path: Path) -> None:
+    """c = 1000 (1 + r/R) at the start and z/H more later, nodes denser at the axis."""
+    (tmp_path / "fields").mkdir()
+    cells, points = sheet(40, 1.0, 0.0, 0.03 * UM)
+    points[:, 0] = 10 * UM * points[:, 0] ** 2  # uneven: the mean over nodes is another one
+    r, z = points[:, 0] / (10 * UM), points[:, 1] / (0.03 * UM)
+    steep = np.where(r <= 0.25, 1.5, 1.0)  # a quarter of the radius, a sixteenth of the volume
+    file = _BlockFile(tmp_path / "fields" / "pore", "pore", cells, points, {}, False)
+    for t, c in ((0.0, 1e3 * (1 + r)), (1.0, 1e3 * (1 + r) + 300.0 * z * r)):
+        file.append(t, {"c": ("Node", c), "phi_l": ("Node", steep * z)})
+    write_json(MPI.COMM_SELF, tmp_path / "mesh.json", {"axisymmetric": True})
+    write_json(MPI.COMM_SELF, tmp_path / "summary.json", {"title": "made", "study": "tertiary"})
+    found = metrics(Result(tmp_path))
+    assert found["salt_drop"] == pytest.approx(300 * 2 / 3 / (1000 * 5 / 3), rel=1e-3)
+    assert found["field_uniform"] == pytest.approx(15 / 16, abs=0.03)
+
+
 def test_metal_decides_where_there_is_some(tmp_path: Path) -> None:
     """Current even, metal in the upper of two walls and above the host."""
     result = made(

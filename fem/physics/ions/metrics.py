@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fem.post.spread import PLANE_RTOL, frame, measures
+from fem.post.spread import PLANE_RTOL, around_axis, frame, mean_of, measures
 from fem.results.result import Result
 
 __all__ = ["field_uniform", "salt_drop"]
@@ -23,15 +23,20 @@ def salt_drop(result: Result, t: float | None) -> float | None:
     blocks = [block for block in result.blocks if salt in result.fields(block)]
     if here is None or not blocks:
         return None
-    points, c = result.points(blocks[0], t), result.array(salt, t, blocks[0])
-    depth, tiny = here.depth(points), PLANE_RTOL * here.thickness
-    ends = [c[np.abs(depth - d) <= tiny] for d in (0.0, here.thickness)]
-    if not all(len(end) for end in ends):
-        return None
+    points, cells = result.points(blocks[0], t), result.cells(blocks[0], t)
+    c, depth = result.array(salt, t, blocks[0]), here.depth(points)
+    ends = []
+    for end in (0.0, here.thickness):
+        on = np.abs(depth - end)[cells] <= PLANE_RTOL * here.thickness
+        whole = on.sum(axis=1) == cells.shape[1] - 1  # cells with a facet in the plane
+        facets = np.unique(np.sort(cells[whole][on[whole]].reshape(-1, cells.shape[1] - 1)), axis=0)
+        if not len(facets):
+            return None
+        ends.append(mean_of(c, points, facets, here.axisymmetric))
     start = float(result.times[0])
-    size = measures(result.points(blocks[0], start), result.cells(blocks[0], start))
-    c0 = result.array(salt, start, blocks[0])[result.cells(blocks[0], start)]
-    return float((ends[0].mean() - ends[1].mean()) / ((c0 * size).sum() / size.sum()))
+    c0 = mean_of(result.array(salt, start, blocks[0]), result.points(blocks[0], start),
+                 result.cells(blocks[0], start), here.axisymmetric)
+    return (ends[0] - ends[1]) / c0
 
 
 def field_uniform(result: Result, t: float | None) -> float | None:
@@ -45,6 +50,6 @@ def field_uniform(result: Result, t: float | None) -> float | None:
     edges = (points[cells[:, 1:]] - points[cells[:, :1]])[:, :, :dim]
     rise = values[cells[:, 1:]] - values[cells[:, :1]]
     field = np.linalg.norm(np.linalg.solve(edges, rise[:, :, None])[:, :, 0], axis=1)
-    size = measures(points, cells).sum(axis=1)
+    size = measures(points, cells, around_axis(result)).sum(axis=1)
     mean = field @ size / size.sum()
     return float(size[np.abs(field - mean) <= EVEN * mean].sum() / size.sum()) if mean else None
