@@ -45,6 +45,16 @@ def sized(geometry: Mapping[str, Any], sections: Mapping[str, Any]) -> dict[str,
     return {name: fine for name in FRONT_SIZES if name in known} | dict(geometry)
 
 
+def around_axis(sections: Mapping[str, Any]) -> bool:
+    """The mesh of a case, drawn or read, is axisymmetric: x is a radius.
+
+    Args:
+        sections: of a case, by field name.
+    """
+    mesh, geometry = sections.get("mesh"), sections.get("geometry") or {}
+    return geometry.get("axisymmetric") is True or getattr(mesh, "axisymmetric", False)
+
+
 def layers_of(sections: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Region and thickness, m, of the layers of a planar cell from the collector upwards.
 

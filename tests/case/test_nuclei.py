@@ -101,6 +101,14 @@ def test_nuclei_need_a_wall_that_is_not_covered_by_itself() -> None:
     )
 
 
+@pytest.mark.parametrize("entry", [DRAWN, AT_A_RATE])
+def test_caps_are_not_counted_where_they_would_be_rings(entry: dict[str, Any]) -> None:
+    round_cell = {**BASE["geometry"], "axisymmetric": True}
+    with pytest.raises(CaseError, match="nucleus off the axis is a ring"):
+        Case.from_dict(growing(entry, geometry=round_cell))
+    Case.from_dict(growing(without(PLACES, at=[["0 um", "0 um"]]), geometry=round_cell))
+
+
 def test_nuclei_belong_to_growth_studies() -> None:
     with pytest.raises(CaseError) as error:
         Case.from_dict({**BASE, "nuclei": [PLACES]})

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from fem.case.geometry import around_axis
 from fem.case.reading import short
 from fem.values.kinds import Length, Table
 from fem.values.properties import Constant
@@ -129,9 +130,7 @@ def _crystal(growth: Any, sections: Mapping[str, Any]) -> Iterator[str]:
             "growth.crystal_angle: nothing depends on it; give anisotropy or kinetic_anisotropy, "
             "or leave it out"
         )
-    mesh, geometry = sections.get("mesh"), sections.get("geometry") or {}
-    around = geometry.get("axisymmetric") is True or getattr(mesh, "axisymmetric", False)
-    if growth.crystal_angle and around:
+    if growth.crystal_angle and around_axis(sections):
         yield (
             "growth.crystal_angle: in an axisymmetric cell the crystal axes are those of r and z; "
             "leave it out"

@@ -175,9 +175,8 @@ class Nuclei(Observer):
                 ])
             else:
                 # In a plane cut: nuclei whose centre lies within a radius of the plane.
-                flat = self.s.domain.dim == 2 and not self.s.domain.axisymmetric
                 area = area * np.broadcast_to(seeds.share(x), len(x))
-                area = area * (2.0 * seeds.radius if flat else 1.0)
+                area = area * (2.0 * seeds.radius if self.s.domain.dim == 2 else 1.0)
                 if seeds.density:
                     self._require_few(seeds, seeds.density * area)
                     index, thresholds = poisson_sites(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StrictInt
 from pydantic.functional_validators import BeforeValidator
 
+from fem.case.geometry import around_axis
 from fem.contract.physics import Place
 from fem.values.kinds import PLACE_VARIABLES, Coordinate, Glob, Length, Table, as_list
 from fem.values.properties import Property, PropertyOf
@@ -76,6 +77,12 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
                 "'nucleating'; metal covers other walls without nuclei"
             )
         yield from _sites(path, entry)
+        for kind in ("density", "rate"):
+            if getattr(entry, kind) is not None and around_axis(sections):
+                yield (
+                    f"{path}.{kind}: counts caps, and in an axisymmetric cell a nucleus off the "
+                    "axis is a ring; give `at`, as a place on the axis, or take 2D or 3D"
+                )
         growth = sections.get("growth")
         if growth is not None and entry.radius is not None:
             least = MIN_WIDTHS * growth.interface_width
