@@ -152,7 +152,9 @@ class Books(Observer):
                  if n != "counter"}
         metal = self.parts["live"] + self.parts["dead"]
         inside = self._inside(metal)
-        lost = s.kept["foil"] - self.parts["counter"] if self._foil else 0.0
+        lost = 0.0
+        if self.opposite is not None and self._foil:
+            lost = self.opposite.fresh - self.parts["counter"]
         out = {f"metal_{name}": value for name, value in self.parts.items()} | gains
         power = s.get_voltage() * books.flow
         for name, rate in (("in", max(power, 0.0)), ("out", max(-power, 0.0))):

@@ -151,7 +151,15 @@ class Holding(Observer):
     @property
     def room(self) -> float:
         """Charge of the metal that it can hold, C (2D: C/m; collective)."""
-        return self.full * self.s.domain.comm.allreduce(float(self.area.sum()), op=MPI.SUM)
+        return self.full * self._whole_area()
+
+    @property
+    def fresh(self) -> float:
+        """Charge of the metal that it holds as the case gives it, C (2D: C/m; collective)."""
+        return self.start * self._whole_area()
+
+    def _whole_area(self) -> float:
+        return self.s.domain.comm.allreduce(float(self.area.sum()), op=MPI.SUM)
 
     def begin(self) -> None:
         """Take what it holds as the most so far (collective)."""

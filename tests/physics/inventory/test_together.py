@@ -47,6 +47,16 @@ def test_an_input_for_walls_is_refused_where_there_are_none(tmp_path):
         case.run(tmp_path / "r")
 
 
+def test_a_run_that_goes_on_from_another_knows_what_the_foil_has_lost(tmp_path):
+    """Metal that went from the foil to the collector makes no cell thicker, whoever counts it."""
+    plate, strip = ({"step": step, "current_density": "1 mA/cm^2", "duration": "2 min"}
+                    for step in ("plate", "strip"))
+    run(tmp_path / "a", protocol=[plate, plate])
+    result = run(tmp_path / "b", protocol=[strip], initial={"from": str(tmp_path / "a")})
+    assert result.series["metal_live"][-1] == pytest.approx(1200.0, rel=1e-4)
+    assert np.abs(result.series["swelling"]).max() < 1e-11  # side reactions; 3e-7 without
+
+
 def test_growing_metal_and_a_foil_opposite(tmp_path):
     """A flat layer: what it loses the foil gains; its dead metal would be found by itself."""
     case = Case.from_dict({
