@@ -159,8 +159,9 @@ class Displacement(Observer):
         elsewhere = self.ions.elsewhere(s)
         self.elsewhere = None if elsewhere is None else s.form(elsewhere)
 
-    def adopt(self, ledgers: Mapping[str, Any]) -> None:
+    def adopt(self, ledgers: Mapping[str, Any], kept: Mapping[str, float]) -> None:
         """Take up how full another run has left the store."""
+        del kept
         if "store_empty" in ledgers:
             gone = [ledgers[name][0] for name in ("liquid_out", "salt_out")]
             self.empty[:] = ledgers["store_empty"] - gone

@@ -151,8 +151,9 @@ def _exactly(model: Model, folder: Path) -> str:
     lost = checkpoint.take_nodes(s, nodal, names)
     s.set_voltage(float(plain["voltage"][0]))
     ledgers = {k.removeprefix("charge."): v for k, v in plain.items() if k[:7] == "charge."}
+    kept = checkpoint.observed(found.manifest, ledgers)
     for observer in model.observers:
-        observer.adopt(ledgers)
+        observer.adopt(ledgers, kept)
     gone = comm.allreduce(sum(lost[n] for n in names if n in s.unknowns), op=MPI.SUM)
     absent = [name for name in s.unknowns if name not in nodal]
     origin = f"same mesh, {', '.join(names)} taken exactly from {found.state.name}"

@@ -213,8 +213,13 @@ class Observer:
         del density
         return math.inf
 
-    def adopt(self, ledgers: Mapping[str, Any]) -> None:
-        """Take up what another run has left in its ledgers; those of this run begin with 0."""
+    def adopt(self, ledgers: Mapping[str, Any], kept: Mapping[str, float]) -> None:
+        """Take up what another run has left, after its unknowns were taken over (collective).
+
+        Args:
+            ledgers: of it; those of this run begin with 0.
+            kept: its `System.kept`, from which what its unknowns are counted may follow.
+        """
 
     def step(self, scale: float) -> Mapping[str, float]:
         """Measure the step just solved, before `System.accept`.

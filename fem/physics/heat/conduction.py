@@ -278,12 +278,26 @@ class Conduction(Observer):
         Older ones counted it from the temperature of the case.
         """
         del events
-        shift = self.s.kept.get("heat_zero", self.start) - self.zero
+        self._count_from(self.s.kept)
+        self.begin()
+
+    def adopt(self, ledgers: Mapping[str, Any], kept: Mapping[str, float]) -> None:
+        """Take up temperatures of a run with other surroundings."""
+        del ledgers
+        if "heat_zero" in kept:
+            self._count_from(kept)
+
+    def _count_from(self, kept: Mapping[str, float]) -> None:
+        """Count a rise that was taken over from the temperature of this case.
+
+        Args:
+            kept: numbers of the run that it is from.
+        """
+        shift = kept.get("heat_zero", self.start) - self.zero
         if shift:
             for rise in (self.rise.value, *self.rise.old):
                 rise.x.array[:] += shift
             self._foresee()
-        self.begin()
 
     def _settle(self) -> None:
         """Take the temperatures at rest as those of the start (collective).

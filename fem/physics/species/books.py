@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,13 @@ class IonBooks(SaltBooks):
         self.shown = [s.memory(f"c_{name}", part) for name in self.names]
         for name in self.names:
             s.charges[f"in_{name}"] = np.zeros(2)
+        s.kept |= {"mu_volts": self.solution.volts, "mu_c_ref": self.solution.c0}
+
+    def adopt(self, ledgers: Mapping[str, Any], kept: Mapping[str, float]) -> None:
+        """Take up ions of a run at another temperature, or with another c0."""
+        del ledgers
+        if "mu_volts" in kept:
+            self.solution.recount(kept["mu_volts"], kept["mu_c_ref"])
 
     def rows(self, s: System) -> None:
         """Compile the content of each ion, and volumes around places."""

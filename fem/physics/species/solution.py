@@ -206,6 +206,18 @@ class Solution:
         """RT/F at the temperature of the case, V."""
         return GAS_CONSTANT / FARADAY * float(self.s.temperature.value)
 
+    def recount(self, volts: float, c_ref: float) -> None:
+        """Count potentials that were taken over from those of this case; ions stay as many.
+
+        Args:
+            volts: RT/F of the run that they are from, V.
+            c_ref: of that run, mol/m3.
+        """
+        own, first = self.neutrality, self.neutrality.z[0]
+        for u, z in zip(self.mu, own.z[1:], strict=True):
+            more = (1.0 - z / first) * np.log(c_ref / own.c_ref) / (z or 1)
+            u.value.x.array[:] = self.volts * (u.value.x.array / volts + more)
+
     def _find_places(self) -> None:
         """Nodes, and where the fixed charge varies each node once for each charge around it."""
         domain, n = self.s.domain, len(self.mu[0].value.x.array)

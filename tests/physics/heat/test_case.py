@@ -13,6 +13,7 @@ from fem import Case, CaseError, RunError
 from fem.materials.data import In
 from fem.mesh.domain import Domain
 from fem.physics.heat.data import library
+from fem.results.result import Result
 from fem.run.session import resume, run
 from fem.study.build import build
 from tests.verification.cells import MPI, PLAIN, case, kinetics, mesh_folder, overpotential
@@ -154,6 +155,18 @@ def test_a_run_warms_and_goes_on(tmp_path: Path) -> None:
     assert stopped["events"][-1]["event"] == "overheated"
     assert stopped["t"] < 20.0
     assert 0.0 < stopped["T_max"] - (298.15 + rise / 2) <= 0.01  # a step is cut where it passes
+
+
+def test_a_run_from_another_goes_on_at_its_temperature(tmp_path: Path) -> None:
+    """Whatever surroundings its rise is counted from: it cools towards them from where it was."""
+    warming = PLATE | {"duration": "5 s"}
+    summary(hot(protocol=[warming]), tmp_path / "first")
+    around = {n: {"h": "10 W/m^2/K", "ambient": "40 degC"} for n in ("collector", "counter")}
+    rest = {"protocol": [{"step": "rest", "duration": "1 ms"}], "time": {"dt0": "1 ms"}}
+    first = Result(tmp_path / "first")
+    then = run(Case.from_dict(hot({"regions": REGIONS, "boundaries": around}, **rest, initial={
+        "from": str(tmp_path / "first")})), tmp_path / "then")
+    assert then.array("T") == pytest.approx(first.array("T"), abs=0.02)  # of 15 K
 
 
 def test_beside_a_cathode_heat_is_what_the_voltage_leaves(tmp_path: Path) -> None:

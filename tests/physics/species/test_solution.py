@@ -157,6 +157,25 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(tmp_path: Path) -> N
     assert gap < 1e-12
 
 
+def test_a_run_from_another_keeps_its_ions_at_any_temperature_and_c0(tmp_path: Path) -> None:
+    """Potentials count from c0 and T of a case; ions, and a molecule, are as many after all."""
+    ions = [*three(0.2), ion("M", 0, 5.0)]
+    run(Case.from_dict(cell(ions)), tmp_path / "first")
+    rest: dict[str, Any] = {
+        "protocol": [{"step": "rest", "duration": "1 us"}],
+        "time": {"dt0": "1 us", "dt_min": "1 us"}, "initial": {"from": str(tmp_path / "first")},
+    }  # fmt: skip
+    twice = [{**each, "c0": f"{2 * float(each['c0'].split()[0])!r} mol/m^3"} for each in ions]
+    warm = {"temperature": "60 degC"}
+    same = run(Case.from_dict(cell(ions, **rest)), tmp_path / "same")
+    other = run(Case.from_dict(cell(twice, **rest, **warm)), tmp_path / "other")
+    for each in ions:
+        name = f"c_{each['name']}"
+        before, after = same.array(name), other.array(name)
+        assert np.ptp(before) > 0.05 * before.mean() or each["z"] == 0
+        assert after == pytest.approx(before, rel=1e-4)
+
+
 def on_ranks(folder: str) -> list[float]:
     """Numbers of three ions in a charged strip and a neutral one, with sites."""
     ions = three(0.2)
