@@ -164,12 +164,13 @@ def _exactly(model: Model, folder: Path) -> str:
 def _interpolated(model: Model, folder: Path) -> str:
     s, comm, dim = model.system, model.domain.comm, model.domain.dim
     result = Result(folder)
-    done = []
+    done, taken = [], list[str]()
     blocks = {field: block for block in result.blocks for field in result.fields(block)}
     carried = {name: field for name, field in model.fields.items() if field.carried}
     for name, field in carried.items():
         if name not in blocks or (function := s.function(name)) is None:
             continue
+        taken.append(name)
         points = function.function_space.tabulate_dof_coordinates()
         if field.carried == "nearest":
             nearest, _ = _nearest(result.points(blocks[name]), points)
@@ -184,6 +185,8 @@ def _interpolated(model: Model, folder: Path) -> str:
         names = " or ".join(carried)
         raise CaseError(f"initial.from: {folder} has no field {names} that this case could use")
     s.set_voltage(float(result.summary.get("voltage", 0.0)))
+    if absent := [n for n, u in s.unknowns.items() if u.differential and n not in taken]:
+        done.append(f"as this case starts: {', '.join(absent)}")
     return "another mesh, " + "; ".join(done) + "; neither salt nor metal is conserved by this"
 
 

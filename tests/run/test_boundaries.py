@@ -118,6 +118,17 @@ def test_start_from_another_result(tmp_path: Path) -> None:
     assert finer.series["c_max"][0] == pytest.approx(first.summary["c_max"], rel=2e-3)
     (message,) = [w for w in finer.summary["warnings"] if "initial state from" in w]
     assert "c interpolated" in message and "neither salt nor metal is conserved" in message
+    assert "as this case starts" not in message
+
+
+def test_what_another_mesh_cannot_take_over_is_said(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"electrolyte_model": {"model": "ions"}}
+    changes["protocol"] = [{"step": "plate", "current_density": "1 mA/cm^2", "duration": "10 s"}]
+    small(**changes).run(tmp_path / "a")
+    again = {"initial": {"from": str(tmp_path / "a")}, "geometry__size": "3 um"}
+    ions = small(**changes, **again).run(tmp_path / "b")
+    (message,) = [w for w in ions.summary["warnings"] if "initial state from" in w]
+    assert "as this case starts: mu_" in message
 
 
 def test_an_initial_profile(tmp_path: Path) -> None:

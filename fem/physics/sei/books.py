@@ -10,6 +10,7 @@ import numpy as np
 from fem.base.constants import FARADAY
 from fem.physics.sei.films import Coat, Films
 from fem.physics.sei.pores import PoreFilms
+from fem.solver.matrices import ROUND_OFF
 from fem.system.ledger import Ledger
 from fem.system.part import Event, Observer
 from fem.system.system import System
@@ -147,7 +148,14 @@ class Books(Observer):
         made = sum(abs(account.made) for account in self.accounts)
         size = max(made, self.s["circuit"].reference(scale))
         gap = sum(abs(a.grown + a.lost - a.made) for a in self.accounts)
-        return out | {"sei": gap / size, "lithium": sum(map(abs, self._lithium())) / size}
+        last_bits = ROUND_OFF * self._held()
+        missed = max(sum(map(abs, self._lithium())) - last_bits, 0.0)
+        return out | {"sei": gap / size, "lithium": missed / size}
+
+    def _held(self) -> float:
+        """Charge of the metal whose change is found as a difference, C (2D: C/m; collective)."""
+        foil = 0.0 if self.opposite is None else float(self.s["opposite"].left())
+        return abs(float(self.s["stock"].plated())) + foil
 
     def _lithium(self) -> Iterator[float]:
         """Charge passed against metal, film and side reactions of bare walls, of each side, C."""

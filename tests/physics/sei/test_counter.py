@@ -39,6 +39,15 @@ def test_a_foil_at_rest_pays_for_its_film(tmp_path: Path) -> None:
     assert max(summary["closures"].values()) < 1e-8
 
 
+def test_a_thick_foil_is_known_to_its_last_bits(tmp_path: Path) -> None:
+    """In 1 ms a film takes 3e-10 of 20 um of lithium, which its closure has to see past."""
+    rest = {"step": "rest", "duration": "1 ms"}
+    film = on("counter", "solvent_diffusion", D_solvent="1e-18 m^2/s", resistivity="1e4 ohm*m")
+    data = cycled(film, rest, counter=FOIL, collector={}, time={"dt0": "1 ms"})
+    closures = run(Case.from_dict(data), tmp_path).summary["closures"]
+    assert closures["lithium"] < 1e-8
+
+
 def test_films_on_both_sides_of_a_cell_that_cycles(tmp_path: Path) -> None:
     """Plating breaks one film, stripping the other; dead metal, films and foil add up."""
     films = [
