@@ -142,11 +142,10 @@ def frame(result: Result) -> Frame | None:
     if up is None:
         return None
     direction = np.asarray(up, dtype=float)
-    corners = np.array(np.meshgrid(*zip(low[:dim], high[:dim], strict=True))).reshape(dim, -1).T
-    heights = corners @ direction
-    host = mesh.get("host") or {"top": heights.max(), "bottom": heights.min()}
+    bottom, top = result.extent(0.0, axes=direction[None])[:, 0]
+    host = mesh.get("host") or {"top": top, "bottom": bottom}
     layers = {e["name"]: (e["bottom"], e["top"]) for e in mesh.get("layers") or () if "name" in e}
-    return Frame(direction, float(heights.min()), float(host["top"]), float(host["bottom"]), layers,
+    return Frame(direction, float(bottom), float(host["top"]), float(host["bottom"]), layers,
                  around_axis(result))
 
 

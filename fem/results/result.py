@@ -329,10 +329,17 @@ class Result:
         """Corners of each cell, shape (n, 2), (n, 3) or (n, 4)."""
         return _load(*self._step(block, t).cells).astype(np.int64)
 
-    def extent(self, t: Time | None = None) -> Array:
-        """Lowest and highest coordinates, m, shape (2, 3); walls lie within the other blocks."""
+    def extent(self, t: Time | None = None, axes: Array | None = None) -> Array:
+        """Lowest and highest coordinates, m, shape (2, 3); walls lie within the other blocks.
+
+        Args:
+            t: time, s, or with its unit.
+            axes: rows of directions (n, 2 or 3) along which to measure, shape (2, n) then.
+        """
         blocks = [name for name in self.blocks if name != "walls"] or [self._any_block()]
         points = np.vstack([self.points(name, t) for name in blocks])
+        if axes is not None:
+            points = points[:, : axes.shape[1]] @ axes.T
         return np.array([points.min(axis=0), points.max(axis=0)])
 
     def center(self, field: str, block: str | None = None) -> str:

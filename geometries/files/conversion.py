@@ -117,7 +117,7 @@ def convert(
     up = extra["up"]
     height = thickness.heights(mesh, None if up is None else np.array(up))
     host = [height[mesh.cells[mesh.region_mask(n)]]
-            for n in mesh.regions if n.startswith("host_")]
+            for n in mesh.regions if n.startswith("host")]
     extent = None
     if host:
         extent = (min(float(h.min()) for h in host), max(float(h.max()) for h in host))

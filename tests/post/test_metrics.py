@@ -166,8 +166,9 @@ def test_averaged_layers_count_by_their_areas(tmp_path: Path) -> None:
     assert found["max_mean"] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_height_and_length_of_a_sine_front(tmp_path: Path) -> None:
-    """y = 10 + 3 sin: rms a/sqrt(2), length by quadrature."""
+@pytest.mark.parametrize("angle", [0.0, 37.0, 90.0])
+def test_height_and_length_of_a_sine_front(angle: float, tmp_path: Path) -> None:
+    """y = 10 + 3 sin: rms a/sqrt(2), length by quadrature; and in a mesh that is turned."""
     (tmp_path / "fields").mkdir()
     wide, a = 20 * UM, 3 * UM
     cells, points = sheet(200, wide, 0.0, 20 * UM)
@@ -175,8 +176,11 @@ def test_height_and_length_of_a_sine_front(tmp_path: Path) -> None:
     level = 10 * UM + a * np.sin(2 * np.pi * x / wide)
     xi = np.clip(0.5 + (level - y) / (2 * UM), 0.0, 1.0)  # linear across the front
     fields = {"xi": ("Node", xi), "i_n": ("Node", -np.ones(len(x))), "dead": ("Node", 0.0 * x)}
-    _BlockFile(tmp_path / "fields" / "metal", "metal", cells, points, {}, False).append(1.0, fields)
-    write_json(MPI.COMM_SELF, tmp_path / "mesh.json", {"host": {"top": 10 * UM, "bottom": 0.0}})
+    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    turned = points @ np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    _BlockFile(tmp_path / "fields" / "metal", "metal", cells, turned, {}, False).append(1.0, fields)
+    write_json(MPI.COMM_SELF, tmp_path / "mesh.json",
+               {"host": {"top": 10 * UM, "bottom": 0.0}, "up": [-sin, cos]})
     found = metrics(Result(tmp_path))
     s = np.linspace(0.0, wide, 100001)
     slope = 2 * np.pi * a / wide * np.cos(2 * np.pi * s / wide)

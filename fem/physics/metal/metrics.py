@@ -70,8 +70,12 @@ def _front(result: Result, t: float | None) -> tuple[Array, Frame] | None:
 def _heights(found: tuple[Array, Frame]) -> tuple[Array, Array]:
     """Place across the cell and height over the collector of both ends of each piece, m (n, 2)."""
     ends, here = found
-    across = np.array([here.up[1], -here.up[0]])
-    return np.asarray(ends @ across), np.asarray(ends @ here.up - here.low)
+    return np.asarray(ends @ _across(here)), np.asarray(ends @ here.up - here.low)
+
+
+def _across(here: Frame) -> Array:
+    """Unit vector along the collector (2D)."""
+    return np.array([here.up[1], -here.up[0]])
 
 
 def tip(result: Result, t: float | None) -> float | None:
@@ -85,8 +89,7 @@ def contour(result: Result, t: float | None) -> float | None:
     if (found := _front(result, t)) is None:
         return None
     ends, here = found
-    corners = result.extent(t)[:, :2]
-    wide = abs(np.ptp(corners, axis=0) @ np.abs([here.up[1], here.up[0]]))
+    wide = float(np.ptp(result.extent(t, axes=_across(here)[None])))
     return float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum() / wide)
 
 
