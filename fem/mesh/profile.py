@@ -16,6 +16,8 @@ Array = npt.NDArray[np.float64]
 
 #: Bins of a profile.
 PROFILE_BINS = 24
+#: Share of the currents of all surfaces below which their sum is none.
+REST_SHARE = 1e-9
 #: Share of the whole depth within which nodes lie in one plane.
 PLANE = 1e-9
 
@@ -95,6 +97,8 @@ def distribution(
     """
     currents = {name: found["current"] for name, found in regions.items()}
     total = sum(currents.values())
+    if abs(total) <= REST_SHARE * sum(map(abs, currents.values())):
+        total = 0.0  # what flows from one to another at rest has no shares
     return {
         "current_by_region": currents,
         "share_by_region": {k: v / total if total else 0.0 for k, v in currents.items()},

@@ -197,16 +197,30 @@ def maps(results: Sequence[Result], names: Sequence[str], field: str, t: float |
         ax.set_box_aspect(None if true else ratio)
         tick_along_x(ax, width)
         when = show_time(result.time(t, shown_block(result, field)))
-        title = textwrap.fill(f"{name}, {when}", int(TITLE_LETTERS * width))
-        ax.set_title(title, fontsize=8, color=INK)
+        title, share = _wrapped(f"{name}, {when}", int(TITLE_LETTERS * width))
+        ax.set_title(title, fontsize=8 * share, color=INK)
         ax.set_xlabel("x (µm)")
     axes[0].set_ylabel("y (µm)")
     bar = figure.colorbar(drawn, ax=list(axes), shrink=0.8)
     bar.set_label(scale.label)
+    if hasattr(bar.formatter, "set_useOffset"):
+        bar.formatter.set_useOffset(False)
     stretched = [name for name, (_, true) in zip(names, ratios, strict=True) if not true]
     caption(figure, " · ".join(["one scale of colours for all",
                                 *(f"{name}: not to scale" for name in stretched)]))
     return figure
+
+
+def _wrapped(title: str, letters: int) -> tuple[str, float]:
+    """A title in lines that end between words, and by how much its letters shrink for the longest.
+
+    Args:
+        title: words, which underscores join.
+        letters: to a line.
+    """
+    text = textwrap.fill(title.replace("_", "_ "), letters, break_long_words=False)
+    lines = [line.replace("_ ", "_") for line in text.splitlines()]
+    return "\n".join(lines), min(1.0, letters / max(map(len, lines)))
 
 
 def _over_height(

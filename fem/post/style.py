@@ -57,6 +57,9 @@ BOTH_SIGNS = 1e-3
 #: between these.
 USUAL, BETWEEN = {"V": "m", "A/cm²": "m", "C/cm²": "m", "m": "µ", "mol/L": ""}, (1e-3, 1e4)
 
+#: Spread of a field over its level below which ticks would differ in their last digits only: it is
+#: shown less that level.
+LEVEL_SHARE = 1e-4
 _PREFIXES = ((1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"),
              (1e6, "M"))
 
@@ -90,11 +93,12 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
     if not len(values):
         values = np.zeros(1)
     low, high = float(values.min()), float(values.max())
-    offset, label = 0.0, style.label
+    offset, label, spread = 0.0, style.label, (high - low) / (max(abs(low), abs(high)) or 1.0)
     level = style.offset and style.unit == "V" and high - low < EQUIPOTENTIAL
-    if level or (style.offset and high - low < 1e-2 * max(abs(low), abs(high))):
-        differs = level or high - low > 1e-13 * abs(high)
-        offset = float(values.mean()) if differs else 0.0
+    if level or (style.offset and 1e-13 < spread < 1e-2):
+        offset = float(values.mean())
+    elif not style.magnitude and 1e-9 < spread < LEVEL_SHARE:
+        offset = float(f"{values.mean() * style.factor:.6g}") / style.factor
     shown = (values - offset) * style.factor
     both = style.magnitude and min(-low, high) > BOTH_SIGNS * max(-low, high)
     if style.magnitude and not both:
@@ -103,7 +107,9 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
         label = label.replace("|", "")
     size = float(np.abs(shown).max())
     scale, prefix = _prefix(style.shown_unit, size)
-    if level or offset:
+    if offset and not style.offset:  # the level is of interest as well
+        label += f" $-$ {offset * style.factor:.6g} {_typeset(style.shown_unit)}"
+    elif level or offset:
         symbol = label[label.index("$") + 1 : label.rindex("$")]
         label = f"{label} $-\\ \\langle {symbol}\\rangle$"
         if level:  # round-off, in one colour, wherever the potential is zero
@@ -119,12 +125,16 @@ def scaled(values: npt.NDArray, style: Field) -> Scaled:
     elif high - low <= 1e-9 * max(abs(low), abs(high)):
         pad = 0.5 * abs(high) or 0.5
         low, high = low - pad, high + pad
-    unit = f"{prefix}{style.shown_unit}".replace("^2", "²").replace("^3", "³")
+    unit = f"{prefix}{_typeset(style.shown_unit)}"
     if unit:
         label = f"{label} ({unit})"
     magnitude = style.magnitude and not both
     return Scaled(
         style.factor / scale, offset, label, low, high, magnitude, "RdBu_r" if both else "")
+
+
+def _typeset(unit: str) -> str:
+    return unit.replace("^2", "²").replace("^3", "³")
 
 
 def _prefix(unit: str, size: float) -> tuple[float, str]:
@@ -139,7 +149,7 @@ def _prefix(unit: str, size: float) -> tuple[float, str]:
     if usual is not None and (size == 0.0 or BETWEEN[0] <= size / sizes[usual] < BETWEEN[1]):
         return sizes[usual], usual
     fits = [(s, p) for s, p in _PREFIXES if size >= 0.9999 * s]
-    return fits[-1] if fits and size > 0 else (1.0, "")
+    return fits[-1] if fits else _PREFIXES[0] if size > 0.0 else (1.0, "")
 
 
 def _in_volts(size: float) -> str:

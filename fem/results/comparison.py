@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fem.base.errors import CaseError
 from fem.results.result import Result
 
-__all__ = ["compare", "errors", "numbers", "order", "relative", "scale", "tables_of"]
+__all__ = ["compare", "errors", "numbers", "order", "relative", "scale"]
 
 #: Entries of a summary by which no mesh or step should be judged.
 UNJUDGED = ("wall_seconds", "seconds", "closures", "sigma_capped", "depth_profile",
@@ -23,6 +25,8 @@ EQUAL_RTOL = 1e-9
 SOLVER_FACTOR = 10.0
 #: Observed order below which values hardly change from mesh to mesh, and no limit is given.
 MIN_ORDER = 0.2
+#: Share of the largest voltage or current of a run below which a cell rests.
+REST_SHARE = 1e-6
 #: Values in SI below which a number is rounding; voltages: 1 uV.
 NOISE_LEVELS = {"voltage": 1e-6}
 
@@ -121,19 +125,33 @@ def errors(folder: Path) -> dict[str, float]:
     return out
 
 
-def tables_of(folders: Sequence[Path]) -> list[dict[str, float]]:
-    """Numbers of results.
+def _finished(folder: Path) -> Result:
+    """A result with its summary.
 
     Raises:
-        CaseError: one of them is not finished.
+        CaseError: it is not finished.
     """
-    tables = []
-    for folder in folders:
-        result = Result(folder)
-        if not result.summary:
-            raise CaseError(f"{folder}: no summary.json; the run has not finished")
-        tables.append(numbers(result.summary | {"metrics": result.metrics()}))
-    return tables
+    result = Result(folder)
+    if not result.summary:
+        raise CaseError(f"{folder}: no summary.json; the run has not finished")
+    return result
+
+
+def _left_over(result: Result, table: Mapping[str, float]) -> set[str]:
+    """Names of voltages, currents and shares of currents that mean nothing, as the cell rests."""
+    voltage, current = (
+        float(np.abs(result.series.get(name, np.zeros(1))).max(initial=0.0))
+        for name in ("voltage", "current_density")
+    )
+    if abs(table.get("current_density", math.inf)) > REST_SHARE * current:
+        return set()
+    sizes = {
+        "voltage": voltage, "voltage_parts": voltage, "current_density": current,
+        "current_by_region": current * float(result.summary.get("projected_area", 0.0)),
+        "share_by_region": math.inf, "current_by_third": math.inf,
+    }
+    return {name for name, value in table.items()
+            if abs(value) <= REST_SHARE * sizes.get(name.partition(".")[0], 0.0)}
 
 
 def compare(
@@ -142,7 +160,8 @@ def compare(
 ) -> Iterator[str]:
     """Numbers of results side by side, with relative differences from the first.
 
-    A difference below 3 times the discretisation error of its number is none.
+    A difference below 3 times the discretisation error of its number is none, and so is that of
+    two numbers which rests have left over.
 
     Args:
         folders: of the results.
@@ -152,7 +171,9 @@ def compare(
     Raises:
         CaseError: one of them is not finished.
     """
-    tables = tables_of(folders)
+    results = [_finished(folder) for folder in folders]
+    tables = [numbers(r.summary | {"metrics": r.metrics()}) for r in results]
+    leftovers = [_left_over(r, table) for r, table in zip(results, tables, strict=True)]
     names = list(dict.fromkeys(name for table in tables for name in table))
     titles = {name: f"{name} [{unit(name)}]" if unit(name) else name for name in names}
     width = max(map(len, titles.values()))
@@ -165,10 +186,12 @@ def compare(
         values = [table.get(name) for table in tables]
         shown = "".join(f"{v + 0.0:14.7g}" if v is not None else f"{'-':>14}" for v in values)
         limit = None if error is None else 3.0 * error.get(name, math.inf)
-        for value in values[1:]:
+        for value, rest in zip(values[1:], leftovers[1:], strict=True):
             share = relative(values[0], value)
             if share is None:
                 shown += f"{'':11}"
+            elif share != 0.0 and name in leftovers[0] & rest:
+                shown += f"{'at rest':>11}"
             elif limit is not None and abs(share) <= limit < math.inf:
                 shown += f"{'none':>11}"
             else:

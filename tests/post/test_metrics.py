@@ -15,7 +15,7 @@ from fem.base.folder import write_json
 from fem.compat import MPI
 from fem.contract.registry import with_own
 from fem.files.fields import _BlockFile
-from fem.mesh.profile import above, by_bin
+from fem.mesh.profile import above, by_bin, distribution
 from fem.physics.metal.figures import fill
 from fem.post.metrics import declared, metrics
 from fem.post.spread import gini_of, rests
@@ -308,6 +308,15 @@ def test_bins_of_a_depth_hold_what_lies_in_them() -> None:
     nodes = by_bin(edges, np.array([[-1.0], [0.25], [0.25 - 1e-12], [2.0]]), np.ones((1, 4, 1)))
     assert nodes[0, [0, 6, 23]].tolist() == [1.0, 2.0, 1.0]
     assert nodes.sum() == 4.0
+
+
+def test_what_surfaces_exchange_at_rest_has_no_shares() -> None:
+    """Currents of +1 and -1 A are no shares of the round-off that they leave; +3 and -1 A are."""
+    for currents, shares in (((1.0, -1.0 + 1e-14), [0.0, 0.0]), ((3.0, -1.0), [1.5, -0.5])):
+        found = zip("ab", currents, strict=True)
+        regions = {name: {"current": i, "area": 1.0} for name, i in found}
+        out = distribution(regions, {"depth": [], "current": [1.0, 1.0, 1.0]})
+        assert [*out["share_by_region"].values()] == shares
 
 
 def test_a_rest_has_no_distribution_of_current() -> None:

@@ -11,7 +11,7 @@ from matplotlib.image import imread
 
 from fem.base.errors import CaseError
 from fem.cli.main import main
-from fem.post.overlay import away
+from fem.post.overlay import _wrapped, away
 from fem.results.comparison import compare, errors
 from fem.results.measured import Measured, read_measured
 
@@ -40,6 +40,32 @@ def test_differences_below_three_times_the_error_are_none(tmp_path: Path) -> Non
     assert lines["metrics.gini"][2:] == ["0.0e+00", "not", "known"]
     with pytest.raises(CaseError, match=r"converge\.json: no answer"):
         errors(tmp_path)
+
+
+def test_titles_of_narrow_maps_break_between_words() -> None:
+    assert _wrapped("host_fill_3d, 30 min", 11) == ("host_fill_\n3d, 30 min", 1.0)
+    assert _wrapped("electrodeposition, 2 h", 11) == ("electrodeposition,\n2 h", 11 / 18)
+
+
+def test_what_a_rest_leaves_over_is_not_compared(tmp_path: Path) -> None:
+    """Residuals of the solver differ by any factor; the charge that passed does not."""
+    for name, left in (("a", 1e-12), ("b", -7e-11)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "series.csv").write_text(
+            "t [s],voltage [V],current_density [A/m^2]\n0,-0.05,-10\n60,-0.06,-10\n"
+            f"120,{left},{left}\n")
+        (tmp_path / name / "summary.json").write_text(json.dumps({
+            "title": "made", "voltage": left, "current_density": left, "charge": -600.0 + left,
+            "share_by_region": {"host": 1e5 * left}, "voltage_parts": {"ohmic_l": -0.02 * left}}))
+    both = [tmp_path / "a", tmp_path / "b"]
+    lines = {line.split()[0]: line.split()[3:] for line in compare(both)}
+    for name in ("voltage", "current_density", "share_by_region.host", "voltage_parts.ohmic_l"):
+        assert lines[name] == ["at", "rest"]
+    assert float(lines["charge"][0]) == pytest.approx(-1.2e-13, rel=0.1)
+    text = (tmp_path / "a" / "series.csv").read_text()  # the cell that holds 1e-12 A/m2 is no rest
+    for folder in both:
+        (folder / "series.csv").write_text(text.replace("-10", "-1e-12"))
+    assert "at rest" not in "\n".join(compare(both[:1] * 2))
 
 
 @pytest.mark.parametrize("text", [
