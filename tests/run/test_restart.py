@@ -199,9 +199,13 @@ def test_an_event_is_not_passed_by_resuming(tmp_path: Path) -> None:
 # -- real processes ----------------------------------------------------------------------------
 
 
-def _start(folder: Path, ranks: int, *more: str) -> subprocess.Popen[str]:
+#: What commands do in a folder with `long.toml`.
+RUN, RESUME = ("run", "long.toml", "--out", "r"), ("resume", "r")
+
+
+def _start(folder: Path, ranks: int, words: tuple[str, ...] = RUN) -> subprocess.Popen[str]:
     (folder / "long.toml").write_text(to_toml(LONG))
-    command = [sys.executable, "-m", "fem.cli", "run", "long.toml", "--out", "r", *more]
+    command = [sys.executable, "-m", "fem.cli", *words]
     return subprocess.Popen(
         command if ranks == 1 else [*mpiexec(ranks), *command],
         cwd=folder, env=environment(), text=True, start_new_session=True,
@@ -274,45 +278,24 @@ def _command(*words: str) -> list[Any]:
     return [code, out.getvalue(), err.getvalue()]
 
 
-@pytest.fixture(scope="module")
-def whole_on_two(tmp_path_factory: pytest.TempPathFactory, mpirun: Callable[..., Any]) -> Path:
-    folder = tmp_path_factory.mktemp("two")
-    (folder / "long.toml").write_text(to_toml(LONG))
-    words = "run", str(folder / "long.toml"), "--out", str(folder / "r")
-    code, out, err = mpirun(2, _command, *words)
+def test_two_ranks_go_on_after_a_signal_and_after_kill_9(
+    mpirun: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A command is asked to stop, the one that resumes it is killed; ranks end what they left."""
+    (whole := tmp_path / "whole").mkdir()
+    (whole / "long.toml").write_text(to_toml(LONG))
+    code, out, err = mpirun(2, _command, "run", f"{whole}/long.toml", "--out", f"{whole}/r")
     assert code == 0, out + err
-    return folder / "r"
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 3), (signal.SIGKILL, -signal.SIGKILL)]
-)
-def test_two_ranks_go_on(
-    number: int, code: int, whole_on_two: Path, mpirun: Callable[..., Any], tmp_path: Path
-) -> None:
-    process = _start(tmp_path, 2)
-    _wait_for_rows(tmp_path, 30)
-    os.kill(process.pid, number)
-    _, message = process.communicate(timeout=60)
-    assert process.returncode == code, message
-    code, _, err = mpirun(2, _command, "resume", str(tmp_path / "r"))
+    stops = (RUN, 15, signal.SIGTERM, 3), (RESUME, 45, signal.SIGKILL, -signal.SIGKILL)
+    for words, rows, number, expected in stops:
+        process = _start(tmp_path, 2, words)
+        _wait_for_rows(tmp_path, rows)
+        os.kill(process.pid, number)
+        _, message = process.communicate(timeout=60)
+        assert process.returncode == expected, message
+    code, _, err = mpirun(2, _command, "resume", f"{tmp_path}/r")
     assert code == 0, err
-    _same(whole_on_two, tmp_path / "r", 1e-12)
-
-
-def test_another_number_of_ranks_takes_up_the_state(
-    whole: Path, tmp_path: Path, mpirun: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    case = small(**{name: LONG[name] for name in ("protocol", "time", "output")})
-    _stop_after(monkeypatch, 30)
-    with pytest.raises(Interrupted):
-        case.run(tmp_path / "r")
-    code, out, err = mpirun(2, _command, "resume", str(tmp_path / "r"))
-    assert code == 0, err
-    assert "written on 1 ranks, now 2" in out
-    one, two = Result(whole).summary, Result(tmp_path / "r").summary
-    for name in ("voltage", "charge", "plated", "c_min", "c_max"):
-        assert two[name] == pytest.approx(one[name], rel=1e-9), name
+    _same(whole / "r", tmp_path / "r", 1e-12)
 
 
 def _full_disk(folder: str) -> list[int]:

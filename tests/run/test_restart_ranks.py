@@ -9,6 +9,7 @@ another number of ranks would, gives the same bits.
 from __future__ import annotations
 
 import contextlib
+import io
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -66,10 +67,11 @@ def until(steps: int) -> Iterator[None]:
         yield
 
 
-def some_steps(folder: str, name: str, ranks: int) -> None:
-    """Resume, and stop again (collective)."""
-    with until(CASES[name][1][ranks - 1]):
-        resume(Path(folder))
+def some_steps(folder: str, name: str, ranks: int) -> str:
+    """Resume, and stop again (collective); what is printed on the way."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed, until(CASES[name][1][ranks - 1]):
+        resume(Path(folder), quiet=False)
+    return printed.getvalue()
 
 
 def node_by_node(folder: Path) -> None:
@@ -108,11 +110,13 @@ def _on_all_ranks(root: Path, name: str, mpirun: Callable[..., Any]) -> None:
     for way in ("1-1", "on2"):
         shutil.copytree(folder / "half", folder / way)
     resume(folder / "1-1")
-    mpirun(2, some_steps, str(folder / "on2"), name, 2, timeout=300)
+    said = mpirun(2, some_steps, str(folder / "on2"), name, 2, timeout=300)
+    assert "written on 1 ranks, now 2: equal to rounding" in said
     for way in ("1-2-1", "on3"):
         shutil.copytree(folder / "on2", folder / way)
     resume(folder / "1-2-1")
-    mpirun(3, some_steps, str(folder / "on3"), name, 3, timeout=300)
+    said = mpirun(3, some_steps, str(folder / "on3"), name, 3, timeout=300)
+    assert "written on 2 ranks, now 3: equal to rounding" in said
     shutil.copytree(folder / "on3", folder / "1-2-3-1")
     resume(folder / "1-2-3-1")
 
