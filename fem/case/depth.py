@@ -32,7 +32,7 @@ from fem.case.tables import BUTLER_VOLMER, law_of
 from fem.materials import Electrolyte, recorded
 from fem.materials.laws import exchange_current
 from fem.values.properties import number, varies
-from fem.values.units import format_quantity, shown_length
+from fem.values.units import shown_length
 
 __all__ = ["notes", "problems", "resistance", "slope"]
 
@@ -104,7 +104,7 @@ def problems(sections: Mapping[str, Any]) -> Iterator[str]:
     found = _foresee(sections)
     if found is not None and found.width > LARGEST_RATIO * found.rest:
         yield (
-            f"growth.interface_width: {format_quantity(found.width, 'm')}: too wide for kinetics "
+            f"growth.interface_width: {shown_length(found.width)}: too wide for kinetics "
             f"this fast: with i0 = {found.i0:.4g} A/m^2 the reaction is over within "
             f"{shown_length(found.rest, 3)} (at rest), and the tail of a front wider than half of "
             f"that grows by itself; {cure(found.rest)}, or a lower i0"
@@ -116,7 +116,7 @@ def notes(sections: Mapping[str, Any]) -> Iterator[str]:
     found = _foresee(sections)
     if found is not None and found.width > SWELLING_RATIO * found.plating:
         yield (
-            f"growth.interface_width: {format_quantity(found.width, 'm')} is above a tenth of l = "
+            f"growth.interface_width: {shown_length(found.width)} is above a tenth of l = "
             f"{shown_length(found.plating, 3)}, within which a flat front at "
             f"{found.density:.4g} A/m^2 and c0 takes up the ionic current "
             f"(i0 = {found.i0:.4g} A/m^2, 1/R = {found.conductivity:.3g} S/m): its tail swells; "

@@ -34,7 +34,7 @@ from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
 from fem.theory import limiting_current
 from fem.values.properties import Constant, number, varies
-from fem.values.units import format_quantity, shown_length
+from fem.values.units import shown_length
 
 __all__ = ["books", "build"]
 
@@ -110,7 +110,7 @@ def _require_room(growth: Growth, domain: Domain) -> None:
     most = (high - low) / MIN_ROOM
     if growth.interface_width > most:
         raise CaseError(
-            f"growth.interface_width: {format_quantity(growth.interface_width, 'm')}: too wide for "
+            f"growth.interface_width: {shown_length(growth.interface_width)}: too wide for "
             f"a cell of {shown_length(high - low, 4)} from collector to counter electrode, which "
             f"has no room for a front; at most {shown_length(most, 3)}, and a tenth of that for "
             "shapes"

@@ -259,7 +259,7 @@ class Nuclei(Observer):
         dim, comm = self.s.domain.dim, self.s.domain.comm
         index, order = [], []
         for k, given in enumerate(seeds.at):
-            shown = ", ".join(format_quantity(c, "m") for c in given)
+            shown = ", ".join(shown_length(c) for c in given)
             if len(given) != dim:
                 raise CaseError(
                     f"{seeds.place}.at.{k}: ({shown}): {len(given)} coordinates, but the mesh is "
@@ -273,7 +273,7 @@ class Nuclei(Observer):
                 raise CaseError(
                     f"{seeds.place}.at.{k}: ({shown}): {shown_length(winner[0], 3)} from the "
                     f"nearest of its walls, more than the radius of a nucleus "
-                    f"({format_quantity(seeds.radius, 'm')}); move it"
+                    f"({shown_length(seeds.radius)}); move it"
                 )
             if winner[-1] == comm.rank:
                 index.append(int(best[0]))

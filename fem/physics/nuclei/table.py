@@ -12,7 +12,7 @@ from fem.case.geometry import around_axis
 from fem.contract.physics import Place
 from fem.values.kinds import PLACE_VARIABLES, Coordinate, Glob, Length, Table, as_list
 from fem.values.properties import Property, PropertyOf
-from fem.values.units import Quantity, format_quantity
+from fem.values.units import Quantity, shown_length
 
 __all__ = ["MIN_WIDTHS", "Nuclei", "check", "places"]
 
@@ -88,8 +88,8 @@ def check(sections: Mapping[str, Any]) -> Iterator[str]:
             least = MIN_WIDTHS * growth.interface_width
             if entry.radius < least * (1 - 1e-9):
                 yield (
-                    f"{path}.radius: {format_quantity(entry.radius, 'm')}: below {MIN_WIDTHS} "
-                    f"interface widths, {format_quantity(least, 'm')}; raise it or lower "
+                    f"{path}.radius: {shown_length(entry.radius)}: below {MIN_WIDTHS} "
+                    f"interface widths, {shown_length(least)}; raise it or lower "
                     "growth.interface_width"
                 )
 
