@@ -18,6 +18,11 @@ from typing import Any
 
 #: Names that a message lists at most.
 MOST_NAMES = 80
+#: Words of pydantic -> ours, as of bounds of quantities.
+WORDS = {
+    "Input should be": "must be", "greater than or equal to": "at least", "greater than": "above",
+    "less than or equal to": "at most", "less than": "below",
+}  # fmt: skip
 
 
 class HostplateError(Exception):
@@ -49,7 +54,7 @@ class Interrupted(HostplateError):  # noqa: N818  (a request, not a fault)
 
 
 def causes(error: Any) -> Iterator[Any]:
-    """Errors of pydantic, without lists that are "too short" as their entries were refused.
+    """Errors of pydantic in our words, without "too short" lists whose entries were refused.
 
     Args:
         error: its `ValidationError`.
@@ -58,7 +63,10 @@ def causes(error: Any) -> Iterator[Any]:
     for item in items:
         inner = [i for i in items if i["loc"][: len(item["loc"])] == item["loc"]]
         if item["type"] != "too_short" or len(inner) == 1:
-            yield item
+            reason = item["msg"]
+            for theirs, ours in WORDS.items():
+                reason = reason.replace(theirs, ours)
+            yield item | {"msg": reason}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

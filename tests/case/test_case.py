@@ -363,7 +363,7 @@ RULES = [
         "needs plate, strip",
     ),
     Rule({"protocol.0": PULSE}, "protocol.0: pulse: never ends; give cycles or capacity"),
-    Rule({"protocol.0": PULSE | {"cycles": 0}}, "protocol.0.cycles: 0: Input should be greater"),
+    Rule({"protocol.0": PULSE | {"cycles": 0}}, "protocol.0.cycles: 0: must be at least 1"),
     Rule({"protocol.0": PULSE | {"cycles": 2.5}}, "protocol.0.cycles: 2.5: must be a whole number"),
     Rule(
         {"protocol.0": PULSE | {"cycles": 9, "direction": "up"}},

@@ -81,7 +81,7 @@ NUMBER = "is out of range: must be"
          ".threshold.0: 30 is not a quantity in V; write e.g. \"50 mV\""),
         (DRAWN | {"density": "0 1/m^2"}, f".density: '0 1/m^2' {NUMBER} above 0 1/m^2"),
         (DRAWN | {"p_site": 2}, f".p_site: 2 {NUMBER} at most 1"),
-        (DRAWN | {"seed": -1}, ".seed: -1: Input should be greater than or equal to 0"),
+        (DRAWN | {"seed": -1}, ".seed: -1: must be at least 0"),
         (DRAWN | {"spreed": "1 mV"},
          ".spreed: '1 mV': unknown name; did you mean 'spread' or 'seed'?"),
     ],

@@ -119,10 +119,10 @@ def test_cells_are_small_on_the_layers_and_grow_away_from_them(meshes: Meshes) -
         ({"openings": "holes"}, "openings: 'holes' need dimension = 3; a cut shows slits"),
         ({"openings": "holes", "dimension": 3, "breadth": "12 um"},
          "breadth: 12 um is not a multiple of the pitch of layer 'pan', 10 um"),
-        ({"layers": [PAN | {"opening": 1.0}]}, r"layers.0.opening: Input should be less than 1"),
-        ({"layers": [PAN | {"opening": 0.0}]}, r"layers.0.opening: Input should be greater than 0"),
+        ({"layers": [PAN | {"opening": 1.0}]}, r"layers.0.opening: must be below 1"),
+        ({"layers": [PAN | {"opening": 0.0}]}, r"layers.0.opening: must be above 0"),
         ({"openning": 0.3}, "openning: unknown name; did you mean 'opening'?"),
-        ({"repeat": 0}, "repeat: Input should be greater than or equal to 1"),
+        ({"repeat": 0}, "repeat: must be at least 1"),
     ],
 )  # fmt: skip
 def test_what_is_refused(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
