@@ -66,13 +66,14 @@ class Progress:
         self.start = t if self.start is None else self.start
         self.w0 = self.w = self.clock()
         self.costs: deque[float] = deque(maxlen=3)
+        self.steps = 0
 
     def note(self, t: float, next_dt: float) -> None:
         """A step was accepted, and the size of the next one proposed, s."""
         now = self.clock()
         self.costs.append(now - self.w)
         self.growth = min(max(next_dt / (t - self.t), 1.0), 2.0)
-        self.t, self.w, self.next_dt = t, now, next_dt
+        self.t, self.w, self.next_dt, self.steps = t, now, next_dt, self.steps + 1
         while self.output <= t * (1 + 1e-12):
             self.output += self.every
 
@@ -111,8 +112,13 @@ class Progress:
         return here + sum(count * _usual(took, kind) for kind, count in self.later.items())
 
     def _steps(self) -> float:
-        """Steps to the end, if their size grows on as in the last one; they land on outputs."""
-        t, dt, output, steps = self.t, self.next_dt, self.output, 0
+        """Steps to the end, if their size grows on as in the last one; they land on outputs.
+
+        None is shorter than their mean so far: steps that an event cuts, by thousands close to a
+        cut-off, are no rule.
+        """
+        t, output, steps = self.t, self.output, 0
+        dt = max(self.next_dt, (t - self.t0) / self.steps)
         while t < self.end * (1 - 1e-12) and steps < MAX_FORESEEN_STEPS:
             stop, dt, steps = min(self.end, output), min(dt, self.longest), steps + 1
             if t + 1.3 * dt < stop:  # else it is stretched or cut to land there, see `Stepper`

@@ -70,6 +70,17 @@ def test_a_cutoff_to_come_is_told_until_it_has_come_once() -> None:
     assert words[2:] == ["0 s", "0 s"]
 
 
+def test_short_steps_to_a_cutoff_are_no_rule() -> None:
+    """90 of 100 s took 9 steps of 1 s each; steps of 0.1 ms then are not 100,000 to come."""
+    wall = 0.0
+    progress = Progress([Segment("plate", duration=100.0, cutoff=0.1)], clock=lambda: wall)
+    progress.begin(0, 0.0, 0.0, math.inf)
+    for k in range(1, 10):
+        wall = float(k)
+        progress.note(10.0 * k, 10.0 if k < 9 else 1e-4)
+    assert progress.seconds() == pytest.approx(1.0)
+
+
 def test_time_left_in_words() -> None:
     wall = 0.0
     progress = Progress([Segment("plate", duration=100.0)], 10.0, clock=lambda: wall)
