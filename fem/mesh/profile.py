@@ -87,24 +87,25 @@ def thirds(profile: Mapping[str, list[float]], key: str = "current") -> list[flo
 
 
 def distribution(
-    regions: Mapping[str, Mapping[str, float]], profile: Mapping[str, list[float]]
+    regions: Mapping[str, Mapping[str, float]], profile: Mapping[str, list[float]],
+    rests: bool = False,
 ) -> dict[str, Any]:
     """Entries of a summary on where a reaction takes place.
 
     Args:
         regions: `current` (A) and `area` (m2) of each surface.
         profile: `depth` (m), `current` (A in the bin) and what else there is of each bin.
+        rests: no current passes the cell; what is left of it has no shares.
     """
     currents = {name: found["current"] for name, found in regions.items()}
     total = sum(currents.values())
-    if abs(total) <= REST_SHARE * sum(map(abs, currents.values())):
-        total = 0.0  # what flows from one to another at rest has no shares
+    rests = rests or abs(total) <= REST_SHARE * sum(map(abs, currents.values()))
     return {
         "current_by_region": currents,
-        "share_by_region": {k: v / total if total else 0.0 for k, v in currents.items()},
+        "share_by_region": {k: 0.0 if rests else v / total for k, v in currents.items()},
         "area_by_region": {name: found["area"] for name, found in regions.items()},
         "depth_profile": profile,
-        "current_by_third": named_thirds(profile),
+        "current_by_third": {k: 0.0 if rests else v for k, v in named_thirds(profile).items()},
     }
 
 

@@ -317,6 +317,10 @@ def test_what_surfaces_exchange_at_rest_has_no_shares() -> None:
         regions = {name: {"current": i, "area": 1.0} for name, i in found}
         out = distribution(regions, {"depth": [], "current": [1.0, 1.0, 1.0]})
         assert [*out["share_by_region"].values()] == shares
+        assert (sum(out["current_by_third"].values()) == 0.0) is (not any(shares))
+    one = {"a": {"current": 1e-15, "area": 1.0}}
+    out = distribution(one, {"depth": [], "current": [1e-15] * 3}, rests=True)
+    assert [*out["share_by_region"].values(), *out["current_by_third"].values()] == [0.0] * 4
 
 
 def test_a_rest_has_no_distribution_of_current() -> None:

@@ -66,6 +66,7 @@ class Split:
 
     Attributes:
         columns: of the series.
+        rests: no current passed the cell in the step measured last.
     """
 
     def __init__(self, s: System):
@@ -105,7 +106,7 @@ class Split:
         self.regional = [
             (part, name) for part, found in self.regions.items() if len(found) > 1 for name in found
         ]
-        self.gap = math.nan
+        self.gap, self.rests = math.nan, False
         self.lacks = ""
 
     @property
@@ -163,12 +164,12 @@ class Split:
             current: through the cell, A, sign of i_n.
             scale: that residuals are compared with, A.
         """
-        rests = abs(current) <= REST_SHARE * scale
-        powers = self._at_rest() if rests else self.powers()
+        self.rests = abs(current) <= REST_SHARE * scale
+        powers = self._at_rest() if self.rests else self.powers()
         if not powers:
             self.gap = math.nan
             return dict.fromkeys(self.columns, math.nan)
-        per = 1.0 if rests else current
+        per = 1.0 if self.rests else current
         found = {f"V_{part}": power / per for part, power in powers.items()}
         self.gap = float(self.s.get_voltage()) - sum(found[f"V_{part}"] for part in self.names)
         self.last = found

@@ -413,7 +413,8 @@ class MetalLedger(Observer):
     def summary(self) -> dict[str, Any]:
         """Distribution of current and metal (collective)."""
         profile = self.depth_profile()
-        return distribution(self.by_region(), profile) | {
-            "plated": self.plated() / self.s["circuit"].area,
+        circuit = self.s["circuit"]
+        return distribution(self.by_region(), profile, circuit.split.rests) | {
+            "plated": self.plated() / circuit.area,
             "plated_by_third": named_thirds(profile, "plated"),
         }

@@ -319,7 +319,7 @@ class WallLedger(Observer):
     def summary(self) -> dict[str, Any]:
         """Distribution of current and metal (collective)."""
         profile = self.depth_profile()
-        out = distribution(self.by_region(), profile)
+        out = distribution(self.by_region(), profile, self.s["circuit"].split.rests)
         if self._followed:
             out["plated"] = self.plated() / self.s["circuit"].area
             out["plated_by_third"] = named_thirds(profile, "plated")
