@@ -19,7 +19,7 @@ from fem.case.probes import require_inside
 from fem.case.protocol import Cycle, Hold, Pulse
 from fem.case.tables import STUDIES
 from fem.values.properties import Along, Constant, Property
-from fem.values.units import format_quantity, shown_length, shown_quantity
+from fem.values.units import rounded_quantity, shown_length, shown_quantity
 
 
 def summary(case: Case) -> str:
@@ -56,7 +56,7 @@ def _lines(case: Case, sidecar: Mapping[str, Any]) -> Iterator[str]:
     yield f"  study      {case.study}: {brought.doc if brought else STUDIES[case.study]}"
     yield (
         f"  cell       {case.metal} from {case.electrolyte} at "
-        f"{format_quantity(case.temperature, 'K')}, counter electrode: {case.counter.kind}"
+        f"{rounded_quantity(case.temperature, 'K')}, counter electrode: {case.counter.kind}"
     )
     if case.mesh is not None:
         size = " x ".join(shown_length(length, 4) for length in sidecar["size"])
@@ -112,16 +112,16 @@ def _foretold(case: Case) -> Iterator[str]:
 def _coating(coating: Any, case: Case) -> str:
     """One coating: where, what, and what passes it at which resistance."""
     film = Film.of("", coating, case.fillings)
-    ways = [f"{what} pass ({format_quantity(float(f'{R:.3g}'), 'ohm*m^2')})"
+    ways = [f"{what} pass ({rounded_quantity(R, 'ohm*m^2', 3)})"
             for what, R in (("electrons", film.electrons), ("ions", film.ions)) if R is not None]
-    thick = format_quantity(coating.thickness, "m")
+    thick = rounded_quantity(coating.thickness, "m")
     return f"{coating.on}: {thick} of {coating.material}, {' and '.join(ways) or 'nothing passes'}"
 
 
 def _step(step: Any, timed: bool) -> str:
     """Line on a protocol step: its drive and, in a study in time, its end."""
     stops = [
-        f"{word} {format_quantity(value, unit)}"
+        f"{word} {rounded_quantity(value, unit)}"
         for name, word, unit in (
             ("duration", "for", "s"),
             ("capacity", "up to", "C/m^2"),
@@ -131,8 +131,8 @@ def _step(step: Any, timed: bool) -> str:
         if (value := getattr(step, name, None)) is not None
     ]
     if isinstance(step, Pulse):
-        on, off = (format_quantity(value, "s") for value in (step.on, step.off))
-        density = format_quantity(step.current_density, "A/m^2")
+        on, off = (rounded_quantity(value, "s") for value in (step.on, step.off))
+        density = rounded_quantity(step.current_density, "A/m^2")
         drive = f"{step.direction} {density}, {on} on and {off} off,"
         stops = [f"{step.cycles} times"] * (step.cycles is not None) + stops
     else:
@@ -275,9 +275,8 @@ def _shown(value: Property | bool) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Constant):
-        return format_quantity(value.value, value.unit)
+        return rounded_quantity(value.value, value.unit)
     if isinstance(value, Along):
-        low, high = min(value.curve.y), max(value.curve.y)
-        unit = value.unit
-        return f"{format_quantity(low, unit)} to {format_quantity(high, unit)} along {value.along}"
+        low, high = (rounded_quantity(end(value.curve.y), value.unit) for end in (min, max))
+        return f"{low} to {high} along {value.along}"
     return f"{value.expression.text} {value.given_unit}".rstrip()

@@ -228,12 +228,17 @@ def shown_quantity(value: float, unit: str, digits: int = 4) -> str:
         number = abs(value) / factor
         if 1.0 <= number and (number < 1000.0 or k == 0):  # the first is the largest
             return f"{value / factor:.{digits}g} {name}"
+    return rounded_quantity(value, unit, digits)
+
+
+def rounded_quantity(value: float, unit: str, digits: int = 6) -> str:
+    """Write a rounded SI value as users would: ``rounded_quantity(0.1 + 0.2, "V") == "0.3 V"``."""
     return format_quantity(float(f"{value:.{digits}g}"), unit)
 
 
 def shown_length(length: float, digits: int = 6) -> str:
     """Write a length in m as users would, rounded: ``shown_length(1.1e-4) == "110 um"``."""
-    return format_quantity(float(f"{length:.{digits}g}"), "m")
+    return rounded_quantity(length, "m", digits)
 
 
 def shown_point(place: Iterable[float], digits: int = 4) -> str:

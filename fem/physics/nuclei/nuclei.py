@@ -37,7 +37,7 @@ from fem.physics.nuclei.draws import generators, poisson_sites
 from fem.physics.nuclei.sites import Seeds, Surface
 from fem.system.part import Observer
 from fem.system.system import System
-from fem.values.units import format_quantity, shown_length
+from fem.values.units import rounded_quantity, shown_length
 
 __all__ = ["Nuclei"]
 
@@ -216,7 +216,7 @@ class Nuclei(Observer):
         nodes = comm.allreduce(len(expected), op=MPI.SUM)
         if count > MAX_PER_NODE * nodes:
             raise CaseError(
-                f"{seeds.place}.density: {format_quantity(seeds.density, '1/m^2')}: some "
+                f"{seeds.place}.density: {rounded_quantity(seeds.density, '1/m^2')}: some "
                 f"{count:.2g} places on walls of {nodes} nodes, more than {MAX_PER_NODE} at each; "
                 "lower it (mind the unit), or let metal cover these walls with wall = 'film'"
             )
