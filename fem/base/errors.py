@@ -18,7 +18,7 @@ from typing import Any
 
 #: Names that a message lists at most.
 MOST_NAMES = 80
-#: Words of pydantic -> ours, as of bounds of quantities.
+#: Words of pydantic -> ours, as of bounds of quantities. Reasons of our own stay as they are.
 WORDS = {
     "Input should be": "must be", "greater than or equal to": "at least", "greater than": "above",
     "less than or equal to": "at most", "less than": "below",
@@ -64,7 +64,7 @@ def causes(error: Any) -> Iterator[Any]:
         inner = [i for i in items if i["loc"][: len(item["loc"])] == item["loc"]]
         if item["type"] != "too_short" or len(inner) == 1:
             reason = item["msg"]
-            for theirs, ours in WORDS.items():
+            for theirs, ours in WORDS.items() if item["type"] != "value_error" else ():
                 reason = reason.replace(theirs, ours)
             yield item | {"msg": reason}
 
