@@ -69,6 +69,12 @@ def causes(error: Any) -> Iterator[Any]:
             yield item | {"msg": reason}
 
 
+def not_text(error: UnicodeDecodeError) -> str:
+    """Place, value and way out of a file that is no text."""
+    line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
+    return f"line {line} is not UTF-8 text (byte 0x{byte:02x}); save the file as UTF-8"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause such as ``did you mean 'Cu'?`` or ``known: 'Cu', 'Li'``, for use in messages.
 

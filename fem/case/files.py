@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fem.base.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest, not_text
 from fem.base.paths import refuse_other_than_utf8
 
 
@@ -77,11 +77,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
-        raise CaseError(
-            f"{path}: cannot be read: line {line} is not UTF-8 text (byte 0x{byte:02x}); "
-            "save the file as UTF-8"
-        ) from None
+        raise CaseError(f"{path}: cannot be read: {not_text(error)}") from None
     try:
         return tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
     except tomllib.TOMLDecodeError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fem.base.errors import CaseError
+from fem.base.errors import CaseError, not_text
 from fem.values.curves import separator, with_points
 from fem.values.units import conversion
 
@@ -59,8 +59,8 @@ def read_measured(path: Path) -> Measured:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise CaseError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise CaseError(f"{path}: is not text in UTF-8") from None
+    except UnicodeDecodeError as error:
+        raise CaseError(f"{path}: cannot be read: {not_text(error)}") from None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     head = [line.lstrip("%# ").strip() for line in lines if line[0] in "%#"]
     body = [line for line in lines if line[0] not in "%#"]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fem.base.errors import CaseError, nearest
+from fem.base.errors import CaseError, nearest, not_text
 from fem.values.expressions import is_ufl
 from fem.values.units import conversion, typed
 
@@ -163,6 +163,8 @@ def _content(path: Path, of: str) -> tuple[list[tuple[str, str]], list[tuple[flo
         near = [p.name for p in path.parent.glob("*.csv")] if path.parent.is_dir() else []
         hint = f"; {nearest(path.name, near)}" if near else ""
         raise TableError(f"table {str(path)!r} does not exist{hint}") from None
+    except UnicodeDecodeError as error:
+        raise TableError(f"table {str(path)!r} cannot be read: {not_text(error)}") from None
     except (OSError, ValueError) as error:
         raise TableError(f"table {str(path)!r} cannot be read: {error}") from None
     name = repr(path.name)
