@@ -20,6 +20,7 @@ from fem.case.case import Case
 from fem.case.chemistry import transfer_problem
 from fem.case.coatings import films_on, meeting, no_electrons, nothing_reacts
 from fem.case.hooks import BUILT_IN_LAWS
+from fem.case.names import missing_pair
 from fem.case.tables import law_of
 from fem.compat import MPI, dfem
 from fem.materials.laws import exchange_current
@@ -172,10 +173,10 @@ def _reaction(case: Case, name: str, surface: str) -> Reaction:
                     given[prop] = getattr(entry, prop)
     ohmic = case.study == "primary"  # asks for no kinetics; films on walls stay
     complete = ohmic or {"i0", "alpha_a", "alpha_c"} <= given.keys()
-    try:
-        pair = case.pair_data(surface, strict=not complete)
-    except CaseError as error:
-        raise CaseError(f"kinetics of {name!r}: {error} with surface = {name!r}") from None
+    lacks = None if complete else missing_pair(name, surface, vars(case))
+    if lacks:
+        raise CaseError(lacks)
+    pair = case.pair_data(surface, strict=False)
     values: dict[str, Any] = {"Ea": 0.0, "eta_nuc": 0.0, "film_resistance": 0.0, "c_ref": 1000.0}
     values |= {"i0_ref": 1.0, "alpha_a": 0.5, "alpha_c": 0.5} if ohmic else {}
     values |= {k: float(v) for k, v in pair.numbers().items() if not callable(v)}
