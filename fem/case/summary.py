@@ -21,6 +21,11 @@ from fem.case.tables import STUDIES
 from fem.values.properties import Along, Constant, Property
 from fem.values.units import rounded_quantity, shown_length, shown_quantity
 
+#: Voltage above which it may be in another unit, V.
+MOST_VOLTS = 10.0
+#: Sand's time below which the current may be in another unit, s.
+SHORTEST_SAND_TIME = 0.1
+
 
 def summary(case: Case) -> str:
     """Title, physics, geometry, materials with the status of their numbers, protocol.
@@ -159,6 +164,7 @@ def notes(case: Case) -> Iterator[str]:
         return
     for physics in case.taking_part():
         yield from physics.notes(vars(case))
+    yield from odd_units(case)
     yield from dead_walls(case)
     yield from _lacking(case)
     yield from assumed_zero(case)
@@ -181,6 +187,29 @@ def notes(case: Case) -> Iterator[str]:
         given = [name for name in stops if getattr(case.protocol[0], name, None) is not None]
         if given:
             yield f"a {case.study} study is one solve: {', '.join(given)} not used"
+
+
+def odd_units(case: Case) -> Iterator[str]:
+    """Numbers that no cell has, as those in another unit than was meant."""
+    from geometries.meshing.thickness import THICKEST, doubt
+
+    if case.sized_geometry is not None:
+        corner = geometry_parameters(case.sized_geometry).box()
+        if corner and corner[-1] > THICKEST:  # thin ones are meant, as with space charge
+            yield f"geometry: {doubt(corner[-1])}"
+    volts = {f"kinetics.{k}.eta_nuc": entry.eta_nuc for k, entry in enumerate(case.kinetics)}
+    volts |= {f"protocol.{k}.{name}": getattr(step, name, None)
+              for k, step in enumerate(case.protocol) for name in ("cutoff", "voltage")
+              if not (isinstance(step, Hold) and name == "cutoff")}
+    for place, given in volts.items():
+        value = given.value if isinstance(given, Constant) else given
+        if isinstance(value, float) and abs(value) > MOST_VOLTS:
+            yield f"{place}: {rounded_quantity(value, 'V')}, which no cell has; is the unit right?"
+    known = estimates(case).get("sand_time")
+    if known is not None and known < SHORTEST_SAND_TIME:
+        yield (f"protocol: the largest current empties the electrolyte within "
+               f"{shown_quantity(known, 's', 2)} (Sand's time); is the unit of current_density "
+               "right?")
 
 
 def _unused(case: Case) -> Iterator[str]:

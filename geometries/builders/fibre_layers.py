@@ -262,6 +262,10 @@ class FibreMat(Parameters):
         if self.width < 2 * thickest or (self.breadth or self.width) < 2 * thickest:
             wrong.append(f"width, breadth: at least two diameters of the thickest fibre, "
                          f"{shown_length(2 * thickest)}")
+        thinnest = min(layer.fibre_diameter for layer in self.layers)
+        if self.size_wall and self.size_wall > thinnest:
+            wrong.append(f"size_wall: {shown_length(self.size_wall)} is more than the thinnest "
+                         f"fibre, {shown_length(thinnest)}; take at most a third of it")
         if not wrong:
             across = self.width * ((self.breadth or self.width) if self.dimension == 3 else 1.0)
             size, wall = self.sizes()

@@ -31,9 +31,6 @@ from geometries.meshing.mesh import Built, Floats, Ints, TaggedMesh, compact
 
 #: Range of the box diagonal in m: one atom row to a pouch cell.
 SMALLEST, LARGEST = 1e-9, 0.1
-#: Range of the thickness in m beyond which the unit is doubted. A cell of 5 um to 1 mm that is read
-#: a thousand times too large or too small is out of it.
-THINNEST, THICKEST = 1e-6, 5e-3
 #: Part of the cache key: raise it when a check or a remark on a mesh changes.
 CHECKS_VERSION = 5
 _BOUNDARIES = ("collector", "counter", "sides", "axis")
@@ -460,11 +457,8 @@ def _tagged(
 
 def _doubts(thick: float, file: Path, unit: str) -> list[str]:
     """Remark on a unit that makes a cell of unlikely thickness (m)."""
-    if THINNEST <= thick <= THICKEST:
-        return []
-    return [f"mesh.unit: {file.name} read in {unit!r} is a cell of {shown_length(thick, 3)} from "
-            f"collector to counter, outside of {shown_length(THINNEST)} to "
-            f"{shown_length(THICKEST)}; is the unit right?"]
+    found = thickness.doubt(thick)
+    return [f"mesh.unit: {file.name} read in {unit!r} is {found}"] if found else []
 
 
 def _called(raw: _Raw, tag: int) -> str:

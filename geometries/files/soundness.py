@@ -665,7 +665,7 @@ class Body:
         gap, _ = cKDTree(self.mesh.points[here]).query(self.mesh.points[there])
         near = int(gap.argmin())
         return (f"Between them is a gap of {1e6 * gap[near]:.3g} um, the narrowest at "
-                f"{self.at(there[near : near + 1])}")
+                f"{self.at(there[near : near + 1])} (gmsh saves no cells that are in no group)")
 
     def _overlap(self, pairs: Ints) -> str:
         return (f"{self._pairs(pairs)} overlap: the same room is filled twice, "

@@ -108,7 +108,7 @@ def too_many(cells: float, budget: float = MAX_CELLS, name: str = "budget") -> l
     """Message on a mesh of about so many cells, if they are more than the budget."""
     return [] if cells <= budget else [
         f"{name}: about {cells:.2g} cells needed, {budget:.2g} allowed; take larger sizes (size, "
-        "size_wall ...) or a smaller cell"
+        "size_wall ...) or a smaller cell, if all units are right"
     ]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fem.mesh.thickness import along, distance
+from fem.values.units import shown_length
 from geometries.meshing.mesh import Floats, Ints
 
 if TYPE_CHECKING:
@@ -25,6 +26,17 @@ MAX_ROUGHNESS = 0.1
 AXIS_ANGLE = 1e-3
 #: Cosine to the last axis (2.5 degrees) above which a direction needs no remark.
 UPRIGHT_COSINE = 0.999
+#: Range of the thickness in m beyond which its unit is doubted. A cell of 5 um to 1 mm that is read
+#: a thousand times too large or too small is out of it.
+THINNEST, THICKEST = 1e-6, 5e-3
+
+
+def doubt(thick: float) -> str:
+    """Words on a cell of unlikely thickness, m; none if it is likely."""
+    if THINNEST <= thick <= THICKEST:
+        return ""
+    return (f"a cell of {shown_length(thick, 3)} from collector to counter, outside of "
+            f"{shown_length(THINNEST)} to {shown_length(THICKEST)}; is the unit right?")
 
 
 def direction(mesh: TaggedMesh, corners: Floats, normals: Floats, areas: Floats) -> Floats | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fem import Case, CaseError
-from fem.case.summary import assumed_zero, summary
+from fem.case.summary import assumed_zero, odd_units, summary
 
 from .base import changed
 
@@ -49,6 +49,19 @@ def test_a_host_that_has_no_place_is_told_before_there_is_a_mesh() -> None:
     case = Case.from_dict(changed({"geometry": geometry, "regions": given}))
     with pytest.raises(CaseError, match=r"layers.bottom.porosity: 0.3 cannot be delivered within"):
         summary(case)
+
+
+@pytest.mark.parametrize(("change", "remark"), [
+    ({}, None),
+    ({"geometry.layers.0.thickness": "20 mm"}, "geometry: a cell of 20"),
+    ({"kinetics": [GIVEN | {"eta_nuc": "20 V"}]}, "kinetics.0.eta_nuc: 20 V, which no cell has"),
+    ({"protocol.0.cutoff": "-200 V"}, "protocol.0.cutoff: -200 V, which no cell has"),
+    ({"protocol.0.current_density": "1 kA/cm^2"}, "protocol: the largest current empties the"),
+])  # fmt: skip
+def test_numbers_of_another_unit_are_told(change: dict[str, Any], remark: str | None) -> None:
+    """None of a case as it is; one of each that is a thousand times too large."""
+    found = list(odd_units(Case.from_dict(changed(change))))
+    assert found == [] if remark is None else len(found) == 1 and found[0].startswith(remark)
 
 
 def test_a_pair_of_the_library_needs_no_remark() -> None:

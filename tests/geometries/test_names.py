@@ -71,6 +71,16 @@ def test_porosities_that_3d_cannot_have_are_refused_before_a_mesh(
     resolve(family, cell)
 
 
+def test_cells_that_do_not_fit_on_a_fibre_are_refused() -> None:
+    """Before millions of fibres of 10 nm are placed, where 10 um was meant."""
+    layer = {"name": "a", "thickness": "60 um", "porosity": 0.9, "fibre_diameter": "10 nm"}
+    cell = {"width": "60 um", "layers": [layer], "size": "6 um"}
+    with pytest.raises(CaseError, match=r"size_wall: 2 um is more than the thinnest fibre, 10 nm"):
+        resolve("fibre_mat", cell | {"size_wall": "2 um"})
+    with pytest.raises(CaseError, match=r"about .* cells needed"):
+        resolve("fibre_mat", cell | {"size_wall": "5 nm"})
+
+
 @pytest.mark.parametrize(("family", "example"), CASES)
 def test_declared_names_are_those_of_the_mesh(
     family: str, example: dict[str, Any], tmp_path: Path, reached: Callable[..., None]
