@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fem.base.errors import RunError
 from fem.base.parallel import all_agree
 from fem.compat import cell_vertices, dfem, dmesh, la
 from fem.mesh.domain import Domain, Subdomain
@@ -88,60 +87,48 @@ class PartBlock(Block):
 class WallBlock(Block):
     """The reacting walls as a surface mesh (lines in 2D), and the way onto it.
 
-    Wall quantities are solved on a thin layer of cells (`Domain.wall_layer`). `carry` shows one
-    of them on the wall itself; `transfer` copies values whenever you like.
+    Wall quantities are solved on a thin layer of cells (`Domain.wall_layer`); `carry` shows one of
+    them on the wall itself.
     """
 
-    layer: Subdomain | None = None
     parent_nodes: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     parent_vertices: Any = None
-    _space: Any = None
-    _carried: dict[str, tuple[Any, Subdomain | None]] = field(default_factory=dict)
+    _carried: dict[str, tuple[Any, Subdomain]] = field(default_factory=dict)
     _routes: dict[int, tuple[Any, npt.NDArray, npt.NDArray, npt.NDArray]] = field(
         default_factory=dict
     )
 
     def function(self, name: str = "") -> Any:
         """A new linear field on the walls, zero everywhere."""
-        if self._space is None:
-            self._space = space_on(self.mesh, ("Lagrange", 1))
-        return dfem.Function(self._space, name=name or "wall_field")
+        return dfem.Function(space_on(self.mesh, ("Lagrange", 1)), name=name or "wall_field")
 
-    def carry(self, name: str, source: Any, part: Subdomain | None = None) -> Any:
-        """Add a field of the layer to this block; each write transfers its newest values."""
-        self.fields[name] = self.function(name)
-        self._carried[name] = (source, part)
-        return self.fields[name]
-
-    def refresh(self) -> None:
-        """Transfer all carried fields (collective)."""
-        for name, (source, part) in self._carried.items():
-            self.transfer(source, self.fields[name], part)
-
-    def transfer(self, source: Any, target: Any = None, part: Subdomain | None = None) -> Any:
-        """Nodal values of a linear scalar field next to the walls, on the walls (collective).
+    def carry(self, name: str, source: Any, part: Subdomain) -> None:
+        """Add a linear scalar field to this block; each write transfers its newest values.
 
         Args:
+            name: of the field.
             source: Function on `part`; its ghost values are brought up to date.
-            target: from `function`; a new one by default.
-            part: where `source` lives, any submesh that has all wall nodes; default the layer.
+            part: where it lives, any submesh that has all wall nodes.
+        """
+        self.fields[name] = self.function(name)
+        self._carried[name] = (source, part)
+
+    def refresh(self) -> None:
+        """Transfer all carried fields (collective).
 
         Raises:
-            RunError: `part` does not reach some wall nodes.
+            RunError: a part does not reach some wall nodes.
         """
-        target = self.function() if target is None else target
-        part = self.layer if part is None else part
-        if part is None:
-            raise RunError("this wall block has no layer: name the part that the field lives on")
-        if id(part) not in self._routes:
-            self._routes[id(part)] = (part, *self._route(part, source.function_space))
-        _, to, origin, weight = self._routes[id(part)]
-        source.x.scatter_forward()
-        target.x.array[:] = 0.0
-        target.x.array[to] = weight * source.x.array[origin]
-        target.x.scatter_reverse(la.InsertMode.add)
-        target.x.scatter_forward()
-        return target
+        for name, (source, part) in self._carried.items():
+            target = self.fields[name]
+            if id(part) not in self._routes:
+                self._routes[id(part)] = (part, *self._route(part, source.function_space))
+            _, to, origin, weight = self._routes[id(part)]
+            source.x.scatter_forward()
+            target.x.array[:] = 0.0
+            target.x.array[to] = weight * source.x.array[origin]
+            target.x.scatter_reverse(la.InsertMode.add)
+            target.x.scatter_forward()
 
     def _route(self, part: Subdomain, space: Any) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray]:
         """(wall dof, dof of the part, weight): who contributes what to which wall node.
@@ -176,20 +163,14 @@ class WallBlock(Block):
 
 
 def wall_block(
-    domain: Domain,
-    walls: Iterable[tuple[str, str]],
-    faces: Iterable[tuple[str, str]] = (),
-    layer: Subdomain | None = None,
-    name: str = "walls",
+    domain: Domain, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]]
 ) -> WallBlock:
-    """Surface mesh of walls and boundary faces, with transfer from the layer (collective).
+    """Surface mesh of walls and boundary faces, the block `walls` (collective).
 
     Args:
         domain: the mesh.
         walls: (solid, electrolyte) pairs as in `Domain.walls`.
         faces: (boundary, region) pairs as in `Domain.faces`.
-        layer: `Domain.wall_layer` of (at least) the same walls and faces.
-        name: of the block and its file.
     """
     fdim, tdim = domain.dim - 1, domain.dim
     topology = domain.mesh.topology
@@ -202,7 +183,7 @@ def wall_block(
     mark.scatter_forward()  # ranks must agree on their ghost facets too
     facets = np.flatnonzero(mark.array > 0.5).astype(np.int32)
     mesh, _, _, nodes = dmesh.create_submesh(domain.mesh, fdim, facets)
-    block = WallBlock(name, mesh, layer=layer)
+    block = WallBlock("walls", mesh)
     block.parent_nodes = np.asarray(nodes, dtype=np.int32)
     block.parent_vertices = cell_vertices(domain.mesh)
     return block

@@ -202,7 +202,7 @@ class Recorder:
             return blocks
         walls = [w for e in model.setup.surfaces.plating for w in e.walls]
         faces = [f for e in model.setup.surfaces.plating for f in e.faces]
-        block = wall_block(model.domain, walls, faces, layer)
+        block = wall_block(model.domain, walls, faces)
         for name, (function, part) in found.items():
             if part is layer:
                 block.carry(name, function, part)

@@ -81,8 +81,8 @@ def _write(domain: Domain, folder: str, series: int, pvd: bool) -> list[str]:
         )
     layer = domain.wall_layer(walls, faces)
     q = dfem.Function(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
-    surface = wall_block(domain, walls, faces, layer)
-    surface.carry("q", q)
+    surface = wall_block(domain, walls, faces)
+    surface.carry("q", q, layer)
     writer = FieldWriter(comm, folder, [*blocks, surface], series, pvd)
     path = Path(folder, "series.csv")
     table = Series(comm, path, {"t": "s", "double": "s"}, resume=series > 1)
@@ -109,7 +109,7 @@ def transfer_error(dim: int) -> dict[str, float]:
     walls = [("host_a", "electrolyte")]
     faces = domain.faces_of("counter", ["electrolyte"])
     layer = domain.wall_layer(walls, faces)
-    surface = wall_block(domain, walls, faces, layer)
+    surface = wall_block(domain, walls, faces)
     pore = domain.subdomain(["electrolyte"])
     worst = 0.0
     for part in (layer, pore):
@@ -118,7 +118,9 @@ def transfer_error(dim: int) -> dict[str, float]:
         n = space.dofmap.index_map.size_local
         x = space.tabulate_dof_coordinates().T
         source.x.array[:n] = np.sin(1e5 * exact(x, 0.0))[:n]  # ghosts are the transfer's business
-        target = surface.transfer(source, part=part)
+        surface.carry("source", source, part)
+        surface.refresh()
+        target = surface.fields["source"]
         here = target.function_space.tabulate_dof_coordinates().T
         gap = np.abs(target.x.array - np.sin(1e5 * exact(here, 0.0)))
         worst = max(worst, float(gap.max(initial=0.0)))

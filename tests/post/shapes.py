@@ -95,7 +95,7 @@ def result(folder: Path, size: tuple[float, ...], cells: tuple[int, ...], growth
     if not growth:
         wall = [("host_a", "electrolyte")]
         layer = made.wall_layer(wall)
-        block = wall_block(made, wall, [], layer)
+        block = wall_block(made, wall, [])
         space = dfem.functionspace(layer.mesh, ("Lagrange", 1))
         for name, law in (
             ("i_n", lambda x: -10 * np.exp(-3 * rise(x))),
@@ -103,7 +103,7 @@ def result(folder: Path, size: tuple[float, ...], cells: tuple[int, ...], growth
         ):
             values = dfem.Function(space)
             functions.append((values, law))
-            block.carry(name, values)
+            block.carry(name, values, layer)
         blocks.append(block)
     writer = FieldWriter(MPI.COMM_SELF, folder, blocks)
     for hour in range(5):

@@ -346,11 +346,11 @@ def solid_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("solid")
     domain = domain_of(3, 8)
     layer = domain.wall_layer([("host_a", "electrolyte")])
-    walls = wall_block(domain, [("host_a", "electrolyte")], (), layer)
+    walls = wall_block(domain, [("host_a", "electrolyte")], ())
     blocks: list[Block] = [walls]
     current = dfem.Function(dfem.functionspace(layer.mesh, ("Lagrange", 1)))
     current.interpolate(lambda x: -10.0 * np.exp(x[2] / (20 * UM)))
-    walls.carry("i_n", current)
+    walls.carry("i_n", current, layer)
     for name, region, field in (("pore", "electrolyte", "c"), ("solid", "host_a", "phi_s")):
         part = domain.subdomain([region])
         f = dfem.Function(dfem.functionspace(part.mesh, ("Lagrange", 1)))
