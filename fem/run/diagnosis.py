@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -254,12 +254,8 @@ class Trouble:
 
     def content(self) -> dict[str, Any]:
         """Content of `diagnosis.json`."""
-        return {
-            "converged": self.converged, "reason": self.reason, "residual": self.residual,
-            "field": self.field, "row": self.balance, "place": list(self.place),
-            "regions": list(self.regions), "value": self.value, "change": self.change,
-            "reaction": self.reaction, "fluxes": self.fluxes, "storage": self.storage,
-        }  # fmt: skip
+        found = asdict(self)
+        return {"row": found.pop("balance"), **found}
 
 
 def _terms(stage: Stage, k: int) -> tuple[Array, Array, Array]:

@@ -403,7 +403,7 @@ class Simulation:
                 self._note(event if declared else replace(event, ends="run"), segment)
                 return
         write_json(self.comm, self.folder / "diagnosis.json", {
-            "t": s.t, "dt": trouble.dt, "segment": segment.label, **trouble.content()
+            "t": s.t, "segment": segment.label, **trouble.content()
         })
         why, way_out = trouble.why(s, self.settings.tolerance)
         begun = ""

@@ -117,11 +117,8 @@ class Averaged:
             # the pores that are left; what laws see of it is foreseen.
             s.slot("settled", after=("filled",))
             s.again("c", slot="settled")
-            c = s.unknowns["c"]
-            lagged = dfem.Function(c.space, name="c_lagged")
-            s.define("c_lagged", lagged, c.part)
-            s.preparers.append(lambda: lagged.x.array.__setitem__(slice(None), c.value.x.array))
-            s.foreseen.append(lagged.x.array)
+            s["ions"].foresee(s)
+            s.foreseen.append(s["c_lagged"].x.array)
         s.foreseen += [self.open.x.array, self.sigma.x.array]
         s.define("pore_surfaces", {place.host.name: place for place in self.places})
         s.reports.stores.append(self)

@@ -21,7 +21,7 @@ i_n = i_metal + i_sei then, both behind it. Lagged: extrapolated to the end of t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -111,10 +111,6 @@ class PoreKinetics:
     spread: float = 0.0
     film: float = 0.0
     skin: Skin | None = None
-    lagged: Array = field(default_factory=lambda: np.zeros(0))
-    held: Array = field(default_factory=lambda: np.zeros(0))
-    gain: Array = field(default_factory=lambda: np.zeros(0))
-    closed: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def __post_init__(self) -> None:
         n = len(self.barrier)
