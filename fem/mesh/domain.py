@@ -11,7 +11,7 @@ from __future__ import annotations
 import fnmatch
 import gc
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -507,6 +507,16 @@ class Domain:
     def faces_of(self, boundary: str, regions: Iterable[str]) -> list[tuple[str, str]]:
         """Faces of a boundary that bound one of these regions; may be empty."""
         return [(boundary, r) for r in regions if (boundary, r) in self.faces]
+
+    def through(self, given: Mapping[str, Any], regions: Sequence[str]) -> list[tuple[Any, Any]]:
+        """Integrands and measures of flows through boundaries that bound some of these regions.
+
+        Args:
+            given: boundary -> flow per area, to which `wall_weight` is added as a factor.
+            regions: that the boundaries bound; boundaries that bound none are left out.
+        """
+        faces = {boundary: self.faces_of(boundary, regions) for boundary in given}
+        return [(given[b] * self.wall_weight(faces=f), self.ds(f)) for b, f in faces.items() if f]
 
     def cells_along(self, boundary: str) -> npt.NDArray[np.int32]:
         """Local cells with an owned facet on a boundary."""

@@ -311,19 +311,14 @@ class Ions:
         return [(self.anion_flux(s, m, spreading), s.domain.dx(m.regions, lumped=m.lumped))
                 for m in self.media if m.salt]
 
-    def _supply(self, s: System) -> list[tuple[Any, Any]]:
-        """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""
-        faces = {b: s.domain.faces_of(b, self.regions) for b in self.inflow}
-        return [(self.inflow[b] * s.domain.wall_weight(faces=f), s.domain.ds(f))
-                for b, f in faces.items() if f]
-
     def elsewhere(self, s: System) -> Any:
         """Current into the salty regions from single-ion conductors and from `inflow`, A.
 
         Tested with phi_l; None where there is neither.
         """
         v, w = s.test("phi_l"), s.domain.weight
-        terms = [density * v * measure for density, measure in self._supply(s)]
+        terms = [density * v * measure
+                 for density, measure in s.domain.through(self.inflow, self.regions)]
         for medium in (m for m in self.media if not m.salt):
             flow = ufl.inner(self.current(s, medium), ufl.grad(v))
             terms.append(flow * w * s.domain.dx(medium.regions, lumped=medium.lumped))
@@ -336,7 +331,7 @@ class Ions:
         for medium in self.media:
             dx = s.domain.dx(medium.regions, lumped=medium.lumped)
             s.row("phi_l", -ufl.inner(self.current(s, medium), ufl.grad(v)) * w * dx)
-        for density, measure in self._supply(s):
+        for density, measure in s.domain.through(self.inflow, self.regions):
             s.row("phi_l", -density * v * measure)
             s.reports.flow("inflow", density * measure)
             s.reports.flow("carried", abs(density) * measure)
@@ -390,7 +385,8 @@ class Ions:
 
     def _work(self, s: System, v: Any) -> Any:
         """Electrical work through the boundaries of `inflow`, tested with v, W."""
-        return sum(density * s["phi_l"] * v * measure for density, measure in self._supply(s))
+        return sum(density * s["phi_l"] * v * measure
+                   for density, measure in s.domain.through(self.inflow, self.regions))
 
     def _emptied(self, s: System) -> Any:
         """Field that is 1 in cells with a node that had run out of salt before the step, else 0."""

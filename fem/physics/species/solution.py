@@ -531,7 +531,7 @@ class Solution:
         for medium in self.media:
             dx = self._dx(medium)
             s.row("phi_l", -ufl.inner(self.current(medium), ufl.grad(v)) * w * dx)
-        for density, measure in self._supply():
+        for density, measure in s.domain.through(self.inflow, self.regions):
             s.row("phi_l", -density * v * measure)
             s.reports.flow("inflow", density * measure)
             s.reports.flow("carried", abs(density) * measure)
@@ -565,21 +565,16 @@ class Solution:
         dx = s.domain.dx(self.salty, lumped=True)
         return Split("phi_l", -share * q * dx, -share * q * dx, q * dx)
 
-    def _supply(self) -> list[tuple[Any, Any]]:
-        """(weighted current density into the electrolyte, measure) of each boundary of `inflow`."""
-        domain = self.s.domain
-        faces = {b: domain.faces_of(b, self.regions) for b in self.inflow}
-        return [(self.inflow[b] * domain.wall_weight(faces=f), domain.ds(f))
-                for b, f in faces.items() if f]
-
     def elsewhere(self, s: System) -> Any:
         """Current into the liquid from single-ion conductors and from `inflow`, A, or None."""
         v, w = s.test("phi_l"), s.domain.weight
-        terms = [density * v * measure for density, measure in self._supply()]
+        terms = [density * v * measure
+                 for density, measure in s.domain.through(self.inflow, self.regions)]
         terms += [ufl.inner(self.current(m), ufl.grad(v)) * w * self._dx(m)
                   for m in self.media if m.kappa is not None]
         return sum(terms[1:], terms[0]) if terms else None
 
     def _work(self, v: Any) -> Any:
         """Electrical work through the boundaries of `inflow`, tested with v, W."""
-        return sum(density * self.s["phi_l"] * v * measure for density, measure in self._supply())
+        return sum(density * self.s["phi_l"] * v * measure
+                   for density, measure in self.s.domain.through(self.inflow, self.regions))
