@@ -24,7 +24,7 @@ from fem.case.names import missing_pair
 from fem.case.tables import law_of
 from fem.compat import MPI, dfem
 from fem.materials.laws import exchange_current
-from fem.mesh.domain import Domain
+from fem.mesh.domain import Domain, on_side
 from fem.setup import edges
 from fem.setup.electrode import Electrode, Wall
 from fem.setup.kinetics import behind_film, linear_kinetics, side_reaction
@@ -463,14 +463,16 @@ def _with_film(reaction: Reaction, resistance: float) -> Reaction:
     return replace(reaction, film=reaction.film + resistance)
 
 
+def _ohmic(eta: Any, i0: Any, *_: Any) -> Any:
+    """A law i = i0 eta: i0 is a conductance, S/m2."""
+    return i0 * eta
+
+
 def _cathode(domain: Domain, resistance: float, faces: tuple[Wall, ...]) -> Electrode:
     """A counter electrode that goes by Ohm's law; what holds its metal gives it its `rest`."""
     conductance = dfem.Constant(domain.mesh, 1.0 / resistance)
 
-    def ohmic(eta: Any, i0: Any, *_: Any) -> Any:
-        return i0 * eta
-
-    return Electrode("counter", lambda c, T: conductance, covered=True, law=ohmic, faces=faces,
+    return Electrode("counter", lambda c, T: conductance, covered=True, law=_ohmic, faces=faces,
                      potential="ground")
 
 
@@ -493,23 +495,14 @@ def _electrode(
     if primary:
         films = {n: 1.0 / (1.0 / primary + r.film) for n, r in reactions.items()}
         conductance = domain.field(films, "conductance")("+") if side else films.popitem()[1]
-
-        def ohmic(eta: Any, i0: Any, *_: Any) -> Any:
-            return i0 * eta
-
-        return Electrode(name, lambda c, T: conductance, covered=True, law=ohmic, **place)
+        return Electrode(name, lambda c, T: conductance, covered=True, law=_ohmic, **place)
     i0_ref, c_ref, alpha_a, Ea = (
         value("i0_ref"), value("c_ref"), value("alpha_a"), value("activation"),
     )
 
-    def at(quantity: Any) -> Any:
-        return quantity(side) if side else quantity
-
     def exchange(c: Any, T: Any) -> Any:
-        return _exchange_current(
-            first.i0, domain.coordinates(), c, T, at(i0_ref), at(c_ref), at(alpha_a), first.z,
-            at(Ea),
-        )
+        i0, ref, alpha, E = (on_side(each, side) for each in (i0_ref, c_ref, alpha_a, Ea))
+        return _exchange_current(first.i0, domain.coordinates(), c, T, i0, ref, alpha, first.z, E)
 
     return Electrode(
         name,

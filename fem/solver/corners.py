@@ -516,12 +516,7 @@ def merged(form: Any) -> list[Any]:
     for integral in form.integrals():
         tags = integral.subdomain_id()
         tags = tags if isinstance(tags, tuple) else (tags,)
-        rule = integral.metadata()
-        if (
-            integral.integral_type() != "cell"
-            or any(rule.get(key) != value for key, value in VERTEX_RULE.items())
-            or not all(isinstance(tag, int) for tag in tags)
-        ):
+        if not (_by_vertices(integral) and all(isinstance(tag, int) for tag in tags)):
             out.append(integral)
             continue
         # The integrand by itself: each form made in between would be searched for its coefficients.
@@ -538,16 +533,20 @@ def merged(form: Any) -> list[Any]:
     return out + alike
 
 
+def _by_vertices(integral: Any) -> bool:
+    """True if an integral is over cells, by the vertex rule."""
+    same = VERTEX_RULE.items() <= integral.metadata().items()
+    return same and integral.integral_type() == "cell"
+
+
 def _corners(system: System, integral: Any, *unknowns: Unknown) -> Corners:
     """The regions of an integral from `merged`.
 
     Raises:
         NotAtCornersError: it has another rule, or is over facets, or of other elements.
     """
-    plain = all(u.degree == 1 and u.shape == () for u in unknowns)
-    rule, tags = integral.metadata(), integral.subdomain_id()
-    same = all(rule.get(key) == value for key, value in VERTEX_RULE.items())
-    if not (plain and same and integral.integral_type() == "cell" and isinstance(tags, tuple)):
+    plain, tags = all(u.degree == 1 and u.shape == () for u in unknowns), integral.subdomain_id()
+    if not (plain and _by_vertices(integral) and isinstance(tags, tuple)):
         raise NotAtCornersError("another rule, or another measure")
     made = system.shared.setdefault("corners", {})
     if tags not in made:
@@ -563,16 +562,12 @@ def _ways(dim: int, argument: Any, way: int | None) -> dict[Any, float]:
     return {argument: float(way is None)} | {(argument, k): float(k == way) for k in range(dim)}
 
 
-def _choose(condition: Any, yes: Any, no: Any) -> Any:
-    return np.where(condition, yes, no)
-
-
 _calls: dict[Any, Callable[..., Any]] = {
     classes.Power: np.power,
     classes.Abs: np.abs,
     classes.MaxValue: np.maximum,
     classes.MinValue: np.minimum,
-    classes.Conditional: _choose,
+    classes.Conditional: np.where,
     classes.LT: np.less,
     classes.GT: np.greater,
     classes.LE: np.less_equal,
