@@ -12,8 +12,8 @@ from fem.values.units import shown_point
 
 __all__ = ["Events", "words"]
 
-#: Units of what every event has.
-_UNITS = {"t": "s", "t_in_segment": "s", "voltage": "V"}
+#: Units of what every event has, and of metal or room that is left.
+_UNITS = {"t": "s", "t_in_segment": "s", "voltage": "V", "left": "C/m^2"}
 
 
 class Events:

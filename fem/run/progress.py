@@ -19,7 +19,7 @@ FIRST_GUESS_SHARE = 0.3
 #: Number of steps that are foreseen one by one; further ones are taken to be alike.
 MAX_FORESEEN_STEPS = 1000
 
-_HEADER = "  step           t          dt  newton krylov  voltage    "
+_HEADER = "  step       t (s)      dt (s)  newton krylov  voltage    "
 
 
 class Progress:
@@ -161,9 +161,10 @@ class Progress:
             f"  {value:{n}.1e}" if column.closure else f"  {value:{n}.5g}"
             for (column, value), n in zip(numbers.items(), wide, strict=True)
         )
+        millivolts = round(1e3 * voltage, 3) + 0.0  # no -0.000
         return (
-            f"{header}{number:6d} {step.t:11.5g} {step.dt:11.4g} {step.newton:7d} {step.linear:6d}"
-            f"  {1e3 * voltage:8.3f} mV{values}  {self.left()}"
+            f"{header}{number:6d} {step.t:11.7g} {step.dt:11.4g} {step.newton:7d} {step.linear:6d}"
+            f"  {millivolts:8.3f} mV{values}  {self.left()}"
         )
 
 

@@ -121,7 +121,8 @@ def test_a_step_prints_the_columns_that_physics_ask_for() -> None:
     header, line = progress.line(7, step, -0.05, {hot: 301.25, closes: 2e-9}).splitlines()
     for heading, value in (("T_max", "301.25"), ("first_law_of_all", "2.0e-09")):
         assert header.index(heading) + len(heading) == line.index(value) + len(value)
-    assert "-50.000 mV" in line and header not in progress.line(8, step, 0.0, {})
+    assert "-50.000 mV" in line and header.split()[1:3] == ["t", "(s)"]
+    assert "  0.000 mV" in (later := progress.line(8, step, -1e-9, {})) and header not in later
 
 
 def test_a_bar_is_one_short_line_of_the_share_done() -> None:
