@@ -69,6 +69,12 @@ def refusal(error: OSError, place: object = "", again: str = "`hostplate resume`
         way_out = f"; make room, then {again}"
     elif number in (errno.EROFS, errno.EACCES, errno.EPERM):
         way_out = "; make it writable, or choose another folder"
+    elif number in (errno.EEXIST, errno.ENOTDIR):
+        way_out = "; choose another folder"
+    elif number == errno.EISDIR:
+        way_out = "; name a file"
+    elif number == errno.ENOENT:
+        way_out = "; check the path, or make the folder first"
     return f"{place}: {what}{way_out}" if place else f"{what}{way_out}"
 
 

@@ -206,7 +206,11 @@ def test_a_picture_that_cannot_be_written_is_one_line(
     (tmp_path / "a.toml").write_text(to_toml(case))
     png = tmp_path / "nowhere" / "a.png"
     assert main(["inspect", str(tmp_path / "a.toml"), "--png", str(png)]) == 2
-    assert capfd.readouterr().err == f"hostplate: {png}: No such file or directory\n"
+    assert capfd.readouterr().err == (
+        f"hostplate: {png}: No such file or directory; check the path, or make the folder first\n"
+    )
+    assert main(["mesh", str(tmp_path / "a.toml"), "--out", str(tmp_path / "a.toml")]) == 2
+    assert capfd.readouterr().err.endswith("a.toml: File exists; choose another folder\n")
 
 
 def test_a_machine_that_cannot_draw_in_3d(

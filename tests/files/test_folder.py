@@ -126,8 +126,9 @@ def test_json_is_replaced_whole_or_not_at_all(tmp_path):
 def test_failed_write_leaves_no_draft(tmp_path):
     target = tmp_path / "folder"
     target.mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(OSError) as refused:
         write_text(target, "a folder cannot be replaced by a file")
+    assert refused.value.filename == str(target)
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
 
