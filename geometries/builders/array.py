@@ -11,7 +11,7 @@ import math
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from geometries.meshing.mesh import MAX_CELLS, Built, Floats, Ints, assemble
 from geometries.meshing.parameters import Length, Names, Parameters
@@ -38,8 +38,7 @@ class Array(Parameters):
     cells_per_radius: Annotated[int, Field(ge=4, le=200)] = 20
     rows: Annotated[int, Field(ge=1, le=50)] = 1
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Array:
+    def _faults(self) -> list[str]:
         wrong = []
         if self.dimension == 3 and self.solid_fraction > 0.5:
             wrong.append(f"solid_fraction: {self.solid_fraction:g}: at most 0.5 for spheres")
@@ -49,9 +48,7 @@ class Array(Parameters):
         if count > MAX_CELLS:
             wrong.append(f"cells_per_radius: {self.cells_per_radius}: about {count:.2g} cells, "
                          f"{MAX_CELLS:.2g} allowed; take fewer")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""

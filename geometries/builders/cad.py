@@ -70,7 +70,7 @@ class Cad(OnLattice):
     content: str = ""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Cad:
+    def _read(self) -> Cad:
         wrong = []
         if self.layers:
             wrong.append("layers: parts are named by their files; give thickness")

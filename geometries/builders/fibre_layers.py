@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.base.errors import CaseError
 from fem.values.units import shown_length
@@ -30,6 +30,8 @@ from geometries.meshing.parameters import (
     Whiskers,
     above,
     below,
+    cut_breadth,
+    same_names,
 )
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -60,8 +62,7 @@ class Lumen(Parameters):
     channels: Annotated[int, Field(ge=1, le=7)] = 1
     mouth: Annotated[float, Field(ge=0.02, le=0.3)] | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Lumen:
+    def _faults(self) -> list[str]:
         wrong = []
         if self.rim(1.0) < 0.04:
             wrong.append(f"open: {self.open:g} leaves no wall between {self.channels} channels; "
@@ -69,9 +70,7 @@ class Lumen(Parameters):
         if self.mouth and self.mouth > 0.8 * self.places(1.0)[1]:
             wrong.append("mouth: at most 0.8 of a channel's radius over the fibre's, "
                          f"{0.8 * self.places(1.0)[1]:.3f}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def places(self, radius: float) -> tuple[list[tuple[float, float]], float]:
         """(angle, distance from the axis over the radius) of each channel, and their radius in m.
@@ -130,8 +129,7 @@ class FibreLayer(Parameters):
     orientation: Literal["plane", "isotropic"] = "plane"
     size_wall: Later = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> FibreLayer:
+    def _faults(self) -> list[str]:
         wrong = []
         if self.thickness <= 1.2 * self.fibre_diameter:
             wrong.append(
@@ -151,9 +149,7 @@ class FibreLayer(Parameters):
         if self.skin and max(self.skin.thickness) > 0.25 * self.fibre_diameter:
             wrong.append("skin.thickness: at most a quarter of the fibre's diameter, "
                          f"{shown_length(0.25 * self.fibre_diameter)}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def wall(self, dimension: int) -> float:
         """Cell size on its fibres in m, where the cell gives none."""
@@ -248,14 +244,8 @@ class FibreMat(Parameters):
     size_counter: Length | None = None
     growth: Growth = 1.3
 
-    @model_validator(mode="after")
-    def _consistent(self) -> FibreMat:
-        wrong = []
-        names = [layer.name for layer in self.layers]
-        if len(set(names)) < len(names) or "gap" in names:
-            wrong.append(f"layers: names must be unique and not 'gap': {', '.join(names)}")
-        if self.dimension == 2 and self.breadth:
-            wrong.append("breadth: only with dimension = 3")
+    def _faults(self) -> list[str]:
+        wrong = [*same_names(self.layers, "gap"), *cut_breadth(self.dimension, self.breadth)]
         wrong += [f"layers.{layer.name}.{w}" for layer in self.layers
                   for w in layer.unfit(self.dimension)]
         thickest = max(layer.fibre_diameter for layer in self.layers)
@@ -274,9 +264,7 @@ class FibreMat(Parameters):
             wrong += too_many(cells_needed(
                 self.dimension, across * self.slabs()[-1][2], size, self.growth,
                 [(2 * across * walls, wall)]))
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def box(self) -> tuple[float, ...]:
         """Far corner of the cell, m."""

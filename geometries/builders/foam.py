@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.values.units import shown_length
 from geometries.builders import lattice_host
@@ -59,9 +59,9 @@ class Foam(OnLattice):
     floating: Literal["drop", "keep"] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Foam:
-        wrong = []
+    def _faults(self) -> list[str]:
+        if wrong := super()._faults():
+            return wrong
         low, high = POROSITY_RANGE[self.kind, self.dimension]
         wrong += [f"porosity: {e:g} lies outside {low:g} to {high:g} of {self.kind!r} in "
                   f"{self.dimension}D" for e in self.porosity if not low <= e <= high]
@@ -75,10 +75,10 @@ class Foam(OnLattice):
                                            [*self.across, self.top], strict=True)
                   if largest > 0.5001 * length]
         if wrong:
-            raise ValueError("\n  ".join(wrong))
+            return wrong
         lattice_host.check_coating(self.coating, self.spacing() / 2**self.refine)
         self.budget(self.spacing())
-        return self
+        return []
 
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""

@@ -11,7 +11,7 @@ import math
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.values.units import shown_length
 from geometries.builders import lattice_host
@@ -66,9 +66,9 @@ class Grains(OnLattice):
     void_height: Length | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Grains:
-        wrong = []
+    def _faults(self) -> list[str]:
+        if wrong := super()._faults():
+            return wrong
         least = 1.5 * self.spacing() * (1 - 1e-9)
         if self.layers:
             wrong.append("layers: a polycrystal has none; give thickness")
@@ -99,9 +99,9 @@ class Grains(OnLattice):
             wrong.append("void_spacing, void_height: voids are at most half as high as the host "
                          "and one fits into the width")
         if wrong:
-            raise ValueError("\n  ".join(wrong))
+            return wrong
         self.budget(self.spacing())
-        return self
+        return []
 
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""

@@ -11,7 +11,7 @@ import math
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.values.units import shown_length
 from geometries.builders.layered import build
@@ -44,8 +44,7 @@ class GridLayer(Layer):
     bar: Annotated[float, Field(ge=0.1, le=0.6)] = 0.3
     skin: Skin | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _faults(self) -> list[str]:
         wrong = []
         film = max(self.skin.thickness) if self.skin else 0.0
         least = (2.5 if self.weave == "woven" else 1.5) * self.wire + 2 * film
@@ -58,9 +57,7 @@ class GridLayer(Layer):
                          f"{shown_length(need)}")
         if self.skin and film > 0.25 * self.wire:
             wrong.append("skin.thickness: at most a quarter of the wire's diameter")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def height(self) -> float:
         """Height of one level (m), woven: of the weave."""

@@ -83,7 +83,7 @@ class Image(Parameters):
     content: str = ""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Image:
+    def _read(self) -> Image:
         from geometries.meshing.mesh import is_pore
 
         path = Path(self.file)

@@ -13,12 +13,21 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.base.errors import CaseError
 from fem.values.units import shown_length
 from geometries.meshing.mesh import Built, Floats, assemble, graded, tensor_mesh
-from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters, above
+from geometries.meshing.parameters import (
+    Growth,
+    Length,
+    Name,
+    Names,
+    Parameters,
+    above,
+    cut_breadth,
+    same_names,
+)
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 #: Most draws of shifts that leave no sliver between the rims of two layers.
@@ -80,15 +89,9 @@ class Lamella(Parameters):
     size_counter: Length | None = None
     growth: Growth = 1.3
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Lamella:
-        wrong = []
-        names = [layer.name for layer in self.layers]
-        if len(set(names)) < len(names) or {"gap", "spacing"} & {*names}:
-            wrong.append("layers: names must be unique and not 'gap' or 'spacing': "
-                         f"{', '.join(names)}")
-        if self.dimension == 2 and self.breadth:
-            wrong.append("breadth: only with dimension = 3")
+    def _faults(self) -> list[str]:
+        wrong = same_names(self.layers, "gap", "spacing")
+        wrong += cut_breadth(self.dimension, self.breadth)
         if self.dimension == 2 and self.openings == "holes":
             wrong.append("openings: 'holes' need dimension = 3; a cut shows slits")
         across = [("width", self.across[0])]
@@ -99,9 +102,7 @@ class Lamella(Parameters):
             if abs(count - round(count)) > 1e-6 or round(count) < 1:
                 wrong.append(f"{which}: {shown_length(length)} is not a multiple of the pitch of "
                              f"layer {layer.name!r}, {shown_length(layer.pitch)}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     @property
     def across(self) -> tuple[float, float]:

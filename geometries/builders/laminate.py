@@ -9,7 +9,7 @@ import math
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.values.units import shown_length
 from geometries.builders.planar import host_of
@@ -53,8 +53,7 @@ class Film(Parameters):
         """Region of the film and of its pores."""
         return (self.region, *((f"electrolyte_{self.label}",) if self.pore_diameter else ()))
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Film:
+    def _faults(self) -> list[str]:
         wrong = []
         if self.cells and self.size:
             wrong.append("cells, size: give one of them")
@@ -63,9 +62,7 @@ class Film(Parameters):
         if self.pore_diameter and self.pitch and self.pore_diameter >= self.pitch:
             wrong.append(f"pore_diameter: {shown_length(self.pore_diameter)} is not below the "
                          f"pitch {shown_length(self.pitch)}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
 
 class Laminate(Parameters):
@@ -90,8 +87,7 @@ class Laminate(Parameters):
     size_interface: Length | None = None
     growth: Growth = 1.2
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Laminate:
+    def _faults(self) -> list[str]:
         wrong = []
         labels = [f.label for f in self.layers]
         twice = {n for n in labels if labels.count(n) > 1}
@@ -110,9 +106,7 @@ class Laminate(Parameters):
                                  f"{f.label!r} ({shown_length(f.pitch)})")
         if len(set(pitches)) > 1 and self.width is None:
             wrong.append("width: missing; films of several pitches need it")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def box(self) -> tuple[float, ...]:
         """Far corner of the cell, m."""

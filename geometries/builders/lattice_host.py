@@ -13,13 +13,22 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from fem.base.errors import CaseError
 from fem.values.units import shown_length
 from geometries.meshing import levelset
 from geometries.meshing.mesh import Built, Floats, TaggedMesh, assemble, graded
-from geometries.meshing.parameters import Growth, Length, Name, Names, Parameters, above
+from geometries.meshing.parameters import (
+    Growth,
+    Length,
+    Name,
+    Names,
+    Parameters,
+    above,
+    cut_breadth,
+    same_names,
+)
 
 #: Tolerance of a porosity or another share.
 SHARE_TOLERANCE = 0.01
@@ -88,19 +97,12 @@ class OnLattice(Parameters):
     growth: Growth = 1.5
     cells_max: Annotated[int, Field(ge=1000, le=20_000_000)] = 1_000_000
 
-    @model_validator(mode="after")
-    def _extent(self) -> OnLattice:
+    def _faults(self) -> list[str]:
         wrong = []
         if (self.thickness is None) == (not self.layers):
             wrong.append("thickness: give either thickness or layers")
-        names = [layer.name for layer in self.layers]
-        if len(set(names)) < len(names) or "gap" in names:
-            wrong.append(f"layers: names must be unique and not 'gap': {', '.join(names)}")
-        if self.dimension == 2 and self.breadth:
-            wrong.append("breadth: only with dimension = 3")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        wrong += same_names(self.layers, "gap")
+        return wrong + cut_breadth(self.dimension, self.breadth)
 
     @property
     def top(self) -> float:

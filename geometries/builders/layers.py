@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.values.units import shown_length
 from geometries.meshing.carving import HOST, Crowd, Part, Room
 from geometries.meshing.mesh import cells_needed, too_many
-from geometries.meshing.parameters import Growth, Later, Length, Name, Names, Parameters, above
+from geometries.meshing.parameters import (
+    Growth,
+    Later,
+    Length,
+    Name,
+    Names,
+    Parameters,
+    above,
+    cut_breadth,
+    same_names,
+)
 from geometries.meshing.primitives import Ball, Rod
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -146,23 +156,15 @@ class Cell(Parameters):
     growth: Growth = 1.3
     budget: int = Field(default=2_000_000, ge=1000, le=10_000_000)
 
-    @model_validator(mode="after")
-    def _common(self) -> Self:
-        names = [layer.name for layer in self.layers]
-        wrong = []
-        if len(set(names)) < len(names) or "gap" in names:
-            wrong.append(f"layers: names must be unique and not 'gap': {', '.join(names)}")
-        if self.dimension == 2 and self.breadth:
-            wrong.append("breadth: only with dimension = 3")
+    def _faults(self) -> list[str]:
+        wrong = [*same_names(self.layers, "gap"), *cut_breadth(self.dimension, self.breadth)]
         for layer in self.layers:
             wrong += [f"layers.{layer.name}.{w}" for w in layer.misfits(self)]
         if not wrong:  # what the largest cells need; the rest is known once parts are placed
             room = self.room()
             wrong += too_many(cells_needed(self.dimension, float(np.prod(room.corner)), room.size,
                                            self.growth), self.budget)
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     @property
     def axisymmetric(self) -> bool:

@@ -14,7 +14,7 @@ import math
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.values.units import shown_length
 from geometries.builders.layered import build, fitted
@@ -60,16 +60,13 @@ class Core(Parameters):
     neck: Annotated[float, Field(ge=0.1, le=0.6)] | None = None
     mouth: Annotated[float, Field(ge=0.1, le=0.6)] | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _faults(self) -> list[str]:
         wrong = []
         if self.gap is None:
             wrong += [f"{n}: only with a gap" for n in ("neck", "mouth") if getattr(self, n)]
         elif self.gap < self.diameter + 0.05:
             wrong.append(f"gap: at least 0.05 above the core's diameter, {self.diameter + 0.05:g}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
 
 class ParticleLayer(Layer):
@@ -100,8 +97,7 @@ class ParticleLayer(Layer):
     skin: Skin | None = None
     whiskers: Whiskers | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _faults(self) -> list[str]:
         wrong = []
         if self.thickness < 1.5 * max(self.diameter):
             wrong.append(f"thickness: {shown_length(self.thickness)} holds no particle of "
@@ -119,9 +115,7 @@ class ParticleLayer(Layer):
         if self.skin and max(self.skin.thickness) > 0.25 * min(self.diameter):
             wrong.append("skin.thickness: at most a quarter of the diameter, "
                          f"{shown_length(0.25 * min(self.diameter))}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def scale(self) -> float:
         """Largest diameter."""

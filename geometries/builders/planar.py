@@ -7,7 +7,7 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.base.errors import CaseError
 from fem.values.units import shown_length
@@ -95,8 +95,7 @@ class Planar(Parameters):
     growth: Growth = 1.2
     crossed: bool = False
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Planar:
+    def _faults(self) -> list[str]:
         wrong = []
         total = sum(s.thickness for s in self.layers)
         if self.length is None and not self.layers:
@@ -126,9 +125,7 @@ class Planar(Parameters):
             across = (self.width or 0.0) * ((self.breadth or 0.0) if self.dimension == 3 else 1.0)
             wrong += too_many(cells_needed(
                 self.dimension, across * thickness, self.size, self.growth))
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def _protrusion(self, p: Protrusion, thickness: float) -> list[str]:
         wrong = []

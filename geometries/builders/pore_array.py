@@ -11,7 +11,7 @@ import math
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.base.errors import CaseError
 from fem.values.units import shown_length
@@ -49,8 +49,7 @@ class PoreLayer(Layer):
     floor: Length | None = None
     skin: Skin | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _faults(self) -> list[str]:
         wrong = []
         widest = max(self.diameter)
         if self.arrangement == "random":
@@ -68,9 +67,7 @@ class PoreLayer(Layer):
         if self.skin and 2 * max(self.skin.thickness) > 0.8 * min(self.diameter):
             wrong.append("skin.thickness: at most 0.4 of the smallest diameter, "
                          f"{shown_length(0.4 * min(self.diameter))}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     @property
     def bottom(self) -> tuple[str, ...]:
@@ -192,11 +189,9 @@ class PoreArray(Cell):
     layers: tuple[PoreLayer, ...] = Field(min_length=1, max_length=20)
     axis: bool = False
 
-    @model_validator(mode="after")
-    def _flat(self) -> Self:
-        if self.axis and self.dimension == 3:
-            raise ValueError("axis: only with dimension = 2")
-        return self
+    def _faults(self) -> list[str]:
+        axis = ["axis: only with dimension = 2"] if self.axis and self.dimension == 3 else []
+        return super()._faults() or axis
 
     @property
     def axisymmetric(self) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from fem.base.errors import CaseError
 from fem.values.units import shown_length
@@ -26,7 +26,15 @@ from geometries.meshing.mesh import (
     tensor_mesh,
     within_budget,
 )
-from geometries.meshing.parameters import Growth, Length, Names, Parameters, Skin, above
+from geometries.meshing.parameters import (
+    Growth,
+    Length,
+    Names,
+    Parameters,
+    Skin,
+    above,
+    cut_breadth,
+)
 
 MIN_QUALITY = 0.05
 
@@ -69,11 +77,8 @@ class Rough(Parameters):
     size: Length | None = None
     growth: Growth = 1.3
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        wrong = []
-        if self.dimension == 2 and self.breadth:
-            wrong.append("breadth: only with dimension = 3")
+    def _faults(self) -> list[str]:
+        wrong = cut_breadth(self.dimension, self.breadth)
         if self.roughness > 0.1 * self.length:
             wrong.append("roughness: at most a tenth of the length, "
                          f"{shown_length(0.1 * self.length)}")
@@ -87,9 +92,7 @@ class Rough(Parameters):
             wrong.append("skin.thickness: one value; a collector has no depth")
         if self.skin and self.skin.thickness[0] > 0.2 * self.length:
             wrong.append("skin.thickness: at most a fifth of the length")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     @property
     def across(self) -> list[float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.values.units import shown_length
 from geometries.builders import lattice_host
@@ -63,9 +63,9 @@ class Tpms(OnLattice):
     coating: Lengths | None = None
     cut: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Tpms:
-        wrong = []
+    def _faults(self) -> list[str]:
+        if wrong := super()._faults():
+            return wrong
         if (self.porosity is None) == (self.wall_thickness is None):
             wrong.append("porosity: give either porosity or wall_thickness")
         if self.wall_thickness and self.kind == "network":
@@ -83,10 +83,10 @@ class Tpms(OnLattice):
         if self.coating and self.wall_thickness:
             wrong.append("coating: give porosity instead of wall_thickness with it")
         if wrong:
-            raise ValueError("\n  ".join(wrong))
+            return wrong
         lattice_host.check_coating(self.coating, self.spacing() / 2**self.refine)
         self.budget(self.spacing())
-        return self
+        return []
 
     def names(self) -> Names:
         """Regions and boundaries of its meshes."""

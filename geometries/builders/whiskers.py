@@ -9,7 +9,7 @@ import math
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fem.values.units import shown_length
 from geometries.builders.grown import MAX_TRIES, leaning
@@ -37,8 +37,7 @@ class WhiskerLayer(Layer):
     spacing: Length
     tilt: Annotated[float, Field(ge=0.0, le=45.0)] = 20.0
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _faults(self) -> list[str]:
         wrong = []
         if self.thickness < 1.1 * self.length:
             wrong.append(f"thickness: at least 1.1 lengths, {shown_length(1.1 * self.length)}")
@@ -47,9 +46,7 @@ class WhiskerLayer(Layer):
                          f"{shown_length(self.length / 3)}")
         if self.spacing < 2 * self.diameter:
             wrong.append(f"spacing: at least two diameters, {shown_length(2 * self.diameter)}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     def scale(self) -> float:
         """Spacing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -88,6 +89,20 @@ def below(porosity: float, least: float, what: str, reached: str) -> list[str]:
             f"was {reached}, the lower the smaller the cell); take a higher one"]
 
 
+def same_names(layers: Iterable[Any], *taken: str) -> list[str]:
+    """Layers of one name, or with one that is taken, as `layers: reason`; nothing without."""
+    names = [layer.name for layer in layers]
+    if len({*names}) == len(names) and not {*taken} & {*names}:
+        return []
+    kept = " or ".join(map(repr, taken))
+    return [f"layers: names must be unique and not {kept}: {', '.join(names)}"]
+
+
+def cut_breadth(dimension: int, breadth: float | None) -> list[str]:
+    """A breadth of a cut, as `breadth: reason`; nothing without."""
+    return ["breadth: only with dimension = 3"] if dimension == 2 and breadth else []
+
+
 class Parameters(BaseModel):
     """Base of every family's parameters: frozen, unknown names refused.
 
@@ -99,6 +114,16 @@ class Parameters(BaseModel):
     def box(self) -> tuple[float, ...] | None:
         """Far corner of the cell, whose near one is the origin, m; None if its mesh decides."""
         return None
+
+    def _faults(self) -> list[str]:
+        """Conflicts between its values, each as `name: reason`."""
+        return []
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if wrong := self._faults():
+            raise ValueError("\n  ".join(wrong))
+        return self
 
 
 class Skin(Parameters):
@@ -139,17 +164,14 @@ class Whiskers(Parameters):
     diameter: Length
     spacing: Graded
 
-    @model_validator(mode="after")
-    def _slender(self) -> Self:
+    def _faults(self) -> list[str]:
         wrong = []
         if self.diameter > self.length / 3:
             wrong.append("diameter: at most a third of the length, "
                          f"{shown_length(self.length / 3)}")
         if min(self.spacing) < 2 * self.diameter:
             wrong.append(f"spacing: at least two diameters, {shown_length(2 * self.diameter)}")
-        if wrong:
-            raise ValueError("\n  ".join(wrong))
-        return self
+        return wrong
 
     @property
     def region(self) -> str:
