@@ -309,7 +309,7 @@ def test_images_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
         ({"file": "grey.npy"}, "are no labels; give threshold"),
         ({"file": "broken.tif"}, "broken.tif cannot be read as an image"),
         ({"file": "colour.png"}, "it is in colour; save grey values or labels"),
-        ({"file": "a.npy", "regions": {0: "electrolyte", 300: "host"}}, "less than or equal"),
+        ({"file": "a.npy", "regions": {0: "electrolyte", 300: "host"}}, "must be at most 255"),
         ({"file": "a.npy", "crop": {"x": [0, 12]}}, r"crop\.x: \[0, 12\] lies outside 0 to 9"),
         ({"file": "a.npy", "coarsen": 5.0}, "at most 2"),
         ({"file": "grey.npy", "cells_max": 1000, "coarsen": 0.5}, "cells_max is 1000; take"),
