@@ -68,7 +68,9 @@ def wall(law: Callable[[Any], Any], eta: Any, barrier: Any, theta: Any) -> Any:
         theta: coverage, 0 to 1.
     """
     plating = ufl.min_value(law(eta + barrier), 0.0)
-    return plating + theta * ufl.max_value(law(eta), 0.0)
+    # Where both operands are equal UFL takes the slope of the second. At eta = 0 that has to be the
+    # law, or metal that is exactly at rest would conduct nothing.
+    return plating + theta * ufl.max_value(0.0, law(eta))
 
 
 def side_reaction(eta: Any, slope: Any, theta: Any) -> Any:

@@ -109,7 +109,8 @@ class Holding(Observer):
         if self.ocv is not None:
             left = LEAK + (1.0 - LEAK) * left
             room = LEAK + (1.0 - LEAK) * kinetics.coverage(self.full - k.value, self.fade)
-        metal = left * ufl.max_value(metal, 0.0) + room * ufl.min_value(metal, 0.0)
+        # The law last: where it is 0, its slope counts (`kinetics.wall`).
+        metal = left * ufl.max_value(0.0, metal) + room * ufl.min_value(metal, 0.0)
         i_n = metal + side
 
         def current(v: Any) -> Any:
