@@ -51,7 +51,7 @@ def consistent(
     """
     s = model.system
     control = segment.control(time, model.area, after=True)
-    if segment.voltage is None and s.t == 0.0 and s.get_voltage() == s.rest:
+    if segment.voltage is None and s.get_voltage() == s.rest:
         deepest = model.setup.surfaces.deepest_nucleation
         s.set_voltage(s.rest + segment.sign * (deepest + BEYOND_NUCLEATION_VOLTAGE))
     begins = f"start of {segment.name} at t = {s.t:g} s"

@@ -237,7 +237,15 @@ class Equations:
         if not seeks:
             return self.solver.step(rows)
         border, gradient = self.borders()
-        return self.solver.step_with_voltage(rows, border, gradient, self.slope(), gap)
+        slope = self.slope()
+        if gap == slope == 0.0 and self._all_zero([*border, *gradient]):
+            return self.solver.step(rows)  # nothing reacts: any voltage will do at rest, it stays
+        return self.solver.step_with_voltage(rows, border, gradient, slope, gap)
+
+    def _all_zero(self, values: list[Array]) -> bool:
+        """All values of all ranks are 0 (collective)."""
+        found = any(bool(v.any()) for v in values)
+        return not self.system.domain.comm.allreduce(found, op=MPI.LOR)
 
     def exchanged(self) -> float:
         """Exchange current of the reactions at the present state, slope RT/F, A (collective).

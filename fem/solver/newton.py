@@ -130,7 +130,8 @@ class Newton:
         miss = VOLTAGE_AIM_RTOL * self.scale
         if abs(self.at.gap) > miss:
             self.aim(miss)
-        if self.at.size > self.scale and s.time.history > 1:
+        # At a jump, a step of no length, the guess is that of whoever leads to the current.
+        if self.at.size > self.scale and s.time.history > 1 and s.dt > 0.0:
             self.try_last_potentials()
 
     def try_last_potentials(self) -> None:

@@ -503,6 +503,23 @@ def test_a_bare_host_has_nothing_to_strip(tmp_path: Path, study: str) -> None:
     assert result.summary["plated"] == pytest.approx(500.0, rel=1e-4)
     with pytest.raises(RunError, match=r"strip at t = 0 s: nothing to strip: there is no metal"):
         cell([first], **changes).run(tmp_path / "alone")
+    rest = {"step": "rest", "duration": "10 s"}
+    rested = cell([first, rest], **changes).run(tmp_path / "rested")
+    assert not any("of the charge that passed" in text for text in rested.summary["warnings"])
+
+
+@pytest.mark.parametrize("study", ["tertiary", "growth"])
+def test_a_bare_host_rests_before_it_plates(tmp_path: Path, study: str) -> None:
+    """Where nothing reacts every voltage will do at rest; then plating begins as it does alone."""
+    changes = GROWTH if study == "growth" else {"collector": {"material": "Cu"}}
+    rest = {"step": "rest", "duration": "10 s"}
+    result = cell([rest, plate(10.0, 5.0)], **changes).run(tmp_path / "rested")
+    alone = cell([plate(10.0, 5.0)], **changes).run(tmp_path / "alone")
+    assert result.series["voltage"][result.series["t"] < 10.0] == pytest.approx(0.0, abs=1e-12)
+    assert result.summary["plated"] == pytest.approx(50.0, rel=1e-3)
+    for name, slack in (("plated", 1e-4), ("voltage", 1e-4)):  # C/m2; V
+        assert result.summary[name] == pytest.approx(alone.summary[name], abs=slack), name
+    closed(result)
 
 
 # -- messages ----------------------------------------------------------------------------------

@@ -325,7 +325,8 @@ class Circuit(Observer):
         if closely:
             yield from self.split.remarks()
         side, passed = (abs(float(self.s.charges[k][0])) for k in ("side", "absolute"))
-        if closely and not self.s.hints.lags and side > SIDE_SHARE * passed:
+        counts = passed > TRACE_METAL * self.area  # else shares are those of round-off
+        if closely and counts and not self.s.hints.lags and side > SIDE_SHARE * passed:
             yield "side", (
                 f"{side / passed:.1%} of the charge that passed made or took no metal: it went "
                 f"into films, or bare walls passed it, {PASSIVE_SHARE:g} of the metal's "
