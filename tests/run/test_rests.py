@@ -510,7 +510,7 @@ def test_a_bare_host_has_nothing_to_strip(tmp_path: Path, study: str) -> None:
 
 @pytest.mark.parametrize("study", ["tertiary", "growth"])
 def test_a_bare_host_rests_before_it_plates(tmp_path: Path, study: str) -> None:
-    """Nothing reacts at rest, so any voltage will do; then plating begins as it does alone."""
+    """Any voltage will do at rest, as nothing reacts; then plating begins as it does alone."""
     changes = GROWTH if study == "growth" else {"collector": {"material": "Cu"}}
     rest = {"step": "rest", "duration": "10 s"}
     result = cell([rest, plate(10.0, 5.0)], **changes).run(tmp_path / "rested")
