@@ -426,8 +426,7 @@ class Domain:
             dmesh.exterior_facet_indices(self.mesh.topology),
             np.concatenate([np.empty(0, dtype=np.int32), *left_out]),
         ))
-        tags = [self.regions[name] for name in regions]
-        data = [(1, found[np.isin(self.cell_tag_array[found[:, 0]], tags)].ravel())]
+        data = [(1, found[self.in_regions(regions)[found[:, 0]]].ravel())]
         sides = ufl.Measure("ds", domain=self.mesh, subdomain_data=data)
         return sides(1, metadata=VERTEX_RULE)
 
@@ -555,19 +554,22 @@ class Domain:
         out[self.cell_tags.indices] = self.cell_tags.values
         return out
 
+    def in_regions(self, regions: Iterable[str]) -> npt.NDArray[np.bool_]:
+        """Mask of the local cells (owned and ghost) that lie in one of these regions."""
+        return np.isin(self.cell_tag_array, [self.regions[name] for name in regions])
+
     def field(self, values: dict[str, float], name: str = "") -> Any:
         """A number per region as a field, constant on each cell; 0 where none is given."""
         function = dfem.Function(space_on(self.mesh, ("DG", 0)), name=name or "field")
         for region, value in values.items():
-            function.x.array[self.cell_tag_array == self.regions[region]] = value
+            function.x.array[self.in_regions([region])] = value
         return function
 
     # -- parts ---------------------------------------------------------------------------------
 
     def subdomain(self, regions: Sequence[str]) -> Subdomain:
         """The regions as one mesh (collective)."""
-        wanted = np.isin(self.cell_tag_array, [self.regions[name] for name in regions])
-        return self._submesh(tuple(regions), np.flatnonzero(wanted))
+        return self._submesh(tuple(regions), np.flatnonzero(self.in_regions(regions)))
 
     def wall_layer(
         self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]] = (),
@@ -618,8 +620,7 @@ class Domain:
     ) -> npt.NDArray[np.int32]:
         """Nodes (owned and ghost) of a Lagrange space in regions, their walls included."""
         mark = la.vector(space.dofmap.index_map)
-        tags = [self.regions[name] for name in regions]
-        mark.array[space.dofmap.list[np.isin(self.cell_tag_array[part.cells], tags)]] = 1.0
+        mark.array[space.dofmap.list[self.in_regions(regions)[part.cells]]] = 1.0
         mark.scatter_reverse(la.InsertMode.add)
         mark.scatter_forward()
         return np.flatnonzero(mark.array > 0.5).astype(np.int32)

@@ -116,23 +116,19 @@ def _units(model: Model, segment: Segment, dilute: bool) -> Iterator[Cause]:
 def joined(model: Model) -> bool:
     """Electrolyte reaches from a boundary that feeds it to a conductor of the collector."""
     domain, setup = model.domain, model.setup
-    tags, corners = domain.cell_tag_array, cell_vertices(domain.mesh)
-
-    def cells(regions: Sequence[str]) -> npt.NDArray[np.bool_]:
-        return np.isin(tags, [domain.regions[name] for name in regions])
-
+    corners = cell_vertices(domain.mesh)
     solids = [name for name in setup.conductors if name not in setup.pores]
-    at_collector = np.zeros(len(tags), dtype=bool)
+    at_collector = np.zeros(len(corners), dtype=bool)
     at_collector[domain.cells_along("collector")] = True
-    tied = cells([name for name in solids if model.case.region(name).connected])
-    driven = _parts_at(model, cells(solids), at_collector | tied)
+    tied = domain.in_regions(name for name in solids if model.case.region(name).connected)
+    driven = _parts_at(model, domain.in_regions(solids), at_collector | tied)
     near = np.zeros(len(domain.mesh.geometry.x), dtype=bool)
     near[corners[driven]] = True
     touches = near[corners].any(axis=1) | at_collector
-    feeds = np.zeros(len(tags), dtype=bool)
+    feeds = np.zeros(len(corners), dtype=bool)
     for name in {"counter", *setup.edges.phi_l, *setup.edges.into_electrolyte}:
         feeds[domain.cells_along(name)] = True
-    fed = _parts_at(model, cells(setup.ionic), feeds)
+    fed = _parts_at(model, domain.in_regions(setup.ionic), feeds)
     return bool(domain.comm.allreduce(bool((fed & touches).any()), op=MPI.LOR))
 
 

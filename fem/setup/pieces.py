@@ -91,15 +91,13 @@ def afloat(
         Number of the piece of every local cell, -1 where nothing conducts; and of every piece
         whether it floats.
     """
-    tags = domain.cell_tag_array
     if electrons is None:
-        return np.full(len(tags), -1), np.zeros(0, dtype=bool)
+        return np.full(len(domain.cell_tag_array), -1), np.zeros(0, dtype=bool)
     regions = [n for n in electrons.regions if n not in empty]
-    on = np.isin(tags, [domain.regions[n] for n in regions])
-    label, count = components(domain.mesh, on)
+    label, count = components(domain.mesh, domain.in_regions(regions))
     boundaries = [*electrons.fixed, *([electrons.collector] if electrons.collector else [])]
     faces = [f for b in boundaries for f in electrons.faces_of(domain, b, regions)]
-    tied = np.isin(tags, [domain.regions[n] for n in electrons.connected])
+    tied = domain.in_regions(electrons.connected)
     touched = np.zeros(count, dtype=np.int64)
     found = np.concatenate([label[domain.facets(faces=faces)[:, 0]], label[tied]])
     touched[found[found >= 0]] = 1

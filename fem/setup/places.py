@@ -61,8 +61,7 @@ def _range(value: Any, domain: Domain, region: str, **known: float) -> tuple[flo
     if not (value.variables - known.keys()):
         low = high = float(value.at(**known))
         return low, high
-    tag = domain.regions[region]
-    nodes = np.unique(cell_vertices(domain.mesh)[domain.cell_tag_array == tag])
+    nodes = np.unique(cell_vertices(domain.mesh)[domain.in_regions([region])])
     places = domain.places(domain.mesh.geometry.x[nodes])
     problem, values = "", np.empty(0)
     if isinstance(value, Along):

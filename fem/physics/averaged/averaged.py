@@ -148,7 +148,7 @@ class Averaged:
             measure = domain.dx([host.name], lumped=True)
             volume = s.nodal(s.form(v * weight * measure))
             here = np.flatnonzero(volume > 0.0).astype(np.int32)
-            cells = np.flatnonzero(domain.cell_tag_array[part.cells] == domain.regions[host.name])
+            cells = np.flatnonzero(domain.in_regions([host.name])[part.cells])
             own = cells[cells < part.mesh.topology.index_map(domain.dim).size_local]
             u = ufl.TestFunction(corner)
             sizes = dfem.assemble_vector(s.form(u * weight * measure)).array

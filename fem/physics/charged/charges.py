@@ -48,10 +48,11 @@ class Charges(Observer):
         """Salt at the start, the metal ions that walls see, and the ions that are shown."""
         self.s, domain = s, s.domain
         self.part = domain.subdomain(tuple(self.shifts))
-        tags = domain.cell_tag_array[self.part.cells]
         self.plus, self.minus = (s.memory(name, self.part) for name in ("c_plus", "c_minus"))
         cells = self.plus.function_space.dofmap.list[: len(self.part.cells)]
-        self.nodes = {n: np.unique(cells[tags == domain.regions[n]]) for n in self.shifts}
+        self.nodes = {
+            n: np.unique(cells[domain.in_regions([n])[self.part.cells]]) for n in self.shifts
+        }
         c = s.unknowns.get("c")
         if c is not None:
             self.at = domain.same_nodes(self.plus.function_space, self.part, c.space, c.part)

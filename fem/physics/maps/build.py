@@ -87,7 +87,8 @@ def _charge(domain: Domain, table: Map, media: Mapping[str, _Medium]) -> Any:
                 "charge sits at the surface; leave it out, or give it eps_r if it is a dielectric"
             )
         charge = domain.field({}, "rho") if charge is None else charge
-        charge.x.array[_cells(domain, name)] = _at(domain, name, rho, f"map.regions.{name}.rho")
+        values = _at(domain, name, rho, f"map.regions.{name}.rho")
+        charge.x.array[domain.in_regions([name])] = values
     return charge
 
 
@@ -112,7 +113,7 @@ def build(setup: Filled, table: Map) -> Iterator[Potential]:
         raise CaseError("regions: nothing conducts, so there is no conduction map; give kind = "
                         '"electrostatics", or a region a material that conducts')
     for name in regions:
-        coefficient.x.array[_cells(domain, name)] = unit * values[name]
+        coefficient.x.array[domain.in_regions([name])] = unit * values[name]
     charge = _charge(domain, table, {name: media[name] for name in regions})
     driven = {
         name: Driven(b.phi, _layers(setup, name, b, regions, electrostatic))
@@ -387,10 +388,6 @@ def _values(
     return found, ends
 
 
-def _cells(domain: Domain, name: str) -> npt.NDArray[np.bool_]:
-    return domain.cell_tag_array == domain.regions[name]
-
-
 def _at(domain: Domain, name: str, value: Any, where: str, **known: float) -> Any:
     """A property in the middle of each local cell of a region, or a number (collective).
 
@@ -408,7 +405,7 @@ def _at(domain: Domain, name: str, value: Any, where: str, **known: float) -> An
         why = "the mesh has no host" if "depth" in missing else f"not in {domain.dim}D"
         problem = f"{where}: depends on {', '.join(missing)}, which does not exist; {why}"
     else:
-        corners = cell_vertices(domain.mesh)[_cells(domain, name)]
+        corners = cell_vertices(domain.mesh)[domain.in_regions([name])]
         middle = domain.mesh.geometry.x[corners].mean(axis=1)
         at = domain.places(middle) | known
         try:

@@ -55,7 +55,7 @@ class WallFluxes:
         domain = self.s.domain
         out: dict[str, dict[str, float]] = {}
         for beside in dict.fromkeys(wall[1] for wall in self.walls):
-            self.marker.x.array[:] = domain.cell_tag_array == domain.regions[beside]
+            self.marker.x.array[:] = domain.in_regions([beside])
             leaves = -self.s.nodal(self.form)  # rows are what must be supplied from outside
             mine = [w for w in domain.walls if beside in w]
             areas = {w: self._areas(walls=[w], side="+" if w[0] == beside else "-") for w in mine}

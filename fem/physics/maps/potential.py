@@ -234,8 +234,8 @@ class Potential(Observer):
     def _best_of_others(self) -> float:
         """Largest coefficient of what is no conductor; inf if there is nothing (collective)."""
         domain = self.s.domain
-        tags = [domain.regions[n] for n in self.regions if n not in self.conductors]
-        cells = self.coefficient.x.array[np.isin(domain.cell_tag_array, tags)]
+        others = {*self.regions} - {*self.conductors}
+        cells = self.coefficient.x.array[domain.in_regions(others)]
         best = domain.comm.allreduce(float(cells.max(initial=0.0)), op=MPI.MAX)
         return best if best > 0.0 else math.inf
 
@@ -247,10 +247,8 @@ class Potential(Observer):
         depth = domain.depth_of(mesh.geometry.x[corners].mean(axis=1))
         top, bottom = domain.span
         thickness = abs(top - bottom)
-        tags = domain.cell_tag_array[self.part.cells[:n]]
         pore, porous = (
-            np.isin(tags, [domain.regions[r] for r in found])
-            for found in (self.pores, self.porous)
+            domain.in_regions(found)[self.part.cells[:n]] for found in (self.pores, self.porous)
         )
         inside = (pore | porous) & (depth >= 0.0) & (depth <= thickness)
         self.has_pores = domain.comm.allreduce(bool(inside.any()), op=MPI.LOR)

@@ -225,10 +225,10 @@ def _require_open(
     Raises:
         CaseError: one does.
     """
-    tags, afloat = domain.cell_tag_array, np.append(floats, False)[label]
+    afloat = np.append(floats, False)[label]
     sealed = [n for n in found.walls if n in found.reactions and found.reactions[n].sealed]
     for name in sealed:
-        here = bool((afloat & (tags == domain.regions[name])).any())
+        here = bool((afloat & domain.in_regions([name])).any())
         if not domain.comm.allreduce(here, op=MPI.LOR):
             continue
         films = films_on(name, case.coatings, case.fillings)

@@ -54,11 +54,10 @@ class Solids:
         self.comm = domain.comm
         electrons = s.values.get("electrons")
         conductors = electrons.regions if electrons else ()
-        tags = domain.cell_tag_array
         always = {*conductors} - {*self.regions} | {*self.bridged}
-        self.always = np.isin(tags, [domain.regions[name] for name in always])
+        self.always = domain.in_regions(always)
         connected = electrons.connected if electrons else ()
-        self.tied = np.isin(tags, [domain.regions[name] for name in connected])
+        self.tied = domain.in_regions(connected)
         label, count = components(domain.mesh, self.always)
         self.floating = np.flatnonzero(~self.driven(label, count))
         self.solid = np.where(np.isin(label, self.floating), label, -1)

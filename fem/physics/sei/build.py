@@ -148,8 +148,8 @@ def _thickness(setup: Setup, on: tuple[str, ...], L0: Any) -> tuple[float, float
     electrodes += [setup.surfaces.counter] if setup.surfaces.counter is not None else []
     walls = [w for e in electrodes for w in e.walls if w[0] in on]
     faces = [f for e in electrodes for f in e.faces if f[0] in on]
-    tags = [domain.regions[n] for n in on if n in domain.regions and setup.fillings[n].porous]
-    inside = cell_vertices(domain.mesh)[np.isin(domain.cell_tag_array, tags)]
+    porous = [n for n in on if n in domain.regions and setup.fillings[n].porous]
+    inside = cell_vertices(domain.mesh)[domain.in_regions(porous)]
     points = np.concatenate([domain.corners(walls, faces), domain.mesh.geometry.x[inside.ravel()]])
     values = np.broadcast_to(at_places(L0, domain.places(points)), len(points))
     low = domain.comm.allreduce(float(values.min(initial=np.inf)), op=MPI.MIN)

@@ -266,8 +266,8 @@ class IonBooks(SaltBooks):
         s, sol = self.s, self.solution
         if sol.grows:
             return 0.0
-        phi, tags = s.unknowns["phi_l"], s.domain.cell_tag_array
-        here = np.isin(tags[phi.part.cells], [s.domain.regions[name] for name in sol.salty])
+        phi = s.unknowns["phi_l"]
+        here = s.domain.in_regions(sol.salty)[phi.part.cells]
         nodes = phi.space.dofmap.list[: len(here)][here]
         falls = np.ptp(phi.value.x.array[nodes], axis=1)
         return s.domain.comm.allreduce(float(falls.max(initial=0.0)), op=MPI.MAX) / sol.volts

@@ -247,9 +247,8 @@ class Solution:
         for u, value in zip(self.mu, self.neutrality.potentials(start, self.volts), strict=True):
             u.value.x.array[:] = value
         cells = self.space.dofmap.list[: len(self.part.cells)]
-        tags = domain.cell_tag_array[self.part.cells]
         for name, anions in self.start.items():
-            nodes = np.unique(cells[tags == domain.regions[name]])
+            nodes = np.unique(cells[domain.in_regions([name])[self.part.cells]])
             c = self.with_anions(anions, self.charge.get(name, 0.0))
             for u, value in zip(self.mu, self.neutrality.potentials(c, self.volts), strict=True):
                 u.value.x.array[nodes] = value

@@ -269,9 +269,8 @@ class WallLedger(Observer):
     def by_region(self) -> dict[str, dict[str, float]]:
         """Current (A) and wall area (m2) of each reacting solid, and of the collector itself."""
         s, out = self.s, {}
-        tags = s.domain.cell_tag_array
         for name in self.walls_of:
-            self.mask.x.array[:] = tags == s.domain.regions[name]
+            self.mask.x.array[:] = s.domain.in_regions([name])
             out[name] = {
                 "current": s.integral(self.forms["regional"]),
                 "area": s.integral(self.forms["region_area"]),
