@@ -1,14 +1,15 @@
-"""One reacting wall: its place, its kinetics and the film on it."""
+"""Walls that react: their place, their kinetics and the film on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fem.setup import kinetics
+from fem.setup.reaction import Reaction
 
-__all__ = ["Electrode", "Wall"]
+__all__ = ["Electrode", "Surfaces", "Wall"]
 
 #: A solid region or a boundary, and the electrolyte region at it.
 Wall = tuple[str, str]
@@ -55,3 +56,41 @@ class Electrode:
     def counts(self) -> bool:
         """True if its current flows through the collector (the counter electrode's does not)."""
         return self.potential != "ground"
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """All surfaces of a cell.
+
+    Attributes:
+        plating: on which metal is plated: walls of the host, and the foil behind the mesh.
+        counter: the counter electrode, if metal.
+        deepest_nucleation: largest nucleation overpotential, V (that of place at its worst).
+        covering_charge: largest q_cov, C/m2.
+        reactions: surface -> its numbers; the counter electrode's too.
+        walls: surface -> (solid, electrolyte) pairs.
+        faces: `collector` and `counter` -> (boundary, electrolyte) pairs.
+        insulated: (solid or `collector`, electrolyte) pairs under a coating that stops everything:
+            metal that lies there does not touch what is coated.
+        front_film: of a film that moves with growing metal, ohm m2.
+    """
+
+    plating: tuple[Electrode, ...]
+    counter: Electrode | None
+    deepest_nucleation: float
+    covering_charge: float
+    reactions: dict[str, Reaction] = field(default_factory=dict)
+    walls: dict[str, tuple[Wall, ...]] = field(default_factory=dict)
+    faces: dict[str, tuple[Wall, ...]] = field(default_factory=dict)
+    insulated: tuple[Wall, ...] = ()
+    front_film: float = 0.0
+
+    def under(self, films: Mapping[str, float], front: float) -> Surfaces:
+        """Surfaces with the resistance of films that stay as they are.
+
+        Args:
+            films: surface -> resistance, ohm m2, besides that of the reaction itself.
+            front: of the film on metal that grows.
+        """
+        reactions = {n: r.behind(films.get(n, 0.0)) for n, r in self.reactions.items()}
+        return replace(self, reactions=reactions, front_film=front)

@@ -23,8 +23,8 @@ from fem.mesh.components import components, linked
 if TYPE_CHECKING:
     from fem.mesh.domain import Domain
     from fem.setup.edges import Edges
+    from fem.setup.electrode import Surfaces
     from fem.setup.media import ElectronMedia, IonMedia
-    from fem.setup.surfaces import Surfaces
     from fem.system.system import System
     from fem.system.unknown import Unknown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,12 +11,12 @@ from fem.case.case import Case
 from fem.materials import library
 from fem.mesh.domain import Domain
 from fem.setup.edges import Edges
-from fem.setup.surfaces import Surfaces
+from fem.setup.electrode import Surfaces
 from fem.system.part import Part
 from fem.values.properties import number, varies
 
 __all__ = [
-    "CONDUCTIVITY_SHARE", "Bound", "Filled", "Filling", "Setup", "filling_of", "pores", "porous",
+    "CONDUCTIVITY_SHARE", "Bound", "Filled", "Filling", "Setup", "filling_of", "pores",
 ]  # fmt: skip
 
 #: An electron conductor this much better than the electrolyte is a better one than any potential
@@ -99,13 +99,6 @@ def pores(fillings: Mapping[str, Filling]) -> list[str]:
     return out
 
 
-def porous(
-    fillings: Mapping[str, Filling], ionic: Sequence[str], conductors: Sequence[str]
-) -> list[str]:
-    """Solids with electrolyte in their pores, among regions that conduct both."""
-    return [n for n in ionic if n in conductors and fillings[n].porous]
-
-
 @dataclass(frozen=True)
 class Bound:
     """Charge of a region that does not move.
@@ -140,13 +133,38 @@ class Filled:
         """The part that provides a name, of those made so far; None where none does."""
         return next((part for part in self.parts if name in part.provides), None)
 
+    @property
+    def conductors(self) -> list[str]:
+        """Regions that conduct electrons."""
+        return [n for n, f in self.fillings.items() if f.sigma is not None]
+
+    @property
+    def ionic(self) -> list[str]:
+        """Regions that conduct ions."""
+        return [n for n, f in self.fillings.items() if f.electrolyte is not None]
+
+    @property
+    def solids(self) -> list[str]:
+        """Regions that conduct electrons only."""
+        return [n for n in self.conductors if n not in self.ionic]
+
+    @property
+    def porous(self) -> list[str]:
+        """Solids with electrolyte in their pores, that conduct both."""
+        return [n for n in self.ionic if n in self.conductors and self.fillings[n].porous]
+
+    @property
+    def salty(self) -> list[str]:
+        """Regions that dissolve salt."""
+        return [n for n, f in self.fillings.items()
+                if isinstance(f.electrolyte, library.Electrolyte)]
+
 
 @dataclass(frozen=True)
 class Setup(Filled):
     """Input to the parts of a physics, besides its own table.
 
     Attributes:
-        conductors: regions that conduct electrons. ionic: regions that conduct ions.
         edges: conditions on boundaries. surfaces: which walls react, and how fast.
         c0: initial salt concentration, mol/m3. kappa: largest ionic conductivity, S/m.
         pores: regions that metal can fill, in a growth study.
@@ -155,8 +173,6 @@ class Setup(Filled):
         charge: regions with charge that does not move.
     """
 
-    conductors: list[str]
-    ionic: list[str]
     edges: Edges
     surfaces: Surfaces
     c0: float
@@ -164,17 +180,6 @@ class Setup(Filled):
     pores: list[str] = field(default_factory=list)
     laws: Mapping[str, Callable[..., dict[str, Any]]] = field(default_factory=dict)
     charge: Mapping[str, Bound] = field(default_factory=dict)
-
-    @property
-    def salty(self) -> list[str]:
-        """Regions that dissolve salt."""
-        return [n for n in self.ionic
-                if isinstance(self.fillings[n].electrolyte, library.Electrolyte)]
-
-    @property
-    def porous(self) -> list[str]:
-        """Solids with electrolyte in their pores."""
-        return porous(self.fillings, self.ionic, self.conductors)
 
     @property
     def filled(self) -> list[str]:

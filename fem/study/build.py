@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,10 @@ from fem.mesh.domain import Domain
 from fem.setup import edges as boundaries
 from fem.setup import pieces, surfaces
 from fem.setup.edges import Edges
+from fem.setup.electrode import Surfaces
 from fem.setup.places import check_places, initial_concentration, largest_kappa
-from fem.setup.setup import Filling, Setup, filling_of
+from fem.setup.setup import Filled, Setup, filling_of
 from fem.setup.setup import pores as pores_of
-from fem.setup.setup import porous as porous_of
 from fem.study.own import (
     add_parts,
     add_rows,
@@ -146,9 +145,8 @@ def build(case: Case, domain: Domain) -> Model:
     """
     check_names(case, domain)
     fillings = {name: filling_of(case, name) for name in domain.regions}
-    conductors = [n for n, f in fillings.items() if f.sigma is not None]
-    solids = [n for n in conductors if fillings[n].electrolyte is None]
-    ionic = [n for n, f in fillings.items() if f.electrolyte is not None]
+    filled = Filled(case, domain, fillings)
+    solids, ionic = filled.solids, filled.ionic
     if not ionic:
         raise CaseError("regions: nothing conducts ions; an `electrolyte*` region is needed")
     domain.order = (*solids, *(n for n in domain.regions if n not in (*solids, *ionic)))
@@ -157,13 +155,11 @@ def build(case: Case, domain: Domain) -> Model:
     clock = dfem.Constant(domain.mesh, 0.0)
     c0 = initial_concentration(case, fillings)
     check_places(case, domain, fillings, c0)
-    edges = boundaries.read(case, domain, ionic, conductors, c0, clock)
+    edges = boundaries.read(case, domain, ionic, filled.conductors, c0, clock)
     pores = pores_of(fillings) if case.study == "growth" else []
-    porous = porous_of(fillings, ionic, conductors)
     kappa = max(largest_kappa(case, n, fillings[n], c0, domain) for n in ionic)
-    found = _surfaces(case, domain, fillings, solids, ionic, c0, kappa, porous)
-    setup = Setup(case, domain, fillings, conductors, ionic, edges, found, c0, kappa, pores)
-    setup = prepared(setup)
+    found = surfaces.read(filled, c0, kappa)
+    setup = prepared(Setup(case, domain, fillings, edges, found, c0, kappa, pores))
     books = add_parts(setup)
     physics = tuple(setup.parts)
     _require_laws(setup)
@@ -193,7 +189,7 @@ def build(case: Case, domain: Domain) -> Model:
 
 
 def _require_path(
-    found: surfaces.Surfaces, floating: pieces.Floating, edges: Edges, case: Case
+    found: Surfaces, floating: pieces.Floating, edges: Edges, case: Case
 ) -> None:
     """Some surface that reacts is in contact with the collector.
 
@@ -241,17 +237,3 @@ def check_names(case: Case, domain: Domain) -> None:
         ))
     if wrong:
         raise CaseError("\n".join(wrong))
-
-
-def _surfaces(
-    case: Case, domain: Domain, fillings: dict[str, Filling], solids: list[str],
-    ionic: list[str], c0: float, kappa: float, porous: list[str],
-) -> surfaces.Surfaces:
-    primary = 0.0
-    if case.study == "primary":  # a wall that drops 1e-6 of what the electrolyte drops
-        low, high = domain.ends
-        primary = 1e6 * kappa / (high - low)
-    materials = {name: fillings[name].material.name for name in (*solids, *porous)}
-    behind = [name for p in case.taking_part() for name in p.foiled(vars(case))]
-    foiled = [n for n in porous if any(fnmatchcase(n, name) for name in behind)]
-    return surfaces.read(case, domain, materials, solids, ionic, c0, primary, porous, foiled)

@@ -88,14 +88,14 @@ def test_an_own_law_is_used(tmp_path: Path) -> None:
 
 def test_an_entry_without_a_law_keeps_that_of_the_one_before() -> None:
     """A film on the collector does not bring Butler-Volmer back."""
-    from fem.setup.surfaces import _reaction
+    from fem.setup.reaction import reaction_of
 
     entries = [
         {"surface": "*", "law": "linear", "i0": "1 A/m^2"},
         {"surface": "collector", "film_resistance": "1e-3 ohm*m^2"},
     ]
     made = small(kinetics=entries)
-    assert _reaction(made, "collector", "Cu").law == "linear"
+    assert reaction_of(made, "collector", "Cu").law == "linear"
 
 
 @pytest.mark.parametrize(

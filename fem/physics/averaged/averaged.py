@@ -169,7 +169,7 @@ class Averaged:
             filled[here] += volume[here]
             kinetics = PoreKinetics(
                 host.free(places), host.barrier(places, len(here)), host.reaction.q_cov,
-                host.entry.spread, host.reaction.film,
+                host.entry.spread, host.reaction.film_resistance,
             )
             self.places.append(Place(
                 host, part, self.metal, here, volume[here], corners, corner_nodes,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,7 @@ from fem.physics.averaged.hosts import Host
 from fem.physics.averaged.table import Averaged as Entry
 from fem.physics.averaged.table import AveragedRegion
 from fem.physics.displacement import Displacement
-from fem.setup.laws import find_law
 from fem.setup.setup import Setup
-from fem.setup.surfaces import Reaction
 from fem.system.part import Part
 from fem.values.properties import number
 
@@ -72,22 +71,9 @@ def _host(setup: Setup, name: str, entry: AveragedRegion) -> Host:
             "nothing plates there; leave it out, or without blocks_ions"
         )
     sigma = case.metal_data.sigma if entry.metal_sigma is None else entry.metal_sigma
+    # Places -> law of metal on metal there; barrier and film are the host's.
+    law = functools.partial(replace(reaction, film_resistance=0.0).at, case, bare=False)
     return Host(
         name, entry, filling.porosity, filling.tortuosity, filling.sigma, float(number(sigma)),
-        setup.cap, reaction, _law(setup, reaction), case.temperature,
+        setup.cap, reaction, law, case.temperature,
     )
-
-
-def _law(setup: Setup, reaction: Reaction) -> Callable[[Any], Any]:
-    """Places -> law of metal on metal there, without barrier and film."""
-    module = setup.case.hooks.module if setup.case.hooks else None
-    law = find_law(reaction.law, module)
-
-    def at(places: Any) -> Any:
-        def free(eta: Any, c: Any, T: Any) -> Any:
-            i0 = reaction.exchange_current(c, T, places)
-            return law(eta, i0, reaction.alpha_a, reaction.alpha_c, T)
-
-        return free
-
-    return at

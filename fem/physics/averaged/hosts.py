@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fem.physics.averaged.areas import Given, area, distance
 from fem.physics.averaged.table import AveragedRegion, Dead
-from fem.setup.surfaces import Reaction
+from fem.setup.reaction import Reaction
 from fem.values.properties import varies
 
 __all__ = ["FLOOR", "Host", "at"]

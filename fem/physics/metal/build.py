@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,9 +29,10 @@ from fem.physics.metal.room import Room
 from fem.physics.metal.supply import Supply
 from fem.physics.metal.table import Growth
 from fem.setup import pieces
+from fem.setup.electrode import Surfaces
 from fem.setup.media import ElectronMedia
+from fem.setup.reaction import Reaction, bulk_metal
 from fem.setup.setup import Setup
-from fem.setup.surfaces import Reaction, Surfaces, bulk_metal
 from fem.system.part import Part
 from fem.theory import limiting_current
 from fem.values.properties import Constant, number, varies
@@ -67,7 +69,8 @@ def build(setup: Setup, growth: Growth) -> Iterator[Part]:
         yield Displacement(ions, metal, growth.ion_volume or 0.0)
     if found.counter is not None and not case.counter.stores:
         reaction = found.reactions["counter"]
-        yield Counter(reaction.at(case, {}, bare=False), found.faces["counter"], reaction.film)
+        yield Counter(reaction.at(case, {}, bare=False), found.faces["counter"],
+                      reaction.film_resistance)
 
 
 def books(setup: Setup, _growth: Growth) -> Iterator[Part]:
@@ -117,16 +120,6 @@ def _require_room(growth: Growth, domain: Domain) -> None:
         )
 
 
-def _law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:
-    """Points -> law of a bare wall there."""
-
-    def at(points: Any) -> Any:
-        places = domain.places(points)
-        return reaction.at(case, places, bare=True)
-
-    return at
-
-
 def _barrier_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any] | None:
     """Points -> eta_nuc of a bare wall there, V; None without any."""
     if not (varies(reaction.eta_nuc) or reaction.eta_nuc):
@@ -134,15 +127,6 @@ def _barrier_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any
 
     def at(points: Any) -> Any:
         return np.broadcast_to(reaction.barrier(case, domain.places(points)), len(points))
-
-    return at
-
-
-def _side_law_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any]:
-    """Points -> side reaction of a bare wall there."""
-
-    def at(points: Any) -> Any:
-        return reaction.side(domain.places(points))
 
     return at
 
@@ -158,17 +142,23 @@ def _metal(setup: Setup, growth: Growth, electrons: ElectronMedia | None) -> Met
     data, energy = case.metal_data, growth.surface_energy
     films, passive = [], []
     cosines: dict[tuple[str, str], float] = {}
+
+    def at_points(law: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Points -> law of a bare wall there, from one of places."""
+        return lambda points: law(domain.places(points))
+
     for name, reaction in found.reactions.items():
         walls = tuple(w for w in found.walls.get(name, ()) if w[1] in bridges)
         faces = tuple(f for f in found.faces.get(name, ()) if f[1] in bridges)
         if name == "counter":
             continue
         if not reaction.nucleating:
-            law, barrier = _law_of(reaction, case, domain), _barrier_of(reaction, case, domain)
-            films.append(Film(name, law, walls, faces, reaction.film, barrier))
+            law = at_points(functools.partial(reaction.at, case, bare=True))
+            barrier = _barrier_of(reaction, case, domain)
+            films.append(Film(name, law, walls, faces, reaction.film_resistance, barrier))
         if walls and not reaction.covered:
-            side = _side_law_of(reaction, case, domain)
-            passive.append(Film(name, side, walls, resistance=reaction.film))
+            side = at_points(reaction.side)
+            passive.append(Film(name, side, walls, resistance=reaction.film_resistance))
         if reaction.contact_angle is not None:
             cosines |= dict.fromkeys((*walls, *faces), math.cos(reaction.contact_angle))
     floor = FLOOR_SHARE * setup.kappa
@@ -202,7 +192,7 @@ def _metal(setup: Setup, growth: Growth, electrons: ElectronMedia | None) -> Met
             growth.kinetic_anisotropy or 0.0,
             growth.crystal_angle or 0.0,
         ),
-        resistance=bulk.film,
+        resistance=bulk.film_resistance,
         start=_start(case, domain, growth.interface_width),
     )
 

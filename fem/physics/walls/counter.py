@@ -15,8 +15,7 @@ from fem.case.case import Case
 from fem.compat import MPI
 from fem.physics.walls.interface import Interface
 from fem.setup import kinetics
-from fem.setup.electrode import Electrode
-from fem.setup.surfaces import Surfaces
+from fem.setup.electrode import Electrode, Surfaces
 from fem.system.facets import WallReaction
 from fem.system.ledger import down_to_the_last
 from fem.system.part import Begun, Event, Observer

@@ -17,7 +17,7 @@ from fem.physics.metal.crystal import Crystal
 from fem.physics.metal.metal import Metal
 from fem.run.converge import variants
 from fem.run.remarks import Remarks
-from fem.setup.surfaces import bulk_metal
+from fem.setup.reaction import bulk_metal
 from fem.study.build import build
 
 CASE: dict[str, Any] = {
