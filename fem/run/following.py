@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from fem.case.drive import Drive
 from fem.run.segments import next_stop
+from fem.solver.options import Control
 from fem.solver.stepper import Stepper
 from fem.study.build import Model, ledger
 from fem.system.part import Begun
@@ -26,7 +28,7 @@ SHORTEST, ULPS = 1e-5, 1e5
 
 
 class Following:
-    """Limits of a step, so that it does what is given.
+    """Control of a step, and how long it may be to do what is given.
 
     Args:
         model: with all that changes in time.
@@ -38,6 +40,7 @@ class Following:
         self.model, self.stepper, self.s = model, stepper, model.system
         self.settings = stepper.settings
         self.segment, self.start, self.charge = begun.segment, begun.t, begun.charge
+        self.latest = math.inf  # end of the step to be tried, at the latest, s
 
     @property
     def drives(self) -> list[Drive]:
@@ -63,6 +66,38 @@ class Following:
         if t == self.start or not listed:
             return False
         return bool((np.abs(self.start + np.concatenate(listed) - t) <= 1e-12 * t + 1e-12).any())
+
+    def impose(self, t: float) -> Control:
+        """Bring all that is given to a time, and give its control; a current is that at the time.
+
+        Times beyond the end of the step mean that end: what is given may end there.
+
+        Args:
+            t: the time, s.
+        """
+        inside = self._inside(t)
+        self.model.set_time(inside)
+        if self.segment.voltage is not None:
+            self.s.set_voltage(self.segment.potential(inside))
+        return self.segment.control(inside, self.model.area)
+
+    def deliver(self, t: float) -> Control:
+        """Control of a step that ends at a time: its current has the charge given in the step.
+
+        Args:
+            t: the time, s.
+        """
+        control, segment = self.impose(t), self.segment
+        begun, inside = self.s.t - self.start, self._inside(t)
+        self.model.deliver(begun, inside)
+        if segment.voltage is not None or segment.drive is None:
+            return control
+        charge = segment.sign * segment.drive.integral(begun, inside) * self.model.area
+        return Control(self.s.time.rate_for(charge, self.s.charges["passed"], self.s.dt))
+
+    def _inside(self, t: float) -> float:
+        """A time since the start of the segment, at most the end of the step to be tried, s."""
+        return min(t, self.latest) - self.start
 
     def until(self, end: float) -> float:
         """Time at which the next step has to end at the latest: on what may not be stepped over.

@@ -11,7 +11,6 @@ from fem.run import start
 from fem.run.following import MIN_DENSITY, Following
 from fem.run.segments import Segment, after
 from fem.run.simulation import Simulation
-from fem.solver.options import Control
 from fem.solver.stepper import Step, Stuck
 from fem.system import verdicts
 from fem.system.part import Event
@@ -64,33 +63,19 @@ class InTime(Simulation):
             return False  # resumed at its end
         self.progress.begin(self.number, self.segment_start, s.t, self.next_output)
         cut = False
-        while s.t < end * (1 - 1e-12):
+        while not cut and s.t < end * (1 - 1e-12):
             if follows.jumps():
                 self._begin_anew(segment, s.t - self.segment_start)
             elif follows.bends():
                 lasts = self._lasts(segment) if segment.voltage is None else 0.0
                 self.stepper.restart(lasts, kink=True)
-            step, numbers = self._step(segment, follows, min(end, self.next_output))
+            step, numbers = self._step(follows, min(end, self.next_output))
             if step is None and self._begin_gently(segment):
                 continue
             if step is None:
                 self._stop_short(segment)
                 return True
-            self.progress.note(s.t, self.stepper.dt)
-            self.show_bar()
-            happened = self._record(step, numbers, self.progress)
-            if s.t >= self.next_output * (1 - 1e-12):
-                self.recorder.fields()
-                self.next_output += every or math.inf
-            if self.events.over or any(event.ends for event in happened):
-                cut = True
-                break
-            if stopped := self._stopped(segment, follows, end):
-                self._note(stopped, segment)
-                cut = True
-                break
-            if s.t < end * (1 - 1e-12):
-                self._save_if_due(event=bool(happened))
+            cut = self._finish_step(step, numbers, follows, end)
         if cut or ends:
             self.recorder.fields()
         if not cut:
@@ -98,6 +83,33 @@ class InTime(Simulation):
         self.progress.finish()
         self._save_if_due(event=cut or ends)
         return cut
+
+    def _finish_step(
+        self, step: Step, numbers: dict[str, float], follows: Following, end: float
+    ) -> bool:
+        """Record an accepted step, and look at what it led to; True if its protocol step ends.
+
+        Args:
+            step: the step.
+            numbers: that were measured of it.
+            follows: what is imposed.
+            end: of the segment, s.
+        """
+        s, segment = self.s, follows.segment
+        self.progress.note(s.t, self.stepper.dt)
+        self.show_bar()
+        happened = self._record(step, numbers, self.progress)
+        if s.t >= self.next_output * (1 - 1e-12):
+            self.recorder.fields()
+            self.next_output += self.case.output.fields_every or math.inf
+        if self.events.over or any(event.ends for event in happened):
+            return True
+        if stopped := self._stopped(segment, follows, end):
+            self._note(stopped, segment)
+            return True
+        if s.t < end * (1 - 1e-12):
+            self._save_if_due(event=bool(happened))
+        return False
 
     def _warn_of_no_stop(self, segment: Segment) -> None:
         """Warn of a segment that went on to its end where one of its stops was to end it."""
@@ -197,39 +209,19 @@ class InTime(Simulation):
             return 0.0
         return min((o.lasts(density) for o in self.observers), default=math.inf)
 
-    def _step(
-        self, segment: Segment, follows: Following, end: float
-    ) -> tuple[Step | None, dict[str, float]]:
+    def _step(self, follows: Following, end: float) -> tuple[Step | None, dict[str, float]]:
         """One accepted step, and what was measured of it.
 
         Args:
-            segment: what is imposed.
-            follows: how long a step may be for that.
+            follows: what is imposed.
             end: time at which it ends at the latest, s.
         """
-        s, area = self.s, self.model.area
+        s, begun, segment = self.s, self.s.t, follows.segment
         numbers: dict[str, float] = {}
         longest = math.inf
-        until = follows.until(end)
-        begun = s.t - self.segment_start
-        drive = segment.drive if segment.voltage is None else None
-
-        def given(t: float) -> Control:
-            inside = min(t, until) - self.segment_start
-            self.model.set_time(inside)
-            if segment.voltage is not None:
-                s.set_voltage(segment.potential(inside))
-            return segment.control(inside, self.model.area)
-
-        def control(t: float) -> Control:
-            here, inside = given(t), min(t, until) - self.segment_start
-            self.model.deliver(begun, inside)
-            if drive is None:
-                return here
-            charge = segment.sign * drive.integral(begun, inside) * self.model.area
-            return Control(s.time.rate_for(charge, s.charges["passed"], s.dt))
-
-        scale = max(self._scale(given(min(s.t + self.stepper.dt, until))), self._scale(given(s.t)))
+        follows.latest = follows.until(end)
+        times = s.t + self.stepper.dt, s.t
+        scale = max(self._scale(follows.impose(t)) for t in times)
         before = s.get_voltage(), follows.passed(), self._density()
 
         def refine() -> float | None:
@@ -237,34 +229,45 @@ class InTime(Simulation):
             numbers.clear()
             numbers.update(self._measured(s.reference_current(scale)))
             longest = self._longest_next(segment, numbers["current_density"], scale)
-            least, small = self.settings.dt_min, s.dt <= 10 * self.settings.dt_min
-            if s.dt <= least * (1 + 1e-9):
-                return None
-            charge = numbers["charge"] / area - self.segment_charge / area
-            now = s.get_voltage(), charge, numbers["current_density"] / area
-            cut = segment.overshoot(*zip(before, now, strict=True))
-            shares = cut, self._happens_at()
-            share = min((share for share in shares if share is not None), default=None)
-            if share is None:
-                return None
-            return max(share * s.dt, least) if small else share * s.dt
+            return self._shorter(segment, before, numbers)
 
-        def jumping() -> float | None:
-            return min((at for jump in s.jumps if (at := jump()) is not None), default=None)
-
-        fit = follows.fit if drive or self.model.setup.edges.flows else None
         try:
-            limit = min(until - s.t, 1e30)
-            step = self.stepper.advance(control, scale, limit, refine, fit, jumping)
+            limit = min(follows.latest - s.t, 1e30)
+            step = self.stepper.advance(follows.deliver, scale, limit, refine, follows.fit)
         except Stuck:
             self.save()
             raise
         if step is not None:
             self._accept()
-            self.model.deliver(begun, s.t - self.segment_start, accepted=True)
+            since = self.segment_start
+            self.model.deliver(begun - since, s.t - since, accepted=True)
             self.stepper.dt = min(self.stepper.dt, longest)
             self._count(segment.cycle, follows.passed() - before[1], numbers)
         return step, numbers
+
+    def _shorter(
+        self, segment: Segment, before: tuple[float, float, float], numbers: Mapping[str, float]
+    ) -> float | None:
+        """Size of a step that ends where the one just solved went too far, s (collective).
+
+        Args:
+            segment: what is imposed.
+            before: voltage, charge of the segment and current, per area, at the step's start.
+            numbers: that were measured of it.
+
+        Returns:
+            None if the step may stand.
+        """
+        s, area, least = self.s, self.model.area, self.settings.dt_min
+        if s.dt <= least * (1 + 1e-9):
+            return None
+        charge = numbers["charge"] / area - self.segment_charge / area
+        now = s.get_voltage(), charge, numbers["current_density"] / area
+        shares = segment.overshoot(*zip(before, now, strict=True)), self._happens_at()
+        share = min((share for share in shares if share is not None), default=None)
+        if share is None:
+            return None
+        return max(share * s.dt, least if s.dt <= 10 * least else 0.0)
 
     def _count(self, cycle: int, passed: float, numbers: Mapping[str, float]) -> None:
         """Keep the current of an accepted step, and what its cycle is judged by.

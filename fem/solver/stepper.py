@@ -35,6 +35,8 @@ MIN_SHARE_OF_DT_MIN, MIN_ULPS = 1e-5, 1e5
 JUMP_START_FACTOR = 10.0
 #: Share of a step after which a jump of rates is taken for its end.
 JUMP_SHARE = 0.95
+#: Number of tries after which a step is given up.
+MAX_TRIES = 60
 #: Number of shorter steps that fail before one is tried without memory and slopes.
 TRIES_WITH_MEMORY = 2
 #: Share to which a step may be shortened that is already short for the sake of what is imposed.
@@ -211,17 +213,15 @@ class Stepper:
                 break
         return outcome
 
-    def _judged(
-        self, dt: float, outcome: Outcome, error: float, *, after_rejection: bool,
-        tried: tuple[float, float] | None,
-    ) -> Verdict:
-        """Judgement on a step that was solved; arguments as of `judge`."""
+    def _judged(self, dt: float, outcome: Outcome, error: float, tries: Tries) -> Verdict:
+        """Judgement on a try of size dt, s, with its local error."""
+        s = self.system
         return judge(
             dt, self.settings, converged=outcome.converged, error=error,
-            newton=outcome.newton - outcome.idle, order=min(self.system.time.history, 2),
-            change=verdicts.change(self.system) if outcome.converged else 0.0,
-            after_rejection=after_rejection, tried=tried,
-            last=self.last if self.system.time.history > 2 else None,
+            newton=outcome.newton - outcome.idle, order=min(s.time.history, 2),
+            change=verdicts.change(s) if outcome.converged else 0.0,
+            after_rejection=tries.repeats, tried=tries.too_large,
+            last=self.last if s.time.history > 2 else None,
         )
 
     def advance(
@@ -231,7 +231,6 @@ class Stepper:
         limit: float,
         refine: Callable[[], float | None] | None = None,
         fit: Callable[[float], float] | None = None,
-        ahead: Callable[[], float | None] | None = None,
     ) -> Step | None:
         """One accepted step of at most `limit` seconds.
 
@@ -243,75 +242,114 @@ class Stepper:
                 (a cut-off) is expected.
             fit: before a solve, the longest step, at most the given one, over which the formula can
                 follow what is imposed; it may restart the formula.
-            ahead: of a step that has begun, the share of it after which rates jump: there it ends.
-                0 if they jump as it begins: so does the formula, anew.
 
         Returns:
             The step, or None if even the smallest one failed (the state before it is restored).
         """
-        s, settings = self.system, self.settings
-        saved, foreseen = s.save(), [array.copy() for array in s.foreseen]
-        rejected, failed, repeat, lands = 0, 0, False, False
-        tried: tuple[float, float] | None = None
-        want, least = min(self.dt, settings.dt_max), self.smallest
+        s, want = self.system, min(self.dt, self.settings.dt_max)
+        tries = Tries(s, want, self.smallest)
         while True:
-            # A step that was rejected is not stretched, nor one that ends where rates jump.
-            dt = min(want, limit) if lands else without_sliver(want, limit, stretch=not repeat)
-            fitted = fit is not None and (fitting := fit(dt)) < dt
-            if fitted:
-                dt, least = fitting, min(least, MIN_STEP_SHARE * fitting)
+            dt = tries.size(limit, fit)
             s.begin(dt)
-            share = ahead() if ahead and dt > least else None
-            if share is not None and (share < JUMP_SHARE if share else s.time.history > 1):
-                s.restore(saved)
-                want, lands = share * dt, share > 0.0
-                if not share:
-                    s.restart_formula()
-                    saved, want = s.save(), min(dt, settings.dt0)
-                continue
-            if s.time.history > 1 and (
-                (s.hints.tight and s.memory_is_negative()) or any([ask() for ask in s.limits])
-            ):
-                s.restore(saved)
-                s.restart_with_slopes()
-                saved = s.save()
+            if self._begins_otherwise(dt, tries):
                 continue
             outcome = self.solve(control(s.t + dt), scale)
             error = verdicts.error(s) if outcome.converged else 0.0
-            verdict = self._judged(dt, outcome, error, after_rejection=repeat, tried=tried)
+            verdict = self._judged(dt, outcome, error, tries)
             event = refine() if verdict.accept and refine else None
             if verdict.accept and event is None:
                 self.last = (dt, error) if s.time.history > 2 else None
                 s.accept()
                 self.gently = False
                 # A step cut short by an event says nothing against the size before it.
-                cut = dt < want and (fitted or not repeat)
-                self.dt = max(verdict.next_dt, want if cut else 0.0)
+                cut = dt < tries.want and (tries.fitted or not tries.repeats)
+                self.dt = max(verdict.next_dt, tries.want if cut else 0.0)
                 return Step(
-                    s.t, dt, outcome.newton, outcome.linear, outcome.factored, rejected, error,
-                    outcome.residual,
+                    s.t, dt, outcome.newton, outcome.linear, outcome.factored, tries.rejected,
+                    error, outcome.residual,
                 )
-            kink = not outcome.converged and s.memory_is_negative()
-            s.restore(saved)
-            rejected += 1
-            tried = (dt, error) if error > settings.tolerance else None
-            if kink:
-                s.restart_with_slopes()
-                saved = s.save()
+            tries.rejected += 1
+            tries.too_large = (dt, error) if error > self.settings.tolerance else None
+            if not outcome.converged and s.memory_is_negative():
+                tries.undo(s.restart_with_slopes)
                 continue
-            failed += not outcome.converged
-            if failed == TRIES_WITH_MEMORY:
-                s.restart_formula()
-                saved = s.save()
-            repeat = True
-            want = verdict.next_dt if event is None else event
-            if event is None and want < least:
-                self.dt = want
-                for array, before in zip(s.foreseen, foreseen, strict=True):
-                    array[:] = before
+            tries.failed += not outcome.converged
+            tries.undo(s.restart_formula if tries.failed == TRIES_WITH_MEMORY else None)
+            tries.repeats, tries.want = True, verdict.next_dt if event is None else event
+            if event is None and tries.want < tries.least:
+                self.dt = tries.want
+                tries.forget()
                 return None
-            if rejected > 60:
+            if tries.rejected > MAX_TRIES:
                 raise Stuck(
-                    f"step at t = {s.t:.6g} s: rejected {rejected} times, last size {dt:.3g} s "
-                    f"({verdict.reason}); loosen [time] tolerance or lower dt_min"
+                    f"step at t = {s.t:.6g} s: rejected {tries.rejected} times, last size "
+                    f"{dt:.3g} s ({verdict.reason}); loosen [time] tolerance or lower dt_min"
                 )
+
+    def _begins_otherwise(self, dt: float, tries: Tries) -> bool:
+        """Tell whether the step just begun is to begin anew: it ends where rates jump (collective).
+
+        Where they jump as it begins, so does the formula; where its memory would leave less than
+        nothing, it goes on from slopes.
+        """
+        s = self.system
+        asked = s.jumps if dt > tries.least else ()
+        share = min((at for jump in asked if (at := jump()) is not None), default=1.0)
+        if share == 0.0 and s.time.history > 1:
+            tries.undo(s.restart_formula)
+            tries.want, tries.lands = min(dt, self.settings.dt0), False
+        elif 0.0 < share < JUMP_SHARE:
+            tries.undo()
+            tries.want, tries.lands = share * dt, True
+        elif s.time.history > 1 and (
+            (s.hints.tight and s.memory_is_negative()) or any([ask() for ask in s.limits])
+        ):
+            tries.undo(s.restart_with_slopes)
+        else:
+            return False
+        return True
+
+
+class Tries:
+    """Tries of one step: the state that they begin from, and what they have shown.
+
+    Attributes:
+        want: size that is wanted next, s.
+        least: size below which the step is given up, s.
+        lands: the next one ends where rates jump.
+        repeats: the last one was rejected.
+        fitted: the last one is as long as what is imposed can be followed.
+        rejected: how many were.
+        failed: how many of those did not converge.
+        too_large: size, s, and local error of the last one, if that was too large.
+    """
+
+    def __init__(self, system: System, want: float, least: float):
+        self.system, self.want, self.least = system, want, least
+        self.lands = self.repeats = self.fitted = False
+        self.rejected = self.failed = 0
+        self.too_large: tuple[float, float] | None = None
+        self._saved = system.save()
+        self._foreseen = [array.copy() for array in system.foreseen]
+
+    def size(self, limit: float, fit: Callable[[float], float] | None) -> float:
+        """Size of the next try, s; arguments as of `Stepper.advance`."""
+        # A step that was rejected is not stretched, nor one that ends where rates jump.
+        dt = min(self.want, limit) if self.lands else without_sliver(
+            self.want, limit, stretch=not self.repeats)
+        self.fitted = fit is not None and (fitting := fit(dt)) < dt
+        if self.fitted:
+            dt, self.least = fitting, min(self.least, MIN_STEP_SHARE * fitting)
+        return dt
+
+    def undo(self, anew: Callable[[], None] | None = None) -> None:
+        """Put the state before back; from then on it is the one after `anew`."""
+        self.system.restore(self._saved)
+        if anew is not None:
+            anew()
+            self._saved = self.system.save()
+
+    def forget(self) -> None:
+        """Put back what preparers have filled and no saved state holds."""
+        for array, before in zip(self.system.foreseen, self._foreseen, strict=True):
+            array[:] = before

@@ -74,7 +74,7 @@ def main(dimension: int, cells: int, most: int) -> None:
     for k in range(most + 1):
         comm.Barrier()
         begin = time.process_time()
-        step, _ = run._step(segment, follows, segment.end())
+        step, _ = run._step(follows, segment.end())
         took = comm.allreduce(time.process_time() - begin, op=MPI.MAX)
         if step is None:
             log(f"no step at t = {s.t:g} s")

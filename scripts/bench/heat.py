@@ -109,7 +109,7 @@ def main(study: str, dimension: int, cells: int, steps: int) -> None:
     for _ in range(steps):
         comm.Barrier()
         begin, clock.seconds = time.process_time(), 0.0
-        step, numbers = run._step(segment, follows, segment.end())
+        step, numbers = run._step(follows, segment.end())
         took = comm.allreduce(time.process_time() - begin, op=MPI.MAX)
         of_heat = comm.allreduce(clock.seconds, op=MPI.MAX)
         if step is None:

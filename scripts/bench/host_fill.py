@@ -91,7 +91,7 @@ def main(name: str, seconds: float, *overrides: str) -> None:
     while s.t < end * (1 - 1e-9):
         comm.Barrier()
         begin = time.process_time()
-        step, numbers = run._step(segment, follows, end)
+        step, numbers = run._step(follows, end)
         took = comm.allreduce(time.process_time() - begin, op=MPI.MAX)
         if step is None:
             log(f"no step at t = {s.t:g} s")

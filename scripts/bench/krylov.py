@@ -67,7 +67,7 @@ def row(case: Case, seconds: float, comm: Any) -> str:
     steps = factorised = before = 0
     while s.t < seconds * (1 - 1e-9):
         before = len(solves)
-        step, _ = run._step(segment, follows, seconds)
+        step, _ = run._step(follows, seconds)
         if step is None:
             return f"no step at t = {s.t:g} s"
         steps += 1

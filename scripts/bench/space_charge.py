@@ -51,7 +51,7 @@ def main(unknowns: int) -> None:
     run._begin_anew(segment)
     newton = factored = rejected = steps = 0
     while model.system.t < segment.end() * (1 - 1e-9):
-        step, _ = run._step(segment, follows, segment.end())
+        step, _ = run._step(follows, segment.end())
         if step is None:
             print(f"no step at t = {model.system.t:g} s")
             break

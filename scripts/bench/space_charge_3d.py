@@ -81,7 +81,7 @@ def main(debye: float, cells: int, solid: str = "") -> None:
     follows = run._start(segment)
     run._begin_anew(segment)
     cpu = time.process_time()
-    step, _ = run._step(segment, follows, segment.end())
+    step, _ = run._step(follows, segment.end())
     assert step is not None
     print(f"lambda/L {debye:g}, {solid or 'no solid'}, {nodes} nodes: {step.newton} Newton "
           f"iterations, {step.linear / step.newton:.1f} Krylov iterations each, {step.rejected} "

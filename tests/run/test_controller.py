@@ -127,14 +127,12 @@ def test_a_step_lands_where_rates_jump(jump: float, limit: float, dt: float) -> 
         hints=SimpleNamespace(tight=False),
         accept=accept, save=lambda: None, restore=lambda _: None,
         reference_current=lambda scale: scale, unknowns={}, gaps=(),
+        jumps=[lambda: jump / t.dt if jump < t.dt else None],
         domain=SimpleNamespace(comm=SimpleNamespace(allreduce=lambda value, op: value)),
     )  # fmt: skip
     stepper = Stepper(system, (), Settings(dt_min=1e-4))  # type: ignore[arg-type]
     stepper.dt = dt
-    done = stepper.advance(
-        lambda _: Control(), 1.0, limit,
-        ahead=lambda: jump / t.dt if jump < t.dt else None,
-    )  # fmt: skip
+    done = stepper.advance(lambda _: Control(), 1.0, limit)
     assert done is not None
     assert done.dt <= min(limit, jump / JUMP_SHARE) * (1 + 1e-12)
 

@@ -587,7 +587,7 @@ class Clock:
     """A system as a `Stepper` needs it; its error grows with the step as `law` says."""
 
     time, t, dt = SimpleNamespace(history=3), 0.0, 0.0
-    foreseen, limits, hints = (), (), SimpleNamespace(tight=False)
+    foreseen, limits, jumps, hints = (), (), (), SimpleNamespace(tight=False)
     domain = SimpleNamespace(comm=MPI.COMM_SELF)
 
     def __init__(self, law):
