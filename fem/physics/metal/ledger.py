@@ -11,30 +11,27 @@ import ufl
 
 from fem.compat import MPI, cell_vertices, dfem, dmesh, owned_size
 from fem.mesh.components import highest, nodal_components
-from fem.mesh.profile import PROFILE_BINS, bins_of, distribution, named_thirds
+from fem.mesh.profile import PROFILE_BINS
 from fem.mesh.spaces import space_on
 from fem.physics.metal.metal import Metal
 from fem.physics.metal.pieces import COLLECTOR_PIECE, TOUCH_HEIGHT
-from fem.system.part import Observer
+from fem.setup.stock import Stock
 from fem.system.system import System
 
 __all__ = ["MetalLedger"]
 
 #: Conductivity over that of an empty pore from which on a pore counts as conducting.
 CONDUCTING_FACTOR = 30.0
-#: Share of the metal at the start whose last digit is no leak of a short rest.
-LAST_DIGIT = 1e-6
 
 
-class MetalLedger(Observer):
+class MetalLedger(Stock):
     """Amount, place and height of the metal, and the pieces that are cut off.
 
     It is the cell's `stock`, the metal that can be stripped.
 
     Attributes:
         metal: the physics.
-        amount: charge of the metal in the step measured last, C (2D: C/m).
-        numbers: of that step, see `step`.
+        numbers: of the step measured last, see `step`.
         tip_place: where the highest metal is, m; empty without any.
         pieces: dead metal, largest first: `piece` (its number, see `fem.physics.metal.contact`),
             `charge` (C), `volume` (m3), `place` of its middle (m).
@@ -45,23 +42,21 @@ class MetalLedger(Observer):
     """
 
     needs: tuple[str, ...] = ("circuit", "contact", "voids", "front", "xi")
-    provides: tuple[str, ...] = ("stock",)
     makes = ("plated", "faraday")
-    #: As walls run bare the voltage rises; a front that dissolves shows nothing of the kind.
+    #: A front that dissolves shows nothing of the kind.
     shows_bare = False
 
     def __init__(self, metal: Metal):
-        self.metal, self.amount = metal, 0.0
+        self.metal = metal
         self.numbers: dict[str, float] = {}
 
     def declare(self, s: System) -> None:
         """Add the fields that show the front's current and dead metal."""
-        self.s, self.comm = s, s.domain.comm
+        super().declare(s)
         xi = s.unknowns["xi"]
         for name in ("i_n", "dead"):
             s.memory(name, xi.part)
         self.space = s.memories["i_n"].function_space
-        s.define("stock", self)
         self.solutes = [s.unknowns[kind.unknown] for kind in s["ions"].dissolved(s)]
         for c in self.solutes:  # inside metal they mean nothing
             c.present = self._wet
@@ -143,17 +138,12 @@ class MetalLedger(Observer):
             scale: cell current that errors are compared with, A.
 
         Returns:
-            `plated`, C (2D: C/m); `faraday`: that against charge passed less side reactions;
-            `xi_min`, `xi_max`; `tip`, distance of the highest metal from the collector, m; `live`
-            and `dead`, charge of metal with and without electronic contact, C; `islands`, how many
-            pieces of the latter; `residue`, charge of metal too thin to conduct, C; `floor`,
-            current through empty pores over the cell current.
+            Those of `balance`; `xi_min`, `xi_max`; `tip`, distance of the highest metal from the
+            collector, m; `live` and `dead`, charge of metal with and without electronic contact, C;
+            `islands`, how many pieces of the latter; `residue`, charge of metal too thin to
+            conduct, C; `floor`, current through empty pores over the cell current.
         """
-        self.amount, start = self.plated(), self.s.kept["plated"]
-        books = self.s["circuit"]
-        gap = self.amount - start + books.pending["reacted"] - books.pending["side"]
-        size = max(books.reference(scale), LAST_DIGIT * start)
-        out = {"plated": self.amount, "faraday": abs(gap) / size}
+        out = self.balance(scale)
         out["xi_min"], out["xi_max"] = self.s.extrema("xi")
         out["tip"] = self.tip()
         self.numbers = out | self.measure_pieces(scale)
@@ -205,7 +195,7 @@ class MetalLedger(Observer):
 
     def begin(self) -> None:
         """Take the metal that is there as the reference, and tell its pieces apart (collective)."""
-        self.s.kept["plated"] = self.amount = self.plated()
+        super().begin()
         self.contacts.begin()
         self._connect()
 
@@ -393,28 +383,14 @@ class MetalLedger(Observer):
         """
         domain = self.s.domain
         points = domain.node_coordinates(self.space)
-        depth = domain.depth_of(points)
-        top, bottom = domain.span
-        edges = np.linspace(0.0, top - bottom, bins + 1)
-        inside = (depth >= -1e-9 * edges[-1]) & (depth <= edges[-1] * (1 + 1e-9))
-        index = bins_of(depth, edges)[inside]
-        fields = (self.nodal_currents(), self.volumes, self.volumes * self.xi)
-        local = np.stack([
-            np.bincount(index, weights=x[inside], minlength=bins) for x in fields
-        ])
-        current, volume, full = self.comm.allreduce(local, op=MPI.SUM)
+        depth, height = domain.depth_of(points), domain.span[0] - domain.span[1]
+        inside = (depth >= -1e-9 * height) & (depth <= height * (1 + 1e-9))
+        held = np.stack([self.nodal_currents(), self.volumes, self.volumes * self.xi])
+        middle, (current, volume, full) = self.in_bins(
+            bins, [(points[inside, None], held[:, inside, None])])
         return {
-            "depth": (0.5 * (edges[1:] + edges[:-1])).tolist(),
+            "depth": middle,
             "current": current.tolist(),
             "plated": (full * self.metal.charge_density).tolist(),
             "fill": (full / np.where(volume > 0.0, volume, 1.0)).tolist(),
-        }
-
-    def summary(self) -> dict[str, Any]:
-        """Distribution of current and metal (collective)."""
-        profile = self.depth_profile()
-        circuit = self.s["circuit"]
-        return distribution(self.by_region(), profile, circuit.split.rests) | {
-            "plated": self.plated() / circuit.area,
-            "plated_by_third": named_thirds(profile, "plated"),
         }

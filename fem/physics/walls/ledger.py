@@ -14,11 +14,11 @@ from fem.base.constants import FARADAY
 from fem.compat import MPI, dfem, owned_size
 from fem.materials import Metal
 from fem.mesh.domain import on_side
-from fem.mesh.profile import PROFILE_BINS, by_bin, distribution, named_thirds
+from fem.mesh.profile import PROFILE_BINS
 from fem.mesh.spaces import space_on
 from fem.physics.walls.interface import Interface
 from fem.physics.walls.shown import Shown
-from fem.system.part import Observer
+from fem.setup.stock import Stock
 from fem.system.system import System
 from fem.values.units import shown_length
 
@@ -32,8 +32,6 @@ MAX_FILM_SHARE = 0.1
 LONE = 0.25
 #: Share of the metal on such nodes above which a run says so.
 MOST_LONE = 0.5
-#: Share of the metal at the start of which the last digit is no leak of a short rest.
-LAST_DIGIT = 1e-6
 #: Parameters of a mesh that are diameters of pores or fibres.
 DIAMETERS = ("fibre_diameter", "pore_diameter", "wire_diameter")
 
@@ -60,7 +58,7 @@ def _diameters(parameters: Any) -> Iterator[float]:
             yield from _diameters(value)
 
 
-class WallLedger(Observer):
+class WallLedger(Stock):
     """Metal on walls against the charge that passed.
 
     It is the cell's `stock`, the metal that can be stripped, with what other parts hold
@@ -74,12 +72,9 @@ class WallLedger(Observer):
 
     Attributes:
         area: of wall around each owned node, m2 (2D: m).
-        amount: charge of the metal in the step measured last, C (2D: C/m).
     """
 
     needs: tuple[str, ...] = ("circuit", "i_n", "q")
-    provides: tuple[str, ...] = ("stock",)
-    #: A cut-off ends a step that strips: the voltage rises as walls run bare.
     shows_bare = True
 
     def __init__(
@@ -88,13 +83,7 @@ class WallLedger(Observer):
     ):
         self.interface, self.thickness, self.diameter = interface, thickness, diameter
         self.barrier = barrier
-        self.amount = 0.0
         self.shown: Shown | None = None
-
-    def declare(self, s: System) -> None:
-        """Add the name by which the books ask for the metal."""
-        self.s, self.comm = s, s.domain.comm
-        s.define("stock", self)
 
     def rows(self, s: System) -> None:
         """Compile what is measured."""
@@ -189,20 +178,11 @@ class WallLedger(Observer):
         change = np.abs(q.owned - q.old[0].x.array[: len(q.owned)])
         return stored + self.comm.allreduce(float(self.area @ change), op=MPI.SUM)
 
-    def begin(self) -> None:
-        """Take the metal that is there as the reference (collective)."""
-        self.s.kept["plated"] = self.amount = self.plated()
-
     def step(self, scale: float) -> dict[str, float]:
-        """Metal, C (2D: C/m), and `faraday`: it against charge passed less side reactions."""
+        """Balance of the metal, where it is followed (collective)."""
         if not self._followed:
             return {}
-        self.amount, start = self.plated(), self.s.kept["plated"]
-        books = self.s["circuit"]
-        gap = self.amount - start + books.pending["reacted"] - books.pending["side"]
-        gap += books.pending.get("dead", 0.0)
-        size = max(books.reference(scale), LAST_DIGIT * start)
-        return {"plated": self.amount, "faraday": abs(gap) / size}
+        return self.balance(scale, self.s["circuit"].pending.get("dead", 0.0))
 
     def remarks(self, *, closely: bool) -> Iterator[tuple[str, str]]:
         """Metal on single nodes, and a film that would have moved its walls (collective)."""
@@ -289,20 +269,10 @@ class WallLedger(Observer):
             `depth` (bin centres, m), `current` (A in the bin, sign of i_n), `area` (wall m2 in the
             bin), `plated` (C in the bin). The currents add up to the cell current.
         """
-        domain = self.s.domain
-        top, bottom = domain.span
-        edges = np.linspace(0.0, top - bottom, bins + 1)
-        local = np.zeros((3, bins))
-        for points, amounts in (self._spread(), *(store.spread() for store in self.stores)):
-            depth = domain.depth_of(points.reshape(-1, 3)).reshape(points.shape[:2])
-            local += by_bin(edges, depth, amounts)
-        total = self.comm.allreduce(local, op=MPI.SUM)
-        return {
-            "depth": (0.5 * (edges[1:] + edges[:-1])).tolist(),
-            "current": total[0].tolist(),
-            "area": total[1].tolist(),
-            "plated": total[2].tolist(),
-        }
+        held = self._spread(), *(store.spread() for store in self.stores)
+        depth, (current, area, plated) = self.in_bins(bins, held)
+        return {"depth": depth, "current": current.tolist(), "area": area.tolist(),
+                "plated": plated.tolist()}
 
     def _spread(self) -> tuple[Array, Array]:
         """Current, A, area, m2, and metal, C, of this rank's wall nodes, see `Store.spread`."""
@@ -314,12 +284,3 @@ class WallLedger(Observer):
             charge = self.area * self.s.unknowns["q"].owned
         points = self.s.domain.node_coordinates(self.space)
         return points[:, None], np.stack([currents, self.area, charge])[:, :, None]
-
-    def summary(self) -> dict[str, Any]:
-        """Distribution of current and metal (collective)."""
-        profile = self.depth_profile()
-        out = distribution(self.by_region(), profile, self.s["circuit"].split.rests)
-        if self._followed:
-            out["plated"] = self.plated() / self.s["circuit"].area
-            out["plated_by_third"] = named_thirds(profile, "plated")
-        return out
