@@ -211,7 +211,7 @@ def test_three_ranks_find_the_same(
 
 
 def parts() -> list[dict[str, Any]]:
-    """Answers of `MetalLedger.connect` for a layer with bulbs above it, one after the other."""
+    """Pieces that the ledger of metal finds in a layer with bulbs above it, one after the other."""
     thin = {"initial": {}, "growth": {"interface_width": "0.1 um"}}
     model = build(Case.from_dict(NECKED | thin), box((0, 0), (12e-6, 20e-6), (60, 100)))
     s = model.system

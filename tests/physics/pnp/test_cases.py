@@ -28,18 +28,6 @@ def charge(density: float) -> str:
     return f"surface_charge.0.density={density} mC/m^2"
 
 
-@pytest.fixture(scope="module")
-def solve(solve: Solve) -> Solve:
-    """Run a case whose balances all close."""
-
-    def run(name: str, *overrides: str) -> Result:
-        result = solve(name, *overrides)
-        assert max(result.summary["closures"].values()) < 1e-8
-        return result
-
-    return run
-
-
 def at_the_foil(result: Result) -> float:
     """Metal ions at the foil, mean of its nodes, mol/m3."""
     foil = result.points("pore")[:, 1] < 1e-12

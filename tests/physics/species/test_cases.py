@@ -19,18 +19,6 @@ PAIR = (
 )
 
 
-@pytest.fixture(scope="module")
-def solve(solve: Solve) -> Solve:
-    """Run a case whose balances all close."""
-
-    def run(name: str, *overrides: str) -> Result:
-        result = solve(name, *overrides)
-        assert max(result.summary["closures"].values()) < 1e-8
-        return result
-
-    return run
-
-
 def test_capillaries_run_out_at_sands_time(solve: Solve) -> None:
     """J^2 t is constant, that of Sand, and the slope of the logarithms -2."""
     times = {}
