@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,8 @@ from fem.mesh.components import components, linked
 
 if TYPE_CHECKING:
     from fem.mesh.domain import Domain
-    from fem.setup.edges import Edges
-    from fem.setup.electrode import Surfaces
-    from fem.setup.media import ElectronMedia, IonMedia
+    from fem.setup.media import ElectronMedia
+    from fem.setup.setup import Setup
     from fem.system.system import System
     from fem.system.unknown import Unknown
 
@@ -50,18 +49,23 @@ class Floating:
 
 @dataclass(frozen=True)
 class _Net:
-    """One potential: its unknown, and the piece of every local cell (-1 elsewhere)."""
+    """One potential: its unknown, and the piece of every local cell (-1 elsewhere).
+
+    Attributes:
+        first: number of its first piece among those of all potentials.
+    """
 
     unknown: Unknown
     label: npt.NDArray[np.int64]
     count: int
+    first: int = 0
 
     @classmethod
-    def of(cls, domain: Domain, unknown: Unknown) -> _Net:
+    def of(cls, domain: Domain, unknown: Unknown, first: int = 0) -> _Net:
         on = np.zeros(len(domain.cell_tag_array), dtype=bool)
         on[unknown.part.cells] = True
         label, count = components(domain.mesh, on)
-        return cls(unknown, label, count)
+        return cls(unknown, np.where(on, label + first, -1), count, first)
 
     def held(self) -> set[int]:
         """Pieces with a node that is held."""
@@ -104,67 +108,51 @@ def afloat(
     return label, domain.comm.allreduce(touched, op=MPI.SUM) == 0
 
 
-def gauge(
-    s: System, electrons: ElectronMedia | None, ions: IonMedia, found: Surfaces, edges: Edges,
-    empty: Collection[str] = (), fronts: bool = False,
-) -> Floating:
+def gauge(s: System, setup: Setup) -> Floating:
     """Hold one node of everything that no potential reaches; count what floats (collective).
 
     Args:
         s: with all unknowns declared and held.
-        electrons: whose pieces are meant, None if nothing conducts them.
-        ions: the same.
-        found: walls and electrodes that react.
-        edges: conditions at boundaries.
-        empty: pores that metal may fill and nothing bridges.
-        fronts: wherever electrons and ions share a cell a front may be, and react.
+        setup: with all parts.
 
     Raises:
         CaseError: a boundary drives current into a piece that it cannot leave.
     """
-    domain, comm = s.domain, s.domain.comm
-    nets = [_Net.of(domain, s.unknowns[media.potential]) for media in (electrons, ions) if media]
-    shift = np.cumsum([0, *(net.count for net in nets)]).tolist()
-    solid = nets[0] if electrons is not None else None
-    liquid = nets[-1]
-    offset = shift[len(nets) - 1]
-
-    grounded: set[int] = set()
-    for net, low in zip(nets, shift, strict=False):
-        grounded |= {low + k for k in net.held()}
-    if electrons is not None and solid is not None:
-        at = [*edges.phi_s, *([electrons.collector] if electrons.collector else [])]
-        faces = [f for b in at for f in electrons.faces_of(domain, b)]
-        grounded |= solid.at(domain, faces)
+    domain, edges, found = s.domain, setup.edges, setup.surfaces
+    electrons, ions, metal = (setup.part(name) for name in ("electrons", "ions", "front"))
+    solid = _Net.of(domain, s.unknowns[electrons.potential]) if electrons else None
+    first = solid.count if solid else 0
+    liquid = _Net.of(domain, s.unknowns[ions.potential], first)
     electrodes = [*found.plating, *((found.counter,) if found.counter else ())]
-    faces = [f for e in electrodes for f in e.faces]
-    grounded |= {offset + k for k in liquid.at(domain, faces)}
-
+    grounded = liquid.held() | liquid.at(domain, [f for e in electrodes for f in e.faces])
     links: set[tuple[int, int]] = set()
-    if solid is not None:
+    if solid:
+        ends = [*edges.phi_s, *([electrons.collector] if electrons.collector else [])]
+        faces = [f for b in ends for f in electrons.faces_of(domain, b)]
+        grounded |= solid.held() | solid.at(domain, faces)
         walls = [w for e in electrodes for w in e.walls]
         plus, minus = (domain.facets(walls=walls, side=side)[:, 0] for side in "+-")
-        links |= {*zip(solid.label[plus].tolist(), (offset + liquid.label[minus]).tolist(),
-                       strict=True)}
-        if fronts:
+        links |= {*zip(solid.label[plus].tolist(), liquid.label[minus].tolist(), strict=True)}
+        if setup.filled:  # wherever electrons and ions share a cell a front may be, and react
             both = (solid.label >= 0) & (liquid.label >= 0)
-            links |= {*zip(solid.label[both].tolist(), (offset + liquid.label[both]).tolist(),
-                           strict=True)}
-    everyone = comm.allgather((grounded, links))
+            links |= {*zip(solid.label[both].tolist(), liquid.label[both].tolist(), strict=True)}
+    everyone = domain.comm.allgather((grounded, links))
     grounded, links = (set().union(*(e[k] for e in everyone)) for k in (0, 1))
     pairs = np.array(sorted(links), dtype=int).reshape(-1, 2)
-    number, cluster = linked(shift[-1], *pairs.T)
+    number, cluster = linked(first + liquid.count, *pairs.T)
     loose = np.setdiff1d(np.arange(number), cluster[sorted(grounded)])
     for which in loose.tolist():
-        members = np.flatnonzero(cluster == which)
-        k = len(nets) - 1 if members[-1] >= offset else 0
-        piece = int(members[-1] if k else members[0]) - shift[k]
-        _require_no_supply(s, nets, shift, members, edges, electrons, ions)
-        _hold(nets[k], piece, comm)
+        members = np.flatnonzero(cluster == which).tolist()
+        if solid:
+            _require_no_supply(domain, solid, edges.into_solid, electrons.regions, members)
+        _require_no_supply(domain, liquid, edges.into_electrolyte, ions.regions, members)
+        net = solid if solid and members[-1] < first else liquid
+        _hold(net, members[-1])
+    empty = metal.empty if metal else ()
     label, wrapped = _wrapped(domain, electrons, empty)
     for piece in wrapped:
-        _hold(_Net(nets[0].unknown, label, len(wrapped)), piece, comm)
-    return _told(domain, electrons, empty, len(loose) + len(wrapped))
+        _hold(_Net(s.unknowns[electrons.potential], label, len(wrapped)), piece)
+    return _floating(domain, electrons, empty, len(loose) + len(wrapped))
 
 
 def _wrapped(
@@ -186,7 +174,7 @@ def _wrapped(
     return label, np.flatnonzero(floats & (bare == 0)).tolist()
 
 
-def _hold(net: _Net, piece: int, comm: Any) -> None:
+def _hold(net: _Net, piece: int) -> None:
     """Hold the first node of a piece where it is (collective)."""
     u = net.unknown
     mark = dfem.Function(u.space)
@@ -196,29 +184,26 @@ def _hold(net: _Net, piece: int, comm: Any) -> None:
     mine = mine[mine < owned]
     ids = u.space.dofmap.index_map.local_to_global(mine.astype(np.int32))
     first = int(ids.min()) if len(ids) else np.iinfo(np.int64).max
-    least = comm.allreduce(first, op=MPI.MIN)
+    least = u.part.mesh.comm.allreduce(first, op=MPI.MIN)
     mark.x.array[mine[ids == least]] = 1.0
     mark.x.scatter_forward()
     u.fixed.append(np.flatnonzero(mark.x.array > 0.5).astype(np.int32))
 
 
 def _require_no_supply(
-    s: System, nets: list[_Net], shift: list[int], members: npt.NDArray[np.int64], edges: Edges,
-    electrons: ElectronMedia | None, ions: IonMedia,
+    domain: Domain, net: _Net, given: Iterable[str], regions: Collection[str], members: list[int]
 ) -> None:
-    domain = s.domain
-    supplies = [(0, b, electrons.regions) for b in edges.into_solid] if electrons else []
-    supplies += [(len(nets) - 1, b, ions.regions) for b in edges.into_electrolyte]
-    for k, boundary, regions in supplies:
-        there = {shift[k] + p for p in nets[k].at(domain, domain.faces_of(boundary, regions))}
-        if domain.comm.allreduce(bool(there & {*members.tolist()}), op=MPI.LOR):
+    """No boundary drives a current into pieces that nothing leaves (collective)."""
+    for boundary in given:
+        there = net.at(domain, domain.faces_of(boundary, regions))
+        if domain.comm.allreduce(bool(there & {*members}), op=MPI.LOR):
             raise CaseError(
                 f"boundaries.{boundary}.current_density: drives current into a part of the mesh "
                 "that it cannot leave: it touches no electrode, and nothing reacts on its walls"
             )
 
 
-def _told(
+def _floating(
     domain: Domain, electrons: ElectronMedia | None, empty: Collection[str], cut_off: int
 ) -> Floating:
     """Count the solids that float (collective)."""

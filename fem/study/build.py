@@ -168,11 +168,8 @@ def build(case: Case, domain: Domain) -> Model:
         declare(part, s)
     written = slopes(case, s)
     books, physics = books + written, physics + written
-    electrons, ions, metal = (setup.part(name) for name in ("electrons", "ions", "front"))
-    found, fronts = setup.surfaces, bool(setup.filled)
-    empty = metal.empty if metal else ()
-    floating = pieces.gauge(s, electrons, ions, found, edges, empty, fronts)
-    _require_path(found, floating, edges, case)
+    floating = pieces.gauge(s, setup)
+    _require_path(setup.surfaces, floating, edges, case)
     for part in physics:
         add_rows(part, s)
     held = edges.hold(s)
