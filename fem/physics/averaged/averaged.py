@@ -134,49 +134,19 @@ class Averaged:
 
     def _places(self, space: Any, corner: Any) -> None:
         """Numbers of every host at its nodes and corners, and the metal of the start."""
-        s, domain, part = self.s, self.s.domain, self.part
-        n = owned_size(space)
-        v = ufl.TestFunction(space)
+        self.work, n = dfem.Function(space), owned_size(space)
+        self.places = [self._place(host, space, corner) for host in self.hosts]
         points = space.tabulate_dof_coordinates()
-        at_corner = corner.tabulate_dof_coordinates()
-        start = np.zeros(len(self.metal.x.array))
-        filled = np.zeros(len(start))
-        self.places: list[Place] = []
-        self.work = dfem.Function(space)
-        for host in self.hosts:
-            weight = domain.node_weight([host.name])
-            measure = domain.dx([host.name], lumped=True)
-            volume = s.nodal(s.form(v * weight * measure))
-            here = np.flatnonzero(volume > 0.0).astype(np.int32)
-            cells = np.flatnonzero(domain.in_regions([host.name])[part.cells])
-            own = cells[cells < part.mesh.topology.index_map(domain.dim).size_local]
-            u = ufl.TestFunction(corner)
-            sizes = dfem.assemble_vector(s.form(u * weight * measure)).array
-            size = sizes[corner.dofmap.list[own].ravel()]
-            x = at_corner[corner.dofmap.list[own]]
-            corners = corner.dofmap.list[cells].ravel()
-            corner_nodes = space.dofmap.list[cells].ravel()
-            where = domain.places(at_corner[corners])
-            given_corners = host.given(where, len(corners))
-            self.pores.x.array[corners] = given_corners.pores
-            places = domain.places(points[here])
-            given = host.given(places, len(here))
-            metal = host.start(places, len(here))[2]
+        start, filled = np.zeros((2, len(self.metal.x.array)))
+        for place in self.places:
+            here, host = place.nodes, place.host
+            self.pores.x.array[place.corners] = place.given_corners.pores
+            metal = host.start(self.s.domain.places(points[here]), len(here))[2]
             if self.initial_charge and host.entry.metal is None:
-                metal = metal + self.initial_charge / self.charge_density * host.area(
-                    given.pores, given)
-            start[here] += volume[here] * metal
-            filled[here] += volume[here]
-            kinetics = PoreKinetics(
-                host.free(places), host.barrier(places, len(here)), host.reaction.q_cov,
-                host.entry.spread, host.reaction.film_resistance,
-            )
-            self.places.append(Place(
-                host, part, self.metal, here, volume[here], corners, corner_nodes,
-                cells.astype(np.int32), size, x, given, given_corners,
-                host.tau(given_corners.pores, where),
-                at(host.sigma, where, len(corners), host.T), kinetics,
-            ))
+                area = host.area(place.given.pores, place.given)
+                metal = metal + self.initial_charge / self.charge_density * area
+            start[here] += place.volume * metal
+            filled[here] += place.volume
         self.volume = filled[:n]
         self.metal.x.array[:n] = start[:n] / np.where(self.volume > 0.0, self.volume, 1.0)
         self.metal.x.scatter_forward()
@@ -184,6 +154,41 @@ class Averaged:
         capacity = sum(float(p.volume @ p.given.pores) for p in self.places)
         self.capacity = self.comm.allreduce(capacity, op=MPI.SUM)
         self.update()
+
+    def _place(self, host: Host, space: Any, corner: Any) -> Place:
+        """Numbers of one host at its nodes and at the corners of its cells (collective)."""
+        s, domain, part = self.s, self.s.domain, self.part
+        weight, measure = domain.node_weight([host.name]), domain.dx([host.name], lumped=True)
+        volume = s.nodal(s.form(ufl.TestFunction(space) * weight * measure))
+        here = np.flatnonzero(volume > 0.0).astype(np.int32)
+        cells = np.flatnonzero(domain.in_regions([host.name])[part.cells]).astype(np.int32)
+        own = cells[cells < part.mesh.topology.index_map(domain.dim).size_local]
+        sizes = dfem.assemble_vector(s.form(ufl.TestFunction(corner) * weight * measure)).array
+        corners, at_corner = corner.dofmap.list, corner.tabulate_dof_coordinates()
+        count = corners[cells].size
+        where = domain.places(at_corner[corners[cells].ravel()])
+        places = domain.places(space.tabulate_dof_coordinates()[here])
+        given_corners = host.given(where, count)
+        return Place(
+            host=host,
+            part=part,
+            metal=self.metal,
+            nodes=here,
+            volume=volume[here],
+            corners=corners[cells].ravel(),
+            corner_nodes=space.dofmap.list[cells].ravel(),
+            cells=cells,
+            size=sizes[corners[own].ravel()],
+            points=at_corner[corners[own]],
+            given=host.given(places, len(here)),
+            given_corners=given_corners,
+            tau=host.tau(given_corners.pores, where),
+            skeleton=at(host.sigma, where, count, host.T),
+            kinetics=PoreKinetics(
+                host.free(places), host.barrier(places, len(here)), host.reaction.q_cov,
+                host.entry.spread, host.reaction.film_resistance,
+            ),
+        )
 
     def _check_sizes(self) -> None:
         """Volumes add up, and a layer is an average of many pores (collective).
