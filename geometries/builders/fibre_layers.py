@@ -470,25 +470,37 @@ def kinds_of(layer: FibreLayer, n: int, rng: np.random.Generator) -> list[str | 
     return out[:n]
 
 
+@dataclass(frozen=True)
+class _Way:
+    """A bar from the middle of disc i to that of disc j, or of -1, the collector, down to it."""
+
+    i: int
+    j: int
+    start: Floats
+    end: Floats
+    width: float
+
+    @property
+    def discs(self) -> set[int]:
+        """Discs that it joins."""
+        return {self.i, self.j} - {-1}
+
+
 def _tree(p: FibreMat, discs: list[Disc]) -> tuple[list[Bar], list[Disc]]:
     """Bars of a shortest tree (Kruskal) over the joining discs and the collector.
 
-    A bar that would touch a third disc or another bar, or graze the plane between two slabs, is
-    left out, so no pore is closed in and no sliver left. Steep bars are preferred: level ones would
-    bar the way of the ions. Returns the bars, and the discs that found no room for one.
+    Steep bars are preferred: level ones would bar the way of the ions. Returns the bars, and the
+    discs that found no room for one.
     """
     n = len(discs)
     xy = np.array([[d.x, d.y] for d in discs])
     radii = np.array([d.r for d in discs])
-    joins = np.array([d.joins for d in discs])
     edges = []
-    for i in range(n):
-        if not joins[i]:
-            continue
+    for i in (i for i in range(n) if discs[i].joins):
         edges.append((float(xy[i, 1]), i, -1))
         cost = np.hypot(LEVEL_COST * (xy[:, 0] - xy[i, 0]), xy[:, 1] - xy[i, 1])
-        edges += [(float(cost[j]), i, int(j)) for j in np.argsort(cost)[1:25] if joins[j]]
-    parent = list(range(n + 1))
+        edges += [(float(cost[j]), i, int(j)) for j in np.argsort(cost)[1:25] if discs[j].joins]
+    parent = list(range(n + 1))  # the last one, of -1, is the collector
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -496,46 +508,59 @@ def _tree(p: FibreMat, discs: list[Disc]) -> tuple[list[Bar], list[Disc]]:
             i = parent[i]
         return i
 
-    planes = [bottom for _, bottom, _ in p.slabs()][1:]
-    taken: list[tuple[int, int, Floats, Floats]] = []
-    bars = []
+    taken: list[_Way] = []
     for _, i, j in sorted(edges):
-        if root(i) == root(j if j >= 0 else n):
+        if root(i) == root(j):
             continue
-        a = xy[i]
-        b = xy[j] if j >= 0 else np.array([xy[i, 0], 0.0])
-        width = 2 * p.contact_width * min(radii[i], radii[j] if j >= 0 else radii[i])
-        others = np.ones(n, dtype=bool)
-        others[[i, j] if j >= 0 else [i]] = False
-        near = _distance_to_segment(xy, a, b) - radii - width / 2
-        if _grazes(a, b, width, planes):
-            continue
-        if np.any(near[others] < 0.5 * p.clearance * 2 * radii[others]):
-            continue
-        free = width + p.clearance * 2 * radii[i]
-        far = np.linalg.norm(b - a) / 2 + free
-        close = [t for t in taken
-                 if np.linalg.norm(t[2] + t[3] - a - b) < 2 * far + np.linalg.norm(t[3] - t[2])]
-        if any(segment_distance((*a, *b), (*c, *d)) < free
-               for k, m, c, d in close if not {i, j} & ({k, m} - {-1})):
-            continue
-        # Bars of one disc leave it at least 15 degrees apart, edge from edge.
-        least = 2 * math.asin(p.contact_width) + math.radians(15)
-        if any(_angle(xy[s], a if s == j else b, d if s == k else c) < least
-               for k, m, c, d in close for s in {i, j} & ({k, m} - {-1})):
-            continue
-        parent[root(i)] = root(j if j >= 0 else n)
-        taken.append((i, j, a, b))
-        ends = [radii[i], radii[j]] if j >= 0 else [radii[i]]
-        area = width * float(np.linalg.norm(b - a)) - sum(_cap(r, width / 2) for r in ends)
-        upper = discs[i] if j < 0 or discs[i].y >= discs[j].y else discs[j]
-        along = (b - a) / np.linalg.norm(b - a)
-        foot = b[1] - along[1] * radii[j] if j >= 0 else 0.0
-        low, high = sorted((float(a[1] + along[1] * radii[i]), float(foot)))
-        ends_at = (float(a[0]), float(a[1])), (float(b[0]), float(b[1]))
-        bars.append(Bar(*ends_at, width, upper.region, area, (low, high)))
-    loose = [d for i, d in enumerate(discs) if joins[i] and root(i) != root(n)]
-    return bars, loose
+        end = xy[j] if j >= 0 else np.array([xy[i, 0], 0.0])
+        thin = min(radii[i], radii[j] if j >= 0 else radii[i])
+        way = _Way(i, j, xy[i], end, 2 * p.contact_width * thin)
+        if _has_room(p, way, xy, radii, taken):
+            parent[root(i)] = root(j)
+            taken.append(way)
+    loose = [d for i, d in enumerate(discs) if d.joins and root(i) != root(n)]
+    return [_bar(way, discs) for way in taken], loose
+
+
+def _has_room(p: FibreMat, way: _Way, xy: Floats, radii: Floats, taken: list[_Way]) -> bool:
+    """A bar touches no third disc, nor another bar, and does not graze the plane between two slabs.
+
+    Else it would close in a pore or leave a sliver.
+    """
+    a, b = way.start, way.end
+    if _grazes(a, b, way.width, [bottom for _, bottom, _ in p.slabs()][1:]):
+        return False
+    near = _distance_to_segment(xy, a, b) - radii - way.width / 2
+    near[[*way.discs]] = np.inf
+    if np.any(near < 0.5 * p.clearance * 2 * radii):
+        return False
+    free = way.width + p.clearance * 2 * radii[way.i]
+    far = np.linalg.norm(b - a) / 2 + free
+    close = [t for t in taken if np.linalg.norm(t.start + t.end - a - b)
+             < 2 * far + np.linalg.norm(t.end - t.start)]
+    if any(segment_distance((*a, *b), (*t.start, *t.end)) < free
+           for t in close if not way.discs & t.discs):
+        return False
+    # Bars of one disc leave it at least 15 degrees apart, edge from edge.
+    least = 2 * math.asin(p.contact_width) + math.radians(15)
+    return not any(
+        _angle(xy[s], a if s == way.j else b, t.end if s == t.i else t.start) < least
+        for t in close for s in way.discs & t.discs
+    )
+
+
+def _bar(way: _Way, discs: list[Disc]) -> Bar:
+    """The bar itself; its area and rise are those of its part outside the discs."""
+    first, second = discs[way.i], discs[way.j] if way.j >= 0 else None
+    length = np.linalg.norm(way.end - way.start)
+    along = (way.end - way.start) / length
+    ends = [first.r, second.r] if second else [first.r]
+    area = way.width * float(length) - sum(_cap(r, way.width / 2) for r in ends)
+    upper = first if second is None or first.y >= second.y else second
+    foot = way.end[1] - along[1] * second.r if second else 0.0
+    low, high = sorted((float(way.start[1] + along[1] * first.r), float(foot)))
+    (x0, y0), (x1, y1) = way.start.tolist(), way.end.tolist()
+    return Bar((x0, y0), (x1, y1), way.width, upper.region, area, (low, high))
 
 
 def _angle(at: Floats, to: Floats, other: Floats) -> float:

@@ -7,6 +7,7 @@ two grains that touch have the same.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated, Literal
 
@@ -145,44 +146,24 @@ def build(p: Grains) -> Built:
         colours = _coloured(seeds)
         crystal = _by_colour(seeds, colours)
         regions = [f"solid_electrolyte_{k + 1}" for k in range(int(colours.max()) + 1)]
-    notches = [f for f in p.flaws if f.kind == "notch"]
-    cracks = [f for f in p.flaws if f.kind == "crack"]
-    filled = any(f.filled > 0 for f in cracks)
+    filled = any(f.kind == "crack" and f.filled > 0 for f in p.flaws)
     regions = [*regions, "", *["host_crack"] * filled]
     void_centres = scattered(rng, p.across, p.voids()[0])
-    size = p.spacing()
     layers = p.host_layers("grains")
 
     def made(shift: float) -> TaggedMesh:
         bumps = _voids(p, void_centres, p.contact + shift)
 
         def field(points: Floats) -> Floats:
-            solid = crystal(points)
-            empty = np.full(len(points), np.inf)
-            metal = np.full(len(points), np.inf)
-            for flaw in p.flaws:
-                inside, along = _flaw(flaw, points)
-                split = flaw.filled * flaw.depth if flaw.kind == "crack" else 0.0
-                empty = np.minimum(empty, np.maximum(inside, split - along))
-                if split > 0:
-                    metal = np.minimum(metal, np.maximum(inside, along - split))
+            solid, (empty, metal) = crystal(points), _flaws(p, points)
             if p.contact < 1:
                 empty = np.minimum(empty, bumps(points))
             # The grain that is here has the number 0, so that a flaw wins inside itself.
             others = [empty, metal][: 1 + filled]
             return np.column_stack([solid - solid.min(axis=1, keepdims=True), *others])
 
-        def on_notch(xyz: Floats) -> np.ndarray:
-            middle = xyz.mean(axis=1)
-            near = np.zeros(len(middle), dtype=bool)
-            for flaw in notches:
-                near |= np.abs(_flaw(flaw, middle)[0]) < 0.5 * size
-            for axis, length in enumerate(p.across):
-                for side in (0.0, length):
-                    near &= np.any(np.abs(xyz[..., axis] - side) > 1e-9 * length, axis=1)
-            return near
-
-        return lattice_host.host_mesh(p, layers, size, field, regions, collector=on_notch)
+        return lattice_host.host_mesh(p, layers, p.spacing(), field, regions,
+                                      collector=functools.partial(_on_notch, p))
 
     def touched(mesh: TaggedMesh) -> float:
         flat = np.all(mesh.points[mesh.facets, -1] < 1e-9 * p.top, axis=1)
@@ -196,6 +177,30 @@ def build(p: Grains) -> Built:
     inside = np.all((seeds > 0) & (seeds < [*p.across, p.top]), axis=1)
     extra = {"grains": int(inside.sum()), "contact": round(touched(mesh), 6)}
     return lattice_host.finished(mesh, layers, "grains", connected=False, extra=extra)
+
+
+def _flaws(p: Grains, points: Floats) -> tuple[Floats, Floats]:
+    """Signed distances, m, from what is empty in notches and cracks, and from metal in cracks."""
+    empty, metal = np.full((2, len(points)), np.inf)
+    for flaw in p.flaws:
+        inside, along = _flaw(flaw, points)
+        split = flaw.filled * flaw.depth if flaw.kind == "crack" else 0.0
+        empty = np.minimum(empty, np.maximum(inside, split - along))
+        if split > 0:
+            metal = np.minimum(metal, np.maximum(inside, along - split))
+    return empty, metal
+
+
+def _on_notch(p: Grains, xyz: Floats) -> np.ndarray:
+    """Facets, given by their corners, on the walls of notches and on no side of the mesh."""
+    middle = xyz.mean(axis=1)
+    near = np.zeros(len(middle), dtype=bool)
+    for flaw in (f for f in p.flaws if f.kind == "notch"):
+        near |= np.abs(_flaw(flaw, middle)[0]) < 0.5 * p.spacing()
+    for axis, length in enumerate(p.across):
+        for side in (0.0, length):
+            near &= np.any(np.abs(xyz[..., axis] - side) > 1e-9 * length, axis=1)
+    return near
 
 
 def scattered(rng: np.random.Generator, extent: list[float], spacing: float) -> Floats:

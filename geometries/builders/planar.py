@@ -205,41 +205,14 @@ def _even(length: float, size: float) -> Floats:
 def _with_protrusions(p: Planar, stops: list[float], regions: list[str]) -> Any:
     from geometries.meshing.gmsh_session import arrays, session, size_fields, snap
 
-    width, breadth = float(p.width or 0.0), float(p.breadth or 0.0)
     unit = stops[-1] / 100.0  # the kernel's tolerance is absolute, 1e-7
     dim = p.dimension
+    ends = list(enumerate([float(p.width or 0.0), float(p.breadth or 0.0)][: dim - 1]))
     with session() as gmsh:
-        occ = gmsh.model.occ
-        boxes, bumps = [], []
-        for low, high in itertools.pairwise(stops):
-            if dim == 2:
-                tag = occ.addRectangle(0, low / unit, 0, width / unit, (high - low) / unit)
-            else:
-                tag = occ.addBox(0, 0, low / unit, width / unit, breadth / unit,
-                                 (high - low) / unit)
-            boxes.append((dim, tag))
-        for b in p.protrusions:
-            bumps.append((dim, _bump(occ, b, dim, unit)))
-        kept, origin = occ.cut(boxes, bumps)
-        pieces_now = occ.fragment(kept, [])[1] if len(kept) > 1 else [[k] for k in kept]
-        occ.synchronize()
-        now = dict(zip(kept, pieces_now, strict=True))
-        for i, region in enumerate(dict.fromkeys(regions)):
-            tags = [t for slab, pieces in zip(regions, origin[: len(boxes)], strict=True)
-                    if slab == region for piece in pieces for _, t in now[piece]]
-            if not tags:
-                raise CaseError(f"layers: the protrusions leave nothing of region {region!r}")
-            gmsh.model.addPhysicalGroup(dim, sorted(set(tags)), i + 1, region)
-        curved = []
+        _draw(gmsh.model, p, stops, regions, unit)
+        flat = [(axis, v) for axis, end in ends for v in (0.0, end / unit)] + [(dim - 1, 0.0)]
         top = max(b.height for b in p.protrusions) / unit
-        for d, tag in gmsh.model.getEntities(dim - 1):
-            box = gmsh.model.getBoundingBox(d, tag)
-            lo, hi = np.array(box[:3]), np.array(box[3:])
-            flat = [(0, 0.0), (0, width / unit), (dim - 1, 0.0)]
-            flat += [(1, 0.0), (1, breadth / unit)] if dim == 3 else []
-            on_box = any(abs(lo[a] - v) < 1e-5 and abs(hi[a] - v) < 1e-5 for a, v in flat)
-            if not on_box and hi[dim - 1] <= top + 1e-5:
-                curved.append(tag)
+        curved = _curved(gmsh.model, dim, flat, top)
         fine = p.size_collector or p.size
         planes = [(stops[-1] / unit, (p.size_counter or p.size) / unit), (0.0, fine / unit)]
         if p.size_interface:
@@ -248,10 +221,8 @@ def _with_protrusions(p: Planar, stops: list[float], regions: list[str]) -> Any:
         gmsh.model.mesh.generate(dim)
         points, cells, names = arrays(gmsh, dim)
     points = snap(points * unit, dim - 1, stops)
-    points = snap(points, 0, [0.0, width])
-    ends = [(0, width)] if dim == 2 else [(0, width), (1, breadth)]
-    if dim == 3:
-        points = snap(points, 1, [0.0, breadth])
+    for axis, end in ends:
+        points = snap(points, axis, [0.0, end])
 
     def not_sides(xyz: Floats) -> Any:
         flat = [np.all(np.abs(xyz[..., a] - v) < 1e-9 * stops[-1], axis=1)
@@ -259,6 +230,45 @@ def _with_protrusions(p: Planar, stops: list[float], regions: list[str]) -> Any:
         return ~np.any(flat, axis=0)
 
     return assemble(points, cells, names, axisymmetric=p.axisymmetric, collector=not_sides)
+
+
+def _draw(model: Any, p: Planar, stops: list[float], regions: list[str], unit: float) -> None:
+    """Layers without the protrusions, each region a physical group; drawn in a unit of length, m.
+
+    Raises:
+        CaseError: nothing is left of a region.
+    """
+    dim, occ = p.dimension, model.occ
+    width, breadth = (float(x or 0.0) / unit for x in (p.width, p.breadth))
+    boxes = []
+    for low, high in itertools.pairwise(stops):
+        y, h = low / unit, (high - low) / unit
+        tag = (occ.addRectangle(0, y, 0, width, h) if dim == 2
+               else occ.addBox(0, 0, y, width, breadth, h))
+        boxes.append((dim, tag))
+    bumps = [(dim, _bump(occ, b, dim, unit)) for b in p.protrusions]
+    kept, origin = occ.cut(boxes, bumps)
+    pieces_now = occ.fragment(kept, [])[1] if len(kept) > 1 else [[k] for k in kept]
+    occ.synchronize()
+    now = dict(zip(kept, pieces_now, strict=True))
+    for i, region in enumerate(dict.fromkeys(regions)):
+        tags = [t for slab, pieces in zip(regions, origin[: len(boxes)], strict=True)
+                if slab == region for piece in pieces for _, t in now[piece]]
+        if not tags:
+            raise CaseError(f"layers: the protrusions leave nothing of region {region!r}")
+        model.addPhysicalGroup(dim, sorted(set(tags)), i + 1, region)
+
+
+def _curved(model: Any, dim: int, flat: list[tuple[int, float]], top: float) -> list[int]:
+    """Facets of the drawing up to a height that lie in none of some planes (axis, place)."""
+    found = []
+    for d, tag in model.getEntities(dim - 1):
+        box = model.getBoundingBox(d, tag)
+        lo, hi = np.array(box[:3]), np.array(box[3:])
+        on_box = any(abs(lo[a] - v) < 1e-5 and abs(hi[a] - v) < 1e-5 for a, v in flat)
+        if not on_box and hi[dim - 1] <= top + 1e-5:
+            found.append(tag)
+    return found
 
 
 def _bump(occ: Any, b: Protrusion, dim: int, unit: float) -> int:
