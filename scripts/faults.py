@@ -209,14 +209,14 @@ FAULTS = (
     ),
     Fault(
         "Gibbs-Thomson shift reversed",
-        "fem.physics.metal.metal:Metal._react",
+        "fem.physics.metal.metal:Metal._prepare",
         "bent = self.surface_energy / self.charge_density",
         "bent = -self.surface_energy / self.charge_density",
         f"{METAL}/test_growth_shape.py",
     ),
     Fault(
         "film walls go on plating under metal",
-        "fem.physics.metal.metal:Metal._react",
+        "fem.physics.metal.metal:Metal._prepare",
         "wall.area = size * free * ~(shut | contact.core)",
         "wall.area = size * ~(shut | contact.core)",
         f"{METAL}/test_growth_film.py",

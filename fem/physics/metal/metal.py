@@ -41,6 +41,11 @@ MIN_AREA_SHARE = 0.05
 Array = npt.NDArray[np.float64]
 Law = Callable[[Array, Array, Any], Array]
 Pair = tuple[str, str]
+#: A reaction, and the wall area at its nodes.
+Sized = tuple[NodalReaction, Array]
+#: Sign of a current in the rows: with metal that it makes, and without.
+MAKES_METAL = {"xi": 1.0, "phi_s": 1.0, "phi_l": -1.0}
+PASSES_CURRENT = {"phi_s": 1.0, "phi_l": -1.0}
 
 
 @dataclass(frozen=True)
@@ -263,68 +268,79 @@ class Metal:
 
     def _react(self, s: System) -> None:
         """Front and film walls as reactions at the nodes of xi."""
-        front, voids, contact = s["front"], s["voids"], s["contact"]
-        domain, space = s.domain, s.unknowns["xi"].space
-        rows = {"xi": 1.0, "phi_s": 1.0, "phi_l": -1.0}
+        space = s.unknowns["xi"].space
         n = owned_size(space)
-        share = np.ones(n)  # i0(n)/i0
+        points, share = space.tabulate_dof_coordinates()[:n], np.ones(n)  # i0(n)/i0
 
         def law(eta: Array, c: Array, T: Array | float) -> Array:
             return np.asarray(self.law(eta, c, T, share))
 
-        growing = nodal(s, "front", "xi", np.ones(n), law, rows, whole=True, film=self.resistance)
+        growing = nodal(s, "front", "xi", np.ones(n), law, MAKES_METAL, whole=True,
+                        film=self.resistance)
         if self.surface_energy:
             growing.shifts["curvature"] = 0.0
-        across = nodal(s, "metal that floats", "xi", np.zeros(n), law,
-                       {"phi_s": 1.0, "phi_l": -1.0}, whole=True, film=self.resistance)
+        across = nodal(s, "metal that floats", "xi", np.zeros(n), law, PASSES_CURRENT, whole=True,
+                       film=self.resistance)
         across.side_of = growing.name  # in at one end, out at the other: no metal is made
-        films = []
-        v = ufl.TestFunction(space)
-        points = space.tabulate_dof_coordinates()[:n]
-        for film in self.films:
-            sizes = s.nodal(s.form(domain.integral_on(film.walls, film.faces, v)))
-            at = points[sizes > 0.0]
-            barrier = None if film.barrier is None else film.barrier(at)
-            wall = nodal(s, film.name, "xi", sizes, film.law(at), rows, film=film.resistance,
-                         barrier=barrier)
-            films.append((wall, sizes[sizes > 0.0]))
-        ends = self._begins(s), self._openings(s)
-        remains = Remains(s, s.unknowns["xi"], self.interface_width, *ends)
+        films, sides = self._film_walls(s, points), self._side_reactions(s, points)
+        remains = Remains(s, s.unknowns["xi"], self.interface_width, self._begins(s),
+                          self._openings(s))
         remains.speed = lambda: -law(*growing.accepted()) / self.charge_density
         s.define("remains", remains)
-        walls = [*films, *self._side_reactions(s, points)]
-        s.reactions += [growing, across, *(wall for wall, _ in walls)]
-
-        def prepare() -> None:
-            contact.prepare()
-            share[:] = self.crystal.exchange(front.normals()[:, :n])
-            if self.surface_energy:
-                bent = self.surface_energy / self.charge_density * front.curvature.x.array
-                growing.shifts["curvature"] = bent[growing.nodes["xi"]]
-            area = contact.solids.inward(front.areas())
-            front.expected = remains.update(front.xi.x.array, area)
-            voids.update(front.xi.x.array, remains.met, remains.dissolves)
-            shut = voids.shut
-            front.expected[shut] = s.unknowns["xi"].old[0].x.array[shut]
-            still = shut | contact.still
-            growing.area = remains.areas(area, front.volume) * ~still[:n]
-            coated = contact.solids.coated
-            front.expected[coated] = front.xi.x.array[coated]
-            growing.area[coated[:n]] = 0.0
-            across.area = contact.surface(front.volume) * ~shut[:n]
-            fastest = _fastest(growing, growing.area)
-            for wall, size in walls:
-                free = np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)
-                wall.area = size * free * ~(shut | contact.core)[wall.nodes["xi"]]
-            for film, _ in films:
-                fastest = max(fastest, _fastest(film, film.area))
-            fastest = domain.comm.allreduce(fastest, op=MPI.MAX)
-            front.mobility.value = self.mobility * fastest / self.charge_density
-
-        s.preparers.append(prepare)
+        s.reactions += [growing, across, *(wall for wall, _ in films + sides)]
+        s.preparers.append(lambda: self._prepare(s, share, growing, across, films, sides))
         s.reports.flow("cell", lambda: sum(t.total() for t in s.reactions if t.drives))
         s.reports.flow("side", lambda: sum(t.total() for t in s.reactions
                                            if t.drives and t.side_of))
+
+    def _prepare(
+        self, s: System, share: Array, growing: NodalReaction, across: NodalReaction,
+        films: list[Sized], sides: list[Sized],
+    ) -> None:
+        """Areas of all reactions, curvature and mobility for the step at hand (collective).
+
+        Args:
+            s: the system.
+            share: i0 of the normal over that of the metal, at owned nodes; filled here.
+            growing: of the front.
+            across: of metal that floats.
+            films: of walls that metal covers, each with the areas of its nodes.
+            sides: side reactions, in the same way.
+        """
+        front, voids, contact, remains = s["front"], s["voids"], s["contact"], s["remains"]
+        n = len(share)
+        contact.prepare()
+        share[:] = self.crystal.exchange(front.normals()[:, :n])
+        if self.surface_energy:
+            bent = self.surface_energy / self.charge_density * front.curvature.x.array
+            growing.shifts["curvature"] = bent[growing.nodes["xi"]]
+        area = contact.solids.inward(front.areas())
+        front.expected = remains.update(front.xi.x.array, area)
+        voids.update(front.xi.x.array, remains.met, remains.dissolves)
+        shut, coated = voids.shut, contact.solids.coated
+        front.expected[shut] = s.unknowns["xi"].old[0].x.array[shut]
+        front.expected[coated] = front.xi.x.array[coated]
+        growing.area = remains.areas(area, front.volume) * ~(shut | contact.still)[:n]
+        growing.area[coated[:n]] = 0.0
+        across.area = contact.surface(front.volume) * ~shut[:n]
+        for wall, size in films + sides:
+            free = np.maximum(1.0 - front.xi.x.array[wall.nodes["xi"]], 0.0)
+            wall.area = size * free * ~(shut | contact.core)[wall.nodes["xi"]]
+        fastest = max(_fastest(reaction) for reaction in (growing, *(film for film, _ in films)))
+        fastest = s.domain.comm.allreduce(fastest, op=MPI.MAX)
+        front.mobility.value = self.mobility * fastest / self.charge_density
+
+    def _film_walls(self, s: System, points: Array) -> list[Sized]:
+        """Reactions of walls that metal covers, and the wall area at their nodes (collective)."""
+        v, out = ufl.TestFunction(s.unknowns["xi"].space), []
+        for film in self.films:
+            sizes = s.nodal(s.form(s.domain.integral_on(film.walls, film.faces, v)))
+            at = points[sizes > 0.0]
+            barrier = None if film.barrier is None else film.barrier(at)
+            wall = nodal(s, film.name, "xi", sizes, film.law(at), MAKES_METAL,
+                         film=film.resistance, barrier=barrier)
+            out.append((wall, sizes[sizes > 0.0]))
+        return out
 
     def _begins(self, s: System) -> Array:
         """Corners of the walls and faces on which metal may begin."""
@@ -343,22 +359,23 @@ class Metal:
         walls = [w for w in domain.walls if len({*w} & pores) == 1 and {*w} & ionic]
         return domain.corners(walls, sorted(domain.faces_of("counter", self.regions)))
 
-    def _side_reactions(self, s: System, points: Array) -> list[tuple[NodalReaction, Array]]:
+    def _side_reactions(self, s: System, points: Array) -> list[Sized]:
         """Side reactions of floating conductors, and the wall area at their nodes (collective)."""
         v, domain, out = ufl.TestFunction(s.unknowns["xi"].space), s.domain, []
         for wall in self.passive:
             area = self.afloat("+") * v("-") * domain.wall_weight(wall.walls)
             sizes = s.nodal(s.form(area * domain.dS(wall.walls)))
             law = wall.law(points[sizes > 0.0])
-            found = nodal(s, f"{wall.name}, side reaction", "xi", sizes, law,
-                          {"phi_s": 1.0, "phi_l": -1.0}, film=wall.resistance)
+            found = nodal(s, f"{wall.name}, side reaction", "xi", sizes, law, PASSES_CURRENT,
+                          film=wall.resistance)
             found.side_of = wall.name
             out.append((found, sizes[sizes > 0.0]))
         return out
 
 
-def _fastest(reaction: NodalReaction, area: Array) -> float:
+def _fastest(reaction: NodalReaction) -> float:
     """Largest current density where there is enough front to speak of it, A/m2."""
+    area = reaction.area
     size = reaction.system.domain.comm.allreduce(float(area.max(initial=0.0)), op=MPI.MAX)
     on = area > MIN_AREA_SHARE * size
     return float(np.abs(reaction.density()[on]).max(initial=0.0)) if on.any() else 0.0
