@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -120,15 +120,43 @@ def _require_room(growth: Growth, domain: Domain) -> None:
         )
 
 
-def _barrier_of(reaction: Reaction, case: Case, domain: Domain) -> Callable[[Any], Any] | None:
-    """Points -> eta_nuc of a bare wall there, V; None without any."""
-    if not (varies(reaction.eta_nuc) or reaction.eta_nuc):
-        return None
+def _films(
+    setup: Setup, pores: Collection[str]
+) -> tuple[list[Film], list[Film], dict[tuple[str, str], float]]:
+    """Walls that metal covers by itself, side reactions of bare ones, cosines of contact angles.
 
-    def at(points: Any) -> Any:
-        return np.broadcast_to(reaction.barrier(case, domain.places(points)), len(points))
+    Args:
+        setup: the case on its mesh.
+        pores: regions that the metal fills.
+    """
+    case, domain, found = setup.case, setup.domain, setup.surfaces
+    films, passive = [], []
+    cosines: dict[tuple[str, str], float] = {}
 
-    return at
+    def at_points(law: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Points -> what holds there, from a function of places."""
+        return lambda points: law(domain.places(points))
+
+    def barrier(reaction: Reaction, places: dict[str, Any]) -> Any:
+        return np.broadcast_to(reaction.barrier(case, places), len(places["x"]))
+
+    for name, reaction in found.reactions.items():
+        if name == "counter":
+            continue
+        walls = tuple(w for w in found.walls.get(name, ()) if w[1] in pores)
+        faces = tuple(f for f in found.faces.get(name, ()) if f[1] in pores)
+        film = functools.partial(Film, name, walls=walls, resistance=reaction.film_resistance)
+        if not reaction.nucleating and (walls or faces):
+            nucleates = varies(reaction.eta_nuc) or reaction.eta_nuc
+            films.append(film(
+                at_points(functools.partial(reaction.at, case, bare=True)), faces=faces,
+                barrier=at_points(functools.partial(barrier, reaction)) if nucleates else None,
+            ))
+        if walls and not reaction.covered:
+            passive.append(film(at_points(reaction.side)))
+        if reaction.contact_angle is not None:
+            cosines |= dict.fromkeys((*walls, *faces), math.cos(reaction.contact_angle))
+    return films, passive, cosines
 
 
 def _metal(setup: Setup, growth: Growth, electrons: ElectronMedia | None) -> Metal:
@@ -140,27 +168,7 @@ def _metal(setup: Setup, growth: Growth, electrons: ElectronMedia | None) -> Met
     sigmas = {name: setup.fillings[name].sigma for name in setup.pores}
     bridges = {name: 0.0 if sigma is None else number(sigma) for name, sigma in sigmas.items()}
     data, energy = case.metal_data, growth.surface_energy
-    films, passive = [], []
-    cosines: dict[tuple[str, str], float] = {}
-
-    def at_points(law: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Points -> law of a bare wall there, from one of places."""
-        return lambda points: law(domain.places(points))
-
-    for name, reaction in found.reactions.items():
-        walls = tuple(w for w in found.walls.get(name, ()) if w[1] in bridges)
-        faces = tuple(f for f in found.faces.get(name, ()) if f[1] in bridges)
-        if name == "counter":
-            continue
-        if not reaction.nucleating:
-            law = at_points(functools.partial(reaction.at, case, bare=True))
-            barrier = _barrier_of(reaction, case, domain)
-            films.append(Film(name, law, walls, faces, reaction.film_resistance, barrier))
-        if walls and not reaction.covered:
-            side = at_points(reaction.side)
-            passive.append(Film(name, side, walls, resistance=reaction.film_resistance))
-        if reaction.contact_angle is not None:
-            cosines |= dict.fromkeys((*walls, *faces), math.cos(reaction.contact_angle))
+    films, passive, cosines = _films(setup, bridges)
     floor = FLOOR_SHARE * setup.kappa
     bridged = tuple(name for name, bridge in bridges.items() if bridge > floor)
     label, floats = pieces.afloat(domain, electrons, {*bridges} - {*bridged})
@@ -182,7 +190,7 @@ def _metal(setup: Setup, growth: Growth, electrons: ElectronMedia | None) -> Met
         surface_energy=float(data.surface_energy) if energy is None else energy,
         mobility=growth.mobility,
         max_change=growth.max_change,
-        films=tuple(f for f in films if f.walls or f.faces),
+        films=tuple(films),
         passive=tuple(passive) if floats.any() else (),
         afloat=afloat,
         bridged=bridged,
