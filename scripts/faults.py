@@ -160,9 +160,9 @@ FAULTS = (
     ),
     Fault(
         "wall read from its wrong side",
-        "fem.mesh.domain:Domain._wall_facets",
-        "swap = level(plus) > level(minus)",
-        "swap = level(plus) < level(minus)",
+        "fem.mesh.facets:between",
+        "swap = rank[plus] > rank[minus]",
+        "swap = rank[plus] < rank[minus]",
         f"{WALLS}/test_walls.py::test_floating_conductor",
     ),
     Fault(

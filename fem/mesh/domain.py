@@ -35,7 +35,8 @@ from fem.compat import (
     read_mesh,
 )
 from fem.forms import compiled
-from fem.mesh import thickness
+from fem.mesh import facets, thickness
+from fem.mesh.facets import Pair
 from fem.mesh.partition import destinations, in_columns
 from fem.mesh.spaces import space_on
 
@@ -329,88 +330,49 @@ class Domain:
         return self._dx(tuple(self.regions[name] for name in regions), metadata=metadata)
 
     @cached_property
-    def walls(self) -> dict[tuple[str, str], int]:
+    def walls(self) -> dict[Pair, int]:
         """(region on the + side, region on the - side) -> number, for all that touch each other."""
         return {wall: number for number, wall in enumerate(self._wall_facets, start=1)}
 
     @cached_property
-    def _wall_facets(self) -> dict[tuple[str, str], npt.NDArray[np.int32]]:
-        """Local facets of each wall (collective).
+    def _wall_facets(self) -> dict[Pair, npt.NDArray[np.int32]]:
+        """Local facets of each wall, see `fem.mesh.facets.between` (collective)."""
+        rank = {name: k for k, name in enumerate(self.order)}
+        first = sorted(self.regions.items(), key=lambda r: (rank.get(r[0], len(rank)), r[1]))
+        return facets.between(self.mesh, self.cell_tag_array, dict(first))
 
-        Cell and its local facet on the + side, cell and local facet on the - side, facet.
-        """
-        rank_of = {name: i for i, name in enumerate(self.order)}
-        priority = {
-            tag: rank_of.get(name, len(rank_of) + tag) for name, tag in self.regions.items()
-        }
-        facets = _two_sided_facets(self.mesh)
-        tags = self.cell_tag_array
-        plus, minus = tags[facets[:, 0]], tags[facets[:, 2]]
-        differ = plus != minus
-        facets, plus, minus = facets[differ], plus[differ], minus[differ]
-        level = np.vectorize(priority.__getitem__, otypes=[int])
-        if len(facets):
-            swap = level(plus) > level(minus)
-            facets[swap, :4] = facets[swap][:, [2, 3, 0, 1]]
-            plus, minus = np.where(swap, minus, plus), np.where(swap, plus, minus)
-        pairs = sorted(
-            set().union(*self.comm.allgather(set(zip(plus.tolist(), minus.tolist(), strict=True))))
-        )
-        name_of = {tag: name for name, tag in self.regions.items()}
-        return {
-            (name_of[p], name_of[m]): facets[(plus == p) & (minus == m)] for p, m in pairs
-        }
-
-    def _owned_on(self, wall: tuple[str, str]) -> npt.NDArray[np.int32]:
+    def _owned_on(self, wall: Pair) -> npt.NDArray[np.int32]:
         """Owned facets of a wall, as `_wall_facets` without their own numbers."""
         owned = self.mesh.topology.index_map(self.dim - 1).size_local
-        facets = self._wall_facets[wall]
-        return facets[facets[:, 4] < owned, :4]
+        found = self._wall_facets[wall]
+        return found[found[:, 4] < owned, :4]
 
     @cached_property
     def _dS(self) -> ufl.Measure:
         data = [(number, self._owned_on(wall).ravel()) for wall, number in self.walls.items()]
         return ufl.Measure("dS", domain=self.mesh, subdomain_data=data)
 
-    def dS(self, walls: Iterable[tuple[str, str]]) -> Any:
+    def dS(self, walls: Iterable[Pair]) -> Any:
         """Measure over walls; `+` is the solid. Lumped at the nodes (vertex rule)."""
         return self._dS(tuple(self.walls[w] for w in walls), metadata=VERTEX_RULE)
 
     @cached_property
-    def faces(self) -> dict[tuple[str, str], int]:
+    def faces(self) -> dict[Pair, int]:
         """(boundary, region it bounds) -> number."""
         return {face: number for number, face in enumerate(self._face_facets, start=1)}
 
     @cached_property
-    def _face_facets(self) -> dict[tuple[str, str], npt.NDArray[np.int32]]:
+    def _face_facets(self) -> dict[Pair, npt.NDArray[np.int32]]:
         """Owned facets of each face: cell and its local facet (collective)."""
-        owned = self.mesh.topology.index_map(self.dim - 1).size_local
-        groups: dict[tuple[str, str], npt.NDArray[np.int32]] = {}
-        for name, tag in self.boundaries.items():
-            facets = self.facet_tags.find(tag)
-            found = self._outer(facets[facets < owned])
-            beside = self.cell_tag_array[found[:, 0]]
-            groups |= {(name, region): here for region, number in self.regions.items()
-                       if len(here := found[beside == number])}
-        none = np.empty((0, 2), dtype=np.int32)
-        keys = sorted(set().union(*self.comm.allgather(set(groups))))
-        return {key: groups.get(key, none) for key in keys}
-
-    def _outer(self, facets: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Cell on each of some outer facets, and the facet's local number there, (n, 2)."""
-        topology, tdim = self.mesh.topology, self.dim
-        to_cells = topology.connectivity(tdim - 1, tdim)
-        cells = to_cells.array[to_cells.offsets[facets]]
-        of_cells = topology.connectivity(tdim, tdim - 1).array.reshape(-1, tdim + 1)[cells]
-        local = np.argmax(of_cells == facets[:, None], axis=1)
-        return np.stack([cells, local], axis=1).astype(np.int32)
+        marked = {name: self.facet_tags.find(tag) for name, tag in self.boundaries.items()}
+        return facets.outside(self.mesh, self.cell_tag_array, self.regions, marked)
 
     @cached_property
     def _ds(self) -> ufl.Measure:
         data = [(number, self._face_facets[face].ravel()) for face, number in self.faces.items()]
         return ufl.Measure("ds", domain=self.mesh, subdomain_data=data)
 
-    def ds(self, faces: Iterable[tuple[str, str]]) -> Any:
+    def ds(self, faces: Iterable[Pair]) -> Any:
         """Measure over boundary faces, lumped at the nodes (vertex rule)."""
         return self._ds(tuple(self.faces[f] for f in faces), metadata=VERTEX_RULE)
 
@@ -422,7 +384,7 @@ class Domain:
             ends: the boundaries.
         """
         left_out = [self.facet_tags.find(self.boundaries[name]) for name in ends]
-        found = self._outer(np.setdiff1d(
+        found = facets.outer(self.mesh, np.setdiff1d(
             dmesh.exterior_facet_indices(self.mesh.topology),
             np.concatenate([np.empty(0, dtype=np.int32), *left_out]),
         ))
@@ -432,8 +394,8 @@ class Domain:
 
     def wall_weight(
         self,
-        walls: Iterable[tuple[str, str]] = (),
-        faces: Iterable[tuple[str, str]] = (),
+        walls: Iterable[Pair] = (),
+        faces: Iterable[Pair] = (),
     ) -> Any:
         """`weight` for integrals over walls or faces that are lumped at the nodes (collective).
 
@@ -457,7 +419,7 @@ class Domain:
         return self._wall_weights[key]
 
     def lumped_on(
-        self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]]
+        self, walls: Iterable[Pair], faces: Iterable[Pair]
     ) -> list[tuple[str, Any, Any]]:
         """Side of the electrolyte, `wall_weight` and measure: of walls, and of faces, if any."""
         walls, faces = tuple(walls), tuple(faces)
@@ -465,7 +427,7 @@ class Domain:
         return found + ([("", self.wall_weight(faces=faces), self.ds(faces))] if faces else [])
 
     def integral_on(
-        self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]], density: Any
+        self, walls: Iterable[Pair], faces: Iterable[Pair], density: Any
     ) -> Any:
         """Integral over walls and faces, lumped at the nodes, of what the electrolyte has there."""
         return sum(on_side(density, side) * weight * measure
@@ -503,7 +465,7 @@ class Domain:
         radius.x.array[:] = shares[0] / np.where(shares[1] > 0.0, shares[1], 1.0)
         return radius
 
-    def faces_of(self, boundary: str, regions: Iterable[str]) -> list[tuple[str, str]]:
+    def faces_of(self, boundary: str, regions: Iterable[str]) -> list[Pair]:
         """Faces of a boundary that bound one of these regions; may be empty."""
         return [(boundary, r) for r in regions if (boundary, r) in self.faces]
 
@@ -524,23 +486,23 @@ class Domain:
 
     def volume(self, regions: Iterable[str]) -> float:
         """Volume of regions, m3 (2D: m3 per m out of plane, that is m2; collective)."""
-        form = compiled(self._one * self.weight * self.dx(regions))
-        return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
+        return self._integral(self._one * self.weight * self.dx(regions))
 
     def area(self, boundary: str) -> float:
         """Area of a boundary, m2 (2D: m2 per m out of plane, that is m; collective)."""
         faces = [key for key in self.faces if key[0] == boundary]
         if not faces:
             return 0.0
-        form = compiled(self._one * self.weight * self.ds(faces))
-        return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
+        return self._integral(self._one * self.weight * self.ds(faces))
 
     def wall_area(self) -> float:
         """Area of all walls between regions, m2 (2D: m2 per m out of plane; collective)."""
         if not self.walls:
             return 0.0
-        form = compiled(self._one("+") * self.wall_weight(walls=self.walls) * self.dS(self.walls))
-        return self.comm.allreduce(dfem.assemble_scalar(form), op=MPI.SUM)
+        return self._integral(self._one("+") * self.wall_weight(self.walls) * self.dS(self.walls))
+
+    def _integral(self, form: Any) -> float:
+        return self.comm.allreduce(dfem.assemble_scalar(compiled(form)), op=MPI.SUM)
 
     @cached_property
     def _one(self) -> Any:
@@ -572,7 +534,7 @@ class Domain:
         return self._submesh(tuple(regions), np.flatnonzero(self.in_regions(regions)))
 
     def wall_layer(
-        self, walls: Iterable[tuple[str, str]], faces: Iterable[tuple[str, str]] = (),
+        self, walls: Iterable[Pair], faces: Iterable[Pair] = (),
         *, side: str = "-",
     ) -> Subdomain:
         """The cells on a side of these walls (`+` is the solid's) or at these faces (collective).
@@ -599,8 +561,8 @@ class Domain:
         space: dfem.FunctionSpace,
         part: Subdomain,
         *,
-        walls: Iterable[tuple[str, str]] = (),
-        faces: Iterable[tuple[str, str]] = (),
+        walls: Iterable[Pair] = (),
+        faces: Iterable[Pair] = (),
         side: str = "-",
     ) -> npt.NDArray[np.int32]:
         """Nodes (owned and ghost) of a Lagrange space on walls or boundary faces."""
@@ -611,9 +573,7 @@ class Domain:
             corners = space.dofmap.dof_layout.entity_closure_dofs(self.dim - 1, int(facet))
             on = (local == facet) & (own >= 0)
             mark.array[dofs[own[on]][:, corners]] = 1.0
-        mark.scatter_reverse(la.InsertMode.add)
-        mark.scatter_forward()
-        return np.flatnonzero(mark.array > 0.5).astype(np.int32)
+        return _marked(mark)
 
     def nodes_in(
         self, space: dfem.FunctionSpace, part: Subdomain, regions: Iterable[str]
@@ -621,14 +581,12 @@ class Domain:
         """Nodes (owned and ghost) of a Lagrange space in regions, their walls included."""
         mark = la.vector(space.dofmap.index_map)
         mark.array[space.dofmap.list[self.in_regions(regions)[part.cells]]] = 1.0
-        mark.scatter_reverse(la.InsertMode.add)
-        mark.scatter_forward()
-        return np.flatnonzero(mark.array > 0.5).astype(np.int32)
+        return _marked(mark)
 
     def facets(
         self,
-        walls: Iterable[tuple[str, str]] = (),
-        faces: Iterable[tuple[str, str]] = (),
+        walls: Iterable[Pair] = (),
+        faces: Iterable[Pair] = (),
         side: str = "-",
     ) -> npt.NDArray[np.int32]:
         """Owned facets of walls, seen from one side, and of boundary faces.
@@ -642,7 +600,7 @@ class Domain:
         return np.concatenate([*pairs, np.empty((0, 2), dtype=np.int32)])
 
     def corners(
-        self, walls: Iterable[tuple[str, str]] = (), faces: Iterable[tuple[str, str]] = ()
+        self, walls: Iterable[Pair] = (), faces: Iterable[Pair] = ()
     ) -> npt.NDArray[np.float64]:
         """Points where owned facets of walls and boundary faces have their corners, (n, 3), m."""
         cells, local = self.facets(walls, faces).T
@@ -688,19 +646,12 @@ def on_side(expression: Any, side: str) -> Any:
     return expression(side) if side and not isinstance(expression, int | float) else expression
 
 
+def _marked(mark: Any) -> npt.NDArray[np.int32]:
+    """Nodes (owned and ghost) that any rank has marked (collective)."""
+    mark.scatter_reverse(la.InsertMode.add)
+    mark.scatter_forward()
+    return np.flatnonzero(mark.array > 0.5).astype(np.int32)
+
+
 def _gather_set(comm: MPI.Comm, values: npt.NDArray) -> set[int]:
     return set().union(*comm.allgather(set(np.unique(values).tolist())))
-
-
-def _two_sided_facets(mesh: Any) -> npt.NDArray[np.int32]:
-    """All local facets between two cells: cell, local facet, cell, local facet, facet."""
-    tdim = mesh.topology.dim
-    mesh.topology.create_connectivity(tdim - 1, tdim)
-    mesh.topology.create_connectivity(tdim, tdim - 1)
-    facet_cells = mesh.topology.connectivity(tdim - 1, tdim)
-    cell_facets = mesh.topology.connectivity(tdim, tdim - 1).array.reshape(-1, tdim + 1)
-    offsets, cells = facet_cells.offsets, facet_cells.array
-    facets = np.flatnonzero(np.diff(offsets) == 2)
-    first, second = cells[offsets[facets]], cells[offsets[facets] + 1]
-    local = [np.argmax(cell_facets[c] == facets[:, None], axis=1) for c in (first, second)]
-    return np.stack([first, local[0], second, local[1], facets], axis=1).astype(np.int32)
