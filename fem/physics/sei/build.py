@@ -104,30 +104,17 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
                 f"sei.{k}.on: {entry.on!r}: fits no surface that reacts; surfaces: {walls}"
             )
         left -= {*on}
-        known = entry.numbers()
-        L0 = known.pop("L0") if entry.L0 is None else entry.L0
-        thinnest, thickest = _thickness(setup, on, L0)
-        _fits(setup, f"sei.{k}.L0", LAWS[entry.law], thinnest, thickest)
-        crack = None
         if entry.crack is not None:
-            fresh = thinnest if entry.crack.fresh is None else entry.crack.fresh
-            metal = case.metal_data
-            per_charge = float(metal.molar_volume) / (metal.z * FARADAY)
-            crack = Crack(entry.crack.thickness, entry.crack.share, fresh, per_charge)
             warnings.append(
                 f"sei.{k}: the film breaks as its table says, whatever stress the metal puts on it"
             )
-        known.pop("L0", None)
-        film = Film(entry.law, known, crack)
-        held = entry.solvent
-        if held is None and film.solvent is not None:
-            held = film.solvent * _liquid(setup)
+        coat = _coat(setup, f"sei.{k}", entry, on)
         where = {"opposite": on} if on == (COUNTER,) else {
             "pores": tuple(n for n in on if n in hosts),
             "walls": tuple(n for n in on if n not in hosts)}
         for kind, surfaces in where.items():
             if surfaces:
-                kinds[kind].insert(0, Coat(film, L0, thinnest, surfaces, held))
+                kinds[kind].insert(0, replace(coat, surfaces=surfaces))
     grow = case.study == "tertiary"
     if not grow:
         warnings.append(f"sei: a {case.study} study keeps the film of the start; its resistance "
@@ -138,6 +125,30 @@ def build(setup: Setup, entries: tuple[Sei, ...]) -> Iterator[Part]:
     ]
     yield from films
     yield Books(tuple(films), tuple(warnings))
+
+
+def _coat(setup: Setup, path: str, entry: Sei, on: tuple[str, ...]) -> Coat:
+    """The film of an entry on its surfaces.
+
+    Raises:
+        CaseError: it is thicker than its room.
+    """
+    known = entry.numbers()
+    given = known.pop("L0", None)
+    L0 = given if entry.L0 is None else entry.L0
+    thinnest, thickest = _thickness(setup, on, L0)
+    _fits(setup, f"{path}.L0", LAWS[entry.law], thinnest, thickest)
+    crack = None
+    if entry.crack is not None:
+        fresh = thinnest if entry.crack.fresh is None else entry.crack.fresh
+        metal = setup.case.metal_data
+        per_charge = float(metal.molar_volume) / (metal.z * FARADAY)
+        crack = Crack(entry.crack.thickness, entry.crack.share, fresh, per_charge)
+    film = Film(entry.law, known, crack)
+    held = entry.solvent
+    if held is None and film.solvent is not None:
+        held = film.solvent * _liquid(setup)
+    return Coat(film, L0, thinnest, on, held)
 
 
 def _thickness(setup: Setup, on: tuple[str, ...], L0: Any) -> tuple[float, float]:
